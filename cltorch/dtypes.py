@@ -1,0 +1,222 @@
+"""Data types, their categories and PyTorch's promotion rules.
+
+Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class dtype:
+    """Describe an element type.
+
+    ``np`` is the NumPy type of the stored bits (bfloat16 is stored as uint16), ``ctype`` the OpenCL C storage type,
+    ``compute`` the OpenCL C type that arithmetic uses, ``kind`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
+    ``f`` floating point.
+    """
+
+    __slots__ = ("name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide")
+
+    def __init__(self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str) -> None:
+        self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = name, itemsize, kind, ctype, compute, tag
+        self.np = np.dtype(npname)
+        self.is_floating_point = kind == "f"
+        self.is_signed = kind in "if"
+        # the NumPy type in which the host computes: halves are storage types, so they widen to float32
+        self.wide = np.dtype("float32") if name in ("float16", "bfloat16") else self.np
+
+    is_complex = False
+
+    def to_real(self) -> dtype:
+        """Return the real dtype of the same precision (itself: complex types are not built yet)."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return (by_name, (self.name,))
+
+    def __copy__(self) -> dtype:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> dtype:
+        return self
+
+
+bool_ = dtype("bool", 1, "bool", "b", "uchar", "int", "b8")
+uint8 = dtype("uint8", 1, "uint8", "u", "uchar", "uchar", "u8")
+int8 = dtype("int8", 1, "int8", "i", "char", "char", "i8")
+int16 = dtype("int16", 2, "int16", "i", "short", "short", "i16")
+int32 = dtype("int32", 4, "int32", "i", "int", "int", "i32")
+int64 = dtype("int64", 8, "int64", "i", "long", "long", "i64")
+float16 = dtype("float16", 2, "float16", "f", "half", "float", "f16")
+bfloat16 = dtype("bfloat16", 2, "uint16", "f", "ushort", "float", "bf16")
+float32 = dtype("float32", 4, "float32", "f", "float", "float", "f32")
+float64 = dtype("float64", 8, "float64", "f", "double", "double", "f64")
+
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+FLOATS = (float16, bfloat16, float32, float64)
+INTS = (uint8, int8, int16, int32, int64)
+_BY_NAME = {t.name: t for t in ALL}
+_BY_NAME.update(half=float16, float=float32, double=float64, short=int16, int=int32, long=int64)
+_BY_NUMPY = {t.np: t for t in ALL if t is not bfloat16}
+_default = float32
+
+# category order of PyTorch's type promotion: bool < integer < floating point
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def by_name(name: str) -> dtype:
+    """Return the dtype called ``name`` ("float32", "half", "long", …)."""
+    return _BY_NAME[name]
+
+
+def from_numpy_dtype(t: Any) -> dtype:
+    """Return the dtype of a NumPy type; raise TypeError for one that has no counterpart."""
+    t = np.dtype(t)
+    found = _BY_NUMPY.get(t.newbyteorder("="))
+    if found is None:
+        raise TypeError(
+            f"can't convert np.ndarray of type {t}. The only supported types are: float64, float32, float16, int64, int32, int16, int8, uint8, and bool."
+        )
+    return found
+
+
+def category(t: dtype) -> int:
+    """Return 0 for bool, 1 for integers, 2 for floating point."""
+    return _CATEGORY[t.kind]
+
+
+def _promote(a: dtype, b: dtype) -> dtype:
+    if a is b:
+        return a
+    ca, cb = category(a), category(b)
+    if ca != cb:
+        return a if ca > cb else b
+    if ca == 2:
+        if {a, b} == {float16, bfloat16}:
+            return float32
+        return a if a.itemsize >= b.itemsize else b
+    if a.kind == b.kind:
+        return a if a.itemsize >= b.itemsize else b
+    signed, unsigned = (a, b) if a.kind == "i" else (b, a)
+    if signed.itemsize > unsigned.itemsize:
+        return signed
+    return {1: int16, 2: int32, 4: int64}[unsigned.itemsize]
+
+
+_PROMOTED = {(a, b): _promote(a, b) for a in ALL for b in ALL}
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """Return the smallest dtype that holds both.
+
+    >>> import cltorch as torch
+    >>> torch.promote_types(torch.uint8, torch.int8)
+    torch.int16
+    """
+    return _PROMOTED[type1, type2]
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Return whether PyTorch's casting rules allow storing ``from_`` in ``to`` (the category must not shrink)."""
+    return not (category(from_) > category(to) or (to.kind == "u" and from_.kind == "i"))
+
+
+def scalar_dtype(value: Any) -> dtype:
+    """Return the dtype that a Python scalar stands for: bool, int64 or the default floating type."""
+    if isinstance(value, bool):
+        return bool_
+    if isinstance(value, int):
+        return int64
+    return _default
+
+
+def get_default_dtype() -> dtype:
+    """Return the floating-point dtype of new tensors made from Python floats."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Set the floating-point dtype of new tensors.
+
+    >>> import cltorch as torch
+    >>> torch.set_default_dtype(torch.float64); torch.tensor([1.0]).dtype
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    global _default
+    if not isinstance(d, dtype):
+        raise TypeError(f"invalid dtype object: {d!r}")
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    _default = d
+
+
+class finfo:
+    """Hold the numerical limits of a floating-point dtype.
+
+    >>> import cltorch as torch
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        t = _default if type is None else type
+        if not t.is_floating_point:
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{t.name}'")
+        self.dtype = t.name
+        self.bits = t.itemsize * 8
+        if t is bfloat16:
+            self.eps, self.max, self.tiny = 2.0**-7, (2 - 2.0**-7) * 2.0**127, 2.0**-126
+            self.resolution = 0.01
+        else:
+            i = np.finfo(t.np)
+            self.eps, self.max, self.tiny, self.resolution = float(i.eps), float(i.max), float(i.tiny), float(i.resolution)
+        self.min = -self.max
+        self.smallest_normal = self.tiny
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.tiny:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """Hold the numerical limits of an integer dtype.
+
+    >>> import cltorch as torch
+    >>> torch.iinfo(torch.int8).max
+    127
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.is_floating_point:
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
+        if type is bool_:
+            raise TypeError("\"bool\" type is not supported by torch.iinfo()")
+        i = np.iinfo(type.np)
+        self.dtype, self.bits, self.min, self.max = type.name, type.itemsize * 8, int(i.min), int(i.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+def float_to_bfloat16(a: np.ndarray) -> np.ndarray:
+    """Round float32 values to bfloat16 bits (uint16), to nearest even, NaN kept quiet."""
+    bits = np.ascontiguousarray(a, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    nan = np.isnan(a)
+    if nan.any():
+        rounded = np.where(nan, (bits >> 16) | 0x40, rounded)
+    return rounded.astype(np.uint16).reshape(np.shape(a))
+
+
+def bfloat16_to_float(bits: np.ndarray) -> np.ndarray:
+    """Widen bfloat16 bits (uint16) to float32 values."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,15 @@
+"""Exceptions that PyTorch has no name for, or names in its own modules."""
+
+from __future__ import annotations
+
+
+class OutOfMemoryError(RuntimeError):
+    """Raise when a device or the host cannot provide a buffer, after the cache was freed and the request retried."""
+
+
+class DeviceError(RuntimeError):
+    """Raise when an OpenCL device is missing, lacks a capability, or fails at run time."""
+
+
+class BuildError(DeviceError):
+    """Raise when a kernel does not compile; the message holds device, kernel, options and the compiler's log."""
