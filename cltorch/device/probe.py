@@ -1,0 +1,187 @@
+"""The program that asks drivers questions in a process of its own, where a driver that hangs or aborts does no harm.
+
+Run by ``cltorch.device.sandbox``: a request as JSON on standard input, the answer as JSON on the last line of output.
+It imports nothing of the package, so that it starts quickly and works when the package does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+if __name__ == "__main__":
+    # this file's folder stands first on the path of a script; its modules must not hide anybody else's
+    del sys.path[0]
+
+import numpy as np
+import pyopencl as cl
+
+MARK = "cltorch-probe:"
+DEVICE_FACTS = (
+    "name vendor driver_version version opencl_c_version max_compute_units max_clock_frequency global_mem_size "
+    "max_mem_alloc_size local_mem_size local_mem_type max_work_group_size max_work_item_dimensions max_work_item_sizes "
+    "native_vector_width_float preferred_vector_width_float mem_base_addr_align max_parameter_size host_unified_memory "
+    "available compiler_available extensions"
+).split()
+PLATFORM_FACTS = "name vendor version profile extensions".split()
+
+
+def kind_of(device_type: int) -> str:
+    """Return ``gpu``, ``accelerator``, ``cpu`` or ``custom`` for OpenCL's set of type bits."""
+    kinds = cl.device_type
+    named = ((kinds.GPU, "gpu"), (kinds.ACCELERATOR, "accelerator"), (kinds.CPU, "cpu"))
+    return next((kind for bit, kind in named if device_type & bit), "custom")
+
+
+def ask(thing: Any, name: str) -> Any:
+    """Return one fact about a platform or device as something JSON can hold, or None when the driver does not tell."""
+    try:
+        value = getattr(thing, name)
+    except (cl.Error, AttributeError):
+        return None
+    if isinstance(value, str):
+        return value.replace("\0", "").strip()
+    if isinstance(value, (list, tuple)):
+        return [int(n) for n in value]
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def list_everything() -> dict[str, Any]:
+    """Return every platform and device with its facts, in the loader's order."""
+    platforms = []
+    try:
+        found = cl.get_platforms()
+    except cl.Error as error:
+        # the loader's way of saying that there is none
+        if error.code == -1001:
+            return {"platforms": []}
+        raise
+    for platform in found:
+        facts = {name: ask(platform, name) for name in PLATFORM_FACTS}
+        try:
+            devices = platform.get_devices()
+            facts["error"] = None
+        except cl.Error as error:
+            devices, facts["error"] = [], str(error)
+        facts["devices"] = [describe(device) for device in devices]
+        platforms.append(facts)
+    return {"platforms": platforms}
+
+
+def describe(device: Any) -> dict[str, Any]:
+    """Return the facts about one device."""
+    facts = {name: ask(device, name) for name in DEVICE_FACTS}
+    extensions = str(facts.pop("extensions") or "").split()
+    facts["kind"] = kind_of(ask(device, "type") or 0)
+    facts["fp64"] = "cl_khr_fp64" in extensions or bool(ask(device, "double_fp_config"))
+    facts["fp16"] = "cl_khr_fp16" in extensions
+    facts["int64_atomics"] = "cl_khr_int64_base_atomics" in extensions
+    facts["sub_groups"] = bool({"cl_khr_subgroups", "cl_intel_subgroups"} & set(extensions))
+    facts["sub_groups"] |= bool(ask(device, "max_num_sub_groups"))
+    facts["command_buffers"] = "cl_khr_command_buffer" in extensions
+    facts["svm"] = bool(ask(device, "svm_capabilities"))
+    facts["images"] = bool(ask(device, "image_support"))
+    facts["extensions"] = extensions
+    return facts
+
+
+def refusal(stage: str, reason: str, log: str = "") -> dict[str, Any]:
+    """Return the answer for a device or driver that does not work."""
+    return {"ok": False, "stage": stage, "reason": reason, "log": log}
+
+
+def pick(request: dict[str, Any]) -> Any:
+    """Return the device that the request means; raise LookupError when the loader lists them differently here."""
+    platform = cl.get_platforms()[request["platform"]]
+    device = platform.get_devices()[request["device"]]
+    here = [ask(platform, "name"), ask(device, "name"), ask(device, "driver_version")]
+    if here != request["expect"]:
+        raise LookupError(f"the probe's process found {here} where {request['expect']} was expected")
+    return device
+
+
+def build(device: Any, source: str, salt: int = 0) -> tuple[Any, Any, Any]:
+    """Return context, queue and built program."""
+    context = cl.Context([device])
+    options = [f"-DPROBE_SALT={salt}"] + ([] if kind_of(device.type) == "cpu" else ["-DPROBE_LOCAL"])
+    program = cl.Program(context, source).build(options, cache_dir=False)  # type: ignore[arg-type]
+    queue = cl.CommandQueue(context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+    return context, queue, program
+
+
+def check(request: dict[str, Any]) -> dict[str, Any]:
+    """Build and run the probe kernels and compare what comes back."""
+    device, started = pick(request), time.perf_counter()
+    salt = time.time_ns() % 1_000_000_007
+    try:
+        context, queue, program = build(device, request["source"], salt)
+    except cl.RuntimeError as error:
+        return refusal("build", "the probe kernel does not build", str(error))
+    n, offset = 64, 7
+    x = np.linspace(-1, 1, n + offset, dtype=np.float32)
+    halves = np.linspace(-2, 2, n, dtype=np.float16)
+    flags = cl.mem_flags.COPY_HOST_PTR | cl.mem_flags.READ_ONLY
+    x_buffer, h_buffer = (cl.Buffer(context, flags, hostbuf=data) for data in (x, halves))
+    out, count = np.zeros(n, np.float32), np.zeros(n, np.int64)
+    out_buffer, count_buffer = (cl.Buffer(context, cl.mem_flags.READ_WRITE, data.nbytes) for data in (out, count))
+    program.ct_probe(queue, (n,), None, x_buffer, h_buffer, out_buffer, count_buffer, np.int64(offset))
+    cl.enqueue_copy(queue, out, out_buffer)
+    cl.enqueue_copy(queue, count, count_buffer)
+    wide = x[offset:].astype(np.float64)
+    wanted = wide * 2 + halves + np.exp(wide)
+    if not np.allclose(out, wanted, rtol=1e-4, atol=1e-4) or not np.array_equal(
+        count, np.arange(n) * 10**10 + offset + salt
+    ):
+        return refusal("result", f"the probe kernel computed {out[:4]} instead of {wanted[:4]}")
+    if kind_of(device.type) != "cpu":
+        sums = np.zeros(n // 16, np.float32)
+        program.ct_probe_local(queue, (n,), (16,), x_buffer, out_buffer)
+        cl.enqueue_copy(queue, sums, out_buffer)
+        wanted = x[:n].reshape(-1, 16).sum(1)
+        if not np.allclose(sums, wanted, rtol=1e-4, atol=1e-4):
+            return refusal("result", f"local memory gave {sums} instead of {wanted}")
+    seconds = time.perf_counter() - started
+    return {"ok": True, "stage": "ok", "reason": f"built and ran in {seconds:.2f} s, right result", "log": ""}
+
+
+def measure(request: dict[str, Any]) -> dict[str, Any]:
+    """Return memory bandwidth (bytes read plus written) and float32 multiply-add throughput, the best of a few runs."""
+    device = pick(request)
+    context, queue, program = build(device, request["source"])
+    nbytes = min(1 << 27, device.max_mem_alloc_size // 2, device.global_mem_size // 8) // 64 * 64
+    source, target = (cl.Buffer(context, cl.mem_flags.READ_WRITE, nbytes) for _ in range(2))
+    cl.enqueue_fill_buffer(queue, source, np.float32(1), 0, nbytes)
+    bandwidth = 2 * nbytes / best(lambda: program.ct_probe_copy(queue, (nbytes // 64,), None, source, target))
+    items, rounds = device.max_compute_units * (64 if kind_of(device.type) == "cpu" else 2048), 2000
+    items = min(items, nbytes // 64)
+    seconds = best(lambda: program.ct_probe_fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
+    return {"bytes_per_second": bandwidth, "flops": 2 * 8 * 16 * items * rounds / seconds}
+
+
+def best(launch: Any) -> float:
+    """Return the shortest device time in seconds of some launches, the first of which does not count."""
+    times = []
+    for _ in range(6):
+        event = launch()
+        event.wait()
+        times.append((event.profile.end - event.profile.start) * 1e-9)
+    return max(min(times[1:]), 1e-9)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a request asks for; whatever a driver raises is the verdict on it."""
+    if request.get("vendors"):
+        # read by the loader at the first call, and PyOpenCL's import has set the second
+        os.environ["OCL_ICD_VENDORS"], os.environ["PYOPENCL_HOME"] = request["vendors"], os.devnull
+    todo = {"list": lambda request: list_everything(), "check": check, "measure": measure}[request["do"]]
+    try:
+        return todo(request)
+    except Exception as error:
+        return refusal("run", f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    print("\n" + MARK + json.dumps(answer(json.load(sys.stdin))), flush=True)
