@@ -6,6 +6,7 @@ It imports nothing of the package, so that it starts quickly and works when the 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -49,7 +50,16 @@ def ask(thing: Any, name: str) -> Any:
     return value if isinstance(value, (bool, int, float)) else str(value)
 
 
-def list_everything() -> dict[str, Any]:
+def load(request: dict[str, Any]) -> dict[str, Any]:
+    """Load a driver's library, for the words of the system's linker when that fails (OpenCL's loader keeps silent)."""
+    try:
+        ctypes.CDLL(request["library"])
+    except OSError as error:
+        return refusal("load", str(error))
+    return {"ok": True, "stage": "ok", "reason": "", "log": ""}
+
+
+def list_everything(request: dict[str, Any]) -> dict[str, Any]:
     """Return every platform and device with its facts, in the loader's order."""
     platforms = []
     try:
@@ -176,7 +186,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if request.get("vendors"):
         # read by the loader at the first call, and PyOpenCL's import has set the second
         os.environ["OCL_ICD_VENDORS"], os.environ["PYOPENCL_HOME"] = request["vendors"], os.devnull
-    todo = {"list": lambda request: list_everything(), "check": check, "measure": measure}[request["do"]]
+    todo = {"load": load, "list": list_everything, "check": check, "measure": measure}[request["do"]]
     try:
         return todo(request)
     except Exception as error:

@@ -19,7 +19,7 @@ REFUSAL_LASTS = 24 * 3600.0
 class Verdict:
     """Say whether a device, or a set of drivers, works; if not, at which stage it failed and with what words.
 
-    ``stage`` is ``ok``, or where it ended: ``list``, ``build``, ``run``, ``result``, ``crash`` or ``timeout``.
+    ``stage`` is ``ok``, or where it ended: ``load``, ``build``, ``run``, ``result``, ``crash`` or ``timeout``.
     ``log`` is the driver's own text in full.
     """
 
