@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cltorch.dtypes import bfloat16, bfloat16_to_float, bool_, float16, get_default_dtype, int64
-from cltorch.ops.array import to_numpy
+from cltorch.dtypes import bool_, get_default_dtype, int64
+from cltorch.ops.array import values
 
 if TYPE_CHECKING:
     from cltorch.tensor import Tensor
@@ -124,7 +124,7 @@ def edges(x: Any, dim: int = 0) -> np.ndarray:
     """Read the elements that a summary shows: the first and last `edgeitems` of every long dimension."""
     keep = PRINT_OPTS.edgeitems
     if dim == x.dim():
-        return to_numpy(x)
+        return values(x)
     if keep == 0:
         return np.empty((0,) * x.dim())
     size = x.shape[dim]
@@ -132,13 +132,6 @@ def edges(x: Any, dim: int = 0) -> np.ndarray:
         return edges(x, dim + 1)
     ends = (x.narrow(dim, 0, keep), x.narrow(dim, size - keep, keep))
     return np.concatenate([edges(end, dim + 1) for end in ends], axis=dim)
-
-
-def numbers(values: np.ndarray, dtype: Any) -> np.ndarray:
-    """Widen the 16-bit floats, whose storage NumPy may know only as bits."""
-    if dtype is bfloat16:
-        return bfloat16_to_float(values)
-    return values.astype(np.float32) if dtype is float16 else values
 
 
 def vector_text(texts: list[str], width: int, size: int, indent: int, summary: bool) -> str:
@@ -204,8 +197,8 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
             suffixes.append(f"dtype={x.dtype}")
         summary = x.numel() > PRINT_OPTS.threshold
         plain = x.detach()
-        values = numbers(edges(plain) if summary else to_numpy(plain), x.dtype)
-        text = nested_text(values, shape, indent, summary, ElementFormat(values))
+        shown = edges(plain) if summary else values(plain)
+        text = nested_text(shown, shape, indent, summary, ElementFormat(shown))
     if x.grad_fn is not None:
         suffixes.append(f"grad_fn=<{type(x.grad_fn).__name__}>")
     elif x.requires_grad:
