@@ -1,0 +1,163 @@
+"""PyTorch's zip archives: reading and writing their records, uncompressed and aligned.
+
+An archive ``model.pt`` holds ``model/data.pkl`` (the object graph), ``model/data/0``, ``model/data/1``, … (one record
+for each storage), ``model/byteorder``, ``model/version`` and a few marks. Records start at multiples of 64 bytes so
+that they can be mapped into memory.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64
+_LOCAL_HEADER = 30  # bytes of a zip local file header before the name
+_ZIP64_EXTRA = 20  # what zipfile adds to the header of a record of 2 GiB and more
+_CHUNK = 1 << 24
+
+
+class CorruptArchiveError(RuntimeError):
+    """Raise where an archive cannot be read; a RuntimeError, as PyTorch's reader raises."""
+
+
+def is_zip(f: Any) -> bool:
+    """Return whether a stream starts with a zip archive; its position does not move."""
+    at = f.tell()
+    magic = f.read(4)
+    f.seek(at)
+    return bool(magic == b"PK\x03\x04")
+
+
+class ArchiveReader:
+    """Read records of an archive by name, after checking what its directory claims."""
+
+    def __init__(self, f: Any, name: str) -> None:
+        self._f, self._name = f, name
+        f.seek(0, 2)
+        self._length = f.tell()
+        try:
+            self._zip = zipfile.ZipFile(f)
+            infos = self._zip.infolist()
+        except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, NotImplementedError, EOFError) as error:
+            raise self._corrupt(f"failed finding central directory ({error})") from error
+        if not infos:
+            raise self._corrupt("the archive is empty")
+        self._prefix = infos[0].filename.split("/")[0]
+        self._records = {i.filename: i for i in infos}
+        # records that overlap could make a small file claim any amount of memory
+        if sum(i.file_size for i in self._records.values()) > self._length:
+            raise self._corrupt("its records together claim to be larger than the file")
+        if f"{self._prefix}/data.pkl" not in self._records:
+            raise self._corrupt("file not found: data.pkl")
+        if f"{self._prefix}/constants.pkl" in self._records:
+            raise RuntimeError(
+                f"{name} is a TorchScript archive, which load does not read; "
+                "save the module's state_dict in PyTorch instead"
+            )
+
+    def _corrupt(self, reason: str) -> CorruptArchiveError:
+        return CorruptArchiveError(
+            f"PytorchStreamReader failed reading zip archive: {reason}. {self._name} is corrupted: it was not saved or "
+            "transferred completely, or something else wrote to it."
+        )
+
+    def has(self, record: str) -> bool:
+        """Return whether there is a record of this name."""
+        return f"{self._prefix}/{record}" in self._records
+
+    def size(self, record: str) -> int:
+        """Return the length of a record in bytes."""
+        return self._info(record).file_size
+
+    def _info(self, record: str) -> zipfile.ZipInfo:
+        info = self._records.get(f"{self._prefix}/{record}")
+        if info is None:
+            raise self._corrupt(f"file not found: {record}")
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise self._corrupt(f"record {record} is compressed, which PyTorch never writes (perhaps a zip bomb)")
+        if info.flag_bits & 1:
+            raise self._corrupt(f"record {record} is encrypted")
+        return info
+
+    def offset(self, record: str) -> int:
+        """Return where a record's bytes start in the file."""
+        info = self._info(record)
+        if not 0 <= info.header_offset < self._length:
+            raise self._corrupt(f"record {record} lies outside the file")
+        self._f.seek(info.header_offset)
+        header = self._f.read(_LOCAL_HEADER)
+        if len(header) != _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+            raise self._corrupt(f"record {record} has no local header")
+        name_length, extra_length = struct.unpack("<HH", header[26:30])
+        start = info.header_offset + _LOCAL_HEADER + name_length + extra_length
+        if start + info.file_size > self._length:
+            raise self._corrupt(f"record {record} reaches past the end of the file")
+        return int(start)
+
+    def read(self, record: str) -> np.ndarray:
+        """Return a record as a new uint8 array; raise CorruptArchiveError where its checksum does not match."""
+        info = self._info(record)
+        self._f.seek(self.offset(record))
+        out = np.empty(info.file_size, np.uint8)
+        _read_into(self._f, out, lambda: self._corrupt(f"record {record} is cut off"))
+        # PyTorch leaves the field 0 where it was told not to compute checksums
+        if info.CRC and zlib.crc32(out.data) != info.CRC:
+            raise self._corrupt(f"bad CRC-32 for record {record}")
+        return out
+
+
+def _read_into(f: Any, out: np.ndarray, error: Any) -> None:
+    """Fill an array from a stream, in chunks where the stream has no ``readinto``."""
+    target = memoryview(out)
+    done, readinto = 0, getattr(f, "readinto", None)
+    while done < len(target):
+        if readinto is not None:
+            n = readinto(target[done : done + _CHUNK])
+        else:
+            chunk = f.read(min(_CHUNK, len(target) - done))
+            n = len(chunk)
+            target[done : done + n] = chunk
+        if not n:
+            raise error()
+        done += n
+
+
+class ArchiveWriter:
+    """Write records, uncompressed, each aligned to 64 bytes; the same content gives the same bytes."""
+
+    def __init__(self, f: Any, prefix: str) -> None:
+        self._zip = zipfile.ZipFile(f, "w", zipfile.ZIP_STORED, allowZip64=True)
+        self._prefix = prefix
+        self._digest = 0
+
+    def write(self, record: str, data: Any) -> None:
+        """Append a record from bytes or a contiguous buffer."""
+        view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+        info = zipfile.ZipInfo(f"{self._prefix}/{record}", (1980, 1, 1, 0, 0, 0))
+        info.file_size = len(view)
+        large = len(view) >= zipfile.ZIP64_LIMIT // 2
+        position = self._zip.fp.tell() if self._zip.fp is not None else 0
+        start = position + _LOCAL_HEADER + len(info.filename.encode()) + (_ZIP64_EXTRA if large else 0)
+        info.extra = _padding(-start % ALIGNMENT)
+        with self._zip.open(info, "w", force_zip64=large) as out:
+            for at in range(0, len(view), _CHUNK):
+                out.write(view[at : at + _CHUNK])
+        info.extra = b""  # the padding is for the local header only, not for the directory
+        self._digest = zlib.crc32(f"{info.filename}{info.CRC}".encode(), self._digest)
+
+    def close(self) -> None:
+        """Write the marks that PyTorch puts at the end, and the directory."""
+        self.write("version", b"3\n")
+        self.write(".data/serialization_id", b"%040d" % self._digest)
+        self._zip.close()
+
+
+def _padding(n: int) -> bytes:
+    """Return a zip extra field, at least 4 bytes long, whose length is ``n`` modulo the alignment."""
+    if 0 < n < 4:
+        n += ALIGNMENT
+    return b"" if n == 0 else b"FB" + struct.pack("<H", n - 4) + b"Z" * (n - 4)

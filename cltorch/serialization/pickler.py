@@ -1,0 +1,131 @@
+"""A pickler that writes tensors, dtypes and devices under PyTorch's names, and storages as persistent ids."""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from types import FunctionType
+from typing import Any
+
+from cltorch.device import Storage, device
+from cltorch.dtypes import dtype
+from cltorch.layout import Size
+from cltorch.nn.parameter import Parameter
+from cltorch.serialization import names, rebuild
+from cltorch.serialization.location import location_tag
+from cltorch.tensor import Tensor
+
+
+class StorageTable:
+    """Number the storages of an object, one key for each, whatever number of tensors views it."""
+
+    def __init__(self) -> None:
+        self.storages: dict[str, Storage] = {}
+        self._keys: dict[Any, tuple[str, dtype | None]] = {}
+
+    def persistent_id(self, storage: Storage, t: dtype | None) -> tuple[Any, ...]:
+        """Return the tuple that stands for a storage in the pickle: kind, class, key, location, length."""
+        # detached tensors have storages of their own over the same bytes
+        identity = (storage.device, storage.data_ptr(), storage.nbytes) if storage.nbytes else id(storage)
+        key, known = self._keys.setdefault(identity, (str(len(self._keys)), t))
+        if known is not t:
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different types "
+                f"({known or 'bytes'} and {t or 'bytes'})"
+            )
+        self.storages[key] = storage
+        kind = names.UNTYPED if t is None else names.STORAGE_TYPES[t]
+        return ("storage", kind, key, location_tag(storage), storage.nbytes // kind.itemsize)
+
+
+class _TypedStorage:
+    """Stand in the pickle's arguments for a tensor's storage with its element type."""
+
+    __slots__ = ("storage", "dtype")
+
+    def __init__(self, storage: Storage, dtype: dtype) -> None:
+        self.storage, self.dtype = storage, dtype
+
+
+# Python's own pickler in Python: the one in C looks every global up by importing its module, and there is no module
+# "torch" to import
+class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+    """Write one pickle; the storages it met are in ``table``."""
+
+    def __init__(self, f: Any, table: StorageTable, protocol: int) -> None:
+        super().__init__(f, protocol=protocol)
+        self._table = table
+
+    def persistent_id(self, obj: Any) -> Any:
+        """Return the id of a storage, None for anything else."""
+        if isinstance(obj, _TypedStorage):
+            return self._table.persistent_id(obj.storage, obj.dtype)
+        if isinstance(obj, Storage):
+            return self._table.persistent_id(obj, None)
+        return None
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        """Write a reference to a class or function, under PyTorch's name where it has one."""
+        written = _written(obj)
+        if written is None:
+            super().save_global(obj, name)
+            return
+        module, name = written
+        if self.proto >= 4:
+            self.save(module)
+            self.save(name)
+            self.write(pickle.STACK_GLOBAL)
+        else:
+            self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
+        self.memoize(obj)
+
+    # the base class's table holds its own save_global, not ours
+    dispatch = {**pickle._Pickler.dispatch, FunctionType: save_global}  # type: ignore[attr-defined]
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return how to rebuild our own values; NotImplemented leaves it to the object."""
+        if isinstance(obj, Tensor):
+            return _reduce_tensor(obj)
+        if isinstance(obj, (dtype, rebuild.StorageType)):
+            return str(obj)  # a global by itself
+        if isinstance(obj, Size):
+            return Size, (tuple(obj),)
+        if isinstance(obj, device):
+            kind = "cuda" if obj.type == "cl" else obj.type
+            return device, (kind,) if obj.index is None else (kind, obj.index)
+        return NotImplemented
+
+
+def _written(obj: Any) -> tuple[str, str] | None:
+    try:
+        return names.WRITTEN.get(obj)
+    except TypeError:  # not hashable
+        return None
+
+
+def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
+    if isinstance(x, Parameter):
+        attributes = _attributes(x)
+        data = x.detach()
+        if attributes:
+            return rebuild.rebuild_parameter_with_state, (data, x.requires_grad, OrderedDict(), attributes)
+        if type(x) is Parameter:
+            return rebuild.rebuild_parameter, (data, x.requires_grad, OrderedDict())
+    layout = x.layout
+    args = (
+        _TypedStorage(x.storage, x.dtype),
+        layout.offset,
+        tuple(layout.shape),
+        tuple(layout.strides),
+        x.requires_grad,
+        OrderedDict(),
+    )
+    attributes = _attributes(x)
+    if type(x) is Tensor and not attributes:
+        return rebuild.rebuild_tensor_v2, args
+    return rebuild.rebuild_from_type_v2, (rebuild.rebuild_tensor_v2, type(x), args, attributes)
+
+
+def _attributes(x: Tensor) -> dict[str, Any]:
+    """Return what the user hung on a tensor."""
+    return {key: value for key, value in getattr(x, "__dict__", {}).items() if not key.startswith("_")}

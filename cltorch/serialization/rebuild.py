@@ -1,0 +1,172 @@
+"""Making tensors from what a checkpoint says about them, after checking it against the storage.
+
+The functions here stand for those that PyTorch's files name (``torch._utils._rebuild_tensor_v2``, …); they take the
+arguments in the files' order.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from typing import Any
+
+from cltorch.device import Storage
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.nn.parameter import Parameter
+from cltorch.ops.array import Array, check_dtype
+from cltorch.tensor import Tensor
+
+_MAX_NUMEL = 2**62
+
+
+class StorageType:
+    """Stand for a storage class that files name: ``torch.FloatStorage`` holds float32, ``UntypedStorage`` bytes."""
+
+    __slots__ = ("name", "dtype")
+
+    def __init__(self, name: str, dtype: dtype | None) -> None:
+        self.name, self.dtype = name, dtype
+
+    @property
+    def itemsize(self) -> int:
+        """Return the bytes of one element."""
+        return 1 if self.dtype is None else self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+class LoadedStorage:
+    """Pair a storage that was read with the dtype that the file gives its elements (None: bytes).
+
+    ``offset`` is not 0 for the views of a storage that very old files hold.
+    """
+
+    __slots__ = ("storage", "dtype", "offset")
+
+    def __init__(self, storage: Storage, dtype: dtype | None, offset: int = 0) -> None:
+        self.storage, self.dtype, self.offset = storage, dtype, offset
+
+
+def rebuild_tensor(storage: Any, storage_offset: Any, size: Any, stride: Any) -> Tensor:
+    """Return a tensor that views a storage; raise RuntimeError where it would reach outside."""
+    if not isinstance(storage, LoadedStorage) or storage.dtype is None:
+        raise RuntimeError(f"a tensor needs a typed storage to view, not {type(storage).__name__}")
+    return _view(storage, storage.dtype, storage_offset, size, stride)
+
+
+def rebuild_tensor_v2(
+    storage: Any,
+    storage_offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    backward_hooks: Any,
+    metadata: Any = None,
+) -> Tensor:
+    """Return a tensor that views a storage, with its ``requires_grad``."""
+    tensor = rebuild_tensor(storage, storage_offset, size, stride)
+    return _finish(tensor, requires_grad, backward_hooks)
+
+
+def rebuild_tensor_v3(
+    storage: Any,
+    storage_offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    backward_hooks: Any,
+    dtype: Any,
+    metadata: Any = None,
+) -> Tensor:
+    """Return a tensor of an explicit dtype that views an untyped storage."""
+    if not isinstance(storage, LoadedStorage) or not hasattr(dtype, "itemsize"):
+        raise RuntimeError(f"a tensor needs a storage and a dtype, not {storage!r} and {dtype!r}")
+    return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks)
+
+
+def rebuild_parameter(data: Any, requires_grad: Any, backward_hooks: Any) -> Parameter:
+    """Return a Parameter of a tensor."""
+    if not isinstance(data, Tensor):
+        raise RuntimeError(f"a Parameter needs a tensor, not {type(data).__name__}")
+    _warn_hooks(backward_hooks)
+    return Parameter(data, bool(requires_grad))
+
+
+def rebuild_parameter_with_state(data: Any, requires_grad: Any, backward_hooks: Any, state: Any) -> Parameter:
+    """Return a Parameter of a tensor, with the Python attributes it had."""
+    return _with_attributes(rebuild_parameter(data, requires_grad, backward_hooks), state)
+
+
+def rebuild_from_type_v2(func: Any, new_type: Any, args: Any, state: Any) -> Any:
+    """Return a tensor with Python attributes, or of a subclass of Tensor."""
+    if not any(func is f for f in REBUILDERS):
+        raise RuntimeError(f"{type(func).__name__} is not a function that rebuilds tensors")
+    tensor = func(*args)
+    if isinstance(new_type, type) and issubclass(new_type, Tensor) and type(tensor) is not new_type:
+        tensor = tensor.as_subclass(new_type)
+    return _with_attributes(tensor, state)
+
+
+def set_tensor_state(tensor: Tensor, state: Any) -> None:
+    """Give a tensor the attributes of a BUILD instruction."""
+    _with_attributes(tensor, state)
+
+
+REBUILDERS = (rebuild_tensor, rebuild_tensor_v2, rebuild_tensor_v3, rebuild_parameter, rebuild_parameter_with_state)
+
+
+def _view(loaded: LoadedStorage, t: dtype, offset: Any, size: Any, stride: Any) -> Any:
+    storage = loaded.storage
+    sizes, strides = _ints("size", size), _ints("stride", stride)
+    (start,) = _ints("storage offset", (offset,))
+    if len(sizes) != len(strides):
+        raise RuntimeError(f"mismatch in length of strides and shape: size {list(sizes)}, stride {list(strides)}")
+    count = 1
+    for n in sizes:
+        count *= n
+        if count > _MAX_NUMEL:
+            raise RuntimeError(f"a tensor of size {list(sizes)} has more elements than can be addressed")
+    layout = Layout.make(sizes, strides, start + loaded.offset)
+    if layout.extent() * t.itemsize > storage.nbytes:
+        raise RuntimeError(
+            f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {start}, and itemsize "
+            f"{t.itemsize} requiring a storage size of {layout.extent() * t.itemsize} are out of bounds for storage of "
+            f"size {storage.nbytes}"
+        )
+    check_dtype(t, storage.device)
+    return Array.new(storage, layout, t)
+
+
+def _ints(what: str, values: Any) -> tuple[int, ...]:
+    if not isinstance(values, (tuple, list)) or any(type(v) is not int or not 0 <= v < 2**63 for v in values):
+        raise RuntimeError(f"the {what} of a tensor must be non-negative integers, got {values!r:.80}")
+    return tuple(values)
+
+
+def _finish(tensor: Tensor, requires_grad: Any, backward_hooks: Any) -> Tensor:
+    _warn_hooks(backward_hooks)
+    if requires_grad is True:
+        tensor.requires_grad_(True)
+    return tensor
+
+
+def _warn_hooks(backward_hooks: Any) -> None:
+    if isinstance(backward_hooks, OrderedDict) and backward_hooks:
+        warnings.warn("the backward hooks of a tensor in this file are not restored", stacklevel=2)
+
+
+def _with_attributes(tensor: Any, state: Any) -> Any:
+    # a pair is (__dict__, __slots__); names of the class itself must not be replaced by data
+    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    for part in parts:
+        if part is None:
+            continue
+        if not isinstance(part, dict):
+            raise RuntimeError(f"the state of a tensor must be a dict, not {type(part).__name__}")
+        for name, value in part.items():
+            if not isinstance(name, str) or hasattr(tensor, name):
+                raise RuntimeError(f"the state of a tensor sets {name!r:.80}, which is no free attribute")
+            setattr(tensor, name, value)
+    return tensor

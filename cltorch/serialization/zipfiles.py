@@ -1,0 +1,74 @@
+"""Checkpoints in PyTorch's zip format (since PyTorch 1.6): objects from and to an archive."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import pickle
+import sys
+from typing import Any
+
+import numpy as np
+
+from cltorch.device import Storage
+from cltorch.serialization.archive import ALIGNMENT, ArchiveReader, ArchiveWriter, CorruptArchiveError
+from cltorch.serialization.endianness import missing_byteorder
+from cltorch.serialization.pickler import Pickler, StorageTable
+from cltorch.serialization.reading import Options, native, storage_id, unpickle
+from cltorch.serialization.rebuild import LoadedStorage
+
+
+def save_zip(obj: Any, f: Any, prefix: str, protocol: int, byteorder_record: bool = True) -> None:
+    """Write an object and its storages as an archive; storages on a device are read back one at a time."""
+    table, graph = StorageTable(), io.BytesIO()
+    Pickler(graph, table, protocol).dump(obj)
+    archive = ArchiveWriter(f, prefix)
+    archive.write("data.pkl", graph.getbuffer())
+    archive.write(".format_version", b"1")
+    archive.write(".storage_alignment", str(ALIGNMENT).encode())
+    if byteorder_record:
+        archive.write("byteorder", sys.byteorder.encode())
+    for key, storage in table.storages.items():
+        archive.write(f"data/{key}", storage.bytes())
+    archive.close()
+
+
+def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
+    """Return the object of an archive."""
+    archive = ArchiveReader(f, name)
+    byteorder = missing_byteorder()
+    if archive.has("byteorder"):
+        byteorder = archive.read("byteorder").tobytes().decode("ascii", "replace")
+        if byteorder not in ("little", "big"):
+            raise CorruptArchiveError(f"{name}: unknown byte order {byteorder!r:.20}")
+    pages = _map(f) if mapped else None
+    storages: dict[str, Storage] = {}
+
+    def persistent_load(pid: Any) -> LoadedStorage:
+        wanted = storage_id(pid)
+        found = storages.get(wanted.key)
+        if found is None:
+            record = f"data/{wanted.key}"
+            size = archive.size(record)
+            if size != wanted.nbytes:
+                raise CorruptArchiveError(
+                    f"{name}: storage {wanted.key} has wrong byte size: expected {wanted.nbytes} got {size}"
+                )
+            if pages is not None:
+                start = archive.offset(record)
+                data = pages[start : start + wanted.nbytes]
+            else:
+                data = archive.read(record)
+            host = Storage.wrap(native(data, wanted.itemsize, byteorder))
+            found = storages[wanted.key] = options.restore(host, wanted.location)
+        elif found.nbytes < wanted.nbytes:
+            raise pickle.UnpicklingError(f"storage {wanted.key} is named with two lengths")
+        return LoadedStorage(found, wanted.dtype)
+
+    graph = archive.read("data.pkl").tobytes()
+    return unpickle(io.BytesIO(graph), len(graph), persistent_load, options)
+
+
+def _map(f: Any) -> np.ndarray:
+    """Return the file as an array of pages that are read when touched; writing to it does not change the file."""
+    return np.frombuffer(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)

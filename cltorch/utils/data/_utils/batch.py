@@ -1,0 +1,35 @@
+"""A batch that was fetched as a whole, still usable as a list of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cltorch.tensor import Tensor
+
+
+class SampleBatch(Sequence[tuple[Tensor, ...]]):
+    """Hold the fields of a batch as stacked tensors, and read as the sequence of its samples.
+
+    A dataset's ``__getitems__`` returns one where it can gather a whole batch at once. ``default_collate`` then takes
+    ``fields`` as they are; any other collate function sees the samples, one tuple of rows each, as from a list.
+    """
+
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: Sequence[Tensor]) -> None:
+        self.fields = list(fields)
+
+    def __len__(self) -> int:
+        return int(self.fields[0].shape[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"index {index} is out of range for a batch of {n} samples")
+        return tuple(f[index] for f in self.fields)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return zip(*(f.unbind(0) for f in self.fields), strict=True)

@@ -1,0 +1,62 @@
+"""Fetching one batch: from a map dataset by its indices, or from a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cltorch.utils.data.dataset import IterableDataset
+
+
+class MapFetcher:
+    """Fetch samples by index, with one ``__getitems__`` call where the dataset has it, and collate them."""
+
+    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool) -> None:
+        self.dataset = dataset
+        self.auto_collation = auto_collation
+        self.collate_fn = collate_fn
+        self.many = getattr(dataset, "__getitems__", None) or None
+
+    def fetch(self, index: Any) -> Any:
+        """Return the collated batch of a list of indices, or the converted sample of one index."""
+        if not self.auto_collation:
+            return self.collate_fn(self.dataset[index])
+        if self.many is not None:
+            return self.collate_fn(self.many(index))
+        return self.collate_fn([self.dataset[i] for i in index])
+
+
+class IterableFetcher:
+    """Take the next samples of a stream; the indices only say how many."""
+
+    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool) -> None:
+        self.stream: Iterator[Any] = iter(dataset)
+        self.auto_collation = auto_collation
+        self.collate_fn = collate_fn
+        self.drop_last = drop_last
+        self.ended = False
+
+    def fetch(self, index: Any) -> Any:
+        """Return the next batch; raise StopIteration at the end of the stream."""
+        if self.ended:
+            raise StopIteration
+        if not self.auto_collation:
+            return self.collate_fn(next(self.stream))
+        samples = []
+        for _ in index:
+            try:
+                samples.append(next(self.stream))
+            except StopIteration:
+                self.ended = True
+                break
+        if not samples or (self.drop_last and len(samples) < len(index)):
+            raise StopIteration
+        return self.collate_fn(samples)
+
+
+def make_fetcher(
+    dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool
+) -> MapFetcher | IterableFetcher:
+    """Return the fetcher of a dataset's kind."""
+    kind = IterableFetcher if isinstance(dataset, IterableDataset) else MapFetcher
+    return kind(dataset, auto_collation, collate_fn, drop_last)

@@ -1,0 +1,28 @@
+"""Generators that samplers and workers derive from the default one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import functions
+
+
+def draw_seed(generator: Any = None) -> int:
+    """Draw a 63-bit seed from ``generator`` (default: the default generator)."""
+    high, low = functions.randint(high=2**31, size=(2,), dtype=functions.int64, generator=generator).tolist()
+    return int(high) << 31 | int(low)
+
+
+def seeded_generator(seed: int) -> Any:
+    """Return a new host generator with the given seed."""
+    generator = functions.Generator()
+    generator.manual_seed(seed)
+    return generator
+
+
+def fresh_generator() -> Any:
+    """Return a new host generator whose seed is drawn from the default one.
+
+    An order drawn from its own generator stays the same whatever else draws numbers while it is being walked.
+    """
+    return seeded_generator(draw_seed())
