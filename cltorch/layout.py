@@ -8,6 +8,7 @@ shape and densely packed", which every operator call makes, is one identity comp
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from math import prod
 from typing import Any
 
@@ -122,11 +123,12 @@ def infer_shape(shape: Sequence[int], numel: int) -> tuple[int, ...]:
 class Layout:
     """Describe where the elements of a tensor lie in its storage.
 
-    ``contiguous`` holds when the strides are row-major (dimensions of size 1 do not count); ``dense`` when the
+    ``key`` is a number that stands for shape and strides (not the offset): equal geometry, equal key, so that launch
+    plans are found by hashing a few numbers. ``contiguous`` holds when the strides are row-major (dimensions of size 1 do not count); ``dense`` when the
     offset is also 0. Make one with ``Layout.of(shape)`` (dense, interned) or ``Layout(shape, strides, offset)``.
     """
 
-    __slots__ = ("shape", "strides", "offset", "numel", "contiguous", "dense", "ndim", "__weakref__")
+    __slots__ = ("shape", "strides", "offset", "numel", "contiguous", "dense", "ndim", "key", "__weakref__")
 
     shape: Size
     strides: tuple[int, ...]
@@ -142,6 +144,13 @@ class Layout:
         self.numel = numel
         self.contiguous = numel == 0 or _row_major(self.shape, self.strides)
         self.dense = False
+        geometry = (self.shape, self.strides)
+        key = _KEYS.get(geometry)
+        if key is None:
+            if len(_KEYS) > 100_000:
+                _KEYS.clear()
+            key = _KEYS[geometry] = next(_serial)
+        self.key = key
 
     @staticmethod
     def of(shape: Sequence[int]) -> Layout:
@@ -357,6 +366,8 @@ class Layout:
 
 
 _DENSE: dict[Size, Layout] = {}
+_KEYS: dict[Any, int] = {}
+_serial = count()  # never reused, so that a cleared table only costs new plans
 
 
 def _row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:

@@ -1,0 +1,152 @@
+"""The ``device`` value: a type and an index, the default device, and the way from it to an OpenCL context."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import Any
+
+_TYPES = {"cpu": "cpu", "cl": "cl", "opencl": "cl", "cuda": "cl"}
+_interned: dict[tuple[str, int | None], device] = {}
+_state = threading.local()
+_default: device | None = None
+_current_cl = 0
+
+
+class device:
+    """Name a place for tensors: ``cpu`` (the host) or ``cl:N`` (an OpenCL device).
+
+    ``opencl`` and ``cuda`` are other names of ``cl``. Without an index, ``cl`` means the current OpenCL device.
+    Works as a context manager that changes the default device.
+
+    Raises RuntimeError for an unknown type or a bad index.
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#torch.device
+
+    >>> import cltorch as torch
+    >>> torch.device("cl", 0)
+    device(type='cl', index=0)
+    """
+
+    __slots__ = ("type", "index", "_context", "__weakref__")
+
+    type: str
+    index: int | None
+
+    def __new__(cls, type: Any = "cpu", index: int | None = None) -> device:
+        if isinstance(type, device):
+            return type
+        if isinstance(type, int):
+            if type < 0:
+                raise RuntimeError("Device index must not be negative")
+            type, index = "cl", type
+        if not isinstance(type, str):
+            raise TypeError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
+        name, colon, number = type.partition(":")
+        kind = _TYPES.get(name)
+        if kind is None:
+            raise RuntimeError(f"Expected one of cpu, cl, opencl, cuda device type at start of device string: {type}")
+        if colon:
+            if index is not None:
+                raise RuntimeError("type (string) must not include an index because index was passed explicitly: " + type)
+            if not number.isdigit():
+                raise RuntimeError(f"Invalid device string: '{type}'")
+            index = int(number)
+        key = (kind, index)
+        found = _interned.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            found.type, found.index, found._context = kind, index, None
+            _interned[key] = found
+        return found
+
+    @property
+    def context(self) -> Any:
+        """Return the OpenCL context of a ``cl`` device, made at its first use."""
+        if self._context is None:
+            if self.type != "cl":
+                raise RuntimeError("the cpu device has no OpenCL context")
+            self._context = _contexts().get(_current_cl if self.index is None else self.index)
+        return self._context
+
+    def resolve(self) -> device:
+        """Return this device with its index filled in (``cl`` becomes ``cl:0``, say)."""
+        if self.type == "cl" and self.index is None:
+            return device("cl", _current_cl)
+        if self.type == "cpu" and self.index is not None:
+            return CPU
+        return self
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (")" if self.index is None else f", index={self.index})")
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (device, (self.type, self.index))
+
+    def __copy__(self) -> device:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> device:
+        return self
+
+    def __enter__(self) -> device:
+        stack = _state.__dict__.setdefault("stack", [])
+        stack.append(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        _state.stack.pop()
+
+
+CPU = device("cpu")
+
+
+def _contexts() -> Any:
+    # pyopencl is imported at the first use of an OpenCL device, not with the package
+    return importlib.import_module("cltorch.device.context")
+
+
+def default_device() -> device:
+    """Return the device of new tensors: ``with device(...)``, else ``set_default_device``, else the host."""
+    stack = _state.__dict__.get("stack")
+    if stack:
+        return stack[-1].resolve()
+    return CPU if _default is None else _default.resolve()
+
+
+def set_default_device(d: Any) -> None:
+    """Set the device of new tensors; None restores the host.
+
+    >>> import cltorch as torch
+    >>> torch.set_default_device("cpu"); torch.get_default_device()
+    device(type='cpu')
+    """
+    global _default
+    _default = None if d is None else device(d)
+
+
+def get_default_device() -> device:
+    """Return the device on which factory functions make tensors by default."""
+    return default_device()
+
+
+def resolve(d: Any) -> device:
+    """Return the device that an argument ``device=`` means; None is the default device."""
+    if d is None:
+        return default_device()
+    return d.resolve() if d.__class__ is device else device(d).resolve()
+
+
+def current_cl() -> int:
+    """Return the index of the current OpenCL device."""
+    return _current_cl
+
+
+def set_current_cl(index: int) -> None:
+    """Make another OpenCL device current; raise RuntimeError when there is none of that index."""
+    global _current_cl
+    _contexts().get(index)
+    device("cl", None)._context = None
+    _current_cl = index

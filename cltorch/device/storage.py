@@ -1,0 +1,87 @@
+"""Storage: the bytes behind tensors, on the host (a NumPy array) or on an OpenCL device (a buffer)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cltorch.device.device import CPU, device
+from cltorch.errors import OutOfMemoryError
+
+
+class Storage:
+    """Hold ``nbytes`` bytes on one device, shared by all views.
+
+    ``buf`` is the OpenCL buffer (None on the host), ``array`` the uint8 host array (None on a device), ``version``
+    counts in-place changes. An alias (``alias()``) shares the bytes and has a version count of its own.
+    """
+
+    __slots__ = ("device", "nbytes", "buf", "array", "version", "_size", "_pool", "_owner", "__weakref__")
+
+    device: device
+    nbytes: int
+    buf: Any
+    array: Any
+
+    def __init__(self, dev: device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None) -> None:
+        self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
+        self.version = 0
+        self._size, self._pool, self._owner = size, pool, None
+
+    @staticmethod
+    def allocate(nbytes: int, dev: device) -> Storage:
+        """Return uninitialised bytes on a device; raise OutOfMemoryError."""
+        if dev.type == "cl":
+            pool = dev.context.allocator
+            buf, size = pool.take(nbytes)
+            return Storage(dev, nbytes, buf, size, pool)
+        try:
+            return Storage(CPU, nbytes, array=np.empty(nbytes, np.uint8))
+        except (MemoryError, ValueError) as error:
+            raise OutOfMemoryError(f"the host cannot allocate {nbytes} bytes") from error
+
+    @staticmethod
+    def wrap(array: np.ndarray) -> Storage:
+        """Return a host storage that shares the memory of a contiguous NumPy array."""
+        return Storage(CPU, array.nbytes, array=array.reshape(-1).view(np.uint8))
+
+    def alias(self) -> Storage:
+        """Return a storage of the same bytes whose version is counted apart."""
+        other = Storage(self.device, self.nbytes, self.buf, 0, None, self.array)
+        other._owner = self
+        return other
+
+    def data_ptr(self) -> int:
+        """Return an address that is the same for all views of these bytes and for nothing else alive."""
+        return int(self.array.ctypes.data) if self.array is not None else int(self.buf.int_ptr)
+
+    def bytes(self) -> np.ndarray:
+        """Return the bytes as a host array: the array itself on the host, a copy (which waits) from a device."""
+        if self.array is not None:
+            return self.array
+        out = np.empty(self.nbytes, np.uint8)
+        self.device.context.read(self.buf, out)
+        return out
+
+    def resize(self, nbytes: int) -> None:
+        """Grow or shrink in place, keeping the leading bytes."""
+        new = Storage.allocate(nbytes, self.device)
+        keep = min(nbytes, self.nbytes)
+        if self.array is not None:
+            new.array[:keep] = self.array[:keep]
+        elif keep:
+            self.device.context.copy_bytes(self.buf, new.buf, 0, 0, keep)
+        # the two objects trade places, so that every view of this storage sees the new bytes
+        for name in ("buf", "array", "nbytes", "_size", "_pool", "_owner"):
+            mine, theirs = getattr(self, name), getattr(new, name)
+            setattr(self, name, theirs)
+            setattr(new, name, mine)
+
+    def __del__(self) -> None:
+        pool = self._pool
+        if pool is not None:
+            pool.give(self.buf, self._size)
+
+    def __len__(self) -> int:
+        return self.nbytes

@@ -1,0 +1,141 @@
+"""Array: a storage seen through a layout as elements of a dtype; the value that operators take and return.
+
+Tensor is its subclass. Operators make results with ``Array.new``, in whose place Tensor puts its own constructor, so
+that no wrapper object stands between a kernel and the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from cltorch import dtypes
+from cltorch.device import CPU, Storage, device
+from cltorch.dtypes import bfloat16, dtype, float64
+from cltorch.errors import DeviceError
+from cltorch.layout import Layout, Size
+
+
+class Array:
+    """Pair a storage with a layout and a dtype."""
+
+    storage: Any
+    layout: Layout
+    dtype: dtype
+
+    @staticmethod
+    def new(storage: Storage, layout: Layout, dtype: dtype) -> Any:
+        """Return the result object of an operator."""
+        a = Array()
+        a.storage, a.layout, a.dtype = storage, layout, dtype
+        return a
+
+    @property
+    def device(self) -> device:
+        """Return the device of the storage."""
+        return self.storage.device
+
+    @property
+    def shape(self) -> Size:
+        """Return the sizes of the dimensions."""
+        return self.layout.shape
+
+
+def check_dtype(t: dtype, dev: device) -> None:
+    """Raise DeviceError where a device cannot hold a dtype."""
+    if t is float64 and dev.type == "cl" and not dev.context.caps.fp64:
+        raise DeviceError(f"{dev.context.name} has no double precision (cl_khr_fp64): float64 tensors are not possible on it")
+
+
+def empty(shape: Sequence[int], dtype: dtype, dev: device) -> Any:
+    """Return an uninitialised Array."""
+    layout = Layout.of(shape)
+    if dev.type == "cl":
+        if dtype is float64:
+            check_dtype(dtype, dev)
+        return Array.new(dev.context.alloc(layout.numel * dtype.itemsize), layout, dtype)
+    return Array.new(Storage.allocate(layout.numel * dtype.itemsize, CPU), layout, dtype)
+
+
+def empty_layout(layout: Layout, dtype: dtype, dev: device) -> Any:
+    """Return an uninitialised Array of a given (possibly permuted) layout."""
+    return Array.new(Storage.allocate(layout.extent() * dtype.itemsize, dev), layout, dtype)
+
+
+def host(x: Any) -> np.ndarray:
+    """Return a NumPy view of a host Array: shared memory, bfloat16 as raw uint16."""
+    lay, t = x.layout, x.dtype
+    n = t.itemsize
+    flat = x.storage.array
+    flat = flat[: flat.size // n * n].view(t.np)
+    if lay.contiguous:
+        return flat[lay.offset : lay.offset + lay.numel].reshape(lay.shape)
+    if lay.numel == 0:
+        return np.empty(lay.shape, t.np)
+    return as_strided(flat[lay.offset :], tuple(lay.shape), tuple(s * n for s in lay.strides))
+
+
+def host_compute(x: Any) -> np.ndarray:
+    """Return the values of a host Array in the type the host computes in: float16 and bfloat16 widened to float32."""
+    a = host(x)
+    if x.dtype is bfloat16:
+        return dtypes.bfloat16_to_float(a)
+    return a if x.dtype.wide is x.dtype.np else a.astype(x.dtype.wide)
+
+
+def cast_host(a: Any, t: dtype) -> np.ndarray:
+    """Return NumPy values as the stored bits of a dtype (rounded, wrapped or tested against zero as PyTorch does)."""
+    a = np.asarray(a)
+    if t is bfloat16:
+        return dtypes.float_to_bfloat16(a.astype(np.float32))
+    if a.dtype == t.np:
+        return a
+    with np.errstate(all="ignore"):
+        if t.kind in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
+            # through int64, so that the value wraps instead of being undefined
+            return a.astype(np.int64).astype(t.np)
+        return a.astype(t.np)
+
+
+def from_host(a: Any, t: dtype, dev: device) -> Any:
+    """Return an Array of NumPy values on a device; the host takes over the array where its dtype fits."""
+    bits = np.ascontiguousarray(cast_host(a, t))
+    layout = Layout.of(np.shape(a))
+    if dev.type == "cpu":
+        if not bits.flags.writeable or bits.base is not None:
+            bits = bits.copy()
+        return Array.new(Storage.wrap(bits), layout, t)
+    check_dtype(t, dev)
+    out = dev.context.alloc(bits.nbytes)
+    dev.context.write(out.buf, bits.reshape(-1).view(np.uint8), owned=bits is not a and bits.base is None)
+    return Array.new(out, layout, t)
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """Return a copy of the stored bits in NumPy, from any device; waits for the device."""
+    if x.storage.array is not None:
+        return np.array(host(x))
+    lay, t = x.layout, x.dtype
+    if lay.numel == 0:
+        return np.empty(lay.shape, t.np)
+    if lay.contiguous:
+        out = np.empty(lay.shape, t.np)
+        x.device.context.read(x.storage.buf, out.reshape(-1).view(np.uint8), lay.offset * t.itemsize)
+        return out
+    span = np.empty(lay.extent() - lay.offset, t.np)
+    x.device.context.read(x.storage.buf, span.view(np.uint8), lay.offset * t.itemsize)
+    return np.array(as_strided(span, tuple(lay.shape), tuple(s * t.itemsize for s in lay.strides)))
+
+
+def values(x: Any) -> np.ndarray:
+    """Return a copy of the values in NumPy (bfloat16 as float32), from any device; waits for the device."""
+    a = to_numpy(x)
+    return dtypes.bfloat16_to_float(a) if x.dtype is bfloat16 else a
+
+
+def view(x: Any, layout: Layout) -> Any:
+    """Return another layout of the same storage, outside the autograd graph."""
+    return Array.new(x.storage, layout, x.dtype)

@@ -1,0 +1,396 @@
+"""One formula, three readings.
+
+A formula is a Python function ``fwd(m, x, y, …)`` of operands and a namespace ``m`` of mathematics. What it means is
+decided by what it is called with:
+
+- ``m`` a ``Tracer`` and symbols: the C text of an OpenCL kernel, for any vector width;
+- ``m`` ``HOST`` and NumPy arrays: the host path;
+- ``m`` the differentiable functions and Tensors: an expression that autograd can differentiate again.
+
+Text rules of a traced formula: ``V`` is the compute type (``float16`` in a vector body, ``float`` in a scalar tail),
+``SEL(c, a, b)`` chooses, comparisons give masks that ``&``, ``|`` and ``!`` combine.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch.dtypes import dtype
+
+_HOST_SPECIAL: dict[str, Any] = {}
+
+
+class Symbol:
+    """Stand for a value of the kernel being traced: its C name and whether it is a mask."""
+
+    __slots__ = ("tracer", "text", "mask")
+
+    def __init__(self, tracer: Tracer, text: str, mask: bool = False) -> None:
+        self.tracer, self.text, self.mask = tracer, text, mask
+
+    def _op(self, other: Any, c: str, swap: bool = False) -> Symbol:
+        a, b = self.tracer.number(self), self.tracer.number(other)
+        if swap:
+            a, b = b, a
+        return self.tracer.emit(f"{a} {c} {b}")
+
+    def _compare(self, other: Any, c: str) -> Symbol:
+        return self.tracer.emit(f"{self.tracer.number(self)} {c} {self.tracer.number(other)}", mask=True)
+
+    def __add__(self, o: Any) -> Symbol:
+        return self._op(o, "+")
+
+    def __radd__(self, o: Any) -> Symbol:
+        return self._op(o, "+", True)
+
+    def __sub__(self, o: Any) -> Symbol:
+        return self._op(o, "-")
+
+    def __rsub__(self, o: Any) -> Symbol:
+        return self._op(o, "-", True)
+
+    def __mul__(self, o: Any) -> Symbol:
+        return self._op(o, "*")
+
+    def __rmul__(self, o: Any) -> Symbol:
+        return self._op(o, "*", True)
+
+    def __truediv__(self, o: Any) -> Symbol:
+        return self._op(o, "/")
+
+    def __rtruediv__(self, o: Any) -> Symbol:
+        return self._op(o, "/", True)
+
+    def __neg__(self) -> Symbol:
+        return self.tracer.emit(f"-{self.tracer.number(self)}")
+
+    def __lt__(self, o: Any) -> Symbol:
+        return self._compare(o, "<")
+
+    def __le__(self, o: Any) -> Symbol:
+        return self._compare(o, "<=")
+
+    def __gt__(self, o: Any) -> Symbol:
+        return self._compare(o, ">")
+
+    def __ge__(self, o: Any) -> Symbol:
+        return self._compare(o, ">=")
+
+    def __eq__(self, o: Any) -> Symbol:  # type: ignore[override]
+        return self._compare(o, "==")
+
+    def __ne__(self, o: Any) -> Symbol:  # type: ignore[override]
+        return self._compare(o, "!=")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _logic(self, o: Any, c: str, swap: bool = False) -> Symbol:
+        if self.mask and isinstance(o, Symbol) and o.mask:
+            return self.tracer.emit(f"{self.text} {c} {o.text}", mask=True)
+        return self._op(o, c, swap)
+
+    def __and__(self, o: Any) -> Symbol:
+        return self._logic(o, "&")
+
+    def __or__(self, o: Any) -> Symbol:
+        return self._logic(o, "|")
+
+    def __xor__(self, o: Any) -> Symbol:
+        return self._logic(o, "^")
+
+    def __invert__(self) -> Symbol:
+        return self.tracer.emit(f"!{self.text}", mask=True) if self.mask else self.tracer.emit(f"~{self.text}")
+
+    def __lshift__(self, o: Any) -> Symbol:
+        return self._op(o, "<<")
+
+    def __rshift__(self, o: Any) -> Symbol:
+        return self._op(o, ">>")
+
+
+class Tracer:
+    """Collect the statements of one formula; as ``m`` it offers the mathematics of OpenCL C."""
+
+    def __init__(self, compute: dtype) -> None:
+        self.compute = compute  # the dtype whose arithmetic the kernel does
+        self.floating = compute.is_floating_point
+        self.statements: list[str] = []
+
+    def emit(self, text: str, mask: bool = False) -> Symbol:
+        """Add a statement and return the symbol of its value."""
+        name = f"t{len(self.statements)}"
+        self.statements.append(f"{'M' if mask else 'V'} {name} = {text};")
+        return Symbol(self, name, mask)
+
+    def literal(self, value: float) -> str:
+        """Return a constant as C text of the compute type."""
+        if not self.floating:
+            return f"((V)({int(value)}{'L' if self.compute.itemsize == 8 else ''}))"
+        suffix = "" if self.compute.itemsize == 8 else "f"
+        if math.isnan(value):
+            return "((V)(NAN))"
+        if math.isinf(value):
+            return "((V)(INFINITY))" if value > 0 else "((V)(-INFINITY))"
+        text = repr(float(np.float32(value))) if suffix else repr(float(value))
+        return f"((V)({text if '.' in text or 'e' in text else text + '.0'}{suffix}))"
+
+    def number(self, x: Any) -> str:
+        """Return an operand as C text: a symbol's name (a mask as 0 or 1) or a literal."""
+        if isinstance(x, Symbol):
+            return f"SEL({x.text}, ((V)(1)), ((V)(0)))" if x.mask else x.text
+        return self.literal(x)
+
+    def condition(self, x: Any) -> str:
+        """Return an operand as the C text of a mask."""
+        if isinstance(x, Symbol):
+            return x.text if x.mask else f"({x.text} != ((V)(0)))"
+        return f"((M)({-1 if x else 0}))"
+
+    def call(self, function: str, *args: Any) -> Symbol:
+        """Call an OpenCL C function of numbers."""
+        return self.emit(f"{function}({', '.join(self.number(a) for a in args)})")
+
+    def where(self, c: Any, a: Any, b: Any) -> Symbol:
+        return self.emit(f"SEL({self.condition(c)}, {self.number(a)}, {self.number(b)})")
+
+    def logical_not(self, x: Any) -> Symbol:
+        return self.emit(f"!{self.condition(x)}", mask=True)
+
+    def abs(self, x: Any) -> Symbol:
+        if self.floating:
+            return self.call("fabs", x)
+        return x if not self.compute.is_signed else self.where(x < 0, -x, x)
+
+    def isnan(self, x: Any) -> Symbol:
+        return x != x
+
+    def maximum(self, a: Any, b: Any) -> Symbol:
+        """Return the larger value; NaN wins."""
+        if not self.floating:
+            return self.call("max", a, b)
+        return self.where((a > b) | (a != a), a, b)
+
+    def minimum(self, a: Any, b: Any) -> Symbol:
+        """Return the smaller value; NaN wins."""
+        if not self.floating:
+            return self.call("min", a, b)
+        return self.where((a < b) | (a != a), a, b)
+
+    def round(self, x: Any) -> Symbol:
+        return self.call("rint", x)  # half to even; OpenCL's round() is half away from zero
+
+    def reciprocal(self, x: Any) -> Symbol:
+        return 1 / x
+
+    def lgamma(self, x: Any) -> Symbol:
+        return self.call("lgamma", x)
+
+    def sign(self, x: Any) -> Symbol:
+        if self.floating:
+            return self.where(x != x, x, self.where(x > 0, 1, self.where(x < 0, -1, 0)))
+        return self.where(x > 0, 1, self.where(x < 0, -1, 0)) if self.compute.is_signed else self.where(x > 0, 1, 0)
+
+    def divide_floor(self, a: Any, b: Any) -> Symbol:
+        """Return the quotient rounded down, with PyTorch's results for zero and for floating-point edges."""
+        if self.floating:
+            r = self.call("fmod", a, b)
+            q = (a - r) / b
+            q = self.where((r != 0) & ((r < 0) ^ (b < 0)), q - 1, q)
+            f = self.call("floor", q)
+            f = self.where(q - f > 0.5, f + 1, f)
+            exact = self.where(q != 0, f, self.call("copysign", 0.0, a / b))
+            return self.where(b == 0, a / b, exact)
+        safe = self.where(b == 0, 1, b)
+        if not self.compute.is_signed:
+            return self.where(b == 0, 0, a / safe)
+        q = a / safe
+        r = a - q * safe
+        return self.where(b == 0, 0, self.where((r != 0) & ((r < 0) ^ (safe < 0)), q - 1, q))
+
+    def divide_trunc(self, a: Any, b: Any) -> Symbol:
+        if self.floating:
+            return self.call("trunc", a / b)
+        return self.where(b == 0, 0, a / self.where(b == 0, 1, b))
+
+    def remainder(self, a: Any, b: Any) -> Symbol:
+        """Return the remainder that takes the divisor's sign."""
+        if self.floating:
+            r = self.call("fmod", a, b)
+            return self.where((r != 0) & ((r < 0) ^ (b < 0)), r + b, r)
+        safe = self.where(b == 0, 1, b)
+        r = a - (a / safe) * safe
+        if self.compute.is_signed:
+            r = self.where((r != 0) & ((r < 0) ^ (safe < 0)), r + safe, r)
+        return self.where(b == 0, 0, r)
+
+    def fmod(self, a: Any, b: Any) -> Symbol:
+        if self.floating:
+            return self.call("fmod", a, b)
+        safe = self.where(b == 0, 1, b)
+        return self.where(b == 0, 0, a - (a / safe) * safe)
+
+    def pow(self, a: Any, b: Any) -> Symbol:
+        if self.floating:
+            return self.call("pow", a, b)
+        return self._integer_pow(a, b)
+
+    def _integer_pow(self, a: Any, b: Any) -> Symbol:
+        # square and multiply over the bits of the exponent; a negative exponent leaves only ±1 and 0
+        result = self.where(b == b, 1, 1)
+        base, left = self.where(b == b, a, a), self.where(b < 0, 0, b) if self.compute.is_signed else b
+        for _ in range(min(6, self.compute.itemsize * 8)):
+            result = self.where((left & 1) != 0, result * base, result)
+            base, left = base * base, left >> 1
+        if not self.compute.is_signed:
+            return result
+        odd = (b & 1) != 0
+        negative = self.where(a == 1, 1, self.where(a == -1, self.where(odd, -1, 1), 0))
+        return self.where(b < 0, negative, result)
+
+    def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        if name.startswith("_") or name not in C_FUNCTIONS:
+            raise AttributeError(f"no OpenCL C function for {name!r}")
+        return lambda *args: self.call(C_FUNCTIONS[name], *args)
+
+
+# name in ``m`` -> OpenCL C built-in of floating-point values
+C_FUNCTIONS = {
+    name: name
+    for name in (
+        "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+        "floor ceil trunc erf erfc atan2 hypot copysign fmax fmin nextafter"
+    ).split()
+}
+
+
+class Host:
+    """Offer the mathematics of NumPy under the names that formulas use."""
+
+    where = staticmethod(np.where)
+    logical_not = staticmethod(np.logical_not)
+    abs = staticmethod(np.abs)
+    isnan = staticmethod(np.isnan)
+    maximum = staticmethod(np.maximum)
+    minimum = staticmethod(np.minimum)
+    round = staticmethod(np.rint)
+    sign = staticmethod(np.sign)
+    asin, acos, atan = staticmethod(np.arcsin), staticmethod(np.arccos), staticmethod(np.arctan)
+    asinh, acosh, atanh = staticmethod(np.arcsinh), staticmethod(np.arccosh), staticmethod(np.arctanh)
+    atan2 = staticmethod(np.arctan2)
+
+    @staticmethod
+    def rsqrt(x: Any) -> Any:
+        return 1 / np.sqrt(x)
+
+    @staticmethod
+    def reciprocal(x: Any) -> Any:
+        return 1 / x
+
+    @staticmethod
+    def divide_floor(a: Any, b: Any) -> Any:
+        if np.result_type(a, b).kind == "f":
+            return np.where(np.asarray(b) == 0, np.divide(a, b), np.floor_divide(a, b))
+        return np.where(np.asarray(b) == 0, 0, np.floor_divide(a, np.where(np.asarray(b) == 0, 1, b)))
+
+    @staticmethod
+    def divide_trunc(a: Any, b: Any) -> Any:
+        if np.result_type(a, b).kind == "f":
+            return np.trunc(np.divide(a, b))
+        safe = np.where(np.asarray(b) == 0, 1, b)
+        q = np.floor_divide(a, safe)
+        r = a - q * safe
+        return np.where(np.asarray(b) == 0, 0, q + ((r != 0) & ((np.asarray(a) < 0) != (safe < 0))))
+
+    @staticmethod
+    def remainder(a: Any, b: Any) -> Any:
+        if np.result_type(a, b).kind == "f":
+            # np.remainder gives NaN for a finite value and an infinite divisor of the other sign; PyTorch gives inf
+            r = np.fmod(a, b)
+            return np.where((r != 0) & ((r < 0) != (np.asarray(b) < 0)), r + b, r)
+        return np.where(np.asarray(b) == 0, 0, np.remainder(a, np.where(np.asarray(b) == 0, 1, b)))
+
+    @staticmethod
+    def fmod(a: Any, b: Any) -> Any:
+        if np.result_type(a, b).kind == "f":
+            return np.fmod(a, b)
+        return np.where(np.asarray(b) == 0, 0, np.fmod(a, np.where(np.asarray(b) == 0, 1, b)))
+
+    @staticmethod
+    def pow(a: Any, b: Any) -> Any:
+        kind = np.result_type(a, b)
+        if kind.kind == "f":
+            return np.power(a, b)
+        safe = np.power(a, np.where(np.asarray(b) < 0, 0, b))
+        small = np.where(np.asarray(a) == 1, 1, np.where(np.asarray(a) == -1, np.where(np.asarray(b) % 2 != 0, -1, 1), 0))
+        return np.where(np.asarray(b) < 0, small, safe).astype(kind)
+
+    def __getattr__(self, name: str) -> Any:
+        special = _HOST_SPECIAL.get(name)
+        return special if special is not None else getattr(np, name)
+
+
+HOST = Host()
+
+
+def _erf(x: Any) -> Any:
+    x = np.asarray(x)
+    return np.frompyfunc(math.erf, 1, 1)(x).astype(x.dtype) if x.size else x
+
+
+def _erfc(x: Any) -> Any:
+    x = np.asarray(x)
+    return np.frompyfunc(math.erfc, 1, 1)(x).astype(x.dtype) if x.size else x
+
+
+def _lgamma_one(v: float) -> float:
+    if math.isinf(v) or (v <= 0 and v == math.floor(v)):
+        return math.inf
+    return math.lgamma(v)
+
+
+def _lgamma(x: Any) -> Any:
+    x = np.asarray(x)
+    return np.frompyfunc(_lgamma_one, 1, 1)(x).astype(x.dtype) if x.size else x
+
+
+_HOST_SPECIAL.update(erf=_erf, erfc=_erfc, lgamma=_lgamma)
+
+
+def trace(
+    fn: Callable[..., Any], compute: dtype, operands: Sequence[bool], params: int
+) -> tuple[list[str], list[Symbol | float], Tracer]:
+    """Read a formula as C: return its statements, the symbols of its results, and the tracer.
+
+    ``operands`` tells for each operand whether it is a mask; operands are named x0, x1, …, parameters p0, p1, ….
+    """
+    tracer = Tracer(compute)
+    symbols = [Symbol(tracer, f"x{i}", mask) for i, mask in enumerate(operands)]
+    numbers = [Symbol(tracer, f"p{i}") for i in range(params)]
+    result = fn(tracer, *symbols, *numbers)
+    results = list(result) if isinstance(result, tuple) else [result]
+    return tracer.statements, results, tracer
+
+
+def used_operands(fn: Callable[..., Any], operands: int, params: int, compute: dtype, keep: Sequence[bool]) -> set[int]:
+    """Return the indices of the operands on which the kept results of a formula depend."""
+    statements, results, _ = trace(fn, compute, [False] * operands, params)
+    defined = {}
+    for line in statements:
+        left, _, right = line.partition(" = ")
+        defined[left.split()[1]] = set(_NAMES.findall(right))
+    todo = {r.text for r, k in zip(results, keep, strict=True) if k and isinstance(r, Symbol)}
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo |= defined.get(name, set())
+    return {int(name[1:]) for name in seen if name[0] == "x"}
+
+
+_NAMES = re.compile(r"\b[tx]\d+\b")
