@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cltorch.device import cachedir
@@ -41,7 +41,7 @@ class Icd:
 def registered() -> list[Icd]:
     """Return the drivers that the OpenCL loader will read, in the loader's own order of places."""
     wheel = _wheel_folder()
-    bundled = _folder(wheel, "the pyopencl wheel") if wheel else []
+    bundled = [_absolute(driver) for driver in _folder(wheel, "the pyopencl wheel")] if wheel else []
     if sys.platform == "win32":
         return _windows() + bundled
     if sys.platform == "darwin":
@@ -117,6 +117,12 @@ def _folder(folder: Path, source: str) -> list[Icd]:
     except OSError:
         return []
     return [Icd(str(file), _library(file), source) for file in files]
+
+
+def _absolute(driver: Icd) -> Icd:
+    # in the wheel a driver lies beside the loader, which finds it there while nobody else would
+    beside = Path(driver.file).parent / driver.library
+    return replace(driver, library=str(beside)) if beside.is_file() else driver
 
 
 def _library(file: Path) -> str:

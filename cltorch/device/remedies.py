@@ -157,9 +157,7 @@ def _container_tips(report: Mapping[str, Any]) -> list[str]:
 def _driver_tips(driver: Mapping[str, Any]) -> list[str]:
     what = driver["file"] or driver["library"]
     if driver["error"] and driver["stage"] in ("crash", "timeout"):
-        return [
-            f"The driver {driver['library']} aborts or hangs as it is loaded, so it is left out. Update or remove {what}."
-        ]
+        return [f"The driver {driver['library']} aborts or hangs while it loads and is left out. Update or remove {what}."]
     if driver["error"]:
         return [f"The driver {driver['library']} cannot be loaded. Reinstall its package, or remove {what}."]
     return []

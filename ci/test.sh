@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The whole test-suite on the host and on every working OpenCL device, with lint, types, layers, stubs and the wheel,
+# from a fresh clone: makes a virtual environment and installs an OpenCL runtime where none works.
+# Arguments go to pytest. CLTORCH_PARITY=1 also installs PyTorch, against which the parity tests compare.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+make_venv
+install_package vision,test,dev
+if [ "${CLTORCH_PARITY:-0}" = 1 ] && ! stamped parity; then
+    say "PyTorch, for the parity tests"
+    "$PY" -m pip install --quiet --disable-pip-version-check torch==2.13.0
+    stamp parity
+fi
+bash ci/runtime.sh
+use_runtime
+
+failed=()
+step() {
+    local name=$1
+    shift
+    say "$name"
+    "$@" || failed+=("$name")
+}
+
+step "lint" "$PY" -m ruff check .
+step "types" "$PY" -m mypy
+step "layers" "$VENV/bin/lint-imports"
+step "stubs" "$PY" ci/stubs.py --check
+step "wheel" bash ci/check_wheel.sh
+step "tests" "$PY" -m pytest "$@"
+
+if [ ${#failed[@]} -gt 0 ]; then
+    die "failed: ${failed[*]}"
+fi

@@ -1,0 +1,71 @@
+"""What is promised about the package: few dependencies, a quick import, kernels that are found, scripts that run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cltorch.device import templates
+
+PACKAGE = Path(templates.__file__).parents[1]
+CHECKOUT = PACKAGE.parent
+in_checkout = pytest.mark.skipif(not (CHECKOUT / "pyproject.toml").is_file(), reason="installed, without a checkout")
+
+
+def run(program: str) -> str:
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+@in_checkout
+def test_the_required_dependencies_are_three():
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert sorted(line.split(">")[0] for line in project["dependencies"]) == ["mako", "numpy", "pyopencl"]
+    assert {"pocl", "intel", "vision", "test", "dev"} <= set(project["optional-dependencies"])
+    everything = [line for lines in project["optional-dependencies"].values() for line in lines]
+    assert not any(line.startswith("torch") for line in everything)
+
+
+def test_the_import_brings_no_opencl_and_no_torch():
+    heavy = "pyopencl mako torch scipy matplotlib PIL tqdm".split()
+    program = f"import sys, cltorch; print([name for name in {heavy} if name in sys.modules])"
+    assert run(program) == "[]"
+
+
+def test_the_import_takes_at_most_0_3_seconds_beyond_numpy():
+    program = "import numpy, time; t = time.perf_counter(); import cltorch; print(time.perf_counter() - t)"
+    assert min(float(run(program)) for _ in range(3)) <= 0.3
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_kernels_are_found():
+    folder = templates.kernel_dir()
+    assert (folder / "prelude.cl").is_file() and (folder / "probe.cl").is_file()
+
+
+@in_checkout
+@pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for bash")
+@pytest.mark.parametrize("script", sorted([*CHECKOUT.glob("ci/*.sh"), CHECKOUT / ".ci" / "run"]), ids=lambda p: p.name)
+def test_every_script_is_sound_shell(script):
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    if script.name != "common.sh":  # which is only sourced
+        assert os.access(script, os.X_OK)
+        assert "set -euo pipefail" in script.read_text()
+
+
+@in_checkout
+def test_the_readme_and_ci_name_the_same_commands():
+    readme = (CHECKOUT / "README.md").read_text()
+    assert "bash ci/demo.sh" in readme and "bash ci/test.sh" in readme
+    for path in (".ci/run", ".github/workflows/ci.yml"):
+        assert "bash ci/test.sh" in (CHECKOUT / path).read_text()
