@@ -6,9 +6,9 @@ store = {"float16": "ct_store_f16({x}, out, {i});", "bfloat16": "ct_store_bf16({
 %>
 % if what == "spaced":
 // Elements before `half_way` are counted from the start, the others back from the end, so that both ends are exact
-// (arange counts all of them from the start). With a base, the element is an exponent.
+// (arange counts all of them from the start). With `power`, the element is an exponent of base.
 __kernel void ct_spaced(__global ${ctype} *restrict out, long offset, long n, long run,
-                        ${wide} start, ${wide} end, ${wide} step, long half_way, ${wide} base) {
+                        ${wide} start, ${wide} end, ${wide} step, long half_way, ${wide} base, int power) {
     long i = (long)get_global_id(0) * run, stop = min(i + run, n);
     out += offset;
     for (; i < stop; i++) {
@@ -16,7 +16,7 @@ __kernel void ct_spaced(__global ${ctype} *restrict out, long offset, long n, lo
         ${wide} v = start + step * i;
 % else:
         ${wide} v = i < half_way ? fma(step, (${wide})i, start) : fma(-step, (${wide})(n - 1 - i), end);
-        if (base != 0) v = pow(base, v);
+        if (power) v = pow(base, v);
 % endif
         ${store.format(x="v", i="i")}
     }

@@ -59,14 +59,14 @@ def _runs(n: int, context: Any) -> tuple[tuple[int], tuple[int], int]:
 
 
 def spaced(
-    n: int, start: float, end: float, step: float, t: dtype, dev: Device, half_way: int | None = None, base: float = 0
+    n: int, start: float, end: float, step: float, t: dtype, dev: Device, half_way: int | None = None, base: float | None = None
 ) -> Any:
     """Return ``start + i * step`` for ``n`` elements, from ``half_way`` on counted back from ``end``.
 
-    A ``base`` other than 0 is raised to those numbers. Integers are computed in int64, everything else in float64;
+    A ``base`` is raised to those numbers. Integers are computed in int64, everything else in float64;
     a device without float64 gets the values from the host.
     """
-    whole = all(isinstance(v, int) for v in (start, step)) and half_way is None and not base
+    whole = all(isinstance(v, int) for v in (start, step)) and half_way is None and base is None
     if half_way is None:
         half_way = n
     if dev.type == "cpu" or not (whole or dev.context.caps.fp64):
@@ -75,22 +75,22 @@ def spaced(
     if n:
         context = dev.context
         letter, wide = ("l", "long") if whole else ("d", "double")
-        args = f"blll{letter * 3}l{letter}"
+        args = f"blll{letter * 3}l{letter}i"
         kernel = context.kernel("create", "ct_spaced", args, what="spaced", dtype=t.name, ctype=t.ctype, wide=wide)
         size, local, run = _runs(n, context)
-        kernel(size, local, out.storage, 0, n, run, start, end if not whole else 0, step, half_way, base)
+        kernel(size, local, out.storage, 0, n, run, start, end if not whole else 0, step, half_way, base or 0, base is not None)
     return out
 
 
-def _spaced_host(n: int, start: float, end: float, step: float, half_way: int, base: float) -> np.ndarray:
+def _spaced_host(n: int, start: float, end: float, step: float, half_way: int, base: float | None) -> np.ndarray:
     i = np.arange(n)
-    if isinstance(start, int) and isinstance(step, int) and half_way == n and not base:
+    if isinstance(start, int) and isinstance(step, int) and half_way == n and base is None:
         return i * step + start
     up = i[:half_way] * float(step) + float(start)
     down = float(end) - (n - 1 - i[half_way:]) * float(step)
     values = np.concatenate((up, down))
     with np.errstate(over="ignore"):
-        return np.power(float(base), values) if base else values
+        return values if base is None else np.power(float(base), values)
 
 
 def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:

@@ -1,0 +1,122 @@
+"""Reading of arguments that factory functions share: sizes, dtypes, numbers, ``out`` and ``requires_grad``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.dtypes import dtype
+from cltorch.layout import Size
+from cltorch.ops.array import Array
+
+_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}
+#: PyTorch's names of the element types in its messages.
+SCALAR_NAMES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+}  # fmt: skip
+
+
+def read_dtype(name: str, t: Any, default: dtype | None = None) -> Any:
+    """Return the dtype that ``dtype=`` means: one of ours, Python's float, int or bool, or the default for None."""
+    if t is None:
+        return default
+    if isinstance(t, dtype):
+        return t
+    if isinstance(t, type) and t in _PYTHON:
+        return _PYTHON[t]
+    raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(t).__name__}")
+
+
+def _index(value: Any) -> int | None:
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def read_size(name: str, size: Any) -> Size:
+    """Return sizes given as one sequence or one by one, ``((2, 3),)`` or ``(2, 3)``.
+
+    Raises TypeError where they are not integers and RuntimeError where one is negative.
+    """
+    given = size
+    if len(given) == 1 and not isinstance(given[0], Array) and isinstance(given[0], Sequence) and not isinstance(given[0], str):
+        given = given[0]
+    out = []
+    for i, n in enumerate(given):
+        value = _index(n)
+        if value is None:
+            if i == 0 and len(given) == 1:
+                raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error "
+                f'"type must be tuple of ints,but got {type(n).__name__}"'
+            )
+        out.append(value)
+    if any(n < 0 for n in out):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {out}")
+    return Size(out)
+
+
+def read_int(name: str, argument: str, position: int, value: Any) -> int:
+    """Return an integer argument; raise TypeError for anything else."""
+    found = _index(value)
+    if found is None:
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be int, not {type(value).__name__}"
+        )
+    return found
+
+
+def read_number(name: str, argument: str, position: int, value: Any) -> Any:
+    """Return a Python number; a 0-d tensor and a NumPy scalar count as the number they hold."""
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (np.generic, Array)) and value.ndim == 0:  # type: ignore[union-attr]
+        return value.item()  # type: ignore[union-attr]
+    raise TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}"
+    )
+
+
+def need_array(name: str, argument: str, position: int, value: Any) -> Any:
+    """Return a tensor argument; raise TypeError for anything else."""
+    if not isinstance(value, Array):
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}"
+        )
+    return value
+
+
+def check_layout(layout: Any, pin_memory: bool = False) -> None:
+    """Raise where a layout other than strided is asked for; pinned memory has no meaning here and is accepted."""
+    if layout is not None and str(layout) != "torch.strided":
+        raise NotImplementedError(f"only torch.strided tensors can be created, but got layout={layout}")
+
+
+def finish(result: Any, requires_grad: bool) -> Any:
+    """Mark a new tensor as one that wants a gradient."""
+    if requires_grad:
+        if not result.dtype.is_floating_point:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        result.requires_grad_(True)
+    return result
+
+
+def into(out: Any, t: Any, result: Any) -> Any:
+    """Write a factory's result into ``out``, which takes on its shape and keeps its own dtype and device."""
+    if t is not None and t is not out.dtype:
+        raise RuntimeError(
+            f"dtype {SCALAR_NAMES[t.name]} does not match dtype of out parameter ({SCALAR_NAMES[out.dtype.name]})"
+        )
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    out.copy_(result)
+    return out
