@@ -11,7 +11,11 @@ use_runtime
 
 # The full 60,000 + 10,000 images: Debian's package, or the example's own download.
 data=/usr/share/datasets/fashion-mnist
-if [ -d "$data" ] || { say "Fashion-MNIST by apt" && apt_install dataset-fashion-mnist; }; then
+if [ ! -d "$data" ] && can_apt; then
+    say "Fashion-MNIST, installed by apt"
+    apt_install dataset-fashion-mnist || true
+fi
+if [ -d "$data" ]; then
     where=(--data "$data")
 else
     where=(--data "$ROOT/data" --download)

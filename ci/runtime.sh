@@ -31,14 +31,16 @@ if device=$(check); then
     exit
 fi
 
-say "no OpenCL device works yet: trying PoCL by apt"
-if apt_install pocl-opencl-icd && device=$(check); then
-    say "OpenCL device: $device"
-    exit
+if can_apt; then
+    say "no OpenCL device works yet: installing PoCL by apt"
+    if apt_install pocl-opencl-icd && device=$(check); then
+        say "OpenCL device: $device"
+        exit
+    fi
 fi
 
 if [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ]; then
-    say "not by apt: trying Intel's CPU runtime from PyPI (under Intel's licence, see its wheel)"
+    say "no OpenCL device works, and none comes by apt: installing Intel's CPU runtime from PyPI (under Intel's licence, see its wheel)"
     if "$PY" -m pip install --quiet --disable-pip-version-check --editable ".[intel]" && register_intel; then
         use_runtime
         if device=$(check); then
