@@ -4,7 +4,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${CLTORCH_VENV:-$ROOT/.venv}
 PY=$VENV/bin/python
-cd "$ROOT"
+cd "$ROOT" || exit
 
 say() { printf '\n==> %s\n' "$*"; }
 
