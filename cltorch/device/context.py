@@ -137,7 +137,7 @@ class Context:
             cl.enqueue_fill_buffer(self.queue, buf, pattern, byte_offset, nbytes)
 
     # ---- kernels ---------------------------------------------------------------------------------------------
-    def kernel(self, template: str, name: str, args: str, **params: Any) -> Kernel:
+    def kernel(self, template: str, name: str, args: str, /, **params: Any) -> Kernel:
         """Return a kernel of ``kernels/<template>.cl``, rendered with ``params`` and compiled at its first use."""
         key = (template, name, tuple(sorted(params.items())))
         found = self._kernels.get(key)

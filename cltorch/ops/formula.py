@@ -181,7 +181,9 @@ class Tracer:
             return self.call("min", a, b)
         return self.where((a < b) | (a != a), a, b)
 
-    def round(self, x: Any) -> Symbol:
+    def round(self, x: Any) -> Any:
+        if not self.floating:
+            return x
         return self.call("rint", x)  # half to even; OpenCL's round() is half away from zero
 
     def reciprocal(self, x: Any) -> Symbol:
@@ -255,6 +257,8 @@ class Tracer:
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
         if name.startswith("_") or name not in C_FUNCTIONS:
             raise AttributeError(f"no OpenCL C function for {name!r}")
+        if not self.floating and name in ("floor", "ceil", "trunc"):
+            return lambda x: x
         return lambda *args: self.call(C_FUNCTIONS[name], *args)
 
 

@@ -1,0 +1,138 @@
+"""How an elementwise operation walks its operands: output layout, kernel variant, launch size, stride arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, coalesce
+from cltorch.ops.formula import Symbol, trace
+
+_VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
+_MASK = {"float": "int", "double": "long", "int": "int", "long": "long", "short": "short", "char": "char", "uchar": "char"}
+_LETTER = {"float": "f", "double": "d"}
+_GROUP = 256
+_GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
+
+
+class Plan:
+    """A kernel with everything about its launch that the operands' geometry decides."""
+
+    __slots__ = ("kernel", "global_size", "local_size", "pre", "layout", "dtypes")
+
+    def __init__(self, kernel: Any, global_size: Any, local_size: Any, pre: Any, layout: Layout, types: Any) -> None:
+        self.kernel, self.global_size, self.local_size, self.pre = kernel, global_size, local_size, pre
+        self.layout, self.dtypes = layout, types
+
+
+def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
+    """Return the layout of a new result: dense, or permuted as the operands are, as PyTorch preserves strides."""
+    for lay in layouts:
+        if tuple(lay.shape) == tuple(shape):
+            if lay.contiguous:
+                break
+            order = sorted(range(lay.ndim), key=lambda d: -lay.strides[d])
+            strides = [0] * lay.ndim
+            step = 1
+            packed = True
+            for d in reversed(order):
+                if lay.shape[d] != 1 and lay.strides[d] != step:
+                    packed = False
+                strides[d] = step
+                step *= max(lay.shape[d], 1)
+            if packed:
+                return Layout.make(shape, strides, 0)
+            break
+    return Layout.of(shape)
+
+
+def specialise(
+    context: Any, formula: Any, compute: dtype, outs: Sequence[tuple[Layout, dtype]], ins: Sequence[tuple[Layout, dtype] | None]
+) -> tuple[Any, Any, Any, Any]:
+    """Return (kernel, global size, local size, leading arguments) for operands of these layouts and dtypes.
+
+    ``ins`` holds None for an operand that is a number. All output layouts have one shape, to which inputs broadcast.
+    """
+    shape = outs[0][0].shape
+    tensors = [x for x in ins if x is not None]
+    strides = [lay.strides for lay, _ in outs] + [_broadcast_strides(lay, shape) for lay, _ in tensors]
+    # walk in the order of the first output's memory
+    order = sorted(range(len(shape)), key=lambda d: (-outs[0][0].strides[d], d))
+    sizes, steps = coalesce([shape[d] for d in order], *([s[d] for d in order] for s in strides))
+    gpu = context.caps.kind != "cpu"
+    flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
+    n = outs[0][0].numel
+    ctype = compute.compute
+    width = 4 if gpu else _VECTOR[ctype]
+    statements, results, tracer = trace(formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params)
+    texts = tuple((r.text, r.mask) if isinstance(r, Symbol) else (tracer.literal(r), False) for r in results)
+    inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
+    if flat:
+        inner = ["1"] * len(steps)
+    out_inner, in_inner = inner[: len(outs)], iter(inner[len(outs) :])
+    mode = "flat" if flat else "items" if gpu else "rows"
+    number = _LETTER.get(ctype, "l")
+    params = {
+        "name": formula.name,
+        "mode": mode,
+        "W": width,
+        "rank": 0 if flat else len(sizes),
+        "V": ctype,
+        "M": _MASK[ctype],
+        "P": "long" if number == "l" else ctype,
+        "ins": tuple(
+            ("", "", False, "") if x is None else (x[1].tag, x[1].ctype, i in formula.masks, "" if mode == "items" else next(in_inner))
+            for i, x in enumerate(ins)
+        ),
+        "outs": tuple((t.tag, t.ctype, "" if mode == "items" else c) for (_, t), c in zip(outs, out_inner, strict=True)),
+        "results": texts,
+        "statements": tuple(statements),
+        "params": formula.params,
+        "grid": gpu,
+    }
+    pre: tuple[int, ...]
+    if mode == "flat":
+        if gpu:
+            global_size, local_size = grid(context, (n + width - 1) // width)
+            pre = (n, 0)
+        else:
+            items = max(1, min((n + _GRAIN - 1) // _GRAIN, context.caps.compute_units * 4))
+            chunk = -(-n // items)
+            chunk = -(-chunk // 64) * 64
+            global_size, local_size, pre = (-(-n // chunk),), (1,), (n, chunk)
+        leading = "ll"
+    else:
+        tail = [*sizes]
+        for s in steps:
+            tail += s
+        if mode == "items":
+            global_size, local_size = grid(context, n)
+            pre, leading = (n, *tail), "l" * (1 + len(tail))
+        else:
+            row = sizes[-1]
+            seg = min(row, 65536)
+            segs = -(-row // seg)
+            units = n // row * segs
+            items = max(1, min(-(-n // _GRAIN), context.caps.compute_units * 8, units))
+            per_item = -(-units // items)
+            global_size, local_size = (-(-units // per_item),), (1,)
+            pre, leading = (units, row, seg, segs, per_item, *tail), "l" * (5 + len(tail))
+    buffers = len(outs) + len(tensors)
+    args = leading + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
+    kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
+    return kernel, global_size, local_size, pre
+
+
+def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
+    """Return a launch of whole work-groups for a kernel whose work-items stride over the data."""
+    group = min(_GROUP, context.caps.max_work_group)
+    groups = max(1, min(-(-items // group), context.caps.compute_units * 32))
+    return (groups * group,), (group,)
+
+
+def _broadcast_strides(lay: Layout, shape: Sequence[int]) -> list[int]:
+    lead = len(shape) - lay.ndim
+    return [0] * lead + [0 if n == 1 else s for n, s in zip(lay.shape, lay.strides, strict=True)]
+
+

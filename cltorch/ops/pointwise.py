@@ -1,0 +1,372 @@
+"""Pointwise operators: a row declares the formula and its derivative, this file runs them.
+
+Source of the dtype rules: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#type-promotion-doc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.device import CPU
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, broadcast_shapes
+from cltorch.ops.array import Array, cast_host, check_dtype, empty_layout, from_host, host, host_compute, to_numpy
+from cltorch.ops.formula import HOST, used_operands
+from cltorch.ops.plan import Plan, output_layout, specialise
+from cltorch.ops.promotion import result_type
+
+# dtype rules: what an operator computes in and returns for the promoted dtype of its operands
+FLOAT = "float"  # integers become the default floating dtype
+ARITH = "arith"  # the promoted dtype
+COMPARE = "compare"  # computed in the promoted dtype, returned as bool
+BITWISE = "bitwise"  # integers and bool only
+SIGNED = "signed"  # the promoted dtype, which must not be bool
+REAL = "real"  # floating-point functions of integers that leave integers as they are (floor, round, …)
+
+
+class Formula:
+    """A traced function with a name; ``masks`` are the operands used as conditions (bool Arrays)."""
+
+    __slots__ = ("name", "fn", "masks", "params", "__weakref__")
+
+    def __init__(self, name: str, fn: Callable[..., Any], masks: Sequence[int] = (), params: int = 0) -> None:
+        self.name, self.fn, self.masks, self.params = name, fn, frozenset(masks), params
+
+
+def compute_dtype(t: dtype) -> dtype:
+    """Return the dtype in which values of a dtype are computed (the halves compute in float32)."""
+    return dtypes.float32 if t.compute == "float" else t
+
+
+def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Return the common device of Arrays and the operands moved to it (only 0-d host Arrays are moved).
+
+    Raises RuntimeError naming both devices where they differ.
+    """
+    arrays = [x for x in operands if isinstance(x, Array)]
+    dev = arrays[0].device
+    for x in arrays:
+        if x.device is not dev:
+            if dev.type == "cpu" and dev is CPU and all(a.layout.ndim == 0 for a in arrays if a.device is CPU):
+                dev = x.device
+            elif not (x.device is CPU and x.layout.ndim == 0):
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {x.device}! (in {name})"
+                )
+    return dev, [
+        from_host(to_numpy(x), x.dtype, dev) if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
+        else _bits_to(x, dev) if isinstance(x, Array) and x.device is not dev else x
+        for x in operands
+    ]  # fmt: skip
+
+
+def _bits_to(x: Any, dev: Any) -> Any:
+    out = empty_layout(Layout.of(x.shape), x.dtype, dev)
+    dev.context.write(out.storage.buf, to_numpy(x).reshape(-1).view(np.uint8), owned=True)
+    return out
+
+
+def run(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], out_dtypes: Sequence[dtype], shape: Sequence[int]
+) -> list[Any]:
+    """Compute a formula into new Arrays of these dtypes; operands lie on one device or are numbers."""
+    arrays = [x for x in operands if isinstance(x, Array)]
+    dev = arrays[0].device
+    if dev.type == "cpu":
+        return _run_host(formula, compute, operands, params, out_dtypes, shape)
+    for t in {*out_dtypes, compute}:
+        check_dtype(t, dev)
+    layout = output_layout(shape, [x.layout for x in arrays])
+    outs = [empty_layout(layout, t, dev) for t in out_dtypes]
+    _launch(formula, compute, operands, params, outs)
+    return outs
+
+
+def run_into(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
+    """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
+    if outs[0].device.type == "cpu":
+        results = _host_values(formula, compute, operands, params)
+        for out, value in zip(outs, results, strict=True):
+            host(out)[...] = cast_host(value, out.dtype)
+        return
+    _launch(formula, compute, operands, params, outs)
+
+
+def _launch(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
+    if outs[0].layout.numel == 0:
+        return
+    context = outs[0].device.context
+    arrays = [x for x in operands if isinstance(x, Array)]
+    key = (
+        formula, compute, *((x.layout.key, x.dtype) for x in outs),
+        *((x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands),
+    )  # fmt: skip
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = specialise(
+            context, formula, compute, [(x.layout, x.dtype) for x in outs],
+            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
+        )  # fmt: skip
+    kernel, global_size, local_size, pre = plan
+    number = float if compute.is_floating_point else int
+    kernel.launch(
+        global_size, local_size,
+        (
+            *pre, *(x.storage.buf for x in outs), *(x.storage.buf for x in arrays),
+            *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
+            *(number(x) for x in operands if not isinstance(x, Array)), *(number(p) for p in params),
+        ),
+    )  # fmt: skip
+
+
+def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any]) -> list[Any]:
+    wide = compute.wide
+    values: list[Any] = []
+    for i, x in enumerate(operands):
+        if isinstance(x, Array):
+            a = host(x) if i in formula.masks else host_compute(x)
+            values.append(a if i in formula.masks or a.dtype == wide else a.astype(wide))
+        else:
+            values.append(_number(x, wide))
+    with np.errstate(all="ignore"):
+        result = formula.fn(HOST, *values, *(_number(p, wide) for p in params))
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def _number(x: Any, wide: np.dtype) -> Any:
+    if wide.kind == "f":
+        with np.errstate(all="ignore"):
+            return wide.type(x)
+    if wide.kind == "b":
+        return x
+    return np.asarray(int(x)).astype(wide)[()]
+
+
+def _run_host(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], out_dtypes: Sequence[dtype], shape: Sequence[int]
+) -> list[Any]:
+    layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
+    outs = []
+    for value, t in zip(_host_values(formula, compute, operands, params), out_dtypes, strict=True):
+        if layout.dense and np.shape(value) == tuple(shape):
+            outs.append(from_host(value, t, CPU))
+        else:
+            out = empty_layout(layout, t, CPU)
+            host(out)[...] = cast_host(value, t)
+            outs.append(out)
+    return outs
+
+
+class Pointwise:
+    """Declare a pointwise operator.
+
+    name      PyTorch's name
+    rule      dtype rule (FLOAT, ARITH, COMPARE, BITWISE, SIGNED, REAL)
+    fwd       fwd(m, *operands, *params) -> value
+    vjp       vjp(m, g, *operands, out, *params) -> gradient, or a tuple with one per operand; None: not differentiable
+    args      names of the operands, as PyTorch's documentation has them
+    params    {name: default} of further numbers
+    masks     operands that are conditions
+    ref       the independent reference for tests: a function of NumPy arrays (name in numpy or scipy.special, or callable)
+    domain    (low, high) from which tests draw operands
+    node      stem of the grad_fn's name where it is not the name in CamelCase
+    """
+
+    def __init__(
+        self, name: str, rule: str, fwd: Callable[..., Any], vjp: Callable[..., Any] | None = None, *, args: str = "input",
+        params: dict[str, Any] | None = None, masks: Sequence[int] = (), ref: Any = None, domain: tuple[float, float] = (-3.0, 3.0),
+        node: str | None = None, doc: str = "", inplace: bool = True,
+    ) -> None:  # fmt: skip
+        self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
+        self.args, self.params = tuple(args.split()), dict(params or {})
+        self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
+        self.arity = len(self.args)
+        self.defaults = tuple(self.params.values())
+        self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
+        self.formula = Formula(name, fwd, masks, len(self.params))
+        self._vjps: dict[Any, tuple[Formula, frozenset[int]]] = {}
+        self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
+
+    # ---- forward ---------------------------------------------------------------------------------------------
+    def types(self, operands: Sequence[Any]) -> tuple[dtype, dtype]:
+        """Return (dtype of the arithmetic, dtype of the result); raise PyTorch's error for a dtype it refuses."""
+        common = result_type([x for i, x in enumerate(operands) if i not in self.masks])
+        rule = self.rule
+        if rule is FLOAT and not common.is_floating_point:
+            common = dtypes.get_default_dtype()
+        elif rule is BITWISE and common.is_floating_point:
+            raise NotImplementedError(f'"{self.name}" not implemented for \'{_TYPE_NAMES[common]}\'')
+        elif rule is SIGNED and common is dtypes.bool_:
+            raise RuntimeError(
+                f"{_BOOL_REFUSALS.get(self.name, self.name + ' is not supported for a bool tensor.')}"
+            )
+        return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
+
+    def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
+        """Compute on Arrays and Python numbers (at least one Array), without autograd."""
+        params = self.defaults if params is None else params
+        x = operands[0]
+        dev = x.storage.device if isinstance(x, Array) else CPU
+        if dev.type == "cl":
+            key: Any
+            if self.arity == 1:
+                key = (self, x.layout.key, x.dtype)
+                plan = dev.context.ready.get(key)
+                if plan is not None:
+                    out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                    plan.kernel.launch(
+                        plan.global_size, plan.local_size,
+                        (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, *params),
+                    )  # fmt: skip
+                    return out
+            elif self.arity == 2:
+                y = operands[1]
+                if isinstance(y, Array):
+                    if y.storage.device is dev:
+                        key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
+                        plan = dev.context.ready.get(key)
+                        if plan is not None:
+                            out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                            plan.kernel.launch(
+                                plan.global_size, plan.local_size,
+                                (*plan.pre, out.storage.buf, x.storage.buf, y.storage.buf, 0, x.layout.offset, y.layout.offset, *params),
+                            )  # fmt: skip
+                            return out
+                    else:
+                        key = None
+                else:
+                    key = (self, x.layout.key, x.dtype, y.__class__)
+                    plan = dev.context.ready.get(key)
+                    if plan is not None:
+                        out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                        plan.kernel.launch(
+                            plan.global_size, plan.local_size,
+                            (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, y, *params),
+                        )  # fmt: skip
+                        return out
+            else:
+                key = None
+        else:
+            key = None
+        return self._slow(operands, params, key)
+
+    def _slow(self, operands: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
+        dev, operands = devices_agree(self.name, operands)
+        compute, out_dtype = self.types(operands)
+        shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
+        (out,) = run(self.formula, compute, operands, params, (out_dtype,), shape)
+        # a plan passes numbers as they come: only where their type fits the kernel's (int operands of int kernels, …)
+        plain = all(isinstance(p, float if compute.is_floating_point else int) or (compute.is_floating_point and isinstance(p, int)) for p in
+                    (*params, *(x for x in operands if not isinstance(x, Array))))  # fmt: skip
+        if key is not None and plain and out.layout.numel and _fits(key, compute):
+            found = specialise(
+                dev.context, self.formula, compute, [(out.layout, out_dtype)],
+                [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
+            )  # fmt: skip
+            if len(dev.context.ready) > 50_000:
+                dev.context.ready.clear()
+            dev.context.ready[key] = Plan(*found, out.layout, out_dtype)
+        return out
+
+    def into(self, out: Any, operands: Sequence[Any], params: Sequence[Any] | None = None) -> None:
+        """Compute into an existing Array (in-place and ``out=`` forms), whose dtype must hold the result.
+
+        Raises RuntimeError for a result dtype that cannot be cast to the Array's, and for overlapping memory.
+        """
+        params = self.defaults if params is None else params
+        _, operands = devices_agree(self.name, [out, *operands])
+        operands = operands[1:]
+        compute, out_dtype = self.types(operands)
+        if not dtypes.can_cast(out_dtype, out.dtype):
+            raise RuntimeError(
+                f"result type {_TYPE_NAMES[out_dtype]} can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}"
+            )
+        shape = broadcast_shapes(out.shape, *(x.shape for x in operands if isinstance(x, Array)))
+        if tuple(shape) != tuple(out.shape):
+            raise RuntimeError(
+                f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}"
+            )
+        check_overlap(out, operands)
+        run_into(self.formula, compute, operands, params, (out,))
+
+    # ---- backward --------------------------------------------------------------------------------------------
+    def saves(self, needs: tuple[bool, ...]) -> frozenset[int]:
+        """Return which of (operands…, out) the derivative reads; the numbering is that of ``vjp`` after ``g``."""
+        return self._vjp(needs)[1]
+
+    def _vjp(self, needs: tuple[bool, ...]) -> tuple[Formula, frozenset[int]]:
+        found = self._vjps.get(needs)
+        if found is None:
+            assert self.vjp is not None
+            vjp, n = self.vjp, self.arity
+
+            def kept(m: Any, g: Any, *rest: Any) -> Any:
+                grads = vjp(m, g, *rest)
+                grads = grads if isinstance(grads, tuple) else (grads,)
+                chosen = tuple(x for x, need in zip(grads, needs, strict=True) if need)
+                return chosen[0] if len(chosen) == 1 else chosen
+
+            probe = dtypes.float32
+            used = used_operands(kept, n + 2, len(self.params), probe, [True] * sum(needs))
+            name = f"{self.name}_vjp" + "".join("1" if k else "0" for k in needs)
+            formula = Formula(name, kept, [i + 1 for i in self.masks], len(self.params))
+            found = self._vjps[needs] = (formula, frozenset(i - 1 for i in used if i > 0))
+        return found
+
+    def gradients(
+        self, needs: tuple[bool, ...], g: Any, values: Sequence[Any], params: Sequence[Any], in_dtypes: Sequence[dtype | None]
+    ) -> list[Any]:
+        """Return one gradient per needed operand, of the broadcast shape, computed by one fused kernel.
+
+        ``values`` are the operands and the result; those that ``saves`` does not name may be None.
+        """
+        formula, _ = self._vjp(needs)
+        operands = [g, *(0 if v is None else v for v in values)]
+        compute = compute_dtype(g.dtype)
+        outs = [t for t, need in zip(in_dtypes, needs, strict=True) if need and t is not None]
+        _, operands = devices_agree(self.name, operands)
+        shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
+        return run(formula, compute, operands, params, outs, shape)
+
+
+def _fits(key: Any, compute: dtype) -> bool:
+    last = key[-1]
+    if last is float:
+        return compute.is_floating_point
+    return last is not bool if isinstance(last, type) else True
+
+
+def check_overlap(out: Any, operands: Sequence[Any]) -> None:
+    """Raise RuntimeError where writing ``out`` would change an operand halfway through."""
+    if out.layout.overlaps():
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    lo, hi = out.layout.offset, out.layout.extent()
+    for x in operands:
+        if isinstance(x, Array) and _same_bytes(x.storage, out.storage) and x is not out:
+            same = x.layout.offset == lo and x.layout.key == out.layout.key
+            if not same and x.layout.offset < hi and lo < x.layout.extent() and x.layout.numel and out.layout.numel:
+                raise RuntimeError(
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                    "memory location. Please clone() the tensor before performing the operation."
+                )
+
+
+def _same_bytes(a: Any, b: Any) -> bool:
+    return a is b or (a.buf is not None and a.buf is b.buf) or (a.array is not None and a.array is b.array)
+
+
+_TYPE_NAMES = {
+    dtypes.bool_: "Bool", dtypes.uint8: "Byte", dtypes.int8: "Char", dtypes.int16: "Short", dtypes.int32: "Int", dtypes.int64: "Long",
+    dtypes.float16: "Half", dtypes.bfloat16: "BFloat16", dtypes.float32: "Float", dtypes.float64: "Double",
+}  # fmt: skip
+_BOOL_REFUSALS = {
+    "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.",
+    "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.",
+}

@@ -1,0 +1,231 @@
+"""The pointwise operators: one row each. Everything else about them is derived.
+
+A row is Pointwise(name, dtype rule, forward, derivative, …); see ``Pointwise`` for the fields. ``m`` is the mathematics
+of whoever reads the formula (a kernel, NumPy, or Tensors). In a derivative, ``g`` is the incoming gradient and ``o`` the
+result. Formulas and domains follow https://docs.pytorch.org/docs/2.13/torch.html#pointwise-ops.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cltorch.ops.pointwise import ARITH, BITWISE, COMPARE, FLOAT, REAL, SIGNED, Pointwise
+
+P = Pointwise
+_XY = "input other"
+_LN2, _LN10 = math.log(2.0), math.log(10.0)
+_SQRT_HALF, _INV_SQRT_PI = math.sqrt(0.5), 1 / math.sqrt(math.pi)
+_INV_SQRT_2PI, _SQRT_2_PI = 1 / math.sqrt(2 * math.pi), math.sqrt(2 / math.pi)
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _ndtr(x: Any) -> Any:
+    return np.vectorize(lambda v: 0.5 * math.erfc(-v * _SQRT_HALF), otypes=[float])(x)
+
+
+def _zero(m, g, *_):  # the derivative of step functions
+    return g * 0
+
+
+def _half_each(m, g, x, y, larger):
+    """Share the gradient of equal operands between both, as PyTorch does."""
+    return m.where(larger, g, m.where(x == y, g * 0.5, 0)), m.where(larger | (x == y), m.where(x == y, g * 0.5, 0), g)
+
+
+def _gelu_tanh_inner(m, x):
+    return m.tanh(_SQRT_2_PI * (x + 0.044715 * (x * x * x)))
+
+
+def _gelu_tanh_vjp(m, g, x, o):
+    t = _gelu_tanh_inner(m, x)
+    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_PI * (1 + 3 * 0.044715 * (x * x))))
+
+
+def _sigmoid(m, x):
+    return 1 / (1 + m.exp(-x))
+
+
+def _softplus(m, x, beta, threshold):
+    return m.where(x * beta > threshold, x, m.log1p(m.exp(m.minimum(x * beta, threshold))) / beta)
+
+
+def _pow_vjp(m, g, x, y, o):
+    gx = m.where(y == 0, 0, g * y * m.pow(x, y - 1))
+    gy = m.where((x == 0) & (y >= 0), 0, g * o * m.log(x))
+    return gx, gy
+
+
+def _logaddexp(m, x, y):
+    hi = m.maximum(x, y)
+    return m.where(x == y, hi + _LN2, hi + m.log1p(m.exp(-m.abs(x - y))))
+
+
+ROWS = [
+    # ---- arithmetic ------------------------------------------------------------------------------------------
+    P("add", ARITH, lambda m, x, y, a: x + a * y, lambda m, g, x, y, o, a: (g, g * a), args=_XY, params={"alpha": 1}, ref="add"),
+    P("sub", SIGNED, lambda m, x, y, a: x - a * y, lambda m, g, x, y, o, a: (g, g * -a), args=_XY, params={"alpha": 1}, ref="subtract"),
+    P("mul", ARITH, lambda m, x, y: x * y, lambda m, g, x, y, o: (g * y, g * x), args=_XY, ref="multiply"),
+    P("div", FLOAT, lambda m, x, y: x / y, lambda m, g, x, y, o: (g / y, -g * ((x / y) / y)), args=_XY, ref="true_divide"),
+    P("floor_divide", ARITH, lambda m, x, y: m.divide_floor(x, y), args=_XY, ref="floor_divide"),
+    P("trunc_divide", ARITH, lambda m, x, y: m.divide_trunc(x, y), args=_XY, ref=None),
+    P("remainder", ARITH, lambda m, x, y: m.remainder(x, y), lambda m, g, x, y, o: (g, -g * m.divide_floor(x, y)), args=_XY, ref="remainder"),
+    P("fmod", ARITH, lambda m, x, y: m.fmod(x, y), lambda m, g, x, y, o: (g, -g * m.divide_trunc(x, y)), args=_XY, ref="fmod"),
+    P("pow", ARITH, lambda m, x, y: m.pow(x, y), _pow_vjp, args="input exponent", ref="power", domain=(0.1, 3.0)),
+    P("neg", SIGNED, lambda m, x: -x, lambda m, g, x, o: -g, ref="negative"),
+    P("reciprocal", FLOAT, lambda m, x: m.reciprocal(x), lambda m, g, x, o: -g * o * o, ref="reciprocal"),
+    P("square", ARITH, lambda m, x: x * x, lambda m, g, x, o: g * (2 * x), ref="square", node="Pow"),
+    P("abs", ARITH, lambda m, x: m.abs(x), lambda m, g, x, o: g * m.sign(x), ref="abs"),
+    P("sign", ARITH, lambda m, x: m.sign(x), _zero, ref="sign"),
+    P("sgn", ARITH, lambda m, x: m.sign(x), _zero, ref="sign"),
+    P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False),
+    P("lerp", ARITH, lambda m, x, y, w: m.where(m.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w)),
+      lambda m, g, x, y, w, o: (g * (1 - w), g * w, g * (y - x)), args="input end weight", ref=lambda x, y, w: x + w * (y - x)),
+    P("addcmul", ARITH, lambda m, x, y, z, v: x + v * y * z, lambda m, g, x, y, z, o, v: (g, g * v * z, g * v * y),
+      args="input tensor1 tensor2", params={"value": 1}, ref=lambda x, y, z, value: x + value * y * z),
+    P("addcdiv", FLOAT, lambda m, x, y, z, v: x + v * (y / z), lambda m, g, x, y, z, o, v: (g, g * v / z, -g * v * (y / (z * z))),
+      args="input tensor1 tensor2", params={"value": 1}, ref=lambda x, y, z, value: x + value * y / z),
+    # ---- exponentials, logarithms, roots ---------------------------------------------------------------------
+    P("exp", FLOAT, lambda m, x: m.exp(x), lambda m, g, x, o: g * o, ref="exp"),
+    P("exp2", FLOAT, lambda m, x: m.exp2(x), lambda m, g, x, o: g * o * _LN2, ref="exp2"),
+    P("expm1", FLOAT, lambda m, x: m.expm1(x), lambda m, g, x, o: g * (o + 1), ref="expm1"),
+    P("log", FLOAT, lambda m, x: m.log(x), lambda m, g, x, o: g / x, ref="log", domain=(0.05, 5.0)),
+    P("log2", FLOAT, lambda m, x: m.log2(x), lambda m, g, x, o: g / (x * _LN2), ref="log2", domain=(0.05, 5.0)),
+    P("log10", FLOAT, lambda m, x: m.log10(x), lambda m, g, x, o: g / (x * _LN10), ref="log10", domain=(0.05, 5.0)),
+    P("log1p", FLOAT, lambda m, x: m.log1p(x), lambda m, g, x, o: g / (x + 1), ref="log1p", domain=(-0.9, 5.0)),
+    P("sqrt", FLOAT, lambda m, x: m.sqrt(x), lambda m, g, x, o: g / (2 * o), ref="sqrt", domain=(0.05, 5.0)),
+    P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * (o * o * o), ref=lambda x: x**-0.5, domain=(0.05, 5.0)),
+    P("logaddexp", FLOAT, _logaddexp, lambda m, g, x, y, o: (g * m.exp(x - o), g * m.exp(y - o)), args=_XY, ref="logaddexp"),
+    P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
+      lambda m, g, x, y, o: (g * m.where((x == 0) & (y <= 0), 0, m.log(y)), g * x / y), args=_XY, ref="scipy.xlogy", domain=(0.05, 5.0)),
+    # ---- trigonometric and hyperbolic ------------------------------------------------------------------------
+    P("sin", FLOAT, lambda m, x: m.sin(x), lambda m, g, x, o: g * m.cos(x), ref="sin"),
+    P("cos", FLOAT, lambda m, x: m.cos(x), lambda m, g, x, o: -g * m.sin(x), ref="cos"),
+    P("tan", FLOAT, lambda m, x: m.tan(x), lambda m, g, x, o: g * (1 + o * o), ref="tan", domain=(-1.4, 1.4)),
+    P("asin", FLOAT, lambda m, x: m.asin(x), lambda m, g, x, o: g * m.rsqrt(1 - x * x), ref="arcsin", domain=(-0.95, 0.95)),
+    P("acos", FLOAT, lambda m, x: m.acos(x), lambda m, g, x, o: -g * m.rsqrt(1 - x * x), ref="arccos", domain=(-0.95, 0.95)),
+    P("atan", FLOAT, lambda m, x: m.atan(x), lambda m, g, x, o: g / (1 + x * x), ref="arctan"),
+    P("atan2", FLOAT, lambda m, y, x: m.atan2(y, x), lambda m, g, y, x, o: (g * x / (x * x + y * y), -g * y / (x * x + y * y)), args=_XY, ref="arctan2"),
+    P("sinh", FLOAT, lambda m, x: m.sinh(x), lambda m, g, x, o: g * m.cosh(x), ref="sinh"),
+    P("cosh", FLOAT, lambda m, x: m.cosh(x), lambda m, g, x, o: g * m.sinh(x), ref="cosh"),
+    P("tanh", FLOAT, lambda m, x: m.tanh(x), lambda m, g, x, o: g * (1 - o * o), ref="tanh"),
+    P("asinh", FLOAT, lambda m, x: m.asinh(x), lambda m, g, x, o: g * m.rsqrt(x * x + 1), ref="arcsinh"),
+    P("acosh", FLOAT, lambda m, x: m.acosh(x), lambda m, g, x, o: g * m.rsqrt(x * x - 1), ref="arccosh", domain=(1.1, 4.0)),
+    P("atanh", FLOAT, lambda m, x: m.atanh(x), lambda m, g, x, o: g / (1 - x * x), ref="arctanh", domain=(-0.95, 0.95)),
+    P("hypot", ARITH, lambda m, x, y: m.hypot(x, y), lambda m, g, x, y, o: (g * (x / o), g * (y / o)), args=_XY, ref="hypot"),
+    # ---- rounding --------------------------------------------------------------------------------------------
+    P("floor", REAL, lambda m, x: m.floor(x), _zero, ref="floor"),
+    P("ceil", REAL, lambda m, x: m.ceil(x), _zero, ref="ceil"),
+    P("trunc", REAL, lambda m, x: m.trunc(x), _zero, ref="trunc"),
+    P("round", REAL, lambda m, x: m.round(x), _zero, ref="round"),
+    P("frac", FLOAT, lambda m, x: x - m.trunc(x), lambda m, g, x, o: g, ref=lambda x: x - np.trunc(x)),
+    # ---- extremes and bounds ---------------------------------------------------------------------------------
+    P("maximum", ARITH, lambda m, x, y: m.maximum(x, y), lambda m, g, x, y, o: _half_each(m, g, x, y, x > y), args=_XY, ref="maximum", inplace=False),
+    P("minimum", ARITH, lambda m, x, y: m.minimum(x, y), lambda m, g, x, y, o: _half_each(m, g, x, y, x < y), args=_XY, ref="minimum", inplace=False),
+    P("fmax", ARITH, lambda m, x, y: m.where(x != x, y, m.where(y != y, x, m.maximum(x, y))),
+      lambda m, g, x, y, o: (m.where((x >= y) | (y != y), g, 0), m.where((x >= y) | (y != y), 0, g)), args=_XY, ref="fmax", inplace=False),
+    P("fmin", ARITH, lambda m, x, y: m.where(x != x, y, m.where(y != y, x, m.minimum(x, y))),
+      lambda m, g, x, y, o: (m.where((x <= y) | (y != y), g, 0), m.where((x <= y) | (y != y), 0, g)), args=_XY, ref="fmin", inplace=False),
+    P("clamp_min", ARITH, lambda m, x, lo: m.maximum(x, lo), lambda m, g, x, lo, o: (m.where(x >= lo, g, 0), m.where(x < lo, g, 0)),
+      args="input min", ref="maximum"),
+    P("clamp_max", ARITH, lambda m, x, hi: m.minimum(x, hi), lambda m, g, x, hi, o: (m.where(x <= hi, g, 0), m.where(x > hi, g, 0)),
+      args="input max", ref="minimum"),
+    P("clamp_both", ARITH, lambda m, x, lo, hi: m.minimum(m.maximum(x, lo), hi),
+      lambda m, g, x, lo, hi, o: (m.where((x >= lo) & (x <= hi), g, 0), m.where((x < lo) & (lo < hi), g, 0), m.where((x > hi) | (lo > hi), g, 0)),
+      args="input min max", node="Clamp", ref=lambda x, lo, hi: np.minimum(np.maximum(x, lo), hi)),
+    P("copysign", FLOAT, lambda m, x, y: m.copysign(x, y), lambda m, g, x, y, o: (m.where(x == 0, 0, g * m.sign(x) * m.sign(o)), g * 0), args=_XY, ref="copysign"),
+    P("heaviside", ARITH, lambda m, x, v: m.where(x != x, x, m.where(x == 0, v, m.where(x < 0, 0, 1))), args="input values", ref="heaviside"),
+    # ---- special ---------------------------------------------------------------------------------------------
+    P("erf", FLOAT, lambda m, x: m.erf(x), lambda m, g, x, o: g * (2 * _INV_SQRT_PI) * m.exp(-x * x), ref="scipy.erf"),
+    P("erfc", FLOAT, lambda m, x: m.erfc(x), lambda m, g, x, o: g * (-2 * _INV_SQRT_PI) * m.exp(-x * x), ref="scipy.erfc"),
+    # ---- activations -----------------------------------------------------------------------------------------
+    P("relu", ARITH, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o > 0, g, 0), ref=lambda x: np.maximum(x, 0)),
+    P("relu6", ARITH, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0), node="Hardtanh",
+      ref=lambda x: np.clip(x, 0, 6), domain=(-3, 9)),
+    P("sigmoid", FLOAT, _sigmoid, lambda m, g, x, o: g * o * (1 - o), ref="scipy.expit"),
+    P("logsigmoid", FLOAT, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))), lambda m, g, x, o: g * _sigmoid(m, -x), node="LogSigmoid",
+      ref="scipy.log_expit"),
+    P("silu", FLOAT, lambda m, x: x / (1 + m.exp(-x)), lambda m, g, x, o: g * (_sigmoid(m, x) * (1 + x * (1 - _sigmoid(m, x)))),
+      ref=lambda x: x / (1 + np.exp(-x))),
+    P("mish", FLOAT, lambda m, x: x * m.tanh(_softplus(m, x, 1, 20)),
+      lambda m, g, x, o: g * (m.tanh(_softplus(m, x, 1, 20)) + x * _sigmoid(m, x) * (1 - m.tanh(_softplus(m, x, 1, 20)) * m.tanh(_softplus(m, x, 1, 20)))),
+      ref=lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+    P("gelu_erf", FLOAT, lambda m, x: 0.5 * x * (1 + m.erf(x * _SQRT_HALF)),
+      lambda m, g, x, o: g * (0.5 * (1 + m.erf(x * _SQRT_HALF)) + x * m.exp(-0.5 * x * x) * _INV_SQRT_2PI), node="Gelu", inplace=False,
+      ref=lambda x: x * _ndtr(x)),
+    P("gelu_tanh", FLOAT, lambda m, x: 0.5 * x * (1 + _gelu_tanh_inner(m, x)), _gelu_tanh_vjp, node="Gelu", inplace=False,
+      ref=lambda x: 0.5 * x * (1 + np.tanh(_SQRT_2_PI * (x + 0.044715 * x**3)))),
+    P("leaky_relu", FLOAT, lambda m, x, a: m.where(x > 0, x, x * a), lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
+      ref=lambda x, negative_slope: np.where(x > 0, x, x * negative_slope)),
+    P("elu", FLOAT, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0))), lambda m, g, x, o, a: m.where(x > 0, g, g * (a * m.exp(m.minimum(x, 0)))),
+      params={"alpha": 1.0}, ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x))),
+    P("celu", FLOAT, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0) / a)), lambda m, g, x, o, a: m.where(x > 0, g, g * m.exp(m.minimum(x, 0) / a)),
+      params={"alpha": 1.0}, ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha))),
+    P("selu", FLOAT, lambda m, x: m.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * m.expm1(m.minimum(x, 0))), node="Elu",
+      vjp=lambda m, g, x, o: m.where(x > 0, g * _SELU_SCALE, g * (_SELU_SCALE * _SELU_ALPHA) * m.exp(m.minimum(x, 0))),
+      ref=lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(x))),
+    P("hardtanh", ARITH, lambda m, x, lo, hi: m.minimum(m.maximum(x, lo), hi), lambda m, g, x, o, lo, hi: m.where((x > lo) & (x < hi), g, 0),
+      params={"min_val": -1.0, "max_val": 1.0}, ref=lambda x, min_val, max_val: np.clip(x, min_val, max_val)),
+    P("hardsigmoid", FLOAT, lambda m, x: m.minimum(m.maximum(x + 3, 0), 6) / 6, lambda m, g, x, o: m.where((x > -3) & (x < 3), g / 6, 0), domain=(-5, 5),
+      ref=lambda x: np.clip(x + 3, 0, 6) / 6),
+    P("hardswish", FLOAT, lambda m, x: x * m.minimum(m.maximum(x + 3, 0), 6) / 6, domain=(-5, 5),
+      vjp=lambda m, g, x, o: m.where(x < -3, 0, m.where(x <= 3, g * (x / 3 + 0.5), g)), ref=lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    P("softplus", FLOAT, _softplus, params={"beta": 1.0, "threshold": 20.0}, inplace=False,
+      vjp=lambda m, g, x, o, beta, threshold: m.where(x * beta > threshold, g, g * _sigmoid(m, x * beta)),
+      ref=lambda x, beta, threshold: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta)),
+    P("softshrink", FLOAT, lambda m, x, a: m.where(x > a, x - a, m.where(x < -a, x + a, 0 * x)), lambda m, g, x, o, a: m.where((x > a) | (x < -a), g, 0),
+      params={"lambd": 0.5}, inplace=False, ref=lambda x, lambd: np.sign(x) * np.maximum(abs(x) - lambd, 0)),
+    P("hardshrink", FLOAT, lambda m, x, a: m.where((x >= -a) & (x <= a), 0, x), lambda m, g, x, o, a: m.where((x >= -a) & (x <= a), 0, g),
+      params={"lambd": 0.5}, inplace=False, ref=lambda x, lambd: np.where(abs(x) <= lambd, 0, x)),
+    P("threshold", ARITH, lambda m, x, t, v: m.where(x <= t, v, x), lambda m, g, x, o, t, v: m.where(x <= t, 0, g), params={"threshold": 0.0, "value": 0.0},
+      ref=lambda x, threshold, value: np.where(x > threshold, x, value)),
+    P("prelu_kernel", ARITH, lambda m, x, w: m.where(x > 0, x, x * w), lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)),
+      args="input weight", inplace=False, ref=lambda x, w: np.where(x > 0, x, x * w)),
+    # ---- comparison, logic, tests ----------------------------------------------------------------------------
+    P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal"),
+    P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal"),
+    P("lt", COMPARE, lambda m, x, y: x < y, args=_XY, ref="less"),
+    P("le", COMPARE, lambda m, x, y: x <= y, args=_XY, ref="less_equal"),
+    P("gt", COMPARE, lambda m, x, y: x > y, args=_XY, ref="greater"),
+    P("ge", COMPARE, lambda m, x, y: x >= y, args=_XY, ref="greater_equal"),
+    P("logical_and", COMPARE, lambda m, x, y: (x != 0) & (y != 0), args=_XY, ref="logical_and"),
+    P("logical_or", COMPARE, lambda m, x, y: (x != 0) | (y != 0), args=_XY, ref="logical_or"),
+    P("logical_xor", COMPARE, lambda m, x, y: (x != 0) ^ (y != 0), args=_XY, ref="logical_xor"),
+    P("logical_not", COMPARE, lambda m, x: x == 0, ref="logical_not"),
+    P("isnan", COMPARE, lambda m, x: x != x, ref="isnan", inplace=False),
+    P("isinf", COMPARE, lambda m, x: m.abs(x) == math.inf if m_is_float(m, x) else x != x, ref="isinf", inplace=False),
+    P("isfinite", COMPARE, lambda m, x: (m.abs(x) < math.inf) if m_is_float(m, x) else x == x, ref="isfinite", inplace=False),
+    P("isposinf", COMPARE, lambda m, x: (x == math.inf) if m_is_float(m, x) else x != x, ref="isposinf", inplace=False),
+    P("isneginf", COMPARE, lambda m, x: (x == -math.inf) if m_is_float(m, x) else x != x, ref="isneginf", inplace=False),
+    P("signbit", COMPARE, lambda m, x: (m.copysign(1.0, x) < 0) if m_is_float(m, x) else x < 0, ref="signbit", inplace=False),
+    P("nan_to_num_values", ARITH, lambda m, x, nan, hi, lo: m.where(x != x, nan, m.where(x == math.inf, hi, m.where(x == -math.inf, lo, x)))
+      if m_is_float(m, x) else x,
+      lambda m, g, x, o, nan, hi, lo: m.where((x != x) | (m.abs(x) == math.inf), 0, g), params={"nan": 0.0, "posinf": 0.0, "neginf": 0.0},
+      ref=lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf), node="NanToNum"),
+    P("bitwise_and", BITWISE, lambda m, x, y: x & y, args=_XY, ref="bitwise_and"),
+    P("bitwise_or", BITWISE, lambda m, x, y: x | y, args=_XY, ref="bitwise_or"),
+    P("bitwise_xor", BITWISE, lambda m, x, y: x ^ y, args=_XY, ref="bitwise_xor"),
+    P("bitwise_not", BITWISE, lambda m, x: (x == 0) if m_is_bool(m, x) else ~x, ref="bitwise_not"),
+    P("bitwise_left_shift", BITWISE, lambda m, x, y: x << y, args=_XY, ref="left_shift"),
+    P("bitwise_right_shift", BITWISE, lambda m, x, y: x >> y, args=_XY, ref="right_shift"),
+    P("where", ARITH, lambda m, c, x, y: m.where(c, x, y), lambda m, g, c, x, y, o: (0, m.where(c, g, 0), m.where(c, 0, g)),
+      args="condition input other", masks=(0,), ref="where", inplace=False),
+    P("clone", ARITH, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False),
+]  # fmt: skip
+
+
+def m_is_float(m, x):
+    """Return whether a formula's operand is floating point, whoever reads it."""
+    compute = getattr(m, "compute", None)
+    return compute.is_floating_point if compute is not None else getattr(x.dtype, "kind", "") == "f"
+
+
+def m_is_bool(m, x):
+    """Return whether a formula's operand is bool, whoever reads it."""
+    compute = getattr(m, "compute", None)
+    return compute.kind == "b" if compute is not None else getattr(x.dtype, "kind", "") == "b"
+
+
+TABLE = {row.name: row for row in ROWS}

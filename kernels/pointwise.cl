@@ -1,0 +1,296 @@
+<%doc>
+Apply one traced formula to any number of operands, elementwise.
+
+name         kernel name without its prefix
+mode         "flat"  all operands lie in memory as one run each
+             "rows"  strided or broadcast, for CPU devices: a work-item takes whole stretches of the innermost dimension
+             "items" strided or broadcast, for GPUs: a work-item takes single elements
+W            vector width; rank: number of dimensions (not for flat)
+V, M, P      scalar compute type, scalar mask type of its size, type of number arguments
+ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a number argument
+             inner: "1" next to each other, "0" one value for the whole row, "s" any stride
+outs         (dtype tag, storage type, inner) per result; results: (text, is mask) per result
+statements   the traced formula over x0, x1, … and p0, p1, …
+params       how many parameters; grid: True where work-items stride over the data (GPU)
+</%doc>
+<%
+tensors = [i for i, x in enumerate(ins) if x[0]]
+def scalar_load(i, at):
+    tag, ctype, mask, _ = ins[i]
+    p = f"a{i}"
+    if mask: return f"({p}[{at}] != 0)"
+    if tag in ("f16", "bf16"): return f"(({V})ct_load_{tag}({p}, {at}))"
+    return f"(({V}){p}[{at}])"
+def vector_load(i, at):
+    tag, ctype, mask, _ = ins[i]
+    p = f"a{i}"
+    if mask: return f"(convert_{M}{W}(vload{W}(0, {p} + {at})) != ({M}{W})(0))"
+    if tag in ("f16", "bf16"):
+        v = f"ct_load_{tag}_{W}({p}, {at})"
+        return v if V == "float" else f"convert_{V}{W}({v})"
+    v = f"vload{W}(0, {p} + {at})"
+    return v if ctype == V else f"convert_{V}{W}({v})"
+def through(ctype, w):
+    # float to a narrow integer goes through int, so that it wraps as on the host instead of saturating
+    return f"convert_int{w}" if V in ("float", "double") and ctype in ("char", "uchar", "short") else ""
+def store(k, at, w):
+    tag, ctype, _ = outs[k]
+    text, mask = results[k]
+    n = "" if w == 1 else str(w)
+    if tag == "b8":
+        cond = text if mask else f"({text} != ((V)(0)))"
+        value = f"({cond} ? 1 : 0)" if w == 1 else f"convert_uchar{w}({cond} & ({M}{w})(1))"
+    else:
+        value = f"SEL({text}, ((V)(1)), ((V)(0)))" if mask else text
+        if tag in ("f16", "bf16"):
+            value = value if V == "float" else f"convert_float{n}({value})"
+            return f"ct_store_{tag}{'' if w == 1 else '_' + n}({value}, o{k}, {at});"
+        if ctype != V:
+            step = through(ctype, n)
+            value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
+    return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
+%>
+<%def name="vector_types()">
+#define V ${V}${W}
+#define M ${M}${W}
+#define SEL(c, a, b) select(b, a, c)
+</%def>
+<%def name="scalar_types()">
+#define V ${V}
+#define M int
+#define SEL(c, a, b) ((c) ? (a) : (b))
+</%def>
+<%def name="no_types()">
+#undef V
+#undef M
+#undef SEL
+</%def>
+<%def name="numbers()">
+    % for i, x in enumerate(ins):
+    % if not x[0]:
+    V x${i} = (V)((${V})s${i});
+    % endif
+    % endfor
+    % for k in range(params):
+    V p${k} = (V)((${V})q${k});
+    % endfor
+</%def>
+__kernel void ct_${name}(
+% if mode == "flat":
+    long n, long chunk
+% elif mode == "rows":
+    long units, long inner, long seg, long segs, long per_item
+% else:
+    long n
+% endif
+% if mode != "flat":
+% for r in range(rank):
+    , long d${r}
+% endfor
+% for k in range(len(outs)):
+% for r in range(rank):
+    , long ost${k}_${r}
+% endfor
+% endfor
+% for i in tensors:
+% for r in range(rank):
+    , long st${i}_${r}
+% endfor
+% endfor
+% endif
+% for k, o in enumerate(outs):
+    , __global ${o[1]} *o${k}
+% endfor
+% for i in tensors:
+    , const __global ${ins[i][1]} *a${i}
+% endfor
+% for k in range(len(outs)):
+    , long oo${k}
+% endfor
+% for i in tensors:
+    , long ao${i}
+% endfor
+% for i, x in enumerate(ins):
+% if not x[0]:
+    , ${P} s${i}
+% endif
+% endfor
+% for k in range(params):
+    , ${P} q${k}
+% endfor
+)
+{
+% if mode == "flat":
+% for k in range(len(outs)):
+% if outs[k][0] not in ("f16", "bf16"):
+    o${k} += oo${k};
+% endif
+% endfor
+<%
+    def at_in(i): return f"(ao{i} + i)" if ins[i][0] in ("f16", "bf16") else "i"
+    def at_out(k): return f"(oo{k} + i)" if outs[k][0] in ("f16", "bf16") else "i"
+%>
+% for i in tensors:
+% if ins[i][0] not in ("f16", "bf16"):
+    a${i} += ao${i};
+% endif
+% endfor
+% if grid:
+    long i = (long)get_global_id(0) * ${W};
+    const long step = (long)get_global_size(0) * ${W};
+    const long end = n;
+% else:
+    long i = (long)get_global_id(0) * chunk;
+    const long end = min(n, i + chunk);
+    const long step = ${W};
+% endif
+    {
+${vector_types()}
+${numbers()}
+    for (; i + ${W} <= end; i += step) {
+% for i in tensors:
+        ${"M" if ins[i][2] else "V"} x${i} = ${vector_load(i, at_in(i))};
+% endfor
+% for s in statements:
+        ${s}
+% endfor
+% for k in range(len(outs)):
+        ${store(k, at_out(k), W)}
+% endfor
+    }
+${no_types()}
+    }
+    {
+${scalar_types()}
+${numbers()}
+    for (; i < end; ++i) {
+% for i in tensors:
+        ${"M" if ins[i][2] else "V"} x${i} = ${scalar_load(i, at_in(i))};
+% endfor
+% for s in statements:
+        ${s}
+% endfor
+% for k in range(len(outs)):
+        ${store(k, at_out(k), 1)}
+% endfor
+    }
+${no_types()}
+    }
+% elif mode == "rows":
+<%
+    strided = any(ins[i][3] == "s" for i in tensors) or any(o[2] == "s" for o in outs)
+    def row_in(i):
+        inner_class = ins[i][3]
+        return f"(r{i} + i)" if inner_class == "1" else f"r{i}" if inner_class == "0" else f"(r{i} + i * st{i}_{rank - 1})"
+    def row_out(k):
+        return f"(w{k} + i)" if outs[k][2] == "1" else f"(w{k} + i * ost{k}_{rank - 1})"
+%>
+    const long first = (long)get_global_id(0) * per_item;
+    const long last = min(units, first + per_item);
+    for (long u = first; u < last; ++u) {
+        long rest = u / segs;
+        const long begin = (u - rest * segs) * seg;
+        const long end = min(inner, begin + seg);
+% for k in range(len(outs)):
+        long w${k} = oo${k};
+% endfor
+% for i in tensors:
+        long r${i} = ao${i};
+% endfor
+% for r in range(rank - 2, -1, -1):
+        {
+% if r:
+            const long q = rest / d${r};
+            const long at = rest - q * d${r};
+            rest = q;
+% else:
+            const long at = rest;
+% endif
+% for k in range(len(outs)):
+            w${k} += at * ost${k}_${r};
+% endfor
+% for i in tensors:
+            r${i} += at * st${i}_${r};
+% endfor
+        }
+% endfor
+        long i = begin;
+% if not strided:
+        {
+${vector_types()}
+${numbers()}
+% for i in tensors:
+% if ins[i][3] == "0":
+        ${"M" if ins[i][2] else "V"} x${i} = (${"M" if ins[i][2] else "V"})(${scalar_load(i, row_in(i)) if not ins[i][2] else scalar_load(i, row_in(i)) + " ? -1 : 0"});
+% endif
+% endfor
+        for (; i + ${W} <= end; i += ${W}) {
+% for i in tensors:
+% if ins[i][3] == "1":
+            ${"M" if ins[i][2] else "V"} x${i} = ${vector_load(i, row_in(i))};
+% endif
+% endfor
+% for s in statements:
+            ${s}
+% endfor
+% for k in range(len(outs)):
+            ${store(k, row_out(k), W)}
+% endfor
+        }
+${no_types()}
+        }
+% endif
+        {
+${scalar_types()}
+${numbers()}
+        for (; i < end; ++i) {
+% for i in tensors:
+            ${"M" if ins[i][2] else "V"} x${i} = ${scalar_load(i, row_in(i))};
+% endfor
+% for s in statements:
+            ${s}
+% endfor
+% for k in range(len(outs)):
+            ${store(k, row_out(k), 1)}
+% endfor
+        }
+${no_types()}
+        }
+    }
+% else:
+${scalar_types()}
+${numbers()}
+    for (long e = get_global_id(0); e < n; e += get_global_size(0)) {
+        long rest = e;
+% for k in range(len(outs)):
+        long w${k} = oo${k};
+% endfor
+% for i in tensors:
+        long r${i} = ao${i};
+% endfor
+% for r in range(rank - 1, -1, -1):
+        {
+            const long q = rest / d${r};
+            const long at = rest - q * d${r};
+            rest = q;
+% for k in range(len(outs)):
+            w${k} += at * ost${k}_${r};
+% endfor
+% for i in tensors:
+            r${i} += at * st${i}_${r};
+% endfor
+        }
+% endfor
+% for i in tensors:
+        ${"M" if ins[i][2] else "V"} x${i} = ${scalar_load(i, f"r{i}")};
+% endfor
+% for s in statements:
+        ${s}
+% endfor
+% for k in range(len(outs)):
+        ${store(k, f"w{k}", 1)}
+% endfor
+    }
+${no_types()}
+% endif
+}
