@@ -199,7 +199,9 @@ def _driver_lines(driver: dict[str, Any]) -> list[str]:
 def _platform_lines(entry: dict[str, Any], verbose: bool) -> list[str]:
     lines = [f"  {entry['name']} ({entry['vendor']}), {entry['version']}"]
     if entry["error"]:
-        lines += _indented(f"lists no devices: {entry['error']}", "      ")
+        lines += _indented(f"lists no devices: {entry['error']}", "    ")
+    elif not entry["devices"]:
+        lines.append("    lists no devices")
     for device in entry["devices"]:
         lines += _device_lines(device, verbose)
     return lines

@@ -127,7 +127,7 @@ def advice(report: Mapping[str, Any]) -> list[str]:
     for driver in report["drivers"]:
         tips += _driver_tips(driver)
     for entry in report["platforms"]:
-        if "rusticl" in entry["name"].lower() and not entry["devices"]:
+        if "rusticl" in entry["name"].lower() and not entry["devices"] and (report["adapters"] or not working):
             tips.append("rusticl lists a device only when told: RUSTICL_ENABLE=radeonsi, iris, nouveau or llvmpipe.")
         for device in entry["devices"]:
             tips += _device_tips(device, packages)
@@ -157,7 +157,7 @@ def _container_tips(report: Mapping[str, Any]) -> list[str]:
 def _driver_tips(driver: Mapping[str, Any]) -> list[str]:
     what = driver["file"] or driver["library"]
     if driver["error"] and driver["stage"] in ("crash", "timeout"):
-        return [f"The driver {driver['library']} aborts or hangs while it loads and is left out. Update or remove {what}."]
+        return [f"The driver {driver['library']} aborts or hangs when loaded and is left out. Update or remove {what}."]
     if driver["error"]:
         return [f"The driver {driver['library']} cannot be loaded. Reinstall its package, or remove {what}."]
     return []
