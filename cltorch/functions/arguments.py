@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +48,12 @@ def read_size(name: str, size: Any) -> Size:
     Raises TypeError where they are not integers and RuntimeError where one is negative.
     """
     given = size
-    if len(given) == 1 and not isinstance(given[0], Array) and isinstance(given[0], Sequence) and not isinstance(given[0], str):
+    if (
+        len(given) == 1
+        and not isinstance(given[0], Array)
+        and isinstance(given[0], Sequence)
+        and not isinstance(given[0], str)
+    ):
         given = given[0]
     out = []
     for i, n in enumerate(given):
@@ -81,9 +87,22 @@ def read_number(name: str, argument: str, position: int, value: Any) -> Any:
         return value
     if isinstance(value, (np.generic, Array)) and value.ndim == 0:  # type: ignore[union-attr]
         return value.item()  # type: ignore[union-attr]
-    raise TypeError(
-        f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}"
-    )
+    raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}")
+
+
+def fit_number(value: Any, t: dtype) -> Any:
+    """Return the number that an element becomes; raise RuntimeError where an integer type cannot hold it."""
+    if t.kind in "ui":
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
+        value = int(value)
+        limits = dtypes.iinfo(t)
+        lowest = -limits.max if t.kind == "u" else limits.min
+        if not lowest <= value <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
+        if t.kind == "u":
+            value &= limits.max
+    return value
 
 
 def need_array(name: str, argument: str, position: int, value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Set
 from typing import Any
@@ -15,7 +14,7 @@ from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import from_numpy_dtype, promote_types
 from cltorch.functions.arguments import SCALAR_NAMES, finish, read_dtype
 from cltorch.layout import Layout, Size
-from cltorch.ops.array import Array, cast_host, check_dtype, from_host, values
+from cltorch.ops.array import Array, from_host, values
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor", "tensor"]
 
@@ -64,7 +63,9 @@ def _flatten(data: Any, shape: list[int], dim: int, leaves: list[Any], kinds: se
     for item in data:
         if dim + 1 < len(shape):
             if not _is_sequence(item):
-                raise TypeError(f"new(): invalid data type '{type(item).__name__}'" if isinstance(item, str) else "not a sequence")
+                raise TypeError(
+                    f"new(): invalid data type '{type(item).__name__}'" if isinstance(item, str) else "not a sequence"
+                )
             if len(item) != shape[dim + 1]:
                 raise ValueError(f"expected sequence of length {shape[dim + 1]} at dim {dim + 1} (got {len(item)})")
             _flatten(item, shape, dim + 1, leaves, kinds)
@@ -241,7 +242,8 @@ def asarray(
             raise ValueError(f"can't alias tensor from device '{shared.device}' to '{dev}'.")
         if t is not shared.dtype:
             raise ValueError(
-                f"can't alias tensor with dtype '{SCALAR_NAMES[shared.dtype.name]}' into dtype '{SCALAR_NAMES[t.name]}'."
+                f"can't alias tensor with dtype '{SCALAR_NAMES[shared.dtype.name]}' "
+                f"into dtype '{SCALAR_NAMES[t.name]}'."
             )
     if copy:
         return finish(_copied("asarray", shared, t, dev), requires_grad)
@@ -273,8 +275,8 @@ def _is_plain_list(obj: Any) -> bool:
 
 
 _NEGATIVE = (
-    "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. "
-    "(You can probably work around this by making a copy of your array  with array.copy().) "
+    "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+    "currently supported. (You can probably work around this by making a copy of your array  with array.copy().) "
 )
 
 
@@ -306,13 +308,14 @@ def _share(array: np.ndarray) -> Any:
         raise ValueError(_NEGATIVE)
     if any(s % size for s in array.strides):
         raise ValueError(
-            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory."
+            "given numpy array strides not a multiple of the element byte size. "
+            "Copy the numpy array to reallocate the memory."
         )
     if not array.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to "
-            "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
-            "writable before converting it to a tensor.",
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "
+            "writing to this tensor will result in undefined behavior. You may want to copy the array to protect its "
+            "data or make it writable before converting it to a tensor.",
             UserWarning,
             stacklevel=3,
         )
@@ -322,9 +325,7 @@ def _share(array: np.ndarray) -> Any:
     return Array.new(Storage.wrap(flat), layout, t)
 
 
-def frombuffer(
-    buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Any:
+def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
     """Return a 1-d tensor on the memory of an object with Python's buffer protocol.
 
     ``count`` elements (-1: all that there are) from byte ``offset`` on. Raises ValueError where they do not fit.
@@ -344,19 +345,25 @@ def frombuffer(
     if length == 0 or count == 0:
         raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
     if not 0 <= offset < length:
-        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1")
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1"
+        )
     if count < 0:
         if (length - offset) % size:
-            raise ValueError(f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({size})")
+            raise ValueError(
+                f"buffer length ({length - offset} bytes) after offset ({offset} bytes) "
+                f"must be a multiple of element size ({size})"
+            )
         count = (length - offset) // size
     if offset + count * size > length:
         raise ValueError(
-            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than actual buffer length ({length} bytes)"
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) "
+            f"must not be greater than actual buffer length ({length} bytes)"
         )
     if view.readonly:
         warnings.warn(
-            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can write to "
-            "the underlying (supposedly non-writable) buffer using the tensor.",
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
+            "write to the underlying (supposedly non-writable) buffer using the tensor.",
             UserWarning,
             stacklevel=2,
         )

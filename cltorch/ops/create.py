@@ -59,7 +59,14 @@ def _runs(n: int, context: Any) -> tuple[tuple[int], tuple[int], int]:
 
 
 def spaced(
-    n: int, start: float, end: float, step: float, t: dtype, dev: Device, half_way: int | None = None, base: float | None = None
+    n: int,
+    start: float,
+    end: float,
+    step: float,
+    t: dtype,
+    dev: Device,
+    half_way: int | None = None,
+    base: float | None = None,
 ) -> Any:
     """Return ``start + i * step`` for ``n`` elements, from ``half_way`` on counted back from ``end``.
 
@@ -78,7 +85,20 @@ def spaced(
         args = f"blll{letter * 3}l{letter}i"
         kernel = context.kernel("create", "ct_spaced", args, what="spaced", dtype=t.name, ctype=t.ctype, wide=wide)
         size, local, run = _runs(n, context)
-        kernel(size, local, out.storage, 0, n, run, start, end if not whole else 0, step, half_way, base or 0, base is not None)
+        kernel(
+            size,
+            local,
+            out.storage,
+            0,
+            n,
+            run,
+            start,
+            end if not whole else 0,
+            step,
+            half_way,
+            base or 0,
+            base is not None,
+        )
     return out
 
 

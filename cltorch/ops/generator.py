@@ -1,7 +1,7 @@
 """Generator: the state of a random number stream, and the default one of every device.
 
-The stream is counter-based: block ``k`` of the stream with seed ``s`` is Philox4x32-10 of counter ``k`` under key ``s``,
-so a generator is no more than two numbers, and every device, the host included, draws the same words from them.
+The stream is counter-based: block ``k`` of the stream with seed ``s`` is Philox4x32-10 of counter ``k`` under key
+``s``, so a generator is no more than two numbers, and every device, the host included, draws the same words from them.
 """
 
 from __future__ import annotations
@@ -153,6 +153,20 @@ def default_generator(dev: Device) -> Generator:
             found.seed()
         found = _defaults.setdefault(dev, found)
     return found
+
+
+def snapshot() -> dict[Device, Generator]:
+    """Return copies of the default generators as they stand."""
+    return {dev: generator.clone_state() for dev, generator in _defaults.items()}
+
+
+def restore(saved: dict[Device, Generator], dev: Device) -> None:
+    """Put a device's default generator back where it stood; one that was not there then is forgotten."""
+    before = saved.get(dev)
+    if before is None:
+        _defaults.pop(dev, None)
+    elif dev in _defaults:
+        _defaults[dev].set_state(before.get_state())
 
 
 def manual_seed_cl(seed: int) -> None:

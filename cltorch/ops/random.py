@@ -1,7 +1,7 @@
 """Random numbers: fill an array with a distribution, flip coins, drop out, permute.
 
-Word ``i`` of the generator's Philox stream makes element ``i`` (in float64, and for wide integer ranges, words ``2i`` and
-``2i + 1``), on every device by the same formula: kernels/random.cl and ``_elements`` below.
+Word ``i`` of the generator's Philox stream makes element ``i`` (in float64, and for wide integer ranges, words
+``2i`` and ``2i + 1``), on every device by the same formula: kernels/random.cl and ``_elements`` below.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from cltorch.ops.op import Op
 
-from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.device import CPU
+from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.ops.array import cast_host, contiguous, empty, from_host, host, host_compute
 from cltorch.ops.generator import Generator, default_generator
-from cltorch.ops.op import Op
 from cltorch.ops.philox import CHUNK, stream
 
 __all__ = ["Dropout", "draw", "permutation", "place"]

@@ -17,7 +17,18 @@ from cltorch.ops.philox import philox
 __all__ = ["binomial", "poisson"]
 
 _TABLE = np.array(
-    [0, 0.0810614668, 0.0413406959, 0.0276779257, 0.0207906721, 0.0166446912, 0.0138761288, 0.0118967099, 0.0104112653, 0.00925546218],
+    [
+        0,
+        0.0810614668,
+        0.0413406959,
+        0.0276779257,
+        0.0207906721,
+        0.0166446912,
+        0.0138761288,
+        0.0118967099,
+        0.0104112653,
+        0.00925546218,
+    ],
     np.float32,
 )
 _ATTEMPTS = 1000
@@ -64,11 +75,13 @@ class _Streams:
         index = elements.astype(np.uint64) + self.block
         counter = np.zeros((4, index.size), np.uint64)
         counter[0], counter[1], counter[2] = index & np.uint64(0xFFFFFFFF), index >> np.uint64(32), attempt
-        return ((philox(counter, self.seed) >> np.uint32(8)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24)
+        return ((philox(counter, self.seed) >> np.uint32(8)).astype(np.float32) + np.float32(0.5)) * np.float32(
+            2.0**-24
+        )
 
 
 def _stirling(k: np.ndarray) -> np.ndarray:
-    """Return ln k! minus Stirling's formula (C. Loader, Fast and accurate computation of binomial probabilities, 2000)."""
+    """Return ln k! minus Stirling's formula (C. Loader, Fast and accurate binomial probabilities, 2000)."""
     r = 1 / np.maximum(k, np.float32(1))
     s = r * r
     tail = r * (np.float32(0.0833333333) - s * (np.float32(0.00277777778) - s * np.float32(0.000793650794)))
@@ -86,7 +99,7 @@ def _deviance(x: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 
 def _reject(left: np.ndarray, stream: _Streams, out: np.ndarray, step: Callable[..., Any], *params: np.ndarray) -> None:
-    """Call ``step(u, v, *params)`` -> (values, accepted) with fresh numbers until every element in ``left`` has a value."""
+    """Call ``step(u, v, *params)`` -> (values, accepted) until every element in ``left`` has a value."""
     for attempt in range(_ATTEMPTS):
         if not left.size:
             break

@@ -1,0 +1,234 @@
+"""DLPack: tensors on the host handed to other libraries and taken from them, without a copy.
+
+The structures are those of https://dmlc.github.io/dlpack/latest/c_api.html, in the form before version 1.0 and in the
+one since, which a taker asks for by ``max_version``. A capsule called "dltensor" (since 1.0: "dltensor_versioned") owns
+its tensor; whoever takes it over puts "used_" before the name and calls the deleter in the end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.device import Storage
+from cltorch.dtypes import dtype as DType
+from cltorch.layout import Layout, Size
+from cltorch.ops.array import Array
+
+__all__ = ["DLDeviceType", "dlpack", "dlpack_device", "from_dlpack", "to_dlpack"]
+
+
+class DLDeviceType(enum.IntEnum):
+    """Number the kinds of device as DLPack does."""
+
+    kDLCPU = 1
+    kDLOpenCL = 4
+
+
+class _DLTensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+_Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class _Managed(ctypes.Structure):
+    name, used = b"dltensor", b"used_dltensor"
+    _fields_ = [("dl_tensor", _DLTensor), ("manager_ctx", ctypes.c_void_p), ("deleter", _Deleter)]
+
+
+class _Versioned(ctypes.Structure):
+    name, used = b"dltensor_versioned", b"used_dltensor_versioned"
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("manager_ctx", ctypes.c_void_p),
+        ("deleter", _Deleter),
+        ("flags", ctypes.c_uint64),
+        ("dl_tensor", _DLTensor),
+    ]
+
+
+_CODES = {"i": 0, "u": 1, "f": 2}
+_BFLOAT, _BOOL = 4, 6
+_DTYPES: dict[tuple[int, int], DType] = {
+    (_BFLOAT, 16): dtypes.bfloat16,
+    (_BOOL, 8): dtypes.bool_,
+    **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.ALL if t.kind in _CODES and t is not dtypes.bfloat16},
+}
+_CODE_OF = {t: code for (code, _), t in _DTYPES.items()}
+
+_python = ctypes.pythonapi
+_CapsuleDestructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_new = _python.PyCapsule_New
+_new.restype, _new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, _CapsuleDestructor]
+_pointer = _python.PyCapsule_GetPointer
+_pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+_valid = _python.PyCapsule_IsValid
+_valid.restype, _valid.argtypes = ctypes.c_int, [ctypes.py_object, ctypes.c_char_p]
+_rename = _python.PyCapsule_SetName
+_rename.restype, _rename.argtypes = ctypes.c_int, [ctypes.py_object, ctypes.c_char_p]
+# In a destructor the capsule must not be referenced any more, so there it goes by its address.
+_valid_at = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_IsValid", _python))
+_pointer_at = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _python))
+
+# What is handed out lives here until its taker calls the deleter.
+_lent: dict[int, tuple[Any, ...]] = {}
+
+
+@_Deleter
+def _give_back(address: int) -> None:
+    _lent.pop(address, None)
+
+
+@_CapsuleDestructor
+def _capsule_dies(capsule: int) -> None:
+    for form in (_Managed, _Versioned):
+        if _valid_at(capsule, form.name):  # nobody took it over
+            _lent.pop(_pointer_at(capsule, form.name), None)
+
+
+def dlpack_device(x: Any) -> tuple[int, int]:
+    """Return DLPack's number of a tensor's kind of device, and its index."""
+    if x.device.type == "cpu":
+        return (DLDeviceType.kDLCPU, 0)
+    return (DLDeviceType.kDLOpenCL, x.device.index)
+
+
+def dlpack(
+    x: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+) -> Any:
+    """Return a capsule with a tensor on the host: the body of ``Tensor.__dlpack__``.
+
+    Raises BufferError for a tensor that requires a gradient or lies on an OpenCL device, whose memory has no address.
+    """
+    if x.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if x.device.type != "cpu":
+        raise BufferError(
+            f"Can't export a tensor on {x.device} through DLPack, move it to the host first: tensor.cpu()"
+        )
+    if dl_device is not None and tuple(dl_device) != (DLDeviceType.kDLCPU, 0):
+        raise BufferError(f"Can't export a tensor on cpu to DLPack device {tuple(dl_device)}")
+    if copy:
+        x = x.clone()
+    layout, t = x.layout, x.dtype
+    shape = (ctypes.c_int64 * max(1, layout.ndim))(*layout.shape)
+    strides = (ctypes.c_int64 * max(1, layout.ndim))(*layout.strides)
+    form = _Versioned if max_version is not None and max_version[0] >= 1 else _Managed
+    managed = form()
+    if form is _Versioned:
+        managed.major, managed.minor, managed.flags = 1, 0, 0
+    d = managed.dl_tensor
+    d.data = x.storage.array.ctypes.data + layout.offset * t.itemsize
+    d.device_type, d.device_id, d.ndim = DLDeviceType.kDLCPU, 0, layout.ndim
+    d.code, d.bits, d.lanes = _CODE_OF[t], t.itemsize * 8, 1
+    d.shape, d.strides, d.byte_offset = shape, strides, 0
+    managed.deleter = _give_back
+    address = ctypes.addressof(managed)
+    _lent[address] = (managed, shape, strides, x.storage)
+    return _new(address, form.name, _capsule_dies)
+
+
+def to_dlpack(tensor: Any) -> Any:
+    """Return a DLPack capsule of a tensor on the host; it can be taken over once.
+
+    https://docs.pytorch.org/docs/2.13/dlpack.html
+
+    >>> import cltorch as torch
+    >>> torch.from_dlpack(torch.to_dlpack(torch.ones(2)))
+    tensor([1., 1.])
+    """
+    return dlpack(tensor)
+
+
+class _Taken:
+    """Memory that another library lent: it is given back when the last view of it dies."""
+
+    def __init__(self, managed: Any) -> None:
+        self.managed = managed
+
+    def __del__(self) -> None:
+        if self.managed.deleter:
+            self.managed.deleter(ctypes.addressof(self.managed))
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
+    """Return a tensor on the memory of another library's array (anything with ``__dlpack__``, or a capsule).
+
+    Memory of the host only. Raises BufferError for other devices, TypeError for what is no DLPack object, RuntimeError
+    for an element type that has no counterpart and for a capsule that was used before.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.from_dlpack.html
+
+    >>> import numpy as np, cltorch as torch
+    >>> torch.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if isinstance(ext_tensor, Array) and ext_tensor.device.type == "cl":  # ours: nothing to exchange
+        result = ext_tensor.detach()  # type: ignore[attr-defined]
+    else:
+        capsule = ext_tensor
+        if hasattr(ext_tensor, "__dlpack__"):
+            kind, _ = ext_tensor.__dlpack_device__()
+            if kind != DLDeviceType.kDLCPU:
+                raise BufferError(
+                    f"from_dlpack() takes memory of the host (DLPack device 1), but got device {int(kind)}"
+                )
+            try:
+                capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+            except TypeError:  # made before there were versions
+                capsule = ext_tensor.__dlpack__()
+        elif type(ext_tensor).__name__ != "PyCapsule":
+            raise TypeError(
+                f"from_dlpack() needs an object with __dlpack__ or a DLPack capsule, not {type(ext_tensor).__name__}"
+            )
+        result = _take(capsule)
+    if device is not None:
+        result = result.to(device)
+    return result.clone() if copy else result
+
+
+def _take(capsule: Any) -> Any:
+    form = next((form for form in (_Managed, _Versioned) if _valid(capsule, form.name)), None)
+    if form is None:
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, "
+            "so you might have already constructed a tensor from it once."
+        )
+    managed = form.from_address(_pointer(capsule, form.name))
+    d = managed.dl_tensor
+    t = _DTYPES.get((d.code, d.bits))
+    if t is None or d.lanes != 1:
+        raise RuntimeError(f"DLPack type (code {d.code}, {d.bits} bits, {d.lanes} lanes) is not supported")
+    if d.device_type != DLDeviceType.kDLCPU:
+        raise BufferError(f"from_dlpack() takes memory of the host (DLPack device 1), but got device {d.device_type}")
+    shape = Size(d.shape[i] for i in range(d.ndim))
+    layout = Layout.of(shape) if not d.strides else Layout.make(shape, [d.strides[i] for i in range(d.ndim)], 0)
+    if any(s < 0 for s in layout.strides):
+        raise ValueError("tensors with negative strides are not supported, copy the array first")
+    nbytes = layout.extent() * t.itemsize
+    _rename(capsule, form.used)
+    owner = _Taken(managed)
+    if nbytes == 0:
+        memory = np.empty(0, np.uint8)
+    else:
+        raw = (ctypes.c_uint8 * nbytes).from_address(d.data + d.byte_offset)
+        raw.owner = owner  # the array below keeps `raw`, and `raw` what it was lent
+        memory = np.frombuffer(raw, np.uint8)
+    return Array.new(Storage.wrap(memory), layout, t)

@@ -1,0 +1,100 @@
+"""Seeds and states of the default random number generators: torch.random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cltorch.device import CPU
+from cltorch.device import device as Device
+from cltorch.ops import generator as generators
+from cltorch.ops.generator import Generator, default_generator
+
+__all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generators of the host and of all OpenCL devices; return the host's.
+
+    The same seed gives the same numbers on every device. Raises ValueError for a seed of more than 64 bits.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.manual_seed.html
+
+    >>> import cltorch as torch
+    >>> a = torch.manual_seed(0) and torch.rand(3); b = torch.manual_seed(0) and torch.rand(3)
+    >>> torch.equal(a, b)
+    True
+    """
+    return generators.manual_seed_all(int(seed))
+
+
+def seed() -> int:
+    """Seed the default generators with a random number from the operating system and return it.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.seed.html
+    """
+    chosen = default_generator(CPU).seed()
+    generators.manual_seed_cl(chosen)
+    return chosen
+
+
+def initial_seed() -> int:
+    """Return the seed of the host's default generator.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.initial_seed.html
+    """
+    return default_generator(CPU).initial_seed()
+
+
+def get_rng_state() -> Any:
+    """Return the state of the host's default generator as a ByteTensor.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.get_rng_state.html
+    """
+    return default_generator(CPU).get_state()
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Put the host's default generator back to a state that get_rng_state returned.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.set_rng_state.html
+    """
+    default_generator(CPU).set_state(new_state)
+
+
+@contextmanager
+def fork_rng(
+    devices: Iterable[Any] | None = None,
+    enabled: bool = True,
+    _caller: str = "fork_rng",
+    _devices_kw: str = "devices",
+    device_type: str = "cl",
+) -> Iterator[None]:
+    """Put the default generators back, on leaving a ``with`` block, to where they stood on entering it.
+
+    ``devices`` names the OpenCL devices concerned (all of them by default); the host always is.
+
+    https://docs.pytorch.org/docs/2.13/random.html
+
+    >>> import cltorch as torch
+    >>> g = torch.manual_seed(0)
+    >>> with torch.random.fork_rng():
+    ...     a = torch.rand(2)
+    >>> torch.equal(a, torch.rand(2))
+    True
+    """
+    if not enabled:
+        yield
+        return
+    saved = generators.snapshot()
+    if devices is None:
+        places = None
+    else:
+        places = [Device(d) if not isinstance(d, int) else Device(device_type, d) for d in devices]
+    try:
+        yield
+    finally:
+        concerned = generators.snapshot() if places is None else [place.resolve() for place in places]
+        for place in {CPU, *concerned}:
+            generators.restore(saved, place)
