@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.device import Storage
+from cltorch.device import CPU, Storage
 from cltorch.serialization.pickler import Pickler, StorageTable
 from cltorch.serialization.reading import Options, StorageId, native, storage_id, unpickle
-from cltorch.serialization.rebuild import LoadedStorage
+from cltorch.serialization.rebuild import StorageView, storage_object
+from cltorch.storage_types import UntypedStorage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -58,7 +59,7 @@ class _LegacyTable(StorageTable):
 class _Pending:
     """Hold a storage whose tensors exist already and whose bytes come later in the stream."""
 
-    def __init__(self, wanted: StorageId, storage: Storage) -> None:
+    def __init__(self, wanted: StorageId, storage: UntypedStorage) -> None:
         self.wanted, self.storage, self.filled = wanted, storage, False
 
 
@@ -92,9 +93,14 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
             claimed += wanted.nbytes
             if claimed > length:
                 raise RuntimeError(f"{name}: its storages claim {claimed} bytes, the file has {length}; corrupt file?")
-            host = Storage.wrap(np.empty(wanted.nbytes, np.uint8))
+            host = UntypedStorage(_raw=Storage.allocate(wanted.nbytes, CPU))
             entry = pending[wanted.key] = _Pending(wanted, options.restore(host, wanted.location))
-        return LoadedStorage(entry.storage, wanted.dtype, _view_offset(pid, wanted))
+        offset = _view_offset(pid, wanted)
+        if not offset:
+            return storage_object(entry.storage, wanted.dtype)
+        view = StorageView(wrap_storage=entry.storage, dtype=wanted.dtype)
+        view.offset = offset
+        return view
 
     result = unpickle(f, length, persistent_load, options)
     keys = unpickle(f, length, None, heads)
@@ -133,10 +139,7 @@ def _fill(f: Any, name: str, entry: _Pending, byteorder: str) -> None:
             f"{name}: unexpected EOF, expected {wanted.nbytes - len(data)} more bytes. The file might be corrupted."
         )
     values = native(np.frombuffer(data, np.uint8), wanted.itemsize, byteorder)
-    if entry.storage.array is not None:
-        entry.storage.array[: wanted.nbytes] = values
-    elif wanted.nbytes:
-        entry.storage.device.context.write(entry.storage.buf, values)
+    entry.storage.copy_(UntypedStorage(_raw=Storage.wrap(values)))
     entry.filled = True
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from cltorch.device import CPU, Storage, device
+from cltorch.cl.devices import device_count
+from cltorch.device import device
+from cltorch.storage_types import TypedStorage, UntypedStorage
 
 Restore = Callable[[Any, str], Any]
 Tagger = Callable[[Any], str | None]
@@ -70,7 +70,11 @@ def restore_location(map_location: Any) -> Restore:
 
         def by_function(storage: Any, location: str) -> Any:
             moved = map_location(storage, location)
-            return default_restore_location(storage, location) if moved is None else moved
+            if moved is None:
+                return default_restore_location(storage, location)
+            if not isinstance(moved, (UntypedStorage, TypedStorage)):
+                raise TypeError(f"map_location returned a {type(moved).__name__}, not a storage")
+            return moved.untyped()
 
         return by_function
     raise TypeError(
@@ -89,19 +93,16 @@ def _tag(storage: Any) -> str | None:
 def _restore(storage: Any, location: str) -> Any:
     name = location.partition(":")[0]
     if name == "cpu":
-        return storage if storage.device is CPU else move(storage, CPU)
+        return storage.cpu()
     if name not in ("cl", "cuda", "opencl"):
         return None
-    return move(storage, _existing(device(location).resolve()))
+    return storage.to(_existing(device(location).resolve()))
 
 
 def _existing(where: device) -> device:
     """Return the device, or raise RuntimeError that says how to load without it."""
     advice = "Please use load with map_location="
-    try:
-        count = len(where.device_module.devices())  # type: ignore[attr-defined]
-    except Exception:
-        count = 0
+    count = device_count()
     if not count:
         raise RuntimeError(
             f"Attempting to deserialize object on an OpenCL (CUDA) device ({where}) but there is none. {advice}"
@@ -113,19 +114,6 @@ def _existing(where: device) -> device:
             f"{advice}to map your storages to an existing device."
         )
     return where
-
-
-def move(storage: Storage, where: device) -> Storage:
-    """Return a storage with the same bytes on another device."""
-    if storage.device is where:
-        return storage
-    data = storage.bytes()
-    out = Storage.allocate(storage.nbytes, where)
-    if where.type == "cpu":
-        out.array[:] = data
-    elif storage.nbytes:
-        where.context.write(out.buf, np.ascontiguousarray(data))
-    return out
 
 
 register_package(10, _tag, _restore)

@@ -17,25 +17,11 @@ from cltorch.nn.parameter import Parameter
 from cltorch.serialization import rebuild
 from cltorch.serialization.rebuild import StorageType
 from cltorch.serialization.safe_globals import user_allowed
+from cltorch.storage_types import STORAGE_NAMES
 from cltorch.tensor import Tensor
 
-_STORAGE_NAMES = {
-    "bool": "BoolStorage",
-    "uint8": "ByteStorage",
-    "int8": "CharStorage",
-    "int16": "ShortStorage",
-    "int32": "IntStorage",
-    "int64": "LongStorage",
-    "float16": "HalfStorage",
-    "bfloat16": "BFloat16Storage",
-    "float32": "FloatStorage",
-    "float64": "DoubleStorage",
-    "complex64": "ComplexFloatStorage",
-    "complex128": "ComplexDoubleStorage",
-}
-
 UNTYPED = StorageType("storage.UntypedStorage", None)
-STORAGE_TYPES = {t: StorageType(_STORAGE_NAMES[t.name], t) for t in dtypes.ALL if t.name in _STORAGE_NAMES}
+STORAGE_TYPES = {t: StorageType(f"{name}Storage", t) for t, name in STORAGE_NAMES.items()}
 
 
 # ---- what a file may call -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.location import location_tag
+from cltorch.storage_types import TypedStorage, UntypedStorage
 from cltorch.tensor import Tensor
 
 
@@ -35,16 +36,7 @@ class StorageTable:
             )
         self.storages[key] = storage
         kind = names.UNTYPED if t is None else names.STORAGE_TYPES[t]
-        return ("storage", kind, key, location_tag(storage), storage.nbytes // kind.itemsize)
-
-
-class _TypedStorage:
-    """Stand in the pickle's arguments for a tensor's storage with its element type."""
-
-    __slots__ = ("storage", "dtype")
-
-    def __init__(self, storage: Storage, dtype: dtype) -> None:
-        self.storage, self.dtype = storage, dtype
+        return ("storage", kind, key, location_tag(UntypedStorage(_raw=storage)), storage.nbytes // kind.itemsize)
 
 
 # Python's own pickler in Python: the one in C looks every global up by importing its module, and there is no module
@@ -58,10 +50,10 @@ class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
 
     def persistent_id(self, obj: Any) -> Any:
         """Return the id of a storage, None for anything else."""
-        if isinstance(obj, _TypedStorage):
-            return self._table.persistent_id(obj.storage, obj.dtype)
-        if isinstance(obj, Storage):
-            return self._table.persistent_id(obj, None)
+        if isinstance(obj, TypedStorage):
+            return self._table.persistent_id(obj._raw, obj.dtype)
+        if isinstance(obj, UntypedStorage):
+            return self._table.persistent_id(obj._raw, None)
         return None
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
@@ -113,7 +105,7 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
             return rebuild.rebuild_parameter, (data, x.requires_grad, OrderedDict())
     layout = x.layout
     args = (
-        _TypedStorage(x.storage, x.dtype),
+        TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype),
         layout.offset,
         tuple(layout.shape),
         tuple(layout.strides),

@@ -10,11 +10,11 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from cltorch.device import Storage
-from cltorch.dtypes import dtype
+from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout
 from cltorch.nn.parameter import Parameter
 from cltorch.ops.array import Array, check_dtype
+from cltorch.storage_types import TypedStorage, UntypedStorage
 from cltorch.tensor import Tensor
 
 _MAX_NUMEL = 2**62
@@ -25,7 +25,7 @@ class StorageType:
 
     __slots__ = ("name", "dtype")
 
-    def __init__(self, name: str, dtype: dtype | None) -> None:
+    def __init__(self, name: str, dtype: DType | None) -> None:
         self.name, self.dtype = name, dtype
 
     @property
@@ -37,21 +37,20 @@ class StorageType:
         return f"torch.{self.name}"
 
 
-class LoadedStorage:
-    """Pair a storage that was read with the dtype that the file gives its elements (None: bytes).
+class StorageView(TypedStorage):
+    """View a part of a storage from ``offset`` elements on, as files of PyTorch before 1.0 may hold."""
 
-    ``offset`` is not 0 for the views of a storage that very old files hold.
-    """
+    offset = 0
 
-    __slots__ = ("storage", "dtype", "offset")
 
-    def __init__(self, storage: Storage, dtype: dtype | None, offset: int = 0) -> None:
-        self.storage, self.dtype, self.offset = storage, dtype, offset
+def storage_object(raw: UntypedStorage, dtype: DType | None) -> TypedStorage | UntypedStorage:
+    """Return the object that a file's reference to a storage stands for."""
+    return raw if dtype is None else TypedStorage(wrap_storage=raw, dtype=dtype)
 
 
 def rebuild_tensor(storage: Any, storage_offset: Any, size: Any, stride: Any) -> Tensor:
     """Return a tensor that views a storage; raise RuntimeError where it would reach outside."""
-    if not isinstance(storage, LoadedStorage) or storage.dtype is None:
+    if not isinstance(storage, TypedStorage):
         raise RuntimeError(f"a tensor needs a typed storage to view, not {type(storage).__name__}")
     return _view(storage, storage.dtype, storage_offset, size, stride)
 
@@ -81,8 +80,9 @@ def rebuild_tensor_v3(
     metadata: Any = None,
 ) -> Tensor:
     """Return a tensor of an explicit dtype that views an untyped storage."""
-    if not isinstance(storage, LoadedStorage) or not hasattr(dtype, "itemsize"):
-        raise RuntimeError(f"a tensor needs a storage and a dtype, not {storage!r} and {dtype!r}")
+    if not isinstance(storage, (TypedStorage, UntypedStorage)) or not isinstance(dtype, DType):
+        kinds = f"{type(storage).__name__} and {type(dtype).__name__}"
+        raise RuntimeError(f"a tensor needs a storage and a dtype, not {kinds}")
     return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks)
 
 
@@ -117,8 +117,8 @@ def set_tensor_state(tensor: Tensor, state: Any) -> None:
 REBUILDERS = (rebuild_tensor, rebuild_tensor_v2, rebuild_tensor_v3, rebuild_parameter, rebuild_parameter_with_state)
 
 
-def _view(loaded: LoadedStorage, t: dtype, offset: Any, size: Any, stride: Any) -> Any:
-    storage = loaded.storage
+def _view(loaded: TypedStorage | UntypedStorage, t: DType, offset: Any, size: Any, stride: Any) -> Any:
+    storage = loaded._raw
     sizes, strides = _ints("size", size), _ints("stride", stride)
     (start,) = _ints("storage offset", (offset,))
     if len(sizes) != len(strides):
@@ -128,7 +128,7 @@ def _view(loaded: LoadedStorage, t: dtype, offset: Any, size: Any, stride: Any) 
         count *= n
         if count > _MAX_NUMEL:
             raise RuntimeError(f"a tensor of size {list(sizes)} has more elements than can be addressed")
-    layout = Layout.make(sizes, strides, start + loaded.offset)
+    layout = Layout.make(sizes, strides, start + getattr(loaded, "offset", 0))
     if layout.extent() * t.itemsize > storage.nbytes:
         raise RuntimeError(
             f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {start}, and itemsize "

@@ -15,7 +15,8 @@ from cltorch.serialization.archive import ALIGNMENT, ArchiveReader, ArchiveWrite
 from cltorch.serialization.endianness import missing_byteorder
 from cltorch.serialization.pickler import Pickler, StorageTable
 from cltorch.serialization.reading import Options, native, storage_id, unpickle
-from cltorch.serialization.rebuild import LoadedStorage
+from cltorch.serialization.rebuild import storage_object
+from cltorch.storage_types import TypedStorage, UntypedStorage
 
 
 def save_zip(obj: Any, f: Any, prefix: str, protocol: int, byteorder_record: bool = True) -> None:
@@ -42,9 +43,9 @@ def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
         if byteorder not in ("little", "big"):
             raise CorruptArchiveError(f"{name}: unknown byte order {byteorder!r:.20}")
     pages = _map(f) if mapped else None
-    storages: dict[str, Storage] = {}
+    storages: dict[str, UntypedStorage] = {}
 
-    def persistent_load(pid: Any) -> LoadedStorage:
+    def persistent_load(pid: Any) -> TypedStorage | UntypedStorage:
         wanted = storage_id(pid)
         found = storages.get(wanted.key)
         if found is None:
@@ -59,11 +60,11 @@ def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
                 data = pages[start : start + wanted.nbytes]
             else:
                 data = archive.read(record)
-            host = Storage.wrap(native(data, wanted.itemsize, byteorder))
+            host = UntypedStorage(_raw=Storage.wrap(native(data, wanted.itemsize, byteorder)))
             found = storages[wanted.key] = options.restore(host, wanted.location)
-        elif found.nbytes < wanted.nbytes:
+        elif found.nbytes() < wanted.nbytes:
             raise pickle.UnpicklingError(f"storage {wanted.key} is named with two lengths")
-        return LoadedStorage(found, wanted.dtype)
+        return storage_object(found, wanted.dtype)
 
     graph = archive.read("data.pkl").tobytes()
     return unpickle(io.BytesIO(graph), len(graph), persistent_load, options)

@@ -1,5 +1,6 @@
 """Datasets, samplers and the loader that batches them: torch.utils.data."""
 
+from cltorch.utils.data._utils.batch import SampleBatch
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data.dataloader import DataLoader
 from cltorch.utils.data.dataset import (
@@ -31,6 +32,7 @@ __all__ = [
     "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
+    "SampleBatch",
     "Sampler",
     "SequentialSampler",
     "StackDataset",

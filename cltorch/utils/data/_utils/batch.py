@@ -8,17 +8,19 @@ from typing import Any
 from cltorch.tensor import Tensor
 
 
-class SampleBatch(Sequence[tuple[Tensor, ...]]):
+class SampleBatch(Sequence[tuple[Any, ...]]):
     """Hold the fields of a batch as stacked tensors, and read as the sequence of its samples.
 
     A dataset's ``__getitems__`` returns one where it can gather a whole batch at once. ``default_collate`` then takes
     ``fields`` as they are; any other collate function sees the samples, one tuple of rows each, as from a list.
+    The fields listed in ``numbers`` are vectors whose elements a sample holds as Python numbers.
     """
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "numbers")
 
-    def __init__(self, fields: Sequence[Tensor]) -> None:
+    def __init__(self, fields: Sequence[Tensor], numbers: Sequence[int] = ()) -> None:
         self.fields = list(fields)
+        self.numbers = numbers
 
     def __len__(self) -> int:
         return int(self.fields[0].shape[0])
@@ -29,7 +31,8 @@ class SampleBatch(Sequence[tuple[Tensor, ...]]):
         n = len(self)
         if not -n <= index < n:
             raise IndexError(f"index {index} is out of range for a batch of {n} samples")
-        return tuple(f[index] for f in self.fields)
+        return tuple(f[index].item() if i in self.numbers else f[index] for i, f in enumerate(self.fields))
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        return zip(*(f.unbind(0) for f in self.fields), strict=True)
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        columns = (f.tolist() if i in self.numbers else f.unbind(0) for i, f in enumerate(self.fields))
+        return zip(*columns, strict=True)

@@ -108,11 +108,7 @@ def collate_str_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> A
     return batch
 
 
-default_collate_fn_map: _UNKNOWN = (
-    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
-)
-
-CollateMap = {
+default_collate_fn_map: CollateMap = {
     Tensor: collate_tensor_fn,
     np.ndarray: collate_numpy_array_fn,
     (np.bool_, np.number): collate_numpy_scalar_fn,

@@ -1,0 +1,178 @@
+"""Downloading with mirrors and checksums, and unpacking.
+
+Source: https://docs.pytorch.org/vision/stable/datasets.html
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any
+from urllib.parse import urlparse
+
+_USER_AGENT = "cltorch"
+_CHUNK = 1 << 16
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+
+
+def calculate_md5(fpath: str | os.PathLike[str], chunk_size: int = 1 << 20) -> str:
+    """Return the MD5 sum of a file in hexadecimal."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(fpath, "rb") as f:
+        while chunk := f.read(chunk_size):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def check_integrity(fpath: str | os.PathLike[str], md5: str | None = None) -> bool:
+    """Return whether a file exists and has the given MD5 sum (any, for None)."""
+    return os.path.isfile(fpath) and (md5 is None or calculate_md5(fpath) == md5)
+
+
+def download_url(
+    url: str | Sequence[str],
+    root: str | os.PathLike[str],
+    filename: str | os.PathLike[str] | None = None,
+    md5: str | None = None,
+    max_redirect_hops: int = 3,
+) -> str:
+    """Download a file into ``root`` and return its path; a file with the right MD5 sum is kept.
+
+    Several URLs are mirrors: the next is tried where one fails or sends something else. The file appears under its
+    name only when it is complete and its sum is right. Raises RuntimeError that tells what each mirror said.
+    """
+    urls = [url] if isinstance(url, str) else list(url)
+    root = os.path.expanduser(root)
+    path = os.path.join(root, filename or os.path.basename(urlparse(urls[0]).path))
+    if check_integrity(path, md5):
+        return path
+    os.makedirs(root, exist_ok=True)
+    failures = []
+    for source in urls:
+        try:
+            _fetch(source, path, md5)
+            return path
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            failures.append(f"  {source}: {error}")
+    raise RuntimeError(f"could not download {os.path.basename(path)}:\n" + "\n".join(failures))
+
+
+def _fetch(url: str, path: str, md5: str | None) -> None:
+    request = urllib.request.Request(url, headers={"User-Agent": _USER_AGENT})
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(request, timeout=60) as response:
+            length = response.headers.get("Content-Length")
+            _copy(response, out, os.path.basename(path), int(length) if length else None)
+        if length and os.path.getsize(temporary) != int(length):
+            raise RuntimeError(f"the connection broke after {os.path.getsize(temporary)} of {length} bytes")
+        if md5 is not None and (got := calculate_md5(temporary)) != md5:
+            raise RuntimeError(f"File not found or corrupted: its MD5 sum is {got}, not {md5}")
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _copy(source: IO[bytes], out: IO[bytes], name: str, total: int | None) -> None:
+    with _progress(name, total) as bar:
+        while chunk := source.read(_CHUNK):
+            out.write(chunk)
+            bar.update(len(chunk))
+
+
+def _progress(name: str, total: int | None) -> Any:
+    """Return a tqdm bar, or one that shows nothing where tqdm is not installed."""
+    try:
+        from tqdm import tqdm  # noqa: PLC0415 - optional
+    except ImportError:
+        return _NoBar()
+    return tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False)
+
+
+class _NoBar:
+    def __enter__(self) -> _NoBar:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
+
+    def update(self, n: int) -> None:
+        """Count nothing."""
+
+
+def extract_archive(
+    from_path: str | os.PathLike[str], to_path: str | os.PathLike[str] | None = None, remove_finished: bool = False
+) -> str:
+    """Unpack a .zip, .tar (also .tgz, .tar.gz, .tar.xz, .tar.bz2) or a single .gz, .xz, .bz2 file.
+
+    Returns the folder, or the file's path for a single one. Raises RuntimeError for another suffix and for an
+    archive whose members would land outside the folder.
+    """
+    source = os.fspath(from_path)
+    folder = os.fspath(to_path) if to_path is not None else os.path.dirname(source)
+    stem, suffix = os.path.splitext(source)
+    result = folder
+    if suffix == ".zip":
+        with zipfile.ZipFile(source) as archive:
+            _check_members(archive.namelist(), folder)
+            archive.extractall(folder)
+    elif suffix in (".tar", ".tgz") or stem.endswith(".tar"):
+        with tarfile.open(source) as archive:
+            _check_members((m.name for m in archive.getmembers()), folder)
+            if any(not (m.isfile() or m.isdir()) for m in archive.getmembers()):
+                raise RuntimeError(f"{source} holds links or devices, which no data set needs")
+            archive.extractall(folder)
+    elif suffix in _OPENERS:
+        result = os.path.join(folder, os.path.basename(stem)) if to_path is not None else stem
+        with _OPENERS[suffix](source, "rb") as packed, open(result, "wb") as out:
+            shutil.copyfileobj(packed, out)
+    else:
+        raise RuntimeError(
+            f"Unknown compression or archive type: '{suffix}'. Known suffixes are: '.zip', '.tar', '.tgz', "
+            f"{', '.join(repr(s) for s in _OPENERS)}."
+        )
+    if remove_finished:
+        os.remove(source)
+    return result
+
+
+def _check_members(names: Iterable[str], folder: str) -> None:
+    base = os.path.realpath(folder)
+    for name in names:
+        if os.path.commonpath([base, os.path.realpath(os.path.join(base, name))]) != base:
+            raise RuntimeError(f"the archive's member {name!r} would be written outside {folder}")
+
+
+def download_and_extract_archive(
+    url: str | Sequence[str],
+    download_root: str | os.PathLike[str],
+    extract_root: str | os.PathLike[str] | None = None,
+    filename: str | os.PathLike[str] | None = None,
+    md5: str | None = None,
+    remove_finished: bool = False,
+) -> None:
+    """Download an archive (see ``download_url``) and unpack it (see ``extract_archive``)."""
+    path = download_url(url, download_root, filename, md5)
+    extract_archive(path, os.path.expanduser(extract_root or download_root), remove_finished)
+
+
+def verify_str_arg(value: Any, arg: str | None = None, valid_values: Sequence[str] | None = None) -> str:
+    """Return a string argument; raise ValueError for a value that is not among the valid ones."""
+    where = f" for argument {arg}" if arg else ""
+    if not isinstance(value, str):
+        raise ValueError(f"Expected type str{where}, but got type {type(value)}.")
+    if valid_values is not None and value not in valid_values:
+        known = ", ".join(repr(v) for v in valid_values)
+        raise ValueError(f"Unknown value '{value}'{where}. Valid values are {{{known}}}.")
+    return value

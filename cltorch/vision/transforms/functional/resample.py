@@ -1,0 +1,121 @@
+"""Resizing as two products with matrices of filter weights, one for each direction.
+
+The weights are those of Pillow's resampling, so that tensors on any device give Pillow's pixels; the products are
+differentiable.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import math
+
+import numpy as np
+
+from cltorch import functions
+from cltorch.dtypes import float32, uint8
+from cltorch.tensor import Tensor
+
+
+class InterpolationMode(enum.Enum):
+    """Name a way of interpolating between pixels; BOX, HAMMING and LANCZOS are for PIL images only."""
+
+    NEAREST = "nearest"
+    NEAREST_EXACT = "nearest-exact"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
+
+
+# Pillow's numbers of the filters
+PIL_FILTERS = {
+    InterpolationMode.NEAREST: 0,
+    InterpolationMode.NEAREST_EXACT: 0,
+    InterpolationMode.LANCZOS: 1,
+    InterpolationMode.BILINEAR: 2,
+    InterpolationMode.BICUBIC: 3,
+    InterpolationMode.BOX: 4,
+    InterpolationMode.HAMMING: 5,
+}
+
+
+def interpolation_mode(value: InterpolationMode | int) -> InterpolationMode:
+    """Return the mode of a member or of Pillow's number; raise TypeError for anything else."""
+    if isinstance(value, InterpolationMode):
+        return value
+    if isinstance(value, int):
+        by_number = {
+            number: mode for mode, number in PIL_FILTERS.items() if mode is not InterpolationMode.NEAREST_EXACT
+        }
+        if value in by_number:
+            return by_number[value]
+    raise TypeError(
+        f"Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, got {value}"
+    )
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.maximum(1.0 - np.abs(x), 0.0)
+
+
+def _cubic(x: np.ndarray, a: float) -> np.ndarray:
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(source: int, target: int, mode: InterpolationMode, antialias: bool) -> np.ndarray:
+    """Return the matrix (target, source) whose rows are the weights of the source pixels."""
+    scale = source / target
+    stretch = max(scale, 1.0) if antialias else 1.0
+    cubic = mode is InterpolationMode.BICUBIC
+    support = (2.0 if cubic else 1.0) * stretch
+    out = np.zeros((target, source))
+    for i in range(target):
+        centre = (i + 0.5) * scale
+        if antialias:
+            lo, hi = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), source)
+            at = (np.arange(lo, hi) - centre + 0.5) / stretch
+            w = _cubic(at, -0.5) if cubic else _triangle(at)
+            out[i, lo:hi] = w / w.sum()
+        else:
+            # pixels outside count as the one at the edge
+            position = centre - 0.5 if cubic else max(centre - 0.5, 0.0)
+            first = math.floor(position) - (1 if cubic else 0)
+            near = np.arange(first, first + (4 if cubic else 2))
+            w = _cubic(near - position, -0.75) if cubic else _triangle(near - position)
+            np.add.at(out[i], np.clip(near, 0, source - 1), w)
+    return out.astype(np.float32)
+
+
+def _nearest(source: int, target: int, exact: bool) -> list[int]:
+    shift = 0.5 if exact else 0.0
+    return [min(int((i + shift) * source / target), source - 1) for i in range(target)]
+
+
+def resize_tensor(image: Tensor, height: int, width: int, mode: InterpolationMode, antialias: bool) -> Tensor:
+    """Resize (…, H, W); integers are rounded and clamped to their range."""
+    old_height, old_width = image.shape[-2:]
+    if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
+        exact = mode is InterpolationMode.NEAREST_EXACT
+        rows = functions.tensor(_nearest(old_height, height, exact), device=image.device)
+        columns = functions.tensor(_nearest(old_width, width, exact), device=image.device)
+        return functions.index_select(functions.index_select(image, -2, rows), -1, columns)
+    if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
+        raise ValueError(f"interpolation {mode} is for PIL images only, not for tensors")
+    x = image if image.is_floating_point() else image.to(float32)
+    if width != old_width:
+        across = functions.from_numpy(_weights(old_width, width, mode, antialias).T.copy())
+        x = functions.matmul(x, across.to(x.device, x.dtype))
+    if height != old_height:
+        down = functions.from_numpy(_weights(old_height, height, mode, antialias))
+        x = functions.matmul(down.to(x.device, x.dtype), x)
+    if image.is_floating_point():
+        return x
+    if image.dtype is uint8:
+        x = x.clamp(0, 255)
+    return x.round().to(image.dtype)

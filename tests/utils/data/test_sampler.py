@@ -1,0 +1,100 @@
+"""Samplers: which indices, how many, and the same ones for the same seed."""
+
+import pytest
+
+import cltorch as torch
+from cltorch.utils.data import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from cltorch.utils.data.distributed import DistributedSampler
+
+
+def test_sequential():
+    sampler = SequentialSampler("abc")
+    assert list(sampler) == [0, 1, 2] and len(sampler) == 3
+    with pytest.raises(NotImplementedError):
+        iter(Sampler())
+
+
+def test_random_is_a_permutation_that_follows_the_seed():
+    torch.manual_seed(7)
+    first = list(RandomSampler(range(50)))
+    second = list(RandomSampler(range(50)))
+    assert sorted(first) == list(range(50)) and first != second
+    torch.manual_seed(7)
+    assert list(RandomSampler(range(50))) == first
+    generator = torch.Generator().manual_seed(1)
+    own = list(RandomSampler(range(50), generator=generator))
+    assert own == list(RandomSampler(range(50), generator=torch.Generator().manual_seed(1)))
+
+
+def test_an_order_does_not_depend_on_numbers_drawn_meanwhile():
+    torch.manual_seed(7)
+    undisturbed = list(RandomSampler(range(20), replacement=True, num_samples=5000))
+    torch.manual_seed(7)
+    disturbed = []
+    for i in RandomSampler(range(20), replacement=True, num_samples=5000):
+        if len(disturbed) % 1000 == 0:
+            torch.rand(3)
+        disturbed.append(i)
+    assert disturbed == undisturbed
+
+
+def test_random_with_num_samples():
+    long = list(RandomSampler(range(4), num_samples=10))
+    assert sorted(long[:4]) == sorted(long[4:8]) == [0, 1, 2, 3] and len(set(long[8:])) == 2
+    drawn = list(RandomSampler(range(3), replacement=True, num_samples=300))
+    assert len(drawn) == 300 and set(drawn) == {0, 1, 2} and len(RandomSampler("ab", num_samples=5)) == 5
+    with pytest.raises(TypeError, match="boolean"):
+        RandomSampler("ab", replacement=1)
+    with pytest.raises(ValueError, match="non-negative"):
+        RandomSampler("ab", num_samples=-1)
+    assert list(RandomSampler([])) == []
+
+
+def test_subset_random():
+    sampler = SubsetRandomSampler([3, 5, 8])
+    assert sorted(sampler) == [3, 5, 8] and len(sampler) == 3
+
+
+def test_weighted_random():
+    torch.manual_seed(0)
+    drawn = list(WeightedRandomSampler([0.0, 3.0, 1.0], 2000))
+    assert set(drawn) == {1, 2} and 0.7 < drawn.count(1) / 2000 < 0.8
+    assert sorted(WeightedRandomSampler([1.0, 2.0, 3.0], 3, replacement=False)) == [0, 1, 2]
+    with pytest.raises(ValueError, match="positive integer"):
+        WeightedRandomSampler([1.0], 0)
+    with pytest.raises(ValueError, match="boolean"):
+        WeightedRandomSampler([1.0], 1, replacement=2)
+    with pytest.raises(ValueError, match="1d sequence"):
+        WeightedRandomSampler([[1.0]], 1)
+
+
+@pytest.mark.parametrize("drop_last, batches", [(False, [[0, 1], [2, 3], [4]]), (True, [[0, 1], [2, 3]])])
+def test_batch(drop_last, batches):
+    sampler = BatchSampler(SequentialSampler(range(5)), 2, drop_last)
+    assert list(sampler) == batches and len(sampler) == len(batches)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        BatchSampler(range(5), 0, drop_last)
+    with pytest.raises(ValueError, match="drop_last"):
+        BatchSampler(range(5), 2, 1)
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_parts_cover_the_dataset(drop_last):
+    parts = [DistributedSampler(range(10), 4, rank, drop_last=drop_last) for rank in range(4)]
+    orders = [list(p) for p in parts]
+    assert {len(o) for o in orders} == {len(parts[0])} == {2 if drop_last else 3}
+    assert len({i for o in orders for i in o}) == (8 if drop_last else 10)
+    parts[0].set_epoch(1)
+    assert list(parts[0]) != orders[0]
+    assert list(DistributedSampler([], 2, 1)) == []
+    with pytest.raises(ValueError, match="Invalid rank"):
+        DistributedSampler(range(3), 2, 2)
+    with pytest.raises(RuntimeError, match="num_replicas"):
+        DistributedSampler(range(3))
