@@ -15,11 +15,7 @@ if [ ! -d "$data" ] && can_apt; then
     say "Fashion-MNIST, installed by apt"
     apt_install dataset-fashion-mnist || true
 fi
-if [ -d "$data" ]; then
-    where=(--data "$data")
-else
-    where=(--data "$ROOT/data" --download)
-fi
+[ -d "$data" ] || data=$ROOT/data
 
 say "examples/fashion_mnist.py"
-exec "$PY" examples/fashion_mnist.py "${where[@]}" "$@"
+exec "$PY" examples/fashion_mnist.py --data "$data" "$@"
