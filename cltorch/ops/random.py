@@ -12,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from cltorch.ops.op import Op
 
 from cltorch.device import CPU
 from cltorch.dtypes import bfloat16, float16, float64, int64
-from cltorch.ops.array import cast_host, contiguous, empty, from_host, host, host_compute
+from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute
 from cltorch.ops.generator import Generator, default_generator
+from cltorch.ops.op import Op
 from cltorch.ops.philox import CHUNK, stream
+from cltorch.ops.strided import copy_into
 
-__all__ = ["Dropout", "draw", "permutation", "place"]
+__all__ = ["Draw", "Dropout", "dense", "draw", "permutation", "place", "refill", "zero_gradient"]
 
 # Coins are tossed with one word each whatever the dtype, so that a dropout mask does not depend on it.
 _COINS = ("bernoulli", "bernoulli_tensor", "dropout")
@@ -221,6 +222,25 @@ def _finish(dist: str, u: np.ndarray, a: float, b: float, given: np.ndarray | No
 
 
 # ---- operators ---------------------------------------------------------------------------------------------------
+def dense(x: Any) -> Any:
+    """Return an array with its elements in a row: itself, or a copy."""
+    if x.layout.contiguous:
+        return x
+    out = empty(x.shape, x.dtype, x.device)
+    copy_into(out, x)
+    return out
+
+
+def refill(
+    x: Any, dist: str, a: float = 0, b: float = 0, generator: Generator | None = None, source: Any = None
+) -> None:
+    """Fill an array of any layout; ``source`` must be dense and of its shape."""
+    if x.layout.contiguous:
+        draw(x, dist, a, b, generator, source)
+    else:
+        copy_into(x, draw(empty(x.shape, x.dtype, x.device), dist, a, b, generator, source))
+
+
 class Dropout(Op):
     """Zero elements with probability 1 - keep and multiply the others by ``scale``.
 
@@ -233,12 +253,41 @@ class Dropout(Op):
     def forward(c: Any, x: Any, keep: float, scale: float, at: tuple[int, int]) -> Any:
         c.keep, c.scale, c.at = keep, scale, at
         out = empty(x.shape, x.dtype, x.device)
-        place(out, "dropout", keep, scale, at, contiguous(x))
+        place(out, "dropout", keep, scale, at, dense(x))
         return out
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> tuple[Any, ...]:
-        return m.masked_like_dropout(g, c.keep, c.scale, c.at), None, None, None
+        # dropout is linear: its derivative is the same operator on the gradient
+        return m.dropout_at(g, c.keep, c.scale, c.at), None, None, None
+
+
+class Draw(Op):
+    """Draw numbers whose distribution depends on tensors; the numbers have no derivative, so gradients are zero."""
+
+    name = "draw"
+
+    @staticmethod
+    def forward(c: Any, sample: Any, *inputs: Any) -> Any:
+        c.count = len(inputs)
+        c.shapes = [(x.shape, x.dtype, x.device) if isinstance(x, Array) else None for x in inputs]
+        return sample()
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> tuple[Any, ...]:
+        zeros = [None if of is None else m.zeros(of[0], dtype=of[1], device=of[2]) for of in c.shapes]
+        return (None, *zeros)
+
+
+def zero_gradient(name: str) -> type[Op]:
+    """Return the operator to record for a draw of this name (its node is called NameBackward0)."""
+    found = _DRAWS.get(name)
+    if found is None:
+        found = _DRAWS[name] = type(name, (Draw,), {"name": name, "__doc__": Draw.__doc__})
+    return found
+
+
+_DRAWS: dict[str, type[Op]] = {}
 
 
 def permutation(n: int, dtype: Any, dev: Any, generator: Generator | None = None) -> Any:
