@@ -200,7 +200,7 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
         shown = edges(plain) if summary else values(plain)
         text = nested_text(shown, shape, indent, summary, ElementFormat(shown))
     if x.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{type(x.grad_fn).__name__}>")
+        suffixes.append(f"grad_fn=<{x.grad_fn.name()}>")
     elif x.requires_grad:
         suffixes.append("requires_grad=True")
     return with_suffixes(prefix + text, suffixes, indent)

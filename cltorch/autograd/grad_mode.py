@@ -1,0 +1,160 @@
+"""Whether operations are recorded: no_grad, enable_grad, set_grad_enabled, inference_mode.
+
+Source: https://docs.pytorch.org/docs/2.13/autograd.html#locally-disabling-gradient-computation
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class _Mode(threading.local):
+    enabled = True
+    inference = False
+
+
+mode = _Mode()
+
+
+class _Switch:
+    """A context manager that is a decorator too, of functions and generators."""
+
+    def __init__(self, enabled: bool, inference: bool | None = None) -> None:
+        self._enabled, self._inference = enabled, inference
+        self._before: list[tuple[bool, bool]] = []
+
+    def __enter__(self) -> None:
+        self._before.append((mode.enabled, mode.inference))
+        mode.enabled = self._enabled
+        if self._inference is not None:
+            mode.inference = self._inference
+
+    def __exit__(self, *exc: Any) -> None:
+        mode.enabled, mode.inference = self._before.pop()
+
+    def clone(self) -> Any:
+        """Return a fresh manager of the same setting."""
+        return _Switch(self._enabled, self._inference)
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(fn):
+
+            @functools.wraps(fn)
+            def stepped(*args: Any, **kw: Any) -> Any:
+                generator = fn(*args, **kw)
+                value = None
+                while True:
+                    with self.clone():
+                        try:
+                            item = generator.send(value)
+                        except StopIteration as stop:
+                            return stop.value
+                    value = yield item
+
+            return stepped
+
+        @functools.wraps(fn)
+        def wrapped(*args: Any, **kw: Any) -> Any:
+            with self.clone():
+                return fn(*args, **kw)
+
+        return wrapped
+
+
+class no_grad(_Switch):
+    """Stop recording operations, as a context manager or decorator.
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        made = super().__new__(cls)
+        if fn is not None:
+            made.__init__()
+            return made(fn)
+        return made
+
+    def __init__(self, fn: Callable[..., Any] | None = None) -> None:
+        super().__init__(False)
+
+
+class enable_grad(_Switch):
+    """Record operations again inside ``no_grad``.
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad(), torch.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
+
+    def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        made = super().__new__(cls)
+        if fn is not None:
+            made.__init__()
+            return made(fn)
+        return made
+
+    def __init__(self, fn: Callable[..., Any] | None = None) -> None:
+        super().__init__(True)
+
+
+class set_grad_enabled(_Switch):
+    """Set recording at once; as a context manager it is undone at the end.
+
+    >>> import cltorch as torch
+    >>> with torch.set_grad_enabled(False):
+    ...     torch.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode_: bool) -> None:
+        super().__init__(bool(mode_))
+        self._first = mode.enabled
+        mode.enabled = self._enabled
+
+    def __enter__(self) -> None:
+        self._before.append((self._first, mode.inference))
+        mode.enabled = self._enabled
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        mode.enabled = self._first
+        return super().__call__(fn)
+
+
+class inference_mode(_Switch):
+    """Stop recording, and refuse to let the results take part in autograd later.
+
+    >>> import cltorch as torch
+    >>> with torch.inference_mode():
+    ...     torch.ones(2).is_inference()
+    True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        made = super().__new__(cls)
+        if callable(mode):
+            made.__init__(True)
+            return made(mode)
+        return made
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__(not mode, bool(mode))
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations are recorded in this thread."""
+    return mode.enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Return whether ``inference_mode`` is on in this thread."""
+    return mode.inference

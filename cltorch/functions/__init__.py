@@ -1,0 +1,47 @@
+"""The functions of the torch namespace on Tensors; this is also what derivatives are composed of (``m``).
+
+Every module lists its public names in ``__all__``; a new module is one line here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cltorch.autograd.graph import Settings
+from cltorch.device import resolve as resolve_device
+from cltorch.functions import (
+    aliases,
+    broadcast,
+    convert,
+    create,
+    create_like,
+    from_data,
+    pointwise,
+    ranges,
+)
+from cltorch.layout import broadcast_shapes, wrap_dim
+
+__all__ = ["broadcast_shapes", "resolve_device", "wrap_dim"]
+
+if TYPE_CHECKING:  # the names below are gathered at run time
+
+    def __getattr__(name: str) -> Any: ...
+
+
+for _module in (
+    pointwise,
+    aliases,  # after pointwise: pow, clamp and div choose between rows
+    convert,
+    broadcast,
+    create,
+    create_like,
+    from_data,
+    ranges,
+):
+    for _name in _module.__all__:
+        globals()[_name] = getattr(_module, _name)
+        if _name not in __all__:
+            __all__.append(_name)
+
+Settings.functions = sys.modules[__name__]

@@ -1,0 +1,293 @@
+"""Copies and conversions: clone, to, copy_, fill_, detach, and the adjoints of strided views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import needs_grad
+from cltorch.autograd.record import apply, inplace, pointwise
+from cltorch.device import device, resolve
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, broadcast_shapes
+from cltorch.ops import strided
+from cltorch.ops.array import Array, check_dtype, empty, empty_layout, host, to_numpy
+from cltorch.ops.op import Op
+from cltorch.ops.pointwise import check_overlap
+from cltorch.ops.table import TABLE
+
+
+class ToCopy(Op):
+    """Copy to another dtype or device."""
+
+    name = "to_copy"
+
+    @staticmethod
+    def forward(c: Any, x: Any, t: dtype, dev: device) -> Any:
+        c.dtype, c.device = x.dtype, x.device
+        return converted(x, t, dev)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.to_copy(g, c.dtype, c.device), None, None
+
+
+def converted(x: Any, t: dtype, dev: device) -> Any:
+    """Return a copy of an Array in another dtype and on another device, outside the graph."""
+    check_dtype(t, dev)
+    if x.device is dev:
+        out = empty(x.shape, t, dev) if x.layout.contiguous else _like(x, t)
+        strided.copy_into(out, x)
+        return out
+    if x.dtype is not t and x.dtype.itemsize > t.itemsize or x.dtype is dtypes.float64:
+        x = converted(x, t, x.device)  # convert before the transfer: fewer bytes, and no double where there is none
+    if not x.layout.contiguous:
+        x = _dense(x)
+    moved = empty(x.shape, x.dtype, dev)
+    _transfer(x, moved)
+    return moved if x.dtype is t else converted(moved, t, dev)
+
+
+def _like(x: Any, t: dtype) -> Any:
+    if x.layout.overlaps():
+        return empty(x.shape, t, x.device)
+    order = sorted(range(x.layout.ndim), key=lambda d: -x.layout.strides[d])
+    strides, step = [0] * x.layout.ndim, 1
+    for d in reversed(order):
+        strides[d] = step
+        step *= max(x.layout.shape[d], 1)
+    return empty_layout(Layout.make(x.layout.shape, strides, 0), t, x.device)
+
+
+def _dense(x: Any) -> Any:
+    out = empty(x.shape, x.dtype, x.device)
+    strided.copy_into(out, x)
+    return out
+
+
+def _transfer(x: Any, out: Any) -> None:
+    """Copy the bytes of a contiguous Array into a dense one on another device."""
+    if x.layout.numel == 0:
+        return
+    bits = host(x) if x.device.type == "cpu" else to_numpy(x)
+    bits = np.ascontiguousarray(bits).reshape(-1).view(np.uint8)
+    if out.device.type == "cpu":
+        out.storage.array[: bits.size] = bits
+    else:
+        out.device.context.write(out.storage.buf, bits, owned=x.device.type != "cpu")
+
+
+def to_copy(x: Any, t: dtype, dev: device) -> Any:
+    """Return a tensor in a dtype and on a device; the tensor itself where it already is."""
+    if x.dtype is t and x.device is dev:
+        return x
+    return apply(ToCopy, x, t, dev)
+
+
+def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False, memory_format: Any = None) -> Any:
+    """Return the tensor with another dtype, on another device, or both (or like another tensor).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.to.html
+
+    >>> import cltorch as torch
+    >>> torch.tensor([1, 2]).to(torch.float32)
+    tensor([1., 2.])
+    """
+    t, dev = dtype, device
+    flags = []
+    for a in args:
+        if isinstance(a, Array):
+            t, dev = a.dtype, a.device
+        elif isinstance(a, dtypes.dtype):
+            t = a
+        elif isinstance(a, bool):
+            flags.append(a)
+        elif a is not None:
+            dev = a
+    if len(flags) > 1:
+        copy = flags[1]
+    if isinstance(t, type):
+        t = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}.get(t, t)
+    t = self.dtype if t is None else t
+    dev = self.device if dev is None else resolve(dev)
+    if t is self.dtype and dev is self.device:
+        return clone(self) if copy else self
+    return apply(ToCopy, self, t, dev)
+
+
+class ContiguousCopy(Op):
+    """Copy into a dense layout."""
+
+    name = "clone"
+
+    @staticmethod
+    def forward(c: Any, x: Any) -> Any:
+        return _dense(x)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return g
+
+
+def contiguous_copy(x: Any) -> Any:
+    """Return a densely packed copy."""
+    return apply(ContiguousCopy, x)
+
+
+def contiguous(input: Any, memory_format: Any = None) -> Any:
+    """Return the tensor itself where it is densely packed in row-major order, else a copy that is."""
+    return input if input.layout.contiguous else apply(ContiguousCopy, input)
+
+
+def clone(input: Any, *, memory_format: Any = None) -> Any:
+    """Return a copy that gradients flow through.
+
+    >>> import cltorch as torch
+    >>> torch.clone(torch.tensor([1.0]))
+    tensor([1.])
+    """
+    if str(memory_format) == "torch.contiguous_format" or input.layout.overlaps():
+        return contiguous_copy(input)
+    if input.layout.contiguous:
+        return apply(ContiguousCopy, input)
+    return pointwise(TABLE["clone"], (input,), ())
+
+
+def detached_copy(x: Any) -> Any:
+    """Return a copy outside the graph."""
+    return _dense(x)
+
+
+def detach(input: Any) -> Any:
+    """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
+    return Array.new(input.storage, input.layout, input.dtype)
+
+
+def detach_(input: Any) -> Any:
+    """Cut a tensor from the graph that made it."""
+    if input._base is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
+    input._grad_fn, input._output_nr, input._requires_grad = None, 0, False
+    return input
+
+
+class _Copy(Op):
+    """The derivative of ``copy_``: the old value does not matter, the source gets the gradient."""
+
+    name = "copy"
+    node = "CopyBackwards"
+
+    @staticmethod
+    def forward(c: Any, x: Any, src: Any) -> Any:
+        c.shape, c.dtype, c.device = src.shape, src.dtype, src.device
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return None, m.to_copy(m.sum_to_size(g, c.shape), c.dtype, c.device) if c.needs[1] else None
+
+
+def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
+    """Copy values into a tensor, converting dtype and device; ``src`` broadcasts.
+
+    Raises RuntimeError where the shapes do not fit.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.copy_.html
+    """
+    if not isinstance(src, Array):
+        if isinstance(src, (int, float)):
+            return fill_(input, src)
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+    if tuple(broadcast_shapes(input.shape, src.shape)) != tuple(input.shape):
+        raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(broadcast_shapes(input.shape, src.shape))}")
+    if input is src:
+        return input
+
+    def write() -> None:
+        value = src if src.device is input.device else converted(src, input.dtype, input.device)
+        check_overlap(input, [])
+        if value.storage is input.storage and value.layout != input.layout:
+            value = _dense(value)
+        strided.copy_into(input, value)
+
+    return inplace(input, _Copy, input, src, write=write)
+
+
+class _Fill(Op):
+    """The derivative of filling with a number: no gradient reaches the old value."""
+
+    name = "fill"
+
+    @staticmethod
+    def forward(c: Any, x: Any) -> Any:
+        return None
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return (None,)
+
+
+def fill_(input: Any, value: Any) -> Any:
+    """Set every element to a number (or the value of a 0-d tensor)."""
+    if isinstance(value, Array):
+        if value.layout.ndim:
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions.")
+        return copy_(input, value)
+    check_overlap(input, [])
+    return inplace(input, _Fill, input, write=lambda: strided.fill(input, value))
+
+
+def zero_(input: Any) -> Any:
+    """Set every element to zero."""
+    return fill_(input, 0)
+
+
+def fill(input: Any, value: Any) -> Any:
+    """Return a tensor like ``input`` with every element set to a value."""
+    return fill_(detach(clone(input)) if not isinstance(value, Array) else clone(input), value)
+
+
+def set_data(x: Any, value: Any) -> None:
+    """Let a tensor refer to another's memory (assignment to ``.data``)."""
+    if not isinstance(value, Array):
+        raise TypeError("Variable data has to be a tensor, but got " + type(value).__name__)
+    x.storage, x.layout, x.dtype = value.storage, value.layout, value.dtype
+
+
+def resize_(input: Any, *sizes: Any) -> Any:
+    """Change the shape in place, growing the storage where needed; new elements are uninitialised."""
+    if mode.enabled and needs_grad(input):
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    layout = Layout.of(tuple(int(n) for n in shape))
+    if input.layout.offset:
+        layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
+    need = (layout.offset + layout.numel) * input.dtype.itemsize
+    if need > input.storage.nbytes:
+        input.storage.resize(need)
+    input.layout = layout
+    return input
+
+
+def scatter_into_layout(g: Any, base: Layout, part: Layout) -> Any:
+    """Put a tensor at a strided place of zeros."""
+    return apply(strided.ScatterIntoLayout, g, base, part)
+
+
+def gather_from_layout(g: Any, base: Layout, part: Layout) -> Any:
+    """Take the elements of a strided place."""
+    return apply(strided.GatherFromLayout, g, base, part)
+
+
+def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
+    """Replace a strided place of a tensor by another tensor, or by zeros for None."""
+    return apply(strided.ReplaceInLayout, g, part, base, at)
+
+
+
+
+__all__ = [
+    "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
+    "gather_from_layout", "replace_in_layout", "set_data", "resize_", "scatter_into_layout", "to", "to_copy", "zero_",
+]  # fmt: skip

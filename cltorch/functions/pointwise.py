@@ -1,0 +1,209 @@
+"""The functions of the pointwise table: every row becomes ``name(input, …)`` and, where PyTorch has one, ``name_``.
+
+Nothing here is written per operator: signatures, ``out=``, in-place forms, docstrings and the recording of gradients
+come from the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.record import pointwise, pointwise_
+from cltorch.ops.array import Array
+from cltorch.ops.pointwise import Pointwise
+from cltorch.ops.table import TABLE
+
+
+def number(name: str, argument: str, position: int, value: Any) -> Any:
+    """Return a Python number for an operand that is not a tensor; raise TypeError for anything else."""
+    if value.__class__ in (int, float, bool) or isinstance(value, Array):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (int, float)):
+        return value
+    raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}")
+
+
+def deliver(name: str, out: Any, compute: Callable[[], Any]) -> Any:
+    """Compute a result and store it in ``out``, which is resized where its shape differs.
+
+    Raises RuntimeError where the dtype cannot be cast or a gradient would be lost.
+    """
+    result = compute()
+    return into_out(name, out, result)
+
+
+def into_out(name: str, out: Any, result: Any) -> Any:
+    """Store a result in the tensor given as ``out=``."""
+    if not isinstance(out, Array):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if mode.enabled and (result._requires_grad or out._requires_grad):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+        )
+    return out.write_out(result)
+
+
+def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
+    operands = [number(row.name, a, i + 1, x) for i, (a, x) in enumerate(zip(row.args, given, strict=True))]
+    if not any(isinstance(x, Array) for x in operands):
+        raise TypeError(f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}")
+    return operands
+
+
+def _unary(row: Pointwise) -> Callable[..., Any]:
+    defaults: tuple[Any, ...] = ()
+
+    def f(input: Any, *, out: Any = None) -> Any:
+        if not isinstance(input, Array):
+            _operands(row, (input,))
+        if out is not None:
+            return deliver(row.name, out, lambda: pointwise(row, (input,), defaults))
+        return pointwise(row, (input,), defaults)
+
+    return f
+
+
+def _binary(row: Pointwise) -> Callable[..., Any]:
+    defaults = row.defaults
+    first, second = row.args
+
+    def f(input: Any, other: Any, *, out: Any = None) -> Any:
+        if not (isinstance(input, Array) and (isinstance(other, Array) or other.__class__ in (float, int))):
+            input, other = _operands(row, (input, other))
+        if out is not None:
+            return deliver(row.name, out, lambda: pointwise(row, (input, other), defaults))
+        return pointwise(row, (input, other), defaults)
+
+    if second == "other":
+        return f
+
+    def renamed(input: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+        if named:
+            rest = (*rest, named.pop(second))
+        return f(input, *rest, out=out)
+
+    return renamed
+
+
+def _general(row: Pointwise) -> Callable[..., Any]:
+    names = row.args + tuple(row.params)
+
+    def f(*given: Any, out: Any = None, **named: Any) -> Any:
+        operands, params = _bind(row, names, given, named)
+        if out is not None:
+            return deliver(row.name, out, lambda: pointwise(row, operands, params))
+        return pointwise(row, operands, params)
+
+    return f
+
+
+def _bind(row: Pointwise, names: Sequence[str], given: Sequence[Any], named: dict[str, Any]) -> tuple[list[Any], tuple[Any, ...]]:
+    if len(given) > len(names):
+        raise TypeError(f"{row.name}() takes {len(names)} positional arguments but {len(given)} were given")
+    values = dict(row.params)
+    values.update(zip(names, given, strict=False))
+    for k, v in named.items():
+        if k not in names:
+            raise TypeError(f"{row.name}() got an unexpected keyword argument '{k}'")
+        values[k] = v
+    missing = [a for a in row.args if a not in values]
+    if missing:
+        raise TypeError(f'{row.name}() missing {len(missing)} required positional arguments: "{missing[0]}"')
+    operands = _operands(row, [values[a] for a in row.args])
+    params = tuple(_param(row, k, values[k]) for k in row.params)
+    if "alpha" in row.params and row.arity == 2 and isinstance(params[0], float):
+        if not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands):
+            raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return operands, params
+
+
+def _param(row: Pointwise, name: str, value: Any) -> Any:
+    if isinstance(value, Array):
+        return value.item()
+    if isinstance(value, (int, float, np.generic)):
+        return value.item() if isinstance(value, np.generic) else value
+    raise TypeError(f"{row.name}(): argument '{name}' must be Number, not {type(value).__name__}")
+
+
+def _with_alpha(row: Pointwise) -> Callable[..., Any]:
+    """Bind add and sub, whose one parameter is nearly always left alone."""
+    general = _general(row)
+    defaults = row.defaults
+
+    def f(input: Any, other: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+        if out is None and not named and not rest and isinstance(input, Array) and (isinstance(other, Array) or other.__class__ in (float, int)):
+            return pointwise(row, (input, other), defaults)
+        if rest:  # the old form add(input, alpha, other)
+            return general(input, rest[0], alpha=other, out=out, **named)
+        return general(input, other, out=out, **named)
+
+    return f
+
+
+def _inplace(row: Pointwise) -> Callable[..., Any]:
+    names = row.args + tuple(row.params)
+
+    def f(*given: Any, **named: Any) -> Any:
+        operands, params = _bind(row, names, given, named)
+        if not isinstance(operands[0], Array):
+            raise TypeError(f"{row.name}_(): argument 'input' (position 1) must be Tensor, not {type(operands[0]).__name__}")
+        return pointwise_(row, operands[0], operands[1:], params)
+
+    return f
+
+
+def make(row: Pointwise) -> Callable[..., Any]:
+    """Return the public function of a row."""
+    if row.params:
+        f = _with_alpha(row) if tuple(row.params) == ("alpha",) and row.arity == 2 else _general(row)
+    elif row.arity == 1:
+        f = _unary(row)
+    elif row.arity == 2:
+        f = _binary(row)
+    else:
+        f = _general(row)
+    f.__name__ = f.__qualname__ = row.name
+    f.__doc__ = _doc(row)
+    f.row = row  # type: ignore[attr-defined]
+    return f
+
+
+def make_inplace(row: Pointwise) -> Callable[..., Any]:
+    """Return the in-place function of a row."""
+    f = _inplace(row)
+    f.__name__ = f.__qualname__ = row.name + "_"
+    f.__doc__ = f"Do what ``{row.name}`` does, in place on the first operand."
+    return f
+
+
+def _doc(row: Pointwise) -> str:
+    words = row.doc or f"Compute {row.name.replace('_', ' ')} elementwise."
+    given = ", ".join(row.args) + "".join(f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items()))
+    return (
+        f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{row.name}.html\n"
+    )
+
+
+__all__: list[str] = []
+
+
+def register(row: Pointwise) -> Callable[..., Any]:
+    """Add a row: return its function and put it (and its in-place form) among this module's functions."""
+    TABLE[row.name] = row
+    f = globals()[row.name] = make(row)
+    __all__.append(row.name)
+    if row.inplace:
+        globals()[row.name + "_"] = make_inplace(row)
+        __all__.append(row.name + "_")
+    return f
+
+
+for _row in list(TABLE.values()):
+    register(_row)

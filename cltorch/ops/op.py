@@ -1,0 +1,63 @@
+"""Structured operators: a class with ``forward`` and ``vjp``, and the record of one call that joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class Call:
+    """Carry what one call of an operator must remember for its derivative.
+
+    ``needs[i]`` tells whether positional argument ``i`` needs a gradient. ``save`` keeps Arrays (a no-op when nothing
+    needs a gradient); plain values are kept as attributes.
+    """
+
+    def __init__(self, needs: Sequence[bool]) -> None:
+        self.needs = tuple(needs)
+        self.recording = any(needs)
+        self.kept: tuple[Any, ...] = ()
+        self.outside: tuple[Any, ...] = ()
+        self.unpack: Any = None
+
+    def save(self, *arrays: Any) -> None:
+        """Keep Arrays (inputs, results or intermediates; None is allowed) for the derivative."""
+        if self.recording:
+            self.kept = arrays
+
+    def non_differentiable(self, *arrays: Any) -> None:
+        """Mark results that carry no gradient (indices, masks)."""
+        self.outside = arrays
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """Return the kept Arrays; raises RuntimeError if one was changed in place or already freed."""
+        return tuple(self.unpack())
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the forward of this operator stored nothing called {name!r}")
+
+
+class Op:
+    """Declare a structured operator: subclass with two static methods.
+
+    ``forward(c, *args)`` computes on Arrays and returns an Array or a tuple of them; ``vjp(m, c, *grads)`` returns one
+    gradient (or None) per argument, composed of the differentiable functions in ``m``, so that it can be
+    differentiated again. A gradient handed in is None when that result was not used.
+    """
+
+    name = "op"
+    node = ""
+
+    @staticmethod
+    def forward(c: Call, *args: Any) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def vjp(m: Any, c: Call, *grads: Any) -> Any:
+        raise NotImplementedError
+
+
+def node_name(op: type[Op]) -> str:
+    """Return the name that ``grad_fn`` prints for an operator."""
+    return (op.node or "".join(part.capitalize() for part in op.name.split("_"))) + "Backward0"

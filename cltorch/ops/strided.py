@@ -1,0 +1,136 @@
+"""Moving elements between a tensor and a part of another given by strides: the adjoints of views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, empty, empty_layout, host, view
+from cltorch.ops.op import Op
+from cltorch.ops.pointwise import Formula, compute_dtype, run_into
+
+_COPY = Formula("copy", lambda m, x: x)
+
+
+def copy_into(out: Any, x: Any) -> None:
+    """Copy values elementwise between Arrays of one device, converting the dtype; ``x`` broadcasts to ``out``."""
+    if out.layout.numel == 0:
+        return
+    if out.device.type == "cpu" and out.dtype is x.dtype:
+        host(out)[...] = host(x)
+        return
+    if x.dtype is out.dtype and x.layout.contiguous and out.layout.contiguous and x.layout.numel == out.layout.numel and out.device.type == "cl":
+        n = x.dtype.itemsize
+        out.device.context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, x.layout.numel * n)
+        return
+    run_into(_COPY, compute_dtype(x.dtype), [x], (), [out])
+
+
+def fill(out: Any, value: float) -> None:
+    """Set every element of an Array (of any strides) to a number."""
+    if out.layout.numel == 0:
+        return
+    if out.device.type == "cpu":
+        one = Array()
+        one.storage, one.layout, one.dtype = out.storage, out.layout, out.dtype
+        host(one)[...] = _bits(value, out.dtype)
+        return
+    if out.layout.contiguous:
+        n = out.dtype.itemsize
+        out.device.context.fill_bytes(
+            out.storage.buf, np.asarray(_bits(value, out.dtype)).reshape(1), out.layout.offset * n, out.layout.numel * n
+        )
+        return
+    run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out])
+
+
+_FILL = Formula("fill", lambda m, v: v, params=1)
+
+
+def _bits(value: float, t: Any) -> Any:
+    from_bits = np.float32(value) if t.kind == "f" and t.itemsize < 8 else value
+    return _cast(from_bits, t)
+
+
+def _cast(value: Any, t: Any) -> Any:
+    if t.name == "bfloat16":
+        bits = np.asarray(value, np.float32).view(np.uint32)
+        rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
+        return np.asarray(np.where(np.isnan(np.float32(value)), (bits >> 16) | 0x40, rounded), np.uint16)
+    with np.errstate(all="ignore"):
+        return np.asarray(value).astype(t.np)
+
+
+def relative(base: Layout, part: Layout) -> Layout:
+    """Return a part's layout within a fresh copy of its base (same strides, offset 0)."""
+    return Layout.make(part.shape, part.strides, part.offset - base.offset)
+
+
+def fresh(base: Layout, t: Any, dev: Any) -> Any:
+    """Return an uninitialised Array with the strides of ``base``."""
+    return empty_layout(Layout.make(base.shape, base.strides, 0), t, dev) if not base.contiguous else empty(base.shape, t, dev)
+
+
+class ScatterIntoLayout(Op):
+    """Put a tensor at a strided place of zeros: the adjoint of taking a view."""
+
+    name = "as_strided_scatter_zeros"
+
+    @staticmethod
+    def forward(c: Any, g: Any, base: Layout, part: Layout) -> Any:
+        c.base, c.part = base, part
+        out = fresh(base, g.dtype, g.device)
+        if part.numel != base.numel:
+            fill(Array.new(out.storage, Layout.of((out.layout.extent(),)), out.dtype), 0)
+        copy_into(view(out, relative(base, part)), g)
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.gather_from_layout(g, c.base, c.part), None, None
+
+
+class GatherFromLayout(Op):
+    """Take the elements of a strided place, from a tensor of the base's shape."""
+
+    name = "as_strided_gather"
+
+    @staticmethod
+    def forward(c: Any, g: Any, base: Layout, part: Layout) -> Any:
+        c.base, c.part = base, part
+        if g.layout.strides != base.strides:
+            dense = fresh(base, g.dtype, g.device)
+            copy_into(dense, g)
+            g = dense
+        at = relative(base, part)
+        out = empty(part.shape, g.dtype, g.device)
+        copy_into(out, view(g, Layout.make(at.shape, at.strides, at.offset + g.layout.offset)))
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.scatter_into_layout(g, c.base, c.part), None, None
+
+
+class ReplaceInLayout(Op):
+    """Replace a strided place of a tensor by another tensor, or by zeros for None."""
+
+    name = "as_strided_replace"
+
+    @staticmethod
+    def forward(c: Any, g: Any, part: Any, base: Layout, at: Layout) -> Any:
+        c.base, c.at, c.has_part = base, at, part is not None
+        out = fresh(base, g.dtype, g.device)
+        copy_into(out, g)
+        place = view(out, relative(base, at))
+        if part is None:
+            fill(place, 0)
+        else:
+            copy_into(place, part)
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.replace_in_layout(g, None, c.base, c.at), m.gather_from_layout(g, c.base, c.at) if c.has_part else None, None, None

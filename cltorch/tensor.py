@@ -1,0 +1,534 @@
+"""Tensor: an Array that takes part in autograd. Its mathematics is attached from ``cltorch.functions`` by name.
+
+Source: https://docs.pytorch.org/docs/2.13/tensors.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch import dlpack, dtypes, functions, printing
+from cltorch.autograd import engine
+from cltorch.autograd.graph import RemovableHandle, needs_grad, refresh_view
+from cltorch.device import CPU, Storage, device
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, Size
+from cltorch.methods import METHODS
+from cltorch.ops.array import Array, host, to_numpy, values
+from cltorch.typed import legacy_tensor, tensor_type, type_name
+
+_make = object.__new__
+
+
+class Tensor(Array):
+    """A multi-dimensional array of one dtype on one device.
+
+    ``Tensor(2, 3)`` is an uninitialised float tensor of that size, ``Tensor([1, 2])`` holds the values, as in PyTorch.
+    Make tensors with ``cltorch.tensor``, ``zeros``, ``rand`` and the other factories.
+
+    >>> import cltorch as torch
+    >>> torch.Tensor([1, 2])
+    tensor([1., 2.])
+    """
+
+    _grad_fn: Any = None
+    _output_nr = 0
+    _requires_grad = False
+    _grad: Any = None
+    _base: Any = None
+    _view_version = 0
+    _accumulate: Any = None
+    _hooks: dict[int, Any] | None = None
+    _post_hooks: dict[int, Any] | None = None
+    _retains: RemovableHandle | None = None
+    _inference = False
+    is_quantized = is_sparse = is_mkldnn = is_meta = is_xpu = is_mps = is_nested = False
+    names: tuple[None, ...]
+    __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, device: Any = None, **kw: Any) -> Any:
+        made = legacy_tensor(args, dtypes.get_default_dtype(), CPU if device is None else functions.resolve_device(device))
+        return made if cls is Tensor else made.as_subclass(cls)
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        """Take and ignore what ``__new__`` has used, so that subclasses may call it."""
+
+    # ---- what it is ------------------------------------------------------------------------------------------
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the size of one dimension."""
+        return self.layout.shape if dim is None else self.layout.shape[functions.wrap_dim(dim, self.layout.ndim)]
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return the strides in elements, or the stride of one dimension."""
+        return self.layout.strides if dim is None else self.layout.strides[functions.wrap_dim(dim, self.layout.ndim)]
+
+    def storage_offset(self) -> int:
+        """Return the position of the first element in the storage."""
+        return self.layout.offset
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self.layout.ndim
+
+    ndimension = dim
+    ndim = property(dim)
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self.layout.numel
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Return the bytes of one element."""
+        return self.dtype.itemsize
+
+    itemsize = property(element_size)
+    nbytes = property(lambda self: self.layout.numel * self.dtype.itemsize)
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Return whether the elements lie in row-major order without gaps."""
+        if memory_format is not None and str(memory_format) not in ("torch.contiguous_format", "torch.preserve_format"):
+            return False
+        return self.layout.contiguous
+
+    def data_ptr(self) -> int:
+        """Return the address of the first element (on a device: of its buffer, plus the offset in bytes)."""
+        return self.storage.data_ptr() + self.layout.offset * self.dtype.itemsize if self.layout.numel else 0
+
+    def untyped_storage(self) -> Any:
+        """Return the bytes behind the tensor, shared by its views."""
+        return functions.untyped_storage(self)
+
+    def get_device(self) -> int:
+        """Return the index of the OpenCL device, -1 on the host."""
+        index = self.device.index
+        return -1 if index is None else index
+
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is a floating-point type."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Return whether the dtype is complex."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Return whether the dtype has a sign."""
+        return self.dtype.is_signed
+
+    def is_conj(self) -> bool:
+        """Return whether the conjugate bit is set."""
+        return False
+
+    is_neg = is_conj
+
+    @property
+    def layout_(self) -> Layout:
+        """Return shape, strides and offset as one value."""
+        return self.layout
+
+    @property
+    def is_cl(self) -> bool:
+        """Return whether the tensor lies on an OpenCL device."""
+        return self.storage.array is None
+
+    is_cuda = is_cl
+    is_cpu = property(lambda self: self.storage.array is not None)
+
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """Return the name of the typed class, or a copy converted to another type."""
+        return type_name(self) if dtype is None else tensor_type(self, dtype, non_blocking)
+
+    # ---- autograd --------------------------------------------------------------------------------------------
+    @property
+    def grad_fn(self) -> Any:
+        """Return the node that made this tensor, None for a leaf."""
+        if self._base is not None:
+            refresh_view(self)
+        return self._grad_fn
+
+    @property
+    def requires_grad(self) -> bool:
+        """Return whether a gradient is wanted."""
+        return needs_grad(self)
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        self.requires_grad_(on)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if not requires_grad and self._grad_fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+                "that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Return whether no recorded operation made this tensor."""
+        return self.grad_fn is None
+
+    @property
+    def grad(self) -> Any:
+        """Return the accumulated gradient."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value.layout.shape != self.layout.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: the tensor is {list(self.shape)}, the gradient {list(value.shape)}"
+                )
+            if value.dtype is not self.dtype:
+                raise RuntimeError(f"assigned grad has data of a different type: {value.dtype} for a tensor of {self.dtype}")
+            if value.storage.device is not self.storage.device:
+                raise RuntimeError(f"assigned grad has data located on a different device: {value.device} for a tensor on {self.device}")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def output_nr(self) -> int:
+        """Return which result of ``grad_fn`` this is."""
+        return self._output_nr
+
+    @property
+    def _version(self) -> int:
+        return self.storage.version
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    def is_inference(self) -> bool:
+        """Return whether the tensor was made in inference mode."""
+        return self._inference
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Accumulate gradients into the leaves of this tensor's graph; see ``autograd.backward``."""
+        engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad)`` when this tensor's gradient is computed; what it returns replaces it."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        fn = self.grad_fn
+        if fn is None:
+            if self._hooks is None:
+                self._hooks = {}
+            handle = RemovableHandle(self._hooks)
+            self._hooks[handle.id] = hook
+            return handle
+        nr = self._output_nr
+
+        def pre(grads: tuple[Any, ...]) -> Any:
+            if grads[nr] is None:
+                return None
+            replaced = hook(grads[nr])
+            return None if replaced is None else (*grads[:nr], replaced, *grads[nr + 1 :])
+
+        return fn.register_prehook(pre)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
+        """Call ``hook(tensor)`` after its ``grad`` was accumulated."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self._post_hooks is None:
+            self._post_hooks = {}
+        handle = RemovableHandle(self._post_hooks)
+        self._post_hooks[handle.id] = hook
+        return handle
+
+    def retain_grad(self) -> None:
+        """Keep ``grad`` of a tensor that is not a leaf."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.grad_fn is None or self._retains is not None:
+            return
+
+        def keep(g: Any) -> None:
+            self._grad = g if self._grad is None else functions.add(self._grad, g)
+
+        self._retains = self.register_hook(keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Return whether ``retain_grad`` was asked for."""
+        return self._retains is not None
+
+    @property
+    def data(self) -> Any:
+        """Return the same memory outside the graph; changing it in place is not noticed by autograd."""
+        return Array.new(self.storage.alias(), self.layout, self.dtype)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        functions.set_data(self, value)
+
+    # ---- conversions -----------------------------------------------------------------------------------------
+    def cpu(self, memory_format: Any = None) -> Any:
+        """Return the tensor on the host."""
+        return functions.to(self, CPU)
+
+    def cl(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Any:
+        """Return the tensor on an OpenCL device (the current one by default)."""
+        return functions.to(self, "cl" if device is None else device)
+
+    cuda = cl
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """Return a NumPy array that shares the memory of a host tensor.
+
+        Raises TypeError for a tensor on a device (``force=True`` copies it) or of a dtype NumPy lacks, RuntimeError
+        for one that requires a gradient.
+        """
+        if self.dtype is dtypes.bfloat16:
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        if self.storage.array is None:
+            if not force:
+                raise TypeError(
+                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+                )
+            return to_numpy(self)
+        if self.requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return host(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        a = self.numpy()
+        if dtype is not None and a.dtype != dtype:
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return functions.from_numpy(np.asarray(array))
+
+    def item(self) -> Any:
+        """Return the one element as a Python number; waits for the device."""
+        if self.layout.numel != 1:
+            raise RuntimeError(f"a Tensor with {self.layout.numel} elements cannot be converted to Scalar")
+        return values(self).item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers, a number for 0-d."""
+        return values(self).tolist()
+
+    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
+        return dlpack.dlpack(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return dlpack.dlpack_device(self)
+
+    def as_subclass(self, cls: Any) -> Any:
+        """Return the same tensor as an object of a subclass."""
+        out = _make(cls)
+        out.storage, out.layout, out.dtype = self.storage, self.layout, self.dtype
+        out._grad_fn, out._output_nr, out._requires_grad = self._grad_fn, self._output_nr, self._requires_grad
+        return out
+
+    # ---- Python protocols ------------------------------------------------------------------------------------
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return printing.tensor_string(self)
+
+    def __format__(self, spec: str) -> str:
+        return printing.format_tensor(self, spec)
+
+    def __len__(self) -> int:
+        if not self.layout.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.layout.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.layout.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(functions.unbind(self, 0))
+
+    def __bool__(self) -> bool:
+        if self.layout.numel != 1:
+            what = "no values" if self.layout.numel == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.layout.numel != 1 or self.dtype.is_floating_point:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, (Tensor, int, float)):
+            return bool(functions.any(functions.eq(self, element)))
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+        )
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return functions.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        functions.setitem_(self, index, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) in memo:
+            return memo[id(self)]
+        if self._grad_fn is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            )
+        key = id(self.storage)
+        storage = memo.get(key)
+        if storage is None:
+            storage = memo[key] = _copied_storage(self.storage)
+            memo[id(memo)] = [*memo.get(id(memo), []), self.storage]  # keep the key's object alive
+        out = _make(type(self))
+        for name, value in self.__dict__.items():
+            if not name.startswith("_") and name not in ("storage", "layout", "dtype"):
+                out.__dict__[name] = value
+        out.storage, out.layout, out.dtype = storage, self.layout, self.dtype
+        out._requires_grad = self._requires_grad
+        memo[id(self)] = out
+        if self._grad is not None:
+            out._grad = self._grad.__deepcopy__(memo)
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (_unpickled, (type(self), values(self) if self.dtype is not dtypes.bfloat16 else to_numpy(self), self.dtype, str(self.device), self._requires_grad))
+
+    def __dir__(self) -> list[str]:
+        return sorted(set(object.__dir__(self)))
+
+
+def _copied_storage(s: Storage) -> Storage:
+    new = Storage.allocate(s.nbytes, s.device)
+    if s.array is not None:
+        new.array[...] = s.array
+    elif s.nbytes:
+        s.device.context.copy_bytes(s.buf, new.buf, 0, 0, s.nbytes)
+    return new
+
+
+def _unpickled(cls: Any, bits: np.ndarray, t: dtype, dev: str, requires_grad: bool) -> Any:
+    raw = np.array(bits, order="C")
+    made = Array.new(Storage.wrap(raw), Layout.of(raw.shape), t)
+    if dev != "cpu":
+        made = functions.to(made, device(dev))
+    if cls is not Tensor:
+        made = made.as_subclass(cls)
+    made._requires_grad = requires_grad
+    return made
+
+
+def _new(storage: Storage, layout: Layout, dtype: dtype) -> Tensor:
+    t = _make(Tensor)
+    t.storage = storage
+    t.layout = layout
+    t.dtype = dtype
+    return t
+
+
+Array.new = staticmethod(_new)  # type: ignore[method-assign]
+
+
+def _operator(name: str, fn: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[..., Any]:
+    accepted = (Tensor, int, float, np.generic)
+
+    def f(self: Any, other: Any) -> Any:
+        if not isinstance(other, accepted):
+            if isinstance(other, np.ndarray):
+                other = functions.from_numpy(other)
+            else:
+                return NotImplemented
+        return fn(other, self) if swapped else fn(self, other)
+
+    f.__name__ = name
+    return f
+
+
+def _inplace_operator(name: str, fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def f(self: Any, other: Any) -> Any:
+        return fn(self, other)
+
+    f.__name__ = name
+    return f
+
+
+_OPERATORS = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "pow": "pow",
+    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "matmul": "matmul",
+}  # fmt: skip
+for _name, _function in _OPERATORS.items():
+    _fn = getattr(functions, _function, None)
+    if _fn is not None:
+        setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", _fn))
+        setattr(Tensor, f"__r{_name}__", _operator(f"__r{_name}__", _fn, swapped=True))
+        _fn_ = getattr(functions, _function + "_", None)
+        if _fn_ is not None:
+            setattr(Tensor, f"__i{_name}__", _inplace_operator(f"__i{_name}__", _fn_))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", getattr(functions, _name)))
+Tensor.__neg__ = functions.neg  # type: ignore[attr-defined]
+Tensor.__abs__ = functions.abs  # type: ignore[attr-defined]
+Tensor.__invert__ = functions.bitwise_not  # type: ignore[attr-defined]
+Tensor.__pos__ = functions.positive  # type: ignore[attr-defined]
+
+
+def _attach(names: Sequence[str]) -> None:
+    for name in names:
+        fn = getattr(functions, name, None)
+        if fn is not None and name not in Tensor.__dict__:
+            setattr(Tensor, name, fn)
+
+
+_attach(METHODS)
+for _short, _dtype in (
+    ("half", dtypes.float16), ("float", dtypes.float32), ("double", dtypes.float64), ("bfloat16", dtypes.bfloat16), ("int", dtypes.int32),
+    ("long", dtypes.int64), ("short", dtypes.int16), ("char", dtypes.int8), ("byte", dtypes.uint8), ("bool", dtypes.bool_),
+):  # fmt: skip
+    setattr(Tensor, _short, lambda self, memory_format=None, _t=_dtype: functions.to(self, _t))
+Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]
+Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
+Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]
+Tensor.is_set_to = lambda self, other: self.storage is other.storage and self.layout == other.layout  # type: ignore[attr-defined]
+for _name in ("T", "mT", "H", "mH"):
+    _fn = getattr(functions, "matrix_transpose_" + _name, None)
+    if _fn is not None:
+        setattr(Tensor, _name, property(_fn))
+
+
+def is_tensor(obj: Any) -> bool:
+    """Return whether an object is a Tensor.
+
+    >>> import cltorch as torch
+    >>> torch.is_tensor(torch.ones(1))
+    True
+    """
+    return isinstance(obj, Tensor)
+
+
