@@ -19,7 +19,6 @@ from cltorch.serialization.safe_globals import BLOCKED_MODULES, user_allowed
 from cltorch.tensor import Tensor
 
 _MARK = object()
-_MAX_MEMO = 1 << 28
 
 
 def refuse_global(module: str, name: str) -> pickle.UnpicklingError:
@@ -29,6 +28,10 @@ def refuse_global(module: str, name: str) -> pickle.UnpicklingError:
         return pickle.UnpicklingError(
             f"Trying to load unsupported GLOBAL {full} whose module {module} is blocked. Nothing in it belongs in a "
             "checkpoint: the file is hostile or not a checkpoint."
+        )
+    if full.startswith("torch."):
+        return pickle.UnpicklingError(
+            f"Weights only load failed. The file needs GLOBAL {full}, which has no counterpart here"
         )
     return pickle.UnpicklingError(
         f"Weights only load failed. Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
@@ -247,8 +250,6 @@ class RestrictedUnpickler:
         self._stack.append(dict(_checked(self._pop_mark())))
 
     def _put(self, at: int) -> None:
-        if len(self._memo) > _MAX_MEMO:
-            raise pickle.UnpicklingError("Weights only load failed. The pickle's memo is absurdly large")
         value = self._stack[-1]
         if value is _MARK:
             raise TypeError("MARK in the memo")

@@ -107,15 +107,26 @@ def resize_tensor(image: Tensor, height: int, width: int, mode: InterpolationMod
         return functions.index_select(functions.index_select(image, -2, rows), -1, columns)
     if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
         raise ValueError(f"interpolation {mode} is for PIL images only, not for tensors")
-    x = image if image.is_floating_point() else image.to(float32)
-    if width != old_width:
-        across = functions.from_numpy(_weights(old_width, width, mode, antialias).T.copy())
-        x = functions.matmul(x, across.to(x.device, x.dtype))
-    if height != old_height:
-        down = functions.from_numpy(_weights(old_height, height, mode, antialias))
-        x = functions.matmul(down.to(x.device, x.dtype), x)
     if image.is_floating_point():
-        return x
-    if image.dtype is uint8:
-        x = x.clamp(0, 255)
-    return x.round().to(image.dtype)
+        settle = _unchanged
+    else:
+        settle = _to_bytes if image.dtype is uint8 else functions.round
+    x = image if image.is_floating_point() else image.to(float32)
+    # the direction that shrinks more goes first, and bytes are rounded in between: cheaper, and Pillow's way
+    down_first = height * old_width < width * old_height
+    for down in (down_first, not down_first):
+        if down and height != old_height:
+            weights = functions.from_numpy(_weights(old_height, height, mode, antialias))
+            x = settle(functions.matmul(weights.to(x.device, x.dtype), x))
+        elif not down and width != old_width:
+            weights = functions.from_numpy(_weights(old_width, width, mode, antialias).T.copy())
+            x = settle(functions.matmul(x, weights.to(x.device, x.dtype)))
+    return x.to(image.dtype)
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+def _to_bytes(x: Tensor) -> Tensor:
+    return x.clamp(0, 255).add(0.5).floor()
