@@ -9,7 +9,8 @@ import cltorch.device as places
 from cltorch.device import device as Device
 
 __all__ = [
-    "ClDeviceProperties", "can_device_access_peer", "context_of", "current_device", "device", "device_count", "device_of",
+    "ClDeviceProperties", "can_device_access_peer", "context_of", "current_device", "device", "device_count",
+    "device_of",
     "get_device_capability", "get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported",
     "is_initialized", "set_device", "synchronize",
 ]  # fmt: skip
