@@ -102,7 +102,10 @@ class PointwiseNode(Node):
         values = [v.unpack(self) if v.__class__ is Saved else v for v in self._values]
         functions = Settings.functions
         if mode.enabled:
-            results = self._row.vjp(functions, g, *values, *self._params)
+            # numbers become tensors, for the formula calls functions on them; what was not kept (None) feeds only
+            # gradients that nobody asked for, so that any number will do in its place
+            tensors = [v if isinstance(v, Array) else functions.scalar_tensor(v or 0, dtype=g.dtype, device=g.device) for v in values]
+            results = self._row.vjp(functions, g, *tensors, *self._params)
             results = results if isinstance(results, tuple) else (results,)
             found = [r for r, need in zip(results, self._needs, strict=True) if need]
         else:

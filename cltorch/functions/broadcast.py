@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.functions import reduce
-from cltorch.functions.shape import reshape
+from cltorch.autograd.graph import Settings
 from cltorch.layout import broadcast_shapes
 
 __all__ = ["sum_to_size"]
@@ -29,5 +28,6 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     if lead < 0 or tuple(broadcast_shapes(shape, target)) != tuple(shape):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
     dims = [*range(lead), *(lead + i for i, n in enumerate(target) if n == 1 and shape[lead + i] != 1)]
-    out = reduce.sum(input, dims, True) if dims else input
-    return reshape(out, target) if lead else out
+    functions = Settings.functions
+    out = functions.sum(input, dims, True) if dims else input
+    return functions.reshape(out, target) if lead else out
