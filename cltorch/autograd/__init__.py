@@ -1,6 +1,8 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
+from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, save_on_cpu, saved_tensors_hooks, set_detect_anomaly
 from cltorch.autograd.engine import backward, grad
+from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -10,14 +12,26 @@ from cltorch.autograd.grad_mode import (
     set_grad_enabled,
 )
 from cltorch.autograd.graph import Node
+from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from cltorch.autograd.record import apply, inplace, view
 
 __all__ = [
+    "Function",
+    "FunctionCtx",
+    "GradcheckError",
     "Node",
     "apply",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_anomaly_enabled",
+    "once_differentiable",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+    "set_detect_anomaly",
     "inference_mode",
     "inplace",
     "is_grad_enabled",

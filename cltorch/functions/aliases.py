@@ -17,6 +17,7 @@ fix, greater, greater_equal, less, less_equal, not_equal = p.trunc, p.gt, p.ge, 
 absolute_, negative_, subtract_, multiply_ = p.abs_, p.neg_, p.sub_, p.mul_
 arccos_, arcsin_, arctan_, arccosh_, arcsinh_, arctanh_, arctan2_ = p.acos_, p.asin_, p.atan_, p.acosh_, p.asinh_, p.atanh_, p.atan2_
 fix_, greater_, greater_equal_, less_, less_equal_, not_equal_ = p.trunc_, p.gt_, p.ge_, p.lt_, p.le_, p.ne_
+divide_floor, divide_trunc = p.floor_divide, p.trunc_divide  # the names that formulas use
 special_erf, special_expit, expit = p.erf, p.sigmoid, p.sigmoid
 
 _ROUNDING = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}

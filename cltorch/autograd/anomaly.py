@@ -1,0 +1,78 @@
+"""Finding where a bad gradient comes from, and hooks on the tensors kept for derivatives.
+
+Source: https://docs.pytorch.org/docs/2.13/autograd.html#anomaly-detection
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.autograd.graph import Settings
+
+
+class set_detect_anomaly:
+    """Switch anomaly detection on or off at once; as a context manager it is undone at the end."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self._before = (Settings.anomaly, Settings.check_nan)
+        Settings.anomaly, Settings.check_nan = bool(mode), check_nan
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        Settings.anomaly, Settings.check_nan = self._before
+
+
+class detect_anomaly:
+    """Record where each operation was called, and stop at a gradient that is NaN, naming that place.
+
+    >>> import cltorch as torch
+    >>> with torch.autograd.detect_anomaly():
+    ...     x = torch.tensor(1.0, requires_grad=True)
+    ...     (x * 2).backward()
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        self._check = check_nan
+
+    def __enter__(self) -> None:
+        self._before = (Settings.anomaly, Settings.check_nan)
+        Settings.anomaly, Settings.check_nan = True, self._check
+
+    def __exit__(self, *exc: Any) -> None:
+        Settings.anomaly, Settings.check_nan = self._before
+
+
+def is_anomaly_enabled() -> bool:
+    """Return whether anomaly detection is on."""
+    return Settings.anomaly
+
+
+class saved_tensors_hooks:
+    """Send every tensor kept for a derivative through ``pack_hook`` and back through ``unpack_hook``."""
+
+    def __init__(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        self._hooks = (pack_hook, unpack_hook)
+
+    def __enter__(self) -> None:
+        Settings.saved_hooks.append(self._hooks)
+
+    def __exit__(self, *exc: Any) -> None:
+        Settings.saved_hooks.pop()
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keep tensors for derivatives on the host, and move them back when they are needed."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cl") -> None:
+        functions = Settings
+
+        def pack(t: Any) -> Any:
+            return (t.device, functions.functions.to(t.detach(), "cpu"))
+
+        def unpack(packed: Any) -> Any:
+            return functions.functions.to(packed[1], packed[0])
+
+        super().__init__(pack, unpack)

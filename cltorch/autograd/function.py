@@ -1,0 +1,225 @@
+"""autograd.Function: an operation of the user's own, with its derivative.
+
+Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.Function
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.graph import Node, Saved, Settings, edge_of, needs_grad
+from cltorch.autograd.record import rebase
+from cltorch.ops.array import Array
+
+
+class FunctionCtx:
+    """Carry values from ``forward`` to ``backward``."""
+
+    def __init__(self) -> None:
+        self._to_save: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
+        self._outside: tuple[Any, ...] = ()
+        self._materialize = True
+        self._saved: list[Any] = []
+        self._node: Any = None
+        self.needs_input_grad: tuple[bool, ...] = ()
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep inputs or outputs for ``backward``, checked against changes in place."""
+        self._to_save = tensors
+
+    save_for_forward = save_for_backward
+
+    def mark_dirty(self, *args: Any) -> None:
+        """Say which inputs ``forward`` changed in place; they must be returned."""
+        self._dirty = args
+
+    def mark_non_differentiable(self, *args: Any) -> None:
+        """Say which outputs carry no gradient."""
+        self._outside = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Say whether missing gradients arrive as zeros (the default) or None."""
+        self._materialize = value
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """Return the kept tensors; raise RuntimeError if one was changed in place or freed."""
+        return tuple(s.unpack(self._node) if isinstance(s, Saved) else s for s in self._saved)
+
+    saved_variables = saved_tensors
+
+
+class FunctionNode(Node):
+    """A recorded call of a user's Function."""
+
+    __slots__ = ("_cls", "_ctx", "_positions", "_count", "_metas")
+
+    def __init__(self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]) -> None:
+        self._positions = [i for i, need in enumerate(needs) if need]
+        super().__init__([edge_of(args[i]) for i in self._positions], len(results))
+        self._cls, self._ctx, self._count = cls, ctx, len(args)
+        self._metas = [(r.shape, r.dtype, r.device) if isinstance(r, Array) else None for r in results]
+        ctx._node = None
+
+    def name(self) -> str:
+        return f"{self._cls.__name__}Backward"
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        ctx, functions = self._ctx, Settings.functions
+        if ctx._materialize:
+            grads = [
+                functions.zeros(meta[0], dtype=meta[1], device=meta[2]) if g is None and meta is not None else g
+                for g, meta in zip(grads, self._metas, strict=True)
+            ]
+        ctx._node = self
+        try:
+            if self._cls.backward is not Function.backward and self._cls.vjp is not Function.vjp:
+                raise RuntimeError(
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
+                )
+            fn = self._cls.backward if self._cls.backward is not Function.backward else self._cls.vjp
+            results = fn(ctx, *grads)
+        finally:
+            ctx._node = None
+        results = results if isinstance(results, tuple) else (results,)
+        while len(results) > self._count and results[-1] is None:
+            results = results[:-1]
+        if len(results) != self._count:
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients (expected {self._count}, got {len(results)})"
+            )
+        for i, g in enumerate(results):
+            if g is not None and not isinstance(g, Array):
+                raise TypeError(f"function {self.name()} returned {type(g).__name__} as gradient {i}, expected a Tensor or None")
+        return [results[i] for i in self._positions]
+
+    def release(self) -> None:
+        for s in self._ctx._saved:
+            if isinstance(s, Saved):
+                s.release()
+
+
+class _FunctionMeta(type):
+    def __call__(cls, *args: Any, **kw: Any) -> Any:
+        raise RuntimeError(
+            f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class itself. "
+            "Instantiating an autograd function will raise an error in a future version of PyTorch."
+        )
+
+
+class Function(metaclass=_FunctionMeta):
+    """Define an operation with ``forward`` and ``backward`` (and, if wanted, ``setup_context``); call ``apply``.
+
+    >>> import cltorch as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> Double.apply(x).backward(); x.grad
+    tensor(2.)
+    """
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(*args: Any, **kw: Any) -> Any:
+        """Compute the result; without ``setup_context`` the first argument is ``ctx``."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep what ``backward`` needs, where ``forward`` does not take ``ctx``."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return one gradient, or None, for each input of ``forward``."""
+        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD.")
+
+    vjp = backward
+
+    @classmethod
+    def apply(cls, *args: Any, **kw: Any) -> Any:
+        """Run ``forward`` and record it."""
+        ctx = FunctionCtx()
+        needs = [isinstance(a, Array) and needs_grad(a) for a in args]
+        recording = mode.enabled and any(needs)
+        ctx.needs_input_grad = tuple(needs) if recording else (False,) * len(args)
+        separate = cls.setup_context is not Function.setup_context
+        with no_grad():
+            if separate:
+                output = cls.forward(*args, **kw)
+                cls.setup_context(ctx, args, output)
+            else:
+                output = cls.forward(ctx, *args, **kw)
+        single = not isinstance(output, tuple)
+        results = [output] if single else list(output)
+        for i, r in enumerate(results):
+            if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
+                results[i] = Array.new(r.storage, r.layout, r.dtype)
+        for d in ctx._dirty:
+            d.storage.version += 1
+        if recording:
+            node = FunctionNode(cls, ctx, args, needs, results)
+            numbers = {id(r): i for i, r in enumerate(results)}
+            ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
+            for i, r in enumerate(results):
+                if not isinstance(r, Array) or not r.dtype.is_floating_point or any(r is x for x in ctx._outside):
+                    continue
+                if any(r is d for d in ctx._dirty):
+                    if r._base is None and r._requires_grad and r._grad_fn is None:
+                        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+                    rebase(r, node)
+                    r._output_nr = i
+                else:
+                    r._grad_fn, r._output_nr, r._requires_grad = node, i, True
+        return results[0] if single else tuple(results)
+
+
+def _keep(t: Any, numbers: dict[int, int]) -> Any:
+    if not isinstance(t, Array):
+        return t
+    nr = numbers.get(id(t))
+    return Saved(t) if nr is None else Saved(t, True, nr)
+
+
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a ``backward`` whose result must not be differentiated again."""
+
+    def wrapped(ctx: Any, *args: Any) -> Any:
+        recording = mode.enabled
+        with no_grad():
+            results = fn(ctx, *args)
+        if not recording or not any(isinstance(a, Array) and a._requires_grad for a in args):
+            return results
+        outs = results if isinstance(results, tuple) else (results,)
+        refused = []
+        for r in outs:
+            if isinstance(r, Array):
+                r = Array.new(r.storage, r.layout, r.dtype)
+                r._grad_fn, r._requires_grad = _Refusal(()), True
+            refused.append(r)
+        return tuple(refused) if isinstance(results, tuple) else refused[0]
+
+    return wrapped
+
+
+class _Refusal(Node):
+    """Raise when someone differentiates what may be differentiated only once."""
+
+    __slots__ = ()
+
+    def name(self) -> str:
+        return "OnceDifferentiable"
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
