@@ -16,8 +16,11 @@ from cltorch.functions import (
     convert,
     create,
     create_like,
+    dropout,
     from_data,
     pointwise,
+    random,
+    random_inplace,
     ranges,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
@@ -38,6 +41,9 @@ for _module in (
     create_like,
     from_data,
     ranges,
+    random,
+    random_inplace,
+    dropout,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
