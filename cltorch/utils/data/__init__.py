@@ -2,6 +2,7 @@
 
 from cltorch.utils.data._utils.batch import SampleBatch
 from cltorch.utils.data._utils.collate import default_collate, default_convert
+from cltorch.utils.data._utils.worker import get_worker_info
 from cltorch.utils.data.dataloader import DataLoader
 from cltorch.utils.data.dataset import (
     ChainDataset,
@@ -42,5 +43,6 @@ __all__ = [
     "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "get_worker_info",
     "random_split",
 ]

@@ -5,15 +5,14 @@ Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.DataLoader
 
 from __future__ import annotations
 
-import functools
-import warnings
+import multiprocessing
+import multiprocessing.context
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from cltorch.utils.data._utils.base import SingleProcessIterator
 from cltorch.utils.data._utils.collate import default_collate, default_convert
-from cltorch.utils.data._utils.fetch import make_fetcher
-from cltorch.utils.data._utils.pin_memory import pin_memory as pin_batch
-from cltorch.utils.data._utils.seed import draw_seed
+from cltorch.utils.data._utils.multiprocess import MultiProcessIterator
 from cltorch.utils.data.dataset import IterableDataset
 from cltorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -137,6 +136,32 @@ class DataLoader(Generic[T_co]):
         super().__setattr__(name, value)
 
     @property
+    def multiprocessing_context(self) -> Any:
+        """Return the context or start method's name that workers are started with; None is Python's default."""
+        return self._multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        if context is not None:
+            if self.num_workers == 0:
+                raise ValueError(
+                    "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+                    f"num_workers={self.num_workers}"
+                )
+            known = multiprocessing.get_all_start_methods()
+            if isinstance(context, str) and context not in known:
+                raise ValueError(
+                    "multiprocessing_context option should specify a valid start method in "
+                    f"{known!r}, but got multiprocessing_context={context!r}"
+                )
+            if not isinstance(context, (str, multiprocessing.context.BaseContext)):
+                raise TypeError(
+                    "multiprocessing_context option should be a valid context object or a string specifying the start "
+                    f"method, but got multiprocessing_context={context}"
+                )
+        self._multiprocessing_context = context
+
+    @property
     def _auto_collation(self) -> bool:
         return self.batch_sampler is not None
 
@@ -145,7 +170,15 @@ class DataLoader(Generic[T_co]):
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def __iter__(self) -> Iterator[T_co]:
-        return _SingleProcessIterator(self)
+        if self.num_workers == 0:
+            return SingleProcessIterator(self)
+        if not self.persistent_workers:
+            return MultiProcessIterator(self)
+        if self._iterator is None:
+            self._iterator = MultiProcessIterator(self)
+        else:
+            self._iterator.restart()
+        return self._iterator
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
@@ -170,47 +203,3 @@ def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
-
-
-class _BaseIterator(Iterator[Any]):
-    """Count the batches of one pass and warn once when a stream yields more than its length says."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
-        # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
-        self._base_seed = draw_seed(loader.generator)
-        self._indices = iter(loader._index_sampler)
-        self._yielded = 0
-        self._stream = isinstance(loader.dataset, IterableDataset)
-        self._pin: Callable[[Any], Any] | None = None
-        if loader.pin_memory:
-            self._pin = functools.partial(pin_batch, device=loader.pin_memory_device or None)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._loader._index_sampler)
-
-    def _count(self) -> None:
-        self._yielded += 1
-        if self._stream and hasattr(self._loader.dataset, "__len__") and self._yielded == len(self._loader) + 1:
-            warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be {len(self._loader)} (when "
-                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. Have __iter__ yield "
-                "each worker's own part of the stream when num_workers > 0, and make __len__ count all of them.",
-                stacklevel=3,
-            )
-
-
-class _SingleProcessIterator(_BaseIterator):
-    """Fetch each batch in the calling process, when it is asked for."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        super().__init__(loader)
-        self._fetcher = make_fetcher(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
-
-    def __next__(self) -> Any:
-        batch = self._fetcher.fetch(next(self._indices))
-        self._count()
-        return batch if self._pin is None else self._pin(batch)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from cltorch import functions
+from cltorch.dtypes import int64
 from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch
 
@@ -87,7 +88,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         outside = next((i for i in indices if not -n <= i < n), None)
         if outside is not None:
             raise IndexError(f"index {outside} is out of bounds for dimension 0 with size {n}")
-        rows = functions.tensor([i + n if i < 0 else i for i in indices], dtype=functions.int64)
+        rows = functions.tensor([i + n if i < 0 else i for i in indices], dtype=int64)
         by_device: dict[Any, Tensor] = {}  # the indices travel once to each device that holds a tensor
         fields = []
         for t in self.tensors:

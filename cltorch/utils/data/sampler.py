@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
 from cltorch import functions
+from cltorch.dtypes import float64, int64
 from cltorch.utils.data._utils.seed import fresh_generator
 
 T_co = TypeVar("T_co", covariant=True)
@@ -85,7 +86,7 @@ class RandomSampler(Sampler[int]):
         while left:
             if self.replacement:
                 take = min(left, 4096)
-                yield from functions.randint(high=n, size=(take,), dtype=functions.int64, generator=generator).tolist()
+                yield from functions.randint(high=n, size=(take,), dtype=int64, generator=generator).tolist()
             else:
                 take = min(left, n)
                 yield from functions.randperm(n, generator=generator).tolist()[:take]
@@ -136,7 +137,7 @@ class WeightedRandomSampler(Sampler[int]):
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
-        self.weights = functions.as_tensor(weights, dtype=functions.float64)
+        self.weights = functions.as_tensor(weights, dtype=float64)
         if self.weights.dim() != 1:
             raise ValueError(
                 f"weights should be a 1d sequence but given weights have shape {tuple(self.weights.shape)}"

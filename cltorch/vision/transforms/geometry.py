@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import functions
+from cltorch.dtypes import float32
 from cltorch.nn import Module
 from cltorch.tensor import Tensor
 from cltorch.vision.transforms.compose import uniform
@@ -320,7 +321,7 @@ class RandomErasing(Module):
             if not (h < height and w < width):
                 continue
             if value is None:
-                fill = functions.randn((c, h, w), dtype=functions.float32).to(img.device, img.dtype)
+                fill = functions.randn((c, h, w), dtype=float32).to(img.device, img.dtype)
             else:
                 fill = functions.tensor(list(value), dtype=img.dtype, device=img.device).view(-1, 1, 1)
             return _randint(0, height - h + 1), _randint(0, width - w + 1), h, w, fill

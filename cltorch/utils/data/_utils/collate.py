@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import functions
+from cltorch.dtypes import float64
 from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch
 
@@ -95,7 +96,7 @@ def collate_numpy_scalar_fn(batch: Sequence[np.generic], *, collate_fn_map: Coll
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """Make a float64 tensor of Python floats."""
-    return functions.tensor(list(batch), dtype=functions.float64)
+    return functions.tensor(list(batch), dtype=float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateMap | None = None) -> Tensor:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
+from cltorch.dtypes import int64
+from cltorch.ops.generator import Generator
 
 
 def draw_seed(generator: Any = None) -> int:
     """Draw a 63-bit seed from ``generator`` (default: the default generator)."""
-    high, low = functions.randint(high=2**31, size=(2,), dtype=functions.int64, generator=generator).tolist()
+    high, low = functions.randint(high=2**31, size=(2,), dtype=int64, generator=generator).tolist()
     return int(high) << 31 | int(low)
 
 
 def seeded_generator(seed: int) -> Any:
     """Return a new host generator with the given seed."""
-    generator = functions.Generator()
+    generator = Generator()
     generator.manual_seed(seed)
     return generator
 

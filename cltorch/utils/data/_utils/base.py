@@ -1,0 +1,60 @@
+"""What both kinds of iterators over a loader have in common."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cltorch.utils.data._utils.fetch import make_fetcher
+from cltorch.utils.data._utils.pin_memory import pin_memory
+from cltorch.utils.data._utils.seed import draw_seed
+from cltorch.utils.data.dataset import IterableDataset
+
+
+class BaseIterator(Iterator[Any]):
+    """Count the batches of one pass and warn once when a stream yields more than its length says."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._stream = isinstance(loader.dataset, IterableDataset)
+        self._pin: Callable[[Any], Any] | None = None
+        if loader.pin_memory:
+            self._pin = functools.partial(pin_memory, device=loader.pin_memory_device or None)
+        self._new_pass()
+
+    def _new_pass(self) -> None:
+        # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
+        self._base_seed = draw_seed(self._loader.generator)
+        self._indices = iter(self._loader._index_sampler)
+        self._yielded = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._loader._index_sampler)
+
+    def _count(self) -> None:
+        self._yielded += 1
+        if self._stream and hasattr(self._loader.dataset, "__len__") and self._yielded == len(self._loader) + 1:
+            warnings.warn(
+                f"Length of IterableDataset {self._loader.dataset} was reported to be {len(self._loader)} (when "
+                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. Have __iter__ yield "
+                "each worker's own part of the stream when num_workers > 0, and make __len__ count all of them.",
+                stacklevel=3,
+            )
+
+
+class SingleProcessIterator(BaseIterator):
+    """Fetch each batch in the calling process, when it is asked for."""
+
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
+        self._fetcher = make_fetcher(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
+
+    def __next__(self) -> Any:
+        batch = self._fetcher.fetch(next(self._indices))
+        self._count()
+        return batch if self._pin is None else self._pin(batch)

@@ -1,0 +1,185 @@
+"""The worker's side of a loader with worker processes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import queue
+import random
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing import connection as mp_connection
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cltorch.random import manual_seed
+from cltorch.utils.data._utils.fetch import IterableFetcher, make_fetcher
+from cltorch.utils.data._utils.transport import send
+
+
+class WorkerInfo(NamedTuple):
+    """Say which worker this is: ``id`` of ``num_workers``, its ``seed`` and its copy of the ``dataset``."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_info: WorkerInfo | None = None
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """Return which worker of a DataLoader this process is, None in the main process.
+
+    >>> get_worker_info() is None
+    True
+    """
+    return _info
+
+
+class Job(NamedTuple):
+    """Ask for batch ``number``, which consists of the samples at ``index``."""
+
+    number: int
+    index: Any
+
+
+class Restart(NamedTuple):
+    """Ask to begin a new pass: the seed of it."""
+
+    seed: int
+
+
+class Setup(NamedTuple):
+    """Hold what a worker needs to know."""
+
+    id: int
+    num_workers: int
+    dataset: Any
+    auto_collation: bool
+    collate_fn: Callable[[Any], Any]
+    drop_last: bool
+    init_fn: Callable[[int], None] | None
+    seed: int
+
+
+class Failure(NamedTuple):
+    """Carry an exception to the main process: its type and its text with the traceback."""
+
+    type: type[BaseException]
+    text: str
+
+    def raise_again(self) -> None:
+        """Raise the exception with the worker's traceback in its message."""
+        try:
+            error = self.type(_Verbatim(self.text) if self.type is KeyError else self.text)
+        except Exception:  # a type whose constructor wants other arguments
+            error = RuntimeError(self.text)
+        raise error from None
+
+
+class _Verbatim(str):
+    """Print as it is: KeyError shows its argument's repr, which would run the traceback's lines together."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class StreamEnd(NamedTuple):
+    """Say that this worker's part of an iterable dataset is over."""
+
+
+def describe(error: BaseException, worker: int) -> Failure:
+    """Return an exception in a form that can be sent."""
+    kind = type(error)
+    trace = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    text = f"Caught {kind.__name__} in DataLoader worker process {worker}.\nOriginal {trace}"
+    return Failure(kind if _main_knows(kind) else _nearest_builtin(kind), text)
+
+
+def _main_knows(kind: type[BaseException]) -> bool:
+    """Return whether the main process can unpickle a type: not a local class, nor __main__'s copy under spawn."""
+    try:
+        return kind.__module__ != "__mp_main__" and pickle.loads(pickle.dumps(kind)) is kind
+    except Exception:
+        return False
+
+
+def _nearest_builtin(kind: type[BaseException]) -> type[BaseException]:
+    found = next(k for k in kind.__mro__ if k.__module__ == "builtins")
+    return RuntimeError if found in (Exception, BaseException) else found
+
+
+def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
+    """Serve jobs until the pipe closes."""
+    global _info
+    for other in others:  # a fork inherits the ends that belong to the main process
+        other.close()
+    gc.freeze()  # what was inherited is not ours to destroy, least of all OpenCL objects
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which ends the workers
+    jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
+    failure: Failure | None = None
+    fetcher: Any = None
+    try:
+        _seed(setup.seed + setup.id)
+        _info = WorkerInfo(setup.id, setup.num_workers, setup.seed + setup.id, setup.dataset)
+        if setup.init_fn is not None:
+            setup.init_fn(setup.id)
+    except Exception as error:
+        failure = describe(error, setup.id)
+    while True:
+        job = jobs.get()
+        if isinstance(job, Restart):
+            _info = WorkerInfo(setup.id, setup.num_workers, job.seed + setup.id, setup.dataset)
+            fetcher = None
+            continue
+        if failure is None:
+            try:
+                if fetcher is None:
+                    fetcher = make_fetcher(setup.dataset, setup.auto_collation, setup.collate_fn, setup.drop_last)
+                answer = fetcher.fetch(job.index)
+            except StopIteration as end:
+                stream = isinstance(fetcher, IterableFetcher)
+                answer = StreamEnd() if stream else describe(end, setup.id)
+            except Exception as error:
+                answer = describe(error, setup.id)
+        else:
+            answer = failure
+        try:
+            send(pipe, (job.number, answer))
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+        except Exception as error:  # the batch cannot be pickled
+            send(pipe, (job.number, describe(error, setup.id)))
+        answer = None  # the batch's memory is free while the next one is made
+
+
+def _listen(pipe: Connection, jobs: queue.SimpleQueue[Any]) -> None:
+    """Take requests off the pipe at once, so that the main process never waits to send; end with the main process."""
+    parent = parent_process()
+    watched: list[Any] = [pipe] if parent is None else [pipe, parent.sentinel]
+    try:
+        while pipe in mp_connection.wait(watched):
+            job = pipe.recv()
+            if job is None:
+                break
+            jobs.put(job)
+    except (EOFError, OSError):
+        pass
+    os._exit(0)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    manual_seed(seed)
+    np.random.seed(np.random.SeedSequence(seed).generate_state(4))
