@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cltorch.dtypes import bool_, get_default_dtype, int64
-from cltorch.ops.array import values
+from cltorch.ops.array import values, view
 
 if TYPE_CHECKING:
     from cltorch.tensor import Tensor
@@ -123,15 +123,15 @@ class ElementFormat:
 def edges(x: Any, dim: int = 0) -> np.ndarray:
     """Read the elements that a summary shows: the first and last `edgeitems` of every long dimension."""
     keep = PRINT_OPTS.edgeitems
-    if dim == x.dim():
+    if dim == x.layout.ndim:
         return values(x)
     if keep == 0:
-        return np.empty((0,) * x.dim())
-    size = x.shape[dim]
+        return np.empty((0,) * x.layout.ndim)
+    size = x.layout.shape[dim]
     if size <= 2 * keep:
         return edges(x, dim + 1)
-    ends = (x.narrow(dim, 0, keep), x.narrow(dim, size - keep, keep))
-    return np.concatenate([edges(end, dim + 1) for end in ends], axis=dim)
+    starts = (0, size - keep)
+    return np.concatenate([edges(view(x, x.layout.narrow(dim, i, keep)), dim + 1) for i in starts], axis=dim)
 
 
 def vector_text(texts: list[str], width: int, size: int, indent: int, summary: bool) -> str:
@@ -196,8 +196,7 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
         if x.dtype not in (get_default_dtype(), int64, bool_):
             suffixes.append(f"dtype={x.dtype}")
         summary = x.numel() > PRINT_OPTS.threshold
-        plain = x.detach()
-        shown = edges(plain) if summary else values(plain)
+        shown = edges(x) if summary else values(x)
         text = nested_text(shown, shape, indent, summary, ElementFormat(shown))
     if x.grad_fn is not None:
         suffixes.append(f"grad_fn=<{x.grad_fn.name()}>")

@@ -161,7 +161,7 @@ def _elements(dist: str, dtype: Any, w: np.ndarray, words: int, a: float, b: flo
     if dist == "geometric":
         return [np.maximum(np.ceil(np.log(_open(g)) * real(a)), real(1)) for g in groups]
     if dist == "cauchy":
-        return [(np.tan(_centred(g) * np.pi) * b + a).astype(real) for g in groups]
+        return [(_tan_turns(_centred(g)) * b + a).astype(real) for g in groups]
     if dist == "randint":
         return [_integers(g, np.uint64(a), np.uint64(b)) for g in groups]
     return [_unit(g, None) for g in groups]
@@ -172,6 +172,13 @@ def _centred(w: np.ndarray) -> np.ndarray:
     if len(w) == 2:
         return _unit(w, float64) - (0.5 - 2.0**-54)
     return ((w[0] >> 8).astype(np.float64) - 8388607.5) * 2.0**-24
+
+
+def _tan_turns(v: np.ndarray) -> np.ndarray:
+    """Return tan(pi v) for v in (-1/2, 1/2), near the poles by the cotangent of what is left to them."""
+    steep = np.abs(v) > 0.25
+    t = np.tan(np.pi * np.where(steep, 0.5 - np.abs(v), v))
+    return np.where(steep, np.sign(v) / t, t)
 
 
 def _scaled(u: np.ndarray, low: Any, width: Any) -> np.ndarray:
@@ -263,24 +270,25 @@ class Dropout(Op):
 
 
 class Draw(Op):
-    """Draw numbers whose distribution depends on tensors; the numbers have no derivative, so gradients are zero."""
+    """Draw numbers whose distribution depends on tensors; the numbers have no derivative, so gradients are zero.
+
+    ``sample()`` makes the result; for a draw in place there is none, and ``inputs`` is the tensor to be overwritten.
+    """
 
     name = "draw"
 
     @staticmethod
-    def forward(c: Any, sample: Any, *inputs: Any) -> Any:
-        c.count = len(inputs)
-        c.shapes = [(x.shape, x.dtype, x.device) if isinstance(x, Array) else None for x in inputs]
-        return sample()
+    def forward(c: Any, *args: Any) -> Any:
+        c.like = [(x.shape, x.dtype, x.device) if isinstance(x, Array) else None for x in args]
+        return args[0]() if callable(args[0]) else None
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> tuple[Any, ...]:
-        zeros = [None if of is None else m.zeros(of[0], dtype=of[1], device=of[2]) for of in c.shapes]
-        return (None, *zeros)
+        return tuple(None if of is None else m.zeros(of[0], dtype=of[1], device=of[2]) for of in c.like)
 
 
 def zero_gradient(name: str) -> type[Op]:
-    """Return the operator to record for a draw of this name (its node is called NameBackward0)."""
+    """Return the operator to record for a draw of this name, so that its node is called after it."""
     found = _DRAWS.get(name)
     if found is None:
         found = _DRAWS[name] = type(name, (Draw,), {"name": name, "__doc__": Draw.__doc__})

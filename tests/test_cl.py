@@ -1,0 +1,155 @@
+"""cltorch.cl: devices, memory statistics, events, streams, seeds."""
+
+import subprocess
+import sys
+
+import pytest
+
+import cltorch
+from cltorch import cl
+
+
+@pytest.fixture
+def place(device):
+    d = cltorch.device(device)
+    if d.type != "cl":
+        pytest.skip("this is about OpenCL devices")
+    return d.resolve()
+
+
+def test_cuda_is_the_same_module():
+    assert cltorch.cuda is cltorch.cl
+    code = "import cltorch.cuda, cltorch.cl; assert cltorch.cuda is cltorch.cl"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_import_does_not_touch_opencl():
+    code = "import sys, cltorch, cltorch.cl; assert 'pyopencl' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_availability():
+    assert cl.is_available() is (cl.device_count() > 0)
+
+
+def test_properties(place):
+    p = cl.get_device_properties(place)
+    assert p.name == cl.get_device_name(place) and p.total_memory > 0 and p.multi_processor_count > 0
+    assert (p.major, p.minor) == cl.get_device_capability(place) and p.name in repr(p)
+    assert cl.is_bf16_supported() and not cl.is_bf16_supported(including_emulation=False)
+    assert cl.can_device_access_peer(place, place) and cl.is_initialized()
+    for name in (0, "cl", "cl:0", "cuda", None):
+        assert isinstance(cl.get_device_name(name), str)
+    with pytest.raises(ValueError, match="Expected a cl device, but got: cpu"):
+        cl.get_device_name("cpu")
+    with pytest.raises(RuntimeError, match="invalid device ordinal"):
+        cl.get_device_name(cl.device_count())
+
+
+def test_current_device(place):
+    before = cl.current_device()
+    cl.set_device(place)
+    assert cl.current_device() == place.index
+    cl.set_device(before)
+    with cl.device(place):
+        assert cl.current_device() == place.index
+        assert cltorch.ones(1, device="cl").device is place
+    assert cl.current_device() == before
+    with cl.device(None), cl.device(-1), cl.device_of(cltorch.ones(1)):
+        assert cl.current_device() == before
+    with cl.device_of(cltorch.ones(1, device=place)):
+        assert cl.current_device() == place.index
+
+
+def test_memory(place):
+    cl.synchronize(place)
+    before = cl.memory_allocated(place)
+    x = cltorch.empty(1 << 20, device=place)
+    held = cl.memory_allocated(place) - before
+    assert 1 << 22 <= held < 1 << 23
+    assert cl.memory_reserved(place) >= cl.memory_allocated(place)
+    assert cl.max_memory_allocated(place) >= before + held
+    stats = cl.memory_stats(place)
+    assert stats["allocated_bytes.all.current"] == cl.memory_allocated(place) and stats["num_ooms"] >= 0
+    del x
+    assert cl.memory_allocated(place) == before and cl.memory_reserved(place) >= held
+    peak = cl.max_memory_allocated(place)
+    cl.reset_peak_memory_stats(place)
+    assert cl.max_memory_allocated(place) == before < peak
+    free, total = cl.mem_get_info(place)
+    assert 0 <= free <= total
+    with cl.device(place):
+        cl.empty_cache()
+    assert cl.memory_reserved(place) < held + before + (1 << 20) or cl.memory_reserved(place) >= before
+    table = cl.memory_summary(place)
+    assert "Allocated memory" in table and len({len(line) for line in table.splitlines()}) == 1
+    assert len(cl.memory_summary(place, abbreviated=True)) < len(table)
+
+
+def test_memory_fraction(place):
+    limit = place.context.allocator.limit
+    try:
+        cl.set_per_process_memory_fraction(0.0, place)
+        with cl.device(place):
+            cl.empty_cache()
+        with pytest.raises(cl.OutOfMemoryError, match="out of memory"):
+            cltorch.empty(1 << 22, device=place)
+        with pytest.raises(ValueError, match="Invalid fraction value: 2"):
+            cl.set_per_process_memory_fraction(2, place)
+    finally:
+        place.context.allocator.limit = limit
+    cltorch.empty(1 << 22, device=place)
+
+
+def test_events(place):
+    with cl.device(place):
+        start, end = cl.Event(enable_timing=True), cl.Event(enable_timing=True)
+        assert start.query()
+        start.record()
+        x = cltorch.zeros(1 << 20, device=place)
+        for _ in range(5):
+            x = x + 1
+        end.record()
+        end.synchronize()
+        assert end.query() and start.elapsed_time(end) > 0
+        with pytest.raises(ValueError, match="enable_timing=True"):
+            cl.Event().elapsed_time(end)
+        with pytest.raises(ValueError, match="must be recorded"):
+            start.elapsed_time(cl.Event(enable_timing=True))
+    with pytest.raises(RuntimeError, match="between processes"):
+        cl.Event(interprocess=True)
+
+
+def test_streams(place):
+    s = cl.Stream(place)
+    with cl.stream(s), s:
+        assert cl.current_device() == place.index and cl.current_stream() == s == cl.default_stream(place)
+        x = cltorch.ones(1000, device=place) + 1
+        event = s.record_event()
+        s.wait_event(event)
+        s.wait_stream(cl.Stream(place))
+        event.wait(s)
+    s.synchronize()
+    assert s.query() and event.query() and x.sum().item() == 2000 and hash(s) == hash(cl.Stream(place))
+    with cl.stream(None):
+        pass
+
+
+def test_seeds(place):
+    with cl.device(place):
+        cl.manual_seed(5)
+        assert cl.initial_seed() == 5
+        state = cl.get_rng_state()
+        a = cltorch.rand(3, device=place)
+        cl.set_rng_state(state)
+        assert (a == cltorch.rand(3, device=place)).all().item()
+        cl.manual_seed_all(5)
+        assert (a == cltorch.rand(3, device=place)).all().item()
+        states = cl.get_rng_state_all()
+        b = cltorch.rand(3, device=place)
+        cl.set_rng_state_all(states)
+        assert (b == cltorch.rand(3, device=place)).all().item()
+        cl.seed_all()
+        cl.seed()
+        assert cl.initial_seed() != 5
+    assert cltorch.manual_seed(8).initial_seed() == 8 and cl.initial_seed() == 8

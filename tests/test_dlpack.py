@@ -1,0 +1,92 @@
+"""DLPack: memory shared with NumPy and torch both ways, given back when its last user goes."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import dlpack, dtypes
+
+TYPES = [t for t in dtypes.ALL]
+
+
+def sample(t):
+    return cltorch.arange(12).reshape(3, 4).to(t)[:, 1:3].t()
+
+
+@pytest.mark.parametrize("t", [t for t in TYPES if t is not dtypes.bfloat16], ids=str)
+def test_numpy_sees_the_same_memory(t):
+    x = sample(t)
+    a = np.from_dlpack(x)
+    assert a.shape == (2, 3) and a.dtype == t.np and (a == x.numpy()).all()
+    assert a.ctypes.data == x.data_ptr()
+
+
+@pytest.mark.parametrize("t", [t for t in TYPES if t is not dtypes.bfloat16], ids=str)
+def test_from_numpy_without_a_copy(t):
+    a = np.arange(12).reshape(3, 4).astype(t.np)[:, 1:3]
+    x = cltorch.from_dlpack(a)
+    assert x.dtype is t and tuple(x.shape) == (3, 2) and x.data_ptr() == a.ctypes.data
+    a[0, 0] = 0
+    assert x[0, 0].item() == 0
+
+
+@pytest.mark.parametrize("t", TYPES, ids=str)
+def test_torch_both_ways(t):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x = sample(t)
+    theirs = torch.from_dlpack(x)
+    assert str(theirs.dtype) == str(t) and theirs.stride() == x.stride() and theirs.data_ptr() == x.data_ptr()
+    back = cltorch.from_dlpack(theirs)
+    assert back.dtype is t and back.data_ptr() == x.data_ptr() and back.tolist() == x.tolist() == theirs.tolist()
+
+
+def test_memory_is_given_back():
+    x = cltorch.ones(1000)
+    before = len(dlpack._lent)
+    a = np.from_dlpack(x)
+    capsule = cltorch.to_dlpack(x)
+    y = cltorch.from_dlpack(x)
+    del x
+    gc.collect()
+    assert len(dlpack._lent) == before + 3 and a[0] == 1 and y[999].item() == 1
+    del a, capsule, y
+    gc.collect()
+    assert len(dlpack._lent) == before
+
+
+def test_capsule_is_used_once():
+    capsule = cltorch.to_dlpack(cltorch.tensor([1.0, 2.0]))
+    assert cltorch.from_dlpack(capsule).tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="can be consumed only once"):
+        cltorch.from_dlpack(capsule)
+
+
+def test_scalars_and_empty():
+    assert cltorch.from_dlpack(np.array(3.5)).item() == 3.5
+    assert tuple(cltorch.from_dlpack(np.ones((0, 3))).shape) == (0, 3)
+    assert np.from_dlpack(cltorch.zeros(2, 0)).shape == (2, 0)
+
+
+def test_refusals(device):
+    with pytest.raises(BufferError, match="require gradient"):
+        cltorch.ones(1, requires_grad=True).__dlpack__()
+    with pytest.raises(TypeError, match="needs an object with __dlpack__"):
+        cltorch.from_dlpack([1, 2])
+    with pytest.raises(RuntimeError, match="not supported"):
+        cltorch.from_dlpack(np.ones(2, np.complex64))
+    x = cltorch.ones(2, device=device)
+    if x.device.type == "cl":
+        with pytest.raises(BufferError, match="move it to the host"):
+            np.from_dlpack(x)
+        assert cltorch.from_dlpack(x).data_ptr() == x.data_ptr()
+
+
+def test_copy_and_device(device):
+    a = np.ones(3, np.float32)
+    x = cltorch.from_dlpack(a, copy=True)
+    a[:] = 0
+    assert x.tolist() == [1, 1, 1]
+    y = cltorch.from_dlpack(x, device=device)
+    assert str(y.device) == str(cltorch.ones(1, device=device).device) and y.cpu().tolist() == [1, 1, 1]

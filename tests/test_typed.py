@@ -1,0 +1,161 @@
+"""Typed tensor classes and storages: construction, isinstance, names, conversions, shared memory."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import dtypes
+from cltorch.storage_types import TypedStorage, UntypedStorage
+
+NAMES = {
+    "Float": dtypes.float32, "Double": dtypes.float64, "Half": dtypes.float16, "BFloat16": dtypes.bfloat16,
+    "Byte": dtypes.uint8, "Char": dtypes.int8, "Short": dtypes.int16, "Int": dtypes.int32, "Long": dtypes.int64,
+    "Bool": dtypes.bool_,
+}  # fmt: skip
+
+
+def module(device):
+    return cltorch if cltorch.device(device).type == "cpu" else cltorch.cl
+
+
+def usable(t, device):
+    d = cltorch.device(device)
+    return t is not dtypes.float64 or d.type == "cpu" or d.context.caps.fp64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensor_classes(name, device):
+    t, home = NAMES[name], module(device)
+    if not usable(t, device):
+        pytest.skip("the device has no float64")
+    cls = getattr(home, name + "Tensor")
+    x = cls(2, 3)
+    assert x.dtype is t and tuple(x.shape) == (2, 3) and x.device.type == cltorch.device(device).type
+    assert cls([1, 0]).tolist() == [1, 0] and cls().tolist() == [] and cls(cltorch.Size([2])).shape == (2,)
+    assert isinstance(x, cls) and isinstance(x, cltorch.Tensor) and type(x) is cltorch.Tensor
+    others = [getattr(m, n + "Tensor") for m in (cltorch, cltorch.cl) for n in NAMES]
+    assert [c for c in others if isinstance(x, c)] == [cls]
+    prefix = "torch." if home is cltorch else "torch.cl."
+    assert x.type() == f"{prefix}{name}Tensor" and repr(cls) == f"<class '{prefix}{name}Tensor'>"
+    assert cls.dtype is t and cls.is_cuda is (home is not cltorch)
+
+
+def test_type_conversions(device):
+    x = cltorch.ones(2, device=device)
+    assert x.type(dtypes.int8).dtype is dtypes.int8 and x.type(dtypes.int8).device == x.device
+    for target in ("torch.LongTensor", cltorch.LongTensor):
+        y = x.type(target)
+        assert y.dtype is dtypes.int64 and y.device.type == "cpu"
+    assert x.type(x.type()) is x
+    if x.device.type == "cl":
+        for target in ("torch.cl.HalfTensor", "torch.cuda.HalfTensor", cltorch.cl.HalfTensor, cltorch.cuda.HalfTensor):
+            assert cltorch.ones(2).type(target).type() == "torch.cl.HalfTensor"
+    with pytest.raises(ValueError, match="invalid type: 'foo'"):
+        x.type("foo")
+    with pytest.raises(TypeError, match="dtype must be a type, str, or dtype object"):
+        x.type(5)
+
+
+def test_construction_errors():
+    with pytest.raises(TypeError, match=r"expected torch.LongTensor \(got torch.FloatTensor\)"):
+        cltorch.LongTensor(cltorch.ones(1))
+    with pytest.raises(TypeError, match="data must be a sequence"):
+        cltorch.FloatTensor(3.5)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        cltorch.ByteTensor([300])
+    with pytest.raises(RuntimeError, match="negative dimension"):
+        cltorch.FloatTensor(-1)
+    with pytest.raises(RuntimeError, match="expects device type: cpu but device type: cl"):
+        cltorch.FloatTensor(2, device="cl")
+    with pytest.raises(RuntimeError, match="Expected a Storage of type Float"):
+        cltorch.FloatTensor(cltorch.LongStorage([1]))
+
+
+def test_construction_like_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    cases = [
+        "FloatTensor([1, 2])", "LongTensor([1.7, 2])", "FloatTensor((2, 3))", "FloatTensor([[1, 2], [3, 4]])", "BoolTensor([0, 2])",
+        "FloatTensor(np.array([1.0, 2]))", "FloatTensor(FloatStorage([1, 2]))", "FloatTensor([])", "Tensor([1, 2])",
+    ]  # fmt: skip
+    for text in cases:
+        ours, theirs = (eval(text, {**vars(m), "np": np}) for m in (cltorch, torch))
+        assert repr(ours) == repr(theirs) and ours.type() == theirs.type()
+
+
+def test_shares_memory():
+    x = cltorch.FloatTensor([1, 2])
+    storage = x.untyped_storage()
+    y = cltorch.FloatTensor(x)
+    y[0] = 5
+    assert x[0].item() == 5 and storage.data_ptr() == y.untyped_storage().data_ptr()
+    z = cltorch.FloatTensor(TypedStorage(wrap_storage=storage, dtype=dtypes.float32))
+    z[1] = 7
+    assert x.tolist() == [5, 7]
+
+
+def test_default_tensor_type():
+    try:
+        cltorch.set_default_tensor_type(cltorch.DoubleTensor)
+        assert cltorch.ones(1).dtype is dtypes.float64 and cltorch.Tensor(2).dtype is dtypes.float64
+        with pytest.raises(TypeError, match="only floating-point types"):
+            cltorch.set_default_tensor_type("torch.LongTensor")
+    finally:
+        cltorch.set_default_tensor_type("torch.FloatTensor")
+    assert cltorch.ones(1).dtype is dtypes.float32
+
+
+# ---- storages ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", NAMES)
+def test_storage_classes(name, device):
+    t, home = NAMES[name], module(device)
+    if not usable(t, device):
+        pytest.skip("the device has no float64")
+    cls = getattr(home, name + "Storage")
+    s = cls([1, 0, 1])
+    assert len(s) == s.size() == 3 and s.dtype is t and s.tolist() == [1, 0, 1] and s.nbytes() == 3 * t.itemsize
+    assert isinstance(s, cls) and type(s) is TypedStorage
+    assert s.type() == f"torch.{'' if home is cltorch else 'cl.'}{name}Storage"
+    s[1] = 1
+    assert s[1] == s[-2] == 1 and list(s) == [1, 1, 1]
+    assert s.fill_(0).tolist() == [0, 0, 0] and len(cls(5)) == 5 and len(cls()) == 0
+    assert s.clone().data_ptr() != s.data_ptr() and s.cpu().tolist() == [0, 0, 0]
+    with pytest.raises(IndexError, match="out of range for storage of size 3"):
+        s[3]
+    with pytest.raises(RuntimeError, match="slices are only supported"):
+        s[0:1]
+
+
+def test_storage_conversions(device):
+    s = module(device).FloatStorage([1.5, -2])
+    assert s.long().tolist() == [1, -2] and s.half().tolist() == [1.5, -2] and s.bfloat16().dtype is dtypes.bfloat16
+    assert s.int().device == s.device and s.type(cltorch.IntStorage).tolist() == [1, -2]
+    t = cltorch.FloatStorage(2)
+    assert t.copy_(s.cpu()).tolist() == [1.5, -2]
+    s.resize_(3)
+    assert s.size() == 3 and s.tolist()[:2] == [1.5, -2]
+    assert pickle.loads(pickle.dumps(s)).tolist()[:2] == [1.5, -2]
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        t.copy_(s)
+
+
+def test_untyped_storage(device):
+    s = UntypedStorage([1, 2, 3], device=device)
+    assert s.tolist() == [1, 2, 3] and s[1] == 2 and s[1:].tolist() == [2, 3] and len(s) == s.nbytes() == 3
+    s[0:2] = 9
+    assert s.tolist() == [9, 9, 3] and s.untyped() is s and s.element_size() == 1
+    assert "UntypedStorage(device=" in repr(s) and s.cpu().tolist() == [9, 9, 3]
+    assert s.is_cuda is (cltorch.device(device).type == "cl")
+    assert len(UntypedStorage(7, device=device)) == 7
+
+
+def test_from_buffer():
+    assert cltorch.ByteStorage.from_buffer(b"abc").tolist() == [97, 98, 99]
+    assert cltorch.ShortStorage.from_buffer(b"\x00\x01", "big").tolist() == [1]
+    with pytest.raises(ValueError, match="invalid byte_order"):
+        cltorch.ShortStorage.from_buffer(b"\x00\x01", "middle")
+
+
+def test_storage_text():
+    assert repr(cltorch.FloatStorage([1, 2])) == " 1.0\n 2.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 2]"
