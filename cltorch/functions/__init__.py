@@ -22,6 +22,7 @@ from cltorch.functions import (
     random,
     random_inplace,
     ranges,
+    shape,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
 
@@ -44,6 +45,7 @@ for _module in (
     random,
     random_inplace,
     dropout,
+    shape,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)

@@ -1,0 +1,530 @@
+"""Views: another shape of the same memory. Each is a Layout method plus the adjoint that autograd records.
+
+Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.autograd.record import view as record_view
+from cltorch.dtypes import dtype
+from cltorch.functions.convert import contiguous_copy
+from cltorch.layout import Layout, broadcast_shapes, wrap_dim
+from cltorch.ops.array import Array
+from cltorch.ops.array import view as raw_view
+
+__all__ = [
+    "as_strided", "broadcast_tensors", "broadcast_to", "chunk", "diagonal", "dsplit", "expand", "expand_as", "flatten", "hsplit",
+    "matrix_transpose_H", "matrix_transpose_T", "matrix_transpose_mH", "matrix_transpose_mT", "moveaxis", "movedim", "narrow",
+    "permute", "ravel", "reshape", "reshape_as", "select", "slice_view", "split", "split_with_sizes",
+    "squeeze", "squeeze_", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "tensor_split", "transpose", "transpose_", "unbind",
+    "unflatten", "unfold", "unsqueeze", "unsqueeze_", "unsafe_chunk", "unsafe_split", "view", "view_as", "vsplit",
+]  # fmt: skip
+
+
+def sizes_of(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return sizes given one by one or as one sequence."""
+    if len(given) == 1 and not isinstance(given[0], int) and hasattr(given[0], "__len__"):
+        given = tuple(given[0])
+    return tuple(n if n.__class__ is int else int(n) for n in given)
+
+
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
+    """Swap two dimensions, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.ones(2, 3).transpose(0, 1).shape
+    torch.Size([3, 2])
+    """
+    return record_view(input, input.layout.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1))
+
+
+swapaxes = swapdims = transpose
+
+
+def t(input: Any) -> Any:
+    """Transpose a matrix, as a view; a vector stays as it is. Raises RuntimeError above two dimensions."""
+    if input.layout.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.layout.ndim}D")
+    if input.layout.ndim < 2:
+        return record_view(input, input.layout, "TBackward0", lambda m, g: g)
+    return record_view(input, input.layout.transpose(0, 1), "TBackward0", lambda m, g: m.t(g))
+
+
+def permute(input: Any, *dims: Any) -> Any:
+    """Reorder the dimensions, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.ones(2, 3, 4).permute(2, 0, 1).shape
+    torch.Size([4, 2, 3])
+    """
+    order = sizes_of(dims)
+    layout = input.layout.permute(order)
+    inverse = [0] * len(order)
+    for i, d in enumerate(order):
+        inverse[d] = i
+    return record_view(input, layout, "PermuteBackward0", lambda m, g: m.permute(g, inverse))
+
+
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """Move dimensions to other positions, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.ones(2, 3, 4).movedim(0, -1).shape
+    torch.Size([3, 4, 2])
+    """
+    n = input.layout.ndim
+    src = [wrap_dim(d, n) for d in ([source] if isinstance(source, int) else source)]
+    dst = [wrap_dim(d, n) for d in ([destination] if isinstance(destination, int) else destination)]
+    if len(src) != len(dst):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same number of dims as destination ({dst} dims)"
+        )
+    for what, dims in (("source", src), ("destination", dst)):
+        if len(set(dims)) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({dims})")
+    order: list[int] = [-1] * n
+    for s, d in zip(src, dst, strict=True):
+        order[d] = s
+    rest = iter(i for i in range(n) if i not in src)
+    return permute(input, [o if o >= 0 else next(rest) for o in order])
+
+
+moveaxis = movedim
+
+
+def squeeze(input: Any, dim: Any = None) -> Any:
+    """Drop dimensions of size 1, as a view: all of them, or those named.
+
+    >>> import cltorch as torch
+    >>> torch.ones(1, 2, 1).squeeze().shape
+    torch.Size([2])
+    """
+    shape = input.layout.shape
+    dims = tuple(dim) if isinstance(dim, (tuple, list)) else dim
+    return record_view(input, input.layout.squeeze(dims), "SqueezeBackward0", lambda m, g: m.reshape(g, shape))
+
+
+def unsqueeze(input: Any, dim: int) -> Any:
+    """Insert a dimension of size 1, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.ones(2).unsqueeze(0).shape
+    torch.Size([1, 2])
+    """
+    shape = input.layout.shape
+    return record_view(input, input.layout.unsqueeze(dim), "UnsqueezeBackward0", lambda m, g: m.reshape(g, shape))
+
+
+def view(input: Any, *shape: Any) -> Any:
+    """Return the same memory in another shape, or as another dtype.
+
+    Raises RuntimeError where the strides do not allow it: ``reshape`` copies then.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.view.html
+
+    >>> import cltorch as torch
+    >>> torch.arange(4).view(2, -1)
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtype):
+        return _view_dtype(input, shape[0])
+    wanted = sizes_of(shape)
+    layout = input.layout.view(wanted)
+    if layout is None:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    before = input.layout.shape
+    return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
+
+
+def _view_dtype(x: Any, t: dtype) -> Any:
+    if t is x.dtype:
+        return raw_view(x, x.layout)
+    lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
+    if old == new:
+        layout = lay
+    elif old > new:
+        k = old // new
+        if lay.ndim == 0:
+            raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
+        if lay.strides[-1] != 1:
+            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got {lay.strides[-1]}")
+        layout = Layout.make((*lay.shape[:-1], lay.shape[-1] * k), (*(s * k for s in lay.strides[:-1]), 1), lay.offset * k)
+    else:
+        k = new // old
+        if lay.ndim == 0:
+            raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
+        if lay.strides[-1] != 1:
+            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got {lay.strides[-1]}")
+        if lay.shape[-1] % k or lay.offset % k or any(s % k for s in lay.strides[:-1]):
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {k} to view {x.dtype} as {t} (different element sizes), but got {lay.shape[-1]}"
+            )
+        layout = Layout.make((*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in lay.strides[:-1]), 1), lay.offset // k)
+    out = Array.new(x.storage, layout, t)
+    out._base = x if x._base is None else x._base
+    out._view_version = x.storage.version
+    return out
+
+
+def reshape(input: Any, *shape: Any) -> Any:
+    """Return the tensor in another shape: a view where the strides allow it, else a copy.
+
+    >>> import cltorch as torch
+    >>> torch.arange(6).reshape(3, 2).shape
+    torch.Size([3, 2])
+    """
+    wanted = sizes_of(shape)
+    layout = input.layout.view(wanted)
+    if layout is None:
+        input = contiguous_copy(input)
+        layout = input.layout.view(wanted)
+    before = input.layout.shape
+    return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
+
+
+def view_as(input: Any, other: Any) -> Any:
+    """Return a view in the shape of another tensor."""
+    return view(input, other.layout.shape)
+
+
+def reshape_as(input: Any, other: Any) -> Any:
+    """Return the tensor in the shape of another."""
+    return reshape(input, other.layout.shape)
+
+
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Merge a range of dimensions into one.
+
+    >>> import cltorch as torch
+    >>> torch.ones(2, 3, 4).flatten(1).shape
+    torch.Size([2, 12])
+    """
+    shape = input.layout.shape
+    n = len(shape)
+    first, last = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if n == 0:
+        return reshape(input, (1,))
+    if first == last:
+        return input
+    size = 1
+    for k in shape[first : last + 1]:
+        size *= k
+    return reshape(input, (*shape[:first], size, *shape[last + 1 :]))
+
+
+def ravel(input: Any) -> Any:
+    """Return the elements as one dimension."""
+    return reshape(input, (-1,)) if input.layout.numel else reshape(input, (0,))
+
+
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """Split one dimension into several; one of the sizes may be -1.
+
+    >>> import cltorch as torch
+    >>> torch.ones(6, 2).unflatten(0, (2, 3)).shape
+    torch.Size([2, 3, 2])
+    """
+    shape = input.layout.shape
+    d = wrap_dim(dim, len(shape))
+    parts = list(sizes)
+    if not parts:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    known = 1
+    for k in parts:
+        known *= k if k != -1 else 1
+    if -1 in parts and known and shape[d] % known == 0:
+        parts[parts.index(-1)] = shape[d] // known
+        known = shape[d]
+    if known != shape[d]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in the input tensor"
+        )
+    return reshape(input, (*shape[:d], *parts, *shape[d + 1 :]))
+
+
+def expand(input: Any, *sizes: Any) -> Any:
+    """Broadcast dimensions of size 1 without copying, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.ones(3, 1).expand(-1, 4).shape
+    torch.Size([3, 4])
+    """
+    before = input.layout.shape
+    return record_view(input, input.layout.expand(sizes_of(sizes)), "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
+
+
+def expand_as(input: Any, other: Any) -> Any:
+    """Broadcast to the shape of another tensor, as a view."""
+    return expand(input, other.layout.shape)
+
+
+def broadcast_to(input: Any, *size: Any) -> Any:
+    """Broadcast to a shape, as a view."""
+    return expand(input, *size)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """Broadcast tensors against each other, as views."""
+    if len(tensors) == 1 and not isinstance(tensors[0], Array):
+        tensors = tuple(tensors[0])
+    shape = broadcast_shapes(*(x.layout.shape for x in tensors))
+    return tuple(expand(x, shape) for x in tensors)
+
+
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """Keep a range of one dimension, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    layout = input.layout
+    first = int(start)
+    found = layout.narrow(dim, first, length)
+    return record_view(input, found, "SliceBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+
+
+def slice_view(input: Any, layout: Layout) -> Any:
+    """Return a view by ints, slices and None, whose adjoint puts the gradient into zeros."""
+    before = input.layout
+    return record_view(input, layout, "SliceBackward0", lambda m, g: m.scatter_into_layout(g, before, layout))
+
+
+def select(input: Any, dim: int, index: int) -> Any:
+    """Take one index of a dimension, as a view without that dimension.
+
+    >>> import cltorch as torch
+    >>> torch.arange(6).view(2, 3).select(0, 1)
+    tensor([3, 4, 5])
+    """
+    layout = input.layout
+    found = layout.select(dim, int(index))
+    return record_view(input, found, "SelectBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+
+
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Return the diagonal of two dimensions as the last dimension of a view.
+
+    >>> import cltorch as torch
+    >>> torch.arange(4).view(2, 2).diagonal()
+    tensor([0, 3])
+    """
+    layout = input.layout
+    found = layout.diagonal(offset, dim1, dim2)
+    return record_view(input, found, "DiagonalBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+
+
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """Return a view of the storage with any sizes and strides.
+
+    Raises RuntimeError where it would reach beyond the storage.
+    """
+    layout = input.layout.as_strided(tuple(size), tuple(stride), storage_offset)
+    held = input.storage.nbytes // input.dtype.itemsize
+    if layout.extent() > held:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and itemsize {input.dtype.itemsize} "
+            f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for storage of size {input.storage.nbytes}"
+        )
+    before = input.layout
+    return record_view(input, layout, "AsStridedBackward0", lambda m, g: _as_strided_adjoint(m, g, before, layout))
+
+
+def _as_strided_adjoint(m: Any, g: Any, base: Layout, part: Layout) -> Any:
+    if not part.overlaps() and _injective(part):
+        return m.scatter_into_layout(g, base, part)
+    # several indices of the view mean one element: add up by element, in a fixed order
+    positions = m.arange(base.extent(), device=g.device)
+    where = m.reshape(raw_view(positions, part), (-1,))
+    flat = m.index_add(m.zeros(base.extent(), dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,)))
+    return m.contiguous(m.as_strided(flat, base.shape, base.strides, base.offset))
+
+
+def _injective(lay: Layout) -> bool:
+    reach = 0
+    for s, n in sorted((s, n) for n, s in zip(lay.shape, lay.strides, strict=True) if n > 1):
+        if s <= reach:
+            return False
+        reach += s * (n - 1)
+    return True
+
+
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """Return windows of ``size`` every ``step`` along a dimension, as a view with the windows last.
+
+    >>> import cltorch as torch
+    >>> torch.arange(4).unfold(0, 2, 1)
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    before = input.layout
+    layout = before.unfold(dimension, size, step)
+    return record_view(input, layout, "UnfoldBackward0", lambda m, g: _as_strided_adjoint(m, g, before, layout))
+
+
+def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Cut into views of a given size along a dimension (the last may be smaller), or of given sizes.
+
+    >>> import cltorch as torch
+    >>> torch.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)] if tensor.layout.ndim else 1
+    if not isinstance(split_size_or_sections, int):
+        sizes = [int(k) for k in split_size_or_sections]
+        if sum(sizes) != n or any(k < 0 for k in sizes):
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got split_sizes={sizes}"
+            )
+    else:
+        k = split_size_or_sections
+        if k < 0:
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={k}")
+        if k == 0:
+            if n:
+                raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+            sizes = [0]
+        else:
+            sizes = [k] * (n // k) + ([n % k] if n % k else []) or [0]
+    out, at = [], 0
+    for k in sizes:
+        out.append(narrow(tensor, dim, at, k))
+        at += k
+    return tuple(out)
+
+
+def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Cut into views of given sizes."""
+    return split(input, list(split_sizes), dim)
+
+
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """Cut into at most ``chunks`` views of equal size (the last may be smaller).
+
+    >>> import cltorch as torch
+    >>> [c.shape[0] for c in torch.arange(11).chunk(6)]
+    [2, 2, 2, 2, 2, 1]
+    """
+    if input.layout.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
+    size = -(-n // chunks)
+    return split(input, [0] * chunks if size == 0 else size, dim)
+
+
+unsafe_split, unsafe_chunk = split, chunk
+
+
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Cut into a number of nearly equal views, or at given indices.
+
+    >>> import cltorch as torch
+    >>> [c.tolist() for c in torch.arange(7).tensor_split(3)]
+    [[0, 1, 2], [3, 4], [5, 6]]
+    """
+    if input.layout.ndim == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
+    if isinstance(indices_or_sections, Array):
+        indices_or_sections = indices_or_sections.tolist()  # type: ignore[attr-defined]
+    if isinstance(indices_or_sections, int):
+        k = indices_or_sections
+        if k <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {k}")
+        cuts = [i * (n // k) + min(i, n % k) for i in range(1, k)]
+    else:
+        cuts = [int(i) for i in indices_or_sections]
+    ends = [*cuts, n]
+    out, at = [], 0
+    for end in ends:
+        lo, hi, _ = slice(at, end).indices(n)
+        out.append(narrow(input, dim, lo, max(hi - lo, 0)))
+        at = end
+    return tuple(out)
+
+
+def _split_along(name: str, least: int, dim_of: Any) -> Any:
+    def f(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+        n = input.layout.ndim
+        if n < least:
+            raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor with {n} dimensions!")
+        dim = dim_of(n)
+        if isinstance(indices_or_sections, int) and indices_or_sections > 0 and input.layout.shape[dim] % indices_or_sections:
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.layout.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, dim)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"Cut like ``tensor_split`` along the dimension that ``{name}`` stands for; equal sections only."
+    return f
+
+
+hsplit = _split_along("hsplit", 1, lambda n: 0 if n == 1 else 1)
+vsplit = _split_along("vsplit", 2, lambda n: 0)
+dsplit = _split_along("dsplit", 3, lambda n: 2)
+
+
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Return the slices along a dimension as views without it.
+
+    >>> import cltorch as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).unbind()
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    d = wrap_dim(dim, input.layout.ndim)
+    if not input.layout.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    return tuple(select(input, d, i) for i in range(input.layout.shape[d]))
+
+
+def matrix_transpose_T(input: Any) -> Any:
+    """Return the tensor with its dimensions reversed."""
+    return permute(input, tuple(range(input.layout.ndim))[::-1])
+
+
+def matrix_transpose_mT(input: Any) -> Any:
+    """Return the tensor with its last two dimensions swapped."""
+    if input.layout.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor.")
+    return transpose(input, -2, -1)
+
+
+def matrix_transpose_H(input: Any) -> Any:
+    """Return the conjugate transpose of a matrix."""
+    if input.layout.ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.")
+    return input if input.layout.ndim == 0 else transpose(input, 0, 1)
+
+
+matrix_transpose_mH = matrix_transpose_mT
+
+
+def _inplace(name: str, layout_of: Any) -> Any:
+    def f(input: Any, *args: Any, **named: Any) -> Any:
+        found = layout_of(input, *args, **named)
+        if input._grad_fn is not None or input._requires_grad:
+            raise NotImplementedError(f"{name} on a tensor that requires grad is not built: use {name[:-1]}")
+        input.layout = found.layout
+        return input
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"Do what ``{name[:-1]}`` does to the tensor itself (its shape and strides change, no data moves)."
+    return f
+
+
+squeeze_ = _inplace("squeeze_", squeeze)
+unsqueeze_ = _inplace("unsqueeze_", unsqueeze)
+transpose_ = _inplace("transpose_", transpose)
+swapaxes_ = _inplace("swapaxes_", transpose)
+swapdims_ = _inplace("swapdims_", transpose)
+t_ = _inplace("t_", t)
