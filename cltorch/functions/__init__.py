@@ -22,6 +22,7 @@ from cltorch.functions import (
     random,
     random_inplace,
     ranges,
+    reduce,
     shape,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
@@ -46,6 +47,7 @@ for _module in (
     random_inplace,
     dropout,
     shape,
+    reduce,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
