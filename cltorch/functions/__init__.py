@@ -18,12 +18,14 @@ from cltorch.functions import (
     create_like,
     dropout,
     from_data,
+    loss,
     pointwise,
     random,
     random_inplace,
     ranges,
     reduce,
     shape,
+    softmax,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
 
@@ -48,6 +50,8 @@ for _module in (
     dropout,
     shape,
     reduce,
+    loss,
+    softmax,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)

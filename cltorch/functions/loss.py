@@ -1,0 +1,99 @@
+"""Losses that have kernels of their own: negative log-likelihood and cross entropy.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_entropy.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
+from cltorch.functions import reduce as r
+from cltorch.functions.shape import reshape
+from cltorch.functions.softmax import log_softmax
+from cltorch.ops.loss import CrossEntropy, Nll
+from cltorch.ops.pointwise import _TYPE_NAMES
+
+__all__ = ["cross_entropy", "nll_loss"]
+
+
+def _check(input: Any, target: Any, weight: Any, reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
+    if not shape:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    if len(shape) == 1:
+        if given:
+            raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: input {list(shape)}, target {list(given)}")
+    else:
+        if shape[0] != (given[0] if given else 1):
+            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({given[0] if given else 1}).")
+        if shape[2:] != given[1:]:
+            raise ValueError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(given)}")
+    if target.dtype not in (dtypes.int64, dtypes.uint8):
+        raise RuntimeError(f"expected scalar type Long but found {_TYPE_NAMES[target.dtype]}")
+    if target.device is not input.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but got target is on {target.device}, different from other tensors on {input.device}"
+        )
+    if weight is not None:
+        classes = shape[0] if len(shape) == 1 else shape[1]
+        if tuple(weight.layout.shape) != (classes,):
+            raise RuntimeError(
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {list(weight.layout.shape)}"
+            )
+        if weight.dtype is not input.dtype:
+            raise RuntimeError(f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[weight.dtype]}")
+
+
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
+
+    Raises ValueError where the shapes do not fit; on the host IndexError for a class out of range (on a device the
+    result is NaN then).
+    """
+    _check(input, target, weight, reduction)
+    return apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
+
+
+def cross_entropy(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Any:
+    """Return the cross entropy of scores (N, C, …) against class indices (N, …) or class probabilities (N, C, …).
+
+    Raises ValueError where the shapes do not fit, RuntimeError for a label smoothing outside 0 … 1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([1]))
+    tensor(0.6931)
+    """
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if target.dtype.is_floating_point:
+        return _probabilities(input, target, weight, reduction, label_smoothing)
+    _check(input, target, weight, reduction)
+    return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
+
+
+def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth: float) -> Any:
+    if input.layout.shape != target.layout.shape:
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got shapes input {list(input.shape)} and target {list(target.shape)}"
+        )
+    axis = 1 if input.layout.ndim > 1 else 0
+    classes = input.layout.shape[axis]
+    if smooth:
+        target = p.add(p.mul(target, 1 - smooth), smooth / classes)
+    logp = p.mul(log_softmax(input, axis), target)
+    if weight is not None:
+        line = [1] * input.layout.ndim
+        line[axis] = classes
+        logp = p.mul(logp, reshape(weight, line))
+    loss = p.neg(r.sum(logp, axis))
+    if reduction == "none":
+        return loss
+    total = r.sum(loss)
+    return total if reduction == "sum" else p.div(total, max(input.layout.numel // max(classes, 1), 1))

@@ -1,0 +1,46 @@
+"""softmax, log_softmax and their kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.grad_mode import is_grad_enabled
+from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
+from cltorch.functions.pointwise import into_out
+from cltorch.layout import wrap_dim
+from cltorch.ops.softmax import LogSoftmax, Softmax
+
+__all__ = ["is_grad_enabled", "log_softmax", "softmax", "softmin"]
+
+
+def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> Any:
+    if dtype is not None:
+        input = input.to(dtype)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}_kernel_impl\" not implemented for '{str(input.dtype).split('.')[-1].capitalize()}'")
+    result = apply(op, input, wrap_dim(dim, input.layout.ndim))
+    return result if out is None else into_out(name, out, result)
+
+
+def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
+    """Normalise exponentials along a dimension so that they sum to 1.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softmax.html
+
+    >>> import cltorch as torch
+    >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
+    return _apply(Softmax, "softmax", input, dim, dtype, out)
+
+
+def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
+    """Return the logarithm of softmax, computed without overflow."""
+    return _apply(LogSoftmax, "log_softmax", input, dim, dtype, out)
+
+
+def softmin(input: Any, dim: int, dtype: Any = None) -> Any:
+    """Return softmax of the negated input."""
+    return softmax(p.neg(input), dim, dtype or (None if input.dtype.is_floating_point else dtypes.float32))
