@@ -18,6 +18,7 @@ from cltorch.functions import (
     create_like,
     dropout,
     from_data,
+    index,
     loss,
     pointwise,
     random,
@@ -52,6 +53,7 @@ for _module in (
     reduce,
     loss,
     softmax,
+    index,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
