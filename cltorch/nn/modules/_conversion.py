@@ -1,0 +1,141 @@
+"""The part of Module that changes its tensors: to another device or dtype, to zero gradients, to fixed weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cltorch import functions
+from cltorch.autograd import no_grad
+from cltorch.nn.modules._traversal import Traversal
+
+M = TypeVar("M", bound="Conversion")
+
+
+class Conversion(Traversal):
+    """Give a Module its conversions. All work in place, keep the Parameter objects and return the module."""
+
+    def _apply(self: M, fn: Callable[[Any], Any], recurse: bool = True) -> M:
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for param in self._parameters.values():
+            if param is None:
+                continue
+            grad = param.grad
+            with no_grad():
+                # .data is replaced, so optimizers that hold the parameter see the new values
+                param.data = fn(param)
+                if grad is not None:
+                    grad.data = fn(grad)
+                    param.grad = grad
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
+        return self
+
+    def apply(self: M, fn: Callable[[Any], None]) -> M:
+        """Call ``fn`` on every submodule, then on the module itself.
+
+        >>> import cltorch as torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+        >>> _ = net.apply(lambda m: print(type(m).__name__))
+        Linear
+        Sequential
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # ---- device and dtype ------------------------------------------------------------------------------------
+    def to(self: M, *args: Any, **kwargs: Any) -> M:
+        """Move the parameters and buffers to a device, and the floating-point ones to a dtype.
+
+        ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``. Raises TypeError for a
+        dtype that is not floating point.
+
+        >>> import cltorch as torch
+        >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
+        torch.float64
+        """
+        device, dtype, non_blocking, memory_format = functions.parse_to(*args, **kwargs)
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
+
+        def convert(t: Any) -> Any:
+            kw = {} if memory_format is None or t.dim() not in (4, 5) else {"memory_format": memory_format}
+            return t.to(device, dtype if t.is_floating_point() else None, non_blocking, **kw)
+
+        return self._apply(convert)
+
+    def cuda(self: M, device: Any = None) -> M:
+        """Move to an OpenCL device, by the name that PyTorch programs use."""
+        return self._apply(lambda t: t.cuda(device))
+
+    def cl(self: M, device: Any = None) -> M:
+        """Move to an OpenCL device."""
+        return self._apply(lambda t: t.cl(device))
+
+    def cpu(self: M) -> M:
+        """Move to the host."""
+        return self._apply(lambda t: t.cpu())
+
+    def type(self: M, dst_type: Any) -> M:
+        """Cast all parameters and buffers to a dtype."""
+        return self._apply(lambda t: t.type(dst_type))
+
+    def float(self: M) -> M:
+        """Cast floating-point parameters and buffers to float32."""
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self: M) -> M:
+        """Cast floating-point parameters and buffers to float64."""
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+
+    def half(self: M) -> M:
+        """Cast floating-point parameters and buffers to float16."""
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    def bfloat16(self: M) -> M:
+        """Cast floating-point parameters and buffers to bfloat16."""
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
+
+    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
+        """Move to a device without copying: the values are whatever lay in the new memory."""
+        return self._apply(lambda t: functions.empty_like(t, device=device), recurse=recurse)
+
+    def share_memory(self: M) -> M:
+        """Put the tensors where other processes see them; see ``Tensor.share_memory_``."""
+        return self._apply(lambda t: t.share_memory_())
+
+    # ---- gradients -------------------------------------------------------------------------------------------
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Set whether autograd records operations on the parameters.
+
+        >>> import cltorch as torch
+        >>> torch.nn.Linear(2, 2).requires_grad_(False).weight.requires_grad
+        False
+        """
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or set them to zero with ``set_to_none=False``."""
+        if getattr(self, "_is_replica", False):
+            warnings.warn("Calling .zero_grad() from a replica of a module has no effect.", stacklevel=2)
+        for p in self.parameters():
+            if p.grad is None:
+                continue
+            if set_to_none:
+                p.grad = None
+                continue
+            if p.grad.grad_fn is not None:
+                p.grad.detach_()
+            else:
+                p.grad.requires_grad_(False)
+            p.grad.zero_()

@@ -1,0 +1,289 @@
+"""Hooks of modules: handles, the hooks that hold for every module, and the hooks of the backward pass."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cltorch.autograd import apply, is_grad_enabled
+from cltorch.ops.op import Call, Op
+from cltorch.tensor import Tensor
+
+_ids = itertools.count()
+
+
+class RemovableHandle:
+    """Take a hook away again with ``remove()``, or at the end of a ``with`` block."""
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self.hooks_dict_ref = weakref.ref(hooks_dict)
+        self.id = next(_ids)
+        extra = [] if extra_dict is None else extra_dict if isinstance(extra_dict, list) else [extra_dict]
+        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra)
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks = ref()
+            if hooks is not None:
+                hooks.pop(self.id, None)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        global _ids
+        hooks, self.id, extra = state
+        self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
+        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra)
+        # ids of unpickled handles are taken
+        _ids = itertools.count(max(next(_ids), self.id + 1))
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.remove()
+
+
+def add_hook(hooks: Any, hook: Callable[..., Any], *flags: tuple[Any, bool], prepend: bool = False) -> RemovableHandle:
+    """Add a hook to an ordered dictionary and its id to those ``flags`` dictionaries that are switched on."""
+    handle = RemovableHandle(hooks, extra_dict=[d for d, _ in flags])
+    hooks[handle.id] = hook
+    for d, on in flags:
+        if on:
+            d[handle.id] = True
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+class WrappedHook:
+    """A hook that is given its module first; holds the module weakly and can be pickled."""
+
+    def __init__(self, hook: Callable[..., Any], module: Any = None) -> None:
+        self.hook = hook
+        functools.update_wrapper(self, hook)
+        self.with_module = module is not None
+        self.module: Any = weakref.ref(module) if module is not None else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.with_module:
+            return self.hook(*args, **kwargs)
+        module = self.module()
+        if module is None:
+            raise RuntimeError("You are trying to call the hook of a dead Module!")
+        return self.hook(module, *args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "hook": self.hook,
+            "with_module": self.with_module,
+            "module": self.module() if self.with_module else None,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.hook, self.with_module, module = state["hook"], state["with_module"], state["module"]
+        if self.with_module and module is None:
+            raise RuntimeError("You are trying to revive the hook of a dead Module!")
+        self.module = weakref.ref(module) if self.with_module else None
+
+
+class GlobalHooks:
+    """The hooks that hold for every module."""
+
+    buffer_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    module_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    parameter_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    forward_pre: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    forward: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    forward_always_called: OrderedDict[int, bool] = OrderedDict()
+    forward_with_kwargs: OrderedDict[int, bool] = OrderedDict()
+    backward_pre: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    backward: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+    backward_is_full: bool | None = None
+
+
+_MIXED_GLOBAL = (
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+)
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, buffer)`` whenever any module registers a buffer; its result replaces the buffer."""
+    return add_hook(GlobalHooks.buffer_registration, hook)
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, submodule)`` whenever any module registers a child; its result replaces the child."""
+    return add_hook(GlobalHooks.module_registration, hook)
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, name, param)`` whenever any module registers a parameter; its result replaces it."""
+    return add_hook(GlobalHooks.parameter_registration, hook)
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, args)`` before every module's forward; its result replaces the arguments."""
+    return add_hook(GlobalHooks.forward_pre, hook)
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call ``hook(module, args, output)`` after every module's forward; its result replaces the output.
+
+    With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it runs even after an error.
+    """
+    return add_hook(
+        GlobalHooks.forward,
+        hook,
+        (GlobalHooks.forward_with_kwargs, with_kwargs),
+        (GlobalHooks.forward_always_called, always_call),
+    )
+
+
+def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_input, grad_output)`` for every module's last operation (deprecated in PyTorch)."""
+    if GlobalHooks.backward_is_full is True:
+        raise RuntimeError(_MIXED_GLOBAL)
+    GlobalHooks.backward_is_full = False
+    return add_hook(GlobalHooks.backward, hook)
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_output)`` before every module's backward; its result replaces the gradients."""
+    return add_hook(GlobalHooks.backward_pre, hook)
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_input, grad_output)`` after every module's backward; its result replaces grad_input."""
+    if GlobalHooks.backward_is_full is False:
+        raise RuntimeError(_MIXED_GLOBAL)
+    GlobalHooks.backward_is_full = True
+    return add_hook(GlobalHooks.backward, hook)
+
+
+class BackwardHookFunction(Op):
+    """Pass tensors through, as one node of the graph to which hooks can be tied."""
+
+    name = "backward_hook_function"
+    node = "BackwardHookFunction"
+
+    @staticmethod
+    def forward(c: Call, *tensors: Any) -> Any:
+        c.non_differentiable(*(t for t, need in zip(tensors, c.needs, strict=True) if not need))
+        return tensors
+
+    @staticmethod
+    def vjp(m: Any, c: Call, *grads: Any) -> Any:
+        return grads
+
+
+def _spread(indices: Sequence[int], values: Sequence[Any], size: int) -> tuple[Any, ...]:
+    out = [None] * size
+    for i, v in zip(indices, values, strict=True):
+        out[i] = v
+    return tuple(out)
+
+
+class BackwardHook:
+    """Tie a module's backward hooks to its inputs and outputs.
+
+    Two nodes are put into the graph, one behind the outputs and one before the inputs. The first notes the gradients of
+    the outputs (after the pre-hooks), the second hands them to the hooks with the gradients of the inputs.
+    """
+
+    def __init__(self, module: Any, user_hooks: Sequence[Any], user_pre_hooks: Sequence[Any]) -> None:
+        self.module, self.user_hooks, self.user_pre_hooks = module, user_hooks, user_pre_hooks
+        self.grad_outputs: Any = None
+        self.n_inputs = self.n_outputs = -1
+        self.inputs_at: list[int] | None = None
+        self.outputs_at: list[int] | None = None
+
+    def setup_input_hook(self, args: Any) -> Any:
+        """Return the arguments, passed through a node that calls the hooks."""
+        self.n_inputs = len(args)
+        args, self.inputs_at = self._through_node(args, self._on_inputs)
+        return args
+
+    def setup_output_hook(self, result: Any) -> Any:
+        """Return the outputs, passed through a node that notes their gradients."""
+        single = not isinstance(result, tuple)
+        outputs = (result,) if single else result
+        self.n_outputs = len(outputs)
+        outputs, self.outputs_at = self._through_node(outputs, self._on_outputs)
+        return outputs[0] if single else outputs
+
+    def _through_node(self, args: Any, hook: Callable[..., Any]) -> tuple[Any, list[int] | None]:
+        at = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        if not (is_grad_enabled() and any(args[i].requires_grad for i in at)):
+            return args, None
+        passed = apply(BackwardHookFunction, *(args[i] for i in at))
+        node = next(t.grad_fn for t in passed if t.grad_fn is not None)
+        # the node's own gradients come for those arguments alone that need one
+        wanted = [k for k, i in enumerate(at) if args[i].requires_grad]
+        node.register_hook(lambda grad_in, grad_out: hook(grad_in, grad_out, wanted))
+        new = list(args)
+        for i, t in zip(at, passed, strict=True):
+            new[i] = t
+        return (tuple(new) if type(args) is tuple else type(args)(*new)), at
+
+    def _on_inputs(self, grad_input: Any, _: Any, wanted: list[int]) -> Any:
+        if self.grad_outputs is None:
+            return None  # the gradients of the outputs were not computed
+        assert self.inputs_at is not None
+        given: Any = _spread([self.inputs_at[k] for k in wanted], grad_input, self.n_inputs)
+        for hook in self.user_hooks:
+            out = hook(self.module, given, self.grad_outputs)
+            if out is None:
+                continue
+            out = out if isinstance(out, (tuple, list)) else (out,)
+            if len(out) != len(given):
+                raise RuntimeError(
+                    f"Backward hook returned an invalid number of grad_input, got {len(out)}, but expected {len(given)}"
+                )
+            given = out
+        self.grad_outputs = None
+        return tuple(given[self.inputs_at[k]] for k in wanted)
+
+    def _on_outputs(self, grad_input: Any, grad_output: Any, wanted: list[int]) -> Any:
+        assert self.outputs_at is not None
+        self.grad_outputs = _spread(self.outputs_at, grad_output, self.n_outputs)
+        for hook in self.user_pre_hooks:
+            out = hook(self.module, self.grad_outputs)
+            if out is None:
+                continue
+            out = out if isinstance(out, (tuple, list)) else (out,)
+            if len(out) != self.n_outputs:
+                raise RuntimeError(
+                    f"Backward pre hook returned an invalid number of grad_output, got {len(out)}, but expected {self.n_outputs}"
+                )
+            self.grad_outputs = out
+        grads = self.grad_outputs
+        if self.inputs_at is None:
+            self._without_inputs()
+        return tuple(grads[self.outputs_at[k]] for k in wanted)
+
+    def _without_inputs(self) -> None:
+        warnings.warn(
+            "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
+            "require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+            "#torch.nn.Module.register_full_backward_hook for more details.",
+            stacklevel=5,
+        )
+        nothing = (None,) * self.n_inputs
+        for hook in self.user_hooks:
+            out = hook(self.module, nothing, self.grad_outputs)
+            if out is not None and not (isinstance(out, tuple) and all(e is None for e in out)):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient should always return None or None for "
+                    "all gradients."
+                )
+        self.grad_outputs = None

@@ -1,0 +1,481 @@
+"""Module: the base class of every layer and model.
+
+Its walks, conversions and saved state lie in _traversal.py, _conversion.py and _state.py; here are registration of
+members, the call with its hooks, and printing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cltorch.nn.modules._state import State
+from cltorch.nn.modules.hooks import (
+    BackwardHook,
+    GlobalHooks,
+    RemovableHandle,
+    WrappedHook,
+    add_hook,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from cltorch.nn.modules.utils import indent, typename
+from cltorch.nn.parameter import Buffer, Parameter
+from cltorch.tensor import Tensor
+
+__all__ = [
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
+
+M = TypeVar("M", bound="Module")
+_HOOKS = (
+    "_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks",
+    "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
+)  # fmt: skip
+_MIXED = (
+    "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
+)
+# bound once: these are looked at in every call of every module
+_forward_pre, _forward = GlobalHooks.forward_pre, GlobalHooks.forward
+_backward_pre, _backward = GlobalHooks.backward_pre, GlobalHooks.backward
+
+
+class Module(State):
+    """Be the base of a neural network's layer, or of a whole network made of others.
+
+    Parameters, buffers and modules assigned as attributes are registered: they show in ``parameters()``, ``state_dict()``
+    and ``children()``, and move with ``to()``. ``super().__init__()`` must have run before. Define ``forward``, and call
+    the module itself: that runs the hooks too.
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+
+    >>> import cltorch as torch
+    >>> from cltorch import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Linear(4, 2)
+    ...     def forward(self, x):
+    ...         return self.fc(x).relu()
+    >>> Net()
+    Net(
+      (fc): Linear(in_features=4, out_features=2, bias=True)
+    )
+    >>> Net()(torch.ones(3, 4)).shape
+    torch.Size([3, 2])
+    """
+
+    dump_patches = False
+    call_super_init = False
+    training: bool
+    _is_full_backward_hook: bool | None
+    _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _backward_hooks: OrderedDict[int, Callable[..., Any]]
+    _forward_hooks: OrderedDict[int, Callable[..., Any]]
+    _forward_hooks_with_kwargs: OrderedDict[int, bool]
+    _forward_hooks_always_called: OrderedDict[int, bool]
+    _forward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
+        # straight into __dict__: nothing here needs the care of __setattr__
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _non_persistent_buffers_set=set(),
+            _is_full_backward_hook=None,
+            **{name: OrderedDict() for name in _HOOKS},
+        )
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    def _unimplemented(self, *input: Any) -> Any:
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    forward: Callable[..., Any] = _unimplemented
+
+    # ---- registration ----------------------------------------------------------------------------------------
+    def _check_name(self, kind: str, name: Any, own: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
+        if name == "":
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if name not in own and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists")
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Add a tensor that is part of the state but no parameter; ``persistent=False`` keeps it out of state_dict.
+
+        Raises KeyError for a name that is taken, empty or dotted, TypeError for something that is no tensor or None.
+
+        >>> import cltorch as torch
+        >>> m = torch.nn.Module()
+        >>> m.register_buffer("mean", torch.zeros(3))
+        >>> list(m.state_dict())
+        ['mean']
+        """
+        if "_buffers" not in self.__dict__:
+            raise AttributeError("cannot assign buffer before Module.__init__() call")
+        self._check_name("buffer", name, self._buffers)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
+        self._buffers[name] = _through(GlobalHooks.buffer_registration, self, name, tensor)
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def register_parameter(self, name: str, param: Any) -> None:
+        """Add a parameter, or None to keep the name's place.
+
+        Raises KeyError for a name that is taken, empty or dotted, TypeError for something that is no Parameter or None,
+        ValueError for a tensor that was computed from others.
+        """
+        if "_parameters" not in self.__dict__:
+            raise AttributeError("cannot assign parameter before Module.__init__() call")
+        self._check_name("parameter", name, self._parameters)
+        if param is None:
+            self._parameters[name] = None
+            return
+        if not isinstance(param, Parameter):
+            raise TypeError(
+                f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
+        if param.grad_fn is not None:
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
+                f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
+            )
+        self._parameters[name] = _through(GlobalHooks.parameter_registration, self, name, param)
+
+    def add_module(self, name: str, module: Any) -> None:
+        """Add a child module, or None to keep the name's place.
+
+        Raises TypeError for something that is no Module, KeyError for a name that is taken, empty or dotted.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{typename(module)} is not a Module subclass")
+        self._check_name("module", name, self._modules)
+        self._modules[name] = _through(GlobalHooks.module_registration, self, name, module)
+
+    def register_module(self, name: str, module: Any) -> None:
+        """Add a child module; another name of ``add_module``."""
+        self.add_module(name, module)
+
+    def __getattr__(self, name: str) -> Any:
+        members = self.__dict__
+        for kind in ("_parameters", "_buffers", "_modules"):
+            found = members.get(kind)
+            if found is not None and name in found:
+                return found[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        members = self.__dict__
+        params = members.get("_parameters")
+        if isinstance(value, Parameter):
+            if params is None:
+                raise AttributeError("cannot assign parameters before Module.__init__() call")
+            self._forget(name, "_buffers", "_modules")
+            self.register_parameter(name, value)
+            return
+        if params is not None and name in params:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                )
+            self.register_parameter(name, value)
+            return
+        modules = members.get("_modules")
+        if isinstance(value, Module):
+            if modules is None:
+                raise AttributeError("cannot assign module before Module.__init__() call")
+            self._forget(name, "_parameters", "_buffers")
+            modules[name] = _through(GlobalHooks.module_registration, self, name, value)
+        elif modules is not None and name in modules:
+            if value is not None:
+                raise TypeError(
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
+            modules[name] = _through(GlobalHooks.module_registration, self, name, value)
+        else:
+            buffers = members.get("_buffers")
+            if isinstance(value, Buffer) or (buffers is not None and name in buffers):
+                self._set_buffer(name, value)
+            else:
+                super().__setattr__(name, value)
+
+    def _forget(self, name: str, *kinds: str) -> None:
+        self.__dict__.pop(name, None)
+        for kind in kinds:
+            self.__dict__[kind].pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    def _set_buffer(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(
+                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+            )
+        persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
+        own = getattr(self.register_buffer, "__func__", None) is Module.register_buffer
+        # a subclass may have its own register_buffer, from before there was ``persistent``
+        if own or "persistent" in inspect.signature(self.register_buffer).parameters:
+            self.register_buffer(name, value, persistent)
+        elif persistent:
+            self.register_buffer(name, value)
+        else:
+            raise RuntimeError(
+                "Registering a non-persistent buffer on a Module subclass that implements register_buffer() without "
+                "the persistent argument is not allowed."
+            )
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._parameters:
+            del self._parameters[name]
+        elif name in self._buffers:
+            del self._buffers[name]
+            self._non_persistent_buffers_set.discard(name)
+        elif name in self._modules:
+            del self._modules[name]
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        own = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
+        return sorted(name for name in own if not name[0].isdigit())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in _HOOKS:  # files of older versions lack the newer hooks
+            self.__dict__.setdefault(name, OrderedDict())
+        self.__dict__.setdefault("_non_persistent_buffers_set", set())
+        self.__dict__.setdefault("_is_full_backward_hook", None)
+
+    # ---- hooks -----------------------------------------------------------------------------------------------
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before ``forward``; what it returns replaces the arguments.
+
+        With ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns None or ``(args, kwargs)``.
+        """
+        flags = (self._forward_pre_hooks_with_kwargs, with_kwargs)
+        return add_hook(self._forward_pre_hooks, hook, flags, prepend=prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output.
+
+        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it runs after an error too.
+
+        >>> import cltorch as torch
+        >>> relu = torch.nn.ReLU()
+        >>> with relu.register_forward_hook(lambda module, args, output: output + 1):
+        ...     relu(torch.zeros(2))
+        tensor([1., 1.])
+        """
+        return add_hook(
+            self._forward_hooks,
+            hook,
+            (self._forward_hooks_with_kwargs, with_kwargs),
+            (self._forward_hooks_always_called, always_call),
+            prepend=prepend,
+        )
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces ``grad_output``."""
+        return add_hook(self._backward_pre_hooks, hook, prepend=prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` after the module's backward; its result replaces ``grad_input``.
+
+        Both are tuples over the tensors among the positional arguments and the outputs.
+        """
+        if self._is_full_backward_hook is False:
+            raise RuntimeError(_MIXED)
+        self._is_full_backward_hook = True
+        return add_hook(self._backward_hooks, hook, prepend=prepend)
+
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call a hook for the module's last operation only; deprecated in PyTorch for register_full_backward_hook."""
+        if self._is_full_backward_hook is True:
+            raise RuntimeError(_MIXED)
+        self._is_full_backward_hook = False
+        return add_hook(self._backward_hooks, hook)
+
+    # ---- call ------------------------------------------------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not (
+            self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+            or _forward or _forward_pre or _backward or _backward_pre
+        ):  # fmt: skip
+            return self.forward(*args, **kwargs)
+        return self._call_with_hooks(args, kwargs)
+
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self(*args, **kwargs)
+
+    def _call_with_hooks(self, args: Any, kwargs: Any) -> Any:
+        called: set[int] = set()
+        result = None
+        try:
+            args, kwargs = self._run_forward_pre_hooks(args, kwargs)
+            full, last = self._backward_hooks_by_kind()
+            pre = [*_backward_pre.values(), *self._backward_pre_hooks.values()]
+            backward_hook = BackwardHook(self, full, pre) if full or pre else None
+            if backward_hook:
+                args = backward_hook.setup_input_hook(args)
+            result = self.forward(*args, **kwargs)
+            for key, hook in (*_forward.items(), *self._forward_hooks.items()):
+                if key in self._forward_hooks_always_called or key in GlobalHooks.forward_always_called:
+                    called.add(key)
+                with_kwargs = key in self._forward_hooks_with_kwargs or key in GlobalHooks.forward_with_kwargs
+                new = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
+                result = result if new is None else new
+            if backward_hook:
+                if not isinstance(result, (Tensor, tuple)):
+                    warnings.warn(
+                        "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
+                        f"received {type(result)}",
+                        stacklevel=3,
+                    )
+                result = backward_hook.setup_output_hook(result)
+            if last:
+                self._tie_to_last_node(last, result)
+            return result
+        except Exception:
+            self._run_always_called(called, args, kwargs, result)
+            raise
+
+    def _run_forward_pre_hooks(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        for key, hook in (*_forward_pre.items(), *self._forward_pre_hooks.items()):
+            if key not in self._forward_pre_hooks_with_kwargs:
+                new = hook(self, args)
+                if new is not None:
+                    args = new if isinstance(new, tuple) else (new,)
+                continue
+            new = hook(self, args, kwargs)
+            if new is None:
+                continue
+            if not (isinstance(new, tuple) and len(new) == 2):
+                raise RuntimeError(
+                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}."
+                )
+            args, kwargs = new
+        return args, kwargs
+
+    def _backward_hooks_by_kind(self) -> tuple[list[Any], list[Any]]:
+        full: list[Any] = []
+        last: list[Any] = []
+        for is_full, hooks in ((GlobalHooks.backward_is_full, _backward), (self._is_full_backward_hook, self._backward_hooks)):
+            (full if is_full else last).extend(hooks.values())
+        return full, last
+
+    def _tie_to_last_node(self, hooks: list[Any], result: Any) -> None:
+        var = result
+        while not isinstance(var, Tensor):
+            var = next(v for v in var.values() if isinstance(v, Tensor)) if isinstance(var, dict) else var[0]
+        node = var.grad_fn
+        if node is None:
+            return
+        if not (isinstance(result, Tensor) or isinstance(result, tuple) and all(isinstance(r, Tensor) for r in result)):
+            warnings.warn(
+                "Using non-full backward hooks on a Module that does not return a single Tensor or a tuple of Tensors is "
+                "deprecated and will be removed in future versions. This hook will be missing some of the grad_output. "
+                "Please use register_full_backward_hook to get the documented behavior.",
+                FutureWarning,
+                stacklevel=4,
+            )
+        for hook in hooks:
+            node.register_hook(WrappedHook(hook, self))
+
+    def _run_always_called(self, called: set[int], args: Any, kwargs: Any, result: Any) -> None:
+        for where, hooks, always, keyed in (
+            ("global module", _forward, GlobalHooks.forward_always_called, GlobalHooks.forward_with_kwargs),
+            ("module", self._forward_hooks, self._forward_hooks_always_called, self._forward_hooks_with_kwargs),
+        ):
+            for key, hook in hooks.items():
+                if key not in always or key in called:
+                    continue
+                try:
+                    new = hook(self, args, kwargs, result) if key in keyed else hook(self, args, result)
+                    result = result if new is None else new
+                except Exception as error:
+                    warnings.warn(
+                        f"{where} forward hook with ``always_call=True`` raised an exception that was silenced as "
+                        f"another error was raised in forward: {error}",
+                        stacklevel=4,
+                    )
+
+    # ---- mode ------------------------------------------------------------------------------------------------
+    def train(self: M, mode: bool = True) -> M:
+        """Set the training mode of the module and everything below it; some layers behave differently in it."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self: M) -> M:
+        """Leave the training mode: the same as ``train(False)``."""
+        return self.train(False)
+
+    # ---- printing --------------------------------------------------------------------------------------------
+    def extra_repr(self) -> str:
+        """Return what to print between the parentheses; override it."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        own = extra.split("\n") if extra else []
+        below = [f"({name}): {indent(repr(module), 2)}" for name, module in self._modules.items()]
+        if not own and not below:
+            return f"{self._get_name()}()"
+        if len(own) == 1 and not below:
+            return f"{self._get_name()}({own[0]})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(own + below) + "\n)"
+
+
+def _through(hooks: Any, module: Module, name: str, value: Any) -> Any:
+    """Return what the registration hooks make of a member."""
+    for hook in hooks.values():
+        new = hook(module, name, value)
+        value = value if new is None else new
+    return value

@@ -1,0 +1,164 @@
+"""Parameter and Buffer: tensors that a Module registers when they are assigned to it; and their lazy forms.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Parameter.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import functions
+from cltorch.tensor import Tensor
+
+
+class _MarkedMeta(type):
+    """Count a tensor of a user's own subclass as an instance once it bears the class's mark."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        mark = cls.__dict__.get("_mark")
+        return mark is not None and isinstance(instance, Tensor) and getattr(instance, mark, False) is True
+
+
+class Parameter(Tensor, metaclass=_MarkedMeta):
+    """Hold a tensor that a Module lists among its parameters when it is assigned as an attribute.
+
+    ``data`` shares its memory with the parameter (an empty tensor if None); ``requires_grad`` is True by default.
+
+    >>> import cltorch as torch
+    >>> p = torch.nn.Parameter(torch.ones(2))
+    >>> p
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    _mark = "_is_param"
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        if data is None:
+            data = functions.empty(0)
+        bare = data.detach()
+        if type(bare) is Tensor or isinstance(bare, cls):
+            bare = bare.as_subclass(cls)
+        elif type(bare) is type(data):
+            bare._is_param = True
+        else:
+            raise RuntimeError(
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
+                f"an instance of the same type, but return type {type(bare).__name__} was found instead."
+            )
+        return bare.requires_grad_(requires_grad)
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        # everything is made in __new__, which may return a user's own subclass of Tensor
+        pass
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        found = memo.get(id(self))
+        if found is None:
+            found = memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
+        return found
+
+    def __repr__(self, **kw: Any) -> str:
+        return "Parameter containing:\n" + super().__repr__(**kw)
+
+
+class Buffer(Tensor, metaclass=_MarkedMeta):
+    """Make a tensor that a Module lists among its buffers when it is assigned as an attribute.
+
+    With ``persistent=False`` the buffer is left out of the module's ``state_dict``.
+
+    >>> import cltorch as torch
+    >>> m = torch.nn.Module()
+    >>> m.count = torch.nn.Buffer(torch.zeros(()))
+    >>> [name for name, _ in m.named_buffers()]
+    ['count']
+    """
+
+    _mark = "_is_buffer"
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        if data is None:
+            data = functions.empty(0)
+        t = data.detach().requires_grad_(data.requires_grad)
+        t.persistent = persistent
+        t._is_buffer = True
+        return t
+
+
+def is_lazy(param: Any) -> bool:
+    """Return whether a parameter or buffer has no shape yet."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedTensorMixin:
+    """Refuse the use of a tensor that has no shape yet, until ``materialize`` gives it one."""
+
+    cls_to_become: type = Tensor
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Give the tensor its shape, memory and final class; the values are whatever lay in its memory."""
+        raw: Any = self
+        data = functions.empty(shape, device=device or raw.device, dtype=dtype or raw.dtype)
+        raw.__class__ = self.cls_to_become
+        raw.data = data
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` "
+            "to initialize the parameters before accessing their attributes."
+        )
+
+    def share_memory_(self) -> Any:
+        """Raise RuntimeError: there is no memory yet."""
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
+            "before calling `module.share_memory()`."
+        )
+
+    def __repr__(self, **kw: Any) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """Stand for a parameter whose shape a lazy module learns from its first input."""
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return functions.empty(0, device=device, dtype=dtype).as_subclass(cls).requires_grad_(requires_grad)
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        pass
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        found = memo.get(id(self))
+        if found is None:
+            found = memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+        return found
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (type(self), (self.requires_grad, self.device, self.dtype))
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """Stand for a buffer whose shape a lazy module learns from its first input."""
+
+    cls_to_become = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        t = functions.empty(0, device=device, dtype=dtype).as_subclass(cls).requires_grad_(requires_grad)
+        t.persistent = persistent
+        t._is_buffer = True
+        return t
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        pass
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (type(self), (self.requires_grad, self.device, self.dtype, self.persistent))

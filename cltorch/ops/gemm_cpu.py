@@ -1,0 +1,143 @@
+"""Launch plans of matrix products on CPU-class devices: tile sizes, and the division of the work (kernels/matmul.cl)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cltorch.dtypes import dtype
+
+if TYPE_CHECKING:
+    from cltorch.ops.gemm import Problem
+
+#: letter of a scalar kernel argument by the dtype that arithmetic uses
+NUMBER = {"float": "f", "double": "d", "long": "l"}
+
+
+def compute_type(t: dtype) -> str:
+    """Return the OpenCL type in which a dtype is multiplied: float for halves, int for narrow integers."""
+    return t.compute if t.is_floating_point or t.itemsize == 8 else "int"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The parameters of kernels/matmul.cl: mr rows by nv vectors of vw columns; room for packed columns of B."""
+
+    mr: int
+    nv: int
+    vw: int
+    room: int
+
+    @property
+    def nr(self) -> int:
+        """Return the columns of a panel."""
+        return self.nv * self.vw
+
+
+def tile_for(float_width: int, local_mem: int, itemsize: int) -> Tile:
+    """Return the tile of a device class.
+
+    The accumulators (mr * nv vectors), nv vectors of B and one of A must fit the registers: 32 of them on AVX-512
+    (8x48), 16 on AVX2 (6x16) and on 4-wide machines (6x8). The packed part of B belongs into a core's L2.
+    """
+    vw = max(2, min(16, float_width) * 4 // itemsize)
+    mr, nv, size = (8, 3, 393216) if float_width >= 16 else (6, 2, 131072)
+    return Tile(mr, nv, vw, max(nv * vw * 16, min(size, local_mem) // itemsize // vw * vw))
+
+
+def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callable[..., None]:
+    """Return the launcher of a product: (A, B, C, I buffers, their offsets, alpha, beta)."""
+    ctype = compute_type(t)
+    itemsize = 8 if ctype in ("double", "long") else 4
+    caps = context.caps
+    w = tile or tile_for(caps.float_width, caps.local_mem, itemsize)
+    direct = p.a_k == 1 and t.ctype == ctype
+    slices = -(-p.k * w.nr // w.room) or 1
+    kc = max(1, -(-p.k // slices))
+    span, chunk = divide(p.m, p.n, kc, p.batch, w, caps.compute_units, itemsize)
+    panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
+    size = (-(-panels // span), -(-tiles // chunk), p.batch)
+    params = {"ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room}
+    number = NUMBER.get(ctype, "i")
+    letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{number * 2}"
+    kernel = context.kernel("matmul", "ct_gemm_rows" if direct else "ct_gemm_panel", letters, **params)
+    a_row, a_batch = p.a_row, p.a_batch
+    pack = None
+    if not direct:
+        a_row = tiles * w.mr
+        each = a_row * max(p.k, 1)
+        a_batch = (each * p.inner, each)
+        pack = context.kernel("matmul", "ct_pack_a", "bbliiillilll", **params)
+        pack_size = (tiles, -(-p.k // kc) or 1, p.batch)
+        pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each)
+        room = each * p.batch * itemsize
+    plain = not p.addend and t.ctype == ctype and p.k <= kc
+    # sums over slices of K wait in C itself, or beside it where C's type is too narrow
+    beside = p.m * p.n * p.batch * itemsize if p.k > kc and t.ctype != ctype else 0
+    sizes = (p.m, p.n, p.k, kc, span, chunk, a_row, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.n, p.inner)
+    batch = (*a_batch, *p.b_batch, *p.i_batch, p.m * p.n, p.m * p.n)
+    addend = int(p.addend)
+    one = (1, 1, 1)
+
+    def run(a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any) -> None:
+        if pack is not None:
+            packed = context.alloc(room)
+            pack.launch(pack_size, one, (a, packed.buf, a_off, *pack_tail))
+            a, a_off = packed.buf, 0
+        if beside:
+            sums = context.alloc(beside)
+            w_buf, w_off = sums.buf, 0
+        else:
+            w_buf, w_off = c, c_off
+        head = (a, b, c, i, w_buf, a_off, b_off, c_off, i_off, w_off)
+        kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), addend, alpha, beta))
+
+    return run
+
+
+@cache
+def divide(m: int, n: int, kc: int, batch: int, w: Tile, units: int, itemsize: int) -> tuple[int, int]:
+    """Return (panels per work-item, row tiles per work-item) that finish first on ``units`` cores.
+
+    A work-item packs its columns of B for itself, so cutting rows repeats that work; cutting columns makes A be read
+    more often. The choice minimises the estimated end of the last core.
+    """
+    panels, tiles = -(-n // w.nr), -(-m // w.mr)
+    widest = max(1, min(panels, (w.room // 3 if kc * w.nr * 3 < w.room else w.room) // max(kc * w.nr, 1)))
+    spans = sorted({s for s in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, widest) if s <= widest})
+    cuts = sorted({c for c in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, units, 2 * units, 4 * units) if c <= tiles})
+    best, choice = float("inf"), (1, tiles)
+    for span in spans:
+        groups = -(-panels // span)
+        for cut in cuts:
+            chunk = -(-tiles // cut)
+            cuts_made = -(-tiles // chunk)
+            cost = _finish_time(m, n, groups, span, cuts_made, chunk, batch, kc, w, units, itemsize)
+            if cost < best:
+                best, choice = cost, (span, chunk)
+    return choice
+
+
+def _finish_time(
+    m: int, n: int, groups: int, span: int, cuts: int, chunk: int, batch: int, kc: int, w: Tile, units: int, itemsize: int
+) -> float:
+    """Estimate when the last core ends, in elements of C (times K)."""
+    # packing an element of B costs as much as this many rows; reading an element of A again, as this many columns
+    pack, again = 8.0, 1.0 if m * kc * itemsize > 1 << 18 else 0.25
+    start = 6000.0 / max(kc, 16)
+    widths = [min(n - g * span * w.nr, span * w.nr) for g in range(groups)] if groups <= 64 else [span * w.nr] * groups
+    heights = [min(m - c * chunk * w.mr, chunk * w.mr) for c in range(cuts)]
+    costs = [_whole(x, w.vw) * (_whole(y, w.mr) + pack) + again * y + start for y in heights for x in widths]
+    if len(costs) * batch > 64 * units:
+        return sum(costs) * batch / units + max(costs)
+    ends = [0.0] * min(units, len(costs) * batch)
+    for cost in costs * batch:
+        i = ends.index(min(ends))
+        ends[i] += cost
+    return max(ends)
+
+
+def _whole(n: int, step: int) -> int:
+    return -(-n // step) * step

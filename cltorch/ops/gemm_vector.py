@@ -1,0 +1,75 @@
+"""Launch plans of products with a vector: matrix times vector, vector times matrix, dot (kernels/matmul_vector.cl)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cltorch.dtypes import dtype
+from cltorch.ops.gemm_cpu import NUMBER, compute_type
+
+if TYPE_CHECKING:
+    from cltorch.ops.gemm import Problem
+
+_ROOM = 4096  # elements of a strided x that are gathered at a time
+_RUN = 16  # vectors of outputs that walk down k together
+_GRAIN = 16384  # elements of the matrix below which another work-item costs more than it brings
+
+
+def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
+    """Return the launcher of a product with m == 1 or n == 1: (A, B, C, I buffers, their offsets, alpha, beta)."""
+    ctype = compute_type(t)
+    itemsize = 8 if ctype in ("double", "long") else 4
+    caps = context.caps
+    vw = max(2, min(16, caps.float_width) * 4 // itemsize)
+    group = min(128, 1 << (caps.max_work_group.bit_length() - 1)) if gpu else 0
+    swap = p.m == 1 and p.n != 1  # a row times a matrix: the matrix is B, seen with its columns as rows
+    if swap:
+        rows, a_row, a_k, x_k, i_row, a_batch, x_batch = p.n, p.b_n, p.b_k, p.a_k, p.i_col, p.b_batch, p.a_batch
+    else:
+        rows, a_row, a_k, x_k, i_row, a_batch, x_batch = p.m, p.a_row, p.a_k, p.b_k, p.i_row, p.a_batch, p.b_batch
+    columns = a_row == 1 and a_k != 1 and rows > 1
+    chunk, parts = divide(rows, p.k, p.batch, columns, caps.compute_units, vw, group)
+    if not gpu and not columns and x_k != 1:
+        parts = max(parts, -(-p.k // _ROOM))
+    part = -(-p.k // parts) or 1
+    parts = -(-p.k // part) or 1
+    number = NUMBER.get(ctype, "i")
+    params = {"ti": t.name, "to": t.name, "vw": vw, "run": _RUN, "room": _ROOM, "group": group}
+    kernel = context.kernel(
+        "matmul_vector", "ct_mv_columns" if columns else "ct_mv_rows", f"{'b' * 5}{'l' * 7}i{'l' * 5}i{'l' * 6}i{number * 2}", **params
+    )
+    local = (group or 1, 1, 1)
+    size = (-(-rows // chunk) * local[0], parts, p.batch)
+    middle = (rows, p.k, part, parts, chunk, a_row, a_k, x_k, i_row, p.inner, *a_batch, *x_batch, *p.i_batch, int(p.addend))
+    room = rows * parts * p.batch * itemsize if parts > 1 else 0
+    finish = None
+    if room:
+        finish = context.kernel("matmul_vector", "ct_mv_finish", "bbblllillilli" + number * 2, **params)
+        share = 1 if gpu else 2048
+        finish_size = (-(-rows // share), 1, p.batch)
+        finish_tail = (rows, parts, share, i_row, p.inner, *p.i_batch, int(p.addend))
+
+    def run(a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any) -> None:
+        if swap:
+            a, b, a_off, b_off = b, a, b_off, a_off
+        sums = context.alloc(room) if room else None
+        s = c if sums is None else sums.buf
+        kernel.launch(size, local, (a, b, c, i, s, a_off, b_off, c_off, i_off, *middle, alpha, beta))
+        if finish is not None:
+            finish.launch(finish_size, None if gpu else (1, 1, 1), (c, i, s, c_off, i_off, *finish_tail, alpha, beta))
+
+    return run
+
+
+def divide(rows: int, k: int, batch: int, columns: bool, units: int, vw: int, group: int) -> tuple[int, int]:
+    """Return (outputs per work-item, parts of k): enough work-items for every core, none with too little to do."""
+    if group:
+        chunk = group if columns else max(1, -(-rows * batch // (units * 64)))
+        items = -(-rows // chunk) * batch
+        return chunk, max(1, min(-(-units * 4 // items), k // 1024))
+    step = _RUN * vw if columns else 4
+    wanted = max(1, min(4 * units, rows * k * batch // _GRAIN))  # work-items in all
+    chunk = -(-max(1, -(-rows * batch // wanted)) // step) * step
+    items = -(-rows // chunk) * batch
+    return chunk, max(1, min(wanted // items, k // 256))

@@ -1,0 +1,210 @@
+## Matrix product on CPU-class devices: C = alpha * A @ B + beta * I, batched, any strides of A, B and I, rows of C dense.
+##
+## One work-item owns a group of column panels and a chunk of row tiles. For every slice of K it packs its part of B into local
+## memory (its own core's L2), then walks down its row tiles; a tile of A stays in L1 while the panels of the group pass.
+## A is read where it lies if its rows run along K (ct_gemm_rows); otherwise, or if it is not of the type of arithmetic,
+## ct_pack_a has laid it out in panels of mr rows first (ct_gemm_panel).
+##
+## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B).
+<%namespace name="tile" file="gemm_tile.cl"/>
+<% nr = nv * vw %>
+${tile.types(ti, to, vw)}
+
+## one element of K at a time for the ends of a transposing copy, and for strides that no vector can load
+<%def name="pack_b()">
+    {
+        // b points at row k0, first column of the group
+        const __global ct_in *b = B + k0 * b_k + (long)n0 * b_n;
+        if (b_n == 1) {
+            for (int k = 0; k < kn; k++, b += b_k) {
+                const __global ct_in *src = b;
+                __local ct_t *dst = packed + (long)k * ${nr};
+                for (int g = 0; g < panels; g++, src += ${nr}, dst += (long)kc * ${nr}) {
+                    const int cols = N - n0 - g * ${nr};
+                    if (cols >= ${nr}) {
+% for j in range(nv):
+                        CT_PREFETCH(src + 8 * b_k + ${j * vw});
+                        CT_WRITEV(__local, CT_LOADV(src + ${j * vw}), dst + ${j * vw});
+% endfor
+                    } else {
+                        for (int j = 0; j < ${nr}; j++) dst[j] = j < cols ? CT_LOAD(src + j) : (ct_t)0;
+                    }
+                }
+            }
+        } else {
+            for (int v = 0; v < panels * ${nv}; v++, b += ${vw} * b_n) {
+                // a vector of columns; those beyond the matrix repeat the last one and are never stored
+                const int last = min(${vw}, N - n0 - v * ${vw}) - 1;
+                __local ct_t *dst = packed + (long)(v / ${nv}) * kc * ${nr} + v % ${nv} * ${vw};
+                if (last < 0) {
+                    for (int k = 0; k < kn; k++) vstore${vw}((ct_v)(0), 0, dst + k * ${nr});
+                    continue;
+                }
+                int k = 0;
+                if (b_k == 1) {
+% for l in range(vw):
+                    const __global ct_in *p${l} = b + min(${l}, last) * b_n;
+% endfor
+                    for (; k + ${vw} <= kn; k += ${vw}) {
+% for l in range(vw):
+                        ct_v r${l} = CT_LOADV(p${l} + k);
+% endfor
+                        ${tile.transpose(vw)}
+% for l in range(vw):
+                        CT_WRITEV(__local, r${l}, dst + (k + ${l}) * ${nr});
+% endfor
+                    }
+                }
+                for (; k < kn; k++)
+                    for (int l = 0; l < ${vw}; l++) dst[k * ${nr} + l] = CT_LOAD(b + min(l, last) * b_n + k * b_k);
+            }
+        }
+    }
+</%def>
+## the tile of rows m0 … and of one panel, over one slice of K, and what becomes of it
+<%def name="tile_body(v, rows_mode)">
+    {
+        const __local ct_t *b = packed + (long)g * kc * ${nr};
+        __global ct_t *w = W + (long)m0 * w_row + nn;
+% for i in range(mr):
+% for j in range(v):
+        CT_PREFETCH_WRITE(w + ${i} * w_row + ${j * vw});
+% endfor
+% endfor
+        ${tile.zero(mr, v)}
+% if rows_mode:
+        for (int k = 0; k < kn; k++, b += ${nr}) {
+            ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", 8 * nr)}
+        }
+% else:
+        const __global ct_t *a = ap;
+        for (int k = 0; k < kn; k++, b += ${nr}, a += ${mr}) {
+            CT_PREFETCH(a + 256);
+            ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", 8 * nr)}
+        }
+% endif
+        if (plain && m0 + ${mr} <= M && nn + ${v * vw} <= N) {
+            __global ct_t *c = (__global ct_t *)C + (long)m0 * c_row + nn;
+% for i in range(mr):
+% for j in range(v):
+            CT_WRITEV(__global, c${i}_${j}, c + ${j * vw});
+% endfor
+            c += c_row;
+% endfor
+        } else {
+            ct_t t[${mr * v * vw}];
+            ${tile.spill(mr, v, vw, v * vw, "t")}
+            ct_finish(t, ${v * vw}, min(${mr}, M - m0), min(${v * vw}, N - nn), k0 > 0, k0 + kc >= K, alpha, beta,
+                      w, w_row, C + (long)m0 * c_row + nn, c_row, I + m0 * i_row + nn * i_col, i_row, i_col, addend);
+        }
+    }
+</%def>
+// Everything that is not a plain store of a full tile: edges, sums over slices of K (kept in w), alpha, the addend, conversion.
+static void ct_finish(ct_t *t, const int t_row, const int rows, const int cols, const int more, const int last,
+                      const ct_t alpha, const ct_t beta, __global ct_t *w, const long w_row, __global ct_out *c, const long c_row,
+                      const __global ct_out *in, const long i_row, const long i_col, const int addend) {
+    for (int i = 0; i < rows; i++, t += t_row, w += w_row, c += c_row, in += i_row) {
+        int j = 0;
+        for (; j + ${vw} <= cols; j += ${vw}) {
+            ct_v x = vload${vw}(0, t + j);
+            if (more) x += vload${vw}(0, w + j);
+            if (!last) {
+                vstore${vw}(x, 0, w + j);
+                continue;
+            }
+            x *= alpha;
+            if (addend) {
+                if (i_col == 1) x += beta * CT_GETV(in + j);
+                else if (i_col == 0) x += (ct_v)(beta * CT_GET(in));
+                else {
+                    ct_t y[${vw}];
+                    for (int l = 0; l < ${vw}; l++) y[l] = CT_GET(in + (j + l) * i_col);
+                    x += beta * vload${vw}(0, y);
+                }
+            }
+            CT_PUTV(x, c + j);
+        }
+        for (; j < cols; j++) {
+            ct_t x = t[j];
+            if (more) x += w[j];
+            if (!last) {
+                w[j] = x;
+                continue;
+            }
+            x *= alpha;
+            if (addend) x += beta * CT_GET(in + j * i_col);
+            CT_PUT(x, c + j);
+        }
+    }
+}
+
+% for rows_mode in (True, False):
+__kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
+    const __global ${"ct_in" if rows_mode else "ct_t"} *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
+    __global ct_t *W, long a_off, long b_off, long c_off, long i_off, long w_off, int M, int N, int K, int kc, int span, int chunk,
+    long a_row, long b_k, long b_n, long c_row, long i_row, long i_col, long w_row, int inner, long a_b0, long a_b1,
+    long b_b0, long b_b1, long i_b0, long i_b1, long c_b, long w_b, int plain, int addend, ct_t alpha, ct_t beta) {
+    __local ct_v room[${local_elems // vw}];
+    __local ct_t *packed = (__local ct_t *)room;
+    const long z = get_global_id(2), z0 = z / inner, z1 = z % inner;
+    A += a_off + z0 * a_b0 + z1 * a_b1;
+    B += b_off + z0 * b_b0 + z1 * b_b1;
+    I += i_off + z0 * i_b0 + z1 * i_b1;
+    C += c_off + z * c_b;
+    W += w_off + z * w_b;
+    const int n0 = get_global_id(0) * span * ${nr};
+    const int panels = min(span, (N - n0 + ${nr - 1}) / ${nr});
+    const int first = get_global_id(1) * chunk * ${mr}, end = min(M, first + chunk * ${mr});
+    int k0 = 0;
+    do {
+        const int kn = min(kc, K - k0);
+        ${pack_b()}
+        for (int m0 = first; m0 < end; m0 += ${mr}) {
+% if rows_mode:
+% for i in range(mr):
+            const __global ct_t *a${i} = (const __global ct_t *)A + min(m0 + ${i}, M - 1) * a_row + k0;
+% endfor
+% else:
+            const __global ct_t *ap = A + (long)k0 * a_row + (long)m0 * kn;
+% endif
+            for (int g = 0; g < panels; g++) {
+                const int nn = n0 + g * ${nr};
+% if nv > 1:
+                if (N - nn <= ${vw}) ${tile_body(1, rows_mode)}
+                else ${tile_body(nv, rows_mode)}
+% else:
+                ${tile_body(nv, rows_mode)}
+% endif
+            }
+        }
+        k0 += kc;
+    } while (k0 < K);
+}
+% endfor
+
+// A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. One work-item per panel and slice.
+__kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, long a_off, int M, int K, int kc, long a_row, long a_k,
+                                    int inner, long a_b0, long a_b1, long p_b) {
+    const long z = get_global_id(2);
+    const int m0 = get_global_id(0) * ${mr}, k0 = get_global_id(1) * kc, kn = min(kc, K - k0), last = min(${mr}, M - m0) - 1;
+    A += a_off + z / inner * a_b0 + z % inner * a_b1 + m0 * a_row + k0 * a_k;
+    P += z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr}) + (long)m0 * kn;
+    int k = 0;
+    if (a_row == 1 && last == ${mr - 1}) {
+        for (; k < kn; k++, A += a_k, P += ${mr}) {
+            CT_PREFETCH(A + 8 * a_k);
+% for i in range(mr):
+            P[${i}] = CT_LOAD(A + ${i});
+% endfor
+        }
+        return;
+    }
+% for i in range(mr):
+    const __global ct_in *a${i} = A + min(${i}, last) * a_row;
+% endfor
+    for (; k < kn; k++, P += ${mr}) {
+% for i in range(mr):
+        P[${i}] = CT_LOAD(a${i} + k * a_k);
+% endfor
+    }
+}
