@@ -21,7 +21,14 @@ class dtype:
     __slots__ = ("name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide")
 
     def __init__(self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str) -> None:
-        self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = name, itemsize, kind, ctype, compute, tag
+        self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = (
+            name,
+            itemsize,
+            kind,
+            ctype,
+            compute,
+            tag,
+        )
         self.np = np.dtype(npname)
         self.is_floating_point = kind == "f"
         self.is_signed = kind in "if"
@@ -81,7 +88,8 @@ def from_numpy_dtype(t: Any) -> dtype:
     found = _BY_NUMPY.get(t.newbyteorder("="))
     if found is None:
         raise TypeError(
-            f"can't convert np.ndarray of type {t}. The only supported types are: float64, float32, float16, int64, int32, int16, int8, uint8, and bool."
+            f"can't convert np.ndarray of type {t}. The only supported types are: float64, float32, float16, "
+            "int64, int32, int16, int8, uint8, and bool."
         )
     return found
 
@@ -176,7 +184,12 @@ class finfo:
             self.resolution = 0.01
         else:
             i = np.finfo(t.np)
-            self.eps, self.max, self.tiny, self.resolution = float(i.eps), float(i.max), float(i.tiny), float(i.resolution)
+            self.eps, self.max, self.tiny, self.resolution = (
+                float(i.eps),
+                float(i.max),
+                float(i.tiny),
+                float(i.resolution),
+            )
         self.min = -self.max
         self.smallest_normal = self.tiny
 
@@ -199,7 +212,7 @@ class iinfo:
         if type.is_floating_point:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
         if type is bool_:
-            raise TypeError("\"bool\" type is not supported by torch.iinfo()")
+            raise TypeError('"bool" type is not supported by torch.iinfo()')
         i = np.iinfo(type.np)
         self.dtype, self.bits, self.min, self.max = type.name, type.itemsize * 8, int(i.min), int(i.max)
 

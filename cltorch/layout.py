@@ -90,7 +90,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
                 out[lead + i] = n
             elif n != 1 and n != have:
                 raise RuntimeError(
-                    f"The size of tensor a ({have}) must match the size of tensor b ({n}) at non-singleton dimension {lead + i}"
+                    f"The size of tensor a ({have}) must match the size of tensor b ({n}) at non-singleton "
+                    f"dimension {lead + i}"
                 )
     return Size(out)
 
@@ -113,7 +114,8 @@ def infer_shape(shape: Sequence[int], numel: int) -> tuple[int, ...]:
     elif known == 0:
         if numel == 0:
             raise RuntimeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 can be any value and is ambiguous"
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+                "dimension size -1 can be any value and is ambiguous"
             )
     elif numel % known == 0:
         return (*shape[:hole], numel // known, *shape[hole + 1 :])
@@ -124,7 +126,8 @@ class Layout:
     """Describe where the elements of a tensor lie in its storage.
 
     ``key`` is a number that stands for shape and strides (not the offset): equal geometry, equal key, so that launch
-    plans are found by hashing a few numbers. ``contiguous`` holds when the strides are row-major (dimensions of size 1 do not count); ``dense`` when the
+    plans are found by hashing a few numbers. ``contiguous`` holds when the strides are row-major (dimensions of size 1
+    do not count); ``dense`` when the
     offset is also 0. Make one with ``Layout.of(shape)`` (dense, interned) or ``Layout(shape, strides, offset)``.
     """
 
@@ -204,7 +207,9 @@ class Layout:
         """Reorder all dimensions."""
         if len(dims) != self.ndim:
             raise RuntimeError(
-                f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {self.ndim} is not equal to len(dims) = {len(dims)}"
+                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of "
+                f"the desired ordering of dimensions i.e. input.dim() = {self.ndim} is not equal to len(dims) "
+                f"= {len(dims)}"
             )
         order = [wrap_dim(d, self.ndim) for d in dims]
         if len(set(order)) != len(order):
@@ -216,7 +221,9 @@ class Layout:
         lead = len(sizes) - self.ndim
         if lead < 0:
             raise RuntimeError(
-                f"expand(torch.FloatTensor{{{list(self.shape)}}}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor ({self.ndim})"
+                f"expand(torch.FloatTensor{{{list(self.shape)}}}, size={list(sizes)}): the number of sizes "
+                f"provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor "
+                f"({self.ndim})"
             )
         shape, strides = [], []
         for i, n in enumerate(sizes):
@@ -233,7 +240,9 @@ class Layout:
             if n != have:
                 if have != 1:
                     raise RuntimeError(
-                        f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(self.shape)}"
+                        f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
+                        f"non-singleton dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: "
+                        f"{list(self.shape)}"
                     )
                 step = 0
             shape.append(n)
@@ -314,9 +323,7 @@ class Layout:
     def as_strided(self, size: Sequence[int], stride: Sequence[int], offset: int | None = None) -> Layout:
         """Replace shape and strides outright (bounds are checked by the caller, who knows the storage)."""
         if len(size) != len(stride):
-            raise RuntimeError(
-                f"mismatch in length of strides and shape: {list(size)} against {list(stride)}"
-            )
+            raise RuntimeError(f"mismatch in length of strides and shape: {list(size)} against {list(stride)}")
         if any(s < 0 for s in stride):
             raise RuntimeError(
                 f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}"

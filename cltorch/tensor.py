@@ -50,7 +50,9 @@ class Tensor(Array):
     __array_priority__ = 1000
 
     def __new__(cls, *args: Any, device: Any = None, **kw: Any) -> Any:
-        made = legacy_tensor(args, dtypes.get_default_dtype(), CPU if device is None else functions.resolve_device(device))
+        made = legacy_tensor(
+            args, dtypes.get_default_dtype(), CPU if device is None else functions.resolve_device(device)
+        )
         return made if cls is Tensor else made.as_subclass(cls)
 
     def __init__(self, *args: Any, **kw: Any) -> None:
@@ -166,7 +168,8 @@ class Tensor(Array):
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if not requires_grad and self._grad_fn is not None:
             raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                "variable in a subgraph "
                 "that doesn't require differentiation use var_no_grad = var.detach()."
             )
         self._requires_grad = bool(requires_grad)
@@ -186,15 +189,23 @@ class Tensor(Array):
     def grad(self, value: Any) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value.layout.shape != self.layout.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: the tensor is {list(self.shape)}, the gradient {list(value.shape)}"
+                    f"assigned grad has data of a different size: the tensor is {list(self.shape)}, the "
+                    f"gradient {list(value.shape)}"
                 )
             if value.dtype is not self.dtype:
-                raise RuntimeError(f"assigned grad has data of a different type: {value.dtype} for a tensor of {self.dtype}")
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: {value.dtype} for a tensor of {self.dtype}"
+                )
             if value.storage.device is not self.storage.device:
-                raise RuntimeError(f"assigned grad has data located on a different device: {value.device} for a tensor on {self.device}")
+                raise RuntimeError(
+                    f"assigned grad has data located on a different device: {value.device} for a tensor on "
+                    f"{self.device}"
+                )
         self._grad = value
 
     @grad.deleter
@@ -217,7 +228,9 @@ class Tensor(Array):
         """Return whether the tensor was made in inference mode."""
         return self._inference
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
         """Accumulate gradients into the leaves of this tensor's graph; see ``autograd.backward``."""
         engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
@@ -302,7 +315,8 @@ class Tensor(Array):
         if self.storage.array is None:
             if not force:
                 raise TypeError(
-                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
+                    "tensor to host memory first."
                 )
             return to_numpy(self)
         if self.requires_grad and not force:
@@ -328,7 +342,9 @@ class Tensor(Array):
         """Return the elements as nested lists of Python numbers, a number for 0-d."""
         return values(self).tolist()
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         return dlpack.dlpack(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -381,9 +397,7 @@ class Tensor(Array):
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float)):
             return bool(functions.any(functions.eq(self, element)))
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     def __hash__(self) -> int:
         return id(self)
@@ -399,7 +413,8 @@ class Tensor(Array):
             return memo[id(self)]
         if self._grad_fn is not None:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
+                "the moment."
             )
         key = id(self.storage)
         storage = memo.get(key)
@@ -418,7 +433,16 @@ class Tensor(Array):
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (_unpickled, (type(self), values(self) if self.dtype is not dtypes.bfloat16 else to_numpy(self), self.dtype, str(self.device), self._requires_grad))
+        return (
+            _unpickled,
+            (
+                type(self),
+                values(self) if self.dtype is not dtypes.bfloat16 else to_numpy(self),
+                self.dtype,
+                str(self.device),
+                self._requires_grad,
+            ),
+        )
 
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)))
@@ -479,10 +503,20 @@ def _inplace_operator(name: str, fn: Callable[[Any, Any], Any]) -> Callable[...,
 
 
 _OPERATORS = {
-    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder", "pow": "pow",
-    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "pow",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
     "matmul": "matmul",
-}  # fmt: skip
+}
 for _name, _function in _OPERATORS.items():
     _fn = getattr(functions, _function, None)
     if _fn is not None:
@@ -508,9 +542,17 @@ def _attach(names: Sequence[str]) -> None:
 
 _attach(METHODS)
 for _short, _dtype in (
-    ("half", dtypes.float16), ("float", dtypes.float32), ("double", dtypes.float64), ("bfloat16", dtypes.bfloat16), ("int", dtypes.int32),
-    ("long", dtypes.int64), ("short", dtypes.int16), ("char", dtypes.int8), ("byte", dtypes.uint8), ("bool", dtypes.bool_),
-):  # fmt: skip
+    ("half", dtypes.float16),
+    ("float", dtypes.float32),
+    ("double", dtypes.float64),
+    ("bfloat16", dtypes.bfloat16),
+    ("int", dtypes.int32),
+    ("long", dtypes.int64),
+    ("short", dtypes.int16),
+    ("char", dtypes.int8),
+    ("byte", dtypes.uint8),
+    ("bool", dtypes.bool_),
+):
     setattr(Tensor, _short, lambda self, memory_format=None, _t=_dtype: functions.to(self, _t))
 Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]
 Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
@@ -530,5 +572,3 @@ def is_tensor(obj: Any) -> bool:
     True
     """
     return isinstance(obj, Tensor)
-
-

@@ -76,9 +76,16 @@ def test_construction_errors():
 def test_construction_like_torch():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     cases = [
-        "FloatTensor([1, 2])", "LongTensor([1.7, 2])", "FloatTensor((2, 3))", "FloatTensor([[1, 2], [3, 4]])", "BoolTensor([0, 2])",
-        "FloatTensor(np.array([1.0, 2]))", "FloatTensor(FloatStorage([1, 2]))", "FloatTensor([])", "Tensor([1, 2])",
-    ]  # fmt: skip
+        "FloatTensor([1, 2])",
+        "LongTensor([1.7, 2])",
+        "FloatTensor((2, 3))",
+        "FloatTensor([[1, 2], [3, 4]])",
+        "BoolTensor([0, 2])",
+        "FloatTensor(np.array([1.0, 2]))",
+        "FloatTensor(FloatStorage([1, 2]))",
+        "FloatTensor([])",
+        "Tensor([1, 2])",
+    ]
     for text in cases:
         ours, theirs = (eval(text, {**vars(m), "np": np}) for m in (cltorch, torch))
         assert repr(ours) == repr(theirs) and ours.type() == theirs.type()
@@ -158,4 +165,7 @@ def test_from_buffer():
 
 
 def test_storage_text():
-    assert repr(cltorch.FloatStorage([1, 2])) == " 1.0\n 2.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 2]"
+    assert (
+        repr(cltorch.FloatStorage([1, 2]))
+        == " 1.0\n 2.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 2]"
+    )

@@ -1,6 +1,12 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, save_on_cpu, saved_tensors_hooks, set_detect_anomaly
+from cltorch.autograd.anomaly import (
+    detect_anomaly,
+    is_anomaly_enabled,
+    save_on_cpu,
+    saved_tensors_hooks,
+    set_detect_anomaly,
+)
 from cltorch.autograd.engine import backward, grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (

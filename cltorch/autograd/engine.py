@@ -27,7 +27,9 @@ def run(
         return _run(roots, retain_graph, create_graph, targets)
 
 
-def _run(roots: Sequence[tuple[Any, Any]], retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None) -> list[Any] | None:
+def _run(
+    roots: Sequence[tuple[Any, Any]], retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None
+) -> list[Any] | None:
     add = Settings.functions.add
     pending: dict[Node, list[Any]] = {}
     heap: list[tuple[int, Node]] = []
@@ -77,7 +79,9 @@ def _run(roots: Sequence[tuple[Any, Any]], retain_graph: bool, create_graph: boo
         except Exception:
             if node.trace is not None:
                 warnings.warn(
-                    f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(node.trace)}", stacklevel=4
+                    f"Error detected in {node.name()}. Traceback of forward call that caused the "
+                    f"error:\n{''.join(node.trace)}",
+                    stacklevel=4,
                 )
             raise
         if node.posthooks:
@@ -129,7 +133,10 @@ def _check_nan(node: Node, results: Sequence[Any]) -> None:
     for i, g in enumerate(results):
         if g is not None and g.dtype.is_floating_point and bool(Settings.functions.isnan(g).any()):
             trace = "".join(node.trace) if node.trace else ""
-            warnings.warn(f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{trace}", stacklevel=4)
+            warnings.warn(
+                f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{trace}",
+                stacklevel=4,
+            )
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
 
 
@@ -152,7 +159,12 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
             functions.add_(have, g)
     elif create_graph:
         x.grad = g
-    elif g.layout.key == x.layout.key and g.layout.offset == 0 and sys.getrefcount(g) <= 2 and sys.getrefcount(g.storage) <= 2:
+    elif (
+        g.layout.key == x.layout.key
+        and g.layout.offset == 0
+        and sys.getrefcount(g) <= 2
+        and sys.getrefcount(g.storage) <= 2
+    ):
         x.grad = g
     else:
         x.grad = functions.contiguous_copy(g) if x.layout.contiguous else functions.clone(g)
@@ -176,7 +188,8 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
             g = Settings.functions.ones_like(out)
         elif tuple(g.shape) != tuple(out.shape):
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{len(pairs)}] has a shape of {g.shape} and output[{len(pairs)}] has a shape of {out.shape}."
+                f"Mismatch in shape: grad_output[{len(pairs)}] has a shape of {g.shape} and "
+                f"output[{len(pairs)}] has a shape of {out.shape}."
             )
         pairs.append((edge, g))
     return pairs
@@ -208,15 +221,26 @@ def backward(
     leaves = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     if not leaves:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    for leaf, g in zip(leaves, run(pairs, retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in leaves]) or (), strict=True):
+    for leaf, g in zip(
+        leaves,
+        run(pairs, retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in leaves]) or (),
+        strict=True,
+    ):
         if g is not None:
             accumulate(leaf, [g], create_graph)
 
 
 def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False, materialize_grads: bool = False,
-) -> tuple[Any, ...]:  # fmt: skip
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
     """Return the gradients of outputs with respect to inputs, leaving every ``grad`` untouched.
 
     Raises RuntimeError for an input that needs no gradient or was not used (unless ``allow_unused``).
@@ -229,22 +253,33 @@ def grad(
     """
     outs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     ins = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
-    grads = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs] * (len(outs) if grad_outputs is None else 1)
+    grads = (
+        list(grad_outputs)
+        if isinstance(grad_outputs, (tuple, list))
+        else [grad_outputs] * (len(outs) if grad_outputs is None else 1)
+    )
     if is_grads_batched:
-        rows = [grad(outs, ins, [None if g is None else g[i] for g in grads], True, create_graph, True, allow_unused) for i in range(len(grads[0]))]
+        rows = [
+            grad(outs, ins, [None if g is None else g[i] for g in grads], True, create_graph, True, allow_unused)
+            for i in range(len(grads[0]))
+        ]
         stack = Settings.functions.stack
         return tuple(None if col[0] is None else stack(list(col)) for col in zip(*rows, strict=True))
     for x in ins:
         if edge_of(x) is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     keep = create_graph if retain_graph is None else retain_graph
-    found = run(_gradients(outs, grads), retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in ins]) or []
+    found = (
+        run(_gradients(outs, grads), retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in ins])
+        or []
+    )
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
         if g is None:
             if materialize_grads:
                 found[i] = Settings.functions.zeros_like(x)
             elif not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior."
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior."
                 )
     return tuple(found)

@@ -57,7 +57,9 @@ class FunctionNode(Node):
 
     __slots__ = ("_cls", "_ctx", "_positions", "_count", "_metas")
 
-    def __init__(self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]) -> None:
+    def __init__(
+        self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]
+    ) -> None:
         self._positions = [i for i, need in enumerate(needs) if need]
         super().__init__([edge_of(args[i]) for i in self._positions], len(results))
         self._cls, self._ctx, self._count = cls, ctx, len(args)
@@ -78,7 +80,8 @@ class FunctionNode(Node):
         try:
             if self._cls.backward is not Function.backward and self._cls.vjp is not Function.vjp:
                 raise RuntimeError(
-                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should "
+                    "only implement one of them."
                 )
             fn = self._cls.backward if self._cls.backward is not Function.backward else self._cls.vjp
             results = fn(ctx, *grads)
@@ -89,11 +92,14 @@ class FunctionNode(Node):
             results = results[:-1]
         if len(results) != self._count:
             raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {self._count}, got {len(results)})"
+                f"function {self.name()} returned an incorrect number of gradients (expected {self._count}, "
+                f"got {len(results)})"
             )
         for i, g in enumerate(results):
             if g is not None and not isinstance(g, Array):
-                raise TypeError(f"function {self.name()} returned {type(g).__name__} as gradient {i}, expected a Tensor or None")
+                raise TypeError(
+                    f"function {self.name()} returned {type(g).__name__} as gradient {i}, expected a Tensor or None"
+                )
         return [results[i] for i in self._positions]
 
     def release(self) -> None:
@@ -105,7 +111,8 @@ class FunctionNode(Node):
 class _FunctionMeta(type):
     def __call__(cls, *args: Any, **kw: Any) -> Any:
         raise RuntimeError(
-            f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class itself. "
+            f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should "
+            "invoke them on the class itself. "
             "Instantiating an autograd function will raise an error in a future version of PyTorch."
         )
 
@@ -141,7 +148,10 @@ class Function(metaclass=_FunctionMeta):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Return one gradient, or None, for each input of ``forward``."""
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it "
+            "with backward mode AD."
+        )
 
     vjp = backward
 
@@ -221,5 +231,3 @@ class _Refusal(Node):
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
-
-

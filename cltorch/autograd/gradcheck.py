@@ -59,11 +59,23 @@ def _analytical(out: Any, x: Any) -> np.ndarray:
 
 
 def gradcheck(
-    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
-    nondet_tol: float = 0.0, check_undefined_grad: bool = True, check_grad_dtypes: bool = False, check_batched_grad: bool = False,
-    check_batched_forward_grad: bool = False, check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
     masked: bool | None = None,
-) -> bool:  # fmt: skip
+) -> bool:
     """Return whether the gradients of a function agree with finite differences (inputs in float64).
 
     Raises GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
@@ -78,19 +90,31 @@ def gradcheck(
         wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]  # type: ignore[attr-defined]
         if not wanted:
             raise ValueError(
-                "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+                "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+                "requires_grad=True."
             )
         outs = _outputs(func, args)
         for i in wanted:
             numerical = _numerical(func, args, i, eps, len(outs))
             for k, out in enumerate(outs):
-                analytical = _analytical(out, args[i]) if out._grad_fn is not None or out is args[i] else np.zeros_like(numerical[k])
+                analytical = (
+                    _analytical(out, args[i])
+                    if out._grad_fn is not None or out is args[i]
+                    else np.zeros_like(numerical[k])
+                )
                 if not np.allclose(analytical, numerical[k], rtol=rtol, atol=atol, equal_nan=True):
                     raise GradcheckError(
-                        f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{numerical[k]}\nanalytical:{analytical}\n"
+                        f"Jacobian mismatch for output {k} with respect to input "
+                        f"{i},\nnumerical:{numerical[k]}\nanalytical:{analytical}\n"
                     )
-                if nondet_tol == 0.0 and out._grad_fn is not None and not np.array_equal(analytical, _analytical(out, args[i]), equal_nan=True):
-                    raise GradcheckError(f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice")
+                if (
+                    nondet_tol == 0.0
+                    and out._grad_fn is not None
+                    and not np.array_equal(analytical, _analytical(out, args[i]), equal_nan=True)
+                ):
+                    raise GradcheckError(
+                        f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice"
+                    )
     except GradcheckError:
         if raise_exception:
             raise
@@ -99,11 +123,24 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-    gen_non_contig_grad_outputs: bool = False, raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
-    check_grad_dtypes: bool = False, check_batched_grad: bool = False, check_fwd_over_rev: bool = False, check_rev_over_rev: bool = True,
-    fast_mode: bool = False, masked: bool = False,
-) -> bool:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
     """Return whether the gradients of a function's gradients agree with finite differences."""
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     functions = Settings.functions
@@ -123,7 +160,11 @@ def gradgradcheck(
             if not xs[i]._requires_grad:
                 xs[i]._requires_grad = True
         with enable_grad():  # even inside the no_grad of the finite differences
-            found = grad(_outputs(func, xs), [xs[i] for i in wanted], list(both[n:]), create_graph=True, allow_unused=True)
+            found = grad(
+                _outputs(func, xs), [xs[i] for i in wanted], list(both[n:]), create_graph=True, allow_unused=True
+            )
         return tuple(g if g is not None else functions.zeros_like(xs[i]) for g, i in zip(found, wanted, strict=True))
 
-    return gradcheck(first, (*args, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol)
+    return gradcheck(
+        first, (*args, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
+    )

@@ -12,9 +12,12 @@ from cltorch.ops.array import Array
 
 _serial = itertools.count(1)
 _FREED = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
-    "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True "
-    "if you need to backward through the graph a second time or if you need to access saved tensors after calling backward."
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+    "already been freed). "
+    "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True "
+    "if you need to backward through the graph a second time or if you need to access saved tensors after "
+    "calling backward."
 )
 
 
@@ -139,7 +142,8 @@ class Saved:
             origin = f", which is output {self._nr} of {where}," if where else ""
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{t.type()} {list(t.shape)}]{origin} is at version {t.storage.version}; expected version {self._version} instead. "
+                f"[{t.type()} {list(t.shape)}]{origin} is at version {t.storage.version}; expected version "
+                f"{self._version} instead. "
                 "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
                 "torch.autograd.set_detect_anomaly(True)."
             )

@@ -22,9 +22,15 @@ class OpNode(Node):
         self._op, self._call = op, call
         numbers = {id(r): i for i, r in enumerate(results)}
         self._saved = [
-            None if x is None else Saved(x, self, numbers[id(x)]) if id(x) in numbers else Saved(x) if isinstance(x, Array) else x
+            None
+            if x is None
+            else Saved(x, self, numbers[id(x)])
+            if id(x) in numbers
+            else Saved(x)
+            if isinstance(x, Array)
+            else x
             for x in call.kept
-        ]  # fmt: skip
+        ]
         # a result kept with its node would be a cycle: the node is handed over again when it unpacks
         for s in self._saved:
             if isinstance(s, Saved) and s._node is not None:
@@ -77,7 +83,9 @@ class PointwiseNode(Node):
 
     __slots__ = ("_row", "_needs", "_values", "_params", "_shapes", "_dtypes")
 
-    def __init__(self, row: Any, operands: Sequence[Any], params: Sequence[Any], needs: tuple[bool, ...], out: Any) -> None:
+    def __init__(
+        self, row: Any, operands: Sequence[Any], params: Sequence[Any], needs: tuple[bool, ...], out: Any
+    ) -> None:
         super().__init__([edge_of(x) for x, need in zip(operands, needs, strict=True) if need])
         self._row, self._needs, self._params = row, needs, params
         used = row.saves(needs)
@@ -104,7 +112,10 @@ class PointwiseNode(Node):
         if mode.enabled:
             # numbers become tensors, for the formula calls functions on them; what was not kept (None) feeds only
             # gradients that nobody asked for, so that any number will do in its place
-            tensors = [v if isinstance(v, Array) else functions.scalar_tensor(v or 0, dtype=g.dtype, device=g.device) for v in values]
+            tensors = [
+                v if isinstance(v, Array) else functions.scalar_tensor(v or 0, dtype=g.dtype, device=g.device)
+                for v in values
+            ]
             results = self._row.vjp(functions, g, *tensors, *self._params)
             results = results if isinstance(results, tuple) else (results,)
             found = [r for r, need in zip(results, self._needs, strict=True) if need]

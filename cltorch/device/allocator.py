@@ -71,7 +71,8 @@ class Allocator:
             if nbytes > self.max_alloc:
                 self.failures += 1
                 raise OutOfMemoryError(
-                    f"{self.name} cannot hold {readable(nbytes)} in one buffer: its limit for one allocation is {readable(self.max_alloc)}"
+                    f"{self.name} cannot hold {readable(nbytes)} in one buffer: its limit for one allocation "
+                    f"is {readable(self.max_alloc)}"
                 )
             size_now = nbytes
         else:

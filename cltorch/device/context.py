@@ -82,7 +82,15 @@ class Context:
         # profiling on the one queue is what makes Event.elapsed_time a device time; it was measured to cost nothing
         self.queue = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         major, minor = (int(n) for n in self.caps.c_version.split("."))
-        self.std_option = ("-cl-std=CL3.0",) if major >= 3 else ("-cl-std=CL2.0",) if major == 2 else ("-cl-std=CL1.2",) if minor >= 2 else ()
+        self.std_option = (
+            ("-cl-std=CL3.0",)
+            if major >= 3
+            else ("-cl-std=CL2.0",)
+            if major == 2
+            else ("-cl-std=CL1.2",)
+            if minor >= 2
+            else ()
+        )
         self.cache_dir = discovery.kernel_cache_dir()
         limit = self.caps.global_mem if self.caps.kind != "cpu" else int(self.caps.global_mem * 0.9)
         self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name)
@@ -98,7 +106,11 @@ class Context:
         try:
             return cl.Buffer(self.cl_context, cl.mem_flags.READ_WRITE, nbytes)
         except cl.Error as error:
-            if error.code in (cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE, cl.status_code.OUT_OF_RESOURCES, cl.status_code.OUT_OF_HOST_MEMORY):
+            if error.code in (
+                cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
+                cl.status_code.OUT_OF_RESOURCES,
+                cl.status_code.OUT_OF_HOST_MEMORY,
+            ):
                 raise MemoryError(str(error)) from error
             raise DeviceError(f"{self.name}: a buffer of {nbytes} bytes cannot be made: {error}") from error
 
@@ -199,11 +211,13 @@ def get(index: int) -> Context:
                 devices = discovery.devices()
                 if not devices:
                     raise RuntimeError(
-                        "No OpenCL device is available: no driver passed its probe. Run `python -m cltorch doctor` to see why and what to install."
+                        "No OpenCL device is available: no driver passed its probe. Run `python -m cltorch "
+                        "doctor` to see why and what to install."
                     )
                 if index >= len(devices):
                     raise RuntimeError(
-                        f"invalid device ordinal: cl:{index}, but there are {len(devices)} OpenCL devices (see `python -m cltorch doctor`)"
+                        f"invalid device ordinal: cl:{index}, but there are {len(devices)} OpenCL devices (see "
+                        "`python -m cltorch doctor`)"
                     )
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", cl.CompilerWarning)

@@ -47,7 +47,9 @@ class device:
             raise RuntimeError(f"Expected one of cpu, cl, opencl, cuda device type at start of device string: {type}")
         if colon:
             if index is not None:
-                raise RuntimeError("type (string) must not include an index because index was passed explicitly: " + type)
+                raise RuntimeError(
+                    "type (string) must not include an index because index was passed explicitly: " + type
+                )
             if not number.isdigit():
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)

@@ -40,7 +40,8 @@ class Kernel:
                 cl.enqueue_nd_range_kernel(self.context.queue, self._kernel, global_size, local_size)
         except cl.Error as error:
             raise DeviceError(
-                f"launch of {self.name} on {self.context.name} failed: {error} (global {global_size}, local {local_size})"
+                f"launch of {self.name} on {self.context.name} failed: {error} (global {global_size}, local "
+                f"{local_size})"
             ) from error
 
     def __call__(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, *args: Any) -> None:
@@ -70,5 +71,6 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
     except cl.Error as error:
         numbered = "\n".join(f"{i:4} {line}" for i, line in enumerate(source.splitlines(), 1))
         raise BuildError(
-            f"{what} does not build on {context.name} (driver {context.caps.driver}) with options {' '.join(flags)}:\n{error}\n{numbered}"
+            f"{what} does not build on {context.name} (driver {context.caps.driver}) with options "
+            f"{' '.join(flags)}:\n{error}\n{numbered}"
         ) from error

@@ -24,7 +24,9 @@ class Storage:
     buf: Any
     array: Any
 
-    def __init__(self, dev: device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None) -> None:
+    def __init__(
+        self, dev: device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None
+    ) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
         self.version = 0
         self._size, self._pool, self._owner = size, pool, None

@@ -34,4 +34,6 @@ def render(template: str, params: Mapping[str, Any]) -> str:
         head = _lookup().get_template("prelude.cl").render(**params)
         return head + _lookup().get_template(f"{template}.cl").render(**params)
     except Exception as error:
-        raise BuildError(f"kernel template {template} with {dict(params)}:\n{text_error_template().render()}") from error
+        raise BuildError(
+            f"kernel template {template} with {dict(params)}:\n{text_error_template().render()}"
+        ) from error

@@ -15,7 +15,15 @@ absolute, negative, subtract, multiply = p.abs, p.neg, p.sub, p.mul
 arccos, arcsin, arctan, arccosh, arcsinh, arctanh, arctan2 = p.acos, p.asin, p.atan, p.acosh, p.asinh, p.atanh, p.atan2
 fix, greater, greater_equal, less, less_equal, not_equal = p.trunc, p.gt, p.ge, p.lt, p.le, p.ne
 absolute_, negative_, subtract_, multiply_ = p.abs_, p.neg_, p.sub_, p.mul_
-arccos_, arcsin_, arctan_, arccosh_, arcsinh_, arctanh_, arctan2_ = p.acos_, p.asin_, p.atan_, p.acosh_, p.asinh_, p.atanh_, p.atan2_
+arccos_, arcsin_, arctan_, arccosh_, arcsinh_, arctanh_, arctan2_ = (
+    p.acos_,
+    p.asin_,
+    p.atan_,
+    p.acosh_,
+    p.asinh_,
+    p.atanh_,
+    p.atan2_,
+)
 fix_, greater_, greater_equal_, less_, less_equal_, not_equal_ = p.trunc_, p.gt_, p.ge_, p.lt_, p.le_, p.ne_
 divide_floor, divide_trunc = p.floor_divide, p.trunc_divide  # the names that formulas use
 special_erf, special_expit, expit = p.erf, p.sigmoid, p.sigmoid
@@ -25,7 +33,9 @@ _ROUNDING = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
 
 def _rounded(rounding_mode: str | None) -> str:
     if rounding_mode not in _ROUNDING:
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
     return _ROUNDING[rounding_mode]
 
 
@@ -128,7 +138,9 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
     raise RuntimeError("approximate argument must be either none or tanh.")
 
 
-def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *, out: Any = None) -> Any:
+def nan_to_num(
+    input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *, out: Any = None
+) -> Any:
     """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes)."""
     if not input.dtype.is_floating_point:
         return p.clone(input)
@@ -160,7 +172,13 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     same = p.eq(input, other)
     if equal_nan and input.dtype.is_floating_point:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
-    wide = input.dtype if input.dtype.is_floating_point else dtypes.float64 if input.device.type == "cpu" else dtypes.float32
+    wide = (
+        input.dtype
+        if input.dtype.is_floating_point
+        else dtypes.float64
+        if input.device.type == "cpu"
+        else dtypes.float32
+    )
     a, b = input.to(wide), other.to(wide)
     distance = p.abs(p.sub(a, b))
     near = p.logical_and(p.le(distance, p.add(p.mul(p.abs(b), rtol), atol)), p.isfinite(distance))

@@ -87,7 +87,15 @@ def to_copy(x: Any, t: dtype, dev: device) -> Any:
     return apply(ToCopy, x, t, dev)
 
 
-def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False, memory_format: Any = None) -> Any:
+def to(
+    self: Any,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """Return the tensor with another dtype, on another device, or both (or like another tensor).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.to.html
@@ -169,7 +177,12 @@ def detach(input: Any) -> Any:
 def detach_(input: Any) -> Any:
     """Cut a tensor from the graph that made it."""
     if input._base is not None:
-        raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.")
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) "
+            "for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and "
+            "hence detach_() cannot be called on these gradients. To fix this error, please refer to the "
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+        )
     input._grad_fn, input._output_nr, input._requires_grad = None, 0, False
     return input
 
@@ -200,7 +213,10 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
             return fill_(input, src)
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     if tuple(broadcast_shapes(input.shape, src.shape)) != tuple(input.shape):
-        raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(broadcast_shapes(input.shape, src.shape))}")
+        raise RuntimeError(
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape "
+            f"{list(broadcast_shapes(input.shape, src.shape))}"
+        )
     if input is src:
         return input
 
@@ -232,7 +248,9 @@ def fill_(input: Any, value: Any) -> Any:
     """Set every element to a number (or the value of a 0-d tensor)."""
     if isinstance(value, Array):
         if value.layout.ndim:
-            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions.")
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
+            )
         return copy_(input, value)
     check_overlap(input, [])
     return inplace(input, _Fill, input, write=lambda: strided.fill(input, value))
@@ -283,8 +301,6 @@ def gather_from_layout(g: Any, base: Layout, part: Layout) -> Any:
 def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
     """Replace a strided place of a tensor by another tensor, or by zeros for None."""
     return apply(strided.ReplaceInLayout, g, part, base, at)
-
-
 
 
 __all__ = [

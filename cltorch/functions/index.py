@@ -25,21 +25,55 @@ from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.strided import copy_into
 
 __all__ = [
-    "argwhere", "embedding", "gather", "getitem", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_put",
-    "index_put_", "index_select", "masked_fill", "masked_fill_", "masked_select", "nonzero", "put_front", "scatter", "scatter_",
-    "scatter_add", "scatter_add_", "setitem_", "take", "take_along_dim", "take_front", "where", "write_out",
-]  # fmt: skip
+    "argwhere",
+    "embedding",
+    "gather",
+    "getitem",
+    "index_add",
+    "index_add_",
+    "index_copy",
+    "index_copy_",
+    "index_fill",
+    "index_fill_",
+    "index_put",
+    "index_put_",
+    "index_select",
+    "masked_fill",
+    "masked_fill_",
+    "masked_select",
+    "nonzero",
+    "put_front",
+    "scatter",
+    "scatter_",
+    "scatter_add",
+    "scatter_add_",
+    "setitem_",
+    "take",
+    "take_along_dim",
+    "take_front",
+    "where",
+    "write_out",
+]
 
 
 def _parse(x: Any, index: Any) -> tuple[Layout, list[Any]]:
-    """Apply ints, slices, None and Ellipsis to the layout; return it with one entry per dimension, None or an index tensor."""
+    """Apply ints, slices, None and Ellipsis to the layout.
+
+    Returns it with one entry per dimension: None or an index tensor.
+    """
     items = list(index) if isinstance(index, tuple) else [index]
     layout = x.layout
     used = 0
     for it in items:
         if it is None or it is Ellipsis or isinstance(it, (bool, np.bool_)):
             continue
-        used += it.layout.ndim if isinstance(it, Array) and it.dtype in (dtypes.bool_, dtypes.uint8) else np.ndim(it) if _is_mask(it) else 1
+        used += (
+            it.layout.ndim
+            if isinstance(it, Array) and it.dtype in (dtypes.bool_, dtypes.uint8)
+            else np.ndim(it)
+            if _is_mask(it)
+            else 1
+        )
     if used > layout.ndim:
         raise IndexError(f"too many indices for tensor of dimension {layout.ndim}")
     if sum(it is Ellipsis for it in items) > 1:
@@ -61,14 +95,22 @@ def _parse(x: Any, index: Any) -> tuple[Layout, list[Any]]:
             step = 1 if it.step is None else _int(it.step)
             if step <= 0:
                 raise ValueError("step must be greater than zero")
-            layout = layout.slice(dim, None if it.start is None else _int(it.start), None if it.stop is None else _int(it.stop), step)
+            layout = layout.slice(
+                dim, None if it.start is None else _int(it.start), None if it.stop is None else _int(it.stop), step
+            )
             dim += 1
             advanced.append(None)
         elif isinstance(it, (bool, np.bool_)):
             layout = layout.unsqueeze(dim)
             advanced.append(tensor([0] if it else [], dtype=dtypes.int64, device=x.device))
             dim += 1
-        elif isinstance(it, (int, np.integer)) or (isinstance(it, Array) and it.layout.ndim == 0 and it.dtype.kind in "ui" and it.dtype is not dtypes.uint8 and it.device.type == "cpu"):
+        elif isinstance(it, (int, np.integer)) or (
+            isinstance(it, Array)
+            and it.layout.ndim == 0
+            and it.dtype.kind in "ui"
+            and it.dtype is not dtypes.uint8
+            and it.device.type == "cpu"
+        ):
             n = layout.shape[dim]
             i = int(it)
             if not -n <= i < n:
@@ -93,14 +135,21 @@ def _index_tensors(x: Any, it: Any, layout: Layout, dim: int) -> list[Any]:
     if not isinstance(it, Array):
         if not isinstance(it, (list, tuple, np.ndarray, range)):
             raise IndexError(
-                f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {type(it).__name__})"
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+                f"indices (got {type(it).__name__})"
             )
-        a = np.asarray([int(v) if isinstance(v, Array) else v for v in it] if isinstance(it, (list, tuple)) and it and isinstance(it[0], Array) and it[0].layout.ndim == 0 else it)
+        a = np.asarray(
+            [int(v) if isinstance(v, Array) else v for v in it]
+            if isinstance(it, (list, tuple)) and it and isinstance(it[0], Array) and it[0].layout.ndim == 0
+            else it
+        )
         if a.size == 0 and a.dtype.kind == "f":
             a = a.astype(np.int64)
         if a.dtype.kind not in "iub":
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        it = from_host(a if a.dtype == bool else a.astype(np.int64), dtypes.bool_ if a.dtype == bool else dtypes.int64, x.device)
+        it = from_host(
+            a if a.dtype == bool else a.astype(np.int64), dtypes.bool_ if a.dtype == bool else dtypes.int64, x.device
+        )
     if it.dtype in (dtypes.bool_, dtypes.uint8):
         given = it.layout.shape
         have = layout.shape[dim : dim + len(given)]
@@ -108,7 +157,8 @@ def _index_tensors(x: Any, it: Any, layout: Layout, dim: int) -> list[Any]:
             for k, (a, b) in enumerate(zip(given, have, strict=False)):
                 if a != b:
                     raise IndexError(
-                        f"The shape of the mask {list(given)} at index {k} does not match the shape of the indexed tensor {list(layout.shape)} at index {dim + k}"
+                        f"The shape of the mask {list(given)} at index {k} does not match the shape of the "
+                        f"indexed tensor {list(layout.shape)} at index {dim + k}"
                     )
         places = ops.nonzero(it if it.device is x.device else convert.to(it, x.device))
         return [Array.new(places.storage, places.layout.select(1, k), places.dtype) for k in range(len(given))]
@@ -116,13 +166,15 @@ def _index_tensors(x: Any, it: Any, layout: Layout, dim: int) -> list[Any]:
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if it.device is not x.device:
         if it.device.type != "cpu":
-            raise RuntimeError(f"indices should be either on cpu or on the same device as the indexed tensor ({x.device})")
+            raise RuntimeError(
+                f"indices should be either on cpu or on the same device as the indexed tensor ({x.device})"
+            )
         it = convert.to(it, x.device)
     return [it]
 
 
 def _front(layout: Layout, advanced: list[Any]) -> tuple[list[int], list[Any], int]:
-    """Return (order that brings indexed dimensions first, their index tensors in one shape, where the result's index dims go)."""
+    """Return (order that brings indexed dimensions first, index tensors in one shape, where the result has them)."""
     where_ = [d for d, a in enumerate(advanced) if a is not None]
     rest = [d for d, a in enumerate(advanced) if a is None]
     adjacent = where_ == list(range(where_[0], where_[-1] + 1))
@@ -131,7 +183,9 @@ def _front(layout: Layout, advanced: list[Any]) -> tuple[list[int], list[Any], i
         shape = broadcast_shapes(*(t.layout.shape for t in tensors))
     except RuntimeError as error:
         shapes = ", ".join(str(list(t.layout.shape)) for t in tensors)
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from error
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        ) from error
     tensors = [t if t.layout.shape == shape else Array.new(t.storage, t.layout.expand(shape), t.dtype) for t in tensors]
     return [*where_, *rest], tensors, where_[0] if adjacent else 0
 
@@ -148,7 +202,10 @@ def getitem(input: Any, index: Any) -> Any:
     if index.__class__ is int:
         lay = input.layout
         if not lay.ndim:
-            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+                "to convert a 0-dim tensor to a number"
+            )
         n = lay.shape[0]
         if not -n <= index < n:
             raise IndexError(f"index {index} is out of bounds for dimension 0 with size {n}")
@@ -181,7 +238,12 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
         value = value.item() if isinstance(value, np.generic) else value
         if not isinstance(value, (int, float)):
             value = tensor(value, dtype=input.dtype, device=input.device)
-    if isinstance(index, Array) and index.dtype is dtypes.bool_ and index.layout.shape == input.layout.shape and (not isinstance(value, Array) or value.layout.ndim == 0):
+    if (
+        isinstance(index, Array)
+        and index.dtype is dtypes.bool_
+        and index.layout.shape == input.layout.shape
+        and (not isinstance(value, Array) or value.layout.ndim == 0)
+    ):
         masked_fill_(input, index, value)
         return
     layout, advanced = _parse(input, index)
@@ -202,7 +264,11 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
     rest = front.layout.shape[k:]
     if not isinstance(value, Array):
         value = tensor(value, dtype=input.dtype, device=input.device)
-    value = convert.to(value, input.dtype, device=input.device) if value.device is input.device or value.layout.ndim == 0 else convert.to(value, input.dtype)
+    value = (
+        convert.to(value, input.dtype, device=input.device)
+        if value.device is input.device or value.layout.ndim == 0
+        else convert.to(value, input.dtype)
+    )
     if at:
         target = (*rest[:at], *index_shape, *rest[at:])
         value = expand(_fit(value, target), target)
@@ -220,7 +286,8 @@ def _fit(value: Any, target: Any) -> Any:
         value = reshape(value, value.layout.shape[lead:])
     if tuple(broadcast_shapes(value.layout.shape, target)) != tuple(target):
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.layout.shape)} cannot be broadcast to indexing result of shape {list(target)}"
+            f"shape mismatch: value tensor of shape {list(value.layout.shape)} cannot be broadcast to indexing "
+            f"result of shape {list(target)}"
         )
     return value
 
@@ -229,7 +296,8 @@ def _put_inplace(front: Any, tensors: list[Any], value: Any, accumulate: bool) -
     """Put values through a view and record it as copying the changed whole into the view."""
     if value.device is not front.device:
         raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {front.device} and {value.device}!"
+            f"Expected all tensors to be on the same device, but found at least two devices, {front.device} "
+            f"and {value.device}!"
         )
     changed = put_front(front, tensors, value, accumulate) if _tracked(front) or _tracked(value) else None
     if changed is not None:
@@ -313,7 +381,10 @@ def _index_write(name: str, input: Any, dim: int, index: Any, source: Any, accum
     moved, _ = _first(source, dim) if source.layout.ndim else (source, 0)
     target = (*index.layout.shape, *front.layout.shape[1:])
     if source.layout.ndim and tuple(moved.layout.shape) != tuple(target):
-        raise RuntimeError(f"{name}(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}")
+        raise RuntimeError(
+            f"{name}(): source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+        )
     _put_inplace(front, [index], expand(moved, target), accumulate)
     return input
 
@@ -367,7 +438,8 @@ def _check_sizes(name: str, shape: Any, index: Any, d: int, strict: bool) -> Non
     for i, (n, k) in enumerate(zip(shape, index.layout.shape, strict=True)):
         if k > n and (i != d or strict):
             raise RuntimeError(
-                f"Size does not match at dimension {i} expected index {list(index.layout.shape)} to be no larger than self {list(shape)} apart from dimension {d}"
+                f"Size does not match at dimension {i} expected index {list(index.layout.shape)} to be no "
+                f"larger than self {list(shape)} apart from dimension {d}"
             )
 
 
@@ -447,9 +519,12 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     d = wrap_dim(dim, input.layout.ndim)
-    line = list(broadcast_shapes(
-        [1 if i == d else n for i, n in enumerate(input.layout.shape)], [1 if i == d else n for i, n in enumerate(indices.layout.shape)]
-    ))  # fmt: skip
+    line = list(
+        broadcast_shapes(
+            [1 if i == d else n for i, n in enumerate(input.layout.shape)],
+            [1 if i == d else n for i, n in enumerate(indices.layout.shape)],
+        )
+    )
     a, b = list(line), list(line)
     a[d], b[d] = input.layout.shape[d], indices.layout.shape[d]
     return gather(expand(input, a), d, expand(indices, b))
@@ -489,7 +564,9 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
     if condition.dtype is not dtypes.bool_:
         if condition.dtype is not dtypes.uint8:
-            raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+            raise RuntimeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            )
         condition = convert.to(condition, dtypes.bool_)
     return p.where(condition, input, other, out=out)
 
@@ -504,7 +581,10 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """Return a copy with a number where the mask holds."""
     if isinstance(value, Array):
         if value.layout.ndim:
-            raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.layout.ndim} dimension(s).")
+            raise RuntimeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.layout.ndim} dimension(s)."
+            )
         value = convert.to(value, input.dtype)
     elif isinstance(value, float) and not input.dtype.is_floating_point:
         value = int(value)
@@ -525,14 +605,17 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     return result if out is None else p.into_out("masked_select", out, result)
 
 
-def embedding(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
+def embedding(
+    weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Any:
     """Take rows of a table; the gradient adds up by row, none goes to ``padding_idx``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding.html
     """
     if indices.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
-            f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {indices.type()} instead (while checking arguments for embedding)"
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            f"but got {indices.type()} instead (while checking arguments for embedding)"
         )
     if scale_grad_by_freq or sparse:
         raise NotImplementedError("embedding with scale_grad_by_freq or sparse gradients is not built")
@@ -550,9 +633,14 @@ def write_out(input: Any, result: Any) -> Any:
     """
     if not dtypes.can_cast(result.dtype, input.dtype):
         names = _TYPE_NAMES
-        raise RuntimeError(f"result type {names[result.dtype]} can't be cast to the desired output type {names[input.dtype]}")
+        raise RuntimeError(
+            f"result type {names[result.dtype]} can't be cast to the desired output type {names[input.dtype]}"
+        )
     if result.device is not input.device:
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {result.device} and {input.device}!")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {result.device} "
+            f"and {input.device}!"
+        )
     if input.layout.shape != result.layout.shape:
         convert.resize_(input, result.layout.shape)
     copy_into(input, result)

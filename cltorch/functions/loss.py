@@ -27,23 +27,30 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> None:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if len(shape) == 1:
         if given:
-            raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: input {list(shape)}, target {list(given)}")
+            raise RuntimeError(
+                f"0D or 1D target tensor expected, multi-target not supported: input {list(shape)}, target "
+                f"{list(given)}"
+            )
     else:
         if shape[0] != (given[0] if given else 1):
-            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({given[0] if given else 1}).")
+            raise ValueError(
+                f"Expected input batch_size ({shape[0]}) to match target batch_size ({given[0] if given else 1})."
+            )
         if shape[2:] != given[1:]:
             raise ValueError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(given)}")
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise RuntimeError(f"expected scalar type Long but found {_TYPE_NAMES[target.dtype]}")
     if target.device is not input.device:
         raise RuntimeError(
-            f"Expected all tensors to be on the same device, but got target is on {target.device}, different from other tensors on {input.device}"
+            f"Expected all tensors to be on the same device, but got target is on {target.device}, different "
+            f"from other tensors on {input.device}"
         )
     if weight is not None:
         classes = shape[0] if len(shape) == 1 else shape[1]
         if tuple(weight.layout.shape) != (classes,):
             raise RuntimeError(
-                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {list(weight.layout.shape)}"
+                f"weight tensor should be defined either for all {classes} classes or no classes but got "
+                f"weight tensor of shape: {list(weight.layout.shape)}"
             )
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[weight.dtype]}")
@@ -60,7 +67,12 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
 
 
 def cross_entropy(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Any:
     """Return the cross entropy of scores (N, C, …) against class indices (N, …) or class probabilities (N, C, …).
 
@@ -81,7 +93,8 @@ def cross_entropy(
 def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth: float) -> Any:
     if input.layout.shape != target.layout.shape:
         raise RuntimeError(
-            f"Expected floating point type for target with class probabilities, got shapes input {list(input.shape)} and target {list(target.shape)}"
+            "Expected floating point type for target with class probabilities, got shapes input "
+            f"{list(input.shape)} and target {list(target.shape)}"
         )
     axis = 1 if input.layout.ndim > 1 else 0
     classes = input.layout.shape[axis]

@@ -44,7 +44,8 @@ def into_out(name: str, out: Any, result: Any) -> Any:
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if mode.enabled and (result._requires_grad or out._requires_grad):
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "
+            "the arguments requires grad."
         )
     return out.write_out(result)
 
@@ -52,7 +53,9 @@ def into_out(name: str, out: Any, result: Any) -> Any:
 def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
     operands = [number(row.name, a, i + 1, x) for i, (a, x) in enumerate(zip(row.args, given, strict=True))]
     if not any(isinstance(x, Array) for x in operands):
-        raise TypeError(f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}")
+        raise TypeError(
+            f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}"
+        )
     return operands
 
 
@@ -103,7 +106,9 @@ def _general(row: Pointwise) -> Callable[..., Any]:
     return f
 
 
-def _bind(row: Pointwise, names: Sequence[str], given: Sequence[Any], named: dict[str, Any]) -> tuple[list[Any], tuple[Any, ...]]:
+def _bind(
+    row: Pointwise, names: Sequence[str], given: Sequence[Any], named: dict[str, Any]
+) -> tuple[list[Any], tuple[Any, ...]]:
     if len(given) > len(names):
         raise TypeError(f"{row.name}() takes {len(names)} positional arguments but {len(given)} were given")
     values = dict(row.params)
@@ -137,7 +142,13 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
     defaults = row.defaults
 
     def f(input: Any, other: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
-        if out is None and not named and not rest and isinstance(input, Array) and (isinstance(other, Array) or other.__class__ in (float, int)):
+        if (
+            out is None
+            and not named
+            and not rest
+            and isinstance(input, Array)
+            and (isinstance(other, Array) or other.__class__ in (float, int))
+        ):
             return pointwise(row, (input, other), defaults)
         if rest:  # the old form add(input, alpha, other)
             return general(input, rest[0], alpha=other, out=out, **named)
@@ -152,7 +163,9 @@ def _inplace(row: Pointwise) -> Callable[..., Any]:
     def f(*given: Any, **named: Any) -> Any:
         operands, params = _bind(row, names, given, named)
         if not isinstance(operands[0], Array):
-            raise TypeError(f"{row.name}_(): argument 'input' (position 1) must be Tensor, not {type(operands[0]).__name__}")
+            raise TypeError(
+                f"{row.name}_(): argument 'input' (position 1) must be Tensor, not {type(operands[0]).__name__}"
+            )
         return pointwise_(row, operands[0], operands[1:], params)
 
     return f
@@ -184,7 +197,9 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
 
 def _doc(row: Pointwise) -> str:
     words = row.doc or f"Compute {row.name.replace('_', ' ')} elementwise."
-    given = ", ".join(row.args) + "".join(f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items()))
+    given = ", ".join(row.args) + "".join(
+        f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items())
+    )
     return (
         f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{row.name}.html\n"

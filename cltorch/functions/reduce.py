@@ -24,9 +24,33 @@ from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.reduce import Reduction, accumulation, kept_shape, reduce
 
 __all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "dist", "frobenius_norm", "logsumexp", "max", "mean",
-    "min", "nanmean", "nansum", "norm", "prod", "prod_dims", "scatter_chosen", "std", "std_mean", "sum", "var", "var_mean", "vector_norm",
-]  # fmt: skip
+    "all",
+    "amax",
+    "amin",
+    "aminmax",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "dist",
+    "frobenius_norm",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "nanmean",
+    "nansum",
+    "norm",
+    "prod",
+    "prod_dims",
+    "scatter_chosen",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+    "vector_norm",
+]
 
 
 class max_return(NamedTuple):
@@ -46,7 +70,11 @@ class aminmax_return(NamedTuple):
 def _read(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     if not isinstance(input, Array):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    return wrap_dims(dim if dim is None or isinstance(dim, int) else tuple(int(d) for d in dim), input.layout.ndim) if input.layout.ndim or dim is not None else ()
+    return (
+        wrap_dims(dim if dim is None or isinstance(dim, int) else tuple(int(d) for d in dim), input.layout.ndim)
+        if input.layout.ndim or dim is not None
+        else ()
+    )
 
 
 def _dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
@@ -65,7 +93,9 @@ class _Linear(Op):
     name = "sum"
 
     @staticmethod
-    def forward(c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]) -> Any:
+    def forward(
+        c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]
+    ) -> Any:
         c.shape, c.dims, c.scale, c.dtype = x.layout.shape, dims, params[0] if params else 1, x.dtype
         out = reduce(row, x, dims, out_dtype, params)
         return _keep(out, c.shape, dims, keepdim)
@@ -127,7 +157,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         input = input.to(dtype)
     if not input.dtype.is_floating_point:
         raise RuntimeError(
-            f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {_TYPE_NAMES[input.dtype]}"
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
+            f"dtype. Got: {_TYPE_NAMES[input.dtype]}"
         )
     n = math.prod(input.layout.shape[d] for d in dims)
     if n == 0:
@@ -155,7 +186,9 @@ class Prod(Op):
         zeros = m.sum(zero, c.dims, True) if c.dims else zero.to(dtypes.int64)
         safe = m.where(zero, m.ones_like(x), x)
         others = m.prod_dims(safe, c.dims)
-        share = m.where(zero, m.where(m.eq(zeros, 1), others, m.zeros_like(others)), m.where(m.eq(zeros, 0), m.div(others, safe), 0))
+        share = m.where(
+            zero, m.where(m.eq(zeros, 1), others, m.zeros_like(others)), m.where(m.eq(zeros, 0), m.div(others, safe), 0)
+        )
         return m.mul(_spread(m, g, c.shape, c.dims), share), None, None, None
 
 
@@ -206,7 +239,8 @@ def _no_empty(name: str, input: Any, dims: tuple[int, ...], given: Any) -> None:
         if input.layout.shape[d] == 0:
             if given is None:
                 raise RuntimeError(
-                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                    "reduction dim with the 'dim' argument."
                 )
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
@@ -221,7 +255,8 @@ def _extreme(name: str, row: Reduction) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (
-        f"Return the {'largest' if name == 'amax' else 'smallest'} elements along dimensions; equal ones share the gradient.\n\n"
+        f"Return the {'largest' if name == 'amax' else 'smallest'} elements along dimensions; equal ones share "
+        "the gradient.\n\n"
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
     )
     return f
@@ -232,7 +267,9 @@ amax, amin = _extreme("amax", rows.AMAX), _extreme("amin", rows.AMIN)
 
 def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> aminmax_return:
     """Return the smallest and the largest elements."""
-    return aminmax_return(amin(input, () if dim is None else dim, keepdim), amax(input, () if dim is None else dim, keepdim))
+    return aminmax_return(
+        amin(input, () if dim is None else dim, keepdim), amax(input, () if dim is None else dim, keepdim)
+    )
 
 
 def _max(name: str, less: bool) -> Any:
@@ -258,7 +295,8 @@ def _max(name: str, less: bool) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (
-        f"Return the {name}imum of all elements; with ``dim`` (values, indices) along it; with a second tensor the elementwise one.\n\n"
+        f"Return the {name}imum of all elements; with ``dim`` (values, indices) along it; with a second tensor "
+        "the elementwise one.\n\n"
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
     )
     return f
@@ -280,7 +318,8 @@ def _arg(name: str, less: bool) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (
-        f"Return the index of the {name[3:]}imum, of all elements flattened or along a dimension; the first of equal ones.\n\n"
+        f"Return the index of the {name[3:]}imum, of all elements flattened or along a dimension; the first of "
+        "equal ones.\n\n"
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
     )
     return f
@@ -292,7 +331,12 @@ argmax, argmin = _arg("argmax", False), _arg("argmin", True)
 def _logical(name: str, row: Reduction) -> Any:
     def f(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
         dims = _dims(name, input, dim)
-        result = _keep(reduce(row, input, dims, dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_), input.layout.shape, dims, keepdim)
+        result = _keep(
+            reduce(row, input, dims, dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_),
+            input.layout.shape,
+            dims,
+            keepdim,
+        )
         return result if out is None else into_out(name, out, result)
 
     f.__name__ = f.__qualname__ = name
@@ -315,7 +359,12 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
 
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Add elements, NaN counting as zero."""
-    return sum(p.where(p.isnan(input), p.mul(input, 0).nan_to_num(), input) if input.dtype.is_floating_point else input, dim, keepdim, dtype=dtype)
+    return sum(
+        p.where(p.isnan(input), p.mul(input, 0).nan_to_num(), input) if input.dtype.is_floating_point else input,
+        dim,
+        keepdim,
+        dtype=dtype,
+    )
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -352,7 +401,9 @@ def _correction(unbiased: Any, correction: Any) -> float:
     return 1 if correction is None else correction
 
 
-def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None) -> Any:
+def var(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
     """Return the variance, of all elements or along dimensions; the divisor is the count less ``correction`` (1).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.var.html
@@ -371,20 +422,26 @@ def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
     return result if out is None else into_out("var", out, result)
 
 
-def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None) -> Any:
+def std(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
     """Return the standard deviation; see ``var``."""
     result = p.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
     return result if out is None else into_out("std", out, result)
 
 
-def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple[Any, Any]:
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Any, Any]:
     """Return variance and mean."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple[Any, Any]:
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Any, Any]:
     """Return standard deviation and mean."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -476,7 +533,9 @@ def _norm_row(ord: float) -> tuple[Reduction, tuple[Any, ...]]:
     return rows.PNORM, (float(ord),)
 
 
-def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def vector_norm(
+    x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
     """Return the norm of vectors along dimensions (all elements by default).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vector_norm.html
@@ -488,7 +547,9 @@ def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
     if dtype is not None:
         x = x.to(dtype)
     if not x.dtype.is_floating_point:
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_TYPE_NAMES[x.dtype]}")
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_TYPE_NAMES[x.dtype]}"
+        )
     result = apply(Norm, x, float(ord), _dims("linalg_vector_norm", x, dim), keepdim)
     return result if out is None else into_out("linalg_vector_norm", out, result)
 
@@ -511,7 +572,7 @@ def dist(input: Any, other: Any, p: Any = 2) -> Any:
 
 
 def scatter_chosen(g: Any, indices: Any, dim: int, shape: Any) -> Any:
-    """Return zeros of ``shape`` with ``g`` at ``indices`` along ``dim``: by comparing positions, so nothing can collide."""
+    """Return zeros of ``shape`` with ``g`` at ``indices`` along ``dim``, by comparing positions: nothing collides."""
     return p.where(_positions(indices, dim, shape), g, p.mul(g, 0))
 
 

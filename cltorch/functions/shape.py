@@ -15,12 +15,53 @@ from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
 
 __all__ = [
-    "as_strided", "broadcast_tensors", "broadcast_to", "chunk", "diagonal", "dsplit", "expand", "expand_as", "flatten", "hsplit",
-    "matrix_transpose_H", "matrix_transpose_T", "matrix_transpose_mH", "matrix_transpose_mT", "moveaxis", "movedim", "narrow",
-    "permute", "ravel", "reshape", "reshape_as", "select", "slice_view", "split", "split_with_sizes",
-    "squeeze", "squeeze_", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "tensor_split", "transpose", "transpose_", "unbind",
-    "unflatten", "unfold", "unsqueeze", "unsqueeze_", "unsafe_chunk", "unsafe_split", "view", "view_as", "vsplit",
-]  # fmt: skip
+    "as_strided",
+    "broadcast_tensors",
+    "broadcast_to",
+    "chunk",
+    "diagonal",
+    "dsplit",
+    "expand",
+    "expand_as",
+    "flatten",
+    "hsplit",
+    "matrix_transpose_H",
+    "matrix_transpose_T",
+    "matrix_transpose_mH",
+    "matrix_transpose_mT",
+    "moveaxis",
+    "movedim",
+    "narrow",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "select",
+    "slice_view",
+    "split",
+    "split_with_sizes",
+    "squeeze",
+    "squeeze_",
+    "swapaxes",
+    "swapaxes_",
+    "swapdims",
+    "swapdims_",
+    "t",
+    "t_",
+    "tensor_split",
+    "transpose",
+    "transpose_",
+    "unbind",
+    "unflatten",
+    "unfold",
+    "unsqueeze",
+    "unsqueeze_",
+    "unsafe_chunk",
+    "unsafe_split",
+    "view",
+    "view_as",
+    "vsplit",
+]
 
 
 def sizes_of(given: tuple[Any, ...]) -> tuple[int, ...]:
@@ -37,7 +78,9 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     >>> torch.ones(2, 3).transpose(0, 1).shape
     torch.Size([3, 2])
     """
-    return record_view(input, input.layout.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1))
+    return record_view(
+        input, input.layout.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1)
+    )
 
 
 swapaxes = swapdims = transpose
@@ -79,7 +122,8 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     dst = [wrap_dim(d, n) for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same number of dims as destination ({dst} dims)"
+            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same number "
+            f"of dims as destination ({dst} dims)"
         )
     for what, dims in (("source", src), ("destination", dst)):
         if len(set(dims)) != len(dims):
@@ -134,7 +178,8 @@ def view(input: Any, *shape: Any) -> Any:
     layout = input.layout.view(wanted)
     if layout is None:
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead."
         )
     before = input.layout.shape
     return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
@@ -151,19 +196,30 @@ def _view_dtype(x: Any, t: dtype) -> Any:
         if lay.ndim == 0:
             raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
         if lay.strides[-1] != 1:
-            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got {lay.strides[-1]}")
-        layout = Layout.make((*lay.shape[:-1], lay.shape[-1] * k), (*(s * k for s in lay.strides[:-1]), 1), lay.offset * k)
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got "
+                f"{lay.strides[-1]}"
+            )
+        layout = Layout.make(
+            (*lay.shape[:-1], lay.shape[-1] * k), (*(s * k for s in lay.strides[:-1]), 1), lay.offset * k
+        )
     else:
         k = new // old
         if lay.ndim == 0:
             raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
         if lay.strides[-1] != 1:
-            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got {lay.strides[-1]}")
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got "
+                f"{lay.strides[-1]}"
+            )
         if lay.shape[-1] % k or lay.offset % k or any(s % k for s in lay.strides[:-1]):
             raise RuntimeError(
-                f"self.size(-1) must be divisible by {k} to view {x.dtype} as {t} (different element sizes), but got {lay.shape[-1]}"
+                f"self.size(-1) must be divisible by {k} to view {x.dtype} as {t} (different element sizes), "
+                f"but got {lay.shape[-1]}"
             )
-        layout = Layout.make((*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in lay.strides[:-1]), 1), lay.offset // k)
+        layout = Layout.make(
+            (*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in lay.strides[:-1]), 1), lay.offset // k
+        )
     out = Array.new(x.storage, layout, t)
     out._base = x if x._base is None else x._base
     out._view_version = x.storage.version
@@ -243,7 +299,8 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
         known = shape[d]
     if known != shape[d]:
         raise RuntimeError(
-            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in the input tensor"
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in "
+            "the input tensor"
         )
     return reshape(input, (*shape[:d], *parts, *shape[d + 1 :]))
 
@@ -256,7 +313,9 @@ def expand(input: Any, *sizes: Any) -> Any:
     torch.Size([3, 4])
     """
     before = input.layout.shape
-    return record_view(input, input.layout.expand(sizes_of(sizes)), "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
+    return record_view(
+        input, input.layout.expand(sizes_of(sizes)), "ExpandBackward0", lambda m, g: m.sum_to_size(g, before)
+    )
 
 
 def expand_as(input: Any, other: Any) -> Any:
@@ -329,8 +388,10 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     held = input.storage.nbytes // input.dtype.itemsize
     if layout.extent() > held:
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and itemsize {input.dtype.itemsize} "
-            f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for storage of size {input.storage.nbytes}"
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and "
+            f"itemsize {input.dtype.itemsize} "
+            f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for "
+            f"storage of size {input.storage.nbytes}"
         )
     before = input.layout
     return record_view(input, layout, "AsStridedBackward0", lambda m, g: _as_strided_adjoint(m, g, before, layout))
@@ -342,7 +403,9 @@ def _as_strided_adjoint(m: Any, g: Any, base: Layout, part: Layout) -> Any:
     # several indices of the view mean one element: add up by element, in a fixed order
     positions = m.arange(base.extent(), device=g.device)
     where = m.reshape(raw_view(positions, part), (-1,))
-    flat = m.index_add(m.zeros(base.extent(), dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,)))
+    flat = m.index_add(
+        m.zeros(base.extent(), dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,))
+    )
     return m.contiguous(m.as_strided(flat, base.shape, base.strides, base.offset))
 
 
@@ -381,7 +444,8 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
         sizes = [int(k) for k in split_size_or_sections]
         if sum(sizes) != n or any(k < 0 for k in sizes):
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got split_sizes={sizes}"
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension "
+                f"{dim}), but got split_sizes={sizes}"
             )
     else:
         k = split_size_or_sections
@@ -456,11 +520,19 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
     def f(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         n = input.layout.ndim
         if n < least:
-            raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor with {n} dimensions!")
-        dim = dim_of(n)
-        if isinstance(indices_or_sections, int) and indices_or_sections > 0 and input.layout.shape[dim] % indices_or_sections:
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.layout.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
+                f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, "
+                f"but got a tensor with {n} dimensions!"
+            )
+        dim = dim_of(n)
+        if (
+            isinstance(indices_or_sections, int)
+            and indices_or_sections > 0
+            and input.layout.shape[dim] % indices_or_sections
+        ):
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{input.layout.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
             )
         return tensor_split(input, indices_or_sections, dim)
 
@@ -495,7 +567,9 @@ def matrix_transpose_T(input: Any) -> Any:
 def matrix_transpose_mT(input: Any) -> Any:
     """Return the tensor with its last two dimensions swapped."""
     if input.layout.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+        )
     return transpose(input, -2, -1)
 
 

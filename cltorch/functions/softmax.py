@@ -19,7 +19,9 @@ def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> An
     if dtype is not None:
         input = input.to(dtype)
     if not input.dtype.is_floating_point:
-        raise NotImplementedError(f"\"{name}_kernel_impl\" not implemented for '{str(input.dtype).split('.')[-1].capitalize()}'")
+        raise NotImplementedError(
+            f"\"{name}_kernel_impl\" not implemented for '{str(input.dtype).split('.')[-1].capitalize()}'"
+        )
     result = apply(op, input, wrap_dim(dim, input.layout.ndim))
     return result if out is None else into_out(name, out, result)
 

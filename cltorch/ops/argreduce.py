@@ -51,16 +51,28 @@ def extreme(x: Any, dim: int | None, less: bool, want_values: bool) -> tuple[Any
     items = max(1, min(count, context.caps.compute_units * 8 if context.caps.kind == "cpu" else count))
     per_item = -(-count // items)
     buffers = [x.storage.buf, lay.offset, indices.storage.buf] + ([values.storage.buf] if values is not None else [])
-    kernel.launch((-(-count // per_item),), None if context.caps.kind != "cpu" else (1,), (count, reduced, per_item, ks, rs, *buffers))
+    kernel.launch(
+        (-(-count // per_item),),
+        None if context.caps.kind != "cpu" else (1,),
+        (count, reduced, per_item, ks, rs, *buffers),
+    )
     return values, indices
 
 
 def _kernel(context: Any, t: Any, less: bool, want_values: bool) -> Any:
     name = f"arg{'min' if less else 'max'}" + ("_values" if want_values else "")
     return context.kernel(
-        "argreduce", f"ct_{name}", "lllllblb" + ("b" if want_values else ""), name=name, less=less, X=t.ctype, xtag=t.tag, A=t.compute,
-        floating=t.is_floating_point, values=want_values,
-    )  # fmt: skip
+        "argreduce",
+        f"ct_{name}",
+        "lllllblb" + ("b" if want_values else ""),
+        name=name,
+        less=less,
+        X=t.ctype,
+        xtag=t.tag,
+        A=t.compute,
+        floating=t.is_floating_point,
+        values=want_values,
+    )
 
 
 def _two_stage(context: Any, x: Any, n: int, less: bool) -> Any:
@@ -69,7 +81,11 @@ def _two_stage(context: Any, x: Any, n: int, less: bool) -> Any:
     if rows == 1:
         kernel = _kernel(context, x.dtype, less, False)
         out = empty((), dtypes.int64, x.device)
-        kernel.launch((1,), (1,) if context.caps.kind == "cpu" else None, (1, n, 1, 0, 1, x.storage.buf, x.layout.offset, out.storage.buf))
+        kernel.launch(
+            (1,),
+            (1,) if context.caps.kind == "cpu" else None,
+            (1, n, 1, 0, 1, x.storage.buf, x.layout.offset, out.storage.buf),
+        )
         return out
     table = Array.new(x.storage, Layout.make((rows, n // rows), (n // rows, 1), x.layout.offset), x.dtype)
     values, inner = extreme(table, 1, less, True)
@@ -101,7 +117,10 @@ class MaxDim(Op):
         values, indices = extreme(x, dim, less, True)
         if keepdim:
             lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
-            values, indices = Array.new(values.storage, lay, values.dtype), Array.new(indices.storage, lay, indices.dtype)
+            values, indices = (
+                Array.new(values.storage, lay, values.dtype),
+                Array.new(indices.storage, lay, indices.dtype),
+            )
         c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
         c.save(indices)
         c.non_differentiable(indices)

@@ -47,7 +47,9 @@ class Array:
 def check_dtype(t: dtype, dev: device) -> None:
     """Raise DeviceError where a device cannot hold a dtype."""
     if t is float64 and dev.type == "cl" and not dev.context.caps.fp64:
-        raise DeviceError(f"{dev.context.name} has no double precision (cl_khr_fp64): float64 tensors are not possible on it")
+        raise DeviceError(
+            f"{dev.context.name} has no double precision (cl_khr_fp64): float64 tensors are not possible on it"
+        )
 
 
 def empty(shape: Sequence[int], dtype: dtype, dev: device) -> Any:

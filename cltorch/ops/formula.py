@@ -330,7 +330,9 @@ class Host:
         if kind.kind == "f":
             return np.power(a, b)
         safe = np.power(a, np.where(np.asarray(b) < 0, 0, b))
-        small = np.where(np.asarray(a) == 1, 1, np.where(np.asarray(a) == -1, np.where(np.asarray(b) % 2 != 0, -1, 1), 0))
+        small = np.where(
+            np.asarray(a) == 1, 1, np.where(np.asarray(a) == -1, np.where(np.asarray(b) % 2 != 0, -1, 1), 0)
+        )
         return np.where(np.asarray(b) < 0, small, safe).astype(kind)
 
     def __getattr__(self, name: str) -> Any:

@@ -65,7 +65,20 @@ class Problem:
             # every matrix of the batch meets the same B: where A's rows follow each other evenly, it is one tall matrix
             sizes, (tall, wide) = coalesce((*batch, m), rows, i.strides[:-1])
             if len(sizes) == 1:
-                return Problem._make(sizes[0], n, k, (tall[0], a.strides[-1]), b.strides, (wide[0], i.strides[-1]), [], [], [], [], addend, out)
+                return Problem._make(
+                    sizes[0],
+                    n,
+                    k,
+                    (tall[0], a.strides[-1]),
+                    b.strides,
+                    (wide[0], i.strides[-1]),
+                    [],
+                    [],
+                    [],
+                    [],
+                    addend,
+                    out,
+                )
         else:
             others = list(b.expand((*batch, k, n)).strides[:-2])
         sizes, (sa, sb, si) = coalesce(batch, rows[:-1], others, i.strides[:-2])
@@ -78,7 +91,9 @@ class Problem:
     ) -> Problem:  # fmt: skip
         for size in (m, n, k):
             if size >= _LIMIT:
-                raise RuntimeError(f"matrix product: a dimension of {size} is too large, at most {_LIMIT - 1} is supported")
+                raise RuntimeError(
+                    f"matrix product: a dimension of {size} is too large, at most {_LIMIT - 1} is supported"
+                )
         sizes, sa, sb, si = ([fill] * (2 - len(s)) + s for fill, s in ((1, sizes), (0, sa), (0, sb), (0, si)))
         *outer, n0, n1 = sizes
         each = n0 * n1 * m * n
@@ -87,13 +102,34 @@ class Problem:
             for number, at in enumerate(cartesian(*map(range, outer)))
         )
         return Problem(
-            m, n, k, a[0], a[1], b[0], b[1], i[0], i[1], n0 * n1, n1, (sa[-2], sa[-1]), (sb[-2], sb[-1]), (si[-2], si[-1]),
-            addend is not None, out, repeats,
-        )  # fmt: skip
+            m,
+            n,
+            k,
+            a[0],
+            a[1],
+            b[0],
+            b[1],
+            i[0],
+            i[1],
+            n0 * n1,
+            n1,
+            (sa[-2], sa[-1]),
+            (sb[-2], sb[-1]),
+            (si[-2], si[-1]),
+            addend is not None,
+            out,
+            repeats,
+        )
 
 
 def product(
-    a: Any, b: Any, addend: Any = None, alpha: float = 1, beta: float = 1, transpose_a: bool = False, transpose_b: bool = False
+    a: Any,
+    b: Any,
+    addend: Any = None,
+    alpha: float = 1,
+    beta: float = 1,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
 ) -> Any:
     """Return ``alpha * a @ b + beta * addend`` as a new Array.
 
@@ -108,7 +144,15 @@ def product(
     if dev.type == "cpu":
         return _on_host(a, b, addend, alpha, beta, transpose_a, transpose_b)
     context = dev.context
-    key = ("product", t, a.layout.key, b.layout.key, None if addend is None else addend.layout.key, transpose_a, transpose_b)
+    key = (
+        "product",
+        t,
+        a.layout.key,
+        b.layout.key,
+        None if addend is None else addend.layout.key,
+        transpose_a,
+        transpose_b,
+    )
     plan = context.ready.get(key)
     if plan is None:
         third = None if addend is None else addend.layout
@@ -120,7 +164,14 @@ Plan = Callable[[Any, Any, Any, Any, Any], Any]
 
 
 def make_plan(
-    context: Any, t: dtype, a: Layout, b: Layout, addend: Layout | None, transpose_a: bool, transpose_b: bool, variant: str = ""
+    context: Any,
+    t: dtype,
+    a: Layout,
+    b: Layout,
+    addend: Layout | None,
+    transpose_a: bool,
+    transpose_b: bool,
+    variant: str = "",
 ) -> Plan:
     """Choose and prepare the launches of a product; ``variant`` ("cpu", "gpu") overrides the device's kind."""
     p = Problem.of(a, b, addend, transpose_a, transpose_b)

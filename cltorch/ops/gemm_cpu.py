@@ -1,4 +1,4 @@
-"""Launch plans of matrix products on CPU-class devices: tile sizes, and the division of the work (kernels/matmul.cl)."""
+"""Launch plans of matrix products on CPU-class devices: tile sizes and division of the work (kernels/matmul.cl)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     addend = int(p.addend)
     one = (1, 1, 1)
 
-    def run(a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any) -> None:
+    def run(
+        a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any
+    ) -> None:
         if pack is not None:
             packed = context.alloc(room)
             pack.launch(pack_size, one, (a, packed.buf, a_off, *pack_tail))
@@ -121,7 +123,17 @@ def divide(m: int, n: int, kc: int, batch: int, w: Tile, units: int, itemsize: i
 
 
 def _finish_time(
-    m: int, n: int, groups: int, span: int, cuts: int, chunk: int, batch: int, kc: int, w: Tile, units: int, itemsize: int
+    m: int,
+    n: int,
+    groups: int,
+    span: int,
+    cuts: int,
+    chunk: int,
+    batch: int,
+    kc: int,
+    w: Tile,
+    units: int,
+    itemsize: int,
 ) -> float:
     """Estimate when the last core ends, in elements of C (times K)."""
     # packing an element of B costs as much as this many rows; reading an element of A again, as this many columns

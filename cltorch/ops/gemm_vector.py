@@ -37,11 +37,29 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     number = NUMBER.get(ctype, "i")
     params = {"ti": t.name, "to": t.name, "vw": vw, "run": _RUN, "room": _ROOM, "group": group}
     kernel = context.kernel(
-        "matmul_vector", "ct_mv_columns" if columns else "ct_mv_rows", f"{'b' * 5}{'l' * 7}i{'l' * 5}i{'l' * 6}i{number * 2}", **params
+        "matmul_vector",
+        "ct_mv_columns" if columns else "ct_mv_rows",
+        f"{'b' * 5}{'l' * 7}i{'l' * 5}i{'l' * 6}i{number * 2}",
+        **params,
     )
     local = (group or 1, 1, 1)
     size = (-(-rows // chunk) * local[0], parts, p.batch)
-    middle = (rows, p.k, part, parts, chunk, a_row, a_k, x_k, i_row, p.inner, *a_batch, *x_batch, *p.i_batch, int(p.addend))
+    middle = (
+        rows,
+        p.k,
+        part,
+        parts,
+        chunk,
+        a_row,
+        a_k,
+        x_k,
+        i_row,
+        p.inner,
+        *a_batch,
+        *x_batch,
+        *p.i_batch,
+        int(p.addend),
+    )
     room = rows * parts * p.batch * itemsize if parts > 1 else 0
     finish = None
     if room:
@@ -50,7 +68,9 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
         finish_size = (-(-rows // share), 1, p.batch)
         finish_tail = (rows, parts, share, i_row, p.inner, *p.i_batch, int(p.addend))
 
-    def run(a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any) -> None:
+    def run(
+        a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any
+    ) -> None:
         if swap:
             a, b, a_off, b_off = b, a, b_off, a_off
         sums = context.alloc(room) if room else None

@@ -54,9 +54,16 @@ def _launch(mode: str, x: Any, indices: Sequence[Any], v: Any) -> None:
         return
     context = x.device.context
     kernel = context.kernel(
-        "index", f"ct_index_{mode}", "llll" + "bl" + "bll" + "b" + "bll" * k + "ll" * len(sizes), name=f"index_{mode}", mode=mode, K=k,
-        RR=len(sizes), X=x.dtype.ctype, xtag=x.dtype.tag,
-    )  # fmt: skip
+        "index",
+        f"ct_index_{mode}",
+        "llll" + "bl" + "bll" + "b" + "bll" * k + "ll" * len(sizes),
+        name=f"index_{mode}",
+        mode=mode,
+        K=k,
+        RR=len(sizes),
+        X=x.dtype.ctype,
+        xtag=x.dtype.tag,
+    )
     cpu = context.caps.kind == "cpu"
     if mode == "add":
         span = max(16, -(-slice_ // (context.caps.compute_units * 4))) if cpu else 1
@@ -66,7 +73,18 @@ def _launch(mode: str, x: Any, indices: Sequence[Any], v: Any) -> None:
         items = max(1, min(count, context.caps.compute_units * 8, -(-count * slice_ // 4096))) if cpu else count
         per_item = -(-count // items)
         size = -(-count // per_item)
-    args: list[Any] = [count, slice_, per_item, span, x.storage.buf, lay.offset, v.storage.buf, slice_, 1, fault_flag(context).buf]
+    args: list[Any] = [
+        count,
+        slice_,
+        per_item,
+        span,
+        x.storage.buf,
+        lay.offset,
+        v.storage.buf,
+        slice_,
+        1,
+        fault_flag(context).buf,
+    ]
     for i, index in enumerate(indices):
         args += [index.storage.buf, lay.shape[i], lay.strides[i]]
     for n, s in zip(sizes, strides, strict=True):
@@ -127,22 +145,42 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
     index_lay = index.layout
     others = [d for d in range(index_lay.ndim) if d != dim]
     sizes, steps = coalesce(
-        [index_lay.shape[d] for d in others], *([lay.strides[d] for d in others] for lay in (x.layout, index_lay, v.layout))
+        [index_lay.shape[d] for d in others],
+        *([lay.strides[d] for d in others] for lay in (x.layout, index_lay, v.layout)),
     )
     context = x.device.context
     cpu = context.caps.kind == "cpu"
     lines, length = math.prod(sizes), index_lay.shape[dim]
     acc = dtypes.float32 if x.dtype.compute == "float" else x.dtype
     kernel = context.kernel(
-        "gather", f"ct_{mode}_along", "lllllll" + "blblblb" + "llll" * len(sizes), name=f"{mode}_along", mode=mode, R=len(sizes),
-        X=x.dtype.ctype, xtag=x.dtype.tag, A=acc.compute,
-    )  # fmt: skip
+        "gather",
+        f"ct_{mode}_along",
+        "lllllll" + "blblblb" + "llll" * len(sizes),
+        name=f"{mode}_along",
+        mode=mode,
+        R=len(sizes),
+        X=x.dtype.ctype,
+        xtag=x.dtype.tag,
+        A=acc.compute,
+    )
     items = max(1, min(lines, context.caps.compute_units * 8, -(-lines * length // 4096))) if cpu else lines
     per_item = -(-lines // items)
     args: list[Any] = [
-        lines, length, per_item, n, x.layout.strides[dim], index_lay.strides[dim], v.layout.strides[dim], x.storage.buf, x.layout.offset,
-        index.storage.buf, index_lay.offset, v.storage.buf, v.layout.offset, fault_flag(context).buf,
-    ]  # fmt: skip
+        lines,
+        length,
+        per_item,
+        n,
+        x.layout.strides[dim],
+        index_lay.strides[dim],
+        v.layout.strides[dim],
+        x.storage.buf,
+        x.layout.offset,
+        index.storage.buf,
+        index_lay.offset,
+        v.storage.buf,
+        v.layout.offset,
+        fault_flag(context).buf,
+    ]
     for i, size in enumerate(sizes):
         args += [size, steps[0][i], steps[1][i], steps[2][i]]
     kernel.launch((-(-lines // per_item),), (1,) if cpu else None, args)
@@ -173,7 +211,11 @@ def nonzero(x: Any) -> Any:
     """Return the coordinates of the nonzero elements, int64 [count, ndim]; waits for the device."""
     lay = x.layout
     if x.device.type == "cpu":
-        found = np.stack(np.nonzero(host_compute(x)), 1) if lay.ndim else np.zeros((int(bool(host_compute(x))), 0), np.int64)
+        found = (
+            np.stack(np.nonzero(host_compute(x)), 1)
+            if lay.ndim
+            else np.zeros((int(bool(host_compute(x))), 0), np.int64)
+        )
         return from_host(found.astype(np.int64).reshape(-1, lay.ndim), dtypes.int64, x.device)
     if not lay.contiguous:
         fresh = empty(lay.shape, x.dtype, x.device)
@@ -198,9 +240,17 @@ def nonzero(x: Any) -> Any:
         starts = np.concatenate([[0], np.cumsum(found)[:-1]]).astype(np.int64)
         context.write(counts.buf, starts.view(np.uint8), owned=True)
         write = context.kernel(
-            "nonzero", "ct_nonzero_write", "llblbb" + "l" * lay.ndim, name="nonzero_write", mode="write", ndim=lay.ndim, **types
+            "nonzero",
+            "ct_nonzero_write",
+            "llblbb" + "l" * lay.ndim,
+            name="nonzero_write",
+            mode="write",
+            ndim=lay.ndim,
+            **types,
         )
-        write.launch((chunks,), group, (n, chunk, x.storage.buf, x.layout.offset, counts.buf, out.storage.buf, *lay.shape))
+        write.launch(
+            (chunks,), group, (n, chunk, x.storage.buf, x.layout.offset, counts.buf, out.storage.buf, *lay.shape)
+        )
     return out
 
 
@@ -323,5 +373,6 @@ class Cat(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return None, *(
-            m.narrow(g, c.dim, at, n).to(t) if need else None for (at, n, t), need in zip(c.parts, c.needs[1:], strict=True)
+            m.narrow(g, c.dim, at, n).to(t) if need else None
+            for (at, n, t), need in zip(c.parts, c.needs[1:], strict=True)
         )

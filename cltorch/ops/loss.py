@@ -33,9 +33,20 @@ def _kernel(context: Any, mode: str, x: Any, target: Any, weighted: bool, reduct
         "backward": "lllll" + number + "bb" + ("b" if weighted else "") + "bbb",
     }[mode]
     return context.kernel(
-        "loss", f"ct_{name}", args, name=name, mode=mode, A=a, X=x.dtype.ctype, xtag=x.dtype.tag, I=target.dtype.ctype, weighted=weighted,
-        each=reduction == "none", mean=reduction == "mean", softmax=softmax,
-    )  # fmt: skip
+        "loss",
+        f"ct_{name}",
+        args,
+        name=name,
+        mode=mode,
+        A=a,
+        X=x.dtype.ctype,
+        xtag=x.dtype.tag,
+        I=target.dtype.ctype,
+        weighted=weighted,
+        each=reduction == "none",
+        mean=reduction == "mean",
+        softmax=softmax,
+    )
 
 
 def forward(logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> tuple[Any, Any]:
@@ -58,9 +69,22 @@ def forward(logp: Any, target: Any, weight: Any, ignore: int, reduction: str, sm
         losses = empty((max(size[0], 1),), acc, logp.device)
     if count:
         kernel.launch(
-            size, group,
-            (outer, classes, inner, per_item, ignore, smooth, logp.storage.buf, target.storage.buf, *extra, losses.storage.buf, weights.storage.buf),
-        )  # fmt: skip
+            size,
+            group,
+            (
+                outer,
+                classes,
+                inner,
+                per_item,
+                ignore,
+                smooth,
+                logp.storage.buf,
+                target.storage.buf,
+                *extra,
+                losses.storage.buf,
+                weights.storage.buf,
+            ),
+        )
     if reduction != "none":
         finish = _kernel(context, "finish", logp, target, False, reduction, False)
         finish.launch((1,), (1,), (size[0] if count else 0, losses.storage.buf, weights.storage.buf, out.storage.buf))
@@ -83,12 +107,23 @@ def backward(
     if g.layout.offset:
         g = _fresh(g)
     kernel.launch(
-        size, group,
+        size,
+        group,
         (
-            outer, classes, inner, per_item, ignore, smooth, logp.storage.buf, target.storage.buf, *extra, g.storage.buf, weights.storage.buf,
+            outer,
+            classes,
+            inner,
+            per_item,
+            ignore,
+            smooth,
+            logp.storage.buf,
+            target.storage.buf,
+            *extra,
+            g.storage.buf,
+            weights.storage.buf,
             out.storage.buf,
         ),
-    )  # fmt: skip
+    )
     return out
 
 
@@ -104,7 +139,9 @@ def _fresh(x: Any) -> Any:
     return dense(x)
 
 
-def _host_forward(logp: np.ndarray, t: np.ndarray, w: np.ndarray, ignore: int, smooth: float) -> tuple[np.ndarray, np.ndarray]:
+def _host_forward(
+    logp: np.ndarray, t: np.ndarray, w: np.ndarray, ignore: int, smooth: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (loss per line, weight per line)."""
     classes = logp.shape[1]
     kept = t != ignore
@@ -138,7 +175,9 @@ class Nll(Op):
             loss, heavy = _host_forward(a, t, w, ignore, smooth)
             total = heavy.sum()
             with np.errstate(all="ignore"):
-                value = {"none": loss.reshape(target.layout.shape), "sum": loss.sum(), "mean": loss.sum() / total}[reduction]
+                value = {"none": loss.reshape(target.layout.shape), "sum": loss.sum(), "mean": loss.sum() / total}[
+                    reduction
+                ]
             weights = from_host(np.asarray([total]), compute_dtype(x.dtype), x.device)
             c.save(x if cls.softmax else None, logp, target, weight, weights)
             return from_host(np.asarray(value, a.dtype), x.dtype, x.device)
@@ -161,7 +200,17 @@ class Nll(Op):
 
 
 def _composed(
-    m: Any, g: Any, x: Any, logp: Any, target: Any, weight: Any, weights: Any, ignore: int, reduction: str, smooth: float, softmax: bool
+    m: Any,
+    g: Any,
+    x: Any,
+    logp: Any,
+    target: Any,
+    weight: Any,
+    weights: Any,
+    ignore: int,
+    reduction: str,
+    smooth: float,
+    softmax: bool,
 ) -> Any:
     """Return the same gradient from differentiable functions."""
     shape = logp.layout.shape

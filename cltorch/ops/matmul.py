@@ -117,7 +117,9 @@ class Linear(Op):
         if c.needs[1] or c.needs[2]:
             rows = m.reshape(g, (-1, g.layout.shape[-1])) if g.layout.ndim != 2 else g
             if c.needs[1]:
-                gw = m.matrix_product(rows, m.reshape(x, (-1, x.layout.shape[-1])) if x.layout.ndim != 2 else x, True, False)
+                gw = m.matrix_product(
+                    rows, m.reshape(x, (-1, x.layout.shape[-1])) if x.layout.ndim != 2 else x, True, False
+                )
             if c.needs[2]:
                 gb = m.sum(rows, 0)
         return gx, gw, gb

@@ -10,7 +10,15 @@ from cltorch.layout import Layout, coalesce
 from cltorch.ops.formula import Symbol, trace
 
 _VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
-_MASK = {"float": "int", "double": "long", "int": "int", "long": "long", "short": "short", "char": "char", "uchar": "char"}
+_MASK = {
+    "float": "int",
+    "double": "long",
+    "int": "int",
+    "long": "long",
+    "short": "short",
+    "char": "char",
+    "uchar": "char",
+}
 _LETTER = {"float": "f", "double": "d"}
 _GROUP = 256
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
@@ -48,7 +56,11 @@ def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
 
 
 def specialise(
-    context: Any, formula: Any, compute: dtype, outs: Sequence[tuple[Layout, dtype]], ins: Sequence[tuple[Layout, dtype] | None]
+    context: Any,
+    formula: Any,
+    compute: dtype,
+    outs: Sequence[tuple[Layout, dtype]],
+    ins: Sequence[tuple[Layout, dtype] | None],
 ) -> tuple[Any, Any, Any, Any]:
     """Return (kernel, global size, local size, leading arguments) for operands of these layouts and dtypes.
 
@@ -65,7 +77,9 @@ def specialise(
     n = outs[0][0].numel
     ctype = compute.compute
     width = 4 if gpu else _VECTOR[ctype]
-    statements, results, tracer = trace(formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params)
+    statements, results, tracer = trace(
+        formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params
+    )
     texts = tuple((r.text, r.mask) if isinstance(r, Symbol) else (tracer.literal(r), False) for r in results)
     inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
     if flat:
@@ -82,10 +96,14 @@ def specialise(
         "M": _MASK[ctype],
         "P": "long" if number == "l" else ctype,
         "ins": tuple(
-            ("", "", False, "") if x is None else (x[1].tag, x[1].ctype, i in formula.masks, "" if mode == "items" else next(in_inner))
+            ("", "", False, "")
+            if x is None
+            else (x[1].tag, x[1].ctype, i in formula.masks, "" if mode == "items" else next(in_inner))
             for i, x in enumerate(ins)
         ),
-        "outs": tuple((t.tag, t.ctype, "" if mode == "items" else c) for (_, t), c in zip(outs, out_inner, strict=True)),
+        "outs": tuple(
+            (t.tag, t.ctype, "" if mode == "items" else c) for (_, t), c in zip(outs, out_inner, strict=True)
+        ),
         "results": texts,
         "statements": tuple(statements),
         "params": formula.params,
@@ -134,5 +152,3 @@ def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
 def _broadcast_strides(lay: Layout, shape: Sequence[int]) -> list[int]:
     lead = len(shape) - lay.ndim
     return [0] * lead + [0 if n == 1 else s for n, s in zip(lay.shape, lay.strides, strict=True)]
-
-

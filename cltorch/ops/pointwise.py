@@ -27,6 +27,11 @@ BITWISE = "bitwise"  # integers and bool only
 SIGNED = "signed"  # the promoted dtype, which must not be bool
 REAL = "real"  # floating-point functions of integers that leave integers as they are (floor, round, …)
 
+# where PyTorch has the function
+TORCH = "torch"  # torch.name, and a method of Tensor
+FUNCTIONAL = "functional"  # torch.nn.functional.name only
+INNER = "inner"  # a part of another function
+
 
 class Formula:
     """A traced function with a name; ``masks`` are the operands used as conditions (bool Arrays)."""
@@ -55,13 +60,17 @@ def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
                 dev = x.device
             elif not (x.device is CPU and x.layout.ndim == 0):
                 raise RuntimeError(
-                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {x.device}! (in {name})"
+                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and "
+                    f"{x.device}! (in {name})"
                 )
     return dev, [
-        from_host(to_numpy(x), x.dtype, dev) if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
-        else _bits_to(x, dev) if isinstance(x, Array) and x.device is not dev else x
+        from_host(to_numpy(x), x.dtype, dev)
+        if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
+        else _bits_to(x, dev)
+        if isinstance(x, Array) and x.device is not dev
+        else x
         for x in operands
-    ]  # fmt: skip
+    ]
 
 
 def _bits_to(x: Any, dev: Any) -> Any:
@@ -71,7 +80,12 @@ def _bits_to(x: Any, dev: Any) -> Any:
 
 
 def run(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], out_dtypes: Sequence[dtype], shape: Sequence[int]
+    formula: Formula,
+    compute: dtype,
+    operands: Sequence[Any],
+    params: Sequence[Any],
+    out_dtypes: Sequence[dtype],
+    shape: Sequence[int],
 ) -> list[Any]:
     """Compute a formula into new Arrays of these dtypes; operands lie on one device or are numbers."""
     arrays = [x for x in operands if isinstance(x, Array)]
@@ -86,7 +100,9 @@ def run(
     return outs
 
 
-def run_into(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
+def run_into(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> None:
     """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
     if outs[0].device.type == "cpu":
         results = _host_values(formula, compute, operands, params)
@@ -96,7 +112,9 @@ def run_into(formula: Formula, compute: dtype, operands: Sequence[Any], params: 
     _launch(formula, compute, operands, params, outs)
 
 
-def _launch(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
+def _launch(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> None:
     if outs[0].layout.numel == 0:
         return
     context = outs[0].device.context
@@ -147,7 +165,12 @@ def _number(x: Any, wide: np.dtype) -> Any:
 
 
 def _run_host(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], out_dtypes: Sequence[dtype], shape: Sequence[int]
+    formula: Formula,
+    compute: dtype,
+    operands: Sequence[Any],
+    params: Sequence[Any],
+    out_dtypes: Sequence[dtype],
+    shape: Sequence[int],
 ) -> list[Any]:
     layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
     outs = []
@@ -171,19 +194,33 @@ class Pointwise:
     args      names of the operands, as PyTorch's documentation has them
     params    {name: default} of further numbers
     masks     operands that are conditions
-    ref       the independent reference for tests: a function of NumPy arrays (name in numpy or scipy.special, or callable)
+    ref       the independent reference for tests: a name in numpy or scipy.special, or a function of arrays
     domain    (low, high) from which tests draw operands
     node      stem of the grad_fn's name where it is not the name in CamelCase
+    scope     where PyTorch has the function (TORCH, FUNCTIONAL, INNER)
     """
 
     def __init__(
-        self, name: str, rule: str, fwd: Callable[..., Any], vjp: Callable[..., Any] | None = None, *, args: str = "input",
-        params: dict[str, Any] | None = None, masks: Sequence[int] = (), ref: Any = None, domain: tuple[float, float] = (-3.0, 3.0),
-        node: str | None = None, doc: str = "", inplace: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        rule: str,
+        fwd: Callable[..., Any],
+        vjp: Callable[..., Any] | None = None,
+        *,
+        args: str = "input",
+        params: dict[str, Any] | None = None,
+        masks: Sequence[int] = (),
+        ref: Any = None,
+        domain: tuple[float, float] = (-3.0, 3.0),
+        node: str | None = None,
+        doc: str = "",
+        inplace: bool = True,
+        scope: str = TORCH,
+    ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
+        self.scope = scope
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
@@ -199,11 +236,9 @@ class Pointwise:
         if rule is FLOAT and not common.is_floating_point:
             common = dtypes.get_default_dtype()
         elif rule is BITWISE and common.is_floating_point:
-            raise NotImplementedError(f'"{self.name}" not implemented for \'{_TYPE_NAMES[common]}\'')
+            raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
         elif rule is SIGNED and common is dtypes.bool_:
-            raise RuntimeError(
-                f"{_BOOL_REFUSALS.get(self.name, self.name + ' is not supported for a bool tensor.')}"
-            )
+            raise RuntimeError(f"{_BOOL_REFUSALS.get(self.name, self.name + ' is not supported for a bool tensor.')}")
         return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
 
     def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
@@ -217,7 +252,9 @@ class Pointwise:
                 key = (self, x.layout.key, x.dtype)
                 plan = dev.context.ready.get(key)
                 if plan is not None:
-                    out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                    out = Array.new(
+                        dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
+                    )
                     plan.kernel.launch(
                         plan.global_size, plan.local_size,
                         (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, *params),
@@ -230,11 +267,23 @@ class Pointwise:
                         key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
                         plan = dev.context.ready.get(key)
                         if plan is not None:
-                            out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                            out = Array.new(
+                                dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
+                            )
                             plan.kernel.launch(
-                                plan.global_size, plan.local_size,
-                                (*plan.pre, out.storage.buf, x.storage.buf, y.storage.buf, 0, x.layout.offset, y.layout.offset, *params),
-                            )  # fmt: skip
+                                plan.global_size,
+                                plan.local_size,
+                                (
+                                    *plan.pre,
+                                    out.storage.buf,
+                                    x.storage.buf,
+                                    y.storage.buf,
+                                    0,
+                                    x.layout.offset,
+                                    y.layout.offset,
+                                    *params,
+                                ),
+                            )
                             return out
                     else:
                         key = None
@@ -242,7 +291,9 @@ class Pointwise:
                     key = (self, x.layout.key, x.dtype, y.__class__)
                     plan = dev.context.ready.get(key)
                     if plan is not None:
-                        out = Array.new(dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes)
+                        out = Array.new(
+                            dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
+                        )
                         plan.kernel.launch(
                             plan.global_size, plan.local_size,
                             (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, y, *params),
@@ -260,8 +311,11 @@ class Pointwise:
         shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
         (out,) = run(self.formula, compute, operands, params, (out_dtype,), shape)
         # a plan passes numbers as they come: only where their type fits the kernel's (int operands of int kernels, …)
-        plain = all(isinstance(p, float if compute.is_floating_point else int) or (compute.is_floating_point and isinstance(p, int)) for p in
-                    (*params, *(x for x in operands if not isinstance(x, Array))))  # fmt: skip
+        plain = all(
+            isinstance(p, float if compute.is_floating_point else int)
+            or (compute.is_floating_point and isinstance(p, int))
+            for p in (*params, *(x for x in operands if not isinstance(x, Array)))
+        )
         if key is not None and plain and out.layout.numel and _fits(key, compute):
             found = specialise(
                 dev.context, self.formula, compute, [(out.layout, out_dtype)],
@@ -283,13 +337,12 @@ class Pointwise:
         compute, out_dtype = self.types(operands)
         if not dtypes.can_cast(out_dtype, out.dtype):
             raise RuntimeError(
-                f"result type {_TYPE_NAMES[out_dtype]} can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}"
+                f"result type {_TYPE_NAMES[out_dtype]} can't be cast to the desired output type "
+                f"{_TYPE_NAMES[out.dtype]}"
             )
         shape = broadcast_shapes(out.shape, *(x.shape for x in operands if isinstance(x, Array)))
         if tuple(shape) != tuple(out.shape):
-            raise RuntimeError(
-                f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}"
-            )
+            raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}")
         check_overlap(out, operands)
         run_into(self.formula, compute, operands, params, (out,))
 
@@ -318,7 +371,12 @@ class Pointwise:
         return found
 
     def gradients(
-        self, needs: tuple[bool, ...], g: Any, values: Sequence[Any], params: Sequence[Any], in_dtypes: Sequence[dtype | None]
+        self,
+        needs: tuple[bool, ...],
+        g: Any,
+        values: Sequence[Any],
+        params: Sequence[Any],
+        in_dtypes: Sequence[dtype | None],
     ) -> list[Any]:
         """Return one gradient per needed operand, of the broadcast shape, computed by one fused kernel.
 
@@ -353,7 +411,8 @@ def check_overlap(out: Any, operands: Sequence[Any]) -> None:
             same = x.layout.offset == lo and x.layout.key == out.layout.key
             if not same and x.layout.offset < hi and lo < x.layout.extent() and x.layout.numel and out.layout.numel:
                 raise RuntimeError(
-                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+                    "to a single "
                     "memory location. Please clone() the tensor before performing the operation."
                 )
 
@@ -363,10 +422,20 @@ def _same_bytes(a: Any, b: Any) -> bool:
 
 
 _TYPE_NAMES = {
-    dtypes.bool_: "Bool", dtypes.uint8: "Byte", dtypes.int8: "Char", dtypes.int16: "Short", dtypes.int32: "Int", dtypes.int64: "Long",
-    dtypes.float16: "Half", dtypes.bfloat16: "BFloat16", dtypes.float32: "Float", dtypes.float64: "Double",
-}  # fmt: skip
+    dtypes.bool_: "Bool",
+    dtypes.uint8: "Byte",
+    dtypes.int8: "Char",
+    dtypes.int16: "Short",
+    dtypes.int32: "Int",
+    dtypes.int64: "Long",
+    dtypes.float16: "Half",
+    dtypes.bfloat16: "BFloat16",
+    dtypes.float32: "Float",
+    dtypes.float64: "Double",
+}
 _BOOL_REFUSALS = {
-    "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.",
-    "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.",
+    "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+    "operator instead.",
+    "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+    "the `~` or `logical_not()` operator instead.",
 }

@@ -27,14 +27,21 @@ class Reduction:
     """Declare a reduction.
 
     ``map(m, x, aux, *params)`` is applied to each element, ``combine(m, a, b)`` joins two accumulators, ``identity`` is
-    the accumulator of nothing, ``finish(m, acc, *params)`` makes the result. ``host(x, axes, *params)`` computes the same in
-    NumPy. ``aux`` tells that map reads one value per result (a mean, a maximum).
+    the accumulator of nothing, ``finish(m, acc, *params)`` makes the result. ``host(x, axes, *params)`` computes the
+    same in NumPy. ``aux`` tells that map reads one value per result (a mean, a maximum).
     """
 
     def __init__(
-        self, name: str, map: Callable[..., Any], combine: Callable[..., Any], identity: float, host: Callable[..., Any],
-        finish: Callable[..., Any] | None = None, params: int = 0, aux: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        map: Callable[..., Any],
+        combine: Callable[..., Any],
+        identity: float,
+        host: Callable[..., Any],
+        finish: Callable[..., Any] | None = None,
+        params: int = 0,
+        aux: bool = False,
+    ) -> None:
         self.name, self.map, self.combine, self.identity, self.host = name, map, combine, identity, host
         self.finish = finish or (lambda m, x, *p: x)
         self.params, self.aux = params, aux
@@ -53,23 +60,44 @@ MEAN = Reduction("mean", _same, _add, 0, lambda x, ax, n: x.sum(ax) / n, lambda 
 PROD = Reduction("prod", _same, lambda m, a, b: a * b, 1, lambda x, ax: x.prod(ax))
 AMAX = Reduction("amax", _same, lambda m, a, b: m.maximum(a, b), -math.inf, lambda x, ax: x.max(ax))
 AMIN = Reduction("amin", _same, lambda m, a, b: m.minimum(a, b), math.inf, lambda x, ax: x.min(ax))
-ANY = Reduction("any", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: (x != 0).any(ax))
-ALL = Reduction("all", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.minimum(a, b), 1, lambda x, ax: (x != 0).all(ax))
-COUNT = Reduction("count_nonzero", lambda m, x, a: m.where(x != 0, 1, 0), _add, 0, lambda x, ax: np.count_nonzero(x, axis=ax))
+ANY = Reduction(
+    "any", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: (x != 0).any(ax)
+)
+ALL = Reduction(
+    "all", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.minimum(a, b), 1, lambda x, ax: (x != 0).all(ax)
+)
+COUNT = Reduction(
+    "count_nonzero", lambda m, x, a: m.where(x != 0, 1, 0), _add, 0, lambda x, ax: np.count_nonzero(x, axis=ax)
+)
 NANSUM = Reduction("nansum", lambda m, x, a: m.where(x != x, 0, x), _add, 0, lambda x, ax: np.nansum(x, ax))
 SQUARES = Reduction(
     "sum_squares", lambda m, x, a: x * x, _add, 0, lambda x, ax: np.sqrt((x * x).sum(ax)), lambda m, s: m.sqrt(s)
 )
 ABSSUM = Reduction("sum_abs", lambda m, x, a: m.abs(x), _add, 0, lambda x, ax: np.abs(x).sum(ax))
-ABSMAX = Reduction("max_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: np.abs(x).max(ax, initial=0))
-ABSMIN = Reduction("min_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.minimum(a, b), math.inf, lambda x, ax: np.abs(x).min(ax))
+ABSMAX = Reduction(
+    "max_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: np.abs(x).max(ax, initial=0)
+)
+ABSMIN = Reduction(
+    "min_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.minimum(a, b), math.inf, lambda x, ax: np.abs(x).min(ax)
+)
 PNORM = Reduction(
     "p_norm", lambda m, x, a, p: m.pow(m.abs(x), p), _add, 0, lambda x, ax, p: (np.abs(x) ** p).sum(ax) ** (1 / p),
     lambda m, s, p: m.pow(s, 1 / p), params=1,
 )  # fmt: skip
 # centred sums: aux is the mean (var) or the maximum (logsumexp) of each result's elements
-VAR = Reduction("var", lambda m, x, mean, n: (x - mean) * (x - mean), _add, 0, lambda x, ax, n: None, lambda m, s, n: s / n, params=1, aux=True)
-EXPSUM = Reduction("sum_exp", lambda m, x, hi: m.exp(x - hi), _add, 0, lambda x, ax: None, lambda m, s: m.log(s), aux=True)
+VAR = Reduction(
+    "var",
+    lambda m, x, mean, n: (x - mean) * (x - mean),
+    _add,
+    0,
+    lambda x, ax, n: None,
+    lambda m, s, n: s / n,
+    params=1,
+    aux=True,
+)
+EXPSUM = Reduction(
+    "sum_exp", lambda m, x, hi: m.exp(x - hi), _add, 0, lambda x, ax: None, lambda m, s: m.log(s), aux=True
+)
 
 
 def accumulation(t: dtype) -> dtype:
@@ -86,13 +114,21 @@ def kept_shape(shape: Sequence[int], dims: Sequence[int], keepdim: bool) -> tupl
     return tuple(n for i, n in enumerate(shape) if i not in dims)
 
 
-def reduce(row: Reduction, x: Any, dims: Sequence[int], out_dtype: dtype, params: Sequence[Any] = (), aux: Any = None) -> Any:
+def reduce(
+    row: Reduction, x: Any, dims: Sequence[int], out_dtype: dtype, params: Sequence[Any] = (), aux: Any = None
+) -> Any:
     """Return the reduction of an Array over dimensions, without them.
 
     ``aux`` is a dense Array of the accumulation dtype with one value per result.
     """
     shape = kept_shape(x.layout.shape, dims, False)
-    acc = accumulation(x.dtype if out_dtype is dtypes.bool_ else dtypes.promote_types(x.dtype, out_dtype) if out_dtype.is_floating_point else x.dtype)
+    acc = accumulation(
+        x.dtype
+        if out_dtype is dtypes.bool_
+        else dtypes.promote_types(x.dtype, out_dtype)
+        if out_dtype.is_floating_point
+        else x.dtype
+    )
     if x.device.type == "cpu":
         return _host(row, x, tuple(dims), out_dtype, acc, params, aux)
     check_dtype(acc, x.device)
@@ -128,7 +164,9 @@ def _split_dims(lay: Layout, dims: Sequence[int]) -> tuple[list[int], list[int],
     return ks, kst, rs, rst
 
 
-def _plan(context: Any, row: Reduction, lay: Layout, t: dtype, dims: tuple[int, ...], out_dtype: dtype, acc: dtype) -> Any:
+def _plan(
+    context: Any, row: Reduction, lay: Layout, t: dtype, dims: tuple[int, ...], out_dtype: dtype, acc: dtype
+) -> Any:
     ks, kst, rs, rst = _split_dims(lay, dims)
     kept, reduced = math.prod(ks), math.prod(rs)
     gpu = context.caps.kind != "cpu"
@@ -153,16 +191,49 @@ def _plan(context: Any, row: Reduction, lay: Layout, t: dtype, dims: tuple[int, 
     mode2 = "columns" if columns and kept >= 4 else "groups" if gpu else "rows"
     units2 = -(-kept // (4 * width)) if mode2 == "columns" else kept
     second = _launch(
-        context, row, acc, acc, out_dtype, mode2, width, *shape2, kept, parts, 1, parts, units2, None, row.finish, False, False
+        context,
+        row,
+        acc,
+        acc,
+        out_dtype,
+        mode2,
+        width,
+        *shape2,
+        kept,
+        parts,
+        1,
+        parts,
+        units2,
+        None,
+        row.finish,
+        False,
+        False,
     )
     return first, second, kept * parts * acc.itemsize
 
 
 def _launch(
-    context: Any, row: Reduction, acc: dtype, t: dtype, out_dtype: dtype, mode: str, width: int, ks: list[int], kst: list[int],
-    rs: list[int], rst: list[int], kept: int, reduced: int, parts: int, per_part: int, units: int, map_fn: Any, finish: Any, aux: bool,
+    context: Any,
+    row: Reduction,
+    acc: dtype,
+    t: dtype,
+    out_dtype: dtype,
+    mode: str,
+    width: int,
+    ks: list[int],
+    kst: list[int],
+    rs: list[int],
+    rst: list[int],
+    kept: int,
+    reduced: int,
+    parts: int,
+    per_part: int,
+    units: int,
+    map_fn: Any,
+    finish: Any,
+    aux: bool,
     to_partial: bool,
-) -> Any:  # fmt: skip
+) -> Any:
     ctype = acc.compute
     out_t = acc if to_partial else out_dtype
     params = {
@@ -221,7 +292,9 @@ def _literal(value: float, acc: dtype) -> str:
     return f"{int(value)}L"
 
 
-def _host(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, acc: dtype, params: Sequence[Any], aux: Any) -> Any:
+def _host(
+    row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, acc: dtype, params: Sequence[Any], aux: Any
+) -> Any:
     a = host_compute(x).astype(acc.wide, copy=False)
     with np.errstate(all="ignore"):
         if row.aux:
@@ -238,7 +311,9 @@ class Reduce(Op):
     name = "reduce"
 
     @staticmethod
-    def forward(c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]) -> Any:
+    def forward(
+        c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]
+    ) -> Any:
         out = reduce(row, x, dims, out_dtype, params)
         if keepdim:
             out = Array.new(out.storage, Layout.of(kept_shape(x.layout.shape, dims, True)), out.dtype)

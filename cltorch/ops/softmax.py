@@ -33,7 +33,7 @@ def lines(context: Any, count: int, work: int) -> tuple[tuple[int], tuple[int] |
 
 
 def run(x: Any, dim: int, logarithm: bool, y: Any = None) -> Any:
-    """Return softmax of an Array, or its gradient where ``y`` (the result) is given and ``x`` is the incoming gradient."""
+    """Return softmax of an Array, or its gradient where the result ``y`` is given and ``x`` is the incoming one."""
     check_dtype(x.dtype, x.device)
     shape = x.layout.shape
     n = shape[dim] if shape else 1
@@ -49,9 +49,21 @@ def run(x: Any, dim: int, logarithm: bool, y: Any = None) -> Any:
     width = _VECTOR[ctype] if context.caps.kind == "cpu" else 4
     name = ("log_" if logarithm else "") + "softmax" + ("_backward" if y is not None else "")
     kernel = context.kernel(
-        "softmax", f"ct_{name}", "llllbl" + ("bl" if y is not None else "") + "b", name=name, backward=y is not None, logarithm=logarithm,
-        W=width, A=ctype, M=_MASK[ctype], X=x.dtype.ctype, xtag=x.dtype.tag, T=x.dtype.ctype, otag=x.dtype.tag, columns=columns,
-    )  # fmt: skip
+        "softmax",
+        f"ct_{name}",
+        "llllbl" + ("bl" if y is not None else "") + "b",
+        name=name,
+        backward=y is not None,
+        logarithm=logarithm,
+        W=width,
+        A=ctype,
+        M=_MASK[ctype],
+        X=x.dtype.ctype,
+        xtag=x.dtype.tag,
+        T=x.dtype.ctype,
+        otag=x.dtype.tag,
+        columns=columns,
+    )
     units = outer * -(-inner // width) if columns else outer
     size, group, per_item = lines(context, units, 4 * n * (width if columns else 1))
     second = ()

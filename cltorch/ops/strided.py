@@ -21,9 +21,17 @@ def copy_into(out: Any, x: Any) -> None:
     if out.device.type == "cpu" and out.dtype is x.dtype:
         host(out)[...] = host(x)
         return
-    if x.dtype is out.dtype and x.layout.contiguous and out.layout.contiguous and x.layout.numel == out.layout.numel and out.device.type == "cl":
+    if (
+        x.dtype is out.dtype
+        and x.layout.contiguous
+        and out.layout.contiguous
+        and x.layout.numel == out.layout.numel
+        and out.device.type == "cl"
+    ):
         n = x.dtype.itemsize
-        out.device.context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, x.layout.numel * n)
+        out.device.context.copy_bytes(
+            x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, x.layout.numel * n
+        )
         return
     run_into(_COPY, compute_dtype(x.dtype), [x], (), [out])
 
@@ -70,7 +78,11 @@ def relative(base: Layout, part: Layout) -> Layout:
 
 def fresh(base: Layout, t: Any, dev: Any) -> Any:
     """Return an uninitialised Array with the strides of ``base``."""
-    return empty_layout(Layout.make(base.shape, base.strides, 0), t, dev) if not base.contiguous else empty(base.shape, t, dev)
+    return (
+        empty_layout(Layout.make(base.shape, base.strides, 0), t, dev)
+        if not base.contiguous
+        else empty(base.shape, t, dev)
+    )
 
 
 class ScatterIntoLayout(Op):
@@ -133,4 +145,9 @@ class ReplaceInLayout(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return m.replace_in_layout(g, None, c.base, c.at), m.gather_from_layout(g, c.base, c.at) if c.has_part else None, None, None
+        return (
+            m.replace_in_layout(g, None, c.base, c.at),
+            m.gather_from_layout(g, c.base, c.at) if c.has_part else None,
+            None,
+            None,
+        )

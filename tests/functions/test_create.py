@@ -264,7 +264,9 @@ def test_spaced(t, device):
 @pytest.mark.parametrize("rows, columns", [(3, 5), (5, 3), (1, 1), (200, 130), (130, 200), (1, 7), (7, 1), (0, 3)])
 def test_eye(rows, columns, device):
     for t in (dtypes.float32, dtypes.bfloat16, dtypes.int64, dtypes.bool_):
-        np.testing.assert_array_equal(numbers(cltorch.eye(rows, columns, dtype=t, device=device)), np.eye(rows, columns))
+        np.testing.assert_array_equal(
+            numbers(cltorch.eye(rows, columns, dtype=t, device=device)), np.eye(rows, columns)
+        )
 
 
 def test_like_keeps_device_dtype_and_order(device):

@@ -68,7 +68,9 @@ def test_state(device):
     twin = pickle.loads(pickle.dumps(g.clone_state()))
     a = cltorch.rand(5, generator=g, device=device)
     g.set_state(state)
-    assert same(a, cltorch.rand(5, generator=g, device=device)) and same(a, cltorch.rand(5, generator=twin, device=device))
+    assert same(a, cltorch.rand(5, generator=g, device=device)) and same(
+        a, cltorch.rand(5, generator=twin, device=device)
+    )
     with pytest.raises(TypeError, match="ByteTensor"):
         g.set_state(cltorch.zeros(16))
     with pytest.raises(RuntimeError, match="wrong size"):
@@ -107,7 +109,11 @@ def test_generator_of_another_device(device):
 def test_shapes(device):
     for size in ((), (0,), (2, 3), (0, 4), (5, 1, 7)):
         for make in (cltorch.rand, cltorch.randn):
-            assert tuple(make(size, device=device).shape) == tuple(make(*size, device=device).shape if size else size) == size
+            assert (
+                tuple(make(size, device=device).shape)
+                == tuple(make(*size, device=device).shape if size else size)
+                == size
+            )
         assert tuple(cltorch.randint(9, size, device=device).shape) == size
     assert tuple(cltorch.randint(low=1, high=5, size=(2,)).shape) == (2,)
     assert tuple(cltorch.rand(size=(2,)).shape) == (2,)
@@ -160,7 +166,12 @@ def test_in_place_on_views(device):
 
 def test_gradients_are_zero(device):
     x = cltorch.ones(3, device=device, requires_grad=True)
-    for draw in (lambda: (x * 2).uniform_(), lambda: cltorch.bernoulli(x), lambda: cltorch.poisson(x), lambda: cltorch.normal(x, 1.0)):
+    for draw in (
+        lambda: (x * 2).uniform_(),
+        lambda: cltorch.bernoulli(x),
+        lambda: cltorch.poisson(x),
+        lambda: cltorch.normal(x, 1.0),
+    ):
         y = draw()
         (g,) = cltorch.autograd.grad(y.sum(), x)
         assert g.tolist() == [0, 0, 0]
@@ -298,7 +309,9 @@ def test_alpha_dropout_keeps_mean_and_variance(device):
     assert abs(y.mean()) < 0.02 and abs(y.std() - 1) < 0.02
     torch = pytest.importorskip("torch", reason="torch is not installed")
     values = np.unique(torch.nn.functional.alpha_dropout(torch.zeros(1000), 0.2, True).numpy())
-    np.testing.assert_allclose(np.unique(cltorch.alpha_dropout(cltorch.zeros(1000, device=device), 0.2, True).cpu().numpy()), values, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.unique(cltorch.alpha_dropout(cltorch.zeros(1000, device=device), 0.2, True).cpu().numpy()), values, rtol=1e-5
+    )
 
 
 # ---- errors ------------------------------------------------------------------------------------------------------

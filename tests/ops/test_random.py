@@ -1,4 +1,4 @@
-"""The Philox stream and what is drawn from it: known answers, independent references, distributions, all devices alike."""
+"""The Philox stream and what is drawn from it: known answers, references, distributions, all devices alike."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,9 @@ def skip_without_fp64(t, device):
 
 
 @pytest.mark.parametrize("t", (dtypes.float32, dtypes.float64), ids=str)
-@pytest.mark.parametrize("dist, a, b, cdf", CONTINUOUS, ids=lambda v: str(v) if isinstance(v, (str, float, int)) else "")
+@pytest.mark.parametrize(
+    "dist, a, b, cdf", CONTINUOUS, ids=lambda v: str(v) if isinstance(v, (str, float, int)) else ""
+)
 def test_distribution(dist, a, b, cdf, t, device):
     skip_without_fp64(t, device)
     x = drawn(dist, t, a, b, 20_000, device)
@@ -183,7 +185,9 @@ def test_permutation(n, device):
     dev = cltorch.device(device).resolve()
     x = values(ops.permutation(n, dtypes.int64, dev, Generator(dev).manual_seed(1)))
     assert (np.sort(x) == np.arange(n)).all()
-    assert n < 3 or (x == values(ops.permutation(n, dtypes.int64, Generator().device, Generator().manual_seed(1)))).all()
+    assert (
+        n < 3 or (x == values(ops.permutation(n, dtypes.int64, Generator().device, Generator().manual_seed(1)))).all()
+    )
 
 
 def test_permutations_are_equally_likely():

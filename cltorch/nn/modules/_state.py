@@ -60,7 +60,9 @@ class State(Conversion):
         """Call ``hook(module, prefix, keep_vars)`` before ``state_dict``."""
         return add_hook(self._state_dict_pre_hooks, hook)
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
         return add_hook(self._load_state_dict_pre_hooks, WrappedHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -106,7 +108,8 @@ class State(Conversion):
         if args:
             warnings.warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
-                "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
+                "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict "
+                "for details.",
                 FutureWarning,
                 stacklevel=2,
             )
@@ -146,7 +149,10 @@ class State(Conversion):
     ) -> None:
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        own = {**self._parameters, **{k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}}
+        own = {
+            **self._parameters,
+            **{k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set},
+        }
         own = {k: v for k, v in own.items() if v is not None}
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, param in own.items():
@@ -200,11 +206,14 @@ class State(Conversion):
                 setattr(self, name, given)
         except Exception as error:
             error_msgs.append(
-                f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and whose '
+                f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} '
+                "and whose "
                 f"dimensions in the checkpoint are {given.size()}, an exception occurred : {error.args}."
             )
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Copy parameters and buffers from a ``state_dict``, or put its tensors in their place with ``assign``.
 
         Returns the missing and the unexpected keys. Raises RuntimeError that lists every mismatch of shape, and with
@@ -227,7 +236,9 @@ class State(Conversion):
         _load(self, given, "", metadata, assign, missing, unexpected, errors)
         if strict:
             if unexpected:
-                errors.insert(0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected)))
+                errors.insert(
+                    0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected))
+                )
             if missing:
                 errors.insert(0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
         if errors:
@@ -243,8 +254,15 @@ def _empty_state() -> Any:
 
 
 def _load(
-    module: Any, state: Any, prefix: str, metadata: Any, assign: bool, missing: list[str], unexpected: list[str], errors: list[str]
-) -> None:  # fmt: skip
+    module: Any,
+    state: Any,
+    prefix: str,
+    metadata: Any,
+    assign: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
     local = {} if metadata is None else dict(metadata.get(prefix[:-1], {}))
     if assign:
         local["assign_to_params_buffers"] = assign
@@ -252,7 +270,16 @@ def _load(
     for name, child in module._modules.items():
         if child is not None:
             at = f"{prefix}{name}."
-            _load(child, {k: v for k, v in state.items() if k.startswith(at)}, at, metadata, assign, missing, unexpected, errors)
+            _load(
+                child,
+                {k: v for k, v in state.items() if k.startswith(at)},
+                at,
+                metadata,
+                assign,
+                missing,
+                unexpected,
+                errors,
+            )
     keys = IncompatibleKeys(missing, unexpected)
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, keys) is not None:

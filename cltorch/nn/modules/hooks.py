@@ -110,7 +110,8 @@ class GlobalHooks:
 
 
 _MIXED_GLOBAL = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
+    "Please use only one of them."
 )
 
 
@@ -263,7 +264,8 @@ class BackwardHook:
             out = out if isinstance(out, (tuple, list)) else (out,)
             if len(out) != self.n_outputs:
                 raise RuntimeError(
-                    f"Backward pre hook returned an invalid number of grad_output, got {len(out)}, but expected {self.n_outputs}"
+                    f"Backward pre hook returned an invalid number of grad_output, got {len(out)}, but "
+                    f"expected {self.n_outputs}"
                 )
             self.grad_outputs = out
         grads = self.grad_outputs

@@ -61,9 +61,9 @@ _backward_pre, _backward = GlobalHooks.backward_pre, GlobalHooks.backward
 class Module(State):
     """Be the base of a neural network's layer, or of a whole network made of others.
 
-    Parameters, buffers and modules assigned as attributes are registered: they show in ``parameters()``, ``state_dict()``
-    and ``children()``, and move with ``to()``. ``super().__init__()`` must have run before. Define ``forward``, and call
-    the module itself: that runs the hooks too.
+    Parameters, buffers and modules assigned as attributes are registered: they show in ``parameters()``,
+    ``state_dict()`` and ``children()``, and move with ``to()``. ``super().__init__()`` must have run
+    before. Define ``forward``, and call the module itself: that runs the hooks too.
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 
     >>> import cltorch as torch
@@ -302,7 +302,7 @@ class Module(State):
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output.
 
-        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it runs after an error too.
+        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; ``always_call`` runs it after an error too.
 
         >>> import cltorch as torch
         >>> relu = torch.nn.ReLU()
@@ -323,7 +323,7 @@ class Module(State):
         return add_hook(self._backward_pre_hooks, hook, prepend=prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_input, grad_output)`` after the module's backward; its result replaces ``grad_input``.
+        """Call ``hook(module, grad_input, grad_output)`` after the module's backward; what it returns is the new one.
 
         Both are tuples over the tensors among the positional arguments and the outputs.
         """
@@ -403,7 +403,10 @@ class Module(State):
     def _backward_hooks_by_kind(self) -> tuple[list[Any], list[Any]]:
         full: list[Any] = []
         last: list[Any] = []
-        for is_full, hooks in ((GlobalHooks.backward_is_full, _backward), (self._is_full_backward_hook, self._backward_hooks)):
+        for is_full, hooks in (
+            (GlobalHooks.backward_is_full, _backward),
+            (self._is_full_backward_hook, self._backward_hooks),
+        ):
             (full if is_full else last).extend(hooks.values())
         return full, last
 
@@ -416,7 +419,8 @@ class Module(State):
             return
         if not (isinstance(result, Tensor) or isinstance(result, tuple) and all(isinstance(r, Tensor) for r in result)):
             warnings.warn(
-                "Using non-full backward hooks on a Module that does not return a single Tensor or a tuple of Tensors is "
+                "Using non-full backward hooks on a Module that does not return a single Tensor or a tuple of "
+                "Tensors is "
                 "deprecated and will be removed in future versions. This hook will be missing some of the grad_output. "
                 "Please use register_full_backward_hook to get the documented behavior.",
                 FutureWarning,

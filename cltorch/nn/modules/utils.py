@@ -30,7 +30,11 @@ def typename(x: Any) -> str:
     if isinstance(x, Tensor):
         return x.type()
     kind = type(x)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__builtin__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__builtin__")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def indent(text: str, spaces: int, blank: bool = False) -> str:
