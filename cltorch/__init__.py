@@ -6,6 +6,87 @@
 tensor(12.)
 """
 
-from cltorch.tensor import Tensor
-from cltorch.functions import *
-from cltorch.device import *
+from cltorch import autograd, cl, dtypes, functions, nn, optim, random, serialization, utils
+from cltorch import cl as cuda
+from cltorch import cl as opencl
+from cltorch.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from cltorch.device import device, get_default_device, set_default_device
+from cltorch.dlpack import from_dlpack
+from cltorch.dtypes import (
+    bfloat16,
+    can_cast,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+)
+from cltorch.dtypes import bool_ as bool
+from cltorch.dtypes import float16 as half
+from cltorch.dtypes import float32 as float
+from cltorch.dtypes import float64 as double
+from cltorch.dtypes import int16 as short
+from cltorch.dtypes import int32 as int
+from cltorch.dtypes import int64 as long
+from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
+from cltorch.formats import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
+from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
+from cltorch.layout import Size
+from cltorch.ops.generator import Generator
+from cltorch.printing import set_printoptions
+from cltorch.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from cltorch.serialization import load, save
+from cltorch.storage_types import (
+    BFloat16Storage,
+    BoolStorage,
+    ByteStorage,
+    CharStorage,
+    DoubleStorage,
+    FloatStorage,
+    HalfStorage,
+    IntStorage,
+    LongStorage,
+    ShortStorage,
+    TypedStorage,
+    UntypedStorage,
+    is_storage,
+)
+from cltorch.tensor import Tensor, is_tensor
+from cltorch.typed import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    set_default_tensor_type,
+)
+from cltorch.version import __version__

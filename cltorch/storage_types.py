@@ -376,3 +376,13 @@ ShortStorage = storage_class(dtypes.int16, "cpu")
 IntStorage = storage_class(dtypes.int32, "cpu")
 LongStorage = storage_class(dtypes.int64, "cpu")
 BoolStorage = storage_class(dtypes.bool_, "cpu")
+
+
+def is_storage(obj: Any) -> bool:
+    """Return whether an object is a typed or an untyped storage.
+
+    >>> import cltorch as torch
+    >>> torch.is_storage(torch.FloatStorage(2))
+    True
+    """
+    return isinstance(obj, _Common)

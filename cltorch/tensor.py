@@ -15,7 +15,7 @@ from cltorch.autograd import engine
 from cltorch.autograd.graph import RemovableHandle, needs_grad, refresh_view
 from cltorch.device import CPU, Storage, device
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
 from cltorch.typed import legacy_tensor, tensor_type, type_name

@@ -14,10 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-import cltorch.nn as nn
 import cltorch.nn.functional as F
 
 import cltorch as torch
+import cltorch.nn as nn
 from cltorch.utils.data import DataLoader, Subset, default_collate
 from cltorch.vision import datasets, transforms
 

@@ -17,8 +17,8 @@ from cltorch.autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from cltorch.autograd.graph import Node
 from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from cltorch.autograd.graph import Node
 from cltorch.autograd.record import apply, inplace, view
 
 __all__ = [

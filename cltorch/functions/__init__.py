@@ -13,20 +13,28 @@ from cltorch.device import resolve as resolve_device
 from cltorch.functions import (
     aliases,
     broadcast,
+    compare,
+    conv,
     convert,
     create,
     create_like,
     dropout,
     from_data,
     index,
+    join,
     loss,
+    matmul,
+    norm,
     pointwise,
+    pool,
     random,
     random_inplace,
     ranges,
     reduce,
+    scan,
     shape,
     softmax,
+    sort,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
 
@@ -54,6 +62,14 @@ for _module in (
     loss,
     softmax,
     index,
+    join,
+    sort,
+    scan,
+    matmul,
+    conv,
+    pool,
+    norm,
+    compare,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from cltorch import dtypes
+from cltorch import dtypes, formats
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply, inplace, pointwise
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
+from cltorch.formats import follows
+from cltorch.functions.arguments import read_dtype
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import strided
 from cltorch.ops.array import Array, check_dtype, empty, empty_layout, host, to_numpy
@@ -62,8 +64,11 @@ def _like(x: Any, t: dtype) -> Any:
     return empty_layout(Layout.make(x.layout.shape, strides, 0), t, x.device)
 
 
-def _dense(x: Any) -> Any:
-    out = empty(x.shape, x.dtype, x.device)
+def _dense(x: Any, wanted: Any = None) -> Any:
+    if wanted is None:
+        out = empty(x.shape, x.dtype, x.device)
+    else:
+        out = empty_layout(wanted.lay(x.shape), x.dtype, x.device)
     strided.copy_into(out, x)
     return out
 
@@ -87,6 +92,40 @@ def to_copy(x: Any, t: dtype, dev: device) -> Any:
     return apply(ToCopy, x, t, dev)
 
 
+def parse_to(
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+    other: Any = None,
+) -> tuple[Any, Any, bool, Any, bool]:
+    """Read the arguments of ``to``: (device, dtype, non_blocking, memory_format, copy), None for what was not given.
+
+    Raises TypeError for anything that is no device, dtype, tensor or flag.
+    """
+    t, dev = dtype, device
+    flags = []
+    for a in (*args, other):
+        if isinstance(a, Array):
+            t, dev = a.dtype, a.device
+        elif isinstance(a, dtypes.dtype):
+            t = a
+        elif isinstance(a, bool):
+            flags.append(a)
+        elif isinstance(a, type):
+            t = a
+        elif a is not None:
+            dev = a
+    if len(flags) > 2:
+        raise TypeError(f"to() received an invalid combination of arguments: {len(flags)} flags")
+    non_blocking, copy = (*flags, *(non_blocking, copy)[len(flags) :])
+    if t is not None:
+        t = read_dtype("to", t)
+    return None if dev is None else resolve(dev), t, non_blocking, memory_format, copy
+
+
 def to(
     self: Any,
     *args: Any,
@@ -104,26 +143,16 @@ def to(
     >>> torch.tensor([1, 2]).to(torch.float32)
     tensor([1., 2.])
     """
-    t, dev = dtype, device
-    flags = []
-    for a in args:
-        if isinstance(a, Array):
-            t, dev = a.dtype, a.device
-        elif isinstance(a, dtypes.dtype):
-            t = a
-        elif isinstance(a, bool):
-            flags.append(a)
-        elif a is not None:
-            dev = a
-    if len(flags) > 1:
-        copy = flags[1]
-    if isinstance(t, type):
-        t = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}.get(t, t)
+    dev, t, _, wanted, copy = parse_to(
+        *args, dtype=dtype, device=device, non_blocking=non_blocking, copy=copy, memory_format=memory_format
+    )
     t = self.dtype if t is None else t
-    dev = self.device if dev is None else resolve(dev)
+    dev = self.device if dev is None else dev
     if t is self.dtype and dev is self.device:
-        return clone(self) if copy else self
-    return apply(ToCopy, self, t, dev)
+        moved = clone(self, memory_format=wanted) if copy else self
+    else:
+        moved = apply(ToCopy, self, t, dev)
+    return moved if wanted is None or wanted is formats.preserve_format else contiguous(moved, wanted)
 
 
 class ContiguousCopy(Op):
@@ -132,22 +161,29 @@ class ContiguousCopy(Op):
     name = "clone"
 
     @staticmethod
-    def forward(c: Any, x: Any) -> Any:
-        return _dense(x)
+    def forward(c: Any, x: Any, wanted: Any = None) -> Any:
+        return _dense(x, wanted)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return g
+        return g, None
 
 
-def contiguous_copy(x: Any) -> Any:
+def contiguous_copy(x: Any, memory_format: Any = None) -> Any:
     """Return a densely packed copy."""
-    return apply(ContiguousCopy, x)
+    return apply(ContiguousCopy, x, memory_format)
 
 
-def contiguous(input: Any, memory_format: Any = None) -> Any:
-    """Return the tensor itself where it is densely packed in row-major order, else a copy that is."""
-    return input if input.layout.contiguous else apply(ContiguousCopy, input)
+def contiguous(input: Any, memory_format: Any = formats.contiguous_format) -> Any:
+    """Return the tensor itself where it is densely packed in the order asked for, else a copy that is.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.contiguous.html
+    """
+    if memory_format is formats.preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    if input.layout.contiguous if memory_format is formats.contiguous_format else follows(input.layout, memory_format):
+        return input
+    return apply(ContiguousCopy, input, memory_format)
 
 
 def clone(input: Any, *, memory_format: Any = None) -> Any:
@@ -157,10 +193,10 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     >>> torch.clone(torch.tensor([1.0]))
     tensor([1.])
     """
-    if str(memory_format) == "torch.contiguous_format" or input.layout.overlaps():
+    if memory_format is not None and memory_format is not formats.preserve_format:
+        return contiguous_copy(input, memory_format)
+    if input.layout.contiguous or input.layout.overlaps():
         return contiguous_copy(input)
-    if input.layout.contiguous:
-        return apply(ContiguousCopy, input)
     return pointwise(TABLE["clone"], (input,), ())
 
 
@@ -305,5 +341,5 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 
 __all__ = [
     "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
-    "gather_from_layout", "replace_in_layout", "set_data", "resize_", "scatter_into_layout", "to", "to_copy", "zero_",
+    "gather_from_layout", "parse_to", "replace_in_layout", "set_data", "resize_", "scatter_into_layout", "to", "to_copy", "zero_",
 ]  # fmt: skip

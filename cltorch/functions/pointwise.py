@@ -14,7 +14,7 @@ import numpy as np
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import Pointwise
+from cltorch.ops.pointwise import TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 
@@ -207,11 +207,16 @@ def _doc(row: Pointwise) -> str:
 
 
 __all__: list[str] = []
+ELSEWHERE: set[str] = set()  # names that PyTorch does not have in torch.*
 
 
 def register(row: Pointwise) -> Callable[..., Any]:
     """Add a row: return its function and put it (and its in-place form) among this module's functions."""
     TABLE[row.name] = row
+    if row.scope != TORCH:
+        ELSEWHERE.add(row.name)
+    if row.scope != TORCH or row.arity > 1:
+        ELSEWHERE.add(row.name + "_")
     f = globals()[row.name] = make(row)
     __all__.append(row.name)
     if row.inplace:

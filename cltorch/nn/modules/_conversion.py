@@ -60,7 +60,7 @@ class Conversion(Traversal):
         >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, non_blocking, memory_format = functions.parse_to(*args, **kwargs)
+        device, dtype, non_blocking, memory_format, _ = functions.parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"

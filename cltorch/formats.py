@@ -1,0 +1,66 @@
+"""The values of ``layout=`` and ``memory_format=``: how the elements of a tensor are ordered in memory.
+
+Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#torch-memory-format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cltorch.layout import Layout
+
+
+class layout:
+    """Name a kind of storage; only ``strided`` exists."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+    def __reduce__(self) -> str:
+        return self._name
+
+
+class memory_format:
+    """Name an order of the dimensions in memory."""
+
+    def __init__(self, name: str, ndim: int | None = None) -> None:
+        self._name, self._ndim = name, ndim
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+    def __reduce__(self) -> str:
+        return self._name
+
+    def lay(self, shape: Sequence[int]) -> Layout:
+        """Return the dense layout of a shape in this order; raise RuntimeError where the rank does not fit."""
+        if self._ndim is None:
+            return Layout.of(shape)
+        if len(shape) != self._ndim:
+            raise RuntimeError(f"required rank {self._ndim} tensor to use {self._name} format")
+        order = (0, *range(2, self._ndim), 1)
+        strides, step = [0] * self._ndim, 1
+        for d in reversed(order):
+            strides[d] = step
+            step *= max(shape[d], 1)
+        return Layout.make(shape, strides, 0)
+
+
+strided = layout("strided")
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last", 4)
+channels_last_3d = memory_format("channels_last_3d", 5)
+
+
+def follows(lay: Layout, wanted: memory_format) -> bool:
+    """Return whether a layout is densely packed in the order of a format (dimensions of size 1 do not count)."""
+    if wanted._ndim is None:
+        return lay.contiguous
+    if lay.ndim != wanted._ndim:
+        return False
+    have = wanted.lay(lay.shape)
+    return all(n == 1 or s == w for n, s, w in zip(lay.shape, lay.strides, have.strides, strict=True))

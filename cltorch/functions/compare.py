@@ -1,0 +1,95 @@
+"""Questions about tensors whose answer is a Python value: equal, allclose, numel, the kind of a dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.autograd.grad_mode import no_grad
+from cltorch.dtypes import dtype
+from cltorch.functions import pointwise as p
+from cltorch.functions.aliases import isclose
+from cltorch.functions.arguments import need_array
+from cltorch.functions.reduce import all as all_true
+from cltorch.ops import promotion
+
+__all__ = [
+    "allclose", "equal", "is_complex", "is_conj", "is_floating_point", "is_neg", "is_nonzero", "is_same_size",
+    "is_signed", "numel", "result_type",
+]  # fmt: skip
+
+
+def equal(input: Any, other: Any) -> bool:
+    """Return whether two tensors have the same shape and the same elements; waits for the device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.equal.html
+
+    >>> import cltorch as torch
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    need_array("equal", "input", 1, input)
+    need_array("equal", "other", 2, other)
+    if input.layout.shape != other.layout.shape:
+        return False
+    with no_grad():
+        return bool(all_true(p.eq(input, other)).item())
+
+
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Return whether all elements lie within ``atol + rtol * |other|`` of each other; waits for the device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.allclose.html
+    """
+    with no_grad():
+        return bool(all_true(isclose(input, other, rtol, atol, equal_nan)).item())
+
+
+def is_nonzero(input: Any) -> bool:
+    """Return whether the one element of a tensor is not zero; raise RuntimeError for more or fewer elements."""
+    if input.layout.numel != 1:
+        what = "no values" if input.layout.numel == 0 else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+    return bool(input.item())
+
+
+def numel(input: Any) -> int:
+    """Return the number of elements."""
+    return int(need_array("numel", "input", 1, input).layout.numel)
+
+
+def is_floating_point(input: Any) -> bool:
+    """Return whether the dtype is a floating-point type."""
+    return bool(input.dtype.is_floating_point)
+
+
+def is_complex(input: Any) -> bool:
+    """Return whether the dtype is complex."""
+    return bool(input.dtype.is_complex)
+
+
+def is_signed(input: Any) -> bool:
+    """Return whether the dtype has a sign."""
+    return bool(input.dtype.is_signed)
+
+
+def is_conj(input: Any) -> bool:
+    """Return whether the conjugate bit is set: never, complex types are not built yet."""
+    return False
+
+
+is_neg = is_conj
+
+
+def is_same_size(input: Any, other: Any) -> bool:
+    """Return whether two tensors have the same shape."""
+    return bool(input.layout.shape == other.layout.shape)
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """Return the dtype that an operation on two tensors or numbers has.
+
+    >>> import cltorch as torch
+    >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int), 1.0)
+    torch.float32
+    """
+    return promotion.result_type([tensor1, tensor2])

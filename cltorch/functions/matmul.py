@@ -1,0 +1,362 @@
+"""Matrix products: matmul, mm, bmm, addmm and their relatives, with PyTorch's checks in front of one kernel.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#blas-and-lapack-operations
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.convert import copy_
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
+from cltorch.layout import broadcast_shapes
+from cltorch.ops import matmul as ops
+
+__all__ = [
+    "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_", "bmm", "dot",
+    "ger", "inner", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
+]  # fmt: skip
+
+# how PyTorch's messages about matrix products name the types of C++
+_C_NAMES = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
+    "int64": "long", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+}  # fmt: skip
+
+
+def _check(name: str, *given: tuple[str, Any]) -> None:
+    """Raise where operands are not tensors of one device and one dtype that matrix products take."""
+    for i, (argument, x) in enumerate(given):
+        need_array(name, argument, i + 1, x)
+    first = given[0][1]
+    for argument, x in given[1:]:
+        if x.storage.device is not first.storage.device:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but got {argument} is on {x.device}, different from other "
+                f"tensors on {first.device} (when checking argument in method {name})"
+            )
+        if x.dtype is not first.dtype:
+            raise RuntimeError(
+                "expected m1 and m2 to have the same dtype, but got: "
+                f"{_C_NAMES[first.dtype.name]} != {_C_NAMES[x.dtype.name]}"
+            )
+    if first.dtype is dtypes.bool_:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES['bool']}'")
+
+
+def _need_dim(argument: str, x: Any, n: int, what: str) -> None:
+    if x.layout.ndim != n:
+        raise RuntimeError(f"{argument} must be a {what}, but has {x.layout.ndim} dimensions: {list(x.layout.shape)}")
+
+
+def _check_inner(a: Any, b: Any) -> None:
+    (m, k), (k2, n) = a.layout.shape, b.layout.shape
+    if k != k2:
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k2}x{n})")
+
+
+def _finish(name: str, result: Any, out: Any) -> Any:
+    return result if out is None else into_out(name, out, result)
+
+
+def matrix_product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """Multiply over the last two dimensions, of which either operand's are exchanged as the flags say."""
+    return apply(ops.Matmul, a, b, transpose_a, transpose_b)
+
+
+def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+    """Multiply two matrices, (n, k) @ (k, m).
+
+    Raises RuntimeError where they are no matrices, their sizes do not fit, or dtypes or devices differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.mm.html
+
+    >>> import cltorch as torch
+    >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
+    tensor([[11.]])
+    """
+    _check("mm", ("self", input), ("mat2", mat2))
+    _need_dim("self", input, 2, "matrix")
+    _need_dim("mat2", mat2, 2, "matrix")
+    _check_inner(input, mat2)
+    return _finish("mm", apply(ops.Mm, input, mat2, False, False), out)
+
+
+def _check_batches(name: str, a: Any, b: Any) -> None:
+    _need_dim("batch1", a, 3, "3D tensor")
+    _need_dim("batch2", b, 3, "3D tensor")
+    if a.layout.shape[0] != b.layout.shape[0] or a.layout.shape[2] != b.layout.shape[1]:
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{a.layout.shape[0]}, {a.layout.shape[2]}] but got: [{b.layout.shape[0]}, {b.layout.shape[1]}]."
+        )
+
+
+def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+    """Multiply two batches of matrices, (b, n, k) @ (b, k, m).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.bmm.html
+    """
+    _check("bmm", ("self", input), ("mat2", mat2))
+    _check_batches("bmm", input, mat2)
+    return _finish("bmm", apply(ops.Bmm, input, mat2, False, False), out)
+
+
+def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
+    """Multiply a matrix (n, m) and a vector (m).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.mv.html
+    """
+    _check("mv", ("self", input), ("vec", vec))
+    if input.layout.ndim != 2 or vec.layout.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got 1, {input.layout.ndim}, {vec.layout.ndim}: "
+            f"{list(input.layout.shape)} @ {list(vec.layout.shape)}"
+        )
+    (n, k), size = input.layout.shape, vec.layout.shape[0]
+    if k != size:
+        raise RuntimeError(f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({size})")
+    return _finish("mv", apply(ops.Mv, input, vec), out)
+
+
+def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
+    """Sum the products of two vectors.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.dot.html
+
+    >>> import cltorch as torch
+    >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
+    tensor(7)
+    """
+    _check("dot", ("self", input), ("tensor", tensor))
+    if input.layout.ndim != 1 or tensor.layout.ndim != 1:
+        raise RuntimeError(
+            f"1D tensors expected, but got {input.layout.ndim}D and {tensor.layout.ndim}D tensors: "
+            f"{list(input.layout.shape)} and {list(tensor.layout.shape)}"
+        )
+    n, k = input.layout.numel, tensor.layout.numel
+    if n != k:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{n}] and src [{k}] to have the same number of elements, "
+            f"but got {n} and {k} elements respectively"
+        )
+    return _finish("dot", apply(ops.Dot, input, tensor), out)
+
+
+vdot = dot
+
+
+def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Multiply vectors, matrices or batches of matrices, whose leading dimensions broadcast.
+
+    Two vectors give their dot product, a matrix and a vector the vector of products; beyond that the last two
+    dimensions are matrices. Raises RuntimeError for 0-d operands, sizes that do not fit, and mixed dtypes or devices.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.matmul.html
+
+    >>> import cltorch as torch
+    >>> torch.matmul(torch.ones(5, 2, 3), torch.ones(3, 4)).shape
+    torch.Size([5, 2, 4])
+    """
+    _check("matmul", ("input", input), ("other", other))
+    a, b = input.layout.ndim, other.layout.ndim
+    if a == 0 or b == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
+    if a == 2 and b == 2:
+        _check_inner(input, other)
+        result = apply(ops.Mm, input, other, False, False)
+    elif a == 1 and b == 1:
+        result = dot(input, other)
+    elif a == 2 and b == 1:
+        result = mv(input, other)
+    elif a == 1 and b == 2:
+        row = unsqueeze(input, 0)
+        _check_inner(row, other)
+        result = squeeze(apply(ops.Mm, row, other, False, False), 0)
+    else:
+        left = unsqueeze(input, 0) if a == 1 else input
+        right = unsqueeze(other, 1) if b == 1 else other
+        (m, k), (k2, n) = left.layout.shape[-2:], right.layout.shape[-2:]
+        if k != k2:
+            rows = left.layout.numel // max(k, 1) if b <= 2 else m
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{k} and {k2}x{n})")
+        broadcast_shapes(left.layout.shape[:-2], right.layout.shape[:-2])
+        result = apply(ops.Matmul, left, right, False, False)
+        if a == 1 or b == 1:
+            result = squeeze(result, -2 if a == 1 else -1)
+    return _finish("matmul", result, out)
+
+
+def _expandable(name: str, input: Any, shape: Any) -> None:
+    if len(input.layout.shape) > len(shape) or tuple(broadcast_shapes(input.layout.shape, shape)) != tuple(shape):
+        raise RuntimeError(
+            f"{name}: the input of shape {list(input.layout.shape)} does not broadcast to the product's {list(shape)}"
+        )
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmm.html
+
+    >>> import cltorch as torch
+    >>> torch.addmm(torch.ones(1, 2), torch.ones(3, 4), torch.ones(4, 2), alpha=0.5)
+    tensor([[3., 3.],
+            [3., 3.],
+            [3., 3.]])
+    """
+    _check("addmm", ("self", input), ("mat1", mat1), ("mat2", mat2))
+    _need_dim("mat1", mat1, 2, "matrix")
+    _need_dim("mat2", mat2, 2, "matrix")
+    _check_inner(mat1, mat2)
+    _expandable("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
+    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, beta, alpha), out)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.baddbmm.html
+    """
+    _check("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
+    _check_batches("baddbmm", batch1, batch2)
+    _expandable("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
+    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, beta, alpha), out)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addbmm.html
+    """
+    _check("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
+    _check_batches("addbmm", batch1, batch2)
+    b, n, k = batch1.layout.shape
+    # the sum over the batch is one product of matrices that lie side by side
+    wide = reshape(batch1.transpose(0, 1), (n, b * k))
+    return _finish("addbmm", addmm(input, wide, reshape(batch2, (b * k, -1)), beta=beta, alpha=alpha), out)
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (mat @ vec)``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmv.html
+    """
+    _check("addmv", ("self", input), ("mat", mat), ("vec", vec))
+    product = mv(mat, vec)
+    _expandable("addmv", input, product.layout.shape)
+    scaled = product if alpha == 1 else p.mul(product, alpha)
+    if beta == 0:
+        return _finish("addmv", scaled, out)
+    return _finish("addmv", p.add(scaled, input, alpha=beta), out)
+
+
+def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
+    """Return the matrix of all products of the elements of two vectors.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.outer.html
+
+    >>> import cltorch as torch
+    >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    for argument, x in (("self", input), ("vec2", vec2)):
+        need_array("outer", argument, 1, x)
+        if x.layout.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {argument}, but got {x.layout.ndim}-D")
+    return p.mul(unsqueeze(input, 1), vec2, out=out)
+
+
+ger = outer
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * outer(vec1, vec2)``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addr.html
+    """
+    product = outer(vec1, vec2)
+    _expandable("addr", input, product.layout.shape)
+    scaled = product if alpha == 1 else p.mul(product, alpha)
+    if beta == 0:
+        return _finish("addr", scaled, out)
+    return _finish("addr", p.add(scaled, input, alpha=beta), out)
+
+
+def inner(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Sum the products over the last dimension of two tensors, for all pairs of the other dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.inner.html
+
+    >>> import cltorch as torch
+    >>> torch.inner(torch.tensor([1, 2, 3]), torch.tensor([0, 2, 1]))
+    tensor(7)
+    """
+    if input.layout.ndim == 0 or other.layout.ndim == 0:
+        return p.mul(input, other, out=out)
+    _check("inner", ("self", input), ("other", other))
+    a, b = input.layout.shape, other.layout.shape
+    if a[-1] != b[-1]:
+        raise RuntimeError(
+            f"inner() the last dimension must match on both input tensors but got shapes {list(a)} and {list(b)}"
+        )
+    if len(a) == len(b) == 1:
+        return dot(input, other, out=out)
+    rows = matrix_product(reshape(input, (-1, a[-1])), reshape(other, (-1, b[-1])), False, True)
+    return _finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """Return ``input @ weight.T + bias`` for inputs (…, in), weights (out, in) or (in) and a bias (out).
+
+    Raises RuntimeError where sizes do not fit or dtypes or devices differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.linear(torch.ones(1, 3), torch.ones(2, 3), torch.tensor([0.0, 1.0]))
+    tensor([[3., 4.]])
+    """
+    if bias is None:
+        _check("linear", ("input", input), ("weight", weight))
+    else:
+        _check("linear", ("input", input), ("weight", weight), ("bias", bias))
+    shape, w = input.layout.shape, weight.layout.shape
+    if len(w) == 1:
+        result = matmul(input, weight)
+        return result if bias is None else p.add(result, bias)
+    if len(w) != 2 or not shape:
+        raise RuntimeError(
+            f"linear(): input and weight must have at least one and two dimensions, but are {list(shape)} and {list(w)}"
+        )
+    if shape[-1] != w[1]:
+        rows = input.layout.numel // max(shape[-1], 1)
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {w[1]}x{w[0]})")
+    if bias is not None and bias.layout.shape != (w[0],):
+        _expandable("linear", bias, (*shape[:-1], w[0]))
+        bias = expand(bias, (w[0],)) if bias.layout.ndim <= 1 else bias
+        if bias.layout.ndim > 1:
+            return p.add(apply(ops.Linear, input, weight, None), bias)
+    return apply(ops.LinearMatrix if len(shape) == 2 and bias is not None else ops.Linear, input, weight, bias)
+
+
+def _inplace(name: str, f: Any) -> Any:
+    def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+        result = f(input, *operands, beta=beta, alpha=alpha)
+        if tuple(result.layout.shape) != tuple(input.layout.shape):
+            raise RuntimeError(
+                f"{name}: the result of shape {list(result.layout.shape)} does not fit the tensor of shape "
+                f"{list(input.layout.shape)} that it should replace"
+            )
+        return copy_(input, result)
+
+    g.__name__ = g.__qualname__ = name
+    g.__doc__ = f"Do what ``{name[:-1]}`` does, in place on the first operand."
+    return g
+
+
+addmm_, baddbmm_, addbmm_ = _inplace("addmm_", addmm), _inplace("baddbmm_", baddbmm), _inplace("addbmm_", addbmm)
+addmv_, addr_ = _inplace("addmv_", addmv), _inplace("addr_", addr)
