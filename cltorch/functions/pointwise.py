@@ -6,6 +6,7 @@ come from the row.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,8 +184,21 @@ def make(row: Pointwise) -> Callable[..., Any]:
         f = _general(row)
     f.__name__ = f.__qualname__ = row.name
     f.__doc__ = _doc(row)
+    f.__signature__ = _signature(row, inplace=False)  # type: ignore[attr-defined]
     f.row = row  # type: ignore[attr-defined]
     return f
+
+
+def _signature(row: Pointwise, inplace: bool) -> inspect.Signature:
+    """Return the signature that help() and the stubs show."""
+    both, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    given = [inspect.Parameter(a, both, annotation="Any") for a in row.args]
+    # alpha and value come by name only, as in PyTorch
+    kind = named if row.arity > 1 else both
+    given += [inspect.Parameter(k, kind, default=v, annotation="Any") for k, v in row.params.items()]
+    if not inplace:
+        given.append(inspect.Parameter("out", named, default=None, annotation="Any"))
+    return inspect.Signature(given, return_annotation="Tensor")
 
 
 def make_inplace(row: Pointwise) -> Callable[..., Any]:
@@ -192,6 +206,7 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
     f = _inplace(row)
     f.__name__ = f.__qualname__ = row.name + "_"
     f.__doc__ = f"Do what ``{row.name}`` does, in place on the first operand."
+    f.__signature__ = _signature(row, inplace=True)  # type: ignore[attr-defined]
     return f
 
 
