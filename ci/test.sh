@@ -24,6 +24,7 @@ step() {
 }
 
 step "lint" "$PY" -m ruff check .
+step "format" "$PY" -m ruff format --check --quiet .
 step "types" "$PY" -m mypy
 step "layers" "$VENV/bin/lint-imports" --no-cache
 step "stubs" "$PY" ci/stubs.py --check

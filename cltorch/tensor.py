@@ -536,7 +536,7 @@ Tensor.__pos__ = functions.positive  # type: ignore[attr-defined]
 def _attach(names: Sequence[str]) -> None:
     for name in names:
         fn = getattr(functions, name, None)
-        if fn is not None and name not in Tensor.__dict__:
+        if callable(fn) and name not in Tensor.__dict__:  # not the module functions.index
             setattr(Tensor, name, fn)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -219,6 +219,11 @@ def _doc(row: Pointwise) -> str:
         f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{row.name}.html\n"
     )
+
+
+if TYPE_CHECKING:  # the functions of the rows are put here at run time
+
+    def __getattr__(name: str) -> Any: ...
 
 
 __all__: list[str] = []

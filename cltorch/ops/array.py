@@ -7,7 +7,7 @@ that no wrapper object stands between a kernel and the user.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -25,6 +25,10 @@ class Array:
     storage: Any
     layout: Layout
     dtype: dtype
+
+    if TYPE_CHECKING:  # an Array that reaches the layers above is a Tensor, with Tensor's attributes
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @staticmethod
     def new(storage: Storage, layout: Layout, dtype: dtype) -> Any:
