@@ -1,0 +1,63 @@
+"""What a workload is: one body, written against PyTorch's API, that runs on either side of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class Side:
+    """One of the compared frameworks: its module, its device, and inputs that are the same numbers on every side."""
+
+    def __init__(self, name: str, torch: Any, device: str, synchronize: Callable[[], None]) -> None:
+        self.name, self.torch, self.device, self.synchronize = name, torch, device, synchronize
+        self._numbers = np.random.default_rng(0)
+
+    def restart(self) -> None:
+        """Start the inputs' random numbers anew, so that the next workload gets the same ones on every side."""
+        self._numbers = np.random.default_rng(0)
+        self.torch.manual_seed(0)
+
+    def tensor(self, array: Any) -> Any:
+        """Return a NumPy array as a tensor on the side's device."""
+        return self.torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def randn(self, *shape: int, grad: bool = False) -> Any:
+        """Return normally distributed float32 numbers; with ``grad`` as a leaf that wants a gradient."""
+        x = self.tensor(self._numbers.standard_normal(shape, np.float32))
+        return x.requires_grad_() if grad else x
+
+    def randint(self, high: int, *shape: int) -> Any:
+        """Return int64 numbers from 0 to ``high`` - 1."""
+        return self.tensor(self._numbers.integers(0, high, shape))
+
+    def model(self, build: Callable[[Any], Any]) -> Any:
+        """Return ``build(torch.nn)`` on the side's device, with parameters that are the same on every side."""
+        made = build(self.torch.nn)
+        with self.torch.no_grad():
+            for p in made.parameters():
+                bound = 1 / max(1, int(np.prod(p.shape[1:]))) ** 0.5
+                p.copy_(self.torch.from_numpy(self._numbers.uniform(-bound, bound, tuple(p.shape)).astype(np.float32)))
+        return made.to(self.device)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Name something to be timed.
+
+    ``build(side)`` prepares the inputs and returns the step, a function without arguments; what a step returns (one
+    tensor or several) is compared between the sides once. ``flops`` and ``bytes`` are what one step needs at least:
+    they give GFLOP/s, GB/s and the share of the roofline. ``grad`` says that the step records gradients; others run
+    under ``no_grad``. ``tolerance`` is relative to the largest element; None for results that cannot agree (random
+    numbers).
+    """
+
+    name: str
+    build: Callable[[Side], Callable[[], Any]]
+    flops: float = 0.0
+    bytes: float = 0.0
+    grad: bool = False
+    tolerance: float | None = 1e-4
