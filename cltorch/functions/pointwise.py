@@ -15,7 +15,7 @@ import numpy as np
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import TORCH, Pointwise
+from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 
@@ -126,6 +126,9 @@ def _bind(
     if "alpha" in row.params and row.arity == 2 and isinstance(params[0], float):
         if not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if params and row.rule in (ARITH, SIGNED):
+        if not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands):
+            params = tuple(map(int, params))  # the kernel of integers takes integers
     return operands, params
 
 
@@ -158,6 +161,23 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
     return f
 
 
+def _one_with_params(row: Pointwise) -> Callable[..., Any]:
+    """Bind an activation with parameters, which are nearly always left alone or given as numbers in order."""
+    general = _general(row)
+    defaults = row.defaults
+    count = len(defaults)
+
+    def f(input: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+        if out is None and not named and isinstance(input, Array) and input.dtype.is_floating_point:
+            if not rest:
+                return pointwise(row, (input,), defaults)
+            if len(rest) == count and all(x.__class__ is float or x.__class__ is int for x in rest):
+                return pointwise(row, (input,), rest)
+        return general(input, *rest, out=out, **named)
+
+    return f
+
+
 def _inplace(row: Pointwise) -> Callable[..., Any]:
     names = row.args + tuple(row.params)
 
@@ -174,7 +194,9 @@ def _inplace(row: Pointwise) -> Callable[..., Any]:
 
 def make(row: Pointwise) -> Callable[..., Any]:
     """Return the public function of a row."""
-    if row.params:
+    if row.params and row.arity == 1:
+        f = _one_with_params(row)
+    elif row.params:
         f = _with_alpha(row) if tuple(row.params) == ("alpha",) and row.arity == 2 else _general(row)
     elif row.arity == 1:
         f = _unary(row)

@@ -21,6 +21,7 @@ from cltorch.ops.promotion import result_type
 
 # dtype rules: what an operator computes in and returns for the promoted dtype of its operands
 FLOAT = "float"  # integers become the default floating dtype
+FLOAT_ONLY = "float only"  # integers are refused
 ARITH = "arith"  # the promoted dtype
 COMPARE = "compare"  # computed in the promoted dtype, returned as bool
 BITWISE = "bitwise"  # integers and bool only
@@ -188,7 +189,7 @@ class Pointwise:
     """Declare a pointwise operator.
 
     name      PyTorch's name
-    rule      dtype rule (FLOAT, ARITH, COMPARE, BITWISE, SIGNED, REAL)
+    rule      dtype rule (FLOAT, FLOAT_ONLY, ARITH, COMPARE, BITWISE, SIGNED, REAL)
     fwd       fwd(m, *operands, *params) -> value
     vjp       vjp(m, g, *operands, out, *params) -> gradient, or a tuple with one per operand; None: not differentiable
     args      names of the operands, as PyTorch's documentation has them
@@ -235,7 +236,7 @@ class Pointwise:
         rule = self.rule
         if rule is FLOAT and not common.is_floating_point:
             common = dtypes.get_default_dtype()
-        elif rule is BITWISE and common.is_floating_point:
+        elif rule is BITWISE and common.is_floating_point or rule is FLOAT_ONLY and not common.is_floating_point:
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
         elif rule is SIGNED and common is dtypes.bool_:
             raise RuntimeError(f"{_BOOL_REFUSALS.get(self.name, self.name + ' is not supported for a bool tensor.')}")
@@ -438,4 +439,7 @@ _BOOL_REFUSALS = {
     "operator instead.",
     "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
     "the `~` or `logical_not()` operator instead.",
+    "relu": "Boolean inputs not supported for relu",
+    "relu6": "Bool inputs not supported for hardtanh",
+    "hardtanh": "Bool inputs not supported for hardtanh",
 }

@@ -12,10 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.ops.pointwise import ARITH, BITWISE, COMPARE, FLOAT, FUNCTIONAL, INNER, REAL, SIGNED, Pointwise
+from cltorch.ops.pointwise import (
+    ARITH,
+    BITWISE,
+    COMPARE,
+    FLOAT,
+    FLOAT_ONLY,
+    FUNCTIONAL,
+    INNER,
+    REAL,
+    SIGNED,
+    Pointwise,
+)
 
 P = Pointwise
-_XY = "input other"
+_XY, _XT = "input other", "input target"
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
 _SQRT_HALF, _INV_SQRT_PI = math.sqrt(0.5), 1 / math.sqrt(math.pi)
 _INV_SQRT_2PI, _SQRT_2_PI = 1 / math.sqrt(2 * math.pi), math.sqrt(2 / math.pi)
@@ -74,6 +85,26 @@ def _clamp_vjp(m, g, x, lo, hi, o):
 def _mish_vjp(m, g, x, o):
     t = m.tanh(_softplus(m, x, 1, 20))
     return g * (t + x * _sigmoid(m, x) * (1 - t * t))
+
+
+def _smooth_l1_vjp(m, g, x, y, o, beta):
+    slope = m.where(m.abs(x - y) < beta, g * (x - y) / beta, g * m.sign(x - y))
+    return slope, -slope
+
+
+def _huber_vjp(m, g, x, y, o, delta):
+    slope = m.where(m.abs(x - y) < delta, g * (x - y), g * m.sign(x - y) * delta)
+    return slope, -slope
+
+
+def _softplus_of_minus(m, x):
+    """Return log(1 + exp(-x)), which is -log(sigmoid(x))."""
+    return m.maximum(-x, 0) + m.log1p(m.exp(-m.abs(x)))
+
+
+def _weighted_logits_vjp(m, g, x, y, w, o):
+    below = _softplus_of_minus(m, x)
+    return g * ((1 - y) - (1 + (w - 1) * y) * _sigmoid(m, -x)), g * ((w - 1) * below - x), g * y * below
 
 
 ROWS = [
@@ -176,54 +207,55 @@ ROWS = [
     P("erfc", FLOAT, lambda m, x: m.erfc(x), lambda m, g, x, o: g * (-2 * _INV_SQRT_PI) * m.exp(-x * x),
       ref="scipy.erfc"),
     # ---- activations -----------------------------------------------------------------------------------------
-    P("relu", ARITH, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o > 0, g, 0),
+    P("relu", SIGNED, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o > 0, g, 0),
       ref=lambda x: np.maximum(x, 0)),
-    P("relu6", ARITH, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0),
+    P("relu6", SIGNED, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0),
       node="Hardtanh", ref=lambda x: np.clip(x, 0, 6), domain=(-3, 9), scope=FUNCTIONAL),
     P("sigmoid", FLOAT, _sigmoid, lambda m, g, x, o: g * o * (1 - o), ref="scipy.expit"),
-    P("logsigmoid", FLOAT, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))),
+    P("logsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))),
       lambda m, g, x, o: g * _sigmoid(m, -x), node="LogSigmoid", ref="scipy.log_expit", scope=FUNCTIONAL),
-    P("silu", FLOAT, lambda m, x: x / (1 + m.exp(-x)),
+    P("silu", FLOAT_ONLY, lambda m, x: x / (1 + m.exp(-x)),
       lambda m, g, x, o: g * (_sigmoid(m, x) * (1 + x * (1 - _sigmoid(m, x)))), ref=lambda x: x / (1 + np.exp(-x)),
       scope=FUNCTIONAL),
-    P("mish", FLOAT, lambda m, x: x * m.tanh(_softplus(m, x, 1, 20)),
+    P("mish", FLOAT_ONLY, lambda m, x: x * m.tanh(_softplus(m, x, 1, 20)),
       _mish_vjp,
       ref=lambda x: x * np.tanh(np.log1p(np.exp(x))), scope=FUNCTIONAL),
-    P("gelu_erf", FLOAT, lambda m, x: 0.5 * x * (1 + m.erf(x * _SQRT_HALF)),
+    P("gelu_erf", FLOAT_ONLY, lambda m, x: 0.5 * x * (1 + m.erf(x * _SQRT_HALF)),
       lambda m, g, x, o: g * (0.5 * (1 + m.erf(x * _SQRT_HALF)) + x * m.exp(-0.5 * x * x) * _INV_SQRT_2PI), node="Gelu",
       inplace=False, ref=lambda x: x * _ndtr(x), scope=INNER),
-    P("gelu_tanh", FLOAT, lambda m, x: 0.5 * x * (1 + _gelu_tanh_inner(m, x)), _gelu_tanh_vjp, node="Gelu",
+    P("gelu_tanh", FLOAT_ONLY, lambda m, x: 0.5 * x * (1 + _gelu_tanh_inner(m, x)), _gelu_tanh_vjp, node="Gelu",
       inplace=False, ref=lambda x: 0.5 * x * (1 + np.tanh(_SQRT_2_PI * (x + 0.044715 * x**3))), scope=INNER),
-    P("leaky_relu", FLOAT, lambda m, x, a: m.where(x > 0, x, x * a), lambda m, g, x, o, a: m.where(x > 0, g, g * a),
-      params={"negative_slope": 0.01}, ref=lambda x, negative_slope: np.where(x > 0, x, x * negative_slope),
+    P("leaky_relu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, x * a),
+      lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
+      ref=lambda x, negative_slope: np.where(x > 0, x, x * negative_slope),
       scope=FUNCTIONAL),
-    P("elu", FLOAT, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0))),
+    P("elu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0))),
       lambda m, g, x, o, a: m.where(x > 0, g, g * (a * m.exp(m.minimum(x, 0)))), params={"alpha": 1.0},
       ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), scope=FUNCTIONAL),
-    P("celu", FLOAT, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0) / a)),
+    P("celu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0) / a)),
       lambda m, g, x, o, a: m.where(x > 0, g, g * m.exp(m.minimum(x, 0) / a)), params={"alpha": 1.0},
       ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha))),
-    P("selu", FLOAT, lambda m, x: m.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * m.expm1(m.minimum(x, 0))),
-      node="Elu",
+    P("selu", FLOAT_ONLY, node="Elu",
+      fwd=lambda m, x: m.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * m.expm1(m.minimum(x, 0))),
       vjp=lambda m, g, x, o: m.where(x > 0, g * _SELU_SCALE, g * (_SELU_SCALE * _SELU_ALPHA) * m.exp(m.minimum(x, 0))),
       ref=lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(x))),
-    P("hardtanh", ARITH, lambda m, x, lo, hi: m.minimum(m.maximum(x, lo), hi),
+    P("hardtanh", SIGNED, lambda m, x, lo, hi: m.minimum(m.maximum(x, lo), hi),
       lambda m, g, x, o, lo, hi: m.where((x > lo) & (x < hi), g, 0), params={"min_val": -1.0, "max_val": 1.0},
       ref=lambda x, min_val, max_val: np.clip(x, min_val, max_val), scope=FUNCTIONAL),
-    P("hardsigmoid", FLOAT, lambda m, x: m.minimum(m.maximum(x + 3, 0), 6) / 6,
+    P("hardsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(m.maximum(x + 3, 0), 6) / 6,
       lambda m, g, x, o: m.where((x > -3) & (x < 3), g / 6, 0), domain=(-5, 5), ref=lambda x: np.clip(x + 3, 0, 6) / 6,
       scope=FUNCTIONAL),
-    P("hardswish", FLOAT, lambda m, x: x * m.minimum(m.maximum(x + 3, 0), 6) / 6, domain=(-5, 5),
+    P("hardswish", FLOAT_ONLY, lambda m, x: x * m.minimum(m.maximum(x + 3, 0), 6) / 6, domain=(-5, 5),
       vjp=lambda m, g, x, o: m.where(x < -3, 0, m.where(x <= 3, g * (x / 3 + 0.5), g)),
       ref=lambda x: x * np.clip(x + 3, 0, 6) / 6, scope=FUNCTIONAL),
-    P("softplus", FLOAT, _softplus, params={"beta": 1.0, "threshold": 20.0}, inplace=False,
+    P("softplus", FLOAT_ONLY, _softplus, params={"beta": 1.0, "threshold": 20.0}, inplace=False,
       vjp=lambda m, g, x, o, beta, threshold: m.where(x * beta > threshold, g, g * _sigmoid(m, x * beta)),
       ref=lambda x, beta, threshold: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta),
       scope=FUNCTIONAL),
-    P("softshrink", FLOAT, lambda m, x, a: m.where(x > a, x - a, m.where(x < -a, x + a, 0 * x)),
+    P("softshrink", FLOAT_ONLY, lambda m, x, a: m.where(x > a, x - a, m.where(x < -a, x + a, 0 * x)),
       lambda m, g, x, o, a: m.where((x > a) | (x < -a), g, 0), params={"lambd": 0.5}, inplace=False,
       ref=lambda x, lambd: np.sign(x) * np.maximum(abs(x) - lambd, 0), scope=FUNCTIONAL),
-    P("hardshrink", FLOAT, lambda m, x, a: m.where((x >= -a) & (x <= a), 0, x),
+    P("hardshrink", FLOAT_ONLY, lambda m, x, a: m.where((x >= -a) & (x <= a), 0, x),
       lambda m, g, x, o, a: m.where((x >= -a) & (x <= a), 0, g), params={"lambd": 0.5}, inplace=False,
       ref=lambda x, lambd: np.where(abs(x) <= lambd, 0, x)),
     P("threshold", ARITH, lambda m, x, t, v: m.where(x <= t, v, x), lambda m, g, x, o, t, v: m.where(x <= t, 0, g),
@@ -231,6 +263,46 @@ ROWS = [
     P("prelu_kernel", ARITH, lambda m, x, w: m.where(x > 0, x, x * w),
       lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)), args="input weight", inplace=False,
       ref=lambda x, w: np.where(x > 0, x, x * w), scope=INNER),
+    P("softsign", FLOAT, lambda m, x: x / (1 + m.abs(x)), lambda m, g, x, o: g / ((1 + m.abs(x)) * (1 + m.abs(x))),
+      inplace=False, ref=lambda x: x / (1 + abs(x)), scope=FUNCTIONAL),
+    P("tanhshrink", FLOAT, lambda m, x: x - m.tanh(x), lambda m, g, x, o: g * (m.tanh(x) * m.tanh(x)), inplace=False,
+      ref=lambda x: x - np.tanh(x), scope=FUNCTIONAL),
+    # ---- losses before their reduction -----------------------------------------------------------------------
+    P("squared_error", FLOAT_ONLY, lambda m, x, y: (x - y) * (x - y),
+      lambda m, g, x, y, o: (g * (2 * (x - y)), g * (2 * (y - x))), args=_XT, node="MseLoss", inplace=False,
+      ref=lambda x, y: (x - y) ** 2, scope=INNER),
+    P("absolute_error", SIGNED, lambda m, x, y: m.abs(x - y),
+      lambda m, g, x, y, o: (g * m.sign(x - y), g * m.sign(y - x)), args=_XT, node="L1Loss", inplace=False,
+      ref=lambda x, y: abs(x - y), scope=INNER),
+    P("smooth_l1_error", FLOAT_ONLY,
+      lambda m, x, y, b: m.where(m.abs(x - y) < b, 0.5 * (x - y) * (x - y) / b, m.abs(x - y) - 0.5 * b), _smooth_l1_vjp,
+      args=_XT, params={"beta": 1.0}, node="SmoothL1Loss", inplace=False, scope=INNER,
+      ref=lambda x, y, beta: np.where(abs(x - y) < beta, (x - y) ** 2 / (2 * beta), abs(x - y) - beta / 2)),
+    P("huber_error", FLOAT_ONLY,
+      lambda m, x, y, d: m.where(m.abs(x - y) < d, 0.5 * (x - y) * (x - y), d * (m.abs(x - y) - 0.5 * d)), _huber_vjp,
+      args=_XT, params={"delta": 1.0}, node="HuberLoss", inplace=False, scope=INNER,
+      ref=lambda x, y, delta: np.where(abs(x - y) < delta, (x - y) ** 2 / 2, delta * (abs(x - y) - delta / 2))),
+    P("binary_cross_entropy_error", FLOAT_ONLY,
+      lambda m, x, y: (y - 1) * m.maximum(m.log1p(-x), -100) - y * m.maximum(m.log(x), -100),
+      lambda m, g, x, y, o: (g * (x - y) / m.maximum((1 - x) * x, 1e-12), g * (m.log1p(-x) - m.log(x))), args=_XT,
+      node="BinaryCrossEntropy", inplace=False, scope=INNER, domain=(0.05, 0.95),
+      ref=lambda x, y: -y * np.log(x) - (1 - y) * np.log(1 - x)),
+    P("logits_error", FLOAT_ONLY, lambda m, x, y: (1 - y) * x + _softplus_of_minus(m, x),
+      lambda m, g, x, y, o: (g * (_sigmoid(m, x) - y), -g * x), args=_XT, node="BinaryCrossEntropyWithLogits",
+      inplace=False, scope=INNER, ref=lambda x, y: (1 - y) * x + np.log1p(np.exp(-x))),
+    P("weighted_logits_error", FLOAT_ONLY,
+      lambda m, x, y, w: (1 - y) * x + (1 + (w - 1) * y) * _softplus_of_minus(m, x), _weighted_logits_vjp,
+      args=_XT + " pos_weight", node="BinaryCrossEntropyWithLogits", inplace=False, scope=INNER,
+      ref=lambda x, y, w: (1 - y) * x + (1 + (w - 1) * y) * np.log1p(np.exp(-x))),
+    P("divergence", FLOAT_ONLY, lambda m, x, y: m.where(y == 0, 0, y * m.log(y)) - y * x,
+      lambda m, g, x, y, o: (-g * y, g * (m.log(y) + 1 - x)), args=_XT, node="KlDiv", inplace=False, scope=INNER,
+      domain=(0.05, 5.0), ref=lambda x, y: y * (np.log(y) - x)),
+    P("log_divergence", FLOAT_ONLY, lambda m, x, y: m.exp(y) * (y - x),
+      lambda m, g, x, y, o: (-g * m.exp(y), g * m.exp(y) * (y - x + 1)), args=_XT, node="KlDiv", inplace=False,
+      scope=INNER, ref=lambda x, y: np.exp(y) * (y - x)),
+    P("soft_margin_error", FLOAT_ONLY, lambda m, x, y: _softplus_of_minus(m, x * y),
+      lambda m, g, x, y, o: (-g * y * _sigmoid(m, -x * y), -g * x * _sigmoid(m, -x * y)), args=_XT,
+      node="SoftMarginLoss", inplace=False, scope=INNER, ref=lambda x, y: np.log1p(np.exp(-x * y))),
     # ---- comparison, logic, tests ----------------------------------------------------------------------------
     P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal"),
     P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal"),
