@@ -150,9 +150,12 @@ def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:
     t = read_dtype(name, dtype)
     found, natural, python = read_values(data)
     t = t or natural
+    dev = resolve(device)
     if python:
         found = _checked(found, t)
-    return from_host(found, t, resolve(device))
+    elif dev is CPU and not isinstance(data, Array):
+        found = np.array(found)  # the host would take over the caller's own array
+    return from_host(found, t, dev)
 
 
 # ---- the functions -----------------------------------------------------------------------------------------------
