@@ -1,0 +1,127 @@
+"""Adam, and its form with decoupled weight decay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_ways, scalar
+from cltorch.tensor import Tensor
+
+__all__ = ["Adam"]
+
+
+def _adam(m: Any, x: Any, n: Any, on: Any) -> None:
+    g = -x.grad if on.maximize else x.grad
+    if on.decay:
+        if on.decoupled:
+            x.param = n.shrink * x.param
+        else:
+            g = g + n.weight_decay * x.param
+    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
+    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    second = x.exp_avg_sq
+    if on.amsgrad:
+        second = x.max_exp_avg_sq = m.maximum(x.max_exp_avg_sq, second)
+    x.param = x.param - n.step_size * x.exp_avg / (m.sqrt(second) / n.root + n.eps)
+
+
+def lerp(start: Any, end: Any, weight: Any, far: bool) -> Any:
+    """Return ``start + weight (end - start)``; ``far`` says that the weight is at least 1/2.
+
+    The two forms differ in rounding only: a weight of 1 shall give ``end`` and not what cancellation leaves of it.
+    """
+    return end - (end - start) * (1 - weight) if far else start + weight * (end - start)
+
+
+class Adam(RuleOptimizer):
+    r"""Descend along running means of the gradient and its square.
+
+    .. math::
+        m \leftarrow \beta_1 m + (1 - \beta_1) g \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2 \qquad
+        \theta \leftarrow \theta - \frac{\gamma}{1 - \beta_1^t}
+        \frac{m}{\sqrt{v} / \sqrt{1 - \beta_2^t} + \epsilon}
+
+    with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\beta` = ``betas``, :math:`\epsilon` = ``eps``.
+    ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the gradient, or with ``decoupled_weight_decay``
+    multiplies :math:`\theta` by :math:`1 - \gamma\lambda` first. ``amsgrad`` divides by the largest :math:`v` so far,
+    ``maximize`` ascends. ``foreach``, ``fused`` and ``capturable`` are accepted: every step is fused, and the count
+    ``step`` always lies on the host. Raises ValueError for values out of range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adam.html; Kingma and Ba, "Adam: A Method for
+    Stochastic Optimization", https://arxiv.org/abs/1412.6980; Reddi et al., "On the Convergence of Adam and Beyond".
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Adam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([ 0.9000, -1.9000])
+    """
+
+    rule = Rule("adam", "shrink weight_decay weight1 beta2 weight2 root eps step_size", _adam)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        separate = foreach and not capturable
+        if isinstance(lr, Tensor) and separate:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+        check_one_element("lr", lr)
+        if not 0.0 <= lr:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for i in (0, 1):
+            if not 0.0 <= betas[i] < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+        if not 0.0 <= weight_decay:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
+            raise ValueError("betas must be either both floats or both Tensors")
+        for i in (0, 1):
+            if isinstance(betas[i], Tensor) and separate:
+                raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+            check_one_element(f"betas[{i}]", betas[i])
+        super().__init__(
+            params,
+            {
+                "lr": lr, "betas": tuple(b.squeeze() if isinstance(b, Tensor) else b for b in betas), "eps": eps,
+                "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
+                "capturable": capturable, "differentiable": differentiable, "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
+            },
+        )  # fmt: skip
+        check_ways(foreach, fused, differentiable)
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
+            "decoupled": bool(group["decoupled_weight_decay"]), "amsgrad": bool(group["amsgrad"]),
+            "far": bool(group["betas"][0] <= 0.5),
+        }  # fmt: skip
+
+    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+        keep = group["differentiable"]
+        lr, decay, eps = (scalar(group[name], keep) for name in ("lr", "weight_decay", "eps"))
+        beta1, beta2 = (scalar(beta, keep) for beta in group["betas"])
+        correction2 = 1 - beta2**t
+        root = correction2.sqrt() if isinstance(correction2, Tensor) else math.sqrt(correction2)
+        return 1 - lr * decay, decay, 1 - beta1, beta2, 1 - beta2, root, eps, lr / (1 - beta1**t)

@@ -1,0 +1,107 @@
+"""Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch import functions
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_ways, scalar
+from cltorch.tensor import Tensor
+
+__all__ = ["SGD"]
+
+
+def _sgd(m: Any, x: Any, n: Any, on: Any) -> None:
+    g = -x.grad if on.maximize else x.grad
+    if on.decay:
+        g = g + n.weight_decay * x.param
+    if on.momentum:
+        x.momentum_buffer = n.keep * x.momentum_buffer + n.take * g
+        g = g + n.momentum * x.momentum_buffer if on.nesterov else x.momentum_buffer
+    x.param = x.param - n.lr * g
+
+
+class SGD(RuleOptimizer):
+    r"""Descend along the gradient, or along its running sum.
+
+    .. math::
+        g \leftarrow g + \lambda\theta \qquad b \leftarrow \mu b + (1 - \tau) g \qquad
+        \theta \leftarrow \theta - \gamma\, (g + \mu b \text{ if nesterov, else } b)
+
+    with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\mu` = ``momentum``, :math:`\tau` = ``dampening`` and
+    :math:`\lambda` = ``weight_decay``; the first :math:`b` is :math:`g`. ``maximize`` ascends. ``foreach`` and
+    ``fused`` are accepted: every step is fused. Raises ValueError for values out of range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SGD.html; Sutskever et al., "On the importance of
+    initialization and momentum in deep learning", ICML 2013.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([ 0.8000, -1.6000])
+    """
+
+    rule = Rule("sgd", "lr momentum keep take weight_decay", _sgd)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: Any = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_one_element("lr", lr)
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(
+            params,
+            {
+                "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+                "nesterov": nesterov, "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
+                "fused": fused,
+            },
+        )  # fmt: skip
+        check_ways(foreach, fused, differentiable)
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
+            "momentum": bool(group["momentum"] != 0), "nesterov": bool(group["nesterov"]),
+        }  # fmt: skip
+
+    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+        lr, decay = (scalar(group[name], group["differentiable"]) for name in ("lr", "weight_decay"))
+        momentum = group["momentum"]
+        # the first buffer is the gradient itself, whatever the dampening
+        keep, take = (0.0, 1.0) if t == 1 else (momentum, 1 - group["dampening"])
+        return lr, momentum, keep, take, decay
+
+    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[float, list[Tensor]]:
+        if not names:
+            return 2, []
+        state = self.state[p]
+        buffer = state.get("momentum_buffer")
+        if buffer is not None:
+            return 2, [buffer]
+        buffer = state["momentum_buffer"] = functions.zeros_like(p)
+        return 1, [buffer]

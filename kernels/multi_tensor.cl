@@ -1,0 +1,105 @@
+<%doc>
+Replace elements of many tensors by one traced formula of them: a launch serves T rows of tensors.
+
+OpenCL 1.2 has no arrays of buffers, so a row's buffers are arguments of their own and a table, made once for a list of
+tensors, says what each work-group does: (row, elements, position in every column) per entry.
+
+name         kernel name without its prefix
+T            rows per launch; columns: (dtype tag, storage type, read, result or "") per column of a row
+W            vector width; V, M, P: scalar compute type, scalar mask type of its size, type of number arguments
+statements   the traced formula over x0, x1, … and p0, p1, …
+params       how many numbers; groups: True where a work-group shares an entry (GPU), else a work-item has it alone
+</%doc>
+<%
+K = len(columns)
+half = ("f16", "bf16")
+def load(k, w):
+    tag, ctype, _, _ = columns[k]
+    n = "" if w == 1 else f"_{w}"
+    v = "V" if w == 1 else f"{V}{w}"
+    at = f"at{k} + i"
+    if tag in half: value = f"ct_load_{tag}{n}(a{k}, {at})"
+    else: value = f"a{k}[{at}]" if w == 1 else f"vload{w}(0, a{k} + {at})"
+    from_type = "float" if tag in half else ctype
+    return value if from_type == V else f"convert_{V}{'' if w == 1 else w}({value})"
+def store(k, w):
+    tag, ctype, _, result = columns[k]
+    n = "" if w == 1 else str(w)
+    at = f"at{k} + i"
+    to_type = "float" if tag in half else ctype
+    value = result if to_type == V else f"convert_{to_type}{n}({result})"
+    if tag in half: return f"ct_store_{tag}{'_' + n if n else ''}({value}, a{k}, {at});"
+    return f"a{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, a{k} + {at});"
+%>
+<%def name="element(w)">
+% for k in range(K):
+% if columns[k][2]:
+            const V x${k} = ${load(k, w)};
+% endif
+% endfor
+% for s in statements:
+            ${s}
+% endfor
+% for k in range(K):
+% if columns[k][3]:
+            ${store(k, w)}
+% endif
+% endfor
+</%def>
+__kernel void ct_${name}(
+    const __global long *table, long first
+% for t in range(T):
+% for k in range(K):
+    , __global ${columns[k][1]} *b${t}_${k}
+% endfor
+% endfor
+% for q in range(params):
+    , ${P} q${q}
+% endfor
+)
+{
+    const __global long *entry = table + (first + (long)get_group_id(0)) * ${K + 2};
+% for k in range(K):
+    __global ${columns[k][1]} *a${k} = b0_${k};
+% endfor
+    switch ((int)entry[0]) {
+% for t in range(1, T):
+    case ${t}:${"".join(f" a{k} = b{t}_{k};" for k in range(K))} break;
+% endfor
+    default: break;
+    }
+    const long n = entry[1];
+% for k in range(K):
+    const long at${k} = entry[${k + 2}];
+% endfor
+    long i = ${f"(long)get_local_id(0) * {W}" if groups else "0"};
+    const long step = ${f"(long)get_local_size(0) * {W}" if groups else W};
+#define V ${V}${W}
+#define M ${M}${W}
+#define SEL(c, a, b) select(b, a, c)
+    {
+% for q in range(params):
+        const V p${q} = (V)(q${q});
+% endfor
+        for (; i + ${W} <= n; i += step) {
+${element(W)}
+        }
+    }
+#undef V
+#undef M
+#undef SEL
+#define V ${V}
+#define M int
+#define SEL(c, a, b) ((c) ? (a) : (b))
+    {
+% for q in range(params):
+        const V p${q} = q${q};
+% endfor
+        for (; i < n; ++i) {
+${element(1)}
+        }
+    }
+#undef V
+#undef M
+#undef SEL
+}

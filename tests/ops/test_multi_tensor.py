@@ -1,0 +1,117 @@
+"""One formula over lists of tensors: every variant of the kernel, layout and dtype gives what NumPy gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.ops.multi_tensor import is_run, update
+from cltorch.ops.pointwise import Formula
+
+FORMULA = Formula("test_blend", lambda m, a, b, c, s, t: (a + s * b, m.maximum(c, m.sqrt(b * b) * t)), params=2)
+TOLERANCE = {cltorch.float32: 1e-6, cltorch.float64: 1e-14, cltorch.float16: 1e-3, cltorch.bfloat16: 8e-3}
+
+
+def dense(*shape):
+    return lambda x: x.reshape(shape)
+
+
+def transposed(x):
+    return x.reshape(5, 8).t()
+
+
+def every_second(x):
+    return x.reshape(5, 8)[:, ::2]
+
+
+def check(rows, numbers=(0.25, 2.0), kind=""):
+    before = [[x.double().cpu().numpy().copy() for x in row] for row in rows]
+    versions = [[x._version for x in row] for row in rows]
+    update(FORMULA, (0, 2), rows, numbers, kind)
+    for row, (a, b, c), old in zip(rows, before, versions, strict=True):
+        wanted = (a + numbers[0] * b, b, np.maximum(c, np.abs(b) * numbers[1]))
+        for x, value in zip(row, wanted, strict=True):
+            rtol = TOLERANCE[x.dtype]
+            np.testing.assert_allclose(x.double().cpu().numpy(), value, rtol=rtol, atol=rtol)
+        assert [x._version - v for x, v in zip(row, old, strict=True)] == [1, 0, 1]
+
+
+def row_of(device, n, dtype, *views):
+    return [view(cltorch.randn(n, device=device).to(dtype)) for view in views]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
+def test_both_kernels_update_runs_of_any_length(cl_device, dtype, kind):
+    if dtype is cltorch.float64 and not cltorch.device(cl_device).context.caps.fp64:
+        pytest.skip("no float64 on this device")
+    # lengths around the vector width and the grain of a table's entry, more rows than one launch takes
+    sizes = [1, 3, 4, 7, 15, 16, 17, 63, 1023, 1025, 4095, 4097, 16384, 16385, 40001, 2, 5, 33, 100]
+    check([row_of(cl_device, n, dtype, *[lambda x: x] * 3) for n in sizes], kind=kind)
+
+
+def test_layouts_may_differ_within_and_between_rows(device):
+    same, shape = lambda x: x, dense(8, 5)
+    rows = [
+        row_of(device, 40, cltorch.float32, same, same, same),
+        row_of(device, 40, cltorch.float32, transposed, transposed, transposed),  # one run each, in one order
+        row_of(device, 40, cltorch.float32, transposed, shape, shape),
+        row_of(device, 40, cltorch.float32, shape, transposed, shape),
+        row_of(device, 40, cltorch.float32, every_second, every_second, every_second),
+        row_of(device, 40, cltorch.float32, *[lambda x: x[3:29]] * 3),  # a run that does not begin its storage
+        row_of(device, 1, cltorch.float32, *[dense()] * 3),
+        row_of(device, 0, cltorch.float32, same, same, same),
+    ]
+    check(rows)
+
+
+def test_rows_and_columns_may_differ_in_dtype(device):
+    same = [lambda x: x] * 3
+    rows = [row_of(device, 21, t, *same) for t in (cltorch.float32, cltorch.bfloat16, cltorch.float16)]
+    mixed = row_of(device, 50, cltorch.float32, *same)
+    mixed[0] = mixed[0].to(cltorch.bfloat16)
+    check([*rows, mixed])
+
+
+def test_nothing_outside_the_rows_is_touched(cl_device):
+    for kind in ("cpu", "gpu"):
+        whole = [cltorch.ones(100, device=cl_device) for _ in range(3)]
+        update(FORMULA, (0, 2), [[x[10:31] for x in whole]], (1.0, 3.0), kind)
+        for x, inside in zip(whole, (2.0, 1.0, 3.0), strict=True):
+            wanted = np.ones(100)
+            wanted[10:31] = inside
+            np.testing.assert_array_equal(x.cpu().numpy(), wanted)
+
+
+def test_rows_on_several_devices_in_one_call(cl_device):
+    check([row_of(d, 10, cltorch.float32, *[lambda x: x] * 3) for d in ("cpu", cl_device, "cpu")])
+
+
+def test_a_tensor_that_overlaps_itself_is_refused(device):
+    row = [cltorch.ones(3, device=device) for _ in range(3)]
+    row[0] = cltorch.ones(1, device=device).expand(3)
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        update(FORMULA, (0, 2), [row], (1.0, 1.0))
+
+
+def test_new_numbers_and_new_lengths_compile_nothing(cl_device):
+    context = cltorch.device(cl_device).context
+    check([row_of(cl_device, 10, cltorch.float32, *[lambda x: x] * 3)])
+    before = len(context._kernels)
+    check([row_of(cl_device, n, cltorch.float32, *[lambda x: x] * 3) for n in (1, 99, 12345)], numbers=(0.7, 0.1))
+    assert len(context._kernels) == before
+
+
+def test_is_run_knows_which_layouts_are_one_run():
+    def layouts(*xs):
+        return [x.layout for x in xs]
+
+    a = cltorch.empty(4, 5)
+    assert is_run(layouts(a, cltorch.empty(4, 5)))
+    assert is_run(layouts(a.t(), cltorch.empty(4, 5).t()))
+    assert is_run(layouts(cltorch.empty(2, 3, 4).permute(2, 0, 1), cltorch.empty(2, 3, 4).permute(2, 0, 1)))
+    assert not is_run(layouts(a.t(), cltorch.empty(5, 4)))
+    assert not is_run(layouts(a[:, ::2]))
+    assert not is_run(layouts(a[:, :3]))
+    assert not is_run(layouts(cltorch.empty(1).expand(3)))
