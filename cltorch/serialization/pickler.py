@@ -120,4 +120,5 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
 
 def _attributes(x: Tensor) -> dict[str, Any]:
     """Return what the user hung on a tensor."""
-    return {key: value for key, value in getattr(x, "__dict__", {}).items() if not key.startswith("_")}
+    own = ("storage", "layout", "dtype")
+    return {key: value for key, value in x.__dict__.items() if not key.startswith("_") and key not in own}
