@@ -36,7 +36,8 @@ def update(
 
     ``formula.fn(m, *row, *numbers)`` returns one value per written column. The Arrays of a row have one shape and lie
     on one device; dtypes are any floating-point ones. ``kind`` ("cpu", "gpu") asks for a variant of the kernel other
-    than the device's own. Raises RuntimeError where a written Array overlaps itself.
+    than the device's own. Raises RuntimeError where the shapes or devices of a row differ, and where a written Array
+    overlaps itself.
     """
     numbers = [float(v) for v in numbers]
     devices = {row[0].storage.device for row in rows}
@@ -55,6 +56,24 @@ def update(
 def compute_in(row: Sequence[Any]) -> dtype:
     """Return the dtype in which a row is computed: float64 if it has any, else float32."""
     return float64 if any(x.dtype is float64 for x in row) else dtypes.float32
+
+
+def _check(row: Sequence[Any], written: Sequence[int]) -> None:
+    for x in row:
+        if x.layout.shape != row[0].layout.shape:
+            raise RuntimeError(
+                f"tensors that are updated together have different shapes: {list(row[0].shape)} and {list(x.shape)}"
+            )
+    for k in written:
+        check_overlap(row[k], [])
+
+
+def _refuse_devices(row: Sequence[Any]) -> None:
+    first = row[0].device
+    other = next(x.device for x in row if x.device is not first)
+    raise RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {first} and {other}!"
+    )
 
 
 def is_run(layouts: Sequence[Layout]) -> bool:
@@ -88,6 +107,8 @@ def _on_device(
     geometry: list[Any] = [formula, kind]
     for row in rows:
         for x in row:
+            if x.storage.device is not context.device:
+                _refuse_devices(row)
             lay = x.layout
             geometry += (lay.key, lay.offset, x.dtype)
     key = tuple(geometry)
@@ -108,8 +129,7 @@ def _plan(context: Any, formula: Formula, written: Sequence[int], rows: Sequence
     groups: dict[tuple[dtype, ...], list[int]] = {}
     alone = []
     for i, row in enumerate(rows):
-        for k in written:
-            check_overlap(row[k], [])
+        _check(row, written)
         if row[0].layout.numel == 0:
             continue
         if is_run([x.layout for x in row]):
@@ -161,8 +181,9 @@ def _kernel(context: Any, formula: Formula, written: Sequence[int], row: Sequenc
 
 # ---- the host ----------------------------------------------------------------------------------------------------
 def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbers: Sequence[float]) -> None:
-    for k in written:
-        check_overlap(row[k], [])
+    if any(x.storage.array is None for x in row):
+        _refuse_devices(row)
+    _check(row, written)
     wide = compute_in(row).wide
     n = row[0].layout.numel
     if is_run([x.layout for x in row]):

@@ -75,9 +75,11 @@ class RuleOptimizer(Optimizer):
         state = self.state[p]
         if not state:
             self._init_state(group, p, state)
-        if state["step"].storage.array is None:
-            state["step"] = state["step"].to(CPU)  # a count on a device would be waited for in every step
-        return advance(state["step"]), [state[name] for name in names]
+        step = state["step"]
+        if step.storage.array is None or step.dtype not in _COUNTS:
+            # a count on a device would be waited for in every step
+            step = state["step"] = step.to(CPU, dtypes.float32)
+        return advance(step), [state[name] for name in names]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -124,6 +126,7 @@ class RuleOptimizer(Optimizer):
                 update(formula, written, rows, numbers)
 
 
+_COUNTS = (dtypes.float32, dtypes.float64)
 _OPTIONS_SINCE: dict[str, Any] = {
     "nesterov": False, "maximize": False, "foreach": None, "capturable": False, "differentiable": False,
     "fused": None, "amsgrad": False, "decoupled_weight_decay": False, "momentum": 0, "centered": False,

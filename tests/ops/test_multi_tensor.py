@@ -95,6 +95,17 @@ def test_a_tensor_that_overlaps_itself_is_refused(device):
         update(FORMULA, (0, 2), [row], (1.0, 1.0))
 
 
+def test_rows_of_different_shapes_or_devices_are_refused(device, cl_device):
+    row = [cltorch.ones(3, device=device) for _ in range(3)]
+    update(FORMULA, (0, 2), [row], (1.0, 1.0))  # a good plan for these shapes must not serve the bad row
+    row[1] = cltorch.ones(4, device=device)
+    with pytest.raises(RuntimeError, match="different shapes: \\[3\\] and \\[4\\]"):
+        update(FORMULA, (0, 2), [row], (1.0, 1.0))
+    row[1] = cltorch.ones(3, device="cpu" if device == cl_device else cl_device)
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+        update(FORMULA, (0, 2), [row], (1.0, 1.0))
+
+
 def test_new_numbers_and_new_lengths_compile_nothing(cl_device):
     context = cltorch.device(cl_device).context
     check([row_of(cl_device, 10, cltorch.float32, *[lambda x: x] * 3)])
