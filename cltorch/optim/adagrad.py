@@ -28,8 +28,8 @@ class Adagrad(RuleOptimizer):
 
     with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\eta` = ``lr_decay``; :math:`s` starts at
     ``initial_accumulator_value``. ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the gradient,
-    ``maximize`` ascends. ``foreach`` and ``fused`` are accepted: every step is fused. Raises ValueError for values out
-    of range.
+    ``maximize`` ascends. ``foreach`` and ``fused`` are accepted: every step is fused. With ``differentiable`` autograd
+    records the steps. Raises ValueError for values out of range.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adagrad.html; Duchi, Hazan and Singer, "Adaptive
     Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011.

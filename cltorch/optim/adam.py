@@ -46,7 +46,8 @@ class Adam(RuleOptimizer):
     ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the gradient, or with ``decoupled_weight_decay``
     multiplies :math:`\theta` by :math:`1 - \gamma\lambda` first. ``amsgrad`` divides by the largest :math:`v` so far,
     ``maximize`` ascends. ``foreach``, ``fused`` and ``capturable`` are accepted: every step is fused, and the count
-    ``step`` always lies on the host. Raises ValueError for values out of range.
+    ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
+    out of range.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adam.html; Kingma and Ba, "Adam: A Method for
     Stochastic Optimization", https://arxiv.org/abs/1412.6980; Reddi et al., "On the Convergence of Adam and Beyond".

@@ -37,7 +37,8 @@ class RMSprop(RuleOptimizer):
     with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\mu` = ``momentum``. ``centered`` subtracts the square
     of the gradient's running mean from :math:`v`, ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the
     gradient, ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count
-    ``step`` always lies on the host. Raises ValueError for values out of range.
+    ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
+    out of range.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RMSprop.html; Tieleman and Hinton, Lecture 6.5 of
     "Neural Networks for Machine Learning"; the centered form: Graves, https://arxiv.org/abs/1308.0850.

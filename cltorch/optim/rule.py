@@ -158,7 +158,7 @@ def advance(step: Tensor) -> float:
 
 
 def scalar(x: Any, differentiable: bool = False) -> Any:
-    """Return a hyperparameter as a number; a tensor stays one where a derivative is wanted."""
+    """Return a hyperparameter as a number (waiting for a device it lies on), or as 0-d for a derivative."""
     if isinstance(x, Tensor):
         return x.reshape(()) if differentiable else x.item()
     return x

@@ -31,7 +31,8 @@ class SGD(RuleOptimizer):
 
     with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\mu` = ``momentum``, :math:`\tau` = ``dampening`` and
     :math:`\lambda` = ``weight_decay``; the first :math:`b` is :math:`g`. ``maximize`` ascends. ``foreach`` and
-    ``fused`` are accepted: every step is fused. Raises ValueError for values out of range.
+    ``fused`` are accepted: every step is fused. With ``differentiable`` autograd records the steps, the first :math:`b`
+    too, which PyTorch detaches. Raises ValueError for values out of range.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SGD.html; Sutskever et al., "On the importance of
     initialization and momentum in deep learning", ICML 2013.
