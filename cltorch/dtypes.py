@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ _BY_NAME = {t.name: t for t in ALL}
 _BY_NAME.update(half=float16, float=float32, double=float64, short=int16, int=int32, long=int64)
 _BY_NUMPY = {t.np: t for t in ALL if t is not bfloat16}
 _default = float32
+on_default_change: list[Callable[[], None]] = []  # called after set_default_dtype, for who keeps a result's dtype
 
 # category order of PyTorch's type promotion: bool < integer < floating point
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -162,7 +164,10 @@ def set_default_dtype(d: dtype) -> None:
         raise TypeError(f"invalid dtype object: {d!r}")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
-    _default = d
+    if d is not _default:
+        _default = d
+        for notify in on_default_change:
+            notify()
 
 
 class finfo:

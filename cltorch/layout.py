@@ -365,6 +365,17 @@ class Layout:
         """Return whether two indices may mean one element (a stride of 0 in a dimension larger than 1)."""
         return any(s == 0 and n > 1 for n, s in zip(self.shape, self.strides, strict=True))
 
+    def packed(self) -> bool:
+        """Return whether the elements fill one stretch of memory, each place once (dimensions in any order)."""
+        if self.contiguous:
+            return True
+        step = 1
+        for stride, n in sorted((s, n) for n, s in zip(self.shape, self.strides, strict=True) if n != 1):
+            if stride != step:
+                return False
+            step *= n
+        return True
+
     def extent(self) -> int:
         """Return one past the last element used, counted from the start of the storage."""
         if self.numel == 0:

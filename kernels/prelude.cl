@@ -23,6 +23,25 @@ inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
 inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
-inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload_half${w}(0, p + i); }
-inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
+// PoCL's vload_half8 may read aligned vectors where only a half's alignment is promised: the bits go through a private one
+inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
+    ushort${w} bits = vload${w}(0, (const __global ushort *)p + i);
+    return vload_half${w}(0, (const __private half *)&bits);
+}
+inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) {
+    ushort${w} bits;
+    vstore_half${w}_rte(x, 0, (__private half *)&bits);
+    vstore${w}(bits, 0, (__global ushort *)p + i);
+}
+% endfor
+
+// functions of two doubles lane by lane, for what a driver's own vector form gets wrong; V is the type of the operands
+#define CT_JOIN_(a, b) a##b
+#define CT_JOIN(a, b) CT_JOIN_(a, b)
+% for f in ("pow", "fmod"):
+#define ct_${f}_lanes(a, b) CT_JOIN(ct_${f}_, V)(a, b)
+#define ct_${f}_double(a, b) ${f}(a, b)
+% for w in (2, 4, 8, 16):
+#define ct_${f}_double${w}(a, b) ((double${w})(${", ".join(f"{f}((a).s{i:x}, (b).s{i:x})" for i in range(w))}))
+% endfor
 % endfor

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import pointwise_
 from cltorch.functions import pointwise as p
-from cltorch.functions.pointwise import number
+from cltorch.functions.convert import to
 from cltorch.ops.array import Array
-from cltorch.ops.table import TABLE
 
 absolute, negative, subtract, multiply = p.abs, p.neg, p.sub, p.mul
 arccos, arcsin, arctan, arccosh, arcsinh, arctanh, arctan2 = p.acos, p.asin, p.atan, p.acosh, p.asinh, p.atanh, p.atan2
@@ -141,14 +139,108 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 def nan_to_num(
     input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *, out: Any = None
 ) -> Any:
-    """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes)."""
+    """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nan_to_num.html
+    """
     if not input.dtype.is_floating_point:
-        return p.clone(input)
+        return p.positive(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
+    return p.nan_to_num_values(input, **_replacements(input, nan, posinf, neginf), out=out)
+
+
+def nan_to_num_(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """Replace NaN and infinities in place."""
+    if not input.dtype.is_floating_point:
+        return input
+    return p.nan_to_num_values_(input, **_replacements(input, nan, posinf, neginf))
+
+
+def _replacements(input: Any, nan: Any, posinf: Any, neginf: Any) -> dict[str, Any]:
     limits = dtypes.finfo(input.dtype)
-    return p.nan_to_num_values(
-        input, nan=0.0 if nan is None else nan, posinf=limits.max if posinf is None else posinf,
-        neginf=limits.min if neginf is None else neginf, out=out,
-    )  # fmt: skip
+    return {
+        "nan": 0.0 if nan is None else nan,
+        "posinf": limits.max if posinf is None else posinf,
+        "neginf": limits.min if neginf is None else neginf,
+    }
+
+
+def square(input: Any, *, out: Any = None) -> Any:
+    """Square elementwise; truth values become integers.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.square.html
+    """
+    if isinstance(input, Array) and input.dtype is dtypes.bool_:
+        input = to(input, dtypes.int64)
+    return p.square(input, out=out)
+
+
+def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
+    """Round to the nearest integer, halves to even, or to ``decimals`` places (to the left for a negative number).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.round.html
+
+    >>> import cltorch as torch
+    >>> torch.round(torch.tensor([0.5, 1.5, 2.5]))
+    tensor([0., 2., 2.])
+    >>> torch.round(torch.tensor([0.1234567]), decimals=3)
+    tensor([0.1230])
+    """
+    if decimals == 0:
+        return p.round(input, out=out)
+    return p.round_places(input, *_powers_of_ten(decimals), out=out)
+
+
+def round_(input: Any, *, decimals: int = 0) -> Any:
+    """Round in place."""
+    return p.round_(input) if decimals == 0 else p.round_places_(input, *_powers_of_ten(decimals))
+
+
+def _powers_of_ten(decimals: int) -> tuple[float, float]:
+    return (10.0**decimals, 1.0) if decimals > 0 else (1.0, 10.0**-decimals)
+
+
+def threshold(input: Any, threshold: float, value: float) -> Any:
+    """Replace what is not above a threshold by a value.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold.html
+
+    >>> import cltorch as torch
+    >>> torch.threshold(torch.tensor([1.0, 2.0, 3.0]), 1.5, 0)
+    tensor([0., 2., 3.])
+    """
+    return p.threshold(input, threshold, value)
+
+
+def threshold_(input: Any, threshold: float, value: float) -> Any:
+    """Replace what is not above a threshold, in place."""
+    return p.threshold_(input, threshold, value)
+
+
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+    """Return ``input + value * tensor1 / tensor2``.
+
+    Raises RuntimeError where both divisor and dividend are integers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addcdiv.html
+    """
+    _refuse_integer_division(tensor1, tensor2)
+    return p.addcdiv(input, tensor1, tensor2, value=value, out=out)
+
+
+def addcdiv_(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    """Add ``value * tensor1 / tensor2`` in place."""
+    _refuse_integer_division(tensor1, tensor2)
+    return p.addcdiv_(input, tensor1, tensor2, value=value)
+
+
+def _refuse_integer_division(a: Any, b: Any) -> None:
+    if isinstance(a, Array) and isinstance(b, Array) and a.dtype.kind != "f" and b.dtype.kind != "f":
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+            "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value "
+            "* torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
+            "* tensor1 / tensor2), for all dtypes."
+        )
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
@@ -159,7 +251,7 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
 
 def isreal(input: Any) -> Any:
     """Return True for every element: complex numbers are not built yet."""
-    return p.eq(p.clone(input), input) | p.isnan(input)
+    return p.ge(p.isnan(input), 0)
 
 
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
@@ -185,10 +277,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-def addcmul_(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    """Add ``value * tensor1 * tensor2`` in place."""
-    return pointwise_(TABLE["addcmul"], input, [tensor1, tensor2], (number("addcmul_", "value", 4, value),))
-
-
-_HELPERS = {"Any", "Array", "TABLE", "annotations", "dtypes", "number", "p", "pointwise_"}
+_HELPERS = {"Any", "Array", "annotations", "dtypes", "p", "to"}
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

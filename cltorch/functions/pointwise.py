@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
@@ -19,13 +20,23 @@ from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 
+_LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
+
+
 def number(name: str, argument: str, position: int, value: Any) -> Any:
-    """Return a Python number for an operand that is not a tensor; raise TypeError for anything else."""
-    if value.__class__ in (int, float, bool) or isinstance(value, Array):
+    """Return a Python number for an operand that is not a tensor.
+
+    Raises TypeError for anything else, OverflowError for an integer of more than 64 bits.
+    """
+    if isinstance(value, Array):
         return value
     if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (int, float)):
+        value = value.item()
+    if isinstance(value, int):
+        if not _LEAST <= value <= 2 * _MOST + 1:
+            raise OverflowError("int too big to convert")
+        return value
+    if isinstance(value, float):
         return value
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}")
 
@@ -57,7 +68,17 @@ def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
         raise TypeError(
             f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}"
         )
+    if any(x.__class__ is int and x > _MOST for x in operands) and _integers(operands):
+        operands = [x - 2**64 if x.__class__ is int and x > _MOST else x for x in operands]
     return operands
+
+
+def _integers(operands: Sequence[Any]) -> bool:
+    return not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands)
+
+
+def _plain(x: Any) -> bool:
+    return x.__class__ is float or (x.__class__ is int and _LEAST <= x <= _MOST)
 
 
 def _unary(row: Pointwise) -> Callable[..., Any]:
@@ -78,7 +99,7 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
     first, second = row.args
 
     def f(input: Any, other: Any, *, out: Any = None) -> Any:
-        if not (isinstance(input, Array) and (isinstance(other, Array) or other.__class__ in (float, int))):
+        if not (isinstance(input, Array) and (isinstance(other, Array) or _plain(other))):
             input, other = _operands(row, (input, other))
         if out is not None:
             return deliver(row.name, out, lambda: pointwise(row, (input, other), defaults))
@@ -123,13 +144,17 @@ def _bind(
         raise TypeError(f'{row.name}() missing {len(missing)} required positional arguments: "{missing[0]}"')
     operands = _operands(row, [values[a] for a in row.args])
     params = tuple(_param(row, k, values[k]) for k in row.params)
-    if "alpha" in row.params and row.arity == 2 and isinstance(params[0], float):
-        if not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands):
+    if params and row.rule in (ARITH, SIGNED) and _integers(operands):
+        if "alpha" in row.params and isinstance(params[0], float):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    if params and row.rule in (ARITH, SIGNED):
-        if not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands):
-            params = tuple(map(int, params))  # the kernel of integers takes integers
+        if "alpha" in row.params and params[0].__class__ is bool and not _all_bool(operands):
+            raise RuntimeError("Boolean alpha only supported for Boolean results.")
+        params = tuple(map(int, params))  # the kernel of integers takes integers
     return operands, params
+
+
+def _all_bool(operands: Sequence[Any]) -> bool:
+    return all((x.dtype is dtypes.bool_) if isinstance(x, Array) else x.__class__ is bool for x in operands)
 
 
 def _param(row: Pointwise, name: str, value: Any) -> Any:
@@ -151,7 +176,7 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
             and not named
             and not rest
             and isinstance(input, Array)
-            and (isinstance(other, Array) or other.__class__ in (float, int))
+            and (isinstance(other, Array) or _plain(other))
         ):
             return pointwise(row, (input, other), defaults)
         if rest:  # the old form add(input, alpha, other)

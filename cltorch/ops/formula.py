@@ -106,12 +106,6 @@ class Symbol:
     def __invert__(self) -> Symbol:
         return self.tracer.emit(f"!{self.text}", mask=True) if self.mask else self.tracer.emit(f"~{self.text}")
 
-    def __lshift__(self, o: Any) -> Symbol:
-        return self._op(o, "<<")
-
-    def __rshift__(self, o: Any) -> Symbol:
-        return self._op(o, ">>")
-
 
 class Tracer:
     """Collect the statements of one formula; as ``m`` it offers the mathematics of OpenCL C."""
@@ -193,65 +187,108 @@ class Tracer:
         return self.call("lgamma", x)
 
     def sign(self, x: Any) -> Symbol:
-        if self.floating:
-            return self.where(x != x, x, self.where(x > 0, 1, self.where(x < 0, -1, 0)))
+        """Return -1, 0 or 1; NaN has the sign 0, as in PyTorch."""
         return self.where(x > 0, 1, self.where(x < 0, -1, 0)) if self.compute.is_signed else self.where(x > 0, 1, 0)
+
+    def shift_left(self, a: Any, b: Any) -> Symbol:
+        """Return the bits moved up; a count outside the width of the type leaves none (OpenCL C would wrap it)."""
+        inside, bits = self._shift_count(b)
+        return self.where(inside, self._bits(a, "<<", bits), 0)
+
+    def shift_right(self, a: Any, b: Any) -> Symbol:
+        """Return the bits moved down; a count outside the width of the type leaves only the sign."""
+        inside, bits = self._shift_count(b)
+        if not self.compute.is_signed:
+            return self.where(inside, self._bits(a, ">>", bits), 0)
+        return self._bits(a, ">>", self.where(inside, bits, self.compute.itemsize * 8 - 1))
+
+    def _shift_count(self, b: Any) -> tuple[Symbol, Symbol]:
+        width = self.compute.itemsize * 8
+        inside = (b < width) & (b >= 0) if self.compute.is_signed else b < width
+        return inside, self.where(inside, b, 0)
+
+    def _bits(self, a: Any, c: str, b: Any) -> Symbol:
+        return self.emit(f"{self.number(a)} {c} {self.number(b)}")
+
+    def _small_angle(self, name: str, x: Any, series: Callable[[Any], Any]) -> Symbol:
+        # PoCL's vectors of floats lose arguments below 2**-7 beside one above some 10**5; there the series is exact
+        found = self.call(name, x)
+        return found if self.compute.itemsize == 8 else self.where(self.abs(x) < 2.0**-7, series(x * x), found)
+
+    def sin(self, x: Any) -> Symbol:
+        return self._small_angle("sin", x, lambda s: x * (1 + s * (s * (1 / 120) - 1 / 6)))
+
+    def cos(self, x: Any) -> Symbol:
+        return self._small_angle("cos", x, lambda s: 1 + s * (s * (1 / 24) - 0.5))
+
+    def tan(self, x: Any) -> Symbol:
+        return self._small_angle("tan", x, lambda s: x * (1 + s * (s * (2 / 15) + 1 / 3)))
 
     def divide_floor(self, a: Any, b: Any) -> Symbol:
         """Return the quotient rounded down, with PyTorch's results for zero and for floating-point edges."""
         if self.floating:
-            r = self.call("fmod", a, b)
+            r = self._lanes("fmod", a, b)
             q = (a - r) / b
             q = self.where((r != 0) & ((r < 0) ^ (b < 0)), q - 1, q)
             f = self.call("floor", q)
             f = self.where(q - f > 0.5, f + 1, f)
             exact = self.where(q != 0, f, self.call("copysign", 0.0, a / b))
             return self.where(b == 0, a / b, exact)
-        safe = self.where(b == 0, 1, b)
-        if not self.compute.is_signed:
-            return self.where(b == 0, 0, a / safe)
-        q = a / safe
-        r = a - q * safe
-        return self.where(b == 0, 0, self.where((r != 0) & ((r < 0) ^ (safe < 0)), q - 1, q))
+        q, r, safe = self._divide(a, b)
+        return self.where((r != 0) & ((r < 0) ^ (safe < 0)), q - 1, q) if self.compute.is_signed else q
 
     def divide_trunc(self, a: Any, b: Any) -> Symbol:
         if self.floating:
             return self.call("trunc", a / b)
-        return self.where(b == 0, 0, a / self.where(b == 0, 1, b))
+        return self._divide(a, b)[0]
+
+    def _divide(self, a: Any, b: Any) -> tuple[Symbol, Symbol, Symbol]:
+        """Return quotient, remainder and a divisor without 0 and -1, by which processors stop (-1: the least number).
+
+        A division by zero gives 0 and leaves the remainder 0.
+        """
+        if not self.compute.is_signed:
+            safe = self.where(b == 0, 1, b)
+            q = self.where(b == 0, 0, a / safe)
+            return q, self.where(b == 0, 0, a - q * safe), safe
+        safe = self.where((b == 0) | (b == -1), 1, b)
+        q = a / safe
+        r = a - q * safe
+        return self.where(b == 0, 0, self.where(b == -1, -a, q)), r, safe
 
     def remainder(self, a: Any, b: Any) -> Symbol:
         """Return the remainder that takes the divisor's sign."""
         if self.floating:
-            r = self.call("fmod", a, b)
+            r = self._lanes("fmod", a, b)
             return self.where((r != 0) & ((r < 0) ^ (b < 0)), r + b, r)
-        safe = self.where(b == 0, 1, b)
-        r = a - (a / safe) * safe
-        if self.compute.is_signed:
-            r = self.where((r != 0) & ((r < 0) ^ (safe < 0)), r + safe, r)
-        return self.where(b == 0, 0, r)
+        _, r, safe = self._divide(a, b)
+        return self.where((r != 0) & ((r < 0) ^ (safe < 0)), r + safe, r) if self.compute.is_signed else r
 
     def fmod(self, a: Any, b: Any) -> Symbol:
         if self.floating:
-            return self.call("fmod", a, b)
-        safe = self.where(b == 0, 1, b)
-        return self.where(b == 0, 0, a - (a / safe) * safe)
+            return self._lanes("fmod", a, b)
+        return self._divide(a, b)[1]
+
+    def _lanes(self, name: str, a: Any, b: Any) -> Symbol:
+        # PoCL's vectors of doubles get pow wrong beside an infinite lane, and fmod beside a large one takes minutes
+        return self.call(f"ct_{name}_lanes" if self.compute.itemsize == 8 else name, a, b)
 
     def pow(self, a: Any, b: Any) -> Symbol:
         if self.floating:
-            return self.call("pow", a, b)
+            return self._lanes("pow", a, b)
         return self._integer_pow(a, b)
 
     def _integer_pow(self, a: Any, b: Any) -> Symbol:
         # square and multiply over the bits of the exponent; a negative exponent leaves only ±1 and 0
-        result = self.where(b == b, 1, 1)
-        base, left = self.where(b == b, a, a), self.where(b < 0, 0, b) if self.compute.is_signed else b
-        for _ in range(min(6, self.compute.itemsize * 8)):
-            result = self.where((left & 1) != 0, result * base, result)
-            base, left = base * base, left >> 1
+        result, base, left = self.emit("((V)(1))"), self.emit(self.number(a)), self.emit(self.number(b))
+        r, s, e = result.text, base.text, left.text
+        self.statements.append(
+            f"for (int bit = 0; bit < {self.compute.itemsize * 8 - 1}; ++bit) {{ "
+            f"{r} = SEL(({e} & ((V)(1))) != ((V)(0)), {r} * {s}, {r}); {s} = {s} * {s}; {e} = {e} >> 1; }}"
+        )
         if not self.compute.is_signed:
-            return result
-        odd = (b & 1) != 0
-        negative = self.where(a == 1, 1, self.where(a == -1, self.where(odd, -1, 1), 0))
+            return self.where((left & 1) != 0, result * base, result)  # the eighth bit
+        negative = self.where(a == 1, 1, self.where(a == -1, self.where((b & 1) != 0, -1, 1), 0))
         return self.where(b < 0, negative, result)
 
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
@@ -266,7 +303,7 @@ class Tracer:
 C_FUNCTIONS = {
     name: name
     for name in (
-        "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+        "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt asin acos atan sinh cosh tanh asinh acosh atanh "
         "floor ceil trunc erf erfc atan2 hypot copysign fmax fmin nextafter"
     ).split()
 }
@@ -281,11 +318,42 @@ class Host:
     isnan = staticmethod(np.isnan)
     maximum = staticmethod(np.maximum)
     minimum = staticmethod(np.minimum)
-    round = staticmethod(np.rint)
-    sign = staticmethod(np.sign)
     asin, acos, atan = staticmethod(np.arcsin), staticmethod(np.arccos), staticmethod(np.arctan)
     asinh, acosh, atanh = staticmethod(np.arcsinh), staticmethod(np.arccosh), staticmethod(np.arctanh)
     atan2 = staticmethod(np.arctan2)
+
+    @staticmethod
+    def floor(x: Any) -> Any:
+        return np.floor(x) if x.dtype.kind == "f" else x
+
+    @staticmethod
+    def ceil(x: Any) -> Any:
+        return np.ceil(x) if x.dtype.kind == "f" else x
+
+    @staticmethod
+    def trunc(x: Any) -> Any:
+        return np.trunc(x) if x.dtype.kind == "f" else x
+
+    @staticmethod
+    def round(x: Any) -> Any:
+        return np.rint(x) if x.dtype.kind == "f" else x
+
+    @staticmethod
+    def sign(x: Any) -> Any:
+        return (x > 0).astype(x.dtype) - (x < 0) if x.dtype.kind in "if" else x > 0
+
+    @staticmethod
+    def shift_left(a: Any, b: Any) -> Any:
+        width = np.result_type(a, b).itemsize * 8
+        inside = (np.asarray(b) >= 0) & (np.asarray(b) < width)
+        return np.where(inside, np.left_shift(a, np.where(inside, b, 0).astype(np.result_type(b))), 0)
+
+    @staticmethod
+    def shift_right(a: Any, b: Any) -> Any:
+        t = np.result_type(a, b)
+        inside = (np.asarray(b) >= 0) & (np.asarray(b) < t.itemsize * 8)
+        moved = np.right_shift(a, np.where(inside, b, t.itemsize * 8 - 1).astype(np.result_type(b)))
+        return moved if t.kind == "i" else np.where(inside, moved, 0)
 
     @staticmethod
     def rsqrt(x: Any) -> Any:
@@ -299,16 +367,16 @@ class Host:
     def divide_floor(a: Any, b: Any) -> Any:
         if np.result_type(a, b).kind == "f":
             return np.where(np.asarray(b) == 0, np.divide(a, b), np.floor_divide(a, b))
-        return np.where(np.asarray(b) == 0, 0, np.floor_divide(a, np.where(np.asarray(b) == 0, 1, b)))
+        _refuse_zero(a, b)
+        return np.floor_divide(a, b)
 
     @staticmethod
     def divide_trunc(a: Any, b: Any) -> Any:
         if np.result_type(a, b).kind == "f":
             return np.trunc(np.divide(a, b))
-        safe = np.where(np.asarray(b) == 0, 1, b)
-        q = np.floor_divide(a, safe)
-        r = a - q * safe
-        return np.where(np.asarray(b) == 0, 0, q + ((r != 0) & ((np.asarray(a) < 0) != (safe < 0))))
+        _refuse_zero(a, b)
+        q = np.floor_divide(a, b)
+        return q + ((a - q * b != 0) & ((np.asarray(a) < 0) != (np.asarray(b) < 0)))
 
     @staticmethod
     def remainder(a: Any, b: Any) -> Any:
@@ -316,13 +384,14 @@ class Host:
             # np.remainder gives NaN for a finite value and an infinite divisor of the other sign; PyTorch gives inf
             r = np.fmod(a, b)
             return np.where((r != 0) & ((r < 0) != (np.asarray(b) < 0)), r + b, r)
-        return np.where(np.asarray(b) == 0, 0, np.remainder(a, np.where(np.asarray(b) == 0, 1, b)))
+        _refuse_zero(a, b)
+        return np.remainder(a, b)
 
     @staticmethod
     def fmod(a: Any, b: Any) -> Any:
-        if np.result_type(a, b).kind == "f":
-            return np.fmod(a, b)
-        return np.where(np.asarray(b) == 0, 0, np.fmod(a, np.where(np.asarray(b) == 0, 1, b)))
+        if np.result_type(a, b).kind != "f":
+            _refuse_zero(a, b)
+        return np.fmod(a, b)
 
     @staticmethod
     def pow(a: Any, b: Any) -> Any:
@@ -341,6 +410,11 @@ class Host:
 
 
 HOST = Host()
+
+
+def _refuse_zero(a: Any, b: Any) -> None:
+    if np.any(np.asarray(b) == 0) and np.broadcast(a, b).size:
+        raise RuntimeError("ZeroDivisionError")
 
 
 def _erf(x: Any) -> Any:

@@ -26,7 +26,7 @@ ARITH = "arith"  # the promoted dtype
 COMPARE = "compare"  # computed in the promoted dtype, returned as bool
 BITWISE = "bitwise"  # integers and bool only
 SIGNED = "signed"  # the promoted dtype, which must not be bool
-REAL = "real"  # floating-point functions of integers that leave integers as they are (floor, round, …)
+REAL = "real"  # functions of fractions, which leave integers as they are and refuse bool (floor, round, …)
 
 # where PyTorch has the function
 TORCH = "torch"  # torch.name, and a method of Tensor
@@ -238,8 +238,10 @@ class Pointwise:
             common = dtypes.get_default_dtype()
         elif rule is BITWISE and common.is_floating_point or rule is FLOAT_ONLY and not common.is_floating_point:
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
-        elif rule is SIGNED and common is dtypes.bool_:
-            raise RuntimeError(f"{_BOOL_REFUSALS.get(self.name, self.name + ' is not supported for a bool tensor.')}")
+        elif (rule is SIGNED or rule is REAL) and common is dtypes.bool_:
+            raise _refuse_bool(self.name)
+        elif self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
+            raise RuntimeError(_SUB_OF_ONE_BOOL)
         return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
 
     def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
@@ -325,6 +327,8 @@ class Pointwise:
             if len(dev.context.ready) > 50_000:
                 dev.context.ready.clear()
             dev.context.ready[key] = Plan(*found, out.layout, out_dtype)
+            if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.kind == "f" for x in operands):
+                _by_default_dtype.append((dev.context.ready, key))
         return out
 
     def into(self, out: Any, operands: Sequence[Any], params: Sequence[Any] | None = None) -> None:
@@ -406,15 +410,16 @@ def check_overlap(out: Any, operands: Sequence[Any]) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    lo, hi = out.layout.offset, out.layout.extent()
+    if not out.layout.packed():
+        return  # as PyTorch does: whether two strided places meet is too hard a question to ask at every call
     for x in operands:
-        if isinstance(x, Array) and _same_bytes(x.storage, out.storage) and x is not out:
-            same = x.layout.offset == lo and x.layout.key == out.layout.key
-            if not same and x.layout.offset < hi and lo < x.layout.extent() and x.layout.numel and out.layout.numel:
+        if isinstance(x, Array) and x is not out and _same_bytes(x.storage, out.storage) and x.layout.packed():
+            if x.layout.offset == out.layout.offset and x.layout.key == out.layout.key:
+                continue
+            if x.layout.offset < out.layout.extent() and out.layout.offset < x.layout.extent():
                 raise RuntimeError(
-                    "unsupported operation: some elements of the input tensor and the written-to tensor refer "
-                    "to a single "
-                    "memory location. Please clone() the tensor before performing the operation."
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                    "single memory location. Please clone() the tensor before performing the operation."
                 )
 
 
@@ -434,12 +439,38 @@ _TYPE_NAMES = {
     dtypes.float32: "Float",
     dtypes.float64: "Double",
 }
+_SUB_OF_ONE_BOOL = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+    "`~` or `logical_not()` operator instead."
+)
 _BOOL_REFUSALS = {
     "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
     "operator instead.",
     "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
     "the `~` or `logical_not()` operator instead.",
+    "positive": "The `+` operator, on a bool tensor is not supported.",
     "relu": "Boolean inputs not supported for relu",
     "relu6": "Bool inputs not supported for hardtanh",
     "hardtanh": "Bool inputs not supported for hardtanh",
 }
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, Array) and x.dtype is dtypes.bool_
+
+
+def _refuse_bool(name: str) -> Exception:
+    words = _BOOL_REFUSALS.get(name)
+    return RuntimeError(words) if words else NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
+
+
+_by_default_dtype: list[tuple[dict[Any, Any], Any]] = []  # plans of integers whose result has the default dtype
+
+
+def _forget_default_dtype() -> None:
+    while _by_default_dtype:
+        ready, key = _by_default_dtype.pop()
+        ready.pop(key, None)
+
+
+dtypes.on_default_change.append(_forget_default_dtype)
