@@ -23,16 +23,15 @@ inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
 inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
-// PoCL's vload_half8 may read aligned vectors where only a half's alignment is promised: the bits go through a private one
-inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
-    ushort${w} bits = vload${w}(0, (const __global ushort *)p + i);
-    return vload_half${w}(0, (const __private half *)&bits);
+% if w == 8:
+// PoCL's vload_half8 may read an aligned vector where only a half's alignment is promised
+inline float8 ct_load_f16_8(const __global half *p, long i) {
+    return (float8)(vload_half4(0, p + i), vload_half4(0, p + i + 4));
 }
-inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) {
-    ushort${w} bits;
-    vstore_half${w}_rte(x, 0, (__private half *)&bits);
-    vstore${w}(bits, 0, (__global ushort *)p + i);
-}
+% else:
+inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload_half${w}(0, p + i); }
+% endif
+inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endfor
 
 // functions of two doubles lane by lane, for what a driver's own vector form gets wrong; V is the type of the operands
