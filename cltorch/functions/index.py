@@ -21,6 +21,7 @@ from cltorch.functions.shape import expand, permute, reshape, slice_view
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, from_host
+from cltorch.ops.embedding import Embedding
 from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.strided import copy_into
 
@@ -617,13 +618,11 @@ def embedding(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
             f"but got {indices.type()} instead (while checking arguments for embedding)"
         )
-    if scale_grad_by_freq or sparse:
-        raise NotImplementedError("embedding with scale_grad_by_freq or sparse gradients is not built")
-    if padding_idx >= 0:
-        keep = p.ne(reshape(indices, (*indices.layout.shape, 1)), padding_idx)
-        rows = apply(ops.Index, weight, indices)
-        return p.where(keep, rows, rows.detach())
-    return apply(ops.Index, weight, indices)
+    if sparse:
+        raise NotImplementedError("embedding with sparse gradients is not built")
+    if weight.layout.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    return apply(Embedding, weight, indices, padding_idx, scale_grad_by_freq)
 
 
 def write_out(input: Any, result: Any) -> Any:

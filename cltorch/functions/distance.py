@@ -1,0 +1,49 @@
+"""Distances and similarities of vectors along a dimension.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#distance-functions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.functions.arguments import need_array
+from cltorch.functions.norms import vector_norm
+from cltorch.functions.pointwise import add, clamp_min, div, mul, sub
+from cltorch.functions.reduce import sum
+from cltorch.functions.shape import expand
+
+__all__ = ["cosine_similarity", "pairwise_distance"]
+
+
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+    """Return the cosine of the angle between vectors along a dimension: x1·x2 / (max(‖x1‖, eps) max(‖x2‖, eps)).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cosine_similarity.html
+
+    >>> import cltorch as torch
+    >>> torch.cosine_similarity(torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0]]))
+    tensor([0.9600])
+    """
+    need_array("cosine_similarity", "x1", 1, x1)
+    need_array("cosine_similarity", "x2", 2, x2)
+    if not (x1.dtype.is_floating_point and x2.dtype.is_floating_point):
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {x1.dtype}")
+    both = mul(x1, x2)
+    x1, x2 = (x if x.layout.shape == both.layout.shape else expand(x, both.layout.shape) for x in (x1, x2))
+    lengths = mul(clamp_min(vector_norm(x1, 2, dim), eps), clamp_min(vector_norm(x2, 2, dim), eps))
+    return div(sum(both, dim), lengths)
+
+
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+    """Return the p-norm of ``x1 - x2 + eps`` along the last dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pairwise_distance.html
+
+    >>> import cltorch as torch
+    >>> torch.pairwise_distance(torch.tensor([[0.0, 3.0]]), torch.tensor([[4.0, 0.0]]))
+    tensor([5.0000])
+    """
+    need_array("pairwise_distance", "x1", 1, x1)
+    need_array("pairwise_distance", "x2", 2, x2)
+    return vector_norm(add(sub(x1, x2), eps), p, -1, keepdim)

@@ -1,0 +1,141 @@
+<%doc>
+Padding of x by its own elements or a constant, and the adjoint of the former.
+
+name      kernel name without its prefix
+adjoint   False: out = padded x.  True: out = for every element of the unpadded tensor the sum over its copies in x
+mode      "constant", "reflect", "replicate" or "circular"
+padded    one flag per dimension: whether it is padded (others cost nothing)
+rows      True: a work-item walks whole rows of the result (CPUs), False: one element each (GPUs)
+X, xtag   storage type and tag (forward: an unsigned integer of the element's size, for it only copies)
+A         type of sums; I: type of indices
+Dimension r has n<r> elements unpadded, m<r> padded, l<r> of them in front (negative: cut off).
+</%doc>
+<%
+R = len(padded)
+def load(p, at):
+    return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"{p}[{at}]"
+def store(value, at):
+    return f"ct_store_{xtag}({value}, out, {at});" if xtag in ("f16", "bf16") else f"out[{at}] = {value};"
+size = "n" if adjoint else "m"  # of the result
+%>
+<%def name="fold(r)">
+% if mode == "reflect":
+i${r} = i${r} < 0 ? -i${r} : i${r} >= n${r} ? 2 * (n${r} - 1) - i${r} : i${r};
+% elif mode == "replicate":
+i${r} = clamp(i${r}, (${I})0, n${r} - 1);
+% elif mode == "circular":
+i${r} = i${r} < 0 ? i${r} + n${r} : i${r} >= n${r} ? i${r} - n${r} : i${r};
+% endif
+</%def>
+<%def name="split(dims)">
+            // the result's coordinates in the dimensions ${dims}
+            ${I} rest = at;
+% for r in reversed(dims):
+            const ${I} q${r} = rest / ${size}${r};
+            ${I} i${r} = rest - q${r} * ${size}${r};
+            rest = q${r};
+% endfor
+</%def>
+<%def name="copies()">
+            // walk through all copies of the element: nested loops, innermost last
+            ${A} total = 0;
+% for r in range(R):
+<% before = f"b{r - 1} * m{r} + " if r else "" %>
+% if not padded[r]:
+            { const ${I} b${r} = ${before}i${r};
+% elif mode == "replicate":
+            for (${I} o${r} = i${r} == 0 ? 0 : max(i${r} + l${r}, (${I})0),
+                     e${r} = i${r} == n${r} - 1 ? m${r} - 1 : min(i${r} + l${r}, m${r} - 1); o${r} <= e${r}; ++o${r}) {
+                const ${I} b${r} = ${before}o${r};
+% else:
+            for (int k${r} = 0; k${r} < 3; ++k${r}) {
+% if mode == "reflect":
+                if (k${r} == 1 && i${r} == 0 || k${r} == 2 && i${r} == n${r} - 1)
+                    continue;
+                const ${I} o${r} = l${r} + (k${r} == 0 ? i${r} : k${r} == 1 ? -i${r} : 2 * (n${r} - 1) - i${r});
+% else:
+                const ${I} o${r} = l${r} + i${r} + (k${r} - 1) * n${r};
+% endif
+                if (o${r} < 0 || o${r} >= m${r})
+                    continue;
+                const ${I} b${r} = ${before}o${r};
+% endif
+% endfor
+            total += ${load("x", f"xo + b{R - 1}")};
+            ${"}" * R}
+</%def>
+__kernel void ct_${name}(const ${I} count, const ${I} per_item, const __global ${X} *x, const long xo, __global ${X} *out, const long value
+% for r in range(R):
+    , const ${I} n${r}, const ${I} m${r}, const ${I} l${r}
+% endfor
+)
+{
+% if rows:
+<% w = R - 1 %>
+    const ${I} first = (${I})get_global_id(0) * per_item, last = min(count, first + per_item);
+    for (${I} at = first; at < last; ++at) {
+            ${split(range(w))}
+            const ${I} start = at * ${size}${w};
+% if adjoint:
+        for (${I} i${w} = 0; i${w} < n${w}; ++i${w}) {
+            ${copies()}
+            ${store("total", f"start + i{w}")}
+        }
+% else:
+            ${I} from = 0;
+            bool inside = true;
+% for r in range(w):
+% if padded[r]:
+            i${r} -= l${r};
+            ${fold(r)}
+% if mode == "constant":
+            inside = inside && i${r} >= 0 && i${r} < n${r};
+% endif
+% endif
+            from = from * n${r} + i${r};
+% endfor
+            const __global ${X} *line = x + xo + (long)from * n${w};
+            __global ${X} *to = out + start;
+            // where the elements of the line itself begin and end
+            const ${I} lo = inside ? clamp(l${w}, (${I})0, m${w}) : m${w};
+            const ${I} hi = clamp(l${w} + n${w}, lo, m${w});
+% for begin, end in (("0", "lo"), ("hi", f"m{w}")):
+            for (${I} j = ${begin}; j < ${end}; ++j) {
+% if mode == "constant":
+                to[j] = (${X})value;
+% else:
+                ${I} i${w} = j - l${w};
+                ${fold(w)}
+                to[j] = line[i${w}];
+% endif
+            }
+% endfor
+            for (${I} j = lo; j < hi; ++j)
+                to[j] = line[j - l${w}];
+% endif
+    }
+% else:
+    const ${I} at = get_global_id(0);
+    if (at >= count)
+        return;
+    ${split(range(R))}
+% if adjoint:
+    ${copies()}
+    ${store("total", "at")}
+% else:
+    ${I} from = 0;
+    bool inside = true;
+% for r in range(R):
+% if padded[r]:
+    i${r} -= l${r};
+    ${fold(r)}
+% if mode == "constant":
+    inside = inside && i${r} >= 0 && i${r} < n${r};
+% endif
+% endif
+    from = from * n${r} + i${r};
+% endfor
+    out[at] = inside ? x[xo + from] : (${X})value;
+% endif
+% endif
+}
