@@ -18,7 +18,7 @@ from cltorch.autograd import (
     set_grad_enabled,
 )
 from cltorch.device import device, get_default_device, set_default_device
-from cltorch.dlpack import from_dlpack
+from cltorch.dlpack import from_dlpack, to_dlpack
 from cltorch.dtypes import (
     bfloat16,
     can_cast,

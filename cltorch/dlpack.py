@@ -181,7 +181,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     tensor([0, 1, 2])
     """
     if isinstance(ext_tensor, Array) and ext_tensor.device.type == "cl":  # ours: nothing to exchange
-        result = ext_tensor.detach()  # type: ignore[attr-defined]
+        result = ext_tensor.detach()
     else:
         capsule = ext_tensor
         if hasattr(ext_tensor, "__dlpack__"):
@@ -228,7 +228,7 @@ def _take(capsule: Any) -> Any:
     if nbytes == 0:
         memory = np.empty(0, np.uint8)
     else:
-        raw = (ctypes.c_uint8 * nbytes).from_address(d.data + d.byte_offset)
+        raw: Any = (ctypes.c_uint8 * nbytes).from_address(d.data + d.byte_offset)
         raw.owner = owner  # the array below keeps `raw`, and `raw` what it was lent
         memory = np.frombuffer(raw, np.uint8)
     return Array.new(Storage.wrap(memory), layout, t)

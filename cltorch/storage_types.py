@@ -342,7 +342,8 @@ class StorageClass(type):
 
     def from_buffer(cls, buffer: Any, byte_order: str = "native") -> TypedStorage:
         """Return a copy of a buffer's elements; ``byte_order`` is 'native', 'little' or 'big'."""
-        order = {"native": "=", "little": "<", "big": ">"}.get(byte_order)
+        orders: dict[str, Any] = {"native": "=", "little": "<", "big": ">"}
+        order = orders.get(byte_order)
         if order is None:
             raise ValueError(f"invalid byte_order '{byte_order}' (expected 'big', 'little' or 'native')")
         found = np.frombuffer(buffer, cls.dtype.np.newbyteorder(order)).astype(cls.dtype.np)

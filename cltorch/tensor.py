@@ -18,6 +18,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
+from cltorch.storage_types import UntypedStorage
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
 _make = object.__new__
@@ -103,7 +104,7 @@ class Tensor(Array):
 
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""
-        return functions.untyped_storage(self)
+        return UntypedStorage(_raw=self.storage)
 
     def get_device(self) -> int:
         """Return the index of the OpenCL device, -1 on the host."""

@@ -37,7 +37,7 @@ def legacy_tensor(args: tuple[Any, ...], t: DType, dev: Device) -> Any:
         if isinstance(first, Array):
             if first.dtype is not t or first.device.type != dev.type:
                 raise TypeError(f"expected {class_name(t, dev.type)} (got {type_name(first)})")
-            return first.detach()  # type: ignore[attr-defined]
+            return first.detach()
         if isinstance(first, (TypedStorage, UntypedStorage)):
             if isinstance(first, TypedStorage) and first.dtype is not t:
                 raise RuntimeError(

@@ -8,7 +8,7 @@ import pytest
 import cltorch
 from cltorch import dlpack, dtypes
 
-TYPES = [t for t in dtypes.ALL]
+TYPES = list(dtypes.ALL)
 
 
 def sample(t):

@@ -73,6 +73,7 @@ def test_construction_errors():
         cltorch.FloatTensor(cltorch.LongStorage([1]))
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_construction_like_torch():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     cases = [

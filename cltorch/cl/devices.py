@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import cltorch.device as places
@@ -16,9 +17,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _contexts() -> Any:
+def _discovery() -> Any:
     # pyopencl is imported by the first question about devices, not by the package
-    return importlib.import_module("cltorch.device.context")
+    return importlib.import_module("cltorch.device.discovery")
 
 
 def context_of(device: Any = None) -> Any:
@@ -47,12 +48,13 @@ def is_available() -> bool:
 
 def device_count() -> int:
     """Return how many OpenCL devices work: each of them has built and run a small kernel."""
-    return int(_contexts().count())
+    return len(_discovery().devices())
 
 
 def is_initialized() -> bool:
     """Return whether an OpenCL device has been used in this process."""
-    return bool(_contexts()._made)
+    contexts = sys.modules.get("cltorch.device.context")
+    return contexts is not None and bool(contexts._made)
 
 
 def init() -> None:

@@ -86,7 +86,7 @@ class Stream:
 
     def query(self) -> bool:
         """Return whether everything asked of the device has run."""
-        return _complete(self.context.marker())
+        return self.context.idle() or _complete(self.context.marker())
 
     def record_event(self, event: Event | None = None) -> Event:
         """Record an event (a new one unless given) and return it."""

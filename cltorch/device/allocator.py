@@ -6,12 +6,18 @@ in order, so a later command that reuses the buffer runs after the earlier one t
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from cltorch.errors import OutOfMemoryError
 
 _SMALL = 512
+_REMEMBERED = 4096  # sizes whose class is looked up instead of computed
+
+
+_has_gil: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
 
 
 def size_class(nbytes: int) -> int:
@@ -32,26 +38,41 @@ def readable(nbytes: int) -> str:
 
 
 class Allocator:
-    """Hand out buffers of one device and take them back."""
+    """Hand out buffers of one device and take them back.
 
-    def __init__(self, create: Callable[[int], Any], limit: int, max_alloc: int, name: str) -> None:
-        self._create = create
+    ``create(nbytes)`` makes a buffer or raises MemoryError; ``settle()`` waits until released memory is free again.
+
+    ``take`` and ``give`` are on the path of every operator and hold no lock: CPython switches threads, and runs
+    destructors, only where a call or a loop ends, so a list's ``pop`` and each ``+=`` below is done in one piece. What
+    spans several of them tolerates another thread in between. Without the GIL that is not so, and there they lock.
+    """
+
+    def __init__(
+        self, create: Callable[[int], Any], limit: int, max_alloc: int, name: str, settle: Callable[[], None]
+    ) -> None:
+        self._create, self._settle = create, settle
         self._free: dict[int, list[Any]] = {}
+        self._sizes: dict[int, int] = {}
         self.limit, self.max_alloc, self.name = limit, max_alloc, name
         self.allocated = self.reserved = self.allocated_peak = self.reserved_peak = 0
-        self.requests = self.driver_calls = self.retries = self.failures = 0
-        self.live = 0
+        self.requests = self.returns = self.driver_calls = self.retries = self.failures = 0
+        # re-entrant: garbage collected while it is held gives its buffers back
+        self._lock = threading.RLock()
+        if not _has_gil():
+            self.take = self._locked(self.take)  # type: ignore[method-assign]
+            self.give = self._locked(self.give)  # type: ignore[method-assign]
 
     def take(self, nbytes: int) -> tuple[Any, int]:
-        """Return a buffer of at least ``nbytes`` and its size class; raise OutOfMemoryError."""
-        size = size_class(nbytes)
+        """Return a buffer of at least ``nbytes`` and its size for ``give``; raise OutOfMemoryError."""
+        size = self._sizes.get(nbytes) or self._size(nbytes)
         free = self._free.get(size)
         try:
-            buf = free.pop() if free else self._grow(size, nbytes)  # one pop: another thread may have been quicker
-        except IndexError:
-            buf = self._grow(size, nbytes)
+            buf = free.pop() if free else None
+        except IndexError:  # another thread was quicker
+            buf = None
+        if buf is None:
+            buf, size = self._grow(nbytes, size)
         self.requests += 1
-        self.live += 1
         self.allocated += size
         if self.allocated > self.allocated_peak:
             self.allocated_peak = self.allocated
@@ -60,44 +81,60 @@ class Allocator:
     def give(self, buf: Any, size: int) -> None:
         """Take a buffer back for reuse."""
         self.allocated -= size
-        self.live -= 1
+        self.returns += 1
         free = self._free.get(size)
         if free is None:
             free = self._free.setdefault(size, [])
         free.append(buf)
 
-    def _grow(self, size: int, nbytes: int) -> Any:
+    @property
+    def live(self) -> int:
+        """Return the number of buffers that storages hold."""
+        return self.requests - self.returns
+
+    def _size(self, nbytes: int) -> int:
+        size = size_class(nbytes)
         if size > self.max_alloc:
-            if nbytes > self.max_alloc:
-                self.failures += 1
-                raise OutOfMemoryError(
-                    f"{self.name} cannot hold {readable(nbytes)} in one buffer: its limit for one allocation "
-                    f"is {readable(self.max_alloc)}"
-                )
-            size_now = nbytes
-        else:
-            size_now = size
-        if self.reserved + size_now > self.limit:
-            self.retries += 1
-            self.empty_cache()
-        if self.reserved + size_now <= self.limit:
-            try:
-                return self._counted(size_now, size)
-            except MemoryError:
+            size = nbytes  # not rounded up beyond what one buffer may hold
+        if len(self._sizes) >= _REMEMBERED:
+            self._sizes.clear()
+        self._sizes[nbytes] = size
+        return size
+
+    def _grow(self, nbytes: int, size: int) -> tuple[Any, int]:
+        """Return a new buffer and its size; release the cached buffers where there is no room, then try again."""
+        if nbytes > self.max_alloc:
+            self.failures += 1
+            raise OutOfMemoryError(
+                f"{self.name} cannot hold {readable(nbytes)} in one buffer: its limit for one allocation "
+                f"is {readable(self.max_alloc)}"
+            )
+        with self._lock:
+            buf = self._made(size)
+            if buf is None:
                 self.retries += 1
+                self._settle()
                 self.empty_cache()
-                try:
-                    return self._counted(size_now, size)
-                except MemoryError:
-                    pass
-        self.failures += 1
+                self._settle()
+                buf = self._made(size)
+            if buf is None and size > nbytes > 0:
+                size = self._sizes[nbytes] = nbytes
+                buf = self._made(size)
+            if buf is not None:
+                return buf, size
+            self.failures += 1
         raise OutOfMemoryError(
             f"{self.name} out of memory. Tried to allocate {readable(nbytes)}. Of its {readable(self.limit)}, "
             f"{readable(self.allocated)} is held by tensors and {readable(self.reserved - self.allocated)} is cached."
         )
 
-    def _counted(self, nbytes: int, size: int) -> Any:
-        buf = self._create(nbytes)
+    def _made(self, size: int) -> Any:
+        if self.reserved + size > self.limit:
+            return None
+        try:
+            buf = self._create(size)
+        except MemoryError:
+            return None
         self.driver_calls += 1
         self.reserved += size
         self.reserved_peak = max(self.reserved_peak, self.reserved)
@@ -105,11 +142,23 @@ class Allocator:
 
     def empty_cache(self) -> None:
         """Release every cached buffer to the driver."""
-        for size, free in list(self._free.items()):
-            while free:
-                free.pop().release()
-                self.reserved -= size
+        with self._lock:
+            for size, free in list(self._free.items()):
+                while free:
+                    try:
+                        buf = free.pop()
+                    except IndexError:  # another thread took the last one
+                        break
+                    buf.release()
+                    self.reserved -= size
 
     def reset_peaks(self) -> None:
         """Start the peak statistics anew from the present values."""
         self.allocated_peak, self.reserved_peak = self.allocated, self.reserved
+
+    def _locked(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            with self._lock:
+                return method(*args)
+
+        return call

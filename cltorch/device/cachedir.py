@@ -61,6 +61,11 @@ def read_json(name: str) -> Any:
 
 def write_text(name: str, text: str) -> bool:
     """Store text under a file name, atomically; return False where the folder cannot be written."""
+    return write_bytes(name, text.encode("utf-8"))
+
+
+def write_bytes(name: str, data: bytes) -> bool:
+    """Store bytes under a file name, atomically; return False where the folder cannot be written."""
     root = folder()
     if root is None:
         return False
@@ -68,8 +73,8 @@ def write_text(name: str, text: str) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(data)
         os.replace(temporary, path)
         return True
     except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import warnings
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,16 @@ from cltorch.device.allocator import Allocator
 from cltorch.device.device import device
 from cltorch.device.program import Kernel, build, build_source
 from cltorch.device.storage import Storage
-from cltorch.errors import DeviceError
+from cltorch.errors import DeviceError, OutOfMemoryError
+
+_STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before `write` waits for the oldest
+_MARKS = 8  # paces by which Python may be ahead of the device
+_NO_MEMORY = (
+    cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
+    cl.status_code.OUT_OF_RESOURCES,
+    cl.status_code.OUT_OF_HOST_MEMORY,
+)
+_COMPLETE = cl.command_execution_status.COMPLETE
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,22 @@ class Caps:
         )
 
 
+class Ready(dict[Any, Any]):
+    """Hold launch plans by key (a tuple), and things that are made once under a name (a string).
+
+    Plans are forgotten when there are very many, as in a program whose shapes never repeat.
+    """
+
+    LIMIT = 50_000
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) >= self.LIMIT:
+            for old in list(self):
+                if isinstance(old, tuple):
+                    self.pop(old, None)
+        super().__setitem__(key, value)
+
+
 class Context:
     """Give everything that operators need of one OpenCL device."""
 
@@ -80,7 +104,7 @@ class Context:
         self.device = device("cl", index)
         self.cl_context = cl.Context([cl_device])
         # profiling on the one queue is what makes Event.elapsed_time a device time; it was measured to cost nothing
-        self.queue = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        self.queue: Any = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         major, minor = (int(n) for n in self.caps.c_version.split("."))
         self.std_option = (
             ("-cl-std=CL3.0",)
@@ -91,26 +115,31 @@ class Context:
             if minor >= 2
             else ()
         )
-        self.cache_dir = discovery.kernel_cache_dir()
         limit = self.caps.global_mem if self.caps.kind != "cpu" else int(self.caps.global_mem * 0.9)
-        self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name)
-        self.ready: dict[Any, Any] = {}
-        self.syncs = 0  # waits for the device: finishes and read-backs
+        self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name, self.queue.finish)
+        self.ready = Ready()
+        self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
+        self.launches = self.copies = 0  # put into the queue so far
+        self._done = 0  # of them, when the queue was last found empty
         self._kernels: dict[Any, Kernel] = {}
         self._programs: dict[Any, Any] = {}
         self._building = threading.RLock()
-        self._in_flight: deque[tuple[Any, Any]] = deque()
+        self._staged: deque[tuple[Any, np.ndarray]] = deque()
+        self._staged_bytes = 0
+        self._staging = threading.RLock()
+        self._marks: deque[Any] = deque()
 
     # ---- memory ----------------------------------------------------------------------------------------------
     def _create_buffer(self, nbytes: int) -> Any:
         try:
-            return cl.Buffer(self.cl_context, cl.mem_flags.READ_WRITE, nbytes)
+            buf = cl.Buffer(self.cl_context, cl.mem_flags.READ_WRITE, nbytes)
+            if self.caps.kind != "cpu":
+                # drivers of GPUs put off the allocation to the first use, where running out could not be undone
+                undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
+                cl.enqueue_migrate_mem_objects(self.queue, [buf], undefined)
+            return buf
         except cl.Error as error:
-            if error.code in (
-                cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
-                cl.status_code.OUT_OF_RESOURCES,
-                cl.status_code.OUT_OF_HOST_MEMORY,
-            ):
+            if error.code in _NO_MEMORY:
                 raise MemoryError(str(error)) from error
             raise DeviceError(f"{self.name}: a buffer of {nbytes} bytes cannot be made: {error}") from error
 
@@ -123,7 +152,9 @@ class Context:
         """Wait for the device and copy bytes of a buffer into a contiguous host array."""
         if out.nbytes:
             self.syncs += 1
-            cl.enqueue_copy(self.queue, out, buf, src_offset=byte_offset, is_blocking=True)
+            self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
+            if self._staged:
+                self._landed()
 
     def write(self, buf: Any, data: np.ndarray, byte_offset: int = 0, *, owned: bool = False) -> None:
         """Copy a contiguous host array into a buffer without waiting.
@@ -133,20 +164,46 @@ class Context:
         if not data.nbytes:
             return
         staged = data if owned else data.copy()
-        event = cl.enqueue_copy(self.queue, buf, staged, dst_offset=byte_offset, is_blocking=False)
-        waiting = self._in_flight
-        while waiting and waiting[0][0].command_execution_status == cl.command_execution_status.COMPLETE:
-            waiting.popleft()
-        waiting.append((event, staged))
+        event = self._enqueue(cl.enqueue_copy, buf, staged, dst_offset=byte_offset, is_blocking=False)
+        with self._staging:
+            self._staged.append((event, staged))
+            self._staged_bytes += staged.nbytes
+            self._landed()
+            while self._staged and (self._staged_bytes > _STAGED_BYTES or len(self._staged) > _STAGED_COPIES):
+                self._staged[0][0].wait()
+                self._landed()
 
     def copy_bytes(self, src: Any, dst: Any, src_offset: int, dst_offset: int, nbytes: int) -> None:
         """Copy bytes between two buffers of this device, in queue order."""
-        cl.enqueue_copy(self.queue, dst, src, src_offset=src_offset, dst_offset=dst_offset, byte_count=nbytes)
+        self._enqueue(cl.enqueue_copy, dst, src, src_offset=src_offset, dst_offset=dst_offset, byte_count=nbytes)
 
     def fill_bytes(self, buf: Any, pattern: np.ndarray, byte_offset: int, nbytes: int) -> None:
         """Repeat a pattern of 1, 2, 4 or 8 bytes over a range of a buffer."""
         if nbytes:
-            cl.enqueue_fill_buffer(self.queue, buf, pattern, byte_offset, nbytes)
+            self._enqueue(cl.enqueue_fill_buffer, buf, pattern, byte_offset, nbytes)
+
+    def _enqueue(self, command: Any, *args: Any, **options: Any) -> Any:
+        """Enqueue a copy or fill; name the device in what goes wrong."""
+        if self.queue is None:
+            raise RuntimeError(discovery.FORKED)
+        try:
+            self.copies += 1
+            return command(self.queue, *args, **options)
+        except cl.Error as error:
+            kind = OutOfMemoryError if error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE else DeviceError
+            raise kind(f"{command.__name__} on {self.name} failed: {error}") from error
+
+    def _landed(self) -> None:
+        """Let go of the staged copies that have arrived; the queue is in order, so the oldest is the first to."""
+        with self._staging:
+            while self._staged and self._staged[0][0].command_execution_status == _COMPLETE:
+                self._staged_bytes -= self._staged.popleft()[1].nbytes
+
+    def relieve(self) -> None:
+        """Wait for the device and give the cached buffers back to the driver."""
+        self.queue.finish()
+        self.allocator.empty_cache()
+        self.queue.finish()
 
     # ---- kernels ---------------------------------------------------------------------------------------------
     def kernel(self, template: str, name: str, args: str, /, **params: Any) -> Kernel:
@@ -161,7 +218,7 @@ class Context:
             program = self._programs.get(pkey)
             if program is None:
                 options = params.get("build_options", ())
-                program = build(self, template, {**params, "caps": self.caps}, tuple(options))
+                program = build(self, template, params, tuple(options))
                 self._programs[pkey] = program
             found = self._kernels[key] = Kernel(self, cl.Kernel(program, name), name, args)
             return found
@@ -181,12 +238,36 @@ class Context:
     # ---- time ------------------------------------------------------------------------------------------------
     def synchronize(self) -> None:
         """Wait until everything queued has run."""
+        if self.queue is None:
+            raise RuntimeError(discovery.FORKED)
         self.syncs += 1
+        asked = self.launches + self.copies
         self.queue.finish()
-        self._in_flight.clear()
+        self._done = asked
+        self._landed()
+
+    def idle(self) -> bool:
+        """Return whether nothing was asked of the device since it was last waited for."""
+        return self.launches + self.copies == self._done
+
+    def pace(self) -> None:
+        """Hand what is queued to the device, and wait for what was queued long ago.
+
+        Called now and then by launches, so that a program that never asks for a value neither leaves the device idle
+        nor runs ahead of it without end, which would take ever more memory.
+        """
+        marks = self._marks
+        marks.append(self.marker())
+        if len(marks) > _MARKS:
+            try:
+                marks.popleft().wait()
+            except IndexError:  # another thread was quicker
+                pass
 
     def marker(self) -> Any:
         """Return an event that completes when everything queued so far has run."""
+        if self.queue is None:
+            raise RuntimeError(discovery.FORKED)
         event = cl.enqueue_marker(self.queue)
         self.queue.flush()
         return event
@@ -196,11 +277,6 @@ _made: dict[int, Context] = {}
 _making = threading.Lock()
 
 
-def count() -> int:
-    """Return the number of OpenCL devices that passed their probe."""
-    return len(discovery.devices())
-
-
 def get(index: int) -> Context:
     """Return the context of the ``index``-th working device; raise RuntimeError where there is none."""
     found = _made.get(index)
@@ -208,34 +284,28 @@ def get(index: int) -> Context:
         with _making:
             found = _made.get(index)
             if found is None:
+                if discovery.forked():
+                    raise RuntimeError(discovery.FORKED)
                 devices = discovery.devices()
                 if not devices:
-                    raise RuntimeError(
-                        "No OpenCL device is available: no driver passed its probe. Run `python -m cltorch "
-                        "doctor` to see why and what to install."
-                    )
+                    raise RuntimeError(discovery.none_available())
                 if index >= len(devices):
                     raise RuntimeError(
                         f"invalid device ordinal: cl:{index}, but there are {len(devices)} OpenCL devices (see "
                         "`python -m cltorch doctor`)"
                     )
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", cl.CompilerWarning)
-                    found = _made[index] = Context(index, devices[index].cl_device)
+                found = _made[index] = Context(index, devices[index].cl_device)
     return found
 
 
 def _refuse_after_fork() -> None:
     def refuse(*_: Any) -> Any:
-        raise RuntimeError(
-            "Cannot use an OpenCL device in a forked subprocess: OpenCL does not survive fork. "
-            "Use the 'spawn' start method (multiprocessing.get_context('spawn'))."
-        )
+        raise RuntimeError(discovery.FORKED)
 
     for made in _made.values():
-        made.allocator.take = refuse  # type: ignore[method-assign]
-        made.allocator.give = lambda buf, size: None  # type: ignore[method-assign]
-        made.read = made.write = made.synchronize = refuse  # type: ignore[method-assign]
+        made.queue = None  # every command looks at it
+        for name, instead in (("take", refuse), ("empty_cache", refuse), ("give", lambda buf, size: None)):
+            setattr(made.allocator, name, instead)
 
 
 if hasattr(os, "register_at_fork"):

@@ -31,6 +31,7 @@ class device:
 
     type: str
     index: int | None
+    _context: Any
 
     def __new__(cls, type: Any = "cpu", index: int | None = None) -> device:
         if isinstance(type, device):
@@ -107,7 +108,11 @@ CPU = device("cpu")
 
 def _contexts() -> Any:
     # pyopencl is imported at the first use of an OpenCL device, not with the package
-    return importlib.import_module("cltorch.device.context")
+    try:
+        return importlib.import_module("cltorch.device.context")
+    except ImportError as error:
+        discovery = importlib.import_module("cltorch.device.discovery")
+        raise RuntimeError(discovery.none_available()) from error
 
 
 def default_device() -> device:

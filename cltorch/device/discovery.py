@@ -6,11 +6,12 @@ that hangs or aborts is only a verdict.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from cltorch.device import cachedir, screening, selection
+from cltorch.device import screening, selection
 from cltorch.device.selection import Candidate
 from cltorch.device.verdicts import Verdict
 
@@ -45,6 +46,12 @@ class Skipped:
     log: str = ""
 
 
+FORKED = (
+    "Cannot use an OpenCL device in a forked subprocess: OpenCL does not survive fork. "
+    "Use the 'spawn' start method (multiprocessing.get_context('spawn'))."
+)
+
+
 @dataclass(frozen=True)
 class _Survey:
     found: list[Found]
@@ -53,6 +60,7 @@ class _Survey:
 
 _lock = threading.Lock()
 _survey: _Survey | None = None
+_forked = False
 
 
 def devices() -> list[Found]:
@@ -69,17 +77,23 @@ def skipped() -> list[Skipped]:
     return list(_once().skipped)
 
 
+def none_available() -> str:
+    """Return the message of the error that asks for a device where there is none: what was skipped, and what to do."""
+    reasons = [f"{s.name or s.platform_name}: {s.why}".splitlines()[0] for s in skipped()]
+    why = "; ".join(reasons) if reasons else "no driver is installed"
+    return f"No OpenCL device is available ({why}). Run `python -m cltorch doctor` to see what there is and what to do."
+
+
+def forked() -> bool:
+    """Return whether drivers were loaded before this process was forked, after which none of them works here."""
+    return _forked
+
+
 def forget() -> None:
     """Make the next call look again, for instance after a change of the environment variables."""
     global _survey
     with _lock:
         _survey = None
-
-
-def kernel_cache_dir() -> Any:
-    """Return the folder for compiled kernels, or False where none can be written (PyOpenCL then keeps no files)."""
-    root = cachedir.folder()
-    return str(root / "programs") if root is not None and cachedir.writable() else False
 
 
 def _once() -> _Survey:
@@ -92,6 +106,8 @@ def _once() -> _Survey:
 
 
 def _look() -> _Survey:
+    if selection.wants_none():
+        return _Survey([], [Skipped("", "every device", "", "", "CLTORCH_DEVICE or CLTORCH_PLATFORM says none")])
     if cl is None:
         return _Survey([], [Skipped("", "pyopencl", "", "", f"PyOpenCL cannot be imported: {_import_error}")])
     may_load, kept_out = screening.screen()
@@ -155,3 +171,12 @@ def _text(value: str) -> str:
 
 def _skipped(candidate: Candidate, why: str, log: str = "") -> Skipped:
     return Skipped(candidate.platform_name, candidate.name, candidate.kind, candidate.driver, why, log)
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = _forked or (_survey is not None and bool(_survey.found))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)

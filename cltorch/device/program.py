@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
 import numpy as np
 import pyopencl as cl
 
+from cltorch.device import binaries, discovery
 from cltorch.device.templates import render
-from cltorch.errors import BuildError, DeviceError
+from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
 _SCALARS = {
     "b": None, "i": np.int32, "I": np.uint32, "l": np.int64, "L": np.uint64, "f": np.float32, "d": np.float64,
 }  # fmt: skip
 _OPTIONS = ("-cl-mad-enable",)
+_PACE = 256  # launches between two looks at how far the device is behind; a power of two
 
 
 class Kernel:
@@ -34,15 +37,34 @@ class Kernel:
 
     def launch(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, args: Any) -> None:
         """Enqueue with raw arguments (OpenCL buffers and Python numbers) in the declared order."""
+        context = self.context
         try:
             with self._lock:
                 self._set(*args)
-                cl.enqueue_nd_range_kernel(self.context.queue, self._kernel, global_size, local_size)
-        except cl.Error as error:
-            raise DeviceError(
-                f"launch of {self.name} on {self.context.name} failed: {error} (global {global_size}, local "
-                f"{local_size})"
-            ) from error
+                cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
+        except (cl.Error, TypeError) as error:
+            self._failed(error, global_size, local_size, args)
+        context.launches += 1
+        if not context.launches % _PACE:
+            context.pace()
+
+    def _failed(self, error: Exception, global_size: Any, local_size: Any, args: Any) -> None:
+        """Try once more after freeing memory where the device ran out of it; raise what else went wrong."""
+        context = self.context
+        if context.queue is None:
+            raise RuntimeError(discovery.FORKED) from None
+        what = f"launch of {self.name} on {context.name}"
+        # drivers may put off allocating a buffer until a kernel uses it
+        if isinstance(error, cl.Error) and error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
+            context.relieve()
+            try:
+                with self._lock:
+                    self._set(*args)
+                    cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
+                return
+            except cl.Error as again:
+                raise OutOfMemoryError(f"{what} failed, out of memory: {again}") from again
+        raise DeviceError(f"{what} failed: {error} (global {global_size}, local {local_size})") from error
 
     def __call__(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, *args: Any) -> None:
         """Enqueue; a buffer argument is a Storage."""
@@ -59,18 +81,37 @@ class Kernel:
 
 def build(context: Any, template: str, params: dict[str, Any], options: tuple[str, ...] = ()) -> Any:
     """Return the OpenCL program of a template; raise BuildError with everything needed to see why it failed."""
-    source = render(template, params)
+    source = render(template, {**params, "caps": context.caps})
     return build_source(context, source, f"kernels/{template}.cl with {params}", options)
 
 
 def build_source(context: Any, source: str, what: str, options: tuple[str, ...] = ()) -> Any:
     """Return the program of OpenCL C text; ``what`` names it in an error."""
     flags = [*_OPTIONS, *context.std_option, *options]
+    key = binaries.key_of(context.cl_device, source, flags)
+    known = binaries.load(key)
+    if known is not None:
+        try:
+            return _built(cl.Program(context.cl_context, [context.cl_device], [known]), flags)
+        except cl.Error:  # a driver may refuse what an older one of the same version number wrote
+            pass
     try:
-        return cl.Program(context.cl_context, source).build(options=flags, cache_dir=context.cache_dir)
+        program = _built(cl.Program(context.cl_context, source), flags)
     except cl.Error as error:
         numbered = "\n".join(f"{i:4} {line}" for i, line in enumerate(source.splitlines(), 1))
         raise BuildError(
             f"{what} does not build on {context.name} (driver {context.caps.driver}) with options "
-            f"{' '.join(flags)}:\n{error}\n{numbered}"
+            f"{' '.join(flags)}:\n{numbered}\n{error}"
         ) from error
+    try:
+        binaries.store(key, program.get_info(cl.program_info.BINARIES)[0])
+    except (cl.Error, IndexError):  # a driver that shows no binary: it compiles anew each time
+        pass
+    return program
+
+
+def _built(program: Any, flags: list[str]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.CompilerWarning)  # remarks of a compiler that did its work
+        # cache_dir=False: no second cache on disk beside ours
+        return program.build(options=flags, cache_dir=False)

@@ -3,6 +3,7 @@
 ``CLTORCH_PLATFORM`` and ``CLTORCH_DEVICE`` take an index or a part of a name (upper and lower case are the same).
 A device's index counts over the platforms that ``CLTORCH_PLATFORM`` leaves, in the order in which
 ``python -m cltorch doctor`` lists them; ``0,2`` names several, and ``gpu``, ``cpu`` and ``accelerator`` name a kind.
+``none`` leaves the host only, and no driver is loaded.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class Candidate:
     driver: str
     fp64: bool
     unified: bool
+
+
+def wants_none() -> bool:
+    """Return whether the environment asks for no OpenCL device at all."""
+    return any(os.environ.get(name, "").strip().lower() == "none" for name in ("CLTORCH_PLATFORM", "CLTORCH_DEVICE"))
 
 
 def choose(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[tuple[Candidate, str]]]:
@@ -57,6 +63,8 @@ def _matches(wish: str, index: int, name: str, kind: str = "") -> bool:
     wish = wish.strip().lower()
     if not wish:
         return True
+    if wish == "none":
+        return False
     parts = wish.split(",")
     if all(part.strip().isdigit() for part in parts):
         return index in {int(part) for part in parts}

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.device.device import CPU, device
+from cltorch.device.device import CPU
+from cltorch.device.device import device as Device
 from cltorch.errors import OutOfMemoryError
 
 
@@ -19,20 +20,21 @@ class Storage:
 
     __slots__ = ("device", "nbytes", "buf", "array", "version", "_size", "_pool", "_owner", "__weakref__")
 
-    device: device
+    device: Device
     nbytes: int
     buf: Any
     array: Any
 
     def __init__(
-        self, dev: device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None
+        self, dev: Device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None
     ) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
         self.version = 0
-        self._size, self._pool, self._owner = size, pool, None
+        self._size, self._pool = size, pool
+        self._owner: Any = None  # the storage whose bytes an alias keeps alive
 
     @staticmethod
-    def allocate(nbytes: int, dev: device) -> Storage:
+    def allocate(nbytes: int, dev: Device) -> Storage:
         """Return uninitialised bytes on a device; raise OutOfMemoryError."""
         if dev.type == "cl":
             pool = dev.context.allocator

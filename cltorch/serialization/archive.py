@@ -112,7 +112,7 @@ class ArchiveReader:
 
 def _read_into(f: Any, out: np.ndarray, error: Any) -> None:
     """Fill an array from a stream, in chunks where the stream has no ``readinto``."""
-    target = memoryview(out)
+    target = out.data
     done, readinto = 0, getattr(f, "readinto", None)
     while done < len(target):
         if readinto is not None:

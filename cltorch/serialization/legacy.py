@@ -40,7 +40,7 @@ def save_legacy(obj: Any, f: Any, protocol: int) -> None:
     f.write(pickle.dumps(keys, protocol))
     for key in keys:
         f.write(struct.pack("<q", table.numel[key]))
-        f.write(memoryview(table.storages[key].bytes()))
+        f.write(table.storages[key].bytes().data)
 
 
 class _LegacyTable(StorageTable):

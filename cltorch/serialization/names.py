@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.device import device
+from cltorch.formats import strided
 from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter
 from cltorch.serialization import rebuild
@@ -70,7 +71,7 @@ def get_layout(name: Any) -> Any:
     """Return the layout value of a name; only strided tensors exist here."""
     if name != "torch.strided":
         raise RuntimeError(f"{name!r:.80} is a layout without a counterpart in cltorch")
-    return importlib.import_module("cltorch").strided
+    return strided
 
 
 def make_device(type: Any, index: Any = None) -> device:
@@ -187,8 +188,8 @@ def _sequence(items: Any) -> Any:
 
 
 def _pairs(items: Any) -> list[Any]:
-    pairs = list(items.items()) if isinstance(items, dict) else _sequence(items)
+    pairs: list[Any] = list(items.items()) if isinstance(items, dict) else _sequence(items)
     if any(not isinstance(p, (list, tuple)) or len(p) != 2 for p in pairs):
         raise TypeError("expected pairs of a key and a value")
     check_keys([p[0] for p in pairs])
-    return pairs  # type: ignore[no-any-return]
+    return pairs

@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch.device import Storage, device
 from cltorch.dtypes import dtype
+from cltorch.formats import layout
 from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter
 from cltorch.serialization import names, rebuild
@@ -39,9 +40,16 @@ class StorageTable:
         return ("storage", kind, key, location_tag(UntypedStorage(_raw=storage)), storage.nbytes // kind.itemsize)
 
 
+# what makes a tensor; its state in autograd has defaults in the class
+_FIELDS = frozenset(("storage", "layout", "dtype"))
+
+
 # Python's own pickler in Python: the one in C looks every global up by importing its module, and there is no module
 # "torch" to import
-class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+_PythonPickler: Any = vars(pickle)["_Pickler"]
+
+
+class Pickler(_PythonPickler):
     """Write one pickle; the storages it met are in ``table``."""
 
     def __init__(self, f: Any, table: StorageTable, protocol: int) -> None:
@@ -72,7 +80,7 @@ class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
         self.memoize(obj)
 
     # the base class's table holds its own save_global, not ours
-    dispatch = {**pickle._Pickler.dispatch, FunctionType: save_global}  # type: ignore[attr-defined]
+    dispatch = {**_PythonPickler.dispatch, FunctionType: save_global}
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how to rebuild our own values; NotImplemented leaves it to the object."""
@@ -80,6 +88,8 @@ class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
             return _reduce_tensor(obj)
         if isinstance(obj, (dtype, rebuild.StorageType)):
             return str(obj)  # a global by itself
+        if isinstance(obj, layout):
+            return names.get_layout, (str(obj),)
         if isinstance(obj, Size):
             return Size, (tuple(obj),)
         if isinstance(obj, device):
@@ -103,12 +113,12 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
             return rebuild.rebuild_parameter_with_state, (data, x.requires_grad, OrderedDict(), attributes)
         if type(x) is Parameter:
             return rebuild.rebuild_parameter, (data, x.requires_grad, OrderedDict())
-    layout = x.layout
-    args = (
+    lay = x.layout
+    args: tuple[Any, ...] = (
         TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype),
-        layout.offset,
-        tuple(layout.shape),
-        tuple(layout.strides),
+        lay.offset,
+        tuple(lay.shape),
+        tuple(lay.strides),
         x.requires_grad,
         OrderedDict(),
     )
@@ -120,5 +130,4 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
 
 def _attributes(x: Tensor) -> dict[str, Any]:
     """Return what the user hung on a tensor."""
-    own = ("storage", "layout", "dtype")
-    return {key: value for key, value in x.__dict__.items() if not key.startswith("_") and key not in own}
+    return {name: value for name, value in vars(x).items() if name not in _FIELDS and not hasattr(Tensor, name)}

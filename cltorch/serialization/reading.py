@@ -65,7 +65,7 @@ def unpickle(f: Any, limit: int, persistent_load: Callable[[Any], Any] | None, o
             f, limit=limit, persistent_load=persistent_load, encoding=encoding, collect=options.collect
         ).load()
 
-    class TrustingUnpickler(options.pickle_module.Unpickler):  # type: ignore[misc,name-defined]
+    class TrustingUnpickler(options.pickle_module.Unpickler):  # type: ignore[name-defined]
         """Find any class, PyTorch's among our own."""
 
         def find_class(self, module: str, name: str) -> Any:

@@ -60,6 +60,7 @@ class RestrictedUnpickler:
         self._f, self._limit, self._encoding = f, limit, encoding
         self._persistent_load = persistent_load
         self._user = user_allowed()
+        self._foreign: Exception | None = None
         self._collect = collect  # names that are not allowed: collected here instead of raising
 
     def load(self) -> Any:
@@ -82,6 +83,8 @@ class RestrictedUnpickler:
         except pickle.UnpicklingError:
             raise
         except (IndexError, KeyError, ValueError, TypeError, AttributeError, struct.error, OverflowError) as error:
+            if error is self._foreign:
+                raise
             raise pickle.UnpicklingError(f"Weights only load failed. The pickle is malformed: {error}") from error
 
     # ---- reading ---------------------------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ class RestrictedUnpickler:
         if isinstance(cls, _Refused):
             self._stack.append(_Refused())
         elif cls is Parameter:
-            self._stack.append(rebuild.rebuild_parameter(*(*args, True)[:2], None))
+            self._stack.append(rebuild.rebuild_parameter(args[0], args[1] if len(args) > 1 else True, None))
         elif isinstance(cls, type) and any(cls is f for f in self._user.values()):
             self._stack.append(cls.__new__(cls, *args))
         elif cls is names.ordered_dict and not args:
@@ -208,7 +211,12 @@ class RestrictedUnpickler:
         pid = self._pop()
         if self._persistent_load is None:
             raise pickle.UnpicklingError("Weights only load failed. A persistent id where none can be")
-        self._stack.append(self._persistent_load(pid))
+        try:
+            value = self._persistent_load(pid)
+        except Exception as error:
+            self._foreign = error  # of the user's map_location, say: nothing about this pickle
+            raise
+        self._stack.append(value)
 
     def _append(self) -> None:
         value = self._pop()
@@ -293,7 +301,7 @@ def _checked(items: list[Any]) -> list[tuple[Any, Any]]:
 
 
 def _describe(code: bytes) -> str:
-    op = pickletools.code2op.get(code.decode("latin-1"))
+    op = {op.code: op for op in pickletools.opcodes}.get(code.decode("latin-1"))
     if op is None:
         return f"Weights only load failed. invalid load key, {code!r}."
     return f"Weights only load failed. Unsupported operand {code[0]} ({op.name}): not an instruction a checkpoint needs"

@@ -1,5 +1,5 @@
 """Utilities around tensors: torch.utils."""
 
-from cltorch.utils import data
+from cltorch.utils import data, dlpack
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack"]

@@ -99,7 +99,7 @@ def test_an_unreadable_cache_only_costs_speed(working, cache, content):
 def test_a_cache_that_cannot_be_written_only_costs_speed(working, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CLTORCH_CACHE", str(tmp_path / "file" / "below"))
-    assert discovery.kernel_cache_dir() is False
+    assert cachedir.writable() is False
     assert len(in_new_process(REPORT)[0]) == len(working)
 
 

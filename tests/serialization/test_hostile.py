@@ -231,6 +231,7 @@ def test_records_that_overlap():
             )
             out.filelist.append(twin)
             out.NameToInfo[twin.filename] = twin
+    f.seek(0)
     with pytest.raises(RuntimeError, match="larger than the file"):
         torch.load(f)
 

@@ -23,7 +23,7 @@ def test_tensors(path):
     for name in DTYPES:
         t = found["dtypes"][name]
         assert t.dtype is getattr(torch, name) and t.device.type == "cpu"
-        assert t.tolist() == [False, True, True, True] if name == "bool" else [0, 1, 2, 3]
+        assert t.tolist() == ([False, True, True, True] if name == "bool" else [0, 1, 2, 3])
     base = np.arange(24, dtype=np.float32).reshape(4, 6)
     assert found["base"].tolist() == base.ravel().tolist()
     assert found["transposed"].stride() == (1, 6) and found["transposed"].tolist() == base.T.tolist()

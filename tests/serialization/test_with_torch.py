@@ -37,6 +37,7 @@ def test_every_dtype_both_ways(name, form):
     assert back.dtype is x.dtype and back.equal(x) and back.stride() == x.stride()
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 @pytest.mark.parametrize("form", FORMS, ids=["zip", "legacy"])
 def test_structures_both_ways(form):
     base = torch.arange(12.0)
@@ -48,9 +49,10 @@ def test_structures_both_ways(form):
         "od": OrderedDict(a=1),
         "plain": [None, True, 2**70, 1.5, "ü", b"\xff", (1, 2), {1, 2}, 1j, bytearray(b"x"), Counter("aab")],
         "kinds": (torch.float64, torch.Size([1, 2]), torch.device("cpu"), torch.strided),
-        "storage": torch.arange(3).untyped_storage(),
         "typed": torch.FloatStorage([1.0, 2.0]),
     }
+    if not form:  # PyTorch cannot read an untyped storage back from its older format
+        obj["storage"] = torch.arange(3).untyped_storage()
     there = to_cltorch(obj, **form)
     back = to_torch(there, **form)
     assert list(back) == list(obj)
@@ -60,7 +62,8 @@ def test_structures_both_ways(form):
         assert type(back[key]) is type(obj[key]) and back[key].equal(obj[key])
         assert back[key].requires_grad == obj[key].requires_grad and back[key].stride() == obj[key].stride()
     assert back["base"].untyped_storage().data_ptr() == back["view"].untyped_storage().data_ptr()
-    assert list(back["storage"]) == list(obj["storage"]) and list(back["typed"]) == [1.0, 2.0]
+    assert list(back["typed"]) == [1.0, 2.0]
+    assert form or list(back["storage"]) == list(obj["storage"])
 
 
 def test_a_trained_model_moves_both_ways():

@@ -93,9 +93,9 @@ def send(connection: Connection, message: Any) -> None:
         finally:
             os.close(descriptor)
     elif size < 0:
-        memory = bytearray(-size)
-        _fill(memory, packer.parts)
-        connection.send_bytes(memory)
+        copied = bytearray(-size)
+        _fill(copied, packer.parts)
+        connection.send_bytes(copied)
 
 
 def receive(connection: Connection) -> Any:

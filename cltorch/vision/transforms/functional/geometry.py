@@ -184,7 +184,7 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
 
 
 def _sides(padding: Any) -> tuple[int, int, int, int]:
-    sides = [int(padding)] if isinstance(padding, numbers.Number) else [int(p) for p in padding]
+    sides = [int(padding)] if isinstance(padding, (int, float)) else [int(p) for p in padding]
     if len(sides) == 1:
         return sides[0], sides[0], sides[0], sides[0]
     if len(sides) == 2:
@@ -268,8 +268,8 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fals
 
 def pair(size: Any, message: str = "Please provide only two dimensions (h, w) for size.") -> tuple[int, int]:
     """Return (height, width) of a number or of one or two numbers; raise ValueError for more."""
-    if isinstance(size, numbers.Number):
-        return int(size), int(size)  # type: ignore[call-overload]
+    if isinstance(size, (int, float)):
+        return int(size), int(size)
     values = [int(s) for s in size]
     if len(values) == 1:
         values *= 2

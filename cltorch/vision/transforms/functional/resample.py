@@ -117,10 +117,10 @@ def resize_tensor(image: Tensor, height: int, width: int, mode: InterpolationMod
     for down in (down_first, not down_first):
         if down and height != old_height:
             weights = functions.from_numpy(_weights(old_height, height, mode, antialias))
-            x = settle(functions.matmul(weights.to(x.device, x.dtype), x))
+            x = settle(weights.to(x.device, x.dtype) @ x)
         elif not down and width != old_width:
             weights = functions.from_numpy(_weights(old_width, width, mode, antialias).T.copy())
-            x = settle(functions.matmul(x, weights.to(x.device, x.dtype)))
+            x = settle(x @ weights.to(x.device, x.dtype))
     return x.to(image.dtype)
 
 
