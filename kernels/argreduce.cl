@@ -1,49 +1,259 @@
 <%doc>
-Find the position of the largest or smallest element over the reduced dimension of x[kept, reduced] (any strides).
+Positions of the largest or smallest elements over some dimensions. The position counts the reduced elements in their
+logical order. The first of equal elements wins; NaN wins over everything, the first NaN over later ones.
 
-name     kernel name without its prefix; less: True for the smallest
-X, xtag  storage type and tag; A: type in which values are compared; floating: True where NaN can occur
-V        vector width of the contiguous path; gpu: True for one work-item per row whatever its length
-values   True where the value is written too (T, otag are x's own)
-The first of equal elements wins; NaN wins over everything, the first NaN over later ones.
+The reduced range may be cut into ``parts``: values and positions then go to buffers of [kept, parts], in mode "columns"
+of [parts, kept], which a launch of mode "join" puts together.
+
+name      kernel name without its prefix; less: True for the smallest
+mode      "rows"    one work-item per (kept index, part): blocks of vectors that hold nothing better are passed over
+          "columns" one work-item per (block of W kept columns, part)
+          "groups"  GPU: one work-group per (kept index, part), a tree in local memory
+          "items"   GPU: one work-item per (kept index, part)
+          "join"    x and its positions are the parts' winners
+X, xtag   storage type and tag; A, M: type in which values are compared, its mask type; W: vector width
+floating  True where NaN can occur; values: True where values are written too
+KR, RR    number of kept and reduced dimensions; G: work-group size
 </%doc>
 <%
-def load(at):
+def load(at, w=1):
+    n = "" if w == 1 else str(w)
     if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}(x, {at})"
-    return f"({A})x[{at}]"
-better = "<" if less else ">"
+        return f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})"
+    v = f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"
+    return v if X == A else f"convert_{A}{n}({v})"
+def store(value, at):
+    return f"ct_store_{xtag}({value}, best_out, {at});" if xtag in ("f16", "bf16") else f"best_out[{at}] = {value};"
+sign = "<" if less else ">"
+def better(v, best):
+    # NaN beats all but another NaN
+    return f"(({v} {sign} {best}) | (({v} != {v}) & ({best} == {best})))" if floating else f"({v} {sign} {best})"
 %>
-__kernel void ct_${name}(long kept, long reduced, long per_item, long ks, long rs, const __global ${X} *x, long xo,
-                         __global long *out${f", __global {X} *value" if values else ""})
-{
-    const long first = (long)get_global_id(0) * per_item;
-    const long last = min(kept, first + per_item);
-    for (long k = first; k < last; ++k) {
-        const long base = xo + k * ks;
-        ${A} best = ${load("base")};
-        long at = 0;
-        // blocks whose best element cannot win are passed over without looking for its place
-        long r = 1;
-        for (; r + 64 <= reduced; r += 64) {
-            int hit = 0;
-            for (int j = 0; j < 64; ++j) {
-                const ${A} v = ${load("base + (r + j) * rs")};
-                hit |= ${f"(v {better} best) | (v != v)" if floating else f"v {better} best"};
-            }
-            if (hit)
-                for (int j = 0; j < 64; ++j) {
-                    const ${A} v = ${load("base + (r + j) * rs")};
-                    if (${f"best == best && (v {better} best || v != v)" if floating else f"v {better} best"}) { best = v; at = r + j; }
-                }
+<%def name="kept_base(k, skip)">
+        long base = xo;
+% if KR - skip == 1:
+        base += ${k} * ks0;
+% elif KR - skip > 1:
+        {
+            long rest = ${k};
+% for r in range(KR - 1 - skip, -1, -1):
+            { const long q = rest / kd${r}; base += (rest - q * kd${r}) * ks${r}; rest = q; }
+% endfor
         }
-        for (; r < reduced; ++r) {
-            const ${A} v = ${load("base + r * rs")};
-            if (${f"best == best && (v {better} best || v != v)" if floating else f"v {better} best"}) { best = v; at = r; }
-        }
-        out[k] = at;
-% if values:
-        value[k] = x[base + at * rs];
 % endif
+</%def>
+<%def name="place(p)">
+            long at = base;
+            {
+                long rest = ${p};
+% for r in range(RR - 1, 0, -1):
+                { const long t = rest / rd${r}; at += (rest - t * rd${r}) * rs${r}; rest = t; }
+% endfor
+                at += rest * rs0;
+            }
+</%def>
+<%def name="result(at)">
+% if values:
+        ${store("best", at)}
+% endif
+        out[${at}] = where;
+</%def>
+% if mode == "join":
+__kernel void ct_${name}(long kept, long parts, long kept_step, long part_step, const __global ${X} *x,
+                         const __global long *places, __global long *out${f", __global {X} *best_out" if values else ""})
+{
+    for (long k = get_global_id(0); k < kept; k += get_global_size(0)) {
+        long at = k * kept_step;
+        ${A} best = ${load("at")};
+        long where = places[at];
+        for (long p = 1; p < parts; ++p) {
+            at += part_step;
+            const ${A} v = ${load("at")};
+            if (${better("v", "best")}) { best = v; where = places[at]; }
+        }
+        ${result("k")}
     }
 }
+% else:
+% if mode == "rows":
+<% same = "((v == *best) | ((v != v) & (*best != *best)))" if floating else "(v == *best)" %>
+// The extreme of a run of at least ${W} neighbours: every lane keeps its own and where it was, the lanes meet at the end.
+inline void ct_scan(const __global ${X} *x, long at, long n, ${A} *best, long *where) {
+    const ${M}${W} lane = (${M}${W})(${", ".join(str(j) for j in range(W))});
+    ${A}${W} b0 = ${load("at", W)}, b1 = b0;
+    ${M}${W} w0 = lane, w1 = lane;
+    long i = ${W};
+    for (; i + ${2 * W} <= n; i += ${2 * W}) {
+        const ${A}${W} v0 = ${load("at + i", W)}, v1 = ${load(f"at + i + {W}", W)};
+        const ${M}${W} c0 = ${better("v0", "b0")}, c1 = ${better("v1", "b1")};
+        b0 = select(b0, v0, c0);
+        w0 = select(w0, lane + (${M})i, c0);
+        b1 = select(b1, v1, c1);
+        w1 = select(w1, lane + (${M})(i + ${W}), c1);
+    }
+    ${A} values[${2 * W}];
+    ${M} places[${2 * W}];
+    vstore${W}(b0, 0, values);
+    vstore${W}(b1, 1, values);
+    vstore${W}(w0, 0, places);
+    vstore${W}(w1, 1, places);
+    *best = values[0];
+    *where = places[0];
+    for (int j = 1; j < ${2 * W}; ++j) {
+        const ${A} v = values[j];
+        if (${better("v", "*best")} || (${same} && places[j] < *where)) { *best = v; *where = places[j]; }
+    }
+    for (; i < n; ++i) {
+        const ${A} v = ${load("at + i")};
+        if (${better("v", "*best")}) { *best = v; *where = i; }
+    }
+}
+% endif
+__kernel
+% if mode == "groups":
+__attribute__((reqd_work_group_size(${G}, 1, 1)))
+% endif
+void ct_${name}(
+    long kept, long reduced, long parts, long per_part, long per_item
+% for r in range(KR):
+    , long kd${r}, long ks${r}
+% endfor
+% for r in range(RR):
+    , long rd${r}, long rs${r}
+% endfor
+    , const __global ${X} *x, long xo, __global long *out${f", __global {X} *best_out" if values else ""})
+{
+% if mode == "columns":
+    const long width = kd${KR - 1}, blocks = (width + ${W - 1}) / ${W}, outer = kept / width;
+    const long first = (long)get_global_id(0) * per_item, last = min(outer * blocks * parts, first + per_item);
+    for (long u = first; u < last; ++u) {
+        const long part = u / (outer * blocks), v = u - part * (outer * blocks);
+        const long row = v / blocks, column = (v - row * blocks) * ${W};
+        ${kept_base("row", 1)}
+        base += column;
+        const long start = part * per_part, end = min(reduced, start + per_part), target = part * kept + row * width + column;
+        if (column + ${W} <= width) {
+            ${A}${W} best;
+            ${M}${W} where = (${M}${W})(0);
+            { ${place("start")} best = ${load("at", W)}; }
+            for (long p = start + 1; p < end; ++p) {
+                ${place("p")}
+                const ${A}${W} v = ${load("at", W)};
+                const ${M}${W} c = ${better("v", "best")};
+                best = select(best, v, c);
+                where = select(where, (${M}${W})((${M})(p - start)), c);
+            }
+            ${M} places[${W}];
+            vstore${W}(where, 0, places);
+% if values:
+            ${A} bests[${W}];
+            vstore${W}(best, 0, bests);
+% endif
+            for (int j = 0; j < ${W}; ++j) {
+% if values:
+                ${store("bests[j]", "target + j")}
+% endif
+                out[target + j] = start + places[j];
+            }
+        } else {
+            // the last columns, row by row, so that memory is read in order
+            const int some = width - column;
+            ${A} bests[${W}];
+            long places[${W}];
+            {
+                ${place("start")}
+                for (int c = 0; c < some; ++c) {
+                    bests[c] = ${load("at + c")};
+                    places[c] = start;
+                }
+            }
+            for (long p = start + 1; p < end; ++p) {
+                ${place("p")}
+                for (int c = 0; c < some; ++c) {
+                    const ${A} v = ${load("at + c")};
+                    const int b = ${better("v", "bests[c]")};
+                    bests[c] = b ? v : bests[c];
+                    places[c] = b ? p : places[c];
+                }
+            }
+            for (int c = 0; c < some; ++c) {
+% if values:
+                ${store("bests[c]", "target + c")}
+% endif
+                out[target + c] = places[c];
+            }
+        }
+    }
+% elif mode == "groups":
+    __local ${A} bests[${G}];
+    __local long places[${G}];
+    const int lid = get_local_id(0);
+    const long u = get_group_id(0), k = u / parts, part = u - k * parts;
+    ${kept_base("k", 0)}
+    const long start = part * per_part, end = min(reduced, start + per_part);
+    // items beyond a short range repeat its last element
+    long where = min(start + lid, end - 1);
+    ${A} best;
+    { ${place("where")} best = ${load("at")}; }
+    for (long p = start + lid + ${G}; p < end; p += ${G}) {
+        ${place("p")}
+        const ${A} v = ${load("at")};
+        if (${better("v", "best")}) { best = v; where = p; }
+    }
+    bests[lid] = best;
+    places[lid] = where;
+    for (int step = ${G // 2}; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lid < step) {
+            const ${A} v = bests[lid + step];
+            const long w = places[lid + step];
+            best = bests[lid];
+            where = places[lid];
+            const int same = ${"(v == best) | ((v != v) & (best != best))" if floating else "v == best"};
+            if (${better("v", "best")} || (same && w < where)) { bests[lid] = v; places[lid] = w; }
+        }
+    }
+    if (lid == 0) {
+        best = bests[0];
+        where = places[0];
+        ${result("u")}
+    }
+% else:
+% if mode == "rows":
+    const long first = (long)get_global_id(0) * per_item, last = min(kept * parts, first + per_item);
+    for (long u = first; u < last; ++u) {
+% else:
+    for (long u = get_global_id(0); u < kept * parts; u += get_global_size(0)) {
+% endif
+        const long k = parts == 1 ? u : u / parts, part = u - k * parts;
+        ${kept_base("k", 0)}
+        const long start = part * per_part, end = min(reduced, start + per_part);
+        long where = start;
+        ${A} best;
+        { ${place("start")} best = ${load("at")}; }
+        for (long p = start; p < end;) {
+            // a run along the last reduced dimension
+            ${place("p")}
+            const long stop = ${"end" if RR == 1 else f"min(end, p + rd{RR - 1} - p % rd{RR - 1})"};
+% if mode == "rows":
+            if (rs${RR - 1} == 1)
+                while (p + ${4 * W} <= stop) {
+                    const long n = min(stop - p, 1L << 30);
+                    ${A} v;
+                    long w;
+                    ct_scan(x, at, n, &v, &w);
+                    if (${better("v", "best")}) { best = v; where = p + w; }
+                    p += n;
+                    at += n;
+                }
+% endif
+            for (; p < stop; ++p, at += rs${RR - 1}) {
+                const ${A} v = ${load("at")};
+                if (${better("v", "best")}) { best = v; where = p; }
+            }
+        }
+        ${result("u")}
+    }
+% endif
+}
+% endif

@@ -1,30 +1,33 @@
 <%doc>
-Reduce over some dimensions: out[k] = finish(combine over r of map(x[k, r], aux[k])).
+Reduce over some dimensions: out[k] = finish(combine over r of map(x[k, r], aux[k]), aux[k]).
 
-Kept and reduced dimensions are each coalesced to at most KR and RR dimensions with run-time sizes and strides; the
-reduced ones are walked as one linear range that may be cut into ``parts`` for parallelism (partial results go to a
-buffer of [parts, kept] or [kept, parts] that a second launch reduces).
+Kept and reduced dimensions are each coalesced to KR and RR dimensions with run-time sizes and strides; the reduced ones
+are walked as one linear range that may be cut into ``parts`` for parallelism. Partial results go to a buffer of
+[kept, parts], in the column modes of [parts, kept], that a second launch reduces. Long ranges are combined in blocks, so
+that the error of a sum grows with the number of blocks and the length of one, not with their product.
 
 name      kernel name without its prefix
 mode      "rows"    one work-item per (kept index, part), vectors along the reduced dimension where it is contiguous
           "columns" one work-item per (block of kept columns, part), vectors along the kept dimension
-          "groups"  one work-group per (kept index, part), a tree in local memory (GPU)
-W, A, M   vector width, scalar accumulation type, mask type of its size
+          "groups"  GPU: one work-group per (kept index, part), a tree in local memory
+          "group_columns" GPU: one work-group per (TX kept columns, part), neighbours read neighbouring columns
+          "items"   GPU: one work-item per kept index, for short ranges
+W         vector width; A, M: type of accumulators, its mask type; B, N: type in which map computes, its mask type
 X, xtag   storage type of the input and its tag; T, otag: storage type of the output and its tag
 map, combine, finish   (statements, result text, is mask) each; identity: text of a scalar
-aux       True where map reads a value per kept index (buffer of A, laid out [kept])
+aux       True where map and finish read a value per kept index (buffer of A, laid out [kept])
 params, P number of parameters and their type; unit: True where the reduced dimension is contiguous
-KR, RR    how many kept and reduced dimensions; G: work-group size (groups)
+KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 </%doc>
 <%
 wide = f"{A}{W}"
 def load(w, at):
     n = "" if w == 1 else str(w)
     if xtag in ("f16", "bf16"):
-        v = f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})"
-        return v if A == "float" else f"convert_{A}{n}({v})"
-    v = f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
+        v, t = f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})", "float"
+    else:
+        v, t = (f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"), X
+    return v if t == B else f"convert_{B}{n}({v})"
 def store(value, at):
     if otag in ("f16", "bf16"):
         return f"ct_store_{otag}({value if A == 'float' else f'convert_float({value})'}, out, {at});"
@@ -33,28 +36,34 @@ def store(value, at):
     return f"out[{at}] = {value};" if T == A else f"out[{at}] = convert_{T}({value});"
 plist = "".join(f", {A} p{k}" for k in range(params))
 pargs = "".join(f", p{k}" for k in range(params))
+vargs = "".join(f", v{k}" for k in range(params))
 %>
 <%def name="functions(w)">
 <%
-t = A if w == 1 else f"{A}{w}"
+n = "" if w == 1 else str(w)
 s = "" if w == 1 else "v"
-pl = "".join(f", {t} p{k}" for k in range(params))
+pl = "".join(f", {A}{n} p{k}" for k in range(params))
 def value(part):
     return f"SEL({part[1]}, ((V)(1)), ((V)(0)))" if part[2] else part[1]
+mask = (lambda t: "int") if w == 1 else (lambda t: t + n)
 %>
-#define V ${t}
-#define M ${"int" if w == 1 else M + str(w)}
 % if w == 1:
 #define SEL(c, a, b) ((c) ? (a) : (b))
 % else:
 #define SEL(c, a, b) select(b, a, c)
 % endif
-inline V ct_map${s}(V x0, V x1${pl}) {
+#define V ${B}${n}
+#define M ${mask(N)}
+inline ${A}${n} ct_map${s}(V x0, ${A}${n} x1${pl}) {
 % for line in map[0]:
     ${line}
 % endfor
-    return ${value(map)};
+    return ${value(map) if A == B else f"convert_{A}{n}({value(map)})"};
 }
+#undef V
+#undef M
+#define V ${A}${n}
+#define M ${mask(M)}
 inline V ct_combine${s}(V x0, V x1) {
 % for line in combine[0]:
     ${line}
@@ -62,7 +71,7 @@ inline V ct_combine${s}(V x0, V x1) {
     return ${value(combine)};
 }
 % if w == 1:
-inline V ct_finish(V x0${pl}) {
+inline V ct_finish(V x0, V x1${pl}) {
 % for line in finish[0]:
     ${line}
 % endfor
@@ -74,43 +83,76 @@ inline V ct_finish(V x0${pl}) {
 #undef SEL
 </%def>
 ${functions(1)}
+% if mode in ("rows", "columns"):
 ${functions(W)}
-% if mode != "columns":
+% endif
+% if mode == "rows":
 inline ${A} ct_run(const __global ${X} *x, long at, long stride, long n, ${A} acc, ${A} aux_value${plist}) {
-    // four vector accumulators hide the latency of the combining instruction and keep sums accurate
     long i = 0;
 % if unit:
     if (n >= ${W}) {
-        ${wide} a0 = (${wide})(${identity}), a1 = a0, a2 = a0, a3 = a0;
+        // four vector accumulators hide the latency of the combining instruction
+        ${wide} sum = (${wide})(${identity});
         const ${wide} q = (${wide})(aux_value);
 % for k in range(params):
         const ${wide} v${k} = (${wide})(p${k});
 % endfor
-<% vargs = "".join(f", v{k}" for k in range(params)) %>
-        for (; i + ${4 * W} <= n; i += ${4 * W}) {
-            a0 = ct_combinev(a0, ct_mapv(${load(W, "at + i")}, q${vargs}));
-            a1 = ct_combinev(a1, ct_mapv(${load(W, f"at + i + {W}")}, q${vargs}));
-            a2 = ct_combinev(a2, ct_mapv(${load(W, f"at + i + {2 * W}")}, q${vargs}));
-            a3 = ct_combinev(a3, ct_mapv(${load(W, f"at + i + {3 * W}")}, q${vargs}));
+        while (i + ${4 * W} <= n) {
+            const long stop = min(n, i + ${128 * 4 * W});
+            ${wide} a0 = (${wide})(${identity}), a1 = a0, a2 = a0, a3 = a0;
+            for (; i + ${4 * W} <= stop; i += ${4 * W}) {
+% for j in range(4):
+                a${j} = ct_combinev(a${j}, ct_mapv(${load(W, f"at + i + {j * W}")}, q${vargs}));
+% endfor
+            }
+            sum = ct_combinev(sum, ct_combinev(ct_combinev(a0, a1), ct_combinev(a2, a3)));
         }
         for (; i + ${W} <= n; i += ${W})
-            a0 = ct_combinev(a0, ct_mapv(${load(W, "at + i")}, q${vargs}));
-        a0 = ct_combinev(ct_combinev(a0, a1), ct_combinev(a2, a3));
+            sum = ct_combinev(sum, ct_mapv(${load(W, "at + i")}, q${vargs}));
         ${A} lanes[${W}];
-        vstore${W}(a0, 0, lanes);
+        vstore${W}(sum, 0, lanes);
         for (int step = ${W // 2}; step > 0; step /= 2)
             for (int j = 0; j < step; ++j)
                 lanes[j] = ct_combine(lanes[j], lanes[j + step]);
         acc = ct_combine(acc, lanes[0]);
     }
 % endif
-    for (; i < n; ++i)
-        acc = ct_combine(acc, ct_map(${load(1, "at + i" + ("" if unit else " * stride"))}, aux_value${pargs}));
+    while (i < n) {
+        const long stop = min(n, i + 512);
+        ${A} a = ${identity};
+        for (; i < stop; ++i)
+            a = ct_combine(a, ct_map(${load(1, "at + i" + ("" if unit else " * stride"))}, aux_value${pargs}));
+        acc = ct_combine(acc, a);
+    }
     return acc;
 }
 % endif
+## the place in x of the kept index ``k`` (without its last dimension: ``skip`` = 1)
+<%def name="kept_base(k, skip)">
+        long base = xo;
+% if KR - skip == 1:
+        base += ${k} * ks0;
+% elif KR - skip > 1:
+        {
+            long rest = ${k};
+% for r in range(KR - 1 - skip, -1, -1):
+            { const long q = rest / kd${r}; base += (rest - q * kd${r}) * ks${r}; rest = q; }
+% endfor
+        }
+% endif
+</%def>
+## the place of the p-th reduced element, added to ``at``
+<%def name="reduced_place(p)">
+            {
+                long rest = ${p};
+% for r in range(RR - 1, 0, -1):
+                { const long t = rest / rd${r}; at += (rest - t * rd${r}) * rs${r}; rest = t; }
+% endfor
+                at += rest * rs0;
+            }
+</%def>
 __kernel
-% if mode == "groups":
+% if mode in ("groups", "group_columns"):
 __attribute__((reqd_work_group_size(${G}, 1, 1)))
 % endif
 void ct_${name}(
@@ -138,106 +180,13 @@ void ct_${name}(
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(kept * parts, first + per_item);
     for (long u = first; u < last; ++u) {
-        const long k = u / parts, part = u - k * parts;
-% elif mode == "groups":
-    __local ${A} tree[${G}];
-    {
-        const long u = get_group_id(0);
-        const long k = u / parts, part = u - k * parts;
-% else:
-    const long blocks = (kd${KR - 1} + ${4 * W - 1}) / ${4 * W};
-    const long outer = kept / kd${KR - 1};
-    const long first = (long)get_global_id(0) * per_item;
-    const long last = min(outer * blocks * parts, first + per_item);
-    for (long u = first; u < last; ++u) {
-        const long part = u / (outer * blocks), v = u - part * (outer * blocks);
-        const long row = v / blocks, column = (v - row * blocks) * ${4 * W};
-% endif
-        long base = xo;
-        {
-            long rest = ${"row" if mode == "columns" else "k"};
-% for r in range(KR - (2 if mode == "columns" else 1), -1, -1):
-            {
-                const long q = rest / kd${r};
-                base += (rest - q * kd${r}) * ks${r};
-                rest = q;
-            }
-% endfor
-        }
+        const long k = parts == 1 ? u : u / parts, part = u - k * parts;
+        ${kept_base("k", 0)}
         long p = part * per_part;
         const long end = min(reduced, p + per_part);
-% if mode == "columns":
-        const long width = kd${KR - 1};
-        const long target = oo + part * kept + row * width + column;
-        if (column + ${4 * W} <= width) {
-            ${wide} a0 = (${wide})(${identity}), a1 = a0, a2 = a0, a3 = a0;
-% for j in range(4):
-            const ${wide} q${"abcd"[j]} = ${f"vload{W}(0, aux + row * width + column + {j * W})" if aux else f"({wide})(0)"};
-% endfor
-% for k in range(params):
-            const ${wide} v${k} = (${wide})(p${k});
-% endfor
-<% vargs = "".join(f", v{k}" for k in range(params)) %>
-            for (; p < end; ++p) {
-                long at = base + column;
-                long rest = p;
-% for r in range(RR - 1, 0, -1):
-                { const long q = rest / rd${r}; at += (rest - q * rd${r}) * rs${r}; rest = q; }
-% endfor
-                at += rest * rs0;
-% for j in range(4):
-                a${j} = ct_combinev(a${j}, ct_mapv(${load(W, f"at + {j * W}")}, q${"abcd"[j]}${vargs}));
-% endfor
-            }
-            ${A} lanes[${4 * W}];
-% for j in range(4):
-            vstore${W}(a${j}, ${j}, lanes);
-% endfor
-            for (int j = 0; j < ${4 * W}; ++j) {
-                const ${A} r = ct_finish(lanes[j]${pargs});
-                ${store("r", "target + j")}
-            }
-        } else {
-            for (long c = column; c < width; ++c) {
-                ${A} acc = ${identity};
-                const ${A} q = ${"aux[row * width + c]" if aux else "0"};
-                for (long s = p; s < end; ++s) {
-                    long at = base + c;
-                    long rest = s;
-% for r in range(RR - 1, 0, -1):
-                    { const long t = rest / rd${r}; at += (rest - t * rd${r}) * rs${r}; rest = t; }
-% endfor
-                    at += rest * rs0;
-                    acc = ct_combine(acc, ct_map(${load(1, "at")}, q${pargs}));
-                }
-                const ${A} r = ct_finish(acc${pargs});
-                ${store("r", "target + (c - column)")}
-            }
-        }
-    }
-% else:
-        const ${A} aux_value = ${"aux[k]" if aux else "0"};
         ${A} acc = ${identity};
-% if mode == "groups":
-        for (p += get_local_id(0); p < end; p += ${G}) {
-            long rest = p, at = base;
-% for r in range(RR - 1, 0, -1):
-            { const long q = rest / rd${r}; at += (rest - q * rd${r}) * rs${r}; rest = q; }
-% endfor
-            at += rest * rs0;
-            acc = ct_combine(acc, ct_map(${load(1, "at")}, aux_value${pargs}));
-        }
-        tree[get_local_id(0)] = acc;
-        for (int step = ${G // 2}; step > 0; step /= 2) {
-            barrier(CLK_LOCAL_MEM_FENCE);
-            if (get_local_id(0) < step)
-                tree[get_local_id(0)] = ct_combine(tree[get_local_id(0)], tree[get_local_id(0) + step]);
-        }
-        if (get_local_id(0) == 0) {
-            const ${A} r = ct_finish(tree[0]${pargs});
-            ${store("r", "oo + k * parts + part")}
-        }
-    }
+% if RR == 1:
+        acc = ct_run(x, base + p * rs0, rs0, end - p, acc, ${"aux[k]" if aux else "0"}${pargs});
 % else:
         while (p < end) {
             const long run = p / rd${RR - 1}, start = p - run * rd${RR - 1};
@@ -246,15 +195,149 @@ void ct_${name}(
 % for r in range(RR - 2, 0, -1):
             { const long q = rest / rd${r}; at += (rest - q * rd${r}) * rs${r}; rest = q; }
 % endfor
-% if RR > 1:
             at += rest * rs0;
-% endif
-            acc = ct_run(x, at, rs${RR - 1}, n, acc, aux_value${pargs});
+            acc = ct_run(x, at, rs${RR - 1}, n, acc, ${"aux[k]" if aux else "0"}${pargs});
             p += n;
         }
-        const ${A} r = ct_finish(acc${pargs});
-        ${store("r", "oo + k * parts + part")}
-    }
 % endif
+        const ${A} r = ct_finish(acc, ${"aux[k]" if aux else "0"}${pargs});
+        ${store("r", "oo + u")}
+    }
+% elif mode == "items":
+    for (long k = get_global_id(0); k < kept; k += get_global_size(0)) {
+        ${kept_base("k", 0)}
+        ${A} acc = ${identity};
+        for (long p = 0; p < reduced; ++p) {
+            long at = base;
+            ${reduced_place("p")}
+            acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
+        }
+        const ${A} r = ct_finish(acc, ${"aux[k]" if aux else "0"}${pargs});
+        ${store("r", "oo + k")}
+    }
+% elif mode == "groups":
+    __local ${A} tree[${G}];
+    const int lid = get_local_id(0);
+    const long u = get_group_id(0);
+    const long k = u / parts, part = u - k * parts;
+    ${kept_base("k", 0)}
+    const long end = min(reduced, (part + 1) * per_part);
+    ${A} acc = ${identity};
+    for (long p = part * per_part + lid; p < end; p += ${G}) {
+        long at = base;
+        ${reduced_place("p")}
+        acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
+    }
+    tree[lid] = acc;
+    for (int step = ${G // 2}; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lid < step) tree[lid] = ct_combine(tree[lid], tree[lid + step]);
+    }
+    if (lid == 0) {
+        const ${A} r = ct_finish(tree[0], ${"aux[k]" if aux else "0"}${pargs});
+        ${store("r", "oo + u")}
+    }
+% elif mode == "group_columns":
+    __local ${A} tree[${G}];
+    const int lid = get_local_id(0), tx = lid % ${TX}, ty = lid / ${TX};
+    const long width = kd${KR - 1}, blocks = (width + ${TX - 1}) / ${TX}, outer = kept / width;
+    const long u = get_group_id(0), part = u / (outer * blocks), v = u - part * (outer * blocks);
+    const long row = v / blocks, column = (v - row * blocks) * ${TX} + tx, k = row * width + column;
+    ${kept_base("row", 1)}
+    const long end = min(reduced, (part + 1) * per_part);
+    ${A} acc = ${identity};
+    if (column < width)
+        for (long p = part * per_part + ty; p < end; p += ${G // TX}) {
+            long at = base + column;
+            ${reduced_place("p")}
+            acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
+        }
+    tree[lid] = acc;
+    for (int step = ${G // 2}; step >= ${TX}; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lid < step) tree[lid] = ct_combine(tree[lid], tree[lid + step]);
+    }
+    if (ty == 0 && column < width) {
+        const ${A} r = ct_finish(tree[lid], ${"aux[k]" if aux else "0"}${pargs});
+        ${store("r", "oo + part * kept + k")}
+    }
+% else:
+    const long width = kd${KR - 1}, blocks = (width + ${4 * W - 1}) / ${4 * W}, outer = kept / width;
+    const long first = (long)get_global_id(0) * per_item;
+    const long last = min(outer * blocks * parts, first + per_item);
+% for k in range(params):
+    const ${wide} v${k} = (${wide})(p${k});
+% endfor
+    for (long u = first; u < last; ++u) {
+        const long part = u / (outer * blocks), v = u - part * (outer * blocks);
+        const long row = v / blocks, column = (v - row * blocks) * ${4 * W};
+        ${kept_base("row", 1)}
+        base += column;
+        const long end = min(reduced, (part + 1) * per_part);
+        const long k = row * width + column, target = oo + part * kept + k;
+        ${A} lanes[${4 * W}];
+        int done = 0;
+        if (column + ${4 * W} <= width) {
+            done = ${4 * W};
+            ${wide} ${", ".join(f"s{j} = ({wide})({identity})" for j in range(4))};
+% for j in range(4):
+            const ${wide} q${j} = ${f"vload{W}({j}, aux + k)" if aux else f"({wide})(0)"};
+% endfor
+            for (long p = part * per_part; p < end;) {
+                const long stop = min(end, p + 256);
+                ${wide} ${", ".join(f"a{j} = ({wide})({identity})" for j in range(4))};
+                for (; p < stop; ++p) {
+                    long at = base;
+                    ${reduced_place("p")}
+% for j in range(4):
+                    a${j} = ct_combinev(a${j}, ct_mapv(${load(W, f"at + {j * W}")}, q${j}${vargs}));
+% endfor
+                }
+                ${" ".join(f"s{j} = ct_combinev(s{j}, a{j});" for j in range(4))}
+            }
+% for j in range(4):
+            vstore${W}(s${j}, ${j}, lanes);
+% endfor
+        }
+        // the last columns: a vector at a time, then those that fill none row by row, so that memory is read in order
+        for (; column + done + ${W} <= width && done < ${4 * W}; done += ${W}) {
+            const ${wide} q = ${f"vload{W}(0, aux + k + done)" if aux else f"({wide})(0)"};
+            ${wide} s = (${wide})(${identity});
+            for (long p = part * per_part; p < end;) {
+                const long stop = min(end, p + 256);
+                ${wide} a = (${wide})(${identity});
+                for (; p < stop; ++p) {
+                    long at = base + done;
+                    ${reduced_place("p")}
+                    a = ct_combinev(a, ct_mapv(${load(W, "at")}, q${vargs}));
+                }
+                s = ct_combinev(s, a);
+            }
+            vstore${W}(s, 0, lanes + done);
+        }
+        const int some = min((long)${4 * W}, width - column), left = some - done;
+        if (left > 0) {
+            ${A} sums[${W}], q[${W}];
+            for (int c = 0; c < left; ++c) {
+                lanes[done + c] = ${identity};
+                q[c] = ${"aux[k + done + c]" if aux else "0"};
+            }
+            for (long p = part * per_part; p < end;) {
+                const long stop = min(end, p + 256);
+                for (int c = 0; c < left; ++c) sums[c] = ${identity};
+                for (; p < stop; ++p) {
+                    long at = base + done;
+                    ${reduced_place("p")}
+                    for (int c = 0; c < left; ++c)
+                        sums[c] = ct_combine(sums[c], ct_map(${load(1, "at + c")}, q[c]${pargs}));
+                }
+                for (int c = 0; c < left; ++c) lanes[done + c] = ct_combine(lanes[done + c], sums[c]);
+            }
+        }
+        for (int j = 0; j < some; ++j) {
+            const ${A} r = ct_finish(lanes[j], ${"aux[k + j]" if aux else "0"}${pargs});
+            ${store("r", "target + j")}
+        }
+    }
 % endif
 }

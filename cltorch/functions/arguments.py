@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Size
+from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import Array
 
 _PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}
@@ -85,8 +86,8 @@ def read_number(name: str, argument: str, position: int, value: Any) -> Any:
     """Return a Python number; a 0-d tensor and a NumPy scalar count as the number they hold."""
     if isinstance(value, (bool, int, float)):
         return value
-    if isinstance(value, (np.generic, Array)) and value.ndim == 0:  # type: ignore[union-attr]
-        return value.item()  # type: ignore[union-attr]
+    if isinstance(value, (np.generic, Array)) and value.ndim == 0:
+        return value.item()
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}")
 
 
@@ -139,3 +140,43 @@ def into(out: Any, t: Any, result: Any) -> Any:
         out.resize_(result.shape)
     out.copy_(result)
     return out
+
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
+
+
+def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function take NumPy's names of its arguments too, ``axis`` for ``dim`` and ``keepdims`` for ``keepdim``.
+
+    Source: PyTorch's ``numpy_compatibility_arg_names``, which hold for every function of these arguments.
+    """
+
+    @functools.wraps(f)
+    def g(*args: Any, **named: Any) -> Any:
+        if named and not _NUMPY_NAMES.keys().isdisjoint(named):
+            named = {_NUMPY_NAMES.get(k, k): v for k, v in named.items()}
+        return f(*args, **named)
+
+    return g
+
+
+def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
+    """Return the dimensions that ``dim=`` means (all of them for None or an empty list), none of a 0-d tensor.
+
+    Raises TypeError for anything but integers, IndexError for one out of range, RuntimeError for one given twice.
+    """
+    if not isinstance(input, Array):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    n = input.layout.ndim
+    if dim is None:
+        return tuple(range(n))
+    if dim.__class__ is not int:
+        if isinstance(dim, (tuple, list)):
+            dim = tuple(read_int(name, "dim", 2, d) for d in dim)
+        else:
+            found = _index(dim)
+            if found is None:
+                raise TypeError(f"{name}(): argument 'dim' must be tuple of ints, not {type(dim).__name__}")
+            dim = found
+    dims = wrap_dims(dim, n)
+    return dims if n else ()

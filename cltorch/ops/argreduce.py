@@ -8,92 +8,110 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.layout import Layout
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, coalesce
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
+from cltorch.ops.plan import _MASK, _VECTOR, grid
 from cltorch.ops.reduce import kept_shape
-from cltorch.ops.strided import copy_into
+
+_GRAIN = 16384  # reduced elements per part on a CPU device
+_GROUP = 256
+_SHORT = 32  # reduced elements that one work-item of a GPU walks by itself
 
 
-def extreme(x: Any, dim: int | None, less: bool, want_values: bool) -> tuple[Any, Any]:
-    """Return (values or None, indices) of the extremes along a dimension (None: of all elements, flattened)."""
-    shape = kept_shape(x.layout.shape, (dim,), False) if dim is not None else ()
-    if x.device.type == "cpu":
+def extreme(x: Any, dim: int | None, less: bool, want_values: bool, variant: str = "") -> tuple[Any, Any]:
+    """Return (values or None, indices) of the extremes along a dimension (None: of all elements, flattened).
+
+    The dimension must not be empty. ``variant`` ("cpu", "gpu") overrides the device's kind.
+    """
+    lay, dev = x.layout, x.storage.device
+    shape = kept_shape(lay.shape, (dim,), False) if dim is not None else ()
+    if dev.type == "cpu":
         return _host(x, dim, less, want_values, shape)
-    check_dtype(x.dtype, x.device)
-    lay = x.layout
-    d = lay.ndim - 1 if dim is None else dim
-    kept = [i for i in range(lay.ndim) if i != d]
-    flat = lay.contiguous and (dim is None or d in (0, lay.ndim - 1)) and lay.ndim > 0
-    if not flat or (dim is None and not lay.contiguous):
-        order = [*kept, d] if dim is not None else list(range(lay.ndim))
-        moved = empty([lay.shape[i] for i in order], x.dtype, x.device)
-        copy_into(moved, Array.new(x.storage, lay.permute(order), x.dtype))
-        x, lay = moved, moved.layout
-        reduced, rs = (lay.shape[-1] if lay.ndim else 1, 1) if dim is not None else (lay.numel, 1)
-        count, ks = (lay.numel // max(reduced, 1), reduced) if dim is not None else (1, 0)
-    elif dim is None:
-        reduced, rs, count, ks = lay.numel, 1, 1, 0
-    elif d == lay.ndim - 1:
-        reduced, rs = lay.shape[d], 1
-        count, ks = lay.numel // max(reduced, 1), reduced
-    else:
-        reduced, rs = lay.shape[0], lay.numel // max(lay.shape[0], 1)
-        count, ks = rs, 1
-    indices = empty(shape, dtypes.int64, x.device)
-    values = empty(shape, x.dtype, x.device) if want_values else None
-    if count == 0:
+    check_dtype(x.dtype, dev)
+    indices = empty(shape, dtypes.int64, dev)
+    values = empty(shape, x.dtype, dev) if want_values else None
+    if indices.layout.numel == 0:
         return values, indices
-    context = x.device.context
-    if dim is None and reduced > 65536 and not want_values:
-        return None, _two_stage(context, x, reduced, less)
-    kernel = _kernel(context, x.dtype, less, want_values)
-    items = max(1, min(count, context.caps.compute_units * 8 if context.caps.kind == "cpu" else count))
-    per_item = -(-count // items)
-    buffers = [x.storage.buf, lay.offset, indices.storage.buf] + ([values.storage.buf] if values is not None else [])
-    kernel.launch(
-        (-(-count // per_item),),
-        None if context.caps.kind != "cpu" else (1,),
-        (count, reduced, per_item, ks, rs, *buffers),
-    )
+    context = dev.context
+    key = ("extreme", lay.key, x.dtype, dim, less, want_values, variant)
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = _plan(context, lay, x.dtype, dim, less, want_values, variant)
+    (kernel, size, group, pre), join, partial = plan
+    results = (indices.storage.buf,) if values is None else (indices.storage.buf, values.storage.buf)
+    if join is None:
+        kernel.launch(size, group, (*pre, x.storage.buf, lay.offset, *results))
+        return values, indices
+    places, bests = context.alloc(partial * 8), context.alloc(partial * x.dtype.itemsize)
+    kernel.launch(size, group, (*pre, x.storage.buf, lay.offset, places.buf, bests.buf))
+    kernel, size, group, pre = join
+    kernel.launch(size, group, (*pre, bests.buf, places.buf, *results))
     return values, indices
 
 
-def _kernel(context: Any, t: Any, less: bool, want_values: bool) -> Any:
-    name = f"arg{'min' if less else 'max'}" + ("_values" if want_values else "")
-    return context.kernel(
-        "argreduce",
-        f"ct_{name}",
-        "lllllblb" + ("b" if want_values else ""),
-        name=name,
-        less=less,
-        X=t.ctype,
-        xtag=t.tag,
-        A=t.compute,
-        floating=t.is_floating_point,
-        values=want_values,
-    )
-
-
-def _two_stage(context: Any, x: Any, n: int, less: bool) -> Any:
-    # cut into equal rows, take each row's extreme, then the extreme of those (in order, so that the first one wins)
-    rows = math.gcd(n, 4096) if n % 64 == 0 else 1
-    if rows == 1:
-        kernel = _kernel(context, x.dtype, less, False)
-        out = empty((), dtypes.int64, x.device)
-        kernel.launch(
-            (1,),
-            (1,) if context.caps.kind == "cpu" else None,
-            (1, n, 1, 0, 1, x.storage.buf, x.layout.offset, out.storage.buf),
-        )
-        return out
-    table = Array.new(x.storage, Layout.make((rows, n // rows), (n // rows, 1), x.layout.offset), x.dtype)
-    values, inner = extreme(table, 1, less, True)
-    _, outer = extreme(values, None, less, False)
-    out = empty((), dtypes.int64, x.device)
-    kernel = context.kernel("argjoin", "ct_argjoin", "bbbl")
-    kernel.launch((1,), (1,), (outer.storage.buf, inner.storage.buf, out.storage.buf, n // rows))
-    return out
+def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, values: bool, variant: str) -> Any:
+    caps = context.caps
+    gpu = (variant or caps.kind) != "cpu"
+    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    reduced_dims = range(lay.ndim) if dim is None else (dim,)
+    kept_dims = [d for d in range(lay.ndim) if d not in reduced_dims]
+    ks, (kst,) = coalesce([lay.shape[d] for d in kept_dims], [lay.strides[d] for d in kept_dims])
+    rs, (rst,) = coalesce([lay.shape[d] for d in reduced_dims], [lay.strides[d] for d in reduced_dims])
+    kept, reduced = math.prod(ks), math.prod(rs)
+    compare = t if t.is_floating_point or t.itemsize == 8 else dtypes.int32
+    ctype = compare.compute
+    width = _VECTOR[ctype]
+    neighbours = kst[-1] == 1 and rst[-1] != 1
+    if gpu:
+        mode = "items" if reduced <= _SHORT or (neighbours and kept >= 2048) else "groups"
+    else:
+        mode = "columns" if neighbours and ks[-1] >= 4 and reduced < 2**31 else "rows"
+    columns = width if mode == "columns" else 1
+    units = kept // ks[-1] * -(-ks[-1] // columns) if mode == "columns" else kept
+    target = caps.compute_units * (16 if gpu else 4)
+    grain = group * 8 if gpu else _GRAIN // columns
+    parts = 1
+    if units < target and reduced > grain:
+        parts = max(1, min(-(-target // units), -(-reduced // grain), 256))
+    per_part = -(-reduced // parts)
+    parts = -(-reduced // per_part)
+    params = {
+        "less": less, "X": t.ctype, "xtag": t.tag, "A": ctype, "M": _MASK[ctype], "W": width,
+        "floating": t.is_floating_point, "KR": len(ks), "RR": len(rs), "G": group,
+    }  # fmt: skip
+    geometry: list[int] = []
+    for n, s in (*zip(ks, kst, strict=True), *zip(rs, rst, strict=True)):
+        geometry += [n, s]
+    name = "argmin" if less else "argmax"
+    with_values = values or parts > 1
+    kernel = context.kernel(
+        "argreduce", f"ct_{name}", "l" * (5 + len(geometry)) + "blb" + "b" * with_values, name=name, mode=mode,
+        values=with_values, **params,
+    )  # fmt: skip
+    units *= parts
+    per_item = 1
+    size: tuple[int, ...]
+    local: tuple[int, ...]
+    if mode == "items":
+        size, local = grid(context, units)
+    elif gpu:
+        size, local = (units * group,), (group,)
+    else:
+        items = max(1, min(units, caps.compute_units * 8, -(-units * per_part * columns // 4096)))
+        per_item = -(-units // items)
+        size, local = (-(-units // per_item),), (1,)
+    first = (kernel, size, local, (kept, reduced, parts, per_part, per_item, *geometry))
+    if parts == 1:
+        return first, None, 0
+    joiner = context.kernel(
+        "argreduce", f"ct_{name}_join", "llllbbb" + "b" * values, name=f"{name}_join", mode="join", values=values,
+        **{**params, "KR": 1, "RR": 1},
+    )  # fmt: skip
+    steps = (1, kept) if mode == "columns" else (parts, 1)
+    size, local = grid(context, kept) if gpu else ((min(kept, caps.compute_units),), (1,))
+    return first, (joiner, size, local, (kept, parts, *steps)), kept * parts
 
 
 def _host(x: Any, dim: int | None, less: bool, want_values: bool, shape: Any) -> tuple[Any, Any]:
@@ -103,7 +121,10 @@ def _host(x: Any, dim: int | None, less: bool, want_values: bool, shape: Any) ->
     indices = from_host(np.asarray(at, np.int64).reshape(shape), dtypes.int64, x.device)
     if not want_values:
         return None, indices
-    taken = a if dim is None or a.ndim == 0 else np.take_along_axis(a, np.expand_dims(at, dim), dim).squeeze(dim)
+    if dim is None or a.ndim == 0:
+        taken = a.reshape(-1)[at]
+    else:
+        taken = np.take_along_axis(a, np.expand_dims(at, dim), dim).squeeze(dim)
     return from_host(np.asarray(taken).reshape(shape), x.dtype, x.device), indices
 
 
@@ -132,3 +153,9 @@ class MaxDim(Op):
         if not c.keepdim and c.shape:
             g, indices = m.unsqueeze(g, c.dim), m.unsqueeze(indices, c.dim)
         return m.scatter_chosen(g, indices, c.dim, c.shape), None, None, None
+
+
+class MinDim(MaxDim):
+    """The same for the smallest elements."""
+
+    name = "min"

@@ -14,21 +14,28 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
+from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.formula import HOST, Symbol, trace
-from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR
+from cltorch.ops.plan import _MASK, _VECTOR, grid
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
 _GROUP = 256
+_SHORT = 32  # reduced elements that one work-item of a GPU walks by itself
+
+# what a row accumulates in
+SUMS = "sums"  # float32 for the halves and itself, float64, int64 for integers
+EXTREMES = "extremes"  # as SUMS, but int32 for integers that fit
+LOGICAL = "logical"  # int32, whatever the elements are
+COUNTS = "counts"  # int64, whatever the elements are
 
 
 class Reduction:
     """Declare a reduction.
 
     ``map(m, x, aux, *params)`` is applied to each element, ``combine(m, a, b)`` joins two accumulators, ``identity`` is
-    the accumulator of nothing, ``finish(m, acc, *params)`` makes the result. ``host(x, axes, *params)`` computes the
-    same in NumPy. ``aux`` tells that map reads one value per result (a mean, a maximum).
+    the accumulator of nothing, ``finish(m, acc, aux, *params)`` makes the result. ``host(x, axes, *params)`` computes
+    the same in NumPy. ``aux`` tells that map and finish read one value per result (a mean, a maximum). ``kind`` says
+    in which type values are accumulated.
     """
 
     def __init__(
@@ -37,71 +44,103 @@ class Reduction:
         map: Callable[..., Any],
         combine: Callable[..., Any],
         identity: float,
-        host: Callable[..., Any],
+        host: Callable[..., Any] | None,
         finish: Callable[..., Any] | None = None,
         params: int = 0,
         aux: bool = False,
+        kind: str = SUMS,
     ) -> None:
         self.name, self.map, self.combine, self.identity, self.host = name, map, combine, identity, host
-        self.finish = finish or (lambda m, x, *p: x)
-        self.params, self.aux = params, aux
+        self.finish = finish or _as_is
+        self.params, self.aux, self.kind = params, aux, kind
+
+    def accumulator(self, t: dtype, out: dtype) -> dtype:
+        """Return the dtype in which elements of a dtype are accumulated for a result of another."""
+        if self.kind is LOGICAL:
+            return dtypes.int32
+        if self.kind is COUNTS:
+            return dtypes.int64
+        common = dtypes.promote_types(t, out) if out.is_floating_point else t
+        if self.kind is EXTREMES and not common.is_floating_point and common.itemsize <= 4:
+            return dtypes.int32
+        return accumulation(common)
 
 
 def _add(m: Any, a: Any, b: Any) -> Any:
     return a + b
 
 
+def _larger(m: Any, a: Any, b: Any) -> Any:
+    return m.maximum(a, b)
+
+
+def _smaller(m: Any, a: Any, b: Any) -> Any:
+    return m.minimum(a, b)
+
+
 def _same(m: Any, x: Any, aux: Any, *p: Any) -> Any:
     return x
 
 
-SUM = Reduction("sum", _same, _add, 0, lambda x, ax: x.sum(ax))
-MEAN = Reduction("mean", _same, _add, 0, lambda x, ax, n: x.sum(ax) / n, lambda m, s, n: s / n, params=1)
+def _as_is(m: Any, acc: Any, aux: Any, *p: Any) -> Any:
+    return acc
+
+
+def _truth(m: Any, x: Any, aux: Any) -> Any:
+    return m.where(x != 0, 1, 0)
+
+
+def _finite(m: Any, hi: Any) -> Any:
+    """Return a maximum to subtract before exp: 0 for an infinite one, so that inf - inf does not arise."""
+    return m.where(m.abs(hi) == math.inf, 0, hi)
+
+
+def _sum(x: np.ndarray, axes: Any) -> Any:
+    # NumPy adds pairwise along the last axis only: long sums along others would lose digits
+    return x.sum(axes, dtype=np.float64 if x.dtype == np.float32 and x.size > 1024 else None)
+
+
+SUM = Reduction("sum", _same, _add, 0, _sum)
+MEAN = Reduction("mean", _same, _add, 0, lambda x, ax, n: _sum(x, ax) / n, lambda m, s, q, n: s / n, params=1)
 PROD = Reduction("prod", _same, lambda m, a, b: a * b, 1, lambda x, ax: x.prod(ax))
-AMAX = Reduction("amax", _same, lambda m, a, b: m.maximum(a, b), -math.inf, lambda x, ax: x.max(ax))
-AMIN = Reduction("amin", _same, lambda m, a, b: m.minimum(a, b), math.inf, lambda x, ax: x.min(ax))
-ANY = Reduction(
-    "any", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: (x != 0).any(ax)
-)
-ALL = Reduction(
-    "all", lambda m, x, a: m.where(x != 0, 1, 0), lambda m, a, b: m.minimum(a, b), 1, lambda x, ax: (x != 0).all(ax)
-)
-COUNT = Reduction(
-    "count_nonzero", lambda m, x, a: m.where(x != 0, 1, 0), _add, 0, lambda x, ax: np.count_nonzero(x, axis=ax)
-)
-NANSUM = Reduction("nansum", lambda m, x, a: m.where(x != x, 0, x), _add, 0, lambda x, ax: np.nansum(x, ax))
-SQUARES = Reduction(
-    "sum_squares", lambda m, x, a: x * x, _add, 0, lambda x, ax: np.sqrt((x * x).sum(ax)), lambda m, s: m.sqrt(s)
-)
-ABSSUM = Reduction("sum_abs", lambda m, x, a: m.abs(x), _add, 0, lambda x, ax: np.abs(x).sum(ax))
-ABSMAX = Reduction(
-    "max_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.maximum(a, b), 0, lambda x, ax: np.abs(x).max(ax, initial=0)
-)
-ABSMIN = Reduction(
-    "min_abs", lambda m, x, a: m.abs(x), lambda m, a, b: m.minimum(a, b), math.inf, lambda x, ax: np.abs(x).min(ax)
-)
-PNORM = Reduction(
-    "p_norm", lambda m, x, a, p: m.pow(m.abs(x), p), _add, 0, lambda x, ax, p: (np.abs(x) ** p).sum(ax) ** (1 / p),
-    lambda m, s, p: m.pow(s, 1 / p), params=1,
-)  # fmt: skip
-# centred sums: aux is the mean (var) or the maximum (logsumexp) of each result's elements
-VAR = Reduction(
-    "var",
-    lambda m, x, mean, n: (x - mean) * (x - mean),
+AMAX = Reduction("amax", _same, _larger, -math.inf, lambda x, ax: x.max(ax), kind=EXTREMES)
+AMIN = Reduction("amin", _same, _smaller, math.inf, lambda x, ax: x.min(ax), kind=EXTREMES)
+ANY = Reduction("any", _truth, _larger, 0, lambda x, ax: (x != 0).any(ax), kind=LOGICAL)
+ALL = Reduction("all", _truth, _smaller, 1, lambda x, ax: (x != 0).all(ax), kind=LOGICAL)
+COUNT = Reduction("count_nonzero", _truth, _add, 0, lambda x, ax: np.count_nonzero(x, axis=ax), kind=COUNTS)
+NANSUM = Reduction(
+    "nansum",
+    lambda m, x, a: m.where(x != x, 0, x),
     _add,
     0,
-    lambda x, ax, n: None,
-    lambda m, s, n: s / n,
-    params=1,
-    aux=True,
+    lambda x, ax: _sum(np.where(x != x, x.dtype.type(0), x), ax),
 )
+SQUARES = Reduction(
+    "sum_squares", lambda m, x, a: x * x, _add, 0, lambda x, ax: np.sqrt(_sum(x * x, ax)), lambda m, s, q: m.sqrt(s)
+)
+ABSSUM = Reduction("sum_abs", lambda m, x, a: m.abs(x), _add, 0, lambda x, ax: _sum(np.abs(x), ax))
+ABSMAX = Reduction("max_abs", lambda m, x, a: m.abs(x), _larger, 0, lambda x, ax: np.abs(x).max(ax, initial=0))
+ABSMIN = Reduction("min_abs", lambda m, x, a: m.abs(x), _smaller, math.inf, lambda x, ax: np.abs(x).min(ax))
+PNORM = Reduction(
+    "p_norm", lambda m, x, a, p: m.pow(m.abs(x), p), _add, 0, lambda x, ax, p: _sum(np.abs(x) ** p, ax) ** (1 / p),
+    lambda m, s, q, p: m.pow(s, 1 / p), params=1,
+)  # fmt: skip
+# around aux: the mean of each result's elements, or their maximum
+VAR = Reduction(
+    "var", lambda m, x, mean, n: (x - mean) * (x - mean), _add, 0, None, lambda m, s, q, n: s / n, params=1, aux=True,
+)  # fmt: skip
+STD = Reduction(
+    "std", VAR.map, _add, 0, None, lambda m, s, q, n: m.sqrt(s / n), params=1, aux=True,
+)  # fmt: skip
+LOGSUM = Reduction("log_sum", _same, _add, 0, lambda x, ax: np.log(_sum(x, ax)), lambda m, s, q: m.log(s))
 EXPSUM = Reduction(
-    "sum_exp", lambda m, x, hi: m.exp(x - hi), _add, 0, lambda x, ax: None, lambda m, s: m.log(s), aux=True
-)
+    "sum_exp", lambda m, x, hi: m.exp(x - _finite(m, hi)), _add, 0, None, lambda m, s, hi: m.log(s) + _finite(m, hi),
+    aux=True,
+)  # fmt: skip
 
 
 def accumulation(t: dtype) -> dtype:
-    """Return the dtype in which values of a dtype are accumulated."""
+    """Return the dtype in which sums of a dtype are accumulated."""
     if t.is_floating_point:
         return dtypes.float64 if t is dtypes.float64 else dtypes.float32
     return dtypes.int64
@@ -115,101 +154,115 @@ def kept_shape(shape: Sequence[int], dims: Sequence[int], keepdim: bool) -> tupl
 
 
 def reduce(
-    row: Reduction, x: Any, dims: Sequence[int], out_dtype: dtype, params: Sequence[Any] = (), aux: Any = None
+    row: Reduction,
+    x: Any,
+    dims: Sequence[int],
+    out_dtype: dtype,
+    params: Sequence[Any] = (),
+    aux: Any = None,
+    variant: str = "",
 ) -> Any:
     """Return the reduction of an Array over dimensions, without them.
 
-    ``aux`` is a dense Array of the accumulation dtype with one value per result.
+    ``aux`` is a dense Array of the accumulation dtype with one value per result. ``variant`` ("cpu", "gpu") overrides
+    the device's kind.
     """
-    shape = kept_shape(x.layout.shape, dims, False)
-    acc = accumulation(
-        x.dtype
-        if out_dtype is dtypes.bool_
-        else dtypes.promote_types(x.dtype, out_dtype)
-        if out_dtype.is_floating_point
-        else x.dtype
-    )
-    if x.device.type == "cpu":
-        return _host(row, x, tuple(dims), out_dtype, acc, params, aux)
-    check_dtype(acc, x.device)
-    out = empty(shape, out_dtype, x.device)
+    dims = tuple(dims)
+    dev = x.storage.device
+    acc = row.accumulator(x.dtype, out_dtype)
+    if dev.type == "cpu":
+        return _host(row, x, dims, out_dtype, acc, params, aux)
+    check_dtype(acc, dev)
+    out = empty(kept_shape(x.layout.shape, dims, False), out_dtype, dev)
     if out.layout.numel == 0:
         return out
-    context = x.device.context
-    key = (row, x.layout.key, x.dtype, tuple(dims), out_dtype)
+    context = dev.context
+    key = (row, x.layout.key, x.dtype, dims, out_dtype, variant)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, row, x.layout, x.dtype, tuple(dims), out_dtype, acc)
-    first, second, partial = plan
+        plan = context.ready[key] = _plan(context, row, x.layout, x.dtype, dims, out_dtype, acc, variant)
+    (kernel, size, group, pre), second, partial = plan
     number = float if acc.is_floating_point else int
     numbers = [number(p) for p in params]
-    kernel, size, group, pre = first
-    aux_args = (aux.storage.buf,) if aux is not None else ()
+    aux_args = (aux.storage.buf,) if row.aux else ()
     if second is None:
         kernel.launch(size, group, (*pre, x.storage.buf, x.layout.offset, *aux_args, out.storage.buf, 0, *numbers))
         return out
     scratch = context.alloc(partial)
     kernel.launch(size, group, (*pre, x.storage.buf, x.layout.offset, *aux_args, scratch.buf, 0, *numbers))
     kernel, size, group, pre = second
-    kernel.launch(size, group, (*pre, scratch.buf, 0, out.storage.buf, 0, *numbers))
+    kernel.launch(size, group, (*pre, scratch.buf, 0, *aux_args, out.storage.buf, 0, *numbers))
     return out
 
 
-def _split_dims(lay: Layout, dims: Sequence[int]) -> tuple[list[int], list[int], list[int], list[int]]:
+class _Walk:
+    """How one launch walks its operand: kept and reduced sizes and strides, and the shape of kernel that suits them."""
+
+    __slots__ = ("ks", "kst", "rs", "rst", "kept", "reduced", "mode", "columns", "width", "gpu")
+
+    def __init__(self, ks: Any, kst: Any, rs: Any, rst: Any, gpu: bool, width: int) -> None:
+        self.ks, self.kst, self.rs, self.rst, self.gpu, self.width = ks, kst, rs, rst, gpu, width
+        self.kept, self.reduced = math.prod(ks), math.prod(rs)
+        neighbours = kst[-1] == 1 and rst[-1] != 1
+        if gpu:
+            if self.reduced <= _SHORT and self.kept >= _SHORT:
+                self.mode = "items"
+            else:
+                self.mode = "group_columns" if neighbours and ks[-1] >= 16 else "groups"
+            self.columns = 32 if ks[-1] >= 32 else 16
+        else:
+            self.mode = "columns" if neighbours and ks[-1] >= 4 else "rows"
+            self.columns = 4 * width
+
+    @property
+    def by_columns(self) -> bool:
+        """Return whether partial results come as [parts, kept]."""
+        return self.mode in ("columns", "group_columns")
+
+    @property
+    def units(self) -> int:
+        """Return the independent pieces of work before the reduced range is cut."""
+        return self.kept // self.ks[-1] * -(-self.ks[-1] // self.columns) if self.by_columns else self.kept
+
+    def cut(self, compute_units: int) -> tuple[int, int]:
+        """Return (parts, elements per part) of the reduced range, so that every core has work."""
+        grain = _GROUP * 8 if self.gpu else max(64, _GRAIN // self.columns) if self.by_columns else _GRAIN
+        target, parts = compute_units * (16 if self.gpu else 4), 1
+        if self.units < target and self.reduced > grain and self.mode != "items":
+            parts = max(1, min(-(-target // self.units), -(-self.reduced // grain), 1024))
+        per_part = -(-self.reduced // parts)
+        return max(1, -(-self.reduced // max(per_part, 1))), per_part
+
+
+def _plan(
+    context: Any,
+    row: Reduction,
+    lay: Layout,
+    t: dtype,
+    dims: tuple[int, ...],
+    out_dtype: dtype,
+    acc: dtype,
+    variant: str,
+) -> Any:
+    gpu = (variant or context.caps.kind) != "cpu"
+    width = _VECTOR[acc.compute]
     kept = [d for d in range(lay.ndim) if d not in dims]
     # kept dimensions stay in order (it is the result's order), the reduced ones are walked in memory order
     reduced = sorted(dims, key=lambda d: -lay.strides[d])
     ks, (kst,) = coalesce([lay.shape[d] for d in kept], [lay.strides[d] for d in kept])
     rs, (rst,) = coalesce([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
-    return ks, kst, rs, rst
-
-
-def _plan(
-    context: Any, row: Reduction, lay: Layout, t: dtype, dims: tuple[int, ...], out_dtype: dtype, acc: dtype
-) -> Any:
-    ks, kst, rs, rst = _split_dims(lay, dims)
-    kept, reduced = math.prod(ks), math.prod(rs)
-    gpu = context.caps.kind != "cpu"
-    columns = kst[-1] == 1 and ks[-1] >= 4 and rst[-1] != 1 and not gpu
-    width = _VECTOR[acc.compute]
-    mode = "columns" if columns else "groups" if gpu else "rows"
-    units = kept // ks[-1] * -(-ks[-1] // (4 * width)) if columns else kept
-    target = context.caps.compute_units * (4 if not gpu else 16)
-    grain = _GRAIN // (4 * width) if columns else _GRAIN if not gpu else _GROUP * 8
-    parts = 1
-    if units < target and reduced > grain:
-        parts = max(1, min(-(-target // units), -(-reduced // grain), 1024))
-    per_part = -(-reduced // parts)
-    parts = max(1, -(-reduced // per_part)) if reduced else 1
-    identity_first = parts > 1
-    args = (context, row, acc, t, out_dtype, mode, width, ks, kst, rs, rst)
-    if not identity_first:
-        return _launch(*args, kept, reduced, 1, reduced, units, row.map, row.finish, row.aux, False), None, 0
-    # the partial results are [parts, kept] for columns and [kept, parts] for rows
-    first = _launch(*args, kept, reduced, parts, per_part, units * parts, row.map, None, row.aux, True)
-    shape2 = ([kept], [1], [parts], [kept]) if columns else ([kept], [parts], [parts], [1])
-    mode2 = "columns" if columns and kept >= 4 else "groups" if gpu else "rows"
-    units2 = -(-kept // (4 * width)) if mode2 == "columns" else kept
-    second = _launch(
-        context,
-        row,
-        acc,
-        acc,
-        out_dtype,
-        mode2,
-        width,
-        *shape2,
-        kept,
-        parts,
-        1,
-        parts,
-        units2,
-        None,
-        row.finish,
-        False,
-        False,
-    )
-    return first, second, kept * parts * acc.itemsize
+    walk = _Walk(ks, kst, rs, rst, gpu, width)
+    parts, per_part = walk.cut(context.caps.compute_units)
+    if parts == 1:
+        return _launch(context, row, acc, t, out_dtype, walk, 1, per_part, row.map, row.finish), None, 0
+    first = _launch(context, row, acc, t, acc, walk, parts, per_part, row.map, _as_is)
+    n = walk.kept
+    if walk.by_columns:
+        again = _Walk([n], [1], [parts], [n], gpu, width)
+    else:
+        again = _Walk([n], [parts], [parts], [1], gpu, width)
+    second = _launch(context, row, acc, acc, out_dtype, again, 1, parts, _same, row.finish)
+    return first, second, n * parts * acc.itemsize
 
 
 def _launch(
@@ -217,63 +270,47 @@ def _launch(
     row: Reduction,
     acc: dtype,
     t: dtype,
-    out_dtype: dtype,
-    mode: str,
-    width: int,
-    ks: list[int],
-    kst: list[int],
-    rs: list[int],
-    rst: list[int],
-    kept: int,
-    reduced: int,
+    out_t: dtype,
+    walk: _Walk,
     parts: int,
     per_part: int,
-    units: int,
-    map_fn: Any,
-    finish: Any,
-    aux: bool,
-    to_partial: bool,
-) -> Any:
-    ctype = acc.compute
-    out_t = acc if to_partial else out_dtype
+    map_fn: Callable[..., Any],
+    finish: Callable[..., Any],
+) -> tuple[Any, ...]:
+    caps = context.caps
+    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    truth = row.kind in (LOGICAL, COUNTS) and map_fn is not _same
+    # a test against zero happens in the elements' own type: a conversion would make 0.5 a zero
+    inner = (dtypes.float32 if t.compute == "float" else t) if truth else acc
+    mode, ctype, width = walk.mode, acc.compute, walk.width
     params = {
-        "name": f"reduce_{row.name}",
-        "mode": mode,
-        "W": width,
-        "A": ctype,
-        "M": _MASK[ctype],
-        "X": t.ctype,
-        "xtag": t.tag,
-        "T": out_t.ctype,
-        "otag": out_t.tag,
-        "map": _text(map_fn or _same, acc, 2, row.params),
-        "combine": _text(row.combine, acc, 2, 0),
-        "finish": _text(finish or (lambda m, x, *p: x), acc, 1, row.params),
-        "identity": _literal(row.identity, acc),
-        "aux": aux,
-        "params": row.params,
-        "P": "long" if not acc.is_floating_point else ctype,
-        "unit": rst[-1] == 1 or rs[-1] == 1,
-        "KR": len(ks),
-        "RR": len(rs),
-        "G": min(_GROUP, context.caps.max_work_group),
-    }
+        "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": _MASK[ctype],
+        "B": inner.compute, "N": _MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,
+        "map": _text(map_fn, inner, 2, row.params), "combine": _text(row.combine, acc, 2, 0),
+        "finish": _text(finish, acc, 2, row.params), "identity": _literal(row.identity, acc), "aux": row.aux,
+        "params": row.params, "P": ctype if acc.is_floating_point else "long",
+        "unit": walk.rst[-1] == 1 or walk.rs[-1] == 1, "KR": len(walk.ks), "RR": len(walk.rs), "G": group,
+        "TX": walk.columns if mode == "group_columns" else 0,
+    }  # fmt: skip
     geometry: list[int] = []
-    for n, s in (*zip(ks, kst, strict=True), *zip(rs, rst, strict=True)):
+    for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):
         geometry += [n, s]
+    units = walk.units * parts
     per_item = 1
     size: tuple[int, ...]
-    if mode == "groups":
-        size, group = (units * params["G"],), (params["G"],)
+    if mode == "items":
+        size, local = grid(context, walk.kept)
+    elif walk.gpu:
+        size, local = (units * group,), (group,)
     else:
-        work = units * max(1, per_part) * (4 * width if mode == "columns" else 1)
-        items = max(1, min(units, context.caps.compute_units * 8, -(-work // 4096)))
+        work = units * max(1, per_part) * (walk.columns if walk.by_columns else 1)
+        items = max(1, min(units, caps.compute_units * 8, -(-work // 4096)))
         per_item = -(-units // items)
-        size, group = (-(-units // per_item),), (1,)
+        size, local = (-(-units // per_item),), (1,)
     letter = {"float": "f", "double": "d"}.get(ctype, "l")
-    letters = "l" * (5 + len(geometry)) + "bl" + ("b" if aux else "") + "bl" + letter * row.params
+    letters = "l" * (5 + len(geometry)) + "bl" + ("b" if row.aux else "") + "bl" + letter * row.params
     kernel = context.kernel("reduce", f"ct_reduce_{row.name}", letters, **params)
-    return kernel, size, group, (kept, reduced, parts, per_part, per_item, *geometry)
+    return kernel, size, local, (walk.kept, walk.reduced, parts, per_part, per_item, *geometry)
 
 
 def _text(fn: Callable[..., Any], acc: dtype, operands: int, params: int) -> tuple[tuple[str, ...], str, bool]:
@@ -288,33 +325,21 @@ def _literal(value: float, acc: dtype) -> str:
             return "INFINITY" if value > 0 else "-INFINITY"
         return f"{float(value)!r}" + ("f" if acc.itemsize == 4 else "")
     if math.isinf(value):
-        return "LONG_MAX" if value > 0 else "LONG_MIN"
-    return f"{int(value)}L"
+        return f"{'INT' if acc.itemsize == 4 else 'LONG'}_{'MAX' if value > 0 else 'MIN'}"
+    return f"{int(value)}" + ("L" if acc.itemsize == 8 else "")
 
 
 def _host(
     row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, acc: dtype, params: Sequence[Any], aux: Any
 ) -> Any:
-    a = host_compute(x).astype(acc.wide, copy=False)
+    a = host_compute(x)
+    if row.kind in (SUMS, EXTREMES):
+        a = a.astype(acc.wide, copy=False)
     with np.errstate(all="ignore"):
-        if row.aux:
-            q = host_compute(aux).reshape(kept_shape(x.layout.shape, dims, True))
-            value = row.finish(HOST, row.map(HOST, a, q, *params).sum(dims), *params)
+        if row.host is None:
+            q = host_compute(aux)
+            mapped = row.map(HOST, a, q.reshape(kept_shape(x.layout.shape, dims, True)), *params)
+            value = row.finish(HOST, _sum(mapped, dims), q, *params)
         else:
             value = row.host(a, dims, *params)
     return from_host(np.asarray(value), out_dtype, x.device)
-
-
-class Reduce(Op):
-    """Run a row of this table; ``vjp(m, c, g, x, out)`` of the caller gives the gradient."""
-
-    name = "reduce"
-
-    @staticmethod
-    def forward(
-        c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]
-    ) -> Any:
-        out = reduce(row, x, dims, out_dtype, params)
-        if keepdim:
-            out = Array.new(out.storage, Layout.of(kept_shape(x.layout.shape, dims, True)), out.dtype)
-        return out

@@ -1,0 +1,167 @@
+"""Variance, standard deviation and log(sum(exp)) along dimensions.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#reduction-ops
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions.arguments import numpy_names, read_dims
+from cltorch.functions.convert import to
+from cltorch.functions.reduce import keep, mean, spread, store
+from cltorch.ops import reduce as rows
+from cltorch.ops.op import Op
+from cltorch.ops.reduce import accumulation, kept_shape, reduce
+
+__all__ = ["logsumexp", "std", "std_mean", "var", "var_mean"]
+
+
+def _centred(m: Any, c: Any, x: Any) -> Any:
+    return m.sub(x, m.mean(x, c.dims, True)) if c.dims else m.sub(x, x)
+
+
+class Var(Op):
+    """Variance in two passes: the mean, then the squares around it."""
+
+    name = "var"
+    row = rows.VAR
+
+    @classmethod
+    def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, divisor: float) -> Any:
+        around = reduce(rows.MEAN, x, dims, accumulation(x.dtype), (float(n),))
+        out = keep(reduce(cls.row, x, dims, x.dtype, (divisor,), aux=around), x.layout.shape, dims, keepdim)
+        c.dims, c.shape, c.divisor = dims, x.layout.shape, divisor
+        c.save(x, out)
+        return out
+
+    @classmethod
+    def vjp(cls, m: Any, c: Any, g: Any) -> Any:
+        x, _ = c.saved
+        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), 2 / c.divisor if c.divisor else math.nan)
+        return m.mul(g, _centred(m, c, x)), None, None, None, None
+
+
+class Std(Var):
+    """The root of the variance; no gradient where it is zero."""
+
+    name = "std"
+    row = rows.STD
+
+    @classmethod
+    def vjp(cls, m: Any, c: Any, g: Any) -> Any:
+        x, out = c.saved
+        flat = m.eq(out, 0)
+        g = m.where(flat, 0, m.div(g, m.where(flat, 1, out)))
+        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), 1 / c.divisor if c.divisor else math.nan)
+        return m.mul(g, _centred(m, c, x)), None, None, None, None
+
+
+def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    if isinstance(dim, bool):  # the form var(input, unbiased)
+        dim, unbiased = None, dim
+    dims = read_dims(name, input, dim)
+    if not input.dtype.is_floating_point:
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    n = math.prod(input.layout.shape[d] for d in dims)
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    elif correction is None:
+        correction = 1
+    freedom = n - correction
+    if freedom <= 0:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            "(input numel divided by output numel).",
+            stacklevel=4,
+        )
+    result = apply(op, input, dims, keepdim, n, float(freedom) if freedom > 0 else 0.0)
+    return result, dims
+
+
+@numpy_names
+def var(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    """Return the variance, of all elements or along dimensions; the divisor is the count less ``correction`` (1).
+
+    Raises RuntimeError for integer tensors.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.var.html
+
+    >>> import cltorch as torch
+    >>> torch.tensor([1.0, 2.0, 3.0]).var()
+    tensor(1.)
+    """
+    return store("var", _spread_of("var", Var, input, dim, unbiased, keepdim, correction)[0], out)
+
+
+@numpy_names
+def std(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    """Return the standard deviation, of all elements or along dimensions; see ``var``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.std.html
+    """
+    return store("std", _spread_of("std", Std, input, dim, unbiased, keepdim, correction)[0], out)
+
+
+@numpy_names
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Any, Any]:
+    """Return (variance, mean); see ``var``."""
+    result, dims = _spread_of("var_mean", Var, input, dim, unbiased, keepdim, correction)
+    return result, mean(input, dims, keepdim)
+
+
+@numpy_names
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> tuple[Any, Any]:
+    """Return (standard deviation, mean); see ``var``."""
+    result, dims = _spread_of("std_mean", Std, input, dim, unbiased, keepdim, correction)
+    return result, mean(input, dims, keepdim)
+
+
+class LogSumExp(Op):
+    """log(sum(exp(x))) around the largest element."""
+
+    name = "logsumexp"
+
+    @staticmethod
+    def forward(c: Any, x: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
+        hi = reduce(rows.AMAX, x, dims, accumulation(x.dtype)) if x.layout.numel else None
+        c.dims, c.shape = dims, x.layout.shape
+        if hi is None:  # the sum of nothing is 0
+            out = reduce(rows.LOGSUM, x, dims, x.dtype)
+        else:
+            out = reduce(rows.EXPSUM, x, dims, x.dtype, (), aux=hi)
+        out = keep(out, c.shape, dims, keepdim)
+        c.save(x, out)
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        x, out = c.saved
+        return m.mul(spread(m, g, c.shape, c.dims), m.exp(m.sub(x, spread(m, out, c.shape, c.dims)))), None, None
+
+
+@numpy_names
+def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+    """Return log(sum(exp(input))) along dimensions, without overflow.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.logsumexp.html
+
+    >>> import cltorch as torch
+    >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0)
+    tensor(1000.6931)
+    """
+    dims = read_dims("logsumexp", input, dim)
+    if not input.dtype.is_floating_point:
+        input = to(input, dtypes.get_default_dtype())
+    return store("logsumexp", apply(LogSumExp, input, dims, keepdim), out)

@@ -1,0 +1,130 @@
+"""Norms of vectors: norm, vector_norm, frobenius_norm, dist.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vector_norm.html
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cltorch.autograd.record import apply
+from cltorch.functions.arguments import numpy_names, read_dims, read_dtype
+from cltorch.functions.convert import to
+from cltorch.functions.reduce import keep, store
+from cltorch.ops import reduce as rows
+from cltorch.ops.op import Op
+from cltorch.ops.pointwise import _TYPE_NAMES
+from cltorch.ops.reduce import Reduction, kept_shape, reduce
+
+__all__ = ["dist", "frobenius_norm", "norm", "vector_norm"]
+
+_ROWS = {0: rows.COUNT, 1: rows.ABSSUM, 2: rows.SQUARES, math.inf: rows.ABSMAX, -math.inf: rows.ABSMIN}
+
+
+class Norm(Op):
+    """A vector norm along dimensions; the gradient at zero is zero."""
+
+    name = "linalg_vector_norm"
+
+    @staticmethod
+    def forward(c: Any, x: Any, ord: float, dims: tuple[int, ...], keepdim: bool) -> Any:
+        row, params = _row(ord)
+        out = keep(reduce(row, x, dims, x.dtype, params), x.layout.shape, dims, keepdim)
+        c.ord, c.dims, c.shape = ord, dims, x.layout.shape
+        c.save(x, out)
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        x, out = c.saved
+        kept = kept_shape(c.shape, c.dims, True)
+        g, out = m.reshape(g, kept), m.reshape(out, kept)
+        if c.ord == 0:
+            gx = m.mul(x, 0)
+        elif c.ord == 1:
+            gx = m.mul(g, m.sign(x))
+        elif math.isinf(c.ord):
+            hit = m.eq(m.abs(x), out).to(x.dtype)
+            count = m.sum(hit, c.dims, True) if c.dims else hit
+            gx = m.mul(m.mul(m.sign(x), hit), m.div(g, count))
+        else:
+            # divisions by zero are kept out of the graph: their derivatives would be NaN even where they are not chosen
+            zero = m.eq(out, 0)
+            safe = m.where(zero, 1, out)
+            if c.ord == 2:
+                gx = m.mul(x, m.where(zero, 0, m.div(g, safe)))
+            else:
+                none = m.eq(x, 0)
+                power = m.where(none, 0, m.mul(m.sign(x), m.pow(m.where(none, 1, m.abs(x)), c.ord - 1)))
+                gx = m.mul(power, m.where(zero, 0, m.div(g, m.pow(safe, c.ord - 1))))
+        return gx, None, None, None
+
+
+def _row(ord: float) -> tuple[Reduction, tuple[Any, ...]]:
+    found = _ROWS.get(ord)
+    return (rows.PNORM, (ord,)) if found is None else (found, ())
+
+
+def vector_norm(
+    x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
+    """Return the norm of vectors along dimensions (all elements by default).
+
+    Raises RuntimeError for integer tensors, and where there is nothing to take an infinite or negative norm of.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vector_norm.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    dims = read_dims("linalg.vector_norm", x, dim)
+    t = read_dtype("linalg.vector_norm", dtype, x.dtype)
+    if not x.dtype.is_floating_point or not t.is_floating_point:
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{_TYPE_NAMES[t if x.dtype.is_floating_point else x.dtype]}"
+        )
+    ord = float(ord)
+    if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):
+        if dim is None:
+            raise RuntimeError(
+                f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation does "
+                "not have an identity"
+            )
+        if math.prod(kept_shape(x.layout.shape, dims, False)) or not x.layout.numel:
+            empty = next(d for d in dims if not x.layout.shape[d])
+            raise RuntimeError(
+                f"linalg.vector_norm cannot compute the {ord:g} norm on the dimension {empty} because this dimension "
+                "is empty and the operation does not have an identity"
+            )
+    return store("linalg_vector_norm", apply(Norm, to(x, t), ord, dims, keepdim), out)
+
+
+@numpy_names
+def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
+    """Return a vector norm ("fro" is the 2-norm) of all elements or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.norm.html
+
+    >>> import cltorch as torch
+    >>> torch.norm(torch.tensor([3.0, -4.0]), 1)
+    tensor(7.)
+    """
+    if isinstance(p, str) and p != "fro":
+        raise NotImplementedError(f"norm(): the matrix norm {p!r} is torch.linalg.matrix_norm's")
+    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
+
+
+@numpy_names
+def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """Return the 2-norm along dimensions."""
+    return vector_norm(input, 2, dim, keepdim, out=out)
+
+
+def dist(input: Any, other: Any, p: Any = 2) -> Any:
+    """Return the p-norm of the difference of two tensors.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.dist.html
+    """
+    return vector_norm(input - other, p)
