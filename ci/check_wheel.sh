@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build sdist and wheel, install the wheel into a fresh virtual environment outside the checkout, run a kernel from it.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 use_runtime

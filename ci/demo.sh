@@ -2,6 +2,7 @@
 # Train the CNN of examples/fashion_mnist.py on this machine's OpenCL device, from a fresh clone: makes a virtual
 # environment, installs the package, an OpenCL runtime where none works, and Fashion-MNIST. Arguments go to the example.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 make_venv

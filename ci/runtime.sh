@@ -3,6 +3,7 @@
 #   a device that works is used as it is; otherwise PoCL by apt; without root or apt, Intel's CPU runtime from PyPI;
 #   otherwise the host device remains. With CLTORCH_NEED_DEVICE=1 the last is an error.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 make_venv

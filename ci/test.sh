@@ -3,6 +3,7 @@
 # from a fresh clone: makes a virtual environment and installs an OpenCL runtime where none works.
 # Arguments go to pytest. CLTORCH_PARITY=1 also installs PyTorch, against which the parity tests compare.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 make_venv

@@ -6,7 +6,24 @@
 tensor(12.)
 """
 
-from cltorch import autograd, cl, dtypes, functions, nn, optim, random, serialization, utils
+from math import e, inf, nan, pi
+
+from numpy import newaxis
+
+from cltorch import (
+    accelerator,
+    autograd,
+    backends,
+    cl,
+    dtypes,
+    functions,
+    nn,
+    optim,
+    random,
+    serialization,
+    utils,
+    version,
+)
 from cltorch import cl as cuda
 from cltorch import cl as opencl
 from cltorch.autograd import (
@@ -17,6 +34,7 @@ from cltorch.autograd import (
     no_grad,
     set_grad_enabled,
 )
+from cltorch.cl import Event, Stream
 from cltorch.device import device, get_default_device, set_default_device
 from cltorch.dlpack import from_dlpack, to_dlpack
 from cltorch.dtypes import (
@@ -58,8 +76,24 @@ from cltorch.functions.public import *  # noqa: F403  # every function of the to
 from cltorch.layout import Size
 from cltorch.ops.generator import Generator
 from cltorch.printing import set_printoptions
-from cltorch.random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from cltorch.random import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from cltorch.serialization import load, save
+from cltorch.settings import (
+    are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_deterministic_debug_mode,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    set_warn_always,
+    use_deterministic_algorithms,
+)
 from cltorch.storage_types import (
     BFloat16Storage,
     BoolStorage,
@@ -88,5 +122,6 @@ from cltorch.typed import (
     LongTensor,
     ShortTensor,
     set_default_tensor_type,
+    typename,
 )
 from cltorch.version import __version__

@@ -21,14 +21,14 @@ from cltorch.device.selection import Candidate
 VARIABLES = ("CLTORCH_PLATFORM", "CLTORCH_DEVICE", "CLTORCH_CACHE", "CLTORCH_PROBE_TIMEOUT", *icd.VARIABLES)
 
 
-def collect(*, measure: bool = True, again: bool = True) -> dict[str, Any]:
+def collect(*, measure: bool = True, again: bool = True, each: bool = True) -> dict[str, Any]:
     """Return everything the doctor finds, as values that JSON can hold.
 
     ``measure`` adds bandwidth and arithmetic throughput of each working device, ``again`` asks anew where a verdict is
-    remembered.
+    remembered, ``each`` loads every driver by itself.
     """
     environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    drivers = [_driver(driver) for driver in screening.drivers()]
+    drivers = [_driver(driver) for driver in screening.drivers()] if each else []
     may_load, kept_out = screening.screen(again=again)
     answer = screening.ask("list") if may_load else {"platforms": []}
     report: dict[str, Any] = {
@@ -88,7 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-measure", action="store_true", help="do not measure bandwidth and throughput")
     parser.add_argument("--verbose", action="store_true", help="also list each device's extensions")
     options = parser.parse_args(arguments)
-    report = collect(measure=not (options.no_measure or options.check), again=not options.check)
+    full = not options.check
+    report = collect(measure=full and not options.no_measure, again=full, each=full)
     if options.json:
         print(json.dumps(report, indent=1))
     elif options.check:

@@ -9,9 +9,13 @@ from typing import Any
 from cltorch.device import CPU
 from cltorch.device import device as Device
 from cltorch.ops import generator as generators
-from cltorch.ops.generator import Generator, default_generator
+from cltorch.ops.generator import Generator
 
-__all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = ["default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+
+
+default_generator: Generator = generators.default_generator(CPU)
+"""The host's generator, from which random functions on the host draw unless they are given another."""
 
 
 def manual_seed(seed: int) -> Generator:
@@ -34,7 +38,7 @@ def seed() -> int:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.seed.html
     """
-    chosen = default_generator(CPU).seed()
+    chosen = default_generator.seed()
     generators.manual_seed_cl(chosen)
     return chosen
 
@@ -44,7 +48,7 @@ def initial_seed() -> int:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.initial_seed.html
     """
-    return default_generator(CPU).initial_seed()
+    return default_generator.initial_seed()
 
 
 def get_rng_state() -> Any:
@@ -52,7 +56,7 @@ def get_rng_state() -> Any:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.get_rng_state.html
     """
-    return default_generator(CPU).get_state()
+    return default_generator.get_state()
 
 
 def set_rng_state(new_state: Any) -> None:
@@ -60,7 +64,7 @@ def set_rng_state(new_state: Any) -> None:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.set_rng_state.html
     """
-    default_generator(CPU).set_state(new_state)
+    default_generator.set_state(new_state)
 
 
 @contextmanager

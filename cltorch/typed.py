@@ -22,7 +22,9 @@ from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
 from cltorch.storage_types import STORAGE_NAMES, TypedStorage, UntypedStorage
 
-__all__ = ["TensorClass", "legacy_tensor", "set_default_tensor_type", "tensor_class", "tensor_type", "type_name"]
+__all__ = [
+    "TensorClass", "legacy_tensor", "set_default_tensor_type", "tensor_class", "tensor_type", "type_name", "typename",
+]  # fmt: skip
 
 
 def legacy_tensor(args: tuple[Any, ...], t: DType, dev: Device) -> Any:
@@ -86,6 +88,22 @@ def class_name(t: DType, device_type: str) -> str:
 def type_name(x: Any) -> str:
     """Return the name of the typed class that a tensor belongs to."""
     return class_name(x.dtype, x.device.type)
+
+
+def typename(obj: Any, /) -> str:
+    """Return the name of an object's type, or of a class or function itself, with its module.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.typename.html
+
+    >>> import cltorch as torch
+    >>> torch.typename(torch.ones(1)), torch.typename(torch.nn.Module), torch.typename(3)
+    ('torch.FloatTensor', 'cltorch.nn.modules.module.Module', 'int')
+    """
+    if isinstance(obj, Array):
+        return type_name(obj)
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
 
 
 def _make(t: DType, device_type: str) -> TensorClass:

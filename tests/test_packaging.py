@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ from cltorch.device import templates
 
 PACKAGE = Path(templates.__file__).parents[1]
 CHECKOUT = PACKAGE.parent
+SCRIPTS = sorted([*CHECKOUT.glob("ci/*.sh"), CHECKOUT / ".ci" / "run"])
 in_checkout = pytest.mark.skipif(not (CHECKOUT / "pyproject.toml").is_file(), reason="installed, without a checkout")
 
 
-def run(program: str) -> str:
-    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+def run(program: str, **environment: str) -> str:
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), **environment}
     ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
@@ -39,9 +41,11 @@ def test_the_import_brings_no_opencl_and_no_torch():
     assert run(program) == "[]"
 
 
-def test_the_import_takes_at_most_0_3_seconds_beyond_numpy():
-    program = "import numpy, time; t = time.perf_counter(); import cltorch; print(time.perf_counter() - t)"
-    assert min(float(run(program)) for _ in range(3)) <= 0.3
+def test_the_import_takes_at_most_0_3_seconds_beyond_numpy(tmp_path):
+    # processor time, whatever else the machine does; the first run compiles the modules, as an installation does
+    program = "import numpy, time; t = time.process_time(); import cltorch; print(time.process_time() - t)"
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    assert min(float(run(program, **compiled)) for _ in range(3)) <= 0.3
 
 
 def test_the_package_says_that_it_is_typed():
@@ -55,12 +59,21 @@ def test_kernels_are_found():
 
 @in_checkout
 @pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for bash")
-@pytest.mark.parametrize("script", sorted([*CHECKOUT.glob("ci/*.sh"), CHECKOUT / ".ci" / "run"]), ids=lambda p: p.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
 def test_every_script_is_sound_shell(script):
     subprocess.run(["bash", "-n", str(script)], check=True)
     if script.name != "common.sh":  # which is only sourced
         assert os.access(script, os.X_OK)
         assert "set -euo pipefail" in script.read_text()
+
+
+@in_checkout
+def test_shellcheck_has_nothing_to_say():
+    checker = shutil.which("shellcheck")
+    if checker is None:
+        pytest.skip("shellcheck is not installed")
+    ran = subprocess.run([checker, "-x", *map(str, SCRIPTS)], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
 
 
 @in_checkout

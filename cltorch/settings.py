@@ -1,0 +1,156 @@
+"""Settings of the torch namespace that choose how things are computed: threads, determinism, precision, warnings.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#parallelism and #utilities
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+
+__all__ = [
+    "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode", "get_float32_matmul_precision",
+    "get_num_interop_threads", "get_num_threads", "is_deterministic_algorithms_warn_only_enabled",
+    "is_warn_always_enabled", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+    "set_num_interop_threads", "set_num_threads", "set_warn_always", "use_deterministic_algorithms",
+]  # fmt: skip
+
+_PRECISIONS = ("highest", "high", "medium")
+_MODES = {"default": 0, "warn": 1, "error": 2}
+
+
+class _State:
+    threads: int | None = None
+    interop_threads: int | None = None
+    deterministic = warn_only = warn_always = False
+    precision = "highest"
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _positive(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RuntimeError(f"{name} expects an int, but got {type(value).__name__}")
+    if value < 1:
+        raise RuntimeError(f"{name} expects a positive integer")
+    return value
+
+
+# ---- threads -----------------------------------------------------------------------------------------------------
+def get_num_threads() -> int:
+    """Return the number of threads for work on the host: what was set, else the processors of this process.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.get_num_threads.html
+    """
+    return _State.threads or _processors()
+
+
+def set_num_threads(num: int) -> None:
+    """Set the number of threads for work on the host; raise RuntimeError for what is no positive integer.
+
+    The host computes with NumPy, whose matrix products follow where the package threadpoolctl is installed. An OpenCL
+    device decides about its threads by itself.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.set_num_threads.html
+    """
+    _State.threads = _positive("set_num_threads", num)
+    try:
+        importlib.import_module("threadpoolctl").threadpool_limits(num)
+    except ImportError:
+        pass
+
+
+def get_num_interop_threads() -> int:
+    """Return the number of threads that run operators side by side, as it was set; here they run one after another."""
+    return _State.interop_threads or 1
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Keep a number of threads to run operators side by side, for get_num_interop_threads."""
+    _State.interop_threads = _positive("set_num_interop_threads", num)
+
+
+# ---- determinism -------------------------------------------------------------------------------------------------
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for the same bits from run to run; every operator here gives them anyway, on every device.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.use_deterministic_algorithms.html
+    """
+    _State.deterministic, _State.warn_only = bool(mode), bool(mode) and bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Return whether use_deterministic_algorithms asked for the same bits from run to run."""
+    return _State.deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Return whether use_deterministic_algorithms asked for warnings only."""
+    return _State.warn_only
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """Set determinism by one number or word: 0 'default', 1 'warn', 2 'error'; raise RuntimeError for another.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.set_deterministic_debug_mode.html
+
+    >>> import cltorch as torch
+    >>> torch.set_deterministic_debug_mode("error"); torch.get_deterministic_debug_mode()
+    2
+    >>> torch.set_deterministic_debug_mode(0)
+    """
+    if not isinstance(debug_mode, (int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    number = _MODES.get(debug_mode, debug_mode) if isinstance(debug_mode, str) else debug_mode
+    if number not in (0, 1, 2):
+        choices = "`default`, `warn`, `error`" if isinstance(debug_mode, str) else "0, 1, or 2"
+        raise RuntimeError(f"invalid value of debug_mode, expected one of {choices}, but got {debug_mode}")
+    use_deterministic_algorithms(number != 0, warn_only=number == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """Return the number that set_deterministic_debug_mode takes."""
+    return (1 if _State.warn_only else 2) if _State.deterministic else 0
+
+
+# ---- precision ---------------------------------------------------------------------------------------------------
+def set_float32_matmul_precision(precision: str) -> None:
+    """Say how exact float32 matrix products must be at least: highest, high or medium; here they always are highest.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.set_float32_matmul_precision.html
+    """
+    if precision not in _PRECISIONS:
+        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; the call has no effect", stacklevel=2)
+        return
+    _State.precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """Return what set_float32_matmul_precision was told."""
+    return _State.precision
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Return False: whether denormal numbers are kept is each device's own affair and cannot be set here.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.set_flush_denormal.html
+    """
+    return False
+
+
+# ---- warnings ----------------------------------------------------------------------------------------------------
+def set_warn_always(b: bool, /) -> None:
+    """Say whether a warning that is given once per process shall come each time; raise RuntimeError for no bool."""
+    if not isinstance(b, bool):
+        raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    _State.warn_always = b
+
+
+def is_warn_always_enabled() -> bool:
+    """Return what set_warn_always was told."""
+    return _State.warn_always
