@@ -1,0 +1,141 @@
+"""The geometry of convolutions: sizes, and the stencil that a kernel walks for the result or for a gradient.
+
+Everything has three spatial dimensions (depth, height, width); convolutions of fewer have leading ones of size 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The sizes of a convolution; ``c`` input and ``k`` output channels per group.
+
+    Where the window does not fill the padded input, or the padding differs on both sides, ``outs`` says so: only the
+    padding in front is given. Compared by identity, so that launch plans are found quickly: keep and reuse one.
+    """
+
+    n: int
+    groups: int
+    c: int
+    k: int
+    ins: Triple
+    outs: Triple
+    kernel: Triple
+    stride: Triple
+    padding: Triple
+    dilation: Triple
+
+    @cached_property
+    def taps(self) -> int:
+        """Return the elements of the window."""
+        return prod(self.kernel)
+
+    @cached_property
+    def pointwise(self) -> bool:
+        """Return whether each result depends on the input at its own place only."""
+        return self.taps == 1 and self.stride == (1, 1, 1) and self.padding == (0, 0, 0) and self.ins == self.outs
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The results ``first + step * q`` and the taps that reach them: (tap, plane of the source, shift) each."""
+
+    first: Triple
+    taps: tuple[tuple[int, int, Triple], ...]
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """A correlation that makes ``dst`` from ``src``, taken apart so that both are walked in steps of one.
+
+    The source is read as ``planes``, one for each phase of its step: plane (a, b, c) holds the source at (a, b, c) +
+    step * u. The result at first + step * q of a phase sums the source's planes at u = q + low + shift. A strided
+    convolution has several planes and one phase, the gradient of its input one plane and several phases.
+    """
+
+    reduced: int
+    lanes: int
+    src: Triple
+    dst: Triple
+    src_step: Triple
+    dst_step: Triple
+    low: Triple
+    halo: Triple
+    planes: tuple[Triple, ...]
+    phases: tuple[Phase, ...]
+
+    @cached_property
+    def steps(self) -> Triple:
+        """Return how many q the largest phase has."""
+        return _triple(-(-n // s) for n, s in zip(self.dst, self.dst_step, strict=True))
+
+
+def _triple(values: Iterable[int]) -> Triple:
+    d, h, w = values
+    return d, h, w
+
+
+def forward(g: Geometry) -> Stencil:
+    """Return the stencil of the result: from (n, groups * c, ins) to (n, groups * k, outs)."""
+    lines = [
+        [(0, (r * d - p) % s, r, (r * d - p) // s) for r in range(size)]
+        for size, s, p, d in zip(g.kernel, g.stride, g.padding, g.dilation, strict=True)
+    ]
+    return _join(g, lines, g.c, g.k, g.ins, g.outs, g.stride, (1, 1, 1))
+
+
+def backward(g: Geometry) -> Stencil:
+    """Return the stencil of the input's gradient: from (n, groups * k, outs) to (n, groups * c, ins)."""
+    lines = [
+        [(f, 0, r, (f + p - r * d) // s) for f in range(s) for r in reversed(range(size)) if (f + p - r * d) % s == 0]
+        for size, s, p, d in zip(g.kernel, g.stride, g.padding, g.dilation, strict=True)
+    ]
+    return _join(g, lines, g.k, g.c, g.outs, g.ins, (1, 1, 1), g.stride)
+
+
+def _join(
+    g: Geometry,
+    lines: Sequence[Sequence[tuple[int, int, int, int]]],
+    reduced: int,
+    lanes: int,
+    src: Triple,
+    dst: Triple,
+    src_step: Triple,
+    dst_step: Triple,
+) -> Stencil:
+    """Combine the (phase of the result, phase of the source, tap, place) of each dimension."""
+    places = [[place for *_, place in line] for line in lines]
+    low = _triple(min(p, default=0) for p in places)
+    halo = _triple(max(p, default=0) - n for p, n in zip(places, low, strict=True))
+    numbers: dict[Triple, int] = {}
+    found: dict[Triple, list[tuple[int, int, Triple]]] = {}
+    kd, kh, kw = g.kernel
+    for (fd, sd, rd, ed), (fh, sh, rh, eh), (fw, sw, rw, ew) in product(*lines):
+        plane = numbers.setdefault((sd, sh, sw), len(numbers))
+        shift = (ed - low[0], eh - low[1], ew - low[2])
+        found.setdefault((fd, fh, fw), []).append(((rd * kh + rh) * kw + rw, plane, shift))
+    phases = tuple(
+        Phase(at, tuple(found.get(at, ())))
+        for at in map(_triple, product(*map(range, dst_step)))
+        if all(f < n for f, n in zip(at, dst, strict=True))
+    )
+    return Stencil(
+        reduced,
+        lanes,
+        src,
+        dst,
+        src_step,
+        dst_step,
+        low,
+        halo,
+        tuple(numbers) or ((0, 0, 0),),
+        phases,
+    )

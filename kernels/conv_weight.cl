@@ -1,0 +1,145 @@
+## Gradient of a convolution's weight (and bias) on CPU-class devices: a vector runs along output channels ("lanes").
+##
+## A weight's gradient sums, over all results, the result's gradient times the input that the weight met. One work-item does
+## that for a range of blocks of results: it lays the padded input out as a panel (conv_panel.cl) and the gradient transposed
+## as [tile of lanes][result][lane]; a register tile is then m "units" (a channel and a tap) by nv vectors of lanes: per result, m
+## values of the panel and nv vectors of the gradient. No result outside the block is touched, so nothing has to be masked.
+##
+## Sums of a work-item lie in S: [part][group][tile of lanes][unit, then the bias][lane]. ct_conv_weight_join adds the parts in
+## their order, so the bits do not depend on which core was faster.
+##
+## Parameters: ti (dtype), m, nv, vw (the tile), room (elements of local memory), ints, longs (fields of the table).
+<%namespace name="tile" file="gemm_tile.cl"/>
+<%namespace name="shared" file="conv_panel.cl"/>
+<% nr = nv * vw %>
+${tile.types(ti, ti, vw)}
+${shared.panel(vw)}
+
+// `count` results of ${vw} lanes from memory, where a lane's results are `step` apart, to [result][lane]; lanes beyond `last`
+// repeat it and are never used. Returns what the lanes sum to, with `sum`.
+static ct_v ct_take_lanes(const __global ct_in *G, const long g_c, const long step, const int count, const int last,
+                          __local ct_t *dst, ct_v sum) {
+% for l in range(vw):
+    const __global ct_in *g${l} = G + min(${l}, last) * g_c;
+% endfor
+    int p = 0;
+    if (step == 1)
+        for (; p + ${vw} <= count; p += ${vw}) {
+% for l in range(vw):
+            ct_v r${l} = CT_LOADV(g${l} + p);
+% endfor
+            ${tile.transpose(vw)}
+% for l in range(vw):
+            CT_WRITEV(__local, r${l}, dst + (long)(p + ${l}) * ${nr});
+            sum += r${l};
+% endfor
+        }
+    for (; p < count; p++) {
+        const ct_v r = (ct_v)(${", ".join(f"CT_LOAD(g{l} + p * step)" for l in range(vw))});
+        CT_WRITEV(__local, r, dst + (long)p * ${nr});
+        sum += r;
+    }
+    return sum;
+}
+
+__kernel CT_ONE_ITEM void ct_conv_weight(const __global ct_in *X, const __global ct_in *G, __global ct_t *S, const __global long *T,
+                                         long x_off, long g_off) {
+    __local ct_v memory[${room // vw}];
+    ${shared.table(ints, longs)}
+    const int part = get_global_id(0), group = get_global_id(2);
+    const int kt0 = get_global_id(1) % splits * span, kt1 = min(tiles, kt0 + span);
+    const int first_c = get_global_id(1) / splits * share, end_c = min(reduced, first_c + share);
+    __local ct_t *panel = (__local ct_t *)memory, *grad = panel + panel_size;
+    const __global ct_in *end = X + x_off + x_end;
+    X += x_off + (long)group * reduced * x_c;
+    G += g_off + (long)group * lanes * g_c;
+    const long units = (long)reduced * taps;
+    S += ((long)part * groups + group) * tiles * (units + 1) * ${nr};
+    const int stretch = planes * Ud * Uh * Uw, per_sample = blocks_d * blocks_h * blocks_w;
+    const int b0 = part * per_part, b1 = min(blocks, b0 + per_part);
+    for (int block = b0; block < b1; block++) {
+        const int n = block / per_sample;
+        const int qw = block % blocks_w * block_w, qh = block / blocks_w % blocks_h * block_h,
+                  qd = block % per_sample / (blocks_w * blocks_h) * block_d;
+        const int nd = min(block_d, OD - qd), nh = min(block_h, OH - qh), nw = min(block_w, OW - qw), results = nd * nh * nw;
+        // rows that follow each other in memory are one run
+        const int whole = nw == OW && g_h == OW * g_w && (nd == 1 || (nh == OH && g_d == OH * g_h));
+        for (int kt = kt0; kt < kt1; kt++)
+            for (int v = 0; v < ${nr}; v += ${vw}) {
+                const int last = min(${vw}, lanes - kt * ${nr} - v) - 1;
+                __local ct_t *dst = grad + (long)(kt - kt0) * results * ${nr} + v;
+                if (last < 0) {
+                    for (int i = 0; i < results; i++, dst += ${nr}) CT_WRITEV(__local, (ct_v)(0), dst);
+                    continue;
+                }
+                const __global ct_in *src = G + n * g_n + (kt * ${nr} + v) * g_c + qd * g_d + qh * g_h + qw * g_w;
+                __global ct_t *total = S + ((long)kt * (units + 1) + units) * ${nr} + v;
+                ct_v sum = block == b0 ? (ct_v)(0) : CT_READV(__global, total);
+                if (whole) sum = ct_take_lanes(src, g_c, g_w, results, last, dst, sum);
+                else
+                    for (int zd = 0; zd < nd; zd++)
+                        for (int zh = 0; zh < nh; zh++, dst += nw * ${nr})
+                            sum = ct_take_lanes(src + zd * g_d + zh * g_h, g_c, g_w, nw, last, dst, sum);
+                if (first_c == 0) CT_WRITEV(__global, sum, total);
+            }
+        for (int c0 = first_c; c0 < end_c; c0 += channels) {
+            const int count_c = min(channels, end_c - c0), count_u = count_c * taps;
+            ct_fill_panel(X + n * x_n + c0 * x_c, end, panel, plane_at, planes, count_c, x_c, x_d, x_h, x_w, ID, IH, IW,
+                          step_d, step_h, step_w, qd + low_d, qh + low_h, qw + low_w, Ud, Uh, Uw);
+            for (int kt = kt0; kt < kt1; kt++) {
+                __global ct_t *s = S + ((long)kt * (units + 1) + (long)c0 * taps) * ${nr};
+                for (int u = 0; u < count_u; u += ${m}, s += ${m * nr}) {
+% for i in range(m):
+                    const int u${i} = min(u + ${i}, count_u - 1);
+                    const __local ct_t *a${i} = panel + u${i} / taps * stretch + tap_offset[u${i} % taps];
+% endfor
+                    const __local ct_t *b = grad + (long)(kt - kt0) * results * ${nr};
+                    const int left = count_u - u;
+                    ${tile.zero(m, nv)}
+                    if (block != b0) {
+% for i in range(m):
+                        ${f"if ({i} < left) " if i else ""}{ ${" ".join(f"c{i}_{j} = CT_READV(__global, s + {i * nr + j * vw});" for j in range(nv))} }
+% endfor
+                    }
+                    for (int zd = 0; zd < nd; zd++) {
+                        for (int zh = 0; zh < nh; zh++) {
+                            const long row = ((long)zd * Uh + zh) * Uw;
+                            for (long w = row; w < row + nw; w++, b += ${nr}) {
+                                ${tile.step(m, nv, vw, lambda i: f"a{i}[w]", "b")}
+                            }
+                        }
+                    }
+% for i in range(m):
+                    ${f"if ({i} < left) " if i else ""}{ ${" ".join(f"CT_WRITEV(__global, c{i}_{j}, s + {i * nr + j * vw});" for j in range(nv))} }
+% endfor
+                }
+            }
+        }
+    }
+}
+
+// One work-item joins a stretch of units of a tile of lanes, and writes them as weights: [lane][channel][tap].
+__kernel CT_ONE_ITEM void ct_conv_weight_join(const __global ct_t *S, __global ct_out *W, __global ct_out *B, const __global long *T,
+                                              int has_bias, int chunk) {
+    ${shared.table(ints, longs)}
+    const long units = (long)reduced * taps, part = (long)groups * tiles * (units + 1) * ${nr};
+    const int group = get_global_id(1) / tiles, first = get_global_id(1) % tiles * ${nr}, valid = min(${nr}, lanes - first);
+    const int u0 = get_global_id(0) * chunk, u1 = min((int)units, u0 + chunk);
+    S += get_global_id(1) * (units + 1) * ${nr};
+    W += ((long)group * lanes + first) * units;
+    for (long u = u0; u < u1; u++) {
+        ct_t t[${nr}];
+% for j in range(nv):
+        ct_v c${j} = CT_READV(__global, S + u * ${nr} + ${j * vw});
+        for (int p = 1; p < parts; p++) c${j} += CT_READV(__global, S + p * part + u * ${nr} + ${j * vw});
+        CT_WRITEV(__private, c${j}, t + ${j * vw});
+% endfor
+        for (int l = 0; l < valid; l++) CT_PUT(t[l], W + l * units + u);
+    }
+    if (u0 == 0 && has_bias)
+        for (int l = 0; l < valid; l++) {
+            ct_t sum = S[units * ${nr} + l];
+            for (int p = 1; p < parts; p++) sum += S[p * part + units * ${nr} + l];
+            CT_PUT(sum, B + (long)group * lanes + first + l);
+        }
+}
