@@ -9,7 +9,7 @@ import numpy as np
 from cltorch import dtypes, formats
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
-from cltorch.autograd.record import apply, inplace, pointwise
+from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
@@ -18,8 +18,8 @@ from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import strided
 from cltorch.ops.array import Array, check_dtype, empty, empty_layout, host, to_numpy
 from cltorch.ops.op import Op
+from cltorch.ops.plan import like_layout
 from cltorch.ops.pointwise import check_overlap
-from cltorch.ops.table import TABLE
 
 
 class ToCopy(Op):
@@ -41,7 +41,7 @@ def converted(x: Any, t: dtype, dev: device) -> Any:
     """Return a copy of an Array in another dtype and on another device, outside the graph."""
     check_dtype(t, dev)
     if x.device is dev:
-        out = empty(x.shape, t, dev) if x.layout.contiguous else _like(x, t)
+        out = empty_layout(like_layout(x.layout), t, dev)
         strided.copy_into(out, x)
         return out
     if x.dtype is not t and x.dtype.itemsize > t.itemsize or x.dtype is dtypes.float64:
@@ -53,22 +53,12 @@ def converted(x: Any, t: dtype, dev: device) -> Any:
     return moved if x.dtype is t else converted(moved, t, dev)
 
 
-def _like(x: Any, t: dtype) -> Any:
-    if x.layout.overlaps():
-        return empty(x.shape, t, x.device)
-    order = sorted(range(x.layout.ndim), key=lambda d: -x.layout.strides[d])
-    strides, step = [0] * x.layout.ndim, 1
-    for d in reversed(order):
-        strides[d] = step
-        step *= max(x.layout.shape[d], 1)
-    return empty_layout(Layout.make(x.layout.shape, strides, 0), t, x.device)
-
-
 def _dense(x: Any, wanted: Any = None) -> Any:
     if wanted is None:
         out = empty(x.shape, x.dtype, x.device)
     else:
-        out = empty_layout(wanted.lay(x.shape), x.dtype, x.device)
+        keep = wanted is formats.preserve_format
+        out = empty_layout(like_layout(x.layout) if keep else wanted.lay(x.shape), x.dtype, x.device)
     strided.copy_into(out, x)
     return out
 
@@ -193,16 +183,12 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     >>> torch.clone(torch.tensor([1.0]))
     tensor([1.])
     """
-    if memory_format is not None and memory_format is not formats.preserve_format:
-        return contiguous_copy(input, memory_format)
-    if input.layout.contiguous or input.layout.overlaps():
-        return contiguous_copy(input)
-    return pointwise(TABLE["clone"], (input,), ())
+    return apply(ContiguousCopy, input, formats.preserve_format if memory_format is None else memory_format)
 
 
 def detached_copy(x: Any) -> Any:
-    """Return a copy outside the graph."""
-    return _dense(x)
+    """Return a copy outside the graph, in the same order of dimensions."""
+    return _dense(x, formats.preserve_format)
 
 
 def detach(input: Any) -> Any:

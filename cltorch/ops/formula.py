@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.dtypes import dtype
+from cltorch.ops.erf import erf, erfc
 
 _HOST_SPECIAL: dict[str, Any] = {}
 
@@ -417,16 +418,6 @@ def _refuse_zero(a: Any, b: Any) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-def _erf(x: Any) -> Any:
-    x = np.asarray(x)
-    return np.frompyfunc(math.erf, 1, 1)(x).astype(x.dtype) if x.size else x
-
-
-def _erfc(x: Any) -> Any:
-    x = np.asarray(x)
-    return np.frompyfunc(math.erfc, 1, 1)(x).astype(x.dtype) if x.size else x
-
-
 def _lgamma_one(v: float) -> float:
     if math.isinf(v) or (v <= 0 and v == math.floor(v)):
         return math.inf
@@ -438,7 +429,7 @@ def _lgamma(x: Any) -> Any:
     return np.frompyfunc(_lgamma_one, 1, 1)(x).astype(x.dtype) if x.size else x
 
 
-_HOST_SPECIAL.update(erf=_erf, erfc=_erfc, lgamma=_lgamma)
+_HOST_SPECIAL.update(erf=erf, erfc=erfc, lgamma=_lgamma)
 
 
 def trace(

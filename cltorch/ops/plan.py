@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch.dtypes import dtype
+from cltorch.formats import channels_last, channels_last_3d, follows
 from cltorch.layout import Layout, coalesce
 from cltorch.ops.formula import Symbol, trace
 
@@ -35,24 +36,53 @@ class Plan:
 
 
 def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
-    """Return the layout of a new result: dense, or permuted as the operands are, as PyTorch preserves strides."""
-    for lay in layouts:
-        if tuple(lay.shape) == tuple(shape):
-            if lay.contiguous:
+    """Return the layout of a new result: packed, with its dimensions in the order that PyTorch takes from operands.
+
+    Source: TensorIterator's reorder_dimensions, https://github.com/pytorch/pytorch/wiki/TensorIterator
+    """
+    shape = tuple(shape)
+    if all(lay.contiguous and tuple(lay.shape) == shape for lay in layouts):
+        return Layout.of(shape)
+    first = layouts[0]
+    if all(lay.strides == first.strides and tuple(lay.shape) == shape and lay.packed() for lay in layouts):
+        return Layout.make(shape, first.strides, 0)
+    if all(tuple(lay.shape) == shape for lay in layouts):
+        for format in (channels_last, channels_last_3d):
+            if all(follows(lay, format) for lay in layouts):
+                return format.lay(shape)
+    steps = [_broadcast_strides(lay, shape) for lay in layouts]
+    order = list(range(len(shape)))[::-1]  # the dimension that changes fastest first
+    for i in range(1, len(shape)):
+        here = i
+        for before in range(i - 1, -1, -1):
+            swap = _compare(order[before], order[here], shape, steps)
+            if swap > 0:
+                order[before], order[here] = order[here], order[before]
+                here = before
+            elif swap < 0:
                 break
-            order = sorted(range(lay.ndim), key=lambda d: -lay.strides[d])
-            strides = [0] * lay.ndim
-            step = 1
-            packed = True
-            for d in reversed(order):
-                if lay.shape[d] != 1 and lay.strides[d] != step:
-                    packed = False
-                strides[d] = step
-                step *= max(lay.shape[d], 1)
-            if packed:
-                return Layout.make(shape, strides, 0)
-            break
-    return Layout.of(shape)
+    strides, step = [0] * len(shape), 1
+    for d in order:
+        strides[d] = step
+        step *= max(shape[d], 1)
+    return Layout.make(shape, strides, 0)
+
+
+def like_layout(lay: Layout) -> Layout:
+    """Return the layout of a copy that keeps the order of dimensions: the same strides where there are no gaps."""
+    if lay.numel == 0 or lay.packed():
+        return Layout.make(lay.shape, lay.strides, 0)
+    return output_layout(lay.shape, [lay])
+
+
+def _compare(a: int, b: int, shape: Sequence[int], steps: Sequence[Sequence[int]]) -> int:
+    for strides in steps:
+        if strides[a] and strides[b]:  # a broadcast dimension leaves the choice to the next operand
+            if strides[a] != strides[b]:
+                return -1 if strides[a] < strides[b] else 1
+            if shape[a] > shape[b]:
+                return 1
+    return 0
 
 
 def specialise(
@@ -61,10 +91,12 @@ def specialise(
     compute: dtype,
     outs: Sequence[tuple[Layout, dtype]],
     ins: Sequence[tuple[Layout, dtype] | None],
+    kind: str | None = None,
 ) -> tuple[Any, Any, Any, Any]:
     """Return (kernel, global size, local size, leading arguments) for operands of these layouts and dtypes.
 
     ``ins`` holds None for an operand that is a number. All output layouts have one shape, to which inputs broadcast.
+    ``kind`` ("cpu" or "gpu") chooses the form of the kernel; the device's own by default.
     """
     shape = outs[0][0].shape
     tensors = [x for x in ins if x is not None]
@@ -72,7 +104,7 @@ def specialise(
     # walk in the order of the first output's memory
     order = sorted(range(len(shape)), key=lambda d: (-outs[0][0].strides[d], d))
     sizes, steps = coalesce([shape[d] for d in order], *([s[d] for d in order] for s in strides))
-    gpu = context.caps.kind != "cpu"
+    gpu = (kind or context.caps.kind) != "cpu"
     flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
     n = outs[0][0].numel
     ctype = compute.compute
@@ -151,4 +183,6 @@ def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
 
 def _broadcast_strides(lay: Layout, shape: Sequence[int]) -> list[int]:
     lead = len(shape) - lay.ndim
-    return [0] * lead + [0 if n == 1 else s for n, s in zip(lay.shape, lay.strides, strict=True)]
+    return [0] * lead + [
+        0 if n == 1 and whole != 1 else s for n, s, whole in zip(lay.shape, lay.strides, shape[lead:], strict=True)
+    ]

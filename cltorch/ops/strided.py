@@ -23,9 +23,11 @@ def copy_into(out: Any, x: Any) -> None:
         return
     if (
         x.dtype is out.dtype
-        and x.layout.contiguous
-        and out.layout.contiguous
-        and x.layout.numel == out.layout.numel
+        and (
+            x.layout.numel == out.layout.numel
+            if x.layout.contiguous and out.layout.contiguous
+            else x.layout.key == out.layout.key and x.layout.packed()
+        )
         and out.device.type == "cl"
     ):
         n = x.dtype.itemsize

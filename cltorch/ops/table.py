@@ -37,6 +37,14 @@ def _ndtr(x: Any) -> Any:
     return np.vectorize(lambda v: 0.5 * math.erfc(-v * _SQRT_HALF), otypes=[float])(x)
 
 
+def _trunc_divide(x: Any, y: Any) -> Any:
+    return np.trunc(x / y) if np.result_type(x, y).kind == "f" else np.sign(x) * np.sign(y) * (abs(x) // abs(y))
+
+
+def _sign(x: Any) -> Any:
+    return np.where(np.isnan(x), 0, np.sign(x * 1))
+
+
 def _zero(m, g, *_):  # the derivative of step functions
     return g * 0
 
@@ -46,13 +54,14 @@ def _half_each(m, g, x, y, larger):
     return m.where(larger, g, m.where(x == y, g * 0.5, 0)), m.where(larger | (x == y), m.where(x == y, g * 0.5, 0), g)
 
 
-def _gelu_tanh_inner(m, x):
-    return m.tanh(_SQRT_2_PI * (x + 0.044715 * (x * x * x)))
+def _gelu_tanh_share(m, x):
+    # (1 + tanh(u)) / 2 = sigmoid(2 u), which loses no digits where tanh is near -1
+    return _sigmoid(m, (2 * _SQRT_2_PI) * (x + 0.044715 * (x * x * x)))
 
 
 def _gelu_tanh_vjp(m, g, x, o):
-    t = _gelu_tanh_inner(m, x)
-    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_PI * (1 + 3 * 0.044715 * (x * x))))
+    s = _gelu_tanh_share(m, x)
+    return g * (s + x * s * (1 - s) * (2 * _SQRT_2_PI * (1 + 3 * 0.044715 * (x * x))))
 
 
 def _sigmoid(m, x):
@@ -117,7 +126,7 @@ ROWS = [
     P("div", FLOAT, lambda m, x, y: x / y, lambda m, g, x, y, o: (g / y, -g * ((x / y) / y)), args=_XY,
       ref="true_divide"),
     P("floor_divide", SIGNED, lambda m, x, y: m.divide_floor(x, y), args=_XY, ref="floor_divide"),
-    P("trunc_divide", SIGNED, lambda m, x, y: m.divide_trunc(x, y), args=_XY, ref=None, scope=INNER),
+    P("trunc_divide", SIGNED, lambda m, x, y: m.divide_trunc(x, y), args=_XY, ref=_trunc_divide, scope=INNER),
     P("remainder", SIGNED, lambda m, x, y: m.remainder(x, y), lambda m, g, x, y, o: (g, -g * m.divide_floor(x, y)),
       args=_XY, ref="remainder"),
     P("fmod", SIGNED, lambda m, x, y: m.fmod(x, y), lambda m, g, x, y, o: (g, -g * m.divide_trunc(x, y)), args=_XY,
@@ -127,8 +136,8 @@ ROWS = [
     P("reciprocal", FLOAT, lambda m, x: m.reciprocal(x), lambda m, g, x, o: -g * o * o, ref="reciprocal"),
     P("square", SIGNED, lambda m, x: x * x, lambda m, g, x, o: g * (2 * x), ref="square", node="Pow"),
     P("abs", SIGNED, lambda m, x: m.abs(x), lambda m, g, x, o: g * m.sign(x), ref="abs"),
-    P("sign", ARITH, lambda m, x: m.sign(x), _zero, ref="sign"),
-    P("sgn", ARITH, lambda m, x: m.sign(x), _zero, ref="sign"),
+    P("sign", ARITH, lambda m, x: m.sign(x), _zero, ref=_sign),
+    P("sgn", ARITH, lambda m, x: m.sign(x), _zero, ref=_sign),
     P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False),
     P("lerp", FLOAT_ONLY, lambda m, x, y, w: m.where(m.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w)),
       lambda m, g, x, y, w, o: (g * (1 - w), g * w, g * (y - x)), args="input end weight",
@@ -147,7 +156,7 @@ ROWS = [
     P("log10", FLOAT, lambda m, x: m.log10(x), lambda m, g, x, o: g / (x * _LN10), ref="log10", domain=(0.05, 5.0)),
     P("log1p", FLOAT, lambda m, x: m.log1p(x), lambda m, g, x, o: g / (x + 1), ref="log1p", domain=(-0.9, 5.0)),
     P("sqrt", FLOAT, lambda m, x: m.sqrt(x), lambda m, g, x, o: g / (2 * o), ref="sqrt", domain=(0.05, 5.0)),
-    P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * (o * o * o), ref=lambda x: x**-0.5,
+    P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * (o * o * o), ref=lambda x: 1 / np.sqrt(x),
       domain=(0.05, 5.0)),
     P("logaddexp", FLOAT_ONLY, _logaddexp, lambda m, g, x, y, o: (g * m.exp(x - o), g * m.exp(y - o)), args=_XY,
       ref="logaddexp"),
@@ -225,7 +234,7 @@ ROWS = [
     P("gelu_erf", FLOAT_ONLY, lambda m, x: 0.5 * x * (1 + m.erf(x * _SQRT_HALF)),
       lambda m, g, x, o: g * (0.5 * (1 + m.erf(x * _SQRT_HALF)) + x * m.exp(-0.5 * x * x) * _INV_SQRT_2PI), node="Gelu",
       inplace=False, ref=lambda x: x * _ndtr(x), scope=INNER),
-    P("gelu_tanh", FLOAT_ONLY, lambda m, x: 0.5 * x * (1 + _gelu_tanh_inner(m, x)), _gelu_tanh_vjp, node="Gelu",
+    P("gelu_tanh", FLOAT_ONLY, lambda m, x: x * _gelu_tanh_share(m, x), _gelu_tanh_vjp, node="Gelu",
       inplace=False, ref=lambda x: 0.5 * x * (1 + np.tanh(_SQRT_2_PI * (x + 0.044715 * x**3))), scope=INNER),
     P("leaky_relu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, x * a),
       lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
@@ -247,7 +256,7 @@ ROWS = [
     P("hardsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(m.maximum(x + 3, 0), 6) / 6,
       lambda m, g, x, o: m.where((x > -3) & (x < 3), g / 6, 0), domain=(-5, 5), ref=lambda x: np.clip(x + 3, 0, 6) / 6,
       scope=FUNCTIONAL),
-    P("hardswish", FLOAT_ONLY, lambda m, x: x * m.minimum(m.maximum(x + 3, 0), 6) / 6, domain=(-5, 5),
+    P("hardswish", FLOAT_ONLY, lambda m, x: x * (m.minimum(m.maximum(x + 3, 0), 6) / 6), domain=(-5, 5),
       vjp=lambda m, g, x, o: m.where(x < -3, 0, m.where(x <= 3, g * (x / 3 + 0.5), g)),
       ref=lambda x: x * np.clip(x + 3, 0, 6) / 6, scope=FUNCTIONAL),
     P("softplus", FLOAT_ONLY, _softplus, params={"beta": 1.0, "threshold": 20.0}, inplace=False,
@@ -261,7 +270,7 @@ ROWS = [
       lambda m, g, x, o, a: m.where((x >= -a) & (x <= a), 0, g), params={"lambd": 0.5}, inplace=False,
       ref=lambda x, lambd: np.where(abs(x) <= lambd, 0, x)),
     P("threshold", ARITH, lambda m, x, t, v: m.where(x <= t, v, x), lambda m, g, x, o, t, v: m.where(x <= t, 0, g),
-      params={"threshold": 0.0, "value": 0.0}, ref=lambda x, threshold, value: np.where(x > threshold, x, value)),
+      params={"threshold": 0.0, "value": 0.0}, ref=lambda x, threshold, value: np.where(x <= threshold, value, x)),
     P("prelu_kernel", FLOAT_ONLY, lambda m, x, w: m.where(x > 0, x, x * w),
       lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)), args="input weight", inplace=False,
       ref=lambda x, w: np.where(x > 0, x, x * w), scope=INNER),
@@ -269,6 +278,9 @@ ROWS = [
       inplace=False, ref=lambda x: x / (1 + abs(x)), scope=FUNCTIONAL),
     P("tanhshrink", FLOAT, lambda m, x: x - m.tanh(x), lambda m, g, x, o: g * (m.tanh(x) * m.tanh(x)), inplace=False,
       ref=lambda x: x - np.tanh(x), scope=FUNCTIONAL),
+    P("gated", FLOAT_ONLY, lambda m, x, y: x * _sigmoid(m, y),
+      lambda m, g, x, y, o: (g * _sigmoid(m, y), g * x * _sigmoid(m, y) * _sigmoid(m, -y)), args="input gate",
+      node="Glu", inplace=False, ref=lambda x, y: x / (1 + np.exp(-y)), scope=INNER),
     # ---- losses before their reduction -----------------------------------------------------------------------
     P("squared_error", FLOAT_ONLY, lambda m, x, y: (x - y) * (x - y),
       lambda m, g, x, y, o: (g * (2 * (x - y)), g * (2 * (y - x))), args=_XT, node="MseLoss", inplace=False,
@@ -340,7 +352,7 @@ ROWS = [
     P("where", ARITH, lambda m, c, x, y: m.where(c, x, y),
       lambda m, g, c, x, y, o: (0, m.where(c, g, 0), m.where(c, 0, g)), args="condition input other", masks=(0,),
       ref="where", inplace=False),
-    P("clone", ARITH, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False),
+    P("clone", ARITH, lambda m, x: x, lambda m, g, x, o: g, ref=lambda x: x, inplace=False),
 ]  # fmt: skip
 
 

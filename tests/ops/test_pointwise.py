@@ -1,0 +1,596 @@
+"""Every row of the pointwise table against a reference that does not share its formula, on every device.
+
+A row's ``ref`` computes in float64 (integers in their own type); the result is rounded to the dtype and compared in
+units of its last place. One kernel costs a compile of about 100 ms on PoCL, so the cases share kernels: sizes, edges
+and offsets go through one kernel per row in float32, and the other dtypes take many rows in one kernel.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+
+import cltorch
+from cltorch import dtypes
+from cltorch.autograd import gradcheck, gradgradcheck
+from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
+from cltorch.functions import pointwise as functions
+from cltorch.ops.array import values
+from cltorch.ops.plan import specialise
+from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, REAL, SIGNED, Formula, run
+from cltorch.ops.table import ROWS
+
+ROW = {row.name: row for row in ROWS}
+NAMES = list(ROW)
+
+# places of the last digit by which float32 and float64 may differ from the rounded true value
+ULPS = 4
+LOOSE = {
+    # OpenCL C allows pow 16, hyperbolic functions 4 to 5, erf and erfc 16
+    "pow": 16, "sinh": 6, "cosh": 6, "tanh": 6, "erf": 16, "erfc": 16, "tan": 6,
+    # several functions one after the other
+    "silu": 8, "mish": 16, "sigmoid": 6, "logsigmoid": 8, "celu": 8, "selu": 8, "elu": 8, "softsign": 6, "hardswish": 6,
+    "rsqrt": 6, "lerp": 6, "addcmul": 6, "addcdiv": 6, "xlogy": 8,
+}  # fmt: skip
+# differences of nearly equal numbers: an error of this share of the operands' size is left, whatever remains
+CANCELS = {
+    "gelu_erf": 1e-6, "gelu_tanh": 1e-6, "tanhshrink": 5e-7, "add": 1e-6, "sub": 1e-6, "lerp": 5e-7, "addcmul": 1e-6,
+    "addcdiv": 1e-6, "logaddexp": 5e-7, "squared_error": 1e-6, "absolute_error": 3e-7, "smooth_l1_error": 1e-6,
+    "huber_error": 1e-6, "binary_cross_entropy_error": 1e-6, "logits_error": 1e-6, "weighted_logits_error": 3e-6,
+    "divergence": 2e-6, "log_divergence": 2e-6, "soft_margin_error": 1e-6, "celu": 0, "hardswish": 3e-7, "frac": 3e-7,
+    "mish": 3e-7,
+}  # fmt: skip
+EDGES = [
+    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -1.5, -2.5, 2.0, -3.0, 7.0, 1e-3, -1e-3, 20.5, -20.5, 90.0, -90.0, 1e5,
+    -1e5, 3e4, math.inf, -math.inf, math.nan,
+]  # fmt: skip
+# rows whose value at an edge depends on the order of their steps (overflow, infinity minus infinity): tame edges only
+TAME = {
+    "lerp",
+    "trunc_divide",
+    "gated",
+    "addcmul",
+    "addcdiv",
+    "weighted_logits_error",
+    "logits_error",
+    "log_divergence",
+    "hardswish",
+    "add",
+    "sub",
+}
+# rows that are defined on a part of the line only
+INSIDE = {"binary_cross_entropy_error", "divergence", "log_divergence"}
+UNDERFLOW = {"sigmoid": 1e-38, "silu": 1e-36, "gated": 1e-33}  # exp(90) is infinite in float32 already
+INTEGERS = ("bool", "uint8", "int8", "int16", "int32", "int64")
+EXTREMES = {"float32": (3.4028235e38, 1.1754944e-38, 1e-45), "float64": (1.7976931348623157e308, 2.3e-308, 5e-324)}
+
+
+def numpy_of(name: str) -> np.dtype:
+    return np.dtype("float32" if name in ("bfloat16", "float16") else name)
+
+
+def reference(row, operands, params, masks=()):
+    """Return the true values: the row's reference in float64, or in the integer type of its operands."""
+    ref = row.ref
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in operands]
+    with np.errstate(all="ignore"):
+        if not isinstance(ref, str):
+            return np.asarray(ref(*wide, **params))
+        ref = getattr(scipy.special, ref[6:]) if ref.startswith("scipy.") else getattr(np, ref)
+        if row.name in ("add", "sub"):
+            wide[1] = wide[1] * params["alpha"]
+        return np.asarray(ref(*wide))
+
+
+def rounded(x: np.ndarray, t: str) -> np.ndarray:
+    """Return float64 values as a dtype holds them, in NumPy's widest type."""
+    with np.errstate(all="ignore"):
+        if t == "bfloat16":
+            return bfloat16_to_float(float_to_bfloat16(x.astype(np.float32))).astype(np.float64)
+        return x.astype(t).astype(np.float64)
+
+
+def spacing(x: np.ndarray, t: str) -> np.ndarray:
+    eps, tiny = {
+        "float16": (2.0**-10, 2.0**-14), "bfloat16": (2.0**-7, 2.0**-126), "float32": (2.0**-23, 2.0**-126),
+        "float64": (2.0**-52, 2.0**-1022),
+    }[t]  # fmt: skip
+    with np.errstate(all="ignore"):
+        return np.maximum(2.0 ** np.floor(np.log2(np.abs(x))), tiny) * eps
+
+
+def check(row, got, operands, params, t: str) -> None:
+    """Assert that results are within the row's tolerance of the reference."""
+    want = reference(row, operands, params)
+    assert got.shape == want.shape
+    if want.dtype.kind != "f" or t in INTEGERS:
+        np.testing.assert_array_equal(got, want.astype(got.dtype))
+        return
+    true, want = want, rounded(want, t)
+    got = got.astype(np.float64)
+    ulps = LOOSE.get(row.name, ULPS) if t in ("float32", "float64") else 1.5
+    with np.errstate(all="ignore"):
+        size = np.max([np.where(np.isfinite(x), np.abs(x), 0) for x in np.broadcast_arrays(*operands)], axis=0)
+        share = CANCELS.get(row.name, 0) * (2.0**-29 if t == "float64" else 1)
+        slack = ulps * spacing(want, t) + share * np.maximum(size, 1) + UNDERFLOW.get(row.name, 0)
+        good = (got == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(got - true) <= slack)
+    bad = np.nonzero(~good.reshape(-1))[0]
+    shown = [
+        ([float(x.reshape(-1)[i]) for x in np.broadcast_arrays(*operands)], got.flat[i], want.flat[i]) for i in bad
+    ]
+    assert not len(bad), f"{row.name} in {t}: (operands, result, reference) {shown[:5]} and {len(bad)} in all"
+
+
+def draw(row, count: int, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    low, high = row.domain
+    operands = [rng.uniform(low, high, count) for _ in range(row.arity)]
+    return [x > (low + high) / 2 if i in row.masks else x for i, x in enumerate(operands)]
+
+
+def with_edges(row, t: str) -> list[np.ndarray]:
+    """Return operands of the row's domain mixed with every edge (every pair of edges for two operands)."""
+    special = np.array([*EDGES, *EXTREMES[t], *(-x for x in EXTREMES[t])])
+    if row.name in TAME:
+        special = np.array([x for x in EDGES if x == 0 or 0.5 <= abs(x) < 100])
+    if row.name in INSIDE:
+        special = np.linspace(*row.domain, 20)
+    plain = draw(row, 257)
+    if row.arity == 1:
+        edges = [special]
+    elif row.arity == 2:
+        edges = [x.reshape(-1) for x in np.meshgrid(special, special)]
+    else:
+        rng = np.random.default_rng(1)
+        edges = [rng.choice(special, 400) for _ in range(row.arity)]
+    joined = [
+        np.concatenate([p, e > 0 if i in row.masks else e]) for i, (p, e) in enumerate(zip(plain, edges, strict=True))
+    ]
+    order = np.random.default_rng(2).permutation(joined[0].size)
+    return [x[order] if i in row.masks else x[order].astype(t) for i, x in enumerate(joined)]
+
+
+def tensors(operands, t: str, device: str, masks=()):
+    return [
+        cltorch.tensor(x, dtype=cltorch.bool if i in masks else getattr(cltorch, t), device=device)
+        for i, x in enumerate(operands)
+    ]
+
+
+def numbers(x) -> np.ndarray:
+    return values(x.detach())
+
+
+def public(name: str):
+    return getattr(functions, name)
+
+
+def arguments(row) -> dict[str, float]:
+    """Return parameters other than the defaults, where there are any."""
+    return {
+        k: {"alpha": 1.5, "value": 0.5, "threshold": 0.25, "beta": 2.0, "lambd": 0.75}.get(k, v)
+        for k, v in row.params.items()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if ROW[n].rule is not BITWISE])
+def test_row_agrees_with_its_reference_in_float32(device, name):
+    row = ROW[name]
+    params = arguments(row)
+    operands = with_edges(row, "float32")
+    f = public(name)
+    for count in (operands[0].size, 0, 1, 15, 16, 17):
+        part = [x[:count] for x in operands]
+        check(row, numbers(f(*tensors(part, "float32", device, row.masks), **params)), part, params, "float32")
+    # from a later place of the storage on, and into an existing tensor
+    whole = tensors(operands, "float32", device, row.masks)
+    part = [x[3:] for x in operands]
+    out = cltorch.empty(0, dtype=cltorch.bool if row.rule is COMPARE else cltorch.float32, device=device)
+    shifted = [x.narrow(0, 3, x.shape[0] - 3) for x in whole]
+    assert f(*shifted, **params, out=out) is out
+    check(row, numbers(out), part, params, "float32")
+    if row.inplace and 0 not in row.masks:
+        changed = whole[0].clone()
+        in_place = public(name + "_")
+        assert in_place(changed.narrow(0, 3, changed.shape[0] - 3), *shifted[1:], **params).shape == shifted[0].shape
+        got = numbers(changed)
+        np.testing.assert_array_equal(got[:3], operands[0][:3].astype(np.float32))
+        if row.rule is not COMPARE:
+            check(row, got[3:], part, params, "float32")
+    # not packed: a transposed operand, a column that is broadcast
+    shape = (6, 17)
+    mixed = draw(row, 102, seed=3)
+    first = mixed[0].reshape(17, 6).T
+    rest = [x[:6].reshape(6, 1) for x in mixed[1:]]
+    given = tensors([mixed[0].reshape(17, 6), *rest], "float32", device, row.masks)
+    got = numbers(f(given[0].transpose(0, 1), *given[1:], **params))
+    arrays = [a if a.dtype == bool else a.astype(np.float32) for a in (first, *rest)]
+    check(row, got, [np.broadcast_to(a, shape) for a in arrays], params, "float32")
+    # no dimensions
+    single = [np.asarray(x[5]) for x in mixed]
+    got = f(*tensors(single, "float32", device, row.masks), **params)
+    assert got.shape == ()
+    check(row, numbers(got), [a if a.dtype == bool else a.astype(np.float32) for a in single], params, "float32")
+
+
+# ---- other dtypes: many rows in one kernel ---------------------------------------------------------------------------
+def admitted(row, t: str) -> bool:
+    """Return whether the row's arithmetic runs in a dtype (a row of floats turns integers into float32 first)."""
+    if t in INTEGERS:
+        refused = row.rule in (SIGNED, REAL) if t == "bool" else t == "uint8" and row.name == "hardtanh"
+        return row.rule not in (FLOAT, FLOAT_ONLY) and not refused and row.scope != "inner"
+    return row.rule is not BITWISE
+
+
+def groups(t: str) -> list[tuple[str, int, int]]:
+    """Return (dtype, arity, part) for every kernel that the rows of a dtype are divided into."""
+    found = []
+    for arity in (1, 2, 3):
+        rows = [r for r in ROWS if r.arity == arity and admitted(r, t)]
+        found += [(t, arity, part) for part in range(-(-len(rows) // 12))]
+    return found
+
+
+def integers(row, t: str, count: int = 257) -> list[np.ndarray]:
+    rng = np.random.default_rng(4)
+    if t == "bool":
+        return [rng.random(count) > 0.5 for _ in range(row.arity)]
+    limits = np.iinfo(t)
+    operands = [rng.integers(max(limits.min, -100), min(limits.max, 100), count).astype(t) for _ in range(row.arity)]
+    operands[0][:6] = [limits.min, limits.max, 0, 1, limits.max - 1, limits.min + 1]
+    if "shift" in row.name:
+        operands[1] = rng.integers(0, limits.bits - 1, count).astype(t)
+    if row.name == "pow":
+        operands[1] = rng.integers(0, 120, count).astype(t)
+    if row.name in ("floor_divide", "trunc_divide", "remainder", "fmod"):
+        operands[1][operands[1] == 0] = 3
+        operands[1][:6] = np.array([2, -1, 3, -3, -1, 7]).astype(t)  # not least / -1, which NumPy cannot either
+    return [x > 0 if i in row.masks else x for i, x in enumerate(operands)]
+
+
+@pytest.mark.parametrize(
+    ("t", "arity", "part"), [g for t in ("float64", "float16", "bfloat16", *INTEGERS) for g in groups(t)]
+)
+def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity, part):
+    if t == "float64" and not fp64:
+        pytest.skip("the device has no float64")
+    rows = [r for r in ROWS if r.arity == arity and admitted(r, t)][12 * part : 12 * part + 12]
+    dtype = getattr(cltorch, t)
+    compute = dtypes.float32 if t in ("float16", "bfloat16") else dtype
+    arrays, operands, places, masks = [], [], [], []
+    for row in rows:
+        if t in INTEGERS:
+            given = integers(row, t)
+        elif t == "float64":
+            given = with_edges(row, t)
+        else:
+            given = [rounded(x, t).astype(np.float32) if x.dtype != bool else x for x in draw(row, 257)]
+        places.append(range(len(operands), len(operands) + arity))
+        masks += [len(operands) + i for i in row.masks]
+        arrays.append(given)
+        operands += tensors(given, t, device, row.masks)
+    longest = max(x.shape[0] for x in operands)
+    operands = [cltorch.tensor(np.resize(numbers(x), longest), dtype=x.dtype, device=device) for x in operands]
+    params = [{k: int(v) for k, v in row.params.items()} if t in INTEGERS else arguments(row) for row in rows]
+
+    def all_rows(m, *xs):
+        return tuple(
+            row.fwd(m, *(xs[i] for i in place), *p.values()) for row, place, p in zip(rows, places, params, strict=True)
+        )
+
+    outs = [dtypes.bool_ if row.rule is COMPARE else dtype for row in rows]
+    results = run(Formula("rows", all_rows, masks), compute, operands, (), outs, (longest,))
+    for row, given, p, out in zip(rows, arrays, params, results, strict=True):
+        want = [np.resize(x, longest) for x in given]
+        check(row, values(out), want, p, t)
+
+
+# ---- numbers as operands, other forms --------------------------------------------------------------------------------
+@pytest.mark.parametrize("t", ["float32", "int32"])
+def test_numbers_stand_in_each_place_of_every_row(device, t):
+    rows = [r for r in ROWS if r.arity == 2 and not r.masks and admitted(r, t)]
+    dtype = getattr(cltorch, t)
+    params = [{k: int(v) for k, v in row.params.items()} if t == "int32" else arguments(row) for row in rows]
+    for place in (0, 1):
+        given = {row.name: draw(row, 40) if t == "float32" else integers(row, t, 40) for row in rows}
+        single = {name: float(xs[place][7]) if t == "float32" else int(xs[place][7]) for name, xs in given.items()}
+
+        def all_rows(m, *xs, number_first=place == 0):
+            half = len(rows)
+            pairs = zip(rows, xs[:half], xs[half:], params, strict=True)
+            return tuple(r.fwd(m, *((n, x) if number_first else (x, n)), *p.values()) for r, x, n, p in pairs)
+
+        operands = [*tensors([given[r.name][1 - place] for r in rows], t, device), *single.values()]
+        outs = [dtypes.bool_ if r.rule is COMPARE else dtype for r in rows]
+        results = run(Formula(f"numbers{place}", all_rows), dtype, operands, (), outs, (40,))
+        for row, p, out in zip(rows, params, results, strict=True):
+            array = given[row.name][1 - place].astype(t)
+            number = np.full(40, single[row.name]).astype(t)
+            check(row, values(out), [number, array] if place == 0 else [array, number], p, t)
+
+
+NUMBERS = ["add", "sub", "mul", "div", "pow", "maximum", "lt", "remainder"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_functions_take_numbers_on_either_side(device, name):
+    row, f = ROW[name], public(name)
+    x = np.linspace(0.5, 3, 20).astype(np.float32)
+    tensor = cltorch.tensor(x, device=device)
+    for number in (2, 1.25, np.float32(1.25), np.int64(3)):
+        full = np.full(20, number, np.float32)
+        check(row, numbers(f(tensor, number)), [x, full], row.params, "float32")
+        check(row, numbers(f(number, tensor)), [full, x], row.params, "float32")
+    with pytest.raises(TypeError, match="must be Tensor, not str"):
+        f(tensor, "2")
+    with pytest.raises(TypeError, match="must be Tensor"):
+        f(2, 3)
+
+
+@pytest.mark.parametrize("t", ["uint8", "int16", "int64", "bool", "float16", "bfloat16"])
+def test_layouts_of_every_dtype(device, t):
+    """Two operands and a mask, packed, transposed, broadcast along rows and columns, with gaps, at an offset."""
+    dtype = getattr(cltorch, t)
+    rng = np.random.default_rng(5)
+
+    def make(*shape):
+        a = rng.integers(0, 2 if t == "bool" else 50, shape)
+        return a, cltorch.tensor(a, dtype=dtype, device=device)
+
+    (a, x), (b, y), (row, r), (column, c) = make(6, 20), make(6, 20), make(20), make(6, 1)
+    (flipped, f), (wide, w), (zero, z) = make(20, 6), make(6, 45), make()
+    cases = [
+        (a, x, b, y), (a, x, flipped.T, f.t()), (flipped.T, f.t(), a, x), (flipped.T, f.t(), flipped.T, f.t()),
+        (a, x, row, r), (row, r, a, x), (a, x, column, c), (column, c, row, r), (a, x, zero, z), (zero, z, zero, z),
+        (wide[:, 3:43:2], w[:, 3:43:2], a, x), (wide[:, 5:25], w[:, 5:25], column, c), (a[2:], x[2:], b[2:], y[2:]),
+        (a[1:2], x[1:2], b, y), (a[:0, :1], x[:0, :1], b[:1, :7], y[:1, :7]),
+    ]  # fmt: skip
+    # how elements are walked and how they are loaded are independent: all ways to walk for some of the loads
+    for p, q, s, u in cases if t in ("bool", "int16", "float16") else cases[1::4]:
+        want = np.maximum(p, s)
+        got = cltorch.maximum(q, u)
+        assert got.dtype is dtype
+        np.testing.assert_array_equal(numbers(got), want)
+        mask = np.broadcast_to(want > 20 if t != "bool" else want > 0, want.shape)
+        chosen = cltorch.where(cltorch.tensor(mask, device=device), q, u)
+        np.testing.assert_array_equal(numbers(chosen), np.where(mask, p, s))
+        np.testing.assert_array_equal(numbers(q == u), p == s)
+
+
+@pytest.mark.parametrize("t", ["float32", "float16", "bool"])
+def test_the_kernels_of_gpus_compute_the_same(cl_device, t):
+    """What GPUs run, on this device: work-items that stride over vectors, or over single elements by their strides."""
+    dtype, dev = getattr(cltorch, t), cltorch.device(cl_device)
+    rng = np.random.default_rng(6)
+    compute = dtypes.float32 if t == "float16" else dtype
+
+    def both(m, x, y, c):
+        return m.where(c, x, y), m.maximum(x, y)
+
+    formula = Formula("gpu_form", both, masks=[2])
+    a, b, c = (rng.integers(0, 2 if t == "bool" else 60, (37, 50)) for _ in range(3))
+    arrays = {"x": a, "y": b, "c": c > 0}
+    x, y = (cltorch.tensor(arrays[k], dtype=dtype, device=dev) for k in "xy")
+    mask = cltorch.tensor(arrays["c"], device=dev)
+    triples = [(x, y, mask), (x[:1], y, mask[:, :1]), (x.t(), y.t(), mask.t()), (x[:, :1], y[:1], mask)]
+    triples += [(x[3:], y[3:], mask[3:]), (x[:, 1::2], y[:, 1::2], mask[:, 1::2]), (x[:1, :1], y[:, :3], mask[:1, :3])]
+    for ins in triples:
+        shape = cltorch.broadcast_shapes(*(i.shape for i in ins))
+        outs = [cltorch.empty(shape, dtype=dtype, device=dev) for _ in range(2)]
+        layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
+        kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind="gpu")
+        every = [*outs, *ins]
+        kernel.launch(size, group, (*lead, *(i.storage.buf for i in every), *(i.layout.offset for i in every)))
+        p, q, s = (numbers(i) for i in ins)
+        np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
+        np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
+
+
+def test_results_keep_the_order_of_dimensions(device):
+    x = cltorch.zeros(2, 3, 4, device=device).permute(2, 0, 1)
+    assert x.exp().stride() == (1, 12, 4)
+    assert (x + x).stride() == (1, 12, 4)
+    assert (x + cltorch.zeros(3, device=device)).stride() == (1, 12, 4)
+    assert (cltorch.zeros(3, device=device) + x).stride() == (1, 12, 4)
+    assert x[:, :, ::2].exp().stride() == (1, 8, 4)  # without the gap, in the same order
+    assert x[:, :1].expand(4, 2, 3).exp().stride() == (1, 4, 8)
+    rows = cltorch.zeros(4, 3, device=device)
+    assert (rows + rows.t().contiguous().t()).stride() == (3, 1)
+    assert cltorch.where(rows.t() > 0, rows.t(), 0).stride() == (1, 3)
+
+
+def test_integer_division_by_zero(device):
+    x, y = cltorch.tensor([5, -5, 0], device=device), cltorch.tensor([0, 2, 0], device=device)
+    for f in (cltorch.floor_divide, cltorch.remainder, cltorch.fmod, functions.trunc_divide):
+        if device == "cpu":
+            with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+                f(x, y)
+        else:  # a device is never asked in between: the result is 0, as an operation's docs say undefined
+            assert f(x, y).tolist()[0] == 0
+        assert f(x[:0], 0).tolist() == []
+    assert (x.float() // y.float()).tolist()[:2] == [math.inf, -3.0]
+    assert math.isnan((x.float() % 0)[0].item())
+
+
+@pytest.mark.parametrize("t", ["int8", "int32", "int64"])
+def test_the_least_integer_is_divided_by_minus_one_without_a_trap(device, t):
+    least = cltorch.iinfo(getattr(cltorch, t)).min
+    x = cltorch.tensor([least] * 19, dtype=getattr(cltorch, t), device=device)
+    assert (x // -1).tolist() == [least] * 19
+    assert (x % -1).tolist() == [0] * 19
+    assert cltorch.fmod(x, -1).tolist() == [0] * 19
+    assert cltorch.div(x, -1, rounding_mode="trunc").tolist() == [least] * 19
+
+
+def test_signs_of_quotients_and_remainders(device):
+    a, b = [7, -7, 7, -7], [3, 3, -3, -3]
+    for t in (cltorch.int32, cltorch.float32):
+        x, y = cltorch.tensor(a, dtype=t, device=device), cltorch.tensor(b, dtype=t, device=device)
+        assert (x // y).tolist() == [2, -3, -3, 2]
+        assert (x % y).tolist() == [1, 2, -2, -1]
+        assert cltorch.fmod(x, y).tolist() == [1, -1, 1, -1]
+        assert cltorch.div(x, y, rounding_mode="trunc").tolist() == [2, -2, -2, 2]
+    infinite = cltorch.tensor([3.0, -3.0], device=device) % math.inf
+    assert infinite.tolist() == [3.0, math.inf]
+
+
+def test_shifts_beyond_the_width(device):
+    x = cltorch.tensor([1, -8, 5], device=device)
+    count = cltorch.tensor([64, 70, -1], device=device)
+    assert (x << count).tolist() == [0, 0, 0]
+    assert (x >> count).tolist() == [0, -1, 0]
+    byte = cltorch.tensor([200, 1], dtype=cltorch.uint8, device=device)
+    assert (byte << 1).tolist() == [144, 2]
+    assert (byte >> 9).tolist() == [0, 0]
+    assert (byte << 8).tolist() == [0, 0]
+    assert (2 << cltorch.tensor([3], device=device)).tolist() == [16]
+
+
+def test_powers_of_integers(device):
+    x = cltorch.tensor([3, -1, 1, 2, 0, -2], device=device)
+    assert (x**100).tolist() == [
+        int(np.int64(3**100 % 2**64 - (2**64 if 3**100 % 2**64 >= 2**63 else 0))),
+        1,
+        1,
+        0,
+        0,
+        0,
+    ]
+    assert cltorch.pow(x, cltorch.tensor([-1, -3, -2, -1, 0, 3], device=device)).tolist() == [0, -1, 1, 0, 1, -8]
+    assert (x.to(cltorch.uint8)[:1] ** cltorch.tensor([200], dtype=cltorch.uint8, device=device)).item() == 3**200 % 256
+    with pytest.raises(RuntimeError, match="Integers to negative integer powers are not allowed"):
+        x**-1
+    assert (x**0.5).dtype is cltorch.float32
+
+
+def test_halves_are_rounded_to_even(device):
+    x = [0.5, 1.5, 2.5, -0.5, -1.5, 1e10, -math.inf]
+    assert cltorch.tensor(x, device=device).round().tolist() == [0.0, 2.0, 2.0, -0.0, -2.0, 1e10, -math.inf]
+    assert cltorch.tensor([7], device=device).round().tolist() == [7]
+    big = 2**53 + 1
+    for f in (cltorch.round, cltorch.floor, cltorch.ceil, cltorch.trunc):
+        assert f(cltorch.tensor([big], device=device)).item() == big
+    near = cltorch.round(cltorch.tensor([1.2349, 1250.0], device=device), decimals=3).tolist()
+    assert near == pytest.approx([1.235, 1250.0])
+    assert cltorch.round(cltorch.tensor([1249.0, 1251.0], device=device), decimals=-2).tolist() == [1200.0, 1300.0]
+
+
+def test_nan_wins_in_extremes_and_bounds(device):
+    nan = cltorch.tensor([math.nan, 1.0, math.nan], device=device)
+    other = cltorch.tensor([0.0, math.nan, math.nan], device=device)
+    for f in (cltorch.maximum, cltorch.minimum):
+        assert all(map(math.isnan, f(nan, other).tolist()))
+    assert cltorch.fmax(nan, other).tolist()[:2] == [0.0, 1.0]
+    assert cltorch.fmin(nan, other).tolist()[:2] == [0.0, 1.0]
+    assert math.isnan(cltorch.clamp(nan, 0, 2)[0].item()) and math.isnan(cltorch.relu(nan)[0].item())
+    assert math.isnan(cltorch.clamp(nan, min=math.nan)[1].item())
+    assert cltorch.clamp(cltorch.tensor([3.0], device=device), min=4, max=2).item() == 2.0
+    assert cltorch.sign(nan).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_small_and_large_angles_beside_each_other(device):
+    """A vector of lanes that mixes magnitudes must not lose the small ones."""
+    x = np.array([1e-30, 1e30, 1e-3, 3.0, 0.0, -0.0, 5e-3, -1e-10, 1e6, 1e-40, 2.0, 7e-3, 8e-3, 1e20, 1e-2, -1e-38] * 3)
+    x = x.astype(np.float32)
+    for f, ref in ((cltorch.sin, np.sin), (cltorch.cos, np.cos), (cltorch.tan, np.tan)):
+        got = numbers(f(cltorch.tensor(x, device=device)))
+        np.testing.assert_allclose(got, ref(x.astype(np.float64)), rtol=1e-6)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(ref(x.astype(np.float64))))
+
+
+def test_double_powers_and_remainders_beside_extreme_lanes(device, fp64):
+    if not fp64:
+        pytest.skip("the device has no float64")
+    x = np.array([0.5457488790192866, 1e308, -3.7, math.inf, 3.0, 5e-309, 0.2582744000775369, 2.0] * 3)
+    y = np.array([3.0, 1e-308, -1.1, 2.0, 0.0049, 0.28, -2.0, math.inf] * 3)
+    a, b = cltorch.tensor(x, device=device), cltorch.tensor(y, device=device)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(numbers(a**b), x**y, rtol=1e-14)
+        np.testing.assert_array_equal(numbers(cltorch.fmod(a, b)), np.fmod(x, y))
+
+
+def test_truth_values_count_as_numbers_only_where_pytorch_lets_them(device):
+    t = cltorch.tensor([True, False], device=device)
+    assert (t + t).dtype is cltorch.bool and (t + 1).tolist() == [2, 1] and (t * 2.5).tolist() == [2.5, 0.0]
+    with pytest.raises(RuntimeError, match="Subtraction, the `-` operator, with two bool tensors is not supported"):
+        t - t
+    with pytest.raises(RuntimeError, match="Subtraction, the `-` operator, with a bool tensor is not supported"):
+        t - 1
+    with pytest.raises(RuntimeError, match="Negation, the `-` operator, on a bool tensor is not supported"):
+        t.neg()
+    with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+        t // t
+    with pytest.raises(NotImplementedError, match="not implemented for 'Float'"):
+        t.float() & t
+    with pytest.raises(NotImplementedError, match="\"hypot\" not implemented for 'Long'"):
+        cltorch.hypot(t.long(), t.long())
+    assert cltorch.square(t).dtype is cltorch.int64
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+# operands must not sit where a derivative jumps
+KINKED = {"floor", "ceil", "trunc", "round", "frac", "sign", "sgn", "round_places", "remainder", "fmod", "heaviside"}
+DIFFERENTIABLE = [r.name for r in ROWS if r.vjp is not None]
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients_of_every_row(device, fp64, name):
+    if not fp64:
+        pytest.skip("the device has no float64")
+    row = ROW[name]
+    rng = np.random.default_rng(7)
+    low, high = row.domain
+    operands = [rng.uniform(low, high, (2, 2)) for _ in range(row.arity)]
+    if name in KINKED:
+        operands[0] = np.array([[0.3, 1.7], [2.2, -1.4]])
+        operands[1:] = [np.array([[1.1, 0.9], [-0.8, 2.3]])] * (row.arity - 1)
+    if row.arity > 1 and name not in KINKED:
+        operands[-1] = operands[-1][:1]  # one operand is broadcast
+    given = [
+        cltorch.tensor(x > 0 if i in row.masks else x, device=device, requires_grad=i not in row.masks)
+        for i, x in enumerate(operands)
+    ]
+    params = arguments(row)
+    f = public(name)
+    assert gradcheck(lambda *xs: f(*xs, **params), given)
+    assert gradgradcheck(lambda *xs: f(*xs, **params), given)
+
+
+def test_rows_with_one_gradient_needed_of_several(device):
+    x = cltorch.tensor([1.0, 2.0], device=device, requires_grad=True)
+    y = cltorch.tensor([3.0, 4.0], device=device)
+    for f, want in ((cltorch.mul, [3.0, 4.0]), (cltorch.div, [1 / 3, 0.25]), (cltorch.atan2, [0.3, 0.2])):
+        (gx,) = cltorch.autograd.grad(f(x, y).sum(), x)
+        assert gx.tolist() == pytest.approx(want)
+    (gy,) = cltorch.autograd.grad(cltorch.div(y, x).sum(), x)
+    assert gy.tolist() == pytest.approx([-3.0, -1.0])
+    (g,) = cltorch.autograd.grad((x * x).sum(), x)
+    assert g.tolist() == [2.0, 4.0]
+
+
+def test_gradients_of_equal_operands_are_shared_and_bounds_take_theirs(device):
+    x = cltorch.tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
+    y = cltorch.tensor([1.0, 3.0, 2.0], device=device, requires_grad=True)
+    gx, gy = cltorch.autograd.grad(cltorch.maximum(x, y).sum(), (x, y))
+    assert gx.tolist() == [0.5, 0.0, 1.0] and gy.tolist() == [0.5, 1.0, 0.0]
+    (g,) = cltorch.autograd.grad(cltorch.clamp(x, 1, 2).sum(), x)
+    assert g.tolist() == [1.0, 1.0, 0.0]
+    (g,) = cltorch.autograd.grad(cltorch.relu(x - 1).sum(), x)
+    assert g.tolist() == [0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("t", ["float16", "bfloat16"])
+def test_gradients_have_the_dtype_of_their_operand(device, t):
+    dtype = getattr(cltorch, t)
+    x = cltorch.tensor([1.0, 2.0, -3.0], dtype=dtype, device=device, requires_grad=True)
+    w = cltorch.tensor([0.5, 0.25, 2.0], device=device, requires_grad=True)
+    out = (x * w).sigmoid()
+    assert out.dtype is cltorch.float32
+    out.sum().backward()
+    assert x.grad.dtype is dtype and w.grad.dtype is cltorch.float32
+    s = 1 / (1 + np.exp(-np.array([0.5, 0.5, -6.0])))
+    np.testing.assert_allclose(numbers(x.grad), s * (1 - s) * [0.5, 0.25, 2.0], rtol=1e-2)
+    np.testing.assert_allclose(numbers(w.grad), s * (1 - s) * [1.0, 2.0, -3.0], rtol=1e-5)
