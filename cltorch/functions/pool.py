@@ -1,3 +1,401 @@
-"""TODO."""
+"""Pooling: the largest or the average of windows, given by their size and step or by how many there shall be.
 
-__all__: list[str] = []
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#pooling-functions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from cltorch.autograd.record import apply
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.ops import pool as ops
+from cltorch.ops.pool_windows import Windows, output_size
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "avg_pool_spread",
+    "avg_pool_windows",
+    "functional_adaptive_max_pool1d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "max_pool_pick",
+    "max_pool_spread",
+]
+
+_MAX = {1: ops.MaxPool2d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
+_AVG = {1: ops.AvgPool2d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
+_ADAPTIVE_MAX = {1: ops.AdaptiveMaxPool2d, 2: ops.AdaptiveMaxPool2d, 3: ops.AdaptiveMaxPool3d}
+_ADAPTIVE_AVG = {1: ops.AdaptiveAvgPool2d, 2: ops.AdaptiveAvgPool2d, 3: ops.AdaptiveAvgPool3d}
+_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
+
+
+# ---- what derivatives are composed of --------------------------------------------------------------------------
+def max_pool_spread(g: Any, index: Any, windows: Windows) -> Any:
+    """Add each element of a pooling's gradient to the input that an index names."""
+    return apply(ops.MaxPoolSpread, g, index, windows)
+
+
+def max_pool_pick(x: Any, index: Any, windows: Windows) -> Any:
+    """Take for each window the input that an index names."""
+    return apply(ops.MaxPoolPick, x, index, windows)
+
+
+def avg_pool_windows(x: Any, windows: Windows, include_pad: bool, override: int) -> Any:
+    """Average the windows of a geometry that is known already."""
+    return apply(_AVG[windows.ndim], x, windows, include_pad, override)
+
+
+def avg_pool_spread(g: Any, windows: Windows, include_pad: bool, override: int) -> Any:
+    """Share out each element of an average's gradient to the inputs of its window."""
+    return apply(ops.AvgPoolSpread, g, windows, include_pad, override)
+
+
+# ---- reading of arguments ----------------------------------------------------------------------------------------
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _ints(name: str, argument: str, value: Any, n: int) -> tuple[int, ...]:
+    """Return an argument of n integers, which one integer may stand for."""
+    if isinstance(value, (tuple, list)):
+        if len(value) == n:
+            return tuple(read_int(name, argument, 2, v) for v in value)
+        if len(value) == 1:
+            return (read_int(name, argument, 2, value[0]),) * n
+        if n == 1:
+            raise RuntimeError(
+                f"{name}() {argument} must be an int, list of ints or tuple of ints of size 1 but got size {len(value)}"
+            )
+        omitted = "be omitted, " if argument == "stride" else "be "
+        raise RuntimeError(f"{name}: {argument} must either {omitted}a single int, or a tuple of {_WORDS[n]}")
+    return (read_int(name, argument, 2, value),) * n
+
+
+@lru_cache(maxsize=4096)
+def _windows(
+    name: str, n: int, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Windows:
+    """Return the windows of a pooling of (channels, *sizes); raise RuntimeError where there can be none."""
+    k = _ints(name, "kernel_size", kernel, n)
+    s = k if stride is None or stride == () else _ints(name, "stride", stride, n)
+    p, d = _ints(name, "padding", padding, n), _ints(name, "dilation", dilation, n)
+    letters = "DHW"[3 - n :]
+    if any(v == 0 for v in s):
+        raise RuntimeError("stride should not be zero")
+    for what, values in (("kernel size", k), ("stride", s), ("dilation", d)):
+        if any(v <= 0 for v in values):
+            given = " ".join(f"{what.split()[0]}{c}: {v}" for c, v in zip(letters, values, strict=True))
+            raise RuntimeError(f"{what} should be greater than zero, but got {given}")
+    for pad, size, step in zip(p, k, d, strict=True):
+        if pad < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {pad}")
+        if pad > ((size - 1) * step + 1) // 2:
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={size} and "
+                f"dilation={step}"
+            )
+    out = [output_size(*of, bool(ceil_mode)) for of in zip(shape[1:], k, s, p, d, strict=True)]
+    if min(out) < 1:
+        x, y = ("x".join(map(str, (shape[0], *sizes))) for sizes in (shape[1:], out))
+        raise RuntimeError(f"Given input size: ({x}). Calculated output size: ({y}). Output size is too small")
+    return Windows(shape[1:], out, k, s, p, d)
+
+
+def _check(name: str, x: Any, n: int, refused: tuple[str, ...]) -> None:
+    """Raise for a rank, an empty dimension (other than the batch's) or a dtype that cannot be pooled."""
+    need_array(name, "input", 1, x)
+    shape = x.layout.shape
+    if len(shape) not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got:{list(shape)}: non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input"
+        )
+    if 0 in shape[-n - 1 :]:
+        raise RuntimeError(
+            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got:{list(shape)}"
+        )
+    if x.dtype.name in refused:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+
+
+_NO_MAX = ("bool",)
+_NO_AVG = ("bool", "uint8", "int8", "int16", "int32")
+_NO_ADAPTIVE = (*_NO_AVG, "int64")
+
+
+# ---- the largest -------------------------------------------------------------------------------------------------
+def _max_pool(
+    n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
+) -> Any:
+    name = f"max_pool{n}d"
+    _check(name, x, n, _NO_MAX)
+    w = _windows(
+        name, n, tuple(x.layout.shape[-n - 1 :]), _hashable(kernel), _hashable(stride), _hashable(padding),
+        _hashable(dilation), ceil_mode,
+    )  # fmt: skip
+    return apply(_MAX[n], x, w, bool(indices))
+
+
+def max_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element of each window of (N, C, L) or (C, L); NaN counts as larger than any number.
+
+    With ``return_indices`` the places of the largest elements come too, int64, the first of equal ones.
+    Raises RuntimeError for windows that do not fit the input.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool1d.html
+
+    >>> import cltorch as torch
+    >>> torch.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[3., 2.]])
+    """
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element of each window of (N, C, H, W) or (C, H, W).
+
+    With ``return_indices`` the places within the plane come too, int64, row by row, the first of equal ones.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.max_pool2d(torch.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
+    """
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool1d_with_indices(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> tuple[Any, Any]:
+    """Return the largest element of each window of a line, and its place."""
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> tuple[Any, Any]:
+    """Return the largest element of each window of a plane, and its place."""
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool3d_with_indices(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> tuple[Any, Any]:
+    """Return the largest element of each window of a volume, and its place."""
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+# ---- averages ----------------------------------------------------------------------------------------------------
+def _avg_pool(
+    n: int, x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include_pad: bool, override: Any
+) -> Any:
+    name = f"avg_pool{n}d"
+    _check(name, x, n, _NO_AVG)
+    if override is not None and override == 0:
+        raise RuntimeError("divisor must be not zero")
+    w = _windows(
+        name, n, tuple(x.layout.shape[-n - 1 :]), _hashable(kernel), _hashable(stride), _hashable(padding), 1, ceil_mode
+    )
+    return apply(_AVG[n], x, w, bool(include_pad), 0 if override is None else int(override))
+
+
+def avg_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """Return the average of each window of (N, C, L) or (C, L).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool1d.html
+
+    >>> import cltorch as torch
+    >>> torch.avg_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+    """
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Return the average of each window of (N, C, H, W) or (C, H, W).
+
+    Zeros of the padding count as elements unless ``count_include_pad`` is False; ``divisor_override`` divides instead
+    of any count. Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool2d.html
+    """
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool3d.html
+    """
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+# ---- as many windows as are wanted -------------------------------------------------------------------------------
+@lru_cache(maxsize=4096)
+def _adaptive(name: str, n: int, sizes: tuple[int, ...], output_size: Any) -> Windows:
+    wanted: Sequence[Any] = output_size if isinstance(output_size, tuple) else (output_size,) * n
+    if len(wanted) != n:
+        raise RuntimeError(
+            f"{name}: output_size must be {n}"
+            if n > 1
+            else f"{name}() argument 'output_size' should contain one int (got {len(wanted)})"
+        )
+    out = [size if o is None else read_int(name, "output_size", 2, o) for o, size in zip(wanted, sizes, strict=True)]
+    if min(out) < 0:
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{', '.join(map(str, out))}}}"
+        )
+    return Windows(sizes, out)
+
+
+def _check_adaptive(name: str, x: Any, n: int, first: int) -> None:
+    need_array(name, "input", 1, x)
+    shape = x.layout.shape
+    if len(shape) not in (n + 1, n + 2):
+        raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
+    for d in range(max(first, len(shape) - n - 1), len(shape)):
+        if shape[d] == 0:
+            raise RuntimeError(
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+                f"{list(shape)} with dimension {d} being empty"
+            )
+
+
+def _adaptive_max(n: int, x: Any, output_size: Any, indices: bool) -> Any:
+    name = f"adaptive_max_pool{n}d"
+    _check_adaptive(name, x, n, 0)
+    if x.dtype.name in _NO_ADAPTIVE:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+    w = _adaptive(name, n, tuple(x.layout.shape[-n:]), _hashable(output_size))
+    return apply(_ADAPTIVE_MAX[n], x, w, bool(indices))
+
+
+def _adaptive_avg(n: int, x: Any, output_size: Any) -> Any:
+    name = f"adaptive_avg_pool{n}d"
+    need_array(name, "input", 1, x)
+    _check_adaptive(name, x, n, x.layout.ndim - n)
+    w = _adaptive(name, n, tuple(x.layout.shape[-n:]), _hashable(output_size))
+    if x.dtype.name in _NO_ADAPTIVE:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+    return apply(_ADAPTIVE_AVG[n], x, w, False, 0)
+
+
+def adaptive_max_pool1d(input: Any, output_size: Any) -> tuple[Any, Any]:
+    """Return the largest elements of ``output_size`` windows that share a line evenly, and their places.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
+    """
+    return _adaptive_max(1, input, output_size, True)
+
+
+def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return the largest elements of ``output_size`` windows of a line, with their places only if asked for."""
+    return _adaptive_max(1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
+    """
+    return _adaptive_max(2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size."""
+    return _adaptive_max(3, input, output_size, return_indices)
+
+
+def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+    """Return the averages of ``output_size`` windows that share a line evenly.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool1d.html
+
+    >>> import cltorch as torch
+    >>> torch.adaptive_avg_pool1d(torch.tensor([[1.0, 2.0, 3.0]]), 2)
+    tensor([[1.5000, 2.5000]])
+    """
+    return _adaptive_avg(1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+    """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool2d.html
+    """
+    return _adaptive_avg(2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+    """Return the averages of windows that share a volume evenly; None keeps a dimension's size."""
+    return _adaptive_avg(3, input, output_size)
