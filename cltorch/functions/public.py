@@ -24,6 +24,9 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     set_data setitem_ slice_view softmin special_erf special_expit squeeze_ subtract_ sum_to_size swapaxes_ swapdims_
     t_ take_front to to_copy transpose_ true_divide_ unfold uniform_ unsqueeze_ vector_norm view view_as wrap_dim
     write_out cumprod_ cumsum_ recurrence repeat running_sum scatter_back shifted tril_ triu_
+    adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d avg_pool2d avg_pool3d
+    avg_pool_spread avg_pool_windows functional_adaptive_max_pool1d max_pool2d_with_indices max_pool3d_with_indices
+    max_pool_pick max_pool_spread
     """.split()
 )
 
