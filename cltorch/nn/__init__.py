@@ -1,7 +1,21 @@
-"""Neural networks: torch.nn."""
+"""Neural networks: torch.nn.
 
-from cltorch.nn import init
-from cltorch.nn.modules.container import Container, ModuleDict, ModuleList, Sequential
-from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.parameter_containers import ParameterDict, ParameterList
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
+
+from cltorch.nn import functional, init, modules, parameter, utils
+from cltorch.nn.modules import *  # noqa: F403  # every layer, which ``modules`` lists by name
 from cltorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+__all__ = [
+    *modules.__all__,
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "functional",
+    "init",
+    "modules",
+    "parameter",
+    "utils",
+]

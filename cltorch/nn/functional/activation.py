@@ -1,0 +1,162 @@
+"""Activations, each one kernel forward and one backward.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#non-linear-activation-functions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import functions
+from cltorch.functions.activation import prelu, rrelu_
+from cltorch.functions.pointwise import (
+    celu_,
+    elu_,
+    hardshrink,
+    hardtanh_,
+    leaky_relu_,
+    logsigmoid,
+    relu_,
+    selu_,
+    sigmoid,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold_,
+)
+from cltorch.layout import wrap_dim
+
+__all__ = [
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu",
+    "selu_", "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+]  # fmt: skip
+
+gelu = functions.gelu  # the public one of ``aliases``, which chooses between two rows
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """Return max(x, 0) elementwise, in place if asked for.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return relu_(input) if inplace else functions.relu(input)
+
+
+def relu6(input: Any, inplace: bool = False) -> Any:
+    """Return min(max(x, 0), 6) elementwise.
+
+    A. Howard et al., MobileNets, 2017.
+    """
+    return functions.relu6_(input) if inplace else functions.relu6(input)
+
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+    """Return x where it is greater than ``threshold``, ``value`` elsewhere."""
+    return threshold_(input, threshold, value) if inplace else functions.threshold(input, threshold, value)
+
+
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    """Limit elements to [min_val, max_val]; raise ValueError for bounds in the wrong order."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return hardtanh_(input, min_val, max_val) if inplace else functions.hardtanh(input, min_val, max_val)
+
+
+def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+    """Return min(max(x + 3, 0), 6) / 6 elementwise.
+
+    M. Courbariaux et al., BinaryConnect, 2015.
+    """
+    return functions.hardsigmoid_(input) if inplace else functions.hardsigmoid(input)
+
+
+def hardswish(input: Any, inplace: bool = False) -> Any:
+    """Return x · hardsigmoid(x) elementwise.
+
+    A. Howard et al., Searching for MobileNetV3, 2019.
+    """
+    return functions.hardswish_(input) if inplace else functions.hardswish(input)
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    """Multiply negative elements by a slope.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.5000,  2.0000])
+    """
+    return leaky_relu_(input, negative_slope) if inplace else functions.leaky_relu(input, negative_slope)
+
+
+def rrelu(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Any:
+    """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle unless ``training``.
+
+    B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
+    """
+    return (rrelu_ if inplace else functions.rrelu)(input, lower, upper, training)
+
+
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """Return x where it is positive, alpha · (exp(x) - 1) elsewhere.
+
+    D. Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2015.
+    """
+    return elu_(input, alpha) if inplace else functions.elu(input, alpha)
+
+
+def selu(input: Any, inplace: bool = False) -> Any:
+    """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
+
+    G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    """
+    return selu_(input) if inplace else functions.selu(input)
+
+
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """Return x where it is positive, alpha · (exp(x / alpha) - 1) elsewhere.
+
+    J. Barron, Continuously Differentiable Exponential Linear Units, 2017.
+    """
+    return celu_(input, alpha) if inplace else functions.celu(input, alpha)
+
+
+def silu(input: Any, inplace: bool = False) -> Any:
+    """Return x · sigmoid(x) elementwise, also called swish.
+
+    S. Elfwing et al., Sigmoid-Weighted Linear Units, 2017.
+    """
+    return functions.silu_(input) if inplace else functions.silu(input)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """Return x · tanh(softplus(x)) elementwise.
+
+    D. Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019.
+    """
+    return functions.mish_(input) if inplace else functions.mish(input)
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """Multiply the first half along a dimension by the sigmoid of the second half.
+
+    Raises RuntimeError where the size is odd. Y. Dauphin et al., Language Modeling with Gated Convolutional Networks,
+    2016.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.glu(torch.tensor([2.0, 4.0, 0.0, 0.0]))
+    tensor([1., 2.])
+    """
+    if input.layout.ndim == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    d = wrap_dim(dim, input.layout.ndim)
+    n = input.layout.shape[d]
+    if n % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
+    return functions.gated(functions.narrow(input, d, 0, n // 2), functions.narrow(input, d, n // 2, n // 2))

@@ -1,0 +1,89 @@
+"""Tables of vectors looked up by index, and indices as vectors of zeros and a one.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#sparse-functions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes, functions
+from cltorch.autograd import no_grad
+
+__all__ = ["embedding", "one_hot"]
+
+
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
+    """Return the rows of ``weight`` (n, d) that ``input`` names: shape (*input, d).
+
+    ``padding_idx`` names a row that gets no gradient. With ``max_norm`` the rows that are looked up are first scaled
+    down, in place, to that ``norm_type``-norm. Raises NotImplementedError for sparse gradients.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding.html
+
+    >>> import cltorch as torch
+    >>> table = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    >>> torch.nn.functional.embedding(torch.tensor([1, 0]), table)
+    tensor([[2., 3.],
+            [0., 1.]])
+    """
+    count = weight.layout.shape[0]
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        if not -count <= padding_idx < count:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= count
+    if max_norm is not None:
+        _shorten(input, weight, max_norm, norm_type)
+    return functions.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
+
+
+@no_grad()
+def _shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that are looked up to at most ``max_norm``; all rows are measured, so nothing is read back."""
+    used = functions.zeros(weight.layout.shape[0], 1, dtype=dtypes.bool_, device=weight.device)
+    used.index_fill_(0, functions.reshape(input, (-1,)), True)
+    length = functions.vector_norm(weight, norm_type, 1, True)
+    too_long = functions.logical_and(used, functions.gt(length, max_norm))
+    # the small number is PyTorch's, against a division by zero
+    scale = functions.div(max_norm, functions.add(length, 1e-7))
+    functions.copy_(weight, functions.where(too_long, functions.mul(weight, scale), weight))
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+    """Return indices as vectors of ``num_classes`` zeros with a one at the index: shape (*tensor, num_classes).
+
+    Without ``num_classes`` it is one more than the largest index, which is read from the device, as is done to check
+    the indices. Raises RuntimeError for an index out of range, and for a tensor that is not int64.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.one_hot.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if tensor.dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if tensor.layout.numel == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
+    if num_classes == -1 or tensor.device.type == "cpu":
+        # as on PyTorch's accelerators, a device is not waited for where the number of classes is given
+        low, high = (int(x) for x in functions.aminmax(tensor))
+        if low < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if num_classes == -1:
+            num_classes = high + 1
+        elif high >= num_classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
+    classes = functions.arange(num_classes, device=tensor.device)
+    return functions.to(functions.eq(functions.unsqueeze(tensor, -1), classes), dtypes.int64)

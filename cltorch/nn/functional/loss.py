@@ -1,0 +1,325 @@
+"""Losses against values, probabilities and classes: a fused kernel per element, then the reduction.
+
+``reduction`` is "none" (the values), "mean" or "sum". ``size_average`` and ``reduce`` are what PyTorch had before it.
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#loss-functions
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from cltorch import functions
+from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.layout import broadcast_shapes
+from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
+
+def _warn_of_sizes(input: Any, target: Any) -> None:
+    if input.layout.shape != target.layout.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
+    if weight is None:
+        return reduced(each, reduction)
+    if weight.layout.shape != each.layout.shape:
+        raise ValueError("Weights and input must have the same size.")
+    each = functions.mul(each, weight)
+    if reduction == "mean" and mean_of_weights:
+        return functions.div(functions.sum(each), functions.sum(weight))
+    return reduced(each, reduction)
+
+
+def mse_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """Return the squared error; with ``weight`` the mean is the weighted one.
+
+    Warns where the sizes differ, raises ValueError for another reduction.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    _warn_of_sizes(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    return _weighted(functions.squared_error(input, target), weight, reduction, True)
+
+
+def l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """Return the absolute error; with ``weight`` the mean is the weighted one.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    _warn_of_sizes(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    return _weighted(functions.absolute_error(input, target), weight, reduction, True)
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
+
+    Raises RuntimeError for a negative beta. R. Girshick, Fast R-CNN, 2015.
+    """
+    _warn_of_sizes(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return reduced(functions.absolute_error(input, target), reduction)
+    return reduced(functions.smooth_l1_error(input, target, beta=beta), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere.
+
+    Raises RuntimeError for a delta that is not positive. P. Huber, Robust Estimation of a Location Parameter, 1964.
+    """
+    _warn_of_sizes(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    return _weighted(functions.huber_error(input, target, delta=delta), weight, reduction, False)
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the cross entropy of probabilities against targets in [0, 1]; logarithms are cut off at -100.
+
+    Raises ValueError where the sizes differ, RuntimeError where the dtypes do, and on the host where an input lies
+    outside [0, 1]; on a device the result is NaN then.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    check_reduction(reduction)
+    if target.layout.shape != input.layout.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if target.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Found dtype {SCALAR_NAMES[target.dtype.name]} but expected {SCALAR_NAMES[input.dtype.name]}"
+        )
+    each = functions.binary_cross_entropy_error(input, target)
+    if input.device.type == "cpu" and input.layout.numel:
+        low, high = functions.aminmax(input.detach())
+        if not (0 <= float(low) and float(high) <= 1):
+            raise RuntimeError("all elements of input should be between 0 and 1")
+    if weight is not None:
+        # a weight may be smaller than the input, never larger
+        each = functions.mul(each, functions.expand(weight, input.layout.shape))
+    return reduced(each, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """Return the cross entropy of sigmoid(input) against targets in [0, 1], without overflow.
+
+    ``pos_weight`` multiplies the part of the positive class and broadcasts. Raises ValueError where the sizes differ.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    check_reduction(reduction)
+    if target.layout.shape != input.layout.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if pos_weight is None:
+        each = functions.logits_error(input, target)
+    else:
+        each = functions.weighted_logits_error(input, target, pos_weight)
+    return reduced(each if weight is None else functions.mul(each, weight), reduction)
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    """Return the Kullback-Leibler divergence of log-probabilities from probabilities (or their logarithms).
+
+    ``reduction`` can be "batchmean" too: the sum divided by the size of the first dimension.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.kl_div(torch.tensor([[0.0]]), torch.tensor([[0.5]]), reduction="batchmean")
+    tensor(-0.3466)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    elif reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    if not (input.dtype.is_floating_point and target.dtype.is_floating_point):
+        raise RuntimeError("kl_div: Integral inputs not supported.")
+    each = (functions.log_divergence if log_target else functions.divergence)(input, target)
+    if reduction == "batchmean":
+        total = functions.sum(each)
+        return functions.div(total, input.layout.shape[0]) if input.layout.ndim else total
+    return reduced(each, reduction)
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
+
+    ``weight`` (C) weighs the classes, also in the mean; targets of ``ignore_index`` do not count.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.nll_loss(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
+    tensor(2.)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    return functions.nll_loss(input, target, weight, ignore_index, reduction)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Return the cross entropy of scores (N, C, …) against class indices (N, …) or class probabilities (N, C, …).
+
+    ``weight`` (C) weighs the classes, also in the mean; targets of ``ignore_index`` do not count.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([1]))
+    tensor(0.6931)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    return functions.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def poisson_nll_loss(
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the negative log-likelihood of Poisson counts: exp(input) - target · input.
+
+    Without ``log_input`` the input is the rate itself; ``full`` adds Stirling's approximation of log(target!).
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    check_reduction(reduction)
+    f = functions
+    if log_input:
+        each = f.sub(f.exp(input), f.mul(target, input))
+    else:
+        each = f.sub(input, f.mul(target, f.log(f.add(input, eps))))
+    if full:
+        stirling = f.add(f.sub(f.mul(target, f.log(target)), target), f.mul(f.log(f.mul(target, 2 * math.pi)), 0.5))
+        each = f.add(each, f.where(f.le(target, 1), 0.0, stirling))
+    return reduced(each, reduction)
+
+
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:
+    """Return the negative log-likelihood of a normal distribution: (log(var) + (input - target)² / var) / 2.
+
+    ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 there; it is at least
+    ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a negative
+    variance.
+    """
+    f = functions
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = f.full_like(input.detach(), var)
+    shape, given = tuple(input.layout.shape), tuple(var.layout.shape)
+    if given != shape and given == shape[:-1]:
+        var = f.unsqueeze(var, -1)
+    elif given != shape and (given[:-1] != shape[:-1] or given[-1:] != (1,)):
+        # the target may be the larger one of the two
+        if broadcast_shapes(shape, target.layout.shape) != given:
+            raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    if var.device.type == "cpu" and var.layout.numel and float(f.amin(var.detach())) < 0:
+        raise ValueError("var has negative entry/entries")
+    # the bound does not stop the gradient, as in PyTorch
+    safe = f.add(var, f.clamp_min(f.sub(eps, var.detach()), 0))
+    each = f.mul(f.add(f.log(safe), f.div(f.squared_error(input, target), safe)), 0.5)
+    if full:
+        each = f.add(each, 0.5 * math.log(2 * math.pi))
+    return reduced(each, reduction)

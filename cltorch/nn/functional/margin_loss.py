@@ -1,0 +1,216 @@
+"""Losses that ask for a margin: between pairs, triplets, classes.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#loss-functions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch import functions
+from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
+
+__all__ = [
+    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
+    "multilabel_soft_margin_loss", "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+]  # fmt: skip
+
+
+def hinge_embedding_loss(
+    input: Any,
+    target: Any,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return x where the target is 1 and max(margin - x, 0) where it is -1."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    f = functions
+    far = f.where(f.ne(target, 1), f.relu(f.sub(margin, input)), 0.0)
+    return reduced(f.add(far, f.where(f.ne(target, -1), input, 0.0)), reduction)
+
+
+def margin_ranking_loss(
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return max(margin - target · (x1 - x2), 0): the target is 1 where x1 should be the greater one, else -1.
+
+    Raises RuntimeError where the numbers of dimensions differ.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    if not input1.layout.ndim == input2.layout.ndim == target.layout.ndim:
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.shape}, input2: {input2.shape}, target: {target.shape} "
+        )
+    f = functions
+    return reduced(f.relu(f.add(f.mul(f.neg(target), f.sub(input1, input2)), margin)), reduction)
+
+
+def soft_margin_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return log(1 + exp(-target · x)) for targets of 1 or -1."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    return reduced(functions.soft_margin_error(input, target), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Any,
+    input2: Any,
+    target: Any,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1.
+
+    The inputs are (N, D) with a target of (N), or (D) with one of ().
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    f = functions
+    ndim = target.layout.ndim
+    if ndim > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if input1.layout.ndim != ndim + 1 or input2.layout.ndim != ndim + 1:
+        raise RuntimeError(
+            f"{ndim}D target tensor expects {ndim + 1}D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and {list(input2.shape)}."
+        )
+    # both lengths are kept from zero under one root, as PyTorch does
+    lengths = f.mul(f.add(_square(input1), 1e-12), f.add(_square(input2), 1e-12))
+    cosine = f.div(f.sum(f.mul(input1, input2), -1), f.sqrt(lengths))
+    near = f.where(f.eq(target, 1), f.sub(1.0, cosine), 0.0)
+    far = f.where(f.eq(target, -1), f.relu(f.sub(cosine, margin)), 0.0)
+    return reduced(f.add(near, far), reduction)
+
+
+def _square(x: Any) -> Any:
+    return functions.sum(functions.square(x), -1)
+
+
+def _triplet(anchor: Any, positive: Any, negative: Any, margin: float, swap: bool, distance: Callable[..., Any]) -> Any:
+    f = functions
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = f.minimum(far, distance(positive, negative))
+    return f.relu(f.add(f.sub(near, far), margin))
+
+
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return max(d(anchor, positive) - d(anchor, negative) + margin, 0) with the distance of the p-norm.
+
+    With ``swap`` the negative's distance is the smaller one of those from the anchor and from the positive.
+    V. Balntas et al., Learning local feature descriptors with triplets and shallow convolutional neural networks, 2016.
+
+    >>> import cltorch as torch
+    >>> a, p, n = torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2)
+    >>> torch.nn.functional.triplet_margin_loss(a, p, n, margin=2.0)
+    tensor(0.5858)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.layout.ndim == positive.layout.ndim == negative.layout.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.layout.ndim}D, positive {positive.layout.ndim}D, and negative {negative.layout.ndim}D "
+            "inputs"
+        )
+    each = _triplet(anchor, positive, negative, margin, swap, lambda a, b: functions.pairwise_distance(a, b, p, eps))
+    return reduced(each, reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """Do what ``triplet_margin_loss`` does with any distance, by default ``pairwise_distance``."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    check_reduction(reduction)
+    distance = functions.pairwise_distance if distance_function is None else distance_function
+    return reduced(_triplet(anchor, positive, negative, margin, swap, distance), reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    each = functions.logits_error(input, target)
+    if weight is not None:
+        each = functions.mul(each, weight)
+    return reduced(functions.mean(each, -1), reduction)
+
+
+def multi_margin_loss(
+    input: Any,
+    target: Any,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target.
+
+    The input is (N, C) with a target of (N), or (C) with one of (); ``p`` is 1 or 2.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    f = functions
+    classes = input.layout.shape[-1]
+    if weight is not None and tuple(weight.layout.shape) != (classes,):
+        raise ValueError("weight must be one-dimensional")
+    place = f.unsqueeze(target, -1)
+    each = f.relu(f.add(f.sub(input, f.gather(input, -1, place)), margin))
+    each = f.square(each) if p == 2 else each
+    if weight is not None:
+        each = f.mul(each, f.unsqueeze(f.take(weight, target), -1))
+    others = f.ne(f.arange(classes, device=input.device), place)
+    return reduced(f.div(f.sum(f.where(others, each, 0.0), -1), classes), reduction)

@@ -1,0 +1,39 @@
+"""How a loss's values become one: ``reduction``, and the arguments it replaced."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from cltorch import functions
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None, stacklevel: int = 3, warn: bool = True) -> str:
+    """Return what ``size_average`` and ``reduce`` mean as a reduction, and warn that they are deprecated."""
+    size_average = True if size_average is None else size_average
+    reduce = True if reduce is None else reduce
+    meaning = "none" if not reduce else "mean" if size_average else "sum"
+    if warn:
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{meaning}' instead.",
+            stacklevel=stacklevel + 1,
+        )
+    return meaning
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise ValueError for a reduction that there is not."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced(each: Any, reduction: str) -> Any:
+    """Return the values, their mean or their sum; raise ValueError for another reduction."""
+    if reduction == "mean":
+        return functions.mean(each)
+    if reduction == "sum":
+        return functions.sum(each)
+    check_reduction(reduction)
+    return each

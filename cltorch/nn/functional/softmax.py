@@ -1,0 +1,70 @@
+"""softmax and its kin, with PyTorch's rule for a dimension that was not named.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softmax.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from cltorch import functions
+
+__all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
+
+
+def _implicit(name: str, ndim: int, stacklevel: int) -> int:
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """Normalise exponentials along a dimension so that they sum to 1; ``dtype`` is cast to before.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.softmax(torch.zeros(1, 4), dim=1)
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
+    """
+    if dim is None:
+        dim = _implicit("softmax", input.layout.ndim, _stacklevel)
+    return functions.softmax(input, dim, dtype)
+
+
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """Return softmax of the negated input."""
+    if dim is None:
+        dim = _implicit("softmin", input.layout.ndim, _stacklevel)
+    return functions.softmax(functions.neg(input), dim, dtype)
+
+
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """Return the logarithm of softmax, computed without overflow.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.log_softmax(torch.tensor([0.0, 0.0]), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
+    if dim is None:
+        dim = _implicit("log_softmax", input.layout.ndim, _stacklevel)
+    return functions.log_softmax(input, dim, dtype)
+
+
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """Draw from a categorical distribution, differentiably: softmax of (logits + Gumbel noise) / tau.
+
+    With ``hard`` the result is one-hot and the gradient that of the soft one; ``eps`` has no effect.
+    C. Maddison et al., The Concrete Distribution, 2016; E. Jang et al., Categorical Reparameterization with
+    Gumbel-Softmax, 2016.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    noise = functions.neg(functions.log(functions.empty_like(logits.detach()).exponential_()))
+    soft = functions.softmax(functions.div(functions.add(logits, noise), tau), dim)
+    if not hard:
+        return soft
+    place = functions.argmax(soft, dim, keepdim=True)
+    one = functions.zeros_like(soft.detach()).scatter_(dim, place, 1.0)
+    return functions.add(functions.sub(one, soft.detach()), soft)

@@ -1,0 +1,107 @@
+"""Instance normalisation.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm2d.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from cltorch import functions
+from cltorch.nn import functional as F
+from cltorch.nn.modules.batchnorm import NormBase
+
+__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+
+
+class _InstanceNorm(NormBase):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Any) -> Any:
+        self._check_input_dim(input)
+        batched = input.layout.ndim == self._ranks[-1]
+        channels = input.layout.shape[1 if batched else 0]
+        if channels != self.num_features:
+            if self.affine:
+                raise ValueError(
+                    f"expected input's size at dim={1 if batched else 0} to match num_features ({self.num_features}), "
+                    f"but got: {channels}."
+                )
+            warnings.warn(
+                f"input's size at dim={1 if batched else 0} does not match num_features. You can silence this "
+                "warning by not passing in num_features, which is not used because affine=False",
+                stacklevel=3,
+            )
+        out = F.instance_norm(
+            input if batched else functions.unsqueeze(input, 0),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return out if batched else functions.squeeze(out, 0)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        if local_metadata.get("version") is None and not self.track_running_stats:
+            kept = [prefix + name for name in ("running_mean", "running_var") if prefix + name in state_dict]
+            if kept:
+                # that version tracked by default, which is what such a file most likely did unintended
+                error_msgs.append(
+                    f"Unexpected running stats buffer(s) {' and '.join(f'{k!r}' for k in kept)} for "
+                    f"{type(self).__name__} with track_running_stats=False. If state_dict is a checkpoint saved before "
+                    "0.4.0, this may be expected because InstanceNorm does not track running stats by default since "
+                    "0.4.0. Please remove these keys from state_dict, or create the module with "
+                    "track_running_stats=True."
+                )
+                for key in kept:
+                    state_dict.pop(key)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalise each channel of each sample of (N, C, L) or (C, L) over its positions.
+
+    y = (x - mean) / √(var + eps) · weight + bias; no weight, bias or running statistics unless asked for.
+    D. Ulyanov et al., Instance Normalization, 2016.
+    """
+
+    _ranks = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalise each channel of each sample of (N, C, H, W) or (C, H, W) over its positions."""
+
+    _ranks = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalise each channel of each sample of (N, C, D, H, W) or (C, D, H, W) over its positions."""
+
+    _ranks = (4, 5)

@@ -1,0 +1,166 @@
+"""Padding as modules.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html#padding-layers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.nn import functional as F
+from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.utils import _ntuple
+
+__all__ = [
+    "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
+    "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
+    "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
+]  # fmt: skip
+
+
+class _Pad(Module):
+    """Pad the last ``_dims`` dimensions by one number, or by (before, after) of each, the last one first."""
+
+    _dims = 1
+    _mode = "constant"
+    padding: Sequence[int]
+
+    def __init__(self, padding: Any) -> None:
+        super().__init__()
+        self.padding = _ntuple(2 * self._dims)(padding)
+
+    def forward(self, input: Any) -> Any:
+        return F.pad(input, self.padding, self._mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class ConstantPad1d(_Pad):
+    """Put a value before and after the last dimension.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
+    tensor([[9., 0., 0., 9.]])
+    """
+
+    value: float
+
+    def __init__(self, padding: Any, value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Any) -> Any:
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad2d(ConstantPad1d):
+    """Put a value before and after the last two dimensions."""
+
+    _dims = 2
+
+
+class ConstantPad3d(ConstantPad1d):
+    """Put a value before and after the last three dimensions."""
+
+    _dims = 3
+
+
+class ZeroPad1d(ConstantPad1d):
+    """Put zeros before and after the last dimension."""
+
+    def __init__(self, padding: Any) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class ZeroPad2d(ZeroPad1d):
+    """Put zeros before and after the last two dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ZeroPad2d((1, 1, 2, 0))(torch.randn(1, 1, 3, 3)).shape
+    torch.Size([1, 1, 5, 5])
+    """
+
+    _dims = 2
+
+
+class ZeroPad3d(ZeroPad1d):
+    """Put zeros before and after the last three dimensions."""
+
+    _dims = 3
+
+
+class ReflectionPad1d(_Pad):
+    """Pad the last dimension by its mirror image, the edge not repeated.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
+    tensor([[2., 1., 0., 1., 2., 1., 0.]])
+    """
+
+    _mode = "reflect"
+
+
+class ReflectionPad2d(ReflectionPad1d):
+    """Pad the last two dimensions by their mirror image, the edges not repeated."""
+
+    _dims = 2
+
+
+class ReflectionPad3d(ReflectionPad1d):
+    """Pad the last three dimensions by their mirror image, the edges not repeated."""
+
+    _dims = 3
+
+
+class ReplicationPad1d(_Pad):
+    """Pad the last dimension by repeating its first and last element.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 0., 0., 1., 1., 1.]])
+    """
+
+    _mode = "replicate"
+
+
+class ReplicationPad2d(ReplicationPad1d):
+    """Pad the last two dimensions by repeating their edges."""
+
+    _dims = 2
+
+
+class ReplicationPad3d(ReplicationPad1d):
+    """Pad the last three dimensions by repeating their edges."""
+
+    _dims = 3
+
+
+class CircularPad1d(_Pad):
+    """Pad the last dimension by elements from its other end.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CircularPad1d((1, 2))(torch.tensor([[0.0, 1.0, 2.0]]))
+    tensor([[2., 0., 1., 2., 0., 1.]])
+    """
+
+    _mode = "circular"
+
+
+class CircularPad2d(CircularPad1d):
+    """Pad the last two dimensions by elements from their other ends."""
+
+    _dims = 2
+
+
+class CircularPad3d(CircularPad1d):
+    """Pad the last three dimensions by elements from their other ends."""
+
+    _dims = 3

@@ -1,0 +1,125 @@
+"""Clipping of gradients by their common norm or by value, without waiting for the device.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm_.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from cltorch import functions
+from cltorch.autograd import no_grad
+from cltorch.ops.multi_tensor import update
+from cltorch.ops.pointwise import Formula
+from cltorch.tensor import Tensor
+
+_CLAMP = Formula("clip_grad_value", lambda m, g, bound: (m.minimum(m.maximum(g, -bound), bound),), params=1)
+
+
+def _listed(given: Any) -> list[Any]:
+    if isinstance(given, Tensor):
+        return [given]
+    found = list(given)
+    if not found and not isinstance(given, (list, tuple)):
+        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
+    return found
+
+
+def _gradients(parameters: Iterable[Any]) -> list[Any]:
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Any:
+    """Return the norm of the norms of tensors: that of all their elements as one vector.
+
+    ``foreach`` has no effect. ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
+    tensor(5.)
+    """
+    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    norm_type = float(norm_type)
+    if not found:
+        return functions.tensor(0.0)
+    first = found[0].device
+    norms = [functions.to(functions.vector_norm(t, norm_type), device=first) for t in found]
+    total = norms[0] if len(norms) == 1 else functions.vector_norm(functions.stack(norms), norm_type)
+    if error_if_nonfinite and not bool(functions.isfinite(total)):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
+            "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
+            "`error_if_nonfinite=False`"
+        )
+    return total
+
+
+@no_grad()
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
+    """Scale gradients in place by max_norm / total_norm where that is below 1; ``foreach`` has no effect."""
+    grads = _gradients(_listed(parameters))
+    if not grads:
+        return
+    # multiplied in any case: to ask whether it is needed would wait for the device
+    factor = functions.clamp_max(functions.div(float(max_norm), functions.add(total_norm, 1e-6)), 1.0)
+    for g in grads:
+        g.mul_(functions.to(factor, device=g.device))
+
+
+def clip_grad_norm_(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """Scale the gradients of parameters in place so that the norm of all together is at most ``max_norm``.
+
+    Returns the norm before. ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+
+    >>> import cltorch as torch
+    >>> p = torch.nn.Parameter(torch.zeros(2))
+    >>> p.grad = torch.tensor([3.0, 4.0])
+    >>> torch.nn.utils.clip_grad_norm_([p], 1.0), p.grad
+    (tensor(5.), tensor([0.6000, 0.8000]))
+    """
+    parameters = _listed(parameters)
+    total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite, foreach)
+    clip_grads_with_norm_(parameters, max_norm, total, foreach)
+    return total
+
+
+def clip_grad_norm(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """Do what ``clip_grad_norm_`` does, under a name that PyTorch has deprecated."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+
+
+def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
+    """Limit every element of the gradients to [-clip_value, clip_value], in place; ``foreach`` has no effect.
+
+    >>> import cltorch as torch
+    >>> p = torch.nn.Parameter(torch.zeros(2))
+    >>> p.grad = torch.tensor([3.0, -0.5])
+    >>> torch.nn.utils.clip_grad_value_([p], 1.0)
+    >>> p.grad
+    tensor([ 1.0000, -0.5000])
+    """
+    grads = _gradients([parameters] if isinstance(parameters, Tensor) else parameters)
+    if grads:
+        update(_CLAMP, [0], [[g] for g in grads], [float(clip_value)])
