@@ -1,3 +1,342 @@
-"""TODO."""
+"""Joining tensors: cat, stack and their kin, grids and combinations.
 
-__all__: list[str] = []
+Source: https://docs.pytorch.org/docs/2.13/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.dtypes import dtype, promote_types
+from cltorch.functions.arguments import need_array, read_int
+from cltorch.functions.create import zeros
+from cltorch.functions.index import index_select, nonzero
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.ranges import arange
+from cltorch.functions.shape import expand, reshape, unsqueeze
+from cltorch.layout import wrap_dim
+from cltorch.ops.array import Array
+from cltorch.ops.join import BlockDiag, Cat
+from cltorch.ops.pointwise import _TYPE_NAMES
+
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "cartesian_prod",
+    "cat",
+    "column_stack",
+    "combinations",
+    "concat",
+    "concatenate",
+    "dstack",
+    "hstack",
+    "meshgrid",
+    "row_stack",
+    "stack",
+    "vstack",
+]
+
+
+def _list(name: str, tensors: Any, empty: str | None = None) -> list[Any]:
+    """Return the tensors of a sequence; raise TypeError for anything else in it."""
+    if isinstance(tensors, Array) or not isinstance(tensors, Sequence):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
+    found = list(tensors)
+    for i, x in enumerate(found):
+        if not isinstance(x, Array):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+    if not found:
+        raise RuntimeError(empty or f"{name} expects a non-empty TensorList")
+    return found
+
+
+def _common(tensors: Sequence[Any]) -> dtype:
+    """Return the promoted dtype; raise RuntimeError where the devices differ."""
+    first = tensors[0]
+    t, dev = first.dtype, first.device
+    for x in tensors:
+        if x.dtype is not t:
+            t = promote_types(t, x.dtype)
+        if x.device is not dev:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {x.device}!"
+            )
+    return t
+
+
+def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
+    """Join tensors along a dimension that exists; all other sizes must agree.
+
+    Dtypes are promoted. One-dimensional tensors of size 0 are passed over, whatever the others' shapes, as in PyTorch.
+    Raises ValueError for an empty list, RuntimeError where sizes or devices do not agree.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cat.html
+
+    >>> import cltorch as torch
+    >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    if not isinstance(tensors, Array) and isinstance(tensors, Sequence) and not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    given = _list("cat", tensors)
+    t = _common(given)
+    for i, x in enumerate(given):
+        if x.layout.ndim == 0:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
+    kept = [x for x in given if x.layout.ndim != 1 or x.layout.numel] or given[:1]
+    first = kept[0].layout.shape
+    d = wrap_dim(dim, len(first))
+    for i, x in enumerate(given):
+        if x.layout.ndim == 1 and not x.layout.numel:
+            continue
+        shape = x.layout.shape
+        if len(shape) != len(first):
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+        if shape != first:
+            for k, (n, m) in enumerate(zip(first, shape, strict=True)):
+                if n != m and k != d:
+                    raise RuntimeError(
+                        f"Sizes of tensors must match except in dimension {d}. Expected size {n} but got size {m} for "
+                        f"tensor number {i} in the list."
+                    )
+    if out is not None and not dtypes.can_cast(t, out.dtype):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}")
+    result = apply(Cat, d, t, *kept)
+    return result if out is None else into_out("cat", out, result)
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
+    """Join tensors of one shape along a new dimension.
+
+    Raises RuntimeError for an empty list and where the shapes differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.stack.html
+
+    >>> import cltorch as torch
+    >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])], 1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    given = _list("stack", tensors)
+    first = given[0].layout.shape
+    d = wrap_dim(dim, len(first) + 1)
+    for i, x in enumerate(given):
+        if x.layout.shape != first:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
+                f"{list(x.layout.shape)} at entry {i}"
+            )
+    result = apply(Cat, d, _common(given), *(unsqueeze(x, d) for x in given))
+    return result if out is None else into_out("stack", out, result)
+
+
+def _each(name: str, change: Any, tensors: tuple[Any, ...]) -> Any:
+    """Apply a function to one tensor, to several, or to those of a list (a tuple is returned then)."""
+    if len(tensors) == 1 and not isinstance(tensors[0], Array):
+        return tuple(change(need_array(name, "tensors", 1, x)) for x in tensors[0])
+    found = tuple(change(need_array(name, "tensors", i + 1, x)) for i, x in enumerate(tensors))
+    return found[0] if len(found) == 1 else found
+
+
+def _at_least_1(x: Any) -> Any:
+    return reshape(x, (1,)) if x.layout.ndim == 0 else x
+
+
+def _at_least_2(x: Any) -> Any:
+    return unsqueeze(_at_least_1(x), 0) if x.layout.ndim < 2 else x
+
+
+def _at_least_3(x: Any) -> Any:
+    return unsqueeze(_at_least_2(x), -1) if x.layout.ndim < 3 else x
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Return 0-d tensors as vectors and the others as they are; several tensors give a tuple.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_1d.html
+    """
+    return _each("atleast_1d", _at_least_1, tensors)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Return tensors as views of at least two dimensions, new ones in front.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_2d.html
+    """
+    return _each("atleast_2d", _at_least_2, tensors)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Return tensors as views of at least three dimensions: (1, n, 1) for a vector, (m, n, 1) for a matrix.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_3d.html
+    """
+    return _each("atleast_3d", _at_least_3, tensors)
+
+
+def hstack(tensors: Any, *, out: Any = None) -> Any:
+    """Join side by side: along the second dimension, vectors along their first.
+
+    >>> import cltorch as torch
+    >>> torch.hstack([torch.tensor([1]), torch.tensor([2, 3])])
+    tensor([1, 2, 3])
+    """
+    given = [_at_least_1(x) for x in _list("hstack", tensors)]
+    return cat(given, 0 if given[0].layout.ndim == 1 else 1, out=out)
+
+
+def vstack(tensors: Any, *, out: Any = None) -> Any:
+    """Join one below the other: along the first dimension, vectors as rows.
+
+    >>> import cltorch as torch
+    >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return cat([_at_least_2(x) for x in _list("vstack", tensors)], 0, out=out)
+
+
+row_stack = vstack
+
+
+def dstack(tensors: Any, *, out: Any = None) -> Any:
+    """Join in depth: along the third dimension, after ``atleast_3d``."""
+    return cat([_at_least_3(x) for x in _list("dstack", tensors)], 2, out=out)
+
+
+def column_stack(tensors: Any, *, out: Any = None) -> Any:
+    """Join side by side, with vectors as columns.
+
+    >>> import cltorch as torch
+    >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    given = _list("column_stack", tensors)
+    return cat([reshape(x, (x.layout.numel, 1)) if x.layout.ndim < 2 else x for x in given], 1, out=out)
+
+
+def block_diag(*tensors: Any) -> Any:
+    """Put matrices on the diagonal of a matrix of zeros; vectors count as rows.
+
+    Raises RuntimeError for more than two dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.block_diag.html
+
+    >>> import cltorch as torch
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor([[3], [4]]))
+    tensor([[1, 2, 0],
+            [0, 0, 3],
+            [0, 0, 4]])
+    """
+    if len(tensors) == 1 and not isinstance(tensors[0], Array):
+        tensors = tuple(tensors[0])
+    if not tensors:
+        return zeros((1, 0))
+    given = _list("block_diag", tensors)
+    for i, x in enumerate(given):
+        if x.layout.ndim > 2:
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.layout.ndim} "
+                "dimensions"
+            )
+    return apply(BlockDiag, _common(given), *(_at_least_2(x) for x in given))
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
+    """Return the coordinates of a grid, one view for each of the given vectors.
+
+    Indexing "ij" (the default) has a dimension per vector in their order, "xy" exchanges the first two.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.meshgrid.html
+
+    >>> import cltorch as torch
+    >>> torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4]), indexing="ij")
+    (tensor([[1, 1],
+            [2, 2]]), tensor([[3, 4],
+            [3, 4]]))
+    """
+    if len(tensors) == 1 and not isinstance(tensors[0], Array):
+        tensors = tuple(tensors[0])
+    given = _list("meshgrid", tensors)
+    for x in given:
+        if x.layout.ndim > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x.layout.shape)}"
+            )
+        if x.dtype is not given[0].dtype:
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+        if x.device is not given[0].device:
+            raise RuntimeError("meshgrid expects all tensors to have the same device")
+    if indexing not in (None, "ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    order = list(range(len(given)))
+    if indexing == "xy" and len(given) > 1:
+        order[:2] = [1, 0]
+    shape = [given[i].layout.numel for i in order]
+    out = []
+    for i, x in enumerate(given):
+        line = [1] * len(given)
+        line[order.index(i)] = x.layout.numel
+        out.append(expand(reshape(x, line), shape))
+    return tuple(out)
+
+
+def cartesian_prod(*tensors: Any) -> Any:
+    """Return all tuples of one element from each vector, as rows.
+
+    >>> import cltorch as torch
+    >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([4, 5]))
+    tensor([[1, 4],
+            [1, 5],
+            [2, 4],
+            [2, 5]])
+    """
+    if len(tensors) == 1 and not isinstance(tensors[0], Array):
+        tensors = tuple(tensors[0])
+    given = _list("cartesian_prod", tensors)
+    for x in given:
+        if x.layout.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.layout.shape)}")
+    if len(given) == 1:
+        return given[0]
+    return stack([reshape(x, (-1,)) for x in meshgrid(*given, indexing="ij")], 1)
+
+
+def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    """Return the combinations of ``r`` elements of a vector, as rows in the order of ``itertools``.
+
+    >>> import cltorch as torch
+    >>> torch.combinations(torch.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    need_array("combinations", "input", 1, input)
+    r = read_int("combinations", "r", 2, r)
+    if input.layout.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.layout.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return zeros((0,), dtype=input.dtype, device=input.device)
+    n = input.layout.numel
+    if not math.comb(n + r - 1 if with_replacement else n, r):
+        return zeros((0, r), dtype=input.dtype, device=input.device)
+    if r == 1:
+        return reshape(input, (-1, 1))
+    places = arange(n, device=input.device)
+    grids = meshgrid(*[places] * r, indexing="ij")
+    rising = None
+    for a, b in zip(grids, grids[1:], strict=False):
+        step = a <= b if with_replacement else a < b
+        rising = step if rising is None else rising & step
+    chosen = nonzero(rising)
+    return reshape(index_select(input, 0, reshape(chosen, (-1,))), chosen.layout.shape)

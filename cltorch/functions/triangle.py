@@ -1,0 +1,141 @@
+"""Triangles and diagonals of matrices: tril, triu, diag, diag_embed, diagflat.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#other-operations
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply, inplace
+from cltorch.device import resolve
+from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
+from cltorch.functions.convert import contiguous_copy, scatter_into_layout
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import diagonal, reshape
+from cltorch.layout import Layout, wrap_dim
+from cltorch.ops import triangle as ops
+from cltorch.ops.pointwise import check_overlap
+
+__all__ = [
+    "diag", "diag_embed", "diagflat", "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices",
+]  # fmt: skip
+
+
+def _triangle(name: str, upper: bool) -> Any:
+    def f(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
+        need_array(name, "input", 1, input)
+        if input.layout.ndim < 2:
+            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        result = apply(ops.Triangle, input, read_int(name, "diagonal", 2, diagonal), upper)
+        return result if out is None else into_out(name, out, result)
+
+    f.__name__ = f.__qualname__ = name
+    side, other = ("upper", "below") if upper else ("lower", "above")
+    f.__doc__ = (
+        f"Return a copy of matrices with zeros outside their {side} triangle, i.e. {other} a diagonal.\n\n"
+        "``diagonal`` counts from the main one (0) to the right. Raises RuntimeError below two dimensions.\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+    )
+    return f
+
+
+def _triangle_(name: str, upper: bool) -> Any:
+    def f(input: Any, diagonal: int = 0) -> Any:
+        need_array(name, "input", 1, input)
+        if input.layout.ndim < 2:
+            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        k = read_int(name, "diagonal", 2, diagonal)
+        check_overlap(input, [])
+        return inplace(input, ops.TriangleInPlace, input, k, upper, write=lambda: ops.keep(input, None, k, upper))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"Do what ``{name[:-1]}`` does, in place."
+    return f
+
+
+tril, triu = _triangle("tril", False), _triangle("triu", True)
+tril_, triu_ = _triangle_("tril_", False), _triangle_("triu_", True)
+
+
+def _indices(name: str, upper: bool) -> Any:
+    def f(
+        row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Any:  # fmt: skip
+        check_layout(layout, pin_memory)
+        t = read_dtype(name, dtype, dtypes.int64)
+        for what, n in (("row", row), ("col", col)):
+            if n < 0:
+                raise RuntimeError(f"{what} must be non-negative, got{n}")
+        if t not in (dtypes.int64, dtypes.int32, dtypes.int16):
+            raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[t.name]}'")
+        return ops.indices(row, col, offset, upper, t, resolve(device))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = (
+        f"Return rows and columns of the {'upper' if upper else 'lower'} triangle of a matrix, [2, count].\n\n"
+        "Elements come row by row; ``offset`` names the diagonal. Raises RuntimeError for negative sizes.\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+    )
+    return f
+
+
+tril_indices, triu_indices = _indices("tril_indices", False), _indices("triu_indices", True)
+
+
+def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
+    """Return a matrix with a vector on a diagonal, or a copy of a matrix's diagonal.
+
+    Raises RuntimeError for anything but vectors and matrices.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.diag.html
+
+    >>> import cltorch as torch
+    >>> torch.diag(torch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    need_array("diag", "input", 1, input)
+    n = input.layout.ndim
+    if n not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
+    result = diag_embed(input, diagonal) if n == 1 else _diagonal_copy(input, diagonal)
+    return result if out is None else into_out("diag", out, result)
+
+
+def _diagonal_copy(input: Any, offset: int) -> Any:
+    return contiguous_copy(diagonal(input, offset))
+
+
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Return zeros with the last dimension of the input on a diagonal of two new dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.diag_embed.html
+
+    >>> import cltorch as torch
+    >>> torch.diag_embed(torch.tensor([[1, 2]]), 1).shape
+    torch.Size([1, 3, 3])
+    """
+    need_array("diag_embed", "input", 1, input)
+    n = input.layout.ndim + 1
+    a, b = wrap_dim(dim1, n), wrap_dim(dim2, n)
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    length = input.layout.shape[-1] + abs(offset)
+    shape = list(input.layout.shape[:-1])
+    for d in sorted((a, b)):
+        shape.insert(d, length)
+    base = Layout.of(shape)
+    return scatter_into_layout(input, base, base.diagonal(offset, a, b))
+
+
+def diagflat(input: Any, offset: int = 0) -> Any:
+    """Return a matrix with all elements of the input, in order, on a diagonal.
+
+    >>> import cltorch as torch
+    >>> torch.diagflat(torch.tensor([[1], [2]]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    return diag_embed(reshape(need_array("diagflat", "input", 1, input), (-1,)), offset)

@@ -1,0 +1,101 @@
+"""One element of every line by its rank or its number: the k-th smallest, the median, the mode."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, empty, from_host, host, host_compute, view
+from cltorch.ops.op import Op
+from cltorch.ops.reduce import kept_shape
+from cltorch.ops.softmax import lines
+from cltorch.ops.sort import from_bits, key_params, sort
+from cltorch.ops.strided import copy_into
+
+KTH, MEDIAN, NANMEDIAN, MODE = "kth", "median", "nanmedian", "mode"
+
+
+def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
+    """Return one element of every line along a dimension and its position, without that dimension.
+
+    KTH takes the element at place ``k`` (from 0) in ascending order; MEDIAN the lower one of two, or the first NaN;
+    NANMEDIAN the same without counting NaN; MODE the smallest of the most frequent, at its last position.
+    """
+    values, indices = sort(x, dim, False)
+    shape = kept_shape(x.layout.shape, (dim,), False)
+    if not x.layout.ndim:
+        return values, indices
+    n = x.layout.shape[dim]
+    if what == KTH or (what != MODE and not x.dtype.is_floating_point):
+        at = k if what == KTH else (n - 1) // 2
+        return _select(values, dim, at), _select(indices, dim, at)
+    if x.device.type == "cpu":
+        return _host(what, values, indices, dim)
+    picked, positions = empty(shape, x.dtype, x.device), empty(shape, dtypes.int64, x.device)
+    count = picked.layout.numel
+    if count:
+        context = x.device.context
+        kernel = context.kernel(
+            "sort_pick", f"ct_{what}", "llllbbbb", name=what, what=what, **key_params(x.dtype, False)
+        )
+        size, local, per_item = lines(context, count, n)
+        kernel.launch(
+            size, local,
+            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, values.storage.buf, indices.storage.buf,
+             picked.storage.buf, positions.storage.buf),
+        )  # fmt: skip
+    return picked, positions
+
+
+def _select(x: Any, dim: int, at: int) -> Any:
+    part = view(x, x.layout.select(dim, at))
+    out = empty(part.layout.shape, x.dtype, x.device)
+    copy_into(out, part)
+    return out
+
+
+def _host(what: str, values: Any, indices: Any, dim: int) -> tuple[Any, Any]:
+    a = np.moveaxis(host_compute(values), dim, -1)
+    n = a.shape[-1]
+    if what == MODE:
+        same = a[..., 1:] == a[..., :-1]
+        run = np.ones(a.shape, np.int64)
+        for i in range(1, n):
+            run[..., i] += np.where(same[..., i - 1], run[..., i - 1], 0)
+        chosen = run.argmax(-1)
+    else:
+        known = n - np.isnan(a).sum(-1)
+        median = np.where(known < n, known, (n - 1) // 2)
+        chosen = median if what == MEDIAN else np.maximum(known - 1, 0) // 2
+    place = np.expand_dims(chosen, -1)
+    bits = np.take_along_axis(np.moveaxis(host(values), dim, -1), place, -1)[..., 0]
+    found = np.take_along_axis(np.moveaxis(host(indices), dim, -1), place, -1)[..., 0]
+    return from_bits(bits, values), from_host(found, dtypes.int64, values.device)
+
+
+class Pick(Op):
+    """One element of every line and its position; the gradient goes to the position."""
+
+    name = "kthvalue"
+
+    @staticmethod
+    def forward(c: Any, x: Any, what: str, dim: int, k: int, keepdim: bool) -> Any:
+        values, indices = pick(what, x, dim, k)
+        c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
+        if keepdim:
+            lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
+            values, indices = (Array.new(found.storage, lay, found.dtype) for found in (values, indices))
+        c.save(indices)
+        c.non_differentiable(indices)
+        return values, indices
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
+        (indices,) = c.saved
+        if not c.keepdim and c.shape:
+            g, indices = m.unsqueeze(g, c.dim), m.unsqueeze(indices, c.dim)
+        return m.scatter_back(g, indices, c.dim, c.shape), None, None, None, None
