@@ -2,51 +2,26 @@
 
     python examples/fashion_mnist.py                    the full 60,000 images, on the OpenCL device if there is one
     python examples/fashion_mnist.py --device cpu       on the host
-    python examples/fashion_mnist.py --resume runs/fashion_mnist/checkpoint.pt --epochs 5
-    FRAMEWORK=torch python examples/fashion_mnist.py    this very script on PyTorch, to compare the two
+    python examples/fashion_mnist.py --epochs 5 --resume runs/fashion_mnist/checkpoint.pt
 
-Writes checkpoint.pt, curves.png and predictions.png to --out. Needs tqdm; matplotlib for the pictures.
+Writes checkpoint.pt, curves.png and predictions.png into the folder --out. Needs tqdm and matplotlib.
 """
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
-import cltorch.nn.functional as F
+import matplotlib.pyplot as plt
+from tqdm import tqdm
 
 import cltorch as torch
 import cltorch.nn as nn
-from cltorch.utils.data import DataLoader, Subset, default_collate
+import cltorch.nn.functional as F
+from cltorch.utils.data import DataLoader, Subset
 from cltorch.vision import datasets, transforms
 
-try:
-    from tqdm import tqdm
-except ImportError:
-    sys.exit("this example needs tqdm: pip install tqdm")
-
-try:
-    import matplotlib
-
-    matplotlib.use("Agg")  # draws into files, without a screen
-    import matplotlib.pyplot as plt
-except ImportError:
-    plt = None
-
-START = time.perf_counter() - time.process_time()  # when Python itself started, nearly
-DEBIAN = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
-collate = default_collate
-
-if os.environ.get("FRAMEWORK") == "torch":
-    import torch
-    import torch.nn as nn
-    import torch.nn.functional as F
-    from torch.utils.data import DataLoader, Subset
-
-    def collate(samples):
-        """Give PyTorch the same batches, as its own tensors over the same memory."""
-        return [torch.from_numpy(field.numpy()) for field in default_collate(samples)]
+DEBIAN = "/usr/share/datasets/fashion-mnist"  # where the package dataset-fashion-mnist puts the images
 
 
 class Net(nn.Module):
@@ -71,9 +46,8 @@ class Net(nn.Module):
 
 def train(model, loader, optimizer, device, epoch, args):
     """Train for one epoch; return the losses that were looked at, as (step, loss), and the images per second."""
-    first_step = (epoch - 1) * len(loader)
     model.train()
-    losses, seen, begin = [], 0, time.perf_counter()
+    losses, seen, start = [], 0, time.perf_counter()
     with tqdm(total=len(loader.dataset), desc=f"epoch {epoch}/{args.epochs}", unit="img", mininterval=0.5) as bar:
         for step, (images, labels) in enumerate(loader):
             images, labels = images.to(device), labels.to(device)
@@ -83,13 +57,11 @@ def train(model, loader, optimizer, device, epoch, args):
             optimizer.step()
             seen += len(labels)
             bar.update(len(labels))
-            # reading the loss waits for the device: only now and then
+            # reading the loss waits for the device, so only now and then
             if step % args.log_every == 0 or step == len(loader) - 1:
-                losses.append((first_step + step, loss.item()))
+                losses.append(((epoch - 1) * len(loader) + step, loss.item()))
                 bar.set_postfix(loss=f"{losses[-1][1]:.3f}", refresh=False)
-            if step == 0:
-                tqdm.write(f"first batch done {time.perf_counter() - START:.1f} s after the start")
-    return losses, seen / (time.perf_counter() - begin)
+    return losses, seen / (time.perf_counter() - start)
 
 
 @torch.no_grad()
@@ -105,11 +77,12 @@ def evaluate(model, loader, device):
 
 @torch.no_grad()
 def predict(model, loader, device, count):
-    """Return ``count`` images with their labels, and the class and its probability that the model gives each."""
+    """Return the first ``count`` images with their labels, and the class and its probability that the model gives."""
     model.eval()
     images, labels = next(iter(loader))
-    probability, predicted = F.softmax(model(images[:count].to(device)), dim=1).max(dim=1)
-    return images[:count].numpy(), labels[:count].tolist(), predicted.tolist(), probability.tolist()
+    images, labels = images[:count], labels[:count]
+    probability, predicted = F.softmax(model(images.to(device)), dim=1).max(dim=1)
+    return images.numpy(), labels.tolist(), predicted.tolist(), probability.tolist()
 
 
 def draw_curves(history, path):
@@ -140,18 +113,17 @@ def draw_predictions(images, labels, predicted, probability, classes, path, colu
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (default: 3)")
-    parser.add_argument("--batch-size", type=int, default=128, help="images in a training step (default: 128)")
-    parser.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate (default: 0.001)")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=128, help="images in a step (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate at first (default: %(default)s)")
+    parser.add_argument("--gamma", type=float, default=0.5, help="its factor after each epoch (default: %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: %(default)s)")
     data = DEBIAN if os.path.isdir(DEBIAN) else "data"
     parser.add_argument("--data", default=data, help="folder with the images, or for them (default: %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="use only the first N images to train and to test")
-    parser.add_argument("--out", type=Path, default=Path("runs/fashion_mnist"), help="folder for the results")
+    parser.add_argument("--out", type=Path, default=Path("runs/fashion_mnist"), help="default: %(default)s")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="checkpoint to go on from")
     parser.add_argument("--log-every", type=int, default=20, metavar="N", help="steps between looks at the loss")
     return parser.parse_args()
@@ -169,41 +141,44 @@ def main():
     if args.limit:
         train_set = Subset(train_set, range(min(args.limit, len(train_set))))
         test_set = Subset(test_set, range(min(args.limit, len(test_set))))
-    train_loader = DataLoader(train_set, batch_size=args.batch_size, shuffle=True, collate_fn=collate)
-    test_loader = DataLoader(test_set, batch_size=1000, collate_fn=collate)
+    train_loader = DataLoader(train_set, batch_size=args.batch_size, shuffle=True)
+    test_loader = DataLoader(test_set, batch_size=1000)
 
     model = Net().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=args.gamma)
     history = []
     if args.resume:
         checkpoint = torch.load(args.resume, map_location=device)
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
+        scheduler.load_state_dict(checkpoint["scheduler"])
         history = checkpoint["history"]
+    if len(history) >= args.epochs:
+        raise SystemExit(f"nothing to do: {len(history)} epochs are done, --epochs is {args.epochs}")
     args.out.mkdir(parents=True, exist_ok=True)
-    name = torch.cuda.get_device_name(device) if device.type != "cpu" else "the host"
+    name = "the host" if device.type == "cpu" else torch.cuda.get_device_name(device)
     print(f"{torch.__name__} {torch.__version__} on {device} ({name}), {len(train_set)} images")
 
     for epoch in range(len(history) + 1, args.epochs + 1):
         torch.manual_seed(args.seed + epoch)  # so that a resumed run sees what an uninterrupted one would
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * (0.1 if epoch == args.epochs else 1)  # small steps at last, to settle
         losses, speed = train(model, train_loader, optimizer, device, epoch, args)
+        scheduler.step()
         accuracy = evaluate(model, test_loader, device)
         history.append({"epoch": epoch, "losses": losses, "accuracy": accuracy, "images_per_second": speed})
         loss = losses[-1][1]
         print(f"epoch {epoch}/{args.epochs}: loss {loss:.4f}, test accuracy {accuracy:.4f}, {speed:.0f} images/s")
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
-        torch.save(state, args.out / "checkpoint.pt")
+        checkpoint = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scheduler": scheduler.state_dict(),
+            "history": history,
+        }
+        torch.save(checkpoint, args.out / "checkpoint.pt")
 
-    if not history:
-        sys.exit("nothing to do: --epochs is 0")
-    if plt is None:
-        print("no pictures: matplotlib is not installed (pip install matplotlib)")
-    else:
-        draw_curves(history, args.out / "curves.png")
-        draw_predictions(*predict(model, test_loader, device, 40), classes, args.out / "predictions.png")
-        print(f"pictures: {args.out / 'curves.png'}, {args.out / 'predictions.png'}")
+    draw_curves(history, args.out / "curves.png")
+    draw_predictions(*predict(model, test_loader, device, 40), classes, args.out / "predictions.png")
+    print(f"pictures: {args.out / 'curves.png'}, {args.out / 'predictions.png'}")
     print(f"test accuracy {history[-1]['accuracy']:.4f}")
 
 

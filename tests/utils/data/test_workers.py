@@ -217,7 +217,8 @@ def test_an_exception_arrives_with_its_traceback(method):
     text = str(error.value)
     assert "DataLoader worker process 1" in text and "raise_key_error" in text and "no such sample" in text
     assert next(batches).tolist() == list(range(20, 30))  # the loader goes on where the user does
-    del batches
+    del batches, error  # the traceback of the error holds the iterator too
+    gc.collect()
     assert no_children()
 
 

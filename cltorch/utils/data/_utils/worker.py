@@ -82,7 +82,10 @@ class Failure(NamedTuple):
             error = self.type(_Verbatim(self.text) if self.type is KeyError else self.text)
         except Exception:  # a type whose constructor wants other arguments
             error = RuntimeError(self.text)
-        raise error from None
+        try:
+            raise error from None
+        finally:
+            del error  # the traceback holds this frame, and through the iterator's frame the workers
 
 
 class _Verbatim(str):
