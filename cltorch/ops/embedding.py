@@ -10,7 +10,7 @@ from cltorch.ops.op import Op
 
 
 class Embedding(Op):
-    """Rows of a table; the gradient adds up by row, none goes to ``padding``, each share can be divided by its count."""
+    """Rows of a table; the gradient adds up by row, none goes to ``padding``, shares can be divided by their count."""
 
     name = "embedding"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch.nn import functional as F
 from cltorch.nn.functional.reduction import legacy_reduction
+from cltorch.nn.modules.distance import PairwiseDistance
 from cltorch.nn.modules.module import Module
 
 __all__ = [
@@ -329,7 +330,7 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
-        self.distance_function = F.pairwise_distance if distance_function is None else distance_function
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin, self.swap = margin, swap
 
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
