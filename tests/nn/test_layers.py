@@ -231,7 +231,9 @@ def _run(library, module, inputs, grad, mode, device=None):
     out = module.train(mode == "training")(*given)
     g = grad(out)
     wanted = [*tensors, *module.parameters()]
-    grads = library.autograd.grad(out, wanted, library.tensor(g) if device is None else library.tensor(g, device=device))
+    grads = library.autograd.grad(
+        out, wanted, library.tensor(g) if device is None else library.tensor(g, device=device)
+    )
     return [out.detach(), *grads, *module.buffers()]
 
 

@@ -109,8 +109,8 @@ class Conversion(Traversal):
         return self._apply(lambda t: functions.empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self: M) -> M:
-        """Put the tensors where other processes see them; see ``Tensor.share_memory_``."""
-        return self._apply(lambda t: t.share_memory_())
+        """Raise NotImplementedError: processes cannot share the memory of tensors."""
+        raise NotImplementedError("share_memory: the memory of tensors cannot be shared between processes")
 
     # ---- gradients -------------------------------------------------------------------------------------------
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
