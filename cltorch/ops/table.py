@@ -96,6 +96,32 @@ def _mish_vjp(m, g, x, o):
     return g * (t + x * _sigmoid(m, x) * (1 - t * t))
 
 
+# M. Giles, Approximating the erfinv function, GPU Computing Gems, 2011: in log(1 - x²), near zero and in the tails
+_ERFINV_NEAR = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
+                -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
+_ERFINV_FAR = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
+               0.00943887047, 1.00167406, 2.83297682)  # fmt: skip
+
+
+def _polynomial(coefficients, x):
+    total = coefficients[0]
+    for c in coefficients[1:]:
+        total = total * x + c
+    return total
+
+
+def _erfinv(m, x):
+    a = m.abs(x)
+    w = -m.log((1 - a) * (1 + a))
+    far = m.where(w < 16, _polynomial(_ERFINV_FAR, m.sqrt(m.maximum(w, 5)) - 3), m.sqrt(w + 0.12 - 0.5 * m.log(w)))
+    y = a * m.where(w < 5, _polynomial(_ERFINV_NEAR, w - 2.5), far)
+    for _ in range(2):  # Halley's steps to double precision; erfc keeps all digits where erf is near 1
+        u = m.where(a > 0.5, (1 - a) - m.erfc(y), m.erf(y) - a) * (0.5 / _INV_SQRT_PI) * m.exp(y * y)
+        y = y - u / (1 + y * u)
+    inside = m.where(a < 1, m.where(x < 0, -y, y), m.where(a == 1, x * math.inf, math.nan))
+    return m.where(x == 0, x, inside)
+
+
 def _smooth_l1_vjp(m, g, x, y, o, beta):
     slope = m.where(m.abs(x - y) < beta, g * (x - y) / beta, g * m.sign(x - y))
     return slope, -slope
@@ -217,6 +243,8 @@ ROWS = [
     P("erf", FLOAT, lambda m, x: m.erf(x), lambda m, g, x, o: g * (2 * _INV_SQRT_PI) * m.exp(-x * x), ref="scipy.erf"),
     P("erfc", FLOAT, lambda m, x: m.erfc(x), lambda m, g, x, o: g * (-2 * _INV_SQRT_PI) * m.exp(-x * x),
       ref="scipy.erfc"),
+    P("erfinv", FLOAT, _erfinv, lambda m, g, x, o: g * (0.5 / _INV_SQRT_PI) * m.exp(o * o), ref="scipy.erfinv",
+      domain=(-0.99, 0.99)),
     # ---- activations -----------------------------------------------------------------------------------------
     P("relu", SIGNED, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o > 0, g, 0),
       ref=lambda x: np.maximum(x, 0)),
