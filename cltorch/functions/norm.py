@@ -1,3 +1,389 @@
-"""TODO."""
+"""Normalisation over batches, layers, groups and instances.
 
-__all__: list[str] = []
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#normalization-functions
+
+torch.* and torch.nn.functional have functions of the same name whose arguments stand in another order; the latter's are
+called functional_… here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.autograd.grad_mode import no_grad
+from cltorch.autograd.graph import Settings
+from cltorch.autograd.record import apply
+from cltorch.dtypes import finfo
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.reduce import mean
+from cltorch.functions.shape import reshape
+from cltorch.layout import Layout
+from cltorch.ops.array import Array
+from cltorch.ops.norm_batch import NativeBatchNorm
+from cltorch.ops.norm_rows import FusedRmsNorm, NativeGroupNorm, NativeLayerNorm, Rows
+from cltorch.ops.pointwise import compute_dtype
+
+__all__ = [
+    "batch_norm",
+    "functional_batch_norm",
+    "functional_group_norm",
+    "functional_instance_norm",
+    "functional_layer_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "native_batch_norm",
+    "native_group_norm",
+    "native_layer_norm",
+    "rms_norm",
+]
+
+
+def _check(name: str, x: Any, **params: Any) -> None:
+    """Raise for dtypes and devices that do not go together: one dtype for all, or float32 beside the halves."""
+    need_array(name, "input", 1, x)
+    if not x.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+    found = None
+    for argument, p in params.items():
+        if p is None:
+            continue
+        need_array(name, argument, 2, p)
+        if p.device is not x.device:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, {x.device} and "
+                f"{p.device}! (in {name}, argument {argument})"
+            )
+        if found is not None and p.dtype is not found:
+            raise RuntimeError(
+                f"mixed dtype: expected scalar type {SCALAR_NAMES[found.name]} for {argument} but found "
+                f"{SCALAR_NAMES[p.dtype.name]}"
+            )
+        found = p.dtype
+    if found is None or found is x.dtype:
+        return
+    wide = compute_dtype(x.dtype)
+    if found is not wide:
+        raise RuntimeError(
+            "mixed dtype: all inputs must share same datatype."
+            if x.dtype.itemsize == 8
+            else "mixed dtype: expect parameter to have scalar type of Float"
+        )
+
+
+# ---- batches -----------------------------------------------------------------------------------------------------
+def _batch(
+    name: str,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Any:
+    _check(name, x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if x.layout.ndim < 2:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [-{max(x.layout.ndim, 1)}, "
+            f"{max(x.layout.ndim, 1) - 1}], but got 1)"
+        )
+    channels = x.layout.shape[1]
+    if not training:
+        for argument, a in (("running_mean", running_mean), ("running_var", running_var)):
+            if a is None:
+                raise RuntimeError(f"{argument} must be defined in evaluation mode")
+    elif (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+    for argument, a in (
+        ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias),
+    ):  # fmt: skip
+        if a is not None and a.layout.numel != channels:
+            raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
+    if not isinstance(momentum, (int, float)):
+        raise TypeError(f"{name}(): argument 'momentum' (position 7) must be float, not {type(momentum).__name__}")
+    return apply(
+        NativeBatchNorm, x, weight, bias, running_mean, running_var, bool(training), float(momentum), float(eps)
+    )
+
+
+def batch_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Normalise each channel (the second dimension) over the batch and all positions.
+
+    In training by the batch's mean and variance, which move the running ones by ``momentum`` (the variance without
+    bias); else by the running ones. ``input`` is (N, C, …), the others (C,) or None; float16 and bfloat16 are computed
+    in float32. Raises RuntimeError for sizes that do not fit.
+    S. Ioffe, C. Szegedy, Batch Normalization, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 0.0, False)
+    tensor([[-1.],
+            [ 1.]])
+    """
+    return _batch("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def native_batch_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """Return the result of batch_norm, the batch's means and its reciprocal deviations (empty without ``training``).
+
+    Both are float32 for float16 and bfloat16.
+    """
+    out, mu, rstd = _batch("native_batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)
+    if not training:
+        mu, rstd = (Array.new(a.storage, Layout.of((0,)), a.dtype) for a in (mu, rstd))
+    return out, mu, rstd
+
+
+def functional_batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Normalise each channel: batch_norm with the arguments of torch.nn.functional.
+
+    Raises ValueError for a batch of one value per channel.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
+    """
+    if training:
+        shape = input.layout.shape
+        if shape[0] * math.prod(shape[2:]) == 1:
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+    return _batch("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+# ---- layers ------------------------------------------------------------------------------------------------------
+def _layer(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, rms: bool) -> Rows:
+    _check(name, x, weight=weight, bias=bias)
+    if not isinstance(normalized_shape, Sequence):
+        raise TypeError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
+            f"{type(normalized_shape).__name__}"
+        )
+    sizes = [read_int(name, "normalized_shape", 2, n) for n in normalized_shape]
+    if not sizes:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
+    for argument, a in (("weight", weight), ("bias", bias)):
+        if a is not None and list(a.layout.shape) != sizes:
+            raise RuntimeError(
+                f"Expected {argument} to be of same shape as normalized_shape, but got {argument} of shape "
+                f"{list(a.layout.shape)} and normalized_shape = {sizes}"
+            )
+    shape = list(x.layout.shape)
+    if shape[-len(sizes) :] != sizes:
+        raise RuntimeError(
+            f"Given normalized_shape={sizes}, expected input with shape [*, {', '.join(map(str, sizes))}], but got "
+            f"input of size{shape}"
+        )
+    n = math.prod(sizes)
+    return Rows(math.prod(shape[: -len(sizes)]), n, 1, n, rms)
+
+
+def layer_norm(
+    input: Any,
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Any:
+    """Normalise over the last dimensions, which ``normalized_shape`` names by their sizes.
+
+    ``weight`` and ``bias`` have that shape. Raises RuntimeError where shapes do not fit.
+    J. Ba et al., Layer Normalization, 2016.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.layer_norm.html
+
+    >>> import cltorch as torch
+    >>> torch.layer_norm(torch.tensor([[1.0, 3.0]]), (2,), eps=0)
+    tensor([[-1.,  1.]])
+    """
+    w = _layer("layer_norm", input, normalized_shape, weight, bias, False)
+    return apply(NativeLayerNorm, input, weight, bias, w, float(eps))[0]
+
+
+def functional_layer_norm(
+    input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Normalise over the last dimensions: layer_norm with the arguments of torch.nn.functional."""
+    return layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def native_layer_norm(
+    input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float
+) -> tuple[Any, Any, Any]:
+    """Return the result of layer_norm, and means and reciprocal deviations of the rows (float32 for the halves)."""
+    w = _layer("native_layer_norm", input, normalized_shape, weight, bias, False)
+    out, mu, rstd = apply(NativeLayerNorm, input, weight, bias, w, float(eps))
+    lead = input.layout.ndim - len(normalized_shape)
+    lay = Layout.of((*input.layout.shape[:lead], *(1 for _ in normalized_shape)))
+    return out, Array.new(mu.storage, lay, mu.dtype), Array.new(rstd.storage, lay, rstd.dtype)
+
+
+def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
+    """Divide by the root of the mean square over the last dimensions, which ``normalized_shape`` names by their sizes.
+
+    ``eps`` is by default the epsilon of the dtype it is computed in (float32 for float16 and bfloat16).
+    B. Zhang, R. Sennrich, Root Mean Square Layer Normalization, 2019.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rms_norm.html
+
+    >>> import cltorch as torch
+    >>> torch.rms_norm(torch.tensor([[3.0, -3.0]]), (2,))
+    tensor([[ 1., -1.]])
+    """
+    w = _layer("rms_norm", input, normalized_shape, weight, None, True)
+    if eps is None:
+        eps = finfo(compute_dtype(input.dtype)).eps
+    return apply(FusedRmsNorm, input, weight, None, w, float(eps))[0]
+
+
+# ---- groups and instances ----------------------------------------------------------------------------------------
+def _group(name: str, x: Any, num_groups: int, weight: Any, bias: Any) -> Rows:
+    _check(name, x, weight=weight, bias=bias)
+    shape = x.layout.shape
+    if len(shape) < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
+    channels = shape[1]
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and num_groups={num_groups}"
+        )
+    for argument, a in (("weight", weight), ("bias", bias)):
+        if a is not None and tuple(a.layout.shape) != (channels,):
+            raise RuntimeError(
+                f"Expected {argument} to be a vector of size equal to the number of channels in input, but got "
+                f"{argument} of shape {list(a.layout.shape)} and input of shape {list(shape)}"
+            )
+    each = channels // num_groups
+    return Rows(shape[0] * num_groups, each * math.prod(shape[2:]), num_groups, each)
+
+
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, cudnn_enabled: bool = True
+) -> Any:
+    """Normalise groups of channels of each sample of (N, C, …).
+
+    ``weight`` and ``bias`` are (C,). Raises RuntimeError where the channels cannot be divided so.
+    Y. Wu, K. He, Group Normalization, 2018.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.group_norm.html
+
+    >>> import cltorch as torch
+    >>> torch.group_norm(torch.tensor([[1.0, 3.0, 4.0, 8.0]]), 2, eps=0)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    w = _group("group_norm", input, num_groups, weight, bias)
+    return apply(NativeGroupNorm, input, weight, bias, w, float(eps))[0]
+
+
+def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """Normalise groups of channels: group_norm with the arguments of torch.nn.functional.
+
+    Raises ValueError for groups of one value.
+    """
+    shape = input.layout.shape
+    if len(shape) >= 2 and num_groups > 0 and shape[0] * shape[1] * math.prod(shape[2:]) == num_groups:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    return group_norm(input, num_groups, weight, bias, eps)
+
+
+def native_group_norm(
+    input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
+) -> tuple[Any, Any, Any]:
+    """Return the result of group_norm, and means and reciprocal deviations (N, group) (float32 for the halves)."""
+    w = _group("native_group_norm", input, group, weight, bias)
+    if (w.rows, w.n) != (N * group, C // group * HxW):
+        raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
+    out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
+    lay = Layout.of((N, group))
+    return out, Array.new(mu.storage, lay, mu.dtype), Array.new(rstd.storage, lay, rstd.dtype)
+
+
+def instance_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Normalise each channel of each sample of (N, C, …) over its positions.
+
+    With ``use_input_stats`` by its own mean and variance, whose averages over the batch move the running ones by
+    ``momentum``; without it by the running ones. Raises RuntimeError for sizes that do not fit.
+    D. Ulyanov et al., Instance Normalization, 2016.
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+    shape = need_array("instance_norm", "input", 1, input).layout.shape
+    channels = shape[1] if len(shape) > 1 else 0
+    if running_mean is None and running_var is None:
+        for argument, a in (("weight", weight), ("bias", bias)):
+            if a is not None and a.layout.numel != channels:
+                raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
+        return group_norm(input, channels, weight, bias, eps)
+    # all instances stand side by side as the channels of one batch, and their running statistics are averaged
+    m = Settings.functions
+    w, b = (None if a is None else m.repeat(a, (shape[0],)) for a in (weight, bias))
+    with no_grad():
+        mu, var = (None if a is None else m.repeat(a, (shape[0],)) for a in (running_mean, running_var))
+    line = reshape(input, (1, shape[0] * channels, *shape[2:]))
+    out = batch_norm(line, w, b, mu, var, True, momentum, eps)
+    with no_grad():
+        for old, new in ((running_mean, mu), (running_var, var)):
+            m.copy_(old, mean(reshape(new, (shape[0], channels)), 0))
+    return reshape(out, shape)
+
+
+def functional_instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Normalise each channel of each sample: instance_norm with the arguments of torch.nn.functional.
+
+    Raises ValueError for a single position per channel.
+    """
+    if use_input_stats and math.prod(input.layout.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.layout.shape}")
+    return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)

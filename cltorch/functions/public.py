@@ -20,13 +20,15 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     matrix_transpose_T matrix_transpose_mH matrix_transpose_mT multiply_ new_empty new_empty_strided new_full new_ones
     new_tensor new_zeros nll_loss normal_ not_equal_ pad pad_adjoint pad_dims parse_to pow_ prod_dims
     prod_others put_front random_ rdiv
-    replace_in_layout reshape_as resize_ resolve_device scatter_ scatter_add_ scatter_chosen scatter_into_layout
+    replace_in_layout reshape_as resize_ resolve_device scatter_ scatter_add_ scatter_counts scatter_reduce_ index_back index_reduce_
+    masked_scatter_ put_ fill_diagonal_ scatter_chosen scatter_into_layout
     set_data setitem_ slice_view softmin special_erf special_expit squeeze_ subtract_ sum_to_size swapaxes_ swapdims_
     t_ take_front to to_copy transpose_ true_divide_ unfold uniform_ unsqueeze_ vector_norm view view_as wrap_dim
     write_out cumprod_ cumsum_ recurrence repeat running_sum scatter_back shifted tril_ triu_
     adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d avg_pool2d avg_pool3d
     avg_pool_spread avg_pool_windows functional_adaptive_max_pool1d max_pool2d_with_indices max_pool3d_with_indices
-    max_pool_pick max_pool_spread
+    max_pool_pick max_pool_spread functional_batch_norm functional_group_norm functional_instance_norm
+    functional_layer_norm
     """.split()
 )
 
