@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 
 __all__ = [
@@ -107,10 +107,11 @@ def trunc_normal_(
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
     low, high = share_below((a - mean) / std), share_below((b - mean) / std)
-    tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-    tensor.erfinv_()
-    tensor.mul_(std * math.sqrt(2.0)).add_(mean)
-    return tensor.clamp_(min=a, max=b)
+    # halves are drawn in single precision: their few values between 0 and 1 would show
+    drawn = tensor if tensor.dtype.itemsize >= 4 else functions.empty_like(tensor, dtype=dtypes.float32)
+    drawn.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
+    drawn.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean).clamp_(min=a, max=b)
+    return tensor if drawn is tensor else tensor.copy_(drawn)
 
 
 @no_grad()
@@ -227,7 +228,7 @@ def kaiming_normal_(
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """Make rows or columns (whichever are fewer) orthonormal, times ``gain``; dimensions after the first count as one.
 
-    The Q of a QR decomposition of normal draws, with signs that make it unique.
+    The Q of the one QR decomposition of normal draws whose R has a positive diagonal.
     A. Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013.
 
     >>> import cltorch as torch
@@ -242,11 +243,21 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
     flat = functions.empty(rows, columns, dtype=tensor.dtype, device=tensor.device).normal_(0, 1, generator=generator)
-    q, r = functions.qr(flat.t() if rows < columns else flat)
-    q = q * functions.diagonal(r).sign()
-    if rows < columns:
-        q = q.t()
+    q = _orthonormal(flat) if rows <= columns else _orthonormal(flat.t().contiguous()).t()
     return tensor.copy_(q.reshape(tensor.shape)).mul_(gain)
+
+
+def _orthonormal(rows: Any) -> Any:
+    """Make the rows of a matrix orthonormal, in place, by Gram and Schmidt's process.
+
+    Every row is freed twice of those before it: once is not enough, twice leaves errors of the last digits only.
+    """
+    for i in range(rows.shape[0]):
+        row, before = rows[i], rows[:i]
+        for _ in range(2 if i else 0):
+            row.sub_(functions.matmul(functions.matmul(before, row), before))
+        row.div_(functions.vector_norm(row))
+    return rows
 
 
 @no_grad()

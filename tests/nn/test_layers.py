@@ -248,7 +248,7 @@ def test_outputs_and_gradients_are_pytorchs(case, device, peer):
     ours = getattr(nn, name)(*args, **kw, **({"device": device} if _takes_device(name) else {}))
     if theirs.state_dict():
         with peer.no_grad():
-            for i, (key, t) in enumerate(theirs.state_dict().items()):
+            for i, t in enumerate(theirs.state_dict().values()):
                 if t.is_floating_point():
                     t.copy_(peer.tensor(abs(_filled(tuple(t.shape), 10 + i)) + 0.1))
         ours.load_state_dict({k: cltorch.tensor(v.numpy()) for k, v in theirs.state_dict().items()})

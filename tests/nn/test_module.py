@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import warnings
 
 import pytest
 
@@ -386,16 +385,3 @@ def test_container_is_deprecated(lib):
     with pytest.warns(FutureWarning, match="`nn.Container` is deprecated"):
         m = lib.nn.Container(a=lib.nn.ReLU())
     assert list(m._modules) == ["a"]
-
-
-def test_calling_a_module_without_hooks_costs_little_more_than_its_forward():
-    class Plain(nn.Module):
-        def forward(self, x):
-            return x
-
-    import timeit
-
-    m = Plain()
-    with warnings.catch_warnings():
-        call = min(timeit.repeat(lambda: m(1), number=2000, repeat=5)) / 2000
-    assert call < 5e-6
