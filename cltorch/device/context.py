@@ -199,6 +199,15 @@ class Context:
             while self._staged and self._staged[0][0].command_execution_status == _COMPLETE:
                 self._staged_bytes -= self._staged.popleft()[1].nbytes
 
+    def pinned(self, nbytes: int) -> np.ndarray:
+        """Return host memory as bytes that the driver has allocated, mapped for as long as the array lives."""
+        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
+        size = max(nbytes, 1)
+        buf = cl.Buffer(self.cl_context, flags, size)
+        both = cl.map_flags.READ | cl.map_flags.WRITE
+        array: np.ndarray = self._enqueue(cl.enqueue_map_buffer, buf, both, 0, (size,), np.uint8)[0]
+        return array[:nbytes]
+
     def relieve(self) -> None:
         """Wait for the device and give the cached buffers back to the driver."""
         self.queue.finish()

@@ -23,6 +23,7 @@ from cltorch.functions import (
     dropout,
     extremes,
     from_data,
+    host_memory,
     index,
     join,
     loss,
@@ -90,6 +91,7 @@ for _module in (
     distance,
     norm,
     compare,
+    host_memory,
 ):
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)

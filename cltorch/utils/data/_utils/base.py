@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cltorch.cl import device_count
 from cltorch.utils.data._utils.fetch import make_fetcher
 from cltorch.utils.data._utils.pin_memory import pin_memory
 from cltorch.utils.data._utils.seed import draw_seed
@@ -20,7 +21,13 @@ class BaseIterator(Iterator[Any]):
         self._loader = loader
         self._stream = isinstance(loader.dataset, IterableDataset)
         self._pin: Callable[[Any], Any] | None = None
-        if loader.pin_memory:
+        if loader.pin_memory and not device_count():
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be "
+                "used.",
+                stacklevel=4,
+            )
+        elif loader.pin_memory:
             self._pin = functools.partial(pin_memory, device=loader.pin_memory_device or None)
         self._new_pass()
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import functions
-from cltorch.nn import functional as nnf
+from cltorch.functions.pad import pad as pad_sides
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, ImageOps, is_pil
 from cltorch.vision.transforms.functional.resample import (
@@ -116,7 +116,7 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
         max(min(-top, height), 0),
         max(min(bottom - h, height), 0),
     ]
-    return nnf.pad(inside, border)
+    return pad_sides(inside, border)
 
 
 def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
@@ -217,10 +217,10 @@ def _pad_tensor(img: Tensor, left: int, top: int, right: int, bottom: int, fill:
         return functions.index_select(functions.index_select(img, -2, rows), -1, columns)
     values = list(fill) if isinstance(fill, (tuple, list)) else [fill]
     if len(values) == 1:
-        return nnf.pad(img, [left, right, top, bottom], value=values[0])
+        return pad_sides(img, [left, right, top, bottom], value=values[0])
     if len(values) != img.shape[-3]:
         raise ValueError(f"fill has {len(values)} values, the image {img.shape[-3]} channels")
-    planes = [nnf.pad(img[..., c, :, :], [left, right, top, bottom], value=v) for c, v in enumerate(values)]
+    planes = [pad_sides(img[..., c, :, :], [left, right, top, bottom], value=v) for c, v in enumerate(values)]
     return functions.stack(planes, -3)
 
 
