@@ -85,6 +85,8 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if target.dtype.is_floating_point:
+        if reduction not in ("none", "mean", "sum"):
+            raise ValueError(f"{reduction} is not a valid value for reduction")
         return _probabilities(input, target, weight, reduction, label_smoothing)
     _check(input, target, weight, reduction)
     return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
