@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.autograd.record import pointwise
+from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.functions.convert import copy_
 from cltorch.functions.shape import reshape
 from cltorch.ops import random as ops
 from cltorch.ops.array import empty
@@ -64,19 +63,25 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
     >>> torch.rrelu(torch.tensor([-2.0, 2.0]), 0.2, 0.3)
     tensor([-0.5000,  2.0000])
     """
+    slopes = _slopes(input, lower, upper, training)
+    return p.leaky_relu(input, slopes) if isinstance(slopes, float) else pointwise(_PRELU, (input, slopes), ())
+
+
+def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
+    """Return the middle of the bounds as a number, or in training one slope for each element."""
     need_array("rrelu", "input", 1, input)
     if not (abs(lower) < float("inf") and abs(upper) < float("inf")):
         raise RuntimeError("rrelu: lower and upper bounds must be finite")
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
-        return p.leaky_relu(input, (lower + upper) / 2)
+        return (lower + upper) / 2
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"rrelu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
-    slopes = ops.draw(empty(input.layout.shape, input.dtype, input.device), "uniform", lower, upper - lower)
-    return pointwise(_PRELU, (input, slopes), ())
+    return ops.draw(empty(input.layout.shape, input.dtype, input.device), "uniform", lower, upper - lower)
 
 
 def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
     """Do what ``rrelu`` does, in place."""
-    return copy_(input, rrelu(input, lower, upper, training))
+    slopes = _slopes(input, lower, upper, training)
+    return p.leaky_relu_(input, slopes) if isinstance(slopes, float) else pointwise_(_PRELU, input, [slopes], ())
