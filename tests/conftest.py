@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
+# read when NumPy is imported: its threads would only wait for the cores that the OpenCL runtime works on
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
 import cltorch
-
-# one thread per core is what the runtimes use by themselves; NumPy's references need no more
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def working_devices() -> list[str]:
