@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 
 import numpy as np
@@ -82,17 +81,6 @@ def test_gradients_pass_through_in_place_forms(case, device):
     assert grads[0] == grads[1]
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
         getattr(F, name)(x, **kw, inplace=True)
-
-
-@pytest.mark.parametrize("case", ACTIVATIONS, ids=_id)
-def test_signatures_are_pytorchs(case, peer):
-    name = case[0]
-    try:
-        theirs = inspect.signature(getattr(peer.nn.functional, name)).parameters.values()
-    except ValueError:
-        pytest.skip("PyTorch's function is built in and shows no signature")
-    ours = inspect.signature(getattr(F, name)).parameters.values()
-    assert [(p.name, p.default) for p in ours if p.name != "out"] == [(p.name, p.default) for p in theirs]
 
 
 def test_parameters_can_be_given_by_position(device):

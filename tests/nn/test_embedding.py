@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 
@@ -118,8 +116,3 @@ def test_one_hot_vectors(device):
         assert out.tolist() == np.eye(5 if classes == -1 else classes, dtype=int)[INDEX].tolist()
     assert F.one_hot(cltorch.zeros(0, device=device).long(), 3).shape == (0, 3)
     assert F.one_hot(cltorch.tensor(2, device=device)).tolist() == [0, 0, 1]
-
-
-def test_the_signature_is_pytorchs(peer):
-    ours, theirs = (inspect.signature(f.embedding).parameters.values() for f in (F, peer.nn.functional))
-    assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
