@@ -16,11 +16,12 @@ import scipy.special
 import cltorch
 from cltorch import dtypes
 from cltorch.autograd import gradcheck, gradgradcheck
+from cltorch.autograd.record import pointwise
 from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
 from cltorch.functions import pointwise as functions
 from cltorch.ops.array import values
 from cltorch.ops.plan import specialise
-from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, REAL, SIGNED, Formula, run
+from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, REAL, SIGNED, Formula, Pointwise, run
 from cltorch.ops.table import ROWS
 
 ROW = {row.name: row for row in ROWS}
@@ -200,17 +201,8 @@ def test_row_agrees_with_its_reference_in_float32(device, name):
         np.testing.assert_array_equal(got[:3], operands[0][:3].astype(np.float32))
         if row.rule is not COMPARE:
             check(row, got[3:], part, params, "float32")
-    # not packed: a transposed operand, a column that is broadcast
-    shape = (6, 17)
-    mixed = draw(row, 102, seed=3)
-    first = mixed[0].reshape(17, 6).T
-    rest = [x[:6].reshape(6, 1) for x in mixed[1:]]
-    given = tensors([mixed[0].reshape(17, 6), *rest], "float32", device, row.masks)
-    got = numbers(f(given[0].transpose(0, 1), *given[1:], **params))
-    arrays = [a if a.dtype == bool else a.astype(np.float32) for a in (first, *rest)]
-    check(row, got, [np.broadcast_to(a, shape) for a in arrays], params, "float32")
     # no dimensions
-    single = [np.asarray(x[5]) for x in mixed]
+    single = [np.asarray(x[5]) for x in draw(row, 6, seed=3)]
     got = f(*tensors(single, "float32", device, row.masks), **params)
     assert got.shape == ()
     check(row, numbers(got), [a if a.dtype == bool else a.astype(np.float32) for a in single], params, "float32")
@@ -251,6 +243,18 @@ def integers(row, t: str, count: int = 257) -> list[np.ndarray]:
     return [x > 0 if i in row.masks else x for i, x in enumerate(operands)]
 
 
+def many(t: str, rows, compute, operands, params, masks=(), shape=None):
+    """Run many rows in one kernel; ``operands`` stand in the order of the rows."""
+    ends = np.cumsum([row.arity for row in rows])
+
+    def all_rows(m, *xs):
+        parts = zip(rows, ends, params, strict=True)
+        return tuple(row.fwd(m, *xs[end - row.arity : end], *p.values()) for row, end, p in parts)
+
+    outs = [dtypes.bool_ if row.rule is COMPARE else getattr(cltorch, t) for row in rows]
+    return run(Formula("rows", all_rows, masks), compute, operands, (), outs, shape or operands[0].shape)
+
+
 @pytest.mark.parametrize(
     ("t", "arity", "part"), [g for t in ("float64", "float16", "bfloat16", *INTEGERS) for g in groups(t)]
 )
@@ -258,9 +262,8 @@ def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity
     if t == "float64" and not fp64:
         pytest.skip("the device has no float64")
     rows = [r for r in ROWS if r.arity == arity and admitted(r, t)][12 * part : 12 * part + 12]
-    dtype = getattr(cltorch, t)
-    compute = dtypes.float32 if t in ("float16", "bfloat16") else dtype
-    arrays, operands, places, masks = [], [], [], []
+    compute = dtypes.float32 if t in ("float16", "bfloat16") else getattr(cltorch, t)
+    arrays, operands, masks = [], [], []
     for row in rows:
         if t in INTEGERS:
             given = integers(row, t)
@@ -268,24 +271,33 @@ def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity
             given = with_edges(row, t)
         else:
             given = [rounded(x, t).astype(np.float32) if x.dtype != bool else x for x in draw(row, 257)]
-        places.append(range(len(operands), len(operands) + arity))
         masks += [len(operands) + i for i in row.masks]
         arrays.append(given)
         operands += tensors(given, t, device, row.masks)
     longest = max(x.shape[0] for x in operands)
     operands = [cltorch.tensor(np.resize(numbers(x), longest), dtype=x.dtype, device=device) for x in operands]
     params = [{k: int(v) for k, v in row.params.items()} if t in INTEGERS else arguments(row) for row in rows]
-
-    def all_rows(m, *xs):
-        return tuple(
-            row.fwd(m, *(xs[i] for i in place), *p.values()) for row, place, p in zip(rows, places, params, strict=True)
-        )
-
-    outs = [dtypes.bool_ if row.rule is COMPARE else dtype for row in rows]
-    results = run(Formula("rows", all_rows, masks), compute, operands, (), outs, (longest,))
+    results = many(t, rows, compute, operands, params, masks)
     for row, given, p, out in zip(rows, arrays, params, results, strict=True):
-        want = [np.resize(x, longest) for x in given]
-        check(row, values(out), want, p, t)
+        check(row, values(out), [np.resize(x, longest) for x in given], p, t)
+
+
+@pytest.mark.parametrize(("t", "arity", "part"), groups("float32"))
+def test_rows_agree_with_their_references_where_operands_are_not_packed(device, t, arity, part):
+    """The first operand is transposed, the others are columns that are broadcast along rows."""
+    rows = [r for r in ROWS if r.arity == arity and admitted(r, t)][12 * part : 12 * part + 12]
+    arrays, operands, masks = [], [], []
+    for row in rows:
+        drawn = [x.astype(np.float32) if x.dtype != bool else x for x in draw(row, 102, seed=3)]
+        given = [drawn[0].reshape(17, 6), *(x[:6].reshape(6, 1) for x in drawn[1:])]
+        masks += [len(operands) + i for i in row.masks]
+        arrays.append([np.broadcast_to(x, (6, 17)) for x in (given[0].T, *given[1:])])
+        first, *rest = tensors(given, t, device, row.masks)
+        operands += [first.transpose(0, 1), *rest]
+    params = [arguments(row) for row in rows]
+    results = many(t, rows, dtypes.float32, operands, params, masks, shape=(6, 17))
+    for row, given, p, out in zip(rows, arrays, params, results, strict=True):
+        check(row, values(out), given, p, t)
 
 
 # ---- numbers as operands, other forms --------------------------------------------------------------------------------
@@ -349,7 +361,7 @@ def test_layouts_of_every_dtype(device, t):
         (a[1:2], x[1:2], b, y), (a[:0, :1], x[:0, :1], b[:1, :7], y[:1, :7]),
     ]  # fmt: skip
     # how elements are walked and how they are loaded are independent: all ways to walk for some of the loads
-    for p, q, s, u in cases if t in ("bool", "int16", "float16") else cases[1::4]:
+    for p, q, s, u in cases if t in ("bool", "float16") else cases[1::4]:
         want = np.maximum(p, s)
         got = cltorch.maximum(q, u)
         assert got.dtype is dtype
@@ -536,27 +548,67 @@ KINKED = {"floor", "ceil", "trunc", "round", "frac", "sign", "sgn", "round_place
 DIFFERENTIABLE = [r.name for r in ROWS if r.vjp is not None]
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_gradients_of_every_row(device, fp64, name):
-    if not fp64:
-        pytest.skip("the device has no float64")
-    row = ROW[name]
+def inputs_for_gradients(row) -> list[np.ndarray]:
     rng = np.random.default_rng(7)
-    low, high = row.domain
-    operands = [rng.uniform(low, high, (2, 2)) for _ in range(row.arity)]
-    if name in KINKED:
+    operands = [rng.uniform(*row.domain, (2, 2)) for _ in range(row.arity)]
+    if row.name in KINKED:
         operands[0] = np.array([[0.3, 1.7], [2.2, -1.4]])
         operands[1:] = [np.array([[1.1, 0.9], [-0.8, 2.3]])] * (row.arity - 1)
-    if row.arity > 1 and name not in KINKED:
-        operands[-1] = operands[-1][:1]  # one operand is broadcast
-    given = [
-        cltorch.tensor(x > 0 if i in row.masks else x, device=device, requires_grad=i not in row.masks)
-        for i, x in enumerate(operands)
-    ]
-    params = arguments(row)
-    f = public(name)
-    assert gradcheck(lambda *xs: f(*xs, **params), given)
-    assert gradgradcheck(lambda *xs: f(*xs, **params), given)
+    return [x > 0 if i in row.masks else x for i, x in enumerate(operands)]
+
+
+def both_checks(f, operands, device) -> bool:
+    given = [cltorch.tensor(x, device=device, requires_grad=x.dtype != bool) for x in operands]
+    return gradcheck(f, given) and gradgradcheck(f, given)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients_of_every_row(name):
+    row, params = ROW[name], arguments(ROW[name])
+    assert both_checks(lambda *xs: public(name)(*xs, **params), inputs_for_gradients(row), "cpu")
+
+
+@pytest.mark.parametrize("name", ["mul", "div", "pow", "where", "sigmoid", "clamp_both", "leaky_relu", "add"])
+def test_gradients_on_devices(cl_device, name):
+    if not cltorch.device(cl_device).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    row, params = ROW[name], arguments(ROW[name])
+    operands = inputs_for_gradients(row)
+    operands[-1] = operands[-1][:1] if row.arity > 1 else operands[-1]  # the gradient of what was broadcast is summed
+    assert both_checks(lambda *xs: public(name)(*xs, **params), operands, cl_device)
+
+
+@pytest.mark.parametrize("part", range(-(-len(DIFFERENTIABLE) // 9)))
+def test_kernels_of_gradients(cl_device, part):
+    """Nine rows as one, each with operands of its own, so that their gradients are one kernel."""
+    if not cltorch.device(cl_device).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    rows = [ROW[n] for n in DIFFERENTIABLE[part :: -(-len(DIFFERENTIABLE) // 9)]]
+    ends = list(np.cumsum([row.arity for row in rows]))
+    places = [range(end - row.arity, end) for row, end in zip(rows, ends, strict=True)]
+
+    def value(m, row, xs, place):
+        return row.fwd(m, *(xs[i] for i in place), *arguments(row).values())
+
+    def fwd(m, *xs):
+        total = value(m, rows[0], xs, places[0])
+        for row, place in zip(rows[1:], places[1:], strict=True):
+            total = total + value(m, row, xs, place)
+        return total
+
+    def vjp(m, g, *xs):
+        found = []
+        for row, place in zip(rows, places, strict=True):
+            grads = row.vjp(m, g, *(xs[i] for i in place), value(m, row, xs, place), *arguments(row).values())
+            found += grads if isinstance(grads, tuple) else [grads]
+        return tuple(found)
+
+    masks = [place[i] for row, place in zip(rows, places, strict=True) for i in row.masks]
+    names = " ".join(f"x{i}" for i in range(ends[-1]))
+    combined = Pointwise(f"part{part}", FLOAT, fwd, vjp, args=names, masks=masks)
+    operands = [x for row in rows for x in inputs_for_gradients(row)]
+    given = [cltorch.tensor(x, device=cl_device, requires_grad=x.dtype != bool) for x in operands]
+    assert gradcheck(lambda *xs: pointwise(combined, xs, ()), given)
 
 
 def test_rows_with_one_gradient_needed_of_several(device):
