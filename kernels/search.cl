@@ -7,11 +7,15 @@ name, mode  kernel name without its prefix;
             "counts" the same for the values 0, 1, 2, … themselves, right
 right       see place; sorter: True where positions that sort the sequence are given
 A, X, xtag  type of comparison, storage type and tag; O: integer type of the results
-A work-item takes per_item values.
+A work-item takes per_item values. n > 0.
 </%doc>
 <%
 def load(p, at):
     return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"({A}){p}[{at}]"
+def before(at):
+    """The statement that tests whether the value comes behind an element; the negation sends NaN to the end."""
+    place = f"so + base + order[oo + base + {at}]" if sorter else f"so + base + {at}"
+    return f"const int up = !({load('sequence', place)} {'>' if right else '>='} value);"
 %>
 __kernel void ct_${name}(long count, long per_item, long n, long per_line, const __global ${X} *sequence, long so
 % if mode == "place":
@@ -26,18 +30,15 @@ __kernel void ct_${name}(long count, long per_item, long n, long per_line, const
     for (long i = first; i < last; ++i) {
         const long base = per_line ? i / per_line * n : 0;
         const ${A} value = ${load("x", "xo + i") if mode == "place" else "i"};
-        long lo = 0, hi = n;
-        while (lo < hi) {
-            const long c = lo + (hi - lo) / 2;
-% if sorter:
-            const ${A} found = ${load("sequence", "so + base + order[oo + base + c]")};
-% else:
-            const ${A} found = ${load("sequence", "so + base + c")};
-% endif
-            // the negation sends NaN to the end
-            if (!(found ${">" if right else ">="} value)) lo = c + 1;
-            else hi = c;
+        // without branches, which would be guessed wrong half of the time
+        long lo = 0, left = n;
+        while (left > 1) {
+            const long half_ = left / 2;
+            ${before("lo + half_ - 1")}
+            lo += -(long)up & half_;
+            left -= half_;
         }
-        out[i] = lo;
+        ${before("lo")}
+        out[i] = lo + up;
     }
 }

@@ -1,14 +1,14 @@
 <%doc>
 Merge sorted runs of every line, two and two, on GPUs; and write out what is sorted.
 
-name, mode  kernel name without its prefix; "merge" runs of w elements in a to runs of 2 w in b: a work-item finds by
-            bisection where its K results begin in both runs, and merges them; "finish": elements and positions
+ct_sort_merge   runs of w elements in a to runs of 2 w in b: a work-item finds by bisection where its K results begin in
+                both runs, and merges them
+ct_sort_finish  elements and positions of what is sorted
 Source: Odeh, Green, Mwassi, Shmueli and Birk, Merge Path (2012).
-K           results per work-item, a divisor of w; bits, kind, infinity, descending: see sort_key.cl
+K               results per work-item, a divisor of w; bits, kind, infinity, descending: see sort_key.cl
 </%doc>
 <%include file="sort_key.cl"/>
-% if mode == "merge":
-__kernel void ct_${name}(long lines, long n, long w, const __global ct_e *a, __global ct_e *b)
+__kernel void ct_sort_merge(long lines, long n, long w, const __global ct_e *a, __global ct_e *b)
 {
     const long each = (n + ${K - 1}) / ${K}, id = get_global_id(0), line = id / each;
     if (line >= lines) return;
@@ -28,9 +28,8 @@ __kernel void ct_${name}(long lines, long n, long w, const __global ct_e *a, __g
     for (long k = out; k < end; ++k)
         b[k] = j >= right || (i < middle && ct_before(a[i], a[j])) ? a[i++] : a[j++];
 }
-% else:
-__kernel void ct_${name}(long lines, long n, long inner, const __global ct_raw *x, long xo, const __global ct_e *a,
-                         __global ct_raw *values, __global long *indices)
+__kernel void ct_sort_finish(long lines, long n, long inner, const __global ct_raw *x, long xo, const __global ct_e *a,
+                             __global ct_raw *values, __global long *indices)
 {
     const long id = get_global_id(0), line = id / n;
     if (line >= lines) return;
@@ -39,4 +38,3 @@ __kernel void ct_${name}(long lines, long n, long inner, const __global ct_raw *
     values[to] = ct_element(ct_e_key(e), ct_e_at(e), x + xo + base, inner);
     indices[to] = ct_e_at(e);
 }
-% endif

@@ -4,7 +4,7 @@ The first k elements of every line in the order of sort_key.cl, sorted, without 
 name, mode  kernel name without its prefix;
             "list"   CPU devices: a work-item keeps the best k in order, and passes over blocks that hold nothing better
             "rounds" GPUs: a work-group looks k times for the first element behind the one found before
-most, G     the largest k (list), work-group size (rounds); unit: True where inner == 1
+most, G     the largest k (list), work-group size (rounds); unit: True where inner == 1 (list)
 bits, kind, infinity, descending: see sort_key.cl
 </%doc>
 <%include file="sort_key.cl"/>

@@ -137,15 +137,13 @@ def _merge(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     )
     tiles = lines * -(-n // _TILE)
     kernel.launch((tiles * group,), (group,), (lines, n, inner, x.storage.buf, x.layout.offset, a.buf))
-    kernel = context.kernel("sort_merge", "ct_merge", "lllbb", name="merge", mode="merge", K=_RESULTS, **keys)
+    kernel = context.kernel("sort_merge", "ct_sort_merge", "lllbb", K=_RESULTS, **keys)
     width = _TILE
     while width < n:
         items = lines * -(-n // _RESULTS)
         kernel.launch((-(-items // group) * group,), (group,), (lines, n, width, a.buf, b.buf))
         a, b, width = b, a, width * 2
-    kernel = context.kernel(
-        "sort_merge", "ct_sort_finish", "lllblbbb", name="sort_finish", mode="finish", K=_RESULTS, **keys
-    )
+    kernel = context.kernel("sort_merge", "ct_sort_finish", "lllblbbb", K=_RESULTS, **keys)
     kernel.launch(
         (-(-lines * n // group) * group,), (group,),
         (lines, n, inner, x.storage.buf, x.layout.offset, a.buf, values.storage.buf, indices.storage.buf),

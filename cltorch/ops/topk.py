@@ -42,11 +42,12 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
     x = dense(x)
     inner = math.prod(shape[dim + 1 :])
     lines = x.layout.numel // n
+    unit = inner == 1 and way == "list"
     group = min(_GROUP, context.caps.max_work_group)
     kernel = context.kernel(
         "topk", "ct_topk", "llli" + ("l" if way == "list" else "") + "blbb",
-        name="topk", mode=way, most=_LIST_MOST, G=group, unit=inner == 1,
-        **key_params(x.dtype, largest, (8 if x.dtype.itemsize == 8 else 16) if inner == 1 and way == "list" else 0),
+        name="topk", mode=way, most=_LIST_MOST, G=group, unit=unit,
+        **key_params(x.dtype, largest, (8 if x.dtype.itemsize == 8 else 16) if unit else 0),
     )  # fmt: skip
     ends = (x.storage.buf, x.layout.offset, values.storage.buf, indices.storage.buf)
     if way == "rounds":
