@@ -138,22 +138,18 @@ class Layout:
 
     def __init__(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> None:
         self.shape = shape if shape.__class__ is Size else Size(shape)
-        self.strides = tuple(strides)
+        self.strides = strides if strides.__class__ is tuple else tuple(strides)
         self.offset = offset
-        self.ndim = len(self.shape)
-        numel = 1
-        for n in self.shape:
-            numel *= n
-        self.numel = numel
-        self.contiguous = numel == 0 or _row_major(self.shape, self.strides)
         self.dense = False
         geometry = (self.shape, self.strides)
-        key = _KEYS.get(geometry)
-        if key is None:
+        found = _KEYS.get(geometry)
+        if found is None:
             if len(_KEYS) > 100_000:
                 _KEYS.clear()
-            key = _KEYS[geometry] = next(_serial)
-        self.key = key
+            numel = prod(self.shape)
+            contiguous = numel == 0 or _row_major(self.shape, self.strides)
+            found = _KEYS[geometry] = (next(_serial), numel, contiguous, len(self.shape))
+        self.key, self.numel, self.contiguous, self.ndim = found
 
     @staticmethod
     def of(shape: Sequence[int]) -> Layout:
@@ -384,7 +380,7 @@ class Layout:
 
 
 _DENSE: dict[Size, Layout] = {}
-_KEYS: dict[Any, int] = {}
+_KEYS: dict[Any, tuple[int, int, bool, int]] = {}  # what follows from shape and strides alone
 _serial = count()  # never reused, so that a cleared table only costs new plans
 
 

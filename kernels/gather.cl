@@ -2,55 +2,114 @@
 gather and scatter along one dimension: element (line, j) of the index tensor names a place in the same line of x.
 
 name     kernel name without its prefix
-mode     "gather" out = x[place]; "assign", "add", "multiply", "amax", "amin": x[place] = combine(x[place], v)
-R        number of dimensions of a line's coordinates (the indexed one apart)
-X, xtag  storage type and tag; A: arithmetic type
-Lines never share a place, and each is walked in order: results are the same bits every time.
+mode     "gather" v = x[place]; "assign", "add", "multiply", "amax", "amin": x[place] = combine(x[place], v), in the order of j
+gpu      False: a work-item takes lines, side by side where they are neighbours (runs).
+         True: a work-item takes elements (gather), or the places of a line that are its own (scatter)
+R        number of coalesced dimensions of a line's coordinates (the indexed one apart); runs: lines go along the last of them
+I        type of the indices
+X        type of the elements: for gather and assign any type of their size, else their storage type with its tag xtag
+A        arithmetic type
+An index out of range never reads or writes elsewhere: gather gives ``bad`` (NaN, 0 for integers), scatter skips it.
+Every element of x belongs to one work-item, which walks j in order: results are the same bits every time.
 </%doc>
 <%
 def load(p, at):
     return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"({A}){p}[{at}]"
-def store(p, value, at):
-    return f"ct_store_{xtag}({value}, {p}, {at});" if xtag in ("f16", "bf16") else f"{p}[{at}] = {value};"
-join = {"add": "a + b", "multiply": "a * b", "amax": "(a > b || a != a) ? a : b", "amin": "(a < b || a != a) ? a : b"}.get(mode)
+def store(value, at):
+    if xtag in ("f16", "bf16"):
+        return f"ct_store_{xtag}({value}, x, {at});"
+    return f"x[{at}] = ({value}) != 0;" if xtag == "b8" else f"x[{at}] = {value};"
+floats = xtag in ("f16", "bf16", "f32", "f64")
+join = {
+    "add": "a + b", "multiply": "a * b",
+    "amax": "(a > b || a != a) ? a : b" if floats else "max(a, b)",
+    "amin": "(a < b || a != a) ? a : b" if floats else "min(a, b)",
+}.get(mode)
+def act(xa, va):
+    if mode == "gather":
+        return f"v[{va}] = x[{xa}];"
+    if mode == "assign":
+        return f"x[{xa}] = v[{va}];"
+    return f"{{ const {A} a = {load('x', xa)}, b = {load('v', va)}; {store(f'({join})', xa)} }}"
 %>
-__kernel void ct_${name}(long lines, long length, long per_item, long size, long xs, long is, long vs,
-                         __global ${X} *x, long xo, const __global long *index, long io, __global ${X} *v, long vo, __global int *fault
+## the places of a line: its first element in x, the index and v
+<%def name="locate(first)">
+        long xb = xo, ib = io, vb = vo;
+        {
+            long rest = line;
+% for r in range(first, -1, -1):
+            {
+% if r:
+                const long q = rest / d${r}, at = rest - q * d${r};
+                rest = q;
+% else:
+                const long at = rest;
+% endif
+                xb += at * xs${r};
+                ib += at * is${r};
+                vb += at * vs${r};
+            }
+% endfor
+        }
+</%def>
+__kernel void ct_${name}(long lines, long length, long per_item, long owners, long bad, long size, long xs, long is, long vs,
+                         __global ${X} *x, long xo, const __global ${I} *index, long io, __global ${X} *v, long vo
 % for r in range(R):
     , long d${r}, long xs${r}, long is${r}, long vs${r}
 % endfor
 )
 {
+% if gpu and mode == "gather":
+    for (long e = get_global_id(0); e < lines * length; e += get_global_size(0)) {
+        // owners tells here which way v runs: along the lines (1) or across them (0)
+        const long line = owners ? e / length : e % lines, j = owners ? e % length : e / lines;
+        ${locate(R - 1)}
+        const long at = index[ib + j * is];
+        if (at < 0 || at >= size) v[vb + j * vs] = (${X})bad;
+        else ${act("xb + at * xs", "vb + j * vs")}
+    }
+% elif gpu:
+    for (long id = get_global_id(0); id < lines * owners; id += get_global_size(0)) {
+        const long mine = id / lines, line = id - mine * lines;
+        ${locate(R - 1)}
+        for (long j = 0; j < length; ++j) {
+            const long at = index[ib + j * is];
+            if (at < 0 || at >= size || (at & (owners - 1)) != mine) continue;
+            ${act("xb + at * xs", "vb + j * vs")}
+        }
+    }
+% elif runs:
+    // blocks of up to 64 neighbouring lines: every row of the index is read in order
+    const long width = d${R - 1}, blocks = (width + 63) / 64, all = lines / width * blocks;
+    const long first = (long)get_global_id(0) * per_item, last = min(all, first + per_item);
+    for (long u = first; u < last; ++u) {
+        const long line = u / blocks, c = (u - line * blocks) * 64;
+        const long n = min(64L, width - c);
+        ${locate(R - 2)}
+        xb += c * xs${R - 1};
+        ib += c * is${R - 1};
+        vb += c * vs${R - 1};
+        for (long j = 0; j < length; ++j)
+            for (long l = 0; l < n; ++l) {
+                const long at = index[ib + j * is + l * is${R - 1}];
+                const long va = vb + j * vs + l * vs${R - 1};
+                if (at >= 0 && at < size) ${act(f"xb + at * xs + l * xs{R - 1}", "va")}
+% if mode == "gather":
+                else v[va] = (${X})bad;
+% endif
+            }
+    }
+% else:
     const long first = (long)get_global_id(0) * per_item, last = min(lines, first + per_item);
     for (long line = first; line < last; ++line) {
-        long xb = xo, ib = io, vb = vo, rest = line;
-% for r in range(R - 1, -1, -1):
-        {
-            const long q = rest / d${r}, at = rest - q * d${r};
-            rest = q;
-            xb += at * xs${r};
-            ib += at * is${r};
-            vb += at * vs${r};
-        }
-% endfor
+        ${locate(R - 1)}
         for (long j = 0; j < length; ++j) {
-            const long raw = index[ib + j * is];
-            const long at = raw < 0 ? raw + size : raw;
-            if (at < 0 || at >= size) {
-                fault[0] = 1;
+            const long at = index[ib + j * is];
+            if (at >= 0 && at < size) ${act("xb + at * xs", "vb + j * vs")}
 % if mode == "gather":
-                ${store("v", "0", "vb + j * vs")}
-% endif
-                continue;
-            }
-% if mode == "gather":
-            v[vb + j * vs] = x[xb + at * xs];
-% elif mode == "assign":
-            x[xb + at * xs] = v[vb + j * vs];
-% else:
-            const ${A} a = ${load("x", "xb + at * xs")}, b = ${load("v", "vb + j * vs")};
-            ${store("x", f"({join})", "xb + at * xs")}
+            else v[vb + j * vs] = (${X})bad;
 % endif
         }
     }
+% endif
 }

@@ -1,73 +1,199 @@
 <%doc>
-Take or put slices of x at positions given by index tensors: slice i lies at offset sum_k wrap(index_k[i]) * stride_k.
+Take or put slices of x at positions that index tensors name: slice i of x lies at offset sum_k at_k[i] * stride_k.
+
+The index tensors share one shape of IR coalesced dimensions (i is its linear index) and have strides of their own in it,
+as has v, the other operand: v[i, r] stands opposite x[at[i], r]. A slice has RR coalesced dimensions, 0 for one element.
 
 name     kernel name without its prefix
-mode     "get" out[i, r] = x[i, r]; "put" x[i, r] = v[i, r]; "add" x[i, r] += v[i, r] (slices in order, so that equal
-         positions add up the same way every time)
-K, RR    number of index tensors; number of coalesced dimensions of a slice (run-time sizes and strides in x)
-X, xtag  storage type and tag; A: type of the addition
-An index out of range never reads or writes elsewhere: get gives zero, put and add skip, and ``fault`` is set.
+mode     "get"    v = x at the positions
+         "put"    x at the positions = v; where positions are equal the last one stays
+         "add"    x at the positions += v, in the order of i
+         "claim"  GPU: the last i that names a position, into ``owner``;  "won"  GPU: put, for those i alone
+gpu      False: a work-item takes a range.  True: neighbours take neighbouring elements
+K        number of index tensors; I: their type
+X        type of the elements: for get, put and won any type of their size, for add their storage type with its tag xtag
+unit     True where the last dimension of a slice is contiguous in x and v
+lanes    GPU, put and add: work-items that share a position, each with every lanes-th element of its slice
+
+An index out of range never reads or writes elsewhere: get gives ``bad`` (NaN, 0 for integers), put and add skip it.
+put and add are the same bits every time: an element of x belongs to one work-item, which walks i in order.
 </%doc>
 <%
+owned = mode in ("put", "add")
+last = RR - 1
 def load(p, at):
     return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"{p}[{at}]"
-def store(p, value, at):
-    return f"ct_store_{xtag}({value}, {p}, {at});" if xtag in ("f16", "bf16") else f"{p}[{at}] = {value};"
+def store(value, at):
+    if xtag in ("f16", "bf16"):
+        return f"ct_store_{xtag}({value}, x, {at});"
+    return f"x[{at}] = ({value}) != 0;" if xtag == "b8" else f"x[{at}] = {value};"
+def act(xa, va):
+    if mode == "get":
+        return f"v[{va}] = x[{xa}];"
+    if mode == "add":
+        return store(f"{load('x', xa)} + {load('v', va)}", xa)
+    return f"x[{xa}] = v[{va}];"
 %>
-__kernel void ct_${name}(long count, long slice, long per_item, long span, __global ${X} *x, long xo, __global ${X} *v, long vi, long vr,
-                         __global int *fault
+## the place of slice i in x (base) and v (vb), the number of its position (dest), and whether an index is out of range
+<%def name="locate()">
+        long base = xo, vb = vo, dest = 0;
+        int off = 0;
+        {
+            long rest = i;
 % for k in range(K):
-    , const __global long *index${k}, long size${k}, long stride${k}
+            long p${k} = io${k};
+% endfor
+% for r in range(IR - 1, -1, -1):
+            {
+% if r:
+                const long q = rest / id${r}, at = rest - q * id${r};
+                rest = q;
+% else:
+                const long at = rest;
+% endif
+                vb += at * iv${r};
+% for k in range(K):
+                p${k} += at * is${k}_${r};
+% endfor
+            }
+% endfor
+% for k in range(K):
+            {
+                long at = index${k}[p${k}];
+                if (wrap && at < 0) at += size${k};
+                off |= at < 0 || at >= size${k};
+                base += at * stride${k};
+                dest = dest * size${k} + at;
+            }
+% endfor
+        }
+</%def>
+## one element of a slice, by its number r
+<%def name="element()">
+            {
+                long xa = base, va = vb;
+% if RR:
+                long rest = r;
+% for q in range(last, 0, -1):
+                { const long t = rest / rd${q}; const long s = rest - t * rd${q}; rest = t; xa += s * rx${q}; va += s * rv${q}; }
+% endfor
+                xa += rest * rx0;
+                va += rest * rv0;
+% endif
+                ${act("xa", "va")}
+            }
+</%def>
+## the elements r0 … r1 of a slice, run by run along its last dimension
+<%def name="elements()">
+% if RR == 0:
+            ${act("base", "vb")}
+% else:
+            for (long r = r0; r < r1;) {
+                long xa = base, va = vb;
+                long rest = ${f"r / rd{last}" if RR > 1 else "0"};
+                const long s = r - rest * rd${last}, n = min(rd${last} - s, r1 - r);
+                xa += s * rx${last};
+                va += s * rv${last};
+% for q in range(last - 1, 0, -1):
+                { const long t = rest / rd${q}; const long u = rest - t * rd${q}; rest = t; xa += u * rx${q}; va += u * rv${q}; }
+% endfor
+% if RR > 1:
+                xa += rest * rx0;
+                va += rest * rv0;
+% endif
+% if unit:
+                for (long j = 0; j < n; ++j) { ${act("xa + j", "va + j")} }
+% else:
+                for (long j = 0; j < n; ++j, xa += rx${last}, va += rv${last}) { ${act("xa", "va")} }
+% endif
+                r += n;
+            }
+% endif
+</%def>
+<%def name="nothing()">
+% if RR == 0:
+            v[vb] = (${X})bad;
+% else:
+            for (long r = r0; r < r1; ++r) {
+                long va = vb, rest = r;
+% for q in range(last, 0, -1):
+                { const long t = rest / rd${q}; va += (rest - t * rd${q}) * rv${q}; rest = t; }
+% endfor
+                v[va + rest * rv0] = (${X})bad;
+            }
+% endif
+</%def>
+__kernel void ct_${name}(long count, long slice, long chunk, long owners, long bad, int wrap,
+                         __global ${X} *x, long xo, __global ${X} *v, long vo, __global int *owner
+% for k in range(K):
+    , const __global ${I} *index${k}, long io${k}
+% endfor
+% for k in range(K):
+    , long size${k}, long stride${k}
+% endfor
+% for r in range(IR):
+    , long id${r}, long iv${r}${"".join(f", long is{k}_{r}" for k in range(K))}
 % endfor
 % for r in range(RR):
-    , long rd${r}, long rs${r}
+    , long rd${r}, long rx${r}, long rv${r}
 % endfor
 )
 {
-% if mode == "add":
-    // every work-item owns a range of the slice and walks all positions in order
-    const long r0 = (long)get_global_id(0) * span, r1 = min(slice, r0 + span);
+% if mode == "claim":
+    for (long i = get_global_id(0); i < count; i += get_global_size(0)) {
+        ${locate()}
+        if (!off) atomic_max(owner + dest, (int)i);
+    }
+% elif owned and gpu:
+    // a group of lanes owns every owners-th position; owners is a power of two
+    const long id = get_global_id(0), mine = id / ${lanes}, lane = id % ${lanes};
     for (long i = 0; i < count; ++i) {
+        ${locate()}
+        if (off || (dest & (owners - 1)) != mine) continue;
+        for (long r = lane; r < slice; r += ${lanes}) ${element()}
+    }
+% elif owned:
+    const long r0 = get_global_id(0) * chunk, r1 = min(slice, r0 + chunk);  // a range of every slice
+    for (long i = 0; i < count; ++i) {
+        ${locate()}
+        if (off) continue;
+        ${elements()}
+    }
+% elif gpu:
+    for (long e = get_global_id(0); e < count * slice; e += get_global_size(0)) {
+% if RR:
+        const long i = e / slice, r = e - i * slice, r0 = r, r1 = r + 1;
 % else:
-    const long first = (long)get_global_id(0) * per_item, last = min(count, first + per_item);
-    const long r0 = 0, r1 = slice;
-    for (long i = first; i < last; ++i) {
+        const long i = e;
 % endif
-        long base = xo;
-        int bad = 0;
-% for k in range(K):
-        {
-            const long raw = index${k}[i];
-            const long at = raw < 0 ? raw + size${k} : raw;
-            bad |= at < 0 || at >= size${k};
-            base += at * stride${k};
-        }
-% endfor
-        if (bad) {
-            fault[0] = 1;
-% if mode == "get":
-            for (long r = r0; r < r1; ++r) { ${store("v", "0", "i * vi + r * vr")} }
-% endif
+        ${locate()}
+% if mode == "won":
+        if (off || owner[dest] != i) continue;
+% else:
+        if (off) {
+            ${nothing()}
             continue;
         }
-% if RR == 1:
-        for (long r = r0; r < r1; ++r) {
-            const long at = base + r * rs0;
-% else:
-        for (long r = r0; r < r1; ++r) {
-            long at = base, rest = r;
-% for q in range(RR - 1, 0, -1):
-            { const long t = rest / rd${q}; at += (rest - t * rd${q}) * rs${q}; rest = t; }
-% endfor
-            at += rest * rs0;
 % endif
-% if mode == "get":
-            v[i * vi + r * vr] = x[at];
-% elif mode == "put":
-            x[at] = v[i * vi + r * vr];
+        ${element()}
+    }
 % else:
-            ${store("x", f"{load('x', 'at')} + {load('v', 'i * vi + r * vr')}", "at")}
+    const long total = count * slice;
+    long e = get_global_id(0) * chunk;
+    const long end = min(total, e + chunk);
+    while (e < end) {
+% if RR:
+        const long i = e / slice, r0 = e - i * slice, r1 = min(slice, r0 + end - e);
+        e += r1 - r0;
+% else:
+        const long i = e++;
 % endif
+        ${locate()}
+        if (off) {
+            ${nothing()}
+        } else {
+            ${elements()}
         }
     }
+% endif
 }

@@ -2,9 +2,29 @@
 Positions of the elements that are not zero, in row-major order: count per chunk, then write at known places.
 
 name: kernel name; mode "count" or "write"; X, xtag: storage type and tag of the dense input; ndim: coordinates to write
+(0: the position in the flattened tensor)
+gpu      False: a work-item per chunk.  True: a work-group of G per chunk, G elements at a time, places by running sums
 </%doc>
-<% test = f"ct_load_{xtag}(x, i) != 0" if xtag in ("f16", "bf16") else "x[i] != 0" %>
-__kernel void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __global long *counts
+<%
+test = f"ct_load_{xtag}(x, i) != 0" if xtag in ("f16", "bf16") else "x[i] != 0"
+%>
+<%def name="write()">
+% if ndim == 0:
+            out[at] = i - xo;
+% else:
+            long rest = i - xo;
+% for d in range(ndim - 1, 0, -1):
+            { const long q = rest / d${d}; out[at * ${ndim} + ${d}] = rest - q * d${d}; rest = q; }
+% endfor
+            out[at * ${ndim}] = rest;
+% endif
+</%def>
+% if gpu:
+__kernel __attribute__((reqd_work_group_size(${G}, 1, 1)))
+% else:
+__kernel
+% endif
+void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __global long *counts
 % if mode == "write":
     , __global long *out
 % for d in range(ndim):
@@ -13,6 +33,41 @@ __kernel void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __
 % endif
 )
 {
+% if gpu:
+    __local int sums[${G}];
+    const int lid = get_local_id(0);
+    const long c = get_group_id(0), first = xo + c * chunk, last = xo + min(n, (c + 1) * chunk);
+% if mode == "count":
+    int found = 0;
+    for (long i = first + lid; i < last; i += ${G}) found += ${test};
+    sums[lid] = found;
+    for (int step = ${G // 2}; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lid < step) sums[lid] += sums[lid + step];
+    }
+    if (lid == 0) counts[c] = sums[0];
+% else:
+    long start = counts[c];
+    for (long block = first; block < last; block += ${G}) {
+        const long i = block + lid;
+        const int hit = i < last && ${test};
+        sums[lid] = hit;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int step = 1; step < ${G}; step *= 2) {
+            const int before = lid >= step ? sums[lid - step] : 0;
+            barrier(CLK_LOCAL_MEM_FENCE);
+            sums[lid] += before;
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+        if (hit) {
+            const long at = start + sums[lid] - 1;
+            ${write()}
+        }
+        start += sums[${G - 1}];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+% endif
+% else:
     const long c = get_global_id(0), first = xo + c * chunk, last = xo + min(n, (c + 1) * chunk);
 % if mode == "count":
     long found = 0;
@@ -22,12 +77,9 @@ __kernel void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __
     long at = counts[c];
     for (long i = first; i < last; ++i)
         if (${test}) {
-            long rest = i - xo;
-% for d in range(ndim - 1, -1, -1):
-            out[at * ${ndim} + ${d}] = rest % d${d};
-            rest /= d${d};
-% endfor
+            ${write()}
             ++at;
         }
+% endif
 % endif
 }

@@ -211,4 +211,5 @@ class ViewOfBase(Node):
         return "AsStridedBackward0"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        return (Settings.functions.scatter_into_layout(grads[0], self._base_layout, self._layout),)
+        m = Settings.functions
+        return (m.as_strided_back(m, grads[0], self._base_layout, self._layout),)

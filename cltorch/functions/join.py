@@ -14,8 +14,9 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype, promote_types
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.create import zeros
-from cltorch.functions.index import index_select, nonzero
+from cltorch.functions.index_dim import index_select
 from cltorch.functions.pointwise import into_out
+from cltorch.functions.positions import nonzero
 from cltorch.functions.ranges import arange
 from cltorch.functions.shape import expand, reshape, unsqueeze
 from cltorch.layout import wrap_dim

@@ -159,7 +159,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
 
     >>> import cltorch as torch
     >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     dims = read_dims("logsumexp", input, dim)
     if not input.dtype.is_floating_point:

@@ -75,7 +75,7 @@ def vector_norm(
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vector_norm.html
 
     >>> import cltorch as torch
-    >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]))
+    >>> torch.functions.vector_norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
     dims = read_dims("linalg.vector_norm", x, dim)

@@ -11,7 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.create import zeros
-from cltorch.functions.index import index_select
+from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
 from cltorch.functions.shape import expand, reshape, sizes_of, transpose, unsqueeze
 from cltorch.layout import wrap_dim, wrap_dims

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cltorch.autograd.record import view as record_view
@@ -16,6 +17,7 @@ from cltorch.ops.array import view as raw_view
 
 __all__ = [
     "as_strided",
+    "as_strided_back",
     "broadcast_tensors",
     "broadcast_to",
     "chunk",
@@ -346,13 +348,29 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     layout = input.layout
     first = int(start)
     found = layout.narrow(dim, first, length)
-    return record_view(input, found, "SliceBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+    return _part(input, found, "SliceBackward0", lambda base: base.narrow(dim, first, length))
 
 
-def slice_view(input: Any, layout: Layout) -> Any:
-    """Return a view by ints, slices and None, whose adjoint puts the gradient into zeros."""
+def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layout]) -> Any:
+    """Return a view of some elements, whose adjoint puts the gradient into zeros.
+
+    ``again`` takes the same part of another layout: where the input's own elements share memory, as after ``expand``,
+    the gradient has a layout of its own.
+    """
     before = input.layout
-    return record_view(input, layout, "SliceBackward0", lambda m, g: m.scatter_into_layout(g, before, layout))
+
+    def adjoint(m: Any, g: Any) -> Any:
+        if before.contiguous or _injective(before):
+            return m.scatter_into_layout(g, before, layout)
+        base = Layout.of(before.shape)
+        return m.scatter_into_layout(g, base, again(base))
+
+    return record_view(input, layout, name, adjoint)
+
+
+def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) -> Any:
+    """Return a view by ints, slices and None; ``again`` applies them to another layout."""
+    return _part(input, layout, "SliceBackward0", again)
 
 
 def select(input: Any, dim: int, index: int) -> Any:
@@ -363,8 +381,8 @@ def select(input: Any, dim: int, index: int) -> Any:
     tensor([3, 4, 5])
     """
     layout = input.layout
-    found = layout.select(dim, int(index))
-    return record_view(input, found, "SelectBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+    i = int(index)
+    return _part(input, layout.select(dim, i), "SelectBackward0", lambda base: base.select(dim, i))
 
 
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -376,7 +394,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """
     layout = input.layout
     found = layout.diagonal(offset, dim1, dim2)
-    return record_view(input, found, "DiagonalBackward0", lambda m, g: m.scatter_into_layout(g, layout, found))
+    return _part(input, found, "DiagonalBackward0", lambda base: base.diagonal(offset, dim1, dim2))
 
 
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
@@ -394,10 +412,11 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
             f"storage of size {input.storage.nbytes}"
         )
     before = input.layout
-    return record_view(input, layout, "AsStridedBackward0", lambda m, g: _as_strided_adjoint(m, g, before, layout))
+    return record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))
 
 
-def _as_strided_adjoint(m: Any, g: Any, base: Layout, part: Layout) -> Any:
+def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:
+    """Put a gradient of a view at its strided place of zeros; indices that mean one element add up."""
     if not part.overlaps() and _injective(part):
         return m.scatter_into_layout(g, base, part)
     # several indices of the view mean one element: add up by element, in a fixed order
@@ -429,7 +448,7 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """
     before = input.layout
     layout = before.unfold(dimension, size, step)
-    return record_view(input, layout, "UnfoldBackward0", lambda m, g: _as_strided_adjoint(m, g, before, layout))
+    return record_view(input, layout, "UnfoldBackward0", lambda m, g: as_strided_back(m, g, before, layout))
 
 
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.create import full, zeros
-from cltorch.functions.index import scatter
+from cltorch.functions.gather import scatter
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape

@@ -22,16 +22,15 @@ class Embedding(Op):
             at = host(index)
             if at.size and not 0 <= at.min() <= at.max() < c.shape[0]:
                 raise IndexError("index out of range in self")
-        return take(weight, (index,))
+        return take(weight, (index,), wrap=False)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         (index,) = c.saved
         if c.by_frequency:
             ones = m.ones(index.layout.shape, dtype=g.dtype, device=g.device)
-            counts = m.put_front(m.zeros(c.shape[0], dtype=g.dtype, device=g.device), (index,), ones, True)
+            counts = m.index_back(ones, c.shape[:1], 0, False, (index,))
             g = m.div(g, m.unsqueeze(m.take_front(counts, (index,)), -1))
         if c.padding >= 0:
             g = m.where(m.unsqueeze(m.ne(index, c.padding), -1), g, 0)
-        zeros = m.zeros(c.shape, dtype=g.dtype, device=g.device)
-        return m.put_front(zeros, (index,), g, True), None, None, None
+        return m.index_back(g, c.shape, 0, False, (index,)), None, None, None

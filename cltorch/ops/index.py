@@ -1,4 +1,9 @@
-"""Taking and putting elements at positions held in index tensors, on the host and on devices."""
+"""Taking and putting slices at positions that index tensors name, on the host and on devices (kernels/index.cl).
+
+Positions are those of the first dimensions of an Array; who indexes others brings them to the front, as views.
+An index out of range raises IndexError on the host. A device is not asked for it, which would mean to wait: reading
+gives NaN there (0 for integers), and writing is left out.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,19 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops.array import empty, from_host, host, host_compute, view
+from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
 from cltorch.ops.op import Op
-from cltorch.ops.strided import copy_into
+from cltorch.ops.plan import grid
+from cltorch.ops.strided import copy_into, fill
 
-_ACCUMULATE = {"add": np.add, "multiply": np.multiply, "amax": np.maximum, "amin": np.minimum}
+#: the type that moves elements of a size
+BITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
+#: what reading out of range gives, as bits
+NAN = {"float16": 0x7E00, "bfloat16": 0x7FC0, "float32": 0x7FC00000, "float64": 0x7FF8000000000000}
+_FEW = 2048  # slices up to which a GPU lets every work-item look at all of them
+_MOST = 1 << 28  # bytes that may be spent to find the last writer of every position
 
 
 def dense_index(x: Any) -> Any:
@@ -26,232 +38,168 @@ def dense_index(x: Any) -> Any:
     return out
 
 
-def fault_flag(context: Any) -> Any:
-    """Return the device's flag of an index out of range, made once per context."""
-    flag = context.ready.get("fault")
-    if flag is None:
-        flag = context.ready["fault"] = context.alloc(4)
-        context.fill_bytes(flag.buf, np.zeros(1, np.uint8), 0, 4)
-    return flag
+def as_indices(indices: Sequence[Any]) -> list[Any]:
+    """Return index tensors of one dtype that kernels read: int64, or int32 where all are."""
+    t = dtypes.int32 if all(i.dtype is dtypes.int32 for i in indices) else dtypes.int64
+    return [i if i.dtype is t else dense_index(i) for i in indices]
 
 
-def _check_host(indices: Sequence[Any], sizes: Sequence[int]) -> None:
-    for i, (index, n) in enumerate(zip(indices, sizes, strict=True)):
+def check_host(indices: Sequence[Any], sizes: Sequence[int], dims: Sequence[int] | None, wrap: bool) -> None:
+    """Raise IndexError where an index tensor of the host is out of range for the dimension that it indexes."""
+    for k, (index, n) in enumerate(zip(indices, sizes, strict=True)):
         a = host(index)
-        bad = a[(a < -n) | (a >= n)]
-        if bad.size:
-            raise IndexError(f"index {bad.reshape(-1)[0]} is out of bounds for dimension {i} with size {n}")
+        if a.size and not (-n if wrap else 0) <= a.min() <= a.max() < n:
+            wrong = a[(a < (-n if wrap else 0)) | (a >= n)].reshape(-1)[0]
+            raise IndexError(f"index {wrong} is out of bounds for dimension {dims[k] if dims else k} with size {n}")
 
 
-def _launch(mode: str, x: Any, indices: Sequence[Any], v: Any) -> None:
-    """Run the kernel on x, whose first ``len(indices)`` dimensions are indexed; v is [count, slice] dense."""
+def take(
+    x: Any, indices: Sequence[Any], at: int = 0, dims: Sequence[int] | None = None, wrap: bool = True, variant: str = ""
+) -> Any:
+    """Return x at index tensors (of one shape, of any strides) for its first dimensions.
+
+    The dimensions of the index come after ``at`` of the remaining ones. ``dims`` are the numbers of the indexed
+    dimensions in an error message; ``wrap`` lets negative indices count from the end. ``variant`` ("cpu", "gpu")
+    overrides the device's kind.
+    """
     k = len(indices)
-    lay = x.layout
-    count = indices[0].layout.numel
-    sizes, (strides,) = coalesce(lay.shape[k:], lay.strides[k:])
-    slice_ = math.prod(lay.shape[k:])
-    if count == 0 or slice_ == 0:
-        return
-    context = x.device.context
-    kernel = context.kernel(
-        "index",
-        f"ct_index_{mode}",
-        "llll" + "bl" + "bll" + "b" + "bll" * k + "ll" * len(sizes),
-        name=f"index_{mode}",
-        mode=mode,
-        K=k,
-        RR=len(sizes),
-        X=x.dtype.ctype,
-        xtag=x.dtype.tag,
-    )
-    cpu = context.caps.kind == "cpu"
-    if mode == "add":
-        span = max(16, -(-slice_ // (context.caps.compute_units * 4))) if cpu else 1
-        size, per_item = -(-slice_ // span), 0
-    else:
-        span = 0
-        items = max(1, min(count, context.caps.compute_units * 8, -(-count * slice_ // 4096))) if cpu else count
-        per_item = -(-count // items)
-        size = -(-count // per_item)
-    args: list[Any] = [
-        count,
-        slice_,
-        per_item,
-        span,
-        x.storage.buf,
-        lay.offset,
-        v.storage.buf,
-        slice_,
-        1,
-        fault_flag(context).buf,
-    ]
-    for i, index in enumerate(indices):
-        args += [index.storage.buf, lay.shape[i], lay.strides[i]]
-    for n, s in zip(sizes, strides, strict=True):
-        args += [n, s]
-    kernel.launch((size,), (1,) if cpu else None, args)
-
-
-def take(x: Any, indices: Sequence[Any]) -> Any:
-    """Return x at index tensors of one shape for its first dimensions: shape [*index shape, *rest]."""
-    k = len(indices)
-    shape = (*indices[0].layout.shape, *x.layout.shape[k:])
+    index_shape, rest = indices[0].layout.shape, x.layout.shape[k:]
+    shape = (*rest[:at], *index_shape, *rest[at:])
     if x.device.type == "cpu":
-        _check_host(indices, x.layout.shape[:k])
-        return from_host_bits(host(x)[tuple(host(i) for i in indices)], x)
+        check_host(indices, x.layout.shape[:k], dims, wrap)
+        out = empty(shape, x.dtype, x.device)
+        host(view(out, index_first(out.layout, len(index_shape), at)))[...] = host(x)[tuple(host(i) for i in indices)]
+        return out
+    check_dtype(x.dtype, x.device)
     out = empty(shape, x.dtype, x.device)
-    _launch("get", x, [dense_index(i) for i in indices], out)
+    _run("get", x, as_indices(indices), view(out, index_first(out.layout, len(index_shape), at)), wrap, variant)
     return out
 
 
-def from_host_bits(a: Any, like: Any) -> Any:
-    """Return stored bits as an Array of the dtype of ``like``."""
-    bits = np.ascontiguousarray(a)
-    out = empty(bits.shape, like.dtype, like.device)
-    host(out)[...] = bits
-    return out
+def index_first(layout: Layout, n: int, at: int) -> Layout:
+    """Return a layout with the n dimensions after the first ``at`` brought to the front."""
+    if not at:
+        return layout
+    return layout.permute([*range(at, at + n), *range(at), *range(at + n, layout.ndim)])
 
 
-def put(x: Any, indices: Sequence[Any], v: Any, accumulate: bool) -> None:
-    """Write v (shape [*index shape, *rest]) into x at index tensors for its first dimensions."""
+def put(x: Any, indices: Sequence[Any], v: Any, accumulate: bool, wrap: bool = True, variant: str = "") -> None:
+    """Write v (shape [*index shape, *rest], any strides) into x at index tensors for its first dimensions.
+
+    Of equal positions the last one stays, or with ``accumulate`` all are added, in order.
+    """
     k = len(indices)
     if x.device.type == "cpu":
-        _check_host(indices, x.layout.shape[:k])
+        check_host(indices, x.layout.shape[:k], None, wrap)
         at = tuple(host(i) for i in indices)
-        if not accumulate:
+        if accumulate:
+            _add_host(x, at, v)
+        else:
             host(x)[at] = host(v)
-        elif x.dtype.wide is x.dtype.np:
-            np.add.at(host(x), at, host(v))
+        return
+    _run("add" if accumulate else "put", x, as_indices(indices), v, wrap, variant)
+
+
+def _add_host(x: Any, at: tuple[np.ndarray, ...], v: Any) -> None:
+    """Add slices in the order of their positions: equal ones side by side, so that NumPy sums them in one go."""
+    sizes = x.layout.shape[: len(at)]
+    if not v.layout.numel:
+        return
+    values = host_compute(v).reshape(-1, *x.layout.shape[len(at) :])
+    flat = np.ravel_multi_index([np.where(i < 0, i + n, i).reshape(-1) for i, n in zip(at, sizes, strict=True)], sizes)
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    with np.errstate(all="ignore"):
+        add: Any = np.logical_or if x.dtype is dtypes.bool_ else np.add
+        totals = add.reduceat(values[order], starts, axis=0)
+        place = np.unravel_index(ordered[starts], sizes)
+        if x.dtype.wide is x.dtype.np:
+            host(x)[place] = add(host(x)[place], totals)
         else:
             wide = host_compute(x)
-            np.add.at(wide, at, host_compute(v))
+            wide[place] += totals
             copy_into(x, from_host(wide, x.dtype, x.device))
-        return
-    if not v.layout.dense:
-        fresh = empty(v.layout.shape, v.dtype, v.device)
-        copy_into(fresh, v)
-        v = fresh
-    _launch("add" if accumulate else "put", x, [dense_index(i) for i in indices], v)
 
 
-def along(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
-    """Run gather ("gather" fills v) or a scatter into x along a dimension; all have one rank."""
-    if index.layout.numel == 0:
+def _run(mode: str, x: Any, indices: Sequence[Any], v: Any, wrap: bool, variant: str) -> None:
+    if v.layout.numel == 0:
         return
-    n = x.layout.shape[dim]
-    if x.device.type == "cpu":
-        _along_host(mode, x, dim, index, v)
-        return
-    index_lay = index.layout
-    others = [d for d in range(index_lay.ndim) if d != dim]
-    sizes, steps = coalesce(
-        [index_lay.shape[d] for d in others],
-        *([lay.strides[d] for d in others] for lay in (x.layout, index_lay, v.layout)),
-    )
     context = x.device.context
-    cpu = context.caps.kind == "cpu"
-    lines, length = math.prod(sizes), index_lay.shape[dim]
-    acc = dtypes.float32 if x.dtype.compute == "float" else x.dtype
-    kernel = context.kernel(
-        "gather",
-        f"ct_{mode}_along",
-        "lllllll" + "blblblb" + "llll" * len(sizes),
-        name=f"{mode}_along",
-        mode=mode,
-        R=len(sizes),
-        X=x.dtype.ctype,
-        xtag=x.dtype.tag,
-        A=acc.compute,
-    )
-    items = max(1, min(lines, context.caps.compute_units * 8, -(-lines * length // 4096))) if cpu else lines
-    per_item = -(-lines // items)
-    args: list[Any] = [
-        lines,
-        length,
-        per_item,
-        n,
-        x.layout.strides[dim],
-        index_lay.strides[dim],
-        v.layout.strides[dim],
-        x.storage.buf,
-        x.layout.offset,
-        index.storage.buf,
-        index_lay.offset,
-        v.storage.buf,
-        v.layout.offset,
-        fault_flag(context).buf,
-    ]
-    for i, size in enumerate(sizes):
-        args += [size, steps[0][i], steps[1][i], steps[2][i]]
-    kernel.launch((-(-lines // per_item),), (1,) if cpu else None, args)
-
-
-def _along_host(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
-    n = x.layout.shape[dim]
-    at = host(index).astype(np.int64)
-    bad = at[(at < 0) | (at >= n)]
-    if bad.size:
-        raise RuntimeError(f"index {bad.reshape(-1)[0]} is out of bounds for dimension {dim} with size {n}")
-    grid = list(np.ogrid[tuple(slice(k) for k in at.shape)])
-    grid[dim] = at
-    place = tuple(grid)
-    if mode == "gather":
-        host(v)[...] = host(x)[place]
-    elif mode == "assign":
-        host(x)[place] = host(v)
-    elif x.dtype.wide is x.dtype.np:
-        _ACCUMULATE[mode].at(host(x), place, host(v))
-    else:
-        wide = host_compute(x)
-        _ACCUMULATE[mode].at(wide, place, host_compute(v))
-        copy_into(x, from_host(wide, x.dtype, x.device))
-
-
-def nonzero(x: Any) -> Any:
-    """Return the coordinates of the nonzero elements, int64 [count, ndim]; waits for the device."""
-    lay = x.layout
-    if x.device.type == "cpu":
-        found = (
-            np.stack(np.nonzero(host_compute(x)), 1)
-            if lay.ndim
-            else np.zeros((int(bool(host_compute(x))), 0), np.int64)
+    key = (
+        "index", mode, x.dtype, x.layout.key, v.layout.key, indices[0].dtype, *(i.layout.key for i in indices), variant,
+    )  # fmt: skip
+    plan = context.ready.get(key)
+    if plan is None:
+        layouts = [i.layout for i in indices]
+        plan = context.ready[key] = _plan(
+            context, mode, x.layout, v.layout, layouts, x.dtype, indices[0].dtype, variant
         )
-        return from_host(found.astype(np.int64).reshape(-1, lay.ndim), dtypes.int64, x.device)
-    if not lay.contiguous:
-        fresh = empty(lay.shape, x.dtype, x.device)
-        copy_into(fresh, x)
-        x = fresh
-    n = lay.numel
-    if n == 0:
-        return empty((0, lay.ndim), dtypes.int64, x.device)
-    context = x.device.context
-    chunk = max(1024, -(-n // 4096))
-    chunks = -(-n // chunk)
-    counts = context.alloc(chunks * 8)
-    types = {"X": x.dtype.ctype, "xtag": x.dtype.tag}
-    count = context.kernel("nonzero", "ct_nonzero_count", "llblb", name="nonzero_count", mode="count", ndim=0, **types)
-    group = (1,) if context.caps.kind == "cpu" else None
-    count.launch((chunks,), group, (n, chunk, x.storage.buf, x.layout.offset, counts.buf))
-    found = np.empty(chunks, np.int64)
-    context.read(counts.buf, found.view(np.uint8))
-    total = int(found.sum())
-    out = empty((total, lay.ndim), dtypes.int64, x.device)
-    if total and lay.ndim:
-        starts = np.concatenate([[0], np.cumsum(found)[:-1]]).astype(np.int64)
-        context.write(counts.buf, starts.view(np.uint8), owned=True)
-        write = context.kernel(
-            "nonzero",
-            "ct_nonzero_write",
-            "llblbb" + "l" * lay.ndim,
-            name="nonzero_write",
-            mode="write",
-            ndim=lay.ndim,
-            **types,
-        )
-        write.launch(
-            (chunks,), group, (n, chunk, x.storage.buf, x.layout.offset, counts.buf, out.storage.buf, *lay.shape)
-        )
-    return out
+    launches, scratch, tail = plan
+    owner = x.storage
+    if scratch:
+        owner = context.alloc(scratch)
+        context.fill_bytes(owner.buf, np.full(1, 255, np.uint8), 0, scratch)
+    buffers: list[Any] = [x.storage.buf, x.layout.offset, v.storage.buf, v.layout.offset, owner.buf]
+    for i in indices:
+        buffers += (i.storage.buf, i.layout.offset)
+    for kernel, size, local, head in launches:
+        kernel.launch(size, local, (*head, int(wrap), *buffers, *tail))
+
+
+def _plan(
+    context: Any, mode: str, x: Layout, v: Layout, indices: Sequence[Layout], t: dtype, index_t: dtype, variant: str
+) -> tuple[list[Any], int, tuple[int, ...]]:
+    """Return (launches, bytes of scratch memory, trailing arguments)."""
+    caps = context.caps
+    gpu = (variant or caps.kind) != "cpu"
+    k, n = len(indices), indices[0].ndim
+    count, slice_ = indices[0].numel, math.prod(x.shape[k:])
+    isizes, (vi, *isteps) = coalesce(indices[0].shape, v.strides[:n], *(i.strides for i in indices))
+    rsizes, (rx, rv) = coalesce(x.shape[k:], x.strides[k:], v.strides[n:])
+    if slice_ == 1:
+        rsizes = []
+    places = math.prod(x.shape[:k])
+    tail: list[int] = []
+    for d in range(k):
+        tail += (x.shape[d], x.strides[d])
+    for r, m in enumerate(isizes):
+        tail += (m, vi[r], *(s[r] for s in isteps))
+    for r, m in enumerate(rsizes):
+        tail += (m, rx[r], rv[r])
+    lanes, owners, scratch = 0, 1, 0
+    modes = [mode]
+    if gpu and mode == "put" and count > _FEW and count < 2**31 and places * 4 <= _MOST:
+        modes, scratch = ["claim", "won"], places * 4
+    elif gpu and mode in ("put", "add"):
+        lanes = min(64, 1 << (slice_ - 1).bit_length())
+        owners = 1 << max(0, min(caps.compute_units * 256 // lanes, places, count) - 1).bit_length()
+    launches = []
+    for each in modes:
+        kernel = context.kernel(
+            "index", f"ct_index_{each}", "lllll" + "i" + "bl" * 2 + "b" + "bl" * k + "l" * len(tail),
+            name=f"index_{each}", mode=each, gpu=gpu, K=k, IR=len(isizes), RR=len(rsizes), I=index_t.ctype,
+            X=t.ctype if each == "add" else BITS[t.itemsize], xtag=t.tag if each == "add" else "",
+            unit=bool(rsizes) and rx[-1] == rv[-1] == 1, lanes=lanes,
+        )  # fmt: skip
+        chunk = 0
+        size: tuple[int, ...]
+        local: tuple[int, ...]
+        if gpu:
+            items = count if each == "claim" else owners * lanes if each in ("put", "add") else count * slice_
+            size, local = ((items,), None) if each in ("put", "add") else grid(context, items)  # type: ignore[assignment]
+        elif each == "get":
+            items = max(1, min(caps.compute_units * 8, count * slice_, -(-count * max(slice_, 4) // 4096)))
+            chunk = -(-count * slice_ // items)
+            size, local = (-(-count * slice_ // chunk),), (1,)
+        else:
+            # every work-item goes through all positions with a part of each slice; parts of less than two cache lines
+            # would be written by two cores in turn, and one core alone is faster then
+            parts = 1 if count * slice_ < 4096 else max(1, min(caps.compute_units, slice_ * t.itemsize // 256))
+            chunk = -(-slice_ // parts)
+            size, local = (-(-slice_ // chunk),), (1,)
+        launches.append((kernel, size, local, (count, slice_, chunk, owners, NAN.get(t.name, 0))))
+    return launches, scratch, tuple(tail)
 
 
 class Index(Op):
@@ -260,15 +208,39 @@ class Index(Op):
     name = "index"
 
     @staticmethod
-    def forward(c: Any, x: Any, *indices: Any) -> Any:
-        c.shape, c.count = x.layout.shape, len(indices)
+    def forward(c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
+        c.shape, c.at, c.wrap, c.count = x.layout.shape, at, wrap, len(indices)
         c.save(*indices)
-        return take(x, indices)
+        return take(x, indices, at, dims, wrap)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        zeros = m.zeros(c.shape, dtype=g.dtype, device=g.device)
-        return m.put_front(zeros, c.saved, g, True), *(None,) * c.count
+        return m.index_back(g, c.shape, c.at, c.wrap, c.saved), None, None, None, *(None,) * c.count
+
+
+class IndexSelect(Index):
+    """The slices of one dimension that an index names."""
+
+    name = "index_select"
+
+
+class IndexBack(Op):
+    """Add slices into zeros at index tensors for the first dimensions: the adjoint of ``Index``."""
+
+    name = "index_backward"
+
+    @staticmethod
+    def forward(c: Any, g: Any, shape: Sequence[int], at: int, wrap: bool, *indices: Any) -> Any:
+        c.at, c.wrap, c.count = at, wrap, len(indices)
+        c.save(*indices)
+        out = empty(shape, g.dtype, g.device)
+        fill(out, 0)
+        put(out, indices, view(g, index_first(g.layout, indices[0].layout.ndim, at)), True, wrap)
+        return out
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.take_front(g, c.saved, c.at, c.wrap), None, None, None, *(None,) * c.count
 
 
 class PutFront(Op):
@@ -277,11 +249,11 @@ class PutFront(Op):
     name = "index_put"
 
     @staticmethod
-    def forward(c: Any, x: Any, v: Any, accumulate: bool, *indices: Any) -> Any:
+    def forward(c: Any, x: Any, v: Any, accumulate: bool, wrap: bool, *indices: Any) -> Any:
         out = empty(x.layout.shape, x.dtype, x.device)
         copy_into(out, x)
-        put(out, indices, v, accumulate)
-        c.accumulate, c.count = accumulate, len(indices)
+        put(out, indices, v, accumulate, wrap)
+        c.accumulate, c.wrap, c.count = accumulate, wrap, len(indices)
         c.save(*indices)
         return out
 
@@ -290,89 +262,20 @@ class PutFront(Op):
         indices = c.saved
         gx = gv = None
         if c.needs[0]:
-            gx = g if c.accumulate else m.put_front(g, indices, m.mul(m.take_front(g, indices), 0), False)
+            gx = g
+            if not c.accumulate:
+                index_shape, rest = indices[0].layout.shape, g.layout.shape[c.count :]
+                nothing = m.expand(m.zeros((), dtype=g.dtype, device=g.device), (*index_shape, *rest))
+                gx = m.put_front(g, indices, nothing, False, c.wrap)
         if c.needs[1]:
-            gv = m.take_front(g, indices)
-        return gx, gv, None, *(None,) * c.count
+            gv = m.take_front(g, indices, 0, c.wrap)
+        return gx, gv, None, None, *(None,) * c.count
 
 
-class Gather(Op):
-    """gather along a dimension; the gradient is a scatter_add."""
-
-    name = "gather"
+class PutInPlace(PutFront):
+    """The derivative of putting values into a tensor itself; the caller writes."""
 
     @staticmethod
-    def forward(c: Any, x: Any, dim: int, index: Any) -> Any:
-        out = empty(index.layout.shape, x.dtype, x.device)
-        along("gather", x, dim, index, out)
-        c.dim, c.shape = dim, x.layout.shape
-        c.save(index)
-        return out
-
-    @staticmethod
-    def vjp(m: Any, c: Any, g: Any) -> Any:
-        (index,) = c.saved
-        zeros = m.zeros(c.shape, dtype=g.dtype, device=g.device)
-        return m.scatter_add(zeros, c.dim, index, g), None, None
-
-
-class Scatter(Op):
-    """A copy of a tensor with values assigned or added along a dimension."""
-
-    name = "scatter"
-
-    @staticmethod
-    def forward(c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
-        out = empty(x.layout.shape, x.dtype, x.device)
-        copy_into(out, x)
-        part = view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset))
-        along(mode, out, dim, index, part)
-        c.dim, c.mode, c.source = dim, mode, v.layout.shape
-        c.save(index)
-        return out
-
-    @staticmethod
-    def vjp(m: Any, c: Any, g: Any) -> Any:
-        (index,) = c.saved
-        gx = gv = None
-        if c.mode not in ("assign", "add"):
-            raise NotImplementedError(f"the derivative of scatter with reduce={c.mode!r} is not built")
-        if c.needs[0]:
-            gx = g if c.mode == "add" else m.scatter(g, c.dim, index, 0)
-        if c.needs[3]:
-            gv = m.gather(g, c.dim, index)
-            if gv.layout.shape != c.source:
-                base = Layout.of(c.source)
-                gv = m.scatter_into_layout(gv, base, Layout.make(index.layout.shape, base.strides, 0))
-        return gx, None, None, gv, None
-
-
-class Cat(Op):
-    """Join tensors along a dimension, each copied once."""
-
-    name = "cat"
-
-    @staticmethod
-    def forward(c: Any, dim: int, *tensors: Any) -> Any:
-        t = tensors[0].dtype
-        for x in tensors:
-            t = dtypes.promote_types(t, x.dtype)
-        shape = list(tensors[0].layout.shape)
-        shape[dim] = sum(x.layout.shape[dim] for x in tensors)
-        out = empty(shape, t, tensors[0].device)
-        at = 0
-        c.parts = []
-        for x in tensors:
-            n = x.layout.shape[dim]
-            copy_into(view(out, out.layout.narrow(dim, at, n)), x)
-            c.parts.append((at, n, x.dtype))
-            at += n
-        c.dim = dim
-        return out
-
-    @staticmethod
-    def vjp(m: Any, c: Any, g: Any) -> Any:
-        return None, *(
-            m.narrow(g, c.dim, at, n).to(t) if need else None
-            for (at, n, t), need in zip(c.parts, c.needs[1:], strict=True)
-        )
+    def forward(c: Any, x: Any, v: Any, accumulate: bool, wrap: bool, *indices: Any) -> Any:
+        c.accumulate, c.wrap, c.count = accumulate, wrap, len(indices)
+        c.save(*indices)

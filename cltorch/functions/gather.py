@@ -1,0 +1,212 @@
+"""Elements by index along a dimension: gather, scatter and their reductions.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.gather.html. On the host an index out of range raises
+RuntimeError; on a device gather gives NaN there (0 for integers) and scatter leaves the element out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import convert
+from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import need_array
+from cltorch.functions.create import full
+from cltorch.functions.create_like import ones_like, zeros_like
+from cltorch.functions.shape import expand, reshape
+from cltorch.layout import broadcast_shapes, wrap_dim
+from cltorch.ops import gather as ops
+from cltorch.ops.array import Array
+
+__all__ = [
+    "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",
+    "scatter_reduce_", "take_along_dim",
+]  # fmt: skip
+
+_MODES = {None: "assign", "add": "add", "multiply": "multiply"}
+
+
+def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
+    """Return the dimension, and input and index of at least one dimension."""
+    need_array(name, "index", 2, index)
+    if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    if index.device is not input.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but got index is on {index.device}, different from other "
+            f"tensors on {input.device}"
+        )
+    if max(index.layout.ndim, 1) != max(input.layout.ndim, 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    d = wrap_dim(dim, input.layout.ndim)
+    return d, *(x if x.layout.ndim else reshape(x, (1,)) for x in (input, index))
+
+
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
+    """Take, at every place of ``index``, the element it names along a dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.gather.html
+
+    >>> import cltorch as torch
+    >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))
+    tensor([[1, 1],
+            [4, 3]])
+    """
+    d, x, places = _read("gather", input, dim, index)
+    for i, (n, k) in enumerate(zip(x.layout.shape, places.layout.shape, strict=True)):
+        if k > n and i != d:
+            raise RuntimeError(
+                f"Size does not match at dimension {i} expected index {list(places.layout.shape)} to be no larger than "
+                f"self {list(x.layout.shape)} apart from dimension {d}"
+            )
+    result = apply(ops.Gather, x, d, places)
+    if not index.layout.ndim:
+        result = reshape(result, ())
+    return result if out is None else p.into_out("gather", out, result)
+
+
+def _prepare(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[int, Any, Any, Any]:
+    """Return dimension, input, index and source of one rank, after the checks of all scatters."""
+    d, x, places = _read(name, input, dim, index)
+    if not isinstance(src, Array):
+        src = expand(full((), src, dtype=x.dtype, device=x.device), places.layout.shape)
+    elif src.layout.ndim == 0:
+        src = reshape(src, (1,))
+    if src.dtype is not x.dtype:
+        raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if src.layout.ndim != places.layout.ndim:
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+    shapes = zip(x.layout.shape, places.layout.shape, src.layout.shape, strict=True)
+    if places.layout.numel and any(k > m or (k > n and i != d) for i, (n, k, m) in enumerate(shapes)):
+        raise RuntimeError(
+            f"Expected index {list(places.layout.shape)} to be no larger than self {list(x.layout.shape)} apart from "
+            f"dimension {d} and to be no larger size than src {list(src.layout.shape)}"
+        )
+    return d, x, places, src
+
+
+def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -> Any:
+    d, x, places, src = _prepare(name, input, dim, index, src)
+    out = apply(ops.ScatterAdd if mode == "add" else ops.Scatter, x, d, places, src, mode)
+    return out if input.layout.ndim else reshape(out, ())
+
+
+def scatter(
+    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None, out: Any = None
+) -> Any:
+    """Return a copy with values written at the places that ``index`` names along a dimension.
+
+    The last of equal places stays; ``reduce`` "add" or "multiply" combines values with what is there.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_.html
+    """
+    if reduce not in _MODES:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    src = value if src is None else src
+    if reduce == "multiply":  # its derivative is that of a product
+        result = scatter_reduce(input, dim, index, _source(input, index, src), "prod")
+    else:
+        result = _scatter("scatter", input, dim, index, src, _MODES[reduce])
+    return result if out is None else p.into_out("scatter", out, result)
+
+
+def _source(input: Any, index: Any, src: Any) -> Any:
+    if isinstance(src, Array):
+        return src
+    return expand(full((), src, dtype=input.dtype, device=input.device), index.layout.shape)
+
+
+def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """Write values at the places that ``index`` names along a dimension.
+
+    >>> import cltorch as torch
+    >>> torch.zeros(1, 3).scatter_(1, torch.tensor([[2]]), 1.0)
+    tensor([[0., 0., 1.]])
+    """
+    return convert.copy_(input, scatter(input, dim, index, src, value=value, reduce=reduce))
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) -> Any:
+    """Return a copy with values added at the places that ``index`` names; equal places add up in order.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_add_.html
+    """
+    result = _scatter("scatter_add", input, dim, index, src, "add")
+    return result if out is None else p.into_out("scatter_add", out, result)
+
+
+def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """Add values at the places that ``index`` names."""
+    return convert.copy_(input, scatter_add(input, dim, index, src))
+
+
+def scatter_counts(x: Any, dim: int, index: Any, include_self: bool) -> Any:
+    """Return by how many values each place of a mean is made, at least 1."""
+    start = ones_like(x) if include_self else zeros_like(x)
+    one = expand(full((), 1, dtype=x.dtype, device=x.device), index.layout.shape)
+    counts = scatter_add(start, dim, index, one)
+    return counts if include_self else p.maximum(counts, full((), 1, dtype=x.dtype, device=x.device))
+
+
+def scatter_reduce(
+    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True, out: Any = None
+) -> Any:
+    """Return a copy in which values are reduced by the places that ``index`` names along a dimension.
+
+    ``reduce`` is "sum", "prod", "mean", "amax" or "amin"; without ``include_self`` the old elements do not take part.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_reduce_.html
+
+    >>> import cltorch as torch
+    >>> torch.zeros(2).scatter_reduce(0, torch.tensor([0, 0, 1]), torch.tensor([1.0, 2.0, 3.0]), "amax")
+    tensor([2., 3.])
+    """
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    d, x, places, src = _prepare("scatter_reduce", input, dim, index, src)
+    if reduce == "mean":
+        total = apply(ops.ScatterReduce, x, d, places, src, "sum", include_self)
+        counts = scatter_counts(x.detach(), d, places, include_self)
+        result = p.div(total, counts) if x.dtype.is_floating_point else p.floor_divide(total, counts)
+    else:
+        result = apply(ops.ScatterReduce, x, d, places, src, reduce, include_self)
+    if not input.layout.ndim:
+        result = reshape(result, ())
+    return result if out is None else p.into_out("scatter_reduce", out, result)
+
+
+def scatter_reduce_(
+    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+) -> Any:  # fmt: skip
+    """Reduce values by the places that ``index`` names along a dimension, in place."""
+    return convert.copy_(input, scatter_reduce(input, dim, index, src, reduce, include_self=include_self))
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:
+    """Take the elements that ``indices`` names along a dimension, broadcasting the others.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.take_along_dim.html
+
+    >>> import cltorch as torch
+    >>> torch.take_along_dim(torch.tensor([[10, 30, 20]]), torch.tensor([[1]]), dim=1)
+    tensor([[30]])
+    """
+    need_array("take_along_dim", "indices", 2, indices)
+    if indices.dtype is not dtypes.int64:
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
+    if dim is None:
+        result = gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+        return result if out is None else p.into_out("take_along_dim", out, result)
+    if input.layout.ndim != indices.layout.ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.layout.ndim} dimensions for input, and {indices.layout.ndim} dimensions for indices"
+        )
+    d = wrap_dim(dim, input.layout.ndim)
+    lines = [[1 if i == d else n for i, n in enumerate(x.layout.shape)] for x in (input, indices)]
+    common = list(broadcast_shapes(*lines))
+    a, b = list(common), list(common)
+    if common:
+        a[d], b[d] = input.layout.shape[d], indices.layout.shape[d]
+    result = gather(expand(input, a), d, expand(indices, b))
+    return result if out is None else p.into_out("take_along_dim", out, result)

@@ -1,0 +1,224 @@
+"""Slices of one dimension by index: index_select, index_add, index_copy, index_fill, index_reduce.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_select.html and its neighbours. An index out of range
+raises on the host; a device reads NaN (0 for integers) there and leaves writing out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import convert
+from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import need_array
+from cltorch.functions.create import full
+from cltorch.functions.gather import scatter_reduce
+from cltorch.functions.positions import put_in_place
+from cltorch.functions.shape import expand, permute, reshape
+from cltorch.layout import wrap_dim
+from cltorch.ops import index as ops
+from cltorch.ops.array import Array, host
+from cltorch.ops.pointwise import _TYPE_NAMES
+
+__all__ = [
+    "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_reduce",
+    "index_reduce_", "index_select",
+]  # fmt: skip
+
+
+def _first(x: Any, d: int) -> Any:
+    """Return a view with a dimension brought to the front."""
+    return x if d == 0 else permute(x, [d, *(i for i in range(x.layout.ndim) if i != d)])
+
+
+def _vector(name: str, index: Any) -> Any:
+    need_array(name, "index", 2, index)
+    if index.layout.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
+    return reshape(index, (-1,)) if index.layout.ndim == 0 else index
+
+
+def _in_range(index: Any, n: int, d: int, message: str = "", error: type[Exception] = RuntimeError) -> None:
+    """Raise for an index out of range, where it lies on the host."""
+    if index.device.type == "cpu" and index.layout.numel:
+        a = host(index)
+        if not 0 <= a.min() <= a.max() < n:
+            wrong = a[(a < 0) | (a >= n)].reshape(-1)[0]
+            raise error(message or f"index {wrong} is out of bounds for dimension {d} with size {n}")
+
+
+def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
+    """Take the given indices of a dimension.
+
+    Raises IndexError for an index out of range on the host; negative ones do not count from the end.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_select.html
+
+    >>> import cltorch as torch
+    >>> torch.arange(6).view(2, 3).index_select(1, torch.tensor([2, 0]))
+    tensor([[2, 0],
+            [5, 3]])
+    """
+    need_array("index_select", "input", 1, input)
+    index = _vector("index_select", index)
+    d = wrap_dim(dim, input.layout.ndim)
+    scalar = not input.layout.ndim
+    if scalar:
+        if index.layout.numel != 1:
+            raise RuntimeError(
+                f"index_select(): Index to scalar can have only 1 value, got {index.layout.numel} value(s)"
+            )
+        input = reshape(input, (1,))
+    _in_range(index, input.layout.shape[d], d, "index out of range in self", IndexError)
+    result = apply(ops.IndexSelect, _first(input, d), d, None, False, index)
+    if scalar:
+        result = reshape(result, ())
+    return result if out is None else p.into_out("index_select", out, result)
+
+
+def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: type[Exception]) -> Any:
+    """Return the source with the indexed dimension first; raise where its shape does not fit."""
+    if not source.layout.ndim:
+        source = reshape(source, (1,) * max(input.layout.ndim, 1))
+    n = index.layout.numel
+    if source.layout.ndim != input.layout.ndim or any(
+        i != d and a != b for i, (a, b) in enumerate(zip(source.layout.shape, input.layout.shape, strict=True))
+    ):
+        raise error(
+            f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{list(input.layout.shape)} at dimension {d} and source slice shape: {list(source.layout.shape)} at "
+            "dimension 0."
+        )
+    if source.layout.shape[d] != n:
+        raise error(
+            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({source.layout.shape[d]}), for "
+            f"dim: {d}"
+        )
+    return _first(source, d)
+
+
+def _write(input: Any, d: int, index: Any, source: Any, accumulate: bool, wrap: bool = False) -> Any:
+    x = reshape(input, (1,)) if not input.layout.ndim else input
+    put_in_place(_first(x, d), [index], source, accumulate, wrap)
+    return input
+
+
+def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """Add ``alpha`` times the slices of ``source`` at the given indices of a dimension; equal indices add up in order.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_add_.html
+
+    >>> import cltorch as torch
+    >>> torch.zeros(3).index_add_(0, torch.tensor([0, 0, 2]), torch.tensor([1.0, 2.0, 3.0]))
+    tensor([3., 0., 3.])
+    """
+    index = _vector("index_add_", index)
+    d = wrap_dim(dim, input.layout.ndim)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            f"index_add_(): self ({_TYPE_NAMES[input.dtype]}) and source ({_TYPE_NAMES[source.dtype]}) must have the "
+            "same scalar type"
+        )
+    x = input if input.layout.ndim else reshape(input, (1,))
+    _in_range(index, x.layout.shape[d], d)
+    moved = _opposite("index_add_", x, d, index, source, RuntimeError)
+    return _write(input, d, index, moved if alpha == 1 else p.mul(moved, alpha), True)
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+    """Return a copy with slices of ``source`` added at the given indices of a dimension."""
+    result = index_add_(convert.clone(input), dim, index, source, alpha=alpha)
+    return result if out is None else p.into_out("index_add", out, result)
+
+
+def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """Copy slices of ``source`` to the given indices of a dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_copy_.html
+    """
+    index = _vector("index_copy_", index)
+    d = wrap_dim(dim, input.layout.ndim)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "index_copy_(): self and source expected to have the same dtype, but got (self) "
+            f"{_TYPE_NAMES[input.dtype]} and (source) {_TYPE_NAMES[source.dtype]}"
+        )
+    x = input if input.layout.ndim else reshape(input, (1,))
+    _in_range(index, x.layout.shape[d], d)
+    return _write(input, d, index, _opposite("index_copy_", x, d, index, source, IndexError), False)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
+    """Return a copy with slices of ``source`` at the given indices of a dimension."""
+    result = index_copy_(convert.clone(input), dim, index, source)
+    return result if out is None else p.into_out("index_copy", out, result)
+
+
+def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """Set the given indices of a dimension to a number or the value of a 0-d tensor.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_fill_.html
+    """
+    index = _vector("index_fill_", index)
+    d = wrap_dim(dim, input.layout.ndim)
+    if not isinstance(value, Array):
+        value = full((), value, dtype=input.dtype, device=input.device)
+    elif value.layout.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.layout.ndim} dimension(s)."
+        )
+    value = convert.to(value, input.dtype, device=input.device)
+    shape = input.layout.shape or (1,)
+    rest = [n for i, n in enumerate(shape) if i != d]
+    return _write(input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """Return a copy with the given indices of a dimension set to a value."""
+    return index_fill_(convert.clone(input), dim, index, value)
+
+
+def index_reduce(
+    input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True, out: Any = None
+) -> Any:
+    """Return a copy in which slices of ``source`` are reduced into the given indices of a dimension.
+
+    ``reduce`` is "prod", "mean", "amax" or "amin"; without ``include_self`` the old slices do not take part.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_reduce_.html
+
+    >>> import cltorch as torch
+    >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([3.0, 5.0]), "prod")
+    tensor([ 1., 15.])
+    """
+    index = _vector("index_reduce", index)
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )  # fmt: skip
+    d = wrap_dim(dim, input.layout.ndim)
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            f"index_reduce(): self ({_TYPE_NAMES[input.dtype]}) and source ({_TYPE_NAMES[source.dtype]}) must have the "
+            "same scalar type"
+        )
+    x = input if input.layout.ndim else reshape(input, (1,))
+    moved = _opposite("index_reduce", x, d, index, source, RuntimeError)
+    back = [*range(1, d + 1), 0, *range(d + 1, moved.layout.ndim)]
+    line = [1] * x.layout.ndim
+    line[d] = index.layout.numel
+    places = expand(reshape(index, line), [index.layout.numel if i == d else n for i, n in enumerate(x.layout.shape)])
+    result = scatter_reduce(x, d, places, permute(moved, back), reduce, include_self=include_self)
+    if not input.layout.ndim:
+        result = reshape(result, ())
+    return result if out is None else p.into_out("index_reduce", out, result)
+
+
+def index_reduce_(
+    input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
+) -> Any:  # fmt: skip
+    """Reduce slices of ``source`` into the given indices of a dimension, in place."""
+    return convert.copy_(input, index_reduce(input, dim, index, source, reduce, include_self=include_self))

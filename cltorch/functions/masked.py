@@ -1,0 +1,131 @@
+"""Elements by mask: where, masked_fill, masked_select, masked_scatter.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.functions import convert
+from cltorch.functions import pointwise as p
+from cltorch.functions.positions import nonzero, put_front, take_front
+from cltorch.functions.shape import expand, narrow, reshape
+from cltorch.layout import broadcast_shapes
+from cltorch.ops.array import Array
+from cltorch.ops.nonzero import nonzero as find_nonzero
+from cltorch.ops.pointwise import _TYPE_NAMES
+
+__all__ = [
+    "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select", "where",
+]  # fmt: skip
+
+
+def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """Choose elementwise between two tensors or numbers; with the condition alone, return where it holds.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.where.html
+
+    >>> import cltorch as torch
+    >>> torch.where(torch.tensor([True, False]), 1.0, 0.0)
+    tensor([1., 0.])
+    """
+    if not isinstance(condition, Array):
+        raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    if input is None or other is None:
+        raise TypeError("where(): needs both input and other, or neither")
+    if condition.dtype is not dtypes.bool_:
+        if condition.dtype is not dtypes.uint8:
+            raise RuntimeError(
+                "where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{_TYPE_NAMES[condition.dtype]}"
+            )
+        condition = convert.to(condition, dtypes.bool_)
+    return p.where(condition, input, other, out=out)
+
+
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """Return a copy with a number (or the value of a 0-d tensor) where the mask holds; the mask broadcasts.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.masked_fill_.html
+
+    >>> import cltorch as torch
+    >>> torch.tensor([1, 2]).masked_fill(torch.tensor([True, False]), 0)
+    tensor([0, 2])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
+    if isinstance(value, Array):
+        if value.layout.ndim:
+            raise RuntimeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.layout.ndim} dimension(s)."
+            )
+        value = convert.to(value, input.dtype)
+    elif isinstance(value, float) and not input.dtype.is_floating_point:
+        value = bool(value) if input.dtype is dtypes.bool_ else int(value)
+    result = p.where(mask, value, input)
+    return result if result.dtype is input.dtype else convert.to(result, input.dtype)
+
+
+def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
+    """Set elements where the mask holds to a number."""
+    return convert.copy_(input, masked_fill(input, mask, value))
+
+
+def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
+    """Return the elements where the mask holds, as a vector; input and mask broadcast.
+
+    Their number is read back, which waits for the device.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.masked_select.html
+
+    >>> import cltorch as torch
+    >>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))
+    tensor([1, 3])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
+    found = find_nonzero(expand(mask, shape), flat=True)
+    result = take_front(reshape(expand(input, shape), (-1,)), (found,))
+    return result if out is None else p.into_out("masked_select", out, result)
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """Return a copy with the elements of ``source``, one after the other, where the mask holds; the mask broadcasts.
+
+    The number of places is read back, which waits for the device. Raises RuntimeError where the source has too few.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.masked_scatter_.html
+
+    >>> import cltorch as torch
+    >>> torch.zeros(3).masked_scatter(torch.tensor([True, False, True]), torch.tensor([5.0, 6.0]))
+    tensor([5., 0., 6.])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same dtypes but got"
+            f"{_TYPE_NAMES[input.dtype]} and {_TYPE_NAMES[source.dtype]}"
+        )
+    shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
+    found = find_nonzero(expand(mask, shape), flat=True)
+    count = found.layout.shape[0]
+    if source.layout.numel < count:
+        raise RuntimeError("Number of elements of source < number of ones in mask")
+    line = reshape(expand(input, shape), (-1,))
+    changed = put_front(line, (found,), narrow(reshape(source, (-1,)), 0, 0, count), False)
+    return reshape(changed, shape)
+
+
+def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
+    """Write the elements of ``source``, one after the other, where the mask holds."""
+    if tuple(broadcast_shapes(input.layout.shape, mask.layout.shape)) != tuple(input.layout.shape):
+        raise RuntimeError(
+            f"output with shape {list(input.layout.shape)} doesn't match the broadcast shape "
+            f"{list(broadcast_shapes(input.layout.shape, mask.layout.shape))}"
+        )
+    return convert.copy_(input, masked_scatter(input, mask, source))

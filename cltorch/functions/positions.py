@@ -1,0 +1,72 @@
+"""Positions in tensors: where elements are not zero, and what lies at index tensors for the first dimensions.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nonzero.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.autograd.record import apply, inplace
+from cltorch.functions import convert
+from cltorch.functions.pointwise import into_out
+from cltorch.ops import index as ops
+from cltorch.ops.array import view
+from cltorch.ops.nonzero import nonzero as find_nonzero
+from cltorch.ops.pointwise import check_overlap
+
+__all__ = ["argwhere", "index_back", "nonzero", "put_front", "take_front"]
+
+
+def put_in_place(x: Any, indices: Sequence[Any], value: Any, accumulate: bool, wrap: bool = True) -> Any:
+    """Put or add values (of the shape and dtype of the place) at index tensors for the first dimensions, in place."""
+    check_overlap(x, [])
+    if value.storage is x.storage:
+        value = convert.contiguous_copy(value)
+    indices = [convert.contiguous_copy(i) if i.storage is x.storage else i for i in indices]
+    return inplace(
+        x, ops.PutInPlace, x, value, accumulate, wrap, *indices,
+        write=lambda: ops.put(x, indices, value, accumulate, wrap),
+    )  # fmt: skip
+
+
+def take_front(x: Any, indices: Sequence[Any], at: int = 0, wrap: bool = True) -> Any:
+    """Take at index tensors for the first dimensions; their dimensions come after ``at`` of the others."""
+    return apply(ops.Index, x, at, None, wrap, *indices)
+
+
+def put_front(x: Any, indices: Sequence[Any], v: Any, accumulate: bool, wrap: bool = True) -> Any:
+    """Return a copy with values put or added at index tensors for the first dimensions."""
+    return apply(ops.PutFront, x, v, accumulate, wrap, *indices)
+
+
+def index_back(g: Any, shape: Sequence[int], at: int, wrap: bool, indices: Sequence[Any]) -> Any:
+    """Add slices into zeros of ``shape`` at index tensors: the gradient of ``take_front``."""
+    return apply(ops.IndexBack, g, shape, at, wrap, *indices)
+
+
+def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
+    """Return the coordinates of the nonzero elements, one row each, or a tuple of one tensor per dimension.
+
+    Their number is read back, which waits for the device.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nonzero.html
+
+    >>> import cltorch as torch
+    >>> torch.nonzero(torch.tensor([0, 5, 7]))
+    tensor([[1],
+            [2]])
+    """
+    found = find_nonzero(input)
+    if out is not None:
+        return into_out("nonzero", out, found)
+    if not as_tuple:
+        return found
+    if not input.layout.ndim:
+        return (find_nonzero(input, flat=True),)
+    return tuple(convert.contiguous(view(found, found.layout.select(1, d))) for d in range(input.layout.ndim))
+
+
+def argwhere(input: Any) -> Any:
+    """Return the coordinates of the nonzero elements, one row each."""
+    return find_nonzero(input)

@@ -1,0 +1,56 @@
+"""Positions of the elements that are not zero; their number is read back, so that the device is waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.ops.array import empty, from_host, host_compute
+from cltorch.ops.softmax import dense
+
+_GROUP = 256
+
+
+def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
+    """Return the coordinates of the nonzero elements in row-major order, int64 [count, ndim].
+
+    With ``flat`` their positions in the flattened tensor instead, [count]. ``variant`` ("cpu", "gpu") overrides the
+    device's kind.
+    """
+    lay = x.layout
+    if x.device.type == "cpu":
+        a = host_compute(x)
+        if flat:
+            return from_host(np.flatnonzero(a), dtypes.int64, x.device)
+        found = np.stack(np.nonzero(a), 1).astype(np.int64) if lay.ndim else np.zeros((int(bool(a)), 0), np.int64)
+        return from_host(found, dtypes.int64, x.device)
+    ndim = 0 if flat else lay.ndim
+    n = lay.numel
+    if n == 0:
+        return empty((0,) if flat else (0, ndim), dtypes.int64, x.device)
+    x = dense(x)
+    context = x.device.context
+    gpu = (variant or context.caps.kind) != "cpu"
+    group = 1 << (min(_GROUP, context.caps.max_work_group).bit_length() - 1)
+    chunk = max(group * 8 if gpu else 4096, -(-n // 1024))
+    chunks = -(-n // chunk)
+    size, local = ((chunks * group,), (group,)) if gpu else ((chunks,), (1,))
+    counts = context.alloc(chunks * 8)
+    types = {"X": x.dtype.ctype, "xtag": x.dtype.tag, "gpu": gpu, "G": group}
+    count = context.kernel("nonzero", "ct_nonzero_count", "llblb", name="nonzero_count", mode="count", ndim=0, **types)
+    count.launch(size, local, (n, chunk, x.storage.buf, x.layout.offset, counts.buf))
+    found = np.empty(chunks, np.int64)
+    context.read(counts.buf, found.view(np.uint8))
+    total = int(found.sum())
+    out = empty((total,) if flat else (total, ndim), dtypes.int64, x.device)
+    if total and out.layout.numel:
+        starts = np.concatenate([[0], np.cumsum(found)[:-1]]).astype(np.int64)
+        context.write(counts.buf, starts.view(np.uint8), owned=True)
+        write = context.kernel(
+            "nonzero", "ct_nonzero_write", "llblbb" + "l" * ndim, name="nonzero_write", mode="write", ndim=ndim, **types
+        )
+        shape = () if flat else lay.shape
+        write.launch(size, local, (n, chunk, x.storage.buf, x.layout.offset, counts.buf, out.storage.buf, *shape))
+    return out

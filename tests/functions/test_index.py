@@ -1,0 +1,820 @@
+"""Indexing and everything that reads or writes by index: the results, errors and gradients of PyTorch and NumPy."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import dtypes
+from cltorch.autograd import gradcheck, gradgradcheck
+
+# x is float32 (2, 3, 4), y a permuted view (4, 2, 3), z 0-d, v (5), b bool like x, m bool (2, 3), i and j int64 (2),
+# n int64 (2, 2) with negative ones, k int32 (2), e an empty index, g an index for dimension 1, w positive
+RESULTS = """
+x[0]
+x[-1]
+x[1, 2]
+x[1, 2, 3]
+x[1:]
+x[:, ::2]
+x[..., 1]
+x[0, ...]
+x[..., 1:, None]
+x[None]
+x[None, 0, None, :, None]
+x[:, None, 1:3, ..., ::3]
+x[5:1]
+x[-2:, -2:, -9:9]
+x[()]
+x[...]
+x[..., ...]
+z[...]
+z[None]
+z[()]
+z[..., None]
+y[1]
+y[1:, :, ::2]
+y[None, ..., 0]
+x[True]
+x[False]
+x[None, True]
+z[True]
+z[False]
+x[np.int64(1)]
+x[np.array(1)]
+x[np.int64(1):]
+x[torch.tensor(1)]
+x[torch.tensor(1, dtype=torch.int8)]
+x[torch.tensor(1):]
+x[torch.tensor(True)]
+z[torch.tensor(True)]
+z[torch.tensor(False)]
+x[i]
+x[j]
+x[k]
+x[n]
+x[e]
+x[[]]
+x[[0, 1]]
+x[[True, False]]
+x[(0, 1),]
+x[range(2)]
+x[np.array([1, 0])]
+x[np.array([True, False])]
+x[[0, 1], [1, 2]]
+x[[[0, 1], [1, 2]]]
+x[[[[0, 1], [1, 0]]]]
+x[[slice(0, 1), 1]]
+x[[0.7]]
+x[[torch.tensor(0), torch.tensor(1)]]
+x[:, i]
+x[:, :, n]
+x[i, i]
+x[i, j]
+x[i, :, i]
+x[i, None, j]
+x[:, i, j]
+x[:, n, i]
+x[n, :, n]
+x[None, i]
+x[i, None]
+x[..., i]
+x[i, ...]
+x[0, :, i]
+x[i, :, 0]
+x[:, 0, i]
+x[:, i, 0]
+x[i, 0, j]
+x[n[:, :1], i]
+x[i[:1], n]
+x[1:, i, ::2]
+x[None, i, None, j]
+x[e, e]
+x[e, :, n[:0, 0]]
+y[i]
+y[:, i]
+y[:, :, n]
+y[i, :, i]
+x[b]
+x[m]
+x[m, 1]
+x[m, i[:1]]
+x[:, m[0]]
+x[:, b[0]]
+x[0, b[0]]
+x[0, m[0], 1:]
+x[m[:, 0]]
+x[m[:, 0], m[0]]
+x[b & ~b]
+y[y > 0]
+y[:, m]
+y[:2][y[:2] > 0]
+v[v > 0]
+v[[0, 0, 4]]
+v[None, i]
+x.bool()[i]
+x.half()[b]
+x.to(torch.uint8)[:, i]
+x.int()[m]
+x.index_select(0, j)
+x.index_select(1, i)
+x.index_select(-1, k)
+x.index_select(1, i[0])
+y.index_select(0, j)
+z.index_select(0, i[:1] * 0)
+x.index_select(0, e)
+torch.index_select(x, 2, i)
+x.gather(1, g)
+x.gather(0, g[:, :1] % 2)
+x.gather(2, g[..., :2])
+x.gather(-1, g.int())
+y.gather(2, g.permute(2, 0, 1))
+z.gather(0, i * 0)
+z.gather(0, i[0] * 0)
+x.gather(1, g[:, :0])
+v.gather(0, i)
+x.half().gather(1, g)
+x.bool().gather(1, g)
+torch.take_along_dim(x, g, 1)
+torch.take_along_dim(x, g[:, :1, :1], 1)
+torch.take_along_dim(x, i)
+torch.take_along_dim(x, x.argsort(2), 2)
+x.take(n)
+y.take(n)
+torch.take(z, i * 0)
+torch.nonzero(b)
+torch.nonzero(m, as_tuple=True)
+torch.nonzero(z)
+torch.nonzero(z, as_tuple=True)
+torch.nonzero(y > 0)
+torch.nonzero(x * 0)
+torch.nonzero(v.half())
+torch.argwhere(m)
+torch.argwhere(z)
+torch.where(b)
+torch.where(b, x, -x)
+torch.where(b, x, 1.0)
+torch.where(b, 1, x)
+torch.where(b, 1, 2)
+torch.where(b, 1.5, 2)
+torch.where(b, x.double().to(torch.float16), x)
+torch.where(m[..., None], x, z)
+torch.where(b, x.int(), x)
+torch.where(z > 0, x, 0)
+x.where(b, z)
+x.masked_fill(b, 7)
+x.masked_fill(m[..., None], -math.inf)
+x.masked_fill(b, z)
+x.int().masked_fill(b, 2.9)
+x.half().masked_fill(b, 0.1)
+b.masked_fill(b, False)
+v.masked_fill(b.reshape(-1)[:5], 0)
+x.masked_select(b)
+x.masked_select(m[..., None])
+v.masked_select(n[:, :1] > 0)
+x.masked_scatter(b, x * 10)
+x.masked_scatter(m[..., None], w)
+y.masked_scatter(y > 0, w)
+x.scatter(1, g, w)
+x.scatter(1, g, 5)
+x.scatter(1, g, value=2.5)
+x.scatter(1, g[:, :1, :2], w)
+x.scatter(2, g % 4, x, reduce="add")
+x.scatter(0, g % 2, 3.0, reduce="multiply")
+x.scatter(1, g, w, reduce="multiply")
+z.scatter(0, i[:1] * 0, v[:1])
+z.scatter(0, i[0] * 0, 5.0)
+y.scatter(1, g.permute(2, 0, 1) % 2, w.permute(2, 0, 1))
+x.scatter_add(1, g, w)
+x.scatter_add(0, g[:, :2] % 2, w)
+x.int().scatter_add(2, g, w.int())
+x.half().scatter_add(1, g, w.half())
+x.scatter_reduce(1, g, w, "sum")
+x.scatter_reduce(1, g, w, "prod", include_self=False)
+x.scatter_reduce(1, g, w, "prod")
+x.scatter_reduce(1, g, w, "mean")
+x.scatter_reduce(1, g, w, "mean", include_self=False)
+x.scatter_reduce(1, g, w, "amax")
+x.scatter_reduce(1, g, w, "amin", include_self=False)
+x.scatter_reduce(0, g % 2, w, "amax", include_self=False)
+x.int().scatter_reduce(1, g, w.int(), "mean")
+x.int().scatter_reduce(1, g, w.int(), "amin", include_self=False)
+x.int().scatter_reduce(1, g, -w.int(), "amax", include_self=False)
+x.index_add(1, i, w[:, :2])
+x.index_add(0, i * 0, w, alpha=2)
+x.index_add(2, k, w[..., :2])
+y.index_add(0, i, w.permute(2, 0, 1)[:2])
+x.int().index_add(1, i * 0, w.int()[:, :2], alpha=-3)
+v.index_add(0, i, v[:2])
+x.half().index_add(1, i, w.half()[:, :2])
+x.index_copy(1, i, w[:, :2])
+y.index_copy(0, j, w.permute(2, 0, 1)[:2])
+x.index_fill(1, i, 9)
+x.index_fill(2, i - 2, z)
+x.int().index_fill(0, i[:1], 2.7)
+x.index_reduce(1, i, w[:, :2], "prod")
+x.index_reduce(1, i * 0, w[:, :2], "mean")
+x.index_reduce(1, i * 0, w[:, :2], "mean", include_self=False)
+x.index_reduce(0, i * 0, w, "amax", include_self=False)
+x.index_reduce(2, i, w[..., :2], "amin")
+x.index_put((i, j), torch.ones(4).to(x.device))
+x.index_put((i, j), w[0, :2], accumulate=True)
+x.index_put((m,), z)
+x.index_put((b,), v[:1], accumulate=True)
+x.index_put((i * 0,), w, accumulate=True)
+x.put(n, w.reshape(-1)[:4].reshape(2, 2))
+x.put(n * 0, w.reshape(-1)[:4], accumulate=True)
+y.put(i, v[:2])
+x.select_scatter(w[0], 0, 1)
+x.select_scatter(w[..., 0], -1, -1)
+y.select_scatter(w[0, 0, :3] + y[0] * 0, 0, 2)
+x.slice_scatter(w[:, :1], 1, 1, 2)
+x.slice_scatter(w[..., :2], 2, 0, 4, 2)
+x.slice_scatter(w)
+x.diagonal_scatter(torch.ones(4, 2).to(x.device))
+x.diagonal_scatter(torch.ones(2, 3).to(x.device), 0, 1, 2)
+x.as_strided_scatter(v[:2], (2,), (5,), 1)
+v.as_strided_scatter(w[0, 0, :2], (2,), (3,))
+""".strip().splitlines()
+
+# statements that change x, y or v
+CHANGES = """
+x[0] = 5
+x[0] = 2.5
+x[0] = True
+x[...] = 1
+x[:, 1] = w[:, 0]
+x[:, 1:, ::2] = z
+x[0, 0] = w[:1, :1, 0, None]
+x[1] = v[:4]
+x[0] = v[:4].double().to(torch.float16)
+x[0] = v[:4].int()
+x[()] = 3
+x[None] = w
+x[True] = 4
+x[False] = 4
+x[torch.tensor(True)] = 4
+x[0] = np.float64(2)
+y[1] = 0
+y[:, :, 1:] = w.permute(2, 0, 1)[:, :, :2]
+x[i] = 1
+x[i] = w
+x[:, i] = w[:, :2]
+x[:, :, n] = w[:, :1, :2, None]
+x[i, i] = v[:4]
+x[i, :, i] = z
+x[i, :, j] = w[0, :2, :3]
+x[0, i] = 7
+x[:, i, j] = 2
+x[:, i, 0] = v[:2]
+x[e] = 5
+x[b] = 0
+x[b] = w[b]
+x[m] = 0
+x[m] = v[:4]
+x[m, 1] = 9
+x[:, m[0]] = 3
+x[0, b[0]] = 3
+x[m[:, 0]] = w[:1]
+x[x > 0] *= 2
+x[b & ~b] = 1
+y[i] = w[:, :2].permute(0, 1, 2)[:, :, :3]
+y[y > 0] = -1
+v[[0, 0, 0]] = z
+v[v > 0] = v[v > 0] * 2
+v[i] = v[j + 1]
+x[range(2), [0, 1]] = 6
+x[np.array([0, 1])] = 6
+x[:, [True, False, True]] = 5
+x[i] += 1
+x[:, -1] -= w[:, 0]
+x.index_put_((i * 0,), w, accumulate=True)
+x.index_add_(1, i, w[:, :2])
+x[1].index_add_(0, i * 0, w[0, :2])
+x.index_copy_(2, j, w[..., :2])
+x.index_fill_(0, i[:1], 8)
+x.index_reduce_(1, i, w[:, :2], "amax")
+x.scatter_(1, g, 4)
+x.scatter_add_(1, g, w)
+x.scatter_reduce_(1, g, w, "amin")
+x.masked_fill_(b, 1)
+x.masked_scatter_(b, w)
+x.put_(n, w.reshape(-1)[:4].reshape(2, 2))
+y.put_(i, v[:2], accumulate=True)
+x[0].fill_diagonal_(3)
+x[0].t().fill_diagonal_(3, wrap=True)
+x.reshape(12, 2).fill_diagonal_(3, wrap=True)
+x.reshape(12, 2).fill_diagonal_(3)
+x[:, :, :3][:, :2][None, 0].fill_diagonal_(1) if False else x[0, :, :3].fill_diagonal_(1)
+""".strip().splitlines()
+
+ERRORS = """
+x[2]
+x[-3]
+x[0, 0, 4]
+x[0, 0, 0, 0]
+x[..., 0, 0, 0, 0]
+x[::-1]
+x[::0]
+x[1.0]
+x["a"]
+x[{}]
+x[object()]
+x[torch.tensor(1.0)]
+x[torch.tensor([])]
+x[torch.tensor([1], dtype=torch.int8)]
+x[torch.tensor([1], dtype=torch.int16)]
+x[i + 1]
+x[i - 3]
+x[:, i + 3]
+x[0, i + 2]
+x[i, torch.tensor([0, 1, 2])]
+x[b[0]]
+x[m[0]]
+x[:, m]
+z[0]
+z[:]
+z[i]
+z[0, ...]
+x[0] = [1, 2, 3, 4]
+x[0] = np.ones(4)
+x[0] = "a"
+x[0] = None
+x[0] = v
+x[i] = torch.tensor([1])
+x[i] = w.double()
+x[i] = v
+x[i] = w[None, None].expand(2, 1, 2, 3, 4)
+x[b] = v
+x[5] = 1
+x[i + 1] = 1
+x.index_put((i,), torch.tensor([1]))
+x.index_put((i, i, i, i), z)
+x.index_select(0, i + 1)
+x.index_select(0, i - 1)
+x.index_select(0, n)
+x.index_select(0, i.float())
+x.index_select(3, i)
+z.index_select(0, i)
+x.index_add(0, i[:1], w)
+x.index_add(0, i, w.double())
+x.index_add(0, i + 1, w)
+x.index_add(0, i, w[:, :2])
+x.index_copy(0, i, w[:1])
+x.index_copy(0, i, w.double())
+x.index_fill(0, i, v)
+x.index_fill(0, i + 4, 1)
+x.index_reduce(0, i, w, "sum")
+x.take(n + 30)
+x.take(k)
+x.put(i, v)
+x.put(i, v[:2].double())
+x.gather(0, i)
+x.gather(1, g + 3)
+x.gather(1, g - 5)
+x.gather(1, g.float())
+x.gather(0, g.repeat(1, 2, 1))
+x.scatter(1, g, w.double())
+x.scatter(1, g + 3, 1.0)
+x.scatter(1, g, w, reduce="foo")
+x.scatter_add(1, g.repeat(1, 2, 1), w)
+x.scatter_reduce(1, g, w, "foo")
+x.masked_fill(b, v)
+x.masked_fill(x, 1)
+x.masked_select(x)
+x.masked_scatter(b, v[:0])
+x.masked_scatter(b, w.double())
+torch.where(x, x, x)
+torch.take_along_dim(x, i, 1)
+x.select_scatter(x[0], 0, 5)
+x.select_scatter(x[0, 0], 0, 0)
+x.slice_scatter(x[:1], 0, 0, 2)
+x.diagonal_scatter(x[0])
+x.fill_diagonal_(1)
+v.fill_diagonal_(1)
+""".strip().splitlines()
+
+
+def scope(module, device="cpu"):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 4)).astype(np.float32)
+    arrays = {
+        "x": x.copy(), "z": np.float32(0.75), "v": rng.standard_normal(5).astype(np.float32), "b": x > 0,
+        "m": np.array([[True, False, True], [True, True, False]]), "i": np.array([0, 1]), "j": np.array([1, 0]),
+        "n": np.array([[0, -1], [-2, 1]]), "k": np.array([1, 0], np.int32), "e": np.zeros(0, np.int64),
+        "g": rng.integers(0, 3, (2, 3, 4)), "w": (1 + rng.random((2, 3, 4))).astype(np.float32),
+    }  # fmt: skip
+    names = {k: module.tensor(a) for k, a in arrays.items()}
+    y = module.tensor(np.ascontiguousarray(x.transpose(1, 2, 0)))
+    if module is cltorch:
+        names = {k: a.to(device) for k, a in names.items()}
+        y = y.to(device)
+    return {"torch": module, "np": np, "math": math, **names, "y": y.permute(1, 2, 0)}
+
+
+def plain(x):
+    x = x.detach().cpu()
+    return (x.float() if str(x.dtype) in ("torch.bfloat16", "torch.float16") else x).numpy()
+
+
+def same(ours, theirs):
+    if isinstance(theirs, tuple):
+        assert len(ours) == len(theirs)
+        for a, b in zip(ours, theirs, strict=True):
+            same(a, b)
+        return
+    assert str(ours.dtype) == str(theirs.dtype) and tuple(ours.shape) == tuple(theirs.shape)
+    rtol = 2e-3 if "16" in str(theirs.dtype) else 1e-6
+    np.testing.assert_allclose(plain(ours), plain(theirs), rtol=rtol, atol=rtol / 10)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        yield
+
+
+@pytest.mark.parametrize("text", RESULTS)
+def test_result_is_torchs(text, device):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if "double" in text and cltorch.device(device).type == "cl" and not cltorch.device(device).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    same(eval(text, scope(cltorch, device)), eval(text, scope(torch)))
+
+
+@pytest.mark.parametrize("text", CHANGES)
+def test_change_is_torchs(text, device):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if "double" in text and cltorch.device(device).type == "cl" and not cltorch.device(device).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    ours, theirs = scope(cltorch, device), scope(torch)
+    for names in (ours, theirs):
+        exec(text, names)
+    for name in "xyv":
+        same(ours[name], theirs[name])
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_error_is_torchs(text):
+    with pytest.raises(Exception) as ours:
+        exec(text, scope(cltorch))
+    assert isinstance(ours.value, (RuntimeError, TypeError, ValueError, IndexError)) and str(ours.value)
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    with pytest.raises(Exception) as theirs:
+        exec(text, scope(torch))
+    assert isinstance(ours.value, type(theirs.value)), (ours.value, theirs.value)
+
+
+def test_errors_say_what_is_wrong():
+    x, i = cltorch.zeros(2, 3), cltorch.tensor([0, 5])
+    with pytest.raises(IndexError, match="index 5 is out of bounds for dimension 1 with size 3"):
+        x[:, i]
+    with pytest.raises(IndexError, match="index 2 is out of bounds for dimension 0 with size 2"):
+        x[2]
+    with pytest.raises(IndexError, match=r"too many indices for tensor of dimension 2"):
+        x[0, 0, 0]
+    with pytest.raises(IndexError, match=r"shape of the mask \[3\] at index 0 does not match .* \[2, 3\]"):
+        x[cltorch.ones(3).bool()]
+    with pytest.raises(IndexError, match=r"could not be broadcast together with shapes \[2\], \[3\]"):
+        x[i, cltorch.tensor([0, 1, 2])]
+    with pytest.raises(RuntimeError, match=r"value tensor of shape \[4\] cannot be broadcast .* \[2, 3\]"):
+        x[cltorch.tensor([0, 1])] = cltorch.zeros(4)
+
+
+# ---- random programs -----------------------------------------------------------------------------------------------
+def random_index(rng, shape, advanced):
+    """Return a random index of a NumPy array: a tuple of ints, slices, None, Ellipsis, arrays of ints and of bools."""
+    items, d = [], 0
+    common = tuple(rng.integers(1, 4, rng.integers(0, 3)))
+    arrays = 0
+    while d < len(shape) and (any(i is Ellipsis for i in items) or rng.random() < 0.85):
+        if not any(i is Ellipsis for i in items) and rng.random() < 0.15:
+            items.append(Ellipsis)
+            d += int(rng.integers(1, len(shape) - d + 1))  # for NumPy, but not for PyTorch, even no dimension separates
+            continue
+        n = shape[d]
+        kind = rng.choice(["int", "slice", "array", "mask"] if advanced and n else ["int", "slice"])
+        if kind == "int" and n:
+            items.append(int(rng.integers(-n, n)))
+        elif kind == "array":
+            drop = rng.random(len(common)) < 0.2
+            dims = tuple(1 if k else c for c, k in zip(common, drop, strict=True))
+            items.append(rng.integers(-n, n, dims[int(rng.integers(0, len(dims))) :] if dims else (1,)))
+            arrays += 1
+        elif kind == "mask" and not arrays and rng.random() < 0.7:
+            # a mask has a count of its own: nothing else may have a shape to broadcast with
+            wide = int(rng.integers(1, 3))
+            covered = shape[d : d + wide]
+            items.append(rng.random(covered) < 0.5)
+            d += len(covered) - 1
+            common = ()
+            arrays += 1
+        else:
+            ends = [None if rng.random() < 0.3 else int(e) for e in rng.integers(-n - 1, n + 2, 2)]
+            items.append(slice(ends[0], ends[1], None if rng.random() < 0.5 else int(rng.integers(1, 4))))
+        d += 1
+    for _ in range(int(rng.integers(0, 3))):
+        items.insert(int(rng.integers(0, len(items) + 1)), None)
+    return tuple(items)
+
+
+def numpy_like_torch(a, index):
+    """NumPy counts an int among index arrays as one of them; PyTorch takes it out first."""
+    flat, d = [], 0
+    used = sum(1 if not isinstance(i, np.ndarray) or i.dtype != bool else i.ndim for i in index if i is not None)
+    used -= sum(i is Ellipsis for i in index)
+    for i in index:
+        if i is Ellipsis:
+            flat += [slice(None)] * (a.ndim - used)
+        else:
+            flat.append(i)
+    for i in flat:
+        if isinstance(i, int):
+            a = np.take(a, i, d)
+        elif i is not None:
+            d += i.ndim if isinstance(i, np.ndarray) and i.dtype == bool else 1
+    return a, tuple(i for i in flat if not isinstance(i, int))
+
+
+def as_ours(index, device):
+    return tuple(cltorch.tensor(i, device=device) if isinstance(i, np.ndarray) else i for i in index)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_indices_read_as_numpy(seed, device):
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        shape = tuple(rng.integers(1, 5, rng.integers(0, 5)))
+        a = rng.integers(0, 1000, shape).astype(np.float32)
+        order = rng.permutation(len(shape))
+        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(*order.tolist())
+        index = random_index(rng, shape, True)
+        base, rest = numpy_like_torch(a, index)
+        try:
+            expected = base[rest]
+        except IndexError:
+            with pytest.raises(IndexError):
+                x[as_ours(index, device)]
+            continue
+        got = x[as_ours(index, device)]
+        assert tuple(got.shape) == expected.shape, index
+        np.testing.assert_array_equal(plain(got), expected, err_msg=str(index))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_indices_write_as_numpy(seed, device):
+    rng = np.random.default_rng(100 + seed)
+    for _ in range(60):
+        shape = tuple(rng.integers(1, 5, rng.integers(1, 5)))
+        a = rng.integers(0, 1000, shape).astype(np.float32)
+        order = rng.permutation(len(shape))
+        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(*order.tolist())
+        index = random_index(rng, shape, True)
+        if any(isinstance(i, int) for i in index) and any(isinstance(i, np.ndarray) for i in index):
+            index = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in index)
+        try:
+            expected = a[index].shape
+        except IndexError:
+            continue
+        value = rng.integers(0, 1000, [n if rng.random() < 0.7 else 1 for n in expected]).astype(np.float32)
+        if rng.random() < 0.3:
+            value = value * 0 + 5  # equal places: any order is right
+            value = value[(0,) * value.ndim] if value.size else value
+        elif any(isinstance(i, np.ndarray) and i.dtype != bool for i in index):
+            value = value * 0 + float(rng.integers(0, 9))
+        a[index] = value
+        x[as_ours(index, device)] = cltorch.tensor(value, device=device) if np.ndim(value) else float(value)
+        np.testing.assert_array_equal(plain(x), a, err_msg=str(index))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_accumulation_is_numpys_add_at(seed, device):
+    rng = np.random.default_rng(200 + seed)
+    for _ in range(40):
+        shape = tuple(rng.integers(1, 5, rng.integers(1, 4)))
+        a = rng.integers(0, 100, shape).astype(np.float32)
+        k = int(rng.integers(1, len(shape) + 1))
+        common = tuple(rng.integers(1, 6, rng.integers(1, 3)))
+        at = tuple(rng.integers(-n, n, common) for n in shape[:k])
+        value = rng.integers(0, 100, (*common, *shape[k:])).astype(np.float32)
+        x = cltorch.tensor(a, device=device)
+        x.index_put_(as_ours(at, device), cltorch.tensor(value, device=device), accumulate=True)
+        np.add.at(a, at, value)
+        np.testing.assert_array_equal(plain(x), a)
+
+
+# ---- what a device does where the host raises -----------------------------------------------------------------------
+def test_device_reads_nan_and_writes_nothing_out_of_range(cl_device):
+    x = cltorch.arange(12.0, device=cl_device).reshape(3, 4)
+    bad = cltorch.tensor([1, 7, -9, 0], device=cl_device)
+    got = plain(x[bad])
+    assert np.isnan(got[1:3]).all() and (got[[0, 3]] == plain(x)[[1, 0]]).all()
+    assert (plain(x.int()[bad])[1:3] == 0).all() and np.isnan(plain(x.half()[:, bad])[:, 1:3]).all()
+    assert np.isnan(plain(x.index_select(0, cltorch.tensor([-1], device=cl_device)))).all()
+    rows = bad.unsqueeze(1).expand(4, 4)
+    got = plain(x.gather(0, rows))
+    assert np.isnan(got[1:3]).all() and (got[[0, 3]] == plain(x)[[1, 0]]).all()
+    guard = cltorch.zeros(5, 4, device=cl_device)
+    inside = guard[1:4]
+    inside[bad] = 1.0
+    inside.index_add_(0, bad, cltorch.ones(4, 4, device=cl_device))
+    inside.scatter_(0, rows, 5.0)
+    inside.scatter_add_(0, rows, cltorch.ones(4, 4, device=cl_device))
+    assert plain(guard).tolist() == [[0] * 4, [6] * 4, [6] * 4, [0] * 4, [0] * 4]
+
+
+def test_reading_an_index_tensor_does_not_wait(cl_device):
+    x = cltorch.randn(20, 30, device=cl_device)
+    i = cltorch.tensor([3, 1], device=cl_device)
+    mask = cltorch.ones(20, device=cl_device).bool()
+    _, y = x[i], x.clone()
+    context = x.device.context
+    before = context.syncs
+    _ = x[i], x[:, i], x[i, i], x[i, 2:, None], x.gather(0, i.unsqueeze(1)), x.index_select(1, i)
+    y[i] = 1
+    y[i, i] = x[i, i]
+    y[mask] = 0
+    y.index_add_(0, i, x[i])
+    assert context.syncs == before
+
+
+# ---- autograd ----------------------------------------------------------------------------------------------------
+def assigned(x, index, value):
+    x = x.clone()
+    x[index] = value
+    return x
+
+
+DIFFERENTIABLE = {
+    "int": lambda x, w, i: x[1],
+    "slices": lambda x, w, i: x[:, 1:, ::2],
+    "newaxis": lambda x, w, i: x[None, ..., 1, None],
+    "index": lambda x, w, i: x[:, i],
+    "two": lambda x, w, i: x[i % 2, :, i],
+    "mask": lambda x, w, i: x[x.detach() > 0],
+    "set a view": lambda x, w, i: assigned(x, (slice(None), 1), w[:, 0]),
+    "set broadcast": lambda x, w, i: assigned(x, (slice(None), slice(1, None)), w[0, 0]),
+    "set at an index": lambda x, w, i: assigned(x, (slice(None), i[1:]), w[:, :2]),
+    "set at a mask": lambda x, w, i: assigned(x, x.detach() > 0, w[x.detach() > 0]),
+    "set a number": lambda x, w, i: assigned(x, (i % 2,), 2.0),
+    "index_put": lambda x, w, i: x.index_put((i % 2, i), w[0, :, :3].reshape(3, 3)[:, :, None].expand(3, 3, 4)[:, 0]),
+    "index_put add": lambda x, w, i: x.index_put((i % 2,), w[:1], accumulate=True),
+    "index_select": lambda x, w, i: x.index_select(1, i),
+    "index_add": lambda x, w, i: x.index_add(1, i, w, alpha=0.5),
+    "index_copy": lambda x, w, i: x.index_copy(1, i[1:], w[:, :2]),
+    "index_fill": lambda x, w, i: x.index_fill(1, i[:1], w[0, 0, 0]),
+    "index_reduce": lambda x, w, i: x.index_reduce(1, i, w, "mean"),
+    "take": lambda x, w, i: x.take(i * 5),
+    "put": lambda x, w, i: x.put(i[1:] * 5, w[0, 0, :2]),
+    "put add": lambda x, w, i: x.put(i * 5, w[0, 0, :3], accumulate=True),
+    "gather": lambda x, w, i: x.gather(1, i.reshape(1, 3, 1).expand(2, 3, 3)),
+    "take_along_dim": lambda x, w, i: cltorch.take_along_dim(x, i.reshape(1, 3, 1), 1),
+    "scatter": lambda x, w, i: x.scatter(2, cltorch.arange(3, device=x.device).expand(2, 2, 3), w),
+    "scatter add": lambda x, w, i: x.scatter_add(1, i.reshape(1, 3, 1).expand(2, 3, 4), w),
+    "scatter multiply": lambda x, w, i: x.scatter(1, i.reshape(1, 3, 1).expand(2, 3, 2), w, reduce="multiply"),
+    "masked_fill": lambda x, w, i: x.masked_fill(x.detach() > 0, w[0, 0, 0]),
+    "masked_select": lambda x, w, i: x.masked_select(w.detach() > 0.1),
+    "masked_scatter": lambda x, w, i: x.masked_scatter(x.detach() > 0, w),
+    "where": lambda x, w, i: cltorch.where(x.detach() > 0, x, w[:1]),
+    "select_scatter": lambda x, w, i: x.select_scatter(w[0], 0, 1),
+    "slice_scatter": lambda x, w, i: x.slice_scatter(w[..., :2], 2, 0, 4, 2),
+    "diagonal_scatter": lambda x, w, i: x.diagonal_scatter(w[:, :, 0], 0, 1, 2),
+}
+
+
+def leaves(device):
+    rng = np.random.default_rng(0)
+    x, w = (
+        cltorch.tensor(rng.standard_normal((2, 3, 4)), dtype=dtypes.float64, device=device, requires_grad=True)
+        for _ in "xw"
+    )
+    return x, w
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients_of_first_and_second_order(name, device, fp64):
+    if not fp64:
+        pytest.skip("the device has no float64")
+    i = cltorch.tensor(
+        [0, 2, 1] if name in ("index_copy", "index_put", "put", "set at an index") else [2, 0, 2], device=device
+    )
+    f = DIFFERENTIABLE[name]
+    x, w = leaves(device)
+    used = [
+        k for k, g in enumerate(cltorch.autograd.grad(f(x, w, i).sum(), (x, w), allow_unused=True)) if g is not None
+    ]
+    both = [x, w]
+    for k in (0, 1):
+        if k not in used:
+            both[k] = both[k].detach()
+    gradcheck(lambda a, b: f(a, b, i), both)
+    gradgradcheck(lambda a, b: f(a, b, i), both)
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+@pytest.mark.parametrize("how", ["sum", "prod", "mean", "amax", "amin"])
+def test_gradients_of_scatter_reduce(how, include_self, device, fp64):
+    if not fp64:
+        pytest.skip("the device has no float64")
+    i = cltorch.tensor([[0, 2, 2], [1, 1, 1]], device=device)
+    x = cltorch.tensor(np.linspace(-1, 2, 8).reshape(2, 4), device=device, requires_grad=True)
+    w = cltorch.tensor(np.linspace(1.5, -2.3, 8).reshape(2, 4), device=device, requires_grad=True)
+    gradcheck(lambda a, b: a.scatter_reduce(1, i, b, how, include_self=include_self), (x, w))
+    if how in ("sum", "mean"):
+        gradgradcheck(lambda a, b: a.scatter_reduce(1, i, b, how, include_self=include_self), (x, w))
+
+
+@pytest.mark.parametrize("how", ["prod", "amax", "amin", "mean"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_scatter_reduce_gradients_with_zeros_and_ties_are_torchs(how, include_self):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    found = []
+    own = 0.0 if include_self else 9.0  # PyTorch lets an equal element that takes no part have a share
+    for module in (cltorch, torch):
+        x = module.tensor([[1.0, own, 3.0, 2.0], [2.0 + own, 2.0, own, 0.0]], requires_grad=True)
+        w = module.tensor([[1.5, 0.0, 5.0, 0.0], [2.0, 2.0, 0.0, 0.0]], requires_grad=True)
+        i = module.tensor([[0, 1, 1, 3], [0, 0, 2, 2]])
+        y = x.scatter_reduce(1, i, w, how, include_self=include_self)
+        y.backward(module.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]))
+        found.append((plain(x.grad), plain(w.grad)))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_gradients_of_parts_of_expanded_tensors(device):
+    w = cltorch.ones(2, 3, device=device, requires_grad=True)
+    wide = w[:, :, None].expand(2, 3, 4)
+    i = cltorch.tensor([1, 1], device=device)
+    parts = wide[:, 0], wide.narrow(2, 1, 2), wide.select(0, 1), wide.diagonal(0, 0, 1), wide[:, i], wide[..., 1:3]
+    total = [np.zeros((2, 3)) for _ in parts]
+    total[0][:, 0] = 4
+    total[1][...] = 2
+    total[2][1] = 4
+    total[3][[0, 1], [0, 1]] = 4
+    total[4][:, 1] = 8
+    total[5][...] = 2
+    for part, expected in zip(parts, total, strict=True):
+        (g,) = cltorch.autograd.grad((part * 1).sum(), w, retain_graph=True)
+        np.testing.assert_array_equal(plain(g), expected)
+
+
+def test_setting_through_a_view_of_a_result_is_recorded(device):
+    x = cltorch.ones(3, 4, device=device, requires_grad=True)
+    w = cltorch.full((2,), 3.0, device=device, requires_grad=True)
+    y = x * 2
+    y[1, cltorch.tensor([0, 2], device=device)] = w * 5
+    y[2][1:3] = w
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(plain(x.grad), [[8, 8, 8, 8], [0, 8, 0, 8], [8, 0, 0, 8]])
+    np.testing.assert_array_equal(plain(w.grad), [2 * 15 * 5 + 6] * 2)
+
+
+def test_setting_a_leaf_raises(device):
+    x = cltorch.ones(3, device=device, requires_grad=True)
+    for change in (lambda: x.__setitem__(0, 1), lambda: x.__setitem__(cltorch.tensor([0], device=device), 1)):
+        with pytest.raises(RuntimeError, match="a (view of a )?leaf Variable that requires grad"):
+            change()
+    with cltorch.no_grad():
+        x[cltorch.tensor([0], device=device)] = 5
+    assert x.tolist() == [5, 1, 1]
+
+
+def test_changes_are_noticed_by_autograd(device):
+    x = cltorch.ones(3, device=device, requires_grad=True)
+    y = x * 1
+    z = (y * y).sum()
+    y[cltorch.tensor([0], device=device)] = 2
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.backward()
+
+
+def test_basic_indices_are_views(device):
+    x = cltorch.zeros(3, 4, device=device)
+    for view in (x[0], x[:, 1], x[..., None], x[1:, ::2], x[()]):
+        assert view._base is x
+    x[0][1] = 5
+    assert x[0, 1].item() == 5 and x[:, 1].tolist() == [5, 0, 0]
+
+
+def test_an_array_that_is_written_may_be_read_in_the_same_statement(device):
+    x = cltorch.arange(6, device=device)
+    x[1:][x[1:] > 2] = x[:3]
+    x[cltorch.tensor([0, 1], device=device)] = x[4:]
+    assert x.tolist() == [1, 2, 2, 0, 1, 2]
+    p = cltorch.tensor([2, 0, 1], device=device)
+    p[p] = p.clone()
+    assert p.tolist() == [0, 1, 2]
+
+
+def test_the_last_of_equal_places_stays(device):
+    for n in (5, 5000):
+        i = cltorch.arange(n, device=device) % 3
+        x = cltorch.zeros(3, device=device)
+        x[i] = cltorch.arange(n, device=device).float()
+        assert x.tolist() == [max(k for k in range(n) if k % 3 == r) for r in range(3)]
+        y = cltorch.zeros(3, device=device).scatter(0, i, cltorch.arange(n, device=device).float())
+        assert y.tolist() == x.tolist()
