@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch.functions import pointwise as rows
 from cltorch.functions.arguments import need_array
 from cltorch.functions.norms import vector_norm
-from cltorch.functions.pointwise import add, clamp_min, div, mul, sub
 from cltorch.functions.reduce import sum
 from cltorch.functions.shape import expand
 
@@ -29,10 +29,10 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     need_array("cosine_similarity", "x2", 2, x2)
     if not (x1.dtype.is_floating_point and x2.dtype.is_floating_point):
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {x1.dtype}")
-    both = mul(x1, x2)
+    both = rows.mul(x1, x2)
     x1, x2 = (x if x.layout.shape == both.layout.shape else expand(x, both.layout.shape) for x in (x1, x2))
-    lengths = mul(clamp_min(vector_norm(x1, 2, dim), eps), clamp_min(vector_norm(x2, 2, dim), eps))
-    return div(sum(both, dim), lengths)
+    lengths = rows.mul(*(rows.clamp_min(vector_norm(x, 2, dim), eps) for x in (x1, x2)))
+    return rows.div(sum(both, dim), lengths)
 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
@@ -42,8 +42,8 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
 
     >>> import cltorch as torch
     >>> torch.pairwise_distance(torch.tensor([[0.0, 3.0]]), torch.tensor([[4.0, 0.0]]))
-    tensor([5.0000])
+    tensor([5.])
     """
     need_array("pairwise_distance", "x1", 1, x1)
     need_array("pairwise_distance", "x2", 2, x2)
-    return vector_norm(add(sub(x1, x2), eps), p, -1, keepdim)
+    return vector_norm(rows.add(rows.sub(x1, x2), eps), p, -1, keepdim)

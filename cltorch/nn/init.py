@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
+from cltorch.functions.matmul import matmul
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
@@ -161,7 +162,8 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     tensor.zero_()
     for g in range(groups):
         for d in range(min(per_group, tensor.shape[1])):
-            tensor[(g * per_group + d, d, *middle)] = 1
+            at = (g * per_group + d, d, *middle)
+            tensor[at] = 1
     return tensor
 
 
@@ -255,7 +257,7 @@ def _orthonormal(rows: Any) -> Any:
     for i in range(rows.shape[0]):
         row, before = rows[i], rows[:i]
         for _ in range(2 if i else 0):
-            row.sub_(functions.matmul(functions.matmul(before, row), before))
+            row.sub_(matmul(matmul(before, row), before))
         row.div_(functions.vector_norm(row))
     return rows
 

@@ -60,8 +60,8 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
             found = memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
         return found
 
-    def __repr__(self, **kw: Any) -> str:
-        return "Parameter containing:\n" + super().__repr__(**kw)
+    def __repr__(self) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + super().__repr__()
 
 
 class Buffer(Tensor, metaclass=_MarkedMeta):
@@ -119,11 +119,11 @@ class UninitializedTensorMixin:
             "before calling `module.share_memory()`."
         )
 
-    def __repr__(self, **kw: Any) -> str:
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """Stand for a parameter whose shape a lazy module learns from its first input."""
 
     cls_to_become = Parameter
@@ -144,7 +144,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return (type(self), (self.requires_grad, self.device, self.dtype))
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """Stand for a buffer whose shape a lazy module learns from its first input."""
 
     cls_to_become = Tensor

@@ -5,27 +5,12 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#non-linear-activat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cltorch import functions
 from cltorch.functions.activation import prelu, rrelu_
-from cltorch.functions.pointwise import (
-    celu_,
-    elu_,
-    hardshrink,
-    hardtanh_,
-    leaky_relu_,
-    logsigmoid,
-    relu_,
-    selu_,
-    sigmoid,
-    softplus,
-    softshrink,
-    softsign,
-    tanh,
-    tanhshrink,
-    threshold_,
-)
+from cltorch.functions.aliases import gelu
 from cltorch.layout import wrap_dim
 
 __all__ = [
@@ -34,7 +19,23 @@ __all__ = [
     "selu_", "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
 
-gelu = functions.gelu  # the public one of ``aliases``, which chooses between two rows
+Function = Callable[..., Any]
+# rows of the pointwise table
+celu_: Function = functions.celu_
+elu_: Function = functions.elu_
+hardshrink: Function = functions.hardshrink
+hardtanh_: Function = functions.hardtanh_
+leaky_relu_: Function = functions.leaky_relu_
+logsigmoid: Function = functions.logsigmoid
+relu_: Function = functions.relu_
+selu_: Function = functions.selu_
+sigmoid: Function = functions.sigmoid
+softplus: Function = functions.softplus
+softshrink: Function = functions.softshrink
+softsign: Function = functions.softsign
+tanh: Function = functions.tanh
+tanhshrink: Function = functions.tanhshrink
+threshold_: Function = functions.threshold_
 
 
 def relu(input: Any, inplace: bool = False) -> Any:

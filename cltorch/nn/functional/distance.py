@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
-from cltorch.functions import cosine_similarity, pairwise_distance
+from cltorch.functions.distance import cosine_similarity, pairwise_distance
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 

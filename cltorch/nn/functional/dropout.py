@@ -9,6 +9,8 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.dropout import dropout as drop
+from cltorch.functions.dropout import dropout_ as drop_
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
@@ -28,7 +30,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     tensor([1., 1., 1.])
     """
     _check(p)
-    return functions.dropout_(input, p, training) if inplace else functions.dropout(input, p, training)
+    return drop_(input, p, training) if inplace else drop(input, p, training)
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:

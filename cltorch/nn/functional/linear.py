@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
-from cltorch.functions import linear
+from cltorch.functions.matmul import linear, matmul
 
 __all__ = ["bilinear", "linear"]
 
@@ -40,7 +40,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     first = functions.reshape(input1, (-1, a[-1]))
     second = functions.reshape(input2, (-1, 1, b[-1]))
     # for each row: (1, in2) @ (in2, out * in1) would repeat work for every row, so the weight meets input1 first
-    half = functions.matmul(first, functions.reshape(functions.permute(weight, 1, 0, 2), (w[1], w[0] * w[2])))
+    half = matmul(first, functions.reshape(functions.permute(weight, 1, 0, 2), (w[1], w[0] * w[2])))
     out = functions.sum(functions.mul(functions.reshape(half, (-1, w[0], w[2])), second), -1)
     if bias is not None:
         out = functions.add(out, bias)

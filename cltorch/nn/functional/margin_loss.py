@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.gather import gather
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
 
 __all__ = [
@@ -208,7 +209,7 @@ def multi_margin_loss(
     if weight is not None and tuple(weight.layout.shape) != (classes,):
         raise ValueError("weight must be one-dimensional")
     place = f.unsqueeze(target, -1)
-    each = f.relu(f.add(f.sub(input, f.gather(input, -1, place)), margin))
+    each = f.relu(f.add(f.sub(input, gather(input, -1, place)), margin))
     each = f.square(each) if p == 2 else each
     if weight is not None:
         each = f.mul(each, f.unsqueeze(f.take(weight, target), -1))

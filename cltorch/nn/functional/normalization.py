@@ -5,10 +5,10 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#normalization-func
 
 from __future__ import annotations
 
-from cltorch.functions import functional_batch_norm as batch_norm
-from cltorch.functions import functional_group_norm as group_norm
-from cltorch.functions import functional_instance_norm as instance_norm
-from cltorch.functions import functional_layer_norm as layer_norm
-from cltorch.functions import rms_norm
+from cltorch.functions.norm import functional_batch_norm as batch_norm
+from cltorch.functions.norm import functional_group_norm as group_norm
+from cltorch.functions.norm import functional_instance_norm as instance_norm
+from cltorch.functions.norm import functional_layer_norm as layer_norm
+from cltorch.functions.norm import rms_norm
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]

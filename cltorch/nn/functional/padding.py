@@ -5,6 +5,6 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pad.htm
 
 from __future__ import annotations
 
-from cltorch.functions import pad
+from cltorch.functions.pad import pad
 
 __all__ = ["pad"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.functions import (
+from cltorch.functions.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
@@ -20,7 +20,7 @@ from cltorch.functions import (
     max_pool2d,
     max_pool3d,
 )
-from cltorch.functions import functional_adaptive_max_pool1d as adaptive_max_pool1d
+from cltorch.functions.pool import functional_adaptive_max_pool1d as adaptive_max_pool1d
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

@@ -9,6 +9,8 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.softmax import log_softmax as log_softmax_along
+from cltorch.functions.softmax import softmax as softmax_along
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
@@ -30,14 +32,14 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     if dim is None:
         dim = _implicit("softmax", input.layout.ndim, _stacklevel)
-    return functions.softmax(input, dim, dtype)
+    return softmax_along(input, dim, dtype)
 
 
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """Return softmax of the negated input."""
     if dim is None:
         dim = _implicit("softmin", input.layout.ndim, _stacklevel)
-    return functions.softmax(functions.neg(input), dim, dtype)
+    return softmax_along(functions.neg(input), dim, dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
@@ -49,7 +51,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     """
     if dim is None:
         dim = _implicit("log_softmax", input.layout.ndim, _stacklevel)
-    return functions.log_softmax(input, dim, dtype)
+    return log_softmax_along(input, dim, dtype)
 
 
 def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
@@ -62,7 +64,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     noise = functions.neg(functions.log(functions.empty_like(logits.detach()).exponential_()))
-    soft = functions.softmax(functions.div(functions.add(logits, noise), tau), dim)
+    soft = softmax_along(functions.div(functions.add(logits, noise), tau), dim)
     if not hard:
         return soft
     place = functions.argmax(soft, dim, keepdim=True)

@@ -404,4 +404,4 @@ class Softmax2d(Module):
     def forward(self, input: Any) -> Any:
         if input.layout.ndim not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.layout.ndim}D instead")
-        return functions.softmax(input, -3)
+        return F.softmax(input, -3)

@@ -18,7 +18,7 @@ class PairwiseDistance(Module):
 
     >>> import cltorch as torch
     >>> torch.nn.PairwiseDistance()(torch.tensor([[0.0, 3.0]]), torch.tensor([[4.0, 0.0]]))
-    tensor([5.0000])
+    tensor([5.])
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
