@@ -134,7 +134,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Return whether PyTorch's casting rules allow storing ``from_`` in ``to`` (the category must not shrink)."""
-    return not (category(from_) > category(to) or (to.kind == "u" and from_.kind == "i"))
+    return category(from_) <= category(to)
 
 
 def scalar_dtype(value: Any) -> dtype:

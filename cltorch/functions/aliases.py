@@ -84,6 +84,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
                 return simple(input, out=out)
         elif exponent.__class__ is int and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
+    elif exponent.__class__ is bool and isinstance(input, Array) and input.dtype is dtypes.bool_:
+        return p.logical_or(input, not exponent, out=out)
     return p.pow(input, exponent, out=out)
 
 

@@ -25,6 +25,7 @@ FLOAT_ONLY = "float only"  # integers are refused
 ARITH = "arith"  # the promoted dtype
 COMPARE = "compare"  # computed in the promoted dtype, returned as bool
 BITWISE = "bitwise"  # integers and bool only
+INTEGER = "integer"  # integers only
 SIGNED = "signed"  # the promoted dtype, which must not be bool
 REAL = "real"  # functions of fractions, which leave integers as they are and refuse bool (floor, round, …)
 
@@ -189,7 +190,7 @@ class Pointwise:
     """Declare a pointwise operator.
 
     name      PyTorch's name
-    rule      dtype rule (FLOAT, FLOAT_ONLY, ARITH, COMPARE, BITWISE, SIGNED, REAL)
+    rule      dtype rule (FLOAT, FLOAT_ONLY, ARITH, COMPARE, BITWISE, INTEGER, SIGNED, REAL)
     fwd       fwd(m, *operands, *params) -> value
     vjp       vjp(m, g, *operands, out, *params) -> gradient, or a tuple with one per operand; None: not differentiable
     args      names of the operands, as PyTorch's documentation has them
@@ -236,9 +237,13 @@ class Pointwise:
         rule = self.rule
         if rule is FLOAT and not common.is_floating_point:
             common = dtypes.get_default_dtype()
-        elif rule is BITWISE and common.is_floating_point or rule is FLOAT_ONLY and not common.is_floating_point:
+        elif (
+            common.is_floating_point
+            if rule is BITWISE or rule is INTEGER
+            else rule is FLOAT_ONLY and common.kind != "f"
+        ):
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
-        elif (rule is SIGNED or rule is REAL) and common is dtypes.bool_:
+        elif (rule is SIGNED or rule is REAL or rule is INTEGER) and common is dtypes.bool_:
             raise _refuse_bool(self.name)
         elif self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)

@@ -21,7 +21,7 @@ from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
 from cltorch.functions import pointwise as functions
 from cltorch.ops.array import values
 from cltorch.ops.plan import specialise
-from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, REAL, SIGNED, Formula, Pointwise, run
+from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, INTEGER, REAL, SIGNED, Formula, Pointwise, run
 from cltorch.ops.table import ROWS
 
 ROW = {row.name: row for row in ROWS}
@@ -177,7 +177,7 @@ def arguments(row) -> dict[str, float]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if ROW[n].rule is not BITWISE])
+@pytest.mark.parametrize("name", [n for n in NAMES if ROW[n].rule not in (BITWISE, INTEGER)])
 def test_row_agrees_with_its_reference_in_float32(device, name):
     row = ROW[name]
     params = arguments(row)
@@ -212,9 +212,9 @@ def test_row_agrees_with_its_reference_in_float32(device, name):
 def admitted(row, t: str) -> bool:
     """Return whether the row's arithmetic runs in a dtype (a row of floats turns integers into float32 first)."""
     if t in INTEGERS:
-        refused = row.rule in (SIGNED, REAL) if t == "bool" else t == "uint8" and row.name == "hardtanh"
+        refused = row.rule in (SIGNED, REAL, INTEGER) if t == "bool" else t == "uint8" and row.name == "hardtanh"
         return row.rule not in (FLOAT, FLOAT_ONLY) and not refused and row.scope != "inner"
-    return row.rule is not BITWISE
+    return row.rule not in (BITWISE, INTEGER)
 
 
 def groups(t: str) -> list[tuple[str, int, int]]:
