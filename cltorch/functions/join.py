@@ -21,7 +21,7 @@ from cltorch.functions.ranges import arange
 from cltorch.functions.shape import expand, reshape, unsqueeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
-from cltorch.ops.join import BlockDiag, Cat
+from cltorch.ops.join import BlockDiag, Cat, Stack
 from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = [
@@ -136,7 +136,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(x.layout.shape)} at entry {i}"
             )
-    result = apply(Cat, d, _common(given), *(unsqueeze(x, d) for x in given))
+    result = apply(Stack, d, _common(given), *given)
     return result if out is None else into_out("stack", out, result)
 
 

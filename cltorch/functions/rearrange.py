@@ -13,10 +13,10 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
-from cltorch.functions.shape import expand, reshape, sizes_of, transpose, unsqueeze
+from cltorch.functions.shape import expand, reshape, sizes_of, transpose
 from cltorch.layout import wrap_dim, wrap_dims
 from cltorch.ops.array import Array
-from cltorch.ops.join import Flip, Roll
+from cltorch.ops.join import Flip, Repeat, Roll
 from cltorch.ops.search import expand_counts
 
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile"]
@@ -43,14 +43,7 @@ def repeat(input: Any, *repeats: Any) -> Any:
     total = [n * k for n, k in zip(shape, counts, strict=True)]
     if any(k < 0 for k in counts):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(total)}: {total}")
-    apart: list[int] = []
-    spread: list[int] = []
-    for n, k in zip(shape, counts, strict=True):
-        apart += [1, n]
-        spread += [k, n]
-    # a view with every dimension split in (copies, elements); the reshape is the one copy
-    found = reshape(expand(reshape(input, apart), spread), total)
-    return found if found.storage is not input.storage else found.clone()
+    return apply(Repeat, input, counts, (1,) * len(counts))
 
 
 def tile(input: Any, *dims: Any) -> Any:
@@ -107,9 +100,8 @@ def repeat_interleave(
             raise RuntimeError("Repeats must be non-negative")
         if output_size is not None and output_size != n * k:
             raise RuntimeError(f"repeat_interleave: Invalid output_size, expected {n * k} but got {output_size}")
-        shape = list(input.layout.shape)
-        spread = [*shape[: d + 1], k, *shape[d + 1 :]]
-        return reshape(expand(unsqueeze(input, d + 1), spread), (*shape[:d], n * k, *shape[d + 1 :]))
+        ones = (1,) * max(input.layout.ndim, 1)
+        return apply(Repeat, input, ones, (*ones[:d], k, *ones[d + 1 :]))
     if repeats.layout.ndim > 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if repeats.layout.numel == 1:

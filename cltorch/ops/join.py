@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import product as cartesian
 from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops.array import Array, empty, view
+from cltorch.ops.array import empty
 from cltorch.ops.op import Op
-from cltorch.ops.strided import copy_into, fill
+from cltorch.ops.pieces import Pieces, assemble
 
 _SEGMENT = 16384  # elements of a reversed line that one work-item copies at a time
 _RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
@@ -23,19 +23,47 @@ class Cat(Op):
 
     @staticmethod
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
-        shape = list(tensors[0].layout.shape)
-        shape[dim] = sum(x.layout.shape[dim] for x in tensors)
-        out = empty(shape, t, tensors[0].device)
+        if c.recording:
+            c.dim, c.parts = dim, [(x.layout.shape[dim], x.dtype) for x in tensors]
+        key = ("cat", dim)
+        return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        grads: list[Any] = []
         at = 0
-        places = []
-        for x in tensors:
-            n = x.layout.shape[dim]
-            if x.layout.numel:
-                copy_into(view(out, out.layout.slice(dim, at, at + n)), x)
-            places.append((at, n, x.dtype))
+        for (n, t), need in zip(c.parts, c.needs[2:], strict=True):
+            grads.append(m.to_copy(m.narrow(g, c.dim, at, n), t, g.device) if need else None)
             at += n
-        c.dim, c.places = dim, places
-        return out
+        return None, None, *grads
+
+
+def _in_a_row(layouts: Sequence[Layout], dim: int) -> Pieces:
+    shape = list(layouts[0].shape)
+    shape[dim] = sum(lay.shape[dim] for lay in layouts)
+    out, at, pieces = Layout.of(shape), 0, []
+    for i, lay in enumerate(layouts):
+        n = lay.shape[dim]
+        if lay.numel:
+            pieces.append((i, lay, out.slice(dim, at, at + n)))
+        at += n
+    return shape, pieces
+
+
+class Stack(Op):
+    """Join arrays of one shape along a new dimension; the gradients are slices of the incoming one."""
+
+    name = "stack"
+
+    @staticmethod
+    def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
+        if c.recording:
+            c.dim, c.dtypes = dim, [x.dtype for x in tensors]
+
+        def build() -> Pieces:
+            return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)
+
+        return assemble(("stack", dim), build, tensors, t, tensors[0].device)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -43,8 +71,8 @@ class Cat(Op):
             None,
             None,
             *(
-                m.to_copy(m.narrow(g, c.dim, at, n), t, g.device) if need else None
-                for (at, n, t), need in zip(c.places, c.needs[2:], strict=True)
+                m.to_copy(m.select(g, c.dim, i), t, g.device) if need else None
+                for i, (t, need) in enumerate(zip(c.dtypes, c.needs[2:], strict=True))
             ),
         )
 
@@ -56,25 +84,59 @@ class BlockDiag(Op):
 
     @staticmethod
     def forward(c: Any, t: dtype, *matrices: Any) -> Any:
-        shapes = [x.layout.shape for x in matrices]
-        out = empty((sum(s[0] for s in shapes), sum(s[1] for s in shapes)), t, matrices[0].device)
-        fill(out, 0)
-        row = column = 0
-        places = []
-        for x, (h, w) in zip(matrices, shapes, strict=True):
-            if h and w:
-                copy_into(view(out, out.layout.slice(0, row, row + h).slice(1, column, column + w)), x)
-            places.append((row, column, h, w, x.dtype))
-            row, column = row + h, column + w
-        c.places = places
-        return out
+        c.parts = [(*x.layout.shape, x.dtype) for x in matrices]
+        shape = [sum(x.layout.shape[d] for x in matrices) for d in (0, 1)]
+
+        def build() -> Pieces:
+            out, row, column, pieces = Layout.of(shape), 0, 0, []
+            for i, x in enumerate(matrices):
+                h, w = x.layout.shape
+                if h and w:
+                    pieces.append((i, x.layout, out.slice(0, row, row + h).slice(1, column, column + w)))
+                row, column = row + h, column + w
+            return shape, pieces
+
+        return assemble("block_diag", build, matrices, t, matrices[0].device, blank=True)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return None, *(
-            m.to_copy(m.narrow(m.narrow(g, 0, row, h), 1, column, w), t, g.device) if need else None
-            for (row, column, h, w, t), need in zip(c.places, c.needs[1:], strict=True)
-        )
+        grads: list[Any] = []
+        row = column = 0
+        for (h, w, t), need in zip(c.parts, c.needs[1:], strict=True):
+            part = m.narrow(m.narrow(g, 0, row, h), 1, column, w) if need else None
+            grads.append(m.to_copy(part, t, g.device) if need else None)
+            row, column = row + h, column + w
+        return None, *grads
+
+
+class Repeat(Op):
+    """Copy a tensor ``outer[d]`` times along each dimension, and every element ``inner[d]`` times; new ones in front.
+
+    One copy that reads along strides of 0; the gradient adds up over the copies.
+    """
+
+    name = "repeat"
+
+    @staticmethod
+    def forward(c: Any, x: Any, outer: tuple[int, ...], inner: tuple[int, ...]) -> Any:
+        lay = x.layout
+        lead = len(outer) - lay.ndim
+        sizes, steps = (1,) * lead + lay.shape, (0,) * lead + lay.strides
+        shape = [a * n * b for a, n, b in zip(outer, sizes, inner, strict=True)]
+        c.shape, c.spread = lay.shape, [k for three in zip(outer, sizes, inner, strict=True) for k in three]
+
+        def build() -> Pieces:
+            strides = [s for step in steps for s in (0, step, 0)]
+            out = Layout.of(c.spread)
+            return shape, [(0, Layout(c.spread, strides, lay.offset), out)] if out.numel else []
+
+        return assemble(("repeat", outer, inner), build, (x,), x.dtype, x.device)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        copies = tuple(d for d, k in enumerate(c.spread) if d % 3 != 1 and k != 1)
+        g = m.reshape(g, c.spread)
+        return m.reshape(m.sum(g, copies) if copies else g, c.shape), None, None
 
 
 class Flip(Op):
@@ -85,26 +147,28 @@ class Flip(Op):
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...]) -> Any:
         lay = x.layout
-        out = empty(lay.shape, x.dtype, x.device)
         c.dims = dims
-        if lay.numel:
-            strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
-            last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
-            if dims and strides[-1] == -1 and x.device.type == "cl" and x.device.context.caps.kind == "cpu":
-                _mirror(x, strides, last, out)
-            else:
-                # not a layout of a tensor (views never have negative strides), only one to read by
-                copy_into(out, Array.new(x.storage, Layout(lay.shape, strides, last), x.dtype))
-        return out
+        strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
+        last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
+        if lay.numel and dims and strides[-1] == -1:
+            if x.device.type == "cl" and x.device.context.caps.kind == "cpu":
+                return _mirror(x, strides, last)
+
+        def build() -> Pieces:
+            # not a layout of a tensor (views never have negative strides), only one to read by
+            return lay.shape, [(0, Layout(lay.shape, strides, last), Layout.of(lay.shape))] if lay.numel else []
+
+        return assemble(("flip", dims), build, (x,), x.dtype, x.device)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return m.flip(g, c.dims), None
 
 
-def _mirror(x: Any, strides: Sequence[int], last: int, out: Any) -> None:
+def _mirror(x: Any, strides: Sequence[int], last: int) -> Any:
     """Copy with an innermost stride of -1: whole vectors are loaded and reversed."""
     context = x.device.context
+    out = empty(x.layout.shape, x.dtype, x.device)
     n = out.layout.shape[-1]
     lines = out.layout.numel // n
     sizes, (steps,) = coalesce(out.layout.shape[:-1], strides[:-1])
@@ -123,6 +187,7 @@ def _mirror(x: Any, strides: Sequence[int], last: int, out: Any) -> None:
         (-(-units // per_item),), (1,),
         (units, n, _SEGMENT, segments, per_item, *geometry, x.storage.buf, last, out.storage.buf),
     )  # fmt: skip
+    return out
 
 
 class Roll(Op):
@@ -134,14 +199,18 @@ class Roll(Op):
     def forward(c: Any, x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
         lay = x.layout
         c.shifts, c.dims = shifts, dims
-        out = empty(lay.shape, x.dtype, x.device)
-        for box in product(*(_halves(lay.shape[d], s) for s, d in zip(shifts, dims, strict=True))):
-            source, target = lay, out.layout
-            for d, (start, to, n) in zip(dims, box, strict=True):
-                source, target = source.slice(d, start, start + n), target.slice(d, to, to + n)
-            if source.numel:
-                copy_into(view(out, target), view(x, source))
-        return out
+
+        def build() -> Pieces:
+            pieces = []
+            for box in cartesian(*(_halves(lay.shape[d], s) for s, d in zip(shifts, dims, strict=True))):
+                source, target = lay, Layout.of(lay.shape)
+                for d, (start, to, n) in zip(dims, box, strict=True):
+                    source, target = source.slice(d, start, start + n), target.slice(d, to, to + n)
+                if source.numel:
+                    pieces.append((0, source, target))
+            return lay.shape, pieces
+
+        return assemble(("roll", shifts, dims), build, (x,), x.dtype, x.device)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

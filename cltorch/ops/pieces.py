@@ -1,0 +1,63 @@
+"""New arrays put together of pieces of others: one launch per piece, planned once per geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch.device import device as Device
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, empty, view
+from cltorch.ops.plan import specialise
+from cltorch.ops.pointwise import compute_dtype
+from cltorch.ops.strided import _COPY, copy_into, fill
+
+_ZERO = np.zeros(1, np.uint8)
+
+#: the shape of the result, and for every piece the number of its source, where it lies there, and where it goes
+Pieces = tuple[Sequence[int], Sequence[tuple[int, Layout, Layout]]]
+
+
+def assemble(
+    key: Any, build: Callable[[], Pieces], sources: Sequence[Any], t: dtype, dev: Device, blank: bool = False
+) -> Any:
+    """Return a dense Array with pieces copied into it, converted to its dtype.
+
+    ``build`` names the pieces; it is called once for every ``key`` and set of geometries and dtypes of the sources.
+    The pieces cover the result, or the rest is zero where ``blank``.
+    """
+    if dev.type == "cpu":
+        shape, pieces = build()
+        result = empty(shape, t, dev)
+        if blank:
+            fill(result, 0)
+        for i, part, place in pieces:
+            copy_into(view(result, place), view(sources[i], part))
+        return result
+    context = dev.context
+    full = (key, t, *[(x.layout.key, x.dtype) for x in sources])
+    plan = context.ready.get(full)
+    if plan is None:
+        plan = context.ready[full] = _plan(context, build(), sources, t)
+    layout, steps = plan
+    out = context.alloc(layout.numel * t.itemsize)
+    buf = out.buf
+    if blank:
+        context.fill_bytes(buf, _ZERO, 0, layout.numel * t.itemsize)
+    for i, kernel, size, local, leading, to, shift in steps:
+        x = sources[i]
+        kernel.launch(size, local, (*leading, buf, x.storage.buf, to, x.layout.offset + shift))
+    return Array.new(out, layout, t)
+
+
+def _plan(context: Any, pieces: Pieces, sources: Sequence[Any], t: dtype) -> Any:
+    shape, parts = pieces
+    steps = []
+    for i, part, place in parts:
+        x = sources[i]
+        launch = specialise(context, _COPY, compute_dtype(x.dtype), [(place, t)], [(part, x.dtype)])
+        steps.append((i, *launch, place.offset, part.offset - x.layout.offset))
+    return Layout.of(shape), steps
