@@ -1,0 +1,191 @@
+"""Products of matrices as kernels: both kinds of device, every geometry, against NumPy."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import dtypes
+from cltorch.ops import gemm, gemm_cpu
+
+VARIANTS = ("cpu", "gpu")
+
+
+def skip_without_fp64(t, device):
+    if t is dtypes.float64 and not (cltorch.device(device).type == "cpu" or cltorch.device(device).context.caps.fp64):
+        pytest.skip("the device has no float64")
+
+
+def numbers(x):
+    x = x.cpu()
+    return (x.float() if x.dtype in (dtypes.bfloat16, dtypes.float16) else x).numpy()
+
+
+def product(a, b, addend=None, alpha=1, beta=1, ta=False, tb=False, variant=""):
+    """Run one product with a plan made for a kind of device."""
+    if a.device.type == "cpu":
+        return gemm.product(a, b, addend, alpha, beta, ta, tb)
+    third = None if addend is None else addend.layout
+    plan = gemm.make_plan(a.device.context, a.dtype, a.layout, b.layout, third, ta, tb, variant)
+    return plan(a, b, addend, alpha, beta)
+
+
+def draw(rng, *shape, device="cpu"):
+    """Return small whole numbers, whose products are exact in any order of addition, and the tensor of them."""
+    a = rng.integers(-4, 5, shape).astype(np.float32)
+    return a, cltorch.tensor(a, device=device)
+
+
+# around the edges of tiles of 8x48 and 6x16, of panels, of blocks of 32 and 64, and of slices of K
+SIZES = [
+    (1, 1, 1), (2, 3, 2), (8, 5, 48), (9, 16, 49), (7, 33, 47), (16, 64, 96), (17, 65, 97), (33, 1, 31), (64, 64, 64),
+    (65, 17, 63), (31, 200, 15), (130, 3, 130), (6, 16, 16), (5, 15, 17),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("flags", list(itertools.product((False, True), repeat=2)), ids=str)
+def test_sizes_around_the_edges_of_tiles(flags, variant, cl_device):
+    rng = np.random.default_rng(0)
+    ta, tb = flags
+    for m, k, n in SIZES:
+        a, x = draw(rng, *((k, m) if ta else (m, k)), device=cl_device)
+        b, y = draw(rng, *((n, k) if tb else (k, n)), device=cl_device)
+        c, z = draw(rng, m, n, device=cl_device)
+        expected = (a.T if ta else a) @ (b.T if tb else b)
+        np.testing.assert_array_equal(numbers(product(x, y, ta=ta, tb=tb, variant=variant)), expected)
+        got = product(x, y, z, 0.5, 2, ta, tb, variant)
+        np.testing.assert_array_equal(numbers(got), 0.5 * expected + 2 * c, err_msg=f"{m} {k} {n}")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("t", [t for t in dtypes.ALL if t is not dtypes.bool_], ids=str)
+def test_every_dtype(t, variant, device):
+    skip_without_fp64(t, device)
+    rng = np.random.default_rng(1)
+    for m, k, n in ((13, 70, 50), (1, 40, 30)):
+        a, b, c = (rng.integers(0, 4, s).astype(np.float32) for s in ((m, k), (k, n), (m, n)))
+        x, y, z = (cltorch.tensor(v, device=device).to(t) for v in (a, b, c))
+        whole = 2 * (a @ b) + 3 * c
+        expected = whole.astype(np.int64).astype(t.np) if t.kind in "ui" else whole  # narrow integers wrap
+        got = numbers(product(x, y, z, 2, 3, variant=variant))
+        if t is dtypes.bfloat16:
+            np.testing.assert_allclose(got, expected, rtol=4e-3)
+        else:
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_strided_operands(variant, cl_device):
+    rng = np.random.default_rng(2)
+    a, x = draw(rng, 40, 60, device=cl_device)
+    b, y = draw(rng, 60, 70, device=cl_device)
+    c, z = draw(rng, 80, 140, device=cl_device)
+    views = {
+        "plain": (x, a),
+        "every second row": (x[::2], a[::2]),
+        "every second column": (x[:, ::2], a[:, ::2]),
+        "part with an offset": (x[3:20, 5:41], a[3:20, 5:41]),
+        "transposed part": (x.t()[7:33, 2:29], a.T[7:33, 2:29]),
+        "one row, many times": (x[:1].expand(20, 60), np.broadcast_to(a[:1], (20, 60))),
+        "one column, many times": (x[:, 3:4].expand(40, 9), np.broadcast_to(a[:, 3:4], (40, 9))),
+    }
+    for name, (p, q) in views.items():
+        k = q.shape[1]
+        rights = [
+            (y[:k], b[:k]), (y[:k, 1::3], b[:k, 1::3]), (y.t()[:, :k].t()[:, 4:], b[:k, 4:]),
+            (z[: 2 * k : 2], c[: 2 * k : 2]) if 2 * k <= 80 else (y[:k, :1].expand(k, 50), np.tile(b[:k, :1], 50)),
+        ]  # fmt: skip
+        for r, s in rights:
+            if r.shape[0] != k:
+                continue
+            np.testing.assert_array_equal(numbers(product(p, r, variant=variant)), q @ s, err_msg=name)
+            wide = z[: q.shape[0], : s.shape[1]] if q.shape[0] <= 80 else None
+            for extra in (wide, z[0, : s.shape[1]], z[: q.shape[0], :1], z.t()[: q.shape[0], : s.shape[1]][:, :1]):
+                got = product(p, r, extra, 2, -1, variant=variant)
+                np.testing.assert_array_equal(numbers(got), 2 * (q @ s) - numbers(extra), err_msg=name)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_batches_broadcast_and_have_any_strides(variant, cl_device):
+    rng = np.random.default_rng(3)
+    for left, right in [
+        ((3, 5, 7), (3, 7, 9)), ((3, 5, 7), (7, 9)), ((5, 7), (3, 7, 9)), ((2, 1, 5, 7), (4, 7, 9)),
+        ((2, 3, 4, 5, 6), (2, 1, 4, 6, 3)), ((2, 1, 3, 1, 5, 6), (3, 1, 4, 6, 3)), ((1, 5, 7), (4, 7, 9)),
+        ((4, 1, 7), (4, 7, 9)), ((4, 5, 7), (4, 7, 1)), ((6, 1, 50), (6, 50, 1)),
+    ]:  # fmt: skip
+        a, x = draw(rng, *left, device=cl_device)
+        b, y = draw(rng, *right, device=cl_device)
+        expected = a @ b
+        np.testing.assert_array_equal(numbers(product(x, y, variant=variant)), expected, err_msg=str((left, right)))
+        c, z = draw(rng, *expected.shape[-2:], device=cl_device)
+        got = product(x, y, z, 3, 2, variant=variant)
+        np.testing.assert_array_equal(numbers(got), 3 * expected + 2 * c)
+        if len(left) == 3:  # the batch in the middle of memory
+            turned = cltorch.tensor(np.ascontiguousarray(a.transpose(1, 0, 2)), device=cl_device).transpose(0, 1)
+            np.testing.assert_array_equal(numbers(product(turned, y, variant=variant)), expected)
+    a, x = draw(rng, 6, 5, 7, device=cl_device)
+    b, y = draw(rng, 7, 9, device=cl_device)
+    np.testing.assert_array_equal(numbers(product(x[::2, 1:4], y, variant=variant)), a[::2, 1:4] @ b)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_to_multiply(variant, device):
+    for m, k, n in ((3, 0, 4), (0, 3, 4), (3, 4, 0), (0, 0, 0), (1, 0, 4), (4, 0, 1), (1, 0, 1)):
+        x, y = cltorch.ones(m, k, device=device), cltorch.ones(k, n, device=device)
+        z = cltorch.full((m, n), 3.0, device=device)
+        assert numbers(product(x, y, variant=variant)).tolist() == np.zeros((m, n)).tolist()
+        assert numbers(product(x, y, z, 5, 2, variant=variant)).tolist() == np.full((m, n), 6.0).tolist()
+    batch = product(cltorch.ones(0, 3, 4, device=device), cltorch.ones(4, 5, device=device), variant=variant)
+    assert tuple(batch.shape) == (0, 3, 5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nan_spreads_but_not_from_an_addend_that_counts_nothing(variant, device):
+    x, y = cltorch.ones(20, 30, device=device), cltorch.ones(30, 60, device=device)
+    x[3, 4] = float("nan")
+    z = cltorch.full((20, 60), float("nan"), device=device)
+    got = numbers(gemm.product(x, y, z, 1, 0) if not variant else product(x, y, None, 1, 0, variant=variant))
+    assert np.isnan(got[3]).all() and not np.isnan(np.delete(got, 3, 0)).any()
+    assert not np.isnan(numbers(gemm.product(cltorch.ones(20, 30, device=device), y, z, 1, 0))).any()
+    assert np.isnan(numbers(product(cltorch.ones(20, 30, device=device), y, z, 1, 1, variant=variant))).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_long_sums_keep_their_digits(variant, cl_device):
+    rng = np.random.default_rng(4)
+    for m, k, n in ((3, 30_000, 50), (1, 300_000, 1), (1, 20_000, 40), (40, 20_000, 1), (20, 9000, 70)):
+        a, b = (rng.random(s, dtype=np.float32) for s in ((m, k), (k, n)))
+        exact = a.astype(np.float64) @ b.astype(np.float64)
+        for x, y in (
+            (cltorch.tensor(a, device=cl_device), cltorch.tensor(b, device=cl_device)),
+            (cltorch.tensor(a.T.copy(), device=cl_device).t(), cltorch.tensor(b.T.copy(), device=cl_device).t()),
+        ):
+            np.testing.assert_allclose(numbers(product(x, y, variant=variant)), exact, rtol=2e-5)
+            half = product(x.to(dtypes.float16), y.to(dtypes.float16), alpha=1 / 64, variant=variant)
+            np.testing.assert_allclose(numbers(half), exact / 64, rtol=2e-2 if k < 65504 * 200 else 1)
+
+
+def test_tiles_of_other_devices(cl_device):
+    """AVX2 and four-wide machines have other tiles than the one that runs the test."""
+    context = cltorch.device(cl_device).context
+    rng = np.random.default_rng(5)
+    for width, local in ((4, 16384), (8, 32768), (16, 524288)):
+        tile = gemm_cpu.tile_for(width, local, 4)
+        for m, k, n in ((13, 70, 50), (9, 500, 33)):
+            a, x = draw(rng, m, k, device=cl_device)
+            b, y = draw(rng, k, n, device=cl_device)
+            p = gemm.Problem.of(x.layout, y.layout, None, False, False)
+            out = cltorch.empty(m, n, device=cl_device)
+            run = gemm_cpu.plan(context, p, dtypes.float32, tile)
+            run(x.storage.buf, y.storage.buf, out.storage.buf, out.storage.buf, 0, 0, 0, 0, 1.0, 0.0)
+            np.testing.assert_array_equal(numbers(out), a @ b)
+
+
+def test_same_bits_every_time(cl_device):
+    for variant in VARIANTS:
+        for m, k, n in ((70, 3000, 90), (1, 50_000, 3)):
+            x, y = cltorch.randn(m, k, device=cl_device), cltorch.randn(k, n, device=cl_device)
+            first, second = (numbers(product(x, y, variant=variant)) for _ in "ab")
+            np.testing.assert_array_equal(first, second)
