@@ -80,6 +80,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
+    if any(isinstance(s, int) for s in shapes):
+        shapes = tuple((s,) if isinstance(s, int) else s for s in shapes)
     ndim = max((len(s) for s in shapes), default=0)
     out = [1] * ndim
     for s in shapes:
@@ -231,8 +233,6 @@ class Layout:
                         f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
                     )
                 n = have
-            elif n < 0:
-                raise RuntimeError(f"The expanded size of the tensor ({n}) must be non-negative at dimension {i}")
             if n != have:
                 if have != 1:
                     raise RuntimeError(
@@ -268,7 +268,7 @@ class Layout:
         if length < 0:
             raise RuntimeError("narrow(): length must be non-negative.")
         if start < -n or start > n:
-            raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n}], but got {start})")
+            raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
         s = start + n if start < 0 else start
         if s + length > n:
             raise RuntimeError(f"start ({s}) + length ({length}) exceeds dimension size ({n}).")
@@ -319,7 +319,13 @@ class Layout:
     def as_strided(self, size: Sequence[int], stride: Sequence[int], offset: int | None = None) -> Layout:
         """Replace shape and strides outright (bounds are checked by the caller, who knows the storage)."""
         if len(size) != len(stride):
-            raise RuntimeError(f"mismatch in length of strides and shape: {list(size)} against {list(stride)}")
+            raise RuntimeError("mismatch in length of strides and shape")
+        if any(n < 0 for n in size):
+            raise RuntimeError(
+                f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
+            )
+        if offset is not None and offset < 0:
+            raise RuntimeError(f"Tensor: invalid storage offset {offset}")
         if any(s < 0 for s in stride):
             raise RuntimeError(
                 f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}"
@@ -346,6 +352,8 @@ class Layout:
         """Append a dimension of windows of ``size`` every ``step`` along ``dim``, as a view."""
         d = wrap_dim(dim, self.ndim)
         n = self.shape[d] if self.ndim else 1
+        if size < 0:
+            raise RuntimeError(f"size is {size} but must be >= 0")
         if size > n:
             raise RuntimeError(f"maximum size for tensor at dimension {d} is {n} but size is {size}")
         if step <= 0:

@@ -15,6 +15,7 @@ from cltorch.autograd import engine
 from cltorch.autograd.graph import RemovableHandle, needs_grad, refresh_view
 from cltorch.device import CPU, Storage, device
 from cltorch.dtypes import dtype
+from cltorch.formats import follows
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
@@ -94,8 +95,8 @@ class Tensor(Array):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
-        if memory_format is not None and str(memory_format) not in ("torch.contiguous_format", "torch.preserve_format"):
-            return False
+        if memory_format is not None and memory_format._ndim is not None:
+            return follows(self.layout, memory_format)
         return self.layout.contiguous
 
     def data_ptr(self) -> int:

@@ -310,6 +310,11 @@ def resize_(input: Any, *sizes: Any) -> Any:
     return input
 
 
+def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
+    """Change the shape in place to that of another tensor."""
+    return resize_(input, the_template.layout.shape)
+
+
 def scatter_into_layout(g: Any, base: Layout, part: Layout) -> Any:
     """Put a tensor at a strided place of zeros."""
     return apply(strided.ScatterIntoLayout, g, base, part)
@@ -327,5 +332,5 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 
 __all__ = [
     "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
-    "gather_from_layout", "parse_to", "replace_in_layout", "set_data", "resize_", "scatter_into_layout", "to", "to_copy", "zero_",
+    "gather_from_layout", "parse_to", "replace_in_layout", "set_data", "resize_", "resize_as_", "scatter_into_layout", "to", "to_copy", "zero_",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from cltorch.functions.arguments import (
 )
 from cltorch.layout import Layout
 from cltorch.ops import create as ops
-from cltorch.ops.array import Array, check_dtype
+from cltorch.ops.array import Array, check_dtype, empty_layout
 from cltorch.ops.array import empty as empty_array
 
 __all__ = ["empty", "empty_permuted", "empty_strided", "eye", "full", "ones", "scalar_tensor", "zeros"]
@@ -86,7 +86,10 @@ def empty(
     shape = read_size("empty", _sizes("empty", size, named))
     if out is not None:
         return out.resize_(shape)
-    return finish(empty_array(shape, t or dtypes.get_default_dtype(), resolve(device)), requires_grad)
+    t = t or dtypes.get_default_dtype()
+    if memory_format is not None:
+        return finish(empty_layout(memory_format.lay(shape), t, resolve(device)), requires_grad)
+    return finish(empty_array(shape, t, resolve(device)), requires_grad)
 
 
 def zeros(

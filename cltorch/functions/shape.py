@@ -8,20 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
 from cltorch.dtypes import dtype
+from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
 
 __all__ = [
+    "adjoint",
     "as_strided",
+    "as_strided_",
     "as_strided_back",
     "broadcast_tensors",
     "broadcast_to",
     "chunk",
     "diagonal",
+    "dim_order",
     "dsplit",
     "expand",
     "expand_as",
@@ -34,6 +40,7 @@ __all__ = [
     "moveaxis",
     "movedim",
     "narrow",
+    "narrow_copy",
     "permute",
     "ravel",
     "reshape",
@@ -189,39 +196,28 @@ def view(input: Any, *shape: Any) -> Any:
 
 def _view_dtype(x: Any, t: dtype) -> Any:
     if t is x.dtype:
-        return raw_view(x, x.layout)
+        return record_view(x, x.layout, "AliasBackward0", lambda m, g: g)
     lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
     if old == new:
         layout = lay
-    elif old > new:
-        k = old // new
-        if lay.ndim == 0:
-            raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
-        if lay.strides[-1] != 1:
-            raise RuntimeError(
-                f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got "
-                f"{lay.strides[-1]}"
-            )
-        layout = Layout.make(
-            (*lay.shape[:-1], lay.shape[-1] * k), (*(s * k for s in lay.strides[:-1]), 1), lay.offset * k
-        )
     else:
-        k = new // old
+        what = f"to view {SCALAR_NAMES[x.dtype.name]} as {SCALAR_NAMES[t.name]} (different element sizes)"
         if lay.ndim == 0:
-            raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {t} (different element sizes)")
+            raise RuntimeError(f"self.dim() cannot be 0 {what}")
         if lay.strides[-1] != 1:
-            raise RuntimeError(
-                f"self.stride(-1) must be 1 to view {x.dtype} as {t} (different element sizes), but got "
-                f"{lay.strides[-1]}"
-            )
-        if lay.shape[-1] % k or lay.offset % k or any(s % k for s in lay.strides[:-1]):
-            raise RuntimeError(
-                f"self.size(-1) must be divisible by {k} to view {x.dtype} as {t} (different element sizes), "
-                f"but got {lay.shape[-1]}"
-            )
-        layout = Layout.make(
-            (*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in lay.strides[:-1]), 1), lay.offset // k
-        )
+            raise RuntimeError(f"self.stride(-1) must be 1 {what}, but got {lay.strides[-1]}")
+        outer, k = lay.strides[:-1], max(old, new) // min(old, new)
+        if old > new:
+            layout = Layout.make((*lay.shape[:-1], lay.shape[-1] * k), (*(s * k for s in outer), 1), lay.offset * k)
+        else:
+            if lay.shape[-1] % k:
+                raise RuntimeError(f"self.size(-1) must be divisible by {k} {what}, but got {lay.shape[-1]}")
+            if lay.offset % k:
+                raise RuntimeError(f"self.storage_offset() must be divisible by {k} {what}, but got {lay.offset}")
+            for d, stride in enumerate(outer):
+                if stride % k:
+                    raise RuntimeError(f"self.stride({d}) must be divisible by {k} {what}, but got {stride}")
+            layout = Layout.make((*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in outer), 1), lay.offset // k)
     out = Array.new(x.storage, layout, t)
     out._base = x if x._base is None else x._base
     out._view_version = x.storage.version
@@ -293,6 +289,8 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     parts = list(sizes)
     if not parts:
         raise RuntimeError("unflatten: sizes must be non-empty")
+    if parts.count(-1) > 1:
+        raise RuntimeError("unflatten got an unexpected error:\nonly one dimension can be inferred")
     known = 1
     for k in parts:
         known *= k if k != -1 else 1
@@ -404,7 +402,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     """
     layout = input.layout.as_strided(tuple(size), tuple(stride), storage_offset)
     held = input.storage.nbytes // input.dtype.itemsize
-    if layout.extent() > held:
+    if layout.numel and layout.extent() > held:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and "
             f"itemsize {input.dtype.itemsize} "
@@ -458,10 +456,16 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     >>> torch.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)] if tensor.layout.ndim else 1
+    if not tensor.layout.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
     if not isinstance(split_size_or_sections, int):
         sizes = [int(k) for k in split_size_or_sections]
-        if sum(sizes) != n or any(k < 0 for k in sizes):
+        if any(k < 0 for k in sizes):
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
+            )
+        if sum(sizes) != n:
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension "
                 f"{dim}), but got split_sizes={sizes}"
@@ -540,8 +544,7 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
         n = input.layout.ndim
         if n < least:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, "
-                f"but got a tensor with {n} dimensions!"
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
             )
         dim = dim_of(n)
         if (
@@ -595,19 +598,45 @@ def matrix_transpose_mT(input: Any) -> Any:
 def matrix_transpose_H(input: Any) -> Any:
     """Return the conjugate transpose of a matrix."""
     if input.layout.ndim not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.")
+        batches = " For batches of matrices, consider using tensor.mH" if input.layout.ndim > 2 else ""
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.{batches}"
+        )
     return input if input.layout.ndim == 0 else transpose(input, 0, 1)
 
 
 matrix_transpose_mH = matrix_transpose_mT
 
 
-def _inplace(name: str, layout_of: Any) -> Any:
+def adjoint(input: Any) -> Any:
+    """Return the conjugate transpose of a matrix or of a batch of matrices, as a view."""
+    if input.layout.ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
+def dim_order(input: Any) -> tuple[int, ...]:
+    """Return the dimensions from the slowest to the fastest in memory."""
+    return tuple(sorted(range(input.layout.ndim), key=lambda d: -input.layout.strides[d]))
+
+
+def narrow_copy(input: Any, dim: int, start: int, length: int) -> Any:
+    """Return a copy of a range of one dimension."""
+    return contiguous_copy(narrow(input, dim, start, length))
+
+
+def _inplace(name: str, view_of: Any) -> Any:
     def f(input: Any, *args: Any, **named: Any) -> Any:
-        found = layout_of(input, *args, **named)
-        if input._grad_fn is not None or input._requires_grad:
-            raise NotImplementedError(f"{name} on a tensor that requires grad is not built: use {name[:-1]}")
+        found = view_of(input, *args, **named)
+        if mode.enabled:
+            check_inplace(input, found._requires_grad)
         input.layout = found.layout
+        input.storage.version += 1
+        if found._grad_fn is not None:
+            input._grad_fn, input._output_nr, input._requires_grad = found._grad_fn, 0, True
+        input._view_version = input.storage.version
         return input
 
     f.__name__ = f.__qualname__ = name
@@ -615,6 +644,7 @@ def _inplace(name: str, layout_of: Any) -> Any:
     return f
 
 
+as_strided_ = _inplace("as_strided_", as_strided)
 squeeze_ = _inplace("squeeze_", squeeze)
 unsqueeze_ = _inplace("unsqueeze_", unsqueeze)
 transpose_ = _inplace("transpose_", transpose)
