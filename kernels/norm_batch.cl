@@ -3,15 +3,17 @@ Batch normalisation of x[outer, C, inner]: every channel over ``outer`` and ``in
 
 A channel's elements are numbered 0 … outer * inner and cut in ``parts`` of ``per_part``. A first kernel ("stats")
 leaves two numbers for each part of each channel, a second ("apply") joins them in order and maps the elements, so that
-a channel is spread over many work-items and the result has the same bits in every run.
+a channel is spread over many work-items and the result has the same bits in every run. Where channels need not be cut,
+a CPU device does both in one kernel ("fused"), while the channel is still in its cache.
 
 name      kernel name without its prefix
-stage     "stats" or "apply"
-backward  stats: False: mean and sum of squared deviations;  True: sums of g and of g * (x - mean)
+stage     "stats", "apply" or "fused"
+backward  stats: False: mean and sum of squared deviations (means as distances from the channel's first element, so that
+                 little is lost where they are large);  True: sums of g and of g * (x - mean)
           apply: False: out = (x - mean) * rstd * weight + bias, mean and rstd are kept, the running ones move
                  True: gx, and the gradients of weight and bias
 variant   "planes"  CPU: one work-item per stretch of (part, channel), vectors along ``inner``
-          "columns" CPU, inner == 1: the same with W neighbouring channels as the lanes of a vector
+          "columns" CPU, inner == 1: the same with blocks of 4 * W neighbouring channels as the lanes of vectors
           "groups"  GPU: one work-group per (part, T neighbouring channels), trees in local memory
 fixed     apply: mean and variance are given (the running ones), nothing was measured; they are constants for gx
 rowwise   stats, backward, "groups": mean and rstd belong to rows of ``per_row`` channels instead of channels, and the
@@ -48,15 +50,18 @@ def store_acc(w, p, value, at):
     return f"{p}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, {p} + {at});"
 def vec(w):
     return A if w == 1 else f"{A}{w}"
+def positive(w, v):
+    return f"({v} < 0 ? 0 : {v})" if w == 1 else f"select({v}, ({A}{w})(0), {v} < 0)"
 BLOCK = 4096  # elements whose mean is taken before their deviations, while they are still near
 %>
 % if variant == "planes":
 inline ${A} ct_add_lanes(${A}${W} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] += t[j + s];
-    return t[0];
+<% w = W %>
+% while w > 2:
+    const ${A}${w // 2} v${w // 2} = ${"v" if w == W else f"v{w}"}.lo + ${"v" if w == W else f"v{w}"}.hi;
+<% w //= 2 %>
+% endwhile
+    return v2.lo + v2.hi;
 }
 #define LANES ((${M}${W})(${", ".join(map(str, range(W)))}))
 % endif
@@ -100,16 +105,6 @@ ${one("at + i")}
                 }
             }
 </%def>
-% if stage == "stats":
-<%def name="sum_body(at, k)">
-                        s${k} += ${load(W, "x", at)};
-</%def>
-<%def name="sum_tail(at, mask)">
-                        s0 += select((${A}${W})(0), ${load(W, "x", at)}, ${mask});
-</%def>
-<%def name="sum_one(at)">
-                        sum += ${load(1, "x", at)};
-</%def>
 <%def name="square_body(at, k)">
                         { const ${A}${W} d = ${load(W, "x", at)} - mu; s${k} += d; q${k} += d * d; }
 </%def>
@@ -131,98 +126,153 @@ ${one("at + i")}
 <%def name="product_one(at)">
                         { const ${A} v = ${load(1, "g", at)}; sum += v; squares += v * (${load(1, "x", at)} - mu); }
 </%def>
-<%def name="columns(w)">
-            ${vec(w)} count_mean = (${vec(w)})(0), m2 = (${vec(w)})(0);
+## sums of the unit (part, channels from c on), K vectors of w channels each, left in first_out and second_out
+<%def name="measure_columns(w, K)">
+% for k in range(K):
+            ${vec(w)} whole${k} = (${vec(w)})(0), m2_${k} = (${vec(w)})(0);
 % if backward:
-            const ${vec(w)} mu = ${acc(w, "mean", "c")};
-% endif
-            for (long b = begin; b < end; b += 128) {
-                const long stop = min(end, b + 128);
-% if backward:
-                ${vec(w)} s = (${vec(w)})(0), q = (${vec(w)})(0);
-                for (long e = b; e < stop; ++e) {
-                    const ${vec(w)} v = ${load(w, "g", "e * C + c")};
-                    s += v;
-                    q += v * (${load(w, "x", "e * C + c")} - mu);
-                }
-                count_mean += s;
-                m2 += q;
+            const ${vec(w)} mu${k} = ${acc(w, "mean", f"c + {k * w}")};
 % else:
-                ${vec(w)} s = (${vec(w)})(0), q = (${vec(w)})(0);
-                for (long e = b; e < stop; ++e) s += ${load(w, "x", "e * C + c")};
-                const ${A} size = stop - b, before = b - begin;
-                const ${vec(w)} mu = s / size;
-                s = (${vec(w)})(0);
+            const ${vec(w)} zero${k} = ${load(w, "x", f"c + {k * w}")};
+% endif
+% endfor
+            for (long b = begin; b < end; b += 64) {
+                const long stop = min(end, b + 64);
+% for k in range(K):
+                ${vec(w)} s${k} = (${vec(w)})(0), q${k} = (${vec(w)})(0);
+% endfor
+% if backward:
                 for (long e = b; e < stop; ++e) {
-                    const ${vec(w)} d = ${load(w, "x", "e * C + c")} - mu;
-                    s += d;
-                    q += d * d;
+% for k in range(K):
+                    { const ${vec(w)} v = ${load(w, "g", f"e * C + c + {k * w}")};
+                      s${k} += v;
+                      q${k} += v * (${load(w, "x", f"e * C + c + {k * w}")} - mu${k}); }
+% endfor
                 }
-                const ${vec(w)} off = s / size, delta = mu + off - count_mean;
-                m2 += q - s * off + delta * delta * (before * size / (before + size));
-                count_mean += delta * (size / (before + size));
+% for k in range(K):
+                whole${k} += s${k};
+                m2_${k} += q${k};
+% endfor
+% else:
+                const ${A} size = stop - b, before = b - begin;
+                // deviations from the first row, and once more from the mean where that stood far out of the block
+% for k in range(K):
+                ${vec(w)} mu${k} = ${load(w, "x", f"b * C + c + {k * w}")};
+% endfor
+                for (int again = 0; again < 2; ++again) {
+% for k in range(K):
+                    s${k} = (${vec(w)})(0);
+                    q${k} = s${k};
+% endfor
+                    for (long e = b; e < stop; ++e) {
+% for k in range(K):
+                        { const ${vec(w)} d = ${load(w, "x", f"e * C + c + {k * w}")} - mu${k};
+                          s${k} += d;
+                          q${k} += d * d; }
+% endfor
+                    }
+                    int near = 1;
+% for k in range(K):
+                    { const ${vec(w)} off = s${k} / size;
+                      q${k} -= s${k} * off;
+                      near &= ${"all" if w > 1 else ""}(s${k} * off <= 8 * q${k}); }
+% endfor
+                    if (near || again) break;
+% for k in range(K):
+                    mu${k} += s${k} / size;
+% endfor
+                }
+% for k in range(K):
+                { const ${vec(w)} delta = mu${k} - zero${k} + s${k} / size - whole${k};
+                  m2_${k} += ${positive(w, f"q{k}")} + delta * delta * (before * size / (before + size));
+                  whole${k} += delta * (size / (before + size)); }
+% endfor
 % endif
             }
-            ${store_acc(w, "first_out", "count_mean", "part * C + c")}
-            ${store_acc(w, "second_out", "m2", "part * C + c")}
+% for k in range(K):
+            ${store_acc(w, "first_out", f"whole{k}", f"part * C + c + {k * w}")}
+            ${store_acc(w, "second_out", f"m2_{k}", f"part * C + c + {k * w}")}
+% endfor
 </%def>
-__kernel
-% if variant == "groups":
-__attribute__((reqd_work_group_size(${G}, 1, 1)))
-% endif
-void ct_${name}(
-    long outer, long C, long inner, long parts, long per_part, long per_item, const __global ${X} *x, long xo
+<%def name="measure_planes()">
 % if backward:
-    , const __global ${X} *g, long g_at, const __global ${A} *mean
-% if rowwise:
-    , const __global ${A} *rstd, long per_row
+            const ${A} mu = mean[c];
+            ${A} whole = 0, m2 = 0;
+            const long step = inner < ${4 * BLOCK} ? ${4 * BLOCK} / inner * inner : ${4 * BLOCK};
+            for (long b = begin; b < end; b += step) {
+                const long stop = min(end, b + step);
+                ${A}${W} s0 = (${A}${W})(0), s1 = s0, q0 = s0, q1 = s0;
+                ${A} sum = 0, squares = 0;
+${runs("b", "stop", product_body, product_tail, product_one)}
+                whole += sum + ct_add_lanes(s0 + s1);
+                m2 += squares + ct_add_lanes(q0 + q1);
+            }
+% else:
+            const ${A} zero = ${load(1, "x", "c * inner")};
+            ${A} whole = 0, m2 = 0;
+            // blocks end where runs do, if runs are short
+            const long step = inner < ${BLOCK} ? ${BLOCK} / inner * inner : ${BLOCK};
+            for (long b = begin; b < end; b += step) {
+                const long stop = min(end, b + step);
+                const ${A} size = stop - b, before = b - begin;
+                // deviations from the first element, which is near enough to the mean unless it stands far out of the
+                // block: the second time they are from the mean itself
+                ${A} mu = ${load(1, "x", "(b / inner * C + c) * inner + b % inner")};
+                ${A} sum, squares;
+                for (int again = 0; again < 2; ++again) {
+                    ${A}${W} s0 = (${A}${W})(0), s1 = s0, q0 = s0, q1 = s0;
+                    sum = 0;
+                    squares = 0;
+${runs("b", "stop", square_body, square_tail, square_one)}
+                    sum += ct_add_lanes(s0 + s1);
+                    squares += ct_add_lanes(q0 + q1);
+                    const ${A} off = sum / size;
+                    squares -= sum * off;
+                    if (sum * off <= 8 * squares || again) break;
+                    mu += off;
+                }
+                const ${A} delta = mu - zero + sum / size - whole;
+                m2 += ${positive(1, "squares")} + delta * delta * (before * size / (before + size));
+                whole += delta * (size / (before + size));
+            }
 % endif
-% endif
-    , __global ${A} *first_out, __global ${A} *second_out)
-{
-    x += xo;
-% if backward:
-    g += g_at;
-% endif
-    const long total = outer * inner;
-% if variant == "groups":
+            first_out[part * C + c] = whole;
+            second_out[part * C + c] = m2;
+</%def>
+<%def name="measure_group()">
     __local ${A} tree[${G}];
-    const long blocks = (C + ${T - 1}) / ${T};
-    const long part = get_group_id(0) / blocks;
-    const int tx = get_local_id(0) % ${T}, ty = get_local_id(0) / ${T};
-    const long c = min((long)(get_group_id(0) - part * blocks) * ${T} + tx, C - 1);
-    const int mine = (get_group_id(0) - part * blocks) * ${T} + tx < C;
-    const long begin = part * per_part, end = min(total, begin + per_part);
+    const int mine = c < C;
+    const long at_c = min(c, C - 1);
     ${A} sum = 0, squares = 0;
 % if not backward:
     for (long e = begin + ty; e < end; e += ${G // T}) {
         const long n = e / inner;
-        sum += ${load(1, "x", "(n * C + c) * inner + e - n * inner")};
+        sum += ${load(1, "x", "(n * C + at_c) * inner + e - n * inner")};
     }
     const ${A} size = end - begin, mu = ct_tree(tree, sum) / size;
     sum = 0;
     for (long e = begin + ty; e < end; e += ${G // T}) {
         const long n = e / inner;
-        const ${A} d = ${load(1, "x", "(n * C + c) * inner + e - n * inner")} - mu;
+        const ${A} d = ${load(1, "x", "(n * C + at_c) * inner + e - n * inner")} - mu;
         sum += d;
         squares += d * d;
     }
     sum = ct_tree(tree, sum);
     squares = ct_tree(tree, squares);
     if (ty == 0 && mine) {
-        first_out[part * C + c] = mu + sum / size;
+        first_out[part * C + c] = mu - ${load(1, "x", "c * inner")} + sum / size;
         second_out[part * C + c] = squares - sum * sum / size;
     }
 % else:
 % if not rowwise:
-    const ${A} mu = mean[c];
+    const ${A} mu = mean[at_c];
 % endif
     for (long e = begin + ty; e < end; e += ${G // T}) {
-        const long n = e / inner, at = (n * C + c) * inner + e - n * inner;
+        const long n = e / inner, at = (n * C + at_c) * inner + e - n * inner;
         const ${A} v = ${load(1, "g", "at")};
         sum += v;
 % if rowwise:
-        const long row = (n * C + c) / per_row;
+        const long row = (n * C + at_c) / per_row;
         squares += v * ${load(1, "x", "at") if rms else f"({load(1, 'x', 'at')} - mean[row])"} * rstd[row];
 % else:
         squares += v * (${load(1, "x", "at")} - mu);
@@ -235,86 +285,24 @@ void ct_${name}(
         second_out[part * C + c] = squares;
     }
 % endif
-% else:
-% if variant == "columns":
-    const long blocks = (C + ${W - 1}) / ${W};
-% else:
-    const long blocks = C;
-% endif
-    const long first = (long)get_global_id(0) * per_item;
-    const long last = min(parts * blocks, first + per_item);
-    for (long u = first; u < last; ++u) {
-        const long part = u / blocks;
-        const long begin = part * per_part, end = min(total, begin + per_part);
-% if variant == "columns":
-        const long block = (u - part * blocks) * ${W};
-        if (block + ${W} <= C) {
-            const long c = block;
-${columns(W)}
-        } else {
-            for (long c = block; c < C; ++c) {
-${columns(1)}
-            }
-        }
-% else:
-        const long c = u - part * blocks;
-% if backward:
-        const ${A} mu = mean[c];
-        ${A} total_sum = 0, total_squares = 0;
-        const long step = inner < ${4 * BLOCK} ? ${4 * BLOCK} / inner * inner : ${4 * BLOCK};
-        for (long b = begin; b < end; b += step) {
-            const long stop = min(end, b + step);
-            ${A}${W} s0 = (${A}${W})(0), s1 = s0, q0 = s0, q1 = s0;
-            ${A} sum = 0, squares = 0;
-${runs("b", "stop", product_body, product_tail, product_one)}
-            total_sum += sum + ct_add_lanes(s0 + s1);
-            total_squares += squares + ct_add_lanes(q0 + q1);
-        }
-        first_out[u] = total_sum;
-        second_out[u] = total_squares;
-% else:
-        ${A} whole = 0, m2 = 0;
-        // blocks end where runs do, if runs are short
-        const long step = inner < ${BLOCK} ? ${BLOCK} / inner * inner : ${BLOCK};
-        for (long b = begin; b < end; b += step) {
-            const long stop = min(end, b + step);
-            const ${A} size = stop - b, before = b - begin;
-            ${A}${W} s0 = (${A}${W})(0), s1 = s0, q0 = s0, q1 = s0;
-            ${A} sum = 0, squares = 0;
-${runs("b", "stop", sum_body, sum_tail, sum_one)}
-            const ${A} mu = (sum + ct_add_lanes(s0 + s1)) / size;
-            s0 = (${A}${W})(0);
-            s1 = s0;
-            sum = 0;
-${runs("b", "stop", square_body, square_tail, square_one)}
-            // the mean is itself rounded: what is left over corrects it and the squares
-            sum += ct_add_lanes(s0 + s1);
-            squares += ct_add_lanes(q0 + q1);
-            const ${A} off = sum / size, delta = mu + off - whole;
-            m2 += squares - sum * off + delta * delta * (before * size / (before + size));
-            whole += delta * (size / (before + size));
-        }
-        first_out[u] = whole;
-        second_out[u] = m2;
-% endif
-% endif
-    }
-% endif
-}
-% else:
-## what a channel (or w of them) needs, joined from the parts; who = true for the one who writes what is kept
-<%def name="join(w, who)">
-<% v = vec(w) %>
-            const ${v} weight_c = flags & 1 ? ${param(w, "weight", "c")} : (${v})(1);
+</%def>
+## what w channels from c + off on need, joined from the parts; k makes the names, and who is true for the one that
+## writes what is kept
+<%def name="join(w, who, k='', off=0)">
+<%
+v = vec(w)
+c = f"c + {off}" if off else "c"
+%>
+            const ${v} factor${k} = flags & 1 ? ${param(w, "weight", c)} : (${v})(1);
 % if not backward:
-            ${v} mu = (${v})(0), scale;
-            const ${v} shift = flags & 2 ? ${param(w, "bias", "c")} : (${v})(0);
+            ${v} mu${k} = (${v})(0), scale${k};
+            const ${v} shift${k} = flags & 2 ? ${param(w, "bias", c)} : (${v})(0);
 % if fixed:
-            mu = ${param(w, "running_mean", "c")};
-            scale = (${A})1 / sqrt(${param(w, "running_var", "c")} + eps);
+            mu${k} = ${param(w, "running_mean", c)};
+            scale${k} = (${A})1 / sqrt(${param(w, "running_var", c)} + eps);
             if (${who}) {
-                ${store_acc(w, "mean", "mu", "c")}
-                ${store_acc(w, "rstd", "scale", "c")}
+                ${store_acc(w, "mean", f"mu{k}", c)}
+                ${store_acc(w, "rstd", f"scale{k}", c)}
             }
 % else:
             {
@@ -322,82 +310,128 @@ ${runs("b", "stop", square_body, square_tail, square_one)}
                 ${A} before = 0;
                 for (long p = 0; p < parts; ++p) {
                     const ${A} size = min(total, (p + 1) * per_part) - p * per_part;
-                    const ${v} delta = ${acc(w, "first_in", "p * C + c")} - mu;
-                    m2 += ${acc(w, "second_in", "p * C + c")} + delta * delta * (before * size / (before + size));
+                    const ${v} delta = ${acc(w, "first_out", f"p * C + {c}")} - mu${k};
+                    m2 += ${acc(w, "second_out", f"p * C + {c}")} + delta * delta * (before * size / (before + size));
                     before += size;
-                    mu += delta * (size / before);
+                    mu${k} += delta * (size / before);
                 }
-                scale = (${A})1 / sqrt(m2 / (${A})total + eps);
+                mu${k} += ${load(w, "x", c if variant == "columns" else "c * inner")};
+                scale${k} = (${A})1 / sqrt(m2 / (${A})total + eps);
                 if (${who}) {
-                    ${store_acc(w, "mean", "mu", "c")}
-                    ${store_acc(w, "rstd", "scale", "c")}
+                    ${store_acc(w, "mean", f"mu{k}", c)}
+                    ${store_acc(w, "rstd", f"scale{k}", c)}
                     if (flags & 4) {
                         const ${v} var = m2 / (${A})(total - 1);
 <%
-old_mean, old_var = param(w, "running_mean", "c"), param(w, "running_var", "c")
+old_mean, old_var = param(w, "running_mean", c), param(w, "running_var", c)
 %>
-                        ${store_param(w, "running_mean", f"mu * momentum + {old_mean} * (1 - momentum)", "c")}
-                        ${store_param(w, "running_var", f"var * momentum + {old_var} * (1 - momentum)", "c")}
+                        ${store_param(w, "running_mean", f"mu{k} * momentum + {old_mean} * (1 - momentum)", c)}
+                        ${store_param(w, "running_var", f"var * momentum + {old_var} * (1 - momentum)", c)}
                     }
                 }
             }
 % endif
-            scale *= weight_c;
+            scale${k} *= factor${k};
 % else:
-            const ${v} mu = ${acc(w, "mean", "c")}, r = ${acc(w, "rstd", "c")};
-            ${v} sum = (${v})(0), products = (${v})(0);
+            const ${v} mu${k} = ${acc(w, "mean", c)}, r${k} = ${acc(w, "rstd", c)};
+            ${v} sum${k} = (${v})(0), products${k} = (${v})(0);
             for (long p = 0; p < parts; ++p) {
-                sum += ${acc(w, "first_in", "p * C + c")};
-                products += ${acc(w, "second_in", "p * C + c")};
+                sum${k} += ${acc(w, "first_out", f"p * C + {c}")};
+                products${k} += ${acc(w, "second_out", f"p * C + {c}")};
             }
             if (${who}) {
-                if (flags & 16) { ${store_param(w, "gw", "products * r", "c")} }
-                if (flags & 32) { ${store_param(w, "gb", "sum", "c")} }
+                if (flags & 16) { ${store_param(w, "gw", f"products{k} * r{k}", c)} }
+                if (flags & 32) { ${store_param(w, "gb", f"sum{k}", c)} }
             }
-            const ${v} scale = weight_c * r;
+            const ${v} scale${k} = factor${k} * r${k};
 % if not fixed:
-            const ${v} shift = sum / (${A})total, slope = r * r * products / (${A})total;
+            const ${v} shift${k} = sum${k} / (${A})total, slope${k} = r${k} * r${k} * products${k} / (${A})total;
 % endif
 % endif
 </%def>
-<%def name="value(w, at)">\
+<%def name="value(w, at, k='')">\
 <%
 if not backward:
-    r = f"({load(w, 'x', at)} - mu) * scale + shift"
+    r = f"({load(w, 'x', at)} - mu{k}) * scale{k} + shift{k}"
 elif fixed:
-    r = f"{load(w, 'g', at)} * scale"
+    r = f"{load(w, 'g', at)} * scale{k}"
 else:
-    r = f"({load(w, 'g', at)} - shift - ({load(w, 'x', at)} - mu) * slope) * scale"
+    r = f"({load(w, 'g', at)} - shift{k} - ({load(w, 'x', at)} - mu{k}) * slope{k}) * scale{k}"
 %>\
 ${store(w, r, at)}\
+</%def>
+<%def name="map_body(at, k)">
+                        ${value(W, at)}
+</%def>
+<%def name="map_tail(at, mask)">
+                        ${value(W, at)}
+</%def>
+<%def name="map_one(at)">
+                        ${value(1, at)}
+</%def>
+<%def name="apply_columns(w, K)">
+% for k in range(K):
+${join(w, "part == 0", k, k * w)}
+% endfor
+% if backward:
+            if (flags & 8)
+% endif
+            for (long e = begin; e < end; ++e) {
+% for k in range(K):
+                ${value(w, f"e * C + c + {k * w}", k)}
+% endfor
+            }
+</%def>
+<%def name="columns(w, K)">
+% if stage != "apply":
+            {
+${measure_columns(w, K)}
+            }
+% endif
+% if stage != "stats":
+            {
+${apply_columns(w, K)}
+            }
+% endif
 </%def>
 __kernel
 % if variant == "groups":
 __attribute__((reqd_work_group_size(${G}, 1, 1)))
 % endif
 void ct_${name}(
-    long outer, long C, long inner, long parts, long per_part, long per_item, int flags, ${A} eps,
-    const __global ${X} *x, long xo
-% if not backward:
-    , ${A} momentum, const __global ${A} *first_in, const __global ${A} *second_in,
-    const __global ${P} *weight, long wo, const __global ${P} *bias, long bo,
-    __global ${P} *running_mean, long mo, __global ${P} *running_var, long vo,
-    __global ${A} *mean, __global ${A} *rstd, __global ${X} *out
+    long outer, long C, long inner, long parts, long per_part, long per_item, const __global ${X} *x, long xo
+% if backward:
+    , const __global ${X} *g, long g_at, const __global ${A} *mean
+% if stage != "stats" or rowwise:
+    , const __global ${A} *rstd
+% endif
+% if rowwise:
+    , long per_row
+% endif
+% endif
+    , __global ${A} *first_out, __global ${A} *second_out
+% if stage != "stats":
+    , int flags, const __global ${P} *weight, long wo, __global ${X} *out
+% if backward:
+    , __global ${P} *gw, __global ${P} *gb
 % else:
-    , const __global ${X} *g, long g_at, const __global ${A} *first_in, const __global ${A} *second_in,
-    const __global ${P} *weight, long wo, const __global ${A} *mean, const __global ${A} *rstd,
-    __global ${X} *out, __global ${P} *gw, __global ${P} *gb
+    , ${A} eps, ${A} momentum, const __global ${P} *bias, long bo, __global ${P} *running_mean, long mo,
+    __global ${P} *running_var, long vo, __global ${A} *mean, __global ${A} *rstd
+% endif
 % endif
 )
 {
     x += xo;
+% if backward:
+    g += g_at;
+% endif
+% if stage != "stats":
     weight += wo;
 % if not backward:
     bias += bo;
     running_mean += mo;
     running_var += vo;
-% else:
-    g += g_at;
+% endif
 % endif
     const long total = outer * inner;
 % if variant == "groups":
@@ -406,6 +440,9 @@ void ct_${name}(
     const int tx = get_local_id(0) % ${T}, ty = get_local_id(0) / ${T};
     const long c = (long)(get_group_id(0) - part * blocks) * ${T} + tx;
     const long begin = part * per_part, end = min(total, begin + per_part);
+% if stage == "stats":
+${measure_group()}
+% else:
     if (c < C) {
 ${join(1, "part == 0 && ty == 0")}
 % if backward:
@@ -416,53 +453,41 @@ ${join(1, "part == 0 && ty == 0")}
             ${value(1, "at")}
         }
     }
-% else:
-% if variant == "columns":
-    const long blocks = (C + ${W - 1}) / ${W};
-% else:
-    const long blocks = C;
 % endif
+% else:
+    const long blocks = ${f"(C + {4 * W - 1}) / {4 * W}" if variant == "columns" else "C"};
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(parts * blocks, first + per_item);
     for (long u = first; u < last; ++u) {
         const long part = u / blocks;
         const long begin = part * per_part, end = min(total, begin + per_part);
 % if variant == "columns":
-        const long block = (u - part * blocks) * ${W};
-        if (block + ${W} <= C) {
-            const long c = block;
-${join(W, "part == 0")}
-% if backward:
-            if (flags & 8)
-% endif
-            for (long e = begin; e < end; ++e) { ${value(W, "e * C + c")} }
+        long c = (u - part * blocks) * ${4 * W};
+        if (c + ${4 * W} <= C) {
+${columns(W, 4)}
         } else {
-            for (long c = block; c < C; ++c) {
-${join(1, "part == 0")}
-% if backward:
-                if (flags & 8)
-% endif
-                for (long e = begin; e < end; ++e) { ${value(1, "e * C + c")} }
+            for (; c + ${W} <= C; c += ${W}) {
+${columns(W, 1)}
+            }
+            for (; c < C; ++c) {
+${columns(1, 1)}
             }
         }
 % else:
         const long c = u - part * blocks;
+% if stage != "apply":
+        {
+${measure_planes()}
+        }
+% endif
+% if stage != "stats":
 ${join(1, "part == 0")}
 % if backward:
         if (!(flags & 8)) continue;
 % endif
-<%def name="map_body(at, k)">
-                        ${value(W, at)}
-</%def>
-<%def name="map_tail(at, mask)">
-                        ${value(W, at)}
-</%def>
-<%def name="map_one(at)">
-                        ${value(1, at)}
-</%def>
 ${runs("begin", "end", map_body, map_tail, map_one)}
+% endif
 % endif
     }
 % endif
 }
-% endif

@@ -1,8 +1,8 @@
 <%doc>
 Normalise every row of x[rows, n] by its own mean and variance: layer, RMS, group and instance normalisation.
 
-Weight and bias have ``groups * channels`` entries: row r uses the ``channels`` that start at r % groups * channels, each
-for ``inner`` consecutive elements (n = channels * inner; a layer norm has groups 1 and inner 1).
+Weight and bias have ``groups * channels`` entries: row r uses the ``channels`` that start at r % groups * channels,
+each for ``inner`` consecutive elements (n = channels * inner; a layer norm has groups 1 and inner 1).
 
 name      kernel name without its prefix
 stage     "forward"  out = (x - mean) * rstd * weight + bias; mean and rstd are kept for the gradient
@@ -63,11 +63,12 @@ __kernel void ct_${name}(
 % else:
 % if variant == "cpu":
 inline ${A} ct_add_lanes(${A}${W} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] += t[j + s];
-    return t[0];
+<% w = W %>
+% while w > 2:
+    const ${A}${w // 2} v${w // 2} = ${"v" if w == W else f"v{w}"}.lo + ${"v" if w == W else f"v{w}"}.hi;
+<% w //= 2 %>
+% endwhile
+    return v2.lo + v2.hi;
 }
 % else:
 inline ${A} ct_tree(__local ${A} *tree, ${A} v) {
@@ -98,9 +99,6 @@ ${body(W, "i", 0)}
 ${body(1, "i", "")}
                 }
             }
-</%def>
-<%def name="add(w, i, k)">
-                    s${k} += ${load(w, "x", f"at + {i}")};
 </%def>
 <%def name="square(w, i, k)">
                     { const ${vec(w)} d = ${centred(w, f"at + {i}")}; q${k} += d * d; ${"" if rms else f"s{k} += d;"} }
@@ -280,18 +278,24 @@ plus = f" + {param(1, 'bias', 'base + c')}" if biased else ""
         ${A} s, q;
 ${zero()}
 % if stage == "forward":
-% if not rms:
-${each(add, "0", "n")}
-        ${A} mu = (s + ct_add_lanes((s0 + s1) + (s2 + s3))) / n;
-${zero()}
-% endif
+% if rms:
 ${each(square, "0", "n")}
         q += ct_add_lanes((q0 + q1) + (q2 + q3));
-% if not rms:
-        // the mean is itself rounded: what is left over corrects it and the squares
-        s += ct_add_lanes((s0 + s1) + (s2 + s3));
-        mu += s / n;
-        q -= s * s / n;
+% else:
+        // deviations from the first element, which is near enough to the mean unless it stands far out of the row: the
+        // second time they are from the mean itself
+        ${A} mu = ${load(1, "x", "at")};
+        for (int again = 0; again < 2; ++again) {
+${zero()}
+${each(square, "0", "n")}
+            s += ct_add_lanes((s0 + s1) + (s2 + s3));
+            q += ct_add_lanes((q0 + q1) + (q2 + q3));
+            const ${A} off = s / n;
+            mu += off;
+            q -= s * off;
+            if (s * off <= 8 * q) break;
+        }
+        if (q < 0) q = 0;
         mean[row] = mu;
 % endif
         const ${A} scale = 1 / sqrt(q / n + eps);

@@ -20,7 +20,9 @@ class OpNode(Node):
         self._positions = [i for i, need in enumerate(call.needs) if need]
         super().__init__([edge_of(args[i]) for i in self._positions], len(results))
         self._op, self._call = op, call
-        numbers = {id(r): i for i, r in enumerate(results)}
+        # a result that carries no gradient is kept as any other value is, apart from this node
+        outside = {id(x) for x in call.outside}
+        numbers = {id(r): i for i, r in enumerate(results) if id(r) not in outside}
         self._saved = [
             None
             if x is None

@@ -48,15 +48,18 @@ class BatchPlan:
         self.tile = 32 if columns else 1
         self.group = work_group(context)
         self.variant = "groups" if gpu else "columns" if columns else "planes"
-        across = self.tile if gpu else self.width if columns else 1
+        across = self.tile if gpu else 4 * self.width if columns else 1
         blocks = -(-channels // across)
-        most = -(-total * across // (_GRAIN if gpu else _GRAIN // 2))
-        parts = max(1, min(-(-units * (8 if gpu else 4) // max(blocks, 1)), most, 64))
+        if not gpu and (blocks >= 2 * units or blocks == units):
+            parts = 1  # whole channels keep all units busy
+        else:
+            most = -(-total * across // (_GRAIN if gpu else _GRAIN // 2))
+            parts = max(1, min(-(-units * (8 if gpu else 4) // max(blocks, 1)), most, 64))
         per_part = -(-total // parts)
         if inner <= per_part:
             per_part = -(-per_part // inner) * inner  # parts end where runs of elements do
         parts = -(-total // per_part)
-        self.parts = parts
+        self.parts, self.fuses = parts, parts == 1 and not gpu
         cells = parts * blocks
         if gpu:
             per_item, self.size, self.local = 0, (cells * self.group,), (self.group,)
@@ -74,10 +77,12 @@ class BatchPlan:
         if found is not None:
             return found
         number = _NUMBER[self.acc.compute]
-        if stage == "stats":
-            letters = "llllllbl" + ("blb" if backward else "") + ("bl" if rowwise else "") + "bb"
-        else:
-            letters = "lllllli" + number + "bl" + ("blbbblbbbbb" if backward else number + "bbblblblblbbb")
+        letters = "llllllbl" + ("blb" if backward else "")
+        if backward and (rowwise or stage != "stats"):
+            letters += "bl" if rowwise else "b"
+        letters += "bb"
+        if stage != "stats":
+            letters += "iblb" + ("bb" if backward else number * 2 + "blblblbb")
         name = f"batch_norm_{stage}{'_backward' if backward else ''}"
         found = self._kernels[key] = self.context.kernel(
             "norm_batch",
@@ -102,7 +107,8 @@ class BatchPlan:
         )
         return found
 
-    def _partials(self) -> tuple[Any, Any]:
+    def partials(self) -> tuple[Any, Any]:
+        """Return two buffers for what "stats" leaves."""
         n = self.parts * self.channels * self.acc.itemsize
         return self.context.alloc(n), self.context.alloc(n)
 
@@ -113,24 +119,23 @@ class BatchPlan:
         buf, dev = x.storage.buf, x.device
         out = empty(x.shape, self.dtype, dev)
         kept = empty((self.channels,), self.acc, dev), empty((self.channels,), self.acc, dev)
-        first = second = buf
-        if not fixed:
-            one, two = self._partials()
-            first, second = one.buf, two.buf
-            args = (*self.pre, buf, x.layout.offset, first, second)
-            self.kernel("stats", False).launch(self.size, self.local, args)
+        one, two = self.partials()
+        start = (*self.pre, buf, x.layout.offset, one.buf, two.buf)
+        if not fixed and not self.fuses:
+            self.kernel("stats", False).launch(self.size, self.local, start)
         flags = 0
         operands: list[Any] = []
         for flag, a in ((WEIGHT, weight), (BIAS, bias), (RUNNING, mean), (RUNNING, var)):
             flags |= 0 if a is None else flag
             # what is absent is not read: any buffer will do
             operands += (buf, 0) if a is None else (a.storage.buf, a.layout.offset)
-        self.kernel("apply", False, fixed).launch(
+        stage = "apply" if fixed or not self.fuses else "fused"
+        self.kernel(stage, False, fixed).launch(
             self.size,
             self.local,
             (
-                *self.pre, flags, eps, buf, x.layout.offset, momentum, first, second, *operands,
-                kept[0].storage.buf, kept[1].storage.buf, out.storage.buf,
+                *start, flags, *operands[:2], out.storage.buf, eps, momentum, *operands[2:],
+                kept[0].storage.buf, kept[1].storage.buf,
             ),
         )  # fmt: skip
         return out, *kept
@@ -140,24 +145,21 @@ class BatchPlan:
     ) -> tuple[Any, Any, Any]:
         """Return the gradients of (x, weight, bias), None for those that are not needed."""
         buf, dev = x.storage.buf, x.device
-        one, two = self._partials()
-        args = (
-            *self.pre, buf, x.layout.offset, g.storage.buf, g.layout.offset, mean.storage.buf, one.buf, two.buf
-        )  # fmt: skip
-        self.kernel("stats", True).launch(self.size, self.local, args)
+        one, two = self.partials()
+        start = (*self.pre, buf, x.layout.offset, g.storage.buf, g.layout.offset, mean.storage.buf)
+        if not self.fuses:
+            self.kernel("stats", True).launch(self.size, self.local, (*start, one.buf, two.buf))
         gx = empty(x.shape, self.dtype, dev) if needs[0] else None
         gw = empty((self.channels,), self.param, dev) if needs[1] else None
         gb = empty((self.channels,), self.param, dev) if needs[2] else None
-        flags = (
-            (0 if weight is None else WEIGHT) | GX * (gx is not None) | GW * (gw is not None) | GB * (gb is not None)
-        )
+        flags = (weight is not None) * WEIGHT | (gx is not None) * GX | (gw is not None) * GW | (gb is not None) * GB
         w = (buf, 0) if weight is None else (weight.storage.buf, weight.layout.offset)
-        self.kernel("apply", True, fixed).launch(
+        self.kernel("fused" if self.fuses else "apply", True, fixed).launch(
             self.size,
             self.local,
             (
-                *self.pre, flags, 0.0, buf, x.layout.offset, g.storage.buf, g.layout.offset, one.buf, two.buf, *w,
-                mean.storage.buf, rstd.storage.buf, *(buf if a is None else a.storage.buf for a in (gx, gw, gb)),
+                *start, rstd.storage.buf, one.buf, two.buf, flags, *w,
+                *(buf if a is None else a.storage.buf for a in (gx, gw, gb)),
             ),
         )  # fmt: skip
         return gx, gw, gb

@@ -133,7 +133,7 @@ class RowsPlan:
             # every weight sums over the samples and its run of elements: the sums of a batch norm
             plan = BatchPlan(self.context, (w.rows // w.groups, entries, self.inner), self.dtype, self.param, "gpu")
             parts = plan.parts
-            one, two = plan._partials()
+            one, two = plan.partials()
             plan.kernel("stats", True, rowwise=True, rms=w.rms).launch(
                 plan.size,
                 plan.local,
