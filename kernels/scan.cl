@@ -95,7 +95,8 @@ inline ${A}${num(w)} ct_lse${num(w)}(${A}${num(w)} a, ${A}${num(w)} b) {
     const long at = ${base} + (${"n - 1 - " if reverse else ""}(${j}))${"" if unit else " * inner"};
     const ${A}${num(w)} x_ = ${load("x", w, "xo + at")};
 % if op == "rec":
-    const ${A}${num(w)} t_ = ${j} == 0 ? (${A}${num(w)})(0) : ${load("a", w, f"ao + at {'+' if reverse else '-'} {lag}{'' if unit else ' * inner'}")};
+<% before = f"ao + at {'+' if reverse else '-'} {lag}{'' if unit else ' * inner'}" %>
+    const ${A}${num(w)} t_ = ${j} == 0 ? (${A}${num(w)})(0) : ${load("a", w, before)};
 % elif position:
     const ${S}${num(w)} t_ = (${S}${num(w)})(${j});
 % endif

@@ -53,7 +53,8 @@ inline ${V} ct_keys_of(${V} u) {
 % else:
     const ${V} size = u & (${V})(${lit(sign - 1)});
     const ${V} k = select(u | (${V})(${lit(sign)}), ~u, as_${M}(u) < (${M})(0));
-    return select(select(k, (${V})(${lit(sign)}), size == (${V})(0)), (${V})(${lit(ones)}), size > (${V})(${lit(infinity)}))${vlast(V)};
+    const ${V} number = select(k, (${V})(${lit(sign)}), size == (${V})(0));
+    return select(number, (${V})(${lit(ones)}), size > (${V})(${lit(infinity)}))${vlast(V)};
 % endif
 }
 % endif

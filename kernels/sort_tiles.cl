@@ -1,5 +1,5 @@
 <%doc>
-Sort few long lines on CPU devices: by digits of 8 bits from the lowest on, each line cut into tiles of ``per`` elements.
+Sort few long lines on CPU devices: by digits of 8 bits from the lowest on, each line cut into tiles of ``per``.
 
 ct_sort_range          the smallest and largest key of every tile (where ``ranged``)
 ct_sort_count, _first  how often every digit occurs in every tile

@@ -28,7 +28,8 @@ __kernel void ct_${name}(long rows, long columns, long k, long total, __global $
     }
 }
 % else:
-__kernel void ct_${name}(long lines, long rows, long columns, long k, long per_item, long ors, long ocs, long xrs, long xcs
+__kernel void ct_${name}(long lines, long rows, long columns, long k, long per_item, long ors, long ocs, long xrs,
+                         long xcs
 % for r in range(R):
     , long d${r}, long os${r}, long xs${r}
 % endfor
