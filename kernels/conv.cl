@@ -1,22 +1,29 @@
-## Convolution on CPU-class devices, forward and gradient of the input: a vector runs along output channels ("lanes").
+## Convolution on CPU-class devices, forward and gradient of the input.
 ##
-## One work-item makes a block of results of one sample and one group. It lays the padded input of its block out as a panel in
-## local memory (conv_panel.cl); a register tile is then `m` neighbouring results by nv vectors of lanes: per channel and tap,
-## nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications. No value of the input is
-## copied once per tap, and no lane is spent on padding. Finished tiles are transposed on the way out.
+## One work-item makes a block of results of one sample and of some groups. It lays the padded input of its block out as a panel
+## in local memory (conv_panel.cl), where no value is copied once per tap. The register tile is m by nv vectors of vw elements:
+## * along "lanes" (the output channels), where they fill vectors: m neighbouring results by nv vectors of lanes. Per channel and
+##   tap, nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications. No padding is computed.
+##   Finished tiles are transposed on the way out.
+## * along results, for few lanes (depthwise): m lanes by nv vectors of results, m weights and nv vectors of the panel. The block
+##   is one flat run of the panel: the few values between the rows of the result are computed in vain and left out of the copy.
 ##
 ## Weights are packed first, by ct_conv_pack: [group][tile of lanes][bias, then phase, channel, tap][lane].
 ##
-## Parameters: ti (dtype), m, nv, vw (the tile), room (elements of local memory), ints, longs (fields of the table).
+## Parameters: ti (dtype), m, nv, vw (the tile), flat (vectors along results), room (elements of local memory), ints, longs (fields
+## of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
-<% nr = nv * vw %>
+<%
+    nr = m if flat else nv * vw  # lanes of a tile
+    run = nv * vw if flat else m  # results of a tile
+%>
 ${tile.types(ti, ti, vw)}
 ${shared.panel(vw)}
-% if ti in ("float32", "float64"):
-#define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
-% else:
+% if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):
 #define CT_SAVEV(x, p) CT_PUTV(x, p)
+% else:
+#define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
 % endif
 
 __kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P, const __global long *T,
@@ -43,9 +50,22 @@ __kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global c
     }
 }
 
+% if flat:
+// A row of `count` results from the panel's run to memory, `step` apart. What a whole vector writes too much must lie before
+// `end`: the next row writes it again.
+static void ct_put_row(const __local ct_t *src, __global ct_out *y, const __global ct_out *end, const long step, const int count) {
+    int i = 0;
+    if (step == 1) {
+        for (; i < count && y + i + ${vw} <= end; i += ${vw}) CT_SAVEV(CT_READV(__local, src + i), y + i);
+        for (; i < count; i++) CT_PUT(src[i], y + i);
+    } else {
+        for (; i < count; i++, y += step) CT_PUT(src[i], y);
+    }
+}
+% else:
 // `count` neighbouring results of all lanes of a tile, from [result][lane] to memory where a lane's results are `step` apart.
 // Where there are at least ${vw} of them the last vector overlaps the one before instead of ending in single values.
-static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long y_c, const int step, const int count, const int lanes) {
+static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long y_c, const long step, const int count, const int lanes) {
     for (int v = 0; v < ${nr} && v < lanes; v += ${vw}) {
         const int rows = min(${vw}, lanes - v);
         __global ct_out *y = Y + v * y_c;
@@ -72,58 +92,67 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
         }
     }
 }
+% endif
 
-## ${rows} results from the panel's place a on, over the channels c0 … and the taps of one phase
-<%def name="tile_body(rows)">
-                        {
-                            const __global ct_t *b = weights;
-                            ${tile.zero(rows, nv)}
-                            if (c0 == 0) {
-% for j in range(nv):
-                                const ct_v b${j} = CT_READV(__global, bias + ${j * vw});
+## One tile from the panel's place x on, over the channels from c0 and the taps of one phase: `rows` by `vectors` accumulators
+## that start from the bias or from what earlier channels left in `out`; its rows are `line` apart there, and only the first
+## `left` of them exist.
+<%def name="tile_body(rows, vectors, line)">
+                            {
+                                const __global ct_t *b = weights;
+                                ${tile.zero(rows, vectors)}
+                                if (c0 == 0) {
 % for i in range(rows):
-                                c${i}_${j} = b${j};
+% for j in range(vectors):
+                                    c${i}_${j} = ${f"(ct_v)(bias[{i}])" if flat else f"CT_READV(__global, bias + {j * vw})"};
 % endfor
 % endfor
-                            } else {
+                                } else {
 % for i in range(rows):
-% for j in range(nv):
-                                c${i}_${j} = CT_READV(__local, out + ${i * nr + j * vw});
+% for j in range(vectors):
+                                    c${i}_${j} = CT_READV(__local, out + ${i} * ${line} + ${j * vw});
 % endfor
-% endfor
-                            }
-                            const __local ct_t *x = panel + ((long)zd * Uh + zh) * Uw + w;
-                            for (int c = 0; c < count_c; c++, x += stretch)
-                                for (int t = 0; t < count_t; t++, b += ${nr}) {
-                                    const __local ct_t *a = x + offsets[t];
-% for j in range(nv):
-                                    CT_PREFETCH(b + ${8 * nr + j * vw});
-% endfor
-% for j in range(nv):
-                                    const ct_v b${j} = CT_READV(__global, b + ${j * vw});
-% endfor
-% for i in range(rows):
-                                    { const ct_v s = (ct_v)(a[${i}]); ${" ".join(f"c{i}_{j} = CT_FMA(s, b{j}, c{i}_{j});" for j in range(nv))} }
 % endfor
                                 }
-% for i in range(rows):
-                            ${f"if ({i} < left) " if i else ""}{ ${" ".join(f"CT_WRITEV(__local, c{i}_{j}, out + {i * nr + j * vw});" for j in range(nv))} }
+                                const __local ct_t *channel = x;
+                                for (int c = 0; c < count_c; c++, channel += stretch)
+                                    for (int t = 0; t < count_t; t++, b += ${nr}) {
+                                        const __local ct_t *a = channel + offsets[t];
+% if flat:
+% for j in range(vectors):
+                                        const ct_v b${j} = CT_READV(__local, a + ${j * vw});
 % endfor
-                        }
+% else:
+% for j in range(vectors):
+                                        CT_PREFETCH(b + ${8 * nr + j * vw});
+% endfor
+% for j in range(vectors):
+                                        const ct_v b${j} = CT_READV(__global, b + ${j * vw});
+% endfor
+% endif
+% for i in range(rows):
+                                        { const ct_v s = (ct_v)(${"b" if flat else "a"}[${i}]); ${" ".join(f"c{i}_{j} = CT_FMA(s, b{j}, c{i}_{j});" for j in range(vectors))} }
+% endfor
+                                    }
+% for i in range(rows):
+                                ${f"if ({i} < left) " if i and not flat else ""}{ ${" ".join(f"CT_WRITEV(__local, c{i}_{j}, out + {i} * {line} + {j * vw});" for j in range(vectors))} }
+% endfor
+                            }
 </%def>
 __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y, const __global long *T,
                                   long x_off) {
     __local ct_v memory[${room // vw}];
     ${shared.table(ints, longs)}
-    const int n = get_global_id(1), group = get_global_id(2) / splits, t0 = get_global_id(2) % splits * span;
+    const int n = get_global_id(1), group0 = get_global_id(2) / splits * share, t0 = get_global_id(2) % splits * span;
     const int block = get_global_id(0), qw = block % blocks_w * block_w, qh = block / blocks_w % blocks_h * block_h,
               qd = block / (blocks_w * blocks_h) * block_d;
     __local ct_t *panel = (__local ct_t *)memory, *buf = panel + panel_size;
     const __global ct_in *end = X + x_off + x_end;
-    X += x_off + n * x_n + (long)group * reduced * x_c;
+    X += x_off + n * x_n;
     const int stretch = planes * Ud * Uh * Uw;
-    const int step = step_w == 1 ? dst_step_w : 1;
+    for (int group = group0; group < min(groups, group0 + share); group++)
     for (int kt = t0; kt < min(tiles, t0 + span); kt++) {
+        const __global ct_in *source = X + (long)group * reduced * x_c;
         const __global ct_t *bias = P + ((long)group * tiles + kt) * (1L + (long)reduced * taps) * ${nr};
         const int first = kt * ${nr};
         for (int f = 0; f < phases; f++) {
@@ -139,36 +168,63 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 const int count_c = min(channels, reduced - c0);
                 // where one panel holds all channels it serves all lanes and phases
                 if (channels < reduced || (kt == t0 && f == 0))
-                    ct_fill_panel(X + c0 * x_c, end, panel, plane_at, planes, count_c, x_c, x_d, x_h, x_w, ID, IH, IW,
+                    ct_fill_panel(source + c0 * x_c, end, panel, plane_at, planes, count_c, x_c, x_d, x_h, x_w, ID, IH, IW,
                                   step_d, step_h, step_w, qd + low_d, qh + low_h, qw + low_w, Ud, Uh, Uw);
                 const __global ct_t *weights = bias + (1L + (long)first_t * reduced + (long)c0 * count_t) * ${nr};
                 __local ct_t *out = buf;
+% if flat:
+                const int results = ((nd - 1) * Uh + nh - 1) * Uw + nw;
+                for (int p = 0; p < results;) {
+                    const __local ct_t *x = panel + p;
+                    if (results - p > ${run // 2}) {
+                        ${tile_body(m, nv, "line")}
+                        p += ${run};
+                        out += ${run};
+                    } else {
+                        ${tile_body(m, nv // 2, "line")}
+                        p += ${run // 2};
+                        out += ${run // 2};
+                    }
+                }
+% else:
                 for (int zd = 0; zd < nd; zd++)
                     for (int zh = 0; zh < nh; zh++)
                         for (int w = 0; w < nw;) {
+                            const __local ct_t *x = panel + ((long)zd * Uh + zh) * Uw + w;
                             const int left = nw - w;
                             if (left > ${m // 2}) {
-                                ${tile_body(m)}
+                                ${tile_body(m, nv, nr)}
                                 out += min(left, ${m}) * ${nr};
                                 w += ${m};
                             } else {
-                                ${tile_body(m // 2)}
+                                ${tile_body(m // 2, nv, nr)}
                                 out += min(left, ${m // 2}) * ${nr};
                                 w += ${m // 2};
                             }
                         }
+% endif
                 c0 += channels;
             } while (c0 < reduced);
-            __global ct_out *y = Y + (((long)n * groups + group) * lanes + first) * y_c
-                + ((fd + (long)qd * dst_step_d) * OH + fh + (long)qh * dst_step_h) * OW + fw + (long)qw * dst_step_w;
+            __global ct_out *y = Y + n * y_n + ((long)group * lanes + first) * y_c + (fd + (long)qd * dst_step_d) * y_d
+                + (fh + (long)qh * dst_step_h) * y_h + (fw + (long)qw * dst_step_w) * y_w;
+            const long each_d = dst_step_d * y_d, each_h = dst_step_h * y_h, each_w = dst_step_w * y_w;
             // rows that follow each other in memory are one run
-            const int whole = dst_step_w == 1 && dst_step_h == 1 && nw == OW && (nd == 1 || (dst_step_d == 1 && nh == OH));
+            const int whole = each_w == 1 && (nh == 1 || each_h == nw) && (nd == 1 || each_d == nh * nw);
+% if flat:
+            for (int l = 0; l < min(${m}, lanes - first); l++, y += y_c)
+                for (int zd = 0; zd < nd; zd++)
+                    for (int zh = 0; zh < nh; zh++) {
+                        __global ct_out *row = y + zd * each_d + zh * each_h;
+                        ct_put_row(buf + l * line + (zd * Uh + zh) * Uw, row, whole ? y + nd * nh * nw : row + nw, each_w, nw);
+                    }
+% else:
             const __local ct_t *src = buf;
             if (whole) ct_put_lanes(src, y, y_c, 1, nd * nh * nw, lanes - first);
             else
                 for (int zd = 0; zd < nd; zd++)
                     for (int zh = 0; zh < nh; zh++, src += nw * ${nr})
-                        ct_put_lanes(src, y + ((long)zd * dst_step_d * OH + (long)zh * dst_step_h) * OW, y_c, dst_step_w, nw, lanes - first);
+                        ct_put_lanes(src, y + zd * each_d + zh * each_h, y_c, each_w, nw, lanes - first);
+% endif
         }
     }
 }

@@ -19,14 +19,25 @@
 </%def>
 <%def name="panel(vw)">
 // A row of the panel: `width` values, of which lo … hi - 1 come from memory (`src` is where lo comes from) and the rest is 0.
-// Whole vectors are copied as long as the source has them; what they write too much is written again by the next rows.
-static void ct_panel_row(const __global ct_in *src, const long step, const __global ct_in *end, __local ct_t *dst,
-                         const int lo, const int hi, const int width) {
+// Whole vectors are written, also beyond the row: what they write too much, the next rows write again. The row that is needed soon
+// lies `ahead`: a core's own prefetching gives up between short rows.
+static void ct_panel_row(const __global ct_in *src, const long step, const __global ct_in *end, const long ahead,
+                         __local ct_t *dst, const int lo, const int hi, const int width) {
     int j = lo;
     if (step == 1) {
-        for (; j < hi && src + ${vw} <= end; j += ${vw}, src += ${vw}) CT_WRITEV(__local, CT_LOADV(src), dst + j);
+        for (; j < hi && src + ${vw} <= end; j += ${vw}, src += ${vw}) {
+            CT_PREFETCH(src + ahead);
+            CT_WRITEV(__local, CT_LOADV(src), dst + j);
+        }
         for (; j < hi; j++) dst[j] = CT_LOAD(src++);
     } else {
+        if (step == 2)
+            for (; j < hi && src + ${2 * vw} <= end; j += ${vw}, src += ${2 * vw}) {
+                CT_PREFETCH(src + ahead);
+                CT_PREFETCH(src + ahead + ${vw});
+                const ct_v a = CT_LOADV(src), b = CT_LOADV(src + ${vw});
+                CT_WRITEV(__local, (ct_v)(a.even, b.even), dst + j);
+            }
         for (; j < hi; j++, src += step) dst[j] = CT_LOAD(src);
     }
     for (j = 0; j < lo; j++) dst[j] = 0;
@@ -50,7 +61,7 @@ static void ct_fill_panel(const __global ct_in *X, const __global ct_in *end, __
                     const int h = h0 + step_h * v;
                     const int inside = d >= 0 && d < ID && h >= 0 && h < IH;
                     const __global ct_in *src = X + d * x_d + h * x_h + (w0 + lo * step_w) * x_w;
-                    ct_panel_row(src, step_w * x_w, end, dst, inside ? lo : 0, inside ? hi : 0, Uw);
+                    ct_panel_row(src, step_w * x_w, end, x_c, dst, inside ? lo : 0, inside ? hi : 0, Uw);
                 }
             }
         }

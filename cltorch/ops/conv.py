@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops import conv_cpu, conv_gpu, conv_host, conv_shape
+from cltorch.ops import conv_cpu, conv_cpu_weight, conv_gpu, conv_host, conv_shape, gemm
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.op import Op
@@ -72,6 +72,8 @@ def make_plan(
     x = spread(x)
     if g.pointwise:
         g, (x,) = _flatten(g, x)
+        if g.ins[:2] == (1, 1) and min(g.c, g.k) >= 8 and not 1 < g.ins[2] < 512:
+            return _product(context, g, back, t, x, bias, layout, variant)
     s = (conv_shape.backward if back else conv_shape.forward)(g)
     # the weight is (groups, k, c, taps): steps to the next group, lane (channel of the result) and reduced channel
     steps = (g.k * g.c * g.taps, g.taps, g.c * g.taps) if back else (g.k * g.c * g.taps, g.c * g.taps, g.taps)
@@ -90,6 +92,37 @@ def make_plan(
         return new(out, layout, t)
 
     return call
+
+
+def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: bool, out: Layout, variant: str) -> Plan:
+    """Prepare a convolution of single values as a product of matrices: the weight by (channels, places) of each sample."""
+    new = Array.new
+    (n, _, _, _, places), (x_n, x_c, _, _, x_p) = x.shape, x.strides
+    reduced, lanes = (g.k, g.c) if back else (g.c, g.k)
+    if places == 1 and g.groups == 1:
+        # one matrix (samples, channels) by the weight
+        rows, w = Layout((n, reduced), (x_n, x_c), x.offset), Layout.of((g.k, g.c))
+        third = Layout.of((lanes,))
+        run = gemm.make_plan(context, t, rows, w, third if bias else None, False, not back, variant)
+
+        def call(x: Any, weight: Any, bias: Any) -> Any:
+            a = new(x.storage, Layout(rows.shape, rows.strides, x.layout.offset), t)
+            b = new(weight.storage, Layout(w.shape, w.strides, weight.layout.offset), t)
+            return new(run(a, b, bias, 1, 1).storage, out, t)
+
+        return call
+    w = Layout.of((g.groups, g.k, g.c))
+    columns = Layout((n, g.groups, reduced, places), (x_n, x_c * reduced, x_c, x_p), x.offset)
+    third = Layout.of((g.groups, lanes, 1))
+    run = gemm.make_plan(context, t, w, columns, third if bias else None, back, False, variant)
+
+    def call_each(x: Any, weight: Any, bias: Any) -> Any:
+        a = new(weight.storage, Layout(w.shape, w.strides, weight.layout.offset), t)
+        b = new(x.storage, Layout(columns.shape, columns.strides, x.layout.offset), t)
+        i = None if bias is None else new(bias.storage, Layout(third.shape, third.strides, bias.layout.offset), t)
+        return new(run(a, b, i, 1, 1).storage, out, t)
+
+    return call_each
 
 
 def convolve_weight(x: Any, y: Any, g: Geometry, shape: Any, bias: bool = False) -> tuple[Any, Any]:
@@ -130,7 +163,7 @@ def make_weight_plan(
     s = conv_shape.forward(g)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        run = conv_cpu.weight_gradient(context, g, s, t, x, y, bias)
+        run = conv_cpu_weight.weight_gradient(context, g, s, t, x, y, bias)
     if run is None:
         run = conv_gpu.weight_gradient(context, g, s, t, x, y, bias)
     new = Array.new

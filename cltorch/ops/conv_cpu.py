@@ -1,4 +1,4 @@
-"""Launch plans of convolutions on CPU-class devices (kernels/conv.cl, kernels/conv_weight.cl)."""
+"""Launch plans of convolutions on CPU-class devices (kernels/conv.cl): tile sizes and division of the work."""
 
 from __future__ import annotations
 
@@ -12,92 +12,140 @@ import numpy as np
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
+from cltorch.ops.gemm_cpu import compute_type
 
 #: what ct_conv reads from its table, in this order
 INTS = (
-    "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "channels", "panel_size",
-    "ID", "IH", "IW", "OD", "OH", "OW", "step_d", "step_h", "step_w", "dst_step_d", "dst_step_h", "dst_step_w",
-    "low_d", "low_h", "low_w", "block_d", "block_h", "block_w", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
+    "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "share", "channels",
+    "panel_size", "line", "ID", "IH", "IW", "OD", "OH", "OW", "step_d", "step_h", "step_w", "dst_step_d", "dst_step_h",
+    "dst_step_w", "low_d", "low_h", "low_w", "block_d", "block_h", "block_w", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
 )  # fmt: skip
-LONGS = ("x_n", "x_c", "x_d", "x_h", "x_w", "x_end", "y_c", "w_group", "w_lane", "w_reduced")
+LONGS = (
+    "x_n", "x_c", "x_d", "x_h", "x_w", "x_end", "y_n", "y_c", "y_d", "y_h", "y_w", "w_group", "w_lane", "w_reduced",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The parameters of kernels/conv.cl: m results by nv vectors of vw lanes; room is the local memory's elements."""
+    """The register tile of kernels/conv.cl, m by nv vectors of vw.
+
+    Vectors run along lanes, or along results (``flat``).
+    """
 
     m: int
     nv: int
     vw: int
-    room: int
+    flat: bool = False
 
     @property
-    def nr(self) -> int:
-        """Return the lanes of a tile."""
-        return self.nv * self.vw
+    def lanes(self) -> int:
+        """Return the channels of the result in a tile."""
+        return self.m if self.flat else self.nv * self.vw
 
-
-def tile_for(float_width: int, local_mem: int, itemsize: int, row: int) -> Tile:
-    """Return the tile of a device class for rows of a length: m of them, or m / 2 at the end of a row.
-
-    m * nv accumulators, nv vectors of weights and one of values must fit the registers: 32 on AVX-512, 16 on AVX2.
-    """
-    vw = max(2, min(16, float_width) * 4 // itemsize)
-    sizes = (14, 8) if float_width >= 16 else (6, 4)
-    m = min(sizes, key=lambda m: (-(-row // (m // 2)) * (m // 2), -m))
-    return Tile(m, 2, vw, min(local_mem, 393216) // itemsize // vw * vw)
+    @property
+    def run(self) -> int:
+        """Return the places of the result in a tile; the end of a run takes a tile of half as many."""
+        return self.nv * self.vw if self.flat else self.m
 
 
 @dataclass(frozen=True)
 class Division:
-    """How the work is cut: results per block, channels per panel, tiles of lanes per work-item."""
+    """How the work is cut: results per block, channels per panel; tiles of lanes and groups per work-item."""
 
     block: Triple
     channels: int
     span: int
+    share: int
     panel: int
+    line: int
 
 
-def divide(s: Stencil, n: int, groups: int, w: Tile, units: int) -> Division | None:
-    """Return the division that ends first on ``units`` cores; None where no panel fits the local memory.
+#: cycles until memory delivers, where reading or writing starts at another place
+_STREAM = 100
+
+
+def room_for(local_mem: int, itemsize: int) -> int:
+    """Return how many elements of local memory a kernel uses: what stays in a core's L2."""
+    return min(local_mem, 393216) // itemsize // 16 * 16
+
+
+def vector_width(float_width: int, itemsize: int) -> int:
+    """Return the elements of a vector on a device."""
+    return max(2, min(16, float_width) * 4 // itemsize)
+
+
+def tiles_for(float_width: int, itemsize: int) -> list[Tile]:
+    """Return the tiles of a device class.
+
+    m * nv accumulators, nv vectors and one more must fit the registers: 32 on AVX-512, 16 on AVX2.
+    """
+    vw = vector_width(float_width, itemsize)
+    wide = float_width >= 16
+    along_lanes = [Tile(m, 2, vw) for m in ((14, 8) if wide else (6, 4))]
+    return along_lanes + [Tile(m, nv, vw, True) for m, nv in ((4, 4 if wide else 2), (1, 8))]
+
+
+def divide(s: Stencil, n: int, groups: int, w: Tile, room: int, units: int) -> tuple[float, Division | None]:
+    """Return the division that ends first on ``units`` cores and its cost; None where no panel fits the local memory.
 
     Small blocks fill all cores and stay in the caches, large ones read less of the input twice. Costs are estimated in
     cycles of a core with two multiply-add units.
     """
-    tiles = -(-s.lanes // w.nr)
+    tiles = -(-s.lanes // w.lanes)
     taps = sum(len(phase.taps) for phase in s.phases)
-    best, choice = float("inf"), None
-    for block in _blocks(s.steps):
+    best: float = float("inf")
+    choice = None
+    half = w.run // 2
+    for block in blocks_of(s.steps):
         u = [b + halo for b, halo in zip(block, s.halo, strict=True)]
-        each = len(s.planes) * prod(u)
-        results = prod(block)
-        spare = w.room - _whole(results * w.nr, w.vw) - w.m * w.nr - 2 * (w.vw + w.m)
-        channels = min(s.reduced, spare // each)
+        each, rows = len(s.planes) * prod(u), block[0] * block[1]
+        if w.flat:
+            line = whole(((block[0] - 1) * u[1] + block[1] - 1) * u[2] + block[2], half)
+            buf, covered = w.lanes * line, line // w.vw
+            # a vector of results feeds m multiplications, but is loaded across the lines of the cache
+            tile = covered * s.reduced * taps * max(w.m / 2, 1)
+            tile += w.m * len(s.phases) * (_STREAM + rows * (8 + block[2] / w.vw))
+        else:
+            line, covered = 0, rows * whole(block[2], half)
+            buf = whole((rows * block[2] + w.m) * w.lanes, w.vw)
+            tile = covered * (s.reduced * taps + 12) * w.nv / 2 + len(s.phases) * rows * block[2] * w.nv * 6
+        channels = min(s.reduced, (room - buf - 2 * w.vw - w.run) // each)
         if channels < 1:
             continue
-        row = 12 + u[2] * (0.3 if s.src_step[2] == 1 else 1.5)
-        pack = s.reduced * len(s.planes) * u[0] * u[1] * row
-        covered = results // block[2] * _whole(block[2], w.m // 2)
-        tile = covered * (s.reduced * taps + 12) * w.nv / 2 + len(s.phases) * results * w.nv * 6
-        blocks = n * groups * prod(-(-q // b) for q, b in zip(s.steps, block, strict=True))
+        pack = s.reduced * panel_cost(s, u)
+        weights = s.reduced * taps * w.lanes / 4  # to read them all, for each block anew
+        blocks = n * prod(-(-q // b) for q, b in zip(s.steps, block, strict=True))
         for span in sorted({1, 2, 4, 8, tiles}):
             if span > tiles:
                 continue
             packs = 1 if channels == s.reduced else span * len(s.phases)
-            items = blocks * -(-tiles // span)
-            cost = (packs * pack + span * tile + 2000) * max(-(-items // units), items / units + 0.5)
-            if cost < best:
-                best = cost
-                choice = Division(block, channels, span, _whole(channels * each + w.vw + w.m, w.vw))
-    return choice
+            cost = packs * pack + span * (tile + weights)
+            share = max(1, min(groups, int(20000 / cost)))
+            items = blocks * -(-tiles // span) * -(-groups // share)
+            total = (share * cost + 2000) * finish(items, units)
+            if total < best:
+                best = total
+                choice = Division(block, channels, span, share, whole(channels * each + w.vw + w.run, w.vw), line)
+    return best, choice
 
 
-def _blocks(steps: Triple) -> list[Triple]:
+def panel_cost(s: Stencil, sizes: Sequence[int]) -> float:
+    """Estimate the cycles to lay out one channel of a panel."""
+    row = 12 + sizes[2] * {1: 0.3, 2: 0.5}.get(s.src_step[2], 1.5)
+    return _STREAM + len(s.planes) * sizes[0] * sizes[1] * row
+
+
+def finish(items: int, units: int) -> float:
+    """Return after how many work-items' time the last of ``units`` cores ends, if one of them is disturbed a little."""
+    return (-(-items // units) if items < 16 * units else items / units) + 0.2
+
+
+def blocks_of(steps: Triple) -> list[Triple]:
     """Return the candidates for a block: whole rows in equal parts, or parts of one row."""
     d, h, width = steps
     found = [(-(-d // i), h, width) for i in _parts(d)]
     found += [(1, -(-h // i), width) for i in _parts(h)]
-    found += [(1, 1, _whole(-(-width // i), 56)) for i in _parts(width) if width > 112 * i]
+    found += [(1, 1, whole(-(-width // i), 56)) for i in _parts(width) if width > 112 * i]
     return list(dict.fromkeys(found))
 
 
@@ -105,7 +153,8 @@ def _parts(n: int) -> list[int]:
     return sorted({min(n, i) for i in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24, 32, 64, 128, 512, 2048, n)})
 
 
-def _whole(n: int, step: int) -> int:
+def whole(n: int, step: int) -> int:
+    """Round up to a multiple."""
     return -(-n // step) * step
 
 
@@ -117,36 +166,59 @@ def table(context: Any, names: Sequence[str], values: dict[str, int], rest: Sequ
     return storage
 
 
+def fold(n: int, s: Stencil, *layouts: Layout) -> tuple[int, Stencil, tuple[Layout, ...]]:
+    """Make samples a spatial dimension where a sample is too small for a block of its own and a dimension is free."""
+    at = 2 if s.single else 0
+    if prod(s.steps) >= 32 or not s.free[at]:
+        return n, s, layouts
+    folded = []
+    for x in layouts:
+        shape, strides = list(x.shape), list(x.strides)
+        shape[0], shape[2 + at] = 1, n
+        strides[0], strides[2 + at] = 0, x.strides[0]
+        folded.append(Layout(shape, strides, x.offset))
+    return 1, s.along(at, n), tuple(folded)
+
+
+def element(t: dtype) -> int:
+    """Return the bytes of the type in which a dtype is computed."""
+    return 8 if compute_type(t) in ("double", "long") else 4
+
+
 def correlation(
-    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: tuple[int, int, int], bias: bool
+    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: Triple, bias: bool
 ) -> Callable[..., Any] | None:
     """Return the launcher of a stencil: (x buffer, x offset, weight buffer, offset, bias buffer, offset) -> storage.
 
-    ``w_strides`` are the weight's steps from group to group, lane to lane and reduced channel to the next.
+    ``w_strides`` are the weight's steps from group to group, lane to lane and reduced channel to the next. None where
+    the window is too large for the local memory.
     """
     caps = context.caps
-    size = 8 if t.itemsize == 8 else 4
-    w = tile_for(caps.float_width, caps.local_mem, size, s.steps[2])
-    cut = divide(s, g.n, g.groups, w, caps.compute_units)
+    size = element(t)
+    y = Layout.of((g.n, g.groups * s.lanes, *s.dst))
+    n, s, (x, y) = fold(g.n, s, x, y)
+    room = room_for(caps.local_mem, size)
+    found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
+    _, cut, w = min(found, key=lambda choice: choice[0])
     if cut is None:
         return None
-    tiles = -(-s.lanes // w.nr)
+    tiles = -(-s.lanes // w.lanes)
     splits = -(-tiles // cut.span)
     blocks = [-(-q // b) for q, b in zip(s.steps, cut.block, strict=True)]
     ud, uh, uw = (b + halo for b, halo in zip(cut.block, s.halo, strict=True))
-    out = prod(s.dst)
     values = {
         "reduced": s.reduced, "lanes": s.lanes, "groups": g.groups, "planes": len(s.planes), "phases": len(s.phases),
         "taps": sum(len(p.taps) for p in s.phases), "tiles": tiles, "splits": splits, "span": cut.span,
-        "channels": cut.channels, "panel_size": cut.panel, "blocks_h": blocks[1], "blocks_w": blocks[2],
-        "Ud": ud, "Uh": uh, "Uw": uw, "x_n": x.strides[0], "x_c": x.strides[1], "x_end": x.extent() - x.offset,
-        "y_c": out, "w_group": w_strides[0], "w_lane": w_strides[1], "w_reduced": w_strides[2],
+        "share": cut.share, "channels": cut.channels, "panel_size": cut.panel, "line": cut.line, "blocks_h": blocks[1],
+        "blocks_w": blocks[2], "Ud": ud, "Uh": uh, "Uw": uw, "x_n": x.strides[0], "x_c": x.strides[1],
+        "x_end": x.extent() - x.offset, "y_n": y.strides[0], "y_c": y.strides[1],
+        "w_group": w_strides[0], "w_lane": w_strides[1], "w_reduced": w_strides[2],
     }  # fmt: skip
     for i, d in enumerate("dhw"):
         values |= {
             f"I{d.upper()}": s.src[i], f"O{d.upper()}": s.dst[i], f"step_{d}": s.src_step[i],
             f"dst_step_{d}": s.dst_step[i], f"low_{d}": s.low[i], f"block_{d}": cut.block[i],
-            f"x_{d}": x.strides[2 + i],
+            f"x_{d}": x.strides[2 + i], f"y_{d}": y.strides[2 + i],
         }  # fmt: skip
     phases: list[int] = []
     numbers: list[int] = []
@@ -158,141 +230,21 @@ def correlation(
             offsets.append(((plane * ud + at_d) * uh + at_h) * uw + at_w)
     rest = [*(i for plane in s.planes for i in plane), *phases, *numbers, *offsets]
     tab = table(context, INTS + LONGS, values, rest)
-    params = {"ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "room": w.room, "ints": INTS, "longs": LONGS}
+    params = {
+        "ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "flat": w.flat, "room": room, "ints": INTS, "longs": LONGS,
+    }  # fmt: skip
     pack = context.kernel("conv", "ct_conv_pack", "bbbbllii", **params)
     kernel = context.kernel("conv", "ct_conv", "bbbbl", **params)
-    room = g.groups * tiles * (1 + s.reduced * values["taps"]) * w.nr * size
-    chunk = max(1, 4096 // max(1, values["taps"] * w.nr))
-    pack_size = (-(-s.reduced // chunk), g.groups * tiles)
-    size3 = (prod(blocks), g.n, g.groups * splits)
-    alloc, nbytes, has_bias = context.alloc, g.n * g.groups * s.lanes * out * t.itemsize, int(bias)
+    packed_bytes = g.groups * tiles * (1 + s.reduced * values["taps"]) * w.lanes * size
+    chunk = max(1, 4096 // max(1, values["taps"] * w.lanes))
+    pack_size = (max(1, -(-s.reduced // chunk)), g.groups * tiles)
+    size3 = (prod(blocks), n, -(-g.groups // cut.share) * splits)
+    alloc, nbytes, has_bias = context.alloc, y.numel * t.itemsize, int(bias)
 
     def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
-        packed, result = alloc(room), alloc(nbytes)
+        packed, result = alloc(packed_bytes), alloc(nbytes)
         pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk))
         kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, tab.buf, x_off))
         return result
-
-    return run
-
-
-#: what ct_conv_weight reads from its table, in this order
-WEIGHT_INTS = (
-    "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "share", "channels",
-    "panel_size", "blocks", "per_part", "parts", "ID", "IH", "IW", "OD", "OH", "OW", "step_d", "step_h", "step_w",
-    "low_d", "low_h", "low_w", "block_d", "block_h", "block_w", "blocks_d", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
-)  # fmt: skip
-WEIGHT_LONGS = ("x_n", "x_c", "x_d", "x_h", "x_w", "x_end", "g_n", "g_c", "g_d", "g_h", "g_w")
-
-
-def weight_tile_for(float_width: int, local_mem: int, itemsize: int) -> Tile:
-    """Return the tile of a weight's gradient: m units (9 are a window of 3x3) by nv vectors of lanes."""
-    vw = max(2, min(16, float_width) * 4 // itemsize)
-    m = 9 if float_width >= 16 else 5
-    return Tile(m, 2, vw, min(local_mem, 393216) // itemsize // vw * vw)
-
-
-@dataclass(frozen=True)
-class WeightDivision:
-    """How the work is cut: blocks of results, parts of the sum, tiles of lanes and channels per work-item."""
-
-    block: Triple
-    parts: int
-    span: int
-    share: int
-    channels: int
-    panel: int
-
-
-def divide_weight(s: Stencil, n: int, groups: int, w: Tile, units: int) -> WeightDivision | None:
-    """Return the division that ends first on ``units`` cores; None where no panel fits the local memory."""
-    tiles, taps = -(-s.lanes // w.nr), len(s.phases[0].taps)
-    best, choice = float("inf"), None
-    for block in _blocks(s.steps):
-        results = prod(block)
-        blocks = n * prod(-(-q // b) for q, b in zip(s.steps, block, strict=True))
-        u = [b + halo for b, halo in zip(block, s.halo, strict=True)]
-        each = len(s.planes) * prod(u)
-        row = len(s.planes) * u[0] * u[1] * (12 + u[2] * (0.3 if s.src_step[2] == 1 else 1.5))
-        for span in sorted({1, 2, 4, tiles}):
-            spare = w.room - span * results * w.nr - 2 * (w.vw + w.m)
-            if span > tiles or spare < each:
-                continue
-            for share in sorted({-(-s.reduced // i) for i in (1, 2, 4, 8, units)}):
-                channels = min(share, spare // each)
-                take = results * w.nv * 8 * span
-                tile = -(-channels * taps // w.m) * span * (results * w.m * w.nv / 2 + 6 * w.m * w.nv)
-                cost = take + -(-share // channels) * tile + share * row
-                others = groups * -(-tiles // span) * -(-s.reduced // share)
-                for parts in sorted({min(blocks, i * units) for i in (1, 2, 3, 4)} | {1}):
-                    items = parts * others
-                    each_item = -(-blocks // parts) * cost + 2000
-                    join = parts * groups * tiles * s.reduced * taps * w.nv * 4 / units
-                    total = each_item * max(-(-items // units), items / units + 0.5) + join
-                    if total < best:
-                        best = total
-                        panel = _whole(channels * each + w.vw + w.m, w.vw)
-                        choice = WeightDivision(block, parts, span, share, channels, panel)
-    return choice
-
-
-def weight_gradient(
-    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, y: Layout, bias: bool
-) -> Callable[..., Any] | None:
-    """Return the launcher of a weight's gradient: (x buffer, x offset, gradient buffer, offset) -> storages of both."""
-    caps = context.caps
-    size = 8 if t.itemsize == 8 else 4
-    w = weight_tile_for(caps.float_width, caps.local_mem, size)
-    cut = divide_weight(s, g.n, g.groups, w, caps.compute_units)
-    if cut is None:
-        return None
-    tiles, taps = -(-s.lanes // w.nr), g.taps
-    blocks = [-(-q // b) for q, b in zip(s.steps, cut.block, strict=True)]
-    ud, uh, uw = (b + halo for b, halo in zip(cut.block, s.halo, strict=True))
-    number = g.n * prod(blocks)
-    per_part = -(-number // cut.parts)
-    parts = -(-number // per_part)
-    splits = -(-tiles // cut.span)
-    values = {
-        "reduced": s.reduced, "lanes": s.lanes, "groups": g.groups, "planes": len(s.planes), "phases": 1, "taps": taps,
-        "tiles": tiles, "splits": splits, "span": cut.span, "share": cut.share, "channels": cut.channels,
-        "panel_size": cut.panel, "blocks": number, "per_part": per_part, "parts": parts, "Ud": ud, "Uh": uh, "Uw": uw,
-        "x_n": x.strides[0], "x_c": x.strides[1], "x_end": x.extent() - x.offset,
-        "g_n": y.strides[0], "g_c": y.strides[1],
-    }  # fmt: skip
-    for i, d in enumerate("dhw"):
-        values |= {
-            f"I{d.upper()}": s.src[i], f"O{d.upper()}": s.dst[i], f"step_{d}": s.src_step[i], f"low_{d}": s.low[i],
-            f"block_{d}": cut.block[i], f"blocks_{d}": blocks[i], f"x_{d}": x.strides[2 + i],
-            f"g_{d}": y.strides[2 + i],
-        }  # fmt: skip
-    (phase,) = s.phases
-    offsets = [((plane * ud + at[0]) * uh + at[1]) * uw + at[2] for _, plane, at in phase.taps]
-    rest = [*(i for plane in s.planes for i in plane), 0, 0, 0, 0, taps, *range(taps), *offsets]
-    tab = table(context, WEIGHT_INTS + WEIGHT_LONGS, values, rest)
-    params = {
-        "ti": t.name,
-        "m": w.m,
-        "nv": w.nv,
-        "vw": w.vw,
-        "room": w.room,
-        "ints": WEIGHT_INTS,
-        "longs": WEIGHT_LONGS,
-    }
-    kernel = context.kernel("conv_weight", "ct_conv_weight", "bbbbll", **params)
-    join = context.kernel("conv_weight", "ct_conv_weight_join", "bbbbii", **params)
-    each = s.reduced * taps
-    room = parts * g.groups * tiles * (each + 1) * w.nr * size
-    chunk = max(64, -(-each // (4 * caps.compute_units)))
-    size3 = (parts, splits * -(-s.reduced // cut.share), g.groups)
-    join_size = (-(-each // chunk), g.groups * tiles)
-    alloc, nbytes, bias_bytes = context.alloc, g.groups * s.lanes * each * t.itemsize, g.groups * s.lanes * t.itemsize
-
-    def run(x_buf: Any, x_off: int, g_buf: Any, g_off: int) -> Any:
-        sums, result = alloc(room), alloc(nbytes)
-        second = alloc(bias_bytes) if bias else result
-        kernel.launch(size3, (1, 1, 1), (x_buf, g_buf, sums.buf, tab.buf, x_off, g_off))
-        join.launch(join_size, (1, 1), (sums.buf, result.buf, second.buf, tab.buf, int(bias), chunk))
-        return result, second
 
     return run

@@ -8,7 +8,7 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.conv_cpu import table
+from cltorch.ops.conv_cpu import element, table
 from cltorch.ops.conv_shape import Geometry, Stencil
 from cltorch.ops.gemm_gpu import block_for
 
@@ -62,7 +62,7 @@ def correlation(
     values, rest = _sizes(g, s, x)
     values["w_group"], values["w_lane"], values["w_reduced"] = w_strides
     tab = table(context, INTS + LONGS, values, rest)
-    size = 8 if t.itemsize == 8 else 4
+    size = element(t)
     block = block_for(caps.max_work_group, caps.local_mem, size, s.lanes, values["columns"])
     kernel = context.kernel("conv_gpu", "ct_conv_gpu", "bbbbbllli", ti=t.name, ints=INTS, longs=LONGS, **block)
     local = (block["tx"], block["ty"], 1)
@@ -84,7 +84,7 @@ def weight_gradient(
     """Return the launcher of a weight's gradient: (x buffer, x offset, gradient buffer, offset) -> storages of both."""
     caps = context.caps
     values, rest = _sizes(g, s, x)
-    size = 8 if t.itemsize == 8 else 4
+    size = element(t)
     units = s.reduced * g.taps + 1
     block = block_for(caps.max_work_group, caps.local_mem, size, s.lanes, units)
     blocks = (-(-units // block["bn"]), -(-s.lanes // block["bm"]))

@@ -6,7 +6,7 @@ Everything has three spatial dimensions (depth, height, width); convolutions of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -76,6 +76,27 @@ class Stencil:
     def steps(self) -> Triple:
         """Return how many q the largest phase has."""
         return _triple(-(-n // s) for n, s in zip(self.dst, self.dst_step, strict=True))
+
+    @cached_property
+    def free(self) -> tuple[bool, ...]:
+        """Return which dimensions have size 1 and a window of 1 in its place."""
+        return tuple(
+            (src, dst, low, halo, a, b) == (1, 1, 0, 0, 1, 1)
+            for src, dst, low, halo, a, b in zip(
+                self.src, self.dst, self.low, self.halo, self.src_step, self.dst_step, strict=True
+            )
+        )
+
+    @property
+    def single(self) -> bool:
+        """Return whether source and result are one value per sample and channel."""
+        return all(self.free)
+
+    def along(self, dim: int, n: int) -> Stencil:
+        """Return this stencil with a free dimension filled by ``n`` independent places."""
+        src, dst = list(self.src), list(self.dst)
+        src[dim] = dst[dim] = n
+        return replace(self, src=_triple(src), dst=_triple(dst))
 
 
 def _triple(values: Iterable[int]) -> Triple:
