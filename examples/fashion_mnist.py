@@ -90,7 +90,7 @@ def draw_curves(history, path):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     points = [point for epoch in history for point in epoch["losses"]]
     left.plot([step for step, _ in points], [loss for _, loss in points], linewidth=1)
-    left.set(xlabel="step", ylabel="training loss", yscale="log")
+    left.set(xlabel="step", ylabel="training loss", ylim=(0, None))
     right.plot([e["epoch"] for e in history], [e["accuracy"] for e in history], marker="o")
     right.set(xlabel="epoch", ylabel="test accuracy", xticks=[e["epoch"] for e in history])
     for axes in (left, right):
