@@ -16,6 +16,7 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes
 from cltorch.ops import matmul as ops
+from cltorch.ops.array import Array
 
 __all__ = [
     "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_", "bmm", "dot",
@@ -25,7 +26,7 @@ __all__ = [
 # how PyTorch's messages about matrix products name the types of C++
 _C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
-    "int64": "long", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
 }  # fmt: skip
 
 
@@ -37,8 +38,8 @@ def _check(name: str, *given: tuple[str, Any]) -> None:
     for argument, x in given[1:]:
         if x.storage.device is not first.storage.device:
             raise RuntimeError(
-                f"Expected all tensors to be on the same device, but got {argument} is on {x.device}, different from other "
-                f"tensors on {first.device} (when checking argument in method {name})"
+                f"Expected all tensors to be on the same device, but got {argument} is on {x.device}, different from "
+                f"other tensors on {first.device} (when checking argument in method {name})"
             )
         if x.dtype is not first.dtype:
             raise RuntimeError(
@@ -61,7 +62,12 @@ def _check_inner(a: Any, b: Any) -> None:
 
 
 def _finish(name: str, result: Any, out: Any) -> Any:
-    return result if out is None else into_out(name, out, result)
+    if out is None:
+        return result
+    if isinstance(out, Array) and out.dtype is not result.dtype:
+        want, have = _C_NAMES[result.dtype.name], _C_NAMES[out.dtype.name]
+        raise RuntimeError(f"Expected out tensor to have dtype {want}, but got {have} instead")
+    return into_out(name, out, result)
 
 
 def matrix_product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:

@@ -20,7 +20,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     matrix_transpose_T matrix_transpose_mH matrix_transpose_mT multiply_ new_empty new_empty_strided new_full new_ones
     new_tensor new_zeros nll_loss normal_ not_equal_ pad pad_adjoint pad_dims parse_to pow_ prod_dims
     prod_others put_front random_ rdiv
-    replace_in_layout reshape_as resize_ resolve_device scatter_ scatter_add_ scatter_counts scatter_reduce_
+    replace_in_layout reshape_as resize_ resolve_device scatter_ scatter_add_ scatter_counts scatter_reduce_ multi_dot
     as_strided_back index_back index_reduce_ masked_scatter_ put_ fill_diagonal_ scatter_chosen scatter_into_layout
     set_data setitem_ slice_view softmin special_erf special_expit squeeze_ subtract_ sum_to_size swapaxes_ swapdims_
     t_ take_front to to_copy transpose_ true_divide_ unfold uniform_ unsqueeze_ vector_norm view view_as wrap_dim

@@ -98,7 +98,7 @@ class Problem:
         *outer, n0, n1 = sizes
         each = n0 * n1 * m * n
         repeats = tuple(
-            (*(sum(x * s for x, s in zip(at, strides, strict=False)) for strides in (sa, sb, si)), number * each)
+            (_offset(at, sa), _offset(at, sb), _offset(at, si), number * each)
             for number, at in enumerate(cartesian(*map(range, outer)))
         )
         return Problem(
@@ -120,6 +120,11 @@ class Problem:
             out,
             repeats,
         )
+
+
+def _offset(at: tuple[int, ...], strides: list[int]) -> int:
+    """Return the offset of a place given by the first indices of a batch."""
+    return sum(x * s for x, s in zip(at, strides, strict=False))
 
 
 def product(

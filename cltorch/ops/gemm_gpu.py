@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def block_for(max_work_group: int, local_mem: int, itemsize: int, m: int, n: int) -> dict[str, int]:
-    """Return block sizes and work-group for a device class: 64x64 blocks by 256 items, or smaller where that is too much.
+    """Return block sizes and work-group for a device class: 64x64 blocks by 256 items, or smaller ones.
 
     Two choices per device, by the size of the result: large blocks read less, small ones leave no compute unit idle.
     """

@@ -1,0 +1,304 @@
+"""einsum and tensordot: sums of products over named dimensions, as batched matrix products of views.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.einsum.html
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from cltorch.functions import pointwise as p
+from cltorch.functions import reduce as r
+from cltorch.functions.arguments import need_array
+from cltorch.functions.matmul import matrix_product
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import diagonal, permute, reshape, squeeze
+from cltorch.layout import wrap_dim
+from cltorch.ops.array import Array
+from cltorch.ops.pointwise import _TYPE_NAMES
+
+__all__ = ["einsum", "tensordot"]
+
+# a label is a number: of a letter in this order (which is that of the implicit output), or negative for the dimensions
+# that an ellipsis stands for, -1 the last of them
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
+_DOTS = 100
+
+
+class _Term:
+    """An operand with a label for each of its dimensions."""
+
+    __slots__ = ("x", "labels")
+
+    def __init__(self, x: Any, labels: Sequence[int]) -> None:
+        self.x, self.labels = x, list(labels)
+
+    def size(self, label: int) -> int:
+        """Return the size of a label, 1 where the operand does not have it."""
+        return self.x.layout.shape[self.labels.index(label)] if label in self.labels else 1
+
+    def arranged(self, *groups: Sequence[int]) -> Any:
+        """Return the operand with its dimensions in this order, each group of labels as one dimension."""
+        order = [self.labels.index(label) for group in groups for label in group]
+        x = self.x if order == list(range(len(order))) else permute(self.x, order)
+        return reshape(x, [prod(self.size(label) for label in group) for group in groups])
+
+    def without(self, labels: Sequence[int]) -> _Term:
+        """Return the operand summed over these labels."""
+        dims = [self.labels.index(label) for label in labels]
+        if not dims:
+            return self
+        ones = [d for d in dims if self.x.layout.shape[d] == 1]
+        rest = [label for label in self.labels if label not in labels]
+        if len(ones) == len(dims):
+            return _Term(squeeze(self.x, ones), rest)
+        return _Term(r.sum(self.x, dims, dtype=self.x.dtype), rest)
+
+
+def _multiply(a: _Term, b: _Term, keep: set[int]) -> _Term:
+    """Multiply two operands, summing over the labels that nothing later needs."""
+    if a.x.dtype is not b.x.dtype:
+        raise RuntimeError(f"expected scalar type {_TYPE_NAMES[a.x.dtype]} but found {_TYPE_NAMES[b.x.dtype]}")
+    if a.x.device is not b.x.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {a.x.device} and "
+            f"{b.x.device}!"
+        )
+    # a dimension of size 1 that meets a larger one is only there to be broadcast
+    shared = [label for label in a.labels if label in b.labels]
+    a = a.without([label for label in shared if a.size(label) == 1 != b.size(label)])
+    b = b.without([label for label in shared if b.size(label) == 1 != a.size(label)])
+    a = a.without([label for label in a.labels if label not in b.labels and label not in keep])
+    b = b.without([label for label in b.labels if label not in a.labels and label not in keep])
+    shared = [label for label in a.labels if label in b.labels]
+    batch = [label for label in shared if label in keep]
+    inner = [label for label in shared if label not in keep]
+    left = [label for label in a.labels if label not in b.labels]
+    right = [label for label in b.labels if label not in a.labels]
+    if not inner:
+        # nothing is summed: an elementwise product of views
+        names = [*batch, *left, *right]
+        x = permute(a.x, [a.labels.index(label) for label in (*batch, *left)])
+        y = permute(b.x, [b.labels.index(label) for label in (*batch, *right)])
+        head = x.layout.shape[: len(batch)]
+        x = reshape(x, (*x.layout.shape, *[1] * len(right)))
+        y = reshape(y, (*head, *[1] * len(left), *y.layout.shape[len(batch) :]))
+        return _Term(p.mul(x, y), names)
+    groups = [batch] if batch else []
+    product = matrix_product(a.arranged(*groups, left, inner), b.arranged(*groups, inner, right))
+    names = [*batch, *left, *right]
+    sizes = [(a if label in a.labels else b).size(label) for label in names]
+    return _Term(reshape(product, sizes), names)
+
+
+def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
+    """Return the sum of products of operands, from left to right, with these labels left."""
+    total = terms[0]
+    for i, term in enumerate(terms[1:], 2):
+        keep = {*output, *(label for later in terms[i:] for label in later.labels)}
+        total = _multiply(total, term, keep)
+    total = total.without([label for label in total.labels if label not in output])
+    order = [total.labels.index(label) for label in output]
+    return total.x if order == list(range(len(order))) else permute(total.x, order)
+
+
+def _parse_labels(text: str, what: str, start: int) -> list[int]:
+    """Return the labels of one operand's part of an equation; _DOTS stands for an ellipsis."""
+    labels: list[int] = []
+    i = 0
+    while i < len(text):
+        letter = text[i]
+        if letter == ".":
+            if text[i : i + 3] != "...":
+                raise RuntimeError(f"einsum(): found '.' for {what} that is not part of any ellipsis")
+            if _DOTS in labels:
+                raise RuntimeError(f"einsum(): found '.' for {what} for which an ellipsis was already found")
+            labels.append(_DOTS)
+            i += 3
+            continue
+        if letter != " ":
+            if letter not in _LETTERS:
+                raise RuntimeError(
+                    f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must "
+                    "be in [a-zA-Z]"
+                )
+            labels.append(_LETTERS.index(letter))
+        i += 1
+    return labels
+
+
+def _parse_equation(equation: str, count: int) -> tuple[list[list[int]], list[int] | None]:
+    """Return the labels of the operands and of the output (None where it is implicit)."""
+    left, arrow, right = equation.partition("->")
+    parts = left.split(",")
+    if len(parts) != count:
+        more = "more" if len(parts) < count else "fewer"
+        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
+    start = 0
+    terms = []
+    for i, part in enumerate(parts):
+        terms.append(_parse_labels(part, f"operand {i}", start))
+        start += len(part) + 1
+    return terms, _parse_labels(right, "the output", len(left) + 2) if arrow else None
+
+
+def _parse_sublists(args: Sequence[Any]) -> tuple[list[Any], list[list[int]], list[int] | None]:
+    """Return operands, their labels and the output's, of the form einsum(x, [0, 1], y, [1, 2], [0, 2])."""
+
+    def labels(given: Any) -> list[int]:
+        found = []
+        for label in given:
+            if label is Ellipsis:
+                found.append(_DOTS)
+            elif not 0 <= label < len(_LETTERS):
+                raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
+            else:
+                found.append(int(label))
+        return found
+
+    operands = list(args[0 : len(args) - len(args) % 2 : 2])
+    terms = [labels(given) for given in args[1 : len(args) - len(args) % 2 : 2]]
+    return operands, terms, labels(args[-1]) if len(args) % 2 else None
+
+
+def _named(x: Any, labels: list[int], number: int) -> _Term:
+    """Return an operand with a label for each dimension: the ellipsis numbered, diagonals taken of repeated ones."""
+    named = len([label for label in labels if label != _DOTS])
+    n = x.layout.ndim
+    if _DOTS in labels and named <= n:
+        at = labels.index(_DOTS)
+        labels = [*labels[:at], *range(named - n, 0), *labels[at + 1 :]]
+    elif named != n:
+        what = "is more than" if _DOTS in labels else "does not match"
+        raise RuntimeError(
+            f"einsum(): the number of subscripts in the equation ({named}) {what} the number of dimensions ({n}) for "
+            f"operand {number}" + ("" if _DOTS in labels else " and no ellipsis was given")
+        )
+    labels = list(labels)
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            i = labels.index(label)
+            j = labels.index(label, i + 1)
+            if x.layout.shape[i] != x.layout.shape[j]:
+                name = _LETTERS[label]
+                raise RuntimeError(
+                    f"einsum(): subscript {name} is repeated for operand {number} but the sizes don't match, "
+                    f"{x.layout.shape[j]} != {x.layout.shape[i]}"
+                )
+            x = diagonal(x, 0, i, j)
+            labels = [*labels[:i], *labels[i + 1 : j], *labels[j + 1 :], label]
+    return _Term(x, labels)
+
+
+def einsum(*args: Any) -> Any:
+    """Sum the products of operands over dimensions that an equation names.
+
+    ``einsum("ij,jk->ik", a, b)`` multiplies matrices. Dimensions of one letter run together, letters that the output
+    does not name are summed over; without ``->`` the output has the letters that occur once, in alphabetical order. A
+    letter twice in an operand takes its diagonal; ``...`` stands for further dimensions, which broadcast. Operands may
+    come as a list, and labels as lists of numbers: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
+    Raises RuntimeError for an equation that is not one or does not fit the operands.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.einsum.html
+
+    >>> import cltorch as torch
+    >>> a = torch.tensor([[1, 2], [3, 4]])
+    >>> torch.einsum("ij->ji", a)
+    tensor([[1, 3],
+            [2, 4]])
+    >>> torch.einsum("ij,jk", a, a)
+    tensor([[ 7, 10],
+            [15, 22]])
+    """
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
+    output: list[int] | None
+    if isinstance(args[0], str):
+        operands = list(args[1:])
+        if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+            operands = list(operands[0])
+        labels, output = _parse_equation(args[0], len(operands))
+    else:
+        operands, labels, output = _parse_sublists(args)
+    for i, x in enumerate(operands):
+        need_array("einsum", "operands", i + 2, x)
+    terms = [_named(x, named, i) for i, (x, named) in enumerate(zip(operands, labels, strict=True))]
+    sizes: dict[int, int] = {}
+    counts: dict[int, int] = {}
+    for i, (term, named) in enumerate(zip(terms, labels, strict=True)):
+        for label in named:
+            counts[label] = counts.get(label, 0) + 1
+        for label in term.labels:
+            n, seen = term.size(label), sizes.setdefault(label, term.size(label))
+            if n != seen and 1 not in (n, seen):
+                name = _LETTERS[label] if label >= 0 else "..."
+                raise RuntimeError(
+                    f"einsum(): subscript {name} has size {n} for operand {i} which does not broadcast with previously "
+                    f"seen size {seen}"
+                )
+            sizes[label] = max(n, seen) if 0 not in (n, seen) else 0
+    dots = sorted(label for label in sizes if label < 0)
+    if output is None:
+        wanted = [*dots, *sorted(label for label in sizes if label >= 0 and counts[label] == 1)]
+    else:
+        wanted = []
+        for label in output:
+            if label == _DOTS:
+                wanted += dots
+                continue
+            if label not in sizes:
+                raise RuntimeError(
+                    f"einsum(): output subscript {_LETTERS[label]} does not appear in the equation for any input "
+                    "operand"
+                )
+            if label in wanted:
+                raise RuntimeError(f"einsum(): output subscript {_LETTERS[label]} appears more than once in the output")
+            wanted.append(label)
+    return _contract(terms, wanted)
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
+    """Sum the products of two tensors over the last ``dims`` dimensions of one and the first of the other.
+
+    ``dims`` may also be a pair of lists that name the dimensions of each. Raises RuntimeError where sizes differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.tensordot.html
+
+    >>> import cltorch as torch
+    >>> torch.tensordot(torch.ones(3, 4, 5), torch.ones(4, 3, 2), dims=([1, 0], [0, 1])).shape
+    torch.Size([5, 2])
+    """
+    need_array("tensordot", "a", 1, a)
+    need_array("tensordot", "b", 2, b)
+    n, m = a.layout.ndim, b.layout.ndim
+    if isinstance(dims, Array):
+        dims = dims.tolist() if dims.layout.numel > 1 else int(dims.item())
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(n, m):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        first, second = list(range(n - dims, n)), list(range(dims))
+    else:
+        first, second = ([wrap_dim(int(d), k) for d in part] for part, k in zip(dims, (n, m), strict=True))
+    if len(first) != len(second):
+        raise RuntimeError(f"both dimension lists should have same length, got {first} and {second}")
+    for i, j in zip(first, second, strict=True):
+        x, y = a.layout.shape[i], b.layout.shape[j]
+        if x != y and 1 not in (x, y):
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {x} in dim {i} and second has size {y} in "
+                f"dim {j}"
+            )
+    # the contracted dimensions share their labels, all others have one of their own
+    left = list(range(n))
+    right = [n + j for j in range(m)]
+    for i, j in zip(first, second, strict=True):
+        right[j] = left[i]
+    output = [label for label in (*left, *right) if not (label in left and label in right)]
+    result = _contract([_Term(a, left), _Term(b, right)], output)
+    return result if out is None else into_out("tensordot", out, result)
