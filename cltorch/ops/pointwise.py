@@ -361,7 +361,8 @@ class Pointwise:
             found = dev.context.ready.get(key)
             if found is not None:
                 check_overlap(out, operands)
-                _enqueue(*found, operands, params, (out,))
+                plan, compute = found
+                _enqueue(plan, compute, operands, params, (out,))
                 return
         _, operands = devices_agree(self.name, [out, *operands])
         operands = operands[1:]
