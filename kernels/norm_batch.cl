@@ -239,21 +239,27 @@ ${runs("b", "stop", square_body, square_tail, square_one)}
             first_out[part * C + c] = whole;
             second_out[part * C + c] = m2;
 </%def>
+## elements of a part, dealt out to the threads of a group: steps without a division
+<%def name="walk()">\
+    for (long e = begin + ty, n = e / inner, i = e - n * inner; e < end; e += ${G // T}, n += step_n, i += step_i) {
+        if (i >= inner) {
+            i -= inner;
+            ++n;
+        }\
+</%def>
 <%def name="measure_group()">
     __local ${A} tree[${G}];
     const int mine = c < C;
     const long at_c = min(c, C - 1);
     ${A} sum = 0, squares = 0;
 % if not backward:
-    for (long e = begin + ty; e < end; e += ${G // T}) {
-        const long n = e / inner;
-        sum += ${load(1, "x", "(n * C + at_c) * inner + e - n * inner")};
+${walk()}
+        sum += ${load(1, "x", "(n * C + at_c) * inner + i")};
     }
     const ${A} size = end - begin, mu = ct_tree(tree, sum) / size;
     sum = 0;
-    for (long e = begin + ty; e < end; e += ${G // T}) {
-        const long n = e / inner;
-        const ${A} d = ${load(1, "x", "(n * C + at_c) * inner + e - n * inner")} - mu;
+${walk()}
+        const ${A} d = ${load(1, "x", "(n * C + at_c) * inner + i")} - mu;
         sum += d;
         squares += d * d;
     }
@@ -267,8 +273,8 @@ ${runs("b", "stop", square_body, square_tail, square_one)}
 % if not rowwise:
     const ${A} mu = mean[at_c];
 % endif
-    for (long e = begin + ty; e < end; e += ${G // T}) {
-        const long n = e / inner, at = (n * C + at_c) * inner + e - n * inner;
+${walk()}
+        const long at = (n * C + at_c) * inner + i;
         const ${A} v = ${load(1, "g", "at")};
         sum += v;
 % if rowwise:
@@ -440,6 +446,7 @@ void ct_${name}(
     const int tx = get_local_id(0) % ${T}, ty = get_local_id(0) / ${T};
     const long c = (long)(get_group_id(0) - part * blocks) * ${T} + tx;
     const long begin = part * per_part, end = min(total, begin + per_part);
+    const long step_n = ${G // T} / inner, step_i = ${G // T} - step_n * inner;
 % if stage == "stats":
 ${measure_group()}
 % else:
@@ -448,8 +455,8 @@ ${join(1, "part == 0 && ty == 0")}
 % if backward:
         if (flags & 8)
 % endif
-        for (long e = begin + ty; e < end; e += ${G // T}) {
-            const long n = e / inner, at = (n * C + c) * inner + e - n * inner;
+${walk()}
+            const long at = (n * C + c) * inner + i;
             ${value(1, "at")}
         }
     }

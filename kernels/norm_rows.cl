@@ -157,6 +157,19 @@ ${each(body, "0", "n")}
 </%def>
 <%def name="nothing()">
 </%def>
+## elements of a row, dealt out to the threads of a group, with the channel c of each: steps without a division
+<%def name="walk()">\
+% if runs:
+        for (long i = me, c = me / inner, r_ = me - c * inner; i < n; i += ${G}, c += step_c, r_ += step_r) {
+            if (r_ >= inner) {
+                r_ -= inner;
+                ++c;
+            }
+% else:
+        for (long i = me; i < n; i += ${G}) {
+            const long c = i;
+% endif
+</%def>
 <%def name="run_sums()">
                 s += ct_add_lanes((s0 + s1) + (s2 + s3));
                 q += ct_add_lanes((q0 + q1) + (q2 + q3));
@@ -200,6 +213,9 @@ void ct_${name}(
     {
         const long row = get_group_id(0);
         const long base = row % groups * channels, at = row * n;
+% if runs:
+        const long step_c = ${G} / inner, step_r = ${G} - step_c * inner;
+% endif
         ${A} s = 0, q = 0;
 % if stage == "forward":
 % if not rms:
@@ -225,12 +241,7 @@ void ct_${name}(
 % endif
             rstd[row] = scale;
         }
-        for (long i = me; i < n; i += ${G}) {
-% if runs:
-            const long c = i / inner;
-% else:
-            const long c = i;
-% endif
+${walk()}
 <%
 times = f" * {param(1, 'weight', 'base + c')}" if weighted else ""
 plus = f" + {param(1, 'bias', 'base + c')}" if biased else ""
@@ -243,8 +254,8 @@ plus = f" + {param(1, 'bias', 'base + c')}" if biased else ""
         const ${A} mu = mean[row];
 % endif
         const ${A} scale = rstd[row];
-<% weight_here = " * " + param(1, "weight", "base + i / inner" if runs else "base + i") if weighted else "" %>
-        for (long i = me; i < n; i += ${G}) {
+<% weight_here = " * " + param(1, "weight", "base + c") if weighted else "" %>
+${walk()}
             const ${A} u = ${load(1, "g", "at + i")}${weight_here};
             s += u;
             q += u * (${centred(1, "at + i")} * scale);
@@ -253,7 +264,7 @@ plus = f" + {param(1, 'bias', 'base + c')}" if biased else ""
         const ${A} sum = ct_tree(tree, s) / n;
 % endif
         const ${A} product = ct_tree(tree, q) / n;
-        for (long i = me; i < n; i += ${G}) {
+${walk()}
             const ${A} u = ${load(1, "g", "at + i")}${weight_here};
             const ${A} r = (u - ${"" if rms else "sum - "}(${centred(1, "at + i")} * scale) * product) * scale;
             ${store(1, "r", "at + i")}

@@ -14,6 +14,7 @@ index     ""      no index is written
 I         type of the index; X, xtag: storage type and tag of x and out
 A, M      type of the arithmetic and the integer type of its size; low: the lowest value of A
 W, S      vector width and stride along the width that vectors walk (0: no vectors)
+L         type of the number of an output (or of an input, backward): int where that will do
 U         vector width of the sum over one window (1: none)
 </%doc>
 <%
@@ -45,7 +46,8 @@ def better(v, m):
 #define UPDATE(v, tag) { const ${A} t_ = v; if (${better("t_", "m")}) { m = t_; c = tag; } }
 % if S:
 <% keep = f"c = select(c, ({M}{W})(tag), b_);" if index else "" %>
-#define UPDATE_V(v, tag) { const ${A}${W} t_ = v; const ${M}${W} b_ = ${better("t_", "m")}; m = select(m, t_, b_); ${keep} }
+<% test = better("t_", "m") %>
+#define UPDATE_V(v, tag) { const ${A}${W} t_ = v; const ${M}${W} b_ = ${test}; m = select(m, t_, b_); ${keep} }
 % endif
 % else:
 #define UPDATE(v, tag) m += v;
@@ -129,13 +131,13 @@ __kernel void ct_${name}(
     const __global int *ld = table, *lh = table + 3 * OD, *lw = table + 3 * OD + 3 * OH;
     const long plane = (long)D * H * IW;
 % if variant == "items":
-    for (long o = get_global_id(0); o < count; o += get_global_size(0)) {
+    for (${L} o = get_global_id(0); o < count; o += get_global_size(0)) {
         const int ow = o % OW;
-        long rest = o / OW;
+        ${L} rest = o / OW;
         const int oh = rest % OH;
         rest /= OH;
         const int od = rest % OD;
-        const __global ${X} *xp = x + rest / OD * plane;
+        const __global ${X} *xp = x + (long)(rest / OD) * plane;
         const int d0 = ld[od], d1 = ld[OD + od], h0 = lh[oh], h1 = lh[OH + oh];
         const int rows_count = ld[2 * OD + od] * lh[2 * OH + oh];
         {
@@ -165,7 +167,8 @@ ${one()}
 % if index == "code":
                     ${M}${W} c = (${M}${W})(tag0 * KW);
 % elif index:
-                    const ${M}${W} lanes = (${M}${W})(${", ".join(str(i * S) for i in range(W))}) + (${M})(at * ${S} - pw);
+                    const ${M}${W} lanes = (${M}${W})(${", ".join(str(i * S) for i in range(W))})
+                                           + (${M})(at * ${S} - pw);
                     ${M}${W} c = (${M}${W})(((${M})min(d0, D - 1) * H + min(h0, H - 1)) * IW) + lanes;
 % endif
 % else:
@@ -191,7 +194,7 @@ ${one()}
                                     UPDATE_V(((${A}${W})(p.even, q.even)), tag + (${M})kw)
                                     UPDATE_V(((${A}${W})(p.odd, q.odd)), tag + (${M})(kw + 1))
                                 }
-                            // one tap alone: only what lies inside the row may be read, so all but the first take the odd
+                            // taps one by one: nothing outside the row may be read, so all but the first take the odd
                             for (; kw < KW; ++kw) {
                                 const int back = kw > 0;
                                 const ${A}${W} p = ${load(W, "row", "kw * dw - back")},

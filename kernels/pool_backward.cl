@@ -106,13 +106,13 @@ __kernel void ct_${name}(
 % endif
     const long plane = (long)OD * OH * OW;
 % if variant == "items":
-    for (long i = get_global_id(0); i < count; i += get_global_size(0)) {
+    for (${L} i = get_global_id(0); i < count; i += get_global_size(0)) {
         const int iw = i % IW;
-        long rest = i / IW;
+        ${L} rest = i / IW;
         const int ih = rest % H;
         rest /= H;
         const int id = rest % D;
-        const long go = rest / D * plane;
+        const long go = (long)(rest / D) * plane;
         const int d0 = ld[id], d1 = ld[D + id], h0 = lh[ih], h1 = lh[H + ih];
         {
 ${one()}

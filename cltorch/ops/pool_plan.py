@@ -130,6 +130,7 @@ def make_plan(
         W=width,
         S=stride if width else 0,
         U=1 if gpu else 8,
+        L="int" if layout.numel < 2**30 else "long",
         single=False,
     )
     per_item = 0
@@ -196,6 +197,7 @@ def _scattered(context: Any, w: Windows, layout: Layout, t: dtype, form: str, pl
         W=1,
         S=0,
         single=alone,
+        L="long",
     )
     per_item, sizes = _stretches(context, planes, planes * (inputs + outputs))
     return Plan(kernel, sizes, (planes, per_item, inputs, outputs), None, layout, t)
