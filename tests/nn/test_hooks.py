@@ -213,6 +213,7 @@ def test_the_two_kinds_of_backward_hooks_exclude_each_other(lib):
         m.register_full_backward_hook(lambda *_: None)
 
 
+@pytest.mark.filterwarnings("ignore:Using a non-full backward hook")
 def test_the_old_backward_hook_is_tied_to_the_last_operation(lib):
     class Scaled(lib.nn.Module):
         def forward(self, x):
