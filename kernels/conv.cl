@@ -1,17 +1,19 @@
 ## Convolution on CPU-class devices, forward and gradient of the input.
 ##
-## One work-item makes a block of results of one sample and of some groups. It lays the padded input of its block out as a panel
-## in local memory (conv_panel.cl), where no value is copied once per tap. The register tile is m by nv vectors of vw elements:
-## * along "lanes" (the output channels), where they fill vectors: m neighbouring results by nv vectors of lanes. Per channel and
-##   tap, nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications. No padding is computed.
-##   Finished tiles are transposed on the way out.
-## * along results, for few lanes (depthwise): m lanes by nv vectors of results, m weights and nv vectors of the panel. The block
-##   is one flat run of the panel: the few values between the rows of the result are computed in vain and left out of the copy.
+## One work-item makes a block of results of one sample and of some groups. It lays the padded input of its block out as
+## a panel in local memory (conv_panel.cl), where no value is copied once per tap. The register tile is m by nv vectors
+## of vw elements:
+## * along "lanes" (the output channels), where they fill vectors: m neighbouring results by nv vectors of lanes. Per
+##   channel and tap, nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications. No
+##   padding is computed. Finished tiles are transposed on the way out.
+## * along results, for few lanes (depthwise): m lanes by nv vectors of results, m weights and nv vectors of the panel.
+##   The block is one flat run of the panel: the few values between the rows of the result are computed in vain and left
+##   out of the copy.
 ##
 ## Weights are packed first, by ct_conv_pack: [group][tile of lanes][bias, then phase, channel, tap][lane].
 ##
-## Parameters: ti (dtype), m, nv, vw (the tile), flat (vectors along results), room (elements of local memory), ints, longs (fields
-## of the table).
+## Parameters: ti (dtype), m, nv, vw (the tile), flat (vectors along results), room (elements of local memory), ints,
+## longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 <%
@@ -19,23 +21,42 @@
     run = nv * vw if flat else m  # results of a tile
 %>
 ${tile.types(ti, ti, vw)}
-${shared.panel(vw)}
-% if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):
-#define CT_SAVEV(x, p) CT_PUTV(x, p)
-% else:
-#define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
-% endif
+${shared.panel(ti, vw)}
 
-__kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P, const __global long *T,
-                                       long w_off, long b_off, int has_bias, int chunk) {
+__kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P,
+                                       const __global long *T, long w_off, long b_off, int has_bias, int linear,
+                                       int chunk) {
     ${shared.table(ints, longs)}
     const int group = get_global_id(1) / tiles, first = get_global_id(1) % tiles * ${nr};
     const int c0 = get_global_id(0) * chunk, c1 = min(reduced, c0 + chunk), valid = min(${nr}, lanes - first);
     P += get_global_id(1) * (1L + (long)reduced * taps) * ${nr};
     W += w_off + group * w_group + first * w_lane;
+    B += b_off + (long)group * lanes + first;
     if (c0 == 0)
-        for (int l = 0; l < ${nr}; l++) P[l] = has_bias && l < valid ? CT_LOAD(B + b_off + (long)group * lanes + first + l) : (ct_t)0;
+        for (int l = 0; l < ${nr}; l++) P[l] = has_bias && l < valid ? CT_LOAD(B + l) : (ct_t)0;
     P += ${nr};
+% if not flat:
+    // where the weight's order is that of the result but for the lanes, whole vectors are transposed
+    const long q0 = (long)c0 * taps, q1 = (long)c1 * taps;
+    if (linear && q1 - q0 >= ${vw}) {
+        for (int v = 0; v < ${nr}; v += ${vw}) {
+% for l in range(vw):
+            const __global ct_in *w${l} = W + min(v + ${l}, valid - 1) * w_lane;
+% endfor
+            for (long q = q0; q < q1; q += ${vw}) {
+                const long at = min(q, q1 - ${vw});
+% for l in range(vw):
+                ct_v r${l} = CT_LOADV(w${l} + at);
+% endfor
+                ${tile.transpose(vw)}
+% for l in range(vw):
+                CT_WRITEV(__global, r${l}, P + (at + ${l}) * ${nr} + v);
+% endfor
+            }
+        }
+        return;
+    }
+% endif
     for (int f = 0; f < phases; f++) {
         const int t0 = (int)phase_at[5 * f + 3], count = (int)phase_at[5 * f + 4];
         __global ct_t *dst = P + ((long)t0 * reduced + (long)c0 * count) * ${nr};
@@ -51,9 +72,10 @@ __kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global c
 }
 
 % if flat:
-// A row of `count` results from the panel's run to memory, `step` apart. What a whole vector writes too much must lie before
-// `end`: the next row writes it again.
-static void ct_put_row(const __local ct_t *src, __global ct_out *y, const __global ct_out *end, const long step, const int count) {
+// A row of `count` results from the panel's run to memory, `step` apart. What a whole vector writes too much must lie
+// before `end`: the next row writes it again.
+static void ct_put_row(const __local ct_t *src, __global ct_out *y, const __global ct_out *end, const long step,
+                       const int count) {
     int i = 0;
     if (step == 1) {
         for (; i < count && y + i + ${vw} <= end; i += ${vw}) CT_SAVEV(CT_READV(__local, src + i), y + i);
@@ -63,9 +85,10 @@ static void ct_put_row(const __local ct_t *src, __global ct_out *y, const __glob
     }
 }
 % else:
-// `count` neighbouring results of all lanes of a tile, from [result][lane] to memory where a lane's results are `step` apart.
-// Where there are at least ${vw} of them the last vector overlaps the one before instead of ending in single values.
-static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long y_c, const long step, const int count, const int lanes) {
+// `count` neighbouring results of all lanes of a tile, from [result][lane] to memory where a lane's results are `step`
+// apart. Where they fill a vector the last one overlaps the one before instead of ending in single values.
+static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long y_c, const long step,
+                         const int count, const int lanes) {
     for (int v = 0; v < ${nr} && v < lanes; v += ${vw}) {
         const int rows = min(${vw}, lanes - v);
         __global ct_out *y = Y + v * y_c;
@@ -94,73 +117,80 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 }
 % endif
 
-## One tile from the panel's place x on, over the channels from c0 and the taps of one phase: `rows` by `vectors` accumulators
-## that start from the bias or from what earlier channels left in `out`; its rows are `line` apart there, and only the first
-## `left` of them exist.
+## One tile from the panel's place x on, over the channels from c0 and the taps of one phase: `rows` by `vectors`
+## accumulators that start from the bias or from what earlier channels left in `out`. A row is `line` apart from the
+## next one there; along lanes only the first `left` rows exist.
 <%def name="tile_body(rows, vectors, line)">
-                            {
-                                const __global ct_t *b = weights;
-                                ${tile.zero(rows, vectors)}
-                                if (c0 == 0) {
+        {
+            const __global ct_t *b = weights;
+            ${tile.zero(rows, vectors)}
+            if (c0 == 0) {
 % for i in range(rows):
 % for j in range(vectors):
-                                    c${i}_${j} = ${f"(ct_v)(bias[{i}])" if flat else f"CT_READV(__global, bias + {j * vw})"};
+                c${i}_${j} = ${f"(ct_v)(bias[{i}])" if flat else f"CT_READV(__global, bias + {j * vw})"};
 % endfor
 % endfor
-                                } else {
+            } else {
 % for i in range(rows):
 % for j in range(vectors):
-                                    c${i}_${j} = CT_READV(__local, out + ${i} * ${line} + ${j * vw});
+                c${i}_${j} = CT_READV(__local, out + ${i} * ${line} + ${j * vw});
 % endfor
 % endfor
-                                }
-                                const __local ct_t *channel = x;
-                                for (int c = 0; c < count_c; c++, channel += stretch)
-                                    for (int t = 0; t < count_t; t++, b += ${nr}) {
-                                        const __local ct_t *a = channel + offsets[t];
-% if flat:
+            }
+            const __local ct_t *channel = x;
+            for (int c = 0; c < count_c; c++, channel += stretch)
+                for (int t = 0; t < count_t; t++, b += ${nr}) {
+                    const __local ct_t *a = channel + offsets[t];
+% if not flat:
 % for j in range(vectors):
-                                        const ct_v b${j} = CT_READV(__local, a + ${j * vw});
-% endfor
-% else:
-% for j in range(vectors):
-                                        CT_PREFETCH(b + ${8 * nr + j * vw});
-% endfor
-% for j in range(vectors):
-                                        const ct_v b${j} = CT_READV(__global, b + ${j * vw});
+                    CT_PREFETCH(b + ${8 * nr + j * vw});
 % endfor
 % endif
-% for i in range(rows):
-                                        { const ct_v s = (ct_v)(${"b" if flat else "a"}[${i}]); ${" ".join(f"c{i}_{j} = CT_FMA(s, b{j}, c{i}_{j});" for j in range(vectors))} }
+% for j in range(vectors):
+                    const ct_v b${j} = CT_READV(${f"__local, a" if flat else f"__global, b"} + ${j * vw});
 % endfor
-                                    }
 % for i in range(rows):
-                                ${f"if ({i} < left) " if i and not flat else ""}{ ${" ".join(f"CT_WRITEV(__local, c{i}_{j}, out + {i} * {line} + {j * vw});" for j in range(vectors))} }
+                    {
+                        const ct_v s = (ct_v)(${"b" if flat else "a"}[${i}]);
+% for j in range(vectors):
+                        c${i}_${j} = CT_FMA(s, b${j}, c${i}_${j});
 % endfor
-                            }
+                    }
+% endfor
+                }
+% for i in range(rows):
+<% guard = f"if ({i} < left) " if i and not flat else "" %>\
+% for j in range(vectors):
+            ${guard}CT_WRITEV(__local, c${i}_${j}, out + ${i} * ${line} + ${j * vw});
+% endfor
+% endfor
+        }
 </%def>
-__kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y, const __global long *T,
-                                  long x_off) {
+__kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y,
+                                  const __global long *T, long x_off) {
     __local ct_v memory[${room // vw}];
     ${shared.table(ints, longs)}
-    const int n = get_global_id(1), group0 = get_global_id(2) / splits * share, t0 = get_global_id(2) % splits * span;
-    const int block = get_global_id(0), qw = block % blocks_w * block_w, qh = block / blocks_w % blocks_h * block_h,
-              qd = block / (blocks_w * blocks_h) * block_d;
+    const int n = get_global_id(1), block = get_global_id(0);
+    const int group0 = get_global_id(2) / splits * share, t0 = get_global_id(2) % splits * span;
+    const int qw = block % blocks_w * block_w, qh = block / blocks_w % blocks_h * block_h;
+    const int qd = block / (blocks_w * blocks_h) * block_d;
     __local ct_t *panel = (__local ct_t *)memory, *buf = panel + panel_size;
     const __global ct_in *end = X + x_off + x_end;
     X += x_off + n * x_n;
     const int stretch = planes * Ud * Uh * Uw;
+    const long each_d = dst_step_d * y_d, each_h = dst_step_h * y_h, each_w = dst_step_w * y_w;
     for (int group = group0; group < min(groups, group0 + share); group++)
     for (int kt = t0; kt < min(tiles, t0 + span); kt++) {
         const __global ct_in *source = X + (long)group * reduced * x_c;
         const __global ct_t *bias = P + ((long)group * tiles + kt) * (1L + (long)reduced * taps) * ${nr};
         const int first = kt * ${nr};
         for (int f = 0; f < phases; f++) {
-            const int fd = (int)phase_at[5 * f], fh = (int)phase_at[5 * f + 1], fw = (int)phase_at[5 * f + 2];
-            const int first_t = (int)phase_at[5 * f + 3], count_t = (int)phase_at[5 * f + 4];
-            const int nd = min(block_d, (OD - fd + dst_step_d - 1) / dst_step_d - qd),
-                      nh = min(block_h, (OH - fh + dst_step_h - 1) / dst_step_h - qh),
-                      nw = min(block_w, (OW - fw + dst_step_w - 1) / dst_step_w - qw);
+            const __global long *phase = phase_at + 5 * f;
+            const int fd = (int)phase[0], fh = (int)phase[1], fw = (int)phase[2];
+            const int first_t = (int)phase[3], count_t = (int)phase[4];
+            const int nd = min(block_d, (OD - fd + dst_step_d - 1) / dst_step_d - qd);
+            const int nh = min(block_h, (OH - fh + dst_step_h - 1) / dst_step_h - qh);
+            const int nw = min(block_w, (OW - fw + dst_step_w - 1) / dst_step_w - qw);
             if (nd <= 0 || nh <= 0 || nw <= 0) continue;
             const __global long *offsets = tap_offset + first_t;
             int c0 = 0;
@@ -168,8 +198,8 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 const int count_c = min(channels, reduced - c0);
                 // where one panel holds all channels it serves all lanes and phases
                 if (channels < reduced || (kt == t0 && f == 0))
-                    ct_fill_panel(source + c0 * x_c, end, panel, plane_at, planes, count_c, x_c, x_d, x_h, x_w, ID, IH, IW,
-                                  step_d, step_h, step_w, qd + low_d, qh + low_h, qw + low_w, Ud, Uh, Uw);
+                    ct_fill_panel(source + c0 * x_c, end, panel, plane_at, planes, count_c, x_c, x_d, x_h, x_w,
+                                  ID, IH, IW, step_d, step_h, step_w, qd + low_d, qh + low_h, qw + low_w, Ud, Uh, Uw);
                 const __global ct_t *weights = bias + (1L + (long)first_t * reduced + (long)c0 * count_t) * ${nr};
                 __local ct_t *out = buf;
 % if flat:
@@ -205,9 +235,8 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
 % endif
                 c0 += channels;
             } while (c0 < reduced);
-            __global ct_out *y = Y + n * y_n + ((long)group * lanes + first) * y_c + (fd + (long)qd * dst_step_d) * y_d
-                + (fh + (long)qh * dst_step_h) * y_h + (fw + (long)qw * dst_step_w) * y_w;
-            const long each_d = dst_step_d * y_d, each_h = dst_step_h * y_h, each_w = dst_step_w * y_w;
+            __global ct_out *y = Y + n * y_n + ((long)group * lanes + first) * y_c + fd * y_d + fh * y_h + fw * y_w;
+            y += qd * each_d + qh * each_h + qw * each_w;
             // rows that follow each other in memory are one run
             const int whole = each_w == 1 && (nh == 1 || each_h == nw) && (nd == 1 || each_d == nh * nw);
 % if flat:
@@ -215,7 +244,8 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 for (int zd = 0; zd < nd; zd++)
                     for (int zh = 0; zh < nh; zh++) {
                         __global ct_out *row = y + zd * each_d + zh * each_h;
-                        ct_put_row(buf + l * line + (zd * Uh + zh) * Uw, row, whole ? y + nd * nh * nw : row + nw, each_w, nw);
+                        const __global ct_out *last = whole ? y + nd * nh * nw : row + nw;
+                        ct_put_row(buf + l * line + (zd * Uh + zh) * Uw, row, last, each_w, nw);
                     }
 % else:
             const __local ct_t *src = buf;

@@ -1,12 +1,13 @@
-## Convolution on GPUs, and anywhere for windows that no panel holds: products of matrices whose operands are read where they lie.
+## Convolution on GPUs, and anywhere for windows that no panel holds: products of matrices whose operands are read where
+## they lie.
 ##
-## A work-group of ty by tx items makes a block of bm by bn of the product; per step of bk it copies a block of each operand into
-## local memory, and each item then takes bm/ty by bn/tx elements in registers (as in matmul_gpu.cl).
+## A work-group of ty by tx items makes a block of bm by bn of the product; per step of bk it copies a block of each
+## operand into local memory, and each item then takes bm/ty by bn/tx elements in registers (as in matmul_gpu.cl).
 ##
-## ct_conv_gpu: rows are channels of the result, columns its places in all samples, the sum runs over channels and taps. A result
-## of a phase at q reads the source at step * q + delta[tap] (phases: see Stencil in cltorch/ops/conv_shape.py).
-## ct_conv_weight_gpu: rows are output channels, columns "units" (a channel and a tap, and a last one of ones for the bias), the sum
-## runs over all results, in parts that ct_conv_weight_join_gpu adds in their order.
+## ct_conv_gpu: rows are channels of the result, columns its places in all samples, the sum runs over channels and taps.
+## A result of a phase at q reads the source at step * q + delta[tap] (phases: Stencil in cltorch/ops/conv_shape.py).
+## ct_conv_weight_gpu: rows are output channels, columns "units" (a channel and a tap, and a last one of ones for the
+## bias), the sum runs over all results, in parts that ct_conv_weight_join_gpu adds in their order.
 ##
 ## Parameters: ti (dtype), bm, bn, bk (block), ty, tx (work-group), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
@@ -50,14 +51,15 @@ ${tile.types(ti, ti, 4)}
 </%def>
 
 // A place in the source, or 0 where it lies in the padding.
-static ct_t ct_read(const __global ct_in *X, const int d, const int h, const int w, const int ID, const int IH, const int IW,
-                    const long x_d, const long x_h, const long x_w) {
-    return d >= 0 && d < ID && h >= 0 && h < IH && w >= 0 && w < IW ? CT_LOAD(X + d * x_d + h * x_h + w * x_w) : (ct_t)0;
+static ct_t ct_read(const __global ct_in *X, const int d, const int h, const int w, const int ID, const int IH,
+                    const int IW, const long x_d, const long x_h, const long x_w) {
+    const int inside = d >= 0 && d < ID && h >= 0 && h < IH && w >= 0 && w < IW;
+    return inside ? CT_LOAD(X + d * x_d + h * x_h + w * x_w) : (ct_t)0;
 }
 
 __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu(
-    const __global ct_in *X, const __global ct_in *W, const __global ct_in *B, __global ct_out *Y, const __global long *T,
-    long x_off, long w_off, long b_off, int has_bias) {
+    const __global ct_in *X, const __global ct_in *W, const __global ct_in *B, __global ct_out *Y,
+    const __global long *T, long x_off, long w_off, long b_off, int has_bias) {
     __local ct_t a_block[${bk * a_line}], b_block[${bk * b_line}];
     ${table()}
     const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
@@ -77,15 +79,18 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
     for (int k0 = 0; k0 < K; k0 += ${bk}) {
         for (int e = item; e < ${bm * bk}; e += ${items}) {
             const int m = e / ${bk}, k = k0 + e % ${bk};
-            a_block[e % ${bk} * ${a_line} + m] =
-                m0 + m < lanes && k < K ? CT_LOAD(W + (m0 + m) * w_lane + k / count * w_reduced + tap[4 * (k % count)]) : (ct_t)0;
+            ct_t value = 0;
+            if (m0 + m < lanes && k < K)
+                value = CT_LOAD(W + (m0 + m) * w_lane + k / count * w_reduced + tap[4 * (k % count)]);
+            a_block[e % ${bk} * ${a_line} + m] = value;
         }
         for (int e = item / ${bn}; e < ${bk}; e += ${items // bn}) {
             const int k = k0 + e;
             ct_t value = 0;
             if (inside && k < K) {
                 const __global long *t = tap + 4 * (k % count);
-                value = ct_read(sample + k / count * x_c, sd + (int)t[1], sh + (int)t[2], sw + (int)t[3], ID, IH, IW, x_d, x_h, x_w);
+                value = ct_read(sample + k / count * x_c, sd + (int)t[1], sh + (int)t[2], sw + (int)t[3],
+                                ID, IH, IW, x_d, x_h, x_w);
             }
             b_block[e * ${b_line} + column] = value;
         }
@@ -94,7 +99,8 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
 #pragma unroll
     for (int j = 0; j < ${cols}; j++) {
         at = n0 + x + j * ${tx};
-        const int d = fd + dst_step_d * (at / (QW * QH) % QD), h = fh + dst_step_h * (at / QW % QH), w = fw + dst_step_w * (at % QW);
+        const int d = fd + dst_step_d * (at / (QW * QH) % QD), h = fh + dst_step_h * (at / QW % QH);
+        const int w = fw + dst_step_w * (at % QW);
         if (at >= columns || d >= OD || h >= OH || w >= OW) continue;
         const long sample_n = at / (QW * QH * QD);
 #pragma unroll
@@ -109,11 +115,13 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
 }
 
 __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_weight_gpu(
-    const __global ct_in *X, const __global ct_in *G, __global ct_t *S, const __global long *T, long x_off, long g_off) {
+    const __global ct_in *X, const __global ct_in *G, __global ct_t *S, const __global long *T, long x_off,
+    long g_off) {
     __local ct_t a_block[${bk * a_line}], b_block[${bk * b_line}];
     ${table()}
     const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
-    const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn}, group = get_group_id(2) / parts, part = get_group_id(2) % parts;
+    const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn};
+    const int group = get_group_id(2) / parts, part = get_group_id(2) % parts;
     const int units = reduced * taps, end = min(columns, (part + 1) * per_part);
     X += x_off + (long)group * reduced * x_c;
     G += g_off + (long)group * lanes * g_c;
@@ -125,14 +133,15 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_wei
         const long n = k / (QW * QH * QD);
         const __global ct_in *grad = G + n * g_n + qd * g_d + qh * g_h + qw * g_w;
         for (int e = item / ${bk}; e < ${bm}; e += ${items // bk})
-            a_block[item % ${bk} * ${a_line} + e] = inside && m0 + e < lanes ? CT_LOAD(grad + (m0 + e) * g_c) : (ct_t)0;
+            a_block[item % ${bk} * ${a_line} + e] =
+                inside && m0 + e < lanes ? CT_LOAD(grad + (m0 + e) * g_c) : (ct_t)0;
         for (int e = item / ${bk}; e < ${bn}; e += ${items // bk}) {
             const int u = n0 + e;
             ct_t value = 0;
             if (inside && u < units) {
                 const __global long *t = tap_at + 4 * (u % taps);
-                value = ct_read(X + n * x_n + u / taps * x_c, step_d * qd + (int)t[1], step_h * qh + (int)t[2], step_w * qw + (int)t[3],
-                                ID, IH, IW, x_d, x_h, x_w);
+                value = ct_read(X + n * x_n + u / taps * x_c, step_d * qd + (int)t[1], step_h * qh + (int)t[2],
+                                step_w * qw + (int)t[3], ID, IH, IW, x_d, x_h, x_w);
             } else if (inside && u == units) value = 1;
             b_block[item % ${bk} * ${b_line} + e] = value;
         }
@@ -149,7 +158,8 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_wei
 }
 
 // One item per element of the weight, or of the bias.
-__kernel void ct_conv_weight_join_gpu(const __global ct_t *S, __global ct_out *W, __global ct_out *B, const __global long *T, int has_bias) {
+__kernel void ct_conv_weight_join_gpu(const __global ct_t *S, __global ct_out *W, __global ct_out *B,
+                                      const __global long *T, int has_bias) {
     ${table()}
     const long units = (long)reduced * taps, each = (long)groups * lanes * (units + 1);
     const long i = get_global_id(0), u = i % (units + 1), m = i / (units + 1);

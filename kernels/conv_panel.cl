@@ -1,12 +1,12 @@
 ## Building blocks of the convolution kernels of CPU-class devices, as Mako definitions.
 ##
 ## The padded input of one block of results lies in local memory as a panel, one run of values per channel:
-## [channel][plane][depth][height][width] (planes: see Stencil in cltorch/ops/conv_shape.py). There a tap of the window is one
-## constant offset, whatever stride, padding and dilation are, and neighbouring results read neighbouring values.
+## [channel][plane][depth][height][width] (planes: see Stencil in cltorch/ops/conv_shape.py). There a tap of the window
+## is one constant offset, whatever stride, padding and dilation are, and neighbouring results read neighbouring values.
 ##
-## All sizes come in a table of longs: the fields (named by the template parameters `ints` and `longs`), then the planes (3 each),
-## the phases of the result (5 each: first place, first tap, number of taps), the numbers of the taps in the packed weights'
-## order, and the taps' offsets in the panel.
+## All sizes come in a table of longs: the fields (named by the template parameters `ints` and `longs`), then the planes
+## (3 each), the phases of the result (5 each: first place, first tap, number of taps), the numbers of the taps in the
+## packed weights' order, and the taps' offsets in the panel.
 <%def name="table(ints, longs)">
 % for i, name in enumerate(ints):
     const int ${name} = (int)T[${i}];
@@ -17,10 +17,17 @@
     const __global long *plane_at = T + ${len(ints) + len(longs)}, *phase_at = plane_at + 3 * planes;
     const __global long *tap_number = phase_at + 5 * phases, *tap_offset = tap_number + taps;
 </%def>
-<%def name="panel(vw)">
-// A row of the panel: `width` values, of which lo … hi - 1 come from memory (`src` is where lo comes from) and the rest is 0.
-// Whole vectors are written, also beyond the row: what they write too much, the next rows write again. The row that is needed soon
-// lies `ahead`: a core's own prefetching gives up between short rows.
+<%def name="panel(ti, vw)">
+% if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):
+#define CT_SAVEV(x, p) CT_PUTV(x, p)
+% else:
+#define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
+% endif
+
+// A row of the panel: `width` values, of which lo to hi - 1 come from memory (`src` is where lo comes from), the rest
+// is 0. Whole vectors are copied as long as the source has them, also beyond the row: what they write too much is
+// written again by the next rows. The row that is needed soon lies `ahead`: a core's own prefetching gives up between
+// short rows.
 static void ct_panel_row(const __global ct_in *src, const long step, const __global ct_in *end, const long ahead,
                          __local ct_t *dst, const int lo, const int hi, const int width) {
     int j = lo;
@@ -45,16 +52,18 @@ static void ct_panel_row(const __global ct_in *src, const long step, const __glo
 }
 
 // The panel of `count` channels of X, whose first result in each dimension is qd, qh, qw. `end` is where X ends.
-static void ct_fill_panel(const __global ct_in *X, const __global ct_in *end, __local ct_t *dst, const __global long *plane_at,
-                          const int planes, const int count, const long x_c, const long x_d, const long x_h, const long x_w,
-                          const int ID, const int IH, const int IW, const int step_d, const int step_h, const int step_w,
-                          const int qd, const int qh, const int qw, const int Ud, const int Uh, const int Uw) {
+static void ct_fill_panel(const __global ct_in *X, const __global ct_in *end, __local ct_t *dst,
+                          const __global long *plane_at, const int planes, const int count, const long x_c,
+                          const long x_d, const long x_h, const long x_w, const int ID, const int IH, const int IW,
+                          const int step_d, const int step_h, const int step_w, const int qd, const int qh,
+                          const int qw, const int Ud, const int Uh, const int Uw) {
     for (int c = 0; c < count; c++, X += x_c) {
         for (int plane = 0; plane < planes; plane++) {
             // the place in the source of the panel's first row and column
-            const int d0 = step_d * qd + (int)plane_at[3 * plane], h0 = step_h * qh + (int)plane_at[3 * plane + 1],
-                      w0 = step_w * qw + (int)plane_at[3 * plane + 2];
-            const int hi = max(0, min(Uw, (IW - w0 + step_w - 1) / step_w)), lo = min(hi, w0 < 0 ? (step_w - 1 - w0) / step_w : 0);
+            const int d0 = step_d * qd + (int)plane_at[3 * plane], h0 = step_h * qh + (int)plane_at[3 * plane + 1];
+            const int w0 = step_w * qw + (int)plane_at[3 * plane + 2];
+            const int hi = max(0, min(Uw, (IW - w0 + step_w - 1) / step_w));
+            const int lo = min(hi, w0 < 0 ? (step_w - 1 - w0) / step_w : 0);
             for (int u = 0; u < Ud; u++) {
                 const int d = d0 + step_d * u;
                 for (int v = 0; v < Uh; v++, dst += Uw) {

@@ -95,7 +95,7 @@ def make_plan(
 
 
 def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: bool, out: Layout, variant: str) -> Plan:
-    """Prepare a convolution of single values as a product of matrices: the weight by (channels, places) of each sample."""
+    """Prepare a convolution of single values as a product: the weight by (channels, places) of each sample."""
     new = Array.new
     (n, _, _, _, places), (x_n, x_c, _, _, x_p) = x.shape, x.strides
     reduced, lanes = (g.k, g.c) if back else (g.c, g.k)

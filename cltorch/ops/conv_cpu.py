@@ -233,9 +233,10 @@ def correlation(
     params = {
         "ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "flat": w.flat, "room": room, "ints": INTS, "longs": LONGS,
     }  # fmt: skip
-    pack = context.kernel("conv", "ct_conv_pack", "bbbbllii", **params)
+    pack = context.kernel("conv", "ct_conv_pack", "bbbblliii", **params)
     kernel = context.kernel("conv", "ct_conv", "bbbbl", **params)
     packed_bytes = g.groups * tiles * (1 + s.reduced * values["taps"]) * w.lanes * size
+    linear = int(numbers == list(range(w_strides[2])))  # the taps lie in their order, one channel after the other
     chunk = max(1, 4096 // max(1, values["taps"] * w.lanes))
     pack_size = (max(1, -(-s.reduced // chunk)), g.groups * tiles)
     size3 = (prod(blocks), n, -(-g.groups // cut.share) * splits)
@@ -243,7 +244,7 @@ def correlation(
 
     def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
         packed, result = alloc(packed_bytes), alloc(nbytes)
-        pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk))
+        pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, linear, chunk))
         kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, tab.buf, x_off))
         return result
 
