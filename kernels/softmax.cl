@@ -1,96 +1,128 @@
 <%doc>
-softmax and log_softmax of x[outer, n, inner] over n, forward and backward, one work-item per line or block of lines.
+softmax and log_softmax of x[outer, n, inner] over n, forward and backward. A line is one (outer, inner) pair.
 
 name       kernel name without its prefix
 backward   False: out = softmax(x).  True: out = gradient from (y = the result, x = the incoming gradient)
 logarithm  log_softmax instead of softmax
-W, A, M    vector width, accumulation type, mask type of its size
-X, xtag    storage type and tag of x and y; T, otag: of out
-columns    True: a work-item takes W neighbouring lines (inner > 1), False: one line (inner == 1)
+mode       "lines"   inner == 1: a work-item takes lines, vectors run along them
+           "columns" a work-item takes blocks of W neighbouring lines, a lane each
+           "items"   GPU: a work-item per line
+           "groups"  GPU: a work-group per line, maximum and sum by trees in local memory
+W, A, M    vector width, accumulation type, mask type of its size; G: work-group size
+X, xtag    storage type and tag of x, y and out
 </%doc>
 <%
-def load(p, w, at, tag=None, ctype=None):
-    tag, ctype = tag or xtag, ctype or X
+def load(p, w, at):
     n = "" if w == 1 else str(w)
-    if tag in ("f16", "bf16"):
-        v = f"ct_load_{tag}{'_' + n if n else ''}({p}, {at})"
+    if xtag in ("f16", "bf16"):
+        v = f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
         return v if A == "float" else f"convert_{A}{n}({v})"
     v = f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
-    return v if ctype == A else f"convert_{A}{n}({v})"
+    return v if X == A else f"convert_{A}{n}({v})"
 def store(w, value, at):
     n = "" if w == 1 else str(w)
-    if otag in ("f16", "bf16"):
-        return f"ct_store_{otag}{'_' + n if n else ''}({value if A == 'float' else f'convert_float{n}({value})'}, out, {at});"
-    v = value if T == A else f"convert_{T}{n}({value})"
+    if xtag in ("f16", "bf16"):
+        return f"ct_store_{xtag}{'_' + n if n else ''}({value if A == 'float' else f'convert_float{n}({value})'}, out, {at});"
+    v = value if X == A else f"convert_{X}{n}({value})"
     return f"out[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, out + {at});"
+keep = X == A and not logarithm  # exponentials wait in out, where it can hold them, instead of being computed twice
+def larger(a, b):
+    return f"({b} > {a} ? {b} : {a})"  # three times as fast as fmax in PoCL; a NaN in b does not win, but spoils the sum
+def highest(w):
+    target, kind = ("hi", A) if w == 1 else ("hv", f"{A}{W}")
+    return f"const {kind} v = {load('x', w, 'at + i')}; {target} = {larger(target, 'v')};"
+# what every element adds to the sum
+def term(w, at):
+    if not backward:
+        return f"exp({load('x', w, at)} - hi)"
+    return load("x", w, at) if logarithm else f"{load('x', w, at)} * {load('y', w, at)}"
+def result(w, at):
+    if backward:
+        if logarithm:
+            return f"{load('x', w, at)} - exp({load('y', w, at)}) * total"
+        return f"{load('y', w, at)} * ({load('x', w, at)} - total)"
+    if logarithm:
+        return f"({load('x', w, at)} - hi) - shift"  # not hi + shift at once, which would lose digits of a large hi
+    return f"out[{at}] * scale" if keep and w == 1 else f"vload{w}(0, out + {at}) * scale" if keep else f"exp({load('x', w, at)} - hi) * scale"
 %>
-<%def name="line(w, step)">
+## what the results of a line need beside the sum
+<%def name="after_sum(V)">
+% if not backward:
+% if logarithm:
+            const ${V} shift = log(total);
+% else:
+            const ${V} scale = (${V})(1) / total;
+% endif
+% endif
+</%def>
+## one line, or w of them side by side, from element ``at`` with a step of ``inner``
+<%def name="line(w)">
 <%
 V = A if w == 1 else f"{A}{w}"
-at = f"at + i * {step}"
+at = "at + i * inner"
 %>
 % if not backward:
             ${V} hi = (${V})(-INFINITY);
-            for (long i = 0; i < n; ++i)
-                hi = fmax(hi, ${load("x", w, at)});
-            // a line of -inf alone must give NaN, as exp(-inf + inf) does
+            for (long i = 0; i < n; ++i) {
+                const ${V} v = ${load("x", w, at)};
+                hi = ${larger("hi", "v")};
+            }
+% endif
+            // a line of -inf alone gives NaN, as exp(-inf + inf) does
             ${V} total = (${V})(0);
-            for (long i = 0; i < n; ++i)
-                total += exp(${load("x", w, at)} - hi);
-% if logarithm:
-            const ${V} shift = hi + log(total);
             for (long i = 0; i < n; ++i) {
-                const ${V} r = ${load("x", w, at)} - shift;
+                const ${V} e = ${term(w, at)};
+                total += e;
+% if keep and not backward:
+                ${store(w, "e", at)}
+% endif
+            }
+            ${after_sum(V)}
+            for (long i = 0; i < n; ++i) {
+                const ${V} r = ${result(w, at)};
                 ${store(w, "r", at)}
             }
-% else:
-            const ${V} scale = (${V})(1) / total;
-            for (long i = 0; i < n; ++i) {
-                const ${V} r = exp(${load("x", w, at)} - hi) * scale;
-                ${store(w, "r", at)}
-            }
-% endif
-% else:
-            ${V} total = (${V})(0);
-            for (long i = 0; i < n; ++i)
-                total += ${load("x", w, at)}${"" if logarithm else f" * {load('y', w, at)}"};
-            for (long i = 0; i < n; ++i) {
-% if logarithm:
-                const ${V} r = ${load("x", w, at)} - exp(${load("y", w, at)}) * total;
-% else:
-                const ${V} r = ${load("y", w, at)} * (${load("x", w, at)} - total);
-% endif
-                ${store(w, "r", at)}
-            }
-% endif
 </%def>
-% if not columns:
-inline ${A} ct_add_lanes(${A}${W} v) {
+% if mode == "lines":
+% for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
+inline ${A} ct_${what}_lanes(${A}${W} v) {
     ${A} t[${W}];
     vstore${W}(v, 0, t);
     for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] += t[j + s];
+        for (int j = 0; j < s; ++j) t[j] = ${join};
     return t[0];
 }
-inline ${A} ct_max_lanes(${A}${W} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] = fmax(t[j], t[j + s]);
-    return t[0];
-}
+% endfor
 % endif
-__kernel void ct_${name}(long outer, long n, long inner, long per_item, const __global ${X} *x, long xo
+## a body that runs along a line by vectors, then by elements
+<%def name="along(body)">
+        for (long i = 0; i < whole; i += ${W}) { ${body(W)} }
+        for (long i = whole; i < n; ++i) { ${body(1)} }
+</%def>
+<%def name="tree(value, join)">
+    scratch[lid] = ${value};
+    for (int s = ${G // 2}; s > 0; s /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lid < s) scratch[lid] = ${join("scratch[lid]", "scratch[lid + s]")};
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+</%def>
+% if mode == "groups":
+__kernel __attribute__((reqd_work_group_size(${G}, 1, 1)))
+% else:
+__kernel
+% endif
+void ct_${name}(long outer, long n, long inner, long per_item, const __global ${X} *x, long xo
 % if backward:
     , const __global ${X} *y, long yo
 % endif
-    , __global ${T} *out)
+    , __global ${X} *out)
 {
     x += xo;
 % if backward:
     y += yo;
 % endif
-% if columns:
+% if mode == "columns":
     const long blocks = (inner + ${W - 1}) / ${W};
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(outer * blocks, first + per_item);
@@ -98,12 +130,46 @@ __kernel void ct_${name}(long outer, long n, long inner, long per_item, const __
         const long row = u / blocks, column = (u - row * blocks) * ${W};
         long at = row * n * inner + column;
         if (column + ${W} <= inner) {
-${line(W, "inner")}
+            ${line(W)}
         } else {
             for (long c = column; c < inner; ++c, ++at) {
-${line(1, "inner")}
+                ${line(1)}
             }
         }
+    }
+% elif mode == "items":
+    for (long l = get_global_id(0); l < outer * inner; l += get_global_size(0)) {
+        const long at = l / inner * n * inner + l % inner;
+        ${line(1)}
+    }
+% elif mode == "groups":
+    __local ${A} scratch[${G}];
+    const int lid = get_local_id(0);
+    const long l = get_group_id(0), at = l / inner * n * inner + l % inner;
+% if not backward:
+    ${A} part = -INFINITY;
+    for (long i = lid; i < n; i += ${G}) {
+        const ${A} v = ${load("x", 1, "at + i * inner")};
+        part = ${larger("part", "v")};
+    }
+    ${tree("part", larger)}
+    const ${A} hi = scratch[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+% endif
+    ${A} sum = 0;
+    for (long i = lid; i < n; i += ${G}) {
+        const ${A} e = ${term(1, "at + i * inner")};
+        sum += e;
+% if keep and not backward:
+        ${store(1, "e", "at + i * inner")}
+% endif
+    }
+    ${tree("sum", lambda a, b: f"{a} + {b}")}
+    const ${A} total = scratch[0];
+    ${after_sum(A)}
+    for (long i = lid; i < n; i += ${G}) {
+        const ${A} r = ${result(1, "at + i * inner")};
+        ${store(1, "r", "at + i * inner")}
     }
 % else:
     const long first = (long)get_global_id(0) * per_item;
@@ -114,57 +180,47 @@ ${line(1, "inner")}
 % if not backward:
         ${A}${W} hv = (${A}${W})(-INFINITY);
         ${A} hi = -INFINITY;
-        for (long i = 0; i < whole; i += ${W}) hv = fmax(hv, ${load("x", W, "at + i")});
-        for (long i = whole; i < n; ++i) hi = fmax(hi, ${load("x", 1, "at + i")});
-        if (whole) hi = fmax(hi, ct_max_lanes(hv));
+        ${along(highest)}
+        if (whole) {
+            const ${A} v = ct_max_lanes(hv);
+            hi = ${larger("hi", "v")};
+        }
+% endif
         ${A}${W} tv = (${A}${W})(0);
         ${A} total = 0;
-% if logarithm:
-        for (long i = 0; i < whole; i += ${W}) tv += exp(${load("x", W, "at + i")} - hi);
-        for (long i = whole; i < n; ++i) total += exp(${load("x", 1, "at + i")} - hi);
-        const ${A} shift = hi + log(total + (whole ? ct_add_lanes(tv) : 0));
-        for (long i = 0; i < whole; i += ${W}) {
-            const ${A}${W} r = ${load("x", W, "at + i")} - shift;
-            ${store(W, "r", "at + i")}
-        }
-        for (long i = whole; i < n; ++i) {
-            const ${A} r = ${load("x", 1, "at + i")} - shift;
-            ${store(1, "r", "at + i")}
-        }
+<%
+def add(w):
+    target, kind = ("total", A) if w == 1 else ("tv", f"{A}{W}")
+    kept = store(w, "e", "at + i") if keep and not backward else ""
+    return f"const {kind} e = {term(w, 'at + i')}; {target} += e; {kept}"
+def write(w):
+    return f"const {A if w == 1 else f'{A}{W}'} r = {result(w, 'at + i')}; {store(w, 'r', 'at + i')}"
+%>
+% if backward:
+        ${along(add)}
 % else:
-        for (long i = 0; i < whole; i += ${W}) tv += exp(${load("x", W, "at + i")} - hi);
-        for (long i = whole; i < n; ++i) total += exp(${load("x", 1, "at + i")} - hi);
-        const ${A} scale = 1 / (total + (whole ? ct_add_lanes(tv) : 0));
-        for (long i = 0; i < whole; i += ${W}) {
-            const ${A}${W} r = exp(${load("x", W, "at + i")} - hi) * scale;
-            ${store(W, "r", "at + i")}
-        }
-        for (long i = whole; i < n; ++i) {
-            const ${A} r = exp(${load("x", 1, "at + i")} - hi) * scale;
-            ${store(1, "r", "at + i")}
+        for (long i = 0; i < whole; i += ${W}) { ${add(W)} }
+        // the rest, too, by a vector: exp of single elements would take longer than all the others
+        if (n < ${W}) {
+            for (long i = 0; i < n; ++i) { ${add(1)} }
+        } else if (whole < n) {
+            const long i = n - ${W};
+            const ${A}${W} e = ${term(W, "at + i")};
+            ${store(W, "e", "at + i") if keep else ""}
+            tv += select((${A}${W})(0), e, (${M}${W})(${", ".join(str(j) for j in range(W))}) >= (${M}${W})((${M})(whole - i)));
         }
 % endif
+        if (whole) total += ct_sum_lanes(tv);
+        ${after_sum(A)}
+        for (long i = 0; i < whole; i += ${W}) { ${write(W)} }
+% if keep and not backward:
+        for (long i = whole; i < n; ++i) { ${write(1)} }
 % else:
-        ${A}${W} tv = (${A}${W})(0);
-        ${A} total = 0;
-        for (long i = 0; i < whole; i += ${W}) tv += ${load("x", W, "at + i")}${"" if logarithm else f" * {load('y', W, 'at + i')}"};
-        for (long i = whole; i < n; ++i) total += ${load("x", 1, "at + i")}${"" if logarithm else f" * {load('y', 1, 'at + i')}"};
-        if (whole) total += ct_add_lanes(tv);
-        for (long i = 0; i < whole; i += ${W}) {
-% if logarithm:
-            const ${A}${W} r = ${load("x", W, "at + i")} - exp(${load("y", W, "at + i")}) * total;
-% else:
-            const ${A}${W} r = ${load("y", W, "at + i")} * (${load("x", W, "at + i")} - total);
-% endif
-            ${store(W, "r", "at + i")}
-        }
-        for (long i = whole; i < n; ++i) {
-% if logarithm:
-            const ${A} r = ${load("x", 1, "at + i")} - exp(${load("y", 1, "at + i")}) * total;
-% else:
-            const ${A} r = ${load("y", 1, "at + i")} * (${load("x", 1, "at + i")} - total);
-% endif
-            ${store(1, "r", "at + i")}
+        if (n < ${W}) {
+            for (long i = 0; i < n; ++i) { ${write(1)} }
+        } else if (whole < n) {
+            const long i = n - ${W};
+            ${write(W)}
         }
 % endif
     }

@@ -19,25 +19,29 @@ from cltorch.ops.pointwise import _TYPE_NAMES
 __all__ = ["cross_entropy", "nll_loss"]
 
 
-def _check(input: Any, target: Any, weight: Any, reduction: str) -> None:
+def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
+    """Return the target, without its dimension where the scores have none for a batch, after PyTorch's checks."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
     if not shape:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if len(shape) == 1:
+        if len(given) > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if given and given[0] != 1:
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {given[0]}")
         if given:
-            raise RuntimeError(
-                f"0D or 1D target tensor expected, multi-target not supported: input {list(shape)}, target "
-                f"{list(given)}"
-            )
+            target = reshape(target, ())
     else:
         if shape[0] != (given[0] if given else 1):
             raise ValueError(
                 f"Expected input batch_size ({shape[0]}) to match target batch_size ({given[0] if given else 1})."
             )
+        if len(shape) == 2 and len(given) > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if shape[2:] != given[1:]:
-            raise ValueError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(given)}")
+            raise RuntimeError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(given)}")
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise RuntimeError(f"expected scalar type Long but found {_TYPE_NAMES[target.dtype]}")
     if target.device is not input.device:
@@ -54,6 +58,7 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> None:
             )
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[weight.dtype]}")
+    return target
 
 
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -62,7 +67,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     Raises ValueError where the shapes do not fit; on the host IndexError for a class out of range (on a device the
     result is NaN then).
     """
-    _check(input, target, weight, reduction)
+    target = _check(input, target, weight, reduction)
     return apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
 
 
@@ -88,7 +93,7 @@ def cross_entropy(
         if reduction not in ("none", "mean", "sum"):
             raise ValueError(f"{reduction} is not a valid value for reduction")
         return _probabilities(input, target, weight, reduction, label_smoothing)
-    _check(input, target, weight, reduction)
+    target = _check(input, target, weight, reduction)
     return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
 
 

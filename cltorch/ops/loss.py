@@ -10,10 +10,13 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.ops.array import empty, from_host, host, host_compute
 from cltorch.ops.op import Op
+from cltorch.ops.plan import _MASK, _VECTOR, grid
 from cltorch.ops.pointwise import compute_dtype
+from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.softmax import _host, dense, lines, run
 
 _NUMBER = {"float": "f", "double": "d"}
+_GROUP = 256
 
 
 def _geometry(x: Any) -> tuple[int, int, int]:
@@ -23,107 +26,123 @@ def _geometry(x: Any) -> tuple[int, int, int]:
     return shape[0], shape[1], math.prod(shape[2:])
 
 
-def _kernel(context: Any, mode: str, x: Any, target: Any, weighted: bool, reduction: str, softmax: bool) -> Any:
-    a = compute_dtype(x.dtype).compute
-    number = _NUMBER[a]
-    name = f"nll_{mode}"
-    args = {
-        "forward": "lllll" + number + "bb" + ("b" if weighted else "") + "bb",
-        "finish": "lbbb",
-        "backward": "lllll" + number + "bb" + ("b" if weighted else "") + "bbb",
-    }[mode]
-    return context.kernel(
-        "loss",
-        f"ct_{name}",
-        args,
-        name=name,
-        mode=mode,
-        A=a,
-        X=x.dtype.ctype,
-        xtag=x.dtype.tag,
-        I=target.dtype.ctype,
-        weighted=weighted,
-        each=reduction == "none",
-        mean=reduction == "mean",
-        softmax=softmax,
-    )
-
-
-def forward(logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> tuple[Any, Any]:
-    """Return (loss, sum of weights) of dense log-probabilities on a device."""
+def _plan(
+    context: Any,
+    mode: str,
+    logp: Any,
+    target: Any,
+    weighted: bool,
+    reduction: str,
+    smooth: bool,
+    softmax: bool,
+    variant: str,
+) -> tuple[Any, ...]:
+    """Return (kernel, global size, local size, lines per work-item, parts) of a launch, kept by shape."""
+    key = (
+        "nll", mode, logp.layout.shape, logp.dtype, target.dtype, weighted, reduction, smooth, softmax, variant
+    )  # fmt: skip
+    found = context.ready.get(key)
+    if found is not None:
+        return found
+    caps = context.caps
+    gpu = (variant or caps.kind) != "cpu"
     outer, classes, inner = _geometry(logp)
-    context, count = logp.device.context, outer * inner
-    acc = compute_dtype(logp.dtype)
-    size, group, per_item = lines(context, count, 64 if smooth == 0 else classes)
-    if context.caps.kind != "cpu" and reduction != "none":
-        per_item = max(1, -(-count // 1024))
-        size = (-(-count // per_item),)
-    weights = empty((max(size[0], 1),), acc, logp.device)
-    extra = (weight.storage.buf,) if weight is not None else ()
-    kernel = _kernel(context, "forward", logp, target, weight is not None, reduction, False)
-    if reduction == "none":
-        out = empty(target.layout.shape, logp.dtype, logp.device)
-        losses = out
+    count = outer * inner
+    a = compute_dtype(logp.dtype).compute
+    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    each, rows = reduction == "none", inner == 1 and not gpu
+    both = "lllll" + _NUMBER[a] + "bb" + "bb" * weighted
+    args = {"forward": both + "bb", "finish": "lbbb", "backward": both + "bbb"}[mode]
+    kernel = context.kernel(
+        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=_MASK[a], W=_VECTOR[a], G=group,
+        X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
+        mean=reduction == "mean", smooth=smooth, softmax=softmax, gpu=gpu, rows=rows,
+    )  # fmt: skip
+    size: tuple[int, ...]
+    local: tuple[int, ...] | None
+    per_item = parts = 0
+    if mode == "finish":
+        size = local = (group if gpu else 1,)
+    elif mode == "forward" and gpu:
+        parts = count
+        size, local = ((count * group,), (group,)) if smooth else grid(context, count)
+    elif mode == "forward":
+        size, local, per_item = lines(context, count, classes if smooth else 64)
+        parts = size[0] if count else 0
+    elif gpu:
+        size, local = grid(context, logp.layout.numel)
     else:
-        out = empty((), logp.dtype, logp.device)
-        losses = empty((max(size[0], 1),), acc, logp.device)
-    if count:
+        width = _VECTOR[a]
+        units = outer if rows else outer * -(-inner // width)
+        size, local, per_item = lines(context, units, 2 * classes * (1 if rows else width))
+    found = context.ready[key] = (kernel, size, local, per_item, parts)
+    return found
+
+
+def _weights(weight: Any, smooth: float) -> tuple[Any, ...]:
+    """Return the buffers of the class weights and of their sum."""
+    if weight is None:
+        return ()
+    total = reduce(SUM, weight, (0,), compute_dtype(weight.dtype)) if smooth else weight
+    return weight.storage.buf, total.storage.buf
+
+
+def forward(
+    logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float, variant: str = ""
+) -> tuple[Any, Any]:
+    """Return (loss, sum of weights first) of dense log-probabilities on a device.
+
+    ``variant`` ("cpu", "gpu") overrides the device's kind, here and in ``backward``.
+    """
+    outer, classes, inner = _geometry(logp)
+    dev, acc, each = logp.device, compute_dtype(logp.dtype), reduction == "none"
+    context = dev.context
+    options = (logp, target, weight is not None, reduction, smooth > 0, False, variant)
+    kernel, size, local, per_item, parts = _plan(context, "forward", *options)
+    weights = empty((max(parts, 1),), acc, dev)
+    out = empty(target.layout.shape if each else (), logp.dtype, dev)
+    losses = out if each else empty((max(parts, 1),), acc, dev)
+    if outer * inner:
         kernel.launch(
-            size,
-            group,
+            size, local,
             (
-                outer,
-                classes,
-                inner,
-                per_item,
-                ignore,
-                smooth,
-                logp.storage.buf,
-                target.storage.buf,
-                *extra,
-                losses.storage.buf,
-                weights.storage.buf,
+                outer, classes, inner, per_item, ignore, smooth, logp.storage.buf, target.storage.buf,
+                *_weights(weight, smooth), losses.storage.buf, weights.storage.buf,
             ),
-        )
-    if reduction != "none":
-        finish = _kernel(context, "finish", logp, target, False, reduction, False)
-        finish.launch((1,), (1,), (size[0] if count else 0, losses.storage.buf, weights.storage.buf, out.storage.buf))
+        )  # fmt: skip
+    if not each:
+        finish, size, local, _, _ = _plan(context, "finish", *options)
+        finish.launch(size, local, (parts, losses.storage.buf, weights.storage.buf, out.storage.buf))
     return out, weights
 
 
 def backward(
-    g: Any, logp: Any, target: Any, weight: Any, weights: Any, ignore: int, reduction: str, smooth: float, softmax: bool
+    g: Any,
+    logp: Any,
+    target: Any,
+    weight: Any,
+    weights: Any,
+    ignore: int,
+    reduction: str,
+    smooth: float,
+    softmax: bool,
+    variant: str = "",
 ) -> Any:
     """Return the gradient with respect to the scores (``softmax``) or to the log-probabilities."""
-    outer, classes, inner = _geometry(logp)
-    context = logp.device.context
     out = empty(logp.layout.shape, logp.dtype, logp.device)
     if out.layout.numel == 0:
         return out
-    size, group, per_item = lines(context, outer * inner, 2 * classes)
-    extra = (weight.storage.buf,) if weight is not None else ()
-    kernel = _kernel(context, "backward", logp, target, weight is not None, reduction, softmax)
-    g = dense(g)
-    if g.layout.offset:
-        g = _fresh(g)
-    kernel.launch(
-        size,
-        group,
-        (
-            outer,
-            classes,
-            inner,
-            per_item,
-            ignore,
-            smooth,
-            logp.storage.buf,
-            target.storage.buf,
-            *extra,
-            g.storage.buf,
-            weights.storage.buf,
-            out.storage.buf,
-        ),
+    kernel, size, local, per_item, _ = _plan(
+        logp.device.context, "backward", logp, target, weight is not None, reduction, smooth > 0, softmax, variant
     )
+    g = _fresh(g)
+    kernel.launch(
+        size, local,
+        (
+            *_geometry(logp), per_item, ignore, smooth, logp.storage.buf, target.storage.buf, *_weights(weight, smooth),
+            g.storage.buf, weights.storage.buf, out.storage.buf,
+        ),
+    )  # fmt: skip
     return out
 
 
@@ -224,12 +243,13 @@ def _composed(
     w = m.reshape(w, line)
     hit = m.where(m.eq(index, t), w, 0 * w)
     q = m.add(m.mul(hit, 1 - smooth), m.mul(w, smooth / classes)) if smooth else hit
-    q = m.where(m.eq(t, ignore), 0 * q, q).detach()
+    out = m.eq(t, ignore)
+    q = m.where(out, 0, q).detach()
     scale = m.unsqueeze(g, axis) if reduction == "none" else g
     if reduction == "mean":
         scale = m.div(scale, m.reshape(m.narrow(weights, 0, 0, 1), ()).to(g.dtype))
     inside = m.sub(m.mul(m.softmax(x, axis), m.sum(q, axis, True)), q) if softmax else m.neg(q)
-    return m.mul(scale, inside)
+    return m.where(out, 0, m.mul(scale, inside))  # also where the scale is infinite: all may be left out
 
 
 class CrossEntropy(Nll):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from cltorch.dtypes import dtype
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR
+from cltorch.ops.plan import _MASK, _VECTOR, grid
 from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.strided import copy_into
+
+_GROUP = 256
 
 
 def dense(x: Any) -> Any:
@@ -28,50 +32,72 @@ def lines(context: Any, count: int, work: int) -> tuple[tuple[int], tuple[int] |
     if context.caps.kind != "cpu":
         return (max(1, count),), None, 1
     items = max(1, min(count, context.caps.compute_units * 4, -(-count * work // 8192)))
-    per_item = -(-count // items)
+    per_item = max(1, -(-count // items))
     return (-(-count // per_item),), (1,), per_item
 
 
-def run(x: Any, dim: int, logarithm: bool, y: Any = None) -> Any:
-    """Return softmax of an Array, or its gradient where the result ``y`` is given and ``x`` is the incoming one."""
+def run(x: Any, dim: int, logarithm: bool, y: Any = None, variant: str = "") -> Any:
+    """Return softmax of an Array, or its gradient where the result ``y`` is given and ``x`` is the incoming one.
+
+    ``variant`` ("cpu", "gpu") overrides the device's kind.
+    """
     check_dtype(x.dtype, x.device)
     shape = x.layout.shape
-    n = shape[dim] if shape else 1
-    inner = math.prod(shape[dim + 1 :])
-    outer = x.layout.numel // max(n * inner, 1)
-    x = dense(x)
     out = empty(shape, x.dtype, x.device)
     if out.layout.numel == 0:
         return out
+    x = dense(x)
     context = x.device.context
-    ctype = compute_dtype(x.dtype).compute
-    columns = inner > 1
-    width = _VECTOR[ctype] if context.caps.kind == "cpu" else 4
-    name = ("log_" if logarithm else "") + "softmax" + ("_backward" if y is not None else "")
-    kernel = context.kernel(
-        "softmax",
-        f"ct_{name}",
-        "llllbl" + ("bl" if y is not None else "") + "b",
-        name=name,
-        backward=y is not None,
-        logarithm=logarithm,
-        W=width,
-        A=ctype,
-        M=_MASK[ctype],
-        X=x.dtype.ctype,
-        xtag=x.dtype.tag,
-        T=x.dtype.ctype,
-        otag=x.dtype.tag,
-        columns=columns,
-    )
-    units = outer * -(-inner // width) if columns else outer
-    size, group, per_item = lines(context, units, 4 * n * (width if columns else 1))
-    second = ()
-    if y is not None:
-        y = dense(y)
-        second = (y.storage.buf, y.layout.offset)
-    kernel.launch(size, group, (outer, n, inner, per_item, x.storage.buf, x.layout.offset, *second, out.storage.buf))
+    key = ("softmax", shape, dim, x.dtype, logarithm, y is None, variant)
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = _plan(context, shape, dim, x.dtype, logarithm, y is not None, variant)
+    kernel, size, group, head = plan
+    if y is None:
+        kernel.launch(size, group, (*head, x.storage.buf, x.layout.offset, out.storage.buf))
+        return out
+    y = dense(y)
+    kernel.launch(
+        size, group, (*head, x.storage.buf, x.layout.offset, y.storage.buf, y.layout.offset, out.storage.buf)
+    )  # fmt: skip
     return out
+
+
+def _plan(
+    context: Any, shape: Sequence[int], dim: int, t: dtype, logarithm: bool, backward: bool, variant: str
+) -> tuple[Any, ...]:
+    caps = context.caps
+    gpu = (variant or caps.kind) != "cpu"
+    n = shape[dim] if shape else 1
+    inner = math.prod(shape[dim + 1 :])
+    outer = math.prod(shape) // (n * inner)
+    count = outer * inner
+    ctype = compute_dtype(t).compute
+    width = _VECTOR[ctype]
+    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    if gpu:
+        # few lines that are long: a group each; else neighbouring lines give neighbouring reads, or are short
+        mode = "groups" if n > 32 and (inner == 1 or count < 4096) else "items"
+    else:
+        mode = "columns" if inner > 1 else "lines"
+    name = ("log_" if logarithm else "") + "softmax" + ("_backward" if backward else "")
+    kernel = context.kernel(
+        "softmax", f"ct_{name}", "llllbl" + ("bl" if backward else "") + "b", name=name, backward=backward,
+        logarithm=logarithm, mode=mode, W=width, A=ctype, M=_MASK[ctype], X=t.ctype, xtag=t.tag, G=group,
+    )  # fmt: skip
+    size: tuple[int, ...]
+    local: tuple[int, ...] | None
+    per_item = 1
+    if mode == "groups":
+        size, local = (count * group,), (group,)
+    elif mode == "items":
+        size, local = grid(context, count)
+    else:
+        units = outer * -(-inner // width) if inner > 1 else outer
+        items = max(1, min(units, caps.compute_units * 4, -(-units * 4 * n * (width if inner > 1 else 1) // 8192)))
+        per_item = -(-units // items)
+        size, local = (-(-units // per_item),), (1,)
+    return kernel, size, local, (outer, n, inner, per_item)
 
 
 def _host(x: Any, dim: int, logarithm: bool) -> Any:
