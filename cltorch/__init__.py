@@ -29,6 +29,7 @@ from cltorch import cl as opencl
 from cltorch.autograd import (
     enable_grad,
     inference_mode,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,

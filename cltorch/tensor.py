@@ -12,7 +12,8 @@ import numpy as np
 
 from cltorch import dlpack, dtypes, functions, printing
 from cltorch.autograd import engine
-from cltorch.autograd.graph import RemovableHandle, needs_grad, refresh_view
+from cltorch.autograd.grad_mode import inference_count, mode
+from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refresh_view
 from cltorch.device import CPU, Storage, device
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
@@ -45,7 +46,9 @@ class Tensor(Array):
     _accumulate: Any = None
     _hooks: dict[int, Any] | None = None
     _post_hooks: dict[int, Any] | None = None
-    _retains: RemovableHandle | None = None
+    _retains: Retained | None = None
+    _base_seq = 0  # the number of the base's grad_fn when this view took its history from it
+    _view_kind: str | None = None  # why a view must not be changed in place
     _inference = False
     is_quantized = is_sparse = is_mkldnn = is_meta = is_xpu = is_mps = is_nested = False
     names: tuple[None, ...]
@@ -151,7 +154,7 @@ class Tensor(Array):
     @property
     def grad_fn(self) -> Any:
         """Return the node that made this tensor, None for a leaf."""
-        if self._base is not None:
+        if self._base is not None and self._view_version != self.storage.version:
             refresh_view(self)
         return self._grad_fn
 
@@ -167,7 +170,9 @@ class Tensor(Array):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
         if requires_grad and not self.dtype.is_floating_point:
-            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if self._inference and requires_grad and not mode.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if not requires_grad and self._grad_fn is not None:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed "
@@ -196,17 +201,18 @@ class Tensor(Array):
                 )
             if value.layout.shape != self.layout.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: the tensor is {list(self.shape)}, the "
-                    f"gradient {list(value.shape)}"
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
             if value.dtype is not self.dtype:
                 raise RuntimeError(
-                    f"assigned grad has data of a different type: {value.dtype} for a tensor of {self.dtype}"
+                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype "
+                    f"'{self.dtype.name}'. The gradient must match the tensor's dtype."
                 )
             if value.storage.device is not self.storage.device:
                 raise RuntimeError(
-                    f"assigned grad has data located on a different device: {value.device} for a tensor on "
-                    f"{self.device}"
+                    f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
+                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
                 )
         self._grad = value
 
@@ -221,6 +227,8 @@ class Tensor(Array):
 
     @property
     def _version(self) -> int:
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self.storage.version
 
     def _is_view(self) -> bool:
@@ -241,21 +249,11 @@ class Tensor(Array):
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         fn = self.grad_fn
-        if fn is None:
-            if self._hooks is None:
-                self._hooks = {}
-            handle = RemovableHandle(self._hooks)
-            self._hooks[handle.id] = hook
-            return handle
-        nr = self._output_nr
-
-        def pre(grads: tuple[Any, ...]) -> Any:
-            if grads[nr] is None:
-                return None
-            replaced = hook(grads[nr])
-            return None if replaced is None else (*grads[:nr], replaced, *grads[nr + 1 :])
-
-        return fn.register_prehook(pre)
+        if fn is not None:
+            return fn.register_tensor_hook(self._output_nr, hook)
+        if self._hooks is None:
+            self._hooks = {}
+        return RemovableHandle(self._hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` after its ``grad`` was accumulated."""
@@ -265,21 +263,16 @@ class Tensor(Array):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if self._post_hooks is None:
             self._post_hooks = {}
-        handle = RemovableHandle(self._post_hooks)
-        self._post_hooks[handle.id] = hook
-        return handle
+        return RemovableHandle(self._post_hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep ``grad`` of a tensor that is not a leaf."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.grad_fn is None or self._retains is not None:
-            return
-
-        def keep(g: Any) -> None:
-            self._grad = g if self._grad is None else functions.add(self._grad, g)
-
-        self._retains = self.register_hook(keep)
+        fn = self.grad_fn
+        if fn is not None and self._retains is None:
+            self._retains = Retained(self)
+            self._retains.move(None, fn, self._output_nr)
 
     @property
     def retains_grad(self) -> bool:
@@ -289,7 +282,10 @@ class Tensor(Array):
     @property
     def data(self) -> Any:
         """Return the same memory outside the graph; changing it in place is not noticed by autograd."""
-        return Array.new(self.storage.alias(), self.layout, self.dtype)
+        out = Array.new(self.storage.alias(), self.layout, self.dtype)
+        if self._inference or out._inference:
+            out._inference = self._inference
+        return out
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -475,6 +471,8 @@ def _new(storage: Storage, layout: Layout, dtype: dtype) -> Tensor:
     t.storage = storage
     t.layout = layout
     t.dtype = dtype
+    if inference_count[0] and mode.inference:
+        t._inference = True
     return t
 
 

@@ -1,12 +1,7 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch.autograd.anomaly import (
-    detect_anomaly,
-    is_anomaly_enabled,
-    save_on_cpu,
-    saved_tensors_hooks,
-    set_detect_anomaly,
-)
+from cltorch.autograd import functional
+from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.engine import backward, grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
@@ -18,18 +13,21 @@ from cltorch.autograd.grad_mode import (
     set_grad_enabled,
 )
 from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from cltorch.autograd.graph import Node
+from cltorch.autograd.graph import Node, save_on_cpu, saved_tensors_hooks
 from cltorch.autograd.record import apply, inplace, view
+from cltorch.autograd.variable import Variable
 
 __all__ = [
     "Function",
     "FunctionCtx",
     "GradcheckError",
     "Node",
+    "Variable",
     "apply",
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",

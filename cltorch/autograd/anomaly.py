@@ -1,11 +1,10 @@
-"""Finding where a bad gradient comes from, and hooks on the tensors kept for derivatives.
+"""Finding where a bad gradient comes from.
 
 Source: https://docs.pytorch.org/docs/2.13/autograd.html#anomaly-detection
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from cltorch.autograd.graph import Settings
@@ -48,31 +47,3 @@ class detect_anomaly:
 def is_anomaly_enabled() -> bool:
     """Return whether anomaly detection is on."""
     return Settings.anomaly
-
-
-class saved_tensors_hooks:
-    """Send every tensor kept for a derivative through ``pack_hook`` and back through ``unpack_hook``."""
-
-    def __init__(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        self._hooks = (pack_hook, unpack_hook)
-
-    def __enter__(self) -> None:
-        Settings.saved_hooks.append(self._hooks)
-
-    def __exit__(self, *exc: Any) -> None:
-        Settings.saved_hooks.pop()
-
-
-class save_on_cpu(saved_tensors_hooks):
-    """Keep tensors for derivatives on the host, and move them back when they are needed."""
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cl") -> None:
-        functions = Settings
-
-        def pack(t: Any) -> Any:
-            return (t.device, functions.functions.to(t.detach(), "cpu"))
-
-        def unpack(packed: Any) -> Any:
-            return functions.functions.to(packed[1], packed[0])
-
-        super().__init__(pack, unpack)

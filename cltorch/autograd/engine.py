@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch.autograd.grad_mode import _Switch
-from cltorch.autograd.graph import AccumulateGrad, Node, Settings, edge_of
+from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
+from cltorch.ops.array import Array
 
 
 def run(
@@ -58,18 +59,29 @@ def _run(
     while heap:
         node = heapq.heappop(heap)[1]
         grads = pending.pop(node)
-        if node.prehooks:
-            grads = _run_prehooks(node, grads)
-        if node in wanted:
-            for nr, i in wanted[node]:
+        leaf = node.__class__ is AccumulateGrad
+        hooks = node.hooks
+        captured = wanted.get(node) if wanted else None
+        if captured is not None:
+            ends = all(e is None or e[0] not in needed for e in node.edges)  # type: ignore[operator]
+            if not ends:  # as in PyTorch, a gradient taken in the middle of the way is without its tensor's hooks
+                for nr, i in captured:
+                    found[i] = grads[nr]
+        if hooks is not None:
+            _run_tensor_hooks(hooks, grads)
+        if leaf and node.variable._hooks:
+            grads[0] = _hooked(node.variable._hooks, grads[0])
+        if captured is not None and ends:
+            for nr, i in captured:
                 found[i] = grads[nr]
-            if all(e is None or needed is None or e[0] not in needed for e in node.edges):
-                continue
-        if node.__class__ is AccumulateGrad:
+            continue
+        if hooks is not None and hooks.pre:
+            grads = _run_prehooks(hooks, grads)
+        if leaf:
             if targets is None and grads[0] is not None:
                 accumulate(node.variable, grads, create_graph)
-                if node.posthooks:
-                    for hook in tuple(node.posthooks.values()):
+                if hooks is not None:
+                    for hook in tuple(hooks.post.values()):
                         hook((), tuple(grads))
             continue
         if all(x is None for x in grads):
@@ -78,17 +90,10 @@ def _run(
             results = node.apply(grads)
         except Exception:
             if node.trace is not None:
-                warnings.warn(
-                    f"Error detected in {node.name()}. Traceback of forward call that caused the "
-                    f"error:\n{''.join(node.trace)}",
-                    stacklevel=4,
-                )
+                _tell_origin(node, 4)
             raise
-        if node.posthooks:
-            for hook in tuple(node.posthooks.values()):
-                replaced = hook(tuple(results), tuple(grads))
-                if replaced is not None:
-                    results = replaced if isinstance(replaced, (tuple, list)) else (replaced,)
+        if hooks is not None and hooks.post:
+            results = _run_posthooks(node, hooks, results, grads)
         if Settings.anomaly:
             _check_nan(node, results)
         if not retain_graph:
@@ -103,12 +108,46 @@ def _run(
     return found if targets is not None else None
 
 
-def _run_prehooks(node: Node, grads: list[Any]) -> list[Any]:
-    for hook in tuple(node.prehooks.values()):  # type: ignore[union-attr]
+def _hooked(hooks: dict[int, Any], g: Any) -> Any:
+    """Return a gradient as a tensor's hooks leave it."""
+    if g is not None:
+        for hook in tuple(hooks.values()):
+            replaced = hook(g)
+            if replaced is not None:
+                if not isinstance(replaced, Array):
+                    raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
+                g = replaced
+    return g
+
+
+def _run_tensor_hooks(hooks: Hooks, grads: list[Any]) -> None:
+    for nr, by_id in hooks.tensor.items():
+        grads[nr] = _hooked(by_id, grads[nr])
+    for nr, keep in hooks.retained.items():
+        if grads[nr] is not None:
+            keep(grads[nr])
+
+
+def _run_prehooks(hooks: Hooks, grads: list[Any]) -> list[Any]:
+    for hook in tuple(hooks.pre.values()):
         replaced = hook(tuple(grads))
         if replaced is not None:
             grads = list(replaced) if isinstance(replaced, (tuple, list)) else [replaced]
     return grads
+
+
+def _run_posthooks(node: Node, hooks: Hooks, results: Sequence[Any], grads: list[Any]) -> Sequence[Any]:
+    for hook in tuple(hooks.post.values()):
+        replaced = hook(tuple(results), tuple(grads))
+        if replaced is not None:
+            replaced = tuple(replaced) if isinstance(replaced, (tuple, list)) else (replaced,)
+            if len(replaced) != len(results):
+                raise RuntimeError(
+                    f"hook of {node.name()} has returned an incorrect number of values (got {len(replaced)}, "
+                    f"but expected {len(results)})"
+                )
+            results = replaced
+    return results
 
 
 def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
@@ -127,28 +166,30 @@ def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
     return needed
 
 
+def _tell_origin(node: Node, level: int) -> None:
+    trace = "".join(node.trace) if node.trace else ""
+    warnings.warn(
+        f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{trace}",
+        stacklevel=level + 1,
+    )
+
+
 def _check_nan(node: Node, results: Sequence[Any]) -> None:
     if not Settings.check_nan:
         return
     for i, g in enumerate(results):
         if g is not None and g.dtype.is_floating_point and bool(Settings.functions.isnan(g).any()):
-            trace = "".join(node.trace) if node.trace else ""
-            warnings.warn(
-                f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{trace}",
-                stacklevel=4,
-            )
+            _tell_origin(node, 5)
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
 
 
 def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
-    """Add a gradient to a leaf's ``grad``, taking the tensor over where nobody else holds it."""
+    """Add a gradient to a leaf's ``grad``, taking the tensor over where nobody else holds it.
+
+    A gradient is laid out as its leaf is where that is packed, and contiguous otherwise, as PyTorch promises.
+    """
     functions = Settings.functions
     g = grads.pop()
-    if x._hooks:
-        for hook in tuple(x._hooks.values()):
-            replaced = hook(g)
-            if replaced is not None:
-                g = replaced
     have = x.grad
     if g.dtype is not x.dtype:
         g = g.to(x.dtype)
@@ -160,14 +201,14 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     elif create_graph:
         x.grad = g
     elif (
-        g.layout.key == x.layout.key
-        and g.layout.offset == 0
+        g.layout.offset == 0
+        and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
         and sys.getrefcount(g) <= 2
         and sys.getrefcount(g.storage) <= 2
     ):
         x.grad = g
     else:
-        x.grad = functions.contiguous_copy(g) if x.layout.contiguous else functions.clone(g)
+        x.grad = functions.gradient_copy(g, x)
     grads.append(x.grad)
     if x._post_hooks:
         for hook in tuple(x._post_hooks.values()):
@@ -175,24 +216,31 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
 
 
 def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, Any]]:
+    if len(outputs) != len(grads):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     pairs = []
     for out, g in zip(outputs, grads, strict=True):
         edge = edge_of(out)
-        if edge is None:
-            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
         if g is None:
-            if out.layout.numel != 1:
+            if edge is not None and out.layout.numel != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            if not out.dtype.is_floating_point:
-                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
-            g = Settings.functions.ones_like(out)
+        elif not isinstance(g, Array):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif tuple(g.shape) != tuple(out.shape):
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{len(pairs)}] has a shape of {g.shape} and "
                 f"output[{len(pairs)}] has a shape of {out.shape}."
             )
-        pairs.append((edge, g))
+        if edge is None:
+            raise RuntimeError(f"element {len(pairs)} of tensors does not require grad and does not have a grad_fn")
+        pairs.append((edge, Settings.functions.ones_like(out) if g is None else g))
     return pairs
+
+
+def _given(outputs: Sequence[Any], grads: Any) -> list[Any]:
+    if grads is None:
+        return [None] * len(outputs)
+    return list(grads) if isinstance(grads, (tuple, list)) else [grads]
 
 
 def backward(
@@ -210,24 +258,26 @@ def backward(
     tensor(6.)
     """
     outs = list(tensors) if isinstance(tensors, (tuple, list)) else [tensors]
-    given = grad_variables if grad_tensors is None else grad_tensors
-    grads = list(given) if isinstance(given, (tuple, list)) else [given] * (len(outs) if given is None else 1)
+    grads = _given(outs, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
+    wanted = None
+    if inputs is not None:
+        wanted = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+        if not wanted:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for x in wanted:
+            if x.grad_fn is not None or not x.requires_grad:
+                x.retain_grad()
     pairs = _gradients(outs, grads)
-    del grads, given
-    if inputs is None:
+    del grads
+    if wanted is None:
         run(pairs, retain_graph=keep, create_graph=create_graph)
         return
-    leaves = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
-    if not leaves:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    for leaf, g in zip(
-        leaves,
-        run(pairs, retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in leaves]) or (),
-        strict=True,
-    ):
-        if g is not None:
-            accumulate(leaf, [g], create_graph)
+    found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in wanted]) or []
+    for i, x in enumerate(wanted):
+        if found[i] is not None and x.grad_fn is None:
+            g, found[i] = [found[i]], None
+            accumulate(x, g, create_graph)
 
 
 def grad(
@@ -251,35 +301,50 @@ def grad(
     >>> torch.autograd.grad(x**3, x)
     (tensor(27.),)
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    unused = materialize_grads if allow_unused is None else allow_unused
     outs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     ins = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
-    grads = (
-        list(grad_outputs)
-        if isinstance(grad_outputs, (tuple, list))
-        else [grad_outputs] * (len(outs) if grad_outputs is None else 1)
-    )
-    if is_grads_batched:
-        rows = [
-            grad(outs, ins, [None if g is None else g[i] for g in grads], True, create_graph, True, allow_unused)
-            for i in range(len(grads[0]))
-        ]
-        stack = Settings.functions.stack
-        return tuple(None if col[0] is None else stack(list(col)) for col in zip(*rows, strict=True))
-    for x in ins:
-        if edge_of(x) is None:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    grads = _given(outs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
-    found = (
-        run(_gradients(outs, grads), retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in ins])
-        or []
-    )
-    for i, (x, g) in enumerate(zip(ins, found, strict=True)):
+    if is_grads_batched:
+        count = len(grads[0])
+        rows = [
+            grad(
+                outs,
+                ins,
+                [None if g is None else g[i] for g in grads],
+                keep or i < count - 1,
+                create_graph,
+                True,
+                unused,
+            )
+            for i in range(count)
+        ]
+        columns = zip(*rows, strict=True)
+        found = [None if col[0] is None else Settings.functions.stack(list(col)) for col in columns]
+        return tuple(_finished(found, ins, unused, materialize_grads))
+    edges = [edge_of(x) for x in ins]
+    pairs = _gradients(outs, grads)
+    if None in edges:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=edges) or []
+    return tuple(_finished(found, ins, unused, materialize_grads))
+
+
+def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool) -> list[Any]:
+    for i, (x, g) in enumerate(zip(inputs, found, strict=True)):
         if g is None:
-            if materialize_grads:
-                found[i] = Settings.functions.zeros_like(x)
-            elif not allow_unused:
+            if not unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
-    return tuple(found)
+            if zeros:
+                found[i] = Settings.functions.zeros_like(x)
+        elif g.dtype is not x.dtype:
+            found[i] = g.to(x.dtype)
+    return found

@@ -5,11 +5,13 @@ Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.Function
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
-from cltorch.autograd.graph import Node, Saved, Settings, edge_of, needs_grad
+from cltorch.autograd.graph import Node, Saved, Settings, edge_of, named, needs_grad
 from cltorch.autograd.record import rebase
 from cltorch.ops.array import Array
 
@@ -53,54 +55,75 @@ class FunctionCtx:
 
 
 class FunctionNode(Node):
-    """A recorded call of a user's Function."""
+    """A recorded call of a user's Function; what the user put on ``ctx`` can be read from it."""
 
-    __slots__ = ("_cls", "_ctx", "_positions", "_count", "_metas")
+    __slots__ = ("_cls", "_ctx", "_positions", "_inputs", "_metas")
 
     def __init__(
         self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]
     ) -> None:
         self._positions = [i for i, need in enumerate(needs) if need]
         super().__init__([edge_of(args[i]) for i in self._positions], len(results))
-        self._cls, self._ctx, self._count = cls, ctx, len(args)
+        self._cls, self._ctx = cls, ctx
+        self._inputs = [(a.shape, a.dtype, a.device) if isinstance(a, Array) else None for a in args]
         self._metas = [(r.shape, r.dtype, r.device) if isinstance(r, Array) else None for r in results]
-        ctx._node = None
 
-    def name(self) -> str:
-        return f"{self._cls.__name__}Backward"
+    def __getattr__(self, name: str) -> Any:
+        ctx = self._ctx
+        if name == "saved_tensors":
+            return tuple(s.unpack(self) if isinstance(s, Saved) else s for s in ctx._saved)
+        return getattr(ctx, name)
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        ctx, functions = self._ctx, Settings.functions
+        ctx, functions, cls = self._ctx, Settings.functions, self._cls
         if ctx._materialize:
             grads = [
                 functions.zeros(meta[0], dtype=meta[1], device=meta[2]) if g is None and meta is not None else g
                 for g, meta in zip(grads, self._metas, strict=True)
             ]
+        if cls.backward is not Function.backward and cls.vjp is not Function.vjp:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only "
+                "implement one of them."
+            )
+        fn = cls.backward if cls.backward is not Function.backward else cls.vjp
         ctx._node = self
         try:
-            if self._cls.backward is not Function.backward and self._cls.vjp is not Function.vjp:
-                raise RuntimeError(
-                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should "
-                    "only implement one of them."
-                )
-            fn = self._cls.backward if self._cls.backward is not Function.backward else self._cls.vjp
             results = fn(ctx, *grads)
         finally:
             ctx._node = None
         results = results if isinstance(results, tuple) else (results,)
-        while len(results) > self._count and results[-1] is None:
+        count = len(self._inputs)
+        while len(results) > count and results[-1] is None:
             results = results[:-1]
-        if len(results) != self._count:
+        if len(results) != count:
             raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {self._count}, "
+                f"function {self.name()} returned an incorrect number of gradients (expected {count}, "
                 f"got {len(results)})"
             )
-        for i, g in enumerate(results):
-            if g is not None and not isinstance(g, Array):
-                raise TypeError(
-                    f"function {self.name()} returned {type(g).__name__} as gradient {i}, expected a Tensor or None"
-                )
-        return [results[i] for i in self._positions]
+        return [self._checked(i, results[i]) for i in self._positions]
+
+    def _checked(self, i: int, g: Any) -> Any:
+        """Return a gradient in the shape and dtype of its input."""
+        if g is None:
+            return None
+        if not isinstance(g, Array):
+            raise RuntimeError(f"expected Variable or None (got {type(g).__name__})")
+        shape, t, dev = self._inputs[i]  # type: ignore[misc]
+        if g.shape != shape:
+            try:
+                g = Settings.functions.sum_to_size(g, shape)
+            except RuntimeError:
+                raise RuntimeError(
+                    f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but "
+                    f"expected shape compatible with {list(shape)}"
+                ) from None
+        if g.device is not dev:
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - expected device {dev} but got "
+                f"{g.device}"
+            )
+        return g if g.dtype is t else g.to(t)
 
     def release(self) -> None:
         for s in self._ctx._saved:
@@ -110,11 +133,14 @@ class FunctionNode(Node):
 
 class _FunctionMeta(type):
     def __call__(cls, *args: Any, **kw: Any) -> Any:
-        raise RuntimeError(
+        warnings.warn(
             f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should "
             "invoke them on the class itself. "
-            "Instantiating an autograd function will raise an error in a future version of PyTorch."
+            "Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
         )
+        return super().__call__(*args, **kw)
 
 
 class Function(metaclass=_FunctionMeta):
@@ -161,7 +187,7 @@ class Function(metaclass=_FunctionMeta):
         ctx = FunctionCtx()
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
         recording = mode.enabled and any(needs)
-        ctx.needs_input_grad = tuple(needs) if recording else (False,) * len(args)
+        ctx.needs_input_grad = tuple(needs)
         separate = cls.setup_context is not Function.setup_context
         with no_grad():
             if separate:
@@ -177,7 +203,7 @@ class Function(metaclass=_FunctionMeta):
         for d in ctx._dirty:
             d.storage.version += 1
         if recording:
-            node = FunctionNode(cls, ctx, args, needs, results)
+            node = named(FunctionNode, f"{cls.__name__}Backward")(cls, ctx, args, needs, results)
             numbers = {id(r): i for i, r in enumerate(results)}
             ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
             for i, r in enumerate(results):
@@ -185,9 +211,9 @@ class Function(metaclass=_FunctionMeta):
                     continue
                 if any(r is d for d in ctx._dirty):
                     if r._base is None and r._requires_grad and r._grad_fn is None:
-                        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-                    rebase(r, node)
-                    r._output_nr = i
+                        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+                    place = next(k for k, a in enumerate(args) if a is r)
+                    rebase(r, node, node._positions.index(place) if needs[place] else None, i)
                 else:
                     r._grad_fn, r._output_nr, r._requires_grad = node, i, True
         return results[0] if single else tuple(results)
@@ -203,6 +229,7 @@ def _keep(t: Any, numbers: dict[int, int]) -> Any:
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a ``backward`` whose result must not be differentiated again."""
 
+    @functools.wraps(fn)
     def wrapped(ctx: Any, *args: Any) -> Any:
         recording = mode.enabled
         with no_grad():

@@ -15,9 +15,12 @@ from typing import Any
 class _Mode(threading.local):
     enabled = True
     inference = False
+    saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack
 
 
 mode = _Mode()
+# how many inference modes are entered, in all threads: while none is, making a tensor need not ask its thread
+inference_count = [0]
 
 
 class _Switch:
@@ -32,9 +35,12 @@ class _Switch:
         mode.enabled = self._enabled
         if self._inference is not None:
             mode.inference = self._inference
+            inference_count[0] += 1
 
     def __exit__(self, *exc: Any) -> None:
         mode.enabled, mode.inference = self._before.pop()
+        if self._inference is not None:
+            inference_count[0] -= 1
 
     def clone(self) -> Any:
         """Return a fresh manager of the same setting."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.ops.array import Array
 
 _serial = itertools.count(1)
@@ -21,21 +23,37 @@ _FREED = (
 )
 
 
+_INFERENCE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
+    "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+)
+_MULTI = (
+    "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
+    "to be modified inplace. You should replace the inplace operation by an out-of-place one."
+)
+_MODES = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+    "the view and the inplace either both inside the {0} block (if you don't want the inplace to be tracked) or both "
+    "outside (if you want the inplace to be tracked)."
+)
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
     functions: Any = None  # the module cltorch.functions, put here when it is imported
     anomaly = False
     check_nan = True
-    saved_hooks: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = []
 
 
 class RemovableHandle:
     """Take a hook away again with ``remove()``."""
 
-    def __init__(self, hooks: dict[int, Any]) -> None:
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = hooks
         self.id = next(_serial)
+        hooks[self.id] = hook
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
@@ -48,6 +66,23 @@ class RemovableHandle:
         self.remove()
 
 
+class Hooks:
+    """What is asked of one node besides its derivative: hooks by kind, and the user's notes (``metadata``).
+
+    ``tensor[nr]`` are hooks of the result ``nr``, ``retained[nr]`` keeps that result's gradient; both see what arrives
+    at the node before ``pre``, whose changes stay within the node. ``post`` sees what the node hands on.
+    """
+
+    __slots__ = ("pre", "post", "tensor", "retained", "metadata")
+
+    def __init__(self) -> None:
+        self.pre: dict[int, Any] = {}
+        self.post: dict[int, Any] = {}
+        self.tensor: dict[int, dict[int, Any]] = {}
+        self.retained: dict[int, Any] = {}
+        self.metadata: dict[Any, Any] = {}
+
+
 class Node:
     """One recorded operation. ``edges[i]`` leads to where the gradient of the i-th tensor input goes.
 
@@ -55,13 +90,12 @@ class Node:
     than those of all nodes that its gradients go to: processing by falling number is a topological order.
     """
 
-    __slots__ = ("seq", "edges", "outputs", "prehooks", "posthooks", "trace", "metadata", "__weakref__")
+    __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")
 
     def __init__(self, edges: Sequence[Any], outputs: int = 1) -> None:
         self.edges = edges
         self.outputs = outputs
-        self.prehooks: dict[int, Any] | None = None
-        self.posthooks: dict[int, Any] | None = None
+        self.hooks: Hooks | None = None
         self.seq = next(_serial)
         self.trace = traceback.format_stack()[:-2] if Settings.anomaly else None
 
@@ -81,24 +115,41 @@ class Node:
         """Return the nodes that gradients go to, with the number of their output."""
         return tuple((None, 0) if e is None else e for e in self.edges)
 
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """Return a dictionary for the user's notes."""
+        return self._extras().metadata
+
+    def _extras(self) -> Hooks:
+        if self.hooks is None:
+            self.hooks = Hooks()
+        return self.hooks
+
     def register_prehook(self, hook: Callable[[tuple[Any, ...]], Any]) -> RemovableHandle:
         """Call ``hook(grad_outputs)`` before this node runs; what it returns replaces them."""
-        if self.prehooks is None:
-            self.prehooks = {}
-        handle = RemovableHandle(self.prehooks)
-        self.prehooks[handle.id] = hook
-        return handle
+        return RemovableHandle(self._extras().pre, hook)
 
     def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> RemovableHandle:
         """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; what it returns replaces grad_inputs."""
-        if self.posthooks is None:
-            self.posthooks = {}
-        handle = RemovableHandle(self.posthooks)
-        self.posthooks[handle.id] = hook
-        return handle
+        return RemovableHandle(self._extras().post, hook)
+
+    def register_tensor_hook(self, nr: int, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad)`` when the gradient of the result ``nr`` is complete; what it returns replaces it."""
+        return RemovableHandle(self._extras().tensor.setdefault(nr, {}), hook)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+_named: dict[tuple[type[Node], str], type[Node]] = {}
+
+
+def named(kind: type[Node], name: str) -> Any:
+    """Return the subclass of a kind of node that is called ``name``, as PyTorch has a class for each operation."""
+    found = _named.get((kind, name))
+    if found is None:
+        found = _named[kind, name] = type(name, (kind,), {"__slots__": (), "__doc__": kind.__doc__})
+    return found
 
 
 class AccumulateGrad(Node):
@@ -110,6 +161,30 @@ class AccumulateGrad(Node):
         super().__init__(())
         self.variable = variable
 
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+
+class Retained:
+    """Put the gradient of a tensor that is no leaf into its ``grad``, at whichever node makes the tensor now."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = weakref.ref(tensor)  # the node must not keep its result alive
+
+    def __call__(self, g: Any) -> None:
+        x = self._tensor()
+        if x is not None:
+            x._grad = g if x._grad is None else Settings.functions.add(x._grad, g)
+
+    def move(self, old: Node | None, new: Node, nr: int) -> None:
+        """Follow a tensor from the node that made it to the one that changed it in place."""
+        if old is not None and old.hooks is not None:
+            for k in [k for k, v in old.hooks.retained.items() if v is self]:
+                del old.hooks.retained[k]
+        new._extras().retained[nr] = self
+
 
 class Saved:
     """Keep one tensor for a derivative, and notice when it was changed in place meanwhile.
@@ -117,14 +192,24 @@ class Saved:
     A node's own result is kept without its history (it would be a reference cycle) and gets it back when unpacked.
     """
 
-    __slots__ = ("_tensor", "_version", "_node", "_nr", "_hooks")
+    __slots__ = ("_tensor", "_version", "_node", "_nr", "_hooks", "_history")
 
     def __init__(self, tensor: Any, node: Any = None, nr: int = 0) -> None:
-        self._hooks = Settings.saved_hooks[-1] if Settings.saved_hooks else None
+        if tensor._inference:
+            raise RuntimeError(_INFERENCE)
+        hooks = mode.saved_hooks
+        self._hooks = hooks[-1] if hooks else None
         self._node, self._nr = node, nr
+        self._history: Any = None
         self._version = tensor.storage.version
         if self._hooks is not None:
-            self._tensor = self._hooks[0](tensor)
+            if self._hooks.__class__ is str:
+                raise RuntimeError(self._hooks)
+            with no_grad():
+                self._tensor = self._hooks[0](tensor.detach())
+            # what comes back from the hooks takes the place of the tensor in the graph
+            edge = edge_of(tensor) if node is None else None
+            self._history = edge
         elif node is not None:
             self._tensor = Array.new(tensor.storage, tensor.layout, tensor.dtype)
         else:
@@ -136,16 +221,17 @@ class Saved:
         if t is None:
             raise RuntimeError(_FREED)
         if self._hooks is not None:
-            return self._hooks[1](t)
+            return self._unpacked(node, t)
         if t.storage.version != self._version:
-            where = t._grad_fn.name() if t._grad_fn is not None else (node.name() if self._node is not None else None)
-            origin = f", which is output {self._nr} of {where}," if where else ""
+            maker = node if self._node is not None else t._grad_fn
+            nr = self._nr if self._node is not None else t._output_nr
+            origin = f", which is output {nr} of {short_name(maker)}," if maker is not None else ""
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
                 f"[{t.type()} {list(t.shape)}]{origin} is at version {t.storage.version}; expected version "
                 f"{self._version} instead. "
                 "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                "torch.autograd.set_detect_anomaly(True)."
+                "torch.autograd.set_detect_anomaly(True, check_nan=False)."
             )
         if self._node is not None:
             out = Array.new(t.storage, t.layout, t.dtype)
@@ -153,49 +239,117 @@ class Saved:
             return out
         return t
 
+    def _unpacked(self, node: Any, packed: Any) -> Any:
+        with no_grad():
+            t = self._hooks[1](packed)  # type: ignore[index]
+        if not isinstance(t, Array):
+            raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of another type")
+        if self._node is not None:
+            t = Array.new(t.storage, t.layout, t.dtype)
+            t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
+        elif self._history is not None:
+            t = Array.new(t.storage, t.layout, t.dtype)
+            t._grad_fn, t._output_nr = self._history
+            t._requires_grad = True
+        return t
+
     def release(self) -> None:
         """Let the tensor go."""
-        self._tensor = None
+        self._tensor = self._history = None
+
+
+def short_name(node: Any) -> str:
+    """Return a node's name as messages have it: without ``Backward0``."""
+    return re.sub(r"Backward\d*$", "", node.name())
 
 
 def edge_of(x: Any) -> Any:
     """Return the edge to which a gradient of a tensor goes, or None if it needs none."""
-    if x._base is not None:
+    if x._base is not None and x._view_version != x.storage.version:
         refresh_view(x)
     if x._grad_fn is not None:
         return (x._grad_fn, x._output_nr)
     if x._requires_grad:
         found = x._accumulate
         node = found() if found is not None else None
-        if node is None:
-            node = accumulator(x)
-        return (node, 0)
+        return (accumulator(x) if node is None else node, 0)
     return None
 
 
 def accumulator(x: Any) -> AccumulateGrad:
     """Return the leaf's node, made at its first use and kept alive by the graph alone."""
-    node = AccumulateGrad(x)
-    x._accumulate = weakref.ref(node)
+    found = x._accumulate
+    node = found() if found is not None else None
+    if node is None:
+        node = AccumulateGrad(x)
+        x._accumulate = weakref.ref(node)
     return node
 
 
 def needs_grad(x: Any) -> bool:
     """Return whether a gradient of a tensor is wanted (a view's answer may have changed with its base)."""
-    if x._base is not None and x._view_version != x.storage.version:
-        refresh_view(x)
+    if x._base is not None and x._view_version != x.storage.version and x._base_seq != _seq_of(x._base):
+        return True
     return x._requires_grad
 
 
+def _seq_of(base: Any) -> int:
+    return 0 if base._grad_fn is None else base._grad_fn.seq
+
+
 def refresh_view(x: Any) -> None:
-    """Give a view the history that its base got by an in-place operation since the view was made."""
-    if x._view_version == x.storage.version:
-        return
-    x._view_version = x.storage.version
+    """Give a view the history that its base got by an in-place operation since the view was made.
+
+    Raises RuntimeError for a view that must not be part of such a history.
+    """
     base = x._base
-    edge = edge_of(base)
-    if edge is not None and base._grad_fn is not None:
-        x._grad_fn, x._output_nr, x._requires_grad = ViewOfBase(base, x.layout, edge), 0, True
+    seq = _seq_of(base)
+    if seq != x._base_seq:
+        if x._view_kind is not None:
+            raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
+        x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x.layout), 0, True
+        x._base_seq = seq
+    x._view_version = x.storage.version
+
+
+def _refused_view(x: Any, what: str) -> str:
+    """Say why a view may not take part in a change in place; ``what`` was changed."""
+    kind = x._view_kind
+    if kind is MULTI:
+        return f"Output {x._output_nr} of {short_name(x._grad_fn)} is a view and {what} modified inplace. {_MULTI}"
+    if kind is INFERENCE:
+        return f"A view was created in inference mode and {what} modified inplace in normal mode. " + _MODES.format(
+            "inference_mode"
+        )
+    return f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled. " + _MODES.format(
+        "no_grad"
+    )
+
+
+# why a view must not be changed in place where gradients are recorded
+MULTI = "multi"
+NO_GRAD = "no_grad"
+INFERENCE = "inference"
+
+
+def check_inplace(x: Any, recording: bool) -> None:
+    """Raise RuntimeError where PyTorch forbids changing a tensor in place."""
+    if x._inference and not mode.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed."
+            "You can make a clone to get a normal tensor before doing inplace update."
+            "See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if not recording:
+        return
+    base = x._base
+    if base is not None:
+        if x._view_kind is not None:
+            raise RuntimeError(_refused_view(x, "is being"))
+        if base._requires_grad and base._grad_fn is None:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    elif x._requires_grad and x._grad_fn is None:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
 
 class ViewOfBase(Node):
@@ -203,13 +357,59 @@ class ViewOfBase(Node):
 
     __slots__ = ("_layout", "_base_layout")
 
-    def __init__(self, base: Any, layout: Any, edge: Any) -> None:
-        super().__init__((edge,))
+    def __init__(self, base: Any, layout: Any) -> None:
+        super().__init__((edge_of(base),))
         self._base_layout, self._layout = base.layout, layout
-
-    def name(self) -> str:
-        return "AsStridedBackward0"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         m = Settings.functions
         return (m.as_strided_back(m, grads[0], self._base_layout, self._layout),)
+
+
+class saved_tensors_hooks:
+    """Send every tensor kept for a derivative through ``pack_hook`` and back through ``unpack_hook``.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.graph.saved_tensors_hooks
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([2.0], requires_grad=True)
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t * 10, lambda t: t / 10):
+    ...     y = x * x
+    >>> y.backward(); x.grad
+    tensor([4.])
+    """
+
+    def __init__(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        self._entry: Any = (pack_hook, unpack_hook)
+
+    def __enter__(self) -> Any:
+        mode.saved_hooks = (*mode.saved_hooks, self._entry)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        mode.saved_hooks = mode.saved_hooks[:-1]
+
+
+class disable_saved_tensors_hooks(saved_tensors_hooks):
+    """Raise RuntimeError with ``error_message`` where a tensor would be kept while hooks are in force."""
+
+    def __init__(self, error_message: str) -> None:
+        self._entry = error_message
+
+    def __enter__(self) -> Any:
+        if mode.saved_hooks:
+            raise RuntimeError(self._entry)
+        return super().__enter__()
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keep tensors for derivatives on the host, and move them back when they are needed."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cl") -> None:
+        def pack(t: Any) -> Any:
+            return t.device, t.to("cpu")
+
+        def unpack(packed: Any) -> Any:
+            return packed[1].to(packed[0])
+
+        super().__init__(pack, unpack)

@@ -6,7 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode
-from cltorch.autograd.graph import Node, Saved, Settings, edge_of, needs_grad
+from cltorch.autograd.graph import (
+    INFERENCE,
+    MULTI,
+    NO_GRAD,
+    Node,
+    Saved,
+    Settings,
+    check_inplace,
+    edge_of,
+    named,
+    needs_grad,
+    refresh_view,
+)
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op, node_name
 
@@ -40,9 +52,6 @@ class OpNode(Node):
         call.kept = ()
         call.unpack = None
 
-    def name(self) -> str:
-        return node_name(self._op)
-
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         call = self._call
         call.unpack = lambda: [s.unpack(self) if isinstance(s, Saved) else s for s in self._saved]
@@ -60,6 +69,16 @@ class OpNode(Node):
                 s.release()
 
 
+_op_nodes: dict[type[Op], type[OpNode]] = {}
+
+
+def _op_node(op: type[Op]) -> type[OpNode]:
+    found = _op_nodes.get(op)
+    if found is None:
+        found = _op_nodes[op] = named(OpNode, node_name(op))
+    return found
+
+
 def apply(op: type[Op], *args: Any) -> Any:
     """Run a structured operator and record it where an argument needs a gradient."""
     if mode.enabled:
@@ -72,7 +91,7 @@ def apply(op: type[Op], *args: Any) -> Any:
             for i, r in enumerate(results):
                 if any(r is a for a in args):
                     results[i] = Array.new(r.storage, r.layout, r.dtype)
-            node = OpNode(op, call, args, results)
+            node = _op_node(op)(op, call, args, results)
             for i, r in enumerate(results):
                 if r is not None and r.dtype.is_floating_point and not any(r is x for x in call.outside):
                     r._grad_fn, r._output_nr, r._requires_grad = node, i, True
@@ -91,21 +110,28 @@ class PointwiseNode(Node):
         super().__init__([edge_of(x) for x, need in zip(operands, needs, strict=True) if need])
         self._row, self._needs, self._params = row, needs, params
         used = row.saves(needs)
-        n = row.arity
         self._values = [
             (Saved(x) if isinstance(x, Array) else x) if i in used else None for i, x in enumerate(operands)
         ]  # fmt: skip
-        if n in used:
+        self._shapes = [x.layout.shape if isinstance(x, Array) else None for x in operands]
+        self._dtypes = [x.dtype if isinstance(x, Array) else None for x in operands]
+        if out is not None:
+            self.keep_result(out)
+
+    def keep_result(self, out: Any) -> None:
+        """Keep the result for the derivative where it is needed."""
+        if self._row.arity in self._row.saves(self._needs):
             kept = Saved(out, self, 0)
             kept._node = True  # marks a result; the node itself is handed over when it unpacks, so there is no cycle
             self._values.append(kept)
         else:
             self._values.append(None)
-        self._shapes = [x.layout.shape if isinstance(x, Array) else None for x in operands]
-        self._dtypes = [x.dtype if isinstance(x, Array) else None for x in operands]
 
-    def name(self) -> str:
-        return self._row.node
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to, with (None, 0) for operands without one."""
+        edges = iter(self.edges)
+        return tuple(next(edges) if need else (None, 0) for need in self._needs)
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         g = grads[0]
@@ -140,107 +166,135 @@ class PointwiseNode(Node):
                 v.release()
 
 
+class NotDifferentiable(Node):
+    """A recorded operation that has no derivative: it says so when a gradient comes."""
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(())
+        self._operation = operation
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        raise RuntimeError(f"derivative for aten::{self._operation} is not implemented")
+
+
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row of the pointwise table and record it where an operand needs a gradient."""
     out = row(*operands, params=params)
-    if mode.enabled and row.vjp is not None and out.dtype.is_floating_point:
+    if mode.enabled and out.dtype.is_floating_point:
         needs = tuple(isinstance(x, Array) and needs_grad(x) for x in operands)
         if True in needs:
-            out._grad_fn, out._requires_grad = PointwiseNode(row, operands, params, needs, out), True
+            if row.vjp is None:
+                node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
+            else:
+                node = named(PointwiseNode, row.node)(row, operands, params, needs, out)
+            out._grad_fn, out._requires_grad = node, True
     return out
 
 
 def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row in place on its first operand."""
     operands = [x, *rest]
-    recording = mode.enabled and row.vjp is not None and any(isinstance(a, Array) and needs_grad(a) for a in operands)
-    if mode.enabled:
-        check_inplace(x, recording)
+    needs = tuple(mode.enabled and isinstance(a, Array) and needs_grad(a) for a in operands)
+    recording = True in needs and x.dtype.is_floating_point
+    check_inplace(x, recording)
     if not recording:
         row.into(x, operands, params)
         x.storage.version += 1
         return x
-    needs = tuple(isinstance(a, Array) and needs_grad(a) for a in operands)
+    if row.vjp is None:
+        row.into(x, operands, params)
+        x.storage.version += 1
+        rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))
+        return x
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does
-    before = [Settings.functions.detached_copy(x) if 0 in row.saves(needs) else x, *rest]
+    used = row.saves(needs)
+    before = list(operands)
+    mine = [i for i, a in enumerate(operands) if a is x]
+    if any(i in used for i in mine):
+        copy = Settings.functions.detached_copy(x)
+        before = [copy if i in used and i in mine else a for i, a in enumerate(operands)]
     edges = [edge_of(a) for a, need in zip(operands, needs, strict=True) if need]
+    node = named(PointwiseNode, row.node)(row, before, params, needs, None)
+    node.edges = edges
     row.into(x, operands, params)
     x.storage.version += 1
-    node = PointwiseNode(row, before, params, needs, x)
-    node.edges = edges
-    rebase(x, node)
+    node.keep_result(x)
+    rebase(x, node, 0 if needs[0] else None)
     return x
 
 
-def check_inplace(x: Any, recording: bool) -> None:
-    """Raise RuntimeError where PyTorch forbids changing a tensor in place."""
-    if x._base is None:
-        if x._requires_grad and x._grad_fn is None:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    elif x._base._requires_grad and x._base._grad_fn is None:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if recording and not x.dtype.is_floating_point:
-        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+def rebase(x: Any, node: Node, at: int | None = None, nr: int = 0) -> None:
+    """Give a tensor that was just changed in place its new history; through a view, its base gets one too.
 
-
-def rebase(x: Any, node: Node) -> None:
-    """Give a tensor that was just changed in place its new history; through a view, its base gets one too."""
+    ``node.edges[at]`` leads to the tensor's old value (None: the old value does not matter); ``nr`` is the number that
+    the tensor has among the node's results.
+    """
+    if x._retains is not None:
+        x._retains.move(x._grad_fn, node, nr)
     if x._base is None:
-        x._grad_fn, x._output_nr, x._requires_grad = node, 0, True
+        x._grad_fn, x._output_nr, x._requires_grad = node, nr, True
         return
     base = x._base
-    base._grad_fn, base._output_nr, base._requires_grad = CopySlices(base, x, node), 0, True
-    x._view_version = -1
-    needs_grad(x)
+    base._grad_fn, base._output_nr, base._requires_grad = CopySlices(base, x, node, at, nr), 0, True
+    refresh_view(x)
 
 
 class CopySlices(Node):
     """The derivative of changing a base through a view: the view's part goes through the operation's own node."""
 
-    __slots__ = ("_fn", "_base_layout", "_layout", "_has_base")
+    __slots__ = ("_fn", "_base_layout", "_layout", "_at", "_nr")
 
-    def __init__(self, base: Any, x: Any, fn: Node) -> None:
-        base_edge = edge_of(base)
-        inner = list(fn.edges)
-        # the view's own edge (first, if the old value matters) is replaced by what flows on to the base
-        self._has_base = len(inner) > 0 and inner[0] is not None and _leads_to_view(inner[0], x)
-        super().__init__([base_edge, *(inner[1:] if self._has_base else inner)])
-        self._fn, self._base_layout, self._layout = fn, base.layout, x.layout
+    def __init__(self, base: Any, x: Any, fn: Node, at: int | None, nr: int) -> None:
+        # the edge to the view's old value is replaced by what flows on to the base
+        others = [e for i, e in enumerate(fn.edges) if i != at]
+        super().__init__([edge_of(base), *others])
+        self._fn, self._base_layout, self._layout, self._at, self._nr = fn, base.layout, x.layout, at, nr
 
     def name(self) -> str:
-        return "CopySlices"
+        return "torch::autograd::CopySlices"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         functions = Settings.functions
         g = grads[0]
-        part = functions.gather_from_layout(g, self._base_layout, self._layout)
-        inner = list(self._fn.apply([part]))
-        through = inner.pop(0) if self._has_base else None
-        kept = functions.replace_in_layout(g, through, self._base_layout, self._layout)
+        parts: list[Any] = [None] * self._fn.outputs
+        parts[self._nr] = functions.gather_from_layout(g, self._base_layout, self._layout)
+        inner = list(self._fn.apply(parts))
+        through = inner.pop(self._at) if self._at is not None else None
+        kept = None
+        if self.edges[0] is not None:
+            kept = functions.replace_in_layout(g, through, self._base_layout, self._layout)
         return [kept, *inner]
 
     def release(self) -> None:
         self._fn.release()
 
 
-def _leads_to_view(edge: Any, x: Any) -> bool:
-    return x._grad_fn is not None and edge[0] is x._grad_fn
-
-
 class ViewNode(Node):
     """A recorded view; ``adjoint(m, g)`` maps the view's gradient to its input's."""
 
-    __slots__ = ("_name", "_adjoint")
+    __slots__ = ("_adjoint",)
 
-    def __init__(self, name: str, adjoint: Callable[[Any, Any], Any], edge: Any) -> None:
+    def __init__(self, adjoint: Callable[[Any, Any], Any], edge: Any) -> None:
         super().__init__((edge,))
-        self._name, self._adjoint = name, adjoint
-
-    def name(self) -> str:
-        return self._name
+        self._adjoint = adjoint
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         return (self._adjoint(Settings.functions, grads[0]),)
+
+
+class ViewsNode(Node):
+    """Several recorded views at once; ``adjoint(m, gs)`` maps their gradients (None: unused) to the input's."""
+
+    __slots__ = ("_adjoint",)
+
+    def __init__(self, adjoint: Callable[[Any, list[Any]], Any], edge: Any, count: int) -> None:
+        super().__init__((edge,), count)
+        self._adjoint = adjoint
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        return (self._adjoint(Settings.functions, grads),)
 
 
 def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
@@ -248,12 +302,47 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> 
 
     ``name`` is the grad_fn's name ("TransposeBackward0"), ``adjoint(m, g)`` the gradient with respect to ``x``.
     """
+    out = _alias(x, layout)
+    if mode.enabled:
+        if needs_grad(x):
+            out._grad_fn, out._requires_grad = named(ViewNode, name)(adjoint, edge_of(x)), True
+    else:
+        _outside(out)
+    return out
+
+
+def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, list[Any]], Any]) -> tuple[Any, ...]:
+    """Return several views of a tensor made at once, which must not be changed in place where that is recorded."""
+    made = tuple(_alias(x, layout) for layout in layouts)
+    if mode.enabled:
+        if needs_grad(x):
+            node = named(ViewsNode, name)(adjoint, edge_of(x), len(made))
+            for i, out in enumerate(made):
+                out._grad_fn, out._output_nr, out._requires_grad, out._view_kind = node, i, True, MULTI
+    else:
+        for out in made:
+            _outside(out)
+    return made
+
+
+def _outside(out: Any) -> None:
+    # as in PyTorch a view wants a gradient where its base does, but here none leads back to the base
+    out._view_kind = INFERENCE if mode.inference else NO_GRAD
+    if out._base._requires_grad:
+        out._requires_grad = True
+
+
+def _alias(x: Any, layout: Any) -> Any:
     out = Array.new(x.storage, layout, x.dtype)
     base = x._base
-    out._base = x if base is None else base
-    if mode.enabled and needs_grad(x):
-        out._grad_fn, out._requires_grad = ViewNode(name, adjoint, edge_of(x)), True
+    if base is None:
+        base = x
+    out._base = base
+    if base._grad_fn is not None:
+        out._base_seq = base._grad_fn.seq
     out._view_version = x.storage.version
+    if x._inference or out._inference:
+        out._inference = x._inference
     return out
 
 
@@ -263,10 +352,9 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
     ``op.vjp`` gets a call record whose ``needs`` follow ``args``; whatever it must save it saves in ``op.forward``,
     which is called with the call record and ``args`` before ``write`` and returns nothing of interest.
     """
-    needs = [isinstance(a, Array) and needs_grad(a) for a in args]
-    recording = mode.enabled and op is not None and True in needs
-    if mode.enabled:
-        check_inplace(x, recording)
+    needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
+    recording = op is not None and True in needs and x.dtype.is_floating_point
+    check_inplace(x, recording)
     if not recording:
         write()
         x.storage.version += 1
@@ -274,8 +362,8 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
     assert op is not None
     call = Call(needs)
     op.forward(call, *args)
-    node = OpNode(op, call, args, [x])
+    node = _op_node(op)(op, call, args, [x])
     write()
     x.storage.version += 1
-    rebase(x, node)
+    rebase(x, node, 0 if needs[0] else None)
     return x

@@ -53,7 +53,7 @@ class Storage:
     def alias(self) -> Storage:
         """Return a storage of the same bytes whose version is counted apart."""
         other = Storage(self.device, self.nbytes, self.buf, 0, None, self.array)
-        other._owner = self
+        other._owner = self._owner or self
         return other
 
     def data_ptr(self) -> int:

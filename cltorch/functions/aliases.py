@@ -26,7 +26,7 @@ fix_, greater_, greater_equal_, less_, less_equal_, not_equal_ = p.trunc_, p.gt_
 divide_floor, divide_trunc = p.floor_divide, p.trunc_divide  # the names that formulas use
 special_erf, special_expit, expit = p.erf, p.sigmoid, p.sigmoid
 
-_ROUNDING = {None: "div", "floor": "floor_divide", "trunc": "trunc_divide"}
+_ROUNDING = {None: "div", "floor": "floor_quotient", "trunc": "trunc_divide"}
 
 
 def _rounded(rounding_mode: str | None) -> str:

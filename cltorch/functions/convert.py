@@ -186,6 +186,15 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return apply(ContiguousCopy, input, formats.preserve_format if memory_format is None else memory_format)
 
 
+def gradient_copy(g: Any, x: Any) -> Any:
+    """Return a copy of a gradient, laid out as its leaf is where that is packed, and contiguous otherwise."""
+    if x.layout.contiguous or not x.layout.packed():
+        return contiguous_copy(g)
+    out = empty_layout(like_layout(x.layout), g.dtype, g.device)
+    strided.copy_into(out, g)
+    return out
+
+
 def detached_copy(x: Any) -> Any:
     """Return a copy outside the graph, in the same order of dimensions."""
     return _dense(x, formats.preserve_format)
@@ -193,7 +202,10 @@ def detached_copy(x: Any) -> Any:
 
 def detach(input: Any) -> Any:
     """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
-    return Array.new(input.storage, input.layout, input.dtype)
+    out = Array.new(input.storage, input.layout, input.dtype)
+    if input._inference or out._inference:
+        out._inference = input._inference
+    return out
 
 
 def detach_(input: Any) -> Any:
@@ -274,7 +286,6 @@ def fill_(input: Any, value: Any) -> Any:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
-    check_overlap(input, [])
     return inplace(input, _Fill, input, write=lambda: strided.fill(input, value))
 
 
@@ -292,7 +303,12 @@ def set_data(x: Any, value: Any) -> None:
     """Let a tensor refer to another's memory (assignment to ``.data``)."""
     if not isinstance(value, Array):
         raise TypeError("Variable data has to be a tensor, but got " + type(value).__name__)
-    x.storage, x.layout, x.dtype = value.storage, value.layout, value.dtype
+    if x._requires_grad and not value.dtype.is_floating_point:
+        raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+    # the version goes on counting: what was kept for a derivative has not changed in place
+    version = x.storage.version
+    x.storage, x.layout, x.dtype = value.storage.alias(), value.layout, value.dtype
+    x.storage.version = version
 
 
 def resize_(input: Any, *sizes: Any) -> Any:
@@ -332,5 +348,6 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 
 __all__ = [
     "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
-    "gather_from_layout", "parse_to", "replace_in_layout", "set_data", "resize_", "resize_as_", "scatter_into_layout", "to", "to_copy", "zero_",
+    "gather_from_layout", "gradient_copy", "parse_to", "replace_in_layout", "resize_", "resize_as_",
+    "scatter_into_layout", "set_data", "to", "to_copy", "zero_",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from cltorch.dtypes import from_numpy_dtype, promote_types
 from cltorch.functions.arguments import SCALAR_NAMES, finish, read_dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array, from_host, values
+from cltorch.ops.plan import like_layout
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor", "tensor"]
 
@@ -105,7 +106,8 @@ def read_values(data: Any) -> tuple[Any, DType, bool]:
         if not isinstance(data, (*_NUMBERS, str, bytes)) and hasattr(data, "__array__"):
             return read_values(np.asarray(data))
         value, t = _leaf(data)
-        return np.asarray(value), t, True
+        large = t.kind in "ui" and not -(2**63) <= value < 2**63
+        return np.asarray(value, object if large else None), t, True
     shape = _lengths(data)
     if 0 in shape:
         return np.empty(shape), dtypes.get_default_dtype(), False
@@ -155,7 +157,14 @@ def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:
         found = _checked(found, t)
     elif dev is CPU and not isinstance(data, Array):
         found = np.array(found)  # the host would take over the caller's own array
-    return from_host(found, t, dev)
+    if found.flags.c_contiguous:
+        return from_host(found, t, dev)
+    # the copy keeps the order of dimensions
+    kept = like_layout(Layout(found.shape, [s // found.itemsize for s in found.strides]))
+    order = sorted(range(found.ndim), key=lambda d: -kept.strides[d])
+    made = from_host(found.transpose(order), t, dev)
+    made.layout = made.layout.permute([order.index(d) for d in range(found.ndim)])
+    return made
 
 
 # ---- the functions -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     absolute_ addbmm_ addcdiv_ addcmul_ addmm_ addr_ arctan2_ baddbmm_ bernoulli_ cauchy_ contiguous
     contiguous_copy conv_at conv_transpose_at conv_weight_at
     copy_ cross_entropy detached_copy div_ divide_ divide_floor divide_trunc dropout_at expand
-    expand_as expit exponential_ gather_from_layout gelu geometric_ getitem greater_ greater_equal_ index_add_
+    expand_as expit exponential_ gather_from_layout gradient_copy gelu geometric_ getitem greater_ greater_equal_ index_add_
     index_copy_ index_fill_ less_ less_equal_ like linear log_normal_ masked_fill_ matrix_product matrix_transpose_H
     matrix_transpose_T matrix_transpose_mH matrix_transpose_mT multiply_ new_empty new_empty_strided new_full new_ones
     new_tensor new_zeros nll_loss normal_ not_equal_ pad pad_adjoint pad_dims parse_to pow_ prod_dims

@@ -11,6 +11,7 @@ from typing import Any
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
+from cltorch.autograd.record import views as record_views
 from cltorch.dtypes import dtype
 from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import contiguous_copy
@@ -233,10 +234,12 @@ def reshape(input: Any, *shape: Any) -> Any:
     """
     wanted = sizes_of(shape)
     layout = input.layout.view(wanted)
-    if layout is None:
-        input = contiguous_copy(input)
-        layout = input.layout.view(wanted)
     before = input.layout.shape
+    if layout is None:
+        copy = contiguous_copy(input)
+        found = record_view(copy, copy.layout.view(wanted), "UnsafeViewBackward0", lambda m, g: m.reshape(g, before))
+        found._base = None  # nobody else sees the copy
+        return found
     return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
 
 
@@ -480,11 +483,23 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
             sizes = [0]
         else:
             sizes = [k] * (n // k) + ([n % k] if n % k else []) or [0]
-    out, at = [], 0
+    d = wrap_dim(dim, tensor.layout.ndim)
+    layouts, at = [], 0
     for k in sizes:
-        out.append(narrow(tensor, dim, at, k))
+        layouts.append(tensor.layout.slice(d, at, at + k))
         at += k
-    return tuple(out)
+    shapes = [lay.shape for lay in layouts]
+    name = "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0"
+    return record_views(tensor, layouts, name, lambda m, gs: m.cat(_with_zeros(m, gs, shapes), d))
+
+
+def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
+    """Return gradients with zeros in place of those that are missing."""
+    like = next(g for g in grads if g is not None)
+    return [
+        m.zeros(shape, dtype=like.dtype, device=like.device) if g is None else g
+        for g, shape in zip(grads, shapes, strict=True)
+    ]
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -578,7 +593,11 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     d = wrap_dim(dim, input.layout.ndim)
     if not input.layout.ndim:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    return tuple(select(input, d, i) for i in range(input.layout.shape[d]))
+    layouts = [input.layout.select(d, i) for i in range(input.layout.shape[d])]
+    if not layouts:
+        return ()
+    shapes = [layouts[0].shape] * len(layouts)
+    return record_views(input, layouts, "UnbindBackward0", lambda m, gs: m.stack(_with_zeros(m, gs, shapes), d))
 
 
 def matrix_transpose_T(input: Any) -> Any:

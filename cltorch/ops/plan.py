@@ -116,7 +116,8 @@ def specialise(
     inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
     if flat:
         inner = ["1"] * len(steps)
-    out_inner, in_inner = inner[: len(outs)], iter(inner[len(outs) :])
+    # filling may write to one place again and again
+    out_inner, in_inner = ["s" if c == "0" else c for c in inner[: len(outs)]], iter(inner[len(outs) :])
     mode = "flat" if flat else "items" if gpu else "rows"
     number = _LETTER.get(ctype, "l")
     params = {

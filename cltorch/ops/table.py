@@ -50,6 +50,10 @@ def _zero(m, g, *_):  # the derivative of step functions
     return g * 0
 
 
+def _zero_each(m, g, *_):
+    return g * 0, g * 0
+
+
 def _half_each(m, g, x, y, larger):
     """Share the gradient of equal operands between both, as PyTorch does."""
     return m.where(larger, g, m.where(x == y, g * 0.5, 0)), m.where(larger | (x == y), m.where(x == y, g * 0.5, 0), g)
@@ -153,7 +157,10 @@ ROWS = [
     P("div", FLOAT, lambda m, x, y: x / y, lambda m, g, x, y, o: (g / y, -g * ((x / y) / y)), args=_XY,
       ref="true_divide"),
     P("floor_divide", SIGNED, lambda m, x, y: m.divide_floor(x, y), args=_XY, ref="floor_divide"),
-    P("trunc_divide", SIGNED, lambda m, x, y: m.divide_trunc(x, y), args=_XY, ref=_trunc_divide, scope=INNER),
+    P("trunc_divide", SIGNED, lambda m, x, y: m.divide_trunc(x, y), _zero_each, args=_XY, node="Div",
+      ref=_trunc_divide, scope=INNER),
+    P("floor_quotient", SIGNED, lambda m, x, y: m.divide_floor(x, y), _zero_each, args=_XY, node="Div",
+      ref="floor_divide", scope=INNER),
     P("remainder", SIGNED, lambda m, x, y: m.remainder(x, y), lambda m, g, x, y, o: (g, -g * m.divide_floor(x, y)),
       args=_XY, ref="remainder"),
     P("fmod", SIGNED, lambda m, x, y: m.fmod(x, y), lambda m, g, x, y, o: (g, -g * m.divide_trunc(x, y)), args=_XY,

@@ -1,0 +1,24 @@
+"""The programs on every device against what PyTorch says, recorded and, where it is installed, live."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import cltorch
+from tests.autograd.programs import EXPECTED, PROGRAMS, plain
+
+RECORDED = json.loads(EXPECTED.read_text())
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_program_says_what_pytorch_says(device, name):
+    with cltorch.device(device):
+        assert plain(PROGRAMS[name](cltorch)) == RECORDED[name]
+
+
+def test_what_is_recorded_is_what_pytorch_says():
+    torch = pytest.importorskip("torch", reason="parity with PyTorch needs PyTorch")
+    for name, f in PROGRAMS.items():
+        assert plain(f(torch)) == RECORDED[name], name
