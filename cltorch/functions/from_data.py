@@ -155,7 +155,7 @@ def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:
     dev = resolve(device)
     if python:
         found = _checked(found, t)
-    elif dev is CPU and not isinstance(data, Array):
+    elif dev is CPU and not isinstance(data, Array) and found.flags.c_contiguous:
         found = np.array(found)  # the host would take over the caller's own array
     if found.flags.c_contiguous:
         return from_host(found, t, dev)
