@@ -13,6 +13,7 @@ gpu        False: a work-item takes a range of lines.  True: a work-item takes a
 A, X, xtag arithmetic type, storage type and tag of logp and of the gradient written; M, W: mask type and vector width
 I          storage type of the targets; weighted: True where classes have weights; smooth: True for label smoothing
 each       True where every line's loss is wanted (reduction "none"); mean: divide by the sum of weights
+alone      CPU forward: True where one work-item takes all lines and needs no "finish"
 rows       CPU backward: True where inner == 1 and vectors run along the classes, else along neighbouring lines
 </%doc>
 <%
@@ -77,7 +78,7 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
                 , const __global ${X} *weight, const __global ${A} *weight_sum
 % endif
 % if mode == "forward":
-                , __global ${X if each else A} *losses, __global ${A} *weights)
+                , __global ${X if each or alone else A} *losses, __global ${A} *weights)
 % else:
                 , const __global ${X} *g, const __global ${A} *weights, __global ${X} *out)
 % endif
@@ -139,7 +140,11 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
         all += heavy;
 % endif
     }
-% if not gpu and not each:
+% if alone:
+    weights[0] = all;
+    const ${A} r = ${"total / all" if mean else "total"};
+    ${store("losses", "r", "0")}
+% elif not gpu and not each:
     losses[get_global_id(0)] = total;
     weights[get_global_id(0)] = all;
 % endif

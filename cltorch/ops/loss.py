@@ -37,7 +37,7 @@ def _plan(
     softmax: bool,
     variant: str,
 ) -> tuple[Any, ...]:
-    """Return (kernel, global size, local size, lines per work-item, parts) of a launch, kept by shape."""
+    """Return (kernel, global size, local size, lines per work-item, parts, alone) of a launch, kept by shape."""
     key = (
         "nll", mode, logp.layout.shape, logp.dtype, target.dtype, weighted, reduction, smooth, softmax, variant
     )  # fmt: skip
@@ -53,11 +53,6 @@ def _plan(
     each, rows = reduction == "none", inner == 1 and not gpu
     both = "lllll" + _NUMBER[a] + "bb" + "bb" * weighted
     args = {"forward": both + "bb", "finish": "lbbb", "backward": both + "bbb"}[mode]
-    kernel = context.kernel(
-        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=_MASK[a], W=_VECTOR[a], G=group,
-        X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
-        mean=reduction == "mean", smooth=smooth, softmax=softmax, gpu=gpu, rows=rows,
-    )  # fmt: skip
     size: tuple[int, ...]
     local: tuple[int, ...] | None
     per_item = parts = 0
@@ -75,7 +70,13 @@ def _plan(
         width = _VECTOR[a]
         units = outer if rows else outer * -(-inner // width)
         size, local, per_item = lines(context, units, 2 * classes * (1 if rows else width))
-    found = context.ready[key] = (kernel, size, local, per_item, parts)
+    alone = mode == "forward" and not gpu and not each and parts == 1
+    kernel = context.kernel(
+        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=_MASK[a], W=_VECTOR[a], G=group,
+        X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
+        mean=reduction == "mean", smooth=smooth, softmax=softmax, gpu=gpu, rows=rows, alone=alone,
+    )  # fmt: skip
+    found = context.ready[key] = (kernel, size, local, per_item, parts, alone)
     return found
 
 
@@ -98,10 +99,10 @@ def forward(
     dev, acc, each = logp.device, compute_dtype(logp.dtype), reduction == "none"
     context = dev.context
     options = (logp, target, weight is not None, reduction, smooth > 0, False, variant)
-    kernel, size, local, per_item, parts = _plan(context, "forward", *options)
+    kernel, size, local, per_item, parts, alone = _plan(context, "forward", *options)
     weights = empty((max(parts, 1),), acc, dev)
     out = empty(target.layout.shape if each else (), logp.dtype, dev)
-    losses = out if each else empty((max(parts, 1),), acc, dev)
+    losses = out if each or alone else empty((max(parts, 1),), acc, dev)
     if outer * inner:
         kernel.launch(
             size, local,
@@ -110,8 +111,8 @@ def forward(
                 *_weights(weight, smooth), losses.storage.buf, weights.storage.buf,
             ),
         )  # fmt: skip
-    if not each:
-        finish, size, local, _, _ = _plan(context, "finish", *options)
+    if not each and not alone:
+        finish, size, local, *_ = _plan(context, "finish", *options)
         finish.launch(size, local, (parts, losses.storage.buf, weights.storage.buf, out.storage.buf))
     return out, weights
 
@@ -132,7 +133,7 @@ def backward(
     out = empty(logp.layout.shape, logp.dtype, logp.device)
     if out.layout.numel == 0:
         return out
-    kernel, size, local, per_item, _ = _plan(
+    kernel, size, local, per_item, *_ = _plan(
         logp.device.context, "backward", logp, target, weight is not None, reduction, smooth > 0, softmax, variant
     )
     g = _fresh(g)
