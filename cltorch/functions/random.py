@@ -104,7 +104,7 @@ def rand(
 
     >>> import cltorch as torch
     >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
-    tensor([0.3989, 0.6171])
+    tensor([0.3990, 0.8805])
     """
     x = _new("rand", size, named, out, dtype, layout, device)
     return _fill("rand", x, "uniform", 0, 1, generator, requires_grad)

@@ -55,10 +55,14 @@ def arange(
         t = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
     if t is dtypes.bool_:
         raise NotImplementedError("\"arange\" not implemented for 'Bool'")
+    n = None
     if t.kind in "ui":
+        if t is not dtypes.int64 and step:
+            n = math.ceil((end - start) / step)  # narrower integers are counted as fractions, as in PyTorch
         start, end, step = int(start), int(end), int(step)
     _check_direction(start, end, step)
-    n = -(-(end - start) // step) if t.kind in "ui" else math.ceil((end - start) / step)
+    if n is None:
+        n = -(-(end - start) // step) if t.kind in "ui" else math.ceil((end - start) / step)
     dev = out.device if out is not None else resolve(device)
     if t.kind == "f":
         start, step = float(start), float(step)
