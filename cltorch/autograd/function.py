@@ -204,7 +204,7 @@ class Function(metaclass=_FunctionMeta):
             d.storage.version += 1
         if recording:
             node = named(FunctionNode, f"{cls.__name__}Backward")(cls, ctx, args, needs, results)
-            numbers = {id(r): i for i, r in enumerate(results)}
+            numbers = {id(r): i for i, r in enumerate(results) if not any(r is x for x in ctx._outside)}
             ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
             for i, r in enumerate(results):
                 if not isinstance(r, Array) or not r.dtype.is_floating_point or any(r is x for x in ctx._outside):
@@ -216,6 +216,8 @@ class Function(metaclass=_FunctionMeta):
                     rebase(r, node, node._positions.index(place) if needs[place] else None, i)
                 else:
                     r._grad_fn, r._output_nr, r._requires_grad = node, i, True
+        # a result that its own node keeps would be a cycle
+        ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
 from cltorch.autograd.record import views as record_views
@@ -358,15 +359,12 @@ def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layou
     ``again`` takes the same part of another layout: where the input's own elements share memory, as after ``expand``,
     the gradient has a layout of its own.
     """
-    before = input.layout
-
-    def adjoint(m: Any, g: Any) -> Any:
-        if before.contiguous or _injective(before):
-            return m.scatter_into_layout(g, before, layout)
-        base = Layout.of(before.shape)
-        return m.scatter_into_layout(g, base, again(base))
-
-    return record_view(input, layout, name, adjoint)
+    base, part = input.layout, layout
+    if mode.enabled and not base.contiguous and needs_grad(input) and not _injective(base):
+        base = Layout.of(base.shape)
+        part = again(base)
+    # the adjoint holds layouts only: a tensor in it would live as long as the graph
+    return record_view(input, layout, name, lambda m, g: m.scatter_into_layout(g, base, part))
 
 
 def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) -> Any:

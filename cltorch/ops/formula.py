@@ -56,10 +56,10 @@ class Symbol:
         return self._op(o, "-", True)
 
     def __mul__(self, o: Any) -> Symbol:
-        return self._op(o, "*")
+        return self if o.__class__ is int and o == 1 and not self.mask else self._op(o, "*")
 
     def __rmul__(self, o: Any) -> Symbol:
-        return self._op(o, "*", True)
+        return self if o.__class__ is int and o == 1 and not self.mask else self._op(o, "*", True)
 
     def __truediv__(self, o: Any) -> Symbol:
         return self._op(o, "/")

@@ -15,7 +15,7 @@ from cltorch.device import CPU
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops.array import Array, cast_host, check_dtype, empty_layout, from_host, host, host_compute, to_numpy
-from cltorch.ops.formula import HOST, used_operands
+from cltorch.ops.formula import HOST, Symbol, Tracer, used_operands
 from cltorch.ops.plan import Plan, output_layout, specialise
 from cltorch.ops.promotion import result_type
 
@@ -236,6 +236,7 @@ class Pointwise:
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
         self.formula = Formula(name, fwd, masks, len(self.params))
         self._vjps: dict[Any, tuple[Formula, frozenset[int]]] = {}
+        self._through: dict[Any, tuple[bool, ...]] = {}
         self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
 
     # ---- forward ---------------------------------------------------------------------------------------------
@@ -414,15 +415,42 @@ class Pointwise:
     ) -> list[Any]:
         """Return one gradient per needed operand, of the broadcast shape, computed by one fused kernel.
 
-        ``values`` are the operands and the result; those that ``saves`` does not name may be None.
+        ``values`` are the operands and the result; those that ``saves`` does not name may be None. A gradient that is
+        ``g`` itself, as both of a sum are, is ``g`` and not a copy.
         """
-        formula, _ = self._vjp(needs)
+        through = self._handed_on(needs, params)
+        rest = needs
+        if True in through:
+            rest = tuple(need and not t for need, t in zip(needs, through, strict=True))
+            if True not in rest:
+                return [g] * sum(needs)
+        formula, _ = self._vjp(rest)
         operands = [g, *(0 if v is None else v for v in values)]
         compute = compute_dtype(g.dtype)
-        outs = [t for t, need in zip(in_dtypes, needs, strict=True) if need and t is not None]
+        outs = [t for t, need in zip(in_dtypes, rest, strict=True) if need and t is not None]
         _, operands = devices_agree(self.name, operands)
         shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
-        return run(formula, compute, operands, params, outs, shape)
+        found = run(formula, compute, operands, params, outs, shape)
+        if rest is needs:
+            return found
+        computed = iter(found)
+        return [g if t else next(computed) for need, t in zip(needs, through, strict=True) if need]
+
+    def _handed_on(self, needs: tuple[bool, ...], params: Sequence[Any]) -> tuple[bool, ...]:
+        """Tell for each operand whether its gradient is the incoming one, for parameters that are all 1 or not."""
+        ones = all(p == 1 for p in params)
+        found = self._through.get((needs, ones))
+        if found is None:
+            assert self.vjp is not None
+            tracer = Tracer(dtypes.float32)
+            symbols = [Symbol(tracer, f"x{i}", i - 1 in self.masks) for i in range(self.arity + 2)]
+            numbers = [1 if ones else Symbol(tracer, f"p{k}") for k in range(len(params))]
+            grads = self.vjp(tracer, *symbols, *numbers)
+            grads = grads if isinstance(grads, tuple) else (grads,)
+            found = self._through[needs, ones] = tuple(
+                need and isinstance(r, Symbol) and r.text == "x0" for need, r in zip(needs, grads, strict=True)
+            )
+        return found
 
 
 def _fits(key: Any, compute: dtype) -> bool:
