@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
@@ -19,6 +19,7 @@ from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
+from cltorch.ops.pointwise import check_overlap
 
 __all__ = [
     "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",
@@ -111,6 +112,19 @@ def scatter(
     return result if out is None else p.into_out("scatter", out, result)
 
 
+def _scatter_in_place(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -> Any:
+    d, x, places, src = _prepare(name, input, dim, index, src)
+    check_overlap(x, [])
+    if src.storage is x.storage:
+        src = convert.contiguous_copy(src)
+    if places.storage is x.storage:
+        places = convert.contiguous_copy(places)
+    inplace(
+        x, ops.ScatterInPlace, x, d, places, src, mode, write=lambda: ops.scatter_into(mode, x, d, places, src)
+    )  # fmt: skip
+    return input
+
+
 def _source(input: Any, index: Any, src: Any) -> Any:
     if isinstance(src, Array):
         return src
@@ -124,7 +138,11 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     >>> torch.zeros(1, 3).scatter_(1, torch.tensor([[2]]), 1.0)
     tensor([[0., 0., 1.]])
     """
-    return convert.copy_(input, scatter(input, dim, index, src, value=value, reduce=reduce))
+    if reduce == "multiply":
+        return convert.copy_(input, scatter(input, dim, index, src, value=value, reduce=reduce))
+    if reduce not in _MODES:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return _scatter_in_place("scatter_", input, dim, index, value if src is None else src, _MODES[reduce])
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) -> Any:
@@ -138,7 +156,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) 
 
 def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
     """Add values at the places that ``index`` names."""
-    return convert.copy_(input, scatter_add(input, dim, index, src))
+    return _scatter_in_place("scatter_add_", input, dim, index, src, "add")
 
 
 def scatter_counts(x: Any, dim: int, index: Any, include_self: bool) -> Any:

@@ -10,13 +10,15 @@ from typing import Any
 
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
+from cltorch.functions.create import full
 from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import narrow
 from cltorch.ops import index as ops
 from cltorch.ops.array import view
 from cltorch.ops.nonzero import nonzero as find_nonzero
 from cltorch.ops.pointwise import check_overlap
 
-__all__ = ["argwhere", "index_back", "nonzero", "put_front", "take_front"]
+__all__ = ["argwhere", "index_back", "nonzero", "nonzero_static", "put_front", "take_front"]
 
 
 def put_in_place(x: Any, indices: Sequence[Any], value: Any, accumulate: bool, wrap: bool = True) -> Any:
@@ -65,6 +67,27 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     if not input.layout.ndim:
         return (find_nonzero(input, flat=True),)
     return tuple(convert.contiguous(view(found, found.layout.select(1, d))) for d in range(input.layout.ndim))
+
+
+def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
+    """Return the coordinates of the first ``size`` nonzero elements, rows of ``fill_value`` where there are fewer.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nonzero_static.html
+
+    >>> import cltorch as torch
+    >>> torch.nonzero_static(torch.tensor([0, 5, 7]), size=3)
+    tensor([[ 1],
+            [ 2],
+            [-1]])
+    """
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}")
+    found = find_nonzero(input)
+    count = min(found.layout.shape[0], size)
+    result = full((size, input.layout.ndim), fill_value, dtype=found.dtype, device=input.device)
+    if count and input.layout.ndim:
+        convert.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
+    return result if out is None else into_out("nonzero_static", out, result)
 
 
 def argwhere(input: Any) -> Any:

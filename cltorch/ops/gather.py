@@ -116,8 +116,13 @@ def scattered(mode: str, x: Any, dim: int, index: Any, v: Any) -> Any:
     """Return a copy of an Array with values scattered into it; v may be larger than the index."""
     out = empty(x.layout.shape, x.dtype, x.device)
     copy_into(out, x)
-    along(mode, out, dim, index, view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset)))
+    scatter_into(mode, out, dim, index, v)
     return out
+
+
+def scatter_into(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
+    """Scatter values into an Array; v may be larger than the index."""
+    along(mode, x, dim, index, view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset)))
 
 
 class Gather(Op):
@@ -169,6 +174,15 @@ class ScatterAdd(Scatter):
     """Scatter that adds."""
 
     name = "scatter_add"
+
+
+class ScatterInPlace(Scatter):
+    """The derivative of a scatter into a tensor itself; the caller writes."""
+
+    @staticmethod
+    def forward(c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
+        c.dim, c.mode, c.source = dim, mode, v.layout.shape
+        c.save(index)
 
 
 class ScatterReduce(Op):

@@ -151,6 +151,8 @@ torch.nonzero(z, as_tuple=True)
 torch.nonzero(y > 0)
 torch.nonzero(x * 0)
 torch.nonzero(v.half())
+torch.nonzero_static(b, size=3)
+torch.nonzero_static(m, size=9, fill_value=7)
 torch.argwhere(m)
 torch.argwhere(z)
 torch.where(b)
@@ -297,6 +299,11 @@ x.index_copy_(2, j, w[..., :2])
 x.index_fill_(0, i[:1], 8)
 x.index_reduce_(1, i, w[:, :2], "amax")
 x.scatter_(1, g, 4)
+x.scatter_(2, g[..., :2], w)
+x.scatter_(1, g, w, reduce="add")
+x.scatter_(1, g, w, reduce="multiply")
+y.scatter_(1, g.permute(2, 0, 1) % 2, w.permute(2, 0, 1))
+x[0].scatter_add_(0, g[0], w[0])
 x.scatter_add_(1, g, w)
 x.scatter_reduce_(1, g, w, "amin")
 x.masked_fill_(b, 1)
@@ -771,6 +778,18 @@ def test_setting_through_a_view_of_a_result_is_recorded(device):
     (y * y).sum().backward()
     np.testing.assert_array_equal(plain(x.grad), [[8, 8, 8, 8], [0, 8, 0, 8], [8, 0, 0, 8]])
     np.testing.assert_array_equal(plain(w.grad), [2 * 15 * 5 + 6] * 2)
+
+
+def test_scattering_through_a_view_is_recorded(device):
+    x = cltorch.ones(2, 3, device=device, requires_grad=True)
+    w = cltorch.tensor([[5.0, 7.0]], device=device, requires_grad=True)
+    y = x * 2
+    y[1:].scatter_(1, cltorch.tensor([[0, 2]], device=device), w)
+    y[:1].scatter_add_(1, cltorch.tensor([[1, 1]], device=device), w)
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(plain(y), [[2, 14, 2], [5, 2, 7]])
+    np.testing.assert_array_equal(plain(x.grad), [[8, 56, 8], [0, 8, 0]])
+    np.testing.assert_array_equal(plain(w.grad), [[28 + 10, 28 + 14]])
 
 
 def test_setting_a_leaf_raises(device):
