@@ -129,7 +129,13 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     >>> torch.promote_types(torch.uint8, torch.int8)
     torch.int16
     """
-    return _PROMOTED[type1, type2]
+    found = _PROMOTED.get((type1, type2))
+    if found is None:
+        i, bad = (1, type1) if not isinstance(type1, dtype) else (2, type2)
+        raise TypeError(
+            f"promote_types(): argument 'type{i}' (position {i}) must be torch.dtype, not {type(bad).__name__}"
+        )
+    return found
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
@@ -161,7 +167,7 @@ def set_default_dtype(d: dtype) -> None:
     """
     global _default
     if not isinstance(d, dtype):
-        raise TypeError(f"invalid dtype object: {d!r}")
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     if d is not _default:

@@ -11,10 +11,16 @@ from cltorch.layout import Layout
 
 
 class layout:
-    """Name a kind of storage; only ``strided`` exists."""
+    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (self._name == "strided" and isinstance(other, Layout))
+
+    def __hash__(self) -> int:
+        return hash(self._name)
 
     def __repr__(self) -> str:
         return f"torch.{self._name}"

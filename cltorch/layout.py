@@ -177,11 +177,10 @@ class Layout:
         return lay
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layout):
+            return NotImplemented  # torch.strided says that it is equal
         return self is other or (
-            isinstance(other, Layout)
-            and self.offset == other.offset
-            and tuple.__eq__(self.shape, other.shape)
-            and self.strides == other.strides
+            self.offset == other.offset and tuple.__eq__(self.shape, other.shape) and self.strides == other.strides
         )
 
     def __hash__(self) -> int:

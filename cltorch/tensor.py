@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensors.html
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,16 +15,18 @@ from cltorch import dlpack, dtypes, functions, printing
 from cltorch.autograd import engine
 from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refresh_view
-from cltorch.device import CPU, Storage, device
+from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
+from cltorch.ops.pointwise import same_bytes
 from cltorch.storage_types import UntypedStorage
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
 _make = object.__new__
+_FIELDS = frozenset(("storage", "layout", "dtype"))
 
 
 class Tensor(Array):
@@ -50,7 +53,8 @@ class Tensor(Array):
     _base_seq = 0  # the number of the base's grad_fn when this view took its history from it
     _view_kind: str | None = None  # why a view must not be changed in place
     _inference = False
-    is_quantized = is_sparse = is_mkldnn = is_meta = is_xpu = is_mps = is_nested = False
+    is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_meta = is_nested = False
+    is_xpu = is_mps = is_xla = is_ipu = is_hpu = is_mtia = is_maia = is_vulkan = False
     names: tuple[None, ...]
     __array_priority__ = 1000
 
@@ -105,6 +109,10 @@ class Tensor(Array):
     def data_ptr(self) -> int:
         """Return the address of the first element (on a device: of its buffer, plus the offset in bytes)."""
         return self.storage.data_ptr() + self.layout.offset * self.dtype.itemsize if self.layout.numel else 0
+
+    def new(self, *args: Any, device: Any = None) -> Any:
+        """Return a tensor of this dtype on this device: of a size, or with values, as the class called does."""
+        return legacy_tensor(args, self.dtype, self.device if device is None else functions.resolve_device(device))
 
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""
@@ -348,6 +356,19 @@ class Tensor(Array):
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.dlpack_device(self)
 
+    @property
+    def real(self) -> Any:
+        """Return the tensor itself: complex types are not built yet."""
+        return self
+
+    @property
+    def imag(self) -> Any:
+        """Raise RuntimeError: real numbers have no imaginary part."""
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+
+    def record_stream(self, stream: Any) -> None:
+        """Do nothing: memory is only used again by commands that the one queue of a device runs later."""
+
     def as_subclass(self, cls: Any) -> Any:
         """Return the same tensor as an object of a subclass."""
         out = _make(cls)
@@ -372,20 +393,28 @@ class Tensor(Array):
             raise TypeError("iteration over a 0-d tensor")
         return iter(functions.unbind(self, 0))
 
+    def __reversed__(self) -> Any:
+        return functions.flip(self, (0,)) if self.layout.ndim else self
+
     def __bool__(self) -> bool:
         if self.layout.numel != 1:
             what = "no values" if self.layout.numel == 0 else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
+    def _scalar(self) -> Any:
+        if self.layout.numel != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return values(self).item()
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar())
 
     def __index__(self) -> int:
         if self.layout.numel != 1 or self.dtype.is_floating_point:
@@ -406,13 +435,18 @@ class Tensor(Array):
     def __setitem__(self, index: Any, value: Any) -> None:
         functions.setitem_(self, index, value)
 
+    def _attributes(self) -> dict[str, Any]:
+        """Return what the user has put on the tensor."""
+        return {k: v for k, v in self.__dict__.items() if k not in _FIELDS and not hasattr(Tensor, k)}
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
             return memo[id(self)]
         if self._grad_fn is not None:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
-                "the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
+                "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
         key = id(self.storage)
         storage = memo.get(key)
@@ -420,27 +454,21 @@ class Tensor(Array):
             storage = memo[key] = _copied_storage(self.storage)
             memo[id(memo)] = [*memo.get(id(memo), []), self.storage]  # keep the key's object alive
         out = _make(type(self))
-        for name, value in self.__dict__.items():
-            if not name.startswith("_") and name not in ("storage", "layout", "dtype"):
-                out.__dict__[name] = value
         out.storage, out.layout, out.dtype = storage, self.layout, self.dtype
         out._requires_grad = self._requires_grad
         memo[id(self)] = out
         if self._grad is not None:
-            out._grad = self._grad.__deepcopy__(memo)
+            out._grad = copy.deepcopy(self._grad, memo)
+        out.__dict__.update(copy.deepcopy(self._attributes(), memo))
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return (
-            _unpickled,
-            (
-                type(self),
-                values(self) if self.dtype is not dtypes.bfloat16 else to_numpy(self),
-                self.dtype,
-                str(self.device),
-                self._requires_grad,
-            ),
-        )
+        # storages go through pickle's memo, so that tensors which share memory do so afterwards
+        lay = self.layout
+        return _unpickled, (
+            type(self), self.storage, self.dtype, tuple(lay.shape), lay.strides, lay.offset, self._requires_grad,
+            self._attributes(),
+        )  # fmt: skip
 
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)))
@@ -455,14 +483,13 @@ def _copied_storage(s: Storage) -> Storage:
     return new
 
 
-def _unpickled(cls: Any, bits: np.ndarray, t: dtype, dev: str, requires_grad: bool) -> Any:
-    raw = np.array(bits, order="C")
-    made = Array.new(Storage.wrap(raw), Layout.of(raw.shape), t)
-    if dev != "cpu":
-        made = functions.to(made, device(dev))
-    if cls is not Tensor:
-        made = made.as_subclass(cls)
+def _unpickled(
+    cls: Any, storage: Storage, t: dtype, shape: Any, strides: Any, offset: int, requires_grad: bool, attributes: Any
+) -> Any:
+    made = _make(cls)
+    made.storage, made.layout, made.dtype = storage, Layout.make(shape, strides, offset), t
     made._requires_grad = requires_grad
+    made.__dict__.update(attributes)
     return made
 
 
@@ -480,7 +507,7 @@ Array.new = staticmethod(_new)  # type: ignore[method-assign]
 
 
 def _operator(name: str, fn: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[..., Any]:
-    accepted = (Tensor, int, float, np.generic)
+    accepted = (Tensor, int, float, np.generic) if "matmul" not in name else (Tensor,)
 
     def f(self: Any, other: Any) -> Any:
         if not isinstance(other, accepted):
@@ -500,6 +527,12 @@ def _inplace_operator(name: str, fn: Callable[[Any, Any], Any]) -> Callable[...,
 
     f.__name__ = name
     return f
+
+
+def _inverted(self: Any) -> Any:
+    if self.dtype.is_floating_point:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return functions.bitwise_not(self)
 
 
 _OPERATORS = {
@@ -529,7 +562,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", getattr(functions, _name)))
 Tensor.__neg__ = functions.neg  # type: ignore[attr-defined]
 Tensor.__abs__ = functions.abs  # type: ignore[attr-defined]
-Tensor.__invert__ = functions.bitwise_not  # type: ignore[attr-defined]
+Tensor.__invert__ = _inverted  # type: ignore[attr-defined]
 Tensor.__pos__ = functions.positive  # type: ignore[attr-defined]
 
 
@@ -557,7 +590,7 @@ for _short, _dtype in (
 Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]
 Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
 Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]
-Tensor.is_set_to = lambda self, other: self.storage is other.storage and self.layout == other.layout  # type: ignore[attr-defined]
+Tensor.is_set_to = lambda self, other: same_bytes(self.storage, other.storage) and self.layout == other.layout  # type: ignore[attr-defined]
 for _name in ("T", "mT", "H", "mH"):
     _fn = getattr(functions, "matrix_transpose_" + _name, None)
     if _fn is not None:

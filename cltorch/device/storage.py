@@ -82,6 +82,9 @@ class Storage:
             setattr(self, name, theirs)
             setattr(new, name, mine)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_bytes, (self.bytes().tobytes(), self.device)
+
     def __del__(self) -> None:
         pool = self._pool
         if pool is not None:
@@ -89,3 +92,13 @@ class Storage:
 
     def __len__(self) -> int:
         return self.nbytes
+
+
+def _from_bytes(raw: bytes, dev: Device) -> Storage:
+    made = Storage.allocate(len(raw), dev)
+    data = np.frombuffer(raw, np.uint8)
+    if made.array is not None:
+        made.array[:] = data
+    else:
+        dev.context.write(made.buf, data)
+    return made

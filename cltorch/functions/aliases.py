@@ -6,6 +6,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import to
 from cltorch.ops.array import Array
 
@@ -251,6 +252,19 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     return p.pow(*wide, out=out)
 
 
+def conj(input: Any) -> Any:
+    """Return the complex conjugate: of real numbers the tensor itself."""
+    return input
+
+
+conj_physical = resolve_conj = resolve_neg = real = conj
+
+
+def imag(input: Any) -> Any:
+    """Raise RuntimeError: real numbers have no imaginary part, and complex types are not built yet."""
+    raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+
+
 def isreal(input: Any) -> Any:
     """Return True for every element: complex numbers are not built yet."""
     return p.ge(p.isnan(input), 0)
@@ -262,7 +276,10 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.isclose.html
     """
     if input.dtype is not other.dtype:
-        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+        raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     same = p.eq(input, other)
     if equal_nan and input.dtype.is_floating_point:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
@@ -279,5 +296,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-_HELPERS = {"Any", "Array", "annotations", "dtypes", "p", "to"}
+_HELPERS = {"SCALAR_NAMES", "Any", "Array", "annotations", "dtypes", "p", "to"}
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

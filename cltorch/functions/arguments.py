@@ -12,6 +12,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
+from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import Array
 
@@ -117,7 +118,7 @@ def need_array(name: str, argument: str, position: int, value: Any) -> Any:
 
 def check_layout(layout: Any, pin_memory: bool = False) -> None:
     """Raise where a layout other than strided is asked for; pinned memory has no meaning here and is accepted."""
-    if layout is not None and str(layout) != "torch.strided":
+    if layout is not None and layout != strided:
         raise NotImplementedError(f"only torch.strided tensors can be created, but got layout={layout}")
 
 

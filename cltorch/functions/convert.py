@@ -8,15 +8,15 @@ import numpy as np
 
 from cltorch import dtypes, formats
 from cltorch.autograd.grad_mode import mode
-from cltorch.autograd.graph import needs_grad
+from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
 from cltorch.functions.arguments import read_dtype
-from cltorch.layout import Layout, broadcast_shapes
+from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
-from cltorch.ops.array import Array, check_dtype, empty, empty_layout, host, to_numpy
+from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
 from cltorch.ops.op import Op
 from cltorch.ops.plan import like_layout
 from cltorch.ops.pointwise import check_overlap
@@ -311,6 +311,72 @@ def set_data(x: Any, value: Any) -> None:
     x.storage.version = version
 
 
+def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Any:
+    """Let a tensor refer to another's memory, or to a storage from an offset on, in place.
+
+    Without a source the tensor becomes empty. Raises RuntimeError where the sizes reach beyond the storage.
+    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.set_.html
+    """
+    check_inplace(input, mode.enabled and needs_grad(input))
+    if source is None:
+        found = empty((0,), input.dtype, input.device)
+        input.storage, input.layout = found.storage, found.layout
+        return input
+    if isinstance(source, Array):
+        if source.dtype is not input.dtype:
+            raise RuntimeError(
+                f"Could not set tensor of type {input.dtype.name} to a tensor of type {source.dtype.name}"
+            )
+        storage, layout = source.storage, source.layout
+    else:
+        storage = getattr(source, "_raw", source)
+        storage = getattr(storage, "_raw", storage)
+        layout = Layout.of((storage.nbytes // input.dtype.itemsize,))
+    if size is not None:
+        strides = contiguous_strides(size) if stride is None else stride
+        layout = layout.as_strided(tuple(size), tuple(strides), storage_offset)
+        if layout.numel and layout.extent() * input.dtype.itemsize > storage.nbytes:
+            raise RuntimeError(
+                f"setStorage: sizes {list(size)}, strides {list(strides)}, storage offset {storage_offset}, and "
+                f"itemsize {input.dtype.itemsize} requiring a storage size of "
+                f"{layout.extent() * input.dtype.itemsize} are out of bounds for storage of size {storage.nbytes}"
+            )
+    if storage.device is not input.device:
+        raise RuntimeError(
+            f'Attempted to set the storage of a tensor on device "{input.device}" to a storage on different device '
+            f'"{storage.device}". This is no longer allowed; the devices must match.'
+        )
+    input.storage, input.layout = storage, layout
+    storage.version += 1
+    return input
+
+
+def apply_(input: Any, callable: Any) -> Any:
+    """Replace every element by what a Python function makes of it: slow, and for host tensors only."""
+    if input.device.type != "cpu":
+        raise TypeError("apply_ is only implemented on CPU tensors")
+    if mode.enabled and needs_grad(input):
+        raise RuntimeError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.")
+    changed = [callable(v) for v in values(input).reshape(-1).tolist()]
+    host(input)[...] = cast_host(np.asarray(changed).reshape(tuple(input.shape)), input.dtype)
+    input.storage.version += 1
+    return input
+
+
+def map_(input: Any, tensor: Any, callable: Any) -> Any:
+    """Replace every element by ``callable(element, element of tensor)``: slow, and for host tensors only."""
+    if input.device.type != "cpu" or tensor.device.type != "cpu":
+        raise TypeError("map_ is only implemented on CPU tensors")
+    if mode.enabled and (needs_grad(input) or needs_grad(tensor)):
+        raise RuntimeError("Can't call map_() on Variable that requires grad. Use var.detach().map_() instead.")
+    other = np.broadcast_to(values(tensor), tuple(input.shape)).reshape(-1).tolist()
+    pairs = zip(values(input).reshape(-1).tolist(), other, strict=True)
+    changed = np.asarray([callable(a, b) for a, b in pairs])
+    host(input)[...] = cast_host(changed.reshape(tuple(input.shape)), input.dtype)
+    input.storage.version += 1
+    return input
+
+
 def resize_(input: Any, *sizes: Any) -> Any:
     """Change the shape in place, growing the storage where needed; new elements are uninitialised."""
     if mode.enabled and needs_grad(input):
@@ -349,5 +415,5 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 __all__ = [
     "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
     "gather_from_layout", "gradient_copy", "parse_to", "replace_in_layout", "resize_", "resize_as_",
-    "scatter_into_layout", "set_data", "to", "to_copy", "zero_",
+    "apply_", "map_", "scatter_into_layout", "set_", "set_data", "to", "to_copy", "zero_",
 ]  # fmt: skip

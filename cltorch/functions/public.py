@@ -29,7 +29,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     avg_pool_spread avg_pool_windows functional_adaptive_max_pool1d max_pool2d_with_indices max_pool3d_with_indices
     max_pool_pick max_pool_spread functional_batch_norm functional_group_norm functional_instance_norm
     functional_layer_norm
-    is_pinned is_shared pin_memory share_memory_ dim_order
+    is_pinned is_shared pin_memory share_memory_ dim_order apply_ map_ set_
     """.split()
 )
 

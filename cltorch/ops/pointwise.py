@@ -470,7 +470,7 @@ def check_overlap(out: Any, operands: Sequence[Any]) -> None:
     if not out.layout.packed():
         return  # as PyTorch does: whether two strided places meet is too hard a question to ask at every call
     for x in operands:
-        if isinstance(x, Array) and x is not out and _same_bytes(x.storage, out.storage) and x.layout.packed():
+        if isinstance(x, Array) and x is not out and same_bytes(x.storage, out.storage) and x.layout.packed():
             if x.layout.offset == out.layout.offset and x.layout.key == out.layout.key:
                 continue
             if x.layout.offset < out.layout.extent() and out.layout.offset < x.layout.extent():
@@ -480,7 +480,8 @@ def check_overlap(out: Any, operands: Sequence[Any]) -> None:
                 )
 
 
-def _same_bytes(a: Any, b: Any) -> bool:
+def same_bytes(a: Any, b: Any) -> bool:
+    """Return whether two storages have the same memory."""
     return a is b or (a.buf is not None and a.buf is b.buf) or (a.array is not None and a.array is b.array)
 
 
