@@ -9,6 +9,7 @@ import pytest
 import cltorch
 from tests.autograd.programs import EXPECTED, PROGRAMS, plain
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated", "ignore:Using backward")
 RECORDED = json.loads(EXPECTED.read_text())
 
 

@@ -1,0 +1,98 @@
+"""gradcheck must fail where a gradient is wrong: everybody else's tests rely on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.autograd import Function, GradcheckError, gradcheck, gradgradcheck
+
+
+def double(*values, **kw):
+    return cltorch.tensor(values, dtype=cltorch.float64, requires_grad=True, **kw)
+
+
+def function(backward, forward=lambda x: x * x):
+    """Return a function with a derivative of the test's own: ``backward(x, g)``."""
+
+    class Made(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return backward(ctx.saved_tensors[0], g)
+
+    return Made.apply
+
+
+WRONG = {
+    "a factor": lambda x, g: 3 * x * g,
+    "a sign": lambda x, g: -2 * x * g,
+    "one element": lambda x, g: 2 * x * g * cltorch.tensor([1.0, 1.0, 1.01], dtype=cltorch.float64),
+    "the order": lambda x, g: (2 * x * g).flip(0),
+    "nothing": lambda x, g: None,
+    "not a number": lambda x, g: 2 * x * g * float("nan"),
+    "infinite": lambda x, g: 2 * x * g / 0,
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+def test_wrong_first_derivatives_are_found(name):
+    f = function(WRONG[name])
+    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"):
+        gradcheck(f, double(0.5, -1.0, 2.0))
+    assert gradcheck(f, double(0.5, -1.0, 2.0), raise_exception=False) is False
+
+
+def test_right_derivatives_pass():
+    f = function(lambda x, g: 2 * x * g)
+    x = double(0.5, -1.0, 2.0)
+    assert gradcheck(f, x) and gradcheck(f, (x,)) and gradgradcheck(f, x)
+    assert gradcheck(lambda a, b, n: (a * b, a.sum() * n), (x, double(1.0, 2.0, 3.0), 3))
+    assert gradcheck(lambda a: a.detach() * 2 + a * 0 + 1, x, raise_exception=False) is False
+    assert x.grad is None
+
+
+def test_wrong_second_derivatives_are_found():
+    first = function(lambda x, g: 2 * x.detach() * g)  # right at first, but its own derivative lost x
+    x = double(0.5, -1.0, 2.0)
+    assert gradcheck(first, x)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+        gradgradcheck(first, x)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+        gradgradcheck(function(lambda x, g: (x * x).detach() / x * 2 * g), x)
+
+
+def test_gradients_that_differ_from_run_to_run_are_found():
+    rng = np.random.default_rng(0)
+
+    def noisy(x, g):
+        return 2 * x * g + float(rng.standard_normal()) * 1e-9
+
+    with pytest.raises(GradcheckError, match="Backward is not reentrant"):
+        gradcheck(function(noisy), double(1.0, 2.0, 3.0))
+    assert gradcheck(function(noisy), double(1.0, 2.0, 3.0), nondet_tol=1e-6)
+
+
+def test_tolerances_count():
+    f = function(lambda x, g: 2.002 * x * g)
+    x = double(1.0, 2.0, 3.0)
+    assert gradcheck(f, x, rtol=0.1) and not gradcheck(f, x, rtol=1e-5, raise_exception=False)
+
+
+def test_inputs_must_ask_for_gradients():
+    with pytest.raises(ValueError, match="gradcheck expects at least one input tensor to require gradient"):
+        gradcheck(cltorch.sin, cltorch.ones(2, dtype=cltorch.float64))
+
+
+def test_second_derivatives_with_given_gradients(device, fp64):
+    if not fp64:
+        pytest.skip("the device has no float64")
+    x = double(0.5, -1.0, 2.0, device=device)
+    assert gradgradcheck(lambda x: x**3, x, double(1.0, 0.5, -2.0, device=device))
+    assert gradgradcheck(lambda x, y: (x * y).sum(), (x, double(1.0, 2.0, 3.0, device=device)))
+    assert gradcheck(lambda x: (x.sin(), x.cos()), x) and gradgradcheck(lambda x: (x.sin(), x.cos()), x)

@@ -1,0 +1,196 @@
+"""Parts of the graph and its switches that programs seldom use: nodes, kept tensors, threads, hooks that fail."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import pytest
+
+import cltorch
+from cltorch.autograd import graph
+
+
+def leaf(*values, device=None):
+    return cltorch.tensor(values, requires_grad=True, device=device)
+
+
+def test_each_operation_has_a_class_of_its_own():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    assert type(y.grad_fn).__name__ == y.grad_fn.name() == "MulBackward0" and repr(y.grad_fn).startswith(
+        "<MulBackward0 "
+    )
+    assert type(y.grad_fn) is type((x * 3).grad_fn) and type(y.grad_fn) is not type((x + 3).grad_fn)
+    assert isinstance(y.grad_fn, graph.Node)
+    (accumulate, nr), other = y.grad_fn.next_functions
+    assert accumulate.variable is x and nr == 0 and other == (None, 0)
+    assert accumulate.name() == "torch::autograd::AccumulateGrad" and accumulate.next_functions == ()
+    assert (x + 1).grad_fn.next_functions[0][0] is accumulate  # one end for one leaf
+    y.grad_fn.metadata["note"] = 1
+    assert y.grad_fn.metadata == {"note": 1}
+
+
+def test_own_functions_show_their_context_at_the_node():
+    class Scale(cltorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, by):
+            ctx.by = by
+            ctx.save_for_backward(x)
+            return x * by
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.by, None
+
+    x = leaf(1.0)
+    y = Scale.apply(x, 3.0)
+    assert y.grad_fn.by == 3.0 and y.grad_fn.saved_tensors[0] is x and y.grad_fn.name() == "ScaleBackward"
+    y.backward()
+    with pytest.raises(RuntimeError, match="after they have already been freed"):
+        y.grad_fn.saved_tensors  # noqa: B018
+
+
+def test_kept_tensors_may_be_packed_elsewhere(device):
+    x = leaf(2.0, 3.0, device=device)
+    kept = []
+
+    def pack(t):
+        kept.append(t)
+        return len(kept) - 1
+
+    with graph.saved_tensors_hooks(pack, lambda i: kept[i]):
+        y = x * x
+        z = y.exp()
+    assert len(kept) == 3 and kept[2].tolist() == pytest.approx(z.tolist()) and not kept[0].requires_grad
+    (g,) = cltorch.autograd.grad(z.sum(), x, create_graph=True)
+    assert g.tolist() == pytest.approx((2 * x * (x * x).exp()).tolist())
+    (h,) = cltorch.autograd.grad(g.sum(), x)  # what was unpacked is part of the graph again
+    assert h.tolist() == pytest.approx(((2 + 4 * x * x) * (x * x).exp()).tolist())
+
+
+def test_kept_tensors_may_wait_on_the_host(cl_device):
+    x = leaf(2.0, 3.0, device=cl_device)
+    with graph.save_on_cpu():
+        y = x.exp() * x
+    y.sum().backward()
+    assert x.grad.tolist() == pytest.approx((x.exp() * (1 + x)).tolist())
+
+
+def test_packing_can_be_forbidden():
+    x = leaf(1.0)
+    with graph.disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):
+        x * x
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t), pytest.raises(RuntimeError, match="not here"):
+        with graph.disable_saved_tensors_hooks("not here"):
+            pass
+    assert (x * x).item() == 1.0
+
+
+def test_switches_are_of_one_thread():
+    seen = {}
+
+    def other():
+        seen["grad"] = cltorch.is_grad_enabled()
+        seen["inference"] = cltorch.is_inference_mode_enabled() or cltorch.ones(1).is_inference()
+        x = leaf(1.0)
+        seen["hooks"] = (x * x).item()
+
+    def fail(t):
+        raise AssertionError("hooks of another thread")
+
+    with cltorch.inference_mode(), graph.saved_tensors_hooks(fail, fail):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert seen == {"grad": True, "inference": False, "hooks": 1.0}
+
+
+def test_threads_may_run_graphs_of_one_leaf():
+    x = leaf(1.0, 2.0)
+    losses = [((i + 1) * x).exp().sum() for i in range(8)]
+    found = [None] * 8
+
+    def work(i):
+        (found[i],) = cltorch.autograd.grad(losses[i], x)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for i, g in enumerate(found):
+        assert g.tolist() == pytest.approx(((i + 1) * ((i + 1) * x).exp()).tolist())
+
+
+def test_hooks_that_fail_leave_the_graph_usable():
+    x = leaf(1.0, 2.0)
+    y = (x * x).sum()
+    handle = x.register_hook(lambda g: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        y.backward(retain_graph=True)
+    handle.remove()
+    handle.remove()
+    y.backward()
+    assert x.grad.tolist() == [2.0, 4.0] and cltorch.is_grad_enabled()
+    with x.register_hook(lambda g: "no tensor"), pytest.raises(TypeError, match="hook returned 'str'"):
+        (x * 2).sum().backward()
+
+
+def test_backward_within_backward():
+    class Twice(cltorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            with cltorch.enable_grad():
+                (x,) = ctx.saved_tensors
+                y = x.detach().requires_grad_()
+                (y * y).sum().backward()
+            return g * y.grad
+
+    x = leaf(1.0, 3.0)
+    Twice.apply(x).sum().backward()
+    assert x.grad.tolist() == [2.0, 6.0]
+
+
+def test_anomalies_name_the_place():
+    x = leaf(0.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with cltorch.autograd.detect_anomaly():
+            y = x.sqrt() * 0  # the culprit
+            with pytest.raises(RuntimeError, match="Function 'SqrtBackward0' returned nan values in its 0th output"):
+                y.backward()
+    assert any("SqrtBackward0" in str(w.message) and "the culprit" in str(w.message) for w in caught)
+    assert not cltorch.is_anomaly_enabled() and y.grad_fn is not None
+    with cltorch.autograd.set_detect_anomaly(True):
+        assert cltorch.is_anomaly_enabled()
+    assert not cltorch.is_anomaly_enabled() and (x + 1).grad_fn.trace is None
+
+
+def test_gradients_of_a_tensor_whose_data_was_replaced():
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    x.data = cltorch.tensor([10.0, 20.0])
+    y.sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0] and x.tolist() == [10.0, 20.0]
+    with cltorch.no_grad():
+        x += 1
+    assert x._version == 1
+
+
+def test_the_order_of_work_is_by_age_not_by_depth():
+    """A short way and a long way to one node: it must wait for both."""
+    x = leaf(1.0)
+    y = x * 2
+    long = y
+    for _ in range(50):
+        long = long * 1
+    calls = []
+    y.grad_fn.register_prehook(lambda g: calls.append(g[0].item()))
+    (long + y * 10).backward()
+    assert calls == [11.0] and x.grad.item() == 22.0

@@ -1,0 +1,95 @@
+"""dtypes as values, their limits, and bfloat16's bits."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.dtypes import ALL, bfloat16_to_float, float_to_bfloat16, from_numpy_dtype
+
+
+@pytest.mark.parametrize("t", ALL, ids=lambda t: t.name)
+def test_a_dtype_is_one_object(t):
+    assert getattr(cltorch, t.name) is t and repr(t) == f"torch.{t.name}"
+    assert pickle.loads(pickle.dumps(t)) is t and copy.deepcopy(t) is t and copy.copy(t) is t
+    assert t.itemsize == cltorch.empty(1, dtype=t).element_size() and not t.is_complex and t.to_real() is t
+    assert t.is_floating_point == (t.name in ("float16", "bfloat16", "float32", "float64"))
+    assert t.is_signed == (t.name not in ("bool", "uint8"))
+
+
+def test_other_names():
+    names = {
+        "half": "float16",
+        "float": "float32",
+        "double": "float64",
+        "short": "int16",
+        "int": "int32",
+        "long": "int64",
+    }
+    for name, same in names.items():
+        assert getattr(cltorch, name) is getattr(cltorch, same)
+
+
+@pytest.mark.parametrize("name", ["float16", "float32", "float64"])
+def test_limits_of_floats_are_numpys(name):
+    ours, numpys = cltorch.finfo(getattr(cltorch, name)), np.finfo(name)
+    for field in ("bits", "eps", "max", "min", "tiny", "resolution"):
+        assert getattr(ours, field) == float(getattr(numpys, field))
+    assert ours.smallest_normal == ours.tiny and ours.dtype == name and f"dtype={name}" in repr(ours)
+
+
+def test_limits_of_bfloat16_and_of_integers():
+    b = cltorch.finfo(cltorch.bfloat16)
+    assert (b.bits, b.eps, b.tiny, b.resolution) == (16, 0.0078125, 2.0**-126, 0.01)
+    assert b.max == -b.min == 3.3895313892515355e38
+    assert cltorch.finfo().dtype == "float32"
+    for name in ("uint8", "int8", "int16", "int32", "int64"):
+        ours, numpys = cltorch.iinfo(getattr(cltorch, name)), np.iinfo(name)
+        assert (ours.bits, ours.min, ours.max, ours.dtype) == (numpys.bits, numpys.min, numpys.max, name)
+    for call, kind in ((cltorch.finfo, cltorch.int32), (cltorch.iinfo, cltorch.float32), (cltorch.iinfo, cltorch.bool)):
+        with pytest.raises(TypeError, match="requires|not supported"):
+            call(kind)
+
+
+def test_the_default_dtype():
+    try:
+        cltorch.set_default_dtype(cltorch.float64)
+        assert cltorch.get_default_dtype() is cltorch.float64
+        assert cltorch.tensor([1.0]).dtype is cltorch.ones(1).dtype is cltorch.float64
+        assert cltorch.tensor([1]).dtype is cltorch.int64 and cltorch.tensor([np.float32(1)]).dtype is not None
+    finally:
+        cltorch.set_default_dtype(cltorch.float32)
+    for bad in (cltorch.int32, "float32"):
+        with pytest.raises(TypeError, match="only floating-point types are supported as the default type"):
+            cltorch.set_default_dtype(bad)
+    with pytest.raises(TypeError, match="argument 'type2' .* must be torch.dtype, not str"):
+        cltorch.promote_types(cltorch.int32, "x")
+
+
+def test_types_of_numpy():
+    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"):
+        assert from_numpy_dtype(name) is getattr(cltorch, name) and from_numpy_dtype(np.dtype(name).newbyteorder(">"))
+    for bad in ("uint16", "complex64", "U3", "O", "datetime64[s]"):
+        with pytest.raises(TypeError, match="can't convert np.ndarray of type"):
+            from_numpy_dtype(bad)
+
+
+def test_bfloat16_rounds_to_nearest_even_and_keeps_nan_quiet():
+    bits = np.arange(2**16, dtype=np.uint16)
+    exact = bfloat16_to_float(bits)
+    nan = np.isnan(exact)
+    np.testing.assert_array_equal(float_to_bfloat16(exact)[~nan], bits[~nan])
+    assert np.isnan(bfloat16_to_float(float_to_bfloat16(exact)))[nan].all()
+    low, high = exact[0x3F80:0x4000].astype(np.float64), exact[0x3F81:0x4001].astype(np.float64)
+    middle = ((low + high) / 2).astype(np.float32)
+    even = np.where(bits[0x3F80:0x4000] % 2 == 0, low, high)
+    np.testing.assert_array_equal(bfloat16_to_float(float_to_bfloat16(middle)), even)
+    up = np.nextafter(middle, np.float32(np.inf))
+    np.testing.assert_array_equal(bfloat16_to_float(float_to_bfloat16(up)), high)
+    assert bfloat16_to_float(float_to_bfloat16(np.float32(3.4e38))) == np.inf
+    signalling = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert np.isnan(bfloat16_to_float(float_to_bfloat16(signalling))).all()
