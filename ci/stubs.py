@@ -134,7 +134,7 @@ def tensor_stub() -> str:
                 body += [f"    @{name}.deleter", f"    def {name}(self) -> None: ..."]
         elif callable(value):
             lines = stub.function(name, value, "    ", True)
-            body += [line + (_OVERRIDES if name in ("__eq__", "__ne__") else "") for line in lines]
+            body += [line + (_OVERRIDES if name in ("__eq__", "__ne__", "new") else "") for line in lines]
         else:
             body.append(f"    {name}: {stub.name(type(value).__name__, {}) if value is not None else any_}")
     functions = []

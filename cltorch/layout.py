@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 
-class Size(tuple):  # type: ignore[type-arg]
+class Size(tuple):
     """Hold the sizes of a tensor's dimensions; a tuple that prints as PyTorch's does."""
 
     __slots__ = ()
@@ -447,4 +447,12 @@ def coalesce(shape: Sequence[int], *strides: Sequence[int]) -> tuple[list[int], 
                 o.append(s[i])
     if not sizes:
         return [1], [[0] for _ in strides]
+    return sizes, steps
+
+
+def coalesce_few(shape: Sequence[int], *strides: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+    """Do what ``coalesce`` does, filled up to 1, 2 or 4 dimensions by ones in front: kernels then come in few forms."""
+    sizes, steps = coalesce(shape, *strides)
+    if len(sizes) == 3:
+        return [1, *sizes], [[0, *s] for s in steps]
     return sizes, steps

@@ -33,7 +33,7 @@ def _run(
 ) -> list[Any] | None:
     add = Settings.functions.add
     pending: dict[Node, list[Any]] = {}
-    heap: list[tuple[int, Node]] = []
+    heap: list[tuple[int, Any]] = []
 
     def deliver(edge: Any, g: Any) -> None:
         node, nr = edge
@@ -58,7 +58,7 @@ def _run(
     edge = g = None  # held references would make the last gradient look shared
     while heap:
         node = heapq.heappop(heap)[1]
-        grads = pending.pop(node)
+        grads: Any = pending.pop(node)
         leaf = node.__class__ is AccumulateGrad
         hooks = node.hooks
         captured = wanted.get(node) if wanted else None
@@ -218,7 +218,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
 def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, Any]]:
     if len(outputs) != len(grads):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
-    pairs = []
+    pairs: list[tuple[Any, Any]] = []
     for out, g in zip(outputs, grads, strict=True):
         edge = edge_of(out)
         if g is None:

@@ -196,7 +196,7 @@ class Function(metaclass=_FunctionMeta):
             else:
                 output = cls.forward(ctx, *args, **kw)
         single = not isinstance(output, tuple)
-        results = [output] if single else list(output)
+        results: list[Any] = [output] if single else list(output)
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
                 results[i] = Array.new(r.storage, r.layout, r.dtype)
@@ -215,7 +215,8 @@ class Function(metaclass=_FunctionMeta):
                     place = next(k for k, a in enumerate(args) if a is r)
                     rebase(r, node, node._positions.index(place) if needs[place] else None, i)
                 else:
-                    r._grad_fn, r._output_nr, r._requires_grad = node, i, True
+                    made: Any = r
+                    made._grad_fn, made._output_nr, made._requires_grad = node, i, True
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results)

@@ -84,7 +84,7 @@ class no_grad(_Switch):
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
         made = super().__new__(cls)
         if fn is not None:
-            made.__init__()
+            cls.__init__(made)
             return made(fn)
         return made
 
@@ -105,7 +105,7 @@ class enable_grad(_Switch):
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
         made = super().__new__(cls)
         if fn is not None:
-            made.__init__()
+            cls.__init__(made)
             return made(fn)
         return made
 
@@ -148,7 +148,7 @@ class inference_mode(_Switch):
     def __new__(cls, mode: Any = True) -> Any:
         made = super().__new__(cls)
         if callable(mode):
-            made.__init__(True)
+            cls.__init__(made, True)
             return made(mode)
         return made
 

@@ -87,7 +87,7 @@ def gradcheck(
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     try:
-        wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]  # type: ignore[attr-defined]
+        wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]
         if not wanted:
             raise ValueError(
                 "gradcheck expects at least one input tensor to require gradient, but none of the them have "
@@ -152,7 +152,7 @@ def gradgradcheck(
             g._requires_grad = True
     seeds = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)
     n = len(args)
-    wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]  # type: ignore[attr-defined]
+    wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]
 
     def first(*both: Any) -> tuple[Any, ...]:
         xs = list(both[:n])

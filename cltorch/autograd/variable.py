@@ -25,5 +25,5 @@ class Variable(metaclass=_VariableMeta):
     def __new__(cls, data: Any, requires_grad: bool = False, volatile: bool | None = None) -> Any:
         if not isinstance(data, Array):
             raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
-        made = data.detach()  # type: ignore[attr-defined]
+        made = data.detach()
         return made.requires_grad_() if requires_grad else made

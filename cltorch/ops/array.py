@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from cltorch import dtypes
 from cltorch.device import CPU, Storage, device
 from cltorch.dtypes import bfloat16, dtype, float64
+from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
 from cltorch.layout import Layout, Size
 
@@ -24,14 +25,14 @@ class Array:
 
     storage: Any
     layout: Layout
-    dtype: dtype
+    dtype: DType
 
     if TYPE_CHECKING:  # an Array that reaches the layers above is a Tensor, with Tensor's attributes
 
         def __getattr__(self, name: str) -> Any: ...
 
     @staticmethod
-    def new(storage: Storage, layout: Layout, dtype: dtype) -> Any:
+    def new(storage: Storage, layout: Layout, dtype: DType) -> Any:
         """Return the result object of an operator."""
         a = Array()
         a.storage, a.layout, a.dtype = storage, layout, dtype
