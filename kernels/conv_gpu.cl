@@ -9,7 +9,8 @@
 ## ct_conv_weight_gpu: rows are output channels, columns "units" (a channel and a tap, and a last one of ones for the
 ## bias), the sum runs over all results, in parts that ct_conv_weight_join_gpu adds in their order.
 ##
-## Parameters: ti (dtype), bm, bn, bk (block), ty, tx (work-group), ints, longs (fields of the table).
+## Parameters: ti (dtype), bm, bn, bk (block), ty, tx (work-group), deep (channels fill steps of bk, so that a step has
+## one tap), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
     items, rows, cols = ty * tx, bm // ty, bn // tx
@@ -65,7 +66,7 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
     const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
     const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn}, group = get_group_id(2) / phases;
     const __global long *phase = phase_at + 5 * (get_group_id(2) % phases);
-    const int fd = (int)phase[0], fh = (int)phase[1], fw = (int)phase[2], count = (int)phase[4], K = reduced * count;
+    const int fd = (int)phase[0], fh = (int)phase[1], fw = (int)phase[2], count = (int)phase[4];
     const __global long *tap = tap_at + 4 * phase[3];
     X += x_off + (long)group * reduced * x_c;
     W += w_off + group * w_group;
@@ -76,6 +77,24 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
     const int inside = at < columns, qw = at % QW, qh = at / QW % QH, qd = at / (QW * QH) % QD;
     const int sd = step_d * qd, sh = step_h * qh, sw = step_w * qw;
     const __global ct_in *sample = X + at / (QW * QH * QD) * x_n;
+% if deep:
+    for (int t = 0; t < count; t++, tap += 4) {
+        const int d = sd + (int)tap[1], h = sh + (int)tap[2], w = sw + (int)tap[3];
+        const int valid = inside && d >= 0 && d < ID && h >= 0 && h < IH && w >= 0 && w < IW ? reduced : 0;
+        const __global ct_in *source = sample + d * x_d + h * x_h + w * x_w, *weight = W + tap[0];
+        for (int c0 = 0; c0 < reduced; c0 += ${bk}) {
+            for (int e = item; e < ${bm * bk}; e += ${items}) {
+                const int m = e / ${bk}, c = c0 + e % ${bk};
+                a_block[e % ${bk} * ${a_line} + m] =
+                    m0 + m < lanes && c < reduced ? CT_LOAD(weight + (m0 + m) * w_lane + c * w_reduced) : (ct_t)0;
+            }
+            for (int e = item / ${bn}; e < ${bk}; e += ${items // bn})
+                b_block[e * ${b_line} + column] = c0 + e < valid ? CT_LOAD(source + (c0 + e) * x_c) : (ct_t)0;
+            ${multiply()}
+        }
+    }
+% else:
+    const int K = reduced * count;
     for (int k0 = 0; k0 < K; k0 += ${bk}) {
         for (int e = item; e < ${bm * bk}; e += ${items}) {
             const int m = e / ${bk}, k = k0 + e % ${bk};
@@ -96,6 +115,7 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
         }
         ${multiply()}
     }
+% endif
 #pragma unroll
     for (int j = 0; j < ${cols}; j++) {
         at = n0 + x + j * ${tx};
@@ -126,6 +146,19 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_wei
     X += x_off + (long)group * reduced * x_c;
     G += g_off + (long)group * lanes * g_c;
     ${zero()}
+    // an item always reads the same units: the places of their channels and taps; kind 1 is the bias's ones, 2 nothing
+    long channel[${bn * bk // items}];
+    int at_d[${bn * bk // items}], at_h[${bn * bk // items}], at_w[${bn * bk // items}], kind[${bn * bk // items}];
+#pragma unroll
+    for (int i = 0; i < ${bn * bk // items}; i++) {
+        const int u = n0 + item / ${bk} + i * ${items // bk}, known = min(u, units - 1);
+        const __global long *t = tap_at + 4 * (known % taps);
+        channel[i] = known / taps * x_c;
+        at_d[i] = (int)t[1];
+        at_h[i] = (int)t[2];
+        at_w[i] = (int)t[3];
+        kind[i] = u < units ? 0 : u == units ? 1 : 2;
+    }
     for (int k0 = part * per_part; k0 < end; k0 += ${bk}) {
         // an item always reads the same row of both blocks: one result
         const int k = k0 + item % ${bk}, inside = k < end;
@@ -135,15 +168,13 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_wei
         for (int e = item / ${bk}; e < ${bm}; e += ${items // bk})
             a_block[item % ${bk} * ${a_line} + e] =
                 inside && m0 + e < lanes ? CT_LOAD(grad + (m0 + e) * g_c) : (ct_t)0;
-        for (int e = item / ${bk}; e < ${bn}; e += ${items // bk}) {
-            const int u = n0 + e;
-            ct_t value = 0;
-            if (inside && u < units) {
-                const __global long *t = tap_at + 4 * (u % taps);
-                value = ct_read(X + n * x_n + u / taps * x_c, step_d * qd + (int)t[1], step_h * qh + (int)t[2],
-                                step_w * qw + (int)t[3], ID, IH, IW, x_d, x_h, x_w);
-            } else if (inside && u == units) value = 1;
-            b_block[item % ${bk} * ${b_line} + e] = value;
+#pragma unroll
+        for (int i = 0; i < ${bn * bk // items}; i++) {
+            ct_t value = kind[i] == 1 ? 1 : 0;
+            if (inside && kind[i] == 0)
+                value = ct_read(X + n * x_n + channel[i], step_d * qd + at_d[i], step_h * qh + at_h[i],
+                                step_w * qw + at_w[i], ID, IH, IW, x_d, x_h, x_w);
+            b_block[item % ${bk} * ${b_line} + item / ${bk} + i * ${items // bk}] = value;
         }
         ${multiply()}
     }

@@ -64,7 +64,8 @@ def correlation(
     tab = table(context, INTS + LONGS, values, rest)
     size = element(t)
     block = block_for(caps.max_work_group, caps.local_mem, size, s.lanes, values["columns"])
-    kernel = context.kernel("conv_gpu", "ct_conv_gpu", "bbbbbllli", ti=t.name, ints=INTS, longs=LONGS, **block)
+    params = {"ti": t.name, "deep": s.reduced >= block["bk"], "ints": INTS, "longs": LONGS, **block}
+    kernel = context.kernel("conv_gpu", "ct_conv_gpu", "bbbbbllli", **params)
     local = (block["tx"], block["ty"], 1)
     groups = (-(-values["columns"] // block["bn"]), -(-s.lanes // block["bm"]), g.groups * len(s.phases))
     size3 = tuple(n * m for n, m in zip(groups, local, strict=True))
@@ -95,7 +96,7 @@ def weight_gradient(
     values |= {"parts": parts, "per_part": per_part, "g_n": y.strides[0], "g_c": y.strides[1]}
     values |= {f"g_{d}": y.strides[2 + i] for i, d in enumerate("dhw")}
     tab = table(context, INTS + LONGS, values, rest)
-    params = {"ti": t.name, "ints": INTS, "longs": LONGS, **block}
+    params = {"ti": t.name, "deep": False, "ints": INTS, "longs": LONGS, **block}
     kernel = context.kernel("conv_gpu", "ct_conv_weight_gpu", "bbbbll", **params)
     join = context.kernel("conv_gpu", "ct_conv_weight_join_gpu", "bbbbi", **params)
     local = (block["tx"], block["ty"], 1)
