@@ -317,10 +317,37 @@ class Pointwise:
                         )  # fmt: skip
                         return out
             else:
-                key = None
+                key = self._key(operands, dev)
+                plan = None if key is None else dev.context.ready.get(key)
+                if plan is not None:
+                    out = Array.new(
+                        dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
+                    )
+                    arrays = [x for x in operands if isinstance(x, Array)]
+                    plan.kernel.launch(
+                        plan.global_size, plan.local_size,
+                        (
+                            *plan.pre, out.storage.buf, *[x.storage.buf for x in arrays], 0,
+                            *[x.layout.offset for x in arrays],
+                            *[x for x in operands if not isinstance(x, Array)], *params,
+                        ),
+                    )  # fmt: skip
+                    return out
         else:
             key = None
         return self._slow(operands, params, key)
+
+    def _key(self, operands: Sequence[Any], dev: Any) -> Any:
+        """Return the key of a plan for any number of operands, or None where one lies elsewhere."""
+        key: list[Any] = [self]
+        for x in operands:
+            if isinstance(x, Array):
+                if x.storage.device is not dev:
+                    return None
+                key += (x.layout.key, x.dtype)
+            else:
+                key.append(x.__class__)
+        return tuple(key)
 
     def _slow(self, operands: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
         dev, operands = devices_agree(self.name, operands)
@@ -333,7 +360,7 @@ class Pointwise:
             or (compute.is_floating_point and isinstance(p, int))
             for p in (*params, *(x for x in operands if not isinstance(x, Array)))
         )
-        if key is not None and plain and out.layout.numel and _fits(key, compute):
+        if key is not None and plain and out.layout.numel and _fits(operands, compute):
             found = specialise(
                 dev.context, self.formula, compute, [(out.layout, out_dtype)],
                 [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
@@ -453,11 +480,15 @@ class Pointwise:
         return found
 
 
-def _fits(key: Any, compute: dtype) -> bool:
-    last = key[-1]
-    if last is float:
-        return compute.is_floating_point
-    return last is not bool if isinstance(last, type) else True
+def _fits(operands: Sequence[Any], compute: dtype) -> bool:
+    """Return whether a kernel takes the numbers among the operands as they come, and any others of their types."""
+    for x in operands:
+        if x.__class__ is float:
+            if not compute.is_floating_point:
+                return False
+        elif not isinstance(x, Array) and x.__class__ is not int:
+            return False
+    return True
 
 
 def check_overlap(out: Any, operands: Sequence[Any]) -> None:
