@@ -211,6 +211,7 @@ def _conv(
 ) -> Any:
     _check(name, input, weight, bias)
     x = _batched(name, dims, input)
+    (groups,) = _ints(name, "groups", groups, 1)
     stride, dilation = _ints(name, "stride", stride, dims), _ints(name, "dilation", dilation, dims)
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
@@ -295,6 +296,7 @@ def _conv_transpose(
             f"Expected {dims + 2}-dimensional weight for {name} (input channels, output channels / groups, kernel), "
             f"but got weight of size {list(w)}"
         )
+    (groups,) = _ints(name, "groups", groups, 1)
     geometry, shape = _plan_transposed(
         x.layout.shape, w, None if bias is None else bias.layout.shape, _ints(name, "stride", stride, dims),
         _ints(name, "padding", padding, dims), _ints(name, "output_padding", output_padding, dims),

@@ -70,6 +70,7 @@ def make_plan(
     if layout.numel == 0:
         return lambda x, weight, bias: empty(shape, t, dev)
     x = spread(x)
+    g, x = _whole_window(g, x, back)
     if g.pointwise:
         g, (x,) = _flatten(g, x)
         if g.ins[:2] == (1, 1) and min(g.c, g.k) >= 8 and not 1 < g.ins[2] < 512:
@@ -173,6 +174,19 @@ def make_weight_plan(
         return new(out, layout, t), new(total, bias_layout, t) if bias else None
 
     return call
+
+
+def _whole_window(g: Geometry, x: Layout, back: bool) -> tuple[Geometry, Layout]:
+    """Make a window that covers the input once, and so has one result, channels of single values."""
+    if g.outs != (1, 1, 1) or g.kernel != g.ins or any(g.padding):
+        return g, x
+    channels = x.shape[1] if back else x.shape[1] * g.taps
+    sizes, (steps,) = coalesce(x.shape[1:], x.strides[1:])
+    if len(sizes) > 1:
+        return g, x
+    one = (1, 1, 1)
+    flat = Layout((x.shape[0], channels, *one), (x.strides[0], steps[0], 0, 0, 0), x.offset)
+    return replace(g, c=g.c * g.taps, ins=one, kernel=one, stride=one, dilation=one), flat
 
 
 def _flatten(g: Geometry, *layouts: Layout) -> tuple[Geometry, tuple[Layout, ...]]:

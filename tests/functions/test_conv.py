@@ -215,6 +215,7 @@ def test_wrong_types_are_refused():
         lambda: cltorch.conv2d(1, w),
         lambda: cltorch.conv2d(x, w, "b"),
         lambda: cltorch.conv2d(x, w, stride=1.5),
+        lambda: cltorch.conv2d(x, w, groups=1.5),
         lambda: cltorch.conv2d(x, w, padding=(1, "1")),
         lambda: cltorch.conv_transpose2d(x, z(3, 4, 3, 3), padding="same"),
     ):

@@ -104,6 +104,7 @@ CASES = {
     "dilation 2": Case(2, 1, 3, 20, (9, 10), (3, 3), 1, 2, 2),
     "padding beyond the window": Case(1, 1, 2, 3, (4, 5), (2, 3), 1, 4),
     "window as large as the input": Case(2, 1, 3, 36, (6, 7), (6, 7)),
+    "window as large as the input, groups": Case(3, 2, 9, 11, (3, 2), (3, 2), 2),
     "depthwise": Case(2, 17, 1, 1, (9, 20), (3, 3), 1, 1),
     "depthwise, two each, stride 2": Case(2, 5, 1, 2, (9, 20), (5, 3), 2, 2),
     "groups of four": Case(2, 6, 4, 4, (10, 30), (3, 3), 1, 1),
