@@ -265,6 +265,36 @@ def imag(input: Any) -> Any:
     raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
 
 
+def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
+    """Return ``log(x / (1 - x))``, of the input limited to ``eps`` … ``1 - eps`` where that is given.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.logit.html
+
+    >>> import cltorch as torch
+    >>> torch.logit(torch.tensor([0.5]))
+    tensor([0.])
+    """
+    return p.logit_plain(input if eps is None else clamp(input, eps, 1 - eps), out=out)
+
+
+def logit_(input: Any, eps: float | None = None) -> Any:
+    """Replace by ``log(x / (1 - x))`` in place."""
+    return p.logit_plain_(input if eps is None else clamp_(input, eps, 1 - eps))
+
+
+def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Return ``input * 2**other``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.ldexp.html
+    """
+    return p.mul(input, p.pow(2.0, other), out=out)
+
+
+def ldexp_(input: Any, other: Any) -> Any:
+    """Multiply by ``2**other`` in place."""
+    return p.mul_(input, p.pow(2.0, other))
+
+
 def isreal(input: Any) -> Any:
     """Return True for every element: complex numbers are not built yet."""
     return p.ge(p.isnan(input), 0)

@@ -118,8 +118,12 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
 
 def _general(row: Pointwise) -> Callable[..., Any]:
     names = row.args + tuple(row.params)
+    count, defaults = row.arity, row.defaults
 
     def f(*given: Any, out: Any = None, **named: Any) -> Any:
+        if out is None and not named and len(given) == count and isinstance(given[0], Array):
+            if all(isinstance(x, Array) or _plain(x) for x in given):
+                return pointwise(row, given, defaults)
         operands, params = _bind(row, names, given, named)
         if out is not None:
             return deliver(row.name, out, lambda: pointwise(row, operands, params))

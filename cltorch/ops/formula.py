@@ -292,6 +292,18 @@ class Tracer:
         negative = self.where(a == 1, 1, self.where(a == -1, self.where((b & 1) != 0, -1, 1), 0))
         return self.where(b < 0, negative, result)
 
+    def gcd(self, a: Any, b: Any) -> Symbol:
+        """Return the greatest common divisor by Euclid's steps, as many as the largest numbers of the type can need."""
+        x, y, r = (self.emit(self.number(v)) for v in (self.abs(a), self.abs(b), 0))
+        p, q, t = x.text, y.text, r.text
+        zero, one = self.literal(0), self.literal(1)
+        steps = {1: 13, 2: 25, 4: 48, 8: 93}[self.compute.itemsize]
+        self.statements.append(
+            f"for (int step = 0; step < {steps}; ++step) {{ {t} = {p} % SEL({q} == {zero}, {one}, {q}); "
+            f"{p} = SEL({q} == {zero}, {p}, {q}); {q} = SEL({q} == {zero}, {zero}, {t}); }}"
+        )
+        return x
+
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
         if name.startswith("_") or name not in C_FUNCTIONS:
             raise AttributeError(f"no OpenCL C function for {name!r}")

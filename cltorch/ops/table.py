@@ -88,6 +88,20 @@ def _logaddexp(m, x, y):
     return m.where(x == y, hi + _LN2, hi + m.log1p(m.exp(-m.abs(x - y))))
 
 
+def _logaddexp2(m, x, y):
+    hi = m.maximum(x, y)
+    return m.where(x == y, hi + 1, hi + m.log1p(m.exp2(-m.abs(x - y))) / _LN2)
+
+
+def _sinc_vjp(m, g, x, o):
+    a = math.pi * x
+    return m.where(x == 0, 0, g * ((m.cos(a) * a - m.sin(a)) / m.where(x == 0, 1, a * x)))
+
+
+def _at_least_one(m, x):
+    return m.where(x == 0, 1, x)
+
+
 def _clamp_vjp(m, g, x, lo, hi, o):
     return (
         m.where((x >= lo) & (x <= hi), g, 0),
@@ -166,6 +180,8 @@ ROWS = [
     P("fmod", SIGNED, lambda m, x, y: m.fmod(x, y), lambda m, g, x, y, o: (g, -g * m.divide_trunc(x, y)), args=_XY,
       ref="fmod"),
     P("pow", SIGNED, lambda m, x, y: m.pow(x, y), _pow_vjp, args="input exponent", ref="power", domain=(0.1, 3.0)),
+    P("gcd", INTEGER, lambda m, x, y: m.gcd(x, y), args=_XY, ref="gcd"),
+    P("lcm", INTEGER, lambda m, x, y: m.abs(m.divide_trunc(x, _at_least_one(m, m.gcd(x, y))) * y), args=_XY, ref="lcm"),
     P("neg", SIGNED, lambda m, x: -x, lambda m, g, x, o: -g, ref="negative"),
     P("reciprocal", FLOAT, lambda m, x: m.reciprocal(x), lambda m, g, x, o: -g * o * o, ref="reciprocal"),
     P("square", SIGNED, lambda m, x: x * x, lambda m, g, x, o: g * (2 * x), ref="square", node="Pow"),
@@ -197,6 +213,10 @@ ROWS = [
     P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
       lambda m, g, x, y, o: (g * m.where((x == 0) & (y <= 0), 0, m.log(y)), g * x / y), args=_XY, ref="scipy.xlogy",
       domain=(0.05, 5.0)),
+    P("logaddexp2", FLOAT_ONLY, _logaddexp2, lambda m, g, x, y, o: (g * m.exp2(x - o), g * m.exp2(y - o)), args=_XY,
+      ref="logaddexp2", inplace=False),
+    P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)), lambda m, g, x, o: g / (x * (1 - x)), ref="scipy.logit",
+      domain=(0.05, 0.95), node="Logit", scope=INNER),
     # ---- trigonometric and hyperbolic ------------------------------------------------------------------------
     P("sin", FLOAT, lambda m, x: m.sin(x), lambda m, g, x, o: g * m.cos(x), ref="sin"),
     P("cos", FLOAT, lambda m, x: m.cos(x), lambda m, g, x, o: -g * m.sin(x), ref="cos"),
@@ -217,6 +237,11 @@ ROWS = [
     P("atanh", FLOAT, lambda m, x: m.atanh(x), lambda m, g, x, o: g / (1 - x * x), ref="arctanh", domain=(-0.95, 0.95)),
     P("hypot", FLOAT_ONLY, lambda m, x, y: m.hypot(x, y), lambda m, g, x, y, o: (g * (x / o), g * (y / o)), args=_XY,
       ref="hypot"),
+    P("sinc", FLOAT, lambda m, x: m.where(x == 0, 1, m.sin(math.pi * x) / (math.pi * x)), _sinc_vjp, ref="sinc"),
+    P("deg2rad", FLOAT, lambda m, x: x * (math.pi / 180), lambda m, g, x, o: g * (math.pi / 180), ref="deg2rad"),
+    P("rad2deg", FLOAT, lambda m, x: x * (180 / math.pi), lambda m, g, x, o: g * (180 / math.pi), ref="rad2deg"),
+    P("angle", FLOAT, lambda m, x: m.where(x != x, x, m.where(x < 0, math.pi, 0)), _zero, inplace=False,
+      ref=lambda x: np.where(np.isnan(x), x, np.where(x < 0, np.pi, 0))),
     # ---- rounding --------------------------------------------------------------------------------------------
     P("floor", REAL, lambda m, x: m.floor(x), _zero, ref="floor"),
     P("ceil", REAL, lambda m, x: m.ceil(x), _zero, ref="ceil"),

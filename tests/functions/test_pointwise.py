@@ -112,6 +112,16 @@ def test_powers_that_are_simpler_functions(device):
     assert g.tolist() == [0.0, 0.0]  # and not NaN, as 0 * log(0) is
 
 
+def test_logit_and_ldexp(device):
+    x = cltorch.tensor([0.0, 0.25, 1.0], device=device)
+    assert x.logit().tolist() == [-math.inf, pytest.approx(math.log(1 / 3)), math.inf]
+    assert x.logit(0.1).tolist() == pytest.approx([math.log(1 / 9), math.log(1 / 3), math.log(9)], rel=1e-5)
+    assert x.clone().logit_(0.1).tolist() == x.logit(0.1).tolist()
+    assert cltorch.ldexp(
+        cltorch.tensor([1.0, -3.0], device=device), cltorch.tensor([3, -1], device=device)
+    ).tolist() == [8, -1.5]
+
+
 def test_bounds(device):
     x = cltorch.tensor(X, device=device)
     low, high = cltorch.tensor([-1.0] * 5, device=device), cltorch.tensor([0.25] * 5, device=device)

@@ -42,7 +42,7 @@ CANCELS = {
     "addcdiv": 1e-6, "logaddexp": 5e-7, "squared_error": 1e-6, "absolute_error": 3e-7, "smooth_l1_error": 1e-6,
     "huber_error": 1e-6, "binary_cross_entropy_error": 1e-6, "logits_error": 1e-6, "weighted_logits_error": 3e-6,
     "divergence": 2e-6, "log_divergence": 2e-6, "soft_margin_error": 1e-6, "celu": 0, "hardswish": 3e-7, "frac": 3e-7,
-    "mish": 3e-7,
+    "mish": 3e-7, "sinc": 1e-6, "logit_plain": 1e-6, "logaddexp2": 1e-6,
 }  # fmt: skip
 EDGES = [
     0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -1.5, -2.5, 2.0, -3.0, 7.0, 1e-3, -1e-3, 20.5, -20.5, 90.0, -90.0, 1e5,
@@ -53,6 +53,7 @@ TAME = {
     "lerp",
     "trunc_divide",
     "gated",
+    "sinc",
     "addcmul",
     "addcdiv",
     "weighted_logits_error",
@@ -233,6 +234,8 @@ def integers(row, t: str, count: int = 257) -> list[np.ndarray]:
     limits = np.iinfo(t)
     operands = [rng.integers(max(limits.min, -100), min(limits.max, 100), count).astype(t) for _ in range(row.arity)]
     operands[0][:6] = [limits.min, limits.max, 0, 1, limits.max - 1, limits.min + 1]
+    if row.name == "lcm":
+        operands = [rng.integers(max(limits.min, -11), 12, count).astype(t) for _ in range(2)]
     if "shift" in row.name:
         operands[1] = rng.integers(0, limits.bits - 1, count).astype(t)
     if row.name == "pow":
