@@ -111,7 +111,8 @@ def test_events(place):
             x = x + 1
         end.record()
         end.synchronize()
-        assert end.query() and start.elapsed_time(end) > 0
+        # a driver's clock may be too coarse for so little work
+        assert end.query() and 0 <= start.elapsed_time(end) < 60_000 and end.elapsed_time(start) <= 0
         with pytest.raises(ValueError, match="enable_timing=True"):
             cl.Event().elapsed_time(end)
         with pytest.raises(ValueError, match="must be recorded"):

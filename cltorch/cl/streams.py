@@ -36,14 +36,18 @@ class Event:
             raise RuntimeError("OpenCL events cannot be shared between processes (interprocess=True)")
         self.enable_timing = enable_timing
         self._event: Any = None
+        self._context: Any = None
+        self._asked = 0  # commands of the device before this event
 
     def record(self, stream: Stream | None = None) -> None:
         """Put the event behind everything asked of the device so far."""
-        self._event = (stream or current_stream()).context.marker()
+        self._context = (stream or current_stream()).context
+        self._asked = self._context.asked()
+        self._event = self._context.marker()
 
     def query(self) -> bool:
         """Return whether everything before the event has run (an event that was never recorded counts as done)."""
-        return self._event is None or _complete(self._event)
+        return self._event is None or self._context.has_run(self._asked) or _complete(self._event)
 
     def wait(self, stream: Stream | None = None) -> None:
         """Make later work wait for the event; on the same device the queue keeps that order anyway."""
@@ -86,7 +90,7 @@ class Stream:
 
     def query(self) -> bool:
         """Return whether everything asked of the device has run."""
-        return self.context.idle() or _complete(self.context.marker())
+        return self.context.has_run(self.context.asked()) or _complete(self.context.marker())
 
     def record_event(self, event: Event | None = None) -> Event:
         """Record an event (a new one unless given) and return it."""

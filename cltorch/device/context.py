@@ -120,7 +120,7 @@ class Context:
         self.ready = Ready()
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
         self.launches = self.copies = 0  # put into the queue so far
-        self._done = 0  # of them, when the queue was last found empty
+        self._done = 0  # of them, those that are known to have run
         self._kernels: dict[Any, Kernel] = {}
         self._programs: dict[Any, Any] = {}
         self._building = threading.RLock()
@@ -152,9 +152,9 @@ class Context:
         """Wait for the device and copy bytes of a buffer into a contiguous host array."""
         if out.nbytes:
             self.syncs += 1
+            asked, staged = self.asked(), len(self._staged)
             self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
-            if self._staged:
-                self._landed()
+            self._finished(asked, staged)
 
     def write(self, buf: Any, data: np.ndarray, byte_offset: int = 0, *, owned: bool = False) -> None:
         """Copy a contiguous host array into a buffer without waiting.
@@ -171,7 +171,7 @@ class Context:
             self._landed()
             while self._staged and (self._staged_bytes > _STAGED_BYTES or len(self._staged) > _STAGED_COPIES):
                 self._staged[0][0].wait()
-                self._landed()
+                self._landed(1)
 
     def copy_bytes(self, src: Any, dst: Any, src_offset: int, dst_offset: int, nbytes: int) -> None:
         """Copy bytes between two buffers of this device, in queue order."""
@@ -193,11 +193,15 @@ class Context:
             kind = OutOfMemoryError if error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE else DeviceError
             raise kind(f"{command.__name__} on {self.name} failed: {error}") from error
 
-    def _landed(self) -> None:
-        """Let go of the staged copies that have arrived; the queue is in order, so the oldest is the first to."""
+    def _landed(self, known: int = 0) -> None:
+        """Let go of the staged copies that have arrived, in the order of the queue.
+
+        The ``known`` oldest have; of the others their events are asked, which may tell a little late.
+        """
         with self._staging:
-            while self._staged and self._staged[0][0].command_execution_status == _COMPLETE:
+            while self._staged and (known > 0 or self._staged[0][0].command_execution_status == _COMPLETE):
                 self._staged_bytes -= self._staged.popleft()[1].nbytes
+                known -= 1
 
     def pinned(self, nbytes: int) -> np.ndarray:
         """Return host memory as bytes that the driver has allocated, mapped for as long as the array lives."""
@@ -250,14 +254,22 @@ class Context:
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
         self.syncs += 1
-        asked = self.launches + self.copies
+        asked, staged = self.asked(), len(self._staged)
         self.queue.finish()
-        self._done = asked
-        self._landed()
+        self._finished(asked, staged)
 
-    def idle(self) -> bool:
-        """Return whether nothing was asked of the device since it was last waited for."""
-        return self.launches + self.copies == self._done
+    def asked(self) -> int:
+        """Return how many commands the device was given so far."""
+        return self.launches + self.copies
+
+    def has_run(self, asked: int) -> bool:
+        """Return whether the first ``asked`` commands are known to have run, because the device was waited for."""
+        return asked <= self._done
+
+    def _finished(self, asked: int, staged: int) -> None:
+        self._done = max(self._done, asked)
+        if staged:
+            self._landed(staged)
 
     def pace(self) -> None:
         """Hand what is queued to the device, and wait for what was queued long ago.
