@@ -4,8 +4,9 @@
 ## a panel in local memory (conv_panel.cl), where no value is copied once per tap. The register tile is m by nv vectors
 ## of vw elements:
 ## * along "lanes" (the output channels), where they fill vectors: m neighbouring results by nv vectors of lanes. Per
-##   channel and tap, nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications. No
-##   padding is computed. Finished tiles are transposed on the way out.
+##   channel and tap, nv vectors of packed weights and m values of the panel, each of which feeds nv multiplications.
+##   Taps at the ends of the window whose row lies in the padding are left out. Finished tiles are transposed on the way
+##   out.
 ## * along results, for few lanes (depthwise): m lanes by nv vectors of results, m weights and nv vectors of the panel.
 ##   The block is one flat run of the panel: the few values between the rows of the result are computed in vain and left
 ##   out of the copy.
@@ -122,7 +123,7 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 ## next one there; along lanes only the first `left` rows exist.
 <%def name="tile_body(rows, vectors, line)">
         {
-            const __global ct_t *b = weights;
+            const __global ct_t *b = weights + begin_t * ${nr};
             ${tile.zero(rows, vectors)}
             if (c0 == 0) {
 % for i in range(rows):
@@ -138,8 +139,8 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 % endfor
             }
             const __local ct_t *channel = x;
-            for (int c = 0; c < count_c; c++, channel += stretch)
-                for (int t = 0; t < count_t; t++, b += ${nr}) {
+            for (int c = 0; c < count_c; c++, channel += stretch, b += skipped)
+                for (int t = begin_t; t < end_t; t++, b += ${nr}) {
                     const __local ct_t *a = channel + offsets[t];
 % if not flat:
 % for j in range(vectors):
@@ -202,7 +203,9 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                                   ID, IH, IW, step_d, step_h, step_w, qd + low_d, qh + low_h, qw + low_w, Ud, Uh, Uw);
                 const __global ct_t *weights = bias + (1L + (long)first_t * reduced + (long)c0 * count_t) * ${nr};
                 __local ct_t *out = buf;
+                int begin_t = 0, end_t = count_t;
 % if flat:
+                const long skipped = 0;
                 const int results = ((nd - 1) * Uh + nh - 1) * Uw + nw;
                 for (int p = 0; p < results;) {
                     const __local ct_t *x = panel + p;
@@ -218,7 +221,21 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 }
 % else:
                 for (int zd = 0; zd < nd; zd++)
-                    for (int zh = 0; zh < nh; zh++)
+                    for (int zh = 0; zh < nh; zh++) {
+                        // from the first to the last of the taps that meet the source in this row
+                        const int d = (qd + zd) * step_d, h = (qh + zh) * step_h;
+                        begin_t = 0;
+                        end_t = count_t;
+                        if (d + first_d < 0 || d + last_d >= ID || h + first_h < 0 || h + last_h >= IH) {
+                            end_t = 0;
+                            for (int t = count_t - 1; t >= 0; t--) {
+                                const int at_d = d + (int)tap_d[first_t + t], at_h = h + (int)tap_h[first_t + t];
+                                if (at_d < 0 || at_d >= ID || at_h < 0 || at_h >= IH) continue;
+                                end_t = max(end_t, t + 1);
+                                begin_t = t;
+                            }
+                        }
+                        const long skipped = (count_t - (end_t - begin_t)) * ${nr};
                         for (int w = 0; w < nw;) {
                             const __local ct_t *x = panel + ((long)zd * Uh + zh) * Uw + w;
                             const int left = nw - w;
@@ -232,6 +249,7 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                                 w += ${m // 2};
                             }
                         }
+                    }
 % endif
                 c0 += channels;
             } while (c0 < reduced);

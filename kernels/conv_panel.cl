@@ -6,7 +6,7 @@
 ##
 ## All sizes come in a table of longs: the fields (named by the template parameters `ints` and `longs`), then the planes
 ## (3 each), the phases of the result (5 each: first place, first tap, number of taps), the numbers of the taps in the
-## packed weights' order, and the taps' offsets in the panel.
+## packed weights' order, the taps' offsets in the panel, and the depths and heights that they read in the source.
 <%def name="table(ints, longs)">
 % for i, name in enumerate(ints):
     const int ${name} = (int)T[${i}];
@@ -16,6 +16,7 @@
 % endfor
     const __global long *plane_at = T + ${len(ints) + len(longs)}, *phase_at = plane_at + 3 * planes;
     const __global long *tap_number = phase_at + 5 * phases, *tap_offset = tap_number + taps;
+    const __global long *tap_d = tap_offset + taps, *tap_h = tap_d + taps;
 </%def>
 <%def name="panel(ti, vw)">
 % if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):

@@ -70,7 +70,8 @@ def make_plan(
     if layout.numel == 0:
         return lambda x, weight, bias: empty(shape, t, dev)
     x = spread(x)
-    g, x = _whole_window(g, x, back)
+    if not (back and bias):  # which is one for each channel, not for each value
+        g, x = _whole_window(g, x, back)
     if g.pointwise:
         g, (x,) = _flatten(g, x)
         if g.ins[:2] == (1, 1) and min(g.c, g.k) >= 8 and not 1 < g.ins[2] < 512:

@@ -17,8 +17,9 @@ from cltorch.ops.gemm_cpu import compute_type
 #: what ct_conv reads from its table, in this order
 INTS = (
     "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "share", "channels",
-    "panel_size", "line", "ID", "IH", "IW", "OD", "OH", "OW", "step_d", "step_h", "step_w", "dst_step_d", "dst_step_h",
-    "dst_step_w", "low_d", "low_h", "low_w", "block_d", "block_h", "block_w", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
+    "panel_size", "line", "first_d", "last_d", "first_h", "last_h", "ID", "IH", "IW", "OD", "OH", "OW", "step_d",
+    "step_h", "step_w", "dst_step_d", "dst_step_h", "dst_step_w", "low_d", "low_h", "low_w", "block_d", "block_h",
+    "block_w", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
 )  # fmt: skip
 LONGS = (
     "x_n", "x_c", "x_d", "x_h", "x_w", "x_end", "y_n", "y_c", "y_d", "y_h", "y_w", "w_group", "w_lane", "w_reduced",
@@ -223,12 +224,16 @@ def correlation(
     phases: list[int] = []
     numbers: list[int] = []
     offsets: list[int] = []
+    places: list[Triple] = []
     for p in s.phases:
         phases += [*p.first, len(numbers), len(p.taps)]
         for number, plane, (at_d, at_h, at_w) in p.taps:
             numbers.append(number)
             offsets.append(((plane * ud + at_d) * uh + at_h) * uw + at_w)
-    rest = [*(i for plane in s.planes for i in plane), *phases, *numbers, *offsets]
+        places += (s.place(plane, shift) for _, plane, shift in p.taps)
+    depths, heights, _ = zip(*places, strict=True) if places else ((0,),) * 3
+    values |= {"first_d": min(depths), "last_d": max(depths), "first_h": min(heights), "last_h": max(heights)}
+    rest = [*(i for plane in s.planes for i in plane), *phases, *numbers, *offsets, *depths, *heights]
     tab = table(context, INTS + LONGS, values, rest)
     params = {
         "ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "flat": w.flat, "room": room, "ints": INTS, "longs": LONGS,

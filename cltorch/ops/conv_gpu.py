@@ -43,11 +43,7 @@ def _sizes(g: Geometry, s: Stencil, x: Layout) -> tuple[dict[str, int], list[int
     for p in s.phases:
         phases += [*p.first, len(taps) // 4, len(p.taps)]
         for number, plane, shift in p.taps:
-            place = (
-                step * (low + at) + first
-                for step, low, at, first in zip(s.src_step, s.low, shift, s.planes[plane], strict=True)
-            )
-            taps += [number, *place]
+            taps += [number, *s.place(plane, shift)]
     return values, phases + taps
 
 

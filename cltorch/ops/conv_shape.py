@@ -77,6 +77,13 @@ class Stencil:
         """Return how many q the largest phase has."""
         return _triple(-(-n // s) for n, s in zip(self.dst, self.dst_step, strict=True))
 
+    def place(self, plane: int, shift: Triple) -> Triple:
+        """Return where in the source a tap reads, counted from the source's step times the place of the result."""
+        return _triple(
+            step * (low + at) + first
+            for step, low, at, first in zip(self.src_step, self.low, shift, self.planes[plane], strict=True)
+        )
+
     @cached_property
     def free(self) -> tuple[bool, ...]:
         """Return which dimensions have size 1 and a window of 1 in its place."""

@@ -147,6 +147,15 @@ def test_the_transposed_one_is_the_adjoint(device):
     assert (y * g).sum().item() == (x * back).sum().item()
 
 
+def test_one_value_becomes_a_window(device):
+    rng = np.random.default_rng(4)
+    x, w, b = tensors(device, whole(rng, 3, 4, 1, 1), whole(rng, 4, 2, 3, 2), whole(rng, 2))
+    y = cltorch.conv_transpose2d(x, w, b)
+    want = np.einsum("nc,ckhw->nkhw", x.cpu().numpy()[..., 0, 0], w.cpu().numpy()) + b.cpu().numpy()[:, None, None]
+    np.testing.assert_array_equal(y.cpu().numpy(), want)
+    np.testing.assert_array_equal(cltorch.conv_transpose2d(x, w).cpu(), (y - b[:, None, None]).cpu())
+
+
 def test_convolution_takes_all_settings(device):
     x, w = tensors(device, *(whole(np.random.default_rng(0), *s) for s in ((1, 2, 7, 7), (2, 3, 2, 2))))
     y = cltorch.convolution(x, w, None, [2, 2], [1, 1], [1, 1], True, [1, 1], 1)
