@@ -66,7 +66,7 @@ TAME = {
 # rows that are defined on a part of the line only
 INSIDE = {"binary_cross_entropy_error", "divergence", "log_divergence"}
 UNDERFLOW = {"sigmoid": 1e-38, "silu": 1e-36, "gated": 1e-33}  # exp(90) is infinite in float32 already
-INTEGERS = ("bool", "uint8", "int8", "int16", "int32", "int64")
+INTEGERS = ("bool", "uint8", "int8", "int32", "int64")
 EXTREMES = {"float32": (3.4028235e38, 1.1754944e-38, 1e-45), "float64": (1.7976931348623157e308, 2.3e-308, 5e-324)}
 
 
@@ -218,11 +218,17 @@ def admitted(row, t: str) -> bool:
     return row.rule not in (BITWISE, INTEGER)
 
 
+def rows_of(t: str, arity: int) -> list:
+    rows = [r for r in ROWS if r.arity == arity and admitted(r, t)]
+    # halves are loaded and stored around the arithmetic of float32: some rows of each kind will do
+    return rows[::5] if t in ("float16", "bfloat16") else rows
+
+
 def groups(t: str) -> list[tuple[str, int, int]]:
     """Return (dtype, arity, part) for every kernel that the rows of a dtype are divided into."""
     found = []
     for arity in (1, 2, 3):
-        rows = [r for r in ROWS if r.arity == arity and admitted(r, t)]
+        rows = rows_of(t, arity)
         found += [(t, arity, part) for part in range(-(-len(rows) // 12))]
     return found
 
@@ -264,7 +270,7 @@ def many(t: str, rows, compute, operands, params, masks=(), shape=None):
 def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity, part):
     if t == "float64" and not fp64:
         pytest.skip("the device has no float64")
-    rows = [r for r in ROWS if r.arity == arity and admitted(r, t)][12 * part : 12 * part + 12]
+    rows = rows_of(t, arity)[12 * part : 12 * part + 12]
     compute = dtypes.float32 if t in ("float16", "bfloat16") else getattr(cltorch, t)
     arrays, operands, masks = [], [], []
     for row in rows:
@@ -288,7 +294,7 @@ def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity
 @pytest.mark.parametrize(("t", "arity", "part"), groups("float32"))
 def test_rows_agree_with_their_references_where_operands_are_not_packed(device, t, arity, part):
     """The first operand is transposed, the others are columns that are broadcast along rows."""
-    rows = [r for r in ROWS if r.arity == arity and admitted(r, t)][12 * part : 12 * part + 12]
+    rows = rows_of(t, arity)[12 * part : 12 * part + 12]
     arrays, operands, masks = [], [], []
     for row in rows:
         drawn = [x.astype(np.float32) if x.dtype != bool else x for x in draw(row, 102, seed=3)]
@@ -364,7 +370,7 @@ def test_layouts_of_every_dtype(device, t):
         (a[1:2], x[1:2], b, y), (a[:0, :1], x[:0, :1], b[:1, :7], y[:1, :7]),
     ]  # fmt: skip
     # how elements are walked and how they are loaded are independent: all ways to walk for some of the loads
-    for p, q, s, u in cases if t in ("bool", "float16") else cases[1::4]:
+    for p, q, s, u in cases if t == "float16" else cases[1::3] if t == "bool" else cases[1::5]:
         want = np.maximum(p, s)
         got = cltorch.maximum(q, u)
         assert got.dtype is dtype
@@ -571,7 +577,7 @@ def test_gradients_of_every_row(name):
     assert both_checks(lambda *xs: public(name)(*xs, **params), inputs_for_gradients(row), "cpu")
 
 
-@pytest.mark.parametrize("name", ["mul", "div", "pow", "where", "sigmoid", "clamp_both", "leaky_relu", "add"])
+@pytest.mark.parametrize("name", ["mul", "div", "where", "sigmoid", "clamp_both", "add"])
 def test_gradients_on_devices(cl_device, name):
     if not cltorch.device(cl_device).context.caps.fp64:
         pytest.skip("the device has no float64")
