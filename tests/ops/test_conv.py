@@ -9,7 +9,8 @@ from cltorch.ops import conv, conv_cpu, conv_cpu_weight
 from cltorch.ops.array import from_host, values
 from cltorch.ops.conv_shape import Geometry
 
-VARIANTS = ("host", "cpu", "gpu")
+# where and how: the host, and on every OpenCL device the kernels of both kinds of device
+PLACES = ["host", *(f"{kind} cl:{i}" for i in range(cltorch.cl.device_count()) for kind in ("cpu", "gpu"))]
 
 
 class Case:
@@ -128,9 +129,10 @@ def on(x, t, dev):
     return from_host(x, dtypes.float32, cltorch.device("cpu")).to(t).to(dev)
 
 
-def all_passes(case, variant, t=dtypes.float32, dev="cl"):
+def all_passes(case, place, t=dtypes.float32):
     """Return result, gradient of the input, of the weight and of the bias, by plans made for a kind of device."""
-    dev = cltorch.device("cpu" if variant == "host" else dev).resolve()
+    variant, _, dev = place.partition(" ")
+    dev = cltorch.device(dev or "cpu").resolve()
     x, w, b, g = (on(a, t, dev) for a in (case.x, case.w, case.b, case.g))
     geometry = case.geometry()
     if variant == "host":
@@ -154,10 +156,10 @@ def check(case, got, rtol=0.0):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", list(CASES))
-def test_every_pass_is_exact(name, variant, cl_device):
-    check(CASES[name], all_passes(CASES[name], variant, dev=cl_device))
+def test_every_pass_is_exact(name, place):
+    check(CASES[name], all_passes(CASES[name], place))
 
 
 # what a device of another width, or a case of another size, would choose: every tile must work wherever it is chosen
@@ -169,7 +171,7 @@ TILES += [(t, conv_cpu_weight) for width in (16, 8) for t in conv_cpu_weight.til
 def test_every_tile_is_exact(tile, module, cl_device, monkeypatch):
     monkeypatch.setattr(module, "tiles_for", lambda *_: [tile])
     for name in ("rows of 17, ends of tiles", "stride 2", "groups of four", "many small samples", "volume"):
-        check(CASES[name], all_passes(CASES[name], "cpu", dev=cl_device))
+        check(CASES[name], all_passes(CASES[name], f"cpu {cl_device}"))
 
 
 def with_room(monkeypatch, room):
@@ -186,7 +188,7 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
         s = conv.conv_shape.forward(case.geometry())
         for module in (conv_cpu, conv_cpu_weight):
             assert all(module.divide(s, 2, 1, t, 0, 2)[1].channels < 40 for t in module.tiles_for(16, 4))
-        check(case, all_passes(case, "cpu", dev=cl_device))
+        check(case, all_passes(case, f"cpu {cl_device}"))
 
 
 def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkeypatch):
@@ -194,16 +196,16 @@ def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkey
     case = Case(1, 1, 2, 3, (41, 40), (40, 38))
     s = conv.conv_shape.forward(case.geometry())
     assert all(conv_cpu.divide(s, 1, 1, t, 0, 2)[1] is None for t in conv_cpu.tiles_for(16, 4))
-    check(case, all_passes(case, "cpu", dev=cl_device))
+    check(case, all_passes(case, f"cpu {cl_device}"))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("t", [*dtypes.FLOATS, dtypes.uint8], ids=str)
-def test_dtypes(t, variant, cl_device):
-    if t is dtypes.float64 and variant != "host" and not cltorch.device(cl_device).context.caps.fp64:
+def test_dtypes(t, place):
+    if t is dtypes.float64 and place != "host" and not cltorch.device(place.split()[1]).context.caps.fp64:
         pytest.skip("the device has no float64")
-    case = CASES["depthwise" if variant == "gpu" else "stride 2"]
-    got = all_passes(case, variant, t, cl_device)
+    case = CASES["depthwise" if place.startswith("gpu") else "stride 2"]
+    got = all_passes(case, place, t)
     if t.is_floating_point:
         # whole numbers up to 2048 are exact in float16, up to 256 in bfloat16
         check(case, got, rtol={dtypes.float16: 5e-4, dtypes.bfloat16: 4e-3}.get(t, 0.0))
@@ -241,36 +243,36 @@ def test_operands_of_any_strides_and_offsets(order, variant, cl_device):
         np.testing.assert_array_equal(numbers(gx), case.input_gradient())
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("groups, c, k", [(1, 2, 20), (3, 1, 1)], ids=["along lanes", "along results"])
-def test_infinity_reaches_only_what_meets_it(groups, c, k, variant, cl_device):
+def test_infinity_reaches_only_what_meets_it(groups, c, k, place):
     case = Case(2, groups, c, k, (6, 20), (3, 3))
     case.g = np.abs(case.g) + 1
     case.w = np.abs(case.w) + 1
-    for place in ((0, 0, 0, 0), (1, 0, 5, 19), (0, groups * c - 1, 2, 18)):
+    for at in ((0, 0, 0, 0), (1, 0, 5, 19), (0, groups * c - 1, 2, 18)):
         case.x = np.ones(case.x_shape)
-        case.x[place] = np.inf
-        y, _, gw, _ = all_passes(case, variant, dev=cl_device)
+        case.x[at] = np.inf
+        y, _, gw, _ = all_passes(case, place)
         np.testing.assert_array_equal(y, case.result())
         np.testing.assert_array_equal(gw, case.weight_gradient())
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_the_same_bits_every_time(variant, cl_device):
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_bits_every_time(place):
     case = Case(11, 1, 3, 33, (12, 12), (3, 3), 1, 1)
     rng = np.random.default_rng(0)
     case.x, case.w, case.b, case.g = (rng.standard_normal(a.shape) for a in (case.x, case.w, case.b, case.g))
-    first = all_passes(case, variant, dev=cl_device)
+    first = all_passes(case, place)
     check(case, first, rtol=1e-5)
     for _ in range(3):
-        for a, b in zip(first, all_passes(case, variant, dev=cl_device), strict=True):
+        for a, b in zip(first, all_passes(case, place), strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("variant", ("cpu", "gpu"))
-def test_nothing_is_made_of_no_samples(variant, cl_device):
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_is_made_of_no_samples(place):
     case = Case(0, 1, 2, 3, (5, 5), (3, 3), 1, 1)
-    y, gx, gw, gb = all_passes(case, variant, dev=cl_device)
+    y, gx, gw, gb = all_passes(case, place)
     assert y.shape == (0, 3, 5, 5) and gx.shape == (0, 2, 5, 5)
     assert gw.shape == (3, 2, 3, 3) and not gw.any() and gb.shape == (3,) and not gb.any()
 
