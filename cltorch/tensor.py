@@ -332,6 +332,8 @@ class Tensor(Array):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         a = self.numpy()
         if dtype is not None and a.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"an array of {dtype} cannot share the memory of a tensor of {self.dtype}")
             return a.astype(dtype)
         return a.copy() if copy else a
 

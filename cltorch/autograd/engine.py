@@ -183,6 +183,16 @@ def _check_nan(node: Node, results: Sequence[Any]) -> None:
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
 
 
+def _counts_alone() -> tuple[int, int]:
+    """Return what getrefcount says of a local variable's and an attribute's only reference: Pythons differ."""
+    x: Any = Settings()
+    x.attribute = object()
+    return sys.getrefcount(x), sys.getrefcount(x.attribute)
+
+
+_ALONE = _counts_alone()
+
+
 def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     """Add a gradient to a leaf's ``grad``, taking the tensor over where nobody else holds it.
 
@@ -203,8 +213,8 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     elif (
         g.layout.offset == 0
         and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
-        and sys.getrefcount(g) <= 2
-        and sys.getrefcount(g.storage) <= 2
+        and sys.getrefcount(g) <= _ALONE[0]
+        and sys.getrefcount(g.storage) <= _ALONE[1]
     ):
         x.grad = g
     else:

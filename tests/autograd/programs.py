@@ -890,6 +890,100 @@ def functions_returning_their_input(t):
     return x.grad, y is x, y.requires_grad, x.is_leaf
 
 
+@program
+def functions_with_all_kinds_of_results(t):
+    class Mixed(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, n, y):
+            ctx.save_for_backward(x, None, y)
+            ctx.mark_non_differentiable(y)
+            return x * 2, None, "text", (x > 0), x.sum().long(), x * y
+
+        @staticmethod
+        def backward(ctx, *grads):
+            seen.append([None if g is None else plain(g) for g in grads])
+            x, nothing, y = ctx.saved_tensors
+            return grads[0] * 2 + grads[5] * y, None, None
+
+    seen = []
+    x, y = leaf(t, 1.0, -1.0), t.tensor([3.0, 4.0])
+    a, b, c, d, e, f = Mixed.apply(x, 3, y)
+    (a.sum() + f.sum()).backward()
+    return x.grad, b, c, d, e, d.requires_grad, e.requires_grad, f.requires_grad, f.output_nr, seen
+
+
+@program
+def functions_in_graphs_of_their_own(t):
+    class Pair(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            return (g * y if ctx.needs_input_grad[0] else None), (g * x if ctx.needs_input_grad[1] else None)
+
+    x, y, z = leaf(t, 2.0), leaf(t, 3.0), t.tensor([5.0])
+    out = Pair.apply(Pair.apply(x, y), z) + Pair.apply(x, x)
+    with t.no_grad():
+        quiet = Pair.apply(x, y)
+    (g,) = t.autograd.grad(out, x, create_graph=True)
+    (h,) = t.autograd.grad(g, x, retain_graph=True)
+    changed = Pair.apply(x, y).mul_(2)
+    changed.sum().backward()
+    return g, h, quiet.requires_grad, changed.grad_fn.name(), x.grad, y.grad, t.autograd.grad(out, y)
+
+
+@program
+def functions_that_return_views(t):
+    class Half(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.size = x.shape[0]
+            return x[: x.shape[0] // 2]
+
+        @staticmethod
+        def backward(ctx, g):
+            return t.cat([g, t.zeros(ctx.size - g.shape[0])])
+
+    x = leaf(t, 1.0, 2.0, 3.0, 4.0)
+    y = Half.apply(x)
+    (y * t.tensor([5.0, 6.0])).sum().backward()
+    return x.grad, y, y.requires_grad, y.grad_fn.name()
+
+
+@program
+def functions_by_vjp_and_with_errors_inside(t):
+    class Vjp(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 3
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * 3
+
+    class Raises(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 3
+
+        @staticmethod
+        def backward(ctx, g):
+            raise KeyError("inside")
+
+    class Missing(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 3
+
+    x = leaf(t, 1.0)
+    Vjp.apply(x).backward()
+    return x.grad, said(Raises.apply(x).backward), said(Missing.apply(x).backward), t.is_grad_enabled()
+
+
 # ---- tools -----------------------------------------------------------------------------------------------------------
 @program
 def anomalies(t):
