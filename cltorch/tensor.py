@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensors.html
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -198,6 +199,15 @@ class Tensor(Array):
     @property
     def grad(self) -> Any:
         """Return the accumulated gradient."""
+        if self._grad is None and self._grad_fn is not None and self._retains is None:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+                "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+                "mistake, make sure you access the leaf Tensor instead.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter

@@ -31,6 +31,18 @@ def test_each_operation_has_a_class_of_its_own():
     assert y.grad_fn.metadata == {"note": 1}
 
 
+def test_asking_a_result_for_its_gradient_warns():
+    y = leaf(1.0) * 2
+    with pytest.warns(UserWarning, match="The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"):
+        assert y.grad is None
+    y.retain_grad()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert y.grad is None and leaf(1.0).grad is None
+        y.backward()
+        assert y.grad.item() == 1.0
+
+
 def test_own_functions_show_their_context_at_the_node():
     class Scale(cltorch.autograd.Function):
         @staticmethod
