@@ -195,6 +195,16 @@ def test_gradients_of_a_tensor_whose_data_was_replaced():
     assert x._version == 1
 
 
+def test_leaves_do_not_share_a_gradient(device):
+    for create_graph in (False, True):
+        x, y = leaf(1.0, 2.0, device=device), leaf(3.0, 4.0, device=device)
+        g = cltorch.ones(2, device=device)
+        (x + y).backward(g, create_graph=create_graph)
+        with cltorch.no_grad():
+            x.grad.mul_(5)
+        assert y.grad.tolist() == g.tolist() == [1.0, 1.0] and x.grad.tolist() == [5.0, 5.0]
+
+
 def test_the_order_of_work_is_by_age_not_by_depth():
     """A short way and a long way to one node: it must wait for both."""
     x = leaf(1.0)
