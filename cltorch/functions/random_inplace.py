@@ -137,7 +137,7 @@ def bernoulli_(self: Any, p: Any = 0.5, *, generator: Generator | None = None) -
     if isinstance(p, Array):
         need_float("bernoulli_tensor_cpu_p_", p.dtype)
         check_probabilities(p)
-        source = ops.dense(p.detach().to(self.device).expand(self.shape))  # type: ignore[attr-defined]
+        source = ops.dense(p.detach().to(self.device).expand(self.shape))
         return _refill("bernoulli", self, "bernoulli_tensor", 0, 0, generator, source)
     check_probability(p)
     return _refill("bernoulli", self, "bernoulli", p, 0, generator)

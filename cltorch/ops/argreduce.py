@@ -9,7 +9,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, coalesce
+from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR, grid
@@ -57,8 +57,8 @@ def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, valu
     group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
     reduced_dims = range(lay.ndim) if dim is None else (dim,)
     kept_dims = [d for d in range(lay.ndim) if d not in reduced_dims]
-    ks, (kst,) = coalesce([lay.shape[d] for d in kept_dims], [lay.strides[d] for d in kept_dims])
-    rs, (rst,) = coalesce([lay.shape[d] for d in reduced_dims], [lay.strides[d] for d in reduced_dims])
+    ks, (kst,) = coalesce_few([lay.shape[d] for d in kept_dims], [lay.strides[d] for d in kept_dims])
+    rs, (rst,) = coalesce_few([lay.shape[d] for d in reduced_dims], [lay.strides[d] for d in reduced_dims])
     kept, reduced = math.prod(ks), math.prod(rs)
     compare = t if t.is_floating_point or t.itemsize == 8 else dtypes.int32
     ctype = compare.compute

@@ -13,7 +13,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, coalesce
+from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
 from cltorch.ops.index import BITS, NAN
 from cltorch.ops.op import Op
@@ -58,7 +58,9 @@ def _plan(
     caps = context.caps
     gpu = (variant or caps.kind) != "cpu"
     others = [d for d in range(index.ndim) if d != dim]
-    sizes, steps = coalesce([index.shape[d] for d in others], *([s.strides[d] for d in others] for s in (x, index, v)))
+    sizes, steps = coalesce_few(
+        [index.shape[d] for d in others], *([s.strides[d] for d in others] for s in (x, index, v))
+    )
     lines, length, n = math.prod(sizes), index.shape[dim], x.shape[dim]
     moves = mode in ("gather", "assign")
     runs = not gpu and index.strides[dim] != 1 and steps[1][-1] == 1 and sizes[-1] > 1

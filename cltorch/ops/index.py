@@ -15,7 +15,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, coalesce
+from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
@@ -155,8 +155,8 @@ def _plan(
     gpu = (variant or caps.kind) != "cpu"
     k, n = len(indices), indices[0].ndim
     count, slice_ = indices[0].numel, math.prod(x.shape[k:])
-    isizes, (vi, *isteps) = coalesce(indices[0].shape, v.strides[:n], *(i.strides for i in indices))
-    rsizes, (rx, rv) = coalesce(x.shape[k:], x.strides[k:], v.strides[n:])
+    isizes, (vi, *isteps) = coalesce_few(indices[0].shape, v.strides[:n], *(i.strides for i in indices))
+    rsizes, (rx, rv) = coalesce_few(x.shape[k:], x.strides[k:], v.strides[n:])
     if slice_ == 1:
         rsizes = []
     places = math.prod(x.shape[:k])

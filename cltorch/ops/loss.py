@@ -74,7 +74,8 @@ def _plan(
     kernel = context.kernel(
         "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=_MASK[a], W=_VECTOR[a], G=group,
         X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
-        mean=reduction == "mean", smooth=smooth, softmax=softmax, gpu=gpu, rows=rows, alone=alone,
+        mean=reduction == "mean" and (mode != "forward" or alone), smooth=smooth, softmax=softmax, gpu=gpu,
+        rows=rows and mode == "backward", alone=alone,
     )  # fmt: skip
     found = context.ready[key] = (kernel, size, local, per_item, parts, alone)
     return found
@@ -112,7 +113,7 @@ def forward(
             ),
         )  # fmt: skip
     if not each and not alone:
-        finish, size, local, *_ = _plan(context, "finish", *options)
+        finish, size, local, *_ = _plan(context, "finish", logp, target, False, reduction, False, False, variant)
         finish.launch(size, local, (parts, losses.storage.buf, weights.storage.buf, out.storage.buf))
     return out, weights
 

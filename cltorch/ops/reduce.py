@@ -13,7 +13,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, coalesce
+from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.formula import HOST, Symbol, trace
 from cltorch.ops.plan import _MASK, _VECTOR, grid
@@ -249,8 +249,8 @@ def _plan(
     kept = [d for d in range(lay.ndim) if d not in dims]
     # kept dimensions stay in order (it is the result's order), the reduced ones are walked in memory order
     reduced = sorted(dims, key=lambda d: -lay.strides[d])
-    ks, (kst,) = coalesce([lay.shape[d] for d in kept], [lay.strides[d] for d in kept])
-    rs, (rst,) = coalesce([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
+    ks, (kst,) = coalesce_few([lay.shape[d] for d in kept], [lay.strides[d] for d in kept])
+    rs, (rst,) = coalesce_few([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
     walk = _Walk(ks, kst, rs, rst, gpu, width)
     parts, per_part = walk.cut(context.caps.compute_units)
     if parts == 1:
@@ -278,7 +278,7 @@ def _launch(
     finish: Callable[..., Any],
 ) -> tuple[Any, ...]:
     caps = context.caps
-    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1) if walk.gpu else 0
     truth = row.kind in (LOGICAL, COUNTS) and map_fn is not _same
     # a test against zero happens in the elements' own type: a conversion would make 0.5 a zero
     inner = (dtypes.float32 if t.compute == "float" else t) if truth else acc
@@ -289,8 +289,8 @@ def _launch(
         "map": _text(map_fn, inner, 2, row.params), "combine": _text(row.combine, acc, 2, 0),
         "finish": _text(finish, acc, 2, row.params), "identity": _literal(row.identity, acc), "aux": row.aux,
         "params": row.params, "P": ctype if acc.is_floating_point else "long",
-        "unit": walk.rst[-1] == 1 or walk.rs[-1] == 1, "KR": len(walk.ks), "RR": len(walk.rs), "G": group,
-        "TX": walk.columns if mode == "group_columns" else 0,
+        "unit": mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1), "KR": len(walk.ks), "RR": len(walk.rs),
+        "G": group, "TX": walk.columns if mode == "group_columns" else 0,
     }  # fmt: skip
     geometry: list[int] = []
     for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):

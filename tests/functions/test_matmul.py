@@ -356,7 +356,8 @@ def test_gradients_of_first_and_second_order(name, device, fp64):
         for s in (left, right)
     ]
     gradcheck(f, both)
-    gradgradcheck(f, both)
+    if device == "cpu":  # they are made of the same functions on every device
+        gradgradcheck(f, both)
 
 
 def test_a_layer_trained_on_half_precision_keeps_it(device):

@@ -11,15 +11,18 @@ from cltorch.ops.nonzero import nonzero
 VARIANTS = ("cpu", "gpu")
 # shape of x, dimensions indexed, shape of the index, where its dimensions go
 CASES = [
-    ((7, 5), 1, (4,), 0),
     ((7, 5), 2, (3, 2), 0),
     ((50, 3, 4, 2), 1, (6, 2), 2),
     ((9, 300), 1, (40,), 1),
     ((1000,), 1, (3000,), 0),
     ((3, 20_000), 1, (5,), 0),
     ((4, 3, 5, 6), 3, (7, 1, 2), 1),
-    ((5, 1), 1, (2, 3), 0),
 ]
+
+
+# every dtype on one kind of device, on the other those that are loaded and stored in ways of their own
+TYPES = [(t, "cpu") for t in dtypes.ALL]
+TYPES += [(t, "gpu") for t in (dtypes.bool_, dtypes.float16, dtypes.bfloat16, dtypes.int64)]
 
 
 def skip_without_fp64(t, device):
@@ -59,7 +62,7 @@ def test_take_put_and_add(case, variant, cl_device):
     shape, k, index_shape, at = case
     rng = np.random.default_rng(0)
     a = rng.integers(-100, 100, shape).astype(np.float32)
-    for t in (dtypes.int64, dtypes.int32):
+    for t in (dtypes.int64, dtypes.int32) if case is CASES[0] else (dtypes.int64,):
         arrays, tensors = index_arrays(rng, shape, k, index_shape, cl_device, t)
         expected = a[arrays]
         n = len(index_shape)
@@ -78,8 +81,7 @@ def test_take_put_and_add(case, variant, cl_device):
             np.testing.assert_array_equal(numbers(x), added)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("t", dtypes.ALL, ids=str)
+@pytest.mark.parametrize("t, variant", TYPES, ids=str)
 def test_every_dtype(t, variant, cl_device):
     skip_without_fp64(t, cl_device)
     rng = np.random.default_rng(1)
@@ -182,9 +184,8 @@ def test_gather_and_scatters(case, variant, cl_device):
         out = cltorch.zeros(*index_shape, device=cl_device)
         gather.along("gather", x, dim, g, out, variant)
         np.testing.assert_array_equal(numbers(out), a[place])
-        for mode, combine in (("add", np.add), ("amax", np.maximum), ("amin", np.minimum), ("multiply", np.multiply)):
-            if mode == "multiply" and at.size > 200:
-                continue
+        modes = {"add": np.add, "amax": np.maximum, "amin": np.minimum, "multiply": np.multiply}
+        for mode, combine in modes.items() if case is ALONG[0] else [("add", np.add)]:
             x, expected = make(a, device=cl_device), a.copy()
             gather.along(mode, x, dim, g, v, variant)
             combine.at(expected, place, values)
@@ -195,15 +196,14 @@ def test_gather_and_scatters(case, variant, cl_device):
         np.testing.assert_array_equal(numbers(x), expected)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("t", dtypes.ALL, ids=str)
+@pytest.mark.parametrize("t, variant", TYPES, ids=str)
 def test_scatter_of_every_dtype(t, variant, cl_device):
     skip_without_fp64(t, cl_device)
     a = np.array([[1, 0, 1], [0, 1, 1]], np.float32) * (1 if t is dtypes.bool_ else 3)
     at, v = np.array([[0, 0], [2, 1]]), np.array([[1, 2], [0, 4]], np.float32)
     g = cltorch.tensor(at, dtype=dtypes.int32, device=cl_device)
     values = cltorch.tensor(v, device=cl_device).to(t)
-    for mode, combine in (("add", np.add), ("amax", np.maximum)):
+    for mode, combine in [("add", np.add), ("amax", np.maximum)][: 2 if t.itemsize == 2 else 1]:
         x = cltorch.tensor(a, device=cl_device).to(t)
         gather.along(mode, x, 1, g, values, variant)
         expected = a.copy()
