@@ -87,7 +87,10 @@ def _run(
         if all(x is None for x in grads):
             continue
         try:
-            results = node.apply(grads)
+            if needed is None:
+                results = node.apply(grads)
+            else:
+                results = node.apply_to(grads, [e is not None and e[0] in needed for e in node.edges])
         except Exception:
             if node.trace is not None:
                 _tell_origin(node, 4)

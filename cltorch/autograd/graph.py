@@ -103,6 +103,10 @@ class Node:
         """Return the gradients for the edges."""
         raise NotImplementedError
 
+    def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+        """Return the gradients for the edges, of which only the wanted ones need to be computed."""
+        return self.apply(grads)
+
     def release(self) -> None:
         """Free the tensors kept for the derivative."""
 

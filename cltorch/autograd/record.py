@@ -63,6 +63,16 @@ class OpNode(Node):
             results = (results,)
         return [results[i] for i in self._positions]
 
+    def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+        call = self._call
+        needs = call.needs
+        chosen = {i for i, want in zip(self._positions, wanted, strict=True) if want}
+        call.needs = tuple(need and i in chosen for i, need in enumerate(needs))
+        try:
+            return self.apply(grads)
+        finally:
+            call.needs = needs
+
     def release(self) -> None:
         for s in self._saved:
             if isinstance(s, Saved):

@@ -11,6 +11,8 @@ from typing import Any
 from cltorch.bench.workload import Side, Workload
 
 Step = Callable[[], Any]
+# OpenMP's threads, PyTorch's for instance, look for work a while before they sleep, and would slow the other side down
+_PAUSE = 0.03
 
 
 def _once(side: Side, step: Step, repeats: int) -> float:
@@ -50,6 +52,8 @@ def compare(workload: Workload, sides: Sequence[Side], rounds: int, least: float
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for i, side in enumerate(sides):
+            if len(sides) > 1:
+                time.sleep(_PAUSE)
             with nullcontext() if workload.grad else side.torch.no_grad():
                 times[i].append(_once(side, steps[i], counts[i]))
     return [median(t) for t in times], results

@@ -8,7 +8,8 @@ import warnings
 import pytest
 
 import cltorch
-from cltorch.autograd import graph
+from cltorch.autograd import graph, record
+from cltorch.ops.matmul import Linear
 
 
 def leaf(*values, device=None):
@@ -216,3 +217,21 @@ def test_the_order_of_work_is_by_age_not_by_depth():
     y.grad_fn.register_prehook(lambda g: calls.append(g[0].item()))
     (long + y * 10).backward()
     assert calls == [11.0] and x.grad.item() == 22.0
+
+
+def test_only_the_gradients_asked_for_are_computed(device):
+    x = cltorch.randn(4, 3, device=device, requires_grad=True)
+    w = cltorch.randn(2, 3, device=device, requires_grad=True)
+    asked = []
+
+    class Watched(Linear):
+        @staticmethod
+        def vjp(m, c, *grads):
+            asked.append(c.needs)
+            return Linear.vjp(m, c, *grads)
+
+    y = record.apply(Watched, x, w, None)
+    (g,) = cltorch.autograd.grad(y.sum(), w, retain_graph=True)
+    assert g.shape == w.shape and asked == [(False, True, False)]
+    y.sum().backward()
+    assert asked[1] == (True, True, False) and x.grad is not None and cltorch.equal(w.grad, g)
