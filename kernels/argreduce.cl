@@ -60,7 +60,11 @@ def better(v, best):
 </%def>
 % if mode == "join":
 __kernel void ct_${name}(long kept, long parts, long kept_step, long part_step, const __global ${X} *x,
-                         const __global long *places, __global long *out${f", __global {X} *best_out" if values else ""})
+                         const __global long *places, __global long *out
+% if values:
+                         , __global ${X} *best_out
+% endif
+)
 {
     for (long k = get_global_id(0); k < kept; k += get_global_size(0)) {
         long at = k * kept_step;
@@ -77,7 +81,7 @@ __kernel void ct_${name}(long kept, long parts, long kept_step, long part_step, 
 % else:
 % if mode == "rows":
 <% same = "((v == *best) | ((v != v) & (*best != *best)))" if floating else "(v == *best)" %>
-// The extreme of a run of at least ${W} neighbours: every lane keeps its own and where it was, the lanes meet at the end.
+// The extreme of a run of at least ${W} neighbours: every lane keeps its own and its place, the lanes meet at the end.
 inline void ct_scan(const __global ${X} *x, long at, long n, ${A} *best, long *where) {
     const ${M}${W} lane = (${M}${W})(${", ".join(str(j) for j in range(W))});
     ${A}${W} b0 = ${load("at", W)}, b1 = b0;
@@ -131,7 +135,8 @@ void ct_${name}(
         const long row = v / blocks, column = (v - row * blocks) * ${W};
         ${kept_base("row", 1)}
         base += column;
-        const long start = part * per_part, end = min(reduced, start + per_part), target = part * kept + row * width + column;
+        const long start = part * per_part, end = min(reduced, start + per_part);
+        const long target = part * kept + row * width + column;
         if (column + ${W} <= width) {
             ${A}${W} best;
             ${M}${W} where = (${M}${W})(0);

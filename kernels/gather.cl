@@ -2,10 +2,12 @@
 gather and scatter along one dimension: element (line, j) of the index tensor names a place in the same line of x.
 
 name     kernel name without its prefix
-mode     "gather" v = x[place]; "assign", "add", "multiply", "amax", "amin": x[place] = combine(x[place], v), in the order of j
+mode     "gather" v = x[place]; "assign", "add", "multiply", "amax", "amin": x[place] = combine(x[place], v)
+         by rising j
 gpu      False: a work-item takes lines, side by side where they are neighbours (runs).
          True: a work-item takes elements (gather), or the places of a line that are its own (scatter)
-R        number of coalesced dimensions of a line's coordinates (the indexed one apart); runs: lines go along the last of them
+R        number of coalesced dimensions of a line's coordinates (the indexed one apart)
+runs     True where work-items take neighbouring lines, along the last of these dimensions
 I        type of the indices
 X        type of the elements: for gather and assign any type of their size, else their storage type with its tag xtag
 A        arithmetic type
@@ -52,8 +54,9 @@ def act(xa, va):
 % endfor
         }
 </%def>
-__kernel void ct_${name}(long lines, long length, long per_item, long owners, long bad, long size, long xs, long is, long vs,
-                         __global ${X} *x, long xo, const __global ${I} *index, long io, __global ${X} *v, long vo
+__kernel void ct_${name}(long lines, long length, long per_item, long owners, long bad, long size, long xs, long is,
+                         long vs, __global ${X} *x, long xo, const __global ${I} *index, long io,
+                         __global ${X} *v, long vo
 % for r in range(R):
     , long d${r}, long xs${r}, long is${r}, long vs${r}
 % endfor

@@ -1,8 +1,9 @@
 <%doc>
 Take or put slices of x at positions that index tensors name: slice i of x lies at offset sum_k at_k[i] * stride_k.
 
-The index tensors share one shape of IR coalesced dimensions (i is its linear index) and have strides of their own in it,
-as has v, the other operand: v[i, r] stands opposite x[at[i], r]. A slice has RR coalesced dimensions, 0 for one element.
+The index tensors share one shape of IR coalesced dimensions (i is its linear index) and have strides of their own in
+it, as has v, the other operand: v[i, r] stands opposite x[at[i], r]. A slice has RR coalesced dimensions, 0 for one
+element.
 
 name     kernel name without its prefix
 mode     "get"    v = x at the positions
@@ -75,7 +76,12 @@ def act(xa, va):
 % if RR:
                 long rest = r;
 % for q in range(last, 0, -1):
-                { const long t = rest / rd${q}; const long s = rest - t * rd${q}; rest = t; xa += s * rx${q}; va += s * rv${q}; }
+                {
+                    const long t = rest / rd${q}, s = rest - t * rd${q};
+                    rest = t;
+                    xa += s * rx${q};
+                    va += s * rv${q};
+                }
 % endfor
                 xa += rest * rx0;
                 va += rest * rv0;
@@ -95,7 +101,12 @@ def act(xa, va):
                 xa += s * rx${last};
                 va += s * rv${last};
 % for q in range(last - 1, 0, -1):
-                { const long t = rest / rd${q}; const long u = rest - t * rd${q}; rest = t; xa += u * rx${q}; va += u * rv${q}; }
+                {
+                    const long t = rest / rd${q}, u = rest - t * rd${q};
+                    rest = t;
+                    xa += u * rx${q};
+                    va += u * rv${q};
+                }
 % endfor
 % if RR > 1:
                 xa += rest * rx0;

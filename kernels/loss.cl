@@ -8,8 +8,8 @@ name       kernel name without its prefix
 mode       "forward"   the losses: of parts of the lines with their sum of weights, or with ``each`` of every line
            "finish"    add them, divide by the weights for the mean
            "backward"  gradient with respect to the scores before log_softmax (softmax) or to logp itself
-gpu        False: a work-item takes a range of lines.  True: a work-item takes a line (with smooth a work-group of G does),
-           or in "backward" an element
+gpu        False: a work-item takes a range of lines.  True: a work-item takes a line (with smooth a work-group of G
+           does), or in "backward" an element
 A, X, xtag arithmetic type, storage type and tag of logp and of the gradient written; M, W: mask type and vector width
 I          storage type of the targets; weighted: True where classes have weights; smooth: True for label smoothing
 each       True where every line's loss is wanted (reduction "none"); mean: divide by the sum of weights
@@ -167,7 +167,8 @@ def inside(w, own):
 %>
 % if gpu:
     for (long e = get_global_id(0); e < outer * classes * inner; e += get_global_size(0)) {
-        const long o = e / (classes * inner), rest = e - o * classes * inner, c = rest / inner, line = o * inner + rest - c * inner;
+        const long o = e / (classes * inner), rest = e - o * classes * inner, c = rest / inner;
+        const long line = o * inner + rest - c * inner;
         const long p = e;
         ${target_of("line")}
         ${scale_of("line")}
@@ -224,7 +225,8 @@ def inside(w, own):
             long p = (o * classes + c) * inner + i0;
             if (some == ${W}) {
                 const ${A}${W} all = vload${W}(0, alls);
-                ${A}${W} r = vload${W}(0, scales) * (${inside(W, "").replace(load("weight", "c", W), f"({A}{W})({load('weight', 'c')})")});
+<% same = inside(W, "").replace(load("weight", "c", W), f"({A}{W})({load('weight', 'c')})") %>\
+                ${A}${W} r = vload${W}(0, scales) * (${same});
                 ${A} t[${W}];
                 vstore${W}(r, 0, t);
                 for (int j = 0; j < ${W}; ++j) {

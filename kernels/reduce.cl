@@ -3,8 +3,8 @@ Reduce over some dimensions: out[k] = finish(combine over r of map(x[k, r], aux[
 
 Kept and reduced dimensions are each coalesced to KR and RR dimensions with run-time sizes and strides; the reduced ones
 are walked as one linear range that may be cut into ``parts`` for parallelism. Partial results go to a buffer of
-[kept, parts], in the column modes of [parts, kept], that a second launch reduces. Long ranges are combined in blocks, so
-that the error of a sum grows with the number of blocks and the length of one, not with their product.
+[kept, parts], in the column modes of [parts, kept], that a second launch reduces. Long ranges are combined in blocks,
+so that the error of a sum grows with the number of blocks and the length of one, not with their product.
 
 name      kernel name without its prefix
 mode      "rows"    one work-item per (kept index, part), vectors along the reduced dimension where it is contiguous

@@ -22,12 +22,14 @@ def load(p, w, at):
 def store(w, value, at):
     n = "" if w == 1 else str(w)
     if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value if A == 'float' else f'convert_float{n}({value})'}, out, {at});"
+        wide = value if A == "float" else f"convert_float{n}({value})"
+        return f"ct_store_{xtag}{'_' + n if n else ''}({wide}, out, {at});"
     v = value if X == A else f"convert_{X}{n}({value})"
     return f"out[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, out + {at});"
 keep = X == A and not logarithm  # exponentials wait in out, where it can hold them, instead of being computed twice
 def larger(a, b):
-    return f"({b} > {a} ? {b} : {a})"  # three times as fast as fmax in PoCL; a NaN in b does not win, but spoils the sum
+    # three times as fast as fmax in PoCL; a NaN in b does not win, but spoils the sum
+    return f"({b} > {a} ? {b} : {a})"
 def highest(w):
     target, kind = ("hi", A) if w == 1 else ("hv", f"{A}{W}")
     return f"const {kind} v = {load('x', w, 'at + i')}; {target} = {larger(target, 'v')};"
@@ -43,7 +45,9 @@ def result(w, at):
         return f"{load('y', w, at)} * ({load('x', w, at)} - total)"
     if logarithm:
         return f"({load('x', w, at)} - hi) - shift"  # not hi + shift at once, which would lose digits of a large hi
-    return f"out[{at}] * scale" if keep and w == 1 else f"vload{w}(0, out + {at}) * scale" if keep else f"exp({load('x', w, at)} - hi) * scale"
+    if keep:
+        return f"out[{at}] * scale" if w == 1 else f"vload{w}(0, out + {at}) * scale"
+    return f"exp({load('x', w, at)} - hi) * scale"
 %>
 ## what the results of a line need beside the sum
 <%def name="after_sum(V)">
@@ -207,7 +211,8 @@ def write(w):
             const long i = n - ${W};
             const ${A}${W} e = ${term(W, "at + i")};
             ${store(W, "e", "at + i") if keep else ""}
-            tv += select((${A}${W})(0), e, (${M}${W})(${", ".join(str(j) for j in range(W))}) >= (${M}${W})((${M})(whole - i)));
+            const ${M}${W} lane = (${M}${W})(${", ".join(str(j) for j in range(W))});
+            tv += select((${A}${W})(0), e, lane >= (${M}${W})((${M})(whole - i)));
         }
 % endif
         if (whole) total += ct_sum_lanes(tv);
