@@ -1,6 +1,6 @@
 """The functions of the torch namespace on Tensors; this is also what derivatives are composed of (``m``).
 
-Every module lists its public names in ``__all__``; a new module is one line here.
+Every module lists its public names in ``__all__``; a new module is imported and listed here.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from cltorch.functions import (
     shape,
     softmax,
     sort,
+    split,
     triangle,
     unique,
 )
@@ -76,6 +77,7 @@ for _module in (
     random_inplace,
     dropout,
     shape,
+    split,
     reduce,
     extremes,
     moments,

@@ -19,7 +19,6 @@ from cltorch.ops.array import Array
 from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
-
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
 
 

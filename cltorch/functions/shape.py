@@ -12,7 +12,6 @@ from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
-from cltorch.autograd.record import views as record_views
 from cltorch.dtypes import dtype
 from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import contiguous_copy
@@ -27,14 +26,11 @@ __all__ = [
     "as_strided_back",
     "broadcast_tensors",
     "broadcast_to",
-    "chunk",
     "diagonal",
     "dim_order",
-    "dsplit",
     "expand",
     "expand_as",
     "flatten",
-    "hsplit",
     "matrix_transpose_H",
     "matrix_transpose_T",
     "matrix_transpose_mH",
@@ -49,8 +45,6 @@ __all__ = [
     "reshape_as",
     "select",
     "slice_view",
-    "split",
-    "split_with_sizes",
     "squeeze",
     "squeeze_",
     "swapaxes",
@@ -59,19 +53,14 @@ __all__ = [
     "swapdims_",
     "t",
     "t_",
-    "tensor_split",
     "transpose",
     "transpose_",
-    "unbind",
     "unflatten",
     "unfold",
     "unsqueeze",
     "unsqueeze_",
-    "unsafe_chunk",
-    "unsafe_split",
     "view",
     "view_as",
-    "vsplit",
 ]
 
 
@@ -448,154 +437,6 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     before = input.layout
     layout = before.unfold(dimension, size, step)
     return record_view(input, layout, "UnfoldBackward0", lambda m, g: as_strided_back(m, g, before, layout))
-
-
-def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Cut into views of a given size along a dimension (the last may be smaller), or of given sizes.
-
-    >>> import cltorch as torch
-    >>> torch.arange(5).split(2)
-    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-    """
-    if not tensor.layout.ndim:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
-    if not isinstance(split_size_or_sections, int):
-        sizes = [int(k) for k in split_size_or_sections]
-        if any(k < 0 for k in sizes):
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
-            )
-        if sum(sizes) != n:
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension "
-                f"{dim}), but got split_sizes={sizes}"
-            )
-    else:
-        k = split_size_or_sections
-        if k < 0:
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={k}")
-        if k == 0:
-            if n:
-                raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
-            sizes = [0]
-        else:
-            sizes = [k] * (n // k) + ([n % k] if n % k else []) or [0]
-    d = wrap_dim(dim, tensor.layout.ndim)
-    layouts, at = [], 0
-    for k in sizes:
-        layouts.append(tensor.layout.slice(d, at, at + k))
-        at += k
-    shapes = [lay.shape for lay in layouts]
-    name = "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0"
-    return record_views(tensor, layouts, name, lambda m, gs: m.cat(_with_zeros(m, gs, shapes), d))
-
-
-def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
-    """Return gradients with zeros in place of those that are missing."""
-    like = next(g for g in grads if g is not None)
-    return [
-        m.zeros(shape, dtype=like.dtype, device=like.device) if g is None else g
-        for g, shape in zip(grads, shapes, strict=True)
-    ]
-
-
-def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Cut into views of given sizes."""
-    return split(input, list(split_sizes), dim)
-
-
-def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """Cut into at most ``chunks`` views of equal size (the last may be smaller).
-
-    >>> import cltorch as torch
-    >>> [c.shape[0] for c in torch.arange(11).chunk(6)]
-    [2, 2, 2, 2, 2, 1]
-    """
-    if input.layout.ndim == 0:
-        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
-    size = -(-n // chunks)
-    return split(input, [0] * chunks if size == 0 else size, dim)
-
-
-unsafe_split, unsafe_chunk = split, chunk
-
-
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Cut into a number of nearly equal views, or at given indices.
-
-    >>> import cltorch as torch
-    >>> [c.tolist() for c in torch.arange(7).tensor_split(3)]
-    [[0, 1, 2], [3, 4], [5, 6]]
-    """
-    if input.layout.ndim == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
-    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
-    if isinstance(indices_or_sections, Array):
-        indices_or_sections = indices_or_sections.tolist()
-    if isinstance(indices_or_sections, int):
-        k = indices_or_sections
-        if k <= 0:
-            raise RuntimeError(f"number of sections must be larger than 0, got {k}")
-        cuts = [i * (n // k) + min(i, n % k) for i in range(1, k)]
-    else:
-        cuts = [int(i) for i in indices_or_sections]
-    ends = [*cuts, n]
-    out, at = [], 0
-    for end in ends:
-        lo, hi, _ = slice(at, end).indices(n)
-        out.append(narrow(input, dim, lo, max(hi - lo, 0)))
-        at = end
-    return tuple(out)
-
-
-def _split_along(name: str, least: int, dim_of: Any) -> Any:
-    def f(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
-        n = input.layout.ndim
-        if n < least:
-            raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
-            )
-        dim = dim_of(n)
-        if (
-            isinstance(indices_or_sections, int)
-            and indices_or_sections > 0
-            and input.layout.shape[dim] % indices_or_sections
-        ):
-            raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-                f"{input.layout.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
-            )
-        return tensor_split(input, indices_or_sections, dim)
-
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"Cut like ``tensor_split`` along the dimension that ``{name}`` stands for; equal sections only."
-    return f
-
-
-hsplit = _split_along("hsplit", 1, lambda n: 0 if n == 1 else 1)
-vsplit = _split_along("vsplit", 2, lambda n: 0)
-dsplit = _split_along("dsplit", 3, lambda n: 2)
-
-
-def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Return the slices along a dimension as views without it.
-
-    >>> import cltorch as torch
-    >>> torch.tensor([[1, 2], [3, 4]]).unbind()
-    (tensor([1, 2]), tensor([3, 4]))
-    """
-    d = wrap_dim(dim, input.layout.ndim)
-    if not input.layout.ndim:
-        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    layouts = [input.layout.select(d, i) for i in range(input.layout.shape[d])]
-    if not layouts:
-        return ()
-    shapes = [layouts[0].shape] * len(layouts)
-    return record_views(input, layouts, "UnbindBackward0", lambda m, gs: m.stack(_with_zeros(m, gs, shapes), d))
 
 
 def matrix_transpose_T(input: Any) -> Any:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cltorch.dtypes import dtype
-
-if TYPE_CHECKING:
-    from cltorch.ops.gemm import Problem
+from cltorch.ops.gemm_problem import Problem
 
 #: letter of a scalar kernel argument by the dtype that arithmetic uses
 NUMBER = {"float": "f", "double": "d", "long": "l"}

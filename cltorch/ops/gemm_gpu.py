@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
-
-if TYPE_CHECKING:
-    from cltorch.ops.gemm import Problem
+from cltorch.ops.gemm_problem import Problem
 
 
 def block_for(max_work_group: int, local_mem: int, itemsize: int, m: int, n: int) -> dict[str, int]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
-
-if TYPE_CHECKING:
-    from cltorch.ops.gemm import Problem
+from cltorch.ops.gemm_problem import Problem
 
 _ROOM = 4096  # elements of a strided x that are gathered at a time
 _RUN = 16  # vectors of outputs that walk down k together
