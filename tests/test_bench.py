@@ -37,6 +37,7 @@ def test_it_measures_and_writes_json(cl_device, tmp_path, capsys):
     assert "2 workloads" in capsys.readouterr().out
 
 
+@pytest.mark.timing
 def test_the_overhead_of_small_operators_is_small(cl_device):
     context = cltorch.device(cl_device).context
     if context.caps.kind != "cpu":

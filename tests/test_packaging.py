@@ -41,6 +41,7 @@ def test_the_import_brings_no_opencl_and_no_torch():
     assert run(program) == "[]"
 
 
+@pytest.mark.timing
 def test_the_import_takes_at_most_0_3_seconds_beyond_numpy(tmp_path):
     # processor time, whatever else the machine does; the first run compiles the modules, as an installation does
     program = "import numpy, time; t = time.process_time(); import cltorch; print(time.process_time() - t)"

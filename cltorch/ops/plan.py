@@ -106,6 +106,8 @@ def specialise(
     sizes, steps = coalesce([shape[d] for d in order], *([s[d] for d in order] for s in strides))
     gpu = (kind or context.caps.kind) != "cpu"
     flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
+    if not flat and len(sizes) in (1, 3):  # two and four dimensions serve one and three: fewer kernels to compile
+        sizes, steps = [1, *sizes], [[0, *s] for s in steps]
     n = outs[0][0].numel
     ctype = compute.compute
     width = 4 if gpu else _VECTOR[ctype]

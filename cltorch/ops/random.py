@@ -224,7 +224,8 @@ def _finish(dist: str, u: np.ndarray, a: float, b: float, given: np.ndarray | No
         return u < given.astype(np.float32)
     if dist == "dropout":
         assert given is not None
-        return given * np.where(u < np.float32(a), np.float32(b), np.float32(0))
+        with np.errstate(invalid="ignore"):  # an infinity that is dropped is nan, as on the device
+            return given * np.where(u < np.float32(a), np.float32(b), np.float32(0))
     return u
 
 
