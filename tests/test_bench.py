@@ -70,3 +70,17 @@ def test_results_that_differ_are_reported(cl_device):
     assert row["differs"] and 1e-3 < row["error"] < 1e-1
     sides = [Side("a", cltorch, cl_device, lambda: None) for _ in "ab"]
     assert command.row(Workload("same", build), sides, 1, 1e-4, {"gflops": 1.0, "gbs": 1.0})["differs"] is False
+
+
+def test_what_is_compared_is_the_first_step(cl_device):
+    def build(side):
+        x = side.randn(8)
+
+        def step():  # the sides take different numbers of steps, each of which changes what was returned before
+            return x.add_(1.0 if side.name == "a" else 1.0 + 1e-9)
+
+        return step
+
+    sides = [Side(name, cltorch, cl_device, lambda: None) for name in "ab"]
+    roofline = {"gflops": 1.0, "gbs": 1.0}
+    assert command.row(Workload("in place", build), sides, 2, 1e-4, roofline)["error"] < 1e-6

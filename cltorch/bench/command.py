@@ -110,15 +110,10 @@ def row(workload: Workload, sides: list[Side], rounds: int, least: float, roofli
     return made
 
 
-def _arrays(result: Any) -> list[np.ndarray]:
-    parts = result if isinstance(result, (tuple, list)) else [result]
-    return [np.asarray(p.detach().cpu().float().numpy() if p.is_floating_point() else p.cpu().numpy()) for p in parts]
-
-
-def _error(ours: Any, theirs: Any) -> float:
+def _error(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
     """Return the largest difference, relative to the largest element."""
     worst = 0.0
-    for a, b in zip(_arrays(ours), _arrays(theirs), strict=True):
+    for a, b in zip(ours, theirs, strict=True):
         if a.shape != b.shape:
             return float("inf")
         scale = float(np.abs(b).max(initial=0)) or 1.0

@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from cltorch.bench.workload import Side, Workload
 
 Step = Callable[[], Any]
@@ -35,17 +37,27 @@ def _repeats(side: Side, step: Step, least: float) -> int:
         n = max(n * 2, min(1 << 20, int(n * 1.2 * least / max(took, 1e-9))))
 
 
-def compare(workload: Workload, sides: Sequence[Side], rounds: int, least: float) -> tuple[list[float], list[Any]]:
+def _arrays(result: Any) -> list[np.ndarray]:
+    """Return copies of what a step returned: the next step may change it in place."""
+    parts = [p.detach().cpu() for p in (result if isinstance(result, (tuple, list)) else [result])]
+    return [np.array(p.float().numpy() if p.is_floating_point() else p.numpy()) for p in parts]
+
+
+def compare(
+    workload: Workload, sides: Sequence[Side], rounds: int, least: float
+) -> tuple[list[float], list[list[np.ndarray]]]:
     """Return each side's median seconds for a step, and what the first step of each returned.
 
     A round times every side once, for at least ``least`` seconds of steps.
     """
-    steps, results, counts = [], [], []
+    steps: list[Step] = []
+    results: list[list[np.ndarray]] = []
+    counts: list[int] = []
     for side in sides:
         side.restart()
         with nullcontext() if workload.grad else side.torch.no_grad():
             step = workload.build(side)
-            results.append(step())
+            results.append(_arrays(step()))
             side.synchronize()
             counts.append(_repeats(side, step, least))
         steps.append(step)
