@@ -1,5 +1,5 @@
-"""Images: data sets and transforms under torchvision's names."""
+"""Images: data sets, models and transforms under torchvision's names."""
 
-from cltorch.vision import datasets, transforms
+from cltorch.vision import datasets, models, transforms
 
-__all__ = ["datasets", "transforms"]
+__all__ = ["datasets", "models", "transforms"]
