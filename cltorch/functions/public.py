@@ -28,6 +28,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     scatter_reduce_ set_ set_data setitem_ share_memory_ shifted slice_view softmin special_erf special_expit
     squeeze_ subtract_ sum_to_size swapaxes_ swapdims_ t_ take_front to to_copy transpose_ tril_ triu_ true_divide_
     unfold uniform_ unsqueeze_ vector_norm view view_as wrap_dim write_out
+    resample upsample_to
     """.split()
 )
 

@@ -1,0 +1,160 @@
+"""Resampling along dimensions, one after the other, by taps computed once; its adjoint is a resampling again.
+
+The adjoint sums for every input over the outputs that read it, in their order, so that gradients have the same bits in
+every run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.dtypes import dtype
+from cltorch.formats import channels_last, channels_last_3d, follows
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute, view
+from cltorch.ops.op import Op
+from cltorch.ops.plan import _GRAIN, _VECTOR, grid
+from cltorch.ops.resample_taps import Taps
+from cltorch.ops.softmax import dense
+
+
+def _compute(t: dtype) -> dtype:
+    return dtypes.float64 if t is dtypes.float64 else dtypes.float32
+
+
+def _plan(
+    context: Any, taps: Taps, outer: int, inner: int, x_t: dtype, t: dtype, variant: str
+) -> tuple[Any, Any, Any, Any]:
+    """Return (kernel, global size, local size, the arguments before x) of one pass from dtype ``x_t`` to ``t``."""
+    caps = context.caps
+    gpu = (variant or caps.kind) != "cpu"
+    n, m = taps.size, len(taps.start)
+    a = _compute(t).ctype
+    single = taps.weight.shape[1] == 1 and bool((taps.weight == 1).all() and (taps.count == 1).all())
+    mode = "items" if gpu else "lines" if inner == 1 else "rows"
+    kernel = context.kernel(
+        "resample", "ct_resample", "liilli" + "bbb" + "blb", name="resample", mode=mode, single=single, X=x_t.ctype,
+        xtag=x_t.tag, Y=t.ctype, ytag=t.tag, A=a, W=_VECTOR[a], rounded=t is dtypes.uint8,
+    )  # fmt: skip
+    per_item = 0
+    if gpu:
+        size, local = grid(context, outer * m * inner)
+    else:
+        units = outer if inner == 1 else outer * m
+        work = outer * m * inner * taps.weight.shape[1]
+        items = max(1, min(units, caps.compute_units * 4, -(-work // _GRAIN)))
+        per_item = -(-units // items)
+        size, local = (-(-units // per_item),), (1,)
+    table = []
+    for values in (taps.start, taps.count, taps.weight):
+        data = np.ascontiguousarray(values, _compute(t).np if values is taps.weight else np.int32)
+        storage = context.alloc(data.nbytes)
+        context.write(storage.buf, data.reshape(-1).view(np.uint8))
+        table.append(storage)
+    head = (outer, n, m, inner, per_item, taps.weight.shape[1], *(s.buf for s in table))
+    return kernel, size, local, (head, table)  # the storages keep the buffers alive
+
+
+def resampled(x: Any, dim: int, taps: Taps, t: dtype, variant: str = "") -> Any:
+    """Return a dense device Array resampled along a dimension, stored as ``t``.
+
+    ``variant`` ("cpu", "gpu") overrides the device's kind.
+    """
+    shape = x.layout.shape
+    out = empty((*shape[:dim], len(taps.start), *shape[dim + 1 :]), t, x.device)
+    if out.layout.numel == 0:
+        return out
+    context = x.device.context
+    outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
+    key = ("resample", taps, outer, inner, x.dtype, t, variant)
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = _plan(context, taps, outer, inner, x.dtype, t, variant)
+    kernel, size, local, (head, _) = plan
+    kernel.launch(size, local, (*head, x.storage.buf, x.layout.offset, out.storage.buf))
+    return out
+
+
+def _host(a: np.ndarray, dim: int, taps: Taps) -> np.ndarray:
+    a = np.moveaxis(a, dim, -1)
+    out = np.zeros((*a.shape[:-1], len(taps.start)), a.dtype)
+    for k in range(taps.weight.shape[1]):
+        used = k < taps.count
+        if used.all():
+            out += a[..., taps.start + k] * taps.weight[:, k].astype(a.dtype)
+        elif used.any():
+            out[..., used] += a[..., taps.start[used] + k] * taps.weight[used, k].astype(a.dtype)
+    return np.moveaxis(out, -1, dim)
+
+
+def run(x: Any, steps: tuple[tuple[int, Taps], ...], variant: str = "") -> Any:
+    """Return an Array resampled along dimensions by (dimension, taps), in the order given."""
+    t = x.dtype
+    if x.device.type == "cpu":
+        a = host_compute(x)
+        if t is dtypes.uint8:
+            a = a.astype(np.float32)
+        with np.errstate(all="ignore"):
+            for dim, taps in steps:
+                a = _host(a, dim, taps)
+        if t is dtypes.uint8:
+            a = np.clip(np.rint(a), 0, 255).astype(np.uint8)
+        return from_host(np.ascontiguousarray(a), t, x.device)
+    check_dtype(t, x.device)
+    x = dense(x)
+    for i, (dim, taps) in enumerate(steps):
+        x = resampled(x, dim, taps, t if i == len(steps) - 1 else _compute(t), variant)
+    return x
+
+
+def _last(x: Any) -> Any:
+    """Return the channels' format of an input whose channels come last in memory, else None."""
+    if x.layout.contiguous:
+        return None
+    return next((f for f in (channels_last, channels_last_3d) if follows(x.layout, f)), None)
+
+
+class Resample(Op):
+    """Weighted sums of neighbours along dimensions."""
+
+    name = "resample"
+    node = "Resample"
+
+    @staticmethod
+    def forward(c: Any, x: Any, steps: tuple[tuple[int, Taps], ...]) -> Any:
+        c.steps = steps
+        format = _last(x)
+        if format is None or x.device.type == "cpu":
+            return run(x, steps)
+        # seen as (N, sizes, C) such an input is dense, and its channels are what vectors run along
+        order = (0, *range(2, x.layout.ndim), 1)
+        lay = x.layout
+        seen = view(x, Layout.make([lay.shape[d] for d in order], [lay.strides[d] for d in order], lay.offset))
+        out = run(seen, tuple((dim - 1, taps) for dim, taps in steps))
+        shape = [out.shape[0], out.shape[-1], *out.shape[1:-1]]
+        return Array.new(out.storage, format.lay(shape), out.dtype)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.resample(g, tuple((dim, taps.adjoint) for dim, taps in reversed(c.steps))), None
+
+
+def _kinds() -> dict[tuple[str, int], type[Resample]]:
+    words = {
+        "nearest": "UpsampleNearest", "nearest-exact": "UpsampleNearestExact", "linear": "UpsampleLinear",
+        "bilinear": "UpsampleBilinear", "trilinear": "UpsampleTrilinear", "bicubic": "UpsampleBicubic",
+        "bilinear-aa": "UpsampleBilinear", "bicubic-aa": "UpsampleBicubic", "lanczos-aa": "UpsampleLanczos",
+    }  # fmt: skip
+    return {
+        (mode, n): type(f"{word}{n}d", (Resample,), {"node": f"{word}{n}D{'Aa' if mode.endswith('-aa') else ''}"})
+        for mode, word in words.items()
+        for n in (1, 2, 3)
+    }
+
+
+#: The operator of each mode and number of dimensions: what they compute is the same, ``grad_fn`` tells them apart.
+KINDS = _kinds()
