@@ -28,6 +28,9 @@ _HOOKS = (
 )  # fmt: skip
 
 
+_ON_HOST = ("step", "mu_product", "eta", "mu")  # state of one number, which a step asks for
+
+
 class _Required:
     def __repr__(self) -> str:
         return "<required parameter>"
@@ -315,9 +318,9 @@ class Optimizer:
 
 
 def _for_parameter(p: Tensor, value: Any, key: Any = None) -> Any:
-    """Return loaded state with its tensors on the device and in the dtype of their parameter; ``step`` on the host."""
+    """Return loaded state with its tensors on the device and in the dtype of their parameter; counts on the host."""
     if isinstance(value, Tensor):
-        if key == "step":
+        if key in _ON_HOST:
             return value.to(device="cpu")
         return value.to(device=p.device, dtype=p.dtype) if p.is_floating_point() else value.to(device=p.device)
     if isinstance(value, dict):

@@ -14,7 +14,10 @@ from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import Optimizer
 from cltorch.tensor import Tensor
 
-__all__ = ["Rule", "RuleOptimizer", "advance", "check_one_element", "check_ways", "scalar", "step_tensor"]
+__all__ = [
+    "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_ways", "host_number",
+    "scalar", "set_host_number", "step_tensor",
+]  # fmt: skip
 
 
 class Rule:
@@ -60,8 +63,8 @@ class RuleOptimizer(Optimizer):
         """Return what chooses between forms of the formula."""
         raise NotImplementedError
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
-        """Return the rule's numbers for the ``t``-th update of a parameter."""
+    def _numbers(self, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
+        """Return the rule's numbers for the ``t``-th update of a parameter, ``t`` being what ``_state_of`` says."""
         raise NotImplementedError
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
@@ -70,8 +73,11 @@ class RuleOptimizer(Optimizer):
         for name in self._states(group):
             state[name] = functions.zeros_like(p)
 
-    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[float, list[Tensor]]:
-        """Return which update this is and the parameter's state tensors."""
+    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
+        """Return which update this is and the parameter's state tensors.
+
+        Parameters of one group for which the first is equal are updated with the same numbers.
+        """
         state = self.state[p]
         if not state:
             self._init_state(group, p, state)
@@ -89,8 +95,9 @@ class RuleOptimizer(Optimizer):
                 if name in _OPTIONS_SINCE:
                     group.setdefault(name, _OPTIONS_SINCE[name] if name != "fused" else value)
         for kept in self.state.values():
-            if isinstance(kept, dict) and "step" in kept and not isinstance(kept["step"], Tensor):
-                kept["step"] = step_tensor(float(kept["step"]))
+            for name in ("step", "mu_product", "eta", "mu") if isinstance(kept, dict) else ():
+                if name in kept and not isinstance(kept[name], Tensor):
+                    kept[name] = step_tensor(float(kept[name]))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what ``closure``, which computes the loss, returns."""
@@ -105,7 +112,7 @@ class RuleOptimizer(Optimizer):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         names = self._states(group)
-        by_count: dict[float, list[list[Any]]] = {}
+        by_count: dict[Any, list[list[Any]]] = {}
         capturable = group.get("capturable")
         for p in group["params"]:
             g = p.grad
@@ -157,6 +164,22 @@ def advance(step: Tensor) -> float:
     return float(t)
 
 
+def host_number(state: dict[str, Any], name: str) -> float:
+    """Return a number that a state keeps as a 0-d tensor on the host, where it is brought if it lies elsewhere."""
+    x = state[name]
+    if x.storage.array is None or x.dtype not in _COUNTS:
+        x = state[name] = x.to(CPU, dtypes.float32)
+    return float(x.storage.array.data.cast(x.dtype.np.char)[x.layout.offset])
+
+
+def set_host_number(state: dict[str, Any], name: str, value: float) -> float:
+    """Change a number that a state keeps on the host, and return it as it was stored."""
+    x = state[name]
+    x.storage.array.data.cast(x.dtype.np.char)[x.layout.offset] = value
+    x.storage.version += 1
+    return host_number(state, name)
+
+
 def scalar(x: Any, differentiable: bool = False) -> Any:
     """Return a hyperparameter as a number (waiting for a device it lies on), or as 0-d for a derivative."""
     if isinstance(x, Tensor):
@@ -168,6 +191,20 @@ def check_one_element(name: str, x: Any) -> None:
     """Raise ValueError for a hyperparameter that is a tensor of more than one element."""
     if isinstance(x, Tensor) and x.numel() != 1:
         raise ValueError(f"Tensor {name} must be 1-element")
+
+
+def check_adaptive(lr: Any, eps: float, betas: Sequence[float], weight_decay: float) -> None:
+    """Raise ValueError for hyperparameters that Adam's relatives do not take."""
+    check_one_element("lr", lr)
+    if not 0.0 <= lr:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    if not 0.0 <= eps:
+        raise ValueError(f"Invalid epsilon value: {eps}")
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+    if not 0.0 <= weight_decay:
+        raise ValueError(f"Invalid weight_decay value: {weight_decay}")
 
 
 def check_ways(foreach: Any, fused: Any, differentiable: bool) -> None:

@@ -24,6 +24,22 @@ CASES = [
     ("RMSprop", {"centered": True, "alpha": 0.9}),
     ("RMSprop", {"momentum": 0.9, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.3}),
+    ("Adamax", {}),
+    ("Adamax", {"betas": (0.3, 0.9), "weight_decay": 0.1, "maximize": True, "eps": 1e-3}),
+    ("NAdam", {}),
+    ("NAdam", {"weight_decay": 0.1, "momentum_decay": 0.1}),
+    ("NAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {}),
+    ("RAdam", {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+    ("RAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"rho": 0.7, "weight_decay": 0.1, "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"etas": (0.4, 1.5), "step_sizes": (0.01, 0.2), "maximize": True}),
+    ("ASGD", {"lambd": 0.1}),
+    ("ASGD", {"t0": 5, "weight_decay": 0.1, "alpha": 0.5}),
+    ("Adafactor", {}),
+    ("Adafactor", {"eps": (1e-4, 0.01), "d": 2.0, "weight_decay": 0.1, "maximize": True, "beta2_decay": -0.5}),
 ]
 
 
@@ -71,7 +87,8 @@ def test_float64_agrees_to_the_last_bits(name, options, device, fp64):
     theirs, reference = make(torch, name, options, dtype="float64")
     steps(cltorch, ours, optimizer, 20)
     steps(torch, theirs, reference, 20)
-    close(ours, theirs, 1e-13, 1e-14)
+    # NAdam keeps its product of momenta in float32
+    close(ours, theirs, *((1e-8, 1e-9) if name == "NAdam" else (1e-13, 1e-14)))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -125,7 +142,7 @@ def test_repr_and_groups_are_pytorchs(name, options):
     assert list(optimizer.param_groups[0]) == list(reference.param_groups[0])
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adadelta", "ASGD"])
 def test_the_derivative_of_differentiable_steps_is_pytorchs(name):
     def gradients(library):
         # PyTorch's other two take no rate that wants a gradient
@@ -139,13 +156,36 @@ def test_the_derivative_of_differentiable_steps_is_pytorchs(name):
         (p**2).sum().backward()
         return [*start.grad.tolist(), *([] if isinstance(rate, float) else [rate.grad.item()])]
 
-    # PyTorch computes Adam's corrections from a count in float32
-    assert gradients(cltorch) == pytest.approx(gradients(torch), rel=1e-5 if name == "Adam" else 1e-12)
+    # PyTorch computes Adam's corrections from a count in float32, NAdam's from a product in float32
+    rel = 1e-5 if name in ("Adam", "NAdam") else 1e-12
+    assert gradients(cltorch) == pytest.approx(gradients(torch), rel=rel)
+
+
+NAMES = "SGD Adam RMSprop Adagrad Adamax NAdam RAdam Adadelta Rprop ASGD Adafactor LBFGS Muon SparseAdam".split()
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        *(f"{name}([w], lr=-1)" for name in NAMES if name != "Muon"),
+        *(f"{name}([w], lr=T.ones(2))" for name in NAMES),
+        *(f"{name}([w], betas=(1.0, 0.9))" for name in ("Adamax", "NAdam", "RAdam", "SparseAdam")),
+        *(f"{name}([w], eps=-1)" for name in ("Adamax", "NAdam", "RAdam", "Adadelta", "SparseAdam")),
+        *(f"{name}([w], weight_decay=-1)" for name in ("Adamax", "NAdam", "RAdam", "Adadelta", "ASGD", "Adafactor")),
+        "NAdam([w], momentum_decay=-1)",
+        "Adadelta([w], rho=1.5)",
+        "Rprop([w], etas=(0.5, 0.9))",
+        "Adafactor([w], beta2_decay=0.5)",
+        "Adafactor([w], eps=(-1.0, 1e-3))",
+        "Adafactor([w], eps=(None, -1.0))",
+        "Adafactor([w], d=0.5)",
+        "LBFGS([{'params': [w]}, {'params': [v]}])",
+        "Muon([w])",
+        "Muon([m], lr=-1)",
+        "Muon([m], momentum=-1)",
+        "Muon([m], weight_decay=-1)",
+        "Muon([m], adjust_lr_fn='none')",
+        "(o := SparseAdam([w]), setattr(w, 'grad', T.ones(2)), o.step())",
         "SGD([])",
         "SGD(T.ones(2))",
         "SGD([1])",
@@ -176,10 +216,90 @@ def test_the_derivative_of_differentiable_steps_is_pytorchs(name):
 )
 def test_errors_are_pytorchs(text):
     def error(library):
-        names = {name: getattr(library.optim, name) for name in ("SGD", "Adam", "RMSprop", "Adagrad")}
+        names = {name: getattr(library.optim, name) for name in NAMES}
         w, v = (library.nn.Parameter(library.ones(2)) for _ in range(2))
         with pytest.raises(Exception) as caught:
-            eval(text, {**names, "T": library, "w": w, "v": v})
+            eval(text, {**names, "T": library, "w": w, "v": v, "m": library.nn.Parameter(library.ones(2, 3))})
         return caught.type, str(caught.value)
 
     assert error(cltorch) == error(torch)
+
+
+def rosenbrock(library, start, dtype="float64", device="cpu", **options):
+    p = library.tensor(start, dtype=getattr(library, dtype), device=device, requires_grad=True)
+    optimizer = library.optim.LBFGS([p], **options)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = 100 * (p[1] - p[0] ** 2) ** 2 + (1 - p[0]) ** 2
+        loss.backward()
+        return loss
+
+    return p, optimizer, closure
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 1e-3, "max_iter": 5},
+        {"line_search_fn": "strong_wolfe", "max_iter": 4, "history_size": 3},
+        {"line_search_fn": "strong_wolfe", "lr": 0.5, "max_eval": 7},
+    ],
+)
+def test_lbfgs_goes_pytorchs_way(options, device, fp64):
+    if not fp64:
+        pytest.skip("no float64 on this device")
+    p, optimizer, closure = rosenbrock(cltorch, [-1.2, 1.0], device=device, **options)
+    q, reference, other = rosenbrock(torch, [-1.2, 1.0], **options)
+    for _ in range(5):
+        assert optimizer.step(closure).item() == pytest.approx(reference.step(other).item(), rel=1e-9)
+        np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=1e-9)
+    for name in ("func_evals", "n_iter"):
+        assert optimizer.state[p][name] == reference.state[q][name]
+
+
+def test_lbfgs_checkpoints_go_both_ways():
+    options = {"line_search_fn": "strong_wolfe", "max_iter": 3}
+    p, optimizer, closure = rosenbrock(cltorch, [-1.2, 1.0], **options)
+    q, reference, other = rosenbrock(torch, [-1.2, 1.0], **options)
+    optimizer.step(closure)
+    reference.step(other)
+
+    def converted(state, library, tensor):
+        if isinstance(state, dict):
+            return {k: converted(v, library, tensor) for k, v in state.items()}
+        if isinstance(state, list):
+            return [converted(v, library, tensor) for v in state]
+        return library.tensor(state.numpy()) if isinstance(state, tensor) else state
+
+    p2, ours, closure2 = rosenbrock(cltorch, p.tolist(), **options)
+    q2, theirs, other2 = rosenbrock(torch, q.tolist(), **options)
+    ours.load_state_dict(converted(reference.state_dict(), cltorch, torch.Tensor))
+    theirs.load_state_dict(converted(optimizer.state_dict(), torch, cltorch.Tensor))
+    ours.step(closure2)
+    theirs.step(other2)
+    reference.step(other)
+    assert p2.tolist() == pytest.approx(q.tolist(), rel=1e-8)
+    assert q2.tolist() == pytest.approx(q.tolist(), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"nesterov": False, "weight_decay": 0.0}, {"adjust_lr_fn": "match_rms_adamw", "ns_steps": 3}],
+)
+def test_muon_steps_as_pytorchs_does(options, device):
+    def run(library, where):
+        rng = np.random.default_rng(0)
+        shapes = [(6, 9), (9, 6), (6, 9), (4, 4)]
+        draw = lambda s: library.tensor(rng.standard_normal(s), dtype=library.float32).to(where)  # noqa: E731
+        params = [library.nn.Parameter(draw(s)) for s in shapes]
+        optimizer = library.optim.Muon(params, lr=0.1, **options)
+        for _ in range(3):
+            for p in params:
+                p.grad = draw(tuple(p.shape))
+            optimizer.step()
+        return params, [optimizer.state[p]["momentum_buffer"] for p in params]
+
+    (ours, buffers), (theirs, others) = run(cltorch, device), run(torch, "cpu")
+    close(ours, theirs, 0.02, 0.02)  # the iterations are in bfloat16
+    close(buffers, others, 1e-6, 1e-6)

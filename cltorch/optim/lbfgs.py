@@ -1,0 +1,186 @@
+"""L-BFGS: a quasi-Newton method that remembers a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch import functions
+from cltorch.autograd import enable_grad, no_grad
+from cltorch.optim.line_search import Point, strong_wolfe
+from cltorch.optim.optimizer import Optimizer
+from cltorch.optim.rule import check_one_element, scalar
+
+__all__ = ["LBFGS"]
+
+
+class LBFGS(Optimizer):
+    """Minimise by Newton-like steps, whose curvature is estimated from the last ``history_size`` steps.
+
+    One ``step(closure)`` makes up to ``max_iter`` iterations with up to ``max_eval`` evaluations (1.25 times as many if
+    None) of the closure, which clears the gradients, computes the loss and its gradients and returns the loss. It ends
+    early where no gradient exceeds ``tolerance_grad``, or step or loss change by less than ``tolerance_change``.
+    ``line_search_fn`` is None, for steps of length ``lr``, or "strong_wolfe". There is one group of parameters only.
+    Every iteration waits for the device, for values decide what comes next.
+
+    Raises ValueError for a negative rate and several groups, RuntimeError for another line search.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.LBFGS.html; Nocedal and Wright, "Numerical
+    Optimization", algorithm 7.5.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.LBFGS([w], line_search_fn="strong_wolfe")
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = ((w - torch.tensor([3.0, 0.5])) ** 2).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> loss = optimizer.step(closure)
+    >>> w.detach()
+    tensor([3.0000, 0.5000])
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1,
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+        line_search_fn: str | None = None,
+    ) -> None:
+        check_one_element("lr", lr)
+        if not 0.0 <= lr:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        super().__init__(
+            params,
+            {
+                "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
+                "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change, "history_size": history_size,
+                "line_search_fn": line_search_fn,
+            },
+        )  # fmt: skip
+        if len(self.param_groups) != 1:
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+        self._params = self.param_groups[0]["params"]
+
+    def _gather_flat_grad(self) -> Any:
+        return functions.cat(
+            [functions.reshape(functions.zeros_like(p) if p.grad is None else p.grad, (-1,)) for p in self._params]
+        )
+
+    def _add_grad(self, step_size: float, update: Any) -> None:
+        at = 0
+        for p in self._params:
+            n = p.numel()
+            p.add_(functions.reshape(update[at : at + n], p.shape), alpha=step_size)
+            at += n
+
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Make up to ``max_iter`` iterations and return the loss before them."""
+        assert len(self.param_groups) == 1, f"Expected exactly one param_group, but got {len(self.param_groups)}"
+        with no_grad():
+            return self._minimise(enable_grad()(closure))
+
+    def _minimise(self, closure: Callable[[], Any]) -> Any:
+        group = self.param_groups[0]
+        lr = float(scalar(group["lr"]))
+        # the state is that of all parameters, kept with the first so that it is loaded in its dtype
+        state = self.state[self._params[0]]
+        state.setdefault("func_evals", 0)
+        state.setdefault("n_iter", 0)
+        first_loss = closure()
+        loss, evaluations = float(first_loss), 1
+        state["func_evals"] += 1
+        grad = self._gather_flat_grad()
+        if _largest(grad) <= group["tolerance_grad"]:
+            return first_loss
+        iteration = 0
+        while iteration < group["max_iter"]:
+            iteration += 1
+            state["n_iter"] += 1
+            d = self._direction(state, grad, group["history_size"])
+            state["d"] = d
+            state["prev_flat_grad"], state["prev_loss"] = functions.clone(grad), loss
+            t = min(1.0, 1.0 / float(grad.abs().sum())) * lr if state["n_iter"] == 1 else lr
+            state["t"] = t
+            slope = float(grad.dot(d))
+            if slope > -group["tolerance_change"]:
+                break
+            before, evaluated = loss, 0
+            small = False
+            if group["line_search_fn"] is not None:
+                if group["line_search_fn"] != "strong_wolfe":
+                    raise RuntimeError("only 'strong_wolfe' is supported")
+                found, evaluated = self._search(closure, Point(0.0, loss, grad, slope), t, d, evaluations)
+                t, loss, grad = found.t, found.value, found.grad
+                state["t"] = t
+                self._add_grad(t, d)
+                small = _largest(grad) <= group["tolerance_grad"]
+            else:
+                self._add_grad(t, d)
+                if iteration != group["max_iter"]:
+                    # what the last iteration leads to, the next step evaluates anyway
+                    loss = float(closure())
+                    grad = self._gather_flat_grad()
+                    small = _largest(grad) <= group["tolerance_grad"]
+                    evaluated = 1
+            evaluations += evaluated
+            state["func_evals"] += evaluated
+            if (
+                iteration == group["max_iter"]
+                or evaluations >= group["max_eval"]
+                or small
+                or _largest(d) * t <= group["tolerance_change"]
+                or abs(loss - before) < group["tolerance_change"]
+            ):
+                break
+        return first_loss
+
+    def _direction(self, state: dict[str, Any], grad: Any, history: int) -> Any:
+        """Note the last step in the history and return where the next one goes: the two-loop recursion."""
+        if state["n_iter"] == 1:
+            state["old_dirs"], state["old_stps"], state["ro"], state["H_diag"] = [], [], [], 1
+            return grad.neg()
+        dirs, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
+        y = grad.sub(state["prev_flat_grad"])
+        s = state["d"].mul(state["t"])
+        ys = float(y.dot(s))
+        if ys > 1e-10:
+            if len(dirs) == history:
+                for kept in (dirs, steps, ro):
+                    kept.pop(0)
+            dirs.append(y)
+            steps.append(s)
+            ro.append(1.0 / ys)
+            state["H_diag"] = ys / float(y.dot(y))
+        q = grad.neg()
+        al: list[Any] = [None] * len(dirs)
+        # 0-d tensors, which need no waiting
+        for i in range(len(dirs) - 1, -1, -1):
+            al[i] = steps[i].dot(q) * ro[i]
+            q.sub_(dirs[i] * al[i])
+        d = q.mul(state["H_diag"])
+        for i in range(len(dirs)):
+            d.add_(steps[i] * (al[i] - dirs[i].dot(d) * ro[i]))
+        return d
+
+    def _search(self, closure: Any, start: Point, t: float, d: Any, evaluations: int) -> tuple[Point, int]:
+        at_start = [functions.clone(p) for p in self._params]
+
+        def evaluate(t: float) -> Point:
+            self._add_grad(t, d)
+            loss = float(closure())
+            grad = self._gather_flat_grad()
+            for p, kept in zip(self._params, at_start, strict=True):
+                p.copy_(kept)
+            return Point(t, loss, grad, float(grad.dot(d)))
+
+        group = self.param_groups[0]
+        return strong_wolfe(evaluate, start, t, _largest(d), 1e-9, group["max_eval"] - evaluations)
+
+
+def _largest(x: Any) -> float:
+    return float(x.abs().max())

@@ -1,0 +1,120 @@
+"""NAdam: Adam with Nesterov's momentum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.optim.adam import lerp
+from cltorch.optim.rule import (
+    Rule,
+    RuleOptimizer,
+    check_adaptive,
+    host_number,
+    scalar,
+    set_host_number,
+    step_tensor,
+)
+from cltorch.tensor import Tensor
+
+__all__ = ["NAdam"]
+
+
+def _nadam(m: Any, x: Any, n: Any, on: Any) -> None:
+    g = -x.grad if on.maximize else x.grad
+    if on.decay:
+        if on.decoupled:
+            x.param = n.shrink * x.param
+        else:
+            g = g + n.weight_decay * x.param
+    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
+    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    x.param = x.param - (n.now * g + n.ahead * x.exp_avg) / (m.sqrt(x.exp_avg_sq) / n.root + n.eps)
+
+
+class NAdam(RuleOptimizer):
+    r"""Descend as Adam does, with a momentum that looks one step ahead.
+
+    .. math::
+        \mu_t = \beta_1 (1 - \tfrac12\, 0.96^{t\psi}) \qquad
+        \hat m = \frac{\mu_{t+1} m}{1 - \prod_{i \le t+1} \mu_i} + \frac{(1 - \mu_t) g}{1 - \prod_{i \le t} \mu_i}
+        \qquad \theta \leftarrow \theta - \frac{\gamma \hat m}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+    with :math:`\psi` = ``momentum_decay``; :math:`m` and :math:`v` are Adam's means. ``weight_decay`` :math:`\lambda`
+    adds :math:`\lambda\theta` to the gradient, or with ``decoupled_weight_decay`` multiplies :math:`\theta` by
+    :math:`1 - \gamma\lambda` first. ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is
+    fused, and ``step`` and ``mu_product`` always lie on the host. With ``differentiable`` autograd records the steps.
+    Raises ValueError for values out of range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.NAdam.html; Dozat, "Incorporating Nesterov
+    Momentum into Adam", ICLR workshop 2016.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.NAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([ 0.8944, -1.8944])
+    """
+
+    rule = Rule("nadam", "shrink weight_decay weight1 beta2 weight2 root eps now ahead", _nadam)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_adaptive(lr, eps, betas, weight_decay)
+        if not 0.0 <= momentum_decay:
+            raise ValueError(f"Invalid momentum_decay value: {momentum_decay}")
+        super().__init__(
+            params,
+            {
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
+                "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "foreach": foreach,
+                "capturable": capturable, "differentiable": differentiable,
+            },
+        )  # fmt: skip
+
+    def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
+        state["step"], state["mu_product"] = step_tensor(), step_tensor(1.0)
+        super()._init_state(group, p, state)
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
+            "decoupled": bool(group["decoupled_weight_decay"]), "far": bool(group["betas"][0] <= 0.5),
+        }  # fmt: skip
+
+    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
+        t, tensors = super()._state_of(group, p, names)
+        state = self.state[p]
+        product = set_host_number(state, "mu_product", host_number(state, "mu_product") * _momentum(group, t))
+        return (t, product), tensors
+
+    def _numbers(self, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
+        t, product = t
+        lr = scalar(group["lr"], group["differentiable"])
+        (beta1, beta2), decay = group["betas"], group["weight_decay"]
+        after = _momentum(group, t + 1)
+        now, ahead = lr * (1 - _momentum(group, t)) / (1 - product), lr * after / (1 - product * after)
+        return 1 - lr * decay, decay, 1 - beta1, beta2, 1 - beta2, math.sqrt(1 - beta2**t), group["eps"], now, ahead
+
+
+def _momentum(group: dict[str, Any], t: float) -> float:
+    return float(group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])))

@@ -1,0 +1,101 @@
+"""RAdam: Adam that adapts only once its second mean can be trusted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cltorch.optim.adam import lerp
+from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, scalar
+
+__all__ = ["RAdam"]
+
+
+def _radam(m: Any, x: Any, n: Any, on: Any) -> None:
+    g = -x.grad if on.maximize else x.grad
+    if on.decay:
+        if on.decoupled:
+            x.param = n.shrink * x.param
+        else:
+            g = g + n.weight_decay * x.param
+    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
+    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    # the divisor is 1 while the mean square says too little
+    x.param = x.param - n.step_size * x.exp_avg / (n.adapt * (m.sqrt(x.exp_avg_sq) + n.eps) + n.plain)
+
+
+class RAdam(RuleOptimizer):
+    r"""Descend as Adam does, with a rate that is rectified for the variance of the first steps.
+
+    .. math::
+        \rho_\infty = \frac{2}{1 - \beta_2} - 1 \qquad
+        \rho_t = \rho_\infty - \frac{2 t \beta_2^t}{1 - \beta_2^t} \qquad
+        r_t = \sqrt{\frac{(\rho_t - 4)(\rho_t - 2)\rho_\infty}{(\rho_\infty - 4)(\rho_\infty - 2)\rho_t}}
+
+    Where :math:`\rho_t > 5` the step is Adam's times :math:`r_t`, else :math:`\gamma m / (1 - \beta_1^t)`.
+    ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the gradient, or with ``decoupled_weight_decay``
+    multiplies :math:`\theta` by :math:`1 - \gamma\lambda` first. ``maximize`` ascends. ``foreach`` and ``capturable``
+    are accepted: every step is fused, and the count ``step`` always lies on the host. With ``differentiable`` autograd
+    records the steps. Raises ValueError for values out of range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RAdam.html; Liu et al., "On the Variance of the
+    Adaptive Learning Rate and Beyond", https://arxiv.org/abs/1908.03265.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.RAdam([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([ 0.8000, -1.6000])
+    """
+
+    rule = Rule("radam", "shrink weight_decay weight1 beta2 weight2 eps step_size adapt plain", _radam)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_adaptive(lr, eps, betas, weight_decay)
+        super().__init__(
+            params,
+            {
+                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+                "foreach": foreach, "capturable": capturable, "decoupled_weight_decay": decoupled_weight_decay,
+                "differentiable": differentiable,
+            },
+        )  # fmt: skip
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
+            "decoupled": bool(group["decoupled_weight_decay"]), "far": bool(group["betas"][0] <= 0.5),
+        }  # fmt: skip
+
+    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+        lr = scalar(group["lr"], group["differentiable"])
+        (beta1, beta2), decay = group["betas"], group["weight_decay"]
+        step_size = lr / (1 - beta1**t)
+        longest = 2 / (1 - beta2) - 1
+        length = longest - 2 * t * beta2**t / (1 - beta2**t)
+        adapt = length > 5.0
+        if adapt:
+            rectified = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+            step_size = step_size * math.sqrt(rectified * (1 - beta2**t))
+        return (
+            1 - lr * decay, decay, 1 - beta1, beta2, 1 - beta2, group["eps"], step_size, float(adapt),
+            float(not adapt),
+        )  # fmt: skip

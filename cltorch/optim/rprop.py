@@ -1,0 +1,84 @@
+"""Rprop: steps whose length follows the signs of the gradient, not its size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import functions
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, scalar, step_tensor
+from cltorch.tensor import Tensor
+
+__all__ = ["Rprop"]
+
+
+def _rprop(m: Any, x: Any, n: Any, on: Any) -> None:
+    g = -x.grad if on.maximize else x.grad
+    agree = g * x.prev
+    step = m.where(agree > 0, n.grow * x.step_size, m.where(agree < 0, n.shrink * x.step_size, x.step_size))
+    x.step_size = m.minimum(m.maximum(step, n.least), n.most)
+    # after a step too far the gradient counts as zero, so that the next sign is not compared with it
+    g = m.where(agree < 0, g * 0.0, g)
+    x.param = x.param - m.sign(g) * x.step_size
+    x.prev = g
+
+
+class Rprop(RuleOptimizer):
+    r"""Step against the gradient's sign, by a length of its own for every element.
+
+    The length grows by ``etas[1]`` where the gradient keeps its sign and shrinks by ``etas[0]`` where it changes,
+    within ``step_sizes``; it begins with ``lr``. After a change of sign the element rests for one step. ``maximize``
+    ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count ``step`` always lies on the
+    host. With ``differentiable`` autograd records the steps. Raises ValueError for values out of range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Rprop.html; Riedmiller and Braun, "A direct
+    adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    >>> optimizer = torch.optim.Rprop([w], lr=0.1)
+    >>> (w ** 2).sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([ 0.9000, -1.9000])
+    """
+
+    rule = Rule("rprop", "shrink grow least most", _rprop)
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_one_element("lr", lr)
+        if not 0.0 <= lr:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if not 0.0 < etas[0] < 1.0 < etas[1]:
+            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
+        super().__init__(
+            params,
+            {
+                "lr": lr, "etas": etas, "step_sizes": step_sizes, "foreach": foreach, "maximize": maximize,
+                "differentiable": differentiable, "capturable": capturable,
+            },
+        )  # fmt: skip
+
+    def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
+        state["step"] = step_tensor()
+        state["prev"] = functions.zeros_like(p)
+        state["step_size"] = functions.full_like(p, scalar(group["lr"]))
+
+    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("prev", "step_size")
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {"maximize": bool(group["maximize"])}
+
+    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+        return (*group["etas"], *map(float, group["step_sizes"]))

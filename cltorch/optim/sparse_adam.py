@@ -1,0 +1,50 @@
+"""SparseAdam: Adam for the rows of a parameter that a sparse gradient names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.autograd import enable_grad
+from cltorch.optim.optimizer import Optimizer
+from cltorch.optim.rule import check_one_element
+
+__all__ = ["SparseAdam"]
+
+
+class SparseAdam(Optimizer):
+    """Take part in programs that name this optimiser; it steps over no gradient, for all are dense here.
+
+    PyTorch's own refuses dense gradients, and so does this one, with its words: Adam is the optimiser for them.
+    Raises ValueError for values out of range, and RuntimeError in a step where a parameter has a gradient.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SparseAdam.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        maximize: bool = False,
+    ) -> None:
+        check_one_element("lr", lr)
+        if not 0.0 < lr:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if not 0.0 < eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for i in (0, 1):
+            if not 0.0 <= betas[i] < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Refuse the gradients of the parameters, if there are any; return what ``closure`` returns."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        if any(p.grad is not None for group in self.param_groups for p in group["params"]):
+            raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
+        return loss
