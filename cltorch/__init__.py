@@ -6,7 +6,9 @@
 tensor(12.)
 """
 
+from importlib import import_module as _import_module
 from math import e, inf, nan, pi
+from typing import Any as _Any
 
 from numpy import newaxis
 
@@ -36,6 +38,7 @@ from cltorch.autograd import (
     set_grad_enabled,
 )
 from cltorch.cl import Event, Stream
+from cltorch.compiler import compile
 from cltorch.device import device, get_default_device, set_default_device
 from cltorch.dlpack import from_dlpack, to_dlpack
 from cltorch.dtypes import (
@@ -126,3 +129,12 @@ from cltorch.typed import (
     typename,
 )
 from cltorch.version import __version__
+
+# what few programs need is imported at its first use
+_LATER = frozenset("compat compiler distributed hub jit multiprocessing overrides testing types vision".split())
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _import_module(f"cltorch.{name}")
+    raise AttributeError(f"module 'cltorch' has no attribute {name!r}")

@@ -8,6 +8,7 @@ import sys
 # command: the module whose main(arguments) runs it, imported only then, and what it does
 COMMANDS = {
     "doctor": ("cltorch.doctor", "list OpenCL drivers and devices, say which one is used and what to do"),
+    "run": ("cltorch.compat.run", "run a program written for PyTorch as it is"),
     "bench": ("cltorch.bench", "time operators and training steps against this machine's limits, and against PyTorch"),
 }
 

@@ -1,0 +1,175 @@
+"""How ``import torch`` finds cltorch: a finder on ``sys.meta_path`` with a facade for each of PyTorch's modules.
+
+A facade forwards to the module of cltorch and answers for what is missing; cltorch's own modules stay untouched.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
+from types import ModuleType
+from typing import Any
+
+from cltorch.compat import reference
+from cltorch.compat.missing import Missing
+
+# modules whose name here is another one; submodules follow
+RENAMED = {
+    "torch": "cltorch",
+    "torch.cuda": "cltorch.cl",
+    "torch.cuda.amp": "cltorch.amp",
+    "torch.functional": "cltorch.functions.public",
+    "torch.storage": "cltorch.storage_types",
+    "torch.torch_version": "cltorch.version",
+    "torchvision": "cltorch.vision",
+}
+_PACKAGES = ("torch", "torchvision")
+_OWN = {"__name__", "__loader__", "__spec__", "__path__", "__package__", "__class__", "__dict__", "__version__"}
+
+
+def counterpart(name: str) -> str:
+    """Return the name of cltorch's module for one of PyTorch's.
+
+    >>> counterpart("torch.nn.functional"), counterpart("torch.cuda.random")
+    ('cltorch.nn.functional', 'cltorch.cl.random')
+    """
+    head, tail = name, ""
+    while head not in RENAMED:
+        head, _, last = head.rpartition(".")
+        tail = f".{last}{tail}"
+    return RENAMED[head] + tail
+
+
+class Facade(ModuleType):
+    """A module of PyTorch's name over a module of cltorch (or over none, where cltorch lacks it)."""
+
+    def __init__(self, name: str, module: ModuleType | None) -> None:
+        super().__init__(name, getattr(module, "__doc__", None))
+        own = self.__dict__
+        own["_module"] = module
+        own["__path__"] = []
+        if "." not in name:
+            own["__version__"] = reference.version() if name == "torch" else sys.modules["cltorch"].__version__
+        if module is not None:
+            # functions and classes do not change: kept here, they cost no detour; flags are read where they live
+            own.update(
+                (key, value) for key, value in vars(module).items() if callable(value) and not key.startswith("__")
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        module = self.__dict__.get("_module")
+        whole = f"{self.__name__}.{name}"
+        if module is not None and hasattr(module, name):
+            value = getattr(module, name)
+            if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
+                return value
+            return importlib.import_module(whole)
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
+        if _find(whole) is not None or reference.has_module(whole):
+            return importlib.import_module(whole)
+        if name in reference.names(self.__name__):
+            value = self.__dict__[name] = Missing(whole)
+            return value
+        raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        module = self.__dict__.get("_module")
+        if module is None or name in _OWN or isinstance(value, Facade):
+            super().__setattr__(name, value)
+            return
+        setattr(module, name, value)
+        if name in self.__dict__:
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(self.__dict__.get("_module")), *reference.names(self.__name__)})
+
+
+def _find(name: str) -> ModuleType | None:
+    """Return cltorch's module for a module of PyTorch, or None."""
+    own = counterpart(name)
+    try:
+        return importlib.import_module(own)
+    except ModuleNotFoundError as error:
+        if error.name and (own == error.name or own.startswith(error.name + ".")):
+            return None
+        raise
+
+
+class _Loader(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Facade(spec.name, _find(spec.name))
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class _Distribution(Distribution):
+    """What ``importlib.metadata.version("torch")`` asks."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def read_text(self, filename: str) -> str | None:
+        if filename not in ("METADATA", "PKG-INFO"):
+            return None
+        version = reference.version() if self._name == "torch" else sys.modules["cltorch"].__version__
+        return f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {version}\n"
+
+    def locate_file(self, path: Any) -> Any:
+        return path
+
+
+class Finder(MetaPathFinder):
+    """Find ``torch``, ``torchvision`` and their submodules in cltorch."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.partition(".")[0] not in _PACKAGES:
+            return None
+        if _find(name) is None and not reference.has_module(name):
+            return None
+        return ModuleSpec(name, _Loader(), origin="cltorch", is_package=True)
+
+    def find_distributions(self, context: Any = None) -> Iterable[Distribution]:
+        context = DistributionFinder.Context() if context is None else context
+        return [_Distribution(name) for name in _PACKAGES if context.name in (None, name)]
+
+
+_finder = Finder()
+
+
+def _loaded() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]
+
+
+def install() -> None:
+    """Let ``import torch`` and ``import torchvision`` give cltorch from here on, in this process.
+
+    Raises RuntimeError where PyTorch itself has been imported before.
+    """
+    foreign = [name for name in _loaded() if not isinstance(sys.modules[name], Facade)]
+    if foreign:
+        raise RuntimeError(f"{foreign[0]} has been imported already: install() must come before it")
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+
+
+def uninstall() -> None:
+    """Undo ``install``: what has been imported from cltorch stays with those who have it."""
+    if _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+        for name in _loaded():
+            if isinstance(sys.modules[name], Facade):
+                del sys.modules[name]
+
+
+def is_installed() -> bool:
+    """Return whether ``import torch`` gives cltorch."""
+    return _finder in sys.meta_path

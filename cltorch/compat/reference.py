@@ -1,0 +1,29 @@
+"""The public names of the version of PyTorch that cltorch follows; ``ci/reference_names.py`` writes the list."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+
+
+@lru_cache(maxsize=1)
+def _data() -> tuple[str, dict[str, frozenset[str]]]:
+    data = json.loads(files("cltorch.compat").joinpath("pytorch_names.json").read_text("utf-8"))
+    return data["version"], {module: frozenset(names.split()) for module, names in data["names"].items()}
+
+
+def version() -> str:
+    """Return the version of PyTorch that the list was made from."""
+    return _data()[0]
+
+
+def names(module: str) -> frozenset[str]:
+    """Return the public names of a module of PyTorch; none for a module that it does not have."""
+    return _data()[1].get(module, frozenset())
+
+
+def has_module(module: str) -> bool:
+    """Return whether PyTorch has a public module of this name, itself or as the parent of others."""
+    known = _data()[1]
+    return module in known or any(name.startswith(module + ".") for name in known)

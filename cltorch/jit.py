@@ -1,0 +1,122 @@
+"""torch.jit for programs that merely decorate with it: everything runs eagerly, as it is written.
+
+Source: https://docs.pytorch.org/docs/2.13/jit.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from cltorch.nn import Module
+
+__all__ = [
+    "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "fork", "freeze", "ignore", "interface",
+    "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference", "save", "script",
+    "script_if_tracing", "trace", "trace_module", "unused", "wait",
+]  # fmt: skip
+
+T = TypeVar("T")
+_isinstance = isinstance
+
+
+class ScriptModule(Module):
+    """Stand for a compiled module: no module is an instance, for none is compiled."""
+
+
+class ScriptFunction:
+    """Stand for a compiled function: no function is an instance, for none is compiled."""
+
+
+def script(obj: T, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> T:
+    """Return the function, class or module itself.
+
+    >>> script(len) is len
+    True
+    """
+    return obj
+
+
+def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:
+    """Return the function or module itself: what depends on data stays so."""
+    return func
+
+
+def trace_module(mod: T, inputs: Any, *args: Any, **kwargs: Any) -> T:
+    """Return the module itself."""
+    return mod
+
+
+def script_if_tracing(fn: T) -> T:
+    """Return the function itself."""
+    return fn
+
+
+def freeze(mod: T, *args: Any, **kwargs: Any) -> T:
+    """Return the module itself."""
+    return mod
+
+
+def optimize_for_inference(mod: T, *args: Any, **kwargs: Any) -> T:
+    """Return the module itself."""
+    return mod
+
+
+def export(fn: T) -> T:
+    """Return the function itself."""
+    return fn
+
+
+def interface(obj: T) -> T:
+    """Return the class itself."""
+    return obj
+
+
+def ignore(drop: Any = False, **kwargs: Any) -> Any:
+    """Return the function itself, or a decorator that does."""
+    return drop if callable(drop) else (lambda fn: fn)
+
+
+def unused(fn: T) -> T:
+    """Return the function itself."""
+    return fn
+
+
+def annotate(the_type: Any, the_value: T) -> T:
+    """Return the value."""
+    return the_value
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Return Python's isinstance."""
+    return _isinstance(obj, target_type)
+
+
+def is_scripting() -> bool:
+    """Return False: code always runs as Python."""
+    return False
+
+
+def is_tracing() -> bool:
+    """Return False: nothing is recorded for a compiler."""
+    return False
+
+
+def fork(func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call the function at once; ``wait`` returns its result."""
+    return func(*args, **kwargs)
+
+
+def wait(future: T) -> T:
+    """Return the result of ``fork``."""
+    return future
+
+
+def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
+    """Refuse: there is no compiled module to save."""
+    raise NotImplementedError("torch.jit.save is not available in cltorch: save the module's state_dict instead")
+
+
+def load(f: Any, *args: Any, **kwargs: Any) -> Any:
+    """Refuse: TorchScript files cannot be run."""
+    raise NotImplementedError("torch.jit.load is not available in cltorch: TorchScript files cannot be run")

@@ -1,0 +1,180 @@
+"""Programs written for PyTorch run as they are, through the command and through ``compat.install``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import cltorch
+from cltorch.compat import reference
+from cltorch.compat.finder import counterpart
+
+ROOT = Path(cltorch.__file__).resolve().parents[1]
+
+TRAIN = """
+import sys
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor, optim
+from torch.utils.data import DataLoader, TensorDataset
+
+@torch.jit.script
+def double(x: Tensor) -> Tensor:
+    return x * 2
+
+torch.manual_seed(0)
+model = torch.compile(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)))
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+data = TensorDataset(torch.randn(32, 4), torch.randint(0, 3, (32,)))
+losses = []
+for epoch in range(5):
+    for x, y in DataLoader(data, batch_size=32):
+        loss = F.cross_entropy(model(double(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+print(torch.__version__, losses[-1] < losses[0], sys.argv[1:], torch.zeros(1).device)
+"""
+
+
+def python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def program(text: str) -> str:
+    ran = python("-c", "from cltorch import compat; compat.install()\n" + textwrap.dedent(text))
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def test_a_script_runs_with_its_arguments(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN)
+    ran = python("-m", "cltorch", "run", str(script), "--epochs", "3")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == [reference.version(), "True", "['--epochs',", "'3']", "cpu"]
+
+
+def test_the_device_option_is_the_default_device(tmp_path, cl_device):
+    script = tmp_path / "train.py"
+    script.write_text("import torch\nprint(torch.zeros(1).device)")
+    assert python("-m", "cltorch", "run", "--device", cl_device, str(script)).stdout.strip() == cl_device
+
+
+def test_a_module_runs_and_keeps_its_exit_status(tmp_path):
+    (tmp_path / "tool.py").write_text("import sys, torch\nsys.exit(int(torch.tensor(3)))")
+    ran = subprocess.run(
+        [sys.executable, "-m", "cltorch", "run", "-m", "tool"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=120
+    )
+    assert ran.returncode == 3
+    assert python("-m", "cltorch", "run", str(tmp_path / "none.py")).returncode == 2
+
+
+def test_the_report_tells_what_ran(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN + "\nfrom torch.nn import LSTM\nfrom torch.sparse import mm\n")
+    ran = python("-m", "cltorch", "run", "--report", str(script))
+    assert ran.returncode == 0, ran.stderr
+    calls = {line.split()[0]: line.split()[1] for line in ran.stderr.splitlines() if line.strip()}
+    assert calls["torch.nn.functional.cross_entropy"] == calls["Tensor.backward"] == calls["optim.SGD.step"] == "5"
+    assert calls["nn.Linear"] == "10"
+    assert "torch.sparse.mm" in ran.stderr.splitlines()[-1]
+
+
+def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
+    out = program(
+        """
+        import torch.distributed.fsdp
+        from typing import Optional
+        from torch.sparse import mm
+        from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+        def annotated(x: "Optional[mm]", y: Optional[FSDP] = None) -> FSDP | None: ...
+        class Mine(FSDP): ...
+        print(isinstance(torch.ones(1), FSDP))
+        for use in (lambda: mm(1, 2), lambda: Mine(), lambda: FSDP.method):
+            try:
+                use()
+            except NotImplementedError as error:
+                print(error)
+        """
+    )
+    assert out.splitlines() == [
+        "False",
+        "torch.sparse.mm is not available in cltorch",
+        "torch.distributed.fsdp.FullyShardedDataParallel is not available in cltorch",
+        "torch.distributed.fsdp.FullyShardedDataParallel.method is not available in cltorch",
+    ]
+
+
+def test_what_pytorch_does_not_have_either_is_an_ordinary_error():
+    out = program(
+        """
+        import torch
+        print(hasattr(torch, "nonsense"), hasattr(torch.nn, "nonsense"))
+        for line in ("import torch.nonsense", "from torch.nn import nonsense"):
+            try:
+                exec(line)
+            except ImportError as error:
+                print(type(error).__name__)
+        """
+    )
+    assert out.split() == ["False", "False", "ModuleNotFoundError", "ImportError"]
+
+
+def test_names_are_cltorchs_and_flags_are_shared():
+    out = program(
+        """
+        import importlib.metadata, sys
+        import cltorch, torch, torch.backends.cudnn as cudnn, torchvision.transforms as T
+        from torch.cuda import is_available
+        from torch.nn.modules.linear import Linear
+        assert torch.Tensor is cltorch.Tensor and Linear is cltorch.nn.Linear and torch.cuda.Event is cltorch.cl.Event
+        assert torch.nn is sys.modules["torch.nn"] and is_available is cltorch.cl.is_available
+        assert T.Compose is cltorch.vision.transforms.Compose
+        cudnn.benchmark = True
+        torch.backends.cudnn.deterministic = True
+        assert cltorch.backends.cudnn.benchmark and cltorch.backends.cudnn.deterministic
+        print(importlib.metadata.version("torch"), torch.distributed.is_available(), torch.jit.is_scripting())
+        """
+    )
+    assert out.split() == [reference.version(), "False", "False"]
+
+
+def test_install_comes_before_another_torch():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    ran = python("-c", "import torch; from cltorch import compat; compat.install()")
+    assert ran.returncode and "has been imported already" in ran.stderr
+
+
+def test_uninstall_gives_the_name_back():
+    out = program(
+        """
+        import sys, torch
+        compat.uninstall()
+        assert not compat.is_installed() and "torch" not in sys.modules
+        import importlib.util
+        spec = importlib.util.find_spec("torch")
+        print(spec is None or spec.origin != "cltorch")
+        """
+    )
+    assert out == "True"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("torch", "cltorch"),
+        ("torch.nn.functional", "cltorch.nn.functional"),
+        ("torch.cuda", "cltorch.cl"),
+        ("torch.cuda.amp", "cltorch.amp"),
+        ("torchvision.datasets", "cltorch.vision.datasets"),
+    ],
+)
+def test_counterparts(theirs, ours):
+    assert counterpart(theirs) == ours

@@ -1,0 +1,43 @@
+"""torch.jit, torch.compile and their kin return what they decorate, and say what they cannot do."""
+
+from __future__ import annotations
+
+import pytest
+
+import cltorch as torch
+
+
+def double(x):
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        torch.jit.script, torch.jit.export, torch.jit.unused, torch.jit.ignore, torch.jit.ignore(drop=True),
+        torch.jit.script_if_tracing, lambda f: torch.jit.trace(f, (torch.ones(1),)), torch.compile,
+        torch.compile(mode="reduce-overhead"), torch.compiler.disable, torch.compiler.disable(recursive=False),
+        torch.compiler.set_stance("force_eager"),
+    ],
+)  # fmt: skip
+def test_functions_stay_as_they_are(decorate):
+    assert decorate(double) is double
+
+
+def test_modules_stay_as_they_are():
+    model = torch.nn.Linear(2, 2)
+    assert torch.compile(model, dynamic=True) is model and torch.jit.script(model) is model
+    assert not isinstance(model, torch.jit.ScriptModule)
+
+
+def test_nothing_is_being_compiled():
+    assert not torch.jit.is_scripting() and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
+    assert torch.jit.wait(torch.jit.fork(double, 3)) == 6
+
+
+def test_what_cannot_be_done_is_told(tmp_path):
+    for refuse in (lambda: torch.jit.load(tmp_path), lambda: torch.jit.save(torch.nn.Linear(1, 1), tmp_path)):
+        with pytest.raises(NotImplementedError, match=r"torch\.jit"):
+            refuse()
+    with pytest.raises(RuntimeError, match="can't be specified at the same time"):
+        torch.compile(double, mode="default", options={})
