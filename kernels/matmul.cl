@@ -5,7 +5,8 @@
 ## A is read where it lies if its rows run along K (ct_gemm_rows); otherwise, or if it is not of the type of arithmetic,
 ## ct_pack_a has laid it out in panels of mr rows first (ct_gemm_panel).
 ##
-## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B).
+## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B), unroll (steps of K
+## per round), prefetch (rows of the panel asked for ahead).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <% nr = nv * vw %>
 ${tile.types(ti, to, vw)}
@@ -72,15 +73,36 @@ ${tile.types(ti, to, vw)}
 % endfor
 % endfor
         ${tile.zero(mr, v)}
+<% ahead = prefetch * nr %>\
+        int k = 0;
 % if rows_mode:
-        for (int k = 0; k < kn; k++, b += ${nr}) {
-            ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", 8 * nr)}
+% if unroll > 1:
+        for (; k + ${unroll} <= kn; k += ${unroll}, b += ${unroll * nr}) {
+% for u in range(unroll):
+            {
+            ${tile.step(mr, v, vw, lambda i: f"a{i}[k + {u}]", f"b + {u * nr}", ahead)}
+            }
+% endfor
+        }
+% endif
+        for (; k < kn; k++, b += ${nr}) {
+            ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", ahead)}
         }
 % else:
         const __global ct_t *a = ap;
-        for (int k = 0; k < kn; k++, b += ${nr}, a += ${mr}) {
+% if unroll > 1:
+        for (; k + ${unroll} <= kn; k += ${unroll}, b += ${unroll * nr}, a += ${unroll * mr}) {
+% for u in range(unroll):
+            {
+            CT_PREFETCH(a + ${256 + u * mr});
+            ${tile.step(mr, v, vw, lambda i: f"a[{u * mr + i}]", f"b + {u * nr}", ahead)}
+            }
+% endfor
+        }
+% endif
+        for (; k < kn; k++, b += ${nr}, a += ${mr}) {
             CT_PREFETCH(a + 256);
-            ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", 8 * nr)}
+            ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", ahead)}
         }
 % endif
         if (plain && m0 + ${mr} <= M && nn + ${v * vw} <= N) {

@@ -1,25 +1,32 @@
 ## Matrix product on GPUs: C = alpha * A @ B + beta * I, batched, any strides of A, B and I, rows of C dense.
 ##
 ## A work-group of ty by tx items makes a tile of bm by bn: per step of bk along K it copies a block of A and a block of B into
-## local memory, each item then takes bm/ty by bn/tx elements in registers. Items own every ty-th row and tx-th column, so that
-## neighbours read neighbouring words of local memory and write neighbouring words of C. Blocks are read along whichever stride
-## is 1 (a_along_k, b_along_n), so that transposed operands are coalesced too.
+## local memory, each item then takes bm/ty by bn/tx elements in registers. An item owns runs of ``width`` rows and columns, which
+## it reads from local memory as vectors; the runs of neighbours are neighbours, so that they read neighbouring words and write
+## neighbouring words of C. Blocks are read along whichever stride is 1 (a_along_k, b_along_n), so that transposed operands are
+## coalesced too.
 ##
-## Parameters: ti, to (dtype names), bm, bn, bk (block), ty, tx (work-group).
+## Parameters: ti, to (dtype names), bm, bn, bk (block), ty, tx (work-group), width (of vectors), unroll (steps of K per round).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
     items, rows, cols = ty * tx, bm // ty, bn // tx
-    # one more word per row keeps the items of a column of the block out of one bank
-    a_line, b_line = bm + 1, bn + 1
+    # more words per row keep the items of a column of the block out of one bank; whole vectors stay aligned
+    a_line, b_line = bm + width, bn + width
+    # the place in the block of an item's row or column number i
+    def row(i): return f"(y + {i // width * ty}) * {width} + {i % width}"
+    def col(j): return f"(x + {j // width * tx}) * {width} + {j % width}"
+    def lane(v, l): return f"{v}.s{l}" if width > 1 else v
 %>
-${tile.types(ti, to, 4)}
+${tile.types(ti, to, max(width, 2))}
+typedef ${"ct_v" if width > 1 else "ct_t"} ct_w;
 
 __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_gemm_gpu(
     const __global ct_in *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
     long a_off, long b_off, long c_off, long i_off, int M, int N, int K, long a_row, long a_k, long b_k, long b_n, long c_row,
     long i_row, long i_col, int inner, long a_b0, long a_b1, long b_b0, long b_b1, long i_b0, long i_b1, long c_b,
     int a_along_k, int b_along_n, int addend, ct_t alpha, ct_t beta) {
-    __local ct_t a_block[${bk * a_line}], b_block[${bk * b_line}];
+    __local ct_w a_room[${bk * a_line // width}], b_room[${bk * b_line // width}];
+    __local ct_t *a_block = (__local ct_t *)a_room, *b_block = (__local ct_t *)b_room;
     const long z = get_group_id(2), z0 = z / inner, z1 = z % inner;
     const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn};
     const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
@@ -28,11 +35,9 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_gemm_gpu
     I += i_off + z0 * i_b0 + z1 * i_b1 + m0 * i_row + n0 * i_col;
     C += c_off + z * c_b + m0 * c_row + n0;
     const int m_end = M - m0, n_end = N - n0;
-    ct_t c[${rows}][${cols}];
-#pragma unroll
-    for (int i = 0; i < ${rows}; i++)
-#pragma unroll
-        for (int j = 0; j < ${cols}; j++) c[i][j] = 0;
+% for i in range(rows):
+    ct_t ${", ".join(f"c{i}_{j} = 0" for j in range(cols))};
+% endfor
     for (int k0 = 0; k0 < K; k0 += ${bk}) {
         for (int e = item; e < ${bm * bk}; e += ${items}) {
             const int m = a_along_k ? e / ${bk} : e % ${bm}, k = a_along_k ? e % ${bk} : e / ${bm};
@@ -43,30 +48,36 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_gemm_gpu
             b_block[k * ${b_line} + n] = n < n_end && k0 + k < K ? CT_LOAD(B + n * b_n + (long)(k0 + k) * b_k) : (ct_t)0;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int k = 0; k < ${bk}; k++) {
-            ct_t a[${rows}], b[${cols}];
-#pragma unroll
-            for (int i = 0; i < ${rows}; i++) a[i] = a_block[k * ${a_line} + y + i * ${ty}];
-#pragma unroll
-            for (int j = 0; j < ${cols}; j++) b[j] = b_block[k * ${b_line} + x + j * ${tx}];
-#pragma unroll
-            for (int i = 0; i < ${rows}; i++)
-#pragma unroll
-                for (int j = 0; j < ${cols}; j++) c[i][j] = CT_FMA(a[i], b[j], c[i][j]);
+        for (int k = 0; k < ${bk}; k += ${unroll}) {
+% for u in range(unroll):
+            {
+% for i in range(rows // width):
+                const ct_w a${i} = a_room[(k + ${u}) * ${a_line // width} + y + ${i * ty}];
+% endfor
+% for j in range(cols // width):
+                const ct_w b${j} = b_room[(k + ${u}) * ${b_line // width} + x + ${j * tx}];
+% endfor
+% for i in range(rows):
+% for j in range(cols):
+                c${i}_${j} = CT_FMA(${lane(f"a{i // width}", i % width)}, ${lane(f"b{j // width}", j % width)}, c${i}_${j});
+% endfor
+% endfor
+            }
+% endfor
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-#pragma unroll
-    for (int i = 0; i < ${rows}; i++) {
-        const int m = y + i * ${ty};
-        if (m >= m_end) continue;
-#pragma unroll
-        for (int j = 0; j < ${cols}; j++) {
-            const int n = x + j * ${tx};
-            if (n >= n_end) continue;
-            ct_t r = alpha * c[i][j];
+% for i in range(rows):
+    {
+        const int m = ${row(i)};
+% for j in range(cols):
+        if (m < m_end && ${col(j)} < n_end) {
+            const int n = ${col(j)};
+            ct_t r = alpha * c${i}_${j};
             if (addend) r += beta * CT_GET(I + m * i_row + n * i_col);
             CT_PUT(r, C + m * c_row + n);
         }
+% endfor
     }
+% endfor
 }

@@ -1,11 +1,12 @@
 ## Matrix times vector: y[m] = alpha * sum_k A[m, k] * x[k] + beta * i[m], batched, any strides. Memory bound: A is read once.
 ##
-## ct_mv_rows: for rows of A that run along k (and for strides that suit nothing). Four rows at a time share the loads of x.
+## ct_mv_rows: for rows of A that run along k (and for strides that suit nothing). Some rows at a time share the loads of x.
 ## ct_mv_columns: for neighbouring outputs that are neighbours in memory: a run of outputs walks down k together.
 ## Where there are fewer outputs than keep the device busy (a dot product has one), k is cut into parts: dimension 1 of the range
 ## counts the parts, their sums go to S, and ct_mv_finish adds them in the same order every time.
 ##
-## Parameters: ti, to (dtype names), vw (vector width), run (vectors of outputs per work-item of ct_mv_columns), room (elements of
+## Parameters: ti, to (dtype names), vw (vector width), run (vectors of outputs that ct_mv_columns
+## computes together), together (rows of ct_mv_rows), room (elements of
 ## x that fit local memory, for an x whose elements are apart), group (work-items per row on a GPU; 0 on a CPU).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
@@ -72,7 +73,9 @@ inline ct_t ct_sum(const ct_v x) {
 </%def>
 <%def name="all_rows(space, load)">
         long m = first;
-        for (; m + 4 <= end; m += 4) ${rows(4, space, load)}
+% if together > 1:
+        for (; m + ${together} <= end; m += ${together}) ${rows(together, space, load)}
+% endif
         for (; m < end; m++) ${rows(1, space, load)}
 </%def>
 __kernel CT_ONE_ITEM void ct_mv_rows(${head}) {

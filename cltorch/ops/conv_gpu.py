@@ -10,7 +10,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.conv_cpu import element, table
 from cltorch.ops.conv_shape import Geometry, Stencil
-from cltorch.ops.gemm_gpu import block_for
+from cltorch.ops.gemm_gpu import blocks_for, template
 
 INTS = (
     "reduced", "lanes", "groups", "phases", "taps", "columns", "parts", "per_part", "ID", "IH", "IW", "OD", "OH", "OW",
@@ -54,12 +54,13 @@ def correlation(
 
     ``w_strides`` are the weight's steps from group to group, lane to lane and reduced channel to the next.
     """
-    caps = context.caps
     values, rest = _sizes(g, s, x)
     values["w_group"], values["w_lane"], values["w_reduced"] = w_strides
     tab = table(context, INTS + LONGS, values, rest)
     size = element(t)
-    block = block_for(caps.max_work_group, caps.local_mem, size, s.lanes, values["columns"])
+    block = template(
+        blocks_for(context, "convolution gpu", size, s.lanes, values["columns"], g.groups * len(s.phases))[0]
+    )
     params = {"ti": t.name, "deep": s.reduced >= block["bk"], "ints": INTS, "longs": LONGS, **block}
     kernel = context.kernel("conv_gpu", "ct_conv_gpu", "bbbbbllli", **params)
     local = (block["tx"], block["ty"], 1)
@@ -83,7 +84,9 @@ def weight_gradient(
     values, rest = _sizes(g, s, x)
     size = element(t)
     units = s.reduced * g.taps + 1
-    block = block_for(caps.max_work_group, caps.local_mem, size, s.lanes, units)
+    # many parts of the sum keep compute units busy, however few blocks the result has
+    repeats = g.groups * max(1, values["columns"] // 512)
+    block = template(blocks_for(context, "convolution gpu", size, s.lanes, units, repeats)[0])
     blocks = (-(-units // block["bn"]), -(-s.lanes // block["bm"]))
     # the sum over all results is cut so that every compute unit has work, but no part is shorter than 512
     parts = max(1, min(4 * caps.compute_units // (prod(blocks) * g.groups), values["columns"] // 512, 256))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from cltorch.dtypes import dtype
+from cltorch.ops import tuning
 from cltorch.ops.gemm_problem import Problem
 
 #: letter of a scalar kernel argument by the dtype that arithmetic uses
@@ -21,28 +22,31 @@ def compute_type(t: dtype) -> str:
 
 @dataclass(frozen=True)
 class Tile:
-    """The parameters of kernels/matmul.cl: mr rows by nv vectors of vw columns; room for packed columns of B."""
+    """The parameters of kernels/matmul.cl: mr rows by nv vectors of vw columns; room for packed columns of B.
+
+    ``unroll`` terms of the sum make a round of the loop, ``prefetch`` rows of the panel are asked for ahead; with
+    ``packed`` A is packed even where its rows could be read in place.
+    """
 
     mr: int
     nv: int
     vw: int
     room: int
+    unroll: int = 1
+    prefetch: int = 8
+    packed: bool = False
 
     @property
     def nr(self) -> int:
         """Return the columns of a panel."""
         return self.nv * self.vw
 
-
-def tile_for(float_width: int, local_mem: int, itemsize: int) -> Tile:
-    """Return the tile of a device class.
-
-    The accumulators (mr * nv vectors), nv vectors of B and one of A must fit the registers: 32 of them on AVX-512
-    (8x48), 16 on AVX2 (6x16) and on 4-wide machines (6x8). The packed part of B belongs into a core's L2.
-    """
-    vw = max(2, min(16, float_width) * 4 // itemsize)
-    mr, nv, size = (8, 3, 393216) if float_width >= 16 else (6, 2, 131072)
-    return Tile(mr, nv, vw, max(nv * vw * 16, min(size, local_mem) // itemsize // vw * vw))
+    @staticmethod
+    def of(p: Mapping[str, Any], local_mem: int, itemsize: int) -> Tile:
+        """Return the tile of the parameters of "matmul cpu", for elements of ``itemsize`` bytes."""
+        vw, nv = p["vector_bytes"] // itemsize, p["tile_vectors"]
+        room = max(nv * vw * 16, min(p["packed_bytes"], local_mem) // itemsize // vw * vw)
+        return Tile(p["tile_rows"], nv, vw, room, p["unroll"], p["prefetch"], p["left"] == "packed")
 
 
 def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callable[..., None]:
@@ -50,14 +54,17 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     ctype = compute_type(t)
     itemsize = 8 if ctype in ("double", "long") else 4
     caps = context.caps
-    w = tile or tile_for(caps.float_width, caps.local_mem, itemsize)
-    direct = p.a_k == 1 and t.ctype == ctype
+    w = tile or Tile.of(tuning.parameters(context, "matmul cpu", itemsize), caps.local_mem, itemsize)
+    direct = p.a_k == 1 and t.ctype == ctype and not w.packed
     slices = -(-p.k * w.nr // w.room) or 1
     kc = max(1, -(-p.k // slices))
     span, chunk = divide(p.m, p.n, kc, p.batch, w, caps.compute_units, itemsize)
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
     size = (-(-panels // span), -(-tiles // chunk), p.batch)
-    params = {"ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room}
+    params = {
+        "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
+        "prefetch": w.prefetch,
+    }  # fmt: skip
     number = NUMBER.get(ctype, "i")
     letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{number * 2}"
     kernel = context.kernel("matmul", "ct_gemm_rows" if direct else "ct_gemm_panel", letters, **params)

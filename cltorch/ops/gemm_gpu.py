@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cltorch.dtypes import dtype
+from cltorch.ops import tuning
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
 
-def block_for(max_work_group: int, local_mem: int, itemsize: int, m: int, n: int) -> dict[str, int]:
-    """Return block sizes and work-group for a device class: 64x64 blocks by 256 items, or smaller ones.
+def blocks_for(
+    context: Any, kernel: str, itemsize: int, rows: int, columns: int, repeats: int = 1
+) -> list[Mapping[str, int]]:
+    """Return the blocks that a kernel may use for ``repeats`` results of (rows, columns), the best first.
 
-    Two choices per device, by the size of the result: large blocks read less, small ones leave no compute unit idle.
+    ``kernel`` has large blocks in the database and small ones as "KERNEL small": large ones read less, small ones
+    leave no compute unit idle.
     """
-    if max_work_group >= 256 and (64 + 1) * 2 * 16 * itemsize <= local_mem:
-        if m > 32 and n > 32:
-            return {"bm": 64, "bn": 64, "bk": 16, "ty": 16, "tx": 16}
-        return {"bm": 32, "bn": 32, "bk": 16, "ty": 16, "tx": 16}
-    return {"bm": 32, "bn": 32, "bk": 8, "ty": 8, "tx": 8}
+    large, small = (list(tuning.fitting(context, name, itemsize)) for name in (kernel, f"{kernel} small"))
+    least = max(small[0]["block_rows"], small[0]["block_columns"])
+    groups = -(-rows // large[0]["block_rows"]) * -(-columns // large[0]["block_columns"]) * repeats
+    if min(rows, columns) <= least or 2 * groups < context.caps.compute_units:
+        return small
+    return large
+
+
+def template(block: Mapping[str, int]) -> dict[str, int]:
+    """Return a block of the database as parameters of a template: bm, bn, bk (block), ty, tx (work-group)."""
+    return {
+        "bm": block["block_rows"],
+        "bn": block["block_columns"],
+        "bk": block["block_depth"],
+        "ty": block["group_rows"],
+        "tx": block["group_columns"],
+    }
 
 
 def plan(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
     """Return the launcher of a product: (A, B, C, I buffers, their offsets, alpha, beta)."""
     ctype = compute_type(t)
     itemsize = 8 if ctype in ("double", "long") else 4
-    caps = context.caps
-    block = block_for(caps.max_work_group, caps.local_mem, itemsize, p.m, p.n)
     number = NUMBER.get(ctype, "i")
-    kernel = context.kernel(
-        "matmul_gpu",
-        "ct_gemm_gpu",
-        f"{'b' * 4}{'l' * 4}iii{'l' * 7}i{'l' * 7}iii{number * 2}",
-        ti=t.name,
-        to=t.name,
-        **block,
-    )
+    letters = f"{'b' * 4}{'l' * 4}iii{'l' * 7}i{'l' * 7}iii{number * 2}"
+    for chosen in blocks_for(context, "matmul gpu", itemsize, p.m, p.n, p.batch):
+        block = template(chosen)
+        inner = {"width": chosen["vector_width"], "unroll": chosen["unroll"]}
+        kernel = context.kernel("matmul_gpu", "ct_gemm_gpu", letters, ti=t.name, to=t.name, **block, **inner)
+        # a kernel that needs many registers may allow smaller groups than the device does
+        if kernel.max_work_group() >= block["tx"] * block["ty"]:
+            break
     local = (block["tx"], block["ty"], 1)
     size = (-(-p.n // block["bn"]) * local[0], -(-p.m // block["bm"]) * local[1], p.batch)
     sizes = (p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.inner)

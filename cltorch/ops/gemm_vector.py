@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch.dtypes import dtype
+from cltorch.ops import tuning
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
 _ROOM = 4096  # elements of a strided x that are gathered at a time
-_RUN = 16  # vectors of outputs that walk down k together
-_GRAIN = 16384  # elements of the matrix below which another work-item costs more than it brings
 
 
 def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
@@ -19,21 +18,33 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     ctype = compute_type(t)
     itemsize = 8 if ctype in ("double", "long") else 4
     caps = context.caps
-    vw = max(2, min(16, caps.float_width) * 4 // itemsize)
-    group = min(128, 1 << (caps.max_work_group.bit_length() - 1)) if gpu else 0
+    tuned = tuning.parameters(context, "matrix vector gpu" if gpu else "matrix vector cpu", itemsize)
+    group = tuned.get("group_items", 0)
+    vw, run_vectors, together = (64 // itemsize, 1, 1)
+    if not gpu:
+        vw, run_vectors, together = tuned["vector_bytes"] // itemsize, tuned["run_vectors"], tuned["rows_together"]
     swap = p.m == 1 and p.n != 1  # a row times a matrix: the matrix is B, seen with its columns as rows
     if swap:
         rows, a_row, a_k, x_k, i_row, a_batch, x_batch = p.n, p.b_n, p.b_k, p.a_k, p.i_col, p.b_batch, p.a_batch
     else:
         rows, a_row, a_k, x_k, i_row, a_batch, x_batch = p.m, p.a_row, p.a_k, p.b_k, p.i_row, p.a_batch, p.b_batch
     columns = a_row == 1 and a_k != 1 and rows > 1
-    chunk, parts = divide(rows, p.k, p.batch, columns, caps.compute_units, vw, group)
+    step, least = run_vectors * vw if columns else together, tuned.get("least_work", 0)
+    chunk, parts = divide(rows, p.k, p.batch, columns, caps.compute_units, step, least, group)
     if not gpu and not columns and x_k != 1:
         parts = max(parts, -(-p.k // _ROOM))
     part = -(-p.k // parts) or 1
     parts = -(-p.k // part) or 1
     number = NUMBER.get(ctype, "i")
-    params = {"ti": t.name, "to": t.name, "vw": vw, "run": _RUN, "room": _ROOM, "group": group}
+    params = {
+        "ti": t.name,
+        "to": t.name,
+        "vw": vw,
+        "run": run_vectors,
+        "together": together,
+        "room": _ROOM,
+        "group": group,
+    }
     kernel = context.kernel(
         "matmul_vector",
         "ct_mv_columns" if columns else "ct_mv_rows",
@@ -80,14 +91,19 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     return run
 
 
-def divide(rows: int, k: int, batch: int, columns: bool, units: int, vw: int, group: int) -> tuple[int, int]:
-    """Return (outputs per work-item, parts of k): enough work-items for every core, none with too little to do."""
+def divide(
+    rows: int, k: int, batch: int, columns: bool, units: int, step: int, least: int, group: int
+) -> tuple[int, int]:
+    """Return (outputs per work-item, parts of k): enough work-items for every core, none with too little to do.
+
+    ``step`` outputs are computed together, fewer than ``least`` elements of the matrix are not worth a work-item;
+    ``group`` is the size of a GPU's work-groups, or 0.
+    """
     if group:
         chunk = group if columns else max(1, -(-rows * batch // (units * 64)))
         items = -(-rows // chunk) * batch
         return chunk, max(1, min(-(-units * 4 // items), k // 1024))
-    step = _RUN * vw if columns else 4
-    wanted = max(1, min(4 * units, rows * k * batch // _GRAIN))  # work-items in all
+    wanted = max(1, min(4 * units, rows * k * batch // least))  # work-items in all
     chunk = -(-max(1, -(-rows * batch // wanted)) // step) * step
     items = -(-rows // chunk) * batch
     return chunk, max(1, min(wanted // items, k // 256))

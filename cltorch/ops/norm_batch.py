@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from cltorch.dtypes import dtype
-from cltorch.ops import norm_host
+from cltorch.ops import norm_host, tuning
 from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR
@@ -26,7 +26,7 @@ WEIGHT, BIAS, RUNNING, GX, GW, GB = 1, 2, 4, 8, 16, 32
 
 def work_group(context: Any) -> int:
     """Return the size of work-groups with trees in local memory: a power of two."""
-    return 1 << (min(256, context.caps.max_work_group).bit_length() - 1)
+    return tuning.group_items(context, "normalisation gpu")
 
 
 class BatchPlan:

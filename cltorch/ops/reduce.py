@@ -14,6 +14,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
+from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.formula import HOST, Symbol, trace
 from cltorch.ops.plan import _MASK, _VECTOR, grid
@@ -278,7 +279,7 @@ def _launch(
     finish: Callable[..., Any],
 ) -> tuple[Any, ...]:
     caps = context.caps
-    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1) if walk.gpu else 0
+    group = tuning.group_items(context, "reduction gpu") if walk.gpu else 0
     truth = row.kind in (LOGICAL, COUNTS) and map_fn is not _same
     # a test against zero happens in the elements' own type: a conversion would make 0.5 a zero
     inner = (dtypes.float32 if t.compute == "float" else t) if truth else acc

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from cltorch.dtypes import dtype
+from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR, grid
 from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.strided import copy_into
-
-_GROUP = 256
 
 
 def dense(x: Any) -> Any:
@@ -74,7 +73,7 @@ def _plan(
     count = outer * inner
     ctype = compute_dtype(t).compute
     width = _VECTOR[ctype]
-    group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
+    group = tuning.group_items(context, "softmax gpu")
     if gpu:
         # few lines that are long: a group each; else neighbouring lines give neighbouring reads, or are short
         mode = "groups" if n > 32 and (inner == 1 or count < 4096) else "items"

@@ -8,6 +8,7 @@ import pytest
 import cltorch
 from cltorch import dtypes
 from cltorch.ops import gemm, gemm_cpu
+from cltorch.ops.tuning_defaults import KERNELS
 
 VARIANTS = ("cpu", "gpu")
 
@@ -176,8 +177,12 @@ def test_tiles_of_other_devices(cl_device):
     """AVX2 and four-wide machines have other tiles than the one that runs the test."""
     context = cltorch.device(cl_device).context
     rng = np.random.default_rng(5)
-    for width, local in ((4, 16384), (8, 32768), (16, 524288)):
-        tile = gemm_cpu.tile_for(width, local, 4)
+    others = {"unroll": 4, "prefetch": 0, "left": "packed", "tile_rows": 5}
+    for name, local, changes in (
+        ("cpu", 16384, {}), ("cpu-avx2", 32768, {}), ("cpu-avx512", 524288, {}), ("cpu-avx2", 16384, others),
+        ("cpu", 16384, {"unroll": 2, "prefetch": 4}),
+    ):  # fmt: skip
+        tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"][name] | changes, local, 4)
         for m, k, n in ((13, 70, 50), (9, 500, 33)):
             a, x = draw(rng, m, k, device=cl_device)
             b, y = draw(rng, k, n, device=cl_device)

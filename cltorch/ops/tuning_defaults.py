@@ -1,0 +1,164 @@
+"""The parameters of kernels as data: for each kernel its meaning, what may be tried, the choice per class of device.
+
+A kernel's row has ``meaning`` (each parameter in words), ``values`` (all that it may be) and, per class of device
+(``cltorch.ops.tuning.device_class``), a set of parameters. ``smaller`` lists sets for devices that the class's own does
+not fit, the last of which fits everything.
+
+Where the GPU figures come from: the database of CLBlast, its kernels Xgemm (large blocks), XgemmDirect (small ones) and
+gemv in float32, brought to blocks whose two operands and padding need at most 16 KB of local memory, and to at most 256
+items in a group. Source: https://github.com/CNugteren/CLBlast/tree/master/src/database/kernels
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_BLOCK = {
+    "block_rows": "rows of the result that a work-group makes",
+    "block_columns": "columns of the result that a work-group makes",
+    "block_depth": "terms of the sum that are in local memory at a time",
+    "group_rows": "work-items of a group along the rows",
+    "group_columns": "work-items of a group along the columns",
+}
+_BLOCK_VALUES = {
+    "block_rows": (16, 32, 64, 128),
+    "block_columns": (16, 32, 64, 128),
+    "block_depth": (4, 8, 16, 32),
+    "group_rows": (4, 8, 16, 32),
+    "group_columns": (4, 8, 16, 32),
+}
+_INNER = {
+    "vector_width": "neighbouring rows and columns that a work-item owns and reads together",
+    "unroll": "terms of the sum per round of the innermost loop",
+}
+_INNER_VALUES = {"vector_width": (1, 2, 4, 8), "unroll": (1, 2, 4, 8)}
+_GROUP = {"group_items": "work-items that add up one line together"}
+_GROUP_VALUES = {"group_items": (16, 32, 64, 128, 256)}
+_SMALLER_GROUPS = [{"group_items": n} for n in (128, 64, 32, 16, 8, 4, 2, 1)]
+
+
+def _block(rows: int, columns: int, depth: int, group_rows: int, group_columns: int, **inner: int) -> dict[str, int]:
+    return {
+        "block_rows": rows, "block_columns": columns, "block_depth": depth,
+        "group_rows": group_rows, "group_columns": group_columns, **inner,
+    }  # fmt: skip
+
+
+def _tile(rows: int, vectors: int, vector_bytes: int, packed_bytes: int) -> dict[str, int | str]:
+    return {
+        "tile_rows": rows, "tile_vectors": vectors, "vector_bytes": vector_bytes, "packed_bytes": packed_bytes,
+        "unroll": 1, "prefetch": 8, "left": "in place",
+    }  # fmt: skip
+
+
+def _lines(vector_bytes: int) -> dict[str, int]:
+    return {"vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": 16, "least_work": 16384}
+
+
+KERNELS: dict[str, dict[str, Any]] = {
+    # the accumulators (tile_rows * tile_vectors), a row's vectors of B and one of A must fit the registers: 32 of them
+    # on AVX-512 (8x48), 16 on AVX2 (6x16) and on four-wide machines (6x8); the packed part of B belongs into one
+    # core's L2
+    "matmul cpu": {
+        "meaning": {
+            "tile_rows": "rows of the tile that is kept in registers",
+            "tile_vectors": "vectors in each of its rows",
+            "vector_bytes": "bytes of a vector register",
+            "packed_bytes": "room for the columns of B that a work-item has laid out for itself",
+            "unroll": "terms of the sum per round of the innermost loop",
+            "prefetch": "rows of the packed columns that are asked for ahead; 0 for none",
+            "left": "whether rows of A that lie together are read in place, or packed like others",
+        },
+        "values": {
+            "tile_rows": (4, 5, 6, 7, 8, 9, 10, 12, 14),
+            "tile_vectors": (1, 2, 3, 4),
+            "vector_bytes": (16, 32, 64),
+            "packed_bytes": (65536, 131072, 196608, 262144, 393216, 524288, 786432),
+            "unroll": (1, 2, 4),
+            "prefetch": (0, 4, 8, 16),
+            "left": ("in place", "packed"),
+        },
+        "cpu-avx512": _tile(8, 3, 64, 393216),
+        "cpu-avx2": _tile(6, 2, 32, 131072),
+        "cpu": _tile(6, 2, 16, 131072),
+    },
+    "matrix vector cpu": {
+        "meaning": {
+            "vector_bytes": "bytes of a vector register",
+            "rows_together": "rows that share the loads of the vector",
+            "run_vectors": "vectors of outputs that walk down the matrix together",
+            "least_work": "elements of the matrix below which another work-item costs more than it brings",
+        },
+        "values": {
+            "vector_bytes": (16, 32, 64),
+            "rows_together": (1, 2, 4, 8),
+            "run_vectors": (4, 8, 16, 32),
+            "least_work": (4096, 16384, 65536),
+        },
+        "cpu-avx512": _lines(64),
+        "cpu-avx2": _lines(32),
+        "cpu": _lines(16),
+    },
+    # where large blocks would leave compute units idle, the small ones are taken
+    "matmul gpu": {
+        "meaning": {**_BLOCK, **_INNER},
+        "values": {**_BLOCK_VALUES, **_INNER_VALUES},
+        "nvidia": _block(128, 64, 16, 8, 16, vector_width=4, unroll=2),
+        "amd": _block(64, 64, 16, 8, 16, vector_width=4, unroll=2),
+        "intel": _block(64, 64, 16, 8, 16, vector_width=4, unroll=2),
+        "gpu": _block(64, 64, 16, 16, 16, vector_width=1, unroll=1),
+        "smaller": [
+            _block(64, 64, 16, 16, 16, vector_width=1, unroll=1),
+            _block(32, 32, 8, 8, 8, vector_width=1, unroll=1),
+            _block(16, 16, 4, 4, 4, vector_width=1, unroll=1),
+        ],
+    },
+    "matmul gpu small": {
+        "meaning": {**_BLOCK, **_INNER},
+        "values": {**_BLOCK_VALUES, **_INNER_VALUES},
+        "nvidia": _block(32, 32, 32, 16, 8, vector_width=2, unroll=2),
+        "amd": _block(32, 32, 32, 8, 8, vector_width=2, unroll=2),
+        "intel": _block(32, 32, 32, 8, 16, vector_width=2, unroll=2),
+        "gpu": _block(32, 32, 16, 8, 16, vector_width=1, unroll=1),
+        "smaller": [
+            _block(32, 32, 8, 8, 8, vector_width=1, unroll=1),
+            _block(16, 16, 4, 4, 4, vector_width=1, unroll=1),
+        ],
+    },
+    "matrix vector gpu": {
+        "meaning": _GROUP,
+        "values": _GROUP_VALUES,
+        "nvidia": {"group_items": 128},
+        "amd": {"group_items": 256},
+        "intel": {"group_items": 64},
+        "gpu": {"group_items": 128},
+        "smaller": _SMALLER_GROUPS,
+    },
+    "convolution gpu": {
+        "meaning": _BLOCK,
+        "values": _BLOCK_VALUES,
+        "nvidia": _block(64, 64, 16, 16, 16),
+        "amd": _block(64, 64, 16, 16, 16),
+        "intel": _block(64, 64, 16, 16, 16),
+        "gpu": _block(64, 64, 16, 16, 16),
+        "smaller": [_block(32, 32, 8, 8, 8), _block(16, 16, 4, 4, 4)],
+    },
+    "convolution gpu small": {
+        "meaning": _BLOCK,
+        "values": _BLOCK_VALUES,
+        "nvidia": _block(32, 32, 16, 8, 16),
+        "amd": _block(32, 32, 16, 8, 8),
+        "intel": _block(32, 32, 16, 8, 16),
+        "gpu": _block(32, 32, 16, 16, 16),
+        "smaller": [_block(32, 32, 8, 8, 8), _block(16, 16, 4, 4, 4)],
+    },
+    **{
+        f"{name} gpu": {
+            "meaning": _GROUP,
+            "values": _GROUP_VALUES,
+            **{device: {"group_items": 256} for device in ("nvidia", "amd", "intel", "gpu")},
+            "smaller": _SMALLER_GROUPS,
+        }
+        for name in ("reduction", "softmax", "normalisation")
+    },
+}
