@@ -1,0 +1,175 @@
+"""Nested containers as flat lists of leaves, and back: what torch.utils._pytree offers to libraries.
+
+Source: https://github.com/pytorch/pytorch/blob/v2.13.0/torch/utils/_pytree.py
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+FlattenFunc = Callable[[Any], tuple[list[Any], Any]]
+UnflattenFunc = Callable[[Iterable[Any], Any], Any]
+
+
+class NodeDef(NamedTuple):
+    """How a kind of container is taken apart and put together."""
+
+    type: type
+    flatten_fn: FlattenFunc
+    unflatten_fn: UnflattenFunc
+
+
+def _mapping(d: Any) -> tuple[list[Any], Any]:
+    return list(d.values()), list(d)
+
+
+SUPPORTED_NODES: dict[type, NodeDef] = {}
+
+
+def register_pytree_node(cls: type, flatten_fn: FlattenFunc, unflatten_fn: UnflattenFunc, **options: Any) -> None:
+    """Make a class a container: ``flatten_fn(x)`` gives (children, context), ``unflatten_fn(children, context)`` x.
+
+    Raises ValueError for a class that is one already.
+    """
+    if cls in SUPPORTED_NODES:
+        raise ValueError(f"{cls} is already registered as pytree node.")
+    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
+
+
+_register_pytree_node = register_pytree_node
+
+register_pytree_node(tuple, lambda x: (list(x), None), lambda xs, c: tuple(xs))
+register_pytree_node(list, lambda x: (list(x), None), lambda xs, c: list(xs))
+register_pytree_node(dict, _mapping, lambda xs, keys: dict(zip(keys, xs, strict=True)))
+register_pytree_node(OrderedDict, _mapping, lambda xs, keys: OrderedDict(zip(keys, xs, strict=True)))
+register_pytree_node(
+    defaultdict,
+    lambda d: (list(d.values()), (d.default_factory, list(d))),
+    lambda xs, c: defaultdict(c[0], zip(c[1], xs, strict=True)),
+)
+register_pytree_node(deque, lambda d: (list(d), d.maxlen), lambda xs, n: deque(xs, maxlen=n))
+
+
+def _node(tree: Any) -> NodeDef | None:
+    found = SUPPORTED_NODES.get(type(tree))
+    if found is None and isinstance(tree, tuple) and hasattr(type(tree), "_fields"):
+        cls: Any = type(tree)
+        return NodeDef(cls, lambda x: (list(x), None), lambda xs, c: cls(*xs))
+    return found
+
+
+@dataclass(frozen=True)
+class TreeSpec:
+    """The shape of a tree: its container's kind and context, and the shapes of its children; a leaf has no kind."""
+
+    node: NodeDef | None
+    context: Any
+    children_specs: tuple[TreeSpec, ...]
+
+    @property
+    def type(self) -> Any:
+        return None if self.node is None else self.node.type
+
+    @property
+    def num_leaves(self) -> int:
+        return 1 if self.node is None else sum(child.num_leaves for child in self.children_specs)
+
+    def is_leaf(self) -> bool:
+        return self.node is None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TreeSpec) and (self.type, self.context, self.children_specs) == (
+            other.type,
+            other.context,
+            other.children_specs,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.children_specs))
+
+
+LeafSpec = TreeSpec
+
+
+def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
+    """Return the leaves of nested containers, and the shape that puts them together again.
+
+    >>> leaves, spec = tree_flatten({"a": [1, 2], "b": (3,)})
+    >>> leaves, tree_unflatten([x * 10 for x in leaves], spec)
+    ([1, 2, 3], {'a': [10, 20], 'b': (30,)})
+    """
+    node = None if is_leaf is not None and is_leaf(tree) else _node(tree)
+    if node is None:
+        return [tree], TreeSpec(None, None, ())
+    children, context = node.flatten_fn(tree)
+    parts = [tree_flatten(child, is_leaf) for child in children]
+    return [leaf for leaves, _ in parts for leaf in leaves], TreeSpec(node, context, tuple(spec for _, spec in parts))
+
+
+def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
+    """Return the tree of a shape with these leaves; raise ValueError for another number of leaves."""
+    leaves = list(leaves)
+    if len(leaves) != treespec.num_leaves:
+        raise ValueError(
+            f"tree_unflatten(leaves, treespec): `leaves` has length {len(leaves)} but the spec refers to a pytree that "
+            f"holds {treespec.num_leaves} items ({treespec})."
+        )
+    return _build(iter(leaves), treespec)
+
+
+def _build(leaves: Any, spec: TreeSpec) -> Any:
+    if spec.node is None:
+        return next(leaves)
+    return spec.node.unflatten_fn([_build(leaves, child) for child in spec.children_specs], spec.context)
+
+
+def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """Return the leaves of nested containers."""
+    return tree_flatten(tree, is_leaf)[0]
+
+
+tree_iter = tree_leaves
+
+
+def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeSpec:
+    """Return the shape of nested containers."""
+    return tree_flatten(tree, is_leaf)[1]
+
+
+def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply a function to the leaves; further trees of the same shape give it further arguments.
+
+    >>> tree_map(lambda x, y: x + y, [1, (2,)], [10, (20,)])
+    [11, (22,)]
+    """
+    leaves, spec = tree_flatten(tree, is_leaf)
+    others = [tree_flatten(rest, is_leaf) for rest in rests]
+    for _, other in others:
+        if other != spec:
+            raise ValueError(f"the trees differ in shape: {spec} and {other}")
+    return tree_unflatten(map(func, leaves, *[more for more, _ in others]), spec)
+
+
+def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any) -> Any:
+    """Call a function with the leaves, for what it does; return the tree."""
+    tree_map(func, tree, *rests)
+    return tree
+
+
+def tree_map_only(types: Any, func: Callable[[Any], Any], tree: Any, is_leaf: Any = None) -> Any:
+    """Apply a function to the leaves of some types (a class, several, or a predicate); others stay."""
+    chosen = (lambda x: isinstance(x, types)) if isinstance(types, (type, tuple)) else types
+    return tree_map(lambda x: func(x) if chosen(x) else x, tree, is_leaf=is_leaf)
+
+
+def tree_all(pred: Callable[[Any], bool], tree: Any) -> bool:
+    """Return whether all leaves fulfil a condition."""
+    return all(map(pred, tree_leaves(tree)))
+
+
+def tree_any(pred: Callable[[Any], bool], tree: Any) -> bool:
+    """Return whether a leaf fulfils a condition."""
+    return any(map(pred, tree_leaves(tree)))
