@@ -18,13 +18,15 @@
     const __global long *tap_number = phase_at + 5 * phases, *tap_offset = tap_number + taps;
     const __global long *tap_d = tap_offset + taps, *tap_h = tap_d + taps;
 </%def>
-<%def name="panel(ti, vw)">
+<%def name="saving(ti)">
 % if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):
 #define CT_SAVEV(x, p) CT_PUTV(x, p)
 % else:
 #define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
 % endif
-
+</%def>
+<%def name="panel(ti, vw)">
+${saving(ti)}
 // A row of the panel: `width` values, of which lo to hi - 1 come from memory (`src` is where lo comes from), the rest
 // is 0. Whole vectors are copied as long as the source has them, also beyond the row: what they write too much is
 // written again by the next rows. The row that is needed soon lies `ahead`: a core's own prefetching gives up between

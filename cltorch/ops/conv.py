@@ -13,7 +13,16 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops import conv_cpu, conv_cpu_weight, conv_gpu, conv_host, conv_shape, gemm
+from cltorch.ops import (
+    conv_choice,
+    conv_cpu,
+    conv_cpu_weight,
+    conv_depthwise,
+    conv_gpu,
+    conv_host,
+    conv_shape,
+    gemm,
+)
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.op import Op
@@ -81,7 +90,10 @@ def make_plan(
     steps = (g.k * g.c * g.taps, g.taps, g.c * g.taps) if back else (g.k * g.c * g.taps, g.c * g.taps, g.taps)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        run = conv_cpu.correlation(context, g, s, t, x, steps, bias)
+        if conv_choice.correlation(g, s, t) == "depthwise":
+            run = conv_depthwise.correlation(context, g, s, t, x, bias)
+        if run is None:
+            run = conv_cpu.correlation(context, g, s, t, x, steps, bias)
     if run is None:
         run = conv_gpu.correlation(context, g, s, t, x, steps, bias)
     new = Array.new

@@ -108,6 +108,14 @@ CASES = {
     "window as large as the input, groups": Case(3, 2, 9, 11, (3, 2), (3, 2), 2),
     "depthwise": Case(2, 17, 1, 1, (9, 20), (3, 3), 1, 1),
     "depthwise, two each, stride 2": Case(2, 5, 1, 2, (9, 20), (5, 3), 2, 2),
+    "depthwise, 5x5": Case(2, 3, 1, 1, (21, 37), (5, 5), 1, 2),
+    "depthwise, 7x3 with steps of two in the window": Case(1, 3, 1, 1, (17, 30), (7, 3), 1, (3, 2), (1, 2)),
+    "depthwise, 4x2": Case(1, 3, 1, 1, (17, 18), (4, 2)),
+    "depthwise, stride 2": Case(3, 4, 1, 1, (23, 70), (3, 3), 2, 1),
+    "depthwise, short rows": Case(3, 5, 1, 1, (7, 7), (3, 3), 1, 1),
+    "depthwise, stride 1 by 2": Case(2, 4, 1, 1, (12, 19), (3, 2), (1, 2), 1),
+    "depthwise, many rows": Case(1, 2, 1, 1, (150, 80), (3, 3), 1, 1),
+    "depthwise, padding beyond the window": Case(1, 2, 1, 1, (3, 2), (3, 3), 1, 5),
     "groups of four": Case(2, 6, 4, 4, (10, 30), (3, 3), 1, 1),
     "single values": Case(2, 1, 10, 34, (5, 7), (1, 1)),
     "single values, long": Case(2, 2, 9, 20, (23, 24), (1, 1)),
@@ -204,7 +212,11 @@ def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkey
 def test_dtypes(t, place):
     if t is dtypes.float64 and place != "host" and not cltorch.device(place.split()[1]).context.caps.fp64:
         pytest.skip("the device has no float64")
-    case = CASES["depthwise" if place.startswith("gpu") else "stride 2"]
+    check_dtype(CASES["stride 2"], place, t)
+    check_dtype(CASES["depthwise"], place, t)
+
+
+def check_dtype(case, place, t):
     got = all_passes(case, place, t)
     if t.is_floating_point:
         # whole numbers up to 2048 are exact in float16, up to 256 in bfloat16

@@ -1,0 +1,85 @@
+"""Launch plans of convolutions of single channels on CPU-class devices (kernels/conv_depthwise.cl)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.ops.conv_cpu import element, room_for, table, vector_width, whole
+from cltorch.ops.conv_shape import Geometry, Stencil
+
+#: what ct_conv_depthwise reads from its table, in this order
+INTS = (
+    "groups", "total", "share", "planes", "phases", "taps", "wide", "apart", "panel_size", "IH", "IW", "OH", "OW",
+    "step_h", "step_w", "low_h", "low_w", "block_h", "Uh", "Uw",
+)  # fmt: skip
+LONGS = ("x_n", "x_c", "x_h", "x_w", "x_end")
+#: rows of results that are made together
+ROWS = 4
+#: heights of windows that have kernels of their own
+_HIGH = (3, 5, 7)
+#: elements of a panel that stay in a core's first cache
+_PANEL = 6144
+
+
+def block_rows(s: Stencil, room: int) -> int:
+    """Return how many rows of results a panel holds; 0 where not even ``ROWS`` fit."""
+    line = len(s.planes) * (s.steps[2] + s.halo[2])
+    more = s.halo[1] + ROWS  # rows of the window's reach, and those that the last vectors read in vain
+    most = max(_PANEL // line, 2 * s.halo[1] + 2 * ROWS) - more
+    if (min(most, s.steps[1]) + more) * line > room:
+        most = room // line - more
+    if most < min(ROWS, s.steps[1]):
+        return 0
+    return min(s.steps[1], whole(-(-s.steps[1] // -(-s.steps[1] // most)), ROWS))
+
+
+def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias: bool) -> Callable[..., Any] | None:
+    """Return the launcher of a stencil of one channel per group, as ``conv_cpu.correlation``'s.
+
+    None where a few rows of the padded input do not fit the local memory.
+    """
+    caps = context.caps
+    size = element(t)
+    vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
+    (phase,) = s.phases
+    block = block_rows(s, room - 2 * vw - len(phase.taps))
+    if not block:
+        return None
+    uh, uw = block + s.halo[1], s.steps[2] + s.halo[2]
+    # the rows that the last vectors reach beyond the block are read, too, but never stored
+    panel = whole((len(s.planes) * uh + ROWS) * uw + vw, vw)
+    total, blocks = g.n * g.groups, -(-s.steps[1] // block)
+    cost = block * (whole(s.steps[2], vw) // vw) * (len(phase.taps) + 3) + len(s.planes) * uh * (uw // vw + 6)
+    share = max(1, min(-(-total // (8 * caps.compute_units)), 40000 // cost))
+    taps = sorted(phase.taps, key=lambda tap: (tap[1], tap[2]))
+    # where the window's rows follow each other, each row of the panel is read for several rows of results at once
+    columns = sorted({shift[2] for *_, shift in taps})
+    high = len(taps) // len(columns)
+    rows = [shift[1] for *_, shift in taps]
+    if high not in _HIGH or len(s.planes) > 1 or rows != [i for i in range(high) for _ in columns]:
+        high = 0
+    values = {
+        "groups": g.groups, "total": total, "share": share, "planes": len(s.planes), "phases": 0, "taps": len(taps),
+        "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1),
+        "panel_size": panel, "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "step_h": s.src_step[1],
+        "step_w": s.src_step[2], "low_h": s.low[1], "low_w": s.low[2], "block_h": block, "Uh": uh, "Uw": uw,
+        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
+        "x_end": x.extent() - x.offset,
+    }  # fmt: skip
+    offsets = [(plane * uh + at_h) * uw + at_w for _, plane, (_, at_h, at_w) in taps]
+    rest = [*(i for plane in s.planes for i in plane), *(number for number, *_ in taps), *offsets]
+    tab = table(context, INTS + LONGS, values, rest)
+    params = {"ti": t.name, "vw": vw, "rows": ROWS, "high": high, "room": room, "ints": INTS, "longs": LONGS}
+    kernel = context.kernel("conv_depthwise", "ct_conv_depthwise", "bbbbbllli", **params)
+    size2 = (-(-total // share), blocks)
+    alloc, nbytes, has_bias = context.alloc, total * s.dst[1] * s.dst[2] * t.itemsize, int(bias)
+
+    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
+        result = alloc(nbytes)
+        kernel.launch(size2, (1, 1), (x_buf, w_buf, b_buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
+        return result
+
+    return run
