@@ -9,6 +9,7 @@ T            rows per launch; columns: (dtype tag, storage type, read, result or
 W            vector width; V, M, P: scalar compute type, scalar mask type of its size, type of number arguments
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many numbers; groups: True where a work-group shares an entry (GPU), else a work-item has it alone
+scalars      how many numbers after these lie on the device, in buffers of one float each
 </%doc>
 <%
 K = len(columns)
@@ -56,6 +57,9 @@ __kernel void ct_${name}(
 % for q in range(params):
     , ${P} q${q}
 % endfor
+% for q in range(scalars):
+    , const __global float *d${q}, long place${q}
+% endfor
 )
 {
     const __global long *entry = table + (first + (long)get_group_id(0)) * ${K + 2};
@@ -81,6 +85,9 @@ __kernel void ct_${name}(
 % for q in range(params):
         const V p${q} = (V)(q${q});
 % endfor
+% for q in range(scalars):
+        const V p${params + q} = (V)((${V})d${q}[place${q}]);
+% endfor
         for (; i + ${W} <= n; i += step) {
 ${element(W)}
         }
@@ -94,6 +101,9 @@ ${element(W)}
     {
 % for q in range(params):
         const V p${q} = q${q};
+% endfor
+% for q in range(scalars):
+        const V p${params + q} = d${q}[place${q}];
 % endfor
         for (; i < n; ++i) {
 ${element(1)}

@@ -8,6 +8,7 @@ that many pointers always fit, for the smallest argument space that OpenCL allow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,20 @@ _BLOCK = 16384  # elements that the host computes at a time, so that what lies b
 
 
 def update(
-    formula: Formula, written: Sequence[int], rows: Sequence[Sequence[Any]], numbers: Sequence[float], kind: str = ""
+    formula: Formula,
+    written: Sequence[int],
+    rows: Sequence[Sequence[Any]],
+    numbers: Sequence[float],
+    kind: str = "",
+    scalars: Sequence[Any] = (),
 ) -> None:
     """Replace the columns ``written`` of every row of Arrays by a formula of the row and some numbers.
 
     ``formula.fn(m, *row, *numbers)`` returns one value per written column. The Arrays of a row have one shape and lie
     on one device; dtypes are any floating-point ones. ``kind`` ("cpu", "gpu") asks for a variant of the kernel other
-    than the device's own. Raises RuntimeError where the shapes or devices of a row differ, and where a written Array
-    overlaps itself.
+    than the device's own. ``scalars`` are further numbers that nobody need wait for: 0-d float32 Arrays on the device
+    of all rows, the last arguments of the formula. Raises RuntimeError where the shapes or devices of a row differ,
+    and where a written Array overlaps itself.
     """
     numbers = [float(v) for v in numbers]
     devices = {row[0].storage.device for row in rows}
@@ -45,9 +52,9 @@ def update(
         chosen = rows if len(devices) == 1 else [row for row in rows if row[0].storage.device is dev]
         if dev.type == "cpu":
             for row in chosen:
-                _on_host(formula, written, row, numbers)
+                _on_host(formula, written, row, [*numbers, *(float(host(x).reshape(-1)[0]) for x in scalars)])
         else:
-            _on_device(dev.context, formula, written, chosen, numbers, kind)
+            _on_device(dev.context, formula, written, chosen, numbers, kind, scalars)
     for row in rows:
         for k in written:
             row[k].storage.version += 1
@@ -102,9 +109,10 @@ class _Plan:
 
 
 def _on_device(
-    context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], numbers: Sequence[float], kind: str
-) -> None:
-    geometry: list[Any] = [formula, kind]
+    context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], numbers: Sequence[float], kind: str,
+    scalars: Sequence[Any],
+) -> None:  # fmt: skip
+    geometry: list[Any] = [formula, kind, len(scalars)]
     for row in rows:
         for x in row:
             if x.storage.device is not context.device:
@@ -114,18 +122,39 @@ def _on_device(
     key = tuple(geometry)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, formula, written, rows, kind or context.caps.kind)
+        plan = context.ready[key] = _plan(context, formula, written, rows, kind or context.caps.kind, len(scalars))
+    given: list[Any] = list(numbers)
+    for x in scalars:
+        given += (x.storage.buf, x.layout.offset)
     for kernel, global_size, local_size, first, members in plan.launches:
         kernel.launch(
             global_size, local_size,
-            (plan.table.buf, first, *[x.storage.buf for i in members for x in rows[i]], *numbers),
+            (plan.table.buf, first, *[x.storage.buf for i in members for x in rows[i]], *given),
         )  # fmt: skip
     for i in plan.alone:
         row = rows[i]
-        run_into(formula, compute_in(row), row, numbers, [row[k] for k in written])
+        run_into(
+            _with_scalars(formula, len(row), len(scalars)), compute_in(row), [*row, *scalars], numbers,
+            [row[k] for k in written],
+        )  # fmt: skip
 
 
-def _plan(context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], kind: str) -> _Plan:
+@lru_cache(maxsize=256)
+def _with_scalars(formula: Formula, columns: int, scalars: int) -> Formula:
+    """Return the formula with its scalars as operands, which broadcast."""
+    if not scalars:
+        return formula
+
+    def fn(m: Any, *values: Any) -> Any:
+        row, rest, numbers = values[:columns], values[columns : columns + scalars], values[columns + scalars :]
+        return formula.fn(m, *row, *numbers, *rest)
+
+    return Formula(formula.name + "_broadcast", fn, params=formula.params - scalars)
+
+
+def _plan(
+    context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], kind: str, scalars: int = 0
+) -> _Plan:
     groups: dict[tuple[dtype, ...], list[int]] = {}
     alone = []
     for i, row in enumerate(rows):
@@ -141,7 +170,7 @@ def _plan(context: Any, formula: Formula, written: Sequence[int], rows: Sequence
     launches: list[Any] = []
     for types, members in groups.items():
         slots = min(_ROWS, _POINTERS // len(types))
-        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind)
+        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, scalars)
         local = 1 if kind == "cpu" else min(_GROUP, context.caps.max_work_group)
         for start in range(0, len(members), slots):
             part = members[start : start + slots]
@@ -163,17 +192,20 @@ def _plan(context: Any, formula: Formula, written: Sequence[int], rows: Sequence
     return _Plan(launches, storage, alone)
 
 
-def _kernel(context: Any, formula: Formula, written: Sequence[int], row: Sequence[Any], slots: int, kind: str) -> Any:
+def _kernel(
+    context: Any, formula: Formula, written: Sequence[int], row: Sequence[Any], slots: int, kind: str, scalars: int
+) -> Any:
     compute = compute_in(row)
     ctype = compute.compute
     statements, results, tracer = trace(formula.fn, compute, [False] * len(row), formula.params)
     used = used_operands(formula.fn, len(row), formula.params, compute, [True] * len(results))
     texts = {k: r.text if isinstance(r, Symbol) else tracer.literal(r) for k, r in zip(written, results, strict=True)}
     width = _VECTOR[ctype] if kind == "cpu" else 4
-    args = "bl" + "b" * (slots * len(row)) + _LETTER[ctype] * formula.params
+    args = "bl" + "b" * (slots * len(row)) + _LETTER[ctype] * (formula.params - scalars) + "bl" * scalars
     return context.kernel(
         "multi_tensor", f"ct_{formula.name}", args,
-        name=formula.name, T=slots, W=width, V=ctype, M=_MASK[ctype], P=ctype, params=formula.params,
+        name=formula.name, T=slots, W=width, V=ctype, M=_MASK[ctype], P=ctype,
+        params=formula.params - scalars, scalars=scalars,
         columns=tuple((x.dtype.tag, x.dtype.ctype, k in used, texts.get(k, "")) for k, x in enumerate(row)),
         statements=tuple(statements), groups=kind != "cpu",
     )  # fmt: skip

@@ -5,16 +5,20 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_no
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from cltorch import functions
 from cltorch.autograd import no_grad
-from cltorch.ops.multi_tensor import update
+from cltorch.dtypes import float32, promote_types
+from cltorch.ops.multi_tensor import is_run, update
+from cltorch.ops.multi_tensor_reduce import norm
 from cltorch.ops.pointwise import Formula
 from cltorch.tensor import Tensor
 
+_SCALE = Formula("clip_grad_norm", lambda m, g, factor: (g * factor,), params=1)
 _CLAMP = Formula("clip_grad_value", lambda m, g, bound: (m.minimum(m.maximum(g, -bound), bound),), params=1)
 
 
@@ -37,7 +41,8 @@ def get_total_norm(
 ) -> Any:
     """Return the norm of the norms of tensors: that of all their elements as one vector.
 
-    ``foreach`` has no effect. ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+    ``foreach`` has no effect: it takes two launches or a few more on each device, however many tensors there are.
+    ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
 
     >>> import cltorch as torch
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
@@ -47,8 +52,12 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not found:
         return functions.tensor(0.0)
-    first = found[0].device
-    norms = [functions.to(functions.vector_norm(t, norm_type), device=first) for t in found]
+    out = functools.reduce(promote_types, (t.dtype for t in found))
+    groups: dict[Any, list[Any]] = {}
+    for t in found:
+        # what is scattered in memory is copied into one run first
+        groups.setdefault(t.device, []).append(t if is_run([t.layout]) else functions.contiguous(t))
+    norms = [functions.to(norm(ts, norm_type, out), device=found[0].device) for ts in groups.values()]
     total = norms[0] if len(norms) == 1 else functions.vector_norm(functions.stack(norms), norm_type)
     if error_if_nonfinite and not bool(functions.isfinite(total)):
         raise RuntimeError(
@@ -66,9 +75,16 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, for
     if not grads:
         return
     # multiplied in any case: to ask whether it is needed would wait for the device
+    if not isinstance(total_norm, Tensor):
+        update(_SCALE, [0], [[g] for g in grads], [min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)])
+        return
     factor = functions.clamp_max(functions.div(float(max_norm), functions.add(total_norm, 1e-6)), 1.0)
+    factor = functions.to(functions.reshape(factor, ()), float32)
+    groups: dict[Any, list[Any]] = {}
     for g in grads:
-        g.mul_(functions.to(factor, device=g.device))
+        groups.setdefault(g.device, []).append([g])
+    for dev, rows in groups.items():
+        update(_SCALE, [0], rows, [], scalars=[functions.to(factor, device=dev)])
 
 
 def clip_grad_norm_(

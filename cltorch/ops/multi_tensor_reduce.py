@@ -1,0 +1,153 @@
+"""A norm of the elements of many tensors, or whether all are finite: a few launches, however many tensors there are.
+
+As in ``multi_tensor``, a table says what part of which tensor a work-group takes. Every entry leaves a partial result,
+and one more launch combines them, in an order that depends on the sizes alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.device import Storage
+from cltorch.dtypes import dtype, float64
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, empty, from_host, host, view
+from cltorch.ops.multi_tensor import _widened, is_run
+from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
+
+__all__ = ["any_not_finite", "norm"]
+
+_TENSORS = 64
+_GRAIN = {"cpu": 32768, "gpu": 8192}
+
+
+def norm(arrays: Sequence[Any], power: float, out: dtype, kind: str = "") -> Any:
+    """Return the norm of all elements of Arrays as one vector, 0-d, of a floating-point dtype.
+
+    The Arrays are of floating-point dtypes and lie on one device, each as one run of memory (in any order of its
+    dimensions). ``kind`` ("cpu", "gpu") asks for a variant of the kernels other than the device's own.
+    """
+    what = {2.0: "square", 1.0: "abs", 0.0: "count", math.inf: "max", -math.inf: "min"}.get(power, "norm")
+    return _reduce(what, arrays, power, out, kind)
+
+
+def any_not_finite(arrays: Sequence[Any], kind: str = "") -> Any:
+    """Return 1.0 where an element of Arrays is infinite or no number, else 0.0: 0-d, float32; see ``norm``."""
+    return _reduce("bad", arrays, 0.0, dtypes.float32, kind)
+
+
+def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: str) -> Any:
+    compute = float64 if any(x.dtype is float64 for x in arrays) else dtypes.float32
+    dev = arrays[0].device
+    for x in arrays:
+        if not is_run([x.layout]):
+            raise RuntimeError("an array that is not one run of memory cannot be reduced with others")
+        if x.device is not dev:
+            raise RuntimeError(f"Expected all tensors to be on the same device, but found {dev} and {x.device}!")
+    if dev.type == "cpu":
+        value = _on_host(what, arrays, power, compute)
+        return from_host(np.array(value, np.float64), out, dev)
+    return _on_device(dev.context, what, arrays, power, out, compute, kind)
+
+
+# ---- an OpenCL device --------------------------------------------------------------------------------------------
+class _Plan:
+    """The launches that a list of layouts needs, their table and the number of partial results."""
+
+    __slots__ = ("launches", "table", "count", "finish")
+
+    def __init__(self, launches: list[Any], table: Storage | None, count: int, finish: Any) -> None:
+        self.launches, self.table, self.count, self.finish = launches, table, count, finish
+
+
+def _on_device(
+    context: Any, what: str, arrays: Sequence[Any], power: float, out: dtype, compute: dtype, kind: str
+) -> Any:
+    key = ("multi_tensor_reduce", what, kind, out, *((x.layout.key, x.layout.offset, x.dtype) for x in arrays))
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = _plan(context, what, arrays, out, compute, kind or context.caps.kind)
+    parts = context.alloc(max(plan.count, 1) * compute.itemsize)
+    for kernel, global_size, local_size, first, members in plan.launches:
+        buffers = [arrays[i].storage.buf for i in members]
+        kernel.launch(global_size, local_size, (plan.table.buf, first, parts.buf, power, *buffers))
+    result = empty((), out, arrays[0].device)
+    kernel, local = plan.finish
+    kernel.launch((local,), (local,), (parts.buf, plan.count, result.storage.buf, power))
+    return result
+
+
+def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: dtype, kind: str) -> _Plan:
+    grain = _GRAIN.get(kind, _GRAIN["gpu"])
+    a = compute.compute
+    local, width = 1, _VECTOR[a]
+    if kind != "cpu":
+        # a power of two, for halves are joined; 64 entries of the table fill a device anyway
+        local, width = 1 << (min(_GROUP, context.caps.max_work_group).bit_length() - 1), 4
+    groups = 0 if kind == "cpu" else local
+    table: list[list[int]] = []
+    launches: list[Any] = []
+    for t in dict.fromkeys(x.dtype for x in arrays):
+        chosen = [i for i, x in enumerate(arrays) if x.dtype is t and x.layout.numel]
+        for start in range(0, len(chosen), _TENSORS):
+            part = chosen[start : start + _TENSORS]
+            first = len(table)
+            for slot, i in enumerate(part):
+                lay = arrays[i].layout
+                table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
+            kernel = context.kernel(
+                "multi_tensor_reduce", "ct_partial", "blb" + _LETTER[a] + "b" * _TENSORS,
+                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, M=_MASK[a], W=width, what=what,
+                groups=groups,
+            )  # fmt: skip
+            count = len(table) - first
+            launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (_TENSORS - len(part))))
+    finish = context.kernel(
+        "multi_tensor_reduce", "ct_finish", "blb" + _LETTER[a],
+        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, M=_MASK[a], W=1, what=what, groups=groups,
+    )  # fmt: skip
+    if not table:
+        return _Plan([], None, 0, (finish, local))
+    numbers = np.array(table, np.int64)
+    storage = context.alloc(numbers.nbytes)
+    context.write(storage.buf, numbers, owned=True)
+    return _Plan(launches, storage, len(table), (finish, local))
+
+
+# ---- the host ----------------------------------------------------------------------------------------------------
+def _on_host(what: str, arrays: Sequence[Array], power: float, compute: dtype) -> float:
+    values = []
+    with np.errstate(all="ignore"):
+        for x in arrays:
+            n = x.layout.numel
+            if n:
+                a = _widened(host(view(x, Layout((n,), (1,), x.layout.offset))), x.dtype, compute.wide)
+                values.append(float(_part(what, a, power)))
+        if what in ("max", "bad"):
+            return float(np.max(values, initial=0.0))
+        if what == "min":
+            return float(np.min(values, initial=np.inf))
+        total = np.sum(np.array(values, compute.wide))
+        if what == "square":
+            total = np.sqrt(total)
+        elif what == "norm":
+            total = total ** compute.wide.type(1 / power)
+        return float(total)
+
+
+def _part(what: str, a: Any, power: float) -> Any:
+    if what == "square":
+        return np.dot(a, a)
+    if what == "count":
+        return np.count_nonzero(a)
+    if what == "bad":
+        return not np.isfinite(a).all()
+    a = np.abs(a)
+    if what == "norm":
+        return np.sum(a**power)
+    return np.sum(a) if what == "abs" else np.max(a) if what == "max" else np.min(a)
