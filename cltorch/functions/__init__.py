@@ -13,6 +13,7 @@ from cltorch.device import resolve as resolve_device
 from cltorch.functions import (
     activation,
     aliases,
+    attention,
     broadcast,
     compare,
     conv,
@@ -99,6 +100,7 @@ for _module in (
     unique,
     scan,
     matmul,
+    attention,
     einsum,
     products,
     conv,

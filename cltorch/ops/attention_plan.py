@@ -1,0 +1,268 @@
+"""Launches of attention on a device: which kernel, with what blocks, and how its operands lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout, coalesce
+from cltorch.ops.array import empty, empty_layout, view
+from cltorch.ops.reduce import SUM, reduce
+from cltorch.ops.strided import copy_into
+
+_BLOCK = 64  # queries, and keys, of a block on CPU-class devices
+_WIDEST = 256
+
+
+def room_for(width: int) -> int:
+    """Return the room for keys and values of a width, so that few programs serve all widths."""
+    return max(32, 1 << (width - 1).bit_length()) if width > 1 else 32
+
+
+def variant_for(context: Any, width: int, itemsize: int, variant: str = "") -> str:
+    """Return the kind of kernel that can serve a width ("cpu", "gpu"), or "" where none can."""
+    caps, room = context.caps, room_for(width)
+    if room > _WIDEST:
+        return ""
+    if (variant or caps.kind) == "cpu" and (5 * room * _BLOCK + 3 * _BLOCK * _BLOCK) * itemsize <= caps.local_mem:
+        return "cpu"
+    fits = 3.3 * 32 * 33 * itemsize + 256 * itemsize <= caps.local_mem
+    return "gpu" if fits and caps.max_work_group >= 64 and caps.max_dims > 1 else ""
+
+
+def outer(x: Layout, lead: Sequence[int]) -> tuple[int, int] | None:
+    """Return the strides of (all leading dimensions but the last, the last one); None where it takes more of them."""
+    sizes, steps = coalesce(lead[:-1], x.strides[: len(lead) - 1])
+    return None if len(sizes) > 1 else (steps[0][0], x.strides[len(lead) - 1])
+
+
+def walkable(x: Any, lead: Sequence[int], rows: bool = True) -> Any:
+    """Return the Array if two strides lead through its batch and its rows are dense, else a copy that is so."""
+    lay = x.layout
+    if (not rows or lay.strides[-1] == 1 or lay.shape[-1] == 1) and outer(lay, lead) is not None:
+        return x
+    copy = empty(lay.shape, x.dtype, x.device)
+    copy_into(copy, x)
+    return copy
+
+
+def widened(x: Any, t: dtype) -> Any:
+    """Return the values in the dtype that kernels compute in."""
+    if x.dtype is t:
+        return x
+    out = empty(x.layout.shape, t, x.device)
+    copy_into(out, x)
+    return out
+
+
+def narrowed(x: Any, t: dtype) -> Any:
+    """Return a result in the dtype it is to be stored in, laid out as it is."""
+    if x.dtype is t:
+        return x
+    out = empty_layout(Layout.make(x.layout.shape, x.layout.strides, 0), t, x.device)
+    copy_into(out, x)
+    return out
+
+
+def heads_inside(shape: Sequence[int], t: dtype, dev: Any) -> Any:
+    """Return a new Array (…, heads, length, width) that lies as (…, length, heads, width).
+
+    So lies what a model makes of one matrix product, and what it hands on to the next one.
+    """
+    if len(shape) < 3:
+        return empty(shape, t, dev)
+    *lead, heads, length, width = shape
+    flat = empty((*lead, length, heads, width), t, dev)
+    n = len(shape)
+    return view(flat, flat.layout.transpose(n - 3, n - 2))
+
+
+class Plan:
+    """The kernels for one geometry: call ``forward`` or ``backward`` with Arrays of that geometry."""
+
+    def __init__(
+        self, context: Any, t: dtype, room: int, mask: str, drop: bool, kind: str, backward: bool = False
+    ) -> None:
+        caps = context.caps
+        number = "d" if t.itemsize == 8 else "f"
+        self.context, self.kind, self.units = context, kind, caps.compute_units
+        tail = (f"b{'l' * 5}" if mask else "") + (f"IILf{number}" if drop else "")
+        params = {"vt": t.name, "dmax": room, "mask": mask, "drop": drop}
+        self.local: tuple[int, ...]
+        if kind == "cpu":
+            width = max(4, min(16, caps.float_width)) * 4 // t.itemsize
+            params |= {"mr": 8 if caps.float_width >= 16 else 4, "nv": 2, "vw": width, "br": _BLOCK, "bc": _BLOCK}
+            self.block, self.local = _BLOCK, (1, 1, 1)
+            template, name = (
+                ("attention_backward", "ct_attention_backward") if backward else ("attention", "ct_attention")
+            )
+        else:
+            side = 16 if caps.max_work_group >= 256 else 8
+            params["side"] = side
+            self.block, self.local, template, name = 32, (side, side, 1), "attention_gpu", "ct_attention"
+            if drop:
+                params["lanes"] = 1
+        if kind == "cpu" and drop:
+            params["lanes"] = 16
+        kernel = context.kernel
+        if not backward:
+            self.run = kernel(template, name, f"bbbbblll{'i' * 6}{'l' * 12}i{number}{tail}", **params)
+        elif kind == "cpu":
+            self.run = kernel(template, name, f"{'b' * 9}{'l' * 5}{'i' * 6}{'l' * 25}ii{number}{tail}", **params)
+        else:
+            self.delta = kernel(template, "ct_attention_delta", f"bbb{'l' * 3}iii{'l' * 6}", **params)
+            letters = f"{'b' * 9}{'l' * 4}{'i' * 6}{'l' * 21}i{number}{tail}"
+            self.query = kernel(template, "ct_attention_query", letters, **params)
+            self.key = kernel(template, "ct_attention_key", letters, **params)
+
+
+def _plan(context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool) -> Plan:
+    ctype = "" if mask is None else "uchar" if mask.dtype.itemsize == 1 else t.ctype
+    key = ("attention", t, room_for(width), ctype, drop is not None, kind, backward)
+    found = context.ready.get(key)
+    if found is None:
+        found = context.ready[key] = Plan(context, t, room_for(width), ctype, drop is not None, kind, backward)
+    return found
+
+
+class Problem:
+    """One call's operands: dense rows in the dtype of the arithmetic, and the arguments that all kernels share."""
+
+    def __init__(
+        self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: Any, t: dtype, variant: str = ""
+    ) -> None:
+        shape = q.layout.shape
+        self.lead = lead = shape[:-2] if len(shape) > 3 else (1, *shape[:-2]) if len(shape) == 3 else (1, 1)
+        self.shape, self.t, self.causal, self.scale, self.drop = shape, t, causal, scale, drop
+        self.q, self.k, self.v = (walkable(widened(_lifted(x), t), _lead_of(x)) for x in (q, k, v))
+        self.mask = None
+        if mask is not None:
+            mask = _lifted(mask)
+            if mask.dtype.itemsize > 1:
+                mask = widened(mask, t)
+            mask = view(mask, mask.layout.expand((*lead, shape[-2], k.layout.shape[-2])))
+            self.mask = walkable(mask, lead, rows=False)
+        self.heads, self.lq, self.lk = lead[-1], shape[-2], k.layout.shape[-2]
+        self.d, self.dv = shape[-1], v.layout.shape[-1]
+        self.group = self.heads // self.k.layout.shape[-3]
+        self.batch = math.prod(lead[:-1])
+        self.context = q.device.context
+        self.kind = variant_for(self.context, max(self.d, self.dv), t.itemsize, variant)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.heads, self.group, self.lq, self.lk, self.d, self.dv)
+
+    @property
+    def tail(self) -> tuple[Any, ...]:
+        """Return the arguments about mask and dropout, which end every list."""
+        out: tuple[Any, ...] = ()
+        if self.mask is not None:
+            m = self.mask
+            out = (m.storage.buf, m.layout.offset, *_steps(m), m.layout.strides[-2], m.layout.strides[-1])
+        if self.drop is not None:
+            (seed, block), p = self.drop
+            out += (seed & 0xFFFFFFFF, seed >> 32, block, 1 - p, 0.0 if p == 1 else 1 / (1 - p))
+        return out
+
+    def plan(self, backward: bool) -> Plan:
+        return _plan(self.context, self.t, max(self.d, self.dv), self.mask, self.drop, self.kind, backward)
+
+
+def _lifted(x: Any) -> Any:
+    """Return an Array with at least four dimensions, ones in front."""
+    lay = x.layout
+    while lay.ndim < 4:
+        lay = lay.unsqueeze(0)
+    return x if lay is x.layout else view(x, lay)
+
+
+def _lead_of(x: Any) -> tuple[int, ...]:
+    return (*(1 for _ in range(4 - x.layout.ndim)), *x.layout.shape[:-2])
+
+
+def _steps(x: Any) -> tuple[int, int]:
+    found = outer(x.layout, x.layout.shape[:-2])
+    assert found is not None
+    return found
+
+
+def _strides(x: Any) -> tuple[int, int, int]:
+    return (*_steps(x), x.layout.strides[-2])
+
+
+def forward(p: Problem) -> tuple[Any, Any]:
+    """Return the result (its dtype that of the arithmetic) and the logarithms of the sums of exponentials."""
+    plan, dev = p.plan(False), p.context.device
+    out = heads_inside((*p.shape[:-1], p.dv), p.t, dev)
+    lse = empty((*p.lead, p.lq), p.t, dev)
+    o = walkable(_lifted(out), p.lead)
+    size = (-(-p.lq // plan.block) * plan.local[0], p.batch * p.heads * plan.local[1], 1)
+    q, k, v = p.q, p.k, p.v
+    plan.run.launch(
+        size, plan.local,
+        (
+            q.storage.buf, k.storage.buf, v.storage.buf, o.storage.buf, lse.storage.buf, q.layout.offset,
+            k.layout.offset, v.layout.offset, *p.sizes, *_strides(q), *_strides(k), *_strides(v), *_strides(o),
+            int(p.causal), p.scale, *p.tail,
+        ),
+    )  # fmt: skip
+    return out, lse
+
+
+def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
+    """Return the gradients of queries, keys and values in the dtype of the arithmetic."""
+    plan, dev = p.plan(True), p.context.device
+    q, k, v = p.q, p.k, p.v
+    o, g = (walkable(widened(_lifted(x), p.t), _lead_of(x)) for x in (out, g))
+    dk, dv = (heads_inside(x.layout.shape, p.t, dev) for x in (k, v))
+    offsets = (q.layout.offset, k.layout.offset, v.layout.offset)
+    steps = (*_strides(q), *_strides(k), *_strides(v))
+    if p.kind == "cpu":
+        cells = p.batch * p.heads // p.group
+        blocks = -(-p.lk // plan.block) or 1
+        chunks = 1 if cells >= 2 * plan.units else min(blocks, -(-2 * plan.units // cells))
+        span = -(-blocks // chunks) * plan.block
+        chunks = -(-p.lk // span) or 1
+        dq = (
+            heads_inside((chunks, *p.q.layout.shape), p.t, dev)
+            if chunks > 1
+            else heads_inside(q.layout.shape, p.t, dev)
+        )
+        one = dq if chunks == 1 else view(dq, dq.layout.select(0, 0))
+        plan.run.launch(
+            (chunks, cells, 1), plan.local,
+            (
+                q.storage.buf, k.storage.buf, v.storage.buf, o.storage.buf, lse.storage.buf, g.storage.buf,
+                dq.storage.buf, dk.storage.buf, dv.storage.buf, *offsets, o.layout.offset, g.layout.offset, *p.sizes,
+                *steps, *_strides(o), *_strides(g), one.layout.numel, *_strides(one), *_strides(dk), *_strides(dv),
+                span, int(p.causal), p.scale, *p.tail,
+            ),
+        )  # fmt: skip
+        if chunks > 1:
+            dq = reduce(SUM, dq, (0,), p.t)
+        return dq, dk, dv
+    delta = empty((*p.lead, p.lq), p.t, dev)
+    count = delta.layout.numel
+    plan.delta.launch(
+        (-(-count // 64) * 64,), (64,),
+        (
+            o.storage.buf, g.storage.buf, delta.storage.buf, o.layout.offset, g.layout.offset, count, p.heads, p.lq,
+            p.dv, *_strides(o), *_strides(g),
+        ),
+    )  # fmt: skip
+    dq = heads_inside(q.layout.shape, p.t, dev)
+    args = (
+        q.storage.buf, k.storage.buf, v.storage.buf, g.storage.buf, lse.storage.buf, delta.storage.buf, dq.storage.buf,
+        dk.storage.buf, dv.storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g), *_strides(dq),
+        *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
+    )  # fmt: skip
+    side = plan.local[0]
+    plan.query.launch((-(-p.lq // 32) * side, p.batch * p.heads * side, 1), plan.local, args)
+    plan.key.launch((-(-p.lk // 32) * side, p.batch * p.heads // p.group * side, 1), plan.local, args)
+    return dq, dk, dv
+
+
+__all__ = ["Problem", "backward", "forward", "narrowed", "variant_for"]
