@@ -19,23 +19,9 @@ from types import ModuleType
 import torch
 
 TARGET = Path(__file__).resolve().parents[1] / "cltorch" / "compat" / "pytorch_names.json"
-# parts that cltorch leaves out, and whose import asks for what is not there
 BASIC = {"Event", "Generator", "Size", "Stream", "Tag", "device", "dtype", "finfo", "iinfo", "layout", "memory_format"}
-LEFT_OUT = {
-    "ao",
-    "onnx",
-    "testing",
-    "contrib",
-    "csrc",
-    "bin",
-    "include",
-    "lib",
-    "share",
-    "package",
-    "xpu",
-    "mtia",
-    "fx",
-}
+# parts that cltorch leaves out, and whose import asks for what is not there
+LEFT_OUT = set("ao onnx testing contrib csrc bin include lib share package xpu mtia".split())
 
 
 def modules() -> list[ModuleType]:

@@ -1,5 +1,5 @@
-"""Images: data sets, models and transforms under torchvision's names."""
+"""Images: data sets, models, operators and transforms under torchvision's names."""
 
-from cltorch.vision import datasets, models, transforms
+from cltorch.vision import datasets, io, models, ops, transforms, utils
 
-__all__ = ["datasets", "models", "transforms"]
+__all__ = ["datasets", "io", "models", "ops", "transforms", "utils"]

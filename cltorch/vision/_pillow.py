@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 try:
-    from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+    from PIL import Image, ImageColor, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 except ImportError:  # pragma: no cover - the tests have Pillow; one of them hides it
-    Image = ImageEnhance = ImageFilter = ImageOps = None  # type: ignore[assignment]
+    Image = ImageColor = ImageDraw = ImageEnhance = ImageFilter = ImageFont = ImageOps = None  # type: ignore[assignment]
 
-__all__ = ["Image", "ImageEnhance", "ImageFilter", "ImageOps", "is_pil", "require"]
+__all__ = [
+    "Image", "ImageColor", "ImageDraw", "ImageEnhance", "ImageFilter", "ImageFont", "ImageOps", "is_pil", "require",
+]  # fmt: skip
 
 
 def is_pil(image: Any) -> bool:

@@ -1,0 +1,205 @@
+"""Showing images: grids, files, boxes, masks and keypoints drawn into them: torchvision.utils.
+
+Source: https://docs.pytorch.org/vision/0.28/utils.html
+"""
+
+from __future__ import annotations
+
+import colorsys
+import io
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+import cltorch as torch
+from cltorch.serialization.atomic import atomic_write
+from cltorch.tensor import Tensor
+from cltorch.vision import _pillow
+
+__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
+
+
+@torch.no_grad()
+def make_grid(
+    tensor: Any, nrow: int = 8, padding: int = 2, normalize: bool = False,
+    value_range: tuple[float, float] | None = None, scale_each: bool = False, pad_value: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """Return images [B, C, H, W], or a list of [C, H, W], side by side in one image, ``nrow`` in a row.
+
+    One channel becomes three. With ``normalize`` the images are moved to [0, 1] from ``value_range``, by default from
+    their least and greatest element, each for itself with ``scale_each``.
+    """
+    if isinstance(tensor, (list, tuple)):
+        tensor = torch.stack(list(tensor), dim=0)
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"tensor or list of tensors expected, got a {type(tensor)}")
+    if tensor.dim() == 2:
+        tensor = tensor.unsqueeze(0)
+    if tensor.dim() == 3:
+        tensor = (tensor.expand(3, -1, -1) if tensor.shape[0] == 1 else tensor).unsqueeze(0)
+    if tensor.dim() == 4 and tensor.shape[1] == 1:
+        tensor = tensor.expand(-1, 3, -1, -1)
+    if normalize:
+        if value_range is not None and not isinstance(value_range, tuple):
+            raise TypeError("value_range has to be a tuple (min, max) if specified. min and max are numbers")
+        if value_range is not None:
+            low, high = (torch.full((), float(v), dtype=tensor.dtype, device=tensor.device) for v in value_range)
+        else:
+            axes = tuple(range(1 if scale_each else 0, tensor.dim()))
+            low, high = tensor.amin(axes, keepdim=True), tensor.amax(axes, keepdim=True)
+        tensor = (tensor.clamp(low, high) - low) / (high - low).clamp(min=1e-5)
+    count, channels, height, width = tensor.shape
+    if count == 1:
+        return tensor.squeeze(0)
+    columns = min(nrow, count)
+    rows = math.ceil(count / columns)
+    height, width = height + padding, width + padding
+    grid = tensor.new_full((channels, height * rows + padding, width * columns + padding), pad_value)
+    for k in range(count):
+        y, x = k // columns * height + padding, k % columns * width + padding
+        grid[:, y : y + height - padding, x : x + width - padding] = tensor[k]
+    return grid
+
+
+@torch.no_grad()
+def save_image(tensor: Any, fp: Any, format: str | None = None, **options: Any) -> None:
+    """Write images with elements in [0, 1] as one picture (see ``make_grid``), through Pillow; a file appears whole."""
+    image_module = _pillow.require("save_image")
+    grid = make_grid(tensor, **options)
+    values = grid.mul(255).add(0.5).clamp(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
+    image = image_module.fromarray(np.ascontiguousarray(values))
+    if not isinstance(fp, (str, os.PathLike)):
+        image.save(fp, format=format)
+        return
+    kind = format or image_module.registered_extensions().get(os.path.splitext(fp)[1].lower())
+    if kind is None:
+        raise ValueError(f"unknown file extension: {os.path.splitext(fp)[1]}")
+    out = io.BytesIO()
+    image.save(out, format=kind)
+    with atomic_write(os.fspath(fp)) as file:
+        file.write(out.getvalue())
+
+
+def _palette(count: int) -> list[tuple[int, int, int]]:
+    """Return colours that differ from their neighbours: turns by the golden ratio around the circle of hues."""
+    hues = [(i * 0.61803398875) % 1.0 for i in range(count)]
+    return [tuple(round(255 * v) for v in colorsys.hsv_to_rgb(h, 0.85, 0.95)) for h in hues]  # type: ignore[misc]
+
+
+def _colors(colors: Any, count: int) -> list[tuple[int, ...]]:
+    """Return one colour for each object, from a colour (a name or three numbers), several, or None."""
+    if colors is None:
+        return list(_palette(count))
+    if isinstance(colors, list):
+        if len(colors) < count:
+            raise ValueError(
+                f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < {count}."
+            )
+    else:
+        colors = [colors] * count
+    _pillow.require("a colour")
+    return [_pillow.ImageColor.getrgb(c) if isinstance(c, str) else tuple(c) for c in colors]
+
+
+def _check_image(image: Any, name: str) -> None:
+    if not isinstance(image, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(image)}")
+    if not (image.dtype is torch.uint8 or image.is_floating_point()):
+        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
+    if image.dim() != 3:
+        raise ValueError("Pass individual images, not batches")
+    if image.shape[0] not in (1, 3):
+        raise ValueError("Only grayscale and RGB images are supported")
+
+
+def _to_bytes(image: Tensor) -> Tensor:
+    image = image if image.dtype is torch.uint8 else (image * 255).clamp(0, 255).to(torch.uint8)
+    return image.expand(3, -1, -1) if image.shape[0] == 1 else image
+
+
+def _back(values: np.ndarray, like: Tensor) -> Tensor:
+    out = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(like.device)
+    return out if like.dtype is torch.uint8 else (out / 255).to(like.dtype)
+
+
+@torch.no_grad()
+def draw_bounding_boxes(
+    image: Tensor, boxes: Tensor, labels: list[str | None] | None = None, colors: Any = None, fill: bool | None = False,
+    width: int = 1, font: str | None = None, font_size: int | None = None, label_colors: Any = None,
+) -> Tensor:  # fmt: skip
+    """Return an image [1 or 3, H, W] of uint8, or of floats in [0, 1], with boxes [N, 4] and their labels drawn."""
+    _check_image(image, "image")
+    image_module = _pillow.require("draw_bounding_boxes")
+    if boxes.numel() and ((boxes[:, 0] > boxes[:, 2]).any() or (boxes[:, 1] > boxes[:, 3]).any()):
+        raise ValueError("Boxes need to be in (xmin, ymin, xmax, ymax) format: vision.ops.box_convert converts others")
+    count = len(boxes)
+    if labels is not None and len(labels) != count:
+        raise ValueError(
+            f"The number of boxes ({count}) and labels ({len(labels)}) mismatch. Please specify labels for each box."
+        )
+    fonts = _pillow.ImageFont
+    face = fonts.truetype(font, font_size or 10) if font else fonts.load_default()
+    picture = image_module.fromarray(np.ascontiguousarray(_to_bytes(image).permute(1, 2, 0).cpu().numpy()))
+    draw = _pillow.ImageDraw.Draw(picture, "RGBA" if fill else None)
+    hues, words = _colors(colors, count), _colors(label_colors, count) if label_colors else None
+    for i, box in enumerate(boxes.to(torch.int64).tolist()):
+        draw.rectangle(box, outline=hues[i], width=width, fill=(*hues[i], 100) if fill else None)
+        text = labels[i] if labels else None
+        if text is not None:
+            draw.text((box[0] + width + 1, box[1] + width + 1), text, fill=words[i] if words else hues[i], font=face)
+    return _back(np.array(picture), image)
+
+
+@torch.no_grad()
+def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
+    """Return an image [1 or 3, H, W] with bool masks [H, W] or [N, H, W] painted over it, ``alpha`` opaque."""
+    _check_image(image, "image")
+    masks = masks[None] if masks.dim() == 2 else masks
+    if masks.dim() != 3:
+        raise ValueError("masks must be of shape (H, W) or (batch_size, H, W)")
+    if masks.dtype is not torch.bool:
+        raise ValueError(f"The masks must be of dtype bool. Got {masks.dtype}")
+    if masks.shape[-2:] != image.shape[-2:]:
+        raise ValueError(
+            "The image and the masks must have the same height and width, got "
+            f"{tuple(image.shape[-2:])} and {tuple(masks.shape[-2:])}"
+        )
+    plain = _to_bytes(image).float()
+    painted = plain.clone()
+    for mask, hue in zip(masks, _colors(colors, len(masks)), strict=False):
+        ink = torch.tensor(hue, dtype=torch.float32, device=image.device)[:, None, None]
+        painted = torch.where(mask, ink, painted)
+    mixed = torch.where(masks.any(0), plain * (1 - alpha) + painted * alpha, plain)
+    return mixed.to(torch.uint8) if image.dtype is torch.uint8 else (mixed / 255).to(image.dtype)
+
+
+@torch.no_grad()
+def draw_keypoints(
+    image: Tensor, keypoints: Tensor, connectivity: list[tuple[int, int]] | None = None, colors: Any = None,
+    radius: int = 2, width: int = 3, visibility: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Return an image [1 or 3, H, W] with points [instances, K, 2] of (x, y) and the lines between them drawn."""
+    _check_image(image, "image")
+    image_module = _pillow.require("draw_keypoints")
+    if keypoints.dim() != 3:
+        raise ValueError("keypoints must be of shape (num_instances, K, 2)")
+    seen = torch.ones(keypoints.shape[:-1], dtype=torch.bool) if visibility is None else visibility.bool()
+    if tuple(seen.shape[:2]) != tuple(keypoints.shape[:2]):
+        raise ValueError(
+            "keypoints and visibility must have the same dimensionality for num_instances and K, got keypoints "
+            f"{tuple(keypoints.shape)} and visibility {tuple(seen.shape)}"
+        )
+    picture = image_module.fromarray(np.ascontiguousarray(_to_bytes(image).permute(1, 2, 0).cpu().numpy()))
+    draw = _pillow.ImageDraw.Draw(picture)
+    hues = _colors("white" if colors is None else colors, len(keypoints))
+    shown = seen.reshape(keypoints.shape[:2]).tolist()
+    for points, there, hue in zip(keypoints.to(torch.int64).tolist(), shown, hues, strict=False):
+        for (x, y), visible in zip(points, there, strict=True):
+            if visible:
+                draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=hue, outline=None, width=0)
+        for a, b in connectivity or ():
+            if there[a] and there[b]:
+                draw.line((*points[a], *points[b]), width=width, fill=hue)
+    return _back(np.array(picture), image)
