@@ -14,6 +14,7 @@ from numpy import newaxis
 
 from cltorch import (
     accelerator,
+    amp,
     autograd,
     backends,
     cl,
@@ -28,6 +29,24 @@ from cltorch import (
 )
 from cltorch import cl as cuda
 from cltorch import cl as opencl
+from cltorch.amp import GradScaler, autocast
+from cltorch.amp.settings import (
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
+    clear_autocast_cache,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 from cltorch.autograd import (
     enable_grad,
     inference_mode,

@@ -9,8 +9,10 @@ import heapq
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.grad_mode import _Switch
 from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
 from cltorch.ops.array import Array
@@ -24,7 +26,8 @@ def run(
     ``roots`` are (edge, gradient) pairs. Without ``targets`` leaves accumulate; with them, the gradients that arrive at
     those edges are returned (None where nothing arrives) and nothing is accumulated.
     """
-    with _Switch(create_graph):
+    # operators that were cast forward have their dtypes already
+    with _Switch(create_graph), suspended() if active[0] else nullcontext():
         return _run(roots, retain_graph, create_graph, targets)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from cltorch.cl import amp
 from cltorch.cl.devices import (
     ClDeviceProperties,
     can_device_access_peer,
@@ -72,7 +73,7 @@ __all__ = [
     "BFloat16Storage", "BFloat16Tensor", "BoolStorage", "BoolTensor", "ByteStorage", "ByteTensor", "CharStorage",
     "CharTensor", "ClDeviceProperties", "DoubleStorage", "DoubleTensor", "Event", "FloatStorage", "FloatTensor",
     "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor", "OutOfMemoryError",
-    "ShortStorage", "ShortTensor", "Stream", "can_device_access_peer", "current_device", "current_stream",
+    "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "current_device", "current_stream",
     "default_stream", "device", "device_count", "device_of", "empty_cache", "get_device_capability",
     "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
     "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
@@ -83,3 +84,4 @@ __all__ = [
 
 # `import cltorch.cuda` finds this module too
 sys.modules["cltorch.cuda"] = sys.modules[__name__]
+sys.modules["cltorch.cuda.amp"] = amp

@@ -13,6 +13,7 @@ from cltorch.device import resolve as resolve_device
 from cltorch.functions import (
     activation,
     aliases,
+    autocast,
     attention,
     broadcast,
     compare,
@@ -113,6 +114,7 @@ for _module in (
     compare,
     host_memory,
 ):
+    autocast.install((_module,))
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
         if _name not in __all__:

@@ -3,6 +3,9 @@
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 """
 
+import sys
+
+from cltorch.functions import autocast
 from cltorch.nn.functional.activation import (
     celu,
     celu_,
@@ -123,3 +126,6 @@ __all__ = [
     "tanh", "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss",
     "upsample", "upsample_bilinear", "upsample_nearest",
 ]  # fmt: skip
+
+# what is composed here of other functions is cast as a whole
+autocast.install([m for name, m in sorted(sys.modules.items()) if f"{name}.".startswith(f"{__name__}.")])

@@ -1,0 +1,197 @@
+"""Which functions autocast computes in which dtype, and the wrapper around these functions that sees to it.
+
+The functions listed here, and no others, are wrapped when their modules are gathered; while autocast is nowhere on, a
+wrapper asks one counter. Functions inside a wrapped one are not cast again, nor are backward passes.
+
+Source: https://docs.pytorch.org/docs/2.13/amp.html#autocast-op-reference
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.casting import active, state
+from cltorch.autograd.grad_mode import mode
+from cltorch.functions.convert import to
+from cltorch.ops.array import Array
+
+__all__: list[str] = []  # nothing of torch.*
+
+_LOWER = (
+    "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution "
+    "einsum linear matmul mm prelu scaled_dot_product_attention"
+)
+_LOWER_CL = "addmv addr chain_matmul gru_cell lstm_cell multi_dot mv rnn_relu_cell rnn_tanh_cell"
+_LOSSES = (
+    "binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy hinge_embedding_loss huber_loss kl_div "
+    "l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss "
+    "smooth_l1_loss soft_margin_loss triplet_margin_loss"
+)
+_FLOAT32_CL = (
+    "acos asin cdist cosh cosine_similarity cumprod cumsum dist erfinv exp expm1 functional_group_norm "
+    "functional_layer_norm group_norm interpolate layer_norm log log10 log1p log2 log_softmax logsumexp "
+    "native_group_norm native_layer_norm norm normalize nuclear_norm pdist pow prod reciprocal renorm rsqrt sinh "
+    "softmax softplus sum tan upsample vector_norm"
+)
+_FLOAT32_CPU = (
+    "adaptive_avg_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse cholesky_solve ctc_loss "
+    "grid_sample inverse max_pool3d nanquantile pinverse prod quantile stft trace"
+)
+_WIDEST = "bilinear"
+_WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put scatter_add tensordot vdot"
+_WIDEST_CPU = "cat index_copy stack"
+# in PyTorch these take an input of fewer bits beside parameters in float32, and give the input's dtype
+_MIXED = "batch_norm functional_batch_norm functional_instance_norm instance_norm native_batch_norm rms_norm"
+_MIXED_CPU = "functional_group_norm functional_layer_norm group_norm layer_norm native_group_norm native_layer_norm"
+
+
+def _rules() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for rule, kinds, names in (
+        ("lower", ("cpu", "cl"), _LOWER), ("lower", ("cl",), _LOWER_CL), ("float32", ("cpu", "cl"), _LOSSES),
+        ("float32", ("cl",), _FLOAT32_CL), ("float32", ("cpu",), _FLOAT32_CPU), ("widest", ("cpu", "cl"), _WIDEST),
+        ("widest", ("cl",), _WIDEST_CL), ("widest", ("cpu",), _WIDEST_CPU), ("mixed", ("cpu", "cl"), _MIXED),
+        ("mixed", ("cpu",), _MIXED_CPU), ("banned", ("cl",), "binary_cross_entropy"),
+    ):  # fmt: skip
+        for name in names.split():
+            for kind in kinds:
+                found.setdefault(name, {})[kind] = rule
+    return found
+
+
+RULES = _rules()
+_BANNED = (
+    "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
+    "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
+    "In this case, combine the two layers using torch.nn.functional.binary_cross_entropy_with_logits\n"
+    "or torch.nn.BCEWithLogitsLoss.  binary_cross_entropy_with_logits and BCEWithLogits are\n"
+    "safe to autocast."
+)
+
+
+def install(modules: Iterable[Any]) -> None:
+    """Wrap the listed functions where modules name them in ``__all__``, for all that import them from there later."""
+    for module in modules:
+        names = vars(module)
+        for name in getattr(module, "__all__", ()):
+            if name in RULES and callable(names[name]):
+                names[name] = _wrapped(names[name], RULES[name])
+
+
+_made: dict[Any, Callable[..., Any]] = {}  # one wrapper per function, under however many names
+
+
+def _wrapped(fn: Callable[..., Any], rules: dict[str, str]) -> Callable[..., Any]:
+    if hasattr(fn, "_autocast"):
+        return fn
+    if fn in _made:
+        return _made[fn]
+
+    @functools.wraps(fn)
+    def f(*args: Any, **kw: Any) -> Any:
+        if active[0]:
+            return _cast_call(fn, rules, args, kw)
+        return fn(*args, **kw)
+
+    f._autocast = rules  # type: ignore[attr-defined]
+    _made[fn] = f
+    return f
+
+
+def _cast_call(fn: Callable[..., Any], rules: dict[str, str], args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+    now = state
+    if now.off or kw.get("out") is not None:
+        return fn(*args, **kw)
+    kinds = {_kind(x) for x in _tensors(args, kw)}
+    kind = next((k for k in ("cl", "cpu") if k in kinds and now.enabled[k]), None)
+    rule = None if kind is None else rules.get(kind)
+    if kind is None or rule is None:
+        return fn(*args, **kw)
+    if rule == "banned":
+        raise RuntimeError(_BANNED)
+    back = None
+    target = dtypes.float32
+    if rule == "lower":
+        target = now.dtype[kind]
+    elif rule == "float32":
+        if any(isinstance(x, dtypes.dtype) for x in (*args, *kw.values())):
+            kind = None  # the caller has chosen
+    elif rule == "widest":
+        found = {x.dtype for x in _tensors(args, kw) if _eligible(x, kind)}
+        if len(found) < 2:
+            kind = None
+    else:
+        first = args[0] if args else kw.get("input")
+        mixed = any(x.dtype is dtypes.float32 for x in _tensors(args, kw))
+        if not isinstance(first, Array) or not mixed or first.dtype not in (dtypes.float16, dtypes.bfloat16):
+            kind = None
+        else:
+            back = first.dtype
+    if kind is not None:
+        chosen = kind
+        args = tuple(_cast(x, chosen, target) for x in args)
+        kw = {name: _cast(x, chosen, target) for name, x in kw.items()}
+    now.off = True
+    try:
+        result = fn(*args, **kw)
+        return result if back is None else _back(result, back)
+    finally:
+        now.off = False
+
+
+def _back(result: Any, t: Any) -> Any:
+    # statistics that come with a result stay as exact as they are
+    return (to(result[0], t), *result[1:]) if isinstance(result, tuple) else to(result, t)
+
+
+def _tensors(args: tuple[Any, ...], kw: dict[str, Any]) -> list[Any]:
+    found = []
+    for x in (*args, *kw.values()):
+        if isinstance(x, Array):
+            found.append(x)
+        elif isinstance(x, (list, tuple)):
+            found += [y for y in x if isinstance(y, Array)]
+    return found
+
+
+def _kind(x: Any) -> str:
+    return x.storage.device.type  # type: ignore[no-any-return]
+
+
+def _eligible(x: Any, kind: str) -> bool:
+    return x.dtype.is_floating_point and x.dtype is not dtypes.float64 and x.storage.device.type == kind
+
+
+def _cast(x: Any, kind: str, target: Any) -> Any:
+    if isinstance(x, Array):
+        return _cast_one(x, kind, target)
+    if x.__class__ is list or x.__class__ is tuple:
+        return x.__class__(_cast(y, kind, target) for y in x)
+    return x
+
+
+def _cast_one(x: Any, kind: str, target: Any) -> Any:
+    if x.dtype is target or not _eligible(x, kind):
+        return x
+    now = state
+    if (
+        not now.caching
+        or not mode.enabled
+        or target is dtypes.float32
+        or x.dtype is not dtypes.float32
+        or not x._requires_grad
+        or x._grad_fn is not None
+        or x._base is not None
+    ):
+        return to(x, target)
+    # a weight that several functions use is cast once; without a change in between, the graph of one cast serves all
+    key = (id(x), target)
+    kept = now.cache.get(key)
+    if kept is not None and kept[0] is x and kept[1] == x.storage.version:
+        return kept[2]
+    made = to(x, target)
+    now.cache[key] = (x, x.storage.version, made)
+    return made
