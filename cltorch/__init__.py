@@ -20,6 +20,7 @@ from cltorch import (
     cl,
     dtypes,
     functions,
+    linalg,
     nn,
     optim,
     random,
@@ -97,6 +98,7 @@ from cltorch.formats import (
 )
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.layout import Size
+from cltorch.ops.fallback import get_host_fallback, set_host_fallback
 from cltorch.ops.generator import Generator
 from cltorch.printing import set_printoptions
 from cltorch.random import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import numpy_names, read_dims, read_dtype
 from cltorch.functions.convert import to
@@ -103,7 +104,7 @@ def vector_norm(
 
 @numpy_names
 def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Any:
-    """Return a vector norm ("fro" is the 2-norm) of all elements or along dimensions.
+    """Return a vector norm ("fro" is the 2-norm) of all elements or along dimensions, or with "nuc" a matrix norm.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.norm.html
 
@@ -111,8 +112,9 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
     >>> torch.norm(torch.tensor([3.0, -4.0]), 1)
     tensor(7.)
     """
-    if isinstance(p, str) and p != "fro":
-        raise NotImplementedError(f"norm(): the matrix norm {p!r} is torch.linalg.matrix_norm's")
+    if isinstance(p, str) and (p != "fro" or (dim is not None and isinstance(dim, (tuple, list)) and len(dim) > 2)):
+        pair = tuple(range(input.layout.ndim)) if dim is None else dim
+        return Settings.functions.linalg_matrix_norm(input, p, pair, keepdim, dtype=dtype, out=out)
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
 
 

@@ -28,8 +28,10 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     scatter_counts scatter_into_layout scatter_reduce_ set_ set_data setitem_ share_memory_ shifted slice_view softmin
     special_erf special_expit squeeze_ subtract_ sum_to_size swapaxes_ swapdims_ t_ take_front to to_copy transpose_
     tril_ triu_ true_divide_ unfold uniform_ unsqueeze_ upsample_to vector_norm view view_as wrap_dim write_out
+    pivot_rows renorm_ solve_matrices solve_triangle take_rows
     """.split()
 )
 
-__all__ = [name for name in functions.__all__ if name not in _NOT_TORCH]
+# what torch.linalg calls by another name than torch.* is called linalg_* here
+__all__ = [name for name in functions.__all__ if name not in _NOT_TORCH and not name.startswith("linalg_")]
 globals().update({name: getattr(functions, name) for name in __all__})

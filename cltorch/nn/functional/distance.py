@@ -9,8 +9,9 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.functions.distance import cosine_similarity, pairwise_distance
+from cltorch.functions.linalg_distance import pdist
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
 def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Any:

@@ -1,0 +1,135 @@
+"""What the functions of torch.linalg share: checks of matrices, errors of LAPACK, ``out=`` of several results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.matmul import _C_NAMES
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import expand, transpose
+from cltorch.layout import broadcast_shapes
+from cltorch.ops.array import Array, values
+from cltorch.ops.lapack import LinAlgError, _element
+
+__all__: list[str] = []
+
+_LOW = ("float16", "bfloat16")
+
+
+def need_matrix(name: str, x: Any, argument: str = "A") -> Any:
+    """Raise where an operand is not a batch of matrices."""
+    need_array(name, argument, 1, x)
+    if x.layout.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.")
+    return x
+
+
+def need_square(name: str, x: Any, argument: str = "A") -> Any:
+    """Raise where an operand is not a batch of square matrices."""
+    need_matrix(name, x, argument)
+    rows, columns = x.layout.shape[-2:]
+    if rows != columns:
+        raise RuntimeError(
+            f"{name}: {argument} must be batches of square matrices, but they are {rows} by {columns} matrices"
+        )
+    return x
+
+
+def need_floating(name: str, x: Any) -> None:
+    """Raise RuntimeError for tensors of integers."""
+    if not x.dtype.is_floating_point:
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {SCALAR_NAMES[x.dtype.name]}"
+        )
+
+
+def need_full(name: str, x: Any, routine: str = "") -> None:
+    """Raise where the dtype is neither float32 nor float64; ``routine`` is what PyTorch's message says is missing."""
+    if routine and (x.dtype.name in _LOW or not x.dtype.is_floating_point):
+        raise NotImplementedError(f"\"{routine}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+    need_floating(name, x)
+    if x.dtype.name in _LOW:
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {SCALAR_NAMES[x.dtype.name]}")
+
+
+def need_same(name: str, a: Any, b: Any, first: str = "A", second: str = "B") -> None:
+    """Raise where operands differ in dtype or device."""
+    if a.dtype is not b.dtype:
+        raise RuntimeError(
+            f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of type "
+            f"{SCALAR_NAMES[a.dtype.name]} and {second} of type {SCALAR_NAMES[b.dtype.name]} instead"
+        )
+    if a.device != b.device:
+        raise RuntimeError(
+            f"{name}: Expected {first} and {second} to be on the same device, but found {first} on {a.device} and "
+            f"{second} on {b.device} instead."
+        )
+
+
+def need_fitting(name: str, a: Any, b: Any, left: bool = True) -> None:
+    """Raise where the sizes of A X = B or X A = B do not fit."""
+    rows, columns = a.layout.shape[-2:]
+    m, n = b.layout.shape[-2:]
+    if (m if left else n) != (rows if left else columns):
+        equation = "AX = B" if left else "XA = B"
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {equation} ({rows}x{columns} and {m}x{n})"
+        )
+
+
+def flip(x: Any) -> Any:
+    """Return matrices with rows and columns exchanged."""
+    return transpose(x, -2, -1)
+
+
+def batch_together(*operands: Any) -> list[Any]:
+    """Return matrices expanded to one batch shape."""
+    batch = broadcast_shapes(*(x.layout.shape[:-2] for x in operands))
+    shapes = [(*batch, *x.layout.shape[-2:]) for x in operands]
+    return [
+        x if tuple(x.layout.shape) == s else expand(x, s)
+        for x, s in zip(operands, shapes, strict=True)
+    ]  # fmt: skip
+
+
+def raise_failure(name: str, info: Any, words: str, kind: type[Exception] = LinAlgError) -> None:
+    """Raise what PyTorch says of the first matrix whose ``info`` is not zero; ``words`` may name it {info}."""
+    found = values(info)
+    if np.any(found):
+        at = int(np.argmax(found.reshape(-1) != 0))
+        raise kind(f"{name}: {_element(found != 0)}{words.format(info=int(found.reshape(-1)[at]))}")
+
+
+SINGULAR = (
+    "The diagonal element {info} is zero, the inversion could not be completed because the input matrix is singular."
+)
+UNSOLVABLE = "The solver failed because the input matrix is singular."
+NOT_POSITIVE = (
+    "The factorization could not be completed because the input is not positive-definite (the leading minor of order "
+    "{info} is not positive-definite)."
+)
+ZERO_PIVOT = (
+    "U[{info},{info}] is zero and using it on lu_solve would result in a division by zero. If you still want to "
+    "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+)
+
+
+def store_one(name: str, out: Any, result: Any) -> Any:
+    """Store a result in ``out``, whose dtype must be the result's."""
+    if out is None:
+        return result
+    if isinstance(out, Array) and out.dtype is not result.dtype:
+        want, have = _C_NAMES[result.dtype.name], _C_NAMES[out.dtype.name]
+        raise RuntimeError(f"Expected out tensor to have dtype {want}, but got {have} instead")
+    return into_out(name, out, result)
+
+
+def store_all(name: str, kind: Any, out: Any, results: Sequence[Any]) -> Any:
+    """Return a named tuple of results, stored in the tensors of ``out`` where it is given."""
+    if out is None:
+        return kind(*results)
+    return kind(*(store_one(name, o, r) for o, r in zip(out, results, strict=True)))

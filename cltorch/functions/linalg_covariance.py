@@ -1,0 +1,117 @@
+"""Covariances and correlations of variables whose observations are columns.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.cov.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.functions import aliases
+from cltorch.functions import pointwise as p
+from cltorch.functions import reduce as r
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.convert import to
+from cltorch.functions.matmul import matrix_product
+from cltorch.functions.shape import diagonal, reshape, squeeze, unsqueeze
+
+__all__ = ["corrcoef", "cov"]
+
+
+def _weights(what: str, kind: str, w: Any, count: int) -> None:
+    if w.layout.ndim > 1:
+        raise RuntimeError(
+            f"cov(): expected {what} to have one or fewer dimensions but got {what} with {w.layout.ndim} dimensions"
+        )
+    if w.dtype.is_floating_point != (kind == "floating point") or w.dtype is dtypes.bool_:
+        raise RuntimeError(
+            f"cov(): expected {what} to have {kind} dtype but got {what} with {SCALAR_NAMES[w.dtype.name]} dtype"
+        )
+    if w.layout.numel != count:
+        raise RuntimeError(
+            f"cov(): expected {what} to have the same numel as there are observations in the input but got "
+            f"{w.layout.numel} != {count}"
+        )
+    if count and p.lt(w, 0).any():
+        raise RuntimeError(f"cov(): {what} cannot be negative")
+
+
+def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
+    """Return the covariances of the rows of a matrix, whose columns are observations; of a vector its variance.
+
+    ``fweights`` are integers, how often each observation counts, ``aweights`` its floating weight. The sum of the
+    weights less ``correction`` divides.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cov.html
+
+    >>> import cltorch as torch
+    >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    need_array("cov", "input", 1, input)
+    if input.layout.ndim > 2:
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.layout.ndim} dimensions"
+        )
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    x = input if input.dtype.is_floating_point else to(input, dtypes.get_default_dtype())
+    x = x if x.layout.ndim == 2 else reshape(x, (1, -1))
+    count = x.layout.shape[1]
+    w: Any = None
+    if fweights is not None:
+        _weights("fweights", "integral", fweights, count)
+        w = fweights
+    if aweights is not None:
+        _weights("aweights", "floating point", aweights, count)
+        w = aweights if w is None else p.mul(w, aweights)
+    if w is None:
+        x = p.sub(x, r.mean(x, 1, True))
+        divisor: Any = count - correction
+        few = divisor <= 0
+        product = matrix_product(x, x, False, True)
+        divisor = max(divisor, 0)
+    else:
+        w = to(reshape(w, (-1,)), x.dtype)
+        total = r.sum(w)
+        if p.eq(total, 0).item():
+            raise RuntimeError("cov(): weights sum to zero, can't be normalized")
+        x = p.sub(x, unsqueeze(p.div(r.sum(p.mul(x, w), 1), total), 1))
+        if aweights is None or not correction:
+            divisor = p.sub(total, correction)
+        else:
+            share = p.div(r.sum(p.mul(w, reshape(aweights, (-1,)))), total)
+            divisor = p.sub(total, p.mul(share, correction))
+        few = bool(p.le(divisor, 0).item())
+        product = matrix_product(x, p.mul(x, w), False, True)
+        divisor = p.mul(divisor, 0) if few else divisor
+    if few:
+        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
+                      "observations.", stacklevel=2)  # fmt: skip
+    return squeeze(p.div(product, divisor))
+
+
+def corrcoef(input: Any) -> Any:
+    """Return Pearson's correlations of the rows of a matrix, whose columns are observations, within -1 … 1.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.corrcoef.html
+
+    >>> import cltorch as torch
+    >>> torch.corrcoef(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])).round(decimals=3)
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    need_array("corrcoef", "input", 1, input)
+    if input.layout.ndim > 2:
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.layout.ndim} dimensions"
+        )
+    c = cov(input)
+    if not c.layout.ndim:
+        return p.div(c, c)
+    spread = p.sqrt(diagonal(c))
+    return aliases.clamp(p.div(p.div(c, unsqueeze(spread, 1)), unsqueeze(spread, 0)), -1, 1)

@@ -1,0 +1,331 @@
+"""Determinants, eigenvalues, singular values and what follows from them, under their names in torch.linalg and torch.
+
+Decompositions run on the host (see ``set_host_fallback``), in float32 or float64.
+Source: https://docs.pytorch.org/docs/2.13/linalg.html#matrix-decompositions
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
+from cltorch.functions import reduce as r
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.create import empty, full, zeros
+from cltorch.functions.extremes import amax
+from cltorch.functions.linalg_check import (
+    flip,
+    need_floating,
+    need_full,
+    need_matrix,
+    need_square,
+    store_all,
+    store_one,
+)
+from cltorch.functions.linalg_solve import is_vector
+from cltorch.functions.matmul import matmul
+from cltorch.functions.return_types import result_class
+from cltorch.functions.shape import squeeze, unsqueeze
+from cltorch.layout import broadcast_shapes
+from cltorch.ops import linalg_solve as solve
+from cltorch.ops import linalg_spectrum as ops
+from cltorch.ops.array import Array
+
+__all__ = [
+    "det", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals", "linalg_eigvalsh", "linalg_lstsq",
+    "linalg_matrix_rank", "linalg_pinv", "linalg_slogdet", "linalg_svd", "linalg_svdvals", "logdet", "pinverse",
+    "slogdet", "svd",
+]  # fmt: skip
+
+slogdet_return, old_slogdet_return = (
+    result_class(name, "sign", "logabsdet") for name in ("linalg_slogdet", "slogdet")
+)  # fmt: skip
+eigh_return = result_class("linalg_eigh", "eigenvalues", "eigenvectors")
+svd_return, old_svd_return = result_class("linalg_svd", "U", "S", "Vh"), result_class("svd", "U", "S", "V")
+lstsq_return = result_class("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
+
+
+# ---- determinants ------------------------------------------------------------------------------------------------
+def linalg_det(A: Any, *, out: Any = None) -> Any:
+    """Return the determinants of square matrices.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.det.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.det(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
+    need_square("linalg.det", A)
+    need_floating("linalg.det", A)
+    need_full("linalg.det", A, "lu_cpu")
+    return store_one("linalg_det", out, apply(solve.Det, A))
+
+
+def det(input: Any) -> Any:
+    """Return the determinants of square matrices; the other name of ``torch.linalg.det``."""
+    return linalg_det(input)
+
+
+def _slogdet(name: str, A: Any) -> tuple[Any, Any]:
+    need_square(name, A)
+    need_full(name, A)
+    return apply(solve.Slogdet, A)
+
+
+def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
+    """Return (sign, logabsdet) of the determinants of square matrices, (0, -inf) for singular ones.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.slogdet.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.slogdet(torch.eye(2)).sign
+    tensor(1.)
+    """
+    return store_all("linalg_slogdet", slogdet_return, out, _slogdet("linalg.slogdet", A))
+
+
+def slogdet(input: Any, *, out: Any = None) -> Any:
+    """Return (sign, logabsdet) of the determinants of square matrices; see ``torch.linalg.slogdet``."""
+    return store_all("slogdet", old_slogdet_return, out, _slogdet("linalg.slogdet", input))
+
+
+def logdet(input: Any) -> Any:
+    """Return the logarithms of the determinants of square matrices, NaN for negative ones.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.logdet.html
+    """
+    sign, log = _slogdet("logdet", input)
+    return p.add(log, p.log(p.add(p.mul(p.lt(sign, 0).to(log.dtype), -2), 1)))
+
+
+# ---- eigenvalues -------------------------------------------------------------------------------------------------
+def _eigh(A: Any, UPLO: str, vectors: bool) -> tuple[Any, Any]:
+    need_square("linalg.eigh", A)
+    uplo = UPLO.upper() if isinstance(UPLO, str) else UPLO
+    if uplo not in ("L", "U"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    need_full("linalg.eigh", A, "linalg_eigh_cpu")
+    return apply(ops.Eigh, A, uplo, vectors)
+
+
+def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
+    """Return (eigenvalues, eigenvectors) of symmetric matrices, whose lower or upper triangle is read.
+
+    Eigenvalues come in ascending order, eigenvectors are columns. Derivatives of vectors to equal values are infinite.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigh.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.eigh(torch.tensor([[2.0, 1.0], [1.0, 2.0]])).eigenvalues.round(decimals=3)
+    tensor([1., 3.])
+    """
+    return store_all("linalg_eigh", eigh_return, out, _eigh(A, UPLO, True))
+
+
+def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
+    """Return the eigenvalues of symmetric matrices in ascending order.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvalsh.html
+    """
+    return store_one("linalg_eigvalsh", out, _eigh(A, UPLO, False)[0])
+
+
+def _complex(name: str, A: Any) -> Any:
+    need_square(name, A)
+    raise NotImplementedError(
+        f"{name}: the eigenvalues of general matrices are complex numbers, and complex dtypes do not exist here; for "
+        "symmetric matrices see torch.linalg.eigh"
+    )
+
+
+def linalg_eig(A: Any, *, out: Any = None) -> Any:
+    """Raise NotImplementedError: the results would be complex, and complex dtypes do not exist here.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eig.html
+    """
+    return _complex("linalg.eig", A)
+
+
+def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
+    """Raise NotImplementedError: the results would be complex, and complex dtypes do not exist here.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
+    """
+    return _complex("linalg.eigvals", A)
+
+
+# ---- singular values ---------------------------------------------------------------------------------------------
+def _svd(A: Any, full_matrices: bool, vectors: bool, driver: Any = None) -> Any:
+    need_matrix("linalg.svd", A)
+    if driver is not None:
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
+    need_floating("linalg.svd", A)
+    need_full("linalg.svd", A, "linalg_svd_cpu")
+    return apply(ops.Svd, A, bool(full_matrices), vectors)
+
+
+def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None, out: Any = None) -> Any:
+    """Return (U, S, Vh) of A = U diag(S) Vh with singular values in descending order.
+
+    U is m × m and Vh n × n, or without ``full_matrices`` m × k and k × n, k = min(m, n). Raises LinAlgError for
+    elements that are not finite, RuntimeError for a ``driver``, which CUDA alone has.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svd.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.svd(torch.tensor([[0.0, 2.0], [3.0, 0.0]])).S
+    tensor([3., 2.])
+    """
+    return store_all("linalg_svd", svd_return, out, _svd(A, full_matrices, True, driver))
+
+
+def linalg_svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any:
+    """Return the singular values of matrices in descending order.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svdvals.html
+    """
+    return store_one("linalg_svdvals", out, _svd(A, False, False, driver)[1])
+
+
+def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
+    """Return (U, S, V) of A = U diag(S) Vᵀ; the older form of ``torch.linalg.svd``.
+
+    Without ``some`` the matrices are full; without ``compute_uv`` they are zeros.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.svd.html
+    """
+    U, S, Vh = _svd(input, not some, compute_uv)
+    if not compute_uv:
+        *batch, m, n = input.layout.shape
+        U, V = (zeros((*batch, k, k), dtype=S.dtype, device=S.device) for k in (m, n))
+    else:
+        V = flip(Vh)
+    return store_all("svd", old_svd_return, out, (U, S, V))
+
+
+# ---- rank, pseudo-inverse, least squares -------------------------------------------------------------------------
+def linalg_matrix_rank(
+    A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
+) -> Any:
+    """Return how many singular values (eigenvalues with ``hermitian``) exceed max(atol, rtol * the largest), int64.
+
+    ``rtol`` is max(m, n) times the dtype's precision, or 0 where ``atol`` (or the older ``tol``) is positive.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_rank.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.matrix_rank(torch.ones(2, 3))
+    tensor(1)
+    """
+    need_matrix("torch.linalg.matrix_rank", A, "input")
+    if A.dtype not in (dtypes.float32, dtypes.float64):
+        raise RuntimeError("This function doesn't handle types other than float and double")
+    if tol is not None:  # the older form: an absolute tolerance, be it zero
+        atol, rtol = tol, 0.0
+    A = A.detach()
+    if not A.layout.numel:
+        return store_one("linalg_matrix_rank", out, zeros(A.layout.shape[:-2], dtype=dtypes.int64, device=A.device))
+    S = p.abs(_eigh(A, "L", False)[0]) if hermitian else _svd(A, False, False)[1]
+    least = unsqueeze(_tolerance(A, amax(S, -1), atol, rtol), -1)
+    return store_one("linalg_matrix_rank", out, r.sum(p.gt(S, least), -1))
+
+
+def _tolerance(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
+    """Return the tolerances that count singular values as zero, on A's device."""
+    default = dtypes.finfo(A.dtype).eps * max(A.layout.shape[-2:])
+    if rtol is None:
+        if isinstance(atol, Array):
+            rtol = p.where(p.gt(atol, 0), 0.0, full((), default, dtype=A.dtype, device=A.device))
+        else:
+            rtol = 0.0 if atol else default
+    least = p.mul(largest, rtol)
+    if atol is None:
+        return least
+    atol = atol if isinstance(atol, Array) else full((), atol, dtype=A.dtype, device=A.device)
+    return p.maximum(least, atol)
+
+
+def linalg_pinv(
+    A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
+) -> Any:
+    """Return the pseudo-inverses (Moore-Penrose), with singular values up to max(atol, rtol * the largest) as zeros.
+
+    ``rtol`` (or the older ``rcond``) is max(m, n) times the dtype's precision, or 0 where ``atol`` is positive.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.pinv.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.pinv(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.0000]])
+    """
+    need_array("linalg.pinv", "A", 1, A)
+    if A.layout.ndim < 2 or A.dtype not in (dtypes.float32, dtypes.float64):
+        raise RuntimeError(
+            f"linalg.pinv({SCALAR_NAMES[A.dtype.name]}{{{list(A.layout.shape)}}}): expected a tensor with 2 or more "
+            "dimensions of float, double, cfloat or cdouble types"
+        )
+    if hermitian:
+        need_square("linalg.eigh", A)
+    rtol = rcond if rcond is not None else rtol
+    return store_one("linalg_pinv", out, apply(solve.Pinv, A, atol, rtol, bool(hermitian)))
+
+
+def pinverse(input: Any, rcond: float = 1e-15) -> Any:
+    """Return the pseudo-inverses; the older form of ``torch.linalg.pinv``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.pinverse.html
+    """
+    return linalg_pinv(input, rcond)
+
+
+def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
+    """Return (solution, residuals, rank, singular_values) of the X for which A X - B is least.
+
+    Of several solutions it is the smallest. The residuals are sums of squares, empty where A does not have full rank
+    or not more rows than columns, and for the driver "gelsy" (the default). The rank is empty for "gels", the singular
+    values for all but "gelsd" and "gelss". All drivers compute by singular values; "gels" demands full rank.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lstsq.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.lstsq(torch.tensor([[1.0], [1.0]]), torch.tensor([[1.0], [2.0]])).solution.round(decimals=3)
+    tensor([[1.5000]])
+    """
+    name = "torch.linalg.lstsq"
+    need_array(name, "A", 1, A)
+    need_array(name, "B", 2, B)
+    if A.layout.ndim < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
+    if B.layout.ndim < 1:
+        raise RuntimeError(f"{name}: other must have at least 1 dimension.")
+    if A.dtype is not B.dtype:
+        have = [SCALAR_NAMES[x.dtype.name] for x in (A, B)]
+        raise RuntimeError(
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype {have[0]} and other's "
+            f"dtype {have[1]}"
+        )
+    need_full(name, A, "linalg_lstsq_cpu")
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+    driver = driver or "gelsy"
+    vector = is_vector(A, B)
+    if vector:
+        B = unsqueeze(B, -1)
+    rows, columns = A.layout.shape[-2:]
+    if B.layout.shape[-2] != rows:
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
+    broadcast_shapes(A.layout.shape[:-2], B.layout.shape[:-2])
+    X, rank, S = apply(solve.Lstsq, A, B, rcond, driver)
+    none = empty(0, dtype=A.dtype, device=A.device)
+    residuals = none
+    if rows > columns and driver != "gelsy" and _full_rank(rank, columns):
+        residuals = r.sum(p.square(p.sub(matmul(A, X), B)), -2)
+    return lstsq_return(
+        squeeze(X, -1) if vector else X,
+        squeeze(residuals, -1) if vector and residuals is not none else residuals,
+        empty(0, dtype=dtypes.int64, device=A.device) if driver == "gels" else rank,
+        S if driver in ("gelsd", "gelss") else none,
+    )
+
+
+def _full_rank(rank: Any, columns: int) -> bool:
+    return rank.layout.numel > 0 and bool(p.eq(rank, columns).all())

@@ -1,0 +1,104 @@
+"""Operators that run on the host for tensors of an OpenCL device, and the policy that governs them.
+
+What lies on a device is computed there; an operator declared with ``on_host`` is the one exception. Its declaration
+stands where it is defined, and ``set_host_fallback`` says what happens when it meets a device's tensors.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.dtypes import dtype
+from cltorch.ops.array import Array, from_host, host_compute, values
+
+__all__ = ["HOST_OPERATORS", "get_host_fallback", "on_host", "set_host_fallback"]
+
+_MODES = ("error", "warn", "allow")
+_PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
+
+#: Every operator that is declared to run on the host, by name.
+HOST_OPERATORS: dict[str, Callable[..., Any]] = {}
+
+
+class _Policy:
+    mode = "warn"
+    warned: set[str] = set()
+
+
+def set_host_fallback(mode: str) -> None:
+    """Say what happens when an operator that runs on the host is given tensors of an OpenCL device.
+
+    "warn" (the default) computes and warns, once for each operator; "allow" computes; "error" raises RuntimeError.
+    Setting "warn" makes every operator warn anew. Raises ValueError for another word.
+
+    >>> import cltorch as torch
+    >>> torch.set_host_fallback("allow"); torch.get_host_fallback()
+    'allow'
+    >>> torch.set_host_fallback("warn")
+    """
+    if mode not in _MODES:
+        raise ValueError(f"set_host_fallback: expected one of 'error', 'warn' or 'allow', but got {mode!r}")
+    _Policy.mode = mode
+    _Policy.warned.clear()
+
+
+def get_host_fallback() -> str:
+    """Return what set_host_fallback was told, "warn" at first."""
+    return _Policy.mode
+
+
+def _permit(name: str, dev: Any) -> None:
+    """Act as the policy says before an operator moves tensors from a device to the host and back."""
+    if _Policy.mode == "error":
+        raise RuntimeError(
+            f"{name} runs on the host, not on {dev}, which set_host_fallback('error') forbids. Move its operands to "
+            "the cpu, or call set_host_fallback('warn') or set_host_fallback('allow')"
+        )
+    if _Policy.mode == "warn" and name not in _Policy.warned:
+        _Policy.warned.add(name)
+        warnings.warn(
+            f"{name} runs on the host: its operands are copied from {dev} and its results back. Further calls do not "
+            "warn; see set_host_fallback",
+            stacklevel=4,
+        )
+
+
+def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare an operator that computes on the host in NumPy.
+
+    The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
+    results get the dtype of the first Array, all results its device.
+    """
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(f)
+        def run(*args: Any) -> Any:
+            first = next(a for a in args if isinstance(a, Array))
+            dev = first.device
+            if dev.type != "cpu":
+                _permit(name, dev)
+            results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))
+            if isinstance(results, tuple):
+                return tuple(_array(r, first.dtype, dev) for r in results)
+            return _array(results, first.dtype, dev)
+
+        HOST_OPERATORS[name] = run
+        return run
+
+    return declare
+
+
+def _numpy(x: Any) -> np.ndarray:
+    if x.device.type == "cpu":
+        return host_compute(x)
+    return values(x).astype(x.dtype.wide, copy=False)
+
+
+def _array(a: Any, t: dtype, dev: Any) -> Any:
+    return from_host(a, t if a.dtype.kind == "f" else _PLAIN[a.dtype.name], dev)

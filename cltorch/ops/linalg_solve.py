@@ -1,0 +1,185 @@
+"""Operators that solve with matrices: solve, solve_triangular, inverse, det, slogdet, pseudo-inverse, least squares.
+
+Source of the derivatives: Giles, Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation, 2008, https://people.maths.ox.ac.uk/gilesm/files/NA-08-01.pdf
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.ops import lapack
+from cltorch.ops.op import Op
+
+
+def flipped(m: Any, x: Any) -> Any:
+    """Return matrices with rows and columns exchanged."""
+    return m.transpose(x, -2, -1)
+
+
+def sum_to(m: Any, g: Any, shape: Any) -> Any:
+    """Return the gradient of an operand that was broadcast."""
+    return g if tuple(g.layout.shape) == tuple(shape) else m.sum_to_size(g, shape)
+
+
+class Solve(Op):
+    """X of A X = B for batches of matrices that broadcast, and LAPACK's info."""
+
+    name = "linalg_solve_ex"
+
+    @staticmethod
+    def forward(c: Any, a: Any, b: Any) -> Any:
+        x, info = lapack.solve(a, b)
+        c.shapes = a.layout.shape, b.layout.shape
+        c.save(a, x)
+        c.non_differentiable(info)
+        return x, info
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
+        a, x = c.saved
+        gb = m.solve_matrices(flipped(m, a), g)[0]
+        ga = sum_to(m, m.neg(m.matrix_product(gb, x, False, True)), c.shapes[0]) if c.needs[0] else None
+        return ga, sum_to(m, gb, c.shapes[1])
+
+
+class SolveTriangular(Op):
+    """X of A X = B for triangular matrices A."""
+
+    name = "linalg_solve_triangular"
+
+    @staticmethod
+    def forward(c: Any, a: Any, b: Any, upper: bool, unit: bool) -> Any:
+        x = lapack.solve_triangular(a, b, upper, unit)
+        c.upper, c.unit, c.shapes = upper, unit, (a.layout.shape, b.layout.shape)
+        c.save(a, x)
+        return x
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        a, x = c.saved
+        gb = m.solve_triangle(flipped(m, a), g, not c.upper, c.unit)
+        ga = None
+        if c.needs[0]:
+            ga = m.neg(m.matrix_product(gb, x, False, True))
+            ga = m.triu(ga, int(c.unit)) if c.upper else m.tril(ga, -int(c.unit))
+            ga = sum_to(m, ga, c.shapes[0])
+        return ga, sum_to(m, gb, c.shapes[1]), None, None
+
+
+class Inverse(Op):
+    """The inverse of square matrices, and LAPACK's info."""
+
+    name = "linalg_inv_ex"
+
+    @staticmethod
+    def forward(c: Any, a: Any) -> Any:
+        y, info = lapack.inv(a)
+        c.save(y)
+        c.non_differentiable(info)
+        return y, info
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
+        (y,) = c.saved
+        return m.neg(m.matrix_product(m.matrix_product(y, g, True, False), y, False, True))
+
+
+class Det(Op):
+    """Determinants; the first derivative also holds for singular matrices, the second does not."""
+
+    name = "linalg_det"
+
+    @staticmethod
+    def forward(c: Any, a: Any) -> Any:
+        d = lapack.det(a)
+        c.save(a, d)
+        return d
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        a, d = c.saved
+        if m.is_grad_enabled():
+            return m.mul(_spread(m, m.mul(g, d)), flipped(m, m.linalg_inv(a)))
+        return m.mul(_spread(m, g), lapack.cofactors(a))
+
+
+class Slogdet(Op):
+    """The sign of determinants and the logarithm of their absolute values."""
+
+    name = "linalg_slogdet"
+
+    @staticmethod
+    def forward(c: Any, a: Any) -> Any:
+        sign, log = lapack.slogdet(a)
+        c.save(a)
+        c.non_differentiable(sign)
+        return sign, log
+
+    @staticmethod
+    def vjp(m: Any, c: Any, _: Any, g: Any) -> Any:
+        (a,) = c.saved
+        return m.mul(_spread(m, g), flipped(m, m.linalg_inv_ex(a)[0]))
+
+
+def _spread(m: Any, g: Any) -> Any:
+    return m.reshape(g, (*g.layout.shape, 1, 1))
+
+
+class Pinv(Op):
+    """The Moore-Penrose pseudo-inverse.
+
+    Source of the derivative: Golub and Pereyra, SIAM J. Numer. Anal. 10(2), 1973, equation (4.12)
+    """
+
+    name = "linalg_pinv"
+
+    @staticmethod
+    def forward(c: Any, a: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
+        p = lapack.pinv(a, atol, rtol, hermitian)
+        c.save(a, p)
+        return p
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        a, p = c.saved
+        return pinv_gradient(m, g, a, p), None, None, None
+
+
+def pinv_gradient(m: Any, g: Any, a: Any, p: Any) -> Any:
+    """Return the gradient of A where ``g`` is that of its pseudo-inverse P.
+
+    dP = - P dA P + P Pᵀ dAᵀ (I - A P) + (I - P A) dAᵀ Pᵀ P
+    """
+    product = m.matrix_product
+    first = product(product(p, g, True, False), p, False, True)
+    gp = product(g, p, True, False)  # gᵀ P, rows of A by rows of A
+    second = product(m.sub(gp, product(a, product(p, gp))), p, False, True)
+    pg = product(p, g, False, True)  # P gᵀ, columns of A by columns of A
+    third = product(p, m.sub(pg, product(product(pg, p), a)), True, False)
+    return m.add(m.sub(second, first), third)
+
+
+class Lstsq(Op):
+    """The least squares solution of A X = B, the rank of A and its singular values."""
+
+    name = "linalg_lstsq"
+
+    @staticmethod
+    def forward(c: Any, a: Any, b: Any, rcond: float | None, driver: str) -> Any:
+        x, rank, s = lapack.lstsq(a, b, rcond, driver)
+        c.shapes = a.layout.shape, b.layout.shape
+        c.save(a, b)
+        c.non_differentiable(rank, s)
+        return x, rank, s
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any, *_: Any) -> Any:
+        a, b = c.saved
+        p = m.linalg_pinv(a)
+        ga = gb = None
+        if c.needs[0]:
+            ga = sum_to(m, pinv_gradient(m, m.matrix_product(g, b, False, True), a, p), c.shapes[0])
+        if c.needs[1]:
+            gb = sum_to(m, m.matrix_product(p, g, True, False), c.shapes[1])
+        return ga, gb, None, None
