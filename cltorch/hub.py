@@ -22,7 +22,7 @@ from cltorch.serialization.atomic import atomic_write
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
-_HASH = re.compile(r"-([a-f0-9]{8,})\.[^.]+$")
+HASH_REGEX = re.compile(r"-([a-f0-9]{8,})\.[^.]+$")
 _folder: str | None = None
 
 
@@ -126,6 +126,6 @@ def load_state_dict_from_url(
     name = file_name or os.path.basename(urlparse(url).path)
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        found = _HASH.search(name) if check_hash else None
+        found = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, path, found.group(1) if found else None, progress)
     return load_file(path, map_location=map_location, weights_only=weights_only)
