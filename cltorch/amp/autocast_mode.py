@@ -85,13 +85,12 @@ class autocast:
         settings.autocast_increment_nesting()
         return self
 
-    def __exit__(self, *exc: Any) -> bool:
+    def __exit__(self, *exc: Any) -> None:
         kind = settings.kind(self.device)
         if settings.autocast_decrement_nesting() == 0:
             settings.clear_autocast_cache()
         enabled, state.dtype[kind], state.caching, state.off = self._before.pop()
         state.set_enabled(kind, enabled)
-        return False
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(func):
@@ -119,7 +118,7 @@ def _cast(value: Any, kind: str, dtype: Any) -> Any:
         return {_cast(k, kind, dtype): _cast(v, kind, dtype) for k, v in value.items()}
     if isinstance(value, Iterable):
         found = [_cast(v, kind, dtype) for v in value]
-        return type(value)(found) if isinstance(value, (list, tuple)) else found  # type: ignore[call-arg]
+        return type(value)(found) if isinstance(value, (list, tuple)) else found
     return value
 
 

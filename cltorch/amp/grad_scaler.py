@@ -117,7 +117,7 @@ class GradScaler:
             return outputs * functions.to(self._scale, device=outputs.device)
         if isinstance(outputs, Iterable):
             found = map(self.scale, outputs)
-            return type(outputs)(found) if isinstance(outputs, (list, tuple)) else found  # type: ignore[call-arg]
+            return type(outputs)(found) if isinstance(outputs, (list, tuple)) else found
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
     def unscale_(self, optimizer: Any) -> None:

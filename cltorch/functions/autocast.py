@@ -158,7 +158,7 @@ def _tensors(args: tuple[Any, ...], kw: dict[str, Any]) -> list[Any]:
 
 
 def _kind(x: Any) -> str:
-    return x.storage.device.type  # type: ignore[no-any-return]
+    return x.storage.device.type
 
 
 def _eligible(x: Any, kind: str) -> bool:

@@ -1,6 +1,6 @@
 """Optimisers and learning-rate schedules: torch.optim."""
 
-from cltorch.optim import lr_scheduler, optimizer
+from cltorch.optim import lr_scheduler, optimizer, swa_utils
 from cltorch.optim.adadelta import Adadelta
 from cltorch.optim.adafactor import Adafactor
 from cltorch.optim.adagrad import Adagrad
@@ -37,4 +37,5 @@ __all__ = [
     "SparseAdam",
     "lr_scheduler",
     "optimizer",
+    "swa_utils",
 ]

@@ -1,26 +1,37 @@
 """Schedules of the learning rate: torch.optim.lr_scheduler."""
 
 from cltorch.optim.lr_scheduler.base import LRScheduler
+from cltorch.optim.lr_scheduler.chained import ChainedScheduler
+from cltorch.optim.lr_scheduler.cyclic import CyclicLR, OneCycleLR
 from cltorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from cltorch.optim.lr_scheduler.restarts import CosineAnnealingWarmRestarts
 from cltorch.optim.lr_scheduler.schedules import (
     ConstantLR,
     CosineAnnealingLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
+    PolynomialLR,
     StepLR,
 )
 from cltorch.optim.lr_scheduler.sequential import SequentialLR
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",

@@ -14,7 +14,7 @@ from typing import Any
 from cltorch.optim.optimizer import Optimizer
 from cltorch.tensor import Tensor
 
-__all__ = ["EPOCH_DEPRECATION_WARNING", "LRScheduler", "set_option", "values_of"]
+__all__ = ["EPOCH_DEPRECATION_WARNING", "LRScheduler", "per_group", "set_option", "values_of"]
 
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
@@ -31,6 +31,19 @@ def values_of(optimizer: Optimizer, name: str) -> list[Any]:
 
 def _copied(x: Any) -> Any:
     return x.clone() if isinstance(x, Tensor) else x
+
+
+def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
+    """Return one value per group, of one for all or a list; raises ValueError for a list of another length."""
+    groups = len(optimizer.param_groups)
+    if not isinstance(value, (list, tuple)):
+        return [_copied(value) for _ in range(groups)]
+    if len(value) != groups:
+        raise ValueError(
+            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, param_groups "
+            f"has {groups}."
+        )
+    return [_copied(x) for x in value]
 
 
 def set_option(group: dict[str, Any], name: str, value: Any) -> None:

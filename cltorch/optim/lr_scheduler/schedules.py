@@ -16,7 +16,10 @@ from typing import Any
 from cltorch.optim.lr_scheduler.base import LRScheduler
 from cltorch.optim.optimizer import Optimizer
 
-__all__ = ["ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "StepLR"]
+__all__ = [
+    "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
+    "PolynomialLR", "StepLR",
+]  # fmt: skip
 
 
 class LambdaLR(LRScheduler):
@@ -68,6 +71,73 @@ class LambdaLR(LRScheduler):
         """Return the first rates times the functions' values."""
         self._warn_outside_step()
         return [base * fn(self.last_epoch) for fn, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
+
+
+class MultiplicativeLR(LambdaLR):
+    """Multiply the present rate by a function of the epoch, or by one function per group.
+
+    ``state_dict`` and errors are as those of ``LambdaLR``; TypeError for what is no function.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.MultiplicativeLR.html
+
+    >>> import cltorch as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+    >>> for _ in range(2):
+    ...     optimizer.step(); scheduler.step(); print(scheduler.get_last_lr())
+    [0.5]
+    [0.25]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        for fn in lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda]:
+            if not callable(fn):
+                raise TypeError(f"lr_lambda should be a function, but got {type(fn).__name__}")
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
+    def get_lr(self) -> list[Any]:
+        """Return the present rates times the functions' values, but in the first epoch."""
+        self._warn_outside_step()
+        if self._is_initial:
+            return self._unchanged()
+        return [
+            group["lr"] * fn(self.last_epoch)
+            for fn, group in zip(self.lr_lambdas, self.optimizer.param_groups, strict=True)
+        ]
+
+
+class PolynomialLR(LRScheduler):
+    r"""Let the rate fall to 0 in ``total_iters`` epochs, as :math:`(1 - t / T)` to the power ``power``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.PolynomialLR.html
+
+    >>> import cltorch as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> optimizer.step(); scheduler.step(); scheduler.get_last_lr()
+    [0.75]
+    """
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[Any]:
+        """Return the present rates, multiplied by the ratio of the polynomial's values."""
+        self._warn_outside_step()
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._unchanged()
+        now, before = (1.0 - t / self.total_iters for t in (self.last_epoch, self.last_epoch - 1))
+        return self._scaled((now / before) ** self.power)
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        height = (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+        return [base * height for base in self.base_lrs]
 
 
 class StepLR(LRScheduler):
