@@ -21,6 +21,7 @@ from cltorch.ops import (
     conv_gpu,
     conv_host,
     conv_shape,
+    conv_winograd,
     gemm,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
@@ -90,7 +91,10 @@ def make_plan(
     steps = (g.k * g.c * g.taps, g.taps, g.c * g.taps) if back else (g.k * g.c * g.taps, g.c * g.taps, g.taps)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        if conv_choice.correlation(g, s, t) == "depthwise":
+        way = conv_choice.correlation(g, s, t)
+        if way == "winograd":
+            run = conv_winograd.correlation(context, g, s, t, x, steps, bias)
+        elif way == "depthwise":
             run = conv_depthwise.correlation(context, g, s, t, x, bias)
         if run is None:
             run = conv_cpu.correlation(context, g, s, t, x, steps, bias)

@@ -1,0 +1,107 @@
+"""Launch plans of Winograd's convolution F(4x4, 3x3) on CPU-class devices (kernels/conv_winograd.cl).
+
+It rounds more than a plain sum: the error against float64 stays below ``ERROR`` units of 2**-24 of the largest
+convolution of absolute values, where a plain sum stays below about 3. An infinity or NaN in the source spreads to the
+results of the tiles that read it, at most 3 places further than a plain sum would let it.
+
+Sources: Lavin and Gray, https://arxiv.org/abs/1509.09308; on its error, Barabasz and others,
+https://arxiv.org/abs/1803.10986
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.ops.conv_cpu import element, table, vector_width, whole
+from cltorch.ops.conv_shape import Geometry, Stencil, Triple
+
+#: what ct_winograd reads from its table, in this order
+INTS = (
+    "reduced", "lanes", "tiles", "span", "share", "blocks", "blocks_w", "block_h", "block_w", "rows", "depth", "TH",
+    "TW", "IH", "IW", "OH", "OW", "low_h", "low_w",
+)  # fmt: skip
+LONGS = (
+    "x_n", "x_c", "x_h", "x_w", "x_end", "y_n", "y_c", "w_group", "w_lane", "w_reduced", "w_end", "each", "v_size",
+    "v_point", "m_size", "m_point",
+)  # fmt: skip
+#: vectors of lanes in a register tile
+NV = 2
+#: tiles of a block: enough to read the weight seldom, few enough for the second cache
+WANT = 28
+#: bound of the error, see above
+ERROR = 100
+
+
+def sizes_for(float_width: int) -> tuple[int, ...]:
+    """Return the tiles of a register tile, the largest first; see ``conv_cpu.tiles_for``."""
+    return (14, 8, 4) if float_width >= 16 else (6, 3)
+
+
+def block_for(rows: int, width: int, want: int) -> tuple[int, int]:
+    """Return (rows, columns) of a block of about ``want`` tiles."""
+    if width >= 2 * want:
+        return 1, -(-width // -(-width // want))
+    high = max(1, min(rows, round(want / width)))
+    return -(-rows // -(-rows // high)), width
+
+
+def correlation(
+    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: Triple, bias: bool
+) -> Callable[..., Any]:
+    """Return the launcher of a stencil with a 3x3 window, as ``conv_cpu.correlation``'s."""
+    caps = context.caps
+    size = element(t)
+    vw = vector_width(caps.float_width, size)
+    nr = NV * vw
+    th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
+    rows, tiles = g.n * th, -(-s.lanes // nr)
+    high, wide = block_for(rows, tw, WANT)
+    blocks_w = -(-tw // wide)
+    blocks = -(-rows // high) * blocks_w
+    items = min(blocks, 4 * caps.compute_units)
+    share = -(-blocks // items)
+    items = -(-blocks // share)
+    span = -(-tiles // min(tiles, -(-caps.compute_units // (items * g.groups))))
+    # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
+    depth, most = whole(s.reduced, vw), high * wide
+    if depth * size >= 1024:
+        depth += vw
+    v_point, m_point = most * depth + vw, most * nr + vw
+    plane = (4 * min(high, th) + 2) * (4 * wide + 2) * vw
+    each = 36 * (v_point + m_point) + plane
+    values = {
+        "reduced": s.reduced, "lanes": s.lanes, "tiles": tiles, "span": span, "share": share, "blocks": blocks,
+        "blocks_w": blocks_w, "block_h": high, "block_w": wide, "rows": rows, "depth": depth, "TH": th, "TW": tw,
+        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "low_h": s.low[1], "low_w": s.low[2],
+        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
+        "x_end": x.extent() - x.offset, "y_n": g.groups * s.lanes * s.dst[1] * s.dst[2], "y_c": s.dst[1] * s.dst[2],
+        "w_group": w_strides[0], "w_lane": w_strides[1], "w_reduced": w_strides[2],
+        "w_end": g.groups * s.lanes * s.reduced * 9, "each": each, "v_size": 36 * v_point, "v_point": v_point,
+        "m_size": 36 * m_point, "m_point": m_point,
+    }  # fmt: skip
+    (phase,) = s.phases
+    numbers = [number for number, *_ in sorted(phase.taps, key=lambda tap: tap[2])]
+    tab = table(context, INTS + LONGS, values, numbers)
+    params = {
+        "ti": t.name, "sizes": sizes_for(caps.float_width), "nv": NV, "vw": vw, "ints": INTS, "longs": LONGS,
+    }  # fmt: skip
+    pack = context.kernel("conv_winograd", "ct_winograd_pack", "bbbbllii", **params)
+    kernel = context.kernel("conv_winograd", "ct_winograd", "bbbbbl", **params)
+    chunk = max(1, min(s.reduced, 64))
+    pack_size = (-(-s.reduced // chunk), g.groups * tiles)
+    packed_bytes = g.groups * tiles * (1 + 36 * (s.reduced + 1)) * nr * size
+    size3 = (items, -(-tiles // span), g.groups)
+    room = size3[0] * size3[1] * size3[2] * each * size
+    alloc, has_bias = context.alloc, int(bias)
+    nbytes = g.n * g.groups * s.lanes * s.dst[1] * s.dst[2] * t.itemsize
+
+    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
+        packed, space, result = alloc(packed_bytes), alloc(room), alloc(nbytes)
+        pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk))
+        kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, space.buf, tab.buf, x_off))
+        return result
+
+    return run

@@ -1,0 +1,274 @@
+## Convolution with 3x3 windows in steps of one by Winograd's F(4x4, 3x3) on CPU-class devices, forward and gradient of
+## the input: 36 multiplications for 16 results instead of 144.
+##
+## A tile is 4x4 results of a channel and the 6x6 values of the source under them. ct_winograd_pack transforms the
+## weight: [group][tile of lanes][bias, then point, channel][lane]. A work-item of ct_winograd makes blocks of whole
+## rows of tiles, which are numbered through all samples:
+## * the source is transposed to [row][column][vw channels], transformed tile by tile, and kept as [point][tile][channel]
+## * for nr lanes at a time, the 36 products (tiles, channels) by (channels, lanes), in register tiles of m by nv vectors
+## * the products are transformed back, and transposed on their way out.
+## All of that lies in a piece of `S` of the work-item's own, which is small enough to stay in caches.
+##
+## Parameters: ti (dtype), sizes (numbers of tiles of the register tiles, the largest first), nv, vw, ints, longs (fields
+## of the table).
+<%namespace name="tile" file="gemm_tile.cl"/>
+<%namespace name="shared" file="conv_panel.cl"/>
+<%namespace name="winograd" file="winograd_tile.cl"/>
+<%
+    nr = nv * vw
+    some = 8  # channels of the weight that are transformed together
+    whole = -(-9 // vw) * vw
+    def read(p): return f"CT_READV(__global, {p})"
+    def write(x, p): return f"CT_WRITEV(__global, {x}, {p});"
+%>
+${tile.types(ti, ti, vw)}
+${shared.saving(ti)}
+<%def name="table()">
+% for i, name in enumerate(ints):
+    const int ${name} = (int)T[${i}];
+% endfor
+% for i, name in enumerate(longs):
+    const long ${name} = T[${len(ints) + i}];
+% endfor
+</%def>
+
+__kernel CT_ONE_ITEM void ct_winograd_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P,
+                                           const __global long *T, long w_off, long b_off, int has_bias, int chunk) {
+    ${table()}
+    const __global long *number = T + ${len(ints) + len(longs)};
+    const int group = get_global_id(1) / tiles, first = get_global_id(1) % tiles * ${nr};
+    const int c0 = get_global_id(0) * chunk, c1 = min(reduced, c0 + chunk), valid = min(${nr}, lanes - first);
+    const __global ct_in *end = W + w_off + w_end;
+    P += get_global_id(1) * (1L + 36L * (reduced + 1)) * ${nr};
+    W += w_off + group * w_group + first * w_lane;
+    B += b_off + (long)group * lanes + first;
+    if (c0 == 0)
+        for (int l = 0; l < ${nr}; l++) P[l] = has_bias && l < valid ? CT_LOAD(B + l) : (ct_t)0;
+    P += ${nr};
+    // some channels at a time, so that each point's are written in one piece: 36 places at once are too many for memory
+    ct_v made[${36 * some * nv}];
+    for (int c = c0; c < c1; c += ${some}) {
+        const int count = min(${some}, c1 - c);
+        for (int i = 0; i < count * ${nv}; i++) {
+            const int v = i % ${nv} * ${vw}, last = min(${vw}, valid - v) - 1;
+            const __global ct_in *w = W + (c + i / ${nv}) * w_reduced + v * w_lane;
+            ct_v g[9], t[18];
+            // nine taps of each lane become nine vectors of lanes; lanes beyond the last repeat it
+            if (last < 0) {
+                for (int k = 0; k < 9; k++) g[k] = (ct_v)(0);
+            } else if (w + last * w_lane + ${whole} <= end) {
+% for part in range(0, 9, vw):
+                {
+% for l in range(vw):
+                    ct_v r${l} = CT_LOADV(w + min(${l}, last) * w_lane + ${part});
+% endfor
+                    ${tile.transpose(vw)}
+% for k in range(min(vw, 9 - part)):
+                    g[${part + k}] = r${k};
+% endfor
+                }
+% endfor
+            } else {
+                for (int k = 0; k < 9; k++)
+                    g[k] = (ct_v)(${", ".join(f"CT_LOAD(w + min({l}, last) * w_lane + k)" for l in range(vw))});
+            }
+            // the window's rows, then its columns
+% for j in range(3):
+            ${winograd.weight(lambda k: f"g[number[{3 * k + j}]]", lambda k, x: f"t[{3 * k + j}] = {x};")}
+% endfor
+            for (int k = 0; k < 6; k++) {
+                const ct_v *row = t + 3 * k;
+                ct_v *dst = made + 6 * k * ${some * nv} + i;
+                ${winograd.weight(lambda j: f"row[{j}]", lambda j, x: f"dst[{j * some * nv}] = {x};")}
+            }
+        }
+        __global ct_t *dst = P + (long)c * ${nr};
+        for (int p = 0; p < 36; p++, dst += (reduced + 1L) * ${nr})
+            for (int i = 0; i < count * ${nv}; i++) CT_WRITEV(__global, made[p * ${some * nv} + i], dst + i * ${vw});
+    }
+}
+
+// `count` neighbouring values of ${vw} channels, from memory to [place][channel]; channels beyond `last` repeat it and
+// are never used.
+static void ct_take_row(const __global ct_in *x, const long x_c, const long step, const __global ct_in *end,
+                        __global ct_t *dst, const int count, const int last) {
+    if (x_c == 1 && last == ${vw - 1}) {
+        for (int i = 0; i < count; i++, x += step, dst += ${vw}) ${write("CT_LOADV(x)", "dst")}
+        return;
+    }
+% for l in range(vw):
+    const __global ct_in *x${l} = x + min(${l}, last) * x_c;
+% endfor
+    if (step == 1 && (count >= ${vw} || x${vw - 1} + ${vw} <= end))
+        for (int p = 0; p < count; p += ${vw}) {
+            const int at = count >= ${vw} ? min(p, count - ${vw}) : 0;
+            __global ct_t *d = dst + at * ${vw};
+% for l in range(vw):
+            ct_v r${l} = CT_LOADV(x${l} + at);
+% endfor
+            ${tile.transpose(vw)}
+            if (count >= ${vw}) {
+% for l in range(vw):
+                ${write(f"r{l}", f"d + {l * vw}")}
+% endfor
+            } else {
+% for l in range(vw):
+                if (${l} < count) ${write(f"r{l}", f"d + {l * vw}")}
+% endfor
+            }
+        }
+    else
+        for (int p = 0; p < count; p++, dst += ${vw})
+            ${write(f"(ct_v)({', '.join(f'CT_LOAD(x{l} + p * step)' for l in range(vw))})", "dst")}
+}
+
+// `count` neighbouring results of ${vw} lanes, of which `rows` exist, from [place][lane] to memory.
+static void ct_put_run(const __global ct_t *src, __global ct_out *y, const long y_c, const int count, const int rows) {
+    for (int p = 0; p < count; p += ${vw}) {
+        const int at = count >= ${vw} ? min(p, count - ${vw}) : 0;
+% for l in range(vw):
+        ct_v r${l} = ${read(f"src + (at + {l}) * {vw}")};
+% endfor
+        ${tile.transpose(vw)}
+        if (count >= ${vw}) {
+% for l in range(vw):
+            if (${l} < rows) CT_SAVEV(r${l}, y + ${l} * y_c + at);
+% endfor
+        } else {
+            ct_t t[${vw * vw}];
+% for l in range(vw):
+            CT_WRITEV(__private, r${l}, t + ${l * vw});
+% endfor
+            for (int l = 0; l < rows; l++)
+                for (int i = 0; i < count; i++) CT_PUT(t[l * ${vw} + i], y + l * y_c + i);
+        }
+    }
+}
+
+## products of `rows` tiles from t on at one point
+<%def name="multiply(rows)">
+                    {
+                        const __global ct_t *b = weights;
+% for i in range(rows):
+                        const __global ct_t *a${i} = a + min(t + ${i}, count - 1) * (long)depth;
+% endfor
+                        ${tile.zero(rows, nv)}
+                        for (int c = 0; c < reduced; c++, b += ${nr}) {
+% for j in range(nv):
+                            CT_PREFETCH(b + ${8 * nr + j * vw});
+                            const ct_v b${j} = ${read(f"b + {j * vw}")};
+% endfor
+% for i in range(rows):
+                            {
+                                const ct_v s = (ct_v)(a${i}[c]);
+% for j in range(nv):
+                                c${i}_${j} = CT_FMA(s, b${j}, c${i}_${j});
+% endfor
+                            }
+% endfor
+                        }
+% for i in range(rows):
+% for j in range(nv):
+                        ${f"if (t + {i} < count) " if i else ""}${write(f"c{i}_{j}", f"m + (t + {i}) * {nr} + {j * vw}")}
+% endfor
+% endfor
+                        t += ${rows};
+                    }
+</%def>
+__kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y,
+                                      __global ct_t *S, const __global long *T, long x_off) {
+    ${table()}
+    const int kt0 = get_global_id(1) * span, kt1 = min(tiles, kt0 + span);
+    const int group = get_global_id(2);
+    const __global ct_in *end = X + x_off + x_end;
+    X += x_off + (long)group * reduced * x_c;
+    Y += (long)group * lanes * y_c;
+    __global ct_t *V = S + ((get_global_id(2) * get_global_size(1) + get_global_id(1)) * get_global_size(0)
+                            + get_global_id(0)) * each;
+    __global ct_t *M = V + v_size, *plane = M + m_size;
+    ct_v tmp[36];
+    const int b0 = get_global_id(0) * share, b1 = min(blocks, b0 + share);
+    for (int block = b0; block < b1; block++) {
+        const int r0 = block / blocks_w * block_h, r1 = min(rows, r0 + block_h);
+        const int w0 = block % blocks_w * block_w, nw = min(block_w, TW - w0), count = (r1 - r0) * nw;
+        const int Uw = 4 * nw + 2, left = 4 * w0 + low_w;
+        const int hi = max(0, min(Uw, IW - left)), lo = min(hi, max(0, -left));
+        for (int c = 0; c < reduced; c += ${vw}) {
+            const int last = min(${vw}, reduced - c) - 1;
+            // the rows of tiles of one sample at a time
+            for (int r = r0; r < r1;) {
+                const int n = r / TH, h = r % TH, nh = min(r1 - r, TH - h);
+                const __global ct_in *x = X + n * x_n + c * x_c + (left + lo) * x_w;
+                __global ct_t *dst = plane;
+                for (int i = 0; i < 4 * nh + 2; i++, dst += Uw * ${vw}) {
+                    const int at = 4 * h + low_h + i, inside = at >= 0 && at < IH;
+                    const int begin = inside ? lo : 0, stop = inside ? hi : 0;
+                    for (int j = 0; j < begin; j++) ${write("(ct_v)(0)", f"dst + j * {vw}")}
+                    for (int j = stop; j < Uw; j++) ${write("(ct_v)(0)", f"dst + j * {vw}")}
+                    if (stop > begin) ct_take_row(x + at * x_h, x_c, x_w, end, dst + begin * ${vw}, stop - begin, last);
+                }
+                __global ct_t *v = V + (long)(r - r0) * nw * depth + c;
+                for (int i = 0; i < nh; i++)
+                    for (int j = 0; j < nw; j++, v += depth) {
+                        const __global ct_t *d = plane + (4 * i * Uw + 4 * j) * ${vw};
+% for row in range(6):
+                        ${winograd.input(lambda k: read(f"d + ({row} * Uw + {k}) * {vw}"),
+                                         lambda k, x: f"tmp[{6 * row + k}] = {x};")}
+% endfor
+% for k in range(6):
+                        ${winograd.input(lambda row: f"tmp[{6 * row + k}]",
+                                         lambda row, x: write(x, f"v + {6 * row + k} * v_point"))}
+% endfor
+                    }
+                r += nh;
+            }
+        }
+        for (int kt = kt0; kt < kt1; kt++) {
+            const __global ct_t *weights = P + ((long)group * tiles + kt) * (1L + 36L * (reduced + 1)) * ${nr};
+            const __global ct_t *bias = weights, *a = V;
+            __global ct_t *m = M;
+            weights += ${nr};
+            for (int p = 0; p < 36; p++, weights += (reduced + 1L) * ${nr}, a += v_point, m += m_point) {
+                for (int t = 0; t < count;) {
+                    const int rest = count - t;
+% for i, size in enumerate(sizes):
+                    ${"else " if i else ""}${f"if (rest > {sum(sizes[i + 1:i + 3])})" if i + 1 < len(sizes) else ""}
+                    ${multiply(size)}
+% endfor
+                }
+            }
+            for (int v = 0; v < ${nr} && kt * ${nr} + v < lanes; v += ${vw}) {
+                const ct_v first = ${read("bias + v")};
+                const int left_lanes = min(${vw}, lanes - kt * ${nr} - v);
+                for (int r = r0; r < r1;) {
+                    const int n = r / TH, h = r % TH, nh = min(r1 - r, TH - h);
+                    const int high = min(4 * nh, OH - 4 * h), wide = min(4 * nw, OW - 4 * w0);
+                    const __global ct_t *src = M + (long)(r - r0) * nw * ${nr} + v;
+                    for (int i = 0; i < nh; i++)
+                        for (int j = 0; j < nw; j++, src += ${nr}) {
+% for k in range(6):
+                            ${winograd.result(lambda row: read(f"src + {6 * row + k} * m_point"),
+                                              lambda row, x: f"tmp[{6 * row + k}] = {x};")}
+% endfor
+                            __global ct_t *dst = plane + (4 * i * wide + 4 * j) * ${vw};
+                            const int cols = wide - 4 * j;
+% for row in range(4):
+                            if (${row} < high - 4 * i) {
+                                ${winograd.result(lambda k: f"tmp[{6 * row + k}]",
+                                                  lambda k, x: (f"if ({k} < cols) " if k else "")
+                                                  + write(f"first + ({x})", f"dst + {k * vw}"))}
+                            }
+                            dst += wide * ${vw};
+% endfor
+                        }
+                    __global ct_out *y = Y + n * y_n + ((long)kt * ${nr} + v) * y_c + 4L * h * OW + 4 * w0;
+                    if (wide == OW) ct_put_run(plane, y, y_c, high * wide, left_lanes);
+                    else
+                        for (int i = 0; i < high; i++, y += OW)
+                            ct_put_run(plane + i * wide * ${vw}, y, y_c, wide, left_lanes);
+                    r += nh;
+                }
+            }
+        }
+    }
+}
