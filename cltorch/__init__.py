@@ -25,6 +25,7 @@ from cltorch import (
     optim,
     random,
     serialization,
+    special,
     utils,
     version,
 )

@@ -5,7 +5,7 @@ name         kernel name without its prefix
 mode         "flat"  all operands lie in memory as one run each
              "rows"  strided or broadcast, for CPU devices: a work-item takes whole stretches of the innermost dimension
              "items" strided or broadcast, for GPUs: a work-item takes single elements
-W            vector width; rank: number of dimensions (not for flat)
+W            vector width (1: single elements, for formulas with loops); rank: number of dimensions (not for flat)
 V, M, P      scalar compute type, scalar mask type of its size, type of number arguments
 ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a number argument
              inner: "1" next to each other, "0" one value for the whole row, "s" any stride
@@ -144,6 +144,7 @@ __kernel void ct_${name}(
     const long end = min(n, i + chunk);
     const long step = ${W};
 % endif
+% if W > 1:
     {
 ${vector_types()}
 ${numbers()}
@@ -160,10 +161,11 @@ ${numbers()}
     }
 ${no_types()}
     }
+% endif
     {
 ${scalar_types()}
 ${numbers()}
-    for (; i < end; ++i) {
+    for (; i < end; ${"++i" if W > 1 else "i += step"}) {
 % for i in tensors:
         ${"M" if ins[i][2] else "V"} x${i} = ${scalar_load(i, at_in(i))};
 % endfor
@@ -215,7 +217,7 @@ ${no_types()}
         }
 % endfor
         long i = begin;
-% if not strided:
+% if not strided and W > 1:
         {
 ${vector_types()}
 ${numbers()}

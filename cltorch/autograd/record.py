@@ -192,10 +192,10 @@ class NotDifferentiable(Node):
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row of the pointwise table and record it where an operand needs a gradient."""
     out = row(*operands, params=params)
-    if mode.enabled and out.dtype.is_floating_point:
+    if mode.enabled and out.dtype.is_floating_point and row.opaque is not None:
         needs = tuple(isinstance(x, Array) and needs_grad(x) for x in operands)
         if True in needs:
-            if row.vjp is None:
+            if row.vjp is None or any(needs[i] for i in row.opaque):
                 node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
             else:
                 node = named(PointwiseNode, row.node)(row, operands, params, needs, out)
@@ -213,7 +213,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         row.into(x, operands, params)
         x.storage.version += 1
         return x
-    if row.vjp is None:
+    if row.vjp is None or any(needs[i] for i in row.opaque):
         row.into(x, operands, params)
         x.storage.version += 1
         rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))

@@ -252,12 +252,22 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     return p.pow(*wide, out=out)
 
 
+def float_power_(input: Any, exponent: Any) -> Any:
+    """Raise float64 numbers to a power in place. Raises RuntimeError for other dtypes, which cannot hold the result."""
+    if input.dtype is not dtypes.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {SCALAR_NAMES[input.dtype.name]} but the operation's result "
+            "requires dtype Double"
+        )
+    return p.pow_(input, exponent.to(dtypes.float64) if isinstance(exponent, Array) else float(exponent))
+
+
 def conj(input: Any) -> Any:
     """Return the complex conjugate: of real numbers the tensor itself."""
     return input
 
 
-conj_physical = resolve_conj = resolve_neg = real = conj
+conj_physical = conj_physical_ = resolve_conj = resolve_neg = real = conj
 
 
 def imag(input: Any) -> Any:

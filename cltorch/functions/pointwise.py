@@ -16,7 +16,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
+from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
@@ -265,9 +265,10 @@ def _doc(row: Pointwise) -> str:
     given = ", ".join(row.args) + "".join(
         f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items())
     )
+    page = "special" if row.scope == SPECIAL else f"generated/torch.{row.name}"
     return (
         f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{row.name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/{page}.html\n"
     )
 
 
@@ -278,6 +279,9 @@ if TYPE_CHECKING:  # the functions of the rows are put here at run time
 
 __all__: list[str] = []
 ELSEWHERE: set[str] = set()  # names that PyTorch does not have in torch.*
+# whether torch.* has a row's in-place form does not follow from the row: mostly it has those of one operand
+_WITH_INPLACE = frozenset("clamp_max clamp_min gcd lcm xlogy".split())
+_WITHOUT_INPLACE = frozenset("bitwise_not digamma erfinv lgamma logical_not sgn sign".split())
 
 
 def register(row: Pointwise) -> Callable[..., Any]:
@@ -285,7 +289,7 @@ def register(row: Pointwise) -> Callable[..., Any]:
     TABLE[row.name] = row
     if row.scope != TORCH:
         ELSEWHERE.add(row.name)
-    if row.scope != TORCH or row.arity > 1:
+    if row.scope != TORCH or row.name in _WITHOUT_INPLACE or (row.arity > 1 and row.name not in _WITH_INPLACE):
         ELSEWHERE.add(row.name + "_")
     f = globals()[row.name] = make(row)
     __all__.append(row.name)

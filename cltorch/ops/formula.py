@@ -24,6 +24,7 @@ from cltorch.dtypes import dtype
 from cltorch.ops.erf import erf, erfc
 
 _HOST_SPECIAL: dict[str, Any] = {}
+FORMULAS: dict[str, Callable[..., Any]] = {}  # formulas that others may call by their names: m.digamma(x)
 
 
 class Symbol:
@@ -115,10 +116,13 @@ class Tracer:
         self.compute = compute  # the dtype whose arithmetic the kernel does
         self.floating = compute.is_floating_point
         self.statements: list[str] = []
+        self.single = False  # True: the statements are for one element, not for a vector
+        self._count = 0
 
     def emit(self, text: str, mask: bool = False) -> Symbol:
         """Add a statement and return the symbol of its value."""
-        name = f"t{len(self.statements)}"
+        name = f"t{self._count}"
+        self._count += 1
         self.statements.append(f"{'M' if mask else 'V'} {name} = {text};")
         return Symbol(self, name, mask)
 
@@ -324,7 +328,37 @@ class Tracer:
         )
         return x
 
+    def frexp(self, x: Any) -> tuple[Symbol, Symbol]:
+        """Return mantissa and exponent, both in the type of the arithmetic."""
+        self.single = True  # OpenCL C has no name for a vector of int as wide as V
+        exponent = f"e{self._count}"
+        self.statements.append(f"int {exponent} = 0;")
+        return self.emit(f"frexp({self.number(x)}, &{exponent})"), self.emit(f"(V){exponent}")
+
+    def loop(
+        self, limit: int, state: Sequence[Any], go: Callable[..., Any], step: Callable[..., Sequence[Any]]
+    ) -> list[Symbol]:
+        """Replace a state by ``step(*state)`` while ``go(*state)`` holds, at most ``limit`` times; return the last.
+
+        Each element ends its loop by itself, so that the kernel takes one at a time instead of vectors.
+        """
+        self.single = True
+        held = [self.emit(self.number(v)) for v in state]
+        outer, self.statements = self.statements, []
+        condition = self.condition(go(*held))
+        self.statements.append(f"if (!({condition})) break;")
+        # all of the next state before any of it is replaced
+        fresh = [self.emit(self.number(v)) for v in step(*held)]
+        inner = " ".join(self.statements)
+        moves = " ".join(f"{a.text} = {b.text};" for a, b in zip(held, fresh, strict=True))
+        self.statements = outer
+        turn = f"turn{self._count}"
+        self.statements.append(f"for (int {turn} = 0; {turn} < {limit}; ++{turn}) {{ {inner} {moves} }}")
+        return held
+
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
+        if name in FORMULAS:
+            return lambda *args: FORMULAS[name](self, *args)
         if name.startswith("_") or name not in C_FUNCTIONS:
             raise AttributeError(f"no OpenCL C function for {name!r}")
         if not self.floating and name in ("floor", "ceil", "trunc"):
@@ -442,7 +476,21 @@ class Host:
         )
         return np.where(np.asarray(b) < 0, small, safe).astype(kind)
 
+    @staticmethod
+    def loop(limit: int, state: Sequence[Any], go: Callable[..., Any], step: Callable[..., Sequence[Any]]) -> Any:
+        held = list(state)
+        for _ in range(limit):
+            going = np.asarray(go(*held))
+            if not going.any():
+                break
+            fresh = step(*held)
+            t = np.result_type(*(v for v in fresh if hasattr(v, "dtype") and v.dtype.kind == "f"))
+            held = [np.where(going, new, old).astype(t, copy=False) for new, old in zip(fresh, held, strict=True)]
+        return held
+
     def __getattr__(self, name: str) -> Any:
+        if name in FORMULAS:
+            return lambda *args: FORMULAS[name](self, *args)
         special = _HOST_SPECIAL.get(name)
         return special if special is not None else getattr(np, name)
 
@@ -487,8 +535,12 @@ def trace(
 def used_operands(fn: Callable[..., Any], operands: int, params: int, compute: dtype, keep: Sequence[bool]) -> set[int]:
     """Return the indices of the operands on which the kept results of a formula depend."""
     statements, results, _ = trace(fn, compute, [False] * operands, params)
-    defined = {}
+    defined: dict[str, set[str]] = {}
     for line in statements:
+        if line.startswith("for "):  # everything in a loop may depend on everything else in it
+            names = set(_NAMES.findall(line))
+            defined.update({name: defined.get(name, set()) | names for name in names if name[0] == "t"})
+            continue
         left, _, right = line.partition(" = ")
         defined[left.split()[1]] = set(_NAMES.findall(right))
     todo = {r.text for r, k in zip(results, keep, strict=True) if k and isinstance(r, Symbol)}

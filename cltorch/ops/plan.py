@@ -110,10 +110,10 @@ def specialise(
         sizes, steps = [1, *sizes], [[0, *s] for s in steps]
     n = outs[0][0].numel
     ctype = compute.compute
-    width = 4 if gpu else _VECTOR[ctype]
     statements, results, tracer = trace(
         formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params
     )
+    width = 1 if tracer.single else 4 if gpu else _VECTOR[ctype]
     texts = tuple((r.text, r.mask) if isinstance(r, Symbol) else (tracer.literal(r), False) for r in results)
     inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
     if flat:

@@ -32,6 +32,7 @@ REAL = "real"  # functions of fractions, which leave integers as they are and re
 # where PyTorch has the function
 TORCH = "torch"  # torch.name, and a method of Tensor
 FUNCTIONAL = "functional"  # torch.nn.functional.name only
+SPECIAL = "special"  # torch.special.name only
 INNER = "inner"  # a part of another function
 
 
@@ -207,7 +208,10 @@ class Pointwise:
     ref       the independent reference for tests: a name in numpy or scipy.special, or a function of arrays
     domain    (low, high) from which tests draw operands
     node      stem of the grad_fn's name where it is not the name in CamelCase
-    scope     where PyTorch has the function (TORCH, FUNCTIONAL, INNER)
+    scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
+    accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit in
+              the last place and what operands off by one unit make of it, and by ``share`` units of 1
+    opaque    operands by which the function has no derivative; None where results never require a gradient
     """
 
     def __init__(
@@ -226,11 +230,13 @@ class Pointwise:
         doc: str = "",
         inplace: bool = True,
         scope: str = TORCH,
+        accuracy: tuple[float, float] = (4, 0),
+        opaque: Sequence[int] | None = (),
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
-        self.scope = scope
+        self.scope, self.accuracy, self.opaque = scope, accuracy, opaque
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.ops import table_special
 from cltorch.ops.pointwise import (
     ARITH,
     BITWISE,
@@ -429,4 +430,4 @@ def m_is_bool(m, x):
     return compute.kind == "b" if compute is not None else getattr(x.dtype, "kind", "") == "b"
 
 
-TABLE = {row.name: row for row in ROWS}
+TABLE = {row.name: row for row in (*ROWS, *table_special.ROWS)}

@@ -1,0 +1,190 @@
+"""The gamma function's relatives: digamma, Hurwitz' zeta function, and the incomplete gamma functions.
+
+Sources: DLMF chapters 5, 8 and 25, https://dlmf.nist.gov/8; W. Gautschi, A computational procedure for incomplete gamma
+functions, ACM TOMS 5 (1979); N. Temme, The asymptotic expansion of the incomplete gamma functions, SIAM J. Math. Anal.
+10 (1979).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from cltorch.ops import fits
+from cltorch.ops.series import epsilon, series
+
+
+def _bernoulli(count: int) -> list[Fraction]:
+    """Return the Bernoulli numbers B_0 … B_{count-1}."""
+    found = [Fraction(1)]
+    for n in range(1, count):
+        found.append(-sum((math.comb(n + 1, k) * found[k] for k in range(n)), Fraction(0)) / (n + 1))
+    return found
+
+
+_B = _bernoulli(26)
+_DIGAMMA = tuple(float(_B[2 * k] / (2 * k)) for k in range(9, 0, -1))  # of 1 / x², the highest power first
+_ZETA = [float(_B[2 * j] / math.factorial(2 * j)) for j in range(1, 13)]
+_SHIFT = 10  # terms that are summed one by one in front of an asymptotic expansion
+
+
+# ---- digamma and zeta -----------------------------------------------------------------------------------------------
+def digamma(m: Any, x: Any) -> Any:
+    low = x < 0.5
+    y = m.where(low, 1 - x, x)  # reflected: ψ(1 - x) - ψ(x) = π / tan(π x)
+    near = y < _SHIFT
+    # ψ(y) = ψ(y + 10) - 1/y - … - 1/(y + 9), the terms in pairs: 1/(y + k) + 1/(y + 9 - k) = (2 y + 9)/(y² + 9 y + …)
+    square = y * (y + 9)
+    shares: Any = 0
+    for k in range(4, -1, -1):
+        shares = 1 / (square + k * (9 - k)) + shares
+    big = m.where(near, y + _SHIFT, y)
+    w = 1 / (big * big)
+    value = m.log(big) - 0.5 / big - w * series(m, _DIGAMMA, w)
+    value = value - m.where(near, (2 * y + 9) * shares, 0)
+    value = m.where(y == math.inf, y, value)
+    off = x - m.round(x)
+    value = m.where(low, value - math.pi / m.tan(math.pi * off), value)
+    # the pole at zero takes its sign from the side, the others have none
+    return m.where(x == 0, m.copysign(math.inf, -x), m.where(low & (off == 0), math.nan, value))
+
+
+def _zeta_right(m: Any, s: Any, q: Any) -> Any:
+    """Return the sum of (q + k)**-s over all k >= 0 for q > 0, s > 1: ten terms, and Euler and Maclaurin's rest."""
+    _, total = m.loop(_SHIFT, (0, 0), lambda k, _: k < _SHIFT, lambda k, total: (k + 1, total + m.pow(q + k, -s)))
+    w = q + _SHIFT
+    last = m.pow(w, -s)
+    factor: Any = s / w
+    rest: Any = 0.5
+    for j, b in enumerate(_ZETA):
+        rest = rest + b * factor
+        factor = factor * ((s + (2 * j + 1)) / w) * ((s + (2 * j + 2)) / w)
+    total = total + m.pow(w, 1 - s) / (s - 1)
+    return m.where(last > 0, total + last * rest, total)
+
+
+def zeta(m: Any, s: Any, q: Any) -> Any:
+    """Return Hurwitz' zeta function; for q < 0 only an integer s has a value, at integers infinity.
+
+    For q < 0 the terms on the left are the difference of two sums on the right, with the sign (-1)**s.
+    """
+    down = m.floor(q)
+    part = q - down
+    left = (q < 0) & (part > 0) & (s == m.floor(s))
+    value = _zeta_right(m, s, m.where(q < 0, m.where(part > 0, part, 1), q))
+    _, other = m.loop(
+        1,
+        (m.where(left, 1, 0), 0),
+        lambda todo, _: todo > 0,
+        lambda todo, _: (0, _zeta_right(m, s, (down + 1) - q) - _zeta_right(m, s, 1 - q)),
+    )
+    odd = 0.5 * s != m.floor(0.5 * s)
+    value = m.where(left, m.where(odd, value - other, value + other), value)
+    value = m.where((q < 0) & ~left, math.nan, value)
+    value = m.where((q <= 0) & (part == 0), math.inf, value)
+    return m.where(s > 1, value, m.where(s == 1, math.inf, math.nan))
+
+
+def scaled_zeta(m: Any, x: Any, s: Any, factor: Any) -> Any:
+    """Return ``factor * zeta(s, x)``, which polygamma is."""
+    return factor * zeta(m, m.where(x == x, s, math.nan), x)
+
+
+# ---- incomplete gamma functions -------------------------------------------------------------------------------------
+_FIRST_STAR = 0.85  # from where on Γ*(a) = Γ(a) / (sqrt(2 π / a) (a / e)**a) was fitted
+_LEAST_TEMME = 50.0
+
+
+def _log_gamma_1p(m: Any, a: Any) -> Any:
+    """Return ln Γ(1 + a) for 0 <= a <= 0.85."""
+    return a * series(m, fits.LGAMMA1P, a * (2 / _FIRST_STAR) - 1)
+
+
+def _log_power(m: Any, a: Any, x: Any) -> Any:
+    """Return ln(x**a / Γ(1 + a)) for a < 0.85."""
+    return a * m.log(x) - _log_gamma_1p(m, m.minimum(a, _FIRST_STAR))
+
+
+def _incomplete(m: Any, a: Any, x: Any, upper: bool) -> Any:
+    eps = epsilon(m, x)
+    inside = (a > 0) & (x > 0) & (a < math.inf) & (x < math.inf)
+    a_, x_ = m.where(inside, a, 1), m.where(inside, x, 1)
+    mu = (x_ - a_) / a_
+    close = m.abs(mu) < 0.3
+    rest = series(m, fits.LOG1P_REST, m.where(close, mu, 0) / 0.3)
+    phi = m.where(close, mu * mu * rest, mu - m.log(x_ / a_))  # x - a - a ln(x / a), in units of a
+    star = series(m, fits.GAMMA_STAR, 1.6 / m.maximum(a_, _FIRST_STAR) - 1)
+    fall = m.exp(-a_ * phi)
+    small = a_ < _FIRST_STAR
+    log_power = _log_power(m, a_, x_)
+    # x**a exp(-x) / Γ(1 + a)
+    front = m.where(small, m.exp(log_power - x_), fall / (m.sqrt((2 * math.pi) * a_) * star))
+    temme = close & (a_ >= _LEAST_TEMME)
+    tiny_x = x_ <= 1.1
+    # Γ(a, x) by its own series where a is so small that nearly all lies above x
+    few = tiny_x & (((x_ <= 0.5) & (a_ * m.log(x_) > -0.4)) | ((x_ > 0.5) & (a_ <= 0.75 * x_)))
+    by_series = tiny_x & ~few if upper else tiny_x
+    by_series = (by_series | (~tiny_x & (x_ <= a_))) & ~temme
+    by_fraction = ~tiny_x & (x_ > a_) & ~temme
+
+    # Σ x**n / ((a + 1) … (a + n))
+    _, term, below = m.loop(
+        4000,
+        (m.where(by_series, a_, -1), 1, 1),
+        lambda r, term, total: (r > 0) & (term > 0.25 * eps * total),
+        lambda r, term, total: (r + 1, term * (x_ / (r + 1)), total + term * (x_ / (r + 1))),
+    )
+    below = front * below
+
+    # the continued fraction of Γ(a, x) x**-a exp(x), by Lentz's method (DLMF 8.9.2)
+    b = x_ + 1 - a_
+
+    def further(n: Any, b: Any, c: Any, d: Any, h: Any, _: Any) -> tuple[Any, ...]:
+        up = n * (a_ - n)
+        d = 1 / (up * d + b)
+        c = b + up / c
+        return n + 1, b + 2, c, d, h * (c * d), c * d
+
+    first = 1 / m.where(by_fraction, b, 1)
+    *_, above, _ = m.loop(
+        4000,
+        (m.where(by_fraction, 1, -1), b + 2, 1e30, first, first, 0),
+        lambda n, b, c, d, h, change: (n > 0) & (m.abs(change - 1) > eps),
+        further,
+    )
+    above = front * a_ * above
+
+    # Temme's uniform expansion around x = a
+    eta = mu * m.sqrt(2 * rest)
+    inverse = 1 / a_
+    terms: Any = 0
+    for row in reversed(fits.TEMME):
+        terms = terms * inverse + series(m, row, eta)
+    sign = 1 if upper else -1
+    spread = fall / m.sqrt((2 * math.pi) * a_) * terms
+    uniform = 0.5 * m.erfc(sign * eta * m.sqrt(0.5 * a_)) + sign * spread
+
+    if upper:
+        _, term, total = m.loop(
+            60,
+            (m.where(few, 1, -1), 1, 0),
+            lambda n, term, total: (n > 0) & (m.abs(term) > 0.1 * eps),
+            lambda n, term, total: (n + 1, -term * x_ / n, total - term * x_ / (n * (a_ + n))),
+        )
+        tail = -m.expm1(log_power) - a_ * m.exp(log_power) * total
+        value = m.where(temme, uniform, m.where(few, tail, m.where(by_fraction, above, 1 - below)))
+    else:
+        value = m.where(temme, uniform, m.where(by_fraction, 1 - above, below))
+    ends: Any = (x == math.inf) | (a == 0)  # all lies below x, or above it where a is infinite or x is 0
+    value = m.where(inside, value, m.where(ends, 0 if upper else 1, 1 if upper else 0))
+    refused = ~((a >= 0) & (x >= 0)) | ((a == 0) & (x == 0)) | ((a == math.inf) & (x == math.inf))
+    return m.where(refused, math.nan, value)
+
+
+def igamma(m: Any, a: Any, x: Any) -> Any:
+    return _incomplete(m, a, x, False)
+
+
+def igammac(m: Any, a: Any, x: Any) -> Any:
+    return _incomplete(m, a, x, True)

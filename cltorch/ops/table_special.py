@@ -1,0 +1,132 @@
+"""The special functions: rows of the pointwise table whose formulas stand in files of their own.
+
+Source: https://docs.pytorch.org/docs/2.13/special.html
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cltorch.ops import bessel, gamma, normal, orthogonal
+from cltorch.ops.formula import FORMULAS
+from cltorch.ops.pointwise import FLOAT, FLOAT_ONLY, INNER, SPECIAL, Pointwise
+
+P = Pointwise
+_INV_SQRT_2PI, _TWO_INV_SQRT_PI, _SQRT_HALF = 1 / math.sqrt(2 * math.pi), 2 / math.sqrt(math.pi), math.sqrt(0.5)
+
+
+def _entr(m, x):
+    return m.where(x > 0, -x * m.log(x), m.where(x == 0, 0, m.where(x < 0, -math.inf, x)))
+
+
+def _xlog1py(m, x, y):
+    return m.where(y != y, y, m.where(x == 0, 0, x * m.log1p(y)))
+
+
+def _xlog1py_vjp(m, g, x, y, o):
+    return g * m.where((x == 0) & (y <= -1), 0, m.log1p(y)), g * x / (y + 1)
+
+
+def _i1_vjp(m, g, x, o):
+    return g * m.where(x == 0, 0.5, m.i0(x) - o / m.where(x == 0, 1, x))
+
+
+def _i1e_vjp(m, g, x, o):
+    return g * m.where(x == 0, 0.5, m.i0e(x) - o * (m.sign(x) + 1 / m.where(x == 0, 1, x)))
+
+
+def _scaled_zeta_vjp(m, g, x, o, s, factor):
+    return g * m.scaled_zeta(x, s + 1, -s * factor)
+
+
+def _density(m, a, x):
+    """Return the derivative of igamma by x."""
+    return m.exp((a - 1) * m.log(x) - x - m.lgamma(a))
+
+
+def _spherical(x: Any) -> Any:
+    return np.where(x == 0, 1, np.where(np.isinf(x), 0, np.sin(x) / x))
+
+
+def _unrecorded(name: str, fwd: Any, **fields: Any) -> Pointwise:
+    """Return a row whose results never require a gradient, as PyTorch has it."""
+    return P(name, FLOAT, fwd, inplace=False, scope=SPECIAL, opaque=None, **fields)
+
+
+def _polynomial(name: str, fwd: Any, ref: Any) -> Pointwise:
+    return _unrecorded(name, fwd, ref=ref, args="input n", domain=(-1.5, 1.5), accuracy=(8, 8))
+
+
+_XY = "input other"
+_WAVE = (4, 3)  # of functions that oscillate, around their zeros
+
+
+ROWS = [
+    # ---- logarithms and exponentials -------------------------------------------------------------------------
+    P("entr", FLOAT, _entr, lambda m, g, x, o: -g * (m.log(x) + 1), node="SpecialEntr", ref="scipy.entr", scope=SPECIAL,
+      inplace=False, domain=(0.05, 3.0)),
+    P("xlog1py", FLOAT, _xlog1py, _xlog1py_vjp, args=_XY, node="SpecialXlog1Py", ref="scipy.xlog1py",
+      scope=SPECIAL, inplace=False, domain=(-0.9, 3.0)),
+    # ---- normal distribution ---------------------------------------------------------------------------------
+    P("erfcx", FLOAT, normal.erfcx, lambda m, g, x, o: g * (2 * x * o - _TWO_INV_SQRT_PI), node="SpecialErfcx",
+      ref="scipy.erfcx", scope=SPECIAL, inplace=False, accuracy=(6, 0)),
+    P("ndtr", FLOAT, normal.ndtr, lambda m, g, x, o: g * _INV_SQRT_2PI * m.exp(-0.5 * x * x), node="SpecialNdtr",
+      ref="scipy.ndtr", scope=SPECIAL, inplace=False, accuracy=(8, 0)),
+    P("ndtri", FLOAT, normal.ndtri, lambda m, g, x, o: g / _INV_SQRT_2PI * m.exp(0.5 * o * o), node="SpecialNdtri",
+      ref="scipy.ndtri", scope=SPECIAL, inplace=False, domain=(0.05, 0.95), accuracy=(6, 0)),
+    P("log_ndtr", FLOAT, normal.log_ndtr,
+      lambda m, g, x, o: g * (2 * _INV_SQRT_2PI) / m.erfcx(x * -_SQRT_HALF), node="SpecialLogNdtr",
+      ref="scipy.log_ndtr", scope=SPECIAL, inplace=False, accuracy=(8, 0)),
+    # ---- gamma and its relatives -----------------------------------------------------------------------------
+    P("lgamma", FLOAT, lambda m, x: m.lgamma(x), lambda m, g, x, o: g * m.digamma(x), ref="scipy.gammaln",
+      domain=(0.3, 5.0), accuracy=(6, 4)),
+    P("digamma", FLOAT, gamma.digamma, lambda m, g, x, o: g * m.scaled_zeta(x, 2.0, 1.0), ref="scipy.digamma",
+      domain=(0.3, 5.0), accuracy=(6, 4)),
+    P("scaled_zeta", FLOAT, gamma.scaled_zeta, _scaled_zeta_vjp, params={"s": 2.0, "factor": 1.0}, node="Polygamma",
+      scope=INNER, domain=(0.5, 4.0), accuracy=(8, 0)),
+    P("zeta", FLOAT, gamma.zeta, lambda m, g, s, q, o: (g, -g * s * m.zeta(s + 1, q)), args=_XY,
+      node="SpecialZeta", ref="scipy.zeta", scope=SPECIAL, inplace=False, domain=(1.5, 4.0), opaque=(0,),
+      accuracy=(8, 0)),
+    P("igamma", FLOAT_ONLY, gamma.igamma, lambda m, g, a, x, o: (g, g * _density(m, a, x)), args=_XY,
+      ref="scipy.gammainc", domain=(0.3, 4.0), opaque=(0,), accuracy=(6, 0)),
+    P("igammac", FLOAT_ONLY, gamma.igammac, lambda m, g, a, x, o: (g, -g * _density(m, a, x)), args=_XY,
+      ref="scipy.gammaincc", domain=(0.3, 4.0), opaque=(0,), accuracy=(6, 0)),
+    # ---- Bessel and Airy -------------------------------------------------------------------------------------
+    P("i0", FLOAT, bessel.i0, lambda m, g, x, o: g * m.i1(x), ref="scipy.i0"),
+    P("i0e", FLOAT, bessel.i0e, lambda m, g, x, o: g * (m.i1e(x) - m.sign(x) * o), node="SpecialI0E", ref="scipy.i0e",
+      scope=SPECIAL, inplace=False, accuracy=(6, 0)),
+    P("i1", FLOAT, bessel.i1, _i1_vjp, node="SpecialI1", ref="scipy.i1", scope=SPECIAL, inplace=False),
+    P("i1e", FLOAT, bessel.i1e, _i1e_vjp, node="SpecialI1E", ref="scipy.i1e",
+      scope=SPECIAL, inplace=False, accuracy=(6, 0)),
+    _unrecorded("modified_bessel_k0", bessel.k0, ref="scipy.k0", accuracy=(6, 0)),
+    _unrecorded("modified_bessel_k1", bessel.k1, ref="scipy.k1"),
+    _unrecorded("scaled_modified_bessel_k0", bessel.k0e, ref="scipy.k0e", accuracy=(6, 0)),
+    _unrecorded("scaled_modified_bessel_k1", bessel.k1e, ref="scipy.k1e"),
+    _unrecorded("bessel_j0", bessel.j0, ref="scipy.j0", accuracy=_WAVE),
+    _unrecorded("bessel_j1", bessel.j1, ref="scipy.j1", accuracy=_WAVE),
+    _unrecorded("bessel_y0", bessel.y0, ref="scipy.y0", accuracy=_WAVE),
+    _unrecorded("bessel_y1", bessel.y1, ref="scipy.y1", accuracy=_WAVE),
+    _unrecorded("spherical_bessel_j0", bessel.spherical_j0, ref=_spherical),
+    _unrecorded("airy_ai", bessel.airy_ai, ref="scipy.airy", accuracy=_WAVE),
+    # ---- orthogonal polynomials ------------------------------------------------------------------------------
+    _polynomial("chebyshev_polynomial_t", orthogonal.chebyshev_t, "scipy.eval_chebyt"),
+    _polynomial("chebyshev_polynomial_u", orthogonal.chebyshev_u, "scipy.eval_chebyu"),
+    _polynomial("chebyshev_polynomial_v", orthogonal.chebyshev_v, None),
+    _polynomial("chebyshev_polynomial_w", orthogonal.chebyshev_w, None),
+    _polynomial("shifted_chebyshev_polynomial_t", orthogonal.shifted_t, "scipy.eval_sh_chebyt"),
+    _polynomial("shifted_chebyshev_polynomial_u", orthogonal.shifted_u, "scipy.eval_sh_chebyu"),
+    _polynomial("shifted_chebyshev_polynomial_v", orthogonal.shifted_v, None),
+    _polynomial("shifted_chebyshev_polynomial_w", orthogonal.shifted_w, None),
+    _polynomial("hermite_polynomial_h", orthogonal.hermite_h, "scipy.eval_hermite"),
+    _polynomial("hermite_polynomial_he", orthogonal.hermite_he, "scipy.eval_hermitenorm"),
+    _polynomial("laguerre_polynomial_l", orthogonal.laguerre_l, "scipy.eval_laguerre"),
+    _polynomial("legendre_polynomial_p", orthogonal.legendre_p, "scipy.eval_legendre"),
+    # ---- neighbours of numbers -------------------------------------------------------------------------------
+    P("nextafter", FLOAT_ONLY, lambda m, x, y: m.nextafter(x, y), args=_XY, ref="nextafter", accuracy=(0, 0)),
+]  # fmt: skip
+
+# what derivatives and other formulas call by name; lgamma and nextafter are each reader's own
+FORMULAS.update({row.name: row.fwd for row in ROWS if row.name not in ("lgamma", "nextafter")})
