@@ -22,7 +22,7 @@ from cltorch.functions.norms import vector_norm
 from cltorch.functions.shape import movedim, unsqueeze
 from cltorch.layout import wrap_dim
 
-__all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_norm", "nuclear_norm", "renorm", "renorm_"]
+__all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_norm", "norm_except_dim", "nuclear_norm", "renorm", "renorm_"]
 
 
 def _pair(name: str, x: Any, dim: Any) -> tuple[int, int]:
@@ -119,6 +119,22 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False, *, out:
     if isinstance(dim, bool):  # the form nuclear_norm(input, keepdim)
         dim, keepdim = (-2, -1), dim
     return linalg_matrix_norm(input, "nuc", dim, keepdim, out=out)
+
+
+def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
+    """Return the norms of order ``pow`` over all dimensions but one, which are kept as 1; of all elements for -1.
+
+    >>> import cltorch as torch
+    >>> torch.norm_except_dim(torch.tensor([[3.0, 4.0], [6.0, 8.0]]), 2, 0)
+    tensor([[ 5.],
+            [10.]])
+    """
+    need_array("norm_except_dim", "v", 1, v)
+    if dim == -1:
+        return vector_norm(v, pow)
+    d = wrap_dim(dim, v.layout.ndim)
+    others = tuple(i for i in range(v.layout.ndim) if i != d)
+    return vector_norm(v, pow, others, True) if others else p.abs(v)
 
 
 def linalg_cond(A: Any, p: Any = None, *, out: Any = None) -> Any:

@@ -112,6 +112,13 @@ def test_condition_numbers_at_the_edges(device):
         ct.linalg.cond(x, 1)
 
 
+def test_norms_over_all_dimensions_but_one(device):
+    x = random(2, 3, 4, device=device)
+    near(ct.norm_except_dim(x, 2, 1), np.sqrt((host(x) ** 2).sum((0, 2), keepdims=True)))
+    near(ct.norm_except_dim(x, 1, -1), np.abs(host(x)).sum())
+    near(ct.norm_except_dim(x[0, 0], 2, 0), np.abs(host(x[0, 0])))
+
+
 def test_renorm_shrinks_what_is_too_long(device):
     x = random(3, 4, 5, device=device)
     for p, dim in ((2, 0), (1, 1), (math.inf, -1)):
