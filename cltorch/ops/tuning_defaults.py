@@ -35,6 +35,24 @@ _INNER_VALUES = {"vector_width": (1, 2, 4, 8), "unroll": (1, 2, 4, 8)}
 _GROUP = {"group_items": "work-items that add up one line together"}
 _GROUP_VALUES = {"group_items": (16, 32, 64, 128, 256)}
 _SMALLER_GROUPS = [{"group_items": n} for n in (128, 64, 32, 16, 8, 4, 2, 1)]
+_TILE = {
+    "tile_rows": "rows of the tile that is kept in registers",
+    "tile_vectors": "vectors in each of its rows",
+    "vector_bytes": "bytes of a vector register",
+    "packed_bytes": "room for the columns of B that a work-item has laid out for itself",
+    "unroll": "terms of the sum per round of the innermost loop",
+    "prefetch": "rows of the packed columns that are asked for ahead; 0 for none",
+    "left": "whether rows of A that lie together are read in place, or packed like others",
+}
+_TILE_VALUES = {
+    "tile_rows": (4, 5, 6, 7, 8, 9, 10, 12, 14),
+    "tile_vectors": (1, 2, 3, 4),
+    "vector_bytes": (16, 32, 64),
+    "packed_bytes": (65536, 131072, 196608, 262144, 393216, 524288, 786432),
+    "unroll": (1, 2, 4),
+    "prefetch": (0, 4, 8, 16),
+    "left": ("in place", "packed"),
+}
 
 
 def _block(rows: int, columns: int, depth: int, group_rows: int, group_columns: int, **inner: int) -> dict[str, int]:
@@ -60,27 +78,20 @@ KERNELS: dict[str, dict[str, Any]] = {
     # on AVX-512 (8x48), 16 on AVX2 (6x16) and on four-wide machines (6x8); the packed part of B belongs into one
     # core's L2
     "matmul cpu": {
-        "meaning": {
-            "tile_rows": "rows of the tile that is kept in registers",
-            "tile_vectors": "vectors in each of its rows",
-            "vector_bytes": "bytes of a vector register",
-            "packed_bytes": "room for the columns of B that a work-item has laid out for itself",
-            "unroll": "terms of the sum per round of the innermost loop",
-            "prefetch": "rows of the packed columns that are asked for ahead; 0 for none",
-            "left": "whether rows of A that lie together are read in place, or packed like others",
-        },
-        "values": {
-            "tile_rows": (4, 5, 6, 7, 8, 9, 10, 12, 14),
-            "tile_vectors": (1, 2, 3, 4),
-            "vector_bytes": (16, 32, 64),
-            "packed_bytes": (65536, 131072, 196608, 262144, 393216, 524288, 786432),
-            "unroll": (1, 2, 4),
-            "prefetch": (0, 4, 8, 16),
-            "left": ("in place", "packed"),
-        },
+        "meaning": _TILE,
+        "values": _TILE_VALUES,
         "cpu-avx512": _tile(8, 3, 64, 393216),
         "cpu-avx2": _tile(6, 2, 32, 131072),
         "cpu": _tile(6, 2, 16, 131072),
+    },
+    # few rows by a matrix that is read in place with the operands exchanged: the tile's columns are those rows. 6x64
+    # makes one panel of 64 rows
+    "matmul cpu few rows": {
+        "meaning": {**_TILE, "most_rows": "rows up to which the operands are exchanged; 0 for never"},
+        "values": {**_TILE_VALUES, "most_rows": (0, 16, 32, 64, 96, 128, 192, 256)},
+        "cpu-avx512": _tile(6, 4, 64, 393216) | {"most_rows": 128},
+        "cpu-avx2": _tile(6, 2, 32, 131072) | {"most_rows": 64},
+        "cpu": _tile(6, 2, 16, 131072) | {"most_rows": 64},
     },
     "matrix vector cpu": {
         "meaning": {

@@ -124,7 +124,11 @@ def jobs(kernel: str, kind: str) -> list[Job]:
     found: dict[str, list[Job]] = {
         "matmul cpu": [
             _product(512, 512, 512, "cpu"), _product(768, 768, 768, "cpu", ta=True),
-            _product(64, 2048, 1024, "cpu", tb=True),
+            _product(256, 1024, 768, "cpu", tb=True),
+        ],
+        "matmul cpu few rows": [
+            _product(64, 2048, 2048, "cpu", tb=True), _product(16, 2048, 2048, "cpu", tb=True),
+            _product(128, 784, 512, "cpu", tb=True),
         ],
         "matrix vector cpu": _vectors(2048, "cpu"),
         "matmul gpu": [

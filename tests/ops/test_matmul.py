@@ -7,7 +7,7 @@ import pytest
 
 import cltorch
 from cltorch import dtypes
-from cltorch.ops import gemm, gemm_cpu
+from cltorch.ops import gemm, gemm_cpu, tuning
 from cltorch.ops.tuning_defaults import KERNELS
 
 VARIANTS = ("cpu", "gpu")
@@ -191,6 +191,47 @@ def test_tiles_of_other_devices(cl_device):
             run = gemm_cpu.plan(context, p, dtypes.float32, tile)
             run(x.storage.buf, y.storage.buf, out.storage.buf, out.storage.buf, 0, 0, 0, 0, 1.0, 0.0)
             np.testing.assert_array_equal(numbers(out), a @ b)
+
+
+@pytest.mark.parametrize("name, left", [("cpu-avx512", "in place"), ("cpu-avx2", "packed")])
+def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device):
+    context = cltorch.device(cl_device).context
+    rng = np.random.default_rng(6)
+    tuning.try_out(context, "matmul cpu few rows", KERNELS["matmul cpu few rows"][name] | {"left": left})
+    try:
+        for m, k, n in ((2, 130, 17), (16, 200, 300), (33, 128, 140), (50, 260, 333), (64, 128, 256), (64, 3300, 270)):
+            a, x = draw(rng, m, k, device=cl_device)
+            b, y = draw(rng, n, k, device=cl_device)
+            c, z = draw(rng, m, n, device=cl_device)
+            turned = cltorch.tensor(np.ascontiguousarray(a.T), device=cl_device).t()
+            np.testing.assert_array_equal(numbers(product(x, y, tb=True, variant="cpu")), a @ b.T)
+            for extra in (z, z[0], z[:, :1], cltorch.tensor(c.T.copy(), device=cl_device).t()):
+                got = product(turned, y, extra, 0.5, -2, tb=True, variant="cpu")
+                np.testing.assert_array_equal(
+                    numbers(got), 0.5 * (a @ b.T) - 2 * numbers(extra), err_msg=f"{m} {k} {n}"
+                )
+        a, x = draw(rng, 3, 20, 150, device=cl_device)
+        b, y = draw(rng, 3, 90, 150, device=cl_device)
+        c, z = draw(rng, 90, device=cl_device)
+        expected = a @ b.transpose(0, 2, 1) + c
+        np.testing.assert_array_equal(numbers(product(x, y, z, tb=True, variant="cpu")), expected)
+        whole = product(x.int(), y.int(), z.int(), 3, 2, tb=True, variant="cpu")
+        np.testing.assert_array_equal(numbers(whole), 3 * (expected - c) + 2 * c)
+    finally:
+        tuning.try_out(context, "matmul cpu few rows", None)
+
+
+def test_few_rows_pack_several_panels_together(cl_device, monkeypatch):
+    monkeypatch.setattr(gemm_cpu, "_SLICE", 32)
+    rng = np.random.default_rng(7)
+    for m, k, n in ((5, 70, 900), (17, 128, 815), (90, 65, 1000)):
+        a, x = draw(rng, m, k, device=cl_device)
+        b, y = draw(rng, k, n, device=cl_device)
+        c, z = draw(rng, n, device=cl_device)
+        np.testing.assert_array_equal(numbers(product(x, y, variant="cpu")), a @ b)
+        np.testing.assert_array_equal(numbers(product(x, y, z, 2, 3, variant="cpu")), 2 * (a @ b) + 3 * c)
+        half = product(x.to(dtypes.float16), y.to(dtypes.float16), variant="cpu")
+        np.testing.assert_array_equal(numbers(half), a @ b)
 
 
 def test_same_bits_every_time(cl_device):
