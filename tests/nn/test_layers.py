@@ -144,6 +144,14 @@ CONSTRUCTED = [
     ("RReLU", (), {"inplace": True}),
     ("Embedding", (5, 3), {}),
     ("Embedding", (5, 3, -1, 1.5, 1.0, True), {}),
+    ("RNN", (3, 4), {}),
+    ("RNN", (3, 4, 2, "relu"), {"bidirectional": True}),
+    ("LSTM", (3, 4, 2), {"batch_first": True}),
+    ("LSTM", (3, 5), {"proj_size": 2, "bias": False}),
+    ("GRU", (3, 4), {}),
+    ("RNNCell", (3, 4), {}),
+    ("LSTMCell", (3, 4, False), {}),
+    ("GRUCell", (3, 4), {}),
     ("L1Loss", (), {}),
     ("MSELoss", (), {"reduction": "sum"}),
     ("SmoothL1Loss", (), {"beta": 0.5}),
@@ -210,7 +218,7 @@ def test_a_constructor_takes_pytorchs_arguments_with_their_defaults(name, peer):
 
 
 def test_all_layers_of_the_table_are_exported():
-    left_out = {"Container", "Module"}
+    left_out = {"Container", "Module", "RNNBase", "RNNCellBase"}
     tested = {case[0] for case in [*LAYERS, *CONSTRUCTED]}
     classes = {k for k in nn.__all__ if inspect.isclass(getattr(nn, k)) and issubclass(getattr(nn, k), nn.Module)}
     assert classes - left_out == tested

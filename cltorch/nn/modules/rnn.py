@@ -1,0 +1,384 @@
+"""Recurrent layers and their cells.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html#recurrent-layers
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from typing import Any
+
+from cltorch import functions
+from cltorch.nn import init
+from cltorch.nn.modules.module import Module
+from cltorch.nn.parameter import Parameter
+from cltorch.nn.utils.rnn import PackedSequence
+
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+
+class RNNBase(Module):
+    """Hold the parameters of a recurrent network and bring its inputs into order; RNN, LSTM and GRU derive from it.
+
+    Parameters are called ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0`` (and ``weight_hr_l0``) with
+    the layer's number, and end with ``_reverse`` for the other direction. They begin evenly distributed in ±1/√hidden.
+    """
+
+    mode: str
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    proj_size: int
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            )
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                stacklevel=2,
+            )
+        if not isinstance(hidden_size, int):
+            raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
+        if hidden_size <= 0:
+            raise ValueError("hidden_size must be greater than zero")
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        if proj_size < 0:
+            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+        if proj_size >= hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size")
+        if mode not in _GATES:
+            raise ValueError("Unrecognized RNN mode: " + mode)
+        rows, width = _GATES[mode] * hidden_size, proj_size or hidden_size
+        self._all_weights: list[list[str]] = []
+        for layer in range(num_layers):
+            for direction in range(2 if bidirectional else 1):
+                wide = input_size if layer == 0 else width * (2 if bidirectional else 1)
+                end = f"_l{layer}" + ("_reverse" if direction else "")
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, wide), "weight_hh": (rows, width)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                for name, shape in shapes.items():
+                    setattr(self, name + end, Parameter(functions.empty(shape, device=device, dtype=dtype)))
+                self._all_weights.append([name + end for name in shapes])
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: the parameters need not lie in one piece of memory here."""
+
+    @property
+    def all_weights(self) -> list[list[Any]]:
+        """Return the parameters of every layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights(self) -> list[Any]:
+        return [getattr(self, name) for names in self._all_weights for name in names]
+
+    def extra_repr(self) -> str:
+        s = f"{self.input_size}, {self.hidden_size}"
+        if self.proj_size:
+            s += f", proj_size={self.proj_size}"
+        if self.num_layers != 1:
+            s += f", num_layers={self.num_layers}"
+        if self.bias is not True:
+            s += f", bias={self.bias}"
+        if self.batch_first is not False:
+            s += f", batch_first={self.batch_first}"
+        if self.dropout:
+            s += f", dropout={self.dropout}"
+        if self.bidirectional is not False:
+            s += f", bidirectional={self.bidirectional}"
+        return s
+
+    def check_input(self, input: Any, batch_sizes: Any) -> None:
+        """Raise where the input's dtype, dimensions or width are wrong."""
+        weight = self._flat_weights[0]
+        if input.dtype is not weight.dtype:
+            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype})")
+        expected = 2 if batch_sizes is not None else 3
+        if input.dim() != expected:
+            raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
+        if self.input_size != input.size(-1):
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
+            )
+
+    def _state_shape(self, batch: int, width: int) -> tuple[int, int, int]:
+        return (self.num_layers * (2 if self.bidirectional else 1), batch, width)
+
+    def _check_state(self, x: Any, batch: int, width: int, what: str) -> None:
+        expected = self._state_shape(batch, width)
+        if tuple(x.shape) != expected:
+            raise RuntimeError(f"Expected hidden{what} size {expected}, got {list(x.shape)}")
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Return (outputs, last states) of a padded or packed batch, or of one sequence without a batch dimension."""
+        pair = self.mode == "LSTM"
+        name = self.mode.split("_")[0]
+        sorted_indices = unsorted_indices = batch_sizes = None
+        batched = True
+        if isinstance(input, PackedSequence):
+            data, batch_sizes, sorted_indices, unsorted_indices = input
+            batch = int(batch_sizes[0])
+        else:
+            data = input
+            if data.dim() not in (2, 3):
+                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {data.dim()}D instead")
+            batched = data.dim() == 3
+            if not batched:
+                data = data.unsqueeze(0 if self.batch_first else 1)
+            batch = data.size(0 if self.batch_first else 1)
+        states = None if hx is None else list(hx) if pair else [hx]
+        if states is not None and batch_sizes is None:
+            for s in states:
+                if s.dim() != (3 if batched else 2):
+                    kind = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
+                    if pair:
+                        raise RuntimeError(
+                            f"For {kind[0]} input, hx and cx should also be {kind[1]}-D but got "
+                            f"({states[0].dim()}-D, {states[1].dim()}-D) tensors"
+                        )
+                    raise RuntimeError(f"For {kind[0]} input, hx should also be {kind[1]}-D but got {s.dim()}-D tensor")
+            if not batched:
+                states = [s.unsqueeze(1) for s in states]
+        widths = [self.proj_size or self.hidden_size, self.hidden_size][: 2 if pair else 1]
+        if states is None:
+            states = [
+                functions.zeros(self._state_shape(batch, w), dtype=data.dtype, device=data.device) for w in widths
+            ]
+        elif sorted_indices is not None:
+            # the caller gives states in the order of the batch, which packing has sorted
+            states = [functions.index_select(s, 1, sorted_indices) for s in states]
+        self.check_input(data, batch_sizes)
+        for s, w, what in zip(states, widths, (("[0]", "[1]") if pair else ("",)), strict=True):
+            self._check_state(s, batch, w, what)
+        run = getattr(functions, self.mode.lower())
+        state = tuple(states) if pair else states[0]
+        shared = (self._flat_weights, self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        if batch_sizes is None:
+            out, *last = run(data, state, *shared, self.batch_first)
+            if not batched:
+                out, last = out.squeeze(0 if self.batch_first else 1), [s.squeeze(1) for s in last]
+        else:
+            out, *last = run(data, batch_sizes, state, *shared)
+            out = PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices)
+            if unsorted_indices is not None:
+                last = [functions.index_select(s, 1, unsorted_indices) for s in last]
+        return out, tuple(last) if pair else last[0]
+
+
+class RNN(RNNBase):
+    """Run an Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
+
+    Input (T, B, in), or (B, T, in) with ``batch_first``, (T, in), or a PackedSequence; states (layers·directions, B,
+    hidden); output (T, B, directions·hidden).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
+
+    >>> import cltorch as torch
+    >>> output, h = torch.nn.RNN(10, 20, 2)(torch.randn(5, 3, 10))
+    >>> output.shape, h.shape
+    (torch.Size([5, 3, 20]), torch.Size([2, 3, 20]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if len(args) > 3:
+            self_nonlinearity = args[3]
+            args = args[:3] + args[4:]
+        else:
+            self_nonlinearity = kwargs.pop("nonlinearity", "tanh")
+        if self_nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'.")
+        super().__init__("RNN_" + self_nonlinearity.upper(), *args, **kwargs)
+        self.nonlinearity = self_nonlinearity
+
+
+class LSTM(RNNBase):
+    """Run a long short-term memory network; states are the pair (h, c).
+
+    i, f, o = σ(…), g = tanh(…) of W_ih x + b_ih + W_hh h + b_hh; c' = f·c + i·g; h' = o·tanh(c'), which ``proj_size``
+    multiplies by W_hr.
+    S. Hochreiter, J. Schmidhuber, Long Short-Term Memory, Neural Computation 1997.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTM.html
+
+    >>> import cltorch as torch
+    >>> output, (h, c) = torch.nn.LSTM(10, 20, batch_first=True)(torch.randn(3, 5, 10))
+    >>> output.shape, c.shape
+    (torch.Size([3, 5, 20]), torch.Size([1, 3, 20]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("LSTM", *args, **kwargs)
+
+
+class GRU(RNNBase):
+    """Run a network of gated recurrent units.
+
+    r, z = σ(…) of W_ih x + b_ih + W_hh h + b_hh; n = tanh(W_in x + b_in + r·(W_hn h + b_hn)); h' = (1 - z)·n + z·h.
+    K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRU.html
+
+    >>> import cltorch as torch
+    >>> output, h = torch.nn.GRU(10, 20, bidirectional=True)(torch.randn(5, 3, 10))
+    >>> output.shape, h.shape
+    (torch.Size([5, 3, 40]), torch.Size([2, 3, 20]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__("GRU", *args, **kwargs)
+
+
+class RNNCellBase(Module):
+    """Hold the parameters of one step: ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``."""
+
+    bias_ih: Any
+    bias_hh: Any
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = num_chunks * hidden_size
+        for name, width in (("weight_ih", input_size), ("weight_hh", hidden_size)):
+            setattr(self, name, Parameter(functions.empty((rows, width), device=device, dtype=dtype)))
+        for name in ("bias_ih", "bias_hh"):
+            if bias:
+                setattr(self, name, Parameter(functions.empty(rows, device=device, dtype=dtype)))
+            else:
+                self.register_parameter(name, None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, evenly in ±1/√hidden."""
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        s = f"{self.input_size}, {self.hidden_size}"
+        if self.bias is not True:
+            s += f", bias={self.bias}"
+        if getattr(self, "nonlinearity", "tanh") != "tanh":
+            s += f", nonlinearity={self.nonlinearity}"
+        return s
+
+    def _step(self, run: Any, input: Any, hx: Any, pair: bool) -> Any:
+        name = type(self).__name__
+        if input.dim() not in (1, 2):
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+        if hx is not None:
+            for i, s in enumerate(hx if pair else (hx,)):
+                if s.dim() not in (1, 2):
+                    raise ValueError(
+                        f"{name}: Expected {f'hx[{i}]' if pair else 'hidden'} to be 1D or 2D, got {s.dim()}D instead"
+                    )
+        batched = input.dim() == 2
+        if not batched:
+            input = input.unsqueeze(0)
+        if hx is None:
+            zeros = functions.zeros((input.size(0), self.hidden_size), dtype=input.dtype, device=input.device)
+            hx = (zeros, zeros) if pair else zeros
+        elif not batched:
+            hx = tuple(s.unsqueeze(0) for s in hx) if pair else hx.unsqueeze(0)
+        out = run(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        if batched:
+            return out
+        return tuple(s.squeeze(0) for s in out) if pair else out.squeeze(0)
+
+
+class RNNCell(RNNCellBase):
+    """Return h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu, for input (B, in) or (in).
+
+    >>> import cltorch as torch
+    >>> torch.nn.RNNCell(10, 20)(torch.randn(3, 10)).shape
+    torch.Size([3, 20])
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        return self._step(getattr(functions, f"rnn_{self.nonlinearity}_cell"), input, hx, False)
+
+
+class LSTMCell(RNNCellBase):
+    """Return (h', c') of one step of an LSTM for input (B, in) or (in).
+
+    >>> import cltorch as torch
+    >>> h, c = torch.nn.LSTMCell(10, 20)(torch.randn(3, 10))
+    >>> h.shape
+    torch.Size([3, 20])
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return self._step(functions.lstm_cell, input, hx, True)
+
+
+class GRUCell(RNNCellBase):
+    """Return h' of one step of a GRU for input (B, in) or (in).
+
+    >>> import cltorch as torch
+    >>> torch.nn.GRUCell(10, 20)(torch.randn(3, 10)).shape
+    torch.Size([3, 20])
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return self._step(functions.gru_cell, input, hx, False)

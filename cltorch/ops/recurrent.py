@@ -1,0 +1,267 @@
+"""Recurrent layers: all steps of one direction of one layer as one operator, forward and backward.
+
+The products of all inputs are one matrix product; a step is one product of the state and one kernel for all its gates,
+and the gradients of the weights are one product each over all steps. Sequences are packed, a row per sequence and step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.layout import Layout
+from cltorch.ops import recurrent_host as on_host
+from cltorch.ops.array import empty, from_host, host_compute, view
+from cltorch.ops.gemm import product
+from cltorch.ops.op import Op
+from cltorch.ops.plan import _VECTOR
+from cltorch.ops.pointwise import Formula, compute_dtype, run
+from cltorch.ops.reduce import SUM, reduce
+from cltorch.ops.strided import copy_into, fill
+
+GATES = {"lstm": 4, "gru": 3, "tanh": 1, "relu": 1}
+_FORWARD = {"lstm": "bbb", "gru": "bb", "tanh": "", "relu": "", "project": ""}
+_BACKWARD = {"lstm": "bbb", "gru": "bbbb", "tanh": "b", "relu": "b", "project": ""}
+_ADD = Formula("add", lambda m, a, b: a + b)
+
+
+def _widened(x: Any, t: Any) -> Any:
+    """Return an Array in the dtype of the arithmetic, with its elements in a row."""
+    if x is None or (x.dtype is t and x.layout.contiguous):
+        return x
+    return _copied(x, t)
+
+
+def _copied(x: Any, t: Any) -> Any:
+    out = empty(x.layout.shape, t, x.device)
+    copy_into(out, x)
+    return out
+
+
+def _transposed(x: Any) -> Any:
+    """Return the transposed matrix as a copy: what every step multiplies by should be quick to pack."""
+    return _copied(view(x, x.layout.transpose(0, 1)), x.dtype)
+
+
+def _rows(x: Any, start: int, count: int) -> Any:
+    """Return some rows of a dense matrix."""
+    width = x.layout.shape[1]
+    return view(x, Layout.make((count, width), (width, 1), x.layout.offset + start * width))
+
+
+class _Steps:
+    """Launch the kernels of single steps."""
+
+    def __init__(self, context: Any, t: Any, variant: str) -> None:
+        self.context, self.t = context, t
+        self.cpu = (variant or context.caps.kind) == "cpu"
+        self.width = _VECTOR[t.ctype] if self.cpu else 1
+
+    def kernel(self, mode: str, backward: bool) -> Any:
+        key = ("recurrent", mode, backward, self.t, self.cpu)
+        found = self.context.ready.get(key)
+        if found is None:
+            letters = f"blbbbbii{_BACKWARD[mode]}iili" if backward else f"bbbbii{_FORWARD[mode]}iili"
+            found = self.context.ready[key] = self.context.kernel(
+                "recurrent", "ct_recurrent", letters, mode=mode, backward=backward, W=self.width, A=self.t.ctype
+            )
+        return found
+
+    def launch(self, kernel: Any, lines: int, units: int, args: tuple[Any, ...]) -> None:
+        if lines * units == 0:
+            return
+        if self.cpu:
+            # a few numbers are not worth a second core
+            parts = max(1, min(lines, 2 * self.context.caps.compute_units, lines * units // 512))
+            chunk = -(-lines // parts)
+            kernel.launch((-(-lines // chunk),), (1,), (*args, chunk))
+        else:
+            kernel.launch((-(-lines * units // 64) * 64,), (64,), (*args, 1))
+
+
+def _order(sizes: Sequence[int], reverse: bool) -> list[tuple[int, int]]:
+    """Return (first row, rows) of every step in the order in which they are computed."""
+    out, at = [], 0
+    for n in sizes:
+        out.append((at, n))
+        at += n
+    return out[::-1] if reverse else out
+
+
+def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: Any, mode: str, reverse: bool) -> Any:
+    t, dev, steps = x.dtype, x.device, c.steps
+    w_ih, w_hh, b_ih, b_hh, w_hr = w
+    width, units = h0.layout.shape[1], w_hh.layout.shape[0] // GATES[mode]
+    total = x.layout.shape[0]
+    first = b_ih if mode == "gru" or b_ih is None else run(_ADD, t, [b_ih, b_hh], (), [t], b_ih.layout.shape)[0]
+    gx = product(x, w_ih, first, transpose_b=True)
+    turned = _transposed(w_hh)
+    h, out = _copied(h0, t), empty((total, width), t, dev)
+    keep, n = c.recording, total if c.recording else 0
+    h_before = empty((n, width), t, dev)
+    cell = kept = c_before = None
+    extra: tuple[Any, ...] = ()
+    if mode == "lstm":
+        cell, kept, c_before = _copied(c0, t), empty((n, 4 * units), t, dev), empty((n, units), t, dev)
+        extra = (cell.storage.buf, kept.storage.buf, c_before.storage.buf)
+    elif mode == "gru":
+        kept = empty((n, 4 * units), t, dev)
+        extra = (gx.storage.buf, kept.storage.buf)
+    hidden = out if w_hr is None else empty((total, units), t, dev)
+    kernel, project = steps.kernel(mode, False), None
+    if w_hr is not None:
+        project, hr_turned = steps.kernel("project", False), _transposed(w_hr)
+    state = (h.storage.buf, h_before.storage.buf)
+    plain = int(w_hr is None)
+    for at, rows in _order(sizes, reverse):
+        addend = b_hh if mode == "gru" else _rows(gx, at, rows)
+        pre = product(_rows(h, 0, rows), turned, addend)
+        args = (pre.storage.buf, *state, hidden.storage.buf, int(keep), plain, *extra, rows, units, at)
+        steps.launch(kernel, rows, units, args)
+        if project is not None:
+            pre = product(_rows(hidden, at, rows), hr_turned)
+            steps.launch(
+                project, rows, width, (pre.storage.buf, *state, out.storage.buf, int(keep), 1, rows, width, at)
+            )
+    return out, h, cell, (h_before, kept, c_before, None if w_hr is None else hidden)
+
+
+def _device_backward(
+    c: Any, kept: Sequence[Any], w: Sequence[Any], out: Any, grads: Sequence[Any], batch: int
+) -> tuple[Any, ...]:
+    """Return the gradients of (the inputs' products, the state's products, the first states, the projections)."""
+    sizes, mode, reverse = c.sizes, c.mode, c.reverse
+    h_before, gates, c_before, hidden = kept
+    dout, dh, dc = grads
+    w_hh, w_hr = w
+    steps: _Steps = c.steps
+    t, dev = out.dtype, out.device
+    width, units, total = out.layout.shape[1], w_hh.layout.shape[0] // GATES[mode], out.layout.shape[0]
+    last = empty((batch, width), t, dev)
+    if dh is None:
+        fill(last, 0)
+    else:
+        copy_into(last, dh)
+    first = empty((batch, width), t, dev)
+    dpre = empty((total, GATES[mode] * units), t, dev)
+    extra: tuple[Any, ...] = ()
+    cell = dhidden = direct = None
+    if mode == "lstm":
+        cell = empty((batch, units), t, dev)
+        if dc is None:
+            fill(cell, 0)
+        else:
+            copy_into(cell, dc)
+        extra = (gates.storage.buf, c_before.storage.buf, cell.storage.buf)
+    elif mode == "gru":
+        dhidden, direct = empty((total, 3 * units), t, dev), empty((batch, units), t, dev)
+        extra = (gates.storage.buf, h_before.storage.buf, dhidden.storage.buf, direct.storage.buf)
+    else:
+        extra = (out.storage.buf,)
+    into_state = dpre if dhidden is None else dhidden
+    kernel = steps.kernel(mode, True)
+    dproject = project = None
+    if w_hr is not None:
+        dproject, project = empty((total, width), t, dev), steps.kernel("project", True)
+    rec, following = last, 0
+    given = int(dout is not None)
+    some, some_at = (dout.storage.buf, dout.layout.offset) if dout is not None else (last.storage.buf, 0)
+    for at, rows in _order(sizes, not reverse):
+        lines = max(rows, following)
+        ends = (rec.storage.buf, last.storage.buf, first.storage.buf)
+        if project is None:
+            steps.launch(
+                kernel, lines, units,
+                (some, some_at, *ends, dpre.storage.buf, given, following, *extra, rows, units, at),
+            )  # fmt: skip
+        else:
+            assert dproject is not None
+            steps.launch(
+                project, lines, width,
+                (some, some_at, *ends, dproject.storage.buf, given, following, rows, width, at),
+            )  # fmt: skip
+            through = product(_rows(dproject, at, rows), w_hr)
+            ends = (through.storage.buf, through.storage.buf, first.storage.buf)
+            steps.launch(
+                kernel, rows, units,
+                (through.storage.buf, 0, *ends, dpre.storage.buf, 0, rows, *extra, rows, units, at),
+            )  # fmt: skip
+        rec = product(_rows(into_state, at, rows), w_hh, None if direct is None else _rows(direct, 0, rows))
+        following = rows
+    if following == batch:
+        first = rec
+    elif following:
+        # the sequences of the last step; those that ended before have left theirs there
+        copy_into(_rows(first, 0, following), rec)
+    else:
+        first = last
+    return dpre, into_state, first, cell, dproject
+
+
+class Recurrent(Op):
+    """All steps of one direction of one layer: (x, h0, c0, weights …) to (outputs, last h, last c of an LSTM)."""
+
+    name = "recurrent"
+
+    @staticmethod
+    def forward(
+        c: Any, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any,
+        sizes: tuple[int, ...], mode: str, reverse: bool, variant: str = "",
+    ) -> Any:  # fmt: skip
+        t, dev = x.dtype, x.device
+        wide = compute_dtype(t)
+        c.sizes, c.mode, c.reverse, c.type, c.batch = sizes, mode, reverse, t, h0.layout.shape[0]
+        given = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+        if dev.type == "cpu":
+            arrays = [None if a is None else host_compute(a) for a in given]
+            *results, kept = on_host.forward(arrays, sizes, mode, reverse)
+            c.kept_host = kept if c.recording else None
+            c.save(*given, *(None,) * 5)
+            found = tuple(from_host(r, t, dev) for r in results if r is not None)
+            return found
+        xs, hs, cs, *w = (_widened(a, wide) for a in given)
+        c.steps = _Steps(dev.context, wide, variant)
+        out, h, cell, kept = _device_forward(c, xs, hs, cs, w, sizes, mode, reverse)
+        c.save(*given, out, *kept)
+        narrow = [a if a is None or t is wide else _copied(a, t) for a in (out, h, cell)]
+        if t is wide and c.recording:
+            narrow[0] = view(out, out.layout)  # the kept one has no gradient of its own
+        return tuple(narrow) if mode == "lstm" else tuple(narrow[:2])
+
+    @staticmethod
+    def vjp(m: Any, c: Any, *grads: Any) -> Any:
+        x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, *kept = c.saved
+        given = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+        if m.is_grad_enabled():
+            found = m.recurrent_gradients(grads, given, c.needs, c.sizes, c.mode, c.reverse)
+            return (*found, *(None,) * (len(c.needs) - 8))
+        t, wide, dev = c.type, compute_dtype(c.type), x.device
+        dout, dh, dc = (*grads, None)[:3]
+        if dev.type == "cpu":
+            arrays = [None if a is None else host_compute(a) for a in (*given, dout, dh, dc)]
+            results = on_host.backward(arrays[:8], arrays[8:], c.kept_host, c.sizes, c.mode, c.reverse)
+            found = [None if r is None else from_host(r, t, dev) for r in results]
+            return (*found, *(None,) * (len(c.needs) - 8))
+        dout, dh, dc = (_widened(g, wide) for g in (dout, dh, dc))
+        xs, w1, w2, w3 = (_widened(a, wide) for a in (x, w_ih, w_hh, w_hr))
+        dpre, into_state, first, cell, dproject = _device_backward(c, kept, (w2, w3), out, (dout, dh, dc), c.batch)
+        h_before, _, _, hidden = kept
+        needs = c.needs
+        both = into_state is dpre
+        found = [None] * 8
+        if needs[0]:
+            found[0] = product(dpre, w1)
+        found[1], found[2] = first, cell
+        if needs[3]:
+            found[3] = product(dpre, xs, transpose_a=True)
+        if needs[4]:
+            found[4] = product(into_state, h_before, transpose_a=True)
+        if needs[5] or (needs[6] and both):
+            found[5] = reduce(SUM, dpre, (0,), wide)
+        if needs[6]:
+            # two gradients may be changed apart from each other later
+            found[6] = _copied(found[5], wide) if both else reduce(SUM, into_state, (0,), wide)
+        if needs[7]:
+            found[7] = product(dproject, hidden, transpose_a=True)
+        found = [a if a is None or t is wide else _copied(a, t) for a in found]
+        return (*found, *(None,) * (len(needs) - 8))
