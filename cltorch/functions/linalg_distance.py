@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
@@ -14,9 +15,9 @@ from cltorch.functions.create import empty, zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.linalg_check import batch_together, need_same
 from cltorch.functions.matmul import matrix_product
-from cltorch.functions.norms import vector_norm
-from cltorch.functions.shape import transpose, unsqueeze
+from cltorch.functions.shape import reshape, transpose
 from cltorch.functions.triangle import triu_indices
+from cltorch.ops.distance import CDist
 from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["cdist", "pdist"]
@@ -31,7 +32,7 @@ def cdist(
     """Return the p-norms of the differences of all vectors of x1 (…, P, M) and x2 (…, R, M), shape (…, P, R).
 
     For p = 2 and more than 25 vectors, or as ``compute_mode`` says, it is a product of matrices, which is faster and
-    less exact for vectors close together; otherwise the differences are all kept in memory at once.
+    less exact for vectors close together.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cdist.html
 
     >>> import cltorch as torch
@@ -64,11 +65,7 @@ def cdist(
     many = compute_mode == _MODES[0] and (rows > _FEW or others > _FEW)
     if p == 2 and (many or compute_mode == _MODES[1]):
         return _euclidean(x1, x2)
-    return vector_norm(_differences(x1, x2), p, -1)
-
-
-def _differences(x1: Any, x2: Any) -> Any:
-    return p.sub(unsqueeze(x1, -2), unsqueeze(x2, -3))
+    return apply(CDist, x1, x2, float(p))
 
 
 def _euclidean(x1: Any, x2: Any) -> Any:
@@ -100,9 +97,11 @@ def pdist(input: Any, p: float = 2.0) -> Any:
         return empty(0, dtype=input.dtype, device=input.device)
     if not columns:
         return zeros(n * (n - 1) // 2, dtype=input.dtype, device=input.device)
-    pairs = triu_indices(n, n, 1, device=input.device)
-    return vector_norm(_pairs(input, pairs), p, -1)
+    return _upper(apply(CDist, input, input, float(p)))
 
 
-def _pairs(x: Any, pairs: Any) -> Any:
-    return p.sub(index_select(x, 0, pairs[0]), index_select(x, 0, pairs[1]))
+def _upper(square: Any) -> Any:
+    """Return the elements above the diagonal, row by row."""
+    n = square.layout.shape[0]
+    rows, columns = triu_indices(n, n, 1, device=square.device)
+    return index_select(reshape(square, (-1,)), 0, p.add(p.mul(rows, n), columns))
