@@ -1,6 +1,8 @@
 """The database of kernel parameters: sound defaults, a file that is optional and checked, right results with any."""
 
 import json
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -159,6 +161,11 @@ def test_without_a_choice_the_file_is_in_the_cache_folder(tmp_path, monkeypatch)
     monkeypatch.delenv("CLTORCH_TUNING", raising=False)
     monkeypatch.setenv("CLTORCH_CACHE", str(tmp_path))
     assert tuning.path() == tmp_path / "tuning.json"
+
+
+def test_an_import_does_not_read_the_file(file):
+    file.write_text("nonsense")
+    subprocess.run([sys.executable, "-W", "error", "-c", "import cltorch"], check=True)
 
 
 def test_the_file_is_read_once(file):
