@@ -183,6 +183,9 @@ def main() -> None:
     fits["NDTRI_TAIL"] = fit("NDTRI_TAIL", lambda t: ndtri_tail(mp.exp(on("0.66", "3.7")(t))))
     fits["LOG1P_REST"] = fit("LOG1P_REST", lambda t: log1p_rest(on("-0.3", "0.3")(t)))
     fits["LGAMMA1P"] = fit("LGAMMA1P", lambda t: away_from_zero(lambda a: mp.loggamma(1 + a) / a)(on(0, "0.85")(t)))
+    fits["LGAMMA_NEAR"] = fit("LGAMMA_NEAR", lambda t: lgamma_over_zeros(on(1, "2.5")(t)))
+    fits["LGAMMA_MID"] = fit("LGAMMA_MID", lambda t: mp.loggamma(on("2.5", "4.5")(t)))
+    fits["LGAMMA_FAR"] = fit("LGAMMA_FAR", lambda t: away_from_zero(stirling_rest)(on(0, mpf(1) / mpf("4.5"))(t)))
     fits["GAMMA_STAR"] = fit("GAMMA_STAR", lambda t: away_from_zero(gamma_star)(on(0, "1.25")(t)))
     lines = [
         '"""Polynomials of the special functions, written by ci/fit.py: powers of t in [-1, 1], the highest first."""\n'
@@ -256,6 +259,15 @@ def log1p_rest(mu: Any) -> Any:
     """Return (μ - ln(1 + μ)) / μ²."""
     mu = mu if abs(mu) > mpf(10) ** -15 else mpf(10) ** -15
     return (mu - mp.log1p(mu)) / (mu * mu)
+
+
+def lgamma_over_zeros(x: Any) -> Any:
+    return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def stirling_rest(u: Any) -> Any:
+    """Return a times what Stirling's formula leaves of ln Γ(a), a = 1 / u."""
+    return mp.log(gamma_star(u)) / u
 
 
 def gamma_star(u: Any) -> Any:

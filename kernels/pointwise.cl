@@ -5,7 +5,7 @@ name         kernel name without its prefix
 mode         "flat"  all operands lie in memory as one run each
              "rows"  strided or broadcast, for CPU devices: a work-item takes whole stretches of the innermost dimension
              "items" strided or broadcast, for GPUs: a work-item takes single elements
-W            vector width (1: single elements, for formulas with loops); rank: number of dimensions (not for flat)
+W            vector width (1: single elements); rank: number of dimensions (not for flat)
 V, M, P      scalar compute type, scalar mask type of its size, type of number arguments
 ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a number argument
              inner: "1" next to each other, "0" one value for the whole row, "s" any stride
@@ -54,16 +54,19 @@ def store(k, at, w):
 #define V ${V}${W}
 #define M ${M}${W}
 #define SEL(c, a, b) select(b, a, c)
+#define ANY(c) any(c)
 </%def>
 <%def name="scalar_types()">
 #define V ${V}
 #define M int
 #define SEL(c, a, b) ((c) ? (a) : (b))
+#define ANY(c) (c)
 </%def>
 <%def name="no_types()">
 #undef V
 #undef M
 #undef SEL
+#undef ANY
 </%def>
 <%def name="numbers()">
     % for i, x in enumerate(ins):

@@ -188,9 +188,6 @@ class Tracer:
     def reciprocal(self, x: Any) -> Symbol:
         return 1 / x
 
-    def lgamma(self, x: Any) -> Symbol:
-        return self.call("lgamma", x)
-
     def sign(self, x: Any) -> Symbol:
         """Return -1, 0 or 1; NaN has the sign 0, as in PyTorch."""
         return self.where(x > 0, 1, self.where(x < 0, -1, 0)) if self.compute.is_signed else self.where(x > 0, 1, 0)
@@ -340,17 +337,16 @@ class Tracer:
     ) -> list[Symbol]:
         """Replace a state by ``step(*state)`` while ``go(*state)`` holds, at most ``limit`` times; return the last.
 
-        Each element ends its loop by itself, so that the kernel takes one at a time instead of vectors.
+        A vector goes on while any of its elements does; those that are through keep their state.
         """
-        self.single = True
         held = [self.emit(self.number(v)) for v in state]
         outer, self.statements = self.statements, []
-        condition = self.condition(go(*held))
-        self.statements.append(f"if (!({condition})) break;")
+        going = self.condition(go(*held))
+        self.statements.append(f"if (!ANY({going})) break;")
         # all of the next state before any of it is replaced
         fresh = [self.emit(self.number(v)) for v in step(*held)]
         inner = " ".join(self.statements)
-        moves = " ".join(f"{a.text} = {b.text};" for a, b in zip(held, fresh, strict=True))
+        moves = " ".join(f"{a.text} = SEL({going}, {b.text}, {a.text});" for a, b in zip(held, fresh, strict=True))
         self.statements = outer
         turn = f"turn{self._count}"
         self.statements.append(f"for (int {turn} = 0; {turn} < {limit}; ++{turn}) {{ {inner} {moves} }}")
@@ -503,18 +499,7 @@ def _refuse_zero(a: Any, b: Any) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-def _lgamma_one(v: float) -> float:
-    if math.isinf(v) or (v <= 0 and v == math.floor(v)):
-        return math.inf
-    return math.lgamma(v)
-
-
-def _lgamma(x: Any) -> Any:
-    x = np.asarray(x)
-    return np.frompyfunc(_lgamma_one, 1, 1)(x).astype(x.dtype) if x.size else x
-
-
-_HOST_SPECIAL.update(erf=erf, erfc=erfc, lgamma=_lgamma)
+_HOST_SPECIAL.update(erf=erf, erfc=erfc)
 
 
 def trace(

@@ -29,6 +29,27 @@ _ZETA = [float(_B[2 * j] / math.factorial(2 * j)) for j in range(1, 13)]
 _SHIFT = 10  # terms that are summed one by one in front of an asymptotic expansion
 
 
+# ---- lgamma ---------------------------------------------------------------------------------------------------------
+_EULER = 0.57721566490153286
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+def lgamma(m: Any, x: Any) -> Any:
+    low, a = x < 0, m.abs(x)
+    small = a < 1
+    near = m.where(small, a + 1, a)
+    value = (near - 1) * (near - 2) * series(m, fits.LGAMMA_NEAR, (near - 1.75) * (4 / 3))
+    value = m.where(small, value - m.log(a), value)  # Γ(x) = Γ(x + 1) / x
+    u = 1 / a
+    far = (a - 0.5) * (m.log(a) - 1) + (_HALF_LOG_2PI - 0.5 + u * series(m, fits.LGAMMA_FAR, 9 * u - 1))
+    value = m.where(a < 2.5, value, m.where(a < 4.5, series(m, fits.LGAMMA_MID, a - 3.5), far))
+    value = m.where(a == math.inf, a, value)
+    # Γ(-a) = -π / (a sin(π a) Γ(a)), with poles at integers
+    off = m.abs(a - m.round(a))
+    reflected = m.where(a < 1e-8, value + (2 * _EULER) * a, m.log(math.pi / (a * m.sin(math.pi * off))) - value)
+    return m.where(low & (a < math.inf), m.where(off == 0, math.inf, reflected), m.where(x == 0, math.inf, value))
+
+
 # ---- digamma and zeta -----------------------------------------------------------------------------------------------
 def digamma(m: Any, x: Any) -> Any:
     low = x < 0.5
@@ -50,17 +71,46 @@ def digamma(m: Any, x: Any) -> Any:
     return m.where(x == 0, m.copysign(math.inf, -x), m.where(low & (off == 0), math.nan, value))
 
 
+_BITS = 8  # of the whole part of an exponent, for which a power is a product of squares
+
+
+def _falling_power(m: Any, s: Any) -> Any:
+    """Return the function b -> b**-s of b > 0 for s >= 0.
+
+    The whole part of s multiplies squares, which is as exact as b is; the built-in pow of CPU devices goes lane by
+    lane. Where s is large, b is near 1 or the power is nothing or infinite, and a logarithm does.
+    """
+    whole = m.floor(s)
+    part, left, bits = s - whole, whole, []
+    for _ in range(_BITS):
+        half = m.floor(0.5 * left)
+        bits.append(left - 2 * half > 0.5)
+        left = half
+
+    def power(b: Any) -> Any:
+        log = m.log(b)
+        product, square = m.where(bits[0], b, 1), b
+        for bit in bits[1:]:
+            square = square * square
+            product = m.where(bit, product * square, product)
+        rest = m.where(part > 0, m.exp(-part * log), 1)
+        return m.where(s < 2**_BITS, rest / product, m.exp(-s * log))
+
+    return power
+
+
 def _zeta_right(m: Any, s: Any, q: Any) -> Any:
     """Return the sum of (q + k)**-s over all k >= 0 for q > 0, s > 1: ten terms, and Euler and Maclaurin's rest."""
-    _, total = m.loop(_SHIFT, (0, 0), lambda k, _: k < _SHIFT, lambda k, total: (k + 1, total + m.pow(q + k, -s)))
+    power = _falling_power(m, s)
+    _, total = m.loop(_SHIFT, (0, 0), lambda k, _: k < _SHIFT, lambda k, total: (k + 1, total + power(q + k)))
     w = q + _SHIFT
-    last = m.pow(w, -s)
+    last = power(w)
     factor: Any = s / w
     rest: Any = 0.5
     for j, b in enumerate(_ZETA):
         rest = rest + b * factor
         factor = factor * ((s + (2 * j + 1)) / w) * ((s + (2 * j + 2)) / w)
-    total = total + m.pow(w, 1 - s) / (s - 1)
+    total = total + _falling_power(m, s - 1)(w) / (s - 1)
     return m.where(last > 0, total + last * rest, total)
 
 
@@ -72,13 +122,15 @@ def zeta(m: Any, s: Any, q: Any) -> Any:
     down = m.floor(q)
     part = q - down
     left = (q < 0) & (part > 0) & (s == m.floor(s))
-    value = _zeta_right(m, s, m.where(q < 0, m.where(part > 0, part, 1), q))
-    _, other = m.loop(
-        1,
-        (m.where(left, 1, 0), 0),
-        lambda todo, _: todo > 0,
-        lambda todo, _: (0, _zeta_right(m, s, (down + 1) - q) - _zeta_right(m, s, 1 - q)),
-    )
+    first = m.where(q < 0, m.where(part > 0, part, 1), q)
+
+    def add(turn: Any, value: Any, other: Any) -> tuple[Any, Any, Any]:
+        # one sum on the right, or three of which the third is taken from the second
+        at = m.where(turn == 0, first, m.where(turn == 1, (down + 1) - q, 1 - q))
+        found = _zeta_right(m, s, at)
+        return turn + 1, m.where(turn == 0, found, value), m.where(turn == 1, found, other - found)
+
+    _, value, other = m.loop(3, (0, 0, 0), lambda turn, _, __: (turn == 0) | (left & (turn < 3)), add)
     odd = 0.5 * s != m.floor(0.5 * s)
     value = m.where(left, m.where(odd, value - other, value + other), value)
     value = m.where((q < 0) & ~left, math.nan, value)

@@ -81,7 +81,7 @@ ROWS = [
       lambda m, g, x, o: g * (2 * _INV_SQRT_2PI) / m.erfcx(x * -_SQRT_HALF), node="SpecialLogNdtr",
       ref="scipy.log_ndtr", scope=SPECIAL, inplace=False, accuracy=(8, 0)),
     # ---- gamma and its relatives -----------------------------------------------------------------------------
-    P("lgamma", FLOAT, lambda m, x: m.lgamma(x), lambda m, g, x, o: g * m.digamma(x), ref="scipy.gammaln",
+    P("lgamma", FLOAT, gamma.lgamma, lambda m, g, x, o: g * m.digamma(x), ref="scipy.gammaln",
       domain=(0.3, 5.0), accuracy=(6, 4)),
     P("digamma", FLOAT, gamma.digamma, lambda m, g, x, o: g * m.scaled_zeta(x, 2.0, 1.0), ref="scipy.digamma",
       domain=(0.3, 5.0), accuracy=(6, 4)),
@@ -128,5 +128,5 @@ ROWS = [
     P("nextafter", FLOAT_ONLY, lambda m, x, y: m.nextafter(x, y), args=_XY, ref="nextafter", accuracy=(0, 0)),
 ]  # fmt: skip
 
-# what derivatives and other formulas call by name; lgamma and nextafter are each reader's own
-FORMULAS.update({row.name: row.fwd for row in ROWS if row.name not in ("lgamma", "nextafter")})
+# what derivatives and other formulas call by name; nextafter is each reader's own
+FORMULAS.update({row.name: row.fwd for row in ROWS if row.name != "nextafter"})

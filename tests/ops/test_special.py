@@ -251,15 +251,21 @@ def test_loops_walk_operands_that_are_not_packed(device):
     assert values(cltorch.igamma(x[0, 0], y[0, 0])).shape == ()
 
 
-def test_kernels_of_gpus_take_single_elements_where_a_formula_loops(cl_device):
-    from_cpu = cltorch.tensor(np.linspace(0.5, 9, 1000).astype(np.float32), device=cl_device)
-    out = cltorch.empty(1000, device=cl_device)
+@pytest.mark.parametrize("name", ["zeta", "frexp"])
+def test_the_kernels_of_gpus_compute_the_same(cl_device, name):
+    """What GPUs run, on this device: loops in vectors of four, and formulas that take one element at a time."""
+    x = np.linspace(0.5, 9, 5000).astype(np.float32)
+    given = cltorch.tensor(x, device=cl_device)
+    out = cltorch.empty(5000, device=cl_device)
     context = cltorch.device(cl_device).context
-    layouts = [(out.layout, out.dtype)], [(from_cpu.layout, from_cpu.dtype)]
-    formula = Formula("gpu_loop", lambda m, x: m.zeta(2.0, x))
+    formula, want = {
+        "zeta": (Formula("gpu_loop", lambda m, v: m.zeta(2.0, v)), scipy.special.zeta(2, x.astype(np.float64))),
+        "frexp": (Formula("gpu_single", lambda m, v: m.frexp(v)[0]), np.frexp(x)[0]),
+    }[name]
+    layouts = [(out.layout, out.dtype)], [(given.layout, given.dtype)]
     kernel, size, group, lead = specialise(context, formula, cltorch.float32, *layouts, kind="gpu")
-    kernel.launch(size, group, (*lead, out.storage.buf, from_cpu.storage.buf, 0, 0))
-    np.testing.assert_allclose(values(out), scipy.special.zeta(2, values(from_cpu).astype(np.float64)), rtol=1e-6)
+    kernel.launch(size, group, (*lead, out.storage.buf, given.storage.buf, 0, 0))
+    np.testing.assert_allclose(values(out), want, rtol=1e-6)
 
 
 # ---- polygamma, mvlgamma, frexp, nextafter ---------------------------------------------------------------------------
