@@ -18,23 +18,14 @@
     nr = nv * vw
     some = 8  # channels of the weight that are transformed together
     whole = -(-9 // vw) * vw
-    def read(p): return f"CT_READV(__global, {p})"
-    def write(x, p): return f"CT_WRITEV(__global, {x}, {p});"
+    read, write = winograd.module.read, winograd.module.write
 %>
 ${tile.types(ti, ti, vw)}
 ${shared.saving(ti)}
-<%def name="table()">
-% for i, name in enumerate(ints):
-    const int ${name} = (int)T[${i}];
-% endfor
-% for i, name in enumerate(longs):
-    const long ${name} = T[${len(ints) + i}];
-% endfor
-</%def>
-
+${winograd.functions(vw)}
 __kernel CT_ONE_ITEM void ct_winograd_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P,
                                            const __global long *T, long w_off, long b_off, int has_bias, int chunk) {
-    ${table()}
+    ${winograd.table(ints, longs)}
     const __global long *number = T + ${len(ints) + len(longs)};
     const int group = get_global_id(1) / tiles, first = get_global_id(1) % tiles * ${nr};
     const int c0 = get_global_id(0) * chunk, c1 = min(reduced, c0 + chunk), valid = min(${nr}, lanes - first);
@@ -86,40 +77,6 @@ __kernel CT_ONE_ITEM void ct_winograd_pack(const __global ct_in *W, const __glob
         for (int p = 0; p < 36; p++, dst += (reduced + 1L) * ${nr})
             for (int i = 0; i < count * ${nv}; i++) CT_WRITEV(__global, made[p * ${some * nv} + i], dst + i * ${vw});
     }
-}
-
-// `count` neighbouring values of ${vw} channels, from memory to [place][channel]; channels beyond `last` repeat it and
-// are never used.
-static void ct_take_row(const __global ct_in *x, const long x_c, const long step, const __global ct_in *end,
-                        __global ct_t *dst, const int count, const int last) {
-    if (x_c == 1 && last == ${vw - 1}) {
-        for (int i = 0; i < count; i++, x += step, dst += ${vw}) ${write("CT_LOADV(x)", "dst")}
-        return;
-    }
-% for l in range(vw):
-    const __global ct_in *x${l} = x + min(${l}, last) * x_c;
-% endfor
-    if (step == 1 && (count >= ${vw} || x${vw - 1} + ${vw} <= end))
-        for (int p = 0; p < count; p += ${vw}) {
-            const int at = count >= ${vw} ? min(p, count - ${vw}) : 0;
-            __global ct_t *d = dst + at * ${vw};
-% for l in range(vw):
-            ct_v r${l} = CT_LOADV(x${l} + at);
-% endfor
-            ${tile.transpose(vw)}
-            if (count >= ${vw}) {
-% for l in range(vw):
-                ${write(f"r{l}", f"d + {l * vw}")}
-% endfor
-            } else {
-% for l in range(vw):
-                if (${l} < count) ${write(f"r{l}", f"d + {l * vw}")}
-% endfor
-            }
-        }
-    else
-        for (int p = 0; p < count; p++, dst += ${vw})
-            ${write(f"(ct_v)({', '.join(f'CT_LOAD(x{l} + p * step)' for l in range(vw))})", "dst")}
 }
 
 // `count` neighbouring results of ${vw} lanes, of which `rows` exist, from [place][lane] to memory.
@@ -177,7 +134,7 @@ static void ct_put_run(const __global ct_t *src, __global ct_out *y, const long 
 </%def>
 __kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y,
                                       __global ct_t *S, const __global long *T, long x_off) {
-    ${table()}
+    ${winograd.table(ints, longs)}
     const int kt0 = get_global_id(1) * span, kt1 = min(tiles, kt0 + span);
     const int group = get_global_id(2);
     const __global ct_in *end = X + x_off + x_end;
@@ -191,38 +148,7 @@ __kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct
     for (int block = b0; block < b1; block++) {
         const int r0 = block / blocks_w * block_h, r1 = min(rows, r0 + block_h);
         const int w0 = block % blocks_w * block_w, nw = min(block_w, TW - w0), count = (r1 - r0) * nw;
-        const int Uw = 4 * nw + 2, left = 4 * w0 + low_w;
-        const int hi = max(0, min(Uw, IW - left)), lo = min(hi, max(0, -left));
-        for (int c = 0; c < reduced; c += ${vw}) {
-            const int last = min(${vw}, reduced - c) - 1;
-            // the rows of tiles of one sample at a time
-            for (int r = r0; r < r1;) {
-                const int n = r / TH, h = r % TH, nh = min(r1 - r, TH - h);
-                const __global ct_in *x = X + n * x_n + c * x_c + (left + lo) * x_w;
-                __global ct_t *dst = plane;
-                for (int i = 0; i < 4 * nh + 2; i++, dst += Uw * ${vw}) {
-                    const int at = 4 * h + low_h + i, inside = at >= 0 && at < IH;
-                    const int begin = inside ? lo : 0, stop = inside ? hi : 0;
-                    for (int j = 0; j < begin; j++) ${write("(ct_v)(0)", f"dst + j * {vw}")}
-                    for (int j = stop; j < Uw; j++) ${write("(ct_v)(0)", f"dst + j * {vw}")}
-                    if (stop > begin) ct_take_row(x + at * x_h, x_c, x_w, end, dst + begin * ${vw}, stop - begin, last);
-                }
-                __global ct_t *v = V + (long)(r - r0) * nw * depth + c;
-                for (int i = 0; i < nh; i++)
-                    for (int j = 0; j < nw; j++, v += depth) {
-                        const __global ct_t *d = plane + (4 * i * Uw + 4 * j) * ${vw};
-% for row in range(6):
-                        ${winograd.input(lambda k: read(f"d + ({row} * Uw + {k}) * {vw}"),
-                                         lambda k, x: f"tmp[{6 * row + k}] = {x};")}
-% endfor
-% for k in range(6):
-                        ${winograd.input(lambda row: f"tmp[{6 * row + k}]",
-                                         lambda row, x: write(x, f"v + {6 * row + k} * v_point"))}
-% endfor
-                    }
-                r += nh;
-            }
-        }
+        ${winograd.source_block(vw)}
         for (int kt = kt0; kt < kt1; kt++) {
             const __global ct_t *weights = P + ((long)group * tiles + kt) * (1L + 36L * (reduced + 1)) * ${nr};
             const __global ct_t *bias = weights, *a = V;

@@ -22,6 +22,7 @@ from cltorch.ops import (
     conv_host,
     conv_shape,
     conv_winograd,
+    conv_winograd_weight,
     gemm,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
@@ -181,7 +182,10 @@ def make_weight_plan(
     s = conv_shape.forward(g)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        run = conv_cpu_weight.weight_gradient(context, g, s, t, x, y, bias)
+        if conv_choice.weight_gradient(g, s, t) == "winograd":
+            run = conv_winograd_weight.weight_gradient(context, g, s, t, x, y, bias)
+        else:
+            run = conv_cpu_weight.weight_gradient(context, g, s, t, x, y, bias)
     if run is None:
         run = conv_gpu.weight_gradient(context, g, s, t, x, y, bias)
     new = Array.new

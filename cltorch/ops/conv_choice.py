@@ -20,6 +20,11 @@ def correlation(g: Geometry, s: Stencil, t: dtype) -> str:
     """
     if depthwise_fits(g, s):
         return "depthwise"
+    return weight_gradient(g, s, t)
+
+
+def weight_gradient(g: Geometry, s: Stencil, t: dtype) -> str:
+    """Return "winograd" or "direct" for the gradient of a weight, given the stencil of the result."""
     if winograd_fits(s, t):
         direct, winograd = cycles(g, s)
         if winograd * _MARGIN < direct:

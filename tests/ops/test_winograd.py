@@ -8,7 +8,7 @@ from scipy.signal import correlate
 
 import cltorch
 from cltorch import dtypes
-from cltorch.ops import conv, conv_choice, conv_shape, conv_winograd
+from cltorch.ops import conv, conv_choice, conv_shape, conv_winograd, conv_winograd_weight
 from cltorch.ops.array import from_host, values
 from cltorch.ops.conv_shape import Geometry
 
@@ -22,20 +22,21 @@ def geometry(n, groups, c, k, ins, padding=1, **changes):
     return Geometry(**(sizes | changes))
 
 
-def both_passes(x, w, g, padding):
-    """Return the result, the gradient of the input, as sums over channels of SciPy's correlations, in float64."""
+def all_passes(x, w, g, padding):
+    """Return the result and the gradients of input and weight, as sums of SciPy's correlations, in float64."""
     n, (k, c) = x.shape[0], w.shape[:2]
     groups = x.shape[1] // c
     padded = np.pad(x, ((0, 0), (0, 0), (padding,) * 2, (padding,) * 2))
-    y, gx = np.zeros(g.shape), np.zeros(padded.shape)
+    y, gx, gw = np.zeros(g.shape), np.zeros(padded.shape), np.zeros(w.shape)
     for i in range(n):
         for o in range(k):
             for j in range(c):
                 at = o // (k // groups) * c + j
                 y[i, o] += correlate(padded[i, at], w[o, j], "valid", "direct")
                 gx[i, at] += correlate(g[i, o], w[o, j][::-1, ::-1], "full", "direct")
+                gw[o, j] += correlate(padded[i, at], g[i, o], "valid", "direct")
     inner = slice(padding, -padding or None)
-    return y, gx[:, :, inner, inner]
+    return y, gx[:, :, inner, inner], gw
 
 
 def on(a, dev, t=dtypes.float32):
@@ -47,32 +48,34 @@ def numbers(a):
 
 
 def check(dev, n, groups, c, k, ins, padding=1, t=dtypes.float32, lay=lambda a: a, bias=True):
-    """Compare both passes with float64: no error beyond the documented bound, plus the rounding of the result."""
+    """Compare every pass with float64: no error beyond the documented bound, plus the rounding of the result."""
     dev = cltorch.device(dev)
     s = geometry(n, groups, c, k, ins, padding)
     rng = np.random.default_rng(n + c + k)
-    shapes = (n, groups * c, *ins), (groups * k, c, 3, 3), (n, groups * k, *s.outs[1:])
-    arrays = [on(rng.standard_normal(shape), dev, t) for shape in shapes]
-    x, w, g = map(numbers, arrays)
-    b = on(rng.standard_normal(groups * k), dev, t)
-    y, gx = both_passes(x, w, g, padding)
-    most_y, most_gx = (a.max() for a in both_passes(abs(x), abs(w), abs(g), padding))
-    dx, dw, dg = arrays
+    shapes = (n, groups * c, *ins), (groups * k, c, 3, 3), (n, groups * k, *s.outs[1:]), (groups * k,)
+    dx, dw, dg, db = (on(rng.standard_normal(shape), dev, t) for shape in shapes)
+    x, w, g, b = map(numbers, (dx, dw, dg, db))
+    wanted = [*all_passes(x, w, g, padding), g.sum((0, 2, 3))]
+    wanted[0] += b[:, None, None] * bias
+    most = [*all_passes(abs(x), abs(w), abs(g), padding), abs(g).sum((0, 2, 3))]
     dx, dg = lay(dx), lay(dg)
-    got_y = conv.make_plan(dev.context, s, False, t, dx.layout, bias, y.shape, "cpu")(dx, dw, b if bias else None)
-    got_gx = conv.make_plan(dev.context, s, True, t, dg.layout, False, gx.shape, "cpu")(dg, dw, None)
+    plan = (dev.context, s)
+    y = conv.make_plan(*plan, False, t, dx.layout, bias, g.shape, "cpu")(dx, dw, db if bias else None)
+    gx = conv.make_plan(*plan, True, t, dg.layout, False, x.shape, "cpu")(dg, dw, None)
+    gw, gb = conv.make_weight_plan(*plan, t, dx.layout, dg.layout, bias, w.shape, "cpu")(dx, dg)
+    got = [numbers(a) for a in (y, gx, gw, *([gb] if bias else []))]
     unit = {dtypes.float16: 2.0**-11, dtypes.bfloat16: 2.0**-8}.get(t, 2.0**-24)
-    y += numbers(b)[:, None, None] * bias
-    for got, wanted, most in ((got_y, y, most_y), (got_gx, gx, most_gx)):
-        error = np.abs(numbers(got) - wanted)
-        assert (error <= conv_winograd.ERROR * 2.0**-24 * most + unit * np.abs(wanted)).all(), error.max()
-    return got_y, got_gx
+    for name, a, exact, scale in zip(("result", "input", "weight", "bias"), got, wanted, most, strict=False):
+        error = np.abs(a - exact) - unit * np.abs(exact)
+        assert error.max() <= conv_winograd.ERROR * 2.0**-24 * scale.max(), name
+    return got
 
 
 @pytest.fixture
 def always(monkeypatch):
     """Let every convolution be Winograd's."""
-    monkeypatch.setattr(conv_choice, "correlation", lambda g, s, t: "winograd")
+    for name in ("correlation", "weight_gradient"):
+        monkeypatch.setattr(conv_choice, name, lambda g, s, t: "winograd")
 
 
 CASES = {
@@ -91,7 +94,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", list(CASES))
-def test_both_passes_keep_the_bound(name, cl_device, always):
+def test_every_pass_keeps_the_bound(name, cl_device, always):
     check(cl_device, *CASES[name])
 
 
@@ -107,8 +110,9 @@ def test_halves_are_only_stored(t, cl_device, always):
 
 
 def test_tiles_of_narrower_devices(cl_device, always, monkeypatch):
-    monkeypatch.setattr(conv_winograd, "sizes_for", lambda _, f=conv_winograd.sizes_for: f(8))
-    monkeypatch.setattr(conv_winograd, "vector_width", lambda *_: 8)
+    for module in (conv_winograd, conv_winograd_weight):
+        monkeypatch.setattr(module, "sizes_for", lambda _, f=module.sizes_for: f(8))
+        monkeypatch.setattr(module, "vector_width", lambda *_: 8)
     for name in ("parts of tiles", "other parts of tiles", "groups", "many samples"):
         check(cl_device, *CASES[name])
 
@@ -128,18 +132,27 @@ def test_operands_of_any_strides_and_offsets(order, cl_device, always):
         check(cl_device, *CASES[name], lay=inside)
 
 
+def test_sums_in_parts_add_up(cl_device, always, monkeypatch):
+    for share, span in ((1, 1), (2, 9)):
+        monkeypatch.setattr(conv_winograd_weight, "divide", lambda *_, way=(share, span): way)
+        check(cl_device, 70, 1, 17, 40, (3, 10))
+        check(cl_device, *CASES["a wide image in pieces"])
+
+
 def test_the_same_bits_every_time(cl_device, always):
     first = check(cl_device, *CASES["many samples"])
     for _ in range(3):
         for a, b in zip(first, check(cl_device, *CASES["many samples"]), strict=True):
-            np.testing.assert_array_equal(numbers(a), numbers(b))
+            np.testing.assert_array_equal(a, b)
 
 
 def chosen(g, t=dtypes.float32):
     both = conv_shape.forward(g), conv_shape.backward(g)
     ways = {conv_choice.correlation(g, s, t) for s in both}
     assert len(ways) == 1
-    return ways.pop()
+    way = ways.pop()
+    assert (conv_choice.weight_gradient(g, both[0], t) == "winograd") == (way == "winograd")
+    return way
 
 
 def test_it_is_chosen_where_it_pays():

@@ -1,0 +1,102 @@
+"""Launch plans of Winograd's algorithm for a weight's gradient on CPU-class devices (kernels/conv_winograd_weight.cl).
+
+Its error is that of ``conv_winograd``, in units of the largest sum of absolute values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.ops.conv_cpu import element, finish, table, vector_width, whole
+from cltorch.ops.conv_shape import Geometry, Stencil
+from cltorch.ops.conv_winograd import NV, block_for, sizes_for
+
+#: what ct_winograd_weight reads from its table, in this order
+INTS = (
+    "reduced", "lanes", "tiles", "span", "share", "blocks", "blocks_w", "block_h", "block_w", "rows", "depth", "TH",
+    "TW", "IH", "IW", "OH", "OW", "low_h", "low_w",
+)  # fmt: skip
+LONGS = (
+    "x_n", "x_c", "x_h", "x_w", "x_end", "g_n", "g_c", "g_h", "g_w", "g_end", "size", "each", "v_size", "v_point",
+    "m_size", "m_point",
+)  # fmt: skip
+#: tiles of a block: enough to load and store the sums seldom
+WANT = 56
+
+
+def divide(c: int, k: int, groups: int, blocks: int, block: int, nr: int, units: int) -> tuple[int, int]:
+    """Return (blocks of a part, tiles of lanes of a work-item) that finish first on ``units`` cores.
+
+    Cutting lanes repeats the transform of the source, cutting blocks makes more sums to be joined.
+    """
+    tiles = -(-k // nr)
+    best, choice = float("inf"), (blocks, tiles)
+    for parts in sorted({min(blocks, i) for i in (1, 2, 3, 4, 6, 8, 12, 16)}):
+        share = -(-blocks // parts)
+        made = -(-blocks // share)
+        for cut in sorted({min(tiles, i) for i in (1, 2, 4, 8)}):
+            span = -(-tiles // cut)
+            lanes = min(k, span * nr)
+            cost = share * block * (18 * c + 20 * lanes + c * lanes * 36 / 32 * (1 + 8 / block))
+            join = made * groups * k * c * 36 / 8 / units
+            total = (cost + 2000) * finish(made * -(-tiles // span) * groups, units) + join
+            if total < best:
+                best, choice = total, (share, span)
+    return choice
+
+
+def weight_gradient(
+    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, y: Layout, bias: bool
+) -> Callable[..., Any]:
+    """Return the launcher of the gradient of a 3x3 weight, as ``conv_cpu_weight.weight_gradient``'s."""
+    caps = context.caps
+    item = element(t)
+    vw = vector_width(caps.float_width, item)
+    nr = NV * vw
+    th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
+    rows, tiles = g.n * th, -(-s.lanes // nr)
+    high, wide = block_for(rows, tw, WANT)
+    blocks_w = -(-tw // wide)
+    blocks = -(-rows // high) * blocks_w
+    share, span = divide(s.reduced, s.lanes, g.groups, blocks, high * wide, nr, caps.compute_units)
+    parts = -(-blocks // share)
+    # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
+    depth, most = whole(s.reduced, vw), high * wide
+    if depth * item >= 1024:
+        depth += vw
+    v_point, m_point = most * depth + vw, most * nr + vw
+    plane = (4 * min(high, th) + 2) * (4 * wide + 2) * vw
+    each = 36 * (v_point + m_point) + plane
+    size = (1 + 36 * (s.reduced + 1)) * nr
+    values = {
+        "reduced": s.reduced, "lanes": s.lanes, "tiles": tiles, "span": span, "share": share, "blocks": blocks,
+        "blocks_w": blocks_w, "block_h": high, "block_w": wide, "rows": rows, "depth": depth, "TH": th, "TW": tw,
+        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "low_h": s.low[1], "low_w": s.low[2],
+        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
+        "x_end": x.extent() - x.offset, "g_n": y.strides[0], "g_c": y.strides[1], "g_h": y.strides[3],
+        "g_w": y.strides[4], "g_end": y.extent() - y.offset, "size": size, "each": each, "v_size": 36 * v_point,
+        "v_point": v_point, "m_size": 36 * m_point, "m_point": m_point,
+    }  # fmt: skip
+    tab = table(context, INTS + LONGS, values, ())
+    params = {
+        "ti": t.name, "sizes": sizes_for(caps.float_width), "nv": NV, "vw": vw, "ints": INTS, "longs": LONGS,
+    }  # fmt: skip
+    kernel = context.kernel("conv_winograd_weight", "ct_winograd_weight", "bbbbbll", **params)
+    join = context.kernel("conv_winograd_weight", "ct_winograd_join", "bbbbiii", **params)
+    size3 = (parts, -(-tiles // span), g.groups)
+    sums_bytes, room = parts * g.groups * tiles * size * item, size3[0] * size3[1] * size3[2] * each * item
+    join_size = (-(-s.reduced // vw), g.groups * tiles)
+    channels = g.groups * s.lanes
+    alloc, nbytes, bias_bytes = context.alloc, channels * s.reduced * 9 * t.itemsize, channels * t.itemsize
+
+    def run(x_buf: Any, x_off: int, g_buf: Any, g_off: int) -> Any:
+        sums, space, result = alloc(sums_bytes), alloc(room), alloc(nbytes)
+        second = alloc(bias_bytes) if bias else result
+        kernel.launch(size3, (1, 1, 1), (x_buf, g_buf, sums.buf, space.buf, tab.buf, x_off, g_off))
+        join.launch(join_size, (1, 1), (sums.buf, result.buf, second.buf, tab.buf, parts, g.groups, int(bias)))
+        return result, second
+
+    return run
