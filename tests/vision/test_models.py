@@ -1,5 +1,10 @@
 """Networks for images: torchvision's numbers of parameters and names, shapes, weights from files, training."""
 
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 import cltorch as torch
@@ -7,19 +12,26 @@ from cltorch.nn import Conv2d, GroupNorm, Linear
 from cltorch.vision import models
 from cltorch.vision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-# what https://docs.pytorch.org/vision/stable/models.html publishes
-PARAMETERS = {
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-    "resnext50_32x4d": 25_028_904,
-    "resnext101_32x8d": 88_791_336,
-    "resnext101_64x4d": 83_455_272,
-    "wide_resnet50_2": 68_883_240,
-    "wide_resnet101_2": 126_886_696,
-}
+# recorded from torchvision 0.28: the number of parameters, a digest of the names and shapes in state_dict, and for some
+# networks the first scores of an image, with parameters and image from NumPy's generator (see ``filled``)
+PUBLISHED = json.loads((Path(__file__).parent / "models.json").read_text())
+RECORDED = [name for name in PUBLISHED if "scores" in PUBLISHED[name] and hasattr(models, name)]
+
+
+def filled(state):
+    """Return a state_dict's values from NumPy's generator: variances positive, matrices to keep the scale of data."""
+    rng, out = np.random.default_rng(0), {}
+    for name, value in state.items():
+        shape = tuple(value.shape)
+        if not value.dtype.is_floating_point:
+            out[name] = value.numpy()
+        elif "running_var" in name:
+            out[name] = rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        elif len(shape) > 1:
+            out[name] = rng.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[1:])) ** 0.5)
+        else:
+            out[name] = rng.standard_normal(shape, np.float32) * np.float32(0.1) + np.float32("weight" in name)
+    return {name: torch.from_numpy(np.array(value)) for name, value in out.items()}
 
 
 @pytest.fixture
@@ -27,12 +39,29 @@ def bare(monkeypatch):
     """Leave parameters uninitialised: drawing a hundred million numbers only to count them takes long."""
     for layer in (Conv2d, Linear):
         monkeypatch.setattr(layer, "reset_parameters", lambda self: None)
-    monkeypatch.setattr(ResNet, "_initialise", lambda self, zero: None)
+    for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_the_number_of_parameters_is_the_published_one(bare, name):
-    assert sum(p.numel() for p in getattr(models, name)().parameters()) == PARAMETERS[name]
+@pytest.mark.parametrize("name", models.list_models())
+def test_parameters_and_their_names_are_the_published_ones(bare, name):
+    model = getattr(models, name)()
+    state = "\n".join(f"{key} {tuple(value.shape)}" for key, value in model.state_dict().items())
+    assert sum(p.numel() for p in model.parameters()) == PUBLISHED[name]["parameters"]
+    assert hashlib.sha256(state.encode()).hexdigest()[:16] == PUBLISHED[name]["state"]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_scores_are_torchvisions(bare, cl_device, name):
+    model = getattr(models, name)()
+    model.load_state_dict(filled(model.state_dict()))
+    side = 224 if name.startswith("vit") else 64
+    image = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 3, side, side), np.float32))
+    with torch.no_grad():
+        scores = model.to(cl_device).eval()(image.to(cl_device))[0].cpu().numpy()
+    greatest = PUBLISHED[name]["greatest"]
+    np.testing.assert_allclose(scores[:4], PUBLISHED[name]["scores"], rtol=0, atol=1e-4 * greatest)
+    assert np.abs(scores).max() == pytest.approx(greatest, rel=1e-4)
 
 
 def _block(prefix, convolutions, downsample):
@@ -90,7 +119,7 @@ def test_zero_init_residual_starts_blocks_as_the_identity():
     assert model.layer1[0].bn3.weight.abs().sum().item() == 0 and model.layer1[0].bn1.weight.min().item() == 1
 
 
-def test_weights_come_from_files_and_never_by_download(tmp_path):
+def test_weights_come_from_files(tmp_path):
     saved = models.resnet18(num_classes=3)
     path = tmp_path / "weights.pth"
     torch.save(saved.state_dict(), path)
@@ -98,11 +127,53 @@ def test_weights_come_from_files_and_never_by_download(tmp_path):
         loaded = models.resnet18(num_classes=3, weights=given)
         assert torch.equal(loaded.fc.weight, saved.fc.weight)
         assert torch.equal(loaded.layer4[1].bn2.running_var, saved.layer4[1].bn2.running_var)
-    for name in ("DEFAULT", "IMAGENET1K_V1", object()):
-        with pytest.raises(NotImplementedError, match="would have to be downloaded"):
-            models.resnet18(weights=name)
     with pytest.raises(FileNotFoundError):
         models.resnet18(weights=str(tmp_path / "gone.pth"))
+
+
+def test_published_weights_are_fetched_by_name(monkeypatch):
+    saved, asked = models.squeezenet1_1().state_dict(), []
+
+    def fetch(url, **kwargs):
+        asked.append((url.rsplit("/", 1)[1], kwargs["check_hash"]))
+        return saved
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetch)
+    enum = models.SqueezeNet1_1_Weights
+    for weights in ("DEFAULT", "IMAGENET1K_V1", enum.DEFAULT, "SqueezeNet1_1_Weights.DEFAULT"):
+        model = models.squeezenet1_1(weights=weights)
+        assert torch.equal(model.features[0].weight, saved["features.0.weight"])
+    with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
+        models.squeezenet1_1(pretrained=True)
+    assert asked == [("squeezenet1_1-b8a52dc0.pth", True)] * 5
+    with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 3"):
+        models.squeezenet1_1(weights="DEFAULT", num_classes=3)
+    with pytest.raises(TypeError, match="expected SqueezeNet1_1_Weights but received ResNet18_Weights"):
+        models.squeezenet1_1(weights=models.ResNet18_Weights.DEFAULT)
+    with pytest.raises(KeyError):
+        models.squeezenet1_1(weights="IMAGENET1K_V9")
+
+
+def test_weights_say_what_they_are():
+    weights = models.get_weight("ResNet50_Weights.IMAGENET1K_V2")
+    assert weights is models.ResNet50_Weights.DEFAULT and weights.url.endswith("resnet50-11ad3fa6.pth")
+    assert weights.meta["categories"][285] == "Egyptian cat" and weights.meta["num_params"] == 25_557_032
+    image = torch.full((3, 300, 400), 124, dtype=torch.uint8)
+    prepared = weights.transforms()(image)
+    assert prepared.shape == (3, 224, 224)
+    assert prepared[0, 0, 0].item() == pytest.approx((124 / 255 - 0.485) / 0.229, abs=1e-5)
+    with pytest.raises(ValueError, match="Invalid weight name"):
+        models.get_weight("Nothing_Weights.DEFAULT")
+
+
+def test_networks_are_listed_and_made_by_name():
+    assert models.list_models(include="resnet*", exclude=["*101", "*152"]) == ["resnet18", "resnet34", "resnet50"]
+    assert models.get_model_weights("resnet18") is models.ResNet18_Weights
+    assert type(models.get_model("ResNet18", num_classes=2)) is ResNet
+    with pytest.raises(ValueError, match="Unknown model resnet19"):
+        models.get_model("resnet19")
+    with pytest.raises(AttributeError, match="Nothing_Weights"):
+        models.Nothing_Weights  # noqa: B018
 
 
 def test_training_lowers_the_loss(cl_device):

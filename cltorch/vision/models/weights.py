@@ -1,31 +1,181 @@
-"""Load weights into a model from a file; nothing is downloaded."""
+"""Published weights: what there is, where it lies, and how its images are prepared; and the list of networks.
+
+The table in weights.json has a row for each network: the name of the class of its weights, and for each of them the
+address, the number of classes, how images are prepared and the published accuracy.
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatch
+from functools import cache, lru_cache, partial
+from importlib.resources import files
 from typing import Any
 
-from cltorch import nn
+from cltorch import hub, nn
 from cltorch.serialization import load
+from cltorch.vision.transforms.presets import ImageClassification, SemanticSegmentation
+
+_PRESETS = {"ImageClassification": ImageClassification, "SemanticSegmentation": SemanticSegmentation}
+_networks: dict[str, Callable[..., nn.Module]] = {}
 
 
-def load_weights(model: nn.Module, weights: Any) -> None:
-    """Load a state_dict's file into a model, or do nothing for None.
+@lru_cache(maxsize=1)
+def table() -> dict[str, Any]:
+    """Return the table of weights."""
+    data: dict[str, Any] = json.loads(files("cltorch.vision.models").joinpath("weights.json").read_text("utf-8"))
+    return data
 
-    Raises NotImplementedError for the name of published weights (``"DEFAULT"``, ``"IMAGENET1K_V1"``, an enum of
-    torchvision's), which would have to be downloaded, and FileNotFoundError for a path with a folder or an ending that
-    leads nowhere.
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a network: the address, what prepares images for it, and what is known about it."""
+
+    url: str
+    transforms: Callable[..., Any]
+    meta: dict[str, Any]
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+
+class WeightsEnum(Enum):
+    """The weights of one network; a member has the attributes of ``Weights``."""
+
+    @classmethod
+    def verify(cls, obj: Any) -> Any:
+        """Return the member for a member, its name or None; raise TypeError for anything else."""
+        if obj is None or isinstance(obj, cls):
+            return obj
+        if isinstance(obj, str):
+            return cls[obj.replace(cls.__name__ + ".", "")]
+        raise TypeError(f"Invalid Weight class provided; expected {cls.__name__} but received {type(obj).__name__}.")
+
+    @property
+    def url(self) -> str:
+        address: str = self.value.url
+        return address
+
+    @property
+    def transforms(self) -> Any:
+        return self.value.transforms
+
+    @property
+    def meta(self) -> Any:
+        return self.value.meta
+
+    def get_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the weights, downloaded unless they are there (see ``hub.load_state_dict_from_url``)."""
+        return hub.load_state_dict_from_url(self.url, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+
+@cache
+def weights_class(name: str) -> Any:
+    """Return the class of a network's weights; None where none are published."""
+    whole = table()
+    row = whole["models"].get(name)
+    if row is None:
+        return None
+    members: dict[str, Any] = {}
+    for key, entry in row["weights"].items():
+        how = dict(entry["transforms"])
+        preset = _PRESETS[how.pop("kind")]
+        meta = {"num_params": entry["num_params"], "min_size": tuple(entry["min_size"]), "_metrics": entry["metrics"]}
+        if entry["categories"]:
+            meta["categories"] = whole["categories"][entry["categories"]]
+        members[key] = Weights(whole["base"] + entry["url"], partial(preset, **how), meta)
+    if row["default"]:
+        members["DEFAULT"] = members[row["default"]]  # the same value makes it another name of the member
+    made: Any = WeightsEnum(row["class"], members, module="cltorch.vision.models")  # type: ignore[call-overload]
+    return made
+
+
+def class_names() -> dict[str, str]:
+    """Return the network of each class of weights."""
+    return {row["class"]: name for name, row in table()["models"].items()}
+
+
+def register_model(fn: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """List a function that returns a network under its name."""
+    _networks[fn.__name__] = fn
+    return fn
+
+
+def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], **given: Any) -> Any:
+    """Return ``make(**options)`` with weights: None, the path of a file, or published ones (a member or its name).
+
+    ``given`` are options that weights need, where weights are given. ``pretrained`` among the options is the older
+    form of ``weights``. Raises ValueError for a number of classes other than that of the weights.
     """
-    if weights is None:
-        return
+    if "pretrained" in options:
+        pretrained = options.pop("pretrained")
+        warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
+        weights = weights_class(name).DEFAULT if pretrained else weights
     if isinstance(weights, os.PathLike) or (isinstance(weights, str) and _looks_like_a_path(weights)):
+        model = make(**options)
         model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
-        return
-    raise NotImplementedError(
-        f"weights={weights!r} would have to be downloaded, which is not done here; give the path of a file with the "
-        "state_dict, for example one that torchvision has downloaded (.pth)"
-    )
+        return model
+    member = weights if weights is None else weights_class(name).verify(weights)
+    if member is not None:
+        given = {"num_classes": len(member.meta["categories"]), **given}
+        for key, value in given.items():
+            if options.setdefault(key, value) != value:
+                raise ValueError(f"The parameter '{key}' expected value {value} but got {options[key]} instead.")
+    model = make(**options)
+    if member is not None:
+        model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
+    return model
 
 
 def _looks_like_a_path(text: str) -> bool:
-    return os.path.dirname(text) != "" or os.path.splitext(text)[1] != "" or os.path.exists(text)
+    return os.path.dirname(text) != "" or os.path.splitext(text)[1] in (".pt", ".pth", ".bin") or os.path.exists(text)
+
+
+def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
+    """Return the names of the networks, of one module, or that match patterns (``resnet*``)."""
+    names = {
+        name
+        for name, fn in _networks.items()
+        if module is None or fn.__module__.rsplit(".", 1)[0] == getattr(module, "__name__", module)
+    }
+    for patterns, keep in ((include, True), (exclude, False)):
+        if patterns:
+            listed = [patterns] if isinstance(patterns, str) else list(patterns)
+            names = {name for name in names if any(fnmatch(name, p) for p in listed) is keep}
+    return sorted(names)
+
+
+def get_model_builder(name: str) -> Callable[..., nn.Module]:
+    """Return the function that returns a network; raise ValueError for a name that is not there."""
+    try:
+        return _networks[name.lower()]
+    except KeyError:
+        raise ValueError(f"Unknown model {name.lower()}") from None
+
+
+def get_model(name: str, **config: Any) -> nn.Module:
+    """Return a network by name, with its function's keywords."""
+    return get_model_builder(name)(**config)
+
+
+def get_model_weights(name: Any) -> Any:
+    """Return the class of a network's weights, from its name or its function."""
+    return weights_class(name if isinstance(name, str) else name.__name__)
+
+
+def get_weight(name: str) -> Any:
+    """Return a member by name, as ``ResNet50_Weights.IMAGENET1K_V2``."""
+    head, _, member = name.partition(".")
+    network = class_names().get(head)
+    if network is None or not member:
+        raise ValueError(f"Invalid weight name provided: '{name}'.")
+    return weights_class(network)[member]

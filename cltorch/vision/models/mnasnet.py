@@ -1,0 +1,92 @@
+"""MNASNet (M. Tan et al., Platform-Aware Neural Architecture Search for Mobile, 2019).
+
+Source: https://docs.pytorch.org/vision/0.28/models/mnasnet.html
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from cltorch import nn
+from cltorch.tensor import Tensor
+from cltorch.vision.models.weights import build, register_model
+
+_MOMENTUM = 1 - 0.9997  # of TensorFlow's averages, as PyTorch counts it
+
+
+class _InvertedResidual(nn.Module):
+    """Widen, convolve each channel by itself, narrow; the input is added where the shape stays."""
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = before * expansion
+        self.apply_residual = before == after and stride == 1
+        norm = partial(nn.BatchNorm2d, momentum=_MOMENTUM)
+        self.layers = nn.Sequential(
+            nn.Conv2d(before, wide, 1, bias=False), norm(wide), nn.ReLU(inplace=True),
+            nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False), norm(wide),
+            nn.ReLU(inplace=True), nn.Conv2d(wide, after, 1, bias=False), norm(after),
+        )  # fmt: skip
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.layers(input) + input if self.apply_residual else self.layers(input)
+
+
+def _to_eight(value: float) -> int:
+    """Return the nearest multiple of eight that is not less than nine tenths of a value."""
+    new = max(8, int(value + 4) // 8 * 8)
+    return new if new >= 0.9 * value else new + 8
+
+
+# (channels, window, stride, expansion, blocks)
+_STACKS = ((24, 3, 2, 3, 3), (40, 5, 2, 3, 3), (80, 5, 2, 6, 3), (96, 3, 1, 6, 2), (192, 5, 2, 6, 4), (320, 3, 1, 6, 1))
+
+
+class MNASNet(nn.Module):
+    """Stacks of inverted residuals whose channels ``alpha`` scales."""
+
+    def __init__(self, alpha: float, num_classes: int = 1000, dropout: float = 0.2) -> None:
+        super().__init__()
+        if alpha <= 0.0:
+            raise ValueError(f"alpha should be greater than 0.0 instead of {alpha}")
+        self.alpha, self.num_classes = alpha, num_classes
+        norm = partial(nn.BatchNorm2d, momentum=_MOMENTUM)
+        first, before = _to_eight(32 * alpha), _to_eight(16 * alpha)
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, first, 3, padding=1, stride=2, bias=False), norm(first), nn.ReLU(inplace=True),
+            nn.Conv2d(first, first, 3, padding=1, groups=first, bias=False), norm(first), nn.ReLU(inplace=True),
+            nn.Conv2d(first, before, 1, bias=False), norm(before),
+        ]  # fmt: skip
+        for width, kernel, stride, expansion, count in _STACKS:
+            after = _to_eight(width * alpha)
+            blocks = [_InvertedResidual(before, after, kernel, stride, expansion)]
+            blocks += [_InvertedResidual(after, after, kernel, 1, expansion) for _ in range(count - 1)]
+            layers.append(nn.Sequential(*blocks))
+            before = after
+        layers += [nn.Conv2d(before, 1280, 1, bias=False), norm(1280), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(dropout, inplace=True), nn.Linear(1280, num_classes))
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(m, nn.Linear):
+                nn.init.kaiming_uniform_(m.weight, mode="fan_out", nonlinearity="sigmoid")
+                nn.init.zeros_(m.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.layers(x).mean([2, 3]))
+
+
+def _define(name: str, alpha: float) -> Any:
+    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MNASNet:
+        model: MNASNet = build(name, partial(MNASNet, alpha), weights, kwargs)
+        return model
+
+    network.__name__ = network.__qualname__ = name
+    network.__doc__ = f"Return MNASNet of width {alpha}; arguments as of ``resnet18``."
+    return register_model(network)
+
+
+mnasnet0_5, mnasnet0_75 = _define("mnasnet0_5", 0.5), _define("mnasnet0_75", 0.75)
+mnasnet1_0, mnasnet1_3 = _define("mnasnet1_0", 1.0), _define("mnasnet1_3", 1.3)

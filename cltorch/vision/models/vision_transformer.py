@@ -1,0 +1,145 @@
+"""Vision Transformer (A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2020).
+
+Source: https://docs.pytorch.org/vision/0.28/models/vision_transformer.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cltorch import functions, nn
+from cltorch.tensor import Tensor
+from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.ops.misc import MLP
+
+_NORM = partial(nn.LayerNorm, eps=1e-6)
+
+
+class EncoderBlock(nn.Module):
+    """Attention and two linear layers, each behind a normalisation and added to its input."""
+
+    def __init__(
+        self, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float, attention_dropout: float,
+        norm_layer: Callable[..., nn.Module] = _NORM,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_heads = num_heads
+        self.ln_1 = norm_layer(hidden_dim)
+        self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads, dropout=attention_dropout, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.ln_2 = norm_layer(hidden_dim)
+        self.mlp = MLP(hidden_dim, [mlp_dim, hidden_dim], activation_layer=nn.GELU, dropout=dropout)
+        for m in self.mlp.modules():
+            if isinstance(m, nn.Linear):
+                nn.init.xavier_uniform_(m.weight)
+                nn.init.normal_(m.bias, std=1e-6)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 3:
+            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+        x = self.ln_1(input)
+        x, _ = self.self_attention(x, x, x, need_weights=False)
+        x = self.dropout(x) + input
+        return x + self.mlp(self.ln_2(x))
+
+
+class Encoder(nn.Module):
+    """Learnt positions, blocks, and a normalisation."""
+
+    def __init__(
+        self, seq_length: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float,
+        attention_dropout: float, norm_layer: Callable[..., nn.Module] = _NORM,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.pos_embedding = nn.Parameter(functions.empty(1, seq_length, hidden_dim).normal_(std=0.02))
+        self.dropout = nn.Dropout(dropout)
+        blocks = OrderedDict(
+            (
+                f"encoder_layer_{i}",
+                EncoderBlock(num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer),
+            )
+            for i in range(num_layers)
+        )
+        self.layers = nn.Sequential(blocks)
+        self.ln = norm_layer(hidden_dim)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 3:
+            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+        return self.ln(self.layers(self.dropout(input + self.pos_embedding)))
+
+
+class VisionTransformer(nn.Module):
+    """Cut an image into patches, and let them and a token for the class attend to each other."""
+
+    def __init__(
+        self, image_size: int, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int,
+        dropout: float = 0.0, attention_dropout: float = 0.0, num_classes: int = 1000,
+        representation_size: int | None = None,
+        norm_layer: Callable[..., nn.Module] = _NORM,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if image_size % patch_size:
+            raise ValueError(f"Input shape indivisible by patch size: {image_size} and {patch_size}")
+        self.image_size, self.patch_size, self.hidden_dim = image_size, patch_size, hidden_dim
+        self.conv_proj = nn.Conv2d(3, hidden_dim, patch_size, stride=patch_size)
+        self.class_token = nn.Parameter(functions.zeros(1, 1, hidden_dim))
+        self.seq_length = (image_size // patch_size) ** 2 + 1
+        self.encoder = Encoder(
+            self.seq_length, num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer
+        )
+        heads: OrderedDict[str, nn.Module] = OrderedDict()
+        if representation_size is not None:
+            heads["pre_logits"] = nn.Linear(hidden_dim, representation_size)
+            heads["act"] = nn.Tanh()
+        heads["head"] = nn.Linear(representation_size or hidden_dim, num_classes)
+        self.heads = nn.Sequential(heads)
+        fan_in = self.conv_proj.in_channels * patch_size**2
+        nn.init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / fan_in))
+        nn.init.zeros_(self.conv_proj.bias)
+        if representation_size is not None:
+            nn.init.trunc_normal_(self.heads.pre_logits.weight, std=math.sqrt(1 / hidden_dim))
+            nn.init.zeros_(self.heads.pre_logits.bias)
+        nn.init.zeros_(self.heads.head.weight)
+        nn.init.zeros_(self.heads.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        if (height, width) != (self.image_size, self.image_size):
+            raise RuntimeError(
+                f"Wrong image size! Expected {self.image_size}x{self.image_size} but got {height}x{width}!"
+            )
+        x = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = self.encoder(functions.cat([self.class_token.expand(n, -1, -1), x], dim=1))
+        return self.heads(x[:, 0])
+
+
+# (patch, layers, heads, width, width of the linear layers)
+_SIZES = {
+    "vit_b_16": (16, 12, 12, 768, 3072),
+    "vit_b_32": (32, 12, 12, 768, 3072),
+    "vit_l_16": (16, 24, 16, 1024, 4096),
+    "vit_l_32": (32, 24, 16, 1024, 4096),
+    "vit_h_14": (14, 32, 16, 1280, 5120),
+}
+
+
+def _define(name: str) -> Any:
+    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
+        kwargs.setdefault("image_size", 224)
+        make = lambda image_size, **kw: VisionTransformer(image_size, *_SIZES[name], **kw)  # noqa: E731
+        model: VisionTransformer = build(name, make, weights, kwargs)
+        return model
+
+    network.__name__ = network.__qualname__ = name
+    network.__doc__ = (
+        f"Return the Vision Transformer {name[4:].replace('_', '/').upper()}; arguments as of ``resnet18``."
+    )
+    return register_model(network)
+
+
+vit_b_16, vit_b_32, vit_l_16, vit_l_32, vit_h_14 = (_define(name) for name in _SIZES)

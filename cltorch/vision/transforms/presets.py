@@ -1,0 +1,71 @@
+"""What prepares images for networks with published weights.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html#classification
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import nn
+from cltorch.tensor import Tensor
+from cltorch.vision.transforms import functional as F
+from cltorch.vision.transforms.functional import InterpolationMode
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class _Preset(nn.Module):
+    """Resize, crop where there is a size for it, and normalise."""
+
+    def __init__(self, resize: Any, crop: int | None, mean: Any, std: Any, interpolation: Any, antialias: Any) -> None:
+        super().__init__()
+        self.resize_size, self.crop_size = resize, crop
+        self.mean, self.std = list(mean), list(std)
+        self.interpolation, self.antialias = InterpolationMode(interpolation), antialias
+
+    def forward(self, img: Any) -> Tensor:
+        if isinstance(self.resize_size, list):
+            img = F.resize(img, self.resize_size, interpolation=self.interpolation, antialias=self.antialias)
+        if self.crop_size is not None:
+            img = F.center_crop(img, [self.crop_size])
+        if not isinstance(img, Tensor):
+            img = F.pil_to_tensor(img)
+        return F.normalize(F.convert_image_dtype(img), mean=self.mean, std=self.std)
+
+    def __repr__(self) -> str:
+        shown = {"crop_size": self.crop_size, "resize_size": self.resize_size, "mean": self.mean, "std": self.std}
+        lines = [f"    {name}={value}" for name, value in shown.items() if value is not None]
+        return "\n".join([f"{type(self).__name__}(", *lines, f"    interpolation={self.interpolation}", ")"])
+
+
+class ImageClassification(_Preset):
+    """Resize an image or a batch to ``resize_size``, cut out the centre, and normalise."""
+
+    def __init__(
+        self,
+        *,
+        crop_size: int,
+        resize_size: int = 256,
+        mean: tuple[float, ...] = _MEAN,
+        std: tuple[float, ...] = _STD,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ) -> None:
+        super().__init__([resize_size], crop_size, mean, std, interpolation, antialias)
+
+
+class SemanticSegmentation(_Preset):
+    """Resize an image or a batch to ``resize_size``, unless it is None, and normalise."""
+
+    def __init__(
+        self,
+        *,
+        resize_size: int | None,
+        mean: tuple[float, ...] = _MEAN,
+        std: tuple[float, ...] = _STD,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ) -> None:
+        resize = None if resize_size is None else [resize_size]
+        super().__init__(resize, None, mean, std, interpolation, antialias)
