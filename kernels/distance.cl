@@ -22,23 +22,26 @@ def store(p, value, at, w=1):
     if xtag in ("f16", "bf16"):
         return f"ct_store_{xtag}{'_' + n if n else ''}({value}, {p}, {at});"
     return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
-def add(total, d):
+def add(total, d, w=1):
+    power = f"({A}{w})(p)" if w > 1 else "p"
     return {
         "zero": f"{total} += {d} != 0 ? 1 : 0;",
         "one": f"{total} += fabs({d});",
         "two": f"{total} = fma({d}, {d}, {total});",
         # NaN replaces what is there and stays
         "most": f"{total} = fabs({d}) > {total} || {d} != {d} ? fabs({d}) : {total};",
-        "power": f"{total} += pow(fabs({d}), p);",
+        "power": f"{total} += powr(fabs({d}), {power});",
     }[way]
-finish = {"two": "sqrt(total)", "power": "pow(total, 1 / p)"}.get(way, "total")
+finish = {"two": "sqrt(total)", "power": "powr(total, 1 / p)"}.get(way, "total")
 term = {
     "one": "sign(d)",
     "two": "d",
     "most": "fabs(d) == far ? sign(d) : 0",
-    "power": "d == 0 ? 0 : sign(d) * pow(fabs(d), p - 1)",
+    "power": "d == 0 ? 0 : sign(d) * powr(fabs(d), p - 1)",
 }.get(way)
-vector = way in ("one", "two")  # what vectors compute alike on every driver
+wide = f"select(sign(d) * powr(fabs(d), ({A}{W})(p - 1)), ({A}{W})0, d == 0)" if way == "power" else term
+# what vectors compute alike on every driver: those of doubles may get powers wrong
+vector = way in ("one", "two") or way == "power" and A == "float"
 %>
 % if mode == "forward":
 % if gpu:
@@ -82,7 +85,7 @@ __kernel void ct_${name}(long lines, long rows, long others, long columns, long 
             ${A}${W} totals = 0;
             for (; c + ${W} <= columns; c += ${W}) {
                 const ${A}${W} d = ${load("x1", "left + c", W)} - ${load("x2", "right + c", W)};
-                ${add("totals", "d")}
+                ${add("totals", "d", W)}
             }
 % for k in range(W):
             total += totals.s${f"{k:x}"};
@@ -138,7 +141,7 @@ __kernel void ct_${name}(long lines, long rows, long others, long columns, long 
             ${A}${W} total = 0;
             for (long j = 0; j < others; ++j) {
                 const ${A}${W} d = x - ${load("x2", "right + j * columns + c", W)};
-                total += ${load("weight", "at + j * os")} * (${term});
+                total += ${load("weight", "at + j * os")} * (${wide});
             }
             ${store("out", "total", "line * columns + c", W)}
         }

@@ -16,6 +16,7 @@ from cltorch.functions.gather import gather
 from cltorch.functions.linalg_check import (
     NOT_POSITIVE,
     ZERO_PIVOT,
+    also_named,
     need_floating,
     need_full,
     need_matrix,
@@ -54,6 +55,7 @@ def _cholesky(A: Any, upper: bool, name: str = "linalg.cholesky") -> Any:
     return apply(ops.Cholesky, A, bool(upper))
 
 
+@also_named(input="A")
 def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
     """Return the lower triangular L of A = L Lᵀ, or with ``upper`` the upper triangular U of A = Uᵀ U.
 
@@ -70,6 +72,7 @@ def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
     return store_one("linalg_cholesky", out, L)
 
 
+@also_named(input="A")
 def linalg_cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """Return (L, info); ``info`` (int32) is the order of the first minor that is not positive-definite, else 0.
 
@@ -253,6 +256,7 @@ def _ldl(A: Any) -> Any:
     return apply(ops.LDL, A)
 
 
+@also_named(input="A")
 def linalg_ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """Return (LD, pivots, info) of symmetric matrices A = L D Lᵀ, of which the lower triangle is read.
 
@@ -270,6 +274,7 @@ _ZERO_BLOCK = (
 )
 
 
+@also_named(input="A")
 def linalg_ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> Any:
     """Return (LD, pivots); see ``ldl_factor_ex``. Raises RuntimeError where D is singular.
 

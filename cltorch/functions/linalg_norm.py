@@ -15,7 +15,7 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_dims, rea
 from cltorch.functions.convert import to
 from cltorch.functions.create import zeros
 from cltorch.functions.extremes import amax, amin
-from cltorch.functions.linalg_check import need_floating, need_matrix, store_one
+from cltorch.functions.linalg_check import also_named, need_floating, need_matrix, store_one
 from cltorch.functions.linalg_solve import linalg_inv_ex
 from cltorch.functions.linalg_spectrum import linalg_svdvals
 from cltorch.functions.norms import vector_norm
@@ -36,6 +36,7 @@ def _pair(name: str, x: Any, dim: Any) -> tuple[int, int]:
     return a, b
 
 
+@also_named(input="A")
 def linalg_matrix_norm(
     A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
@@ -80,6 +81,7 @@ def linalg_matrix_norm(
     return store_one(name, out, result)
 
 
+@also_named(input="A")
 def linalg_norm(
     A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Any:
@@ -137,6 +139,7 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     return vector_norm(v, pow, others, True) if others else p.abs(v)
 
 
+@also_named(input="A")
 def linalg_cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     """Return the condition numbers of matrices in a norm: the norm of A times that of its inverse.
 

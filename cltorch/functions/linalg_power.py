@@ -16,7 +16,7 @@ from cltorch.functions.convert import to
 from cltorch.functions.create import empty, eye, ones
 from cltorch.functions.extremes import amax
 from cltorch.functions.join import cat
-from cltorch.functions.linalg_check import flip, need_floating, need_full, need_same, need_square
+from cltorch.functions.linalg_check import also_named, flip, need_floating, need_full, need_same, need_square
 from cltorch.functions.linalg_check import store_one as store
 from cltorch.functions.linalg_solve import solve_triangle
 from cltorch.functions.matmul import matmul, matrix_product
@@ -38,6 +38,7 @@ _TAYLOR = {"float32": (3, 3, 0.85), "float64": (4, 4, 0.82)}
 
 
 # ---- exponential -------------------------------------------------------------------------------------------------
+@also_named(input="A")
 def linalg_matrix_exp(A: Any) -> Any:
     """Return the exponential of square matrices by scaling, Taylor's polynomial and squaring.
 
@@ -123,6 +124,7 @@ def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
     return v, solve_triangle(inner, p.mul(column, unit), True, True)
 
 
+@also_named(input="A")
 def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     """Return the first columns of the product of reflectors, whose vectors are the columns of A below the diagonal.
 
@@ -144,6 +146,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     return store(name, out, p.sub(unit, matmul(v, matmul(t, first))))
 
 
+@also_named(input2="tau")
 def orgqr(input: Any, tau: Any) -> Any:
     """Return the first columns of a product of reflectors; the other name of ``householder_product``."""
     return linalg_householder_product(input, tau)
@@ -184,7 +187,7 @@ def _to_powers(name: str, x: Any) -> Any:
     return x if x.dtype.is_floating_point else to(x, dtypes.int64)
 
 
-def linalg_vander(x: Any, N: int | None = None) -> Any:
+def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     """Return the powers 0 … N - 1 of the elements along a new last dimension; N is the last dimension's size.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vander.html

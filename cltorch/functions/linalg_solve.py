@@ -17,6 +17,7 @@ from cltorch.functions.create import eye
 from cltorch.functions.linalg_check import (
     SINGULAR,
     UNSOLVABLE,
+    also_named,
     batch_together,
     flip,
     need_fitting,
@@ -175,6 +176,7 @@ def linalg_solve_triangular(
     return store_one("linalg_solve_triangular", out, _triangular(A, B, bool(upper), left, bool(unitriangular)))
 
 
+@also_named(input="b")
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:
@@ -259,6 +261,7 @@ def _fit_cholesky(B: Any, L: Any) -> None:
         )
 
 
+@also_named(input="B", input2="L")
 def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return X of A X = B from Cholesky's factor of A: A = L Lᵀ, or with ``upper`` A = Lᵀ L.
 
@@ -271,6 +274,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> A
     return store_one("cholesky_solve", out, X)
 
 
+@also_named(input="L")
 def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return the inverse of A from its Cholesky factor; raise LinAlgError where that has a zero on its diagonal.
 
@@ -322,6 +326,7 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
 
 
 # ---- tensors as matrices -----------------------------------------------------------------------------------------
+@also_named(input="A")
 def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     """Return the inverse of a tensor for ``tensordot`` over its first ``ind`` dimensions.
 
@@ -347,6 +352,7 @@ def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     return store_one("linalg_tensorinv", out, reshape(result, (*last, *first)))
 
 
+@also_named(input="A", other="B")
 def linalg_tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
     """Return X of ``tensordot(A, X, X.ndim) == B``; ``dims`` of A are moved to the end first.
 

@@ -16,6 +16,7 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.create import empty, full, zeros
 from cltorch.functions.extremes import amax
 from cltorch.functions.linalg_check import (
+    also_named,
     flip,
     need_floating,
     need_full,
@@ -110,6 +111,7 @@ def _eigh(A: Any, UPLO: str, vectors: bool) -> tuple[Any, Any]:
     return apply(ops.Eigh, A, uplo, vectors)
 
 
+@also_named(input="A")
 def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return (eigenvalues, eigenvectors) of symmetric matrices, whose lower or upper triangle is read.
 
@@ -123,6 +125,7 @@ def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     return store_all("linalg_eigh", eigh_return, out, _eigh(A, UPLO, True))
 
 
+@also_named(input="A")
 def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return the eigenvalues of symmetric matrices in ascending order.
 
@@ -205,6 +208,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
 
 
 # ---- rank, pseudo-inverse, least squares -------------------------------------------------------------------------
+@also_named(input="A")
 def linalg_matrix_rank(
     A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
 ) -> Any:
@@ -245,6 +249,7 @@ def _tolerance(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     return p.maximum(least, atol)
 
 
+@also_named(input="A")
 def linalg_pinv(
     A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
 ) -> Any:
@@ -278,6 +283,7 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     return linalg_pinv(input, rcond)
 
 
+@also_named(input="A", b="B")
 def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """Return (solution, residuals, rank, singular_values) of the X for which A X - B is least.
 

@@ -7,6 +7,7 @@ stands where it is defined, and ``set_host_fallback`` says what happens when it 
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -65,8 +66,16 @@ def _permit(name: str, dev: Any) -> None:
         warnings.warn(
             f"{name} runs on the host: its operands are copied from {dev} and its results back. Further calls do not "
             "warn; see set_host_fallback",
-            stacklevel=4,
+            stacklevel=_callers_level(),
         )
+
+
+def _callers_level() -> int:
+    """Return how many frames above ``_permit`` the program stands that called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "cltorch":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

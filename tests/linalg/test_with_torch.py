@@ -153,3 +153,22 @@ def test_errors_agree_with_pytorch(device, name):
         WRONG[name](ct, device)
     assert type(ours.value).__name__ == type(theirs.value).__name__.lstrip("_")
     assert str(ours.value).split("\n")[0] == str(theirs.value).split("\n")[0]
+
+
+def test_every_name_of_torch_linalg_is_here():
+    names = {name for name in vars(torch.linalg) if not name.startswith("_")} - {"common_notes"}
+    assert names == set(ct.linalg.__all__)
+
+
+NAMED = {
+    "norm": ("input",), "matrix_norm": ("input",), "cond": ("input",), "matrix_rank": ("input",), "eigh": ("input",),
+    "eigvalsh": ("input",), "pinv": ("input",), "cholesky": ("input",), "cholesky_ex": ("input",),
+    "matrix_exp": ("input",), "lstsq": ("input", "b"), "inv": ("A",), "det": ("A",),
+    "solve": ("A", "B"), "qr": ("A",), "svd": ("A",), "lu": ("A",), "vector_norm": ("x",), "vecdot": ("x", "y"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_arguments_have_the_names_that_pytorch_takes(name):
+    for t in (torch, ct):
+        getattr(t.linalg, name)(**{k: t.eye(2) + 1 for k in NAMED[name]})

@@ -37,8 +37,9 @@ def test_error_names_the_operator_and_computes_nothing(cl_device):
 def test_warn_warns_once_for_each_operator(cl_device):
     ct.set_host_fallback("warn")
     x = ct.eye(2, device=cl_device)
-    with pytest.warns(UserWarning, match="linalg_qr runs on the host: its operands are copied from"):
+    with pytest.warns(UserWarning, match="linalg_qr runs on the host: its operands are copied from") as told:
         ct.linalg.qr(x)
+    assert told[0].filename == __file__  # the line of the program, not of this package
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ct.linalg.qr(x)
