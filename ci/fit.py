@@ -187,6 +187,9 @@ def main() -> None:
     fits["LGAMMA_MID"] = fit("LGAMMA_MID", lambda t: mp.loggamma(on("2.5", "4.5")(t)))
     fits["LGAMMA_FAR"] = fit("LGAMMA_FAR", lambda t: away_from_zero(stirling_rest)(on(0, mpf(1) / mpf("4.5"))(t)))
     fits["GAMMA_STAR"] = fit("GAMMA_STAR", lambda t: away_from_zero(gamma_star)(on(0, "1.25")(t)))
+    # digamma in powers of 1 / x², and the terms of Euler and Maclaurin's rest of zeta in their order
+    fits["DIGAMMA"] = [float(mp.bernoulli(2 * k) / (2 * k)) for k in range(9, 0, -1)]
+    fits["ZETA"] = [float(mp.bernoulli(2 * j) / mp.factorial(2 * j)) for j in range(1, 13)]
     lines = [
         '"""Polynomials of the special functions, written by ci/fit.py: powers of t in [-1, 1], the highest first."""\n'
     ]

@@ -8,26 +8,10 @@ functions, ACM TOMS 5 (1979); N. Temme, The asymptotic expansion of the incomple
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 from cltorch.ops import fits
 from cltorch.ops.series import epsilon, series
-
-
-def _bernoulli(count: int) -> list[Fraction]:
-    """Return the Bernoulli numbers B_0 … B_{count-1}."""
-    found = [Fraction(1)]
-    for n in range(1, count):
-        found.append(-sum((math.comb(n + 1, k) * found[k] for k in range(n)), Fraction(0)) / (n + 1))
-    return found
-
-
-_B = _bernoulli(26)
-_DIGAMMA = tuple(float(_B[2 * k] / (2 * k)) for k in range(9, 0, -1))  # of 1 / x², the highest power first
-_ZETA = [float(_B[2 * j] / math.factorial(2 * j)) for j in range(1, 13)]
-_SHIFT = 10  # terms that are summed one by one in front of an asymptotic expansion
-
 
 # ---- lgamma ---------------------------------------------------------------------------------------------------------
 _EULER = 0.57721566490153286
@@ -51,6 +35,9 @@ def lgamma(m: Any, x: Any) -> Any:
 
 
 # ---- digamma and zeta -----------------------------------------------------------------------------------------------
+_SHIFT = 10  # terms that are summed one by one in front of an asymptotic expansion
+
+
 def digamma(m: Any, x: Any) -> Any:
     low = x < 0.5
     y = m.where(low, 1 - x, x)  # reflected: ψ(1 - x) - ψ(x) = π / tan(π x)
@@ -62,7 +49,7 @@ def digamma(m: Any, x: Any) -> Any:
         shares = 1 / (square + k * (9 - k)) + shares
     big = m.where(near, y + _SHIFT, y)
     w = 1 / (big * big)
-    value = m.log(big) - 0.5 / big - w * series(m, _DIGAMMA, w)
+    value = m.log(big) - 0.5 / big - w * series(m, fits.DIGAMMA, w)
     value = value - m.where(near, (2 * y + 9) * shares, 0)
     value = m.where(y == math.inf, y, value)
     off = x - m.round(x)
@@ -107,7 +94,7 @@ def _zeta_right(m: Any, s: Any, q: Any) -> Any:
     last = power(w)
     factor: Any = s / w
     rest: Any = 0.5
-    for j, b in enumerate(_ZETA):
+    for j, b in enumerate(fits.ZETA):
         rest = rest + b * factor
         factor = factor * ((s + (2 * j + 1)) / w) * ((s + (2 * j + 2)) / w)
     total = total + _falling_power(m, s - 1)(w) / (s - 1)

@@ -17,13 +17,19 @@ def _degree(m: Any, first: Any, step: Callable[[Any, Any, Any], Any], n: Any, la
     """Return the polynomial of degree n, given that of degree 1 and ``p(k + 1) = step(k, p(k), p(k - 1))``."""
     whole = m.trunc(n)
     stop = whole if last is None else last(whole)
-    *_, value = m.loop(
+    k, _, value = m.loop(
         _LONG,
         (1, 1, first),
         lambda k, before, p: (k < stop) & (m.abs(p) < math.inf),
         lambda k, before, p: (k + 1, p, step(k, p, before)),
     )
-    return whole, value
+    return whole, _signed(m, first, stop - k, value)
+
+
+def _signed(m: Any, first: Any, left: Any, value: Any) -> Any:
+    """Give a value that became infinite before the last degree the sign of the highest power."""
+    odd = left - 2 * m.floor(0.5 * left) > 0.5
+    return m.where((m.abs(value) == math.inf) & (first < 0) & odd & (left > 0), -value, value)
 
 
 def _ends(m: Any, whole: Any, value: Any) -> Any:
@@ -63,13 +69,13 @@ def hermite_he(m: Any, x: Any, n: Any) -> Any:
 def laguerre_l(m: Any, x: Any, n: Any) -> Any:
     # by differences, which lose nothing near zero
     whole = m.trunc(n)
-    *_, value = m.loop(
+    k, _, value = m.loop(
         _LONG,
         (1, -x, 1 - x),
         lambda k, rise, p: (k < whole) & (m.abs(p) < math.inf),
         lambda k, rise, p: (k + 1, (k * rise - x * p) / (k + 1), p + (k * rise - x * p) / (k + 1)),
     )
-    return _ends(m, whole, value)
+    return _ends(m, whole, _signed(m, 1 - x, whole - k, value))
 
 
 def legendre_p(m: Any, x: Any, n: Any) -> Any:

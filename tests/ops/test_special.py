@@ -217,6 +217,20 @@ def test_high_degrees(device):
     np.testing.assert_allclose(got, np.cos(n * np.arccos(x.astype(np.float64))), atol=2e-3)
 
 
+def test_polynomials_that_overflow_have_the_sign_of_their_highest_power(device):
+    x = cltorch.tensor([-math.inf, math.inf, -1e30, 1e30, math.nan], device=device)
+    for name in POLYNOMIALS:
+        falling = name.startswith("laguerre")
+        for n in (3, 4, 9):
+            got = getattr(special, name)(x, n).tolist()
+            sign = -1 if n % 2 else 1
+            pair = [math.inf, sign * math.inf] if falling else [sign * math.inf, math.inf]
+            assert got[:4] == pair * 2, name
+            assert math.isnan(got[4])
+        assert getattr(special, name)(x, 0).tolist() == [1] * 5
+        assert getattr(special, name)(x, -1).tolist() == [0] * 5
+
+
 # ---- forms -----------------------------------------------------------------------------------------------------------
 def test_integers_become_floats_and_results_go_where_they_are_told(device):
     x = cltorch.tensor([1, 2, 3], device=device)
