@@ -1,5 +1,5 @@
 """Utilities around tensors: torch.utils."""
 
-from cltorch.utils import data, dlpack
+from cltorch.utils import checkpoint, data, dlpack
 
-__all__ = ["data", "dlpack"]
+__all__ = ["checkpoint", "data", "dlpack"]

@@ -101,5 +101,7 @@ def test_a_vector_must_be_a_tensor(lib):
 
 def test_signatures_are_pytorchs(peer):
     for name in nn.utils.__all__:
+        if inspect.ismodule(getattr(nn.utils, name)):
+            continue
         ours, theirs = (inspect.signature(getattr(u, name)).parameters.values() for u in (nn.utils, peer.nn.utils))
         assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs], name

@@ -1,0 +1,37 @@
+"""Weights of convolutions in another order of memory.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.convert_conv2d_weight_memory_format.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.nn.modules.conv import Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d
+from cltorch.nn.modules.module import Module
+
+__all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"]
+
+
+def _convert(module: Module, kinds: tuple[Any, ...], memory_format: Any) -> Module:
+    for m in module.modules():
+        if isinstance(m, kinds):
+            m.weight.data = m.weight.detach().clone(memory_format=memory_format)
+    return module
+
+
+def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> Module:
+    """Let the weights of all 2-d convolutions in a module have a memory format, and return the module.
+
+    >>> import cltorch as torch
+    >>> layer = torch.nn.Conv2d(3, 4, 2)
+    >>> layer = torch.nn.utils.convert_conv2d_weight_memory_format(layer, torch.channels_last)
+    >>> layer.weight.stride()
+    (12, 1, 6, 3)
+    """
+    return _convert(module, (Conv2d, ConvTranspose2d), memory_format)
+
+
+def convert_conv3d_weight_memory_format(module: Module, memory_format: Any) -> Module:
+    """Let the weights of all 3-d convolutions in a module have a memory format, and return the module."""
+    return _convert(module, (Conv3d, ConvTranspose3d), memory_format)

@@ -1,0 +1,90 @@
+"""Weight normalisation by a hook: the older form of ``parametrizations.weight_norm``.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.weight_norm.html; Salimans and Kingma,
+https://arxiv.org/abs/1602.07868.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from cltorch import functions
+from cltorch.nn.modules.module import Module
+from cltorch.nn.parameter import Parameter
+
+__all__ = ["WeightNorm", "norm_except", "normalised", "remove_weight_norm", "weight_norm"]
+
+
+def norm_except(v: Any, dim: int) -> Any:
+    """Return the norms of a tensor over all dimensions but one, which stay as 1; over all for -1."""
+    if dim == -1:
+        return functions.vector_norm(v, 2)
+    return functions.vector_norm(v, 2, dim=tuple(d for d in range(v.ndim) if d != dim % v.ndim), keepdim=True)
+
+
+def normalised(v: Any, g: Any, dim: int) -> Any:
+    """Return ``v`` with its norms, over all dimensions but one, replaced by ``g``."""
+    return functions.mul(v, functions.div(g, norm_except(v, dim)))
+
+
+class WeightNorm:
+    """Compute a parameter from ``<name>_g`` and ``<name>_v`` before every forward pass."""
+
+    def __init__(self, name: str, dim: int | None) -> None:
+        self.name = name
+        self.dim = -1 if dim is None else dim
+
+    def compute_weight(self, module: Module) -> Any:
+        """Return the weight."""
+        return normalised(getattr(module, self.name + "_v"), getattr(module, self.name + "_g"), self.dim)
+
+    @staticmethod
+    def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
+        """Add the hook to a module; raises RuntimeError where there is one for the parameter."""
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm) and hook.name == name:
+                raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+        fn = WeightNorm(name, dim)
+        weight = getattr(module, name)
+        del module._parameters[name]
+        module.register_parameter(name + "_g", Parameter(norm_except(weight.detach(), fn.dim)))
+        module.register_parameter(name + "_v", Parameter(weight.data))
+        setattr(module, name, fn.compute_weight(module))
+        module.register_forward_pre_hook(fn)
+        return fn
+
+    def remove(self, module: Module) -> None:
+        """Make the weight a parameter again."""
+        weight = self.compute_weight(module)
+        delattr(module, self.name)
+        del module._parameters[self.name + "_g"]
+        del module._parameters[self.name + "_v"]
+        setattr(module, self.name, Parameter(weight.data))
+
+    def __call__(self, module: Module, inputs: Any) -> None:
+        setattr(module, self.name, self.compute_weight(module))
+
+
+def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
+    """Split a weight into its length ``<name>_g`` and its direction ``<name>_v``; deprecated in PyTorch.
+
+    Lengths are over all dimensions but ``dim``, over all for None.
+    """
+    warnings.warn(
+        "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    WeightNorm.apply(module, name, dim)
+    return module
+
+
+def remove_weight_norm(module: Module, name: str = "weight") -> Module:
+    """Undo ``weight_norm``; raises ValueError where there is none."""
+    for k, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            hook.remove(module)
+            del module._forward_pre_hooks[k]
+            return module
+    raise ValueError(f"weight_norm of '{name}' not found in {module}")

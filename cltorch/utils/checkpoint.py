@@ -1,0 +1,337 @@
+"""Activation checkpointing: compute again in the backward pass what need not be kept from the forward pass.
+
+Source: https://docs.pytorch.org/docs/2.13/checkpoint.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from cltorch.amp import autocast
+from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
+from cltorch.autograd.casting import state as casting
+from cltorch.autograd.function import Function
+from cltorch.autograd.graph import saved_tensors_hooks
+from cltorch.nn.modules.container import Sequential
+from cltorch.ops import generator as generators
+from cltorch.tensor import Tensor
+
+__all__ = [
+    "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "detach_variable", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+]  # fmt: skip
+
+
+class CheckpointError(RuntimeError):
+    """Say that a second run did not keep the tensors that the first one kept."""
+
+
+class _Stop(Exception):
+    """End a second run: all that is needed has been computed."""
+
+
+class _Settings:
+    early_stop: bool | None = None
+    debug: bool | None = None
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Say for all checkpoints within whether a second run stops as soon as it has what is needed."""
+    before, _Settings.early_stop = _Settings.early_stop, enable
+    try:
+        yield
+    finally:
+        _Settings.early_stop = before
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Say for all checkpoints within whether errors name the tensors that both runs kept."""
+    before, _Settings.debug = _Settings.debug, enabled
+    try:
+        yield
+    finally:
+        _Settings.debug = before
+
+
+def noop_context_fn() -> tuple[Any, Any]:
+    """Return two contexts that do nothing."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return inputs with their tensors apart from the graph, wanting gradients as they did."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
+    return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
+
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn where no input wants a gradient."""
+    if not any(x.requires_grad for x in inputs if isinstance(x, Tensor)):
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
+class _Surroundings:
+    """Remember how random generators and autocast stand, to put them so again around a second run."""
+
+    def __init__(self, random: bool) -> None:
+        self.generators = generators.snapshot() if random else None
+        self.casting = [
+            (kind, casting.dtype[kind], casting.enabled[kind] and not casting.off) for kind in ("cpu", "cl")
+        ]
+        self.caching = casting.caching
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Run as it was; afterwards everything is as before."""
+        now = None if self.generators is None else generators.snapshot()
+        if self.generators is not None:
+            for place in self.generators:
+                generators.restore(self.generators, place)
+        try:
+            with contextlib.ExitStack() as stack:
+                for kind, dtype, enabled in self.casting:
+                    stack.enter_context(autocast(kind, dtype, enabled, self.caching))
+                yield
+        finally:
+            if now is not None:
+                for place in now:
+                    generators.restore(now, place)
+
+
+# ---- with a backward pass inside the backward pass ----------------------------------------------------------------
+class CheckpointFunction(Function):
+    """Run a function without a graph; in the backward pass run it again, and backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
+        check_backward_validity(args)
+        ctx.run_function = run_function
+        ctx.surroundings = _Surroundings(preserve_rng_state)
+        ctx.places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
+        ctx.inputs = [None if isinstance(x, Tensor) else x for x in args]
+        ctx.save_for_backward(*(args[i] for i in ctx.places))
+        with no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        inputs = list(ctx.inputs)
+        for i, x in zip(ctx.places, ctx.saved_tensors, strict=True):
+            inputs[i] = x
+        detached = detach_variable(tuple(inputs))
+        with ctx.surroundings.again(), enable_grad():
+            outputs = ctx.run_function(*detached)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        pairs = [
+            (y, g)
+            for y, g in zip(outputs, grads, strict=True)
+            if isinstance(y, Tensor) and y.requires_grad and g is not None
+        ]
+        if not pairs:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        backward([y for y, _ in pairs], [g for _, g in pairs])
+        return (None, None, *(x.grad if isinstance(x, Tensor) else None for x in detached))
+
+
+# ---- by what the graph keeps --------------------------------------------------------------------------------------
+class _Kept:
+    """Stand in a graph for a tensor that is computed again when it is asked for."""
+
+    __slots__ = ("tensor", "__weakref__")
+
+    def __init__(self) -> None:
+        self.tensor: Any = None
+
+
+def _meta(x: Any) -> Any:
+    return tuple(x.shape), x.dtype, x.device
+
+
+def _words(meta: Any) -> str:
+    shape, dtype, device = meta
+    return f"{{'shape': {list(shape)}, 'dtype': {dtype}, 'device': {device}}}"
+
+
+class _Frame:
+    """The tensors that one checkpoint's first run would have kept, and how to run it again."""
+
+    def __init__(self, run: Callable[[], Any], early_stop: bool, check: bool, debug: bool) -> None:
+        self.run, self.early_stop, self.check, self.debug = run, early_stop, check, debug
+        # weak: what the graph lets go of, nobody shall keep
+        self.kept: list[weakref.ref[_Kept]] = []
+        self.metas: list[Any] = []
+
+    def pack(self, x: Any) -> Any:
+        kept = _Kept()
+        self.kept.append(weakref.ref(kept))
+        self.metas.append(_meta(x))
+        return kept
+
+    def unpack(self, kept: _Kept) -> Any:
+        if kept.tensor is None:
+            self.compute()
+        return kept.tensor
+
+    def compute(self) -> None:
+        """Run again and give every stand-in its tensor."""
+        found: list[Any] = []
+
+        def pack(x: Any) -> Any:
+            found.append(x.detach())
+            if self.early_stop and len(found) == len(self.kept):
+                raise _Stop
+            return found[-1]
+
+        with saved_tensors_hooks(pack, lambda x: x), enable_grad(), contextlib.suppress(_Stop):
+            self.run()
+        self._compare(found)
+        for ref, x in zip(self.kept, found, strict=True):
+            kept = ref()
+            if kept is not None:
+                kept.tensor = x
+
+    def _compare(self, found: list[Any]) -> None:
+        if len(found) != len(self.kept):
+            raise CheckpointError(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+                f"recomputation.\nNumber of tensors saved during forward: {len(self.kept)}\nNumber of tensors saved "
+                f"during recomputation: {len(found)}.{self._lists(found)}"
+            )
+        if not self.check:
+            return
+        lines = [
+            f"tensor at position {i}:\nsaved metadata: {_words(meta)}\nrecomputed metadata: {_words(_meta(x))}"
+            for i, (meta, x) in enumerate(zip(self.metas, found, strict=True))
+            if meta != _meta(x)
+        ]
+        if lines:
+            joined = "\n".join(lines)
+            raise CheckpointError(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                f"during the forward pass.\n{joined}{self._lists(found)}"
+            )
+
+    def _lists(self, found: list[Any]) -> str:
+        if not self.debug:
+            return ""
+        first, second = ([_words(m) for m in ms] for ms in (self.metas, map(_meta, found)))
+        return "\nsaved: " + ", ".join(first) + "\nrecomputed: " + ", ".join(second)
+
+
+def _without_reentry(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], preserve: bool, context_fn: Any,
+    check: str, debug: bool, early_stop: bool,
+) -> Any:  # fmt: skip
+    if check not in ("default", "none"):
+        raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {check}")
+    first, second = context_fn()
+    if not is_grad_enabled():
+        with first:
+            return function(*args, **kwargs)
+    surroundings = _Surroundings(preserve)
+
+    def run() -> None:
+        with surroundings.again(), second:
+            function(*args, **kwargs)
+
+    stop = early_stop if _Settings.early_stop is None else _Settings.early_stop
+    frame = _Frame(run, stop, check == "default", debug if _Settings.debug is None else _Settings.debug)
+    with saved_tensors_hooks(frame.pack, frame.unpack), first:
+        return function(*args, **kwargs)
+
+
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    context_fn: Any = noop_context_fn,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Call a function so that its intermediate results are not kept but computed again in the backward pass.
+
+    ``use_reentrant=False`` runs the function again when the first of them is asked for, until the last is there;
+    keyword arguments are the function's. ``use_reentrant=True`` runs it without a graph first, and then again with a
+    backward pass of its own; it warns where no argument wants a gradient. ``preserve_rng_state=False`` leaves the
+    random generators alone, which else stand in the second run as in the first; autocast always does. ``context_fn``
+    returns contexts for both runs, ``determinism_check="none"`` allows tensors of other shapes in the second.
+
+    Raises CheckpointError where the second run keeps other tensors than the first, ValueError for arguments that do not
+    go together. Source: https://docs.pytorch.org/docs/2.13/checkpoint.html#torch.utils.checkpoint.checkpoint
+
+    >>> import cltorch as torch
+    >>> from cltorch.utils.checkpoint import checkpoint
+    >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False).sum().backward()
+    >>> torch.allclose(x.grad, x.exp().cos() * x.exp())
+    True
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, "
+            "calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but "
+            "if you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for "
+            "more details on the differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = bool(kwargs.pop("preserve_rng_state", True))
+    if not use_reentrant:
+        return _without_reentry(function, args, kwargs, preserve, context_fn, determinism_check, debug, early_stop)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if context_fn is not noop_context_fn or debug is not False:
+        raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+    return CheckpointFunction.apply(function, preserve, *args)
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
+    """Call a Sequential, or a list of functions, in ``segments`` parts of which all but the last are checkpointed.
+
+    Source: https://docs.pytorch.org/docs/2.13/checkpoint.html#torch.utils.checkpoint.checkpoint_sequential
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    >>> x = torch.ones(1, 2, requires_grad=True)
+    >>> torch.utils.checkpoint.checkpoint_sequential(net, 2, x, use_reentrant=False).shape
+    torch.Size([1, 1])
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. In "
+            "version 2.9 we will raise an exception if use_reentrant is not passed. use_reentrant=False is "
+            "recommended, but if you need to preserve the current default behavior, you can pass use_reentrant=True. "
+            "Refer to docs for more details on the differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    parts = list(functions.children()) if isinstance(functions, Sequential) else list(functions)
+
+    def run(chosen: Sequence[Any]) -> Callable[[Any], Any]:
+        def forward(x: Any) -> Any:
+            for part in chosen:
+                x = part(x)
+            return x
+
+        return forward
+
+    size = len(parts) // segments
+    at = 0
+    for _ in range(segments - 1):
+        input = checkpoint(run(parts[at : at + size]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+        at += size
+    return run(parts[at:])(input)

@@ -1,0 +1,205 @@
+"""Activation checkpointing: the same gradients, random numbers and dtypes in both ways, less kept, and the errors."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+import cltorch
+from cltorch.utils.checkpoint import (
+    CheckpointError,
+    checkpoint,
+    checkpoint_sequential,
+    set_checkpoint_debug_enabled,
+    set_checkpoint_early_stop,
+)
+
+BOTH = pytest.mark.parametrize("reentrant", [False, True])
+
+
+def net(device):
+    return cltorch.nn.Sequential(
+        cltorch.nn.Linear(4, 8), cltorch.nn.GELU(), cltorch.nn.Dropout(0.5), cltorch.nn.Linear(8, 8), cltorch.nn.Tanh(),
+        cltorch.nn.LayerNorm(8), cltorch.nn.Linear(8, 2),
+    ).to(device)  # fmt: skip
+
+
+def gradients(model, x, run):
+    cltorch.manual_seed(3)
+    model.zero_grad()
+    x = x.detach().requires_grad_()
+    y = run(x)
+    after = cltorch.rand(1, device=x.device).item()
+    y.square().sum().backward()
+    return [x.grad, *(p.grad.clone() for p in model.parameters())], after
+
+
+@BOTH
+def test_gradients_and_random_numbers_are_the_same(device, reentrant):
+    model, x = net(device), cltorch.randn(5, 4, device=device)
+    wanted, number = gradients(model, x, model)
+    found, after = gradients(model, x, lambda x: checkpoint(model, x, use_reentrant=reentrant))
+    assert number == after
+    for a, b in zip(found, wanted, strict=True):
+        assert cltorch.equal(a, b)
+    parts, _ = gradients(model, x, lambda x: checkpoint_sequential(model, 3, x, use_reentrant=reentrant))
+    for a, b in zip(parts, wanted, strict=True):
+        assert cltorch.equal(a, b)
+
+
+def test_the_function_runs_again_only_in_the_backward_pass():
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return x.exp().sin()
+
+    x = cltorch.ones(3, requires_grad=True)
+    for reentrant in (False, True):
+        runs.clear()
+        y = checkpoint(f, x, use_reentrant=reentrant)
+        assert len(runs) == 1
+        y.sum().backward()
+        assert len(runs) == 2
+    with cltorch.no_grad():
+        assert not checkpoint(f, x, use_reentrant=False).requires_grad
+
+
+def test_what_lies_between_is_not_kept_and_given_back_after_use():
+    alive = []
+
+    def f(x):
+        y = x.exp()
+        alive.append(weakref.ref(y.storage))
+        return y.sin()
+
+    x = cltorch.ones(3, requires_grad=True)
+    y = checkpoint(f, x, use_reentrant=False)
+    gc.collect()
+    assert alive[0]() is None
+    y.sum().backward()
+    gc.collect()
+    assert len(alive) == 2 and alive[1]() is None
+
+
+def test_it_works_with_grad_keywords_and_twice():
+    x = cltorch.tensor([0.5, 1.0], requires_grad=True, dtype=cltorch.float64)
+    y = checkpoint(lambda x, *, by: (x * by).exp(), x, use_reentrant=False, by=2.0).sum()
+    (g,) = cltorch.autograd.grad(y, x, retain_graph=True)
+    (again,) = cltorch.autograd.grad(y, x)
+    assert cltorch.allclose(g, 2 * (2 * x).exp()) and cltorch.equal(g, again)
+
+
+def test_it_can_be_differentiated_twice():
+    x = cltorch.tensor([0.5, 1.0], requires_grad=True, dtype=cltorch.float64)
+    f = lambda x: checkpoint(lambda x: x.sin() * x, x, use_reentrant=False)  # noqa: E731
+    assert cltorch.autograd.gradcheck(f, (x,))
+    assert cltorch.autograd.gradgradcheck(f, (x,))
+
+
+def test_checkpoints_nest(device):
+    inner, outer = net(device), cltorch.nn.Linear(2, 2).to(device)
+
+    def f(x):
+        return outer(checkpoint(inner, x, use_reentrant=False)).tanh()
+
+    both = cltorch.nn.ModuleList([inner, outer])
+    x = cltorch.randn(3, 4, device=device)
+    wanted, _ = gradients(both, x, lambda x: outer(inner(x)).tanh())
+    found, _ = gradients(both, x, lambda x: checkpoint(f, x, use_reentrant=False))
+    for a, b in zip(found, wanted, strict=True):
+        assert cltorch.equal(a, b)
+
+
+@BOTH
+def test_the_second_run_is_cast_as_the_first(reentrant):
+    seen = []
+
+    def f(x):
+        y = x @ x
+        seen.append(y.dtype)
+        return y.float().sin()
+
+    x = cltorch.randn(2, 2, requires_grad=True)
+    with cltorch.autocast("cpu"):
+        y = checkpoint(f, x, use_reentrant=reentrant)
+    y.sum().backward()
+    assert seen == [cltorch.bfloat16, cltorch.bfloat16] and x.grad.dtype is cltorch.float32
+
+
+def test_it_stops_early_unless_told_otherwise():
+    ends = []
+
+    def f(x):
+        y = x.exp()
+        y = y.sin()
+        ends.append(1)
+        return y
+
+    x = cltorch.ones(2, requires_grad=True)
+    checkpoint(f, x, use_reentrant=False).sum().backward()
+    assert len(ends) == 1
+    with set_checkpoint_early_stop(False):
+        y = checkpoint(f, x, use_reentrant=False)
+    y.sum().backward()
+    assert len(ends) == 3
+
+
+def test_a_second_run_that_differs_is_noticed():
+    sizes = iter([2, 3, 2, 3])
+
+    def other_shape(x):
+        return x.expand(next(sizes)).exp().sum()
+
+    x = cltorch.ones(1, requires_grad=True)
+    y = checkpoint(other_shape, x, use_reentrant=False)
+    with pytest.raises(CheckpointError, match="different metadata"):
+        y.backward()
+    flags = iter([True, False] * 2)
+
+    def fewer(x):
+        y = x.exp()
+        return y.sin() if next(flags) else y + 1
+
+    y = checkpoint(fewer, x, use_reentrant=False)
+    with pytest.raises(CheckpointError, match="A different number of tensors was saved"):
+        y.backward()
+    with set_checkpoint_debug_enabled(True):
+        y = checkpoint(fewer, x, use_reentrant=False)
+    with pytest.raises(CheckpointError, match="recomputed: {'shape': \\[1\\]"):
+        y.backward()
+
+
+def test_contexts_surround_both_runs():
+    seen = []
+
+    class Note:
+        def __init__(self, name):
+            self.name = name
+
+        def __enter__(self):
+            seen.append(self.name)
+
+        def __exit__(self, *exc):
+            seen.append("end of " + self.name)
+
+    x = cltorch.ones(2, requires_grad=True)
+    y = checkpoint(lambda x: x.exp(), x, use_reentrant=False, context_fn=lambda: (Note("first"), Note("second")))
+    y.sum().backward()
+    assert seen == ["first", "end of first", "second", "end of second"]
+
+
+def test_arguments_that_do_not_go_together():
+    x = cltorch.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="the use_reentrant parameter should be passed explicitly"):
+        checkpoint(lambda x: x.exp(), x)
+    with pytest.raises(ValueError, match="Unexpected keyword arguments: by"):
+        checkpoint(lambda x: x, x, use_reentrant=True, by=3)
+    with pytest.raises(ValueError, match="only supported when use_reentrant=False"):
+        checkpoint(lambda x: x, x, use_reentrant=True, debug=True)
+    with pytest.raises(ValueError, match="determinism_check should be one of"):
+        checkpoint(lambda x: x, x, use_reentrant=False, determinism_check="all")
+    with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
+        checkpoint(lambda x: x.exp(), x.detach(), use_reentrant=True)
