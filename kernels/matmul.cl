@@ -6,7 +6,7 @@
 ## ct_pack_a has laid it out in panels of mr rows first (ct_gemm_panel).
 ##
 ## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B), unroll (steps of K
-## per round), prefetch (rows of the panel asked for ahead).
+## per round), prefetch (rows of the panel asked for ahead), panels (whether ct_gemm_panel and ct_pack_a are wanted too).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <% nr = nv * vw %>
 ${tile.types(ti, to, vw)}
@@ -160,7 +160,7 @@ static void ct_finish(ct_t *t, const int t_row, const int rows, const int cols, 
     }
 }
 
-% for rows_mode in (True, False):
+% for rows_mode in (True, False) if panels else (True,):
 __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
     const __global ${"ct_in" if rows_mode else "ct_t"} *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
     __global ct_t *W, long a_off, long b_off, long c_off, long i_off, long w_off, int M, int N, int K, int kc, int span, int chunk,
@@ -204,6 +204,7 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
 }
 % endfor
 
+% if panels:
 // A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. One work-item per panel and slice.
 __kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, long a_off, int M, int K, int kc, long a_row, long a_k,
                                     int inner, long a_b0, long a_b1, long p_b) {
@@ -230,3 +231,4 @@ __kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, l
 % endfor
     }
 }
+% endif

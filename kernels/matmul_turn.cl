@@ -25,21 +25,22 @@ __kernel CT_ONE_ITEM void ct_gemm_turn(
                 ct_v r${l} = CT_READV(__global, s + ${l} * (long)M);
 % endfor
                 ${tile.transpose(vw)}
+                ct_t t[${vw * vw}];
 % for l in range(vw):
-                {
-                    const __global ct_out *in = I + (m + ${l}) * i_row + n * i_col;
-                    ct_v x = r${l} * alpha;
-                    if (addend) {
-                        if (i_col == 1) x += beta * CT_GETV(in);
-                        else {
-                            ct_t y[${vw}];
-                            for (int j = 0; j < ${vw}; j++) y[j] = CT_GET(in + j * i_col);
-                            x += beta * vload${vw}(0, y);
-                        }
-                    }
-                    CT_PUTV(x, C + (m + ${l}) * (long)N + n);
-                }
+                CT_WRITEV(__private, r${l}, t + ${l * vw});
 % endfor
+                for (int l = 0; l < ${vw}; l++) {
+                    const __global ct_out *in = I + (m + l) * i_row + n * i_col;
+                    ct_v x = alpha * vload${vw}(l, t);
+                    if (addend && i_col == 1) {
+                        x += beta * CT_GETV(in);
+                    } else if (addend) {
+                        ct_t y[${vw}];
+                        for (int j = 0; j < ${vw}; j++) y[j] = CT_GET(in + j * i_col);
+                        x += beta * vload${vw}(0, y);
+                    }
+                    CT_PUTV(x, C + (m + l) * (long)N + n);
+                }
             }
         }
         for (; m < M; m++) {

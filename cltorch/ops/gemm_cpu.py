@@ -11,7 +11,8 @@ from cltorch.dtypes import dtype
 from cltorch.ops import tuning
 from cltorch.ops.gemm_problem import Problem
 
-_LONG = 128  # terms of a sum from which exchanging the operands can pay
+# terms of a sum, and elements of a matrix, from which exchanging the operands pays for two programs more to compile
+_LONG, _LARGE = 128, 1 << 18
 # With few rows, packing B is much of the work. Its rows are read in longer stretches where several panels are packed
 # together, for which the slices of K must be short: 0.8 of the time for 64x4096x4096, 0.6 for 16.
 _FEW, _WIDE, _SLICE = 96, 4, 512
@@ -59,7 +60,14 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     ctype = compute_type(t)
     itemsize = 8 if ctype in ("double", "long") else 4
     caps = context.caps
-    if tile is None and p.b_k == 1 and t.ctype == ctype and p.n >= 4 * p.m and p.k >= _LONG:
+    if (
+        tile is None
+        and p.b_k == 1
+        and t.ctype == ctype
+        and p.n >= 4 * p.m
+        and p.k >= _LONG
+        and p.k * p.n * p.batch >= _LARGE
+    ):
         few = tuning.parameters(context, "matmul cpu few rows", itemsize)
         turned = _tile_of_few(Tile.of(few, caps.local_mem, itemsize), p.m)
         if p.m <= few["most_rows"] and turned is not None:
@@ -76,9 +84,10 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     else:
         span, chunk = divide(p.m, p.n, kc, p.batch, w, caps.compute_units, itemsize)
     size = (-(-panels // span), -(-tiles // chunk), p.batch)
+    # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
-        "prefetch": w.prefetch,
+        "prefetch": w.prefetch, "panels": tile is None or not direct,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
     letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{number * 2}"

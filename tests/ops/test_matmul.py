@@ -194,7 +194,8 @@ def test_tiles_of_other_devices(cl_device):
 
 
 @pytest.mark.parametrize("name, left", [("cpu-avx512", "in place"), ("cpu-avx2", "packed")])
-def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device):
+def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device, monkeypatch):
+    monkeypatch.setattr(gemm_cpu, "_LARGE", 0)
     context = cltorch.device(cl_device).context
     rng = np.random.default_rng(6)
     tuning.try_out(context, "matmul cpu few rows", KERNELS["matmul cpu few rows"][name] | {"left": left})
