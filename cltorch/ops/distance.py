@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _VECTOR
@@ -23,19 +25,33 @@ def _launch(
     mode: str, p: float, x1: Any, x2: Any, out: Any, strides: tuple[int, ...], more: list[Any], variant: str | None
 ) -> None:
     context = out.device.context
+    key = ("distance", mode, p, x1.layout.shape, x2.layout.shape, out.dtype, strides, variant)
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = _plan(context, mode, p, x1.layout, x2.layout, out.dtype, strides, variant)
+    kernel, size, local, head = plan
+    ends = (x1.storage.buf, x1.layout.offset, x2.storage.buf, x2.layout.offset, *(x.storage.buf for x in more))
+    kernel.launch(size, local, (*head, *ends, out.storage.buf))
+
+
+def _plan(
+    context: Any, mode: str, p: float, x1: Layout, x2: Layout, t: dtype, strides: tuple[int, ...], variant: str | None
+) -> Any:
+    """Return the kernel, its sizes and its first arguments."""
     gpu = (variant or context.caps.kind) != "cpu"
-    rows, columns = x1.layout.shape[-2:]
-    others = x2.layout.shape[-2]
-    batch = math.prod(x1.layout.shape[:-2])
+    rows, columns = x1.shape[-2:]
+    others = x2.shape[-2]
+    batch = math.prod(x1.shape[:-2])
     way = _WAYS.get(p, "power")
-    compute = compute_dtype(out.dtype)
+    compute = compute_dtype(t)
     tile = _TILE if context.caps.max_work_group >= _TILE * _TILE else 8
     name = f"distance_{mode}_{way}"
-    number = "d" if compute.itemsize == 8 else "f"
+    letters = "l" * (5 + len(strides)) + ("d" if compute.itemsize == 8 else "f") + "blbl"
+    buffers = 2 if mode == "backward" and math.isinf(p) else int(mode == "backward")
     kernel = context.kernel(
-        "distance", f"ct_{name}", "l" * (5 + len(strides)) + number + "blbl" + "b" * (len(more) + 1),
-        name=name, mode=mode, way=way, gpu=gpu, A=compute.compute, X=out.dtype.ctype, xtag=out.dtype.tag,
-        W=_VECTOR[compute.compute], T=tile,
+        "distance", f"ct_{name}", letters + "b" * (buffers + 1),
+        name=name, mode=mode, way=way, gpu=gpu, A=compute.compute, X=t.ctype, xtag=t.tag, W=_VECTOR[compute.compute],
+        T=tile,
     )  # fmt: skip
     lines = batch * rows
     per_item = 0
@@ -51,9 +67,7 @@ def _launch(
     else:
         group = min(_GROUP, context.caps.max_work_group)
         size, local = (-(-lines * columns // group) * group,), (group,)
-    ends = (x1.storage.buf, x1.layout.offset, x2.storage.buf, x2.layout.offset, *(x.storage.buf for x in more))
-    number_p = 0.0 if math.isinf(p) else p
-    kernel.launch(size, local, (lines, rows, others, columns, per_item, *strides, number_p, *ends, out.storage.buf))
+    return kernel, size, local, (lines, rows, others, columns, per_item, *strides, 0.0 if math.isinf(p) else p)
 
 
 def distances(x1: Any, x2: Any, p: float, variant: str | None = None) -> Any:
