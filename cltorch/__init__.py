@@ -153,7 +153,7 @@ from cltorch.typed import (
 from cltorch.version import __version__
 
 # what few programs need is imported at its first use
-_LATER = frozenset("compat compiler distributed fx hub jit multiprocessing overrides testing types vision".split())
+_LATER = frozenset("_C compat compiler distributed fx hub jit multiprocessing overrides testing types vision".split())
 
 
 def __getattr__(name: str) -> _Any:
