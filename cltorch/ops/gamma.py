@@ -106,6 +106,7 @@ def zeta(m: Any, s: Any, q: Any) -> Any:
 
     For q < 0 the terms on the left are the difference of two sums on the right, with the sign (-1)**s.
     """
+    s = m.minimum(s, 1e30)  # of which infinity is not told apart, and which leaves 1**-s at 1
     down = m.floor(q)
     part = q - down
     left = (q < 0) & (part > 0) & (s == m.floor(s))
@@ -121,7 +122,7 @@ def zeta(m: Any, s: Any, q: Any) -> Any:
     odd = 0.5 * s != m.floor(0.5 * s)
     value = m.where(left, m.where(odd, value - other, value + other), value)
     value = m.where((q < 0) & ~left, math.nan, value)
-    value = m.where((q <= 0) & (part == 0), math.inf, value)
+    value = m.where((q <= 0) & (q == down), math.inf, value)
     return m.where(s > 1, value, m.where(s == 1, math.inf, math.nan))
 
 

@@ -208,6 +208,8 @@ def test_limits_at_infinity(device):
     assert special.bessel_j0(x).tolist() == [0, 0]
     assert special.airy_ai(x).tolist() == [0, 0]
     assert special.spherical_bessel_j0(x).tolist() == [0, 0]
+    assert special.zeta(2, x).tolist() == [0, math.inf]  # negative integers are poles
+    assert special.zeta(math.inf, cltorch.tensor([0.5, 1, 2], device=device)).tolist() == [math.inf, 1, 0]
 
 
 def test_high_degrees(device):
