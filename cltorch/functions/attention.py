@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 from typing import Any
 
 from cltorch import dtypes
@@ -14,6 +15,9 @@ from cltorch.layout import broadcast_shapes
 from cltorch.ops import attention as ops
 from cltorch.ops.attention_plan import variant_for
 from cltorch.ops.generator import default_generator
+
+#: whether attention may run by blocks; torch.nn.attention.sdpa_kernel says so
+fused: ContextVar[bool] = ContextVar("fused", default=True)
 
 __all__ = ["attention_gradients", "scaled_dot_product_attention"]
 
@@ -131,8 +135,10 @@ def scaled_dot_product_attention(
         at = default_generator(query.device).reserve(ops.words((*lead, lq), lk))
         drop = (at, dropout_p)
     wide = 8 if query.dtype is dtypes.float64 else 4
-    if (attn_mask is not None and is_grad_enabled() and needs_grad(attn_mask)) or (
-        query.device.type == "cl" and not variant_for(query.device.context, max(e, ev), wide)
+    if (
+        not fused.get()
+        or (attn_mask is not None and is_grad_enabled() and needs_grad(attn_mask))
+        or (query.device.type == "cl" and not variant_for(query.device.context, max(e, ev), wide))
     ):
         return composed(query, key, value, attn_mask, is_causal, scale, drop)
     return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)

@@ -3,7 +3,7 @@
 Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
-from cltorch.nn import functional, init, modules, parameter, utils
+from cltorch.nn import attention, functional, init, modules, parameter, utils
 from cltorch.nn.modules import *  # noqa: F403  # every layer, which ``modules`` lists by name
 from cltorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
@@ -13,6 +13,7 @@ __all__ = [
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "modules",

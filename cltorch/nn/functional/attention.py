@@ -1,8 +1,227 @@
-"""Attention.
+"""Attention, of one kind and of many heads.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#attention-mechanisms
 """
 
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from cltorch import dtypes, functions
 from cltorch.functions.attention import scaled_dot_product_attention
 
-__all__ = ["scaled_dot_product_attention"]
+f: Any = functions  # some of its functions are called as the modules that hold them
+
+__all__ = ["canonical_mask", "multi_head_attention_forward", "scaled_dot_product_attention"]
+
+
+def canonical_mask(
+    mask: Any, mask_name: str, other_type: Any, other_name: str, target_type: Any, check_other: bool = True
+) -> Any:
+    """Return a mask as numbers to add: -inf where a bool mask is True. None stays None.
+
+    Raises AssertionError for other dtypes.
+    """
+    if mask is None:
+        return None
+    if mask.dtype is not dtypes.bool_ and not mask.dtype.is_floating_point:
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+    if check_other and other_type is not None and mask.dtype is not other_type:
+        warnings.warn(
+            f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead.",
+            stacklevel=3,
+        )
+    if mask.dtype is dtypes.bool_:
+        zeros = functions.zeros(mask.shape, dtype=target_type, device=mask.device)
+        return functions.masked_fill(zeros, mask, -math.inf)
+    return mask
+
+
+def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:
+    """Return whether there is a batch dimension; raise AssertionError as PyTorch does where dimensions do not fit."""
+    n = query.dim()
+    if n not in (2, 3):
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {n}-D query tensor")
+    kind = "batched (3-D)" if n == 3 else "unbatched (2-D)"
+    if key.dim() != n or value.dim() != n:
+        raise AssertionError(
+            f"For {kind} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D "
+            "tensors respectively"
+        )
+    if padding is not None and padding.dim() != n - 1:
+        raise AssertionError(
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {padding.dim()}-D "
+            "tensor instead"
+        )
+    if mask is not None:
+        if mask.dim() not in (2, 3):
+            raise AssertionError(
+                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.dim()}-D tensor "
+                "instead"
+            )
+        if n == 2 and mask.dim() == 3:
+            expected = (heads, query.shape[0], key.shape[0])
+            if tuple(mask.shape) != expected:
+                raise AssertionError(f"Expected `attn_mask` shape to be {expected} but got {mask.shape}")
+    return n == 3
+
+
+def _project(query: Any, key: Any, value: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
+    """Return the projections of queries, keys and values by one weight, with as few products as can be."""
+    e = query.shape[-1]
+    if key is value:
+        if query is key:
+            return f.chunk(f.linear(query, weight, bias), 3, -1)
+        first, rest = f.split(weight, [e, 2 * e])
+        bias_first, bias_rest = (None, None) if bias is None else f.split(bias, [e, 2 * e])
+        return (f.linear(query, first, bias_first), *f.chunk(f.linear(key, rest, bias_rest), 2, -1))
+    biases = (None,) * 3 if bias is None else f.chunk(bias, 3)
+    q, k, v = (f.linear(x, w, b) for x, w, b in zip((query, key, value), f.chunk(weight, 3), biases, strict=True))
+    return q, k, v
+
+
+def multi_head_attention_forward(
+    query: Any,
+    key: Any,
+    value: Any,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Any,
+    in_proj_bias: Any,
+    bias_k: Any,
+    bias_v: Any,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Any,
+    out_proj_bias: Any,
+    training: bool = True,
+    key_padding_mask: Any = None,
+    need_weights: bool = True,
+    attn_mask: Any = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Any = None,
+    k_proj_weight: Any = None,
+    v_proj_weight: Any = None,
+    static_k: Any = None,
+    static_v: Any = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> tuple[Any, Any]:
+    """Return attention of many heads, (L, N, E), and its weights or None; see ``torch.nn.MultiheadAttention``.
+
+    Without ``need_weights`` the scores are never stored. ``is_causal`` says that ``attn_mask`` is the causal mask.
+    A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
+    """
+    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not batched:
+        same, both = key is value, query is key
+        query = query.unsqueeze(1)
+        key = query if both else key.unsqueeze(1)
+        value = key if same else value.unsqueeze(1)
+        if key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+    (length, batch, width), source = query.shape, key.shape[0]
+    other = None if attn_mask is None else attn_mask.dtype
+    key_padding_mask = canonical_mask(key_padding_mask, "key_padding_mask", other, "attn_mask", query.dtype)
+    if is_causal and attn_mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    if is_causal and key_padding_mask is None and not need_weights:
+        attn_mask = None  # the hint says it all
+    else:
+        attn_mask = canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+        is_causal = is_causal and key_padding_mask is None
+    if width != embed_dim_to_check:
+        raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
+    head = width // num_heads
+    if head * num_heads != width:
+        raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
+    if use_separate_proj_weight:
+        if key.shape[:2] != value.shape[:2]:
+            raise AssertionError(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+            )
+        for name, w in (("q", q_proj_weight), ("k", k_proj_weight), ("v", v_proj_weight)):
+            if w is None:
+                raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+        biases = (None,) * 3 if in_proj_bias is None else f.chunk(in_proj_bias, 3)
+        own = (q_proj_weight, k_proj_weight, v_proj_weight)
+        q, k, v = (f.linear(x, w, b) for x, w, b in zip((query, key, value), own, biases, strict=True))
+    else:
+        if key.shape != value.shape:
+            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+        if in_proj_weight is None:
+            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
+    if attn_mask is not None:
+        if attn_mask.dim() == 2:
+            if tuple(attn_mask.shape) != (length, source):
+                raise RuntimeError(
+                    f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {(length, source)}."
+                )
+            attn_mask = attn_mask.unsqueeze(0)
+        elif tuple(attn_mask.shape) != (batch * num_heads, length, source):
+            raise RuntimeError(
+                f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be "
+                f"{(batch * num_heads, length, source)}."
+            )
+
+    def longer(mask: Any) -> Any:
+        return None if mask is None else f.pad(mask, (0, 1))
+
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError("bias_k and bias_v must be given together")
+    if bias_k is not None:
+        if static_k is not None or static_v is not None:
+            raise AssertionError("bias cannot be added to static key or value.")
+        k, v = (f.cat((x, f.expand(b, (1, batch, width))), 0) for x, b in ((k, bias_k), (v, bias_v)))
+        attn_mask, key_padding_mask = longer(attn_mask), longer(key_padding_mask)
+
+    def split_heads(x: Any) -> Any:
+        """Return (L, N, E) as a view (N, heads, L, head)."""
+        return f.permute(f.reshape(x, (x.shape[0], batch, num_heads, head)), (1, 2, 0, 3))
+
+    def static(x: Any, name: str) -> Any:
+        if x.shape[0] != batch * num_heads or x.shape[2] != head:
+            raise AssertionError(f"expecting {name} of size ({batch * num_heads}, …, {head}), but got {tuple(x.shape)}")
+        return f.reshape(x, (batch, num_heads, -1, head))
+
+    q = split_heads(q)
+    k = split_heads(k) if static_k is None else static(static_k, "static_k")
+    v = split_heads(v) if static_v is None else static(static_v, "static_v")
+    if add_zero_attn:
+        zeros = f.zeros((batch, num_heads, 1, head), dtype=k.dtype, device=k.device)
+        k, v = f.cat((k, zeros), 2), f.cat((v, zeros), 2)
+        attn_mask, key_padding_mask = longer(attn_mask), longer(key_padding_mask)
+    source = k.shape[2]
+    if attn_mask is not None:
+        shape = (batch, num_heads, length, source) if attn_mask.shape[0] > 1 else (1, 1, length, source)
+        attn_mask = f.reshape(attn_mask, shape)
+    if key_padding_mask is not None:
+        for d, n in enumerate((batch, source)):
+            if key_padding_mask.shape[d] != n:
+                raise AssertionError(
+                    f"Expected key_padded_mask.shape[{d}] to be {n}, but got {key_padding_mask.shape[d]}"
+                )
+        padding = f.reshape(key_padding_mask, (batch, 1, 1, source))
+        attn_mask = padding if attn_mask is None else attn_mask + padding
+    if not training:
+        dropout_p = 0.0
+    weights: Any = None
+    if need_weights:
+        scores = f.matmul(q * (1.0 / math.sqrt(head)), f.transpose(k, -2, -1))
+        weights = f.softmax(scores if attn_mask is None else scores + attn_mask, -1)
+        if dropout_p > 0:
+            weights = f.dropout(weights, dropout_p, True)
+        out = f.matmul(weights, v)
+    else:
+        out = scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal)
+    out = f.reshape(f.permute(out, (2, 0, 1, 3)), (length, batch, width))
+    out = f.linear(out, out_proj_weight, out_proj_bias)
+    if weights is not None and average_attn_weights:
+        weights = f.mean(weights, 1)
+    if not batched:
+        return out.squeeze(1), None if weights is None else weights.squeeze(0)
+    return out, weights

@@ -1,0 +1,349 @@
+"""The Transformer: encoder and decoder layers, their stacks, and both together.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html#transformer-layers
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cltorch import functions
+from cltorch.nn import functional as F
+from cltorch.nn import init
+from cltorch.nn.functional.attention import canonical_mask
+from cltorch.nn.modules.container import ModuleList
+from cltorch.nn.modules.dropout import Dropout
+from cltorch.nn.modules.linear import Linear
+from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.multihead import MultiheadAttention
+from cltorch.nn.modules.normalization import LayerNorm
+
+__all__ = [
+    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
+]  # fmt: skip
+
+Activation = str | Callable[[Any], Any]
+
+
+def _activation(activation: Any) -> Callable[[Any], Any]:
+    if not isinstance(activation, str):
+        return activation
+    if activation not in ("relu", "gelu"):
+        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+    return getattr(F, activation)
+
+
+def _clones(module: Module, count: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+
+
+def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Any:
+    return functions.triu(functions.full((size, size), -math.inf, device=device, dtype=dtype), 1)
+
+
+def _masks(x: Any, mask: Any, padding: Any, mask_name: str, padding_name: str) -> tuple[Any, Any]:
+    """Return both masks as numbers to add."""
+    other = None if mask is None else mask.dtype
+    padding = canonical_mask(padding, padding_name, other, mask_name, x.dtype)
+    return canonical_mask(mask, mask_name, None, "", x.dtype, False), padding
+
+
+class TransformerEncoderLayer(Module):
+    """Apply self-attention and a feed-forward network, each with dropout, a residual and layer normalisation.
+
+    x = norm1(x + attention(x)), x = norm2(x + linear2(activation(linear1(x)))); with ``norm_first`` each normalises its
+    input instead. (S, N, d_model), or (N, S, d_model) with ``batch_first``, to the same.
+    A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoderLayer.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.TransformerEncoderLayer(d_model=16, nhead=2)(torch.rand(10, 3, 16)).shape
+    torch.Size([10, 3, 16])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        where: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, batch_first=batch_first, **where)
+        self.linear1 = Linear(d_model, dim_feedforward, **where)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, **where)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, **where)
+        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, **where)
+        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
+        self.activation = _activation(activation)
+
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
+        mask, padding = _masks(src, src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask")
+        x = src
+        if self.norm_first:
+            x = x + self._sa_block(self.norm1(x), mask, padding, is_causal)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(x + self._sa_block(x, mask, padding, is_causal))
+        return self.norm2(x + self._ff_block(x))
+
+    def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
+        x, _ = self.self_attn(
+            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal
+        )
+        return self.dropout1(x)
+
+    def _ff_block(self, x: Any) -> Any:
+        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+
+class TransformerDecoderLayer(Module):
+    """Apply self-attention, attention to the encoder's result and a feed-forward network, each with residual and norm.
+
+    ``tgt`` (T, N, d_model) and ``memory`` (S, N, d_model), the batch first with ``batch_first``, give the shape of
+    ``tgt``.
+    A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoderLayer.html
+
+    >>> import cltorch as torch
+    >>> layer = torch.nn.TransformerDecoderLayer(d_model=16, nhead=2)
+    >>> layer(torch.rand(7, 3, 16), torch.rand(10, 3, 16)).shape
+    torch.Size([7, 3, 16])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        where: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, batch_first=batch_first, **where)
+        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout=dropout, batch_first=batch_first, **where)
+        self.linear1 = Linear(d_model, dim_feedforward, **where)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, **where)
+        self.norm_first = norm_first
+        for i in (1, 2, 3):
+            setattr(self, f"norm{i}", LayerNorm(d_model, eps=layer_norm_eps, **where))
+        for i in (1, 2, 3):
+            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.activation = _activation(activation)
+
+    def forward(
+        self,
+        tgt: Any,
+        memory: Any,
+        tgt_mask: Any = None,
+        memory_mask: Any = None,
+        tgt_key_padding_mask: Any = None,
+        memory_key_padding_mask: Any = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Any:
+        x = tgt
+        own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        other = (memory, memory_mask, memory_key_padding_mask, memory_is_causal)
+        if self.norm_first:
+            x = x + self._sa_block(self.norm1(x), *own)
+            x = x + self._mha_block(self.norm2(x), *other)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(x + self._sa_block(x, *own))
+        x = self.norm2(x + self._mha_block(x, *other))
+        return self.norm3(x + self._ff_block(x))
+
+    def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
+        x, _ = self.self_attn(
+            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+        )
+        return self.dropout1(x)
+
+    def _mha_block(self, x: Any, mem: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
+        x, _ = self.multihead_attn(
+            x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+        )
+        return self.dropout2(x)
+
+    def _ff_block(self, x: Any) -> Any:
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+
+class TransformerEncoder(Module):
+    """Apply copies of an encoder layer one after another, then ``norm`` where given.
+
+    Nested tensors are not used, whatever ``enable_nested_tensor`` says; the results are the same. Whether a mask is the
+    causal one is not looked up in its numbers, which would wait for the device: ``is_causal`` says so.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoder.html
+
+    >>> import cltorch as torch
+    >>> layer = torch.nn.TransformerEncoderLayer(d_model=16, nhead=2)
+    >>> torch.nn.TransformerEncoder(layer, num_layers=2)(torch.rand(10, 3, 16)).shape
+    torch.Size([10, 3, 16])
+    """
+
+    def __init__(
+        self,
+        encoder_layer: Module,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
+    ) -> None:
+        super().__init__()
+        self.layers = _clones(encoder_layer, num_layers)
+        self.num_layers, self.norm = num_layers, norm
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+
+    def forward(
+        self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
+    ) -> Any:
+        mask, padding = _masks(src, mask, src_key_padding_mask, "mask", "src_key_padding_mask")
+        out = src
+        for layer in self.layers:
+            out = layer(out, src_mask=mask, is_causal=is_causal is True, src_key_padding_mask=padding)
+        return out if self.norm is None else self.norm(out)
+
+
+class TransformerDecoder(Module):
+    """Apply copies of a decoder layer one after another, then ``norm`` where given.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoder.html
+    """
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__()
+        self.layers = _clones(decoder_layer, num_layers)
+        self.num_layers, self.norm = num_layers, norm
+
+    def forward(
+        self,
+        tgt: Any,
+        memory: Any,
+        tgt_mask: Any = None,
+        memory_mask: Any = None,
+        tgt_key_padding_mask: Any = None,
+        memory_key_padding_mask: Any = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Any:
+        out = tgt
+        for layer in self.layers:
+            out = layer(
+                out, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
+                memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal is True,
+                memory_is_causal=memory_is_causal,
+            )  # fmt: skip
+        return out if self.norm is None else self.norm(out)
+
+
+class Transformer(Module):
+    """Map a source and a target sequence to one of the target's shape: an encoder, and a decoder that attends to it.
+
+    ``src`` (S, N, d_model) and ``tgt`` (T, N, d_model), the batch first with ``batch_first``, give (T, N, d_model).
+    Raises RuntimeError where batches or widths differ.
+    A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Transformer.html
+
+    >>> import cltorch as torch
+    >>> model = torch.nn.Transformer(16, 2, 1, 1, 32)
+    >>> model(torch.rand(10, 3, 16), torch.rand(7, 3, 16)).shape
+    torch.Size([7, 3, 16])
+    """
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        custom_encoder: Any = None,
+        custom_decoder: Any = None,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        where: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
+        each = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first)
+        if custom_encoder is not None:
+            self.encoder = custom_encoder
+        else:
+            norm = LayerNorm(d_model, eps=layer_norm_eps, **where)
+            self.encoder = TransformerEncoder(TransformerEncoderLayer(*each, **where), num_encoder_layers, norm)
+        if custom_decoder is not None:
+            self.decoder = custom_decoder
+        else:
+            norm = LayerNorm(d_model, eps=layer_norm_eps, **where)
+            self.decoder = TransformerDecoder(TransformerDecoderLayer(*each, **where), num_decoder_layers, norm)
+        self._reset_parameters()
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def forward(
+        self,
+        src: Any,
+        tgt: Any,
+        src_mask: Any = None,
+        tgt_mask: Any = None,
+        memory_mask: Any = None,
+        src_key_padding_mask: Any = None,
+        tgt_key_padding_mask: Any = None,
+        memory_key_padding_mask: Any = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Any:
+        if src.dim() == 3:
+            batch = 0 if self.batch_first else 1
+            if src.size(batch) != tgt.size(batch):
+                raise RuntimeError("the batch number of src and tgt must be equal")
+        if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        return self.decoder(
+            tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal,
+        )  # fmt: skip
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
+        """Return the causal mask (sz, sz): -inf above the diagonal, 0 elsewhere.
+
+        >>> import cltorch as torch
+        >>> torch.nn.Transformer.generate_square_subsequent_mask(2)
+        tensor([[0., -inf],
+                [0., 0.]])
+        """
+        return _causal_mask(sz, device, dtype)
+
+    def _reset_parameters(self) -> None:
+        for p in self.parameters():
+            if p.dim() > 1:
+                init.xavier_uniform_(p)
