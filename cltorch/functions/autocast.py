@@ -22,9 +22,9 @@ __all__: list[str] = []  # nothing of torch.*
 
 _LOWER = (
     "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution "
-    "einsum linear matmul mm prelu scaled_dot_product_attention"
+    "einsum linear lstm matmul mm prelu rnn_relu rnn_tanh scaled_dot_product_attention"
 )
-_LOWER_CL = "addmv addr chain_matmul gru_cell lstm_cell multi_dot mv rnn_relu_cell rnn_tanh_cell"
+_LOWER_CL = "addmv addr chain_matmul gru gru_cell lstm_cell multi_dot mv rnn_relu_cell rnn_tanh_cell"
 _LOSSES = (
     "binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy hinge_embedding_loss huber_loss kl_div "
     "l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss "

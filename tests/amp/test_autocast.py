@@ -204,6 +204,21 @@ def test_own_functions_say_how_they_are_cast():
     assert seen == [(cltorch.float32, False, cltorch.float32), False, True]
 
 
+@pytest.mark.parametrize("cls", ["LSTM", "GRU", "RNN"])
+def test_recurrent_layers(where, cls):
+    device, k = where
+    layer = getattr(cltorch.nn, cls)(4, 5).to(device)
+    x = cltorch.randn(3, 2, 4, device=device)
+    with cltorch.autocast(k, dtype=cltorch.bfloat16):
+        y, state = layer(x)
+    half = k == "cl" or cls != "GRU"  # as PyTorch on the host
+    assert y.dtype is (cltorch.bfloat16 if half else cltorch.float32)
+    wanted, _ = layer(x)
+    assert cltorch.allclose(y.float(), wanted, atol=0.03)
+    y.float().sum().backward()
+    assert all(p.grad.dtype is cltorch.float32 for p in layer.parameters())
+
+
 def test_errors_and_warnings():
     with pytest.raises(RuntimeError, match="unsupported autocast device_type 'tpu'"):
         cltorch.autocast("tpu")
