@@ -3,12 +3,12 @@
 ## One work-item makes the same block of rows of some (sample, channel) planes, one after the other. Their padded input
 ## lies in a panel in local memory (planes: Stencil in cltorch/ops/conv_shape.py) whose padding is written once: only
 ## what comes from memory is copied for each plane. Then `rows` neighbouring rows of results at a time, one vector each:
-## a tap is one broadcast weight and one vector of the panel per row. Usual windows in steps of one (`high`) read each
-## vector of the panel once for all rows that it reaches. Results go straight to memory; the last vector of a row overlaps the one
+## a tap is one broadcast weight and one vector of the panel per row. Usual windows in steps of one or two (`high`, `step`)
+## read each vector of the panel once for all rows that it reaches; the panel is then the source as it is, in one plane. Results go straight to memory; the last vector of a row overlaps the one
 ## before, and in rows shorter than a vector what is written too much is written again by the next row.
 ##
-## Parameters: ti (dtype), vw (vector), rows, high (rows of the window, 0 for any window), room (elements of
-## local memory), ints, longs (fields of the table).
+## Parameters: ti (dtype), vw (vector), rows, high (rows of the window, 0 for any window), step (of such
+## windows, else 1), room (elements of local memory), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 ${tile.types(ti, ti, vw)}
@@ -63,8 +63,8 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __glo
         const __global ct_in *x = X + x_off + n * x_n + group * x_c, *w = W + w_off + group * taps;
         __local ct_t *dst = panel;
         for (int plane = 0; plane < planes; plane++) {
-            const int h0 = step_h * (q0 + low_h) + (int)plane_at[3 * plane + 1];
-            const int w0 = step_w * low_w + (int)plane_at[3 * plane + 2];
+            const int h0 = jump * q0 + low_h + (int)plane_at[3 * plane + 1];
+            const int w0 = low_w + (int)plane_at[3 * plane + 2];
             const int hi = max(0, min(Uw, (IW - w0 + step_w - 1) / step_w));
             const int lo = min(hi, w0 < 0 ? (step_w - 1 - w0) / step_w : 0);
             for (int v = 0; v < Uh; v++, dst += Uw) {
@@ -80,17 +80,23 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __glo
         for (int at = 0; at < OW; at += ${vw}) {
             const int start = OW >= ${vw} ? min(at, OW - ${vw}) : 0;
             for (int h = 0; h < nh; h += ${rows}) {
-                const __local ct_t *a = panel + (long)h * Uw + start;
+                const __local ct_t *a = panel + (long)h * ${step} * Uw + start * ${step};
 % for r in range(rows):
                 ct_v c${r} = first;
 % endfor
 % if high:
                 for (int j = 0; j < wide; j++, a += apart) {
-% for i in range(rows + high - 1):
+% for i in range((rows - 1) * step + high):
+<% reached = [r for r in range(rows) if 0 <= i - r * step < high] %>\
                     {
-                        const ct_v v = CT_READV(__local, a + ${i} * Uw);
-% for r in range(max(0, i - high + 1), min(rows, i + 1)):
-                        c${r} = CT_FMA((ct_v)(weights[${i - r} * wide + j]), v, c${r});
+                        const __local ct_t *b = a + ${i} * Uw;
+% if step == 2:
+                        const ct_v v = (ct_v)(CT_READV(__local, b).even, CT_READV(__local, b + ${vw}).even);
+% else:
+                        const ct_v v = CT_READV(__local, b);
+% endif
+% for r in reached:
+                        c${r} = CT_FMA((ct_v)(weights[${i - r * step} * wide + j]), v, c${r});
 % endfor
                     }
 % endfor

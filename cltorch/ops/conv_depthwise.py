@@ -13,7 +13,7 @@ from cltorch.ops.conv_shape import Geometry, Stencil
 #: what ct_conv_depthwise reads from its table, in this order
 INTS = (
     "groups", "total", "share", "planes", "phases", "taps", "wide", "apart", "panel_size", "IH", "IW", "OH", "OW",
-    "step_h", "step_w", "low_h", "low_w", "block_h", "Uh", "Uw",
+    "jump", "step_h", "step_w", "low_h", "low_w", "block_h", "Uh", "Uw",
 )  # fmt: skip
 LONGS = ("x_n", "x_c", "x_h", "x_w", "x_end")
 #: rows of results that are made together
@@ -36,6 +36,19 @@ def block_rows(s: Stencil, room: int) -> int:
     return min(s.steps[1], whole(-(-s.steps[1] // -(-s.steps[1] // most)), ROWS))
 
 
+def window(g: Geometry, s: Stencil) -> tuple[int, int]:
+    """Return (rows, step) of a window whose rows of the source are read for several rows of results at once.
+
+    (0, 1) for any other window.
+    """
+    high = g.kernel[1]
+    if high not in _HIGH or g.dilation[1] != 1:
+        return 0, 1
+    if s.src_step == (1, 1, 1):
+        return high, 1
+    return (high, 2) if s.src_step[1:] == (2, 2) and g.dilation[2] == 1 else (0, 1)
+
+
 def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias: bool) -> Callable[..., Any] | None:
     """Return the launcher of a stencil of one channel per group, as ``conv_cpu.correlation``'s.
 
@@ -45,34 +58,39 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     size = element(t)
     vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
     (phase,) = s.phases
-    block = block_rows(s, room - 2 * vw - len(phase.taps))
+    block = block_rows(s, room - 3 * vw - len(phase.taps))
     if not block:
         return None
-    uh, uw = block + s.halo[1], s.steps[2] + s.halo[2]
-    # the rows that the last vectors reach beyond the block are read, too, but never stored
-    panel = whole((len(s.planes) * uh + ROWS) * uw + vw, vw)
     total, blocks = g.n * g.groups, -(-s.steps[1] // block)
-    cost = block * (whole(s.steps[2], vw) // vw) * (len(phase.taps) + 3) + len(s.planes) * uh * (uw // vw + 6)
-    share = max(1, min(-(-total // (8 * caps.compute_units)), 40000 // cost))
     taps = sorted(phase.taps, key=lambda tap: (tap[1], tap[2]))
-    # where the window's rows follow each other, each row of the panel is read for several rows of results at once
+    high, step = window(g, s)
+    planes, fill, low = s.planes, s.src_step, [n * at for n, at in zip(s.src_step, s.low, strict=True)]
+    uh, uw = block + s.halo[1], s.steps[2] + s.halo[2]
     columns = sorted({shift[2] for *_, shift in taps})
-    high = len(taps) // len(columns)
-    rows = [shift[1] for *_, shift in taps]
-    if high not in _HIGH or len(s.planes) > 1 or rows != [i for i in range(high) for _ in columns]:
-        high = 0
+    if step == 2:
+        # the source as it is, in one plane
+        planes, fill, low = ((0, 0, 0),), (1, 1, 1), [-n for n in g.padding]
+        uh, uw = 2 * block - 2 + high, 2 * s.steps[2] - 2 + g.kernel[2]
+        columns = list(range(g.kernel[2]))
+        taps = [(number, 0, (0, 0, 0)) for number in range(g.taps)]
+    # the rows that the last vectors reach beyond the block are read, too, but never stored
+    panel = whole((len(planes) * uh + ROWS * step) * uw + step * vw, vw)
+    cost = block * (whole(s.steps[2], vw) // vw) * (len(taps) + 3) + len(planes) * uh * (uw // vw + 6)
+    share = max(1, min(-(-total // (8 * caps.compute_units)), 40000 // cost))
     values = {
-        "groups": g.groups, "total": total, "share": share, "planes": len(s.planes), "phases": 0, "taps": len(taps),
-        "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1),
-        "panel_size": panel, "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "step_h": s.src_step[1],
-        "step_w": s.src_step[2], "low_h": s.low[1], "low_w": s.low[2], "block_h": block, "Uh": uh, "Uw": uw,
+        "groups": g.groups, "total": total, "share": share, "planes": len(planes), "phases": 0, "taps": len(taps),
+        "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1), "panel_size": panel,
+        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "jump": s.src_step[1], "step_h": fill[1],
+        "step_w": fill[2], "low_h": low[1], "low_w": low[2], "block_h": block, "Uh": uh, "Uw": uw,
         "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
         "x_end": x.extent() - x.offset,
     }  # fmt: skip
     offsets = [(plane * uh + at_h) * uw + at_w for _, plane, (_, at_h, at_w) in taps]
-    rest = [*(i for plane in s.planes for i in plane), *(number for number, *_ in taps), *offsets]
+    rest = [*(i for plane in planes for i in plane), *(number for number, *_ in taps), *offsets]
     tab = table(context, INTS + LONGS, values, rest)
-    params = {"ti": t.name, "vw": vw, "rows": ROWS, "high": high, "room": room, "ints": INTS, "longs": LONGS}
+    params = {
+        "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "step": step, "room": room, "ints": INTS, "longs": LONGS,
+    }  # fmt: skip
     kernel = context.kernel("conv_depthwise", "ct_conv_depthwise", "bbbbbllli", **params)
     size2 = (-(-total // share), blocks)
     alloc, nbytes, has_bias = context.alloc, total * s.dst[1] * s.dst[2] * t.itemsize, int(bias)
