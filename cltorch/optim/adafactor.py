@@ -7,6 +7,8 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import enable_grad, no_grad
+from cltorch.ops.multi_tensor import update
+from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, scalar, step_tensor
 from cltorch.tensor import Tensor
@@ -26,8 +28,9 @@ class Adafactor(Optimizer):
         \frac{U}{\max(1, \mathrm{RMS}(U) / d)}
 
     with :math:`\tau` = ``beta2_decay``, :math:`\epsilon` = ``eps`` (the first one, where None, is the dtype's). What
-    has less than two dimensions keeps its whole mean square. ``maximize`` ascends; ``foreach`` has no effect. Norms
-    stay on the device: no step waits for it. Raises ValueError for values out of range.
+    has less than two dimensions keeps its whole mean square. ``maximize`` ascends; ``foreach`` has no effect.
+    Parameters of one shape are updated together, and no step waits for the device. Raises ValueError for values out of
+    range.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adafactor.html; Shazeer and Stern, "Adafactor:
     Adaptive Learning Rates with Sublinear Memory Cost", https://arxiv.org/abs/1804.04235.
@@ -90,47 +93,76 @@ class Adafactor(Optimizer):
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
+                same: dict[Any, list[Any]] = {}
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._step_one(group, p, p.grad)
+                        key = (self._advance(p), tuple(p.shape), p.dtype, p.grad.dtype, p.device)
+                        same.setdefault(key, []).append(p)
+                for (t, *_), params in same.items():
+                    self._step_batch(group, params, t)
         return loss
 
-    def _init_state(self, g: Tensor, state: dict[str, Any]) -> None:
-        state["step"] = step_tensor()
-        if g.ndim > 1:
-            state["row_var"] = functions.zeros_like(g[..., :1])
-            state["col_var"] = functions.zeros_like(g[..., :1, :])
-        else:
-            state["variance"] = functions.zeros_like(g)
-
-    def _step_one(self, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
-        state = self.state[p]
+    def _advance(self, p: Tensor) -> float:
+        """Return which update of a parameter this is, and fill its state at the first one."""
+        state, g = self.state[p], p.grad
         if not state:
-            self._init_state(g, state)
+            state["step"] = step_tensor()
+            if g.ndim > 1:
+                state["row_var"] = functions.zeros_like(g[..., :1])
+                state["col_var"] = functions.zeros_like(g[..., :1, :])
+            else:
+                state["variance"] = functions.zeros_like(g)
         host_number(state, "step")  # brings the count to the host
-        t = advance(state["step"])
+        return advance(state["step"])
+
+    def _step_batch(self, group: dict[str, Any], params: list[Any], t: float) -> None:
+        """Update parameters of one shape together, as a batch."""
         lr = float(scalar(group["lr"]))
         eps1, eps2 = group["eps"]
-        eps1 = dtypes.finfo(p.dtype).eps if eps1 is None else eps1
+        eps1 = dtypes.finfo(params[0].dtype).eps if eps1 is None else eps1
+        scale = functions.clamp(_rms(_batch(params)), min=eps2)
+        g = _batch([p.grad for p in params])
         if group["maximize"]:
             g = functions.neg(g)
-        scale = functions.clamp(_rms(p), min=eps2)
-        if group["weight_decay"] != 0:
-            p.mul_(1 - lr * group["weight_decay"])
         square = functions.mul(g, g)
         weight = t ** group["beta2_decay"]
-        if g.ndim > 1:
-            rows, columns = state["row_var"], state["col_var"]
-            rows.lerp_(functions.mean(square, -1, keepdim=True), weight)
-            columns.lerp_(functions.mean(square, -2, keepdim=True), weight)
+        if params[0].ndim > 1:
+            rows = self._averaged(params, "row_var", functions.mean(square, -1, keepdim=True), weight)
+            columns = self._averaged(params, "col_var", functions.mean(square, -2, keepdim=True), weight)
             middle = functions.clamp(functions.mean(rows, -2, keepdim=True), min=eps1)
             estimate = functions.mul(rows, functions.div(columns, middle))
         else:
-            estimate = state["variance"].lerp_(square, weight)
+            estimate = self._averaged(params, "variance", square, weight)
         change = functions.mul(functions.rsqrt(functions.clamp(estimate, min=eps1 * eps1)), g)
         shrink = functions.clamp(functions.div(_rms(change), group["d"]), min=1.0)
-        p.sub_(functions.mul(change, functions.div(functions.mul(scale, min(lr, 1 / t**0.5)), shrink)))
+        change = functions.mul(change, functions.div(functions.mul(scale, min(lr, 1 / t**0.5)), shrink))
+        moves = [[p, change[i]] for i, p in enumerate(params)]
+        update(_MOVE, [0], moves, [1 - lr * group["weight_decay"]])
+
+    def _averaged(self, params: list[Any], name: str, now: Tensor, weight: float) -> Tensor:
+        """Bring the parameters' running means towards the present ones, and return them as a batch."""
+        means = [self.state[p][name] for p in params]
+        update(_MEAN, [0], [[mean, now[i]] for i, mean in enumerate(means)], [weight])
+        return _batch(means)
+
+
+_COPY = Formula("adafactor_copy", lambda m, to, source: (source,))
+_MEAN = Formula("adafactor_mean", lambda m, mean, now, weight: (now - (now - mean) * (1 - weight),), params=1)
+_MOVE = Formula("adafactor_move", lambda m, p, change, keep: (keep * p - change,), params=1)
+
+
+def _batch(tensors: list[Any]) -> Tensor:
+    """Return tensors of one shape as one, in a few launches."""
+    if len(tensors) == 1:
+        return functions.unsqueeze(tensors[0], 0)
+    first = tensors[0]
+    made: Tensor = functions.empty((len(tensors), *first.shape), dtype=first.dtype, device=first.device)
+    update(_COPY, [0], [[made[i], x] for i, x in enumerate(tensors)], [])
+    return made
 
 
 def _rms(x: Tensor) -> Tensor:
-    return functions.div(functions.vector_norm(x, 2), x.numel() ** 0.5)
+    """Return the root of the mean square of every tensor of a batch, with as many dimensions."""
+    dims = tuple(range(1, x.ndim))
+    norms = functions.vector_norm(x, 2, dim=dims, keepdim=True) if dims else functions.abs(x)
+    return functions.div(norms, (x.numel() / x.shape[0]) ** 0.5)

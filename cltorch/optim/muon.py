@@ -104,7 +104,7 @@ class Muon(Optimizer):
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        rows, params = [], []
+        same: dict[Any, list[Any]] = {}
         for p in group["params"]:
             if p.grad is None:
                 continue
@@ -113,20 +113,24 @@ class Muon(Optimizer):
             state = self.state[p]
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = functions.zeros_like(p.grad)
-            rows.append([p.grad, state["momentum_buffer"], functions.empty_like(p.grad)])
-            params.append(p)
-        if not rows:
+            same.setdefault((tuple(p.shape), p.device), []).append(p)
+        if not same:
             return
+        batches = {
+            key: functions.empty((len(params), *key[0]), dtype=dtypes.bfloat16, device=key[1])
+            for key, params in same.items()
+        }
+        rows = [
+            [p.grad, self.state[p]["momentum_buffer"], batches[key][i]]
+            for key, params in same.items()
+            for i, p in enumerate(params)
+        ]
         update(_NESTEROV if group["nesterov"] else _MOMENTUM, [1, 2], rows, [group["momentum"]])
         lr = float(scalar(group["lr"]))
-        same: dict[Any, list[int]] = {}
-        for i, p in enumerate(params):
-            same.setdefault((tuple(p.shape), p.device), []).append(i)
-        for (shape, _), members in same.items():
-            given = functions.stack([functions.to(rows[i][2], dtypes.bfloat16) for i in members])
-            made = orthogonalised(given, group["ns_coefficients"], group["ns_steps"], group["eps"])
-            moves = [[params[i], made[k]] for k, i in enumerate(members)]
-            adjusted = lr * _adjustment(group["adjust_lr_fn"], *shape)
+        for key, params in same.items():
+            made = orthogonalised(batches[key], group["ns_coefficients"], group["ns_steps"], group["eps"])
+            adjusted = lr * _adjustment(group["adjust_lr_fn"], *key[0])
+            moves = [[p, made[i]] for i, p in enumerate(params)]
             update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], adjusted])
 
 
