@@ -7,6 +7,8 @@
 ## read each vector of the panel once for all rows that it reaches; the panel is then the source as it is, in one plane. Results go straight to memory; the last vector of a row overlaps the one
 ## before, and in rows shorter than a vector what is written too much is written again by the next row.
 ##
+## ct_conv_depthwise_back makes gradients of the input for steps of two, from the same panel.
+##
 ## Parameters: ti (dtype), vw (vector), rows, high (rows of the window, 0 for any window), step (of such
 ## windows, else 1), room (elements of local memory), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
@@ -44,13 +46,12 @@ static void ct_save_row(const ct_v x, __global ct_out *y, const __global ct_out 
     else {
         ct_t t[${vw}];
         CT_WRITEV(__private, x, t);
-        for (int i = 0; i < count; i++) CT_PUT(t[i], y + i);
+        for (int i = 0; i < min(count, ${vw}); i++) CT_PUT(t[i], y + i);
     }
 }
 
-__kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __global ct_in *W, const __global ct_in *B,
-                                            __global ct_out *Y, const __global long *T, long x_off, long w_off,
-                                            long b_off, int has_bias) {
+## what both kernels begin with: the loop over planes, and a plane's panel and weights
+<%def name="begin()">
     __local ct_v memory[${room // vw}];
     ${shared.table(ints, longs)}
     __local ct_t *panel = (__local ct_t *)memory, *weights = panel + panel_size;
@@ -74,6 +75,11 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __glo
             }
         }
         for (int t = 0; t < taps; t++) weights[t] = CT_LOAD(w + tap_number[t]);
+</%def>
+__kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __global ct_in *W, const __global ct_in *B,
+                                            __global ct_out *Y, const __global long *T, long x_off, long w_off,
+                                            long b_off, int has_bias) {
+    ${begin()}
         const ct_v first = (ct_v)(has_bias ? CT_LOAD(B + b_off + group) : (ct_t)0);
         __global ct_out *out = Y + (z * OH + q0) * (long)OW;
         const __global ct_out *last = out + (long)nh * OW;
@@ -117,5 +123,31 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __glo
 % endfor
             }
         }
+    }
+}
+
+// Gradients of the input for steps of two: a row of results has even and odd columns from different taps, and they are
+// put together on their way out. Rows are written in their order, so that what goes too far is written again.
+__kernel CT_ONE_ITEM void ct_conv_depthwise_back(const __global ct_in *X, const __global ct_in *W,
+                                                 const __global ct_in *B, __global ct_out *Y, const __global long *T,
+                                                 long x_off, long w_off, long b_off, int has_bias) {
+    ${begin()}
+        const ct_v first = (ct_v)(has_bias ? CT_LOAD(B + b_off + group) : (ct_t)0);
+        const int places = (OW + 1) / 2, end_h = min(OH, 2 * (q0 + block_h));
+        const __global ct_out *last = Y + (z * OH + end_h) * (long)OW;
+        for (int h = 2 * q0; h < end_h; h++)
+            for (int at = 0; at < places; at += ${vw}) {
+                const int start = places >= ${vw} ? min(at, places - ${vw}) : 0;
+                const __local ct_t *a = panel + (long)(h / 2 - q0) * Uw + start;
+                const __global long *phase = phase_at + h % 2 * 10;
+% for i in range(2):
+                ct_v c${i} = first;
+                for (int t = (int)phase[${5 * i + 3}], end_t = t + (int)phase[${5 * i + 4}]; t < end_t; t++)
+                    c${i} = CT_FMA((ct_v)(weights[t]), CT_READV(__local, a + tap_offset[t]), c${i});
+% endfor
+                __global ct_out *y = Y + (z * OH + h) * (long)OW + 2 * start;
+                ct_save_row(CT_LOW(c0, c1), y, last, OW - 2 * start);
+                ct_save_row(CT_HIGH(c0, c1), y + ${vw}, last, OW - 2 * start - ${vw});
+            }
     }
 }

@@ -33,8 +33,9 @@ def weight_gradient(g: Geometry, s: Stencil, t: dtype) -> str:
 
 
 def depthwise_fits(g: Geometry, s: Stencil) -> bool:
-    """Return whether each channel is by itself, and every place of the result of one kind."""
-    return s.reduced == s.lanes == 1 and g.groups > 1 and len(s.phases) == 1 and s.dst_step == (1, 1, 1) and s.free[0]
+    """Return whether each channel is by itself, and the result's places are of one kind or alternate."""
+    phases = {(1, 1, 1): 1, (1, 2, 2): 4}.get(s.dst_step)
+    return s.reduced == s.lanes == 1 and g.groups > 1 and len(s.phases) == phases and s.free[0]
 
 
 def winograd_fits(s: Stencil, t: dtype) -> bool:

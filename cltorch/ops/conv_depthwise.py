@@ -42,7 +42,7 @@ def window(g: Geometry, s: Stencil) -> tuple[int, int]:
     (0, 1) for any other window.
     """
     high = g.kernel[1]
-    if high not in _HIGH or g.dilation[1] != 1:
+    if high not in _HIGH or g.dilation[1] != 1 or len(s.phases) > 1:
         return 0, 1
     if s.src_step == (1, 1, 1):
         return high, 1
@@ -57,12 +57,13 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     caps = context.caps
     size = element(t)
     vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
-    (phase,) = s.phases
-    block = block_rows(s, room - 3 * vw - len(phase.taps))
+    phases, back = s.phases, len(s.phases) > 1
+    block = block_rows(s, room - 3 * vw - g.taps)
     if not block:
         return None
     total, blocks = g.n * g.groups, -(-s.steps[1] // block)
-    taps = sorted(phase.taps, key=lambda tap: (tap[1], tap[2]))
+    ordered = [sorted(phase.taps, key=lambda tap: (tap[1], tap[2])) for phase in phases]
+    taps = [tap for each in ordered for tap in each]
     high, step = window(g, s)
     planes, fill, low = s.planes, s.src_step, [n * at for n, at in zip(s.src_step, s.low, strict=True)]
     uh, uw = block + s.halo[1], s.steps[2] + s.halo[2]
@@ -78,20 +79,22 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     cost = block * (whole(s.steps[2], vw) // vw) * (len(taps) + 3) + len(planes) * uh * (uw // vw + 6)
     share = max(1, min(-(-total // (8 * caps.compute_units)), 40000 // cost))
     values = {
-        "groups": g.groups, "total": total, "share": share, "planes": len(planes), "phases": 0, "taps": len(taps),
-        "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1), "panel_size": panel,
-        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "jump": s.src_step[1], "step_h": fill[1],
+        "groups": g.groups, "total": total, "share": share, "planes": len(planes), "phases": len(phases),
+        "taps": len(taps), "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1),
+        "panel_size": panel, "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "jump": s.src_step[1], "step_h": fill[1],
         "step_w": fill[2], "low_h": low[1], "low_w": low[2], "block_h": block, "Uh": uh, "Uw": uw,
         "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
         "x_end": x.extent() - x.offset,
     }  # fmt: skip
     offsets = [(plane * uh + at_h) * uw + at_w for _, plane, (_, at_h, at_w) in taps]
-    rest = [*(i for plane in planes for i in plane), *(number for number, *_ in taps), *offsets]
+    starts = [sum(map(len, ordered[:i])) for i in range(len(phases))]
+    parts = [n for p, at, each in zip(phases, starts, ordered, strict=True) for n in (*p.first, at, len(each))]
+    rest = [*(i for plane in planes for i in plane), *parts, *(number for number, *_ in taps), *offsets]
     tab = table(context, INTS + LONGS, values, rest)
     params = {
         "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "step": step, "room": room, "ints": INTS, "longs": LONGS,
     }  # fmt: skip
-    kernel = context.kernel("conv_depthwise", "ct_conv_depthwise", "bbbbbllli", **params)
+    kernel = context.kernel("conv_depthwise", f"ct_conv_depthwise{'_back' * back}", "bbbbbllli", **params)
     size2 = (-(-total // share), blocks)
     alloc, nbytes, has_bias = context.alloc, total * s.dst[1] * s.dst[2] * t.itemsize, int(bias)
 
