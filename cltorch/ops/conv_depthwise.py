@@ -81,8 +81,8 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     values = {
         "groups": g.groups, "total": total, "share": share, "planes": len(planes), "phases": len(phases),
         "taps": len(taps), "wide": len(columns), "apart": columns[-1] // max(1, len(columns) - 1),
-        "panel_size": panel, "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "jump": s.src_step[1], "step_h": fill[1],
-        "step_w": fill[2], "low_h": low[1], "low_w": low[2], "block_h": block, "Uh": uh, "Uw": uw,
+        "panel_size": panel, "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "jump": s.src_step[1],
+        "step_h": fill[1], "step_w": fill[2], "low_h": low[1], "low_w": low[2], "block_h": block, "Uh": uh, "Uw": uw,
         "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
         "x_end": x.extent() - x.offset,
     }  # fmt: skip

@@ -109,10 +109,11 @@ def test_halves_are_only_stored(t, cl_device, always):
     check(cl_device, *CASES["other parts of tiles"], t=t)
 
 
-def test_tiles_of_narrower_devices(cl_device, always, monkeypatch):
+@pytest.mark.parametrize("width", [8, 4])
+def test_tiles_of_narrower_devices(width, cl_device, always, monkeypatch):
     for module in (conv_winograd, conv_winograd_weight):
         monkeypatch.setattr(module, "sizes_for", lambda _, f=module.sizes_for: f(8))
-        monkeypatch.setattr(module, "vector_width", lambda *_: 8)
+        monkeypatch.setattr(module, "vector_width", lambda *_: width)
     for name in ("parts of tiles", "other parts of tiles", "groups", "many samples"):
         check(cl_device, *CASES[name])
 
