@@ -17,6 +17,7 @@ from cltorch.optim.rmsprop import RMSprop
 from cltorch.optim.rprop import Rprop
 from cltorch.optim.sgd import SGD
 from cltorch.optim.sparse_adam import SparseAdam
+from cltorch.optim.swap import swap_in_optimizer_params_and_state
 
 __all__ = [
     "ASGD",
@@ -38,4 +39,5 @@ __all__ = [
     "lr_scheduler",
     "optimizer",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]

@@ -16,13 +16,15 @@ from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
 from cltorch.autograd.casting import state as casting
 from cltorch.autograd.function import Function
 from cltorch.autograd.graph import saved_tensors_hooks
+from cltorch.device import device as Device
 from cltorch.nn.modules.container import Sequential
 from cltorch.ops import generator as generators
 from cltorch.tensor import Tensor
 
 __all__ = [
     "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential",
-    "detach_variable", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 
@@ -75,6 +77,28 @@ def check_backward_validity(inputs: Iterable[Any]) -> None:
     """Warn where no input wants a gradient."""
     if not any(x.requires_grad for x in inputs if isinstance(x, Tensor)):
         warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """Return the numbers of the OpenCL devices that tensors lie on, and the states of their random generators."""
+    places = sorted({x.device for x in _tensors(args) if x.device.type == "cl"}, key=lambda d: d.index or 0)
+    return [d.index or 0 for d in places], [generators.default_generator(d).get_state() for d in places]
+
+
+def set_device_states(devices: Iterable[int], states: Iterable[Any], *, device_type: str | None = None) -> None:
+    """Put the random generators of OpenCL devices to states that ``get_device_states`` returned."""
+    for index, state in zip(devices, states, strict=True):
+        generators.default_generator(Device("cl", index)).set_state(state)
+
+
+def _tensors(x: Any) -> Iterator[Any]:
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, dict):
+        yield from _tensors(list(x.values()))
+    elif isinstance(x, (list, tuple)):
+        for part in x:
+            yield from _tensors(part)
 
 
 class _Surroundings:

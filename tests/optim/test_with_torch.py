@@ -303,3 +303,31 @@ def test_muon_steps_as_pytorchs_does(options, device):
     (ours, buffers), (theirs, others) = run(cltorch, device), run(torch, "cpu")
     close(ours, theirs, 0.02, 0.02)  # the iterations are in bfloat16
     close(buffers, others, 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "s.pop('state')", "s['state'].update({7: {}})", "s['state'].update({0: 3})", "s['state'].update({w: {}})",
+        "s.update(param_groups=3)", "s['param_groups'].append({})", "s.update(param_groups=[3])",
+        "s['param_groups'][0].update(params=[w])", "s['param_groups'][0]['params'].append(1)",
+        "s['param_groups'][0].pop('lr')", "ps.clear()", "o.state.clear()", "None",
+    ],
+)  # fmt: skip
+def test_swapping_in_other_parameters_is_pytorchs(change):
+    def run(library):
+        w, v = (library.nn.Parameter(library.full((2,), x)) for x in (1.0, 5.0))
+        w.grad, v.grad = library.ones(2), library.ones(2)
+        o = library.optim.Adam([w], lr=0.5)
+        o.step()
+        s, ps = o.state_dict(), {"v": v}
+        eval(change, {"s": s, "w": w, "o": o, "ps": ps})
+        try:
+            with library.optim.swap_in_optimizer_params_and_state(o, ps, s):
+                o.param_groups[0]["lr"] = 1.0
+                o.step()
+        except RuntimeError as e:
+            return str(e)
+        return o.param_groups[0]["lr"], [round(x, 5) for x in (*w.tolist(), *v.tolist())], list(o.state)[0] is w
+
+    assert run(cltorch) == run(torch)

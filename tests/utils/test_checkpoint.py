@@ -12,8 +12,10 @@ from cltorch.utils.checkpoint import (
     CheckpointError,
     checkpoint,
     checkpoint_sequential,
+    get_device_states,
     set_checkpoint_debug_enabled,
     set_checkpoint_early_stop,
+    set_device_states,
 )
 
 BOTH = pytest.mark.parametrize("reentrant", [False, True])
@@ -203,3 +205,13 @@ def test_arguments_that_do_not_go_together():
         checkpoint(lambda x: x, x, use_reentrant=False, determinism_check="all")
     with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
         checkpoint(lambda x: x.exp(), x.detach(), use_reentrant=True)
+
+
+def test_states_of_the_devices_of_tensors(cl_device):
+    x = cltorch.ones(1, device=cl_device)
+    devices, states = get_device_states(cltorch.ones(1), [{"x": x}])
+    assert devices == [cltorch.device(cl_device).index]
+    first = cltorch.rand(3, device=cl_device)
+    set_device_states(devices, states)
+    assert cltorch.equal(cltorch.rand(3, device=cl_device), first)
+    assert get_device_states(cltorch.ones(1)) == ([], [])
