@@ -153,10 +153,14 @@ from cltorch.typed import (
 from cltorch.version import __version__
 
 # what few programs need is imported at its first use
-_LATER = frozenset("_C compat compiler distributed fx hub jit multiprocessing overrides testing types vision".split())
+_LATER = frozenset(
+    "_C compat compiler distributed func fx hub jit multiprocessing overrides testing types vision".split()
+)
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "vmap":
+        return _import_module("cltorch.func").vmap
     if name in _LATER:
         return _import_module(f"cltorch.{name}")
     raise AttributeError(f"module 'cltorch' has no attribute {name!r}")

@@ -1,0 +1,199 @@
+"""torch.func: derivatives of functions nest and detach, batches are stacked slices, modules take other values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch as torch
+from cltorch import func
+from cltorch.func import grad, hessian, jacrev, jvp, vjp, vmap
+from cltorch.testing import assert_close
+
+pytestmark = pytest.mark.filterwarnings("ignore:vmap computes the slices")
+
+
+def cube(x):
+    return (x**3).sum()
+
+
+def test_gradients_nest_and_come_detached(device):
+    x = torch.tensor([1.0, 2.0], device=device)
+    first = grad(cube)(x)
+    assert first.tolist() == [3, 12] and not first.requires_grad and not x.requires_grad
+    second = grad(lambda y: grad(cube)(y).sum())(x)
+    assert second.tolist() == [6, 12] and not second.requires_grad
+    third = grad(grad(grad(lambda y: y**3)))(torch.tensor(5.0, device=device))
+    assert third.item() == 6
+
+
+def test_outer_graphs_go_on(device):
+    w = torch.tensor(2.0, device=device, requires_grad=True)
+    g = grad(lambda x: w * x**2)(torch.tensor(3.0, device=device))
+    assert g.item() == 12 and g.requires_grad
+    g.backward()
+    assert w.grad.item() == 6
+    x = torch.tensor(3.0, device=device, requires_grad=True)
+    grad(lambda y: y**3)(x).backward()
+    assert x.grad.item() == 18
+
+
+def test_several_arguments_values_and_extras():
+    x, y = torch.tensor(2.0), torch.tensor(5.0)
+    assert grad(lambda a, b: a * b, argnums=(0, 1))(x, y) == (torch.tensor(5.0), torch.tensor(2.0))
+    assert grad(lambda a, b: a * b, argnums=-1)(x, y).item() == 2
+    (g, (value, aux)) = func.grad_and_value(lambda a: (a * a, {"a": a + 1}), has_aux=True)(x)
+    assert (g.item(), value.item(), aux["a"].item()) == (4, 4, 3) and not aux["a"].requires_grad
+    tree = grad(lambda p: (p["w"] * p["b"][0]).sum())({"w": torch.ones(2), "b": [torch.tensor(3.0)]})
+    assert tree["w"].tolist() == [3, 3] and tree["b"][0].item() == 2
+    assert grad(lambda a, b: a * 2)(x, y).item() == 2 and grad(lambda a, b: b * 2)(x, y).item() == 0
+
+
+def test_what_is_no_scalar_is_told():
+    with pytest.raises(RuntimeError, match="return a scalar tensor, got tensor with 1 dims"):
+        grad(lambda x: x * 2)(torch.ones(2))
+    with pytest.raises(RuntimeError, match="return a tensor, got"):
+        grad(lambda x: 3.0)(torch.ones(2))
+    with pytest.raises(RuntimeError, match=r"argnum=2, but only 1 positional"):
+        grad(cube, argnums=2)(torch.ones(2))
+    with pytest.raises(RuntimeError, match="has_aux is True"):
+        grad(cube, has_aux=True)(torch.ones(2))
+
+
+def test_products_with_the_jacobian(device):
+    a = np.arange(6.0, dtype=np.float32).reshape(2, 3) - 2
+    m, x = torch.tensor(a, device=device), torch.tensor([1.0, -1.0, 2.0], device=device)
+
+    def f(t):
+        return torch.sin(m @ t)
+
+    jacobian = np.cos(a @ x.cpu().numpy())[:, None] * a
+    value, pull = vjp(f, x)
+    for v in ([1.0, 0.0], [2.0, 3.0]):  # as often as one likes
+        (found,) = pull(torch.tensor(v, device=device))
+        assert_close(found.cpu(), torch.tensor(np.array(v, np.float32) @ jacobian), rtol=1e-4, atol=1e-5)
+        assert not found.requires_grad
+    assert not value.requires_grad
+    tangent = torch.tensor([0.5, 1.0, -1.0], device=device)
+    value, pushed = jvp(f, (x,), (tangent,))
+    assert_close(pushed.cpu(), torch.tensor(jacobian @ tangent.cpu().numpy()), rtol=1e-4, atol=1e-5)
+    assert_close(func.linearize(f, x)[1](tangent), pushed)
+    for way in (jacrev, func.jacfwd):
+        assert_close(way(f)(x).cpu(), torch.tensor(jacobian), rtol=1e-4, atol=1e-5)
+    with pytest.raises(RuntimeError, match="structure of cotangents"):
+        pull((torch.ones(2), torch.ones(2)))
+    with pytest.raises(RuntimeError, match="Expected primals to be a tuple"):
+        jvp(f, x, tangent)
+
+
+def test_jacobians_of_trees():
+    out = jacrev(lambda a, b: {"sum": a + b, "dot": (a * b).sum()}, argnums=(0, 1))(torch.ones(2), torch.zeros(2))
+    assert out["sum"][0].tolist() == [[1, 0], [0, 1]] and out["dot"][1].tolist() == [1, 1]
+    assert out["dot"][0].shape == (2,)
+
+
+def test_hessians(device):
+    x = torch.tensor([1.0, 2.0, 3.0], device=device)
+    found = hessian(lambda t: t[0] ** 2 * t[1] + t[2] ** 3)(x)
+    assert found.tolist() == [[4, 2, 0], [2, 0, 0], [0, 0, 18]]
+
+
+def test_vmap_stacks_slices(device):
+    x = torch.arange(6.0, device=device).reshape(2, 3)
+    assert vmap(torch.sum)(x).tolist() == [3, 12]
+    assert vmap(torch.sum, in_dims=1)(x).tolist() == [3, 5, 7]
+    assert vmap(lambda a, b: a * b, in_dims=(0, None), out_dims=1)(x, torch.tensor(2.0, device=device)).tolist() == [
+        [0, 6], [2, 8], [4, 10],
+    ]  # fmt: skip
+    tree = vmap(lambda p, s: {"y": p["a"] + s, "z": (p["a"].sum(),)}, in_dims=({"a": 0}, None))({"a": x}, 1)
+    assert tree["y"].tolist() == [[1, 2, 3], [4, 5, 6]] and tree["z"][0].tolist() == [3, 12]
+    assert vmap(vmap(torch.neg))(x).tolist() == (-x).tolist()
+
+
+def test_gradients_of_samples(device):
+    model = torch.nn.Linear(3, 1).to(device)
+    params = {name: p.detach() for name, p in model.named_parameters()}
+    x, y = torch.randn(4, 3, device=device), torch.randn(4, 1, device=device)
+
+    def loss(params, x, y):
+        return ((func.functional_call(model, params, x) - y) ** 2).sum()
+
+    found = vmap(grad(loss), in_dims=(None, 0, 0))(params, x, y)
+    error = 2 * (model(x) - y).detach()
+    assert_close(found["weight"], error[:, :, None] * x[:, None, :], rtol=1e-4, atol=1e-5)
+    assert_close(found["bias"], error, rtol=1e-4, atol=1e-5)
+
+
+def test_random_numbers_in_vmap(device):
+    x = torch.zeros(3, 4, device=device)
+    with pytest.raises(RuntimeError, match="randomness error mode"):
+        vmap(torch.rand_like)(x)
+    same = vmap(torch.rand_like, randomness="same")(x)
+    assert torch.equal(same[0], same[1]) and torch.equal(same[0], same[2])
+    other = vmap(torch.rand_like, randomness="different")(x)
+    assert not torch.equal(other[0], other[1]) and not torch.equal(other[0], same[0])
+    with pytest.raises(RuntimeError, match="Got maybe"):
+        vmap(torch.neg, randomness="maybe")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda: vmap(torch.neg)(), ValueError, "got no inputs"),
+        (lambda: vmap(torch.neg)(3.0), ValueError, "in_dim=0 for an input but the input is of type"),
+        (lambda: vmap(torch.neg, in_dims=2)(torch.ones(2)), ValueError, "-1 <= in_dim < 1"),
+        (lambda: vmap(torch.add)(torch.ones(2), torch.ones(3)), ValueError, r"got sizes \[2, 3\]"),
+        (lambda: vmap(torch.add, in_dims=(0,))(torch.ones(2), torch.ones(2)), ValueError, "in_dims is not compatible"),
+        (lambda: vmap(torch.neg, in_dims=None)(torch.ones(2)), ValueError, "all in_dims are None"),
+        (lambda: vmap(lambda x: 3)(torch.ones(2)), ValueError, "must only return Tensors, got type <class 'int'>"),
+        (lambda: vmap(torch.neg, chunk_size=0), ValueError, "chunk_size"),
+    ],
+)
+def test_wrong_batches_are_told(call, error, told):
+    with pytest.raises(error, match=told):
+        call()
+
+
+def test_a_batch_is_said_to_be_a_loop():
+    func._warned = False
+    with pytest.warns(UserWarning, match="one after another"):
+        vmap(torch.neg)(torch.ones(2))
+
+
+def test_ensembles_of_modules(device):
+    models = [torch.nn.Linear(2, 1).to(device) for _ in range(3)]
+    params, buffers = func.stack_module_state(models)
+    assert params["weight"].shape == (3, 1, 2) and params["weight"].requires_grad and not buffers
+    x = torch.randn(5, 2, device=device)
+    found = vmap(lambda p, b: func.functional_call(models[0], (p, b), (x,)))(params, buffers)
+    assert_close(found, torch.stack([m(x) for m in models]))
+    with pytest.raises(RuntimeError, match="at least one model"):
+        func.stack_module_state([])
+    with pytest.raises(RuntimeError, match="same class"):
+        func.stack_module_state([models[0], torch.nn.ReLU()])
+    with pytest.raises(ValueError, match="multiple dictionaries"):
+        func.functional_call(models[0], (params, params), x)
+
+
+def test_batch_norm_without_statistics():
+    model = torch.nn.Sequential(torch.nn.BatchNorm2d(3))
+    assert func.replace_all_batch_norm_modules_(model) is model and model[0].running_mean is None
+    x = torch.randn(4, 3, 2, 2)
+    assert_close(model.eval()(x).mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-5)
+
+
+def test_programs_agree_with_pytorch():
+    pytorch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+
+    def program(t, lib):
+        f = lambda a: (a.tanh() * a.exp()).sum(-1)  # noqa: E731
+        a = lib.tensor(x)
+        _, pull = t.vjp(f, a)
+        return [
+            t.jacrev(f)(a), t.hessian(lambda b: f(b).sum())(a), t.jvp(f, (a,), (lib.ones_like(a),))[1],
+            pull(lib.ones(2))[0], t.vmap(t.grad(lambda b: f(b)))(a), t.vmap(t.jacrev(f), in_dims=1, out_dims=-1)(a),
+        ]  # fmt: skip
+
+    for mine, other in zip(program(func, torch), program(pytorch.func, pytorch), strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
