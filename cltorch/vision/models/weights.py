@@ -95,8 +95,8 @@ def weights_class(name: str) -> Any:
         members[key] = Weights(whole["base"] + entry["url"], partial(preset, **how), meta)
     if row["default"]:
         members["DEFAULT"] = members[row["default"]]  # the same value makes it another name of the member
-    made: Any = WeightsEnum(row["class"], members, module="cltorch.vision.models")  # type: ignore[call-overload]
-    return made
+    make: Any = WeightsEnum  # an enum without members, called, makes one with members
+    return make(row["class"], members, module="cltorch.vision.models")
 
 
 def class_names() -> dict[str, str]:
