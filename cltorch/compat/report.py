@@ -14,6 +14,7 @@ import cltorch
 from cltorch.compat.finder import Facade
 from cltorch.compat.missing import Missing
 from cltorch.nn import Module
+from cltorch.ops.fallback import RAN_ON_HOST
 
 _QUIET = frozenset("size dim numel is_contiguous stride is_floating_point register_hook data_ptr".split())
 
@@ -106,6 +107,8 @@ class Report:
         total = sum(seconds for _, (_, seconds) in rows) or 1.0
         lines = [f"{'name':48} {'calls':>9} {'ms':>11} {'share':>6}"]
         lines += [f"{name:48} {calls:9.0f} {s * 1e3:11.2f} {s / total:6.1%}" for name, (calls, s) in rows]
+        if RAN_ON_HOST:
+            lines += ["", "ran on the host: " + ", ".join(sorted(RAN_ON_HOST))]
         if self.missing():
             lines += ["", "imported but not available in cltorch: " + ", ".join(self.missing())]
         return "\n".join(lines)

@@ -18,13 +18,15 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.ops.array import Array, from_host, host_compute, values
 
-__all__ = ["HOST_OPERATORS", "get_host_fallback", "on_host", "set_host_fallback"]
+__all__ = ["HOST_OPERATORS", "RAN_ON_HOST", "get_host_fallback", "on_host", "set_host_fallback"]
 
 _MODES = ("error", "warn", "allow")
 _PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
 
 #: Every operator that is declared to run on the host, by name.
 HOST_OPERATORS: dict[str, Callable[..., Any]] = {}
+#: Those of them that have run for a device's tensors in this process.
+RAN_ON_HOST: set[str] = set()
 
 
 class _Policy:
@@ -61,6 +63,7 @@ def _permit(name: str, dev: Any) -> None:
             f"{name} runs on the host, not on {dev}, which set_host_fallback('error') forbids. Move its operands to "
             "the cpu, or call set_host_fallback('warn') or set_host_fallback('allow')"
         )
+    RAN_ON_HOST.add(name)
     if _Policy.mode == "warn" and name not in _Policy.warned:
         _Policy.warned.add(name)
         warnings.warn(

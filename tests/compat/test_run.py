@@ -87,6 +87,13 @@ def test_the_report_tells_what_ran(tmp_path):
     assert "torch.sparse.mm" in ran.stderr.splitlines()[-1]
 
 
+def test_the_report_tells_what_ran_on_the_host(tmp_path, cl_device):
+    script = tmp_path / "solve.py"
+    script.write_text(f"import torch\ntorch.linalg.inv(torch.eye(2, device={cl_device!r}))")
+    ran = python("-m", "cltorch", "run", "--report", str(script))
+    assert ran.returncode == 0 and "ran on the host: linalg_inv" in ran.stderr
+
+
 def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
     out = program(
         """
