@@ -39,7 +39,7 @@ def _copied(x: Any, t: Any) -> Any:
 
 
 def _transposed(x: Any) -> Any:
-    """Return the transposed matrix as a copy: what every step multiplies by should be quick to pack."""
+    """Return the transposed matrix as a copy."""
     return _copied(view(x, x.layout.transpose(0, 1)), x.dtype)
 
 
@@ -95,7 +95,9 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     total = x.layout.shape[0]
     first = b_ih if mode == "gru" or b_ih is None else run(_ADD, t, [b_ih, b_hh], (), [t], b_ih.layout.shape)[0]
     gx = product(x, w_ih, first, transpose_b=True)
-    turned = _transposed(w_hh)
+    # what many steps multiply by is turned once, for that is quicker to pack
+    turn = len(sizes) > 3
+    weight = _transposed(w_hh) if turn else w_hh
     h, out = _copied(h0, t), empty((total, width), t, dev)
     keep, n = c.recording, total if c.recording else 0
     h_before = empty((n, width), t, dev)
@@ -110,16 +112,16 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     hidden = out if w_hr is None else empty((total, units), t, dev)
     kernel, project = steps.kernel(mode, False), None
     if w_hr is not None:
-        project, hr_turned = steps.kernel("project", False), _transposed(w_hr)
+        project, projection = steps.kernel("project", False), _transposed(w_hr) if turn else w_hr
     state = (h.storage.buf, h_before.storage.buf)
     plain = int(w_hr is None)
     for at, rows in _order(sizes, reverse):
         addend = b_hh if mode == "gru" else _rows(gx, at, rows)
-        pre = product(_rows(h, 0, rows), turned, addend)
+        pre = product(_rows(h, 0, rows), weight, addend, transpose_b=not turn)
         args = (pre.storage.buf, *state, hidden.storage.buf, int(keep), plain, *extra, rows, units, at)
         steps.launch(kernel, rows, units, args)
         if project is not None:
-            pre = product(_rows(hidden, at, rows), hr_turned)
+            pre = product(_rows(hidden, at, rows), projection, transpose_b=not turn)
             steps.launch(
                 project, rows, width, (pre.storage.buf, *state, out.storage.buf, int(keep), 1, rows, width, at)
             )

@@ -170,8 +170,8 @@ def test_gradients_of_both_orders(device, fp64):
         return attention(q, k, v, mask, enable_gqa=True)
 
     gradcheck(f, (q, k, v))
-    gradcheck(lambda q, k, v, m: attention(q, k, v, m, enable_gqa=True), (q, k, v, added))
     if device == "cpu":  # they are made of the same functions on every device
+        gradcheck(lambda q, k, v, m: attention(q, k, v, m, enable_gqa=True), (q, k, v, added))
         gradgradcheck(f, (q, k, v))
 
 
