@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from cltorch import dtypes
@@ -77,8 +78,13 @@ def install(modules: Iterable[Any]) -> None:
     for module in modules:
         names = vars(module)
         for name in getattr(module, "__all__", ()):
-            if name in RULES and callable(names[name]):
-                names[name] = _wrapped(names[name], RULES[name])
+            fn = names[name]
+            if not isinstance(fn, FunctionType):
+                continue
+            if name in RULES:
+                names[name] = _wrapped(fn, RULES[name])
+            elif fn in _made:  # another name of a function that is wrapped
+                names[name] = _made[fn]
 
 
 _made: dict[Any, Callable[..., Any]] = {}  # one wrapper per function, under however many names
