@@ -2,7 +2,8 @@
 ## the input: 36 multiplications for 16 results instead of 144.
 ##
 ## A tile is 4x4 results of a channel and the 6x6 values of the source under them. ct_winograd_pack transforms the
-## weight: [group][tile of lanes][bias, then point, channel][lane]. A work-item of ct_winograd makes blocks of whole
+## weight: [group][tile of lanes][bias, then point, channel][lane], of as many tiles of lanes at a time as stay in the last
+## cache. A work-item of ct_winograd makes blocks of whole
 ## rows of tiles, which are numbered through all samples:
 ## * the source is transposed to [row][column][vw channels], transformed tile by tile, and kept as [point][tile][channel]
 ## * for nr lanes at a time, the 36 products (tiles, channels) by (channels, lanes), in register tiles of m by nv vectors
@@ -24,10 +25,11 @@ ${tile.types(ti, ti, vw)}
 ${shared.saving(ti)}
 ${winograd.functions(vw)}
 __kernel CT_ONE_ITEM void ct_winograd_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P,
-                                           const __global long *T, long w_off, long b_off, int has_bias, int chunk) {
+                                           const __global long *T, long w_off, long b_off, int has_bias, int chunk,
+                                           int kt_first, int kt_count) {
     ${winograd.table(ints, longs)}
     const __global long *number = T + ${len(ints) + len(longs)};
-    const int group = get_global_id(1) / tiles, first = get_global_id(1) % tiles * ${nr};
+    const int group = get_global_id(1) / kt_count, first = (get_global_id(1) % kt_count + kt_first) * ${nr};
     const int c0 = get_global_id(0) * chunk, c1 = min(reduced, c0 + chunk), valid = min(${nr}, lanes - first);
     const __global ct_in *end = W + w_off + w_end;
     P += get_global_id(1) * (1L + 36L * (reduced + 1)) * ${nr};
@@ -133,9 +135,10 @@ static void ct_put_run(const __global ct_t *src, __global ct_out *y, const long 
                     }
 </%def>
 __kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y,
-                                      __global ct_t *S, const __global long *T, long x_off) {
+                                      __global ct_t *S, const __global long *T, long x_off, int kt_first,
+                                      int kt_count) {
     ${winograd.table(ints, longs)}
-    const int kt0 = get_global_id(1) * span, kt1 = min(tiles, kt0 + span);
+    const int kt0 = kt_first + get_global_id(1) * span, kt1 = min(kt_first + kt_count, kt0 + span);
     const int group = get_global_id(2);
     const __global ct_in *end = X + x_off + x_end;
     X += x_off + (long)group * reduced * x_c;
@@ -150,7 +153,7 @@ __kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct
         const int w0 = block % blocks_w * block_w, nw = min(block_w, TW - w0), count = (r1 - r0) * nw;
         ${winograd.source_block(vw)}
         for (int kt = kt0; kt < kt1; kt++) {
-            const __global ct_t *weights = P + ((long)group * tiles + kt) * (1L + 36L * (reduced + 1)) * ${nr};
+            const __global ct_t *weights = P + ((long)group * kt_count + kt - kt_first) * (1L + 36L * (reduced + 1)) * ${nr};
             const __global ct_t *bias = weights, *a = V;
             __global ct_t *m = M;
             weights += ${nr};

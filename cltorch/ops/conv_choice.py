@@ -55,6 +55,6 @@ def cycles(g: Geometry, s: Stencil) -> tuple[float, float]:
     places, tiles = g.n * prod(s.dst), g.n * -(-s.dst[1] // 4) * -(-s.dst[2] // 4)
     source, lanes = -(-s.reduced // 16) * 16, -(-s.lanes // 32) * 32
     direct = places * weight * 9 / 32 + 15 * weight
-    each = 20 if weight * 36 * 4 <= _CACHE else 75
+    each = 20 if weight * 36 * 4 <= _CACHE else 55
     winograd = tiles * (s.reduced * lanes * 36 / 32 + 18 * source + 16 * lanes) + each * weight
     return g.groups * direct, g.groups * winograd + 60000

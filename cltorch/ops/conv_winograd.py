@@ -31,6 +31,8 @@ LONGS = (
 NV = 2
 #: tiles of a block: enough to read the weight seldom, few enough for the second cache
 WANT = 28
+#: bytes of a transformed weight that stay in the last cache; a larger one is made and used in slices of the second
+KEEP, SLICE = 16 << 20, 8 << 20
 #: bound of the error, see above
 ERROR = 100
 
@@ -64,7 +66,11 @@ def correlation(
     items = min(blocks, 4 * caps.compute_units)
     share = -(-blocks // items)
     items = -(-blocks // share)
-    span = -(-tiles // min(tiles, -(-caps.compute_units // (items * g.groups))))
+    each_lanes = (1 + 36 * (s.reduced + 1)) * nr * size
+    packed_all = g.groups * tiles * each_lanes
+    slices = max(1, min(-(-packed_all // SLICE), tiles // 2)) if packed_all > KEEP else 1
+    slice_tiles = -(-tiles // slices)
+    span = -(-slice_tiles // min(slice_tiles, -(-caps.compute_units // (items * g.groups))))
     # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
     depth, most = whole(s.reduced, vw), high * wide
     if depth * size >= 1024:
@@ -88,20 +94,23 @@ def correlation(
     params = {
         "ti": t.name, "sizes": sizes_for(caps.float_width), "nv": NV, "vw": vw, "ints": INTS, "longs": LONGS,
     }  # fmt: skip
-    pack = context.kernel("conv_winograd", "ct_winograd_pack", "bbbbllii", **params)
-    kernel = context.kernel("conv_winograd", "ct_winograd", "bbbbbl", **params)
+    pack = context.kernel("conv_winograd", "ct_winograd_pack", "bbbblliiii", **params)
+    kernel = context.kernel("conv_winograd", "ct_winograd", "bbbbblii", **params)
     chunk = max(1, min(s.reduced, 64))
-    pack_size = (-(-s.reduced // chunk), g.groups * tiles)
-    packed_bytes = g.groups * tiles * (1 + 36 * (s.reduced + 1)) * nr * size
-    size3 = (items, -(-tiles // span), g.groups)
-    room = size3[0] * size3[1] * size3[2] * each * size
+    pack_chunks = -(-s.reduced // chunk)
+    packed_bytes = g.groups * slice_tiles * each_lanes
+    cuts = [(first, min(slice_tiles, tiles - first)) for first in range(0, tiles, slice_tiles)]
+    room = items * -(-slice_tiles // span) * g.groups * each * size
     alloc, has_bias = context.alloc, int(bias)
     nbytes = g.n * g.groups * s.lanes * s.dst[1] * s.dst[2] * t.itemsize
 
     def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
         packed, space, result = alloc(packed_bytes), alloc(room), alloc(nbytes)
-        pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk))
-        kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, space.buf, tab.buf, x_off))
+        for first, count in cuts:
+            head = (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk)
+            pack.launch((pack_chunks, g.groups * count), (1, 1), (*head, first, count))
+            size3 = (items, -(-count // span), g.groups)
+            kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, space.buf, tab.buf, x_off, first, count))
         return result
 
     return run

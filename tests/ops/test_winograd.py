@@ -103,6 +103,14 @@ def test_many_channels_keep_the_bound(cl_device, always):
     check(cl_device, 1, 1, 70, 300, (8, 8), bias=False)
 
 
+def test_a_large_weight_is_transformed_in_slices(cl_device, always, monkeypatch):
+    for size in (1, 100000):
+        monkeypatch.setattr(conv_winograd, "KEEP", size)
+        monkeypatch.setattr(conv_winograd, "SLICE", size)
+        check(cl_device, 2, 1, 6, 230, (5, 6))
+        check(cl_device, 1, 2, 5, 150, (5, 6))
+
+
 @pytest.mark.parametrize("t", [dtypes.float16, dtypes.bfloat16], ids=str)
 def test_halves_are_only_stored(t, cl_device, always):
     check(cl_device, *CASES["parts of tiles"], t=t)
