@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from cltorch.dtypes import dtype
@@ -32,10 +33,15 @@ def variant_for(context: Any, width: int, itemsize: int, variant: str = "") -> s
     return "gpu" if fits and caps.max_work_group >= 64 and caps.max_dims > 1 else ""
 
 
+@lru_cache(maxsize=4096)
+def _outer(lead: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int] | None:
+    sizes, steps = coalesce(lead[:-1], strides[:-1])
+    return None if len(sizes) > 1 else (steps[0][0], strides[-1])
+
+
 def outer(x: Layout, lead: Sequence[int]) -> tuple[int, int] | None:
     """Return the strides of (all leading dimensions but the last, the last one); None where it takes more of them."""
-    sizes, steps = coalesce(lead[:-1], x.strides[: len(lead) - 1])
-    return None if len(sizes) > 1 else (steps[0][0], x.strides[len(lead) - 1])
+    return _outer(tuple(lead), tuple(x.strides[: len(lead)]))
 
 
 def walkable(x: Any, lead: Sequence[int], rows: bool = True) -> Any:
