@@ -50,6 +50,24 @@ def block_for(rows: int, width: int, want: int) -> tuple[int, int]:
     return -(-rows // -(-rows // high)), width
 
 
+def even_block(rows: int, width: int, want: int, units: int, sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Return ``block_for`` with as many rows, from half to one and a half times so many, as let all cores end together.
+
+    The last register tile of a block is rarely full, which counts too.
+    """
+    middle, wide = block_for(rows, width, want)
+    best, choice = float("inf"), middle
+    for high in range(max(1, middle // 2), min(rows, middle * 3 // 2) + 1):
+        blocks = -(-rows // high) * -(-width // wide)
+        share = -(-blocks // min(blocks, 4 * units))
+        covered = whole(high * wide, sizes[-1]) + 4
+        items = -(-blocks // share)
+        cost = (-(-items // units) * share + abs(high - middle) / (8 * middle)) * covered
+        if cost < best:
+            best, choice = cost, high
+    return choice, wide
+
+
 def correlation(
     context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: Triple, bias: bool
 ) -> Callable[..., Any]:
@@ -60,7 +78,7 @@ def correlation(
     nr = NV * vw
     th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
     rows, tiles = g.n * th, -(-s.lanes // nr)
-    high, wide = block_for(rows, tw, WANT)
+    high, wide = even_block(rows, tw, WANT, caps.compute_units, sizes_for(caps.float_width))
     blocks_w = -(-tw // wide)
     blocks = -(-rows // high) * blocks_w
     items = min(blocks, 4 * caps.compute_units)
