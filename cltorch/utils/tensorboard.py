@@ -1,8 +1,16 @@
-"""Writing logs for TensorBoard: torch.utils.tensorboard, through the package tensorboardX."""
+"""Writing logs for TensorBoard: torch.utils.tensorboard, through the package tensorboardX.
 
-try:
-    from tensorboardX import SummaryWriter
-except ImportError as error:
-    raise ImportError("utils.tensorboard needs the package tensorboardX: pip install tensorboardX") from error
+``from cltorch.utils.tensorboard import SummaryWriter`` raises ImportError where that package is missing.
+"""
 
-__all__ = ["SummaryWriter"]
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "SummaryWriter":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from tensorboardX import SummaryWriter  # noqa: PLC0415 (optional)
+    except ImportError as error:
+        raise ImportError("utils.tensorboard needs the package tensorboardX: pip install tensorboardX") from error
+    return SummaryWriter
