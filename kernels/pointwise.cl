@@ -5,13 +5,16 @@ name         kernel name without its prefix
 mode         "flat"  all operands lie in memory as one run each
              "rows"  strided or broadcast, for CPU devices: a work-item takes whole stretches of the innermost dimension
              "items" strided or broadcast, for GPUs: a work-item takes single elements
+             "tiles" an operand lies transposed, next to each other along the dimension before the last: tiles of W rows
+                     by W columns are turned in registers on CPU devices, larger ones in local memory on GPUs (grid)
 W            vector width (1: single elements); rank: number of dimensions (not for flat)
 V, M, P      scalar compute type, scalar mask type of its size, type of number arguments
 ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a number argument
-             inner: "1" next to each other, "0" one value for the whole row, "s" any stride
+             inner: "1" next to each other, "0" one value for the whole row, "s" any stride, "t" transposed
 outs         (dtype tag, storage type, inner) per result; results: (text, is mask) per result
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
+block        (rows, columns) of a block of tiles, which is one unit of work (tiles only)
 </%doc>
 <%
 tensors = [i for i, x in enumerate(ins) if x[0]]
@@ -50,6 +53,7 @@ def store(k, at, w):
             value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
     return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
 %>
+<%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">
 #define V ${V}${W}
 #define M ${M}${W}
@@ -78,11 +82,17 @@ def store(k, at, w):
     V p${k} = (V)((${V})q${k});
     % endfor
 </%def>
+% if mode == "tiles" and not grid:
+#define CT_ZIP_LOW(T, a, b) ((T)(${zipped(0)}))
+#define CT_ZIP_HIGH(T, a, b) ((T)(${zipped(W // 2)}))
+% endif
 __kernel void ct_${name}(
 % if mode == "flat":
     long n, long chunk
 % elif mode == "rows":
     long units, long inner, long seg, long segs, long per_item
+% elif mode == "tiles":
+    long units, long per_item
 % else:
     long n
 % endif
@@ -261,6 +271,144 @@ ${numbers()}
         }
 ${no_types()}
         }
+    }
+% elif mode == "tiles":
+<%
+    row, col = rank - 2, rank - 1
+    turned = [i for i in tensors if ins[i][3] == "t"]
+    high, wide = block
+    def type_of(i): return "M" if ins[i][2] else "V"
+    def place(i, r, c):
+        """The text of where an element lies, for the texts of its row and column in the block."""
+        column = {"1": f" + {c}", "0": "", "t": f" + {c} * st{i}_{col}"}[ins[i][3]]
+        return f"(r{i} + {r}{'' if ins[i][3] == 't' else f' * st{i}_{row}'}{column})"
+    def place_out(k, r, c): return f"(w{k} + {r} * ost{k}_{row} + {c})"
+    final = {}
+%>
+    const long row_blocks = (d${row} + ${high - 1}) / ${high}, column_blocks = (d${col} + ${wide - 1}) / ${wide};
+% if grid:
+% for i in turned:
+    __local ${"int" if ins[i][2] else V} tile${i}[${high}][${wide + 1}];
+% endfor
+    for (long u = get_group_id(0); u < units; u += get_num_groups(0)) {
+% else:
+    const long first = (long)get_global_id(0) * per_item;
+    const long last = min(units, first + per_item);
+    for (long u = first; u < last; ++u) {
+% endif
+        long rest = u / column_blocks;
+        const long left = (u - rest * column_blocks) * ${wide};
+        const long above = rest / row_blocks, top = (rest - above * row_blocks) * ${high};
+        const long rows = min(d${row} - top, (long)${high}), columns = min(d${col} - left, (long)${wide});
+        rest = above;
+% for k in range(len(outs)):
+        long w${k} = oo${k} + top * ost${k}_${row} + left;
+% endfor
+% for i in tensors:
+        long r${i} = ao${i} + ${"top" if ins[i][3] == "t" else f"top * st{i}_{row}"} + left * st${i}_${col};
+% endfor
+% for r in range(rank - 3, -1, -1):
+        {
+            const long q = ${f"rest / d{r}" if r else "0"};
+            const long at = rest - q * d${r};
+            rest = q;
+% for k in range(len(outs)):
+            w${k} += at * ost${k}_${r};
+% endfor
+% for i in tensors:
+            r${i} += at * st${i}_${r};
+% endfor
+        }
+% endfor
+% if grid:
+${scalar_types()}
+${numbers()}
+        for (int e = get_local_id(0); e < ${high * wide}; e += get_local_size(0)) {
+            const int r = e % ${high}, c = e / ${high};
+            if (r < rows && c < columns) {
+% for i in turned:
+                tile${i}[r][c] = ${scalar_load(i, place(i, "r", "c"))};
+% endfor
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int e = get_local_id(0); e < ${high * wide}; e += get_local_size(0)) {
+            const int c = e % ${wide}, r = e / ${wide};
+            if (r < rows && c < columns) {
+% for i in tensors:
+                ${type_of(i)} x${i} = ${f"tile{i}[r][c]" if i in turned else scalar_load(i, place(i, "r", "c"))};
+% endfor
+% for s in statements:
+                ${s}
+% endfor
+% for k in range(len(outs)):
+                ${store(k, place_out(k, "r", "c"), 1)}
+% endfor
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+${no_types()}
+% else:
+        const long whole_rows = rows / ${W} * ${W}, whole_columns = columns / ${W} * ${W};
+        {
+${vector_types()}
+${numbers()}
+        for (long i = 0; i < whole_rows; i += ${W})
+        for (long j = 0; j < whole_columns; j += ${W}) {
+% for i in turned:
+            ${type_of(i)} y${i}[${W}], z${i}[${W}];
+            for (int c = 0; c < ${W}; ++c) y${i}[c] = ${vector_load(i, place(i, "i", "(j + c)"))};
+<% a, b = f"y{i}", f"z{i}" %>
+            // columns k and k + half, lane by lane in turn, make columns 2k and 2k + 1: repeated, that is the transpose.
+            // Without unrolling, which takes the compiler a second and brings nothing
+% for stage in range(W.bit_length() - 1):
+            #pragma unroll 1
+            for (int k = 0; k < ${W // 2}; ++k) {
+                ${b}[2 * k] = CT_ZIP_LOW(${type_of(i)}, ${a}[k], ${a}[k + ${W // 2}]);
+                ${b}[2 * k + 1] = CT_ZIP_HIGH(${type_of(i)}, ${a}[k], ${a}[k + ${W // 2}]);
+            }
+<% a, b = b, a %>
+% endfor
+<% final[i] = a %>
+% endfor
+            for (int r = 0; r < ${W}; ++r) {
+% for i in tensors:
+% if i in turned:
+                ${type_of(i)} x${i} = ${final[i]}[r];
+% elif ins[i][3] == "1":
+                ${type_of(i)} x${i} = ${vector_load(i, place(i, "(i + r)", "j"))};
+% else:
+                ${type_of(i)} x${i} = (${type_of(i)})(${scalar_load(i, place(i, "(i + r)", "j"))}${" ? -1 : 0" if ins[i][2] else ""});
+% endif
+% endfor
+% for s in statements:
+                ${s}
+% endfor
+% for k in range(len(outs)):
+                ${store(k, place_out(k, "(i + r)", "j"), W)}
+% endfor
+            }
+        }
+${no_types()}
+        }
+        {
+${scalar_types()}
+${numbers()}
+        for (long i = 0; i < rows; ++i)
+        for (long j = i < whole_rows ? whole_columns : 0; j < columns; ++j) {
+% for i in tensors:
+            ${type_of(i)} x${i} = ${scalar_load(i, place(i, "i", "j"))};
+% endfor
+% for s in statements:
+            ${s}
+% endfor
+% for k in range(len(outs)):
+            ${store(k, place_out(k, "i", "j"), 1)}
+% endfor
+        }
+${no_types()}
+        }
+% endif
     }
 % else:
 ${scalar_types()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ _MASK = {
 }
 _LETTER = {"float": "f", "double": "d"}
 _GROUP = 256
+_HIGH, _SQUARE = 64, 32  # rows of a block in the transposing form of a kernel on CPU devices, and on others its sides
+_LONG = 100  # statements of a formula above which that form is not taken
+_TURNED = 1 << 14  # elements below which that form is not worth its compilation
+_LOCAL = 16384  # bytes of local memory that every device has
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
 
 
@@ -105,22 +110,31 @@ def specialise(
     order = sorted(range(len(shape)), key=lambda d: (-outs[0][0].strides[d], d))
     sizes, steps = coalesce([shape[d] for d in order], *([s[d] for d in order] for s in strides))
     gpu = (kind or context.caps.kind) != "cpu"
-    flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
-    if not flat and len(sizes) in (1, 3):  # two and four dimensions serve one and three: fewer kernels to compile
-        sizes, steps = [1, *sizes], [[0, *s] for s in steps]
     n = outs[0][0].numel
     ctype = compute.compute
     statements, results, tracer = trace(
         formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params
     )
     width = 1 if tracer.single else 4 if gpu else _VECTOR[ctype]
+    flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
+    # the transposing form repeats a formula for every row of a tile, which is too much of a long one to compile
+    plain = flat or tracer.single or len(statements) > _LONG
+    turned = None if plain else _turned(sizes, steps, len(outs), gpu, width, compute.itemsize)
+    if turned is not None:
+        sizes, *steps = ([*(x for d, x in enumerate(s) if d != turned), s[turned]] for s in (sizes, *steps))
+        sizes, *steps = ([*s[:-2], s[-1], s[-2]] for s in (sizes, *steps))
+    block = (_SQUARE, _SQUARE) if gpu else (_HIGH, width)
+    if not flat and len(sizes) in (1, 3):  # two and four dimensions serve one and three: fewer kernels to compile
+        sizes, steps = [1, *sizes], [[0, *s] for s in steps]
     texts = tuple((r.text, r.mask) if isinstance(r, Symbol) else (tracer.literal(r), False) for r in results)
     inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
     if flat:
         inner = ["1"] * len(steps)
+    elif turned is not None:
+        inner = ["t" if c == "s" else c for c in inner]
     # filling may write to one place again and again
     out_inner, in_inner = ["s" if c == "0" else c for c in inner[: len(outs)]], iter(inner[len(outs) :])
-    mode = "flat" if flat else "items" if gpu else "rows"
+    mode = "flat" if flat else "tiles" if turned is not None else "items" if gpu else "rows"
     number = _LETTER.get(ctype, "l")
     params = {
         "name": formula.name,
@@ -143,6 +157,7 @@ def specialise(
         "statements": tuple(statements),
         "params": formula.params,
         "grid": gpu,
+        "block": block if mode == "tiles" else (),
     }
     pre: tuple[int, ...]
     if mode == "flat":
@@ -162,6 +177,16 @@ def specialise(
         if mode == "items":
             global_size, local_size = grid(context, n)
             pre, leading = (n, *tail), "l" * (1 + len(tail))
+        elif mode == "tiles":
+            units = n // (sizes[-1] * sizes[-2]) * -(-sizes[-2] // block[0]) * -(-sizes[-1] // block[1])
+            if gpu:
+                group = min(_GROUP, context.caps.max_work_group)
+                groups = min(units, context.caps.compute_units * 32)
+                per_item, global_size, local_size = 0, (groups * group,), (group,)
+            else:
+                per_item = -(-units // max(1, min(units, context.caps.compute_units * 8)))
+                global_size, local_size = (-(-units // per_item),), (1,)
+            pre, leading = (units, per_item, *tail), "l" * (2 + len(tail))
         else:
             row = sizes[-1]
             seg = min(row, 65536)
@@ -175,6 +200,26 @@ def specialise(
     args = leading + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
     kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
     return kernel, global_size, local_size, pre
+
+
+def _turned(
+    sizes: Sequence[int], steps: Sequence[Sequence[int]], outs: int, gpu: bool, width: int, itemsize: int
+) -> int | None:
+    """Return the dimension along which operands lie transposed, or None where the transposing form does not serve.
+
+    It serves where every operand is next to each other or one value along the last dimension, as the results are, or
+    lies next to each other along one other dimension that all such operands share.
+    """
+    least = _SQUARE // 2 if gpu else width
+    if len(sizes) < 2 or math.prod(sizes) < _TURNED or sizes[-1] < least or any(s[-1] != 1 for s in steps[:outs]):
+        return None
+    across = [s for s in steps if s[-1] not in (0, 1)]
+    if not across or (gpu and len(across) * _SQUARE * (_SQUARE + 1) * itemsize > _LOCAL):
+        return None
+    for d, size in enumerate(sizes[:-1]):
+        if size >= least and all(s[d] == 1 for s in across):
+            return d
+    return None
 
 
 def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:

@@ -20,7 +20,7 @@ from cltorch.autograd.record import pointwise
 from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
 from cltorch.functions import pointwise as functions
 from cltorch.ops.array import values
-from cltorch.ops.plan import specialise
+from cltorch.ops.plan import _turned, specialise
 from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, INTEGER, REAL, SIGNED, Formula, Pointwise, run
 from cltorch.ops.table import ROWS
 
@@ -407,6 +407,42 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, t):
         p, q, s = (numbers(i) for i in ins)
         np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
         np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+@pytest.mark.parametrize("t", ["float32", "float16", "int64", "bool"])
+def test_transposed_operands_are_turned_in_tiles(cl_device, t, kind):
+    """What large operands run whose neighbours lie along another dimension, in the forms of CPUs and of GPUs."""
+    dtype, dev = getattr(cltorch, t), cltorch.device(cl_device)
+    rng = np.random.default_rng(7)
+    compute = dtypes.float32 if t == "float16" else dtype
+    formula = Formula("turned", lambda m, x, y, c: (m.where(c, x, y), m.maximum(x, y)), masks=[2])
+    for high, wide in ((130, 129), (64, 256), (17, 1000)):
+        a, b, c = (rng.integers(0, 2 if t == "bool" else 60, s) for s in ((3, wide, high), (3, high, wide), (high, 1)))
+        x = cltorch.tensor(a, dtype=dtype, device=dev).transpose(1, 2)
+        y, mask = cltorch.tensor(b, dtype=dtype, device=dev), cltorch.tensor(c > 0, device=dev)
+        turned_mask = cltorch.tensor(np.ascontiguousarray((b > 30).swapaxes(1, 2)), device=dev).transpose(1, 2)
+        for ins in ((x, y, mask), (y, x, turned_mask), (x, x[1:2], mask)):
+            outs = [cltorch.full((3, high, wide + 2), 9, dtype=dtype, device=dev)[..., 1:-1] for _ in range(2)]
+            layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
+            kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind=kind)
+            every = [*outs, *ins]
+            kernel.launch(size, group, (*lead, *(i.storage.buf for i in every), *(i.layout.offset for i in every)))
+            p, q, s = (numbers(i) for i in ins)
+            np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
+            np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
+
+
+def test_only_large_operands_across_the_result_are_turned():
+    across, along = [200, 1], [1, 200]
+    assert _turned([200, 200], [across, along], 1, False, 16, 4) == 0
+    assert _turned([3, 200, 200], [[40000, *across], [40000, *along]], 1, True, 4, 4) == 1
+    assert _turned([20, 20], [[20, 1], [1, 20]], 1, False, 16, 4) is None  # not worth a compilation
+    assert _turned([8, 9999], [[9999, 1], [1, 8]], 1, False, 16, 4) is None  # too few rows for a tile
+    assert _turned([200, 200], [across, [2, 400]], 1, False, 16, 4) is None  # neighbours are apart everywhere
+    assert _turned([200, 200], [across, across], 1, False, 16, 4) is None
+    assert _turned([200, 200], [along, across], 1, False, 16, 4) is None  # the result lies across
+    assert _turned([200, 200], [across, along, along, along], 1, True, 4, 8) is None  # too much local memory
 
 
 def test_results_keep_the_order_of_dimensions(device):
