@@ -10,6 +10,10 @@ W, A       vector width (1 on GPUs, where a work-item takes one number; else it 
 <%
 gates = {"lstm": 4, "gru": 4}.get(mode, 1)
 %>
+<%namespace name="tile" file="gemm_tile.cl"/>
+% if W > 1:
+${tile.types("float32" if A == "float" else "float64", "float32" if A == "float" else "float64", W)}
+% endif
 % for w in sorted({1, W}):
 <% V = A if w == 1 else f"{A}{w}" %>\
 inline ${V} ct_logistic_${w}(${V} x) { return (${V})(1) / ((${V})(1) + exp(-x)); }
@@ -157,3 +161,117 @@ __kernel void ct_recurrent(
     }
 % endif
 }
+% if W > 1 and mode != "project":
+<%
+count = {"lstm": 4, "gru": 3}.get(mode, 1)
+nr = 2 * W
+%>
+// ---- all steps at once: a work-item owns some sequences of the batch, whose steps depend on nothing that others do ----
+// a matrix B[k][n] = w[k * k_step + n * n_step] as panels of columns, zeros beyond its end
+__kernel void ct_recurrent_pack(const __global ${A} *w, long w_off, __global ${A} *packed, int K, int N, long k_step, long n_step) {
+    const int n0 = get_global_id(0) * ${nr};
+    __global ${A} *to = packed + (long)n0 * K;
+    w += w_off;
+    for (int k = 0; k < K; k++)
+        for (int j = 0; j < ${nr}; j++) to[k * ${nr} + j] = n0 + j < N ? w[k * k_step + (n0 + j) * n_step] : 0;
+}
+// out = x B + add, for the rows of x
+static void ct_rows_times(const __global ${A} *x, long x_row, int rows, int K, const __global ${A} *packed, int N,
+                          const __global ${A} *add, long add_row, int added, __global ${A} *out, long out_row) {
+    for (int n0 = 0; n0 < N; n0 += ${nr}, packed += (long)K * ${nr})
+        for (int r = 0; r < rows; r += ${mr}) {
+% for i in range(mr):
+            const __global ${A} *a${i} = x + min(r + ${i}, rows - 1) * x_row;
+% endfor
+            ${tile.zero(mr, 2)}
+            const __global ${A} *b = packed;
+            for (int k = 0; k < K; k++, b += ${nr}) {
+                CT_PREFETCH(b + ${8 * nr});
+                CT_PREFETCH(b + ${8 * nr + W});
+                const ct_v b0 = CT_READV(__global, b), b1 = CT_READV(__global, b + ${W});
+% for i in range(mr):
+                { const ct_v v = (ct_v)(a${i}[k]); c${i}_0 = CT_FMA(v, b0, c${i}_0); c${i}_1 = CT_FMA(v, b1, c${i}_1); }
+% endfor
+            }
+            if (r + ${mr} <= rows && n0 + ${nr} <= N) {
+                const __global ${A} *p = add + r * add_row + n0;
+                __global ${A} *o = out + r * out_row + n0;
+% for i in range(mr):
+                if (added) {
+                    c${i}_0 += CT_READV(__global, p + ${i} * add_row);
+                    c${i}_1 += CT_READV(__global, p + ${i} * add_row + ${W});
+                }
+                CT_WRITEV(__global, c${i}_0, o + ${i} * out_row);
+                CT_WRITEV(__global, c${i}_1, o + ${i} * out_row + ${W});
+% endfor
+            } else {
+                ${A} t[${mr * nr}];
+                ${tile.spill(mr, 2, W, nr, "t")}
+                for (int i = 0; i < min(${mr}, rows - r); i++)
+                    for (int j = 0; j < min(${nr}, N - n0); j++)
+                        out[(r + i) * out_row + n0 + j] = t[i * ${nr} + j] + (added ? add[(r + i) * add_row + n0 + j] : 0);
+            }
+        }
+}
+__kernel CT_ONE_ITEM void ct_recurrent_all(
+% if backward:
+    const __global ${A} *dout, long dout_off, __global ${A} *from_next, const __global ${A} *last, __global ${A} *first,
+    __global ${A} *dpre, int given
+% if mode == "lstm":
+    , const __global ${A} *kept, const __global ${A} *c_before, __global ${A} *c
+% elif mode == "gru":
+    , const __global ${A} *kept, const __global ${A} *h_before, __global ${A} *dhidden, __global ${A} *direct
+% else:
+    , const __global ${A} *out
+% endif
+% else:
+    __global ${A} *pre, __global ${A} *h, __global ${A} *h_before, __global ${A} *out, int keep, int state
+% if mode == "lstm":
+    , __global ${A} *c, __global ${A} *kept, __global ${A} *c_before
+% elif mode == "gru":
+    , const __global ${A} *gx, __global ${A} *kept
+% endif
+    , const __global ${A} *add, long add_off, int added
+% endif
+    , const __global ${A} *packed, const __global int *order, int steps, int units, int chunk) {
+    const int whole = units / ${W} * ${W}, from = get_global_id(0) * chunk;
+% if backward:
+    dout += dout_off;
+    int next = 0;
+% else:
+    add += add_off;
+% endif
+    for (int s = 0; s < steps; s++) {
+        const long at = order[2 * s];
+        const int rows = order[2 * s + 1], own = min(rows, from + chunk) - from;
+% if not backward:
+        if (own > 0)
+            ct_rows_times(h + (long)from * units, units, own, units, packed, ${count} * units,
+% if mode == "gru":
+                          add, 0, added,
+% else:
+                          add + (at + from) * ${count} * units, ${count} * units, 1,
+% endif
+                          pre + (long)from * ${count} * units, ${count} * units);
+        const int to = from + own;
+% else:
+        const int to = min(max(rows, next), from + chunk);
+% endif
+        for (long r = from; r < to; r++) {
+            for (long u = 0; u < whole; u += ${W}) {
+                ${derivative(W) if backward else forward(W)}
+            }
+            for (long u = whole; u < units; u++) {
+                ${derivative(1) if backward else forward(1)}
+            }
+        }
+% if backward:
+        if (own > 0)
+            ct_rows_times(${"dhidden" if mode == "gru" else "dpre"} + (at + from) * ${count} * units, ${count} * units, own, ${count} * units,
+                          packed, units, ${"direct + (long)from * units, units, 1" if mode == "gru" else "dpre, 0, 0"},
+                          from_next + (long)from * units, units);
+        next = rows;
+% endif
+    }
+}
+% endif

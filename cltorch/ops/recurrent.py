@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from cltorch.dtypes import int32
 from cltorch.layout import Layout
 from cltorch.ops import recurrent_host as on_host
 from cltorch.ops.array import empty, from_host, host_compute, view
@@ -62,10 +65,48 @@ class _Steps:
         found = self.context.ready.get(key)
         if found is None:
             letters = f"blbbbbii{_BACKWARD[mode]}iili" if backward else f"bbbbii{_FORWARD[mode]}iili"
-            found = self.context.ready[key] = self.context.kernel(
-                "recurrent", "ct_recurrent", letters, mode=mode, backward=backward, W=self.width, A=self.t.ctype
-            )
+            found = self.context.ready[key] = self._make("ct_recurrent", letters, mode, backward)
         return found
+
+    def _make(self, name: str, letters: str, mode: str, backward: bool) -> Any:
+        mr = 8 if self.context.caps.float_width >= 16 else 4
+        return self.context.kernel(
+            "recurrent", name, letters, mode=mode, backward=backward, W=self.width, A=self.t.ctype, mr=mr
+        )
+
+    def share(self, batch: int) -> int:
+        """Return how many sequences a core takes through all steps by itself; 0 where they are too few for that."""
+        units = self.context.caps.compute_units
+        return -(-batch // units) if self.cpu and batch >= 8 * units else 0
+
+    def order(self, sizes: tuple[int, ...], reverse: bool) -> Any:
+        """Return (first row, rows) of every step, on the device."""
+        key = ("recurrent order", sizes, reverse)
+        found = self.context.ready.get(key)
+        if found is None:
+            found = from_host(np.array(_order(sizes, reverse), np.int32), int32, self.context.device)
+            self.context.ready[key] = found
+        return found
+
+    def whole(self, mode: str, backward: bool, batch: int, weight: Any, args: tuple[Any, ...], order: Any) -> None:
+        """Launch all steps at once, a part of the batch on each core; ``weight`` is that of the states."""
+        key = ("recurrent whole", mode, backward, self.t)
+        found = self.context.ready.get(key)
+        if found is None:
+            letters = f"blbbbbi{_BACKWARD[mode]}" if backward else f"bbbbii{_FORWARD[mode]}bli"
+            found = self.context.ready[key] = (
+                self._make("ct_recurrent_all", letters + "bbiii", mode, backward),
+                self._make("ct_recurrent_pack", "blbiill", mode, backward),
+            )
+        kernel, pack = found
+        gates, units = weight.layout.shape
+        k, n, steps = (gates, units, (units, 1)) if backward else (units, gates, (1, units))
+        panels = -(-n // (2 * self.width))
+        packed = self.context.alloc(panels * 2 * self.width * k * self.t.itemsize)
+        pack.launch((panels,), (1,), (weight.storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
+        share = self.share(batch)
+        tail = (packed.buf, order.storage.buf, order.layout.shape[0], units, share)
+        kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
 
     def launch(self, kernel: Any, lines: int, units: int, args: tuple[Any, ...]) -> None:
         if lines * units == 0:
@@ -95,9 +136,6 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     total = x.layout.shape[0]
     first = b_ih if mode == "gru" or b_ih is None else run(_ADD, t, [b_ih, b_hh], (), [t], b_ih.layout.shape)[0]
     gx = product(x, w_ih, first, transpose_b=True)
-    # what many steps multiply by is turned once, for that is quicker to pack
-    turn = len(sizes) > 3
-    weight = _transposed(w_hh) if turn else w_hh
     h, out = _copied(h0, t), empty((total, width), t, dev)
     keep, n = c.recording, total if c.recording else 0
     h_before = empty((n, width), t, dev)
@@ -109,6 +147,17 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     elif mode == "gru":
         kept = empty((n, 4 * units), t, dev)
         extra = (gx.storage.buf, kept.storage.buf)
+    batch = h0.layout.shape[0]
+    if w_hr is None and len(sizes) > 1 and steps.share(batch):
+        pre, bias = empty((batch, GATES[mode] * units), t, dev), b_hh if mode == "gru" else gx
+        more = (gx, 0, 0) if bias is None else (bias, bias.layout.offset, 1)
+        args = (pre.storage.buf, h.storage.buf, h_before.storage.buf, out.storage.buf, int(keep), 1, *extra)
+        args += (more[0].storage.buf, *more[1:])
+        steps.whole(mode, False, batch, w_hh, args, steps.order(tuple(sizes), reverse))
+        return out, h, cell, (h_before, kept, c_before, None)
+    # what many steps multiply by is turned once, for that is quicker to pack
+    turn = len(sizes) > 3
+    weight = _transposed(w_hh) if turn else w_hh
     hidden = out if w_hr is None else empty((total, units), t, dev)
     kernel, project = steps.kernel(mode, False), None
     if w_hr is not None:
@@ -126,6 +175,14 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
                 project, rows, width, (pre.storage.buf, *state, out.storage.buf, int(keep), 1, rows, width, at)
             )
     return out, h, cell, (h_before, kept, c_before, None if w_hr is None else hidden)
+
+
+def _first_state(first: Any, rec: Any, rows: int, batch: int) -> Any:
+    """Return the gradient of the first states: of the sequences in the last step, and of those that ended before."""
+    if rows == batch:
+        return rec
+    copy_into(_rows(first, 0, rows), _rows(rec, 0, rows))
+    return first
 
 
 def _device_backward(
@@ -161,13 +218,19 @@ def _device_backward(
     else:
         extra = (out.storage.buf,)
     into_state = dpre if dhidden is None else dhidden
+    given = int(dout is not None)
+    some, some_at = (dout.storage.buf, dout.layout.offset) if dout is not None else (last.storage.buf, 0)
+    if w_hr is None and len(sizes) > 1 and steps.share(batch):
+        rec = empty((batch, width), t, dev)
+        ends = (rec.storage.buf, last.storage.buf, first.storage.buf)
+        args = (some, some_at, *ends, dpre.storage.buf, given, *extra)
+        steps.whole(mode, True, batch, w_hh, args, steps.order(tuple(sizes), not reverse))
+        return dpre, into_state, _first_state(first, rec, sizes[-1] if reverse else sizes[0], batch), cell, None
     kernel = steps.kernel(mode, True)
     dproject = project = None
     if w_hr is not None:
         dproject, project = empty((total, width), t, dev), steps.kernel("project", True)
     rec, following = last, 0
-    given = int(dout is not None)
-    some, some_at = (dout.storage.buf, dout.layout.offset) if dout is not None else (last.storage.buf, 0)
     for at, rows in _order(sizes, not reverse):
         lines = max(rows, following)
         ends = (rec.storage.buf, last.storage.buf, first.storage.buf)
@@ -190,13 +253,7 @@ def _device_backward(
             )  # fmt: skip
         rec = product(_rows(into_state, at, rows), w_hh, None if direct is None else _rows(direct, 0, rows))
         following = rows
-    if following == batch:
-        first = rec
-    elif following:
-        # the sequences of the last step; those that ended before have left theirs there
-        copy_into(_rows(first, 0, following), rec)
-    else:
-        first = last
+    first = last if not following else _first_state(first, rec, following, batch)
     return dpre, into_state, first, cell, dproject
 
 

@@ -105,12 +105,13 @@ def test_outputs_and_all_gradients_are_torchs(kind, kw, device):
             np.testing.assert_allclose(numbers(a.grad), b.grad.numpy(), rtol=1e-3, atol=2e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("sizes", [(5, 5, 3, 1), (37, 37, 9, 1)], ids=["few", "many"])
 @pytest.mark.parametrize("kind, kw", KINDS)
-def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, cl_device):
+def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, sizes, cl_device):
     rng = np.random.default_rng(1)
-    units, width, gates = 21, kw.get("proj_size", 21), {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
+    units, width, gates = 45, kw.get("proj_size", 45), {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
     mode = {"RNN": kw.get("nonlinearity", "tanh")}.get(kind, kind.lower())
-    sizes, batch = (5, 5, 3, 1), 5
+    batch = sizes[0]  # many are shared out among the cores
     shapes = [(sum(sizes), 6), (batch, width), (batch, units), (gates * units, 6), (gates * units, width),
               (gates * units,), (gates * units,), (width, units)]  # fmt: skip
     arrays = [rng.standard_normal(s).astype(np.float32) * 0.3 for s in shapes]
@@ -128,7 +129,7 @@ def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, cl_device):
 
     for reverse in (False, True):
         expected = run("cpu", "", reverse)
-        for variant in ("cpu", "gpu"):
+        for variant in ("cpu", "gpu") if batch < 10 else ("cpu",):
             for a, b in zip(run(cl_device, variant, reverse), expected, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
