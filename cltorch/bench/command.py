@@ -16,7 +16,7 @@ import cltorch
 from cltorch.bench import report, startup
 from cltorch.bench.timing import compare
 from cltorch.bench.workload import Side, Workload
-from cltorch.bench.workloads import WORKLOADS
+from cltorch.bench.workloads import WORKLOADS, train
 from cltorch.doctor import collect
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     for workload in chosen:
         print(table.add(row(workload, sides, rounds, least, facts["roofline"])), flush=True)
     if not options.no_startup:
-        facts["first_step"] = startup.measure(options.device)
+        facts["first_step"] = {network: startup.measure(options.device, network) for network in train.FIRST_STEPS}
         print(report.first_step(facts["first_step"]))
     print(table.summary())
     if options.json:

@@ -55,9 +55,11 @@ def _number(value: float | None, width: int) -> str:
     return f"{value:{width}.1f}" if value is not None else " " * width
 
 
-def first_step(found: dict[str, float]) -> str:
-    """Return the line about the start of a fresh process."""
-    return (
-        f"\nfirst training step of the example's network after {found['cold_s']:.1f} s with no kernel compiled before, "
-        f"{found['warm_s']:.1f} s with all of them\n"
-    )
+def first_step(found: dict[str, dict[str, float]]) -> str:
+    """Return the lines about the start of a fresh process, one for each network."""
+    lines = [
+        f"first training step of {network} after {times['cold_s']:.1f} s with no kernel compiled before, "
+        f"{times['warm_s']:.1f} s with all of them; {times['peak_bytes'] / 2**20:.0f} MiB in tensors at most"
+        for network, times in found.items()
+    ]
+    return "\n".join(["", *lines, ""])

@@ -1,7 +1,8 @@
-"""Time from the start of Python to the end of the first training step, with no kernel compiled before and with all."""
+"""The first training step of a fresh process: its time with no kernel compiled before and with all, and its memory."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,17 +10,21 @@ import tempfile
 import time
 
 _PROGRAM = """
-import sys
+import json, sys
 from cltorch.bench.workload import Side
-from cltorch.bench.workloads.train import first_step
+from cltorch.bench.workloads import train
 import cltorch
 context = cltorch.device(sys.argv[1]).context
-first_step(Side("cltorch", cltorch, sys.argv[1], context.synchronize))().item()
+train.FIRST_STEPS[sys.argv[2]](Side("cltorch", cltorch, sys.argv[1], context.synchronize))().item()
+print(json.dumps(cltorch.cl.max_memory_allocated(sys.argv[1])))
 """
 
 
-def measure(device: str) -> dict[str, float]:
-    """Return {"cold_s", "warm_s"}: seconds of a process of its own that takes one training step and ends."""
+def measure(device: str, network: str) -> dict[str, float]:
+    """Return {"cold_s", "warm_s", "peak_bytes"} of a process of its own that takes one training step and ends.
+
+    ``network`` is a name in ``train.FIRST_STEPS``; the bytes are the largest amount of device memory in tensors.
+    """
     with tempfile.TemporaryDirectory() as folder:
         # the caches of this package and of the drivers that keep one
         caches = {
@@ -32,6 +37,8 @@ def measure(device: str) -> dict[str, float]:
         seconds = []
         for _ in range(2):
             begin = time.perf_counter()
-            subprocess.run([sys.executable, "-c", _PROGRAM, device], env=environment, check=True)
+            ran = subprocess.run(
+                [sys.executable, "-c", _PROGRAM, device, network], env=environment, check=True, stdout=subprocess.PIPE
+            )
             seconds.append(time.perf_counter() - begin)
-    return {"cold_s": seconds[0], "warm_s": seconds[1]}
+    return {"cold_s": seconds[0], "warm_s": seconds[1], "peak_bytes": json.loads(ran.stdout)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from cltorch.bench import models
 from cltorch.bench.workload import Side, Workload
-from cltorch.bench.workloads.train import training
+from cltorch.bench.workloads.train import FIRST_STEPS
 
 _BATCH, _HEADS, _LENGTH, _DEPTH = 4, 8, 512, 64
 
@@ -85,7 +85,7 @@ ROWS = [
         for name, gates in (("LSTM", 4), ("GRU", 3))
     ),
     Workload(
-        "train ResNet-18 batch 32 of 32x32", training(models.resnet18, (32, 3, 32, 32), 10), flops=_RESNET_FLOPS,
+        "train ResNet-18 batch 32 of 32x32", FIRST_STEPS["ResNet-18"], flops=_RESNET_FLOPS,
         grad=True, tolerance=1e-3,
     ),
     Workload("train GPT 6x256 batch 8x256", _language(models.gpt, 8, 256), flops=_GPT_FLOPS, grad=True, tolerance=1e-3),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.bench import models
 from cltorch.bench.workload import Side, Workload
 
 # the shapes of ResNet-18's parameters for 1000 classes (K. He et al., Deep Residual Learning, 2015)
@@ -73,6 +74,11 @@ def training(build: Callable[[Any], Any], shape: tuple[int, ...], classes: int) 
 
 
 first_step = training(_cnn, (128, 1, 28, 28), 10)
+# what is timed from the start of a fresh process
+FIRST_STEPS = {
+    "the example's network": first_step,
+    "ResNet-18": training(models.resnet18, (32, 3, 32, 32), 10),
+}
 
 _RESNET = sum(math.prod(shape) for shape in resnet18_shapes())
 _MLP_FLOPS = 6.0 * 128 * (784 * 512 + 512 * 10)
