@@ -1,11 +1,12 @@
 ## Attention on CPU-class devices: softmax(scale * Q K^T + mask) V by blocks, without the matrix of scores.
 ##
-## A work-item owns a block of br queries of one head and walks over the keys, bc at a time, keeping for every query the
-## largest score and the sum so far (M. Milakov, N. Gimelshein, Online normalizer calculation for softmax, 2018; T. Dao et
-## al., FlashAttention, 2022). lse keeps the logarithm of the sums for the derivative, +inf where everything was masked.
+## A work-item owns a block of br queries of one head and walks over the keys, bc at a time, keeping for every query
+## the largest score and the sum so far (M. Milakov, N. Gimelshein, Online normalizer calculation for softmax, 2018; T.
+## Dao et al., FlashAttention, 2022). lse keeps the logarithm of the sums for the derivative, +inf where everything was
+## masked.
 ##
-## Parameters: vt (dtype name), mr, nv, vw, br, bc (see attention_tile.cl), dmax (room for the widths of keys and values),
-## mask (type of the mask's elements, "" without), drop (whether there is dropout).
+## Parameters: vt (dtype name), mr, nv, vw, br, bc (see attention_tile.cl), dmax (room for the widths of keys and
+## values), mask (type of the mask's elements, "" without), drop (whether there is dropout).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="at" file="attention_tile.cl"/>
 % if drop:
@@ -15,8 +16,10 @@ ${tile.types(vt, vt, vw)}
 ${at.helpers()}
 __kernel CT_ONE_ITEM void ct_attention(
     const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, __global ct_t *O, __global ct_t *lse,
-    long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long q_row,
-    long k_b, long k_h, long k_row, long v_b, long v_h, long v_row, long o_b, long o_h, long o_row, int causal, ct_t scale
+    long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long
+        q_row,
+    long k_b, long k_h, long k_row, long v_b, long v_h, long v_row, long o_b, long o_h, long o_row, int causal, ct_t
+        scale
 % if mask:
     , const __global ${mask} *M, long m_off, long m_b, long m_h, long m_row, long m_col
 % endif

@@ -1,8 +1,9 @@
-## The derivative of attention on CPU-class devices: gradients of queries, keys and values, the probabilities computed anew.
+## The derivative of attention on CPU-class devices: gradients of queries, keys and values, the probabilities computed
+## anew.
 ##
-## A work-item owns a stretch of keys of one head of keys and walks over the blocks of queries of the heads that share it; it
-## alone writes the gradients of its keys and values. The gradient of the queries is written once per stretch, to be summed.
-## delta = sum of gradient times result is what every line of the softmax's derivative subtracts.
+## A work-item owns a stretch of keys of one head of keys and walks over the blocks of queries of the heads that share
+## it; it alone writes the gradients of its keys and values. The gradient of the queries is written once per stretch,
+## to be summed. delta = sum of gradient times result is what every line of the softmax's derivative subtracts.
 ##
 ## Parameters: as attention.cl.
 <%namespace name="tile" file="gemm_tile.cl"/>
@@ -13,7 +14,8 @@
 ${tile.types(vt, vt, vw)}
 ${at.helpers()}
 ## rows of x, copied side by side with room for whole vectors
-static void ct_copy_rows(const __global ct_t *x, long x_row, int rows, int n, __local ct_t *to, int width, ct_t factor) {
+static void ct_copy_rows(const __global ct_t *x, long x_row, int rows, int n, __local ct_t *to, int width, ct_t
+    factor) {
     for (int q = 0; q < rows; q++, x += x_row, to += width) {
         int d = 0;
         for (; d + ${vw} <= n; d += ${vw}) CT_WRITEV(__local, CT_READV(__global, x + d) * factor, to + d);
@@ -53,7 +55,8 @@ static void ct_copy_rows(const __global ct_t *x, long x_row, int rows, int n, __
             }
 </%def>
 __kernel CT_ONE_ITEM void ct_attention_backward(
-    const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, const __global ct_t *O, const __global ct_t *lse,
+    const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, const __global ct_t *O, const __global
+        ct_t *lse,
     const __global ct_t *G, __global ct_t *DQ, __global ct_t *DK, __global ct_t *DV,
     long q_off, long k_off, long v_off, long o_off, long g_off, int heads, int group, int Lq, int Lk, int D, int Dv,
     long q_b, long q_h, long q_row, long k_b, long k_h, long k_row, long v_b, long v_h, long v_row,
@@ -108,7 +111,8 @@ __kernel CT_ONE_ITEM void ct_attention_backward(
                         const __local ct_t *g = gr + q * wide_v;
                         const __global ct_t *o = o_at + q * o_row;
                         int d = 0;
-                        for (; d + ${vw} <= Dv; d += ${vw}) sums += CT_READV(__global, o + d) * CT_READV(__local, g + d);
+                        for (; d + ${vw} <= Dv; d += ${vw}) sums += CT_READV(__global, o + d) * CT_READV(__local, g +
+                            d);
                         for (; d < Dv; d++) sum += o[d] * g[d];
                     }
                     ct_t t[${vw}];

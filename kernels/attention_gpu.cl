@@ -1,10 +1,12 @@
 ## Attention and its derivative on GPUs, by blocks of 32 queries and 32 keys, without the matrix of scores.
 ##
 ## A work-group of side by side items takes a block of queries (ct_attention, ct_attention_query) or of keys
-## (ct_attention_key) of one head and walks over the other. A block of scores is a product of two blocks copied to local
-## memory by pieces of 32 along the width; an item owns every side-th row and column, results stay in its registers.
+## (ct_attention_key) of one head and walks over the other. A block of scores is a product of two blocks copied to
+## local memory by pieces of 32 along the width; an item owns every side-th row and column, results stay in its
+## registers.
 ##
-## Parameters: vt, side (16 or 8), dmax (room for the widths of keys and values, a multiple of 32), mask, drop: as attention.cl.
+## Parameters: vt, side (16 or 8), dmax (room for the widths of keys and values, a multiple of 32), mask, drop: as
+## attention.cl.
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
     items, each, wide = side * side, 32 // side, dmax // side
@@ -24,7 +26,8 @@ ${tile.types(vt, vt, 4)}
 <%def name="fetch(to, x, x_row, r0, rows, d0, n)">
         for (int e = item; e < 1024; e += ${items}) {
             const int r = e / 32, d = e % 32;
-            ${to}[r * ${line} + d] = ${r0} + r < ${rows} && ${d0} + d < ${n} ? ${x}[(long)(${r0} + r) * ${x_row} + ${d0} + d] : (ct_t)0;
+            ${to}[r * ${line} + d] = ${r0} + r < ${rows} && ${d0} + d < ${n} ? ${x}[(long)(${r0} + r) * ${x_row} +
+                ${d0} + d] : (ct_t)0;
         }
 </%def>
 ## s[i][j] = rows of x times rows of y, over the width n
@@ -40,7 +43,8 @@ ${tile.types(vt, vt, 4)}
         for (int d = 0; d < 32; d++)
             for (int i = 0; i < ${each}; i++) {
                 const ct_t a = left[(ty + i * ${side}) * ${line} + d];
-                for (int j = 0; j < ${each}; j++) ${s}[i][j] = fma(a, right[(tx + j * ${side}) * ${line} + d], ${s}[i][j]);
+                for (int j = 0; j < ${each}; j++) ${s}[i][j] = fma(a, right[(tx + j * ${side}) * ${line} + d],
+                    ${s}[i][j]);
             }
     }
 </%def>
@@ -57,7 +61,8 @@ ${tile.types(vt, vt, 4)}
             for (int i = 0; i < ${each}; i++) {
                 const ct_t a = ${weight};
                 for (int j = 0; j < ${each}; j++)
-                    ${acc}[i][part * ${each} + j] = fma(a, right[l * ${line} + tx + j * ${side}], ${acc}[i][part * ${each} + j]);
+                    ${acc}[i][part * ${each} + j] = fma(a, right[l * ${line} + tx + j * ${side}], ${acc}[i][part *
+                        ${each} + j]);
             }
     }
 </%def>
@@ -108,8 +113,10 @@ static ct_t ct_coin(ulong block, uint key0, uint key1, int z, int q, int k, int 
 #define CT_GROUP __attribute__((reqd_work_group_size(${side}, ${side}, 1)))
 __kernel CT_GROUP void ct_attention(
     const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, __global ct_t *O, __global ct_t *lse,
-    long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long q_row,
-    long k_b, long k_h, long k_row, long v_b, long v_h, long v_row, long o_b, long o_h, long o_row, int causal, ct_t scale
+    long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long
+        q_row,
+    long k_b, long k_h, long k_row, long v_b, long v_h, long v_row, long o_b, long o_h, long o_row, int causal, ct_t
+        scale
     ${tail()}) {
     __local ct_t left[${32 * line}], right[${32 * line}], p[${32 * line}], top[32], sum[32], fade[32], shared[${items}];
     const int tx = get_local_id(0), ty = get_local_id(1), item = ty * ${side} + tx;
@@ -171,7 +178,8 @@ __kernel CT_GROUP void ct_attention(
 }
 
 // delta: sum of gradient times result, a value per query
-__kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G, __global ct_t *delta, long o_off, long g_off,
+__kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G, __global ct_t *delta, long o_off,
+    long g_off,
                                  long count, int heads, int Lq, int Dv, long o_b, long o_h, long o_row,
                                  long g_b, long g_h, long g_row) {
     const long at = get_global_id(0);
@@ -202,7 +210,8 @@ __kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G,
 % endif
         for (int i = 0; i < ${each}; i++) {
             const int r = ty + i * ${side}, q = q0 + r;
-            const ct_t shift = q < Lq ? lse[(long)z * Lq + q] : (ct_t)INFINITY, dl = q < Lq ? delta[(long)z * Lq + q] : (ct_t)0;
+            const ct_t shift = q < Lq ? lse[(long)z * Lq + q] : (ct_t)INFINITY, dl = q < Lq ? delta[(long)z * Lq + q]
+                : (ct_t)0;
             for (int j = 0; j < ${each}; j++) {
                 const int c = tx + j * ${side}, k = k0 + c;
                 const ct_t y = exp(CT_ALLOWED(s[i][j], q, k) - shift), f = CT_COIN(q, k);

@@ -1,11 +1,14 @@
-## Building blocks of attention on CPU-class devices, as Mako definitions; used by attention.cl and attention_backward.cl.
+## Building blocks of attention on CPU-class devices, as Mako definitions; used by attention.cl and
+## attention_backward.cl.
 ##
-## Scores lie transposed, keys by queries, so that a vector holds the same key for neighbouring queries: maxima, sums and
-## exponentials of a query's line then never cross the lanes of a vector, and no matrix but the block of queries is packed.
+## Scores lie transposed, keys by queries, so that a vector holds the same key for neighbouring queries: maxima, sums
+## and exponentials of a query's line then never cross the lanes of a vector, and no matrix but the block of queries is
+## packed.
 ##
 ## Parameters everywhere: mr, nv, vw (register tile of mr rows by nv vectors), br, bc (queries and keys of a block).
 <%namespace name="tile" file="gemm_tile.cl"/>
-## accumulators += A B over n steps. a(i): text of row i's element of A at step s; B begins at ``b`` and steps by ``step``
+## accumulators += A B over n steps. a(i): text of row i's element of A at step s; B begins at ``b``
+## and steps by ``step``
 <%def name="multiply(rows, nv, vw, n, a, b, step, advance='')">
             { const __local ct_t *bp = ${b};
             for (int s = 0; s < ${n}; s++, bp += ${step}) {
@@ -34,7 +37,8 @@
             __local ct_t *t = ${to} + d * ${br} + c0;
 % for i in range(rows):
 % for j in range(nv):
-            ct_v c${i}_${j} = CT_READV(__local, t + ${i * br + j * vw})${f" * CT_READV(__local, {factor} + c0 + {j * vw})" if factor else ""};
+            ct_v c${i}_${j} = CT_READV(__local, t +
+                ${i * br + j * vw})${f" * CT_READV(__local, {factor} + c0 + {j * vw})" if factor else ""};
 % endfor
 % endfor
             const __global ct_t *a = ${x} + (long)k0 * ${x_row} + d;

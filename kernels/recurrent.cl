@@ -1,7 +1,7 @@
 <%doc>
-One step of a recurrent layer after its matrix products: gates, states and what the derivative needs; and the derivative of
-that step. Rows are sequences of the batch, `units` numbers each; packed arrays hold a row per sequence and step, of which
-this step's begin at `at`.
+One step of a recurrent layer after its matrix products: gates, states and what the derivative needs; and the
+derivative of that step. Rows are sequences of the batch, `units` numbers each; packed arrays hold a row per sequence
+and step, of which this step's begin at `at`.
 
 mode       "lstm", "gru", "tanh", "relu";  "project": the state of an LSTM whose output is projected
 backward   False: the step.  True: from the gradients of its results those of the products
@@ -21,7 +21,8 @@ inline ${V} ct_logistic_${w}(${V} x) { return (${V})(1) / ((${V})(1) + exp(-x));
 // a series near 0, where the exponential would cancel
 inline ${V} ct_tanh_${w}(${V} x) {
     const ${V} s = x * x, e = exp((${V})(2) * x);
-    const ${V} near = x * ((${V})(1) + s * ((${V})(-1.0f / 3) + s * ((${V})(2.0f / 15) + s * ((${V})(-17.0f / 315) + s * (${V})(62.0f / 2835)))));
+    const ${V} near = x * ((${V})(1) + s * ((${V})(-1.0f / 3) + s * ((${V})(2.0f / 15) + s * ((${V})(-17.0f / 315) +
+        s * (${V})(62.0f / 2835)))));
     return s < (${V})(0.04f) ? near : (${V})(1) - (${V})(2) / (e + (${V})(1));
 }
 % else:
@@ -40,8 +41,10 @@ def put(value, p, at, w):
                 const long i = r * units + u, n = (at + r) * units + u;
 % if mode == "lstm":
                 const long g = r * 4 * units + u, k = (at + r) * 4 * units + u;
-                const ${V} gi = ct_logistic_${w}(${get("pre", "g", w)}), gf = ct_logistic_${w}(${get("pre", "g + units", w)});
-                const ${V} gg = ct_tanh_${w}(${get("pre", "g + 2 * units", w)}), go = ct_logistic_${w}(${get("pre", "g + 3 * units", w)});
+                const ${V} gi = ct_logistic_${w}(${get("pre", "g", w)}), gf =
+                    ct_logistic_${w}(${get("pre", "g + units", w)});
+                const ${V} gg = ct_tanh_${w}(${get("pre", "g + 2 * units", w)}), go =
+                    ct_logistic_${w}(${get("pre", "g + 3 * units", w)});
                 const ${V} before = ${get("c", "i", w)}, now = gf * before + gi * gg, y = go * ct_tanh_${w}(now);
                 ${put("now", "c", "i", w)}
                 if (keep) {
@@ -53,7 +56,8 @@ def put(value, p, at, w):
                 const long g = r * 3 * units + u, x = (at + r) * 3 * units + u, k = (at + r) * 4 * units + u;
                 const ${V} gr = ct_logistic_${w}(${get("gx", "x", w)} + ${get("pre", "g", w)});
                 const ${V} gz = ct_logistic_${w}(${get("gx", "x + units", w)} + ${get("pre", "g + units", w)});
-                const ${V} hn = ${get("pre", "g + 2 * units", w)}, gn = ct_tanh_${w}(${get("gx", "x + 2 * units", w)} + gr * hn);
+                const ${V} hn = ${get("pre", "g + 2 * units", w)}, gn = ct_tanh_${w}(${get("gx", "x + 2 * units", w)}
+                    + gr * hn);
                 const ${V} y = gn + gz * (${get("h", "i", w)} - gn);
                 if (keep) {
                     ${put("gr", "kept", "k", w)} ${put("gz", "kept", "k + units", w)}
@@ -90,7 +94,8 @@ def put(value, p, at, w):
                 const long k = (at + r) * 4 * units + u;
                 const ${V} gi = ${get("kept", "k", w)}, gf = ${get("kept", "k + units", w)};
                 const ${V} gg = ${get("kept", "k + 2 * units", w)}, go = ${get("kept", "k + 3 * units", w)};
-                const ${V} before = ${get("c_before", "n", w)}, y = ct_tanh_${w}(gf * before + gi * gg), one = (${V})(1);
+                const ${V} before = ${get("c_before", "n", w)}, y = ct_tanh_${w}(gf * before + gi * gg), one =
+                    (${V})(1);
                 const ${V} dc = ${get("c", "i", w)} + d * go * (one - y * y);
                 const ${V} di = dc * gg * gi * (one - gi), df = dc * before * gf * (one - gf);
                 const ${V} dg = dc * gi * (one - gg * gg), d_o = d * y * go * (one - go), dn = dc * gf;
@@ -101,10 +106,13 @@ def put(value, p, at, w):
                 const long k = (at + r) * 4 * units + u, g = (at + r) * 3 * units + u;
                 const ${V} gr = ${get("kept", "k", w)}, gz = ${get("kept", "k + units", w)}, one = (${V})(1);
                 const ${V} gn = ${get("kept", "k + 2 * units", w)}, hn = ${get("kept", "k + 3 * units", w)};
-                const ${V} dn = d * (one - gz) * (one - gn * gn), dz = d * (${get("h_before", "n", w)} - gn) * gz * (one - gz);
+                const ${V} dn = d * (one - gz) * (one - gn * gn), dz = d * (${get("h_before", "n", w)} - gn) * gz *
+                    (one - gz);
                 const ${V} dr = dn * hn * gr * (one - gr), dh = dn * gr, through = d * gz;
-                ${put("dr", "dpre", "g", w)} ${put("dz", "dpre", "g + units", w)} ${put("dn", "dpre", "g + 2 * units", w)}
-                ${put("dr", "dhidden", "g", w)} ${put("dz", "dhidden", "g + units", w)} ${put("dh", "dhidden", "g + 2 * units", w)}
+                ${put("dr", "dpre", "g", w)} ${put("dz", "dpre", "g + units", w)}
+                    ${put("dn", "dpre", "g + 2 * units", w)}
+                ${put("dr", "dhidden", "g", w)} ${put("dz", "dhidden", "g + units", w)}
+                    ${put("dh", "dhidden", "g + 2 * units", w)}
                 ${put("through", "direct", "i", w)}
 % elif mode == "tanh":
                 const ${V} y = ${get("out", "n", w)}, dx = d * ((${V})(1) - y * y);
@@ -118,7 +126,8 @@ def put(value, p, at, w):
 </%def>
 __kernel void ct_recurrent(
 % if backward:
-    const __global ${A} *dout, long dout_off, const __global ${A} *from_next, const __global ${A} *last, __global ${A} *first,
+    const __global ${A} *dout, long dout_off, const __global ${A} *from_next, const __global ${A} *last, __global
+        ${A} *first,
     __global ${A} *dpre, int given, int next
 % if mode == "lstm":
     , const __global ${A} *kept, const __global ${A} *c_before, __global ${A} *c
@@ -166,9 +175,10 @@ __kernel void ct_recurrent(
 count = {"lstm": 4, "gru": 3}.get(mode, 1)
 nr = 2 * W
 %>
-// ---- all steps at once: a work-item owns some sequences of the batch, whose steps depend on nothing that others do ----
+// ---- all steps at once: a work-item owns some sequences of the batch, which depend on no others
 // a matrix B[k][n] = w[k * k_step + n * n_step] as panels of columns, zeros beyond its end
-__kernel void ct_recurrent_pack(const __global ${A} *w, long w_off, __global ${A} *packed, int K, int N, long k_step, long n_step) {
+__kernel void ct_recurrent_pack(const __global ${A} *w, long w_off, __global ${A} *packed, int K, int N, long k_step,
+    long n_step) {
     const int n0 = get_global_id(0) * ${nr};
     __global ${A} *to = packed + (long)n0 * K;
     w += w_off;
@@ -209,7 +219,8 @@ static void ct_rows_times(const __global ${A} *x, long x_row, int rows, int K, c
                 ${tile.spill(mr, 2, W, nr, "t")}
                 for (int i = 0; i < min(${mr}, rows - r); i++)
                     for (int j = 0; j < min(${nr}, N - n0); j++)
-                        out[(r + i) * out_row + n0 + j] = t[i * ${nr} + j] + (added ? add[(r + i) * add_row + n0 + j] : 0);
+                        out[(r + i) * out_row + n0 + j] = t[i * ${nr} + j] + (added ? add[(r + i) * add_row + n0 + j]
+                            : 0);
             }
         }
 }
@@ -267,7 +278,8 @@ __kernel CT_ONE_ITEM void ct_recurrent_all(
         }
 % if backward:
         if (own > 0)
-            ct_rows_times(${"dhidden" if mode == "gru" else "dpre"} + (at + from) * ${count} * units, ${count} * units, own, ${count} * units,
+            ct_rows_times(${"dhidden" if mode == "gru" else "dpre"} + (at + from) * ${count} * units, ${count} *
+                units, own, ${count} * units,
                           packed, units, ${"direct + (long)from * units, units, 1" if mode == "gru" else "dpre, 0, 0"},
                           from_next + (long)from * units, units);
         next = rows;
