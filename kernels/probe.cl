@@ -31,11 +31,29 @@ __kernel void ct_probe_local(__global const float *x, __global float *sums)
 
 // ---- measured by `python -m cltorch doctor` -------------------------------------------------------------------------
 
-// one read and one write of 16 floats for each work-item
-__kernel void ct_probe_copy(__global const float16 *x, __global float16 *out)
+// Memory is measured in several forms, because devices differ in which of them they do best: each work-item takes `run`
+// vectors that stand `step` apart. Copies: one read, one write.
+__kernel void ct_probe_copy(__global const float16 *x, __global float16 *out, const int run, const int step)
 {
-    const size_t i = get_global_id(0);
-    out[i] = x[i];
+    const size_t first = step == 1 ? get_global_id(0) * run : get_global_id(0);
+    for (int k = 0; k < run; ++k)
+        out[first + (size_t)k * step] = x[first + (size_t)k * step];
+}
+
+// the same with vectors of four, which are what GPUs load at once
+__kernel void ct_probe_copy4(__global const float4 *x, __global float4 *out, const int run, const int step)
+{
+    const size_t first = step == 1 ? get_global_id(0) * run : get_global_id(0);
+    for (int k = 0; k < run; ++k)
+        out[first + (size_t)k * step] = x[first + (size_t)k * step];
+}
+
+// two reads and one write, in place: what is written has been read, so nothing is fetched that does not count
+__kernel void ct_probe_update(__global const float16 *x, __global float16 *out, const int run, const int step)
+{
+    const size_t first = step == 1 ? get_global_id(0) * run : get_global_id(0);
+    for (int k = 0; k < run; ++k)
+        out[first + (size_t)k * step] = fma(x[first + (size_t)k * step], (float16)(0.5f), out[first + (size_t)k * step]);
 }
 
 // eight independent chains of fused multiply-adds, which is enough to keep two pipelines busy

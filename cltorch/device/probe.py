@@ -21,6 +21,7 @@ import numpy as np
 import pyopencl as cl
 
 MARK = "cltorch-probe:"
+_RUN_BYTES = 1 << 16  # the stretch of memory that a work-item walks in the long forms of the bandwidth's kernels
 DEVICE_FACTS = (
     "name vendor driver_version version opencl_c_version max_compute_units max_clock_frequency global_mem_size "
     "max_mem_alloc_size local_mem_size local_mem_type max_work_group_size max_work_item_dimensions max_work_item_sizes "
@@ -158,17 +159,36 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """Return memory bandwidth (bytes read plus written) and float32 multiply-add throughput, the best of a few runs."""
+    """Return memory bandwidth (bytes read plus written) and float32 multiply-add throughput, the best of a few runs.
+
+    Memory is walked in several forms: one vector for each work-item, or as many as make long stretches of a CPU
+    device's work-items (or interleaved ones of others); vectors of 16 and of 4; as a copy and as an update in place.
+    """
     device = pick(request)
     context, queue, program = build(device, request["source"])
-    nbytes = min(1 << 27, device.max_mem_alloc_size // 2, device.global_mem_size // 8) // 64 * 64
+    nbytes = min(1 << 27, device.max_mem_alloc_size // 2, device.global_mem_size // 8) // _RUN_BYTES * _RUN_BYTES
     source, target = (cl.Buffer(context, cl.mem_flags.READ_WRITE, nbytes) for _ in range(2))
-    cl.enqueue_fill_buffer(queue, source, np.float32(1), 0, nbytes)
-    bandwidth = 2 * nbytes / best(lambda: program.ct_probe_copy(queue, (nbytes // 64,), None, source, target))
+    for buffer in (source, target):
+        cl.enqueue_fill_buffer(queue, buffer, np.float32(1), 0, nbytes)
+    bandwidth = max(
+        passes * nbytes / best(_memory(queue, kernel, nbytes // width, run, apart, source, target))
+        for kernel, width, passes in (
+            (program.ct_probe_copy, 64, 2), (program.ct_probe_copy4, 16, 2), (program.ct_probe_update, 64, 3),
+        )
+        for run, apart in ((1, False), (_RUN_BYTES // width, kind_of(device.type) != "cpu"))
+    )  # fmt: skip
     items, rounds = device.max_compute_units * (64 if kind_of(device.type) == "cpu" else 2048), 2000
     items = min(items, nbytes // 64)
-    seconds = best(lambda: program.ct_probe_fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
+    fma = program.ct_probe_fma
+    seconds = best(lambda: fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
     return {"bytes_per_second": bandwidth, "flops": 2 * 8 * 16 * items * rounds / seconds}
+
+
+def _memory(queue: Any, kernel: Any, vectors: int, run: int, apart: bool, source: Any, target: Any) -> Any:
+    """Return the launch of a form of the memory kernels: every work-item takes ``run`` vectors, together or apart."""
+    items = vectors // run
+    step = np.int32(items if apart else 1)
+    return lambda: kernel(queue, (items,), None, source, target, np.int32(run), step)
 
 
 def best(launch: Any) -> float:
