@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.device import binaries
+
+binaries.keep = False  # the tests build thousands of kernels once: showing their binaries would take a third of the time
 
 
 def working_devices() -> list[str]:

@@ -18,6 +18,8 @@ from cltorch.device import cachedir
 FOLDER = "programs"
 # raised when the same source and options begin to mean another binary
 FORMAT = 1
+# whether new programs are written: PoCL compiles a kernel once more to show its binary, a third of a cold start
+keep = True
 LIMIT = 512 << 20  # bytes of all files; beyond it the oldest go
 _DIGEST = hashlib.sha256().digest_size
 _pruned = False

@@ -103,6 +103,8 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
             f"{what} does not build on {context.name} (driver {context.caps.driver}) with options "
             f"{' '.join(flags)}:\n{numbered}\n{error}"
         ) from error
+    if not binaries.keep:
+        return program
     try:
         binaries.store(key, program.get_info(cl.program_info.BINARIES)[0])
     except (cl.Error, IndexError):  # a driver that shows no binary: it compiles anew each time

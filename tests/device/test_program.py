@@ -31,6 +31,7 @@ def context(cl_device):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CLTORCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(binaries, "keep", True)
     return tmp_path / "cache" / binaries.FOLDER
 
 

@@ -18,7 +18,7 @@ __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 def _implicit(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
+        stacklevel=stacklevel + 1,  # autocast stands between the caller and the function
     )
     return 0 if ndim in (0, 1, 3) else 1
 
