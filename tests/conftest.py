@@ -13,7 +13,9 @@ import pytest
 import cltorch
 from cltorch.device import binaries
 
-binaries.keep = False  # the tests build thousands of kernels once: showing their binaries would take a third of the time
+binaries.keep = (
+    False  # the tests build thousands of kernels once: showing their binaries would take a third of the time
+)
 
 
 def working_devices() -> list[str]:

@@ -25,6 +25,7 @@ from cltorch.functions import (
     dropout,
     einsum,
     extremes,
+    fold,
     from_data,
     gather,
     host_memory,
@@ -63,12 +64,14 @@ from cltorch.functions import (
     scan,
     search,
     shape,
+    shuffle,
     softmax,
     sort,
     special,
     split,
     triangle,
     unique,
+    unpool,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
 
@@ -132,6 +135,9 @@ for _module in (
     pool,
     pad,
     resample,
+    fold,
+    shuffle,
+    unpool,
     activation,
     distance,
     norm,

@@ -209,8 +209,8 @@ class Pointwise:
     domain    (low, high) from which tests draw operands
     node      stem of the grad_fn's name where it is not the name in CamelCase
     scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
-    accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit in
-              the last place and what operands off by one unit make of it, and by ``share`` units of 1
+    accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
+              in the last place and what operands off by one unit make of it, and by ``share`` units of 1
     opaque    operands by which the function has no derivative; None where results never require a gradient
     """
 

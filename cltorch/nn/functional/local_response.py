@@ -1,0 +1,35 @@
+"""Normalization by the activity of neighbouring channels.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.local_response_norm.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import functions
+
+__all__ = ["local_response_norm"]
+
+
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+    """Divide (N, C, …) by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
+
+    Raises ValueError for fewer than three dimensions.
+    Source: Krizhevsky and others, ImageNet Classification with Deep Convolutional Neural Networks, section 3.3
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.local_response_norm(torch.ones(1, 3, 1), 3, alpha=3.0, beta=1.0).flatten()
+    tensor([0.3333, 0.2500, 0.3333])
+    """
+    shape = input.layout.shape
+    if len(shape) < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)"
+        )
+    if input.layout.numel == 0:
+        return input
+    squares = functions.reshape(functions.mul(input, input), (shape[0], 1, shape[1], -1))
+    padded = functions.constant_pad_nd(squares, (0, 0, size // 2, (size - 1) // 2))
+    mean = functions.reshape(functions.avg_pool2d(padded, (size, 1), 1), shape)
+    return functions.div(input, functions.pow(functions.add(functions.mul(mean, alpha), k), beta))

@@ -1,0 +1,175 @@
+"""Pooling by a norm, over windows at random distances, and undone, as modules.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html#pooling-layers
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.nn import functional as F
+from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.utils import _pair, _single, _triple
+
+__all__ = [
+    "FractionalMaxPool2d", "FractionalMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxUnpool1d", "MaxUnpool2d",
+    "MaxUnpool3d",
+]  # fmt: skip
+
+
+class _LPPool(Module):
+    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """Return the root of the sum of powers of each window of (N, C, L) or (C, L).
+
+    >>> import cltorch as torch
+    >>> torch.nn.LPPool1d(2, 3, stride=2)(torch.randn(20, 16, 50)).shape
+    torch.Size([20, 16, 24])
+    """
+
+    def forward(self, input: Any) -> Any:
+        return F.lp_pool1d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool2d(_LPPool):
+    """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Any) -> Any:
+        return F.lp_pool2d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool3d(_LPPool):
+    """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W)."""
+
+    def forward(self, input: Any) -> Any:
+        return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class _MaxUnpool(Module):
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Put (N, C, L) or (C, L) back to where a MaxPool1d with ``return_indices`` has found it, and zeros elsewhere.
+
+    >>> import cltorch as torch
+    >>> x, at = torch.nn.MaxPool1d(2, return_indices=True)(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
+    >>> torch.nn.MaxUnpool1d(2)(x, at)
+    tensor([[[0., 2., 0., 4.]]])
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = _single(kernel_size), _single(padding)
+        self.stride = _single(stride if stride is not None else kernel_size)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Put (N, C, H, W) or (C, H, W) back to where a MaxPool2d with ``return_indices`` has found it."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = _pair(kernel_size), _pair(padding)
+        self.stride = _pair(stride if stride is not None else kernel_size)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Put (N, C, D, H, W) or (C, D, H, W) back to where a MaxPool3d with ``return_indices`` has found it."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = _triple(kernel_size), _triple(padding)
+        self.stride = _triple(stride if stride is not None else kernel_size)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class _FractionalMaxPool(Module):
+    kernel_size: Any
+    output_size: Any
+    output_ratio: Any
+
+    def _read(self, tuple_of: Any, kernel_size: Any, output_size: Any, output_ratio: Any) -> None:
+        name = type(self).__name__
+        self.kernel_size = tuple_of(kernel_size)
+        self.output_size = tuple_of(output_size) if output_size is not None else None
+        self.output_ratio = tuple_of(output_ratio) if output_ratio is not None else None
+        if output_size is None and output_ratio is None:
+            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio")
+        if output_size is not None and output_ratio is not None:
+            raise ValueError("only one of output_size and output_ratio may be specified")
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Return the largest elements of windows of (N, C, H, W) or (C, H, W) at random distances.
+
+    Source: Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
+
+    >>> import cltorch as torch
+    >>> torch.nn.FractionalMaxPool2d(3, output_ratio=(0.5, 0.5))(torch.randn(20, 16, 50, 32)).shape
+    torch.Size([20, 16, 25, 16])
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self._read(_pair, kernel_size, output_size, output_ratio)
+
+    def forward(self, input: Any) -> Any:
+        return F.fractional_max_pool2d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """Return the largest elements of windows of (N, C, D, H, W) or (C, D, H, W) at random distances."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self._read(_triple, kernel_size, output_size, output_ratio)
+
+    def forward(self, input: Any) -> Any:
+        return F.fractional_max_pool3d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
