@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from cltorch import autograd, functions, nn
-from cltorch.nn.utils.stateless import reparametrized
+from cltorch.nn.utils.stateless import _functional_call
 from cltorch.ops import generator as generators
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
@@ -459,9 +459,7 @@ def functional_call(
             "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
             f"{type(parameter_and_buffer_dicts)}"
         )
-    arguments = () if args is None else args if isinstance(args, tuple) else (args,)
-    with reparametrized(module, given, tie_weights, strict):
-        return module(*arguments, **(kwargs or {}))
+    return _functional_call(module, given, args, kwargs, tie_weights=tie_weights, strict=strict)
 
 
 def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,21 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_ways, scalar
+from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, check_one_element, check_ways, scalar
 from cltorch.tensor import Tensor
 
 __all__ = ["Adam"]
 
 
 def _adam(m: Any, x: Any, n: Any, on: Any) -> None:
-    g = -x.grad if on.maximize else x.grad
-    if on.decay:
-        if on.decoupled:
-            x.param = n.shrink * x.param
-        else:
-            g = g + n.weight_decay * x.param
-    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
-    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    means(x, n, on)
     second = x.exp_avg_sq
     if on.amsgrad:
         second = x.max_exp_avg_sq = m.maximum(x.max_exp_avg_sq, second)
@@ -32,6 +25,27 @@ def lerp(start: Any, end: Any, weight: Any, far: bool) -> Any:
     The two forms differ in rounding only: a weight of 1 shall give ``end`` and not what cancellation leaves of it.
     """
     return end - (end - start) * (1 - weight) if far else start + weight * (end - start)
+
+
+def means(x: Any, n: Any, on: Any) -> Any:
+    """Decay the parameter, or the gradient by it, bring both running means up to date, and return the gradient."""
+    g = -x.grad if on.maximize else x.grad
+    if on.decay:
+        if on.decoupled:
+            x.param = n.shrink * x.param
+        else:
+            g = g + n.weight_decay * x.param
+    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
+    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    return g
+
+
+def means_options(group: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``means`` asks of a group of parameters."""
+    return {
+        "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
+        "decoupled": bool(group["decoupled_weight_decay"]), "far": bool(group["betas"][0] <= 0.5),
+    }  # fmt: skip
 
 
 class Adam(RuleOptimizer):
@@ -82,16 +96,7 @@ class Adam(RuleOptimizer):
         separate = foreach and not capturable
         if isinstance(lr, Tensor) and separate:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
-        check_one_element("lr", lr)
-        if not 0.0 <= lr:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if not 0.0 <= eps:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for i in (0, 1):
-            if not 0.0 <= betas[i] < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
-        if not 0.0 <= weight_decay:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_adaptive(lr, eps, betas, weight_decay)
         if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
             raise ValueError("betas must be either both floats or both Tensors")
         for i in (0, 1):
@@ -113,11 +118,7 @@ class Adam(RuleOptimizer):
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
-            "decoupled": bool(group["decoupled_weight_decay"]), "amsgrad": bool(group["amsgrad"]),
-            "far": bool(group["betas"][0] <= 0.5),
-        }  # fmt: skip
+        return {**means_options(group), "amsgrad": bool(group["amsgrad"])}
 
     def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         keep = group["differentiable"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.optim.adam import lerp
+from cltorch.optim.adam import means, means_options
 from cltorch.optim.rule import (
     Rule,
     RuleOptimizer,
@@ -22,14 +22,7 @@ __all__ = ["NAdam"]
 
 
 def _nadam(m: Any, x: Any, n: Any, on: Any) -> None:
-    g = -x.grad if on.maximize else x.grad
-    if on.decay:
-        if on.decoupled:
-            x.param = n.shrink * x.param
-        else:
-            g = g + n.weight_decay * x.param
-    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
-    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    g = means(x, n, on)
     x.param = x.param - (n.now * g + n.ahead * x.exp_avg) / (m.sqrt(x.exp_avg_sq) / n.root + n.eps)
 
 
@@ -96,10 +89,7 @@ class NAdam(RuleOptimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
-            "decoupled": bool(group["decoupled_weight_decay"]), "far": bool(group["betas"][0] <= 0.5),
-        }  # fmt: skip
+        return means_options(group)
 
     def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
         t, tensors = super()._state_of(group, p, names)

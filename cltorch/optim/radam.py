@@ -5,21 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch.optim.adam import lerp
+from cltorch.optim.adam import means, means_options
 from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, scalar
 
 __all__ = ["RAdam"]
 
 
 def _radam(m: Any, x: Any, n: Any, on: Any) -> None:
-    g = -x.grad if on.maximize else x.grad
-    if on.decay:
-        if on.decoupled:
-            x.param = n.shrink * x.param
-        else:
-            g = g + n.weight_decay * x.param
-    x.exp_avg = lerp(x.exp_avg, g, n.weight1, on.far)
-    x.exp_avg_sq = n.beta2 * x.exp_avg_sq + n.weight2 * g * g
+    means(x, n, on)
     # the divisor is 1 while the mean square says too little
     x.param = x.param - n.step_size * x.exp_avg / (n.adapt * (m.sqrt(x.exp_avg_sq) + n.eps) + n.plain)
 
@@ -80,10 +73,7 @@ class RAdam(RuleOptimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
-            "decoupled": bool(group["decoupled_weight_decay"]), "far": bool(group["betas"][0] <= 0.5),
-        }  # fmt: skip
+        return means_options(group)
 
     def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr = scalar(group["lr"], group["differentiable"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from cltorch.bench import models
 from cltorch.bench.workload import Side, Workload
-from cltorch.bench.workloads.train import FIRST_STEPS
+from cltorch.bench.workloads.train import FIRST_STEPS, learning
 
 _BATCH, _HEADS, _LENGTH, _DEPTH = 4, 8, 512, 64
 
@@ -53,18 +53,8 @@ def _language(build: Callable[[Any], Any], batch: int, length: int) -> Callable[
     """Return the workload of one step that learns to say the words after words: Adam on the cross entropy."""
 
     def prepare(side: Side) -> Callable[[], Any]:
-        model, torch = side.model(build), side.torch
-        x, target = side.randint(256, batch, length), side.randint(256, batch * length)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-
-        def step() -> Any:
-            optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(x), target)
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        return step
+        model = side.model(build)
+        return learning(side, model, side.randint(256, batch, length), side.randint(256, batch * length), 1e-4)
 
     return prepare
 

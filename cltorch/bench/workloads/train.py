@@ -53,22 +53,27 @@ def _cnn(nn: Any) -> Any:
     )  # fmt: skip
 
 
+def learning(side: Side, model: Any, x: Any, target: Any, lr: float) -> Callable[[], Any]:
+    """Return one step of learning: forward, cross entropy, backward, Adam."""
+    torch = side.torch
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), target)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
 def training(build: Callable[[Any], Any], shape: tuple[int, ...], classes: int) -> Callable[[Side], Callable[[], Any]]:
     """Return the workload of one step: forward, cross entropy, backward, Adam."""
 
     def prepare(side: Side) -> Callable[[], Any]:
         model = side.model(build)
-        x, target, torch = side.randn(*shape), side.randint(classes, shape[0]), side.torch
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-        def step() -> Any:
-            optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(x), target)
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        return step
+        return learning(side, model, side.randn(*shape), side.randint(classes, shape[0]), 1e-3)
 
     return prepare
 

@@ -56,9 +56,12 @@ class LPPool3d(_LPPool):
 
 
 class _MaxUnpool(Module):
-    kernel_size: Any
-    stride: Any
-    padding: Any
+    _sizes: Any  # makes a size for each dimension of one
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = self._sizes(kernel_size), self._sizes(padding)
+        self.stride = self._sizes(stride if stride is not None else kernel_size)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -73,10 +76,7 @@ class MaxUnpool1d(_MaxUnpool):
     tensor([[[0., 2., 0., 4.]]])
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size, self.padding = _single(kernel_size), _single(padding)
-        self.stride = _single(stride if stride is not None else kernel_size)
+    _sizes = staticmethod(_single)
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
@@ -85,10 +85,7 @@ class MaxUnpool1d(_MaxUnpool):
 class MaxUnpool2d(_MaxUnpool):
     """Put (N, C, H, W) or (C, H, W) back to where a MaxPool2d with ``return_indices`` has found it."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size, self.padding = _pair(kernel_size), _pair(padding)
-        self.stride = _pair(stride if stride is not None else kernel_size)
+    _sizes = staticmethod(_pair)
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
@@ -97,10 +94,7 @@ class MaxUnpool2d(_MaxUnpool):
 class MaxUnpool3d(_MaxUnpool):
     """Put (N, C, D, H, W) or (C, D, H, W) back to where a MaxPool3d with ``return_indices`` has found it."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size, self.padding = _triple(kernel_size), _triple(padding)
-        self.stride = _triple(stride if stride is not None else kernel_size)
+    _sizes = staticmethod(_triple)
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)

@@ -6,13 +6,13 @@ from bisect import bisect_right
 from typing import Any
 
 from cltorch.optim.lr_scheduler.base import LRScheduler, set_option
-from cltorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from cltorch.optim.lr_scheduler.composite import CompositeScheduler
 from cltorch.optim.optimizer import Optimizer
 
 __all__ = ["SequentialLR"]
 
 
-class SequentialLR(LRScheduler):
+class SequentialLR(CompositeScheduler):
     """Follow one schedule after the other, each from its milestone on.
 
     ``schedulers`` are of the same optimiser, ``milestones`` the epochs in which the second and further ones begin.
@@ -39,20 +39,7 @@ class SequentialLR(LRScheduler):
         name = type(self).__name__
         if not schedulers:
             raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
-        for i, scheduler in enumerate(schedulers):
-            if not hasattr(scheduler, "optimizer"):
-                raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
-            if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(
-                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be "
-                    f"specified when calling `step`, but got one at index {i} in the given schedulers sequence."
-                )
-            if optimizer is not scheduler.optimizer:
-                raise ValueError(
-                    f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
-                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
-                    f"{type(optimizer).__name__}."
-                )
+        self._check(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
@@ -90,15 +77,3 @@ class SequentialLR(LRScheduler):
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything that the schedule holds but the optimiser; the parts as their own dicts."""
-        made = super().state_dict()
-        made["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
-        return made
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` returned."""
-        super().load_state_dict({name: value for name, value in state_dict.items() if name != "_schedulers"})
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
-            scheduler.load_state_dict(state)

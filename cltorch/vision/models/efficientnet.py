@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.mobilenetv2 import make_divisible
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.common import make_divisible
+from cltorch.vision.models.weights import build, define
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -168,12 +168,8 @@ def _second(size: str, weights: Any, options: dict[str, Any]) -> EfficientNet:
 
 
 def _define(name: str, make: Callable[..., EfficientNet], which: Any) -> Any:
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> EfficientNet:
-        return make(which, weights, kwargs)
-
-    network.__name__ = network.__qualname__ = f"efficientnet_{name}"
-    network.__doc__ = f"Return EfficientNet {name.replace('_', ' ').upper()}; arguments as of ``resnet18``."
-    return register_model(network)
+    what = f"EfficientNet {name.replace('_', ' ').upper()}"
+    return define(f"efficientnet_{name}", what, lambda weights, options: make(which, weights, options))
 
 
 efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3 = (_define(f"b{i}", _scaled, i) for i in range(4))

@@ -10,7 +10,8 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.common import make_divisible
+from cltorch.vision.models.weights import build, define
 
 _MOMENTUM = 1 - 0.9997  # of TensorFlow's averages, as PyTorch counts it
 
@@ -33,12 +34,6 @@ class _InvertedResidual(nn.Module):
         return self.layers(input) + input if self.apply_residual else self.layers(input)
 
 
-def _to_eight(value: float) -> int:
-    """Return the nearest multiple of eight that is not less than nine tenths of a value."""
-    new = max(8, int(value + 4) // 8 * 8)
-    return new if new >= 0.9 * value else new + 8
-
-
 # (channels, window, stride, expansion, blocks)
 _STACKS = ((24, 3, 2, 3, 3), (40, 5, 2, 3, 3), (80, 5, 2, 6, 3), (96, 3, 1, 6, 2), (192, 5, 2, 6, 4), (320, 3, 1, 6, 1))
 
@@ -52,14 +47,14 @@ class MNASNet(nn.Module):
             raise ValueError(f"alpha should be greater than 0.0 instead of {alpha}")
         self.alpha, self.num_classes = alpha, num_classes
         norm = partial(nn.BatchNorm2d, momentum=_MOMENTUM)
-        first, before = _to_eight(32 * alpha), _to_eight(16 * alpha)
+        first, before = make_divisible(32 * alpha, 8), make_divisible(16 * alpha, 8)
         layers: list[nn.Module] = [
             nn.Conv2d(3, first, 3, padding=1, stride=2, bias=False), norm(first), nn.ReLU(inplace=True),
             nn.Conv2d(first, first, 3, padding=1, groups=first, bias=False), norm(first), nn.ReLU(inplace=True),
             nn.Conv2d(first, before, 1, bias=False), norm(before),
         ]  # fmt: skip
         for width, kernel, stride, expansion, count in _STACKS:
-            after = _to_eight(width * alpha)
+            after = make_divisible(width * alpha, 8)
             blocks = [_InvertedResidual(before, after, kernel, stride, expansion)]
             blocks += [_InvertedResidual(after, after, kernel, 1, expansion) for _ in range(count - 1)]
             layers.append(nn.Sequential(*blocks))
@@ -79,13 +74,8 @@ class MNASNet(nn.Module):
 
 
 def _define(name: str, alpha: float) -> Any:
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MNASNet:
-        model: MNASNet = build(name, partial(MNASNet, alpha), weights, kwargs)
-        return model
-
-    network.__name__ = network.__qualname__ = name
-    network.__doc__ = f"Return MNASNet of width {alpha}; arguments as of ``resnet18``."
-    return register_model(network)
+    make = partial(MNASNet, alpha)
+    return define(name, f"MNASNet of width {alpha}", lambda weights, options: build(name, make, weights, options))
 
 
 mnasnet0_5, mnasnet0_75 = _define("mnasnet0_5", 0.5), _define("mnasnet0_75", 0.75)

@@ -11,6 +11,7 @@ from typing import Any
 from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.common import initialise, make_divisible
 from cltorch.vision.models.weights import build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation
 
@@ -18,12 +19,6 @@ from cltorch.vision.ops.misc import Conv2dNormActivation
 _SETTING = [
     [1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1],
 ]  # fmt: skip
-
-
-def make_divisible(v: float, divisor: int, min_value: int | None = None) -> int:
-    """Return the nearest multiple of ``divisor`` that is not less than nine tenths of ``v``."""
-    new = max(divisor if min_value is None else min_value, int(v + divisor / 2) // divisor * divisor)
-    return new if new >= 0.9 * v else new + divisor
 
 
 class InvertedResidual(nn.Module):
@@ -82,13 +77,7 @@ class MobileNetV2(nn.Module):
         )
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.last_channel, num_classes))
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out")
-            elif isinstance(m, nn.Linear):
-                nn.init.normal_(m.weight, 0, 0.01)
-            if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None:
-                nn.init.zeros_(m.bias)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.adaptive_avg_pool2d(self.features(x), (1, 1))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.mobilenetv2 import make_divisible
+from cltorch.vision.models.common import initialise, make_divisible
 from cltorch.vision.models.weights import build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
@@ -86,13 +86,7 @@ class MobileNetV3(nn.Module):
             nn.Linear(6 * last, last_channel), nn.Hardswish(inplace=True), nn.Dropout(dropout, inplace=True),
             nn.Linear(last_channel, num_classes),
         )  # fmt: skip
-        for m in self.modules():
-            if isinstance(m, nn.Conv2d):
-                nn.init.kaiming_normal_(m.weight, mode="fan_out")
-            elif isinstance(m, nn.Linear):
-                nn.init.normal_(m.weight, 0, 0.01)
-            if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None:
-                nn.init.zeros_(m.bias)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(functions.flatten(self.avgpool(self.features(x)), 1))

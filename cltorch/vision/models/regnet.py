@@ -15,7 +15,8 @@ import numpy as np
 
 from cltorch import nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.common import make_divisible
+from cltorch.vision.models.weights import build, define
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
@@ -31,8 +32,7 @@ def stages(depth: int, w_0: int, w_a: float, w_m: float, group_width: int) -> li
     made = []
     for width in np.unique(widths):
         group = min(group_width, int(width))
-        rounded = max(group, int(width + group / 2) // group * group)
-        made.append((int((widths == width).sum()), rounded if rounded >= 0.9 * width else rounded + group, group))
+        made.append((int((widths == width).sum()), make_divisible(int(width), group), group))
     return made
 
 
@@ -121,18 +121,16 @@ _DESIGNS = {
 def _define(which: str) -> Any:
     name = f"regnet_{which}"
 
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> RegNet:
+    def make(weights: Any, options: dict[str, Any]) -> RegNet:
         keys = ("depth", "w_0", "w_a", "w_m", "group_width")
         params: dict[str, Any] = dict(zip(keys, _DESIGNS[which], strict=True))
         if which[0] == "y":
             params["se_ratio"] = 0.25
-        kwargs.setdefault("norm_layer", partial(nn.BatchNorm2d, eps=1e-05, momentum=0.1))
-        model: RegNet = build(name, partial(RegNet, params), weights, kwargs)
+        options.setdefault("norm_layer", partial(nn.BatchNorm2d, eps=1e-05, momentum=0.1))
+        model: RegNet = build(name, partial(RegNet, params), weights, options)
         return model
 
-    network.__name__ = network.__qualname__ = name
-    network.__doc__ = f"Return RegNet {which[0].upper()} {which[2:]}; arguments as of ``resnet18``."
-    return register_model(network)
+    return define(name, f"RegNet {which[0].upper()} {which[2:]}", make)
 
 
 regnet_y_400mf, regnet_y_800mf, regnet_y_1_6gf, regnet_y_3_2gf = (_define(w) for w in list(_DESIGNS)[:4])

@@ -10,7 +10,8 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.common import initialise
+from cltorch.vision.models.weights import build, define
 
 # how many 3x3 convolutions each of the five stages has
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -31,13 +32,7 @@ class VGG(nn.Module):
             nn.Linear(4096, 4096), nn.ReLU(True), nn.Dropout(dropout), nn.Linear(4096, num_classes),
         )  # fmt: skip
         if init_weights:
-            for m in self.modules():
-                if isinstance(m, nn.Conv2d):
-                    nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-                elif isinstance(m, nn.Linear):
-                    nn.init.normal_(m.weight, 0, 0.01)
-                if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None:
-                    nn.init.zeros_(m.bias)
+            initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(functions.flatten(self.avgpool(self.features(x)), 1))
@@ -58,23 +53,16 @@ def make_layers(depth: int, batch_norm: bool = False) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _vgg(depth: int, batch_norm: bool, weights: Any, options: dict[str, Any]) -> VGG:
-    if weights is not None:
-        options["init_weights"] = False
-    make = lambda **kw: VGG(make_layers(depth, batch_norm), **kw)  # noqa: E731
-    model: VGG = build(f"vgg{depth}{'_bn' * batch_norm}", make, weights, options)
-    return model
-
-
 def _define(depth: int, batch_norm: bool) -> Any:
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-        return _vgg(depth, batch_norm, weights, kwargs)
+    name = f"vgg{depth}{'_bn' * batch_norm}"
 
-    network.__name__ = network.__qualname__ = f"vgg{depth}{'_bn' * batch_norm}"
-    network.__doc__ = (
-        f"Return VGG with {depth} layers{' and batch normalisation' * batch_norm}; arguments as of ``resnet18``."
-    )
-    return register_model(network)
+    def make(weights: Any, options: dict[str, Any]) -> VGG:
+        if weights is not None:
+            options["init_weights"] = False
+        model: VGG = build(name, lambda **kw: VGG(make_layers(depth, batch_norm), **kw), weights, options)
+        return model
+
+    return define(name, f"VGG with {depth} layers{' and batch normalisation' * batch_norm}", make)
 
 
 _plain, _normed = (partial(_define, batch_norm=normed) for normed in (False, True))

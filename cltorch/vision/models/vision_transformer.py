@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import build, define
 from cltorch.vision.ops.misc import MLP
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)
@@ -129,17 +129,14 @@ _SIZES = {
 
 
 def _define(name: str) -> Any:
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
-        kwargs.setdefault("image_size", 224)
-        make = lambda image_size, **kw: VisionTransformer(image_size, *_SIZES[name], **kw)  # noqa: E731
-        model: VisionTransformer = build(name, make, weights, kwargs)
+    def make(weights: Any, options: dict[str, Any]) -> VisionTransformer:
+        options.setdefault("image_size", 224)
+        model: VisionTransformer = build(
+            name, lambda image_size, **kw: VisionTransformer(image_size, *_SIZES[name], **kw), weights, options
+        )
         return model
 
-    network.__name__ = network.__qualname__ = name
-    network.__doc__ = (
-        f"Return the Vision Transformer {name[4:].replace('_', '/').upper()}; arguments as of ``resnet18``."
-    )
-    return register_model(network)
+    return define(name, f"the Vision Transformer {name[4:].replace('_', '/').upper()}", make)
 
 
 vit_b_16, vit_b_32, vit_l_16, vit_l_32, vit_h_14 = (_define(name) for name in _SIZES)

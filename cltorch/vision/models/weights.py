@@ -110,6 +110,18 @@ def register_model(fn: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     return fn
 
 
+def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module]) -> Any:
+    """Return the listed function of a network from ``make(weights, options)``; ``what`` says which network it is."""
+
+    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> nn.Module:
+        return make(weights, kwargs)
+
+    network.__name__ = network.__qualname__ = name
+    network.__module__ = make.__module__
+    network.__doc__ = f"Return {what}; arguments as of ``resnet18``."
+    return register_model(network)
+
+
 def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], **given: Any) -> Any:
     """Return ``make(**options)`` with weights: None, the path of a file, or published ones (a member or its name).
 
