@@ -10,12 +10,27 @@ import pytest
 import cltorch as torch
 from cltorch.nn import Conv2d, GroupNorm, Linear
 from cltorch.vision import models
+from cltorch.vision.models import weights as weights_module
+from cltorch.vision.models._utils import IntermediateLayerGetter
+from cltorch.vision.models.common import rescale_for_inception
 from cltorch.vision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 # recorded from torchvision 0.28: the number of parameters, a digest of the names and shapes in state_dict, and for some
 # networks the first scores of an image, with parameters and image from NumPy's generator (see ``filled``)
 PUBLISHED = json.loads((Path(__file__).parent / "models.json").read_text())
-RECORDED = [name for name in PUBLISHED if "scores" in PUBLISHED[name] and hasattr(models, name)]
+RECORDED = [name for name in PUBLISHED if "scores" in PUBLISHED[name]]
+
+
+def made(name):
+    """Return a network by name, without the published weights that a backbone would fetch."""
+    segments = hasattr(models.segmentation, name)
+    options = {"weights_backbone": None} if segments else {}
+    return models.get_model(name, **options, **({"init_weights": False} if name in INCEPTIONS else {}))
+
+
+INCEPTIONS = ("googlenet", "inception_v3")
+# networks whose layers the others run on the OpenCL device as well
+ON_HOST = ("deeplabv3_mobilenet_v3_large", "fcn_resnet50", "inception_v3", "lraspp_mobilenet_v3_large", "swin_v2_t")
 
 
 def filled(state):
@@ -23,7 +38,7 @@ def filled(state):
     rng, out = np.random.default_rng(0), {}
     for name, value in state.items():
         shape = tuple(value.shape)
-        if not value.dtype.is_floating_point:
+        if not value.dtype.is_floating_point or "relative_coords" in name:
             out[name] = value.numpy()
         elif "running_var" in name:
             out[name] = rng.uniform(0.5, 1.5, shape).astype(np.float32)
@@ -45,7 +60,7 @@ def bare(monkeypatch):
 
 @pytest.mark.parametrize("name", models.list_models())
 def test_parameters_and_their_names_are_the_published_ones(bare, name):
-    model = getattr(models, name)()
+    model = made(name)
     state = "\n".join(f"{key} {tuple(value.shape)}" for key, value in model.state_dict().items())
     assert sum(p.numel() for p in model.parameters()) == PUBLISHED[name]["parameters"]
     assert hashlib.sha256(state.encode()).hexdigest()[:16] == PUBLISHED[name]["state"]
@@ -53,12 +68,14 @@ def test_parameters_and_their_names_are_the_published_ones(bare, name):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_scores_are_torchvisions(bare, cl_device, name):
-    model = getattr(models, name)()
+    model, device = made(name), "cpu" if name in ON_HOST else cl_device
     model.load_state_dict(filled(model.state_dict()))
-    side = 224 if name.startswith("vit") else 64
+    side = 224 if name.startswith("vit") else 96 if name.startswith("inception") else 64
     image = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 3, side, side), np.float32))
     with torch.no_grad():
-        scores = model.to(cl_device).eval()(image.to(cl_device))[0].cpu().numpy()
+        scores = model.to(device).eval()(image.to(device))
+    scores = scores["out"][0, :, 40, 21] if isinstance(scores, dict) else scores[0]
+    scores = scores.cpu().numpy()
     greatest = PUBLISHED[name]["greatest"]
     np.testing.assert_allclose(scores[:4], PUBLISHED[name]["scores"], rtol=0, atol=1e-4 * greatest)
     assert np.abs(scores).max() == pytest.approx(greatest, rel=1e-4)
@@ -174,6 +191,80 @@ def test_networks_are_listed_and_made_by_name():
         models.get_model("resnet19")
     with pytest.raises(AttributeError, match="Nothing_Weights"):
         models.Nothing_Weights  # noqa: B018
+
+
+def test_networks_of_ones_own_are_listed():
+    class Own_Weights(models.WeightsEnum):
+        ONLY = models.Weights("https://example.org/own.pth", transforms=None, meta={})
+
+    def own(*, weights: Own_Weights | None = None, width: int = 2):
+        return Linear(width, 1)
+
+    try:
+        assert models.register_model("own_network")(own) is own
+        assert models.get_model("own_network", width=5).in_features == 5
+        assert "own_network" in models.list_models() and "own_network" not in models.list_models(module=models)
+        assert models.get_model_weights("own_network") is Own_Weights
+        with pytest.raises(ValueError, match="already registered under the name 'own_network'"):
+            models.register_model("own_network")(own)
+    finally:
+        weights_module._networks.pop("own_network", None)
+    with pytest.raises(ValueError, match="is not known"):
+        models.get_model_weights(lambda weights=None: None)
+
+
+def test_networks_of_a_module():
+    listed = models.list_models(module=models.segmentation)
+    assert "fcn_resnet50" in listed and "resnet18" not in listed and len(listed) == 6
+    assert "resnet18" in models.list_models(module=models) and "fcn_resnet50" not in models.list_models(module=models)
+    assert models.segmentation.FCN_ResNet50_Weights.DEFAULT.meta["categories"][8] == "cat"
+    with pytest.raises(AttributeError, match="FCN_ResNet50_Weights"):
+        models.FCN_ResNet50_Weights  # noqa: B018
+
+
+def test_inception_networks_have_more_heads_in_training(bare):
+    model = models.googlenet(num_classes=5, init_weights=False)
+    model.load_state_dict(filled(model.state_dict()))
+    x = torch.randn(2, 3, 32, 32)
+    out = model(x)
+    assert out._fields == ("logits", "aux_logits2", "aux_logits1") and all(y.shape == (2, 5) for y in out)
+    assert model.eval()(x).shape == (2, 5)
+    with pytest.warns(FutureWarning, match="init_weights"):
+        models.GoogLeNet(num_classes=2)
+    with pytest.raises(ValueError, match="should be 7 instead of 1"):
+        models.inception_v3(inception_blocks=[None], init_weights=False)
+
+
+def test_published_inception_networks_come_without_heads(bare, monkeypatch):
+    saved = models.googlenet(init_weights=False).state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda url, **kwargs: saved)
+    model = models.googlenet(weights="DEFAULT")
+    assert model.aux1 is None and not model.aux_logits and model.transform_input
+    with pytest.warns(UserWarning, match="NOT trained"):
+        assert models.googlenet(weights="DEFAULT", aux_logits=True).aux2 is not None
+
+
+def test_transform_input_undoes_the_other_networks_scale():
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    x = torch.rand(2, 3, 4, 4)
+    normalised = (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    torch.testing.assert_close(rescale_for_inception(normalised), 2 * x - 1, rtol=0, atol=1e-6)
+
+
+def test_segmentation_arguments(bare, monkeypatch):
+    asked = []
+    saved = models.segmentation.fcn_resnet50(weights_backbone=None, aux_loss=True).state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda url, **kwargs: asked.append(url) or saved)
+    model = models.segmentation.fcn_resnet50(weights="DEFAULT")
+    assert model.aux_classifier is not None and [a.rsplit("/", 1)[1] for a in asked] == [
+        "fcn_resnet50_coco-1167a1af.pth"
+    ]
+    with pytest.raises(ValueError, match="'num_classes' expected value 21 but got 3"):
+        models.segmentation.fcn_resnet50(weights="DEFAULT", num_classes=3)
+    with pytest.raises(NotImplementedError, match="auxiliary"):
+        models.segmentation.lraspp_mobilenet_v3_large(aux_loss=True, weights_backbone=None)
+    with pytest.raises(ValueError, match="return_layers are not present"):
+        IntermediateLayerGetter(model, {"head": "out"})
 
 
 def test_training_lowers_the_loss(cl_device):

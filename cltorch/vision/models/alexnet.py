@@ -34,7 +34,7 @@ class AlexNet(nn.Module):
         return self.classifier(functions.flatten(self.avgpool(self.features(x)), 1))
 
 
-@register_model
+@register_model()
 def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> AlexNet:
     """Return AlexNet; arguments as of ``resnet18``."""
     model: AlexNet = build("alexnet", AlexNet, weights, kwargs)

@@ -103,25 +103,25 @@ def _convnext(
     return model
 
 
-@register_model
+@register_model()
 def convnext_tiny(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-T; arguments as of ``resnet18``."""
     return _convnext("convnext_tiny", (96, 192, 384, 768), (3, 3, 9, 3), 0.1, weights, kwargs)
 
 
-@register_model
+@register_model()
 def convnext_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-S; arguments as of ``resnet18``."""
     return _convnext("convnext_small", (96, 192, 384, 768), (3, 3, 27, 3), 0.4, weights, kwargs)
 
 
-@register_model
+@register_model()
 def convnext_base(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-B; arguments as of ``resnet18``."""
     return _convnext("convnext_base", (128, 256, 512, 1024), (3, 3, 27, 3), 0.5, weights, kwargs)
 
 
-@register_model
+@register_model()
 def convnext_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-L; arguments as of ``resnet18``."""
     return _convnext("convnext_large", (192, 384, 768, 1536), (3, 3, 27, 3), 0.5, weights, kwargs)

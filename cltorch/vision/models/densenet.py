@@ -109,25 +109,25 @@ def _densenet(name: str, growth: int, blocks: tuple[int, ...], first: int, weigh
     return model
 
 
-@register_model
+@register_model()
 def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-121; arguments as of ``resnet18``."""
     return _densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, kwargs)
 
 
-@register_model
+@register_model()
 def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-161; arguments as of ``resnet18``."""
     return _densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, kwargs)
 
 
-@register_model
+@register_model()
 def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-169; arguments as of ``resnet18``."""
     return _densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, kwargs)
 
 
-@register_model
+@register_model()
 def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-201; arguments as of ``resnet18``."""
     return _densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, kwargs)

@@ -84,7 +84,7 @@ class MobileNetV2(nn.Module):
         return self.classifier(functions.flatten(x, 1))
 
 
-@register_model
+@register_model()
 def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
     """Return MobileNetV2; arguments as of ``resnet18``."""
     model: MobileNetV2 = build("mobilenet_v2", MobileNetV2, weights, kwargs)

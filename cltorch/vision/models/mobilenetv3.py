@@ -56,6 +56,7 @@ class InvertedResidual(nn.Module):
         layers.append(Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None))
         self.block = nn.Sequential(*layers)
         self.out_channels = cnf.out_channels
+        self._is_cn = cnf.stride > 1
 
     def forward(self, input: Tensor) -> Tensor:
         return self.block(input) + input if self.use_res_connect else self.block(input)
@@ -136,13 +137,13 @@ def _mobilenet(name: str, rows: Any, last: int, weights: Any, options: dict[str,
     return model
 
 
-@register_model
+@register_model()
 def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """Return the large MobileNetV3; arguments as of ``resnet18``."""
     return _mobilenet("mobilenet_v3_large", _LARGE, 1280, weights, kwargs)
 
 
-@register_model
+@register_model()
 def mobilenet_v3_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """Return the small MobileNetV3; arguments as of ``resnet18``."""
     return _mobilenet("mobilenet_v3_small", _SMALL, 1024, weights, kwargs)

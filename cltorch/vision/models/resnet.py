@@ -214,7 +214,7 @@ def _fixed(options: dict[str, Any], **values: int) -> dict[str, Any]:
     return {**options, **values}
 
 
-@register_model
+@register_model()
 def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-18; keywords go to ``ResNet``.
 
@@ -228,55 +228,55 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     return _resnet("resnet18", BasicBlock, [2, 2, 2, 2], weights, kwargs)
 
 
-@register_model
+@register_model()
 def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-34; arguments as of ``resnet18``."""
     return _resnet("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
 
 
-@register_model
+@register_model()
 def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-50; arguments as of ``resnet18``."""
     return _resnet("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
 
 
-@register_model
+@register_model()
 def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-101; arguments as of ``resnet18``."""
     return _resnet("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
 
 
-@register_model
+@register_model()
 def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-152; arguments as of ``resnet18``."""
     return _resnet("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
 
 
-@register_model
+@register_model()
 def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-50 with 32 groups of width 4; arguments as of ``resnet18``."""
     return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, groups=32, width_per_group=4))
 
 
-@register_model
+@register_model()
 def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-101 with 32 groups of width 8; arguments as of ``resnet18``."""
     return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=32, width_per_group=8))
 
 
-@register_model
+@register_model()
 def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-101 with 64 groups of width 4; arguments as of ``resnet18``."""
     return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=64, width_per_group=4))
 
 
-@register_model
+@register_model()
 def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-50 with 3x3 convolutions twice as wide; arguments as of ``resnet18``."""
     return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, width_per_group=128))
 
 
-@register_model
+@register_model()
 def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-101 with 3x3 convolutions twice as wide; arguments as of ``resnet18``."""
     return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, width_per_group=128))

@@ -85,25 +85,25 @@ def _shufflenet(name: str, widths: list[int], weights: Any, options: dict[str, A
     return model
 
 
-@register_model
+@register_model()
 def shufflenet_v2_x0_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 0.5; arguments as of ``resnet18``."""
     return _shufflenet("shufflenet_v2_x0_5", [24, 48, 96, 192, 1024], weights, kwargs)
 
 
-@register_model
+@register_model()
 def shufflenet_v2_x1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 1; arguments as of ``resnet18``."""
     return _shufflenet("shufflenet_v2_x1_0", [24, 116, 232, 464, 1024], weights, kwargs)
 
 
-@register_model
+@register_model()
 def shufflenet_v2_x1_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 1.5; arguments as of ``resnet18``."""
     return _shufflenet("shufflenet_v2_x1_5", [24, 176, 352, 704, 1024], weights, kwargs)
 
 
-@register_model
+@register_model()
 def shufflenet_v2_x2_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 2; arguments as of ``resnet18``."""
     return _shufflenet("shufflenet_v2_x2_0", [24, 244, 488, 976, 2048], weights, kwargs)

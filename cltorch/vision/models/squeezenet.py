@@ -68,14 +68,14 @@ class SqueezeNet(nn.Module):
         return functions.flatten(self.classifier(self.features(x)), 1)
 
 
-@register_model
+@register_model()
 def squeezenet1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """Return SqueezeNet 1.0; arguments as of ``resnet18``."""
     model: SqueezeNet = build("squeezenet1_0", partial(SqueezeNet, "1_0"), weights, kwargs)
     return model
 
 
-@register_model
+@register_model()
 def squeezenet1_1(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """Return SqueezeNet 1.1; arguments as of ``resnet18``."""
     model: SqueezeNet = build("squeezenet1_1", partial(SqueezeNet, "1_1"), weights, kwargs)

@@ -16,7 +16,7 @@ from enum import Enum
 from fnmatch import fnmatch
 from functools import cache, lru_cache, partial
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from cltorch import hub, nn
 from cltorch.serialization import load
@@ -24,6 +24,7 @@ from cltorch.vision.transforms.presets import ImageClassification, SemanticSegme
 
 _PRESETS = {"ImageClassification": ImageClassification, "SemanticSegmentation": SemanticSegmentation}
 _networks: dict[str, Callable[..., nn.Module]] = {}
+M = TypeVar("M", bound=nn.Module)
 
 
 @lru_cache(maxsize=1)
@@ -104,10 +105,28 @@ def class_names() -> dict[str, str]:
     return {row["class"]: name for name, row in table()["models"].items()}
 
 
-def register_model(fn: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """List a function that returns a network under its name."""
-    _networks[fn.__name__] = fn
-    return fn
+def register_model(name: str | None = None) -> Callable[[Callable[..., M]], Callable[..., M]]:
+    """Return a decorator that lists a function that returns a network, under ``name`` or its own name.
+
+    Raises ValueError for a name that is taken.
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import models
+    >>> @models.register_model()
+    ... def one_layer(*, weights=None, width=3):
+    ...     return torch.nn.Linear(width, 1)
+    >>> models.get_model("one_layer", width=5)
+    Linear(in_features=5, out_features=1, bias=True)
+    """
+
+    def listed(fn: Callable[..., M]) -> Callable[..., M]:
+        key = fn.__name__ if name is None else name
+        if key in _networks:
+            raise ValueError(f"An entry is already registered under the name '{key}'.")
+        _networks[key] = fn
+        return fn
+
+    return listed
 
 
 def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module]) -> Any:
@@ -119,7 +138,7 @@ def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module
     network.__name__ = network.__qualname__ = name
     network.__module__ = make.__module__
     network.__doc__ = f"Return {what}; arguments as of ``resnet18``."
-    return register_model(network)
+    return register_model()(network)
 
 
 def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], **given: Any) -> Any:
@@ -132,7 +151,7 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
         pretrained = options.pop("pretrained")
         warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
         weights = weights_class(name).DEFAULT if pretrained else weights
-    if isinstance(weights, os.PathLike) or (isinstance(weights, str) and _looks_like_a_path(weights)):
+    if is_file(weights):
         model = make(**options)
         model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
         return model
@@ -146,6 +165,32 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
     if member is not None:
         model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
     return model
+
+
+def build_with_heads(
+    name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], drop: Callable[[Any], None] | None
+) -> Any:
+    """Return an Inception network; published weights have auxiliary heads, which ``drop`` takes out where it is given.
+
+    Such weights want images scaled their way (``transform_input``), and replace the weights at the start.
+    """
+    published = weights is not None and not is_file(weights)
+    if options.pop("pretrained", False):
+        warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
+        weights, published = weights_class(name).DEFAULT, True
+    if not published:
+        return build(name, make, weights, options)
+    options = {**options, "aux_logits": True, "init_weights": False}
+    options.setdefault("transform_input", True)
+    model = build(name, make, weights, options)
+    if drop is not None:
+        drop(model)
+    return model
+
+
+def is_file(weights: Any) -> bool:
+    """Return whether weights are the path of a file."""
+    return isinstance(weights, os.PathLike) or (isinstance(weights, str) and _looks_like_a_path(weights))
 
 
 def _looks_like_a_path(text: str) -> bool:
@@ -180,8 +225,22 @@ def get_model(name: str, **config: Any) -> nn.Module:
 
 
 def get_model_weights(name: Any) -> Any:
-    """Return the class of a network's weights, from its name or its function."""
-    return weights_class(name if isinstance(name, str) else name.__name__)
+    """Return the class of a network's weights, from its name or its function.
+
+    The function of a network of one's own says the class in the annotation of its argument ``weights``. Raises
+    ValueError for a network that has none.
+    """
+    fn = get_model_builder(name) if isinstance(name, str) else name
+    found = weights_class(fn.__name__) if fn.__module__.startswith("cltorch.vision.") else None
+    if found is None:
+        hint = get_type_hints(fn).get("weights")
+        kinds = [hint, *get_args(hint)]
+        found = next((k for k in kinds if isinstance(k, type) and issubclass(k, WeightsEnum)), None)
+    if found is None:
+        raise ValueError(
+            f"The WeightsEnum class of {fn.__name__} is not known: its argument 'weights' does not say it."
+        )
+    return found
 
 
 def get_weight(name: str) -> Any:
