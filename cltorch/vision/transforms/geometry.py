@@ -21,7 +21,7 @@ from cltorch.vision.transforms.functional import geometry as F
 from cltorch.vision.transforms.functional.resample import InterpolationMode, interpolation_mode
 
 
-def _randint(low: int, high: int) -> int:
+def randint(low: int, high: int) -> int:
     """Draw low ≤ n < high from the default generator."""
     return int(functions.randint(low, high, (1,)).item())
 
@@ -122,7 +122,7 @@ class RandomCrop(Module):
             raise ValueError(f"Required crop size {(height, width)} is larger than input image size {(h, w)}")
         if (h, w) == (height, width):
             return 0, 0, h, w
-        return _randint(0, h - height + 1), _randint(0, w - width + 1), height, width
+        return randint(0, h - height + 1), randint(0, w - width + 1), height, width
 
     def forward(self, img: Any) -> Any:
         """Return the cropped image."""
@@ -230,7 +230,7 @@ class RandomResizedCrop(Module):
             aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1])))
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < w <= width and 0 < h <= height:
-                return _randint(0, height - h + 1), _randint(0, width - w + 1), h, w
+                return randint(0, height - h + 1), randint(0, width - w + 1), h, w
         # no such rectangle fits: the largest in the middle with a ratio that is allowed
         whole = width / height
         w, h = width, height
@@ -324,7 +324,7 @@ class RandomErasing(Module):
                 fill = functions.randn((c, h, w), dtype=float32).to(img.device, img.dtype)
             else:
                 fill = functions.tensor(list(value), dtype=img.dtype, device=img.device).view(-1, 1, 1)
-            return _randint(0, height - h + 1), _randint(0, width - w + 1), h, w, fill
+            return randint(0, height - h + 1), randint(0, width - w + 1), h, w, fill
         return 0, 0, height, width, img
 
     def forward(self, img: Tensor) -> Tensor:

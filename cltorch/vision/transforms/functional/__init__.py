@@ -1,5 +1,21 @@
 """Transforms as functions of PIL images and tensors (…, C, H, W): torchvision.transforms.functional."""
 
+from cltorch.vision.transforms.functional.blur import gaussian_blur
+from cltorch.vision.transforms.functional.color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_gamma,
+    adjust_hue,
+    adjust_saturation,
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    invert,
+    posterize,
+    rgb_to_grayscale,
+    solarize,
+    to_grayscale,
+)
 from cltorch.vision.transforms.functional.convert import (
     convert_image_dtype,
     normalize,
@@ -23,24 +39,43 @@ from cltorch.vision.transforms.functional.geometry import (
     vflip,
 )
 from cltorch.vision.transforms.functional.resample import InterpolationMode
+from cltorch.vision.transforms.functional.warp import affine, elastic_transform, perspective, rotate
 
 __all__ = [
     "InterpolationMode",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_gamma",
+    "adjust_hue",
+    "adjust_saturation",
+    "adjust_sharpness",
+    "affine",
+    "autocontrast",
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
+    "equalize",
     "erase",
     "five_crop",
+    "gaussian_blur",
     "get_dimensions",
     "get_image_num_channels",
     "get_image_size",
     "hflip",
+    "invert",
     "normalize",
     "pad",
+    "perspective",
     "pil_to_tensor",
+    "posterize",
     "resize",
     "resized_crop",
+    "rgb_to_grayscale",
+    "rotate",
+    "solarize",
     "ten_crop",
+    "to_grayscale",
     "to_pil_image",
     "to_tensor",
     "vflip",
