@@ -89,20 +89,24 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if target.dtype.is_floating_point:
+    shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
+    if shape == given:
         if reduction not in ("none", "mean", "sum"):
             raise ValueError(f"{reduction} is not a valid value for reduction")
+        if not target.dtype.is_floating_point:
+            raise RuntimeError(
+                f"Expected floating point type for target with class probabilities, got {_TYPE_NAMES[target.dtype]}"
+            )
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
         return _probabilities(input, target, weight, reduction, label_smoothing)
+    if target.dtype not in (dtypes.int64, dtypes.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_TYPE_NAMES[target.dtype]}")
     target = _check(input, target, weight, reduction)
     return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
 
 
 def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth: float) -> Any:
-    if input.layout.shape != target.layout.shape:
-        raise RuntimeError(
-            "Expected floating point type for target with class probabilities, got shapes input "
-            f"{list(input.shape)} and target {list(target.shape)}"
-        )
     axis = 1 if input.layout.ndim > 1 else 0
     classes = input.layout.shape[axis]
     if smooth:

@@ -168,13 +168,17 @@ def functional_batch_norm(
 ) -> Any:
     """Normalise each channel: batch_norm with the arguments of torch.nn.functional.
 
-    Raises ValueError for a batch of one value per channel.
+    Raises ValueError for a batch of one value per channel, and for an ``eps`` below zero, or of zero in training.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
     """
     if training:
         shape = input.layout.shape
         if shape[0] * math.prod(shape[2:]) == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return _batch("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 

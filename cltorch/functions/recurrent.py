@@ -167,11 +167,15 @@ def rnn_relu(*args: Any) -> tuple[Any, Any]:
 
 
 def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> tuple[Any, ...]:
-    for x, w, what in ((input, w_ih, "input"), (h, w_hh, "hidden")):
-        if x.shape[-1] != w.shape[1]:
-            raise RuntimeError(f"{what} has inconsistent size: got {x.shape[-1]}, expected {w.shape[1]}")
-    if input.shape[0] != h.shape[0]:
-        raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden batch size {h.shape[0]}")
+    if input.shape[-1] != w_ih.shape[1]:
+        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
+    for i, x in enumerate((h, c)):
+        if x is None:
+            continue
+        if x.shape[-1] != w_hh.shape[1]:
+            raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {x.shape[-1]}, expected {w_hh.shape[1]}")
+        if input.shape[0] != x.shape[0]:
+            raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {x.shape[0]}")
     if (b_ih is None) != (b_hh is None):
         f = Settings.functions
         b_ih, b_hh = (f.zeros_like(b_hh if b is None else b_ih) if b is None else b for b in (b_ih, b_hh))

@@ -118,6 +118,9 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
             raise RuntimeError(f"{name}(): pool {what} {pool} too large relative to input {what} {size}")
     batch = 1 if len(shape) == n + 1 else shape[0]
     planes = (batch, shape[-n - 1])
+    given = tuple(samples.layout.shape)
+    if len(given) == 3 and given[0] > batch:  # more than are needed are taken, as in PyTorch
+        samples = samples[:batch]
     if tuple(samples.layout.shape) != (*planes, n):
         raise RuntimeError(
             f"Expect _random_samples of shape {[*planes, n]}, one for each plane and dimension, but got "

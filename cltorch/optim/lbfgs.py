@@ -157,7 +157,7 @@ class LBFGS(Optimizer):
             ro.append(1.0 / ys)
             state["H_diag"] = ys / float(y.dot(y))
         q = grad.neg()
-        al: list[Any] = [None] * len(dirs)
+        al: list[Any] = state.setdefault("al", [None] * history)  # kept as PyTorch keeps it
         # 0-d tensors, which need no waiting
         for i in range(len(dirs) - 1, -1, -1):
             al[i] = steps[i].dot(q) * ro[i]

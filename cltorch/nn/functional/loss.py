@@ -12,7 +12,6 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.functions.arguments import SCALAR_NAMES
-from cltorch.layout import broadcast_shapes
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
 
 __all__ = [
@@ -297,9 +296,9 @@ def gaussian_nll_loss(
 ) -> Any:
     """Return the negative log-likelihood of a normal distribution: (log(var) + (input - target)² / var) / 2.
 
-    ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 there; it is at least
-    ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a negative
-    variance.
+    ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 for one of them; it is
+    at least ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a
+    negative variance.
     """
     f = functions
     if isinstance(var, (int, float)):
@@ -309,9 +308,9 @@ def gaussian_nll_loss(
     shape, given = tuple(input.layout.shape), tuple(var.layout.shape)
     if given != shape and given == shape[:-1]:
         var = f.unsqueeze(var, -1)
-    elif given != shape and (given[:-1] != shape[:-1] or given[-1:] != (1,)):
-        # the target may be the larger one of the two
-        if broadcast_shapes(shape, target.layout.shape) != given:
+    elif given != shape:
+        # sizes may differ in one place, where the variance has 1
+        if len(given) != len(shape) or sum(b for a, b in zip(shape, given, strict=True) if a != b) != 1:
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")

@@ -205,9 +205,22 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     f = functions
-    classes = input.layout.shape[-1]
+    shape = tuple(input.layout.shape)
+    if len(shape) not in (1, 2) or shape[-1] == 0:
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(shape)}"
+        )
+    classes, count = shape[-1], shape[0] if len(shape) == 2 else 1
+    given = tuple(target.layout.shape)
+    if len(given) > 1 or target.layout.numel != count:
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{count}], but got {list(given)}. Input has shape {list(shape)}."
+        )
     if weight is not None and tuple(weight.layout.shape) != (classes,):
-        raise ValueError("weight must be one-dimensional")
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.layout.shape)}")
+    if len(given) != len(shape) - 1:
+        target = f.reshape(target, shape[:-1])
     place = f.unsqueeze(target, -1)
     each = f.relu(f.add(f.sub(input, gather(input, -1, place)), margin))
     each = f.square(each) if p == 2 else each

@@ -79,6 +79,8 @@ class HuberLoss(_Loss):
     """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (int, float)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

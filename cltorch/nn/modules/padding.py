@@ -153,6 +153,11 @@ class CircularPad1d(_Pad):
 
     _mode = "circular"
 
+    def forward(self, input: Any) -> Any:
+        if input.dim() not in (self._dims + 1, self._dims + 2):
+            raise ValueError(f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.dim()}D input)")
+        return super().forward(input)
+
 
 class CircularPad2d(CircularPad1d):
     """Pad the last two dimensions by elements from their other ends."""

@@ -1,0 +1,77 @@
+"""What layers and losses refuse, in the words that PyTorch has for it: each test runs on both libraries."""
+
+from __future__ import annotations
+
+import pytest
+
+REFUSED = [
+    ("positive during training", ValueError, lambda t: t.nn.BatchNorm1d(3, eps=0.0)(t.ones(2, 3))),
+    ("must be non-negative", ValueError, lambda t: t.nn.BatchNorm1d(3, eps=-1.0).eval()(t.ones(2, 3))),
+    (
+        r"Expected target size \[5\], but got \[3\]. Input has shape \[5, 10\]",
+        RuntimeError,
+        lambda t: t.nn.MultiMarginLoss()(t.ones(5, 10), t.ones(3).long()),
+    ),
+    (
+        "non-empty vector or matrix with optional 0-dim batch size",
+        RuntimeError,
+        lambda t: t.nn.MultiMarginLoss()(t.ones(2, 3, 4), t.ones(2).long()),
+    ),
+    (
+        "inconsistent weight size",
+        RuntimeError,
+        lambda t: t.nn.MultiMarginLoss(weight=t.ones(4))(t.ones(2, 3), t.ones(2).long()),
+    ),
+    ("delta must be a float or int", TypeError, lambda t: t.nn.HuberLoss(delta=1j)),
+    (
+        "class probabilities, got Long",
+        RuntimeError,
+        lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2, 3).long()),
+    ),
+    ("Long or Byte, but got Float", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2))),
+    ("Long or Byte, but got Int", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2).int())),
+    (
+        "not supported for floating point target",
+        RuntimeError,
+        lambda t: t.nn.CrossEntropyLoss(ignore_index=0)(t.ones(2, 3), t.ones(2, 3)),
+    ),
+    ("inconsistent input_size: got 11 expected 10", RuntimeError, lambda t: t.nn.GRUCell(10, 20)(t.ones(3, 11))),
+    (
+        "hidden0 has inconsistent hidden_size: got 21, expected 20",
+        RuntimeError,
+        lambda t: t.nn.RNNCell(10, 20)(t.ones(3, 10), t.ones(3, 21)),
+    ),
+    (
+        "Input batch size 3 doesn't match hidden0 batch size 5",
+        RuntimeError,
+        lambda t: t.nn.LSTMCell(10, 20)(t.ones(3, 10), (t.ones(5, 20), t.ones(5, 20))),
+    ),
+    ("Convert input: input.to", ValueError, lambda t: t.nn.GRU(2, 3)(t.ones(1, 1, 2).double())),
+    ("bias should be of type bool, got: int", TypeError, lambda t: t.nn.LSTM(2, 3, bias=0)),
+    ("batch_first should be of type bool, got: str", TypeError, lambda t: t.nn.RNN(2, 3, batch_first="True")),
+    ("input_size should be of type int, got: float", TypeError, lambda t: t.nn.GRU(2.0, 3)),
+    ("input_size must be greater than zero", ValueError, lambda t: t.nn.LSTM(0, 3)),
+    (r"expected 2D or 3D input \(got 4D input\)", ValueError, lambda t: t.nn.CircularPad1d(1)(t.ones(1, 1, 1, 3))),
+    (r"expected 4D or 5D input \(got 2D input\)", ValueError, lambda t: t.nn.CircularPad3d(1)(t.ones(1, 3))),
+    ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
+]
+
+
+@pytest.mark.parametrize(("words", "kind", "call"), REFUSED, ids=[words for words, _, _ in REFUSED])
+def test_refusals(lib, words, kind, call):
+    with pytest.raises(kind, match=words):
+        call(lib)
+
+
+def test_a_variance_may_be_shared_along_one_dimension(lib):
+    x, target = lib.tensor([[1.0, 2.0], [3.0, 5.0]]), lib.zeros(2, 2)
+    loss = lib.nn.GaussianNLLLoss(reduction="none")(x, target, lib.tensor([[1.0, 4.0]]))
+    # (log(var) + x² / var) / 2
+    assert loss.tolist()[0][0] == pytest.approx(0.5)
+    assert loss.tolist()[1][1] == pytest.approx((1.3862944 + 25 / 4) / 2)
+
+
+def test_random_pooling_takes_more_samples_than_it_needs(lib):
+    x = lib.arange(128.0).reshape(2, 4, 4, 4)
+    pool = lib.nn.FractionalMaxPool3d(2, output_size=2, _random_samples=lib.full((2, 2, 3), 0.5))
+    assert pool(x).tolist()[1][1][1] == [126.0, 127.0]
