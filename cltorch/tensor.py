@@ -54,6 +54,8 @@ class Tensor(Array):
     _base_seq = 0  # the number of the base's grad_fn when this view took its history from it
     _view_kind: str | None = None  # why a view must not be changed in place
     _inference = False
+    _tangents: dict[int, Any] | None = None  # derivatives forward, by level
+    _tangent_version = -1  # the storage's version when they were made
     is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_meta = is_nested = False
     is_xpu = is_mps = is_xla = is_ipu = is_hpu = is_mtia = is_maia = is_vulkan = False
     names: tuple[None, ...]
@@ -309,6 +311,15 @@ class Tensor(Array):
     def data(self, value: Any) -> None:
         functions.set_data(self, value)
 
+    def _detached(self, tangents: bool = False) -> Any:
+        """Return the same memory outside the graph; ``tangents`` says whether derivatives forward go along."""
+        out = Array.new(self.storage, self.layout, self.dtype)
+        if self._inference or out._inference:
+            out._inference = self._inference
+        if tangents and self._tangents is not None:
+            out._tangents, out._tangent_version = self._tangents, self._tangent_version
+        return out
+
     # ---- conversions -----------------------------------------------------------------------------------------
     def cpu(self, memory_format: Any = None) -> Any:
         """Return the tensor on the host."""
@@ -386,6 +397,8 @@ class Tensor(Array):
         out = _make(cls)
         out.storage, out.layout, out.dtype = self.storage, self.layout, self.dtype
         out._grad_fn, out._output_nr, out._requires_grad = self._grad_fn, self._output_nr, self._requires_grad
+        if self._tangents is not None:
+            out._tangents, out._tangent_version = self._tangents, self._tangent_version
         return out
 
     # ---- Python protocols ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 import cltorch as torch
 from cltorch import func
-from cltorch.func import grad, hessian, jacrev, jvp, vjp, vmap
+from cltorch.func import batches, grad, hessian, jacrev, jvp, vjp, vmap
 from cltorch.testing import assert_close
 
 pytestmark = pytest.mark.filterwarnings("ignore:vmap computes the slices")
@@ -155,7 +155,7 @@ def test_wrong_batches_are_told(call, error, told):
 
 
 def test_a_batch_is_said_to_be_a_loop():
-    func._warned = False
+    batches._warned = False
     with pytest.warns(UserWarning, match="one after another"):
         vmap(torch.neg)(torch.ones(2))
 

@@ -1,6 +1,6 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch.autograd import functional
+from cltorch.autograd import forward_ad, functional
 from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.engine import backward, grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
@@ -27,6 +27,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "functional",
     "grad",
     "gradcheck",

@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import Node, Saved, Settings, edge_of, named, needs_grad
+from cltorch.autograd.layers import active, lift
 from cltorch.autograd.record import rebase
 from cltorch.ops.array import Array
 
@@ -26,13 +27,20 @@ class FunctionCtx:
         self._materialize = True
         self._saved: list[Any] = []
         self._node: Any = None
+        self._forward: tuple[Any, ...] = ()
+        self._pushing = False
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for ``backward``, checked against changes in place."""
         self._to_save = tensors
 
-    save_for_forward = save_for_backward
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep inputs or outputs for ``jvp``."""
+        for x in tensors:
+            if x is not None and not isinstance(x, Array):
+                raise TypeError(f"save_for_forward can only save variables, but argument is of type {type(x)}")
+        self._forward = tensors
 
     def mark_dirty(self, *args: Any) -> None:
         """Say which inputs ``forward`` changed in place; they must be returned."""
@@ -49,6 +57,8 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """Return the kept tensors; raise RuntimeError if one was changed in place or freed."""
+        if self._pushing:
+            return self._forward
         return tuple(s.unpack(self._node) if isinstance(s, Saved) else s for s in self._saved)
 
     saved_variables = saved_tensors
@@ -181,9 +191,33 @@ class Function(metaclass=_FunctionMeta):
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Return one tangent for each output of ``forward``, from one for each input."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        """Return (output, out_dims) for inputs that hold batches along ``in_dims`` (None: no batch)."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kw: Any) -> Any:
         """Run ``forward`` and record it."""
+        if active:
+            kind = lift(args)
+            if kind is not None:
+                return kind.function(cls, args, kw)
+        return cls._recorded(args, kw)[0]
+
+    @classmethod
+    def _recorded(cls, args: Sequence[Any], kw: dict[str, Any]) -> tuple[Any, FunctionCtx]:
+        """Run ``forward`` and record it; return the output and the context."""
         ctx = FunctionCtx()
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
         recording = mode.enabled and any(needs)
@@ -192,7 +226,7 @@ class Function(metaclass=_FunctionMeta):
         with no_grad():
             if separate:
                 output = cls.forward(*args, **kw)
-                cls.setup_context(ctx, args, output)
+                cls.setup_context(ctx, tuple(args), output)
             else:
                 output = cls.forward(ctx, *args, **kw)
         single = not isinstance(output, tuple)
@@ -219,7 +253,7 @@ class Function(metaclass=_FunctionMeta):
                     made._grad_fn, made._output_nr, made._requires_grad = node, i, True
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
-        return results[0] if single else tuple(results)
+        return results[0] if single else tuple(results), ctx
 
 
 def _keep(t: Any, numbers: dict[int, int]) -> Any:

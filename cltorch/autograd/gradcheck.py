@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.autograd import forward_ad
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
@@ -78,7 +79,9 @@ def gradcheck(
 ) -> bool:
     """Return whether the gradients of a function agree with finite differences (inputs in float64).
 
-    Raises GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
+    ``check_forward_ad`` compares derivatives forward too, ``check_batched_grad`` gradients for a batch of vectors with
+    those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians. Raises
+    GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
 
     >>> import cltorch as torch
     >>> x = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)
@@ -86,8 +89,15 @@ def gradcheck(
     True
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if not (check_forward_ad or check_backward_ad):
+        raise ValueError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise ValueError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise ValueError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]
+    near = {"rtol": rtol, "atol": atol, "equal_nan": True}
     try:
-        wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]
         if not wanted:
             raise ValueError(
                 "gradcheck expects at least one input tensor to require gradient, but none of the them have "
@@ -95,31 +105,140 @@ def gradcheck(
             )
         outs = _outputs(func, args)
         for i in wanted:
-            numerical = _numerical(func, args, i, eps, len(outs))
-            for k, out in enumerate(outs):
-                analytical = (
-                    _analytical(out, args[i])
-                    if out._grad_fn is not None or out is args[i]
-                    else np.zeros_like(numerical[k])
-                )
-                if not np.allclose(analytical, numerical[k], rtol=rtol, atol=atol, equal_nan=True):
-                    raise GradcheckError(
-                        f"Jacobian mismatch for output {k} with respect to input "
-                        f"{i},\nnumerical:{numerical[k]}\nanalytical:{analytical}\n"
-                    )
-                if (
-                    nondet_tol == 0.0
-                    and out._grad_fn is not None
-                    and not np.array_equal(analytical, _analytical(out, args[i]), equal_nan=True)
-                ):
-                    raise GradcheckError(
-                        f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice"
-                    )
+            if fast_mode:
+                _check_products(func, args, i, outs, eps, near, check_forward_ad, check_backward_ad)
+            else:
+                numerical = _numerical(func, args, i, eps, len(outs))
+                if check_forward_ad:
+                    _check_forward(func, args, i, numerical, near)
+                if check_backward_ad:
+                    _check_backward(args, i, outs, numerical, near, nondet_tol)
+            if check_grad_dtypes:
+                _check_dtypes(args[i], i, outs)
+            if check_batched_grad:
+                _check_batched(args[i], outs)
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _tracked(out: Any, x: Any) -> bool:
+    return out._grad_fn is not None or out is x
+
+
+def _mismatch(how: str, k: int, i: int, numerical: Any, analytical: Any) -> GradcheckError:
+    return GradcheckError(
+        f"Jacobian {how}mismatch for output {k} with respect to input {i},\nnumerical:{numerical}\n"
+        f"analytical:{analytical}\n"
+    )
+
+
+def _check_backward(
+    args: Sequence[Any], i: int, outs: Sequence[Any], numerical: Sequence[Any], near: dict[str, Any], nondet_tol: float
+) -> None:
+    for k, out in enumerate(outs):
+        analytical = _analytical(out, args[i]) if _tracked(out, args[i]) else np.zeros_like(numerical[k])
+        if not np.allclose(analytical, numerical[k], **near):
+            raise _mismatch("", k, i, numerical[k], analytical)
+        if (
+            nondet_tol == 0.0
+            and out._grad_fn is not None
+            and not np.array_equal(analytical, _analytical(out, args[i]), equal_nan=True)
+        ):
+            raise GradcheckError(
+                f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice"
+            )
+
+
+def _pushed(fn: Callable[..., Any], args: Sequence[Any], i: int, v: Any) -> list[np.ndarray]:
+    """Return the tangents of the outputs for one of an input, zeros where there is none."""
+    given = [x._detached() if isinstance(x, Array) else x for x in args]
+    with no_grad(), forward_ad.dual_level():
+        given[i] = forward_ad.make_dual(given[i], v)
+        found = [forward_ad.unpack_dual(o) for o in _outputs(fn, given)]
+        return [np.zeros(p.layout.numel) if t is None else to_numpy(t).astype(np.float64).reshape(-1) for p, t in found]
+
+
+def _check_forward(
+    fn: Callable[..., Any], args: Sequence[Any], i: int, numerical: Sequence[Any], near: dict[str, Any]
+) -> None:
+    x = args[i]
+    rows = []
+    for j in range(x.layout.numel):
+        unit = np.zeros(x.layout.numel)
+        unit[j] = 1
+        rows.append(_pushed(fn, args, i, from_host(unit.reshape(x.shape), x.dtype, x.device)))
+    for k in range(len(numerical)):
+        analytical = np.array([row[k] for row in rows]).reshape(numerical[k].shape)
+        if not np.allclose(analytical, numerical[k], **near):
+            raise _mismatch("computed with forward mode ", k, i, numerical[k], analytical)
+
+
+def _check_products(
+    fn: Callable[..., Any], args: Sequence[Any], i: int, outs: Sequence[Any], eps: float, near: dict[str, Any],
+    forward: bool, backward: bool,
+) -> None:  # fmt: skip
+    """Compare one product u J v with random unit vectors instead of the whole Jacobian."""
+    rng = np.random.default_rng(0)
+    x = args[i]
+    v = rng.standard_normal(tuple(x.shape))
+    v = v / (float(np.linalg.norm(v)) or 1.0)
+    with no_grad():
+        sides = []
+        for step in (eps, -eps):
+            trial = list(args)
+            trial[i] = from_host(to_numpy(x).astype(np.float64) + step * v, x.dtype, x.device)
+            sides.append([to_numpy(o).astype(np.float64) for o in _outputs(fn, trial)])
+    pushed = _pushed(fn, args, i, from_host(v, x.dtype, x.device)) if forward else []
+    for k, out in enumerate(outs):
+        u = rng.standard_normal(tuple(out.shape))
+        numerical = ((sides[0][k] - sides[1][k]) / (2 * eps) * u).sum()
+        if forward:
+            analytical = (pushed[k] * u.reshape(-1)).sum()
+            if not np.allclose(analytical, numerical, **near):
+                raise _mismatch("computed with forward mode ", k, i, numerical, analytical)
+        if backward:
+            (g,) = (
+                grad([out], [x], [from_host(u, out.dtype, out.device)], retain_graph=True, allow_unused=True)
+                if _tracked(out, x)
+                else (None,)
+            )
+            analytical = 0.0 if g is None else (to_numpy(g) * v).sum()
+            if not np.allclose(analytical, numerical, **near):
+                raise _mismatch("", k, i, numerical, analytical)
+
+
+def _check_dtypes(x: Any, i: int, outs: Sequence[Any]) -> None:
+    for out in outs:
+        if _tracked(out, x):
+            (g,) = grad([out], [x], [Settings.functions.ones_like(out)], retain_graph=True, allow_unused=True)
+            if g is not None and g.dtype is not x.dtype:
+                raise GradcheckError(f"the gradient of input {i} has dtype {g.dtype}, the input {x.dtype}")
+
+
+def _batch_for(x: Any) -> Any:
+    rng = np.random.default_rng(1)
+    return from_host(rng.standard_normal((2, *x.shape)), x.dtype, x.device)
+
+
+def _check_batched(x: Any, outs: Sequence[Any]) -> None:
+    """Compare the gradients for a batch of vectors with those for one after the other."""
+    for k, out in enumerate(outs):
+        if _tracked(out, x):
+            vs = _batch_for(out)
+            keep = {"retain_graph": True, "allow_unused": True}
+            (found,) = grad([out], [x], [vs], is_grads_batched=True, **keep)
+            for n in range(2):
+                (one,) = grad([out], [x], [vs[n]], **keep)
+                if one is None and found is None:
+                    continue
+                if not np.allclose(to_numpy(found[n]), to_numpy(one), equal_nan=True):
+                    raise GradcheckError(
+                        f"gradcheck or gradgradcheck failed while testing batched gradient computation of output {k}: "
+                        f"vmap gives\n{found[n]}\nand one vector after the other\n{one}"
+                    )
 
 
 def gradgradcheck(
@@ -156,9 +275,9 @@ def gradgradcheck(
 
     def first(*both: Any) -> tuple[Any, ...]:
         xs = list(both[:n])
-        for i in wanted:  # numerical trials come without requires_grad
+        for i in wanted:  # trials come without requires_grad
             if not xs[i]._requires_grad:
-                xs[i]._requires_grad = True
+                xs[i].requires_grad_()
         with enable_grad():  # even inside the no_grad of the finite differences
             found = grad(
                 _outputs(func, xs), [xs[i] for i in wanted], list(both[n:]), create_graph=True, allow_unused=True
@@ -166,5 +285,7 @@ def gradgradcheck(
         return tuple(g if g is not None else functions.zeros_like(xs[i]) for g, i in zip(found, wanted, strict=True))
 
     return gradcheck(
-        first, (*args, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
-    )
+        first, (*args, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
+        check_batched_grad=check_batched_grad, check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev, check_grad_dtypes=check_grad_dtypes, fast_mode=fast_mode,
+    )  # fmt: skip

@@ -240,6 +240,8 @@ class Saved:
         if self._node is not None:
             out = Array.new(t.storage, t.layout, t.dtype)
             out._grad_fn, out._output_nr, out._requires_grad = node, self._nr, True
+            if t._tangents is not None:
+                out._tangents, out._tangent_version = t._tangents, t._tangent_version
             return out
         return t
 
@@ -256,6 +258,12 @@ class Saved:
             t._grad_fn, t._output_nr = self._history
             t._requires_grad = True
         return t
+
+    def with_tangents(self, tangents: Any) -> None:
+        """Give a kept result the derivatives forward that it got after it was kept."""
+        t: Any = self._tensor
+        if self._hooks is None and t is not None:
+            t._tangents, t._tangent_version = tangents, t.storage.version
 
     def release(self) -> None:
         """Let the tensor go."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.grad_mode import enable_grad, mode
 from cltorch.autograd.graph import (
     INFERENCE,
     MULTI,
@@ -19,6 +19,7 @@ from cltorch.autograd.graph import (
     needs_grad,
     refresh_view,
 )
+from cltorch.autograd.layers import active, lift
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op, node_name
 
@@ -56,7 +57,12 @@ class OpNode(Node):
         call = self._call
         call.unpack = lambda: [s.unpack(self) if isinstance(s, Saved) else s for s in self._saved]
         try:
-            results = self._op.vjp(Settings.functions, call, *grads)
+            if active and not mode.enabled and lift((*grads, *call.unpack())) is not None:
+                with enable_grad():  # by functions, which know what stands around their operands: no fused shortcuts
+                    results = self._op.vjp(Settings.functions, call, *grads)
+                results = _quiet(results)
+            else:
+                results = self._op.vjp(Settings.functions, call, *grads)
         finally:
             call.unpack = None
         if not isinstance(results, tuple):
@@ -79,6 +85,13 @@ class OpNode(Node):
                 s.release()
 
 
+def _quiet(results: Any) -> Any:
+    """Return gradients without the graph that was recorded on the way."""
+    if isinstance(results, tuple):
+        return tuple(map(_quiet, results))
+    return results._detached(True) if isinstance(results, Array) and needs_grad(results) else results
+
+
 _op_nodes: dict[type[Op], type[OpNode]] = {}
 
 
@@ -91,6 +104,10 @@ def _op_node(op: type[Op]) -> type[OpNode]:
 
 def apply(op: type[Op], *args: Any) -> Any:
     """Run a structured operator and record it where an argument needs a gradient."""
+    if active:
+        kind = lift(args)
+        if kind is not None:
+            return kind.apply(op, args)
     if mode.enabled:
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
         if True in needs:
@@ -147,7 +164,7 @@ class PointwiseNode(Node):
         g = grads[0]
         values = [v.unpack(self) if v.__class__ is Saved else v for v in self._values]
         functions = Settings.functions
-        if mode.enabled:
+        if mode.enabled or (active and lift((g, *values)) is not None):
             # numbers become tensors, for the formula calls functions on them; what was not kept (None) feeds only
             # gradients that nobody asked for, so that any number will do in its place
             tensors = [
@@ -191,6 +208,10 @@ class NotDifferentiable(Node):
 
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row of the pointwise table and record it where an operand needs a gradient."""
+    if active:
+        kind = lift(operands)
+        if kind is not None:
+            return kind.pointwise(row, operands, params)
     out = row(*operands, params=params)
     if mode.enabled and out.dtype.is_floating_point and row.opaque is not None:
         needs = tuple(isinstance(x, Array) and needs_grad(x) for x in operands)
@@ -206,6 +227,10 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
 def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row in place on its first operand."""
     operands = [x, *rest]
+    if active:
+        kind = lift(operands)
+        if kind is not None:
+            return kind.pointwise_(row, x, rest, params)
     needs = tuple(mode.enabled and isinstance(a, Array) and needs_grad(a) for a in operands)
     recording = True in needs and x.dtype.is_floating_point
     check_inplace(x, recording)
@@ -312,6 +337,10 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> 
 
     ``name`` is the grad_fn's name ("TransposeBackward0"), ``adjoint(m, g)`` the gradient with respect to ``x``.
     """
+    if active:
+        kind = lift((x,))
+        if kind is not None:
+            return kind.view(x, layout, name, adjoint)
     out = _alias(x, layout)
     if mode.enabled:
         if needs_grad(x):
@@ -323,6 +352,10 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> 
 
 def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, list[Any]], Any]) -> tuple[Any, ...]:
     """Return several views of a tensor made at once, which must not be changed in place where that is recorded."""
+    if active:
+        kind = lift((x,))
+        if kind is not None:
+            return kind.views(x, layouts, name, adjoint)
     made = tuple(_alias(x, layout) for layout in layouts)
     if mode.enabled:
         if needs_grad(x):
@@ -362,6 +395,10 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
     ``op.vjp`` gets a call record whose ``needs`` follow ``args``; whatever it must save it saves in ``op.forward``,
     which is called with the call record and ``args`` before ``write`` and returns nothing of interest.
     """
+    if active:
+        kind = lift((x, *args))
+        if kind is not None:
+            return kind.inplace(x, op, args, write)
     needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
     recording = op is not None and True in needs and x.dtype.is_floating_point
     check_inplace(x, recording)

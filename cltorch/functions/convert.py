@@ -26,6 +26,7 @@ class ToCopy(Op):
     """Copy to another dtype or device."""
 
     name = "to_copy"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, t: dtype, dev: device) -> Any:
@@ -149,6 +150,7 @@ class ContiguousCopy(Op):
     """Copy into a dense layout."""
 
     name = "clone"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, wanted: Any = None) -> Any:
@@ -202,10 +204,7 @@ def detached_copy(x: Any) -> Any:
 
 def detach(input: Any) -> Any:
     """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
-    out = Array.new(input.storage, input.layout, input.dtype)
-    if input._inference or out._inference:
-        out._inference = input._inference
-    return out
+    return input._detached()
 
 
 def detach_(input: Any) -> Any:

@@ -45,6 +45,7 @@ class Sum(Op):
     """Sum or mean: the gradient is spread evenly."""
 
     name = "sum"
+    linear = slice(1)
 
     @staticmethod
     def forward(

@@ -59,6 +59,8 @@ def shifted(x: Any, dim: int, fill: float | None, back: bool) -> Any:
     if not x.layout.ndim:
         return x if fill is None else full((), fill, dtype=x.dtype, device=x.device)
     n = x.layout.shape[dim]
+    if n == 0:
+        return x
     end = [1 if d == dim else k for d, k in enumerate(x.layout.shape)]
     if fill is None:
         free = narrow(x, dim, n - 1 if back else 0, 1)

@@ -495,6 +495,8 @@ def _inplace(name: str, view_of: Any) -> Any:
         if found._grad_fn is not None:
             input._grad_fn, input._output_nr, input._requires_grad = found._grad_fn, 0, True
         input._view_version = input.storage.version
+        if found._tangents is not None:
+            input._tangents, input._tangent_version = found._tangents, input.storage.version
         return input
 
     f.__name__ = f.__qualname__ = name

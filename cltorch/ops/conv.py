@@ -227,6 +227,8 @@ class Convolution(Op):
     """Convolution of x with a weight, plus a bias (or None); ``geometry`` has the sizes, ``shape`` is the result's."""
 
     name = "convolution"
+    products = (0, 1)
+    offset = 2
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
@@ -254,6 +256,8 @@ class TransposedConvolution(Op):
     """The gradient of a convolution's input as an operator: a transposed convolution, plus a bias (or None)."""
 
     name = "convolution"
+    products = (0, 1)
+    offset = 2
 
     @staticmethod
     def forward(c: Any, y: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
@@ -277,6 +281,7 @@ class ConvolutionWeight(Op):
     """The gradient of a convolution's weight, as an operator of its own."""
 
     name = "convolution_backward"
+    products = (0, 1)
 
     @staticmethod
     def forward(c: Any, x: Any, y: Any, geometry: Geometry, shape: Any) -> Any:

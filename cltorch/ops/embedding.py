@@ -13,6 +13,7 @@ class Embedding(Op):
     """Rows of a table; the gradient adds up by row, none goes to ``padding``, shares can be divided by their count."""
 
     name = "embedding"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, weight: Any, index: Any, padding: int, by_frequency: bool) -> Any:

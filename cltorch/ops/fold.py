@@ -117,6 +117,7 @@ class Im2Col(Op):
     """The windows of images as columns: (…, C, H, W) to (…, C kh kw, windows)."""
 
     name = "im2col"
+    linear = slice(1)
     node = "Im2Col"
 
     @staticmethod
@@ -134,6 +135,7 @@ class Col2Im(Op):
     """The sums over the windows that hold each element: (…, C kh kw, windows) to (…, C, H, W)."""
 
     name = "col2im"
+    linear = slice(1)
     node = "Col2Im"
 
     @staticmethod

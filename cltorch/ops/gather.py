@@ -131,6 +131,7 @@ class Gather(Op):
     """gather along a dimension; the gradient is a scatter_add."""
 
     name = "gather"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, index: Any) -> Any:
@@ -151,6 +152,7 @@ class Scatter(Op):
     """A copy of a tensor with values assigned or added along a dimension."""
 
     name = "scatter"
+    linear = (0, 3)
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:

@@ -206,6 +206,7 @@ class Index(Op):
     """Advanced indexing of the first dimensions; the gradient adds up by position."""
 
     name = "index"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
@@ -228,6 +229,7 @@ class IndexBack(Op):
     """Add slices into zeros at index tensors for the first dimensions: the adjoint of ``Index``."""
 
     name = "index_backward"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, shape: Sequence[int], at: int, wrap: bool, *indices: Any) -> Any:
@@ -247,6 +249,7 @@ class PutFront(Op):
     """A copy of a tensor with values put (or added) at index tensors for its first dimensions."""
 
     name = "index_put"
+    linear = slice(2)
 
     @staticmethod
     def forward(c: Any, x: Any, v: Any, accumulate: bool, wrap: bool, *indices: Any) -> Any:

@@ -20,6 +20,7 @@ class Cat(Op):
     """Join arrays along a dimension, each copied once; the gradients are parts of the incoming one."""
 
     name = "cat"
+    linear = slice(2, None)
 
     @staticmethod
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
@@ -54,6 +55,7 @@ class Stack(Op):
     """Join arrays of one shape along a new dimension; the gradients are slices of the incoming one."""
 
     name = "stack"
+    linear = slice(2, None)
 
     @staticmethod
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
@@ -81,6 +83,7 @@ class BlockDiag(Op):
     """Put matrices on the diagonal of zeros, one after the other."""
 
     name = "block_diag"
+    linear = slice(1, None)
 
     @staticmethod
     def forward(c: Any, t: dtype, *matrices: Any) -> Any:
@@ -116,6 +119,7 @@ class Repeat(Op):
     """
 
     name = "repeat"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, outer: tuple[int, ...], inner: tuple[int, ...]) -> Any:
@@ -143,6 +147,7 @@ class Flip(Op):
     """Reverse the order of elements along dimensions: one copy that reads with negative strides."""
 
     name = "flip"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...]) -> Any:
@@ -194,6 +199,7 @@ class Roll(Op):
     """Rotate along dimensions: every dimension falls into two parts that change places."""
 
     name = "roll"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:

@@ -23,6 +23,7 @@ class Matmul(Op):
     """op(a) @ op(b) over the last two dimensions, where op exchanges them or not; leading dimensions broadcast."""
 
     name = "matmul"
+    products = (0, 1)
     node = "UnsafeView"  # the last node of PyTorch's decomposition
 
     @staticmethod
@@ -99,6 +100,8 @@ class Linear(Op):
     """x @ weight.T + bias, where x is (…, in), weight (out, in) and bias (out) or None."""
 
     name = "linear"
+    products = (0, 1)
+    offset = 2
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any) -> Any:
@@ -135,6 +138,7 @@ class Mv(Op):
     """Product of a matrix and a vector."""
 
     name = "mv"
+    products = (0, 1)
 
     @staticmethod
     def forward(c: Any, a: Any, x: Any) -> Any:
@@ -152,6 +156,7 @@ class Dot(Op):
     """Sum of the products of two vectors."""
 
     name = "dot"
+    products = (0, 1)
 
     @staticmethod
     def forward(c: Any, x: Any, y: Any) -> Any:

@@ -44,10 +44,17 @@ class Op:
     ``forward(c, *args)`` computes on Arrays and returns an Array or a tuple of them; ``vjp(m, c, *grads)`` returns one
     gradient (or None) per argument, composed of the differentiable functions in ``m``, so that it can be
     differentiated again. A gradient handed in is None when that result was not used.
+
+    What an operator may say besides, so that derivatives forward cost less: ``linear``, the places of the arguments in
+    which it is linear together; ``products``, those in each of which it is linear alone, and ``offset``, one that is
+    added to such a product and may be None.
     """
 
     name = "op"
     node = ""
+    linear: tuple[int, ...] | slice | None = None
+    products: tuple[int, ...] = ()
+    offset: int | None = None
 
     @staticmethod
     def forward(c: Call, *args: Any) -> Any:

@@ -157,6 +157,7 @@ class PadAdjoint(Op):
     """Sum over the copies that padding has made of each element."""
 
     name = "pad_adjoint"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:

@@ -84,6 +84,7 @@ class MaxPoolSpread(Op):
     """Send each window's gradient to the input that was the largest."""
 
     name = "max_pool_spread"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, index: Any, w: Windows) -> Any:
@@ -107,6 +108,7 @@ class MaxPoolPick(Op):
     """Take for each window the element of the plane that an index names."""
 
     name = "max_pool_pick"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, index: Any, w: Windows) -> Any:
@@ -130,6 +132,7 @@ class AvgPool(Op):
     """The average of each window."""
 
     name = "avg_pool"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
@@ -152,6 +155,7 @@ class AvgPoolSpread(Op):
     """Send each window's gradient in equal shares to its inputs."""
 
     name = "avg_pool_spread"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, w: Windows, include_pad: bool, override: int) -> Any:

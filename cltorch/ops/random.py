@@ -256,6 +256,7 @@ class Dropout(Op):
     """
 
     name = "native_dropout"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, keep: float, scale: float, at: tuple[int, int]) -> Any:

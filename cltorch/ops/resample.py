@@ -122,6 +122,7 @@ class Resample(Op):
     """Weighted sums of neighbours along dimensions."""
 
     name = "resample"
+    linear = slice(1)
     node = "Resample"
 
     @staticmethod

@@ -187,6 +187,7 @@ class CumSum(Op):
     """Running sums; the gradient is the running sum from the other end."""
 
     name = "cumsum"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, t: dtype, reverse: bool) -> Any:

@@ -91,6 +91,7 @@ class ScatterIntoLayout(Op):
     """Put a tensor at a strided place of zeros: the adjoint of taking a view."""
 
     name = "as_strided_scatter_zeros"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, base: Layout, part: Layout) -> Any:
@@ -110,6 +111,7 @@ class GatherFromLayout(Op):
     """Take the elements of a strided place, from a tensor of the base's shape."""
 
     name = "as_strided_gather"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, g: Any, base: Layout, part: Layout) -> Any:
@@ -132,6 +134,7 @@ class ReplaceInLayout(Op):
     """Replace a strided place of a tensor by another tensor, or by zeros for None."""
 
     name = "as_strided_replace"
+    linear = slice(2)
 
     @staticmethod
     def forward(c: Any, g: Any, part: Any, base: Layout, at: Layout) -> Any:

@@ -69,6 +69,7 @@ class Triangle(Op):
     """Keep the elements on one side of a diagonal; the gradient passes through the same triangle."""
 
     name = "tril"
+    linear = slice(1)
 
     @staticmethod
     def forward(c: Any, x: Any, k: int, upper: bool) -> Any:

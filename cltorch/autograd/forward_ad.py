@@ -1,0 +1,113 @@
+"""Derivatives forward with dual numbers.
+
+Source: https://docs.pytorch.org/docs/2.13/autograd.html#forward-mode-automatic-differentiation
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cltorch.autograd import duals
+from cltorch.autograd.duals import state
+from cltorch.ops.array import Array
+
+__all__ = [
+    "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "set_forward_grad_enabled",
+    "unpack_dual",
+]  # fmt: skip
+
+
+class UnpackedDualTensor(NamedTuple):
+    """The value and the tangent (None where there is none) of a dual tensor."""
+
+    primal: Any
+    tangent: Any
+
+
+_entered: list[int] = []
+
+
+def enter_dual_level() -> int:
+    """Begin a level of derivatives forward; return 0, its number. Levels of this kind do not nest.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.enter_dual_level.html
+    """
+    if _entered:
+        raise RuntimeError(
+            "Nested forward mode AD is not supported at the moment: torch.func.jvp nests derivatives forward"
+        )
+    _entered.append(duals.enter())
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """End the level: tangents made in it are gone.
+
+    Raises RuntimeError where none was begun or ``level`` is not the last one.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.exit_dual_level.html
+    """
+    if not _entered or level not in (None, 0):
+        raise RuntimeError(
+            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
+        )
+    duals.leave(_entered.pop())
+
+
+class dual_level:
+    """Begin a level of derivatives forward, and end it with the block.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.dual_level.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level():
+    ...     x = fwAD.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0]))
+    ...     fwAD.unpack_dual(x * x).tangent
+    tensor([2., 0.])
+    """
+
+    def __enter__(self) -> int:
+        return enter_dual_level()
+
+    def __exit__(self, *exc: Any) -> None:
+        exit_dual_level()
+
+
+def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
+    """Return a view of a tensor that carries a tangent of the same shape, dtype and device.
+
+    Raises RuntimeError outside of a level and where the tangent does not fit, TypeError for integers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.make_dual.html
+    """
+    if level not in (None, 0) or not _entered:
+        raise RuntimeError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+        )
+    for what, x in (("tensor", tensor), ("tangent", tangent)):
+        if isinstance(x, Array) and not x.dtype.is_floating_point:
+            raise ValueError(f"Expected {what} to be floating point or complex, but got: {x.dtype}")
+    return duals.paired(tensor, tangent, _entered[-1])
+
+
+def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
+    """Return (primal, tangent) of a dual tensor; the tangent of any other tensor is None.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.unpack_dual.html
+    """
+    if level not in (None, 0) or not _entered:
+        return UnpackedDualTensor(tensor, None)
+    return UnpackedDualTensor(*duals.unpaired(tensor, _entered[-1]))
+
+
+class set_forward_grad_enabled:
+    """Switch derivatives forward on or off at once; as a context manager it is undone at the end."""
+
+    def __init__(self, mode: bool) -> None:
+        self._before = state.enabled
+        state.enabled = bool(mode)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        state.enabled = self._before

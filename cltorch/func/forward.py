@@ -1,0 +1,191 @@
+"""Derivatives of functions forward: jvp, linearize, and the Jacobian by columns.
+
+Source: https://docs.pytorch.org/docs/2.13/func.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from cltorch import autograd, functions
+from cltorch.autograd import duals
+from cltorch.func.backward import _detached, _fresh, _gradients, _level, _reaches_others, _split, jacrev
+from cltorch.tensor import Tensor
+from cltorch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+__all__ = ["hessian", "jacfwd", "jvp", "linearize"]
+
+
+def _pairs(primals: Any, tangents: Any, name: str) -> tuple[list[Any], list[Any], Any]:
+    """Return the leaves of the values and of their tangents, and the tree that both are."""
+    if not isinstance(primals, tuple):
+        raise RuntimeError(f"{name}: Expected primals to be a tuple, got {type(primals)}")
+    flat, spec = tree_flatten(primals)
+    vs, given = tree_flatten(tangents)
+    if given != spec:
+        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure")
+    if not flat:
+        raise RuntimeError(f"{name}: Expected at least one Tensor in primals")
+    for what, leaves in (("primals", flat), ("tangents", vs)):
+        for x in leaves:
+            if not isinstance(x, Tensor):
+                raise RuntimeError(f"{name}: Expected {what} to be a tuple of Tensors, got a leaf of type {type(x)}")
+    return flat, vs, spec
+
+
+def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+    """Return (value, J v), or (value, J v, aux): the product of the Jacobian with a vector, in one pass forward.
+
+    Raises RuntimeError where tangents do not fit the primals or, with ``strict``, a result does not depend on them.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jvp.html
+
+    >>> import cltorch as torch
+    >>> torch.func.jvp(torch.sin, (torch.tensor([0.0, 0.0]),), (torch.tensor([1.0, 2.0]),))
+    (tensor([0., 0.]), tensor([1., 2.]))
+    """
+    flat, vs, spec = _pairs(primals, tangents, "jvp(f, primals, tangents)")
+    level = duals.enter()
+    try:
+        made = [duals.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
+        out, aux = _split(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
+        outs, out_spec = tree_flatten(out)
+        values, pushed = [], []
+        for o in outs:
+            if not isinstance(o, Tensor):
+                raise RuntimeError(
+                    f"jvp(f, primals, tangents): Expected f(*primals) to return only tensors, got unsupported type "
+                    f"{type(o)}"
+                )
+            value, t = duals.unpaired(o, level)
+            if t is None:
+                if strict:
+                    raise RuntimeError(
+                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is "
+                        "not allowed with strict=True."
+                    )
+                t = functions.zeros_like(value)
+            values.append(value)
+            pushed.append(t)
+        if has_aux:
+            aux = tree_map(lambda x: duals.unpaired(x, level)[0] if isinstance(x, Tensor) else x, aux)
+    finally:
+        duals.leave(level)
+    found = tree_unflatten(values, out_spec), tree_unflatten(pushed, out_spec)
+    return (*found, aux) if has_aux else found
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return the value and a function that gives the product of the Jacobian there with vectors.
+
+    The function is evaluated once: the product is the derivative of its gradient, which is linear in the vector handed
+    back. Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.linearize.html
+
+    >>> import cltorch as torch
+    >>> value, push = torch.func.linearize(torch.sin, torch.zeros(2))
+    >>> push(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
+    with _level(), autograd.enable_grad():
+        made = _fresh(primals)
+        flat, spec = tree_flatten(made)
+        out = func(*made)
+        outs, out_spec = tree_flatten(out)
+        keep = _reaches_others(outs, flat)
+        us = [functions.zeros_like(o).requires_grad_() for o in outs]
+        pulled = _gradients(outs, flat, us, True)
+
+    def jvp_fn(*tangents: Any) -> Any:
+        vs, given = tree_flatten(tangents)
+        if given != spec:
+            raise RuntimeError(
+                f"Expected the tangents {given} to have the same argpytree structure as the primals {spec}"
+            )
+        for v, x in zip(vs, flat, strict=True):
+            if v.shape != x.shape or v.dtype is not x.dtype:
+                raise RuntimeError(
+                    f"Expected tangents of the primals' shapes and dtypes, {list(x.shape)} and {x.dtype}, but got "
+                    f"{list(v.shape)} and {v.dtype}"
+                )
+        pushed = _gradients(pulled, us, vs, keep or any(v.requires_grad for v in vs), retain=True)
+        return tree_unflatten(pushed, out_spec)
+
+    return (out if keep else _detached(out)), jvp_fn
+
+
+def jacfwd(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error"
+) -> Callable[..., Any]:
+    """Return a function that gives the Jacobian, one column for each element of the arguments asked for.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jacfwd.html
+
+    >>> import cltorch as torch
+    >>> torch.func.jacfwd(torch.sin)(torch.zeros(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(func)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        for i in places:
+            if not -len(args) <= i < len(args):
+                raise RuntimeError(f"Got argnum={i}, but only {len(args)} positional inputs")
+        wanted = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in places)
+        flat, spec = tree_flatten(wanted)
+        found: dict[str, Any] = {}
+
+        def chosen(*xs: Any) -> Any:
+            given = list(args)
+            tree = tree_unflatten(list(xs), spec)
+            for i, x in zip(places, (tree,) if isinstance(argnums, int) else tree, strict=True):
+                given[i] = x
+            out, found["aux"] = _split(func(*given, **kwargs), has_aux, "jacfwd(f)(*args)")
+            outs, found["spec"] = tree_flatten(out)
+            return (tuple(outs), found["aux"]) if has_aux else tuple(outs)
+
+        def push(*vs: Any) -> Any:
+            pushed = jvp(chosen, tuple(flat), vs, has_aux=has_aux)
+            if has_aux:
+                found["aux"] = pushed[2]
+            return pushed[1]
+
+        columns = [_columns(push, flat, k, randomness) for k in range(len(flat))]
+        parts = [
+            tree_unflatten([_placed(column[n], x) for column, x in zip(columns, flat, strict=True)], spec)
+            for n in range(len(columns[0]))
+        ]
+        result = tree_unflatten(parts, found["spec"])
+        return (result, found["aux"]) if has_aux else result
+
+    return wrapped
+
+
+def _columns(push: Callable[..., Any], flat: Sequence[Any], k: int, randomness: str) -> list[Any]:
+    """Return the products with each unit vector of one argument, stacked in front."""
+    x = flat[k]
+    n = x.numel()
+    units = functions.reshape(functions.eye(n, dtype=x.dtype, device=x.device), (n, *x.shape))
+    rest = [functions.zeros_like(y) for y in flat]
+    rows = [push(*rest[:k], units[i], *rest[k + 1 :]) for i in range(n)]
+    return [functions.stack(list(column)) for column in zip(*rows, strict=True)]
+
+
+def _placed(column: Any, x: Any) -> Any:
+    """Return the columns of one argument behind the output's dimensions, in the argument's shape."""
+    return functions.reshape(functions.movedim(column, 0, -1), (*column.shape[1:], *x.shape))
+
+
+def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """Return a function that gives the second derivatives: forward over backward.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.hessian.html
+
+    >>> import cltorch as torch
+    >>> torch.func.hessian(lambda x: (x**3).sum())(torch.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    return jacfwd(jacrev(func, argnums), argnums)
