@@ -49,14 +49,14 @@ def converted(x: Any, t: dtype, dev: device) -> Any:
         x = converted(x, t, x.device)  # convert before the transfer: fewer bytes, and no double where there is none
     if not x.layout.contiguous:
         x = _dense(x)
-    moved = empty(x.shape, x.dtype, dev)
+    moved = empty(x.layout.shape, x.dtype, dev)
     _transfer(x, moved)
     return moved if x.dtype is t else converted(moved, t, dev)
 
 
 def _dense(x: Any, wanted: Any = None) -> Any:
     if wanted is None:
-        out = empty(x.shape, x.dtype, x.device)
+        out = empty(x.layout.shape, x.dtype, x.device)
     else:
         keep = wanted is formats.preserve_format
         out = empty_layout(like_layout(x.layout) if keep else wanted.lay(x.shape), x.dtype, x.device)

@@ -11,10 +11,14 @@ from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 from cltorch.nn import functional as F
 from cltorch.nn import init
+from cltorch.nn.modules.lazy import LazyLayer
 from cltorch.nn.modules.module import Module
-from cltorch.nn.parameter import Parameter
+from cltorch.nn.parameter import Parameter, UninitializedBuffer
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
+    "SyncBatchNorm",
+]  # fmt: skip
 
 
 class NormBase(Module):
@@ -162,4 +166,114 @@ class BatchNorm2d(_BatchNorm):
 class BatchNorm3d(_BatchNorm):
     """Normalise each channel of (N, C, D, H, W) over the batch and all positions."""
 
+    _ranks = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Normalise each channel of (N, C, …) over the batch and all positions, as BatchNorm does in one process.
+
+    Among several processes PyTorch's takes the statistics of all of them; here there is one process, for which it
+    computes what BatchNorm computes. ``process_group`` is kept as it is given. Raises ValueError for fewer than two
+    dimensions and for no channels.
+
+    >>> import cltorch as torch
+    >>> torch.nn.SyncBatchNorm(100)(torch.randn(20, 100, 35, 45)).shape
+    torch.Size([20, 100, 35, 45])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Any) -> None:
+        if input.layout.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.layout.ndim}D input)")
+        if input.layout.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:
+        """Return a module in which every BatchNorm layer has become a SyncBatchNorm with its parameters and buffers.
+
+        >>> import cltorch as torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+        >>> type(torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)[1]).__name__
+        'SyncBatchNorm'
+        """
+        made = module
+        if isinstance(module, _BatchNorm):
+            made = SyncBatchNorm(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
+            )  # fmt: skip
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(made, name, getattr(module, name))
+            made.training = module.training
+        for name, child in module.named_children():
+            made.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return made
+
+
+class LazyNormBase(LazyLayer, NormBase):
+    """Hold what NormBase holds once the first input has told the number of channels."""
+
+    _learned = "num_features"
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
+        self.affine, self.track_running_stats = affine, track_running_stats
+        if affine:
+            self._parameters_without_shape(bias, device, dtype)
+        if track_running_stats:
+            for name in ("running_mean", "running_var"):
+                setattr(self, name, UninitializedBuffer(device=device, dtype=dtype))
+            self.num_batches_tracked = functions.zeros((), dtype=dtypes.int64, device=device)
+
+    def _size_of(self, input: Any) -> int:
+        return int(input.shape[1])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
+
+
+class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
+    """Be a BatchNorm1d that takes ``num_features`` from its first input."""
+
+    cls_to_become = BatchNorm1d
+    _ranks = (2, 3)
+
+
+class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
+    """Be a BatchNorm2d that takes ``num_features`` from its first input."""
+
+    cls_to_become = BatchNorm2d
+    _ranks = (4,)
+
+
+class LazyBatchNorm3d(LazyNormBase, _BatchNorm):
+    """Be a BatchNorm3d that takes ``num_features`` from its first input."""
+
+    cls_to_become = BatchNorm3d
     _ranks = (5,)

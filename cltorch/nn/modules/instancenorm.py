@@ -10,9 +10,12 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.nn import functional as F
-from cltorch.nn.modules.batchnorm import NormBase
+from cltorch.nn.modules.batchnorm import LazyNormBase, NormBase
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+]  # fmt: skip
 
 
 class _InstanceNorm(NormBase):
@@ -104,4 +107,25 @@ class InstanceNorm2d(_InstanceNorm):
 class InstanceNorm3d(_InstanceNorm):
     """Normalise each channel of each sample of (N, C, D, H, W) or (C, D, H, W) over its positions."""
 
+    _ranks = (4, 5)
+
+
+class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
+    """Be an InstanceNorm1d that takes ``num_features`` from its first input."""
+
+    cls_to_become = InstanceNorm1d
+    _ranks = (2, 3)
+
+
+class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
+    """Be an InstanceNorm2d that takes ``num_features`` from its first input."""
+
+    cls_to_become = InstanceNorm2d
+    _ranks = (3, 4)
+
+
+class LazyInstanceNorm3d(LazyNormBase, _InstanceNorm):
+    """Be an InstanceNorm3d that takes ``num_features`` from its first input."""
+
+    cls_to_become = InstanceNorm3d
     _ranks = (4, 5)

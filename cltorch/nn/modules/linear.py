@@ -11,10 +11,11 @@ from typing import Any
 from cltorch import functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
+from cltorch.nn.modules.lazy import LazyLayer
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -109,3 +110,40 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+class LazyLinear(LazyLayer, Linear):
+    """Be a Linear that takes ``in_features`` from the last size of its first input.
+
+    >>> import cltorch as torch
+    >>> layer = torch.nn.LazyLinear(30)
+    >>> layer(torch.randn(128, 20)).shape
+    torch.Size([128, 30])
+    >>> layer
+    Linear(in_features=20, out_features=30, bias=True)
+    """
+
+    cls_to_become = Linear
+    _learned = "in_features"
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(0, 0, False)
+        self.out_features = out_features
+        self._parameters_without_shape(bias, device, dtype)
+
+    def _size_of(self, input: Any) -> int:
+        return int(input.shape[-1])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
+
+    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
+        """Take ``in_features`` from the input; AssertionError where a loaded weight has another size."""
+        super().initialize_parameters(input)
+        if self.in_features == 0:
+            if input.shape[-1] != self.weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features from "
+                    f"self.weight: {self.weight.shape[-1]}"
+                )
+            self.in_features = int(input.shape[-1])
