@@ -65,6 +65,9 @@ from cltorch.dlpack import from_dlpack, to_dlpack
 from cltorch.dtypes import (
     bfloat16,
     can_cast,
+    complex32,
+    complex64,
+    complex128,
     dtype,
     finfo,
     float16,
@@ -81,6 +84,9 @@ from cltorch.dtypes import (
     uint8,
 )
 from cltorch.dtypes import bool_ as bool
+from cltorch.dtypes import complex32 as chalf
+from cltorch.dtypes import complex64 as cfloat
+from cltorch.dtypes import complex128 as cdouble
 from cltorch.dtypes import float16 as half
 from cltorch.dtypes import float32 as float
 from cltorch.dtypes import float64 as double

@@ -64,12 +64,14 @@ class _Versioned(ctypes.Structure):
     ]
 
 
-_CODES = {"i": 0, "u": 1, "f": 2}
+_CODES = {"i": 0, "u": 1, "f": 2, "c": 5}
 _BFLOAT, _BOOL = 4, 6
 _DTYPES: dict[tuple[int, int], DType] = {
     (_BFLOAT, 16): dtypes.bfloat16,
     (_BOOL, 8): dtypes.bool_,
     **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.ALL if t.kind in _CODES and t is not dtypes.bfloat16},
+    (5, 64): dtypes.complex64,
+    (5, 128): dtypes.complex128,
 }
 _CODE_OF = {t: code for (code, _), t in _DTYPES.items()}
 

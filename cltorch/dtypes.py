@@ -16,10 +16,13 @@ class dtype:
 
     ``np`` is the NumPy type of the stored bits (bfloat16 is stored as uint16), ``ctype`` the OpenCL C storage type,
     ``compute`` the OpenCL C type that arithmetic uses, ``kind`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
-    ``f`` floating point.
+    ``f`` floating point, ``c`` complex (real and imaginary part side by side in memory).
     """
 
-    __slots__ = ("name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide")
+    __slots__ = (
+        "name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide",
+        "is_complex", "differentiable",
+    )  # fmt: skip
 
     def __init__(self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str) -> None:
         self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = (
@@ -32,15 +35,22 @@ class dtype:
         )
         self.np = np.dtype(npname)
         self.is_floating_point = kind == "f"
-        self.is_signed = kind in "if"
+        self.is_signed = kind in "ifc"
+        self.is_complex = kind == "c"
+        self.differentiable = kind in "fc"  # whether its tensors may require gradients
         # the NumPy type in which the host computes: halves are storage types, so they widen to float32
         self.wide = np.dtype("float32") if name in ("float16", "bfloat16") else self.np
 
-    is_complex = False
-
     def to_real(self) -> dtype:
-        """Return the real dtype of the same precision (itself: complex types are not built yet)."""
-        return self
+        """Return the dtype of the parts of a complex dtype; any other itself."""
+        return _PARTS.get(self, self)
+
+    def to_complex(self) -> dtype:
+        """Return the complex dtype whose parts can hold this dtype's values.
+
+        bfloat16 gives complex64, and integers give the default complex dtype.
+        """
+        return self if self.is_complex else _WHOLES.get(self) or _WHOLES[_default]
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -65,18 +75,25 @@ float16 = dtype("float16", 2, "float16", "f", "half", "float", "f16")
 bfloat16 = dtype("bfloat16", 2, "uint16", "f", "ushort", "float", "bf16")
 float32 = dtype("float32", 4, "float32", "f", "float", "float", "f32")
 float64 = dtype("float64", 8, "float64", "f", "double", "double", "f64")
+complex32 = dtype("complex32", 4, "uint32", "c", "half2", "half2", "c32")  # NumPy has no type for it: its bits
+complex64 = dtype("complex64", 8, "complex64", "c", "float2", "float2", "c64")
+complex128 = dtype("complex128", 16, "complex128", "c", "double2", "double2", "c128")
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 FLOATS = (float16, bfloat16, float32, float64)
 INTS = (uint8, int8, int16, int32, int64)
-_BY_NAME = {t.name: t for t in ALL}
+COMPLEX = (complex32, complex64, complex128)  # complex32 names a type: there are no operators for it
+_PARTS = {complex32: float16, complex64: float32, complex128: float64}
+_WHOLES = {**{part: whole for whole, part in _PARTS.items()}, bfloat16: complex64}
+_BY_NAME = {t.name: t for t in (*ALL, *COMPLEX)}
+_BY_NAME.update(chalf=complex32, cfloat=complex64, cdouble=complex128)
 _BY_NAME.update(half=float16, float=float32, double=float64, short=int16, int=int32, long=int64)
-_BY_NUMPY = {t.np: t for t in ALL if t is not bfloat16}
+_BY_NUMPY = {t.np: t for t in (*ALL, complex64, complex128) if t is not bfloat16}
 _default = float32
 on_default_change: list[Callable[[], None]] = []  # called after set_default_dtype, for who keeps a result's dtype
 
-# category order of PyTorch's type promotion: bool < integer < floating point
-_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+# category order of PyTorch's type promotion: bool < integer < floating point < complex
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
 def by_name(name: str) -> dtype:
@@ -97,7 +114,7 @@ def from_numpy_dtype(t: Any) -> dtype:
 
 
 def category(t: dtype) -> int:
-    """Return 0 for bool, 1 for integers, 2 for floating point."""
+    """Return 0 for bool, 1 for integers, 2 for floating point, 3 for complex."""
     return _CATEGORY[t.kind]
 
 
@@ -105,9 +122,11 @@ def _promote(a: dtype, b: dtype) -> dtype:
     if a is b:
         return a
     ca, cb = category(a), category(b)
+    if ca + cb == 5:  # a complex and a floating type: the parts hold both
+        return _WHOLES[_promote(a.to_real(), b.to_real())]
     if ca != cb:
         return a if ca > cb else b
-    if ca == 2:
+    if ca >= 2:
         if {a, b} == {float16, bfloat16}:
             return float32
         return a if a.itemsize >= b.itemsize else b
@@ -119,7 +138,7 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return {1: int16, 2: int32, 4: int64}[unsigned.itemsize]
 
 
-_PROMOTED = {(a, b): _promote(a, b) for a in ALL for b in ALL}
+_PROMOTED = {(a, b): _promote(a, b) for a in (*ALL, *COMPLEX) for b in (*ALL, *COMPLEX)}
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
@@ -144,12 +163,12 @@ def can_cast(from_: dtype, to: dtype) -> bool:
 
 
 def scalar_dtype(value: Any) -> dtype:
-    """Return the dtype that a Python scalar stands for: bool, int64 or the default floating type."""
+    """Return the dtype that a Python scalar stands for: bool, int64, or the default floating or complex type."""
     if isinstance(value, bool):
         return bool_
     if isinstance(value, int):
         return int64
-    return _default
+    return _WHOLES[_default] if isinstance(value, complex) else _default
 
 
 def get_default_dtype() -> dtype:
@@ -177,7 +196,7 @@ def set_default_dtype(d: dtype) -> None:
 
 
 class finfo:
-    """Hold the numerical limits of a floating-point dtype.
+    """Hold the numerical limits of a floating-point dtype, or of the parts of a complex one.
 
     >>> import cltorch as torch
     >>> torch.finfo(torch.float32).eps
@@ -186,8 +205,9 @@ class finfo:
 
     def __init__(self, type: dtype | None = None) -> None:
         t = _default if type is None else type
-        if not t.is_floating_point:
+        if not t.differentiable:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{t.name}'")
+        t = t.to_real()
         self.dtype = t.name
         self.bits = t.itemsize * 8
         if t is bfloat16:

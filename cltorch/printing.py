@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cltorch.dtypes import bool_, get_default_dtype, int64
+from cltorch.dtypes import bool_, complex64, complex128, float64, get_default_dtype, int64
 from cltorch.ops.array import values, view
 
 if TYPE_CHECKING:
@@ -120,6 +120,23 @@ class ElementFormat:
         return text.rjust(self.width)
 
 
+class ComplexFormat:
+    """The notations of real and imaginary part, each chosen by itself."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.real, self.imag = ElementFormat(values.real), ElementFormat(values.imag)
+        self.width = self.real.width + self.imag.width + 1
+
+    def __call__(self, value: Any) -> str:
+        imag = self.imag(value.imag).lstrip() + "j"
+        return self.real(value.real) + (imag if imag[0] in "+-" else "+" + imag)
+
+
+def element_format(values: np.ndarray) -> ElementFormat | ComplexFormat:
+    """Return how elements are written."""
+    return ComplexFormat(values) if values.dtype.kind == "c" else ElementFormat(values)
+
+
 def edges(x: Any, dim: int = 0) -> np.ndarray:
     """Read the elements that a summary shows: the first and last `edgeitems` of every long dimension."""
     keep = PRINT_OPTS.edgeitems
@@ -145,7 +162,7 @@ def vector_text(texts: list[str], width: int, size: int, indent: int, summary: b
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 
-def nested_text(values: np.ndarray, shape: tuple[int, ...], indent: int, summary: bool, one: ElementFormat) -> str:
+def nested_text(values: np.ndarray, shape: tuple[int, ...], indent: int, summary: bool, one: Any) -> str:
     """Write `values` (cut to its edges where `summary` says so) as the nested list of a tensor of `shape`."""
     if not shape:
         return one(values.item())
@@ -193,11 +210,12 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
     else:
         if PRINT_OPTS.edgeitems == 0:
             suffixes.append(f"size={shape}")
-        if x.dtype not in (get_default_dtype(), int64, bool_):
+        usual = complex128 if get_default_dtype() is float64 else complex64
+        if x.dtype not in (get_default_dtype(), usual, int64, bool_):
             suffixes.append(f"dtype={x.dtype}")
         summary = x.numel() > PRINT_OPTS.threshold
         shown = edges(x) if summary else values(x)
-        text = nested_text(shown, shape, indent, summary, ElementFormat(shown))
+        text = nested_text(shown, shape, indent, summary, element_format(shown))
     if x.grad_fn is not None:
         suffixes.append(f"grad_fn=<{x.grad_fn.name()}>")
     elif x.requires_grad:

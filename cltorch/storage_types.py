@@ -25,7 +25,7 @@ __all__ = ["STORAGE_NAMES", "StorageClass", "TypedStorage", "UntypedStorage", "s
 STORAGE_NAMES = {
     dtypes.float32: "Float", dtypes.float64: "Double", dtypes.float16: "Half", dtypes.bfloat16: "BFloat16",
     dtypes.uint8: "Byte", dtypes.int8: "Char", dtypes.int16: "Short", dtypes.int32: "Int", dtypes.int64: "Long",
-    dtypes.bool_: "Bool",
+    dtypes.bool_: "Bool", dtypes.complex64: "ComplexFloat", dtypes.complex128: "ComplexDouble",
 }  # fmt: skip
 
 

@@ -132,14 +132,14 @@ class Tensor(Array):
 
     def is_complex(self) -> bool:
         """Return whether the dtype is complex."""
-        return False
+        return self.dtype.is_complex
 
     def is_signed(self) -> bool:
         """Return whether the dtype has a sign."""
         return self.dtype.is_signed
 
     def is_conj(self) -> bool:
-        """Return whether the conjugate bit is set."""
+        """Return whether the conjugate bit is set: never, conjugates are computed at once."""
         return False
 
     is_neg = is_conj
@@ -180,8 +180,8 @@ class Tensor(Array):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
-        if requires_grad and not self.dtype.is_floating_point:
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if requires_grad and not self.dtype.differentiable:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if self._inference and requires_grad and not mode.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if not requires_grad and self._grad_fn is not None:
@@ -381,13 +381,21 @@ class Tensor(Array):
 
     @property
     def real(self) -> Any:
-        """Return the tensor itself: complex types are not built yet."""
-        return self
+        """Return the real part as a view, of real numbers the tensor itself."""
+        return functions.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        functions.copy_(self.real, value)
 
     @property
     def imag(self) -> Any:
-        """Raise RuntimeError: real numbers have no imaginary part."""
-        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+        """Return the imaginary part as a view; raise RuntimeError for real numbers."""
+        return functions.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        functions.copy_(self.imag, value)
 
     def record_stream(self, stream: Any) -> None:
         """Do nothing: memory is only used again by commands that the one queue of a device runs later."""
@@ -432,22 +440,30 @@ class Tensor(Array):
             raise ValueError("only one element tensors can be converted to Python scalars")
         return values(self).item()
 
+    def _real_scalar(self, kind: str) -> Any:
+        value = self._scalar()
+        if isinstance(value, complex):
+            if value.imag:
+                raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+            value = value.real
+        return value
+
     def __int__(self) -> int:
-        return int(self._scalar())
+        return int(self._real_scalar("int64_t"))
 
     def __float__(self) -> float:
-        return float(self._scalar())
+        return float(self._real_scalar("double"))
 
     def __complex__(self) -> complex:
         return complex(self._scalar())
 
     def __index__(self) -> int:
-        if self.layout.numel != 1 or self.dtype.is_floating_point:
+        if self.layout.numel != 1 or self.dtype.differentiable:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
     def __contains__(self, element: Any) -> bool:
-        if isinstance(element, (Tensor, int, float)):
+        if isinstance(element, (Tensor, int, float, complex)):
             return bool(functions.any(functions.eq(self, element)))
         raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
@@ -532,7 +548,7 @@ Array.new = staticmethod(_new)  # type: ignore[method-assign]
 
 
 def _operator(name: str, fn: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[..., Any]:
-    accepted = (Tensor, int, float, np.generic) if "matmul" not in name else (Tensor,)
+    accepted = (Tensor, int, float, complex, np.generic) if "matmul" not in name else (Tensor,)
 
     def f(self: Any, other: Any) -> Any:
         if not isinstance(other, accepted):
@@ -555,7 +571,7 @@ def _inplace_operator(name: str, fn: Callable[[Any, Any], Any]) -> Callable[...,
 
 
 def _inverted(self: Any) -> Any:
-    if self.dtype.is_floating_point:
+    if self.dtype.differentiable:
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
     return functions.bitwise_not(self)
 
@@ -610,6 +626,9 @@ for _short, _dtype in (
     ("char", dtypes.int8),
     ("byte", dtypes.uint8),
     ("bool", dtypes.bool_),
+    ("chalf", dtypes.complex32),
+    ("cfloat", dtypes.complex64),
+    ("cdouble", dtypes.complex128),
 ):
     setattr(Tensor, _short, lambda self, memory_format=None, _t=_dtype: functions.to(self, _t))
 Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]

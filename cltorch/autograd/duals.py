@@ -173,7 +173,7 @@ def _listed(out: Any) -> list[Any]:
 def _attached(out: Any, level: int, found: Sequence[Any]) -> Any:
     results = _listed(out)
     for r, t in zip(results, found, strict=True):
-        if t is not None and isinstance(r, Array) and r.dtype.is_floating_point:
+        if t is not None and isinstance(r, Array) and r.dtype.differentiable:
             attach(r, level, t)
     _remember(results)
     return out
@@ -247,7 +247,7 @@ def _fresh(x: Any, recording: bool) -> Any:
     if recording and needs_grad(x):
         return Settings.functions.view_as(x, x)
     made = x._detached(True)
-    return made.requires_grad_() if x.dtype.is_floating_point else made
+    return made.requires_grad_() if x.dtype.differentiable else made
 
 
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
@@ -255,8 +255,12 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     level = top(operands)
     ts = [tangent(x, level) for x in operands]
     with below(level):
+        if row.vjp is not None and _any_complex((*operands, *ts)):  # the Jacobian of one element has four entries
+            out, (t,) = _by_adjoint(lambda *xs: record.pointwise(row, xs, params), operands, ts)
+            attach(out, level, t)
+            return out
         out = record.pointwise(row, operands, params)
-        if out.dtype.is_floating_point and row.opaque is not None:
+        if out.dtype.differentiable and row.opaque is not None:
             if row.vjp is None or any(ts[i] is not None for i in row.opaque):
                 raise NotImplementedError(
                     f"Trying to use forward AD with {row.name} that does not support it because it has not been "
@@ -265,6 +269,10 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
             attach(out, level, _row_tangent(row, operands, ts, out, params))
     _remember([out])
     return out
+
+
+def _any_complex(values: Sequence[Any]) -> bool:
+    return any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in values)
 
 
 def _row_tangent(row: Any, operands: Sequence[Any], ts: Sequence[Any], out: Any, params: Sequence[Any]) -> Any:
@@ -298,13 +306,16 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
     return Settings.functions.copy_(x, found)
 
 
-def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
+def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dtype: Any = None) -> Any:
     """Make a view of values and tangents."""
     level = top((x,))
     t = tangent(x, level)
     with below(level):
-        out = record.view(x, layout, name, adjoint)
-        attach(out, level, _view_tangent(x, t, out, layout, name, adjoint))
+        out = record.view(x, layout, name, adjoint, dtype)
+        if dtype is None:
+            attach(out, level, _view_tangent(x, t, out, layout, name, adjoint))
+        else:  # layouts of parts count in other units
+            attach(out, level, _adjoint_tangent(out, t, adjoint))
     return out
 
 
@@ -354,7 +365,7 @@ def inplace(x: Any, op: type[Op] | None, args: Sequence[Any], write: Callable[[]
     ts = [tangent(a, level) for a in args]
     with below(level):
         found = None
-        if op is not None and x.dtype.is_floating_point:
+        if op is not None and x.dtype.differentiable:
             found = _inplace_tangent(x, op, args, ts)
         record.inplace(x, op, *args, write=write)
         _replace(x, level, found)
@@ -395,6 +406,8 @@ def _replace(x: Any, level: int, t: Any) -> None:
         before = tangent(base, level)
         if before is None:
             before = functions.zeros_like(base._detached())
+        if base.dtype is not x.dtype:
+            raise NotImplementedError("forward AD does not follow a change in place through a view of complex parts")
         attach(base, level, functions.replace_in_layout(before, t, base.layout, x.layout))
     attach(x, level, t)
 
@@ -408,7 +421,7 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
         if ctx._materialize:
             zeros = Settings.functions.zeros_like
             ts = [
-                zeros(a._detached()) if t is None and isinstance(a, Array) and a.dtype.is_floating_point else t
+                zeros(a._detached()) if t is None and isinstance(a, Array) and a.dtype.differentiable else t
                 for a, t in zip(args, ts, strict=True)
             ]
         ctx._pushing = True

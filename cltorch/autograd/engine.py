@@ -184,7 +184,7 @@ def _check_nan(node: Node, results: Sequence[Any]) -> None:
     if not Settings.check_nan:
         return
     for i, g in enumerate(results):
-        if g is not None and g.dtype.is_floating_point and bool(Settings.functions.isnan(g).any()):
+        if g is not None and g.dtype.differentiable and bool(Settings.functions.isnan(g).any()):
             _tell_origin(node, 5)
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
 
@@ -208,7 +208,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     g = grads.pop()
     have = x.grad
     if g.dtype is not x.dtype:
-        g = g.to(x.dtype)
+        g = functions.gradient_cast(g, x.dtype)
     if have is not None:
         if create_graph:
             x.grad = functions.add(have, g)
@@ -240,6 +240,8 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
         if g is None:
             if edge is not None and out.layout.numel != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if edge is not None and out.dtype.is_complex:
+                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
         elif not isinstance(g, Array):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif tuple(g.shape) != tuple(out.shape):

@@ -241,7 +241,7 @@ class Function(metaclass=_FunctionMeta):
             numbers = {id(r): i for i, r in enumerate(results) if not any(r is x for x in ctx._outside)}
             ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
             for i, r in enumerate(results):
-                if not isinstance(r, Array) or not r.dtype.is_floating_point or any(r is x for x in ctx._outside):
+                if not isinstance(r, Array) or not r.dtype.differentiable or any(r is x for x in ctx._outside):
                     continue
                 if any(r is d for d in ctx._dirty):
                     if r._base is None and r._requires_grad and r._grad_fn is None:

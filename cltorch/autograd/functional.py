@@ -38,7 +38,7 @@ def _inputs(inputs: Any, name: str, create_graph: bool) -> tuple[bool, tuple[Any
     """Return tensors that ask for gradients: the same values, part of the caller's graph only under create_graph."""
     many, found = _tensors(inputs, "inputs", f"given to {name}")
     return many, tuple(
-        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(x.dtype.is_floating_point)
+        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(x.dtype.differentiable)
         for x in found
     )
 

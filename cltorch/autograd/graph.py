@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.ops.array import Array
+from cltorch.ops.complex_formula import real_layout
 
 _serial = itertools.count(1)
 _FREED = (
@@ -319,7 +320,7 @@ def refresh_view(x: Any) -> None:
     if seq != x._base_seq:
         if x._view_kind is not None:
             raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
-        x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x.layout), 0, True
+        x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x), 0, True
         x._base_seq = seq
     x._view_version = x.storage.version
 
@@ -367,15 +368,26 @@ def check_inplace(x: Any, recording: bool) -> None:
 class ViewOfBase(Node):
     """The derivative of any view, by its strides within its base: put the gradient into zeros of the base's shape."""
 
-    __slots__ = ("_layout", "_base_layout")
+    __slots__ = ("_layout", "_base_layout", "_types")
 
-    def __init__(self, base: Any, layout: Any) -> None:
+    def __init__(self, base: Any, x: Any) -> None:
         super().__init__((edge_of(base),))
-        self._base_layout, self._layout = base.layout, layout
+        self._base_layout, self._layout, self._types = base.layout, x.layout, (base.dtype, x.dtype)
+        if base.dtype is not x.dtype:
+            self._base_layout, self._layout = parts_layout(base), parts_layout(x)
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        m = Settings.functions
-        return (m.as_strided_back(m, grads[0], self._base_layout, self._layout),)
+        m, g = Settings.functions, grads[0]
+        base, mine = self._types
+        if base is not mine and mine.is_complex:
+            g = m.view_as_real(g)
+        g = m.as_strided_back(m, g, self._base_layout, self._layout)
+        return (m.view_as_complex(g) if base is not mine and base.is_complex else g,)
+
+
+def parts_layout(x: Any) -> Any:
+    """Return a tensor's layout in units of real numbers, with the parts of complex ones as a last dimension."""
+    return real_layout(x.layout) if x.dtype.is_complex else x.layout
 
 
 class saved_tensors_hooks:

@@ -17,11 +17,13 @@ from cltorch.autograd.graph import (
     edge_of,
     named,
     needs_grad,
+    parts_layout,
     refresh_view,
 )
 from cltorch.autograd.layers import active, lift
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op, node_name
+from cltorch.ops.pointwise import COMPLEX_TYPES
 
 
 class OpNode(Node):
@@ -120,7 +122,7 @@ def apply(op: type[Op], *args: Any) -> Any:
                     results[i] = Array.new(r.storage, r.layout, r.dtype)
             node = _op_node(op)(op, call, args, results)
             for i, r in enumerate(results):
-                if r is not None and r.dtype.is_floating_point and not any(r is x for x in call.outside):
+                if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
                     r._grad_fn, r._output_nr, r._requires_grad = node, i, True
             return results[0] if single else tuple(results)
     return op.forward(Call((False,) * len(args)), *args)
@@ -129,25 +131,26 @@ def apply(op: type[Op], *args: Any) -> Any:
 class PointwiseNode(Node):
     """A recorded row of the pointwise table; its derivative is one fused kernel."""
 
-    __slots__ = ("_row", "_needs", "_values", "_params", "_shapes", "_dtypes")
+    __slots__ = ("_row", "_needs", "_values", "_params", "_shapes", "_dtypes", "_complex")
 
     def __init__(
         self, row: Any, operands: Sequence[Any], params: Sequence[Any], needs: tuple[bool, ...], out: Any
     ) -> None:
         super().__init__([edge_of(x) for x, need in zip(operands, needs, strict=True) if need])
         self._row, self._needs, self._params = row, needs, params
-        used = row.saves(needs)
+        self._dtypes = [x.dtype if isinstance(x, Array) else None for x in operands]
+        self._complex = not COMPLEX_TYPES.isdisjoint(self._dtypes)
+        used = row.saves(needs, self._complex)
         self._values = [
             (Saved(x) if isinstance(x, Array) else x) if i in used else None for i, x in enumerate(operands)
         ]  # fmt: skip
         self._shapes = [x.layout.shape if isinstance(x, Array) else None for x in operands]
-        self._dtypes = [x.dtype if isinstance(x, Array) else None for x in operands]
         if out is not None:
             self.keep_result(out)
 
     def keep_result(self, out: Any) -> None:
         """Keep the result for the derivative where it is needed."""
-        if self._row.arity in self._row.saves(self._needs):
+        if self._row.arity in self._row.saves(self._needs, self._complex):
             kept = Saved(out, self, 0)
             kept._node = True  # marks a result; the node itself is handed over when it unpacks, so there is no cycle
             self._values.append(kept)
@@ -184,7 +187,7 @@ class PointwiseNode(Node):
                 k += 1
                 if r.layout.shape != shape:
                     r = functions.sum_to_size(r, shape)
-                out.append(r if r.dtype is t else r.to(t))
+                out.append(r if r.dtype is t else functions.gradient_cast(r, t))
         return out
 
     def release(self) -> None:
@@ -213,7 +216,7 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         if kind is not None:
             return kind.pointwise(row, operands, params)
     out = row(*operands, params=params)
-    if mode.enabled and out.dtype.is_floating_point and row.opaque is not None:
+    if mode.enabled and out.dtype.differentiable and row.opaque is not None:
         needs = tuple(isinstance(x, Array) and needs_grad(x) for x in operands)
         if True in needs:
             if row.vjp is None or any(needs[i] for i in row.opaque):
@@ -232,7 +235,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         if kind is not None:
             return kind.pointwise_(row, x, rest, params)
     needs = tuple(mode.enabled and isinstance(a, Array) and needs_grad(a) for a in operands)
-    recording = True in needs and x.dtype.is_floating_point
+    recording = True in needs and x.dtype.differentiable
     check_inplace(x, recording)
     if not recording:
         row.into(x, operands, params)
@@ -244,7 +247,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))
         return x
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does
-    used = row.saves(needs)
+    used = row.saves(needs, x.dtype.is_complex)
     before = list(operands)
     mine = [i for i, a in enumerate(operands) if a is x]
     if any(i in used for i in mine):
@@ -279,13 +282,16 @@ def rebase(x: Any, node: Node, at: int | None = None, nr: int = 0) -> None:
 class CopySlices(Node):
     """The derivative of changing a base through a view: the view's part goes through the operation's own node."""
 
-    __slots__ = ("_fn", "_base_layout", "_layout", "_at", "_nr")
+    __slots__ = ("_fn", "_base_layout", "_layout", "_at", "_nr", "_types")
 
     def __init__(self, base: Any, x: Any, fn: Node, at: int | None, nr: int) -> None:
         # the edge to the view's old value is replaced by what flows on to the base
         others = [e for i, e in enumerate(fn.edges) if i != at]
         super().__init__([edge_of(base), *others])
         self._fn, self._base_layout, self._layout, self._at, self._nr = fn, base.layout, x.layout, at, nr
+        self._types = (base.dtype, x.dtype)
+        if base.dtype is not x.dtype:  # one is a view of the other's parts: both are seen as parts
+            self._base_layout, self._layout = parts_layout(base), parts_layout(x)
 
     def name(self) -> str:
         return "torch::autograd::CopySlices"
@@ -293,13 +299,23 @@ class CopySlices(Node):
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         functions = Settings.functions
         g = grads[0]
+        base, mine = self._types
+        mixed = base is not mine
+        if mixed and base.is_complex:
+            g = functions.view_as_real(g)
         parts: list[Any] = [None] * self._fn.outputs
         parts[self._nr] = functions.gather_from_layout(g, self._base_layout, self._layout)
+        if mixed and mine.is_complex:
+            parts[self._nr] = functions.view_as_complex(parts[self._nr])
         inner = list(self._fn.apply(parts))
         through = inner.pop(self._at) if self._at is not None else None
         kept = None
         if self.edges[0] is not None:
+            if mixed and mine.is_complex and through is not None:
+                through = functions.view_as_real(through)
             kept = functions.replace_in_layout(g, through, self._base_layout, self._layout)
+            if mixed and base.is_complex:
+                kept = functions.view_as_complex(kept)
         return [kept, *inner]
 
     def release(self) -> None:
@@ -332,16 +348,17 @@ class ViewsNode(Node):
         return (self._adjoint(Settings.functions, grads),)
 
 
-def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
+def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dtype: Any = None) -> Any:
     """Return a view of a tensor with another layout.
 
     ``name`` is the grad_fn's name ("TransposeBackward0"), ``adjoint(m, g)`` the gradient with respect to ``x``.
+    ``dtype`` is another dtype of the same bytes: a complex one for pairs of its parts, or the other way round.
     """
     if active:
         kind = lift((x,))
         if kind is not None:
-            return kind.view(x, layout, name, adjoint)
-    out = _alias(x, layout)
+            return kind.view(x, layout, name, adjoint, dtype)
+    out = _alias(x, layout, dtype)
     if mode.enabled:
         if needs_grad(x):
             out._grad_fn, out._requires_grad = named(ViewNode, name)(adjoint, edge_of(x)), True
@@ -375,8 +392,8 @@ def _outside(out: Any) -> None:
         out._requires_grad = True
 
 
-def _alias(x: Any, layout: Any) -> Any:
-    out = Array.new(x.storage, layout, x.dtype)
+def _alias(x: Any, layout: Any, dtype: Any = None) -> Any:
+    out = Array.new(x.storage, layout, dtype or x.dtype)
     base = x._base
     if base is None:
         base = x
@@ -400,7 +417,7 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
         if kind is not None:
             return kind.inplace(x, op, args, write)
     needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
-    recording = op is not None and True in needs and x.dtype.is_floating_point
+    recording = op is not None and True in needs and x.dtype.differentiable
     check_inplace(x, recording)
     if not recording:
         write()

@@ -262,19 +262,6 @@ def float_power_(input: Any, exponent: Any) -> Any:
     return p.pow_(input, exponent.to(dtypes.float64) if isinstance(exponent, Array) else float(exponent))
 
 
-def conj(input: Any) -> Any:
-    """Return the complex conjugate: of real numbers the tensor itself."""
-    return input
-
-
-conj_physical = conj_physical_ = resolve_conj = resolve_neg = real = conj
-
-
-def imag(input: Any) -> Any:
-    """Raise RuntimeError: real numbers have no imaginary part, and complex types are not built yet."""
-    raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-
-
 def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
     """Return ``log(x / (1 - x))``, of the input limited to ``eps`` … ``1 - eps`` where that is given.
 
@@ -306,7 +293,9 @@ def ldexp_(input: Any, other: Any) -> Any:
 
 
 def isreal(input: Any) -> Any:
-    """Return True for every element: complex numbers are not built yet."""
+    """Return whether each element is real: its imaginary part is zero."""
+    if input.dtype.is_complex:
+        return p.eq(input.imag, 0)
     return p.ge(p.isnan(input), 0)
 
 
@@ -321,11 +310,11 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     same = p.eq(input, other)
-    if equal_nan and input.dtype.is_floating_point:
+    if equal_nan and input.dtype.differentiable:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
     wide = (
         input.dtype
-        if input.dtype.is_floating_point
+        if input.dtype.differentiable
         else dtypes.float64
         if input.device.type == "cpu"
         else dtypes.float32

@@ -16,11 +16,12 @@ from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import Array
 
-_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_}
+_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 #: PyTorch's names of the element types in its messages.
 SCALAR_NAMES = {
     "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
     "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+    "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def read_int(name: str, argument: str, position: int, value: Any) -> int:
 
 def read_number(name: str, argument: str, position: int, value: Any) -> Any:
     """Return a Python number; a 0-d tensor and a NumPy scalar count as the number they hold."""
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float, complex)):
         return value
     if isinstance(value, (np.generic, Array)) and value.ndim == 0:
         return value.item()
@@ -94,6 +95,8 @@ def read_number(name: str, argument: str, position: int, value: Any) -> Any:
 
 def fit_number(value: Any, t: dtype) -> Any:
     """Return the number that an element becomes; raise RuntimeError where an integer type cannot hold it."""
+    if isinstance(value, complex) and not t.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
     if t.kind in "ui":
         if isinstance(value, float) and not math.isfinite(value):
             raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
@@ -125,7 +128,7 @@ def check_layout(layout: Any, pin_memory: bool = False) -> None:
 def finish(result: Any, requires_grad: bool) -> Any:
     """Mark a new tensor as one that wants a gradient."""
     if requires_grad:
-        if not result.dtype.is_floating_point:
+        if not result.dtype.differentiable:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         result.requires_grad_(True)
     return result

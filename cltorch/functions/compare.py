@@ -73,7 +73,7 @@ def is_signed(input: Any) -> bool:
 
 
 def is_conj(input: Any) -> bool:
-    """Return whether the conjugate bit is set: never, complex types are not built yet."""
+    """Return whether the conjugate bit is set: never, conjugates are computed at once."""
     return False
 
 

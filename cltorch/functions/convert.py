@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
-from cltorch.functions.arguments import read_dtype
+from cltorch.functions.arguments import fit_number, read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.op import Op
 from cltorch.ops.plan import like_layout
 from cltorch.ops.pointwise import check_overlap
@@ -139,11 +141,19 @@ def to(
     )
     t = self.dtype if t is None else t
     dev = self.device if dev is None else dev
+    _warn_lost(self.dtype, t)
     if t is self.dtype and dev is self.device:
         moved = clone(self, memory_format=wanted) if copy else self
     else:
         moved = apply(ToCopy, self, t, dev)
     return moved if wanted is None or wanted is formats.preserve_format else contiguous(moved, wanted)
+
+
+def _warn_lost(old: dtype, new: dtype) -> None:
+    if old.is_complex and new.kind not in "cb":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=callers_level()
+        )
 
 
 class ContiguousCopy(Op):
@@ -242,7 +252,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.copy_.html
     """
     if not isinstance(src, Array):
-        if isinstance(src, (int, float)):
+        if isinstance(src, (int, float, complex)):
             return fill_(input, src)
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     if tuple(broadcast_shapes(input.shape, src.shape)) != tuple(input.shape):
@@ -252,6 +262,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
         )
     if input is src:
         return input
+    _warn_lost(src.dtype, input.dtype)
 
     def write() -> None:
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
@@ -285,6 +296,7 @@ def fill_(input: Any, value: Any) -> Any:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
+    value = fit_number(value, input.dtype) if isinstance(value, complex) else value
     return inplace(input, _Fill, input, write=lambda: strided.fill(input, value))
 
 
@@ -302,7 +314,7 @@ def set_data(x: Any, value: Any) -> None:
     """Let a tensor refer to another's memory (assignment to ``.data``)."""
     if not isinstance(value, Array):
         raise TypeError("Variable data has to be a tensor, but got " + type(value).__name__)
-    if x._requires_grad and not value.dtype.is_floating_point:
+    if x._requires_grad and not value.dtype.differentiable:
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     # the version goes on counting: what was kept for a derivative has not changed in place
     version = x.storage.version

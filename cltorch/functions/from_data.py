@@ -19,7 +19,7 @@ from cltorch.ops.plan import like_layout
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor", "tensor"]
 
-_NUMBERS = (bool, int, float)
+_NUMBERS = (bool, int, float, complex)
 _OVERFLOW = "Overflow when unpacking long long"
 
 
@@ -55,8 +55,6 @@ def _leaf(x: Any) -> tuple[Any, DType]:
         return x, dtypes.scalar_dtype(x)
     if isinstance(x, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(x).__name__}'")
-    if isinstance(x, complex):
-        raise NotImplementedError("complex tensors are not supported yet")
     raise RuntimeError(f"Could not infer dtype of {type(x).__name__}")
 
 
@@ -89,7 +87,7 @@ def _plain_numbers(data: Any, shape: list[int]) -> np.ndarray | None:
         found = np.array(data)
     except (ValueError, TypeError, RuntimeError):
         return None
-    return found if list(found.shape) == shape and found.dtype.kind in "bif" else None
+    return found if list(found.shape) == shape and found.dtype.kind in "bifc" else None
 
 
 def read_values(data: Any) -> tuple[Any, DType, bool]:
@@ -122,15 +120,25 @@ def read_values(data: Any) -> tuple[Any, DType, bool]:
         natural = promote_types(natural, t)
     whole = natural.kind in "ui" and all(-(2**63) <= v < 2**63 for v in leaves)
     dtype = np.int64 if whole else object if natural.kind in "ui" else bool if natural.kind == "b" else np.float64
+    if natural.is_complex:
+        dtype = np.complex128
     return np.array(leaves, dtype).reshape(shape), natural, True
 
 
 def _natural(kind: str) -> DType:
+    if kind == "c":
+        return dtypes.get_default_dtype().to_complex()
     return {"b": dtypes.bool_, "i": dtypes.int64}.get(kind) or dtypes.get_default_dtype()
 
 
 def _checked(found: np.ndarray, t: DType) -> np.ndarray:
     """Return Python's numbers as a dtype can hold them; raise where an integer type cannot."""
+    if found.dtype.kind == "c" and not t.is_complex:
+        raise TypeError(
+            "must be real number, not complex"
+            if t.is_floating_point
+            else "'complex' object cannot be interpreted as an integer"
+        )
     if found.dtype == object:
         if not t.is_floating_point:
             raise ValueError(_OVERFLOW)

@@ -78,7 +78,7 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
     if not isinstance(value, Array):
         if isinstance(value, np.generic):
             value = value.item()
-        if not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float, complex)):
             raise TypeError(f"can't assign a {type(value).__name__} to a {input.type()}")
     if isinstance(index, Array) and index.dtype is dtypes.bool_ and not isinstance(value, Array):
         # a number where a mask holds: no need to know how often it does

@@ -35,7 +35,7 @@ def number(name: str, argument: str, position: int, value: Any) -> Any:
         if not _LEAST <= value <= 2 * _MOST + 1:
             raise OverflowError("int too big to convert")
         return value
-    if isinstance(value, float):
+    if isinstance(value, (float, complex)):
         return value
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}")
 
@@ -73,7 +73,9 @@ def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
 
 
 def _integers(operands: Sequence[Any]) -> bool:
-    return not any(isinstance(x, float) or (isinstance(x, Array) and x.dtype.is_floating_point) for x in operands)
+    return not any(
+        x.dtype.differentiable if isinstance(x, Array) else isinstance(x, (float, complex)) for x in operands
+    )
 
 
 def _plain(x: Any) -> bool:
@@ -147,6 +149,8 @@ def _bind(
         raise TypeError(f'{row.name}() missing {len(missing)} required positional arguments: "{missing[0]}"')
     operands = _operands(row, [values[a] for a in row.args])
     params = tuple(_param(row, k, values[k]) for k in row.params)
+    if params and isinstance(params[0], complex) and "alpha" in row.params and not _any_complex(operands):
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if params and row.rule in (ARITH, SIGNED) and _integers(operands):
         if "alpha" in row.params and isinstance(params[0], float):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
@@ -156,6 +160,10 @@ def _bind(
     return operands, params
 
 
+def _any_complex(operands: Sequence[Any]) -> bool:
+    return any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in operands)
+
+
 def _all_bool(operands: Sequence[Any]) -> bool:
     return all((x.dtype is dtypes.bool_) if isinstance(x, Array) else x.__class__ is bool for x in operands)
 
@@ -163,7 +171,7 @@ def _all_bool(operands: Sequence[Any]) -> bool:
 def _param(row: Pointwise, name: str, value: Any) -> Any:
     if isinstance(value, Array):
         return value.item()
-    if isinstance(value, (int, float, np.generic)):
+    if isinstance(value, (int, float, complex, np.generic)):
         return value.item() if isinstance(value, np.generic) else value
     raise TypeError(f"{row.name}(): argument '{name}' must be Number, not {type(value).__name__}")
 

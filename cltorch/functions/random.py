@@ -41,7 +41,7 @@ _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 def need_float(dist: str, t: DType) -> None:
     """Raise NotImplementedError where a continuous distribution is to fill a dtype that is not floating point."""
-    if not t.is_floating_point:
+    if not (t.differentiable if dist in ("uniform", "normal") else t.is_floating_point):
         raise NotImplementedError(f"\"{_REFUSAL.get(dist, dist)}\" not implemented for '{SCALAR_NAMES[t.name]}'")
 
 

@@ -84,7 +84,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
         t = read_dtype("sum", dtype, None if out is None else out.dtype)
         input = to(input, t)
     else:
-        t = input.dtype if input.dtype.is_floating_point else dtypes.int64
+        t = input.dtype if input.dtype.differentiable else dtypes.int64
     return store("sum", apply(Sum, input, rows.SUM, dims, keepdim, t, ()), out)
 
 
@@ -101,7 +101,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """
     dims = read_dims("mean", input, dim)
     t = read_dtype("mean", dtype, input.dtype)
-    if not t.is_floating_point:
+    if not t.differentiable:
         given = "Input" if dtype is None else "Optional"
         raise RuntimeError(
             f"mean(): could not infer output dtype. {given} dtype must be either a floating point or complex "

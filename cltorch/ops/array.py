@@ -14,10 +14,12 @@ from numpy.lib.stride_tricks import as_strided
 
 from cltorch import dtypes
 from cltorch.device import CPU, Storage, device
-from cltorch.dtypes import bfloat16, dtype, float64
+from cltorch.dtypes import bfloat16, complex32, complex128, dtype, float64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
 from cltorch.layout import Layout, Size
+
+NO_COMPLEX_HALF = "complex32 is a dtype without operators here: use complex64"
 
 
 class Array:
@@ -51,9 +53,9 @@ class Array:
 
 def check_dtype(t: dtype, dev: device) -> None:
     """Raise DeviceError where a device cannot hold a dtype."""
-    if t is float64 and dev.type == "cl" and not dev.context.caps.fp64:
+    if (t is float64 or t is complex128) and dev.type == "cl" and not dev.context.caps.fp64:
         raise DeviceError(
-            f"{dev.context.name} has no double precision (cl_khr_fp64): float64 tensors are not possible on it"
+            f"{dev.context.name} has no double precision (cl_khr_fp64): {t.name} tensors are not possible on it"
         )
 
 
@@ -61,7 +63,7 @@ def empty(shape: Sequence[int], dtype: dtype, dev: device) -> Any:
     """Return an uninitialised Array."""
     layout = Layout.of(shape)
     if dev.type == "cl":
-        if dtype is float64:
+        if dtype is float64 or dtype is complex128:
             check_dtype(dtype, dev)
         return Array.new(dev.context.alloc(layout.numel * dtype.itemsize), layout, dtype)
     return Array.new(Storage.allocate(layout.numel * dtype.itemsize, CPU), layout, dtype)
@@ -88,6 +90,8 @@ def host(x: Any) -> np.ndarray:
 def host_compute(x: Any) -> np.ndarray:
     """Return the values of a host Array in the type the host computes in: float16 and bfloat16 widened to float32."""
     a = host(x)
+    if x.dtype is complex32:
+        raise NotImplementedError(NO_COMPLEX_HALF)
     if x.dtype is bfloat16:
         return dtypes.bfloat16_to_float(a)
     return a if x.dtype.wide is x.dtype.np else a.astype(x.dtype.wide)
@@ -96,6 +100,10 @@ def host_compute(x: Any) -> np.ndarray:
 def cast_host(a: Any, t: dtype) -> np.ndarray:
     """Return NumPy values as the stored bits of a dtype (rounded, wrapped or tested against zero as PyTorch does)."""
     a = np.asarray(a)
+    if t is complex32:
+        raise NotImplementedError(NO_COMPLEX_HALF)
+    if a.dtype.kind == "c" and t.kind != "c":
+        a = a != 0 if t.kind == "b" else a.real
     if t is bfloat16:
         return dtypes.float_to_bfloat16(a.astype(np.float32))
     if a.dtype == t.np:

@@ -10,7 +10,9 @@ import numpy as np
 
 from cltorch.device import device as Device
 from cltorch.dtypes import bfloat16, dtype
-from cltorch.ops.array import cast_host, check_dtype, empty, from_host, host
+from cltorch.layout import Layout
+from cltorch.ops import strided
+from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host
 
 __all__ = ["eye", "fill", "full", "spaced"]
 
@@ -39,7 +41,7 @@ def fill(x: Any, value: float) -> None:
         host(x)[...] = pattern[0]
         return
     context, nbytes, start = x.device.context, x.layout.numel * t.itemsize, x.layout.offset * t.itemsize
-    if nbytes >= _KERNEL_BYTES and start == 0 and context.caps.kind == "cpu":
+    if nbytes >= _KERNEL_BYTES and start == 0 and t.itemsize <= 8 and context.caps.kind == "cpu":
         kernel = context.kernel("create", "ct_fill", "bLll", what="fill", dtype="", ctype="", wide="")
         vectors = nbytes // 64
         run = max(4096, -(-vectors // (context.caps.compute_units * 8)))
@@ -118,6 +120,10 @@ def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:
     if dev.type == "cpu":
         return from_host(np.eye(rows, columns, dtype=np.float32 if t is bfloat16 else t.np), t, dev)
     check_dtype(t, dev)
+    if t.is_complex:
+        out = full((rows, columns), 0, t, dev)
+        strided.fill(Array.new(out.storage, Layout.make((min(rows, columns),), (columns + 1,), 0), t), 1)
+        return out
     out, n = empty((rows, columns), t, dev), rows * columns
     if n:
         context = dev.context

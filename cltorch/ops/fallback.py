@@ -69,12 +69,12 @@ def _permit(name: str, dev: Any) -> None:
         warnings.warn(
             f"{name} runs on the host: its operands are copied from {dev} and its results back. Further calls do not "
             "warn; see set_host_fallback",
-            stacklevel=_callers_level(),
+            stacklevel=callers_level(),
         )
 
 
-def _callers_level() -> int:
-    """Return how many frames above ``_permit`` the program stands that called this package."""
+def callers_level() -> int:
+    """Return how many frames above the caller the program stands that called this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "cltorch":
         level, frame = level + 1, frame.f_back

@@ -188,6 +188,17 @@ class Tracer:
     def reciprocal(self, x: Any) -> Symbol:
         return 1 / x
 
+    def conj(self, x: Any) -> Any:
+        return x
+
+    real_part = conj
+
+    def angle(self, x: Any) -> Symbol:
+        return self.where(x != x, x, self.where(x < 0, math.pi, 0))
+
+    def sgn(self, x: Any) -> Symbol:
+        return self.sign(x)
+
     def sign(self, x: Any) -> Symbol:
         """Return -1, 0 or 1; NaN has the sign 0, as in PyTorch."""
         return self.where(x > 0, 1, self.where(x < 0, -1, 0)) if self.compute.is_signed else self.where(x > 0, 1, 0)
@@ -389,6 +400,27 @@ class Host:
     asin, acos, atan = staticmethod(np.arcsin), staticmethod(np.arccos), staticmethod(np.arctan)
     asinh, acosh, atanh = staticmethod(np.arcsinh), staticmethod(np.arccosh), staticmethod(np.arctanh)
     atan2 = staticmethod(np.arctan2)
+
+    @staticmethod
+    def conj(x: Any) -> Any:
+        return np.conjugate(x) if np.iscomplexobj(x) else x
+
+    @staticmethod
+    def real_part(x: Any) -> Any:
+        return np.real(x)
+
+    @staticmethod
+    def angle(x: Any) -> Any:
+        if np.iscomplexobj(x):
+            return np.arctan2(np.imag(x), np.real(x))
+        return np.where(x != x, x, np.where(x < 0, math.pi, 0))
+
+    @staticmethod
+    def sgn(x: Any) -> Any:
+        if not np.iscomplexobj(x):
+            return HOST.sign(x)
+        size = np.abs(x)
+        return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
 
     @staticmethod
     def floor(x: Any) -> Any:

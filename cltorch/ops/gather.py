@@ -15,6 +15,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.index import BITS, NAN
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
@@ -35,6 +36,10 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "") ->
         _host(mode, x, dim, index, v)
         return
     check_dtype(x.dtype, x.device)
+    if x.dtype.is_complex and mode not in ("gather", "assign"):
+        if mode != "add":
+            raise NotImplementedError(f"scatter with {mode} is not implemented for complex tensors on an OpenCL device")
+        x, v, index = as_real(x), as_real(v), view(index, index.layout.unsqueeze(-1).expand((*index.shape, 2)))
     context = x.device.context
     key = ("along", mode, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
     plan = context.ready.get(key)

@@ -17,14 +17,18 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
 from cltorch.ops.strided import copy_into, fill
 
 #: the type that moves elements of a size
-BITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
+BITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong", 16: "ulong2"}
 #: what reading out of range gives, as bits
-NAN = {"float16": 0x7E00, "bfloat16": 0x7FC0, "float32": 0x7FC00000, "float64": 0x7FF8000000000000}
+NAN = {
+    "float16": 0x7E00, "bfloat16": 0x7FC0, "float32": 0x7FC00000, "float64": 0x7FF8000000000000,
+    "complex64": 0x7FC000007FC00000, "complex128": 0x7FF8000000000000,
+}  # fmt: skip
 _FEW = 2048  # slices up to which a GPU lets every work-item look at all of them
 _MOST = 1 << 28  # bytes that may be spent to find the last writer of every position
 
@@ -97,6 +101,8 @@ def put(x: Any, indices: Sequence[Any], v: Any, accumulate: bool, wrap: bool = T
         else:
             host(x)[at] = host(v)
         return
+    if accumulate and x.dtype.is_complex:
+        x, v = as_real(x), as_real(v)
     _run("add" if accumulate else "put", x, as_indices(indices), v, wrap, variant)
 
 

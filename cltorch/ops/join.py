@@ -156,7 +156,7 @@ class Flip(Op):
         strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
         last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
         if lay.numel and dims and strides[-1] == -1:
-            if x.device.type == "cl" and x.device.context.caps.kind == "cpu":
+            if x.device.type == "cl" and x.device.context.caps.kind == "cpu" and x.dtype.itemsize <= 8:
                 return _mirror(x, strides, last)
 
         def build() -> Pieces:

@@ -38,6 +38,8 @@ def assemble(
             copy_into(view(result, place), view(sources[i], part))
         return result
     context = dev.context
+    if t.is_complex or any(x.dtype.is_complex for x in sources):
+        return _complex_pieces(build(), sources, t, dev, blank)
     full = (key, t, *[(x.layout.key, x.dtype) for x in sources])
     plan = context.ready.get(full)
     if plan is None:
@@ -51,6 +53,17 @@ def assemble(
         x = sources[i]
         kernel.launch(size, local, (*leading, buf, x.storage.buf, to, x.layout.offset + shift))
     return Array.new(out, layout, t)
+
+
+def _complex_pieces(pieces: Pieces, sources: Sequence[Any], t: dtype, dev: Device, blank: bool) -> Any:
+    """Assemble pieces of which some are complex, each by a copy that knows of complex numbers."""
+    shape, parts = pieces
+    result = empty(shape, t, dev)
+    if blank:
+        fill(result, 0)
+    for i, part, place in parts:
+        copy_into(view(result, place), view(sources[i], part))
+    return result
 
 
 def _plan(context: Any, pieces: Pieces, sources: Sequence[Any], t: dtype) -> Any:

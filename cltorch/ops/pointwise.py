@@ -15,6 +15,7 @@ from cltorch.device import CPU
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops.array import Array, cast_host, check_dtype, empty_layout, from_host, host, host_compute, to_numpy
+from cltorch.ops.complex_formula import complex_operands, handed_on, lower
 from cltorch.ops.formula import HOST, Symbol, Tracer, used_operands
 from cltorch.ops.plan import Plan, output_layout, specialise
 from cltorch.ops.promotion import result_type
@@ -28,6 +29,10 @@ BITWISE = "bitwise"  # integers and bool only
 INTEGER = "integer"  # integers only
 SIGNED = "signed"  # the promoted dtype, which must not be bool
 REAL = "real"  # functions of fractions, which leave integers as they are and refuse bool (floor, round, …)
+
+# what a row makes of complex operands
+COMPLEX = "complex"  # a complex result
+PARTS = "parts"  # a real one
 
 # where PyTorch has the function
 TORCH = "torch"  # torch.name, and a method of Tensor
@@ -119,6 +124,8 @@ def _launch(
     formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
 ) -> None:
     if outs[0].layout.numel:
+        if compute.is_complex or outs[0].dtype.is_complex:
+            formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
         _enqueue(_planned(formula, compute, operands, outs), compute, operands, params, outs)
 
 
@@ -167,7 +174,7 @@ def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], para
 
 
 def _number(x: Any, wide: np.dtype) -> Any:
-    if wide.kind == "f":
+    if wide.kind in "fc":
         with np.errstate(all="ignore"):
             return wide.type(x)
     if wide.kind == "b":
@@ -211,6 +218,7 @@ class Pointwise:
     scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
     accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
               in the last place and what operands off by one unit make of it, and by ``share`` units of 1
+    complex   what comes of complex operands (COMPLEX, PARTS), "" where PyTorch refuses them
     opaque    operands by which the function has no derivative; None where results never require a gradient
     """
 
@@ -232,11 +240,12 @@ class Pointwise:
         scope: str = TORCH,
         accuracy: tuple[float, float] = (4, 0),
         opaque: Sequence[int] | None = (),
+        complex: str = "",
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
-        self.scope, self.accuracy, self.opaque = scope, accuracy, opaque
+        self.scope, self.accuracy, self.opaque, self.complex = scope, accuracy, opaque, complex
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
@@ -251,6 +260,8 @@ class Pointwise:
         """Return (dtype of the arithmetic, dtype of the result); raise PyTorch's error for a dtype it refuses."""
         common = result_type([x for i, x in enumerate(operands) if i not in self.masks])
         rule = self.rule
+        if common.is_complex:
+            return self._complex_types(common, operands)
         if rule is FLOAT and not common.is_floating_point:
             common = dtypes.get_default_dtype()
         elif (
@@ -264,6 +275,15 @@ class Pointwise:
         elif self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)
         return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
+
+    def _complex_types(self, common: dtype, operands: Sequence[Any]) -> tuple[dtype, dtype]:
+        if not self.complex or common is dtypes.complex32:
+            raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
+        if self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
+            raise RuntimeError(_SUB_OF_ONE_BOOL)
+        if self.rule is COMPARE:
+            return common, dtypes.bool_
+        return common, common.to_real() if self.complex is PARTS else common
 
     def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
         """Compute on Arrays and Python numbers (at least one Array), without autograd."""
@@ -367,7 +387,7 @@ class Pointwise:
             or (compute.is_floating_point and isinstance(p, int))
             for p in (*params, *(x for x in operands if not isinstance(x, Array)))
         )
-        if key is not None and plain and out.layout.numel and _fits(operands, compute):
+        if key is not None and plain and out.layout.numel and not compute.is_complex and _fits(operands, compute):
             found = specialise(
                 dev.context, self.formula, compute, [(out.layout, out_dtype)],
                 [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
@@ -412,16 +432,16 @@ class Pointwise:
             raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}")
         check_overlap(out, operands)
         run_into(self.formula, compute, operands, params, (out,))
-        if key is not None and out.layout.numel:
+        if key is not None and out.layout.numel and not (compute.is_complex or out.dtype.is_complex):
             dev.context.ready[key] = (_planned(self.formula, compute, operands, (out,)), compute)
 
     # ---- backward --------------------------------------------------------------------------------------------
-    def saves(self, needs: tuple[bool, ...]) -> frozenset[int]:
+    def saves(self, needs: tuple[bool, ...], complex: bool = False) -> frozenset[int]:
         """Return which of (operands…, out) the derivative reads; the numbering is that of ``vjp`` after ``g``."""
-        return self._vjp(needs)[1]
+        return self._vjp(needs, complex)[1]
 
-    def _vjp(self, needs: tuple[bool, ...]) -> tuple[Formula, frozenset[int]]:
-        found = self._vjps.get(needs)
+    def _vjp(self, needs: tuple[bool, ...], complex: bool = False) -> tuple[Formula, frozenset[int]]:
+        found = self._vjps.get((needs, complex))
         if found is None:
             assert self.vjp is not None
             vjp, n = self.vjp, self.arity
@@ -432,11 +452,13 @@ class Pointwise:
                 chosen = tuple(x for x, need in zip(grads, needs, strict=True) if need)
                 return chosen[0] if len(chosen) == 1 else chosen
 
-            probe = dtypes.float32
-            used = used_operands(kept, n + 2, len(self.params), probe, [True] * sum(needs))
+            if complex:
+                used = complex_operands(kept, n + 2, len(self.params), sum(needs))
+            else:
+                used = used_operands(kept, n + 2, len(self.params), dtypes.float32, [True] * sum(needs))
             name = f"{self.name}_vjp" + "".join("1" if k else "0" for k in needs)
             formula = Formula(name, kept, [i + 1 for i in self.masks], len(self.params))
-            found = self._vjps[needs] = (formula, frozenset(i - 1 for i in used if i > 0))
+            found = self._vjps[needs, complex] = (formula, frozenset(i - 1 for i in used if i > 0))
         return found
 
     def gradients(
@@ -452,15 +474,16 @@ class Pointwise:
         ``values`` are the operands and the result; those that ``saves`` does not name may be None. A gradient that is
         ``g`` itself, as both of a sum are, is ``g`` and not a copy.
         """
-        through = self._handed_on(needs, params)
+        complex = g.dtype.is_complex or not COMPLEX_TYPES.isdisjoint(in_dtypes)
+        through = self._handed_on(needs, params, complex)
         rest = needs
         if True in through:
             rest = tuple(need and not t for need, t in zip(needs, through, strict=True))
             if True not in rest:
                 return [g] * sum(needs)
-        formula, _ = self._vjp(rest)
+        formula, _ = self._vjp(rest, complex)
         operands = [g, *(0 if v is None else v for v in values)]
-        compute = compute_dtype(g.dtype)
+        compute = result_type([g, *(x for x in values if isinstance(x, Array))]) if complex else compute_dtype(g.dtype)
         outs = [t for t, need in zip(in_dtypes, rest, strict=True) if need and t is not None]
         _, operands = devices_agree(self.name, operands)
         shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
@@ -505,18 +528,24 @@ class Pointwise:
         (out,) = run(formula, compute_dtype(t), operands, params, (t,), shape)
         return out
 
-    def _handed_on(self, needs: tuple[bool, ...], params: Sequence[Any]) -> tuple[bool, ...]:
+    def _handed_on(self, needs: tuple[bool, ...], params: Sequence[Any], complex: bool) -> tuple[bool, ...]:
         """Tell for each operand whether its gradient is the incoming one, for parameters that are all 1 or not."""
         ones = all(p == 1 for p in params)
-        found = self._through.get((needs, ones))
-        if found is None:
+        found = self._through.get((needs, ones, complex))
+        if found is None and complex:
+            assert self.vjp is not None
+            same = handed_on(self.vjp, self.arity + 2, len(params), ones)
+            found = self._through[needs, ones, complex] = tuple(
+                need and s for need, s in zip(needs, same, strict=True)
+            )
+        elif found is None:
             assert self.vjp is not None
             tracer = Tracer(dtypes.float32)
             symbols = [Symbol(tracer, f"x{i}", i - 1 in self.masks) for i in range(self.arity + 2)]
             numbers = [1 if ones else Symbol(tracer, f"p{k}") for k in range(len(params))]
             grads = self.vjp(tracer, *symbols, *numbers)
             grads = grads if isinstance(grads, tuple) else (grads,)
-            found = self._through[needs, ones] = tuple(
+            found = self._through[needs, ones, complex] = tuple(
                 need and isinstance(r, Symbol) and r.text == "x0" for need, r in zip(needs, grads, strict=True)
             )
         return found
@@ -569,6 +598,9 @@ _TYPE_NAMES = {
     dtypes.bfloat16: "BFloat16",
     dtypes.float32: "Float",
     dtypes.float64: "Double",
+    dtypes.complex32: "ComplexHalf",
+    dtypes.complex64: "ComplexFloat",
+    dtypes.complex128: "ComplexDouble",
 }
 _SUB_OF_ONE_BOOL = (
     "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
@@ -595,6 +627,7 @@ def _refuse_bool(name: str) -> Exception:
     return RuntimeError(words) if words else NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
 
 
+COMPLEX_TYPES = frozenset(dtypes.COMPLEX)
 _by_default_dtype: list[tuple[dict[Any, Any], Any]] = []  # plans of integers whose result has the default dtype
 
 

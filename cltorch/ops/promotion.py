@@ -1,7 +1,7 @@
 """Which dtype a mixed operation computes in: PyTorch's categories of operands.
 
 Tensors with dimensions decide first, then 0-d tensors, then Python numbers; a lower class matters only when its
-category (bool < integer < floating point) is higher.
+category (bool < integer < floating point < complex) is higher.
 Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#type-promotion-doc
 """
 
@@ -17,9 +17,11 @@ from cltorch.ops.array import Array
 def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
     if higher is None:
         return lower
-    if lower is None or higher.is_floating_point:
+    if lower is None or higher.is_complex:
         return higher
-    if category(higher) == 0 or lower.is_floating_point:
+    if higher.is_floating_point:
+        return higher.to_complex() if lower.is_complex else higher  # the precision stays that of the higher class
+    if category(higher) == 0 or lower.differentiable:
         return promote_types(higher, lower)
     return higher
 

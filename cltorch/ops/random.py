@@ -6,6 +6,7 @@ Word ``i`` of the generator's Philox stream makes element ``i`` (in float64, and
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import numpy as np
 from cltorch.device import CPU
 from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.generator import Generator, default_generator
 from cltorch.ops.op import Op
 from cltorch.ops.philox import CHUNK, stream
@@ -44,6 +46,9 @@ def draw(x: Any, dist: str, a: float = 0, b: float = 0, generator: Generator | N
         raise RuntimeError(
             f"Expected a '{x.device.type}' device type for generator but found '{generator.device.type}'"
         )
+    if x.dtype.is_complex:  # both parts are drawn; together they have the variance that was asked for
+        draw(as_real(x), dist, a, b * math.sqrt(0.5) if dist == "normal" else b, generator, source)
+        return x
     n = x.layout.numel
     place(x, dist, a, b, generator.reserve(n * _words(dist, x.dtype, b)), source)
     return x

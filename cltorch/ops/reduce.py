@@ -15,7 +15,8 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops import tuning
-from cltorch.ops.array import check_dtype, empty, from_host, host_compute
+from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.formula import HOST, Symbol, trace
 from cltorch.ops.plan import _MASK, _VECTOR, grid
 
@@ -61,7 +62,7 @@ class Reduction:
             return dtypes.int32
         if self.kind is COUNTS:
             return dtypes.int64
-        common = dtypes.promote_types(t, out) if out.is_floating_point else t
+        common = dtypes.promote_types(t, out) if out.differentiable else t
         if self.kind is EXTREMES and not common.is_floating_point and common.itemsize <= 4:
             return dtypes.int32
         return accumulation(common)
@@ -98,7 +99,10 @@ def _finite(m: Any, hi: Any) -> Any:
 
 def _sum(x: np.ndarray, axes: Any) -> Any:
     # NumPy adds pairwise along the last axis only: long sums along others would lose digits
-    return x.sum(axes, dtype=np.float64 if x.dtype == np.float32 and x.size > 1024 else None)
+    return x.sum(axes, dtype=_FINER.get(x.dtype) if x.size > 1024 else None)
+
+
+_FINER = {np.dtype("float32"): np.dtype("float64"), np.dtype("complex64"): np.dtype("complex128")}
 
 
 SUM = Reduction("sum", _same, _add, 0, _sum)
@@ -142,6 +146,8 @@ EXPSUM = Reduction(
 
 def accumulation(t: dtype) -> dtype:
     """Return the dtype in which sums of a dtype are accumulated."""
+    if t.is_complex:
+        return t
     if t.is_floating_point:
         return dtypes.float64 if t is dtypes.float64 else dtypes.float32
     return dtypes.int64
@@ -170,6 +176,8 @@ def reduce(
     """
     dims = tuple(dims)
     dev = x.storage.device
+    if x.dtype.is_complex and dev.type != "cpu":
+        return _complex(row, x, dims, out_dtype, params)
     acc = row.accumulator(x.dtype, out_dtype)
     if dev.type == "cpu":
         return _host(row, x, dims, out_dtype, acc, params, aux)
@@ -194,6 +202,14 @@ def reduce(
     kernel, size, group, pre = second
     kernel.launch(size, group, (*pre, scratch.buf, 0, *aux_args, out.storage.buf, 0, *numbers))
     return out
+
+
+def _complex(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, params: Sequence[Any]) -> Any:
+    """Return a reduction of complex numbers that treats their parts alike."""
+    if row not in (SUM, MEAN):
+        raise NotImplementedError(f"{row.name} is not implemented for complex tensors on an OpenCL device")
+    both = reduce(row, as_real(x), dims, out_dtype.to_real(), params)
+    return Array.new(both.storage, Layout.of(kept_shape(x.layout.shape, dims, False)), out_dtype)
 
 
 class _Walk:

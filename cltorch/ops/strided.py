@@ -8,6 +8,7 @@ import numpy as np
 
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, empty_layout, host, view
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.op import Op
 from cltorch.ops.pointwise import Formula, compute_dtype, run_into
 
@@ -35,6 +36,8 @@ def copy_into(out: Any, x: Any) -> None:
             x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, x.layout.numel * n
         )
         return
+    if x.dtype.is_complex and out.dtype.is_complex and out.device.type == "cl":
+        x, out = as_real(x), as_real(out)
     run_into(_COPY, compute_dtype(x.dtype), [x], (), [out])
 
 

@@ -17,11 +17,13 @@ from cltorch.ops.pointwise import (
     ARITH,
     BITWISE,
     COMPARE,
+    COMPLEX,
     FLOAT,
     FLOAT_ONLY,
     FUNCTIONAL,
     INNER,
     INTEGER,
+    PARTS,
     REAL,
     SIGNED,
     Pointwise,
@@ -53,6 +55,26 @@ def _zero(m, g, *_):  # the derivative of step functions
 
 def _zero_each(m, g, *_):
     return g * 0, g * 0
+
+
+def _conj(m, a):
+    """Return the conjugate of a parameter, which is a Python number where the formula is read on Tensors."""
+    return a.conjugate() if isinstance(a, (int, float, complex)) else m.conj(a)
+
+
+def _sgn_vjp(m, g, x, o):
+    if not m_is_complex(m, x):
+        return g * 0
+    size = m.abs(x)
+    turned = m.real_part(m.conj(o) * g) * o  # the part along o, which moves no point of the circle
+    return m.where(size == 0, 0, (g - turned) / m.where(size == 0, 1, size))
+
+
+def _angle_vjp(m, g, x, o):
+    if not m_is_complex(m, x):
+        return g * 0
+    nothing = x == 0
+    return m.where(nothing, 0, g * 1j / m.conj(m.where(nothing, 1, x)))
 
 
 def _half_each(m, g, x, y, larger):
@@ -164,13 +186,14 @@ def _weighted_logits_vjp(m, g, x, y, w, o):
 
 ROWS = [
     # ---- arithmetic ------------------------------------------------------------------------------------------
-    P("add", ARITH, lambda m, x, y, a: x + a * y, lambda m, g, x, y, o, a: (g, g * a), args=_XY, params={"alpha": 1},
-      ref="add"),
-    P("sub", SIGNED, lambda m, x, y, a: x - a * y, lambda m, g, x, y, o, a: (g, g * -a), args=_XY, params={"alpha": 1},
-      ref="subtract"),
-    P("mul", ARITH, lambda m, x, y: x * y, lambda m, g, x, y, o: (g * y, g * x), args=_XY, ref="multiply"),
-    P("div", FLOAT, lambda m, x, y: x / y, lambda m, g, x, y, o: (g / y, -g * ((x / y) / y)), args=_XY,
-      ref="true_divide"),
+    P("add", ARITH, lambda m, x, y, a: x + a * y, lambda m, g, x, y, o, a: (g, g * _conj(m, a)), args=_XY,
+      params={"alpha": 1}, ref="add", complex=COMPLEX),
+    P("sub", SIGNED, lambda m, x, y, a: x - a * y, lambda m, g, x, y, o, a: (g, g * -_conj(m, a)), args=_XY,
+      params={"alpha": 1}, ref="subtract", complex=COMPLEX),
+    P("mul", ARITH, lambda m, x, y: x * y, lambda m, g, x, y, o: (g * m.conj(y), g * m.conj(x)), args=_XY,
+      ref="multiply", complex=COMPLEX),
+    P("div", FLOAT, lambda m, x, y: x / y,
+      lambda m, g, x, y, o: (g / m.conj(y), -g * m.conj((x / y) / y)), args=_XY, ref="true_divide", complex=COMPLEX),
     P("floor_divide", SIGNED, lambda m, x, y: m.divide_floor(x, y), args=_XY, ref="floor_divide"),
     P("trunc_divide", SIGNED, lambda m, x, y: m.divide_trunc(x, y), _zero_each, args=_XY, node="Div",
       ref=_trunc_divide, scope=INNER),
@@ -183,13 +206,15 @@ ROWS = [
     P("pow", SIGNED, lambda m, x, y: m.pow(x, y), _pow_vjp, args="input exponent", ref="power", domain=(0.1, 3.0)),
     P("gcd", INTEGER, lambda m, x, y: m.gcd(x, y), args=_XY, ref="gcd"),
     P("lcm", INTEGER, lambda m, x, y: m.abs(m.divide_trunc(x, _at_least_one(m, m.gcd(x, y))) * y), args=_XY, ref="lcm"),
-    P("neg", SIGNED, lambda m, x: -x, lambda m, g, x, o: -g, ref="negative"),
-    P("reciprocal", FLOAT, lambda m, x: m.reciprocal(x), lambda m, g, x, o: -g * o * o, ref="reciprocal"),
-    P("square", SIGNED, lambda m, x: x * x, lambda m, g, x, o: g * (2 * x), ref="square", node="Pow"),
-    P("abs", SIGNED, lambda m, x: m.abs(x), lambda m, g, x, o: g * m.sign(x), ref="abs"),
+    P("neg", SIGNED, lambda m, x: -x, lambda m, g, x, o: -g, ref="negative", complex=COMPLEX),
+    P("reciprocal", FLOAT, lambda m, x: m.reciprocal(x), lambda m, g, x, o: -g * m.conj(o) * m.conj(o),
+      ref="reciprocal", complex=COMPLEX),
+    P("square", SIGNED, lambda m, x: x * x, lambda m, g, x, o: g * (2 * m.conj(x)), ref="square", node="Pow",
+      complex=COMPLEX),
+    P("abs", SIGNED, lambda m, x: m.abs(x), lambda m, g, x, o: g * m.sgn(x), ref="abs", complex=PARTS),
     P("sign", ARITH, lambda m, x: m.sign(x), _zero, ref=_sign),
-    P("sgn", ARITH, lambda m, x: m.sign(x), _zero, ref=_sign),
-    P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False),
+    P("sgn", ARITH, lambda m, x: m.sgn(x), _sgn_vjp, ref=_sign, complex=COMPLEX),
+    P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False, complex=COMPLEX),
     P("lerp", FLOAT_ONLY, lambda m, x, y, w: m.where(m.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w)),
       lambda m, g, x, y, w, o: (g * (1 - w), g * w, g * (y - x)), args="input end weight",
       ref=lambda x, y, w: x + w * (y - x)),
@@ -241,7 +266,9 @@ ROWS = [
     P("sinc", FLOAT, lambda m, x: m.where(x == 0, 1, m.sin(math.pi * x) / (math.pi * x)), _sinc_vjp, ref="sinc"),
     P("deg2rad", FLOAT, lambda m, x: x * (math.pi / 180), lambda m, g, x, o: g * (math.pi / 180), ref="deg2rad"),
     P("rad2deg", FLOAT, lambda m, x: x * (180 / math.pi), lambda m, g, x, o: g * (180 / math.pi), ref="rad2deg"),
-    P("angle", FLOAT, lambda m, x: m.where(x != x, x, m.where(x < 0, math.pi, 0)), _zero, inplace=False,
+    P("conj_values", ARITH, lambda m, x: m.conj(x), lambda m, g, x, o: m.conj(g), ref="conj", node="Conj", scope=INNER,
+      complex=COMPLEX),
+    P("angle", FLOAT, lambda m, x: m.angle(x), _angle_vjp, inplace=False, complex=PARTS,
       ref=lambda x: np.where(np.isnan(x), x, np.where(x < 0, np.pi, 0))),
     # ---- rounding --------------------------------------------------------------------------------------------
     P("floor", REAL, lambda m, x: m.floor(x), _zero, ref="floor"),
@@ -380,17 +407,17 @@ ROWS = [
       lambda m, g, x, y, o: (-g * y * _sigmoid(m, -x * y), -g * x * _sigmoid(m, -x * y)), args=_XT,
       node="SoftMarginLoss", inplace=False, scope=INNER, ref=lambda x, y: np.log1p(np.exp(-x * y))),
     # ---- comparison, logic, tests ----------------------------------------------------------------------------
-    P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal"),
-    P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal"),
+    P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal", complex=COMPLEX),
+    P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal", complex=COMPLEX),
     P("lt", COMPARE, lambda m, x, y: x < y, args=_XY, ref="less"),
     P("le", COMPARE, lambda m, x, y: x <= y, args=_XY, ref="less_equal"),
     P("gt", COMPARE, lambda m, x, y: x > y, args=_XY, ref="greater"),
     P("ge", COMPARE, lambda m, x, y: x >= y, args=_XY, ref="greater_equal"),
-    P("logical_and", COMPARE, lambda m, x, y: (x != 0) & (y != 0), args=_XY, ref="logical_and"),
-    P("logical_or", COMPARE, lambda m, x, y: (x != 0) | (y != 0), args=_XY, ref="logical_or"),
-    P("logical_xor", COMPARE, lambda m, x, y: (x != 0) ^ (y != 0), args=_XY, ref="logical_xor"),
-    P("logical_not", COMPARE, lambda m, x: x == 0, ref="logical_not"),
-    P("isnan", COMPARE, lambda m, x: x != x, ref="isnan", inplace=False),
+    P("logical_and", COMPARE, lambda m, x, y: (x != 0) & (y != 0), args=_XY, ref="logical_and", complex=COMPLEX),
+    P("logical_or", COMPARE, lambda m, x, y: (x != 0) | (y != 0), args=_XY, ref="logical_or", complex=COMPLEX),
+    P("logical_xor", COMPARE, lambda m, x, y: (x != 0) ^ (y != 0), args=_XY, ref="logical_xor", complex=COMPLEX),
+    P("logical_not", COMPARE, lambda m, x: x == 0, ref="logical_not", complex=COMPLEX),
+    P("isnan", COMPARE, lambda m, x: x != x, ref="isnan", inplace=False, complex=COMPLEX),
     P("isinf", COMPARE, lambda m, x: m.abs(x) == math.inf if m_is_float(m, x) else x != x, ref="isinf", inplace=False),
     P("isfinite", COMPARE, lambda m, x: (m.abs(x) < math.inf) if m_is_float(m, x) else x == x, ref="isfinite",
       inplace=False),
@@ -413,8 +440,8 @@ ROWS = [
     P("bitwise_right_shift", INTEGER, lambda m, x, y: m.shift_right(x, y), args=_XY, ref="right_shift"),
     P("where", ARITH, lambda m, c, x, y: m.where(c, x, y),
       lambda m, g, c, x, y, o: (0, m.where(c, g, 0), m.where(c, 0, g)), args="condition input other", masks=(0,),
-      ref="where", inplace=False),
-    P("clone", ARITH, lambda m, x: x, lambda m, g, x, o: g, ref=lambda x: x, inplace=False),
+      ref="where", inplace=False, complex=COMPLEX),
+    P("clone", ARITH, lambda m, x: x, lambda m, g, x, o: g, ref=lambda x: x, inplace=False, complex=COMPLEX),
 ]  # fmt: skip
 
 
@@ -422,6 +449,11 @@ def m_is_float(m, x):
     """Return whether a formula's operand is floating point, whoever reads it."""
     compute = getattr(m, "compute", None)
     return compute.is_floating_point if compute is not None else getattr(x.dtype, "kind", "") == "f"
+
+
+def m_is_complex(m, x):
+    """Return whether a formula is read for complex numbers, whoever reads it."""
+    return getattr(m, "is_complex", False) is True or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
 def m_is_bool(m, x):

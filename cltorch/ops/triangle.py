@@ -13,7 +13,7 @@ from cltorch.layout import coalesce
 from cltorch.ops.array import empty, from_host, host
 from cltorch.ops.op import Op
 
-_RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
+_RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong", 16: "ulong2"}
 _GROUP = 256
 
 

@@ -1,0 +1,206 @@
+"""Complex tensors and their parts: complex, polar, real, imag, view_as_real, view_as_complex, conj.
+
+A complex tensor's parts are views of its memory. The conjugate is computed at once, so that no tensor ever waits to be
+conjugated: ``is_conj`` is always False and ``resolve_conj`` returns the tensor itself.
+Source: https://docs.pytorch.org/docs/2.13/complex_numbers.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import view as record_view
+from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.convert import contiguous, to_copy
+from cltorch.functions.join import stack
+from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import broadcast_tensors, select
+from cltorch.layout import Layout
+from cltorch.ops.complex_formula import real_layout
+
+__all__ = [
+    "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "polar", "real", "real_part",
+    "resolve_conj", "resolve_neg", "view_as_complex", "view_as_real",
+]  # fmt: skip
+
+_REAL = (dtypes.float16, dtypes.float32, dtypes.float64)
+
+
+def view_as_real(input: Any) -> Any:
+    """Return a complex tensor's memory as reals: real and imaginary part along a new last dimension of size 2.
+
+    Raises RuntimeError for a tensor that is not complex.
+    https://docs.pytorch.org/docs/2.13/generated/torch.view_as_real.html
+
+    >>> import cltorch as torch
+    >>> torch.view_as_real(torch.tensor([1 + 2j, 3 - 1j]))
+    tensor([[ 1.,  2.],
+            [ 3., -1.]])
+    """
+    need_array("view_as_real", "input", 1, input)
+    if not input.dtype.is_complex:
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return record_view(
+        input, real_layout(input.layout), "ViewAsRealBackward0", lambda m, g: m.view_as_complex(_paired(g)),
+        input.dtype.to_real(),
+    )  # fmt: skip
+
+
+def _paired(g: Any) -> Any:
+    """Return pairs of reals as they can be viewed as complex numbers: the tensor itself, or a dense copy."""
+    return g if _refusal(g.layout) is None else contiguous(g)
+
+
+def _refusal(lay: Layout) -> str | None:
+    """Say why pairs along the last dimension are no complex numbers as they lie in memory, or return None."""
+    if lay.ndim == 0:
+        return "Input tensor must have one or more dimensions"
+    if lay.shape[-1] != 2:
+        return "Tensor must have a last dimension of size 2"
+    if lay.strides[-1] != 1:
+        return "Tensor must have a last dimension with stride 1"
+    if any(s % 2 for s in lay.strides[:-1]):
+        return "Tensor must have a stride divisible by 2 for all but last dimension"
+    return "Tensor must have a storage_offset divisible by 2" if lay.offset % 2 else None
+
+
+def view_as_complex(input: Any) -> Any:
+    """Return the memory of pairs of reals along the last dimension, of size 2, as complex numbers.
+
+    Raises RuntimeError where they do not lie side by side, at an even place each.
+    https://docs.pytorch.org/docs/2.13/generated/torch.view_as_complex.html
+
+    >>> import cltorch as torch
+    >>> torch.view_as_complex(torch.tensor([[1.0, 2.0], [3.0, -1.0]]))
+    tensor([1.+2.j, 3.-1.j])
+    """
+    need_array("view_as_complex", "input", 1, input)
+    if input.dtype not in _REAL:
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{SCALAR_NAMES[input.dtype.name]}"
+        )
+    lay = input.layout
+    why = _refusal(lay)
+    if why is not None:
+        raise RuntimeError(why)
+    layout = Layout.make(lay.shape[:-1], tuple(s // 2 for s in lay.strides[:-1]), lay.offset // 2)
+    return record_view(
+        input, layout, "ViewAsComplexBackward0", lambda m, g: m.view_as_real(g), input.dtype.to_complex()
+    )
+
+
+def real(input: Any) -> Any:
+    """Return the real part, as a view; of real numbers the tensor itself.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.real.html
+
+    >>> import cltorch as torch
+    >>> torch.real(torch.tensor([1 + 2j, 3 - 1j]))
+    tensor([1., 3.])
+    """
+    return select(view_as_real(input), -1, 0) if input.dtype.is_complex else input
+
+
+real_part = real  # the name under which formulas of derivatives ask for it
+
+
+def imag(input: Any) -> Any:
+    """Return the imaginary part, as a view. Raises RuntimeError for real numbers.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.imag.html
+
+    >>> import cltorch as torch
+    >>> torch.imag(torch.tensor([1 + 2j, 3 - 1j]))
+    tensor([ 2., -1.])
+    """
+    if not input.dtype.is_complex:
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return select(view_as_real(input), -1, 1)
+
+
+def conj(input: Any) -> Any:
+    """Return the complex conjugate; of real numbers the tensor itself.
+
+    The result is a tensor of its own, where PyTorch's is a view that is conjugated when it is read.
+    https://docs.pytorch.org/docs/2.13/generated/torch.conj.html
+
+    >>> import cltorch as torch
+    >>> torch.conj(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    return p.conj_values(input) if input.dtype.is_complex else input
+
+
+def conj_physical(input: Any, *, out: Any = None) -> Any:
+    """Return the complex conjugate; of real numbers the tensor itself.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.conj_physical.html
+    """
+    return conj(input) if out is None else into_out("conj_physical", out, conj(input))
+
+
+def conj_physical_(input: Any) -> Any:
+    """Conjugate in place."""
+    return p.conj_values_(input) if input.dtype.is_complex else input
+
+
+def resolve_conj(input: Any) -> Any:
+    """Return the tensor itself: conjugates are computed at once."""
+    return input
+
+
+resolve_neg = resolve_conj
+
+
+def _pair_of_reals(name: str, a: Any, b: Any, second: str) -> None:
+    need_array(name, "real" if second == "imag" else "abs", 1, a)
+    need_array(name, second, 2, b)
+    if a.dtype not in _REAL or b.dtype not in _REAL:
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {SCALAR_NAMES[a.dtype.name]} and "
+            f"{SCALAR_NAMES[b.dtype.name]}"
+        )
+    if a.dtype is not b.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {SCALAR_NAMES[a.dtype.name]} but got scalar type "
+            f"{SCALAR_NAMES[b.dtype.name]} for second argument"
+        )
+
+
+def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
+    """Return complex numbers of their real and imaginary parts, which broadcast and have one floating dtype.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.complex.html
+
+    >>> import cltorch as torch
+    >>> torch.complex(torch.tensor([1.0, 3.0]), torch.tensor([2.0, -1.0]))
+    tensor([1.+2.j, 3.-1.j])
+    """
+    _pair_of_reals("complex", real, imag, "imag")
+    result = view_as_complex(stack(broadcast_tensors(real, imag), -1))
+    result._base = None  # nobody else sees the pairs
+    return result if out is None else into_out("complex", out, result)
+
+
+def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
+    """Return complex numbers of their absolute values and angles.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.polar.html
+
+    >>> import cltorch as torch
+    >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor([2.+0.j])
+    """
+    _pair_of_reals("polar", abs, angle, "angle")
+    result = complex(p.mul(abs, p.cos(angle)), p.mul(abs, p.sin(angle)))
+    return result if out is None else into_out("polar", out, result)
+
+
+def gradient_cast(g: Any, t: Any) -> Any:
+    """Return a gradient in an operand's dtype; a real operand takes the real part."""
+    if g.dtype.is_complex and not t.is_complex:
+        g = real(g)
+    return g if g.dtype is t else to_copy(g, t, g.device)
