@@ -108,7 +108,7 @@ def from_numpy_dtype(t: Any) -> dtype:
     if found is None:
         raise TypeError(
             f"can't convert np.ndarray of type {t}. The only supported types are: float64, float32, float16, "
-            "int64, int32, int16, int8, uint8, and bool."
+            "complex64, complex128, int64, int32, int16, int8, uint8, and bool."
         )
     return found
 

@@ -22,13 +22,15 @@ _TOLERANCE = {
     dtypes.bfloat16: (1.6e-2, 1e-5),
     dtypes.float32: (1.3e-6, 1e-5),
     dtypes.float64: (1e-7, 1e-7),
+    dtypes.complex64: (1.3e-6, 1e-5),
+    dtypes.complex128: (1e-7, 1e-7),
 }
 
 
 def _as_tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value.detach()
-    if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+    if isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)):
         return functions.as_tensor(value)
     return None
 
@@ -137,6 +139,8 @@ def _numbers(x: Tensor) -> np.ndarray:
         x = x.float()
     values = x.numpy()
     # an extended float holds every int64, which a float64 does not
+    if values.dtype.kind == "c":
+        return values.astype(np.complex128)
     return values.astype(np.float64 if values.dtype.kind == "f" else np.longdouble)
 
 
@@ -153,9 +157,10 @@ def make_tensor(
     sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
     if dtype is dtypes.bool_:
         made = functions.randint(0, 2, sizes, device=device, dtype=dtype)
-    elif dtype.is_floating_point:
+    elif dtype.differentiable:
         first, last = -9.0 if low is None else low, 9.0 if high is None else high
-        made = functions.rand(sizes, device=device, dtype=dtype) * (last - first) + first
+        middle = first * (1 + 1j) if dtype.is_complex else first
+        made = functions.rand(sizes, device=device, dtype=dtype) * (last - first) + middle
     else:
         whole_low, whole_high = (0 if dtype is dtypes.uint8 else -9), 10
         made = functions.randint(

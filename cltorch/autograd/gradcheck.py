@@ -24,38 +24,56 @@ class GradcheckError(RuntimeError):
 def _outputs(fn: Callable[..., Any], inputs: Sequence[Any]) -> list[Any]:
     result = fn(*inputs)
     outs = list(result) if isinstance(result, (tuple, list)) else [result]
-    return [o for o in outs if isinstance(o, Array) and o.dtype.is_floating_point]
+    return [o for o in outs if isinstance(o, Array) and o.dtype.differentiable]
+
+
+def _reals(x: Any) -> np.ndarray:
+    """Return a tensor's numbers as a flat array of float64; a complex number counts as two."""
+    return _flat(to_numpy(x))
+
+
+def _flat(a: np.ndarray) -> np.ndarray:
+    if a.dtype.kind == "c":
+        a = np.ascontiguousarray(a, np.complex128).reshape(-1).view(np.float64)
+    return a.reshape(-1).astype(np.float64)
+
+
+def _tensor(flat: np.ndarray, like: Any) -> Any:
+    """Return flat numbers, as ``_reals`` gives them, as a tensor like another."""
+    values = flat.view(np.complex128) if like.dtype.is_complex else flat
+    return from_host(values.reshape(tuple(like.shape)), like.dtype, like.device)
 
 
 def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outputs: int) -> list[np.ndarray]:
-    """Return one Jacobian (input elements × output elements) per output, by central differences."""
+    """Return one Jacobian (input numbers × output numbers, all real) per output, by central differences."""
     x = inputs[which]
-    base = to_numpy(x).astype(np.float64)
+    base = _reals(x)
     columns: list[list[np.ndarray]] = [[] for _ in range(outputs)]
     with no_grad():
         for i in range(base.size):
             sides = []
             for step in (eps, -eps):
                 moved = base.copy()
-                moved.reshape(-1)[i] += step
+                moved[i] += step
                 trial = list(inputs)
-                trial[which] = from_host(moved, x.dtype, x.device)
-                sides.append([to_numpy(o).astype(np.float64).reshape(-1) for o in _outputs(fn, trial)])
+                trial[which] = _tensor(moved, x)
+                sides.append([_reals(o) for o in _outputs(fn, trial)])
             for k in range(outputs):
                 columns[k].append((sides[0][k] - sides[1][k]) / (2 * eps))
     return [np.array(c).reshape(base.size, -1) for c in columns]
 
 
 def _analytical(out: Any, x: Any) -> np.ndarray:
-    n, m = out.layout.numel, x.layout.numel
+    # a complex gradient is dL/dRe + i dL/dIm, so that its parts are a real Jacobian's entries
+    n, m = (t.layout.numel * (2 if t.dtype.is_complex else 1) for t in (out, x))
     jacobian = np.zeros((m, n))
     for j in range(n):
         seed = np.zeros(n)
         seed[j] = 1
-        g = from_host(seed.reshape(out.shape), out.dtype, out.device)
+        g = _tensor(seed, out)
         (gx,) = grad([out], [x], [g], retain_graph=True, allow_unused=True)
         if gx is not None:
-            jacobian[:, j] = to_numpy(gx).reshape(-1)
+            jacobian[:, j] = _reals(gx)
     return jacobian
 
 
@@ -77,7 +95,7 @@ def gradcheck(
     fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:
-    """Return whether the gradients of a function agree with finite differences (inputs in float64).
+    """Return whether the gradients of a function agree with finite differences (inputs in float64 or complex128).
 
     ``check_forward_ad`` compares derivatives forward too, ``check_batched_grad`` gradients for a batch of vectors with
     those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians. Raises
@@ -266,7 +284,7 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         outs = _outputs(func, args)
-        grad_outputs = [from_host(rng.standard_normal(tuple(o.shape)), o.dtype, o.device) for o in outs]
+        grad_outputs = [_tensor(rng.standard_normal(_reals(o).size), o) for o in outs]
         for g in grad_outputs:
             g._requires_grad = True
     seeds = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)

@@ -297,7 +297,6 @@ def handed_on(fn: Callable[..., Any], operands: int, params: int, ones: bool) ->
     numbers = [1 if ones else Complex(m, Symbol(tracer, f"p{k}")) for k in range(params)]
     results = fn(m, *values, *numbers)
     return tuple(
-        isinstance(r, Complex)
-        and [v.text if isinstance(v, Symbol) else None for v in (r.re, r.im)] == ["x0", "x1"]
+        isinstance(r, Complex) and [v.text if isinstance(v, Symbol) else None for v in (r.re, r.im)] == ["x0", "x1"]
         for r in (results if isinstance(results, tuple) else (results,))
     )
