@@ -313,11 +313,7 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     if equal_nan and input.dtype.differentiable:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
     wide = (
-        input.dtype
-        if input.dtype.differentiable
-        else dtypes.float64
-        if input.device.type == "cpu"
-        else dtypes.float32
+        input.dtype if input.dtype.differentiable else dtypes.float64 if input.device.type == "cpu" else dtypes.float32
     )
     a, b = input.to(wide), other.to(wide)
     distance = p.abs(p.sub(a, b))

@@ -535,9 +535,7 @@ class Pointwise:
         if found is None and complex:
             assert self.vjp is not None
             same = handed_on(self.vjp, self.arity + 2, len(params), ones)
-            found = self._through[needs, ones, complex] = tuple(
-                need and s for need, s in zip(needs, same, strict=True)
-            )
+            found = self._through[needs, ones, complex] = tuple(need and s for need, s in zip(needs, same, strict=True))
         elif found is None:
             assert self.vjp is not None
             tracer = Tracer(dtypes.float32)
