@@ -84,7 +84,7 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
         )
     for what, x in (("tensor", tensor), ("tangent", tangent)):
-        if isinstance(x, Array) and not x.dtype.is_floating_point:
+        if isinstance(x, Array) and not x.dtype.differentiable:
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {x.dtype}")
     return duals.paired(tensor, tangent, _entered[-1])
 

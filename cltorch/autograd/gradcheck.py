@@ -29,19 +29,20 @@ def _outputs(fn: Callable[..., Any], inputs: Sequence[Any]) -> list[Any]:
 
 def _reals(x: Any) -> np.ndarray:
     """Return a tensor's numbers as a flat array of float64; a complex number counts as two."""
-    return _flat(to_numpy(x))
-
-
-def _flat(a: np.ndarray) -> np.ndarray:
+    a = to_numpy(x)
     if a.dtype.kind == "c":
         a = np.ascontiguousarray(a, np.complex128).reshape(-1).view(np.float64)
     return a.reshape(-1).astype(np.float64)
 
 
-def _tensor(flat: np.ndarray, like: Any) -> Any:
+def _size(x: Any) -> int:
+    return int(x.layout.numel) * (2 if x.dtype.is_complex else 1)
+
+
+def _tensor(flat: np.ndarray, like: Any, *batch: int) -> Any:
     """Return flat numbers, as ``_reals`` gives them, as a tensor like another."""
-    values = flat.view(np.complex128) if like.dtype.is_complex else flat
-    return from_host(values.reshape(tuple(like.shape)), like.dtype, like.device)
+    numbers = flat.view(np.complex128) if like.dtype.is_complex else flat
+    return from_host(numbers.reshape((*batch, *like.shape)), like.dtype, like.device)
 
 
 def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outputs: int) -> list[np.ndarray]:
@@ -65,7 +66,7 @@ def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: f
 
 def _analytical(out: Any, x: Any) -> np.ndarray:
     # a complex gradient is dL/dRe + i dL/dIm, so that its parts are a real Jacobian's entries
-    n, m = (t.layout.numel * (2 if t.dtype.is_complex else 1) for t in (out, x))
+    n, m = _size(out), _size(x)
     jacobian = np.zeros((m, n))
     for j in range(n):
         seed = np.zeros(n)
@@ -176,7 +177,7 @@ def _pushed(fn: Callable[..., Any], args: Sequence[Any], i: int, v: Any) -> list
     with no_grad(), forward_ad.dual_level():
         given[i] = forward_ad.make_dual(given[i], v)
         found = [forward_ad.unpack_dual(o) for o in _outputs(fn, given)]
-        return [np.zeros(p.layout.numel) if t is None else to_numpy(t).astype(np.float64).reshape(-1) for p, t in found]
+        return [np.zeros(_size(p)) if t is None else _reals(t) for p, t in found]
 
 
 def _check_forward(
@@ -184,10 +185,10 @@ def _check_forward(
 ) -> None:
     x = args[i]
     rows = []
-    for j in range(x.layout.numel):
-        unit = np.zeros(x.layout.numel)
+    for j in range(_size(x)):
+        unit = np.zeros(_size(x))
         unit[j] = 1
-        rows.append(_pushed(fn, args, i, from_host(unit.reshape(x.shape), x.dtype, x.device)))
+        rows.append(_pushed(fn, args, i, _tensor(unit, x)))
     for k in range(len(numerical)):
         analytical = np.array([row[k] for row in rows]).reshape(numerical[k].shape)
         if not np.allclose(analytical, numerical[k], **near):
@@ -201,29 +202,29 @@ def _check_products(
     """Compare one product u J v with random unit vectors instead of the whole Jacobian."""
     rng = np.random.default_rng(0)
     x = args[i]
-    v = rng.standard_normal(tuple(x.shape))
+    v = rng.standard_normal(_size(x))
     v = v / (float(np.linalg.norm(v)) or 1.0)
     with no_grad():
         sides = []
         for step in (eps, -eps):
             trial = list(args)
-            trial[i] = from_host(to_numpy(x).astype(np.float64) + step * v, x.dtype, x.device)
-            sides.append([to_numpy(o).astype(np.float64) for o in _outputs(fn, trial)])
-    pushed = _pushed(fn, args, i, from_host(v, x.dtype, x.device)) if forward else []
+            trial[i] = _tensor(_reals(x) + step * v, x)
+            sides.append([_reals(o) for o in _outputs(fn, trial)])
+    pushed = _pushed(fn, args, i, _tensor(v, x)) if forward else []
     for k, out in enumerate(outs):
-        u = rng.standard_normal(tuple(out.shape))
+        u = rng.standard_normal(_size(out))
         numerical = ((sides[0][k] - sides[1][k]) / (2 * eps) * u).sum()
         if forward:
-            analytical = (pushed[k] * u.reshape(-1)).sum()
+            analytical = (pushed[k] * u).sum()
             if not np.allclose(analytical, numerical, **near):
                 raise _mismatch("computed with forward mode ", k, i, numerical, analytical)
         if backward:
             (g,) = (
-                grad([out], [x], [from_host(u, out.dtype, out.device)], retain_graph=True, allow_unused=True)
+                grad([out], [x], [_tensor(u, out)], retain_graph=True, allow_unused=True)
                 if _tracked(out, x)
                 else (None,)
             )
-            analytical = 0.0 if g is None else (to_numpy(g) * v).sum()
+            analytical = 0.0 if g is None else (_reals(g) * v).sum()
             if not np.allclose(analytical, numerical, **near):
                 raise _mismatch("", k, i, numerical, analytical)
 
@@ -238,7 +239,7 @@ def _check_dtypes(x: Any, i: int, outs: Sequence[Any]) -> None:
 
 def _batch_for(x: Any) -> Any:
     rng = np.random.default_rng(1)
-    return from_host(rng.standard_normal((2, *x.shape)), x.dtype, x.device)
+    return _tensor(rng.standard_normal(2 * _size(x)), x, 2)
 
 
 def _check_batched(x: Any, outs: Sequence[Any]) -> None:
@@ -284,7 +285,7 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         outs = _outputs(func, args)
-        grad_outputs = [_tensor(rng.standard_normal(_reals(o).size), o) for o in outs]
+        grad_outputs = [_tensor(rng.standard_normal(_size(o)), o) for o in outs]
         for g in grad_outputs:
             g._requires_grad = True
     seeds = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)

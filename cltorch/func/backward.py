@@ -37,7 +37,7 @@ def _fresh(tree: Any) -> Any:
     return tree_map(
         lambda x: (
             x
-            if not isinstance(x, Tensor) or not x.is_floating_point()
+            if not isinstance(x, Tensor) or not x.dtype.differentiable
             else x.view_as(x)
             if x.requires_grad
             else x._detached(True).requires_grad_()

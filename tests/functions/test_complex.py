@@ -359,3 +359,10 @@ def test_changes_in_place_through_parts_are_recorded():
     z = cltorch.tensor(Z, dtype=cltorch.complex128, requires_grad=True)
     x = cltorch.tensor(X, dtype=cltorch.float64, requires_grad=True)
     assert gradcheck(f, (z, x)) and gradcheck(g, (x,))
+
+
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n != "polar"])
+def test_derivatives_forward(name):
+    z, w = (cltorch.tensor(a + (0.5 + 0.25j), dtype=cltorch.complex128, requires_grad=True) for a in (Z, W))
+    x = cltorch.tensor(X, dtype=cltorch.float64, requires_grad=True)
+    assert gradcheck(DIFFERENTIABLE[name], (z, w, x), check_forward_ad=True, check_backward_ad=False)
