@@ -103,6 +103,10 @@ from cltorch.formats import (
     preserve_format,
     strided,
 )
+from cltorch.functions.gamma_sample import dirichlet_slope as _dirichlet_grad
+from cltorch.functions.gamma_sample import gamma_slope as _standard_gamma_grad
+from cltorch.functions.gamma_sample import sample_dirichlet as _sample_dirichlet
+from cltorch.functions.gamma_sample import standard_gamma as _standard_gamma
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.layout import Size
 from cltorch.ops.fallback import get_host_fallback, set_host_fallback
@@ -160,7 +164,8 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C compat compiler distributed func fx hub jit multiprocessing overrides testing types vision".split()
+    "_C compat compiler distributed distributions func fx hub jit multiprocessing overrides testing types "
+    "vision".split()
 )
 
 

@@ -31,6 +31,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(
     solve_matrices solve_triangle special_erf special_expit squeeze_ subtract_ sum_to_size swapaxes_ swapdims_ t_
     take_front take_rows to to_copy transpose_ tril_ triu_ true_divide_ unfold uniform_ unsqueeze_ upsample_to
     vector_norm view view_as wrap_dim write_out
+    dirichlet_slope gamma_slope sample_dirichlet standard_gamma
     """.split()
 )
 
