@@ -82,15 +82,15 @@ class GeneralizedPareto(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Infinite from a concentration of 1 on."""
+        """NaN from a concentration of 1 on."""
         k = self.concentration
-        return fn.where(k < 1, self.loc + self.scale / (1 - k), math.inf)
+        return fn.where(k < 1, self.loc + self.scale / (1 - k), math.nan)
 
     @property
     def variance(self) -> Tensor:
-        """Infinite from a concentration of one half on."""
+        """NaN from a concentration of one half on."""
         k = self.concentration
-        return fn.where(k < 0.5, self.scale**2 / ((1 - k) ** 2 * (1 - 2 * k)), math.inf)
+        return fn.where(k < 0.5, self.scale**2 / ((1 - k) ** 2 * (1 - 2 * k)), math.nan)
 
     def entropy(self) -> Tensor:
         return (fn.log(self.scale) + self.concentration + 1).expand(self._batch_shape)
@@ -102,8 +102,4 @@ class GeneralizedPareto(Distribution):
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:  # type: ignore[override]
         end = self.loc - self.scale / self.concentration
-        if (self.concentration < 0).all():
-            return constraints.interval(self.loc, end)
-        if (self.concentration < 0).any():
-            return constraints.interval(self.loc, fn.where(self.concentration < 0, end, math.inf))
-        return constraints.greater_than_eq(self.loc)
+        return constraints.interval(self.loc, fn.where(self.concentration < 0, end, math.inf))

@@ -53,8 +53,9 @@ class Weibull(TransformedDistribution):
 
     @property
     def mode(self) -> Tensor:
+        """The most likely value; NaN where the density has no peak, for a concentration below 1."""
         k = self.concentration
-        return self.scale * ((k - 1).clamp(min=0) / k).pow(self.concentration_reciprocal)
+        return self.scale * ((k - 1) / k).pow(self.concentration_reciprocal)
 
     @property
     def variance(self) -> Tensor:

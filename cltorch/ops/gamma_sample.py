@@ -4,8 +4,8 @@ The device's kernel is kernels/random_gamma.cl; the host follows the same steps 
 Sources: G. Marsaglia and W. Tsang, A simple method for generating gamma variables, ACM TOMS 26 (2000);
 M. Figurnov, S. Mohamed and A. Mnih, Implicit reparameterization gradients, NeurIPS 2018, whose equation
 dx/da = -(dF/da) / p(x) is computed here: dF/da is the integral of p(t) (d ln p(t) / da) up to x, or from x on,
-whichever keeps to one sign. With t = x exp(±s) the density's ratio to p(x) is smooth, and an exponential substitution lets the
-trapezoidal rule converge fast (M. Mori and M. Sugihara, The double-exponential transformation, 2001).
+whichever keeps to one sign. With t = x exp(±s) the density's ratio to p(x) is smooth, and an exponential substitution
+lets the trapezoidal rule converge fast (M. Mori and M. Sugihara, The double-exponential transformation, 2001).
 """
 
 from __future__ import annotations
