@@ -24,10 +24,8 @@ class Dirichlet(ExponentialFamily):
     tensor(0.6931)
     """
 
-    arg_constraints = {  # type: ignore[assignment]
-        "concentration": constraints.independent(constraints.positive, 1)
-    }
-    support = constraints.simplex  # type: ignore[assignment]
+    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    support = constraints.simplex
     has_rsample = True
 
     def __init__(self, concentration: Any, validate_args: bool | None = None) -> None:

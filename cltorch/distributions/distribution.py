@@ -218,7 +218,7 @@ class Distribution:
                 value, kept = self.__dict__[name], (event_dims or {}).get(name, 0)
                 tail = value.shape[value.dim() - kept :] if kept else ()
                 new.__dict__[name] = value.expand((*shape, *tail))
-        super(cls, new).__init__(shape, self._event_shape, validate_args=False)
+        Distribution.__init__(new, shape, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 

@@ -25,12 +25,12 @@ class InverseGamma(TransformedDistribution):
     tensor(-1.)
     """
 
-    arg_constraints = {  # type: ignore[assignment]
+    arg_constraints = {
         "concentration": constraints.positive,
         "rate": constraints.positive,
     }
-    support = constraints.positive  # type: ignore[assignment]
-    has_rsample = True  # type: ignore[assignment]
+    support = constraints.positive
+    has_rsample = True
     base_dist: Gamma
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:

@@ -28,7 +28,7 @@ class MixtureSameFamily(Distribution):
     tensor(0.)
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}  # type: ignore[assignment]
+    arg_constraints: dict[str, constraints.Constraint] = {}
     has_rsample = False
 
     def __init__(
@@ -64,7 +64,7 @@ class MixtureSameFamily(Distribution):
         return new
 
     @constraints.dependent_property
-    def support(self) -> Any:  # type: ignore[override]
+    def support(self) -> Any:
         return MixtureSameFamilyConstraint(self._component_distribution.support)
 
     @property

@@ -55,7 +55,7 @@ class Uniform(Distribution):
         return self._expanded(Uniform, batch_shape, _instance, "low high")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Any:  # type: ignore[override]
+    def support(self) -> Any:
         return constraints.interval(self.low, self.high)
 
     def rsample(self, sample_shape: Any = Size()) -> Tensor:  # noqa: B008

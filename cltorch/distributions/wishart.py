@@ -40,9 +40,9 @@ class Wishart(ExponentialFamily):
             [0., 3.]])
     """
 
-    support = constraints.positive_definite  # type: ignore[assignment]
+    support = constraints.positive_definite
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
 
     @property
     def arg_constraints(self) -> Any:

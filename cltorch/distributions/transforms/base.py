@@ -21,8 +21,8 @@ class Transform:
 
     >>> import cltorch as torch
     >>> exp = torch.distributions.transforms.ExpTransform()
-    >>> exp.inv(exp(torch.tensor([0.0, 1.0])))
-    tensor([0., 1.])
+    >>> exp.inv(torch.ones(2))
+    tensor([0., 0.])
     """
 
     bijective: Any = False
@@ -159,7 +159,7 @@ class _InverseTransform(Transform):
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, _InverseTransform) and self._inv == other._inv
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self._inv!r})"
@@ -198,7 +198,7 @@ class ComposeTransform(Transform):
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @property
     def domain(self) -> Any:  # type: ignore[override]
@@ -221,11 +221,11 @@ class ComposeTransform(Transform):
         return constraints.independent(outer, need - outer.event_dim) if need > outer.event_dim else outer
 
     @lazy_property
-    def bijective(self) -> bool:  # type: ignore[override]
+    def bijective(self) -> bool:
         return all(p.bijective for p in self.parts)
 
     @lazy_property
-    def sign(self) -> Any:  # type: ignore[override]
+    def sign(self) -> Any:
         sign: Any = 1
         for p in self.parts:
             sign = sign * p.sign

@@ -26,7 +26,7 @@ class _Plain(Transform):
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, type(self))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class ExpTransform(_Plain):
@@ -38,7 +38,7 @@ class ExpTransform(_Plain):
     """
 
     domain, codomain = constraints.real, constraints.positive
-    bijective, sign = True, 1  # type: ignore[assignment]
+    bijective, sign = True, 1
 
     def _call(self, x: Any) -> Any:
         return x.exp()
@@ -57,7 +57,7 @@ class SigmoidTransform(_Plain):
     """
 
     domain, codomain = constraints.real, constraints.unit_interval
-    bijective, sign = True, 1  # type: ignore[assignment]
+    bijective, sign = True, 1
 
     def _call(self, x: Any) -> Any:
         limits = finfo(x.dtype)
@@ -76,7 +76,7 @@ class SoftplusTransform(_Plain):
     """Map x to ln(1 + exp(x)), which for x > 20 is x."""
 
     domain, codomain = constraints.real, constraints.positive
-    bijective, sign = True, 1  # type: ignore[assignment]
+    bijective, sign = True, 1
 
     def _call(self, x: Any) -> Any:
         return softplus(x)
@@ -92,7 +92,7 @@ class TanhTransform(_Plain):
     """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1."""
 
     domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
-    bijective, sign = True, 1  # type: ignore[assignment]
+    bijective, sign = True, 1
 
     def _call(self, x: Any) -> Any:
         return x.tanh()
@@ -153,7 +153,7 @@ class AffineTransform(Transform):
             isinstance(other, AffineTransform) and _same(self.loc, other.loc) and _same(self.scale, other.scale)
         )  # fmt: skip
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @property
     def sign(self) -> Any:
@@ -210,13 +210,13 @@ class PowerTransform(Transform):
         return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size=cache_size)
 
     @lazy_property
-    def sign(self) -> Any:  # type: ignore[override]
+    def sign(self) -> Any:
         return self.exponent.sign()
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all())
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
@@ -243,7 +243,7 @@ class CumulativeDistributionTransform(Transform):
     tensor([0.5000])
     """
 
-    bijective, sign = True, 1  # type: ignore[assignment]
+    bijective, sign = True, 1
     codomain = constraints.unit_interval
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:

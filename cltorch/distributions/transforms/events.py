@@ -47,7 +47,7 @@ class IndependentTransform(Transform):
         return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
 
     @property
-    def bijective(self) -> bool:  # type: ignore[override]
+    def bijective(self) -> bool:
         return self.base_transform.bijective
 
     @property
@@ -159,7 +159,7 @@ class CatTransform(Transform):
         self.dim = dim
 
     @lazy_property
-    def event_dim(self) -> int:  # type: ignore[override]
+    def event_dim(self) -> int:
         return max(t.event_dim for t in self.transforms)
 
     @lazy_property
@@ -175,7 +175,7 @@ class CatTransform(Transform):
         _need_dim(name, value, self.dim)
         if value.size(self.dim) != self.length:
             raise AssertionError(f"{name}.size({self.dim}) = {value.size(self.dim)} must equal length {self.length}")
-        return list(fn.split(value, self.lengths, self.dim))
+        return list(value.split(self.lengths, self.dim))
 
     def _call(self, x: Any) -> Any:
         pieces = self._pieces("x", x)
@@ -196,7 +196,7 @@ class CatTransform(Transform):
         return fn.cat(logs, dim=dim) if dim < 0 else sum(logs)
 
     @property
-    def bijective(self) -> bool:  # type: ignore[override]
+    def bijective(self) -> bool:
         return all(t.bijective for t in self.transforms)
 
     @property
@@ -246,7 +246,7 @@ class StackTransform(Transform):
         return fn.stack([t.log_abs_det_jacobian(before, after) for t, before, after in pairs], dim=self.dim)
 
     @property
-    def bijective(self) -> bool:  # type: ignore[override]
+    def bijective(self) -> bool:
         return all(t.bijective for t in self.transforms)
 
     @property
