@@ -58,6 +58,7 @@ from cltorch.autograd import (
     no_grad,
     set_grad_enabled,
 )
+from cltorch.autograd.anomaly import is_anomaly_check_nan_enabled, set_anomaly_enabled
 from cltorch.cl import Event, Stream
 from cltorch.compiler import compile
 from cltorch.device import device, get_default_device, set_default_device
@@ -164,8 +165,8 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C compat compiler distributed distributions func fx hub jit multiprocessing overrides testing types "
-    "vision".split()
+    "_C compat compiler distributed distributions func fx hub jit multiprocessing overrides return_types signal testing "
+    "types vision".split()
 )
 
 

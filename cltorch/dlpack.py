@@ -1,4 +1,7 @@
-"""DLPack: tensors on the host handed to other libraries and taken from them, without a copy.
+"""DLPack: tensors handed to other libraries and taken from them, without a copy.
+
+Memory of the host goes to every library that knows DLPack; a buffer of an OpenCL device to those that work in the same
+OpenCL context, as tensors here do. What is queued for a device has run before its memory is handed out.
 
 The structures are those of https://dmlc.github.io/dlpack/latest/c_api.html, in the form before version 1.0 and in the
 one since, which a taker asks for by ``max_version``. A capsule called "dltensor" (since 1.0: "dltensor_versioned") owns
@@ -9,12 +12,14 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import sys
 from typing import Any
 
 import numpy as np
 
 from cltorch import dtypes
 from cltorch.device import Storage
+from cltorch.device import device as Device
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
@@ -91,6 +96,9 @@ _pointer_at = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_
 
 # What is handed out lives here until its taker calls the deleter.
 _lent: dict[int, tuple[Any, ...]] = {}
+# Capsules of devices' memory. They have no destructor: NumPy, which does not know such memory, lets a capsule die while
+# an exception is under way, where no Python may run. Those that only stand here any more are looked through instead.
+_capsules: list[tuple[Any, int, Any]] = []
 
 
 @_Deleter
@@ -105,6 +113,17 @@ def _capsule_dies(capsule: int) -> None:
             _lent.pop(_pointer_at(capsule, form.name), None)
 
 
+def _sweep() -> None:
+    kept = []
+    while _capsules:
+        capsule, address, form = _capsules.pop()
+        if sys.getrefcount(capsule) > 2:  # the name here, and the argument of the call
+            kept.append((capsule, address, form))
+        elif _valid(capsule, form.name):  # nobody took it over, and nobody can any more
+            _lent.pop(address, None)
+    _capsules.extend(kept)
+
+
 def dlpack_device(x: Any) -> tuple[int, int]:
     """Return DLPack's number of a tensor's kind of device, and its index."""
     if x.device.type == "cpu":
@@ -115,18 +134,16 @@ def dlpack_device(x: Any) -> tuple[int, int]:
 def dlpack(
     x: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
 ) -> Any:
-    """Return a capsule with a tensor on the host: the body of ``Tensor.__dlpack__``.
+    """Return a capsule with a tensor: the body of ``Tensor.__dlpack__``.
 
-    Raises BufferError for a tensor that requires a gradient or lies on an OpenCL device, whose memory has no address.
+    A tensor on a device is handed out as its cl_mem and an offset, after a wait for the device.
+    Raises BufferError for a tensor that requires a gradient, and where another device is asked for.
     """
     if x.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    if x.device.type != "cpu":
-        raise BufferError(
-            f"Can't export a tensor on {x.device} through DLPack, move it to the host first: tensor.cpu()"
-        )
-    if dl_device is not None and tuple(dl_device) != (DLDeviceType.kDLCPU, 0):
-        raise BufferError(f"Can't export a tensor on cpu to DLPack device {tuple(dl_device)}")
+    place = dlpack_device(x)
+    if dl_device is not None and tuple(dl_device) != place:
+        raise BufferError(f"Can't export a tensor on {x.device} to DLPack device {tuple(dl_device)}")
     if copy:
         x = x.clone()
     layout, t = x.layout, x.dtype
@@ -137,18 +154,28 @@ def dlpack(
     if form is _Versioned:
         managed.major, managed.minor, managed.flags = 1, 0, 0
     d = managed.dl_tensor
-    d.data = x.storage.array.ctypes.data + layout.offset * t.itemsize
-    d.device_type, d.device_id, d.ndim = DLDeviceType.kDLCPU, 0, layout.ndim
+    start = layout.offset * t.itemsize
+    if place[0] == DLDeviceType.kDLCPU:
+        d.data, d.byte_offset = x.storage.array.ctypes.data + start, 0
+    else:
+        x.device.context.synchronize()
+        d.data, d.byte_offset = x.storage.buf.int_ptr, start
+    d.device_type, d.device_id, d.ndim = *place, layout.ndim
     d.code, d.bits, d.lanes = _CODE_OF[t], t.itemsize * 8, 1
-    d.shape, d.strides, d.byte_offset = shape, strides, 0
+    d.shape, d.strides = shape, strides
     managed.deleter = _give_back
     address = ctypes.addressof(managed)
     _lent[address] = (managed, shape, strides, x.storage)
-    return _new(address, form.name, _capsule_dies)
+    if place[0] == DLDeviceType.kDLCPU:
+        return _new(address, form.name, _capsule_dies)
+    _sweep()
+    capsule = _new(address, form.name, _CapsuleDestructor())
+    _capsules.append((capsule, address, form))
+    return capsule
 
 
 def to_dlpack(tensor: Any) -> Any:
-    """Return a DLPack capsule of a tensor on the host; it can be taken over once.
+    """Return a DLPack capsule of a tensor; it can be taken over once.
 
     https://docs.pytorch.org/docs/2.13/dlpack.html
 
@@ -173,8 +200,9 @@ class _Taken:
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
     """Return a tensor on the memory of another library's array (anything with ``__dlpack__``, or a capsule).
 
-    Memory of the host only. Raises BufferError for other devices, TypeError for what is no DLPack object, RuntimeError
-    for an element type that has no counterpart and for a capsule that was used before.
+    Memory of the host, and of an OpenCL device where it belongs to the same OpenCL context. Raises BufferError for
+    other devices, TypeError for what is no DLPack object, RuntimeError for an element type that has no
+    counterpart and for a capsule that was used before.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.from_dlpack.html
 
@@ -188,10 +216,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         capsule = ext_tensor
         if hasattr(ext_tensor, "__dlpack__"):
             kind, _ = ext_tensor.__dlpack_device__()
-            if kind != DLDeviceType.kDLCPU:
-                raise BufferError(
-                    f"from_dlpack() takes memory of the host (DLPack device 1), but got device {int(kind)}"
-                )
+            _check_kind(kind)
             try:
                 capsule = ext_tensor.__dlpack__(max_version=(1, 0))
             except TypeError:  # made before there were versions
@@ -206,6 +231,13 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     return result.clone() if copy else result
 
 
+def _check_kind(kind: int) -> None:
+    if kind not in (DLDeviceType.kDLCPU, DLDeviceType.kDLOpenCL):
+        raise BufferError(
+            f"from_dlpack() takes memory of the host (DLPack device 1) or of OpenCL (4), but got device {int(kind)}"
+        )
+
+
 def _take(capsule: Any) -> Any:
     form = next((form for form in (_Managed, _Versioned) if _valid(capsule, form.name)), None)
     if form is None:
@@ -218,13 +250,14 @@ def _take(capsule: Any) -> Any:
     t = _DTYPES.get((d.code, d.bits))
     if t is None or d.lanes != 1:
         raise RuntimeError(f"DLPack type (code {d.code}, {d.bits} bits, {d.lanes} lanes) is not supported")
-    if d.device_type != DLDeviceType.kDLCPU:
-        raise BufferError(f"from_dlpack() takes memory of the host (DLPack device 1), but got device {d.device_type}")
+    _check_kind(d.device_type)
     shape = Size(d.shape[i] for i in range(d.ndim))
     layout = Layout.of(shape) if not d.strides else Layout.make(shape, [d.strides[i] for i in range(d.ndim)], 0)
     if any(s < 0 for s in layout.strides):
         raise ValueError("tensors with negative strides are not supported, copy the array first")
     nbytes = layout.extent() * t.itemsize
+    if d.device_type == DLDeviceType.kDLOpenCL:
+        return _take_buffer(capsule, form, managed, layout, t)
     _rename(capsule, form.used)
     owner = _Taken(managed)
     if nbytes == 0:
@@ -234,3 +267,17 @@ def _take(capsule: Any) -> Any:
         raw.owner = owner  # the array below keeps `raw`, and `raw` what it was lent
         memory = np.frombuffer(raw, np.uint8)
     return Array.new(Storage.wrap(memory), layout, t)
+
+
+def _take_buffer(capsule: Any, form: Any, managed: Any, layout: Layout, t: DType) -> Any:
+    """Return a tensor on an OpenCL buffer; raise BufferError where its offset is no whole number of elements."""
+    d = managed.dl_tensor
+    start, rest = divmod(d.byte_offset, t.itemsize)
+    if rest:
+        raise BufferError(f"the offset of {d.byte_offset} bytes is no multiple of the {t.itemsize} of an element")
+    layout = Layout.make(layout.shape, layout.strides, start)
+    context = Device("cl", d.device_id).context
+    storage = context.adopt(d.data, layout.extent() * t.itemsize)
+    _rename(capsule, form.used)
+    storage._owner = _Taken(managed)
+    return Array.new(storage, layout, t)

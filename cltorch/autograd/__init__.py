@@ -1,7 +1,8 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch.autograd import forward_ad, functional
+from cltorch.autograd import forward_ad, functional, graph
 from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from cltorch.autograd.edges import GradientEdge, get_gradient_edge, increment_version, set_multithreading_enabled
 from cltorch.autograd.engine import backward, grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
@@ -37,6 +38,7 @@ __all__ = [
     "save_on_cpu",
     "saved_tensors_hooks",
     "set_detect_anomaly",
+    "set_multithreading_enabled",
     "inference_mode",
     "inplace",
     "is_grad_enabled",
@@ -45,3 +47,7 @@ __all__ = [
     "set_grad_enabled",
     "view",
 ]
+
+# PyTorch has them in its module graph, which is below the one they are in
+for _found in (GradientEdge, get_gradient_edge, increment_version):
+    setattr(graph, _found.__name__, _found)

@@ -47,3 +47,13 @@ class detect_anomaly:
 def is_anomaly_enabled() -> bool:
     """Return whether anomaly detection is on."""
     return Settings.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Return whether anomaly detection stops at a gradient that is NaN."""
+    return Settings.check_nan
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Switch anomaly detection on or off."""
+    Settings.anomaly, Settings.check_nan = bool(mode), bool(check_nan)

@@ -148,6 +148,18 @@ class Context:
         buf, size = self.allocator.take(nbytes)
         return Storage(self.device, nbytes, buf, size, self.allocator)
 
+    def adopt(self, address: int, nbytes: int) -> Storage:
+        """Return a storage on a buffer (its cl_mem) that somebody else made in this OpenCL context.
+
+        Raises BufferError where it belongs to another context, or is smaller than that.
+        """
+        buf = cl.Buffer.from_int_ptr(address, retain=True)
+        if buf.context != self.cl_context:
+            raise BufferError(f"the buffer belongs to another OpenCL context than that of {self.name}")
+        if buf.size < nbytes:
+            raise BufferError(f"the buffer has {buf.size} bytes, but the tensor needs {nbytes}")
+        return Storage(self.device, nbytes, buf)
+
     def read(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> None:
         """Wait for the device and copy bytes of a buffer into a contiguous host array."""
         if out.nbytes:

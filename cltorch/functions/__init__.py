@@ -20,6 +20,7 @@ from cltorch.functions import (
     complex_parts,
     conv,
     convert,
+    copies,
     create,
     create_like,
     distance,
@@ -30,10 +31,13 @@ from cltorch.functions import (
     from_data,
     gamma_sample,
     gather,
+    gradient,
+    histogram,
     host_memory,
     index,
     index_dim,
     join,
+    leftovers,
     linalg_covariance,
     linalg_distance,
     linalg_factor,
@@ -45,6 +49,7 @@ from cltorch.functions import (
     linalg_solve,
     linalg_spectrum,
     loss,
+    mapped,
     masked,
     matmul,
     moments,
@@ -56,6 +61,8 @@ from cltorch.functions import (
     pool,
     positions,
     products,
+    quantile,
+    questions,
     random,
     random_inplace,
     ranges,
@@ -74,6 +81,7 @@ from cltorch.functions import (
     triangle,
     unique,
     unpool,
+    windows,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
 
@@ -147,6 +155,14 @@ for _module in (
     norm,
     compare,
     host_memory,
+    copies,
+    quantile,
+    histogram,
+    gradient,
+    windows,
+    mapped,
+    questions,
+    leftovers,
 ):
     autocast.install((_module,))
     for _name in _module.__all__:

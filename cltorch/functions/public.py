@@ -7,10 +7,11 @@ belongs elsewhere is listed below, or says so in its row (``scope``).
 from __future__ import annotations
 
 from cltorch import functions
+from cltorch.functions.leftovers import METHODS_ONLY
 from cltorch.functions.pointwise import ELSEWHERE
 
 # methods of Tensor that are no functions, and what only derivatives and other functions call
-_NOT_TORCH = ELSEWHERE | frozenset(
+_NOT_TORCH = ELSEWHERE | frozenset(METHODS_ONLY) | frozenset(
     """
     absolute_ adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d addbmm_ addcdiv_
     addcmul_ addmm_ addr_ apply_ arctan2_ as_strided_back attention_gradients avg_pool2d avg_pool3d avg_pool_spread

@@ -6,6 +6,9 @@ from collections import namedtuple
 from functools import cache
 from typing import Any
 
+#: Every class of results, by the name of its function.
+KINDS: dict[str, Any] = {}
+
 
 @cache
 def result_class(name: str, *fields: str) -> Any:
@@ -26,7 +29,9 @@ def result_class(name: str, *fields: str) -> Any:
         return _rebuilt, (name, fields, tuple(self))
 
     base: Any = namedtuple(name, fields)  # type: ignore[misc]
-    return type(name, (base,), {"__slots__": (), "__repr__": show, "__reduce__": reduce, "__module__": __name__})
+    members = {"__slots__": (), "__repr__": show, "__reduce__": reduce, "__module__": __name__}
+    KINDS[name] = type(name, (base,), members)
+    return KINDS[name]
 
 
 def _rebuilt(name: str, fields: tuple[str, ...], items: tuple[Any, ...]) -> Any:

@@ -1,0 +1,62 @@
+"""Places in the graph under names: gradient edges, versions, and a switch that PyTorch has.
+
+Source: https://docs.pytorch.org/docs/2.13/autograd.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from cltorch.autograd.graph import edge_of
+from cltorch.ops.array import Array
+
+
+class GradientEdge(NamedTuple):
+    """Say where a gradient goes: to the input number ``output_nr`` of a node of the graph."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
+
+
+def get_gradient_edge(tensor: Any) -> GradientEdge:
+    """Return the edge at which the gradient of a tensor arrives; raise RuntimeError where none is wanted.
+
+    >>> import cltorch as torch
+    >>> torch.autograd.graph.get_gradient_edge(torch.ones(1, requires_grad=True)).output_nr
+    0
+    """
+    if not tensor.requires_grad:
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+    return GradientEdge(*edge_of(tensor))
+
+
+def increment_version(tensor: Any) -> None:
+    """Let a tensor (or each of several) count as changed in place, as after a write that autograd did not see.
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(1)
+    >>> torch.autograd.graph.increment_version(x)
+    >>> x._version
+    1
+    """
+    several: Iterable[Any] = (tensor,) if isinstance(tensor, Array) else tensor
+    for x in several:
+        x.storage.version += 1
+
+
+class set_multithreading_enabled:
+    """Take and give back PyTorch's switch for threads of the backward pass, which here always runs on the caller's."""
+
+    _on = True
+
+    def __init__(self, mode: bool) -> None:
+        self.mode, self.prev = bool(mode), set_multithreading_enabled._on
+        set_multithreading_enabled._on = self.mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        set_multithreading_enabled._on = self.prev

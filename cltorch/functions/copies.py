@@ -1,0 +1,79 @@
+"""Views as fresh tensors: ``NAME_copy`` does what ``NAME`` does, and its results share no memory with the input.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.view_copy.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.functions import shape, split
+from cltorch.functions.arguments import need_array
+from cltorch.functions.convert import contiguous_copy, detach
+from cltorch.functions.index import getitem
+from cltorch.functions.pointwise import into_out
+from cltorch.layout import wrap_dim
+
+__all__: list[str] = ["unsafe_split_with_sizes"]
+
+unsafe_split_with_sizes = split.split_with_sizes  # views: what PyTorch does not check, is right here anyway
+
+
+def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    d = wrap_dim(dim, input.layout.ndim)
+    return getitem(input, (*(slice(None),) * d, slice(start, end, step)))
+
+
+def _expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
+    return shape.expand(input, size)
+
+
+_VIEWS: dict[str, Callable[..., Any]] = {
+    "alias": lambda input: input,
+    "as_strided": shape.as_strided,
+    "detach": detach,
+    "diagonal": shape.diagonal,
+    "expand": _expand,
+    "permute": shape.permute,
+    "select": shape.select,
+    "slice": _slice,
+    "squeeze": shape.squeeze,
+    "t": shape.t,
+    "transpose": shape.transpose,
+    "unfold": shape.unfold,
+    "unsqueeze": shape.unsqueeze,
+    "view": shape.view,
+}
+_SPLITS: dict[str, Callable[..., Any]] = {
+    "split": split.split, "split_with_sizes": split.split_with_sizes, "unbind": split.unbind
+}  # fmt: skip
+
+
+def _copying(name: str, view: Callable[..., Any], several: bool) -> Callable[..., Any]:
+    full = name + "_copy"
+
+    def f(input: Any, *args: Any, out: Any = None, **named: Any) -> Any:
+        need_array(full, "input", 1, input)
+        found = view(input, *args, **named)
+        results = tuple(contiguous_copy(x) for x in (found if several else (found,)))
+        if out is not None:
+            places = tuple(out) if several else (out,)
+            if len(places) != len(results):
+                raise RuntimeError(f"{full}(): expected {len(results)} tensors in out=, but got {len(places)}")
+            results = tuple(into_out(full, place, x) for place, x in zip(places, results, strict=True))
+            return None if several else results[0]
+        return results if several else results[0]
+
+    f.__name__ = f.__qualname__ = full
+    f.__doc__ = (
+        f"Do what ``{name}`` does, with {'tensors' if several else 'a tensor'} of {'their' if several else 'its'} own "
+        f"memory for a result.\n\nSource: https://docs.pytorch.org/docs/2.13/generated/torch.{full}.html\n"
+    )
+    return f
+
+
+for _several, _table in ((False, _VIEWS), (True, _SPLITS)):
+    for _name, _view in _table.items():
+        globals()[_name + "_copy"] = _copying(_name, _view, _several)
+        __all__.append(_name + "_copy")

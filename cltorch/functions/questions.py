@@ -1,0 +1,96 @@
+"""What functions of torch.* tell of a tensor, and arithmetic of plain numbers under PyTorch's names for symbols.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from cltorch.functions.arguments import need_array
+
+__all__ = [
+    "get_device", "is_distributed", "is_inference", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not",
+    "sym_sqrt", "sym_sum",
+]  # fmt: skip
+
+
+def get_device(input: Any) -> int:
+    """Return the index of a tensor's OpenCL device, -1 for the host.
+
+    >>> import cltorch as torch
+    >>> torch.get_device(torch.ones(1))
+    -1
+    """
+    return int(need_array("get_device", "input", 1, input).get_device())
+
+
+def is_inference(input: Any) -> bool:
+    """Return whether a tensor was made in inference mode.
+
+    >>> import cltorch as torch
+    >>> torch.is_inference(torch.ones(1))
+    False
+    """
+    return bool(need_array("is_inference", "input", 1, input).is_inference())
+
+
+def is_distributed(input: Any) -> bool:
+    """Return False: no tensor here is spread over processes."""
+    need_array("is_distributed", "input", 1, input)
+    return False
+
+
+def sym_float(a: Any) -> float:
+    """Return a number as a float.
+
+    Sizes are plain numbers here, so that this and the other ``sym_`` functions are ordinary arithmetic.
+    """
+    return float(a)
+
+
+def sym_int(a: Any) -> int:
+    """Return a number rounded towards zero."""
+    return int(a)
+
+
+def sym_not(a: Any) -> bool:
+    """Return the opposite of a truth value."""
+    return not a
+
+
+def sym_max(a: Any, b: Any) -> Any:
+    """Return the larger of two numbers, a float if one of them is.
+
+    >>> import cltorch as torch
+    >>> torch.sym_max(3, 4.0), torch.sym_max(5, 4.0)
+    (4.0, 5.0)
+    """
+    found = builtins.max(a, b)
+    return float(found) if isinstance(a, float) or isinstance(b, float) else found
+
+
+def sym_min(a: Any, b: Any) -> Any:
+    """Return the smaller of two numbers, a float if one of them is."""
+    found = builtins.min(a, b)
+    return float(found) if isinstance(a, float) or isinstance(b, float) else found
+
+
+def sym_sum(args: Iterable[Any]) -> Any:
+    """Return the sum of numbers."""
+    return builtins.sum(args)
+
+
+def sym_ite(b: bool, t: Any, f: Any) -> Any:
+    """Return ``t`` if ``b`` is true, else ``f``; raise TypeError where they are of different types."""
+    if not isinstance(b, bool) or type(t) is not type(f):
+        raise TypeError("sym_ite() takes a bool and two values of one type")
+    return t if b else f
+
+
+def sym_sqrt(a: Any) -> float:
+    """Return the square root of a number."""
+    return math.sqrt(a)

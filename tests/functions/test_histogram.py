@@ -1,0 +1,114 @@
+"""bincount, histc, histogram and histogramdd against NumPy, and what they refuse."""
+
+import numpy as np
+import pytest
+
+import cltorch
+
+
+def test_bincount(device):
+    a = np.random.randint(0, 9, 200)
+    x = cltorch.tensor(a, device=device)
+    assert cltorch.bincount(x).tolist() == np.bincount(a).tolist()
+    assert x.bincount(minlength=12).tolist() == np.bincount(a, minlength=12).tolist()
+    w = np.random.rand(200).astype(np.float32)
+    got = cltorch.bincount(x[::2], cltorch.tensor(w, device=device)[::2])
+    assert got.dtype is cltorch.float32
+    np.testing.assert_allclose(got.numpy(force=True), np.bincount(a[::2], w[::2]), rtol=1e-5)
+
+
+def test_bincount_dtypes_and_errors():
+    x = cltorch.tensor([1, 3, 1], dtype=cltorch.uint8)
+    assert cltorch.bincount(x).dtype is cltorch.int64
+    assert cltorch.bincount(x, cltorch.tensor([1, 2, 3])).dtype is cltorch.float64
+    assert cltorch.bincount(x[:0], minlength=2).tolist() == [0, 0]
+    for wrong, kind, message in (
+        (lambda: cltorch.bincount(x.float()), NotImplementedError, "not implemented for 'Float'"),
+        (lambda: cltorch.bincount(x.reshape(1, 3)), RuntimeError, "only supports 1-d non-negative"),
+        (lambda: cltorch.bincount(cltorch.tensor([-1])), RuntimeError, "only supports 1-d non-negative"),
+        (lambda: cltorch.bincount(x, minlength=-1), RuntimeError, "minlength should be >= 0"),
+        (lambda: cltorch.bincount(x, cltorch.ones(2)), RuntimeError, "same length as input"),
+    ):
+        with pytest.raises(kind, match=message):
+            wrong()
+
+
+def test_histc(device):
+    a = np.random.randn(300).astype(np.float32)
+    x = cltorch.tensor(a, device=device)
+    got = cltorch.histc(x, 7, -2, 2)
+    assert got.dtype is cltorch.float32 and got.tolist() == np.histogram(a, 7, (-2, 2))[0].tolist()
+    assert cltorch.histc(x, bins=5).sum().item() == 300
+    y = cltorch.tensor([float("nan"), 1.0, 2.0, float("inf")], device=device)
+    assert cltorch.histc(y, 2, 0, 2).tolist() == [0, 2]
+    assert cltorch.histc(cltorch.tensor([2.0, 2.0], device=device), 4).tolist() == [0, 0, 2, 0]
+
+
+def test_histc_dtypes_and_errors():
+    x = cltorch.arange(4.0)
+    assert cltorch.histc(x.half(), 3).tolist() == [1, 1, 2] and cltorch.histc(x.half(), 3).dtype is cltorch.float16
+    assert x[:0].histc(3).tolist() == [0, 0, 0]
+    out = cltorch.empty(0)
+    assert cltorch.histc(x, 2, out=out) is out and out.tolist() == [2, 2]
+    for wrong, kind, message in (
+        (lambda: cltorch.histc(x.int()), NotImplementedError, "not implemented for 'Int'"),
+        (lambda: cltorch.histc(x, 0), RuntimeError, "bins must be > 0"),
+        (lambda: cltorch.histc(x, 4, 3, 1), RuntimeError, "max must be larger than min"),
+        (lambda: cltorch.histc(x / 0, 4), RuntimeError, "is not finite"),
+        (lambda: cltorch.histc(x, 4.5), TypeError, "must be int, not float"),
+    ):
+        with pytest.raises(kind, match=message):
+            wrong()
+
+
+@pytest.mark.parametrize("density", [False, True])
+def test_histogram(device, density):
+    a, w = np.random.randn(100).astype(np.float32), np.random.rand(100).astype(np.float32)
+    x, v = cltorch.tensor(a, device=device), cltorch.tensor(w, device=device)
+    for bins, options in ((6, {}), (5, {"range": (-1.0, 2.0)}), (np.array([-1, 0, 0.5, 2], np.float32), {})):
+        ours = cltorch.tensor(bins, device=device) if isinstance(bins, np.ndarray) else bins
+        hist, edges = cltorch.histogram(x, ours, weight=v, density=density, **options)
+        want, want_edges = np.histogram(a, bins, weights=w, density=density, **options)
+        np.testing.assert_allclose(hist.numpy(force=True), want, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(edges.numpy(force=True), want_edges, rtol=1e-6, atol=1e-6)
+        plain = cltorch.histogram(x, ours, **options).hist
+        assert plain.tolist() == np.histogram(a, bins, **options)[0].tolist()
+
+
+def test_histogramdd(device):
+    a, w = np.random.rand(80, 3).astype(np.float32), np.random.rand(80).astype(np.float32)
+    x = cltorch.tensor(a, device=device)
+    hist, edges = cltorch.histogramdd(x, [2, 3, 4], range=[0.0, 1.0, 0.1, 0.9, 0.0, 1.0])
+    want, want_edges = np.histogramdd(a, [2, 3, 4], [(0, 1), (0.1, 0.9), (0, 1)])
+    assert hist.tolist() == want.tolist() and isinstance(edges, tuple)
+    for e, f in zip(edges, want_edges, strict=True):
+        np.testing.assert_allclose(e.numpy(force=True), f, rtol=1e-6)
+    given = [np.array([0, 0.5, 1], np.float32)] * 3
+    hist = cltorch.histogramdd(
+        x, [cltorch.tensor(e, device=device) for e in given], weight=cltorch.tensor(w, device=device), density=True
+    ).hist
+    np.testing.assert_allclose(hist.numpy(force=True), np.histogramdd(a, given, weights=w, density=True)[0], rtol=1e-5)
+
+
+def test_histogram_results_and_errors():
+    x = cltorch.arange(4.0)
+    out = cltorch.empty(0), cltorch.empty(0)
+    assert cltorch.histogram(x, 2, out=out).hist is out[0] and out[1].tolist() == [0, 1.5, 3]
+    assert cltorch.histogram(x[:0], 2).bin_edges.tolist() == [0, 0.5, 1]
+    assert cltorch.histogramdd(cltorch.arange(12.0).reshape(2, 3, 2), [2, 1]).hist.tolist() == [[3], [3]]
+    for wrong, kind, message in (
+        (lambda: cltorch.histogram(x.int(), 2), NotImplementedError, "not implemented for 'Int'"),
+        (lambda: cltorch.histogram(x, 0), RuntimeError, "bins must be > 0"),
+        (lambda: cltorch.histogram(x, 3, range=(3, 1)), RuntimeError, "min should not exceed max"),
+        (lambda: cltorch.histogram(x, 3, range=(0, 1, 2)), RuntimeError, "should have 2 elements"),
+        (lambda: cltorch.histogram(x / 0, 3), RuntimeError, "is not finite"),
+        (lambda: cltorch.histogram(x, 3, weight=x[:2]), RuntimeError, "should have the same shape"),
+        (lambda: cltorch.histogram(x, 3, weight=x.double()), RuntimeError, "should have the same dtype"),
+        (lambda: cltorch.histogram(x, cltorch.tensor([0, 1])), RuntimeError, "long int"),
+        (lambda: cltorch.histogram(x, cltorch.ones(2, 2)), RuntimeError, "should have one dimension"),
+        (lambda: cltorch.histogram(x, x, range=(0, 1)), TypeError, "range"),
+        (lambda: cltorch.histogramdd(x, [2]), RuntimeError, "at least 2 dimensions"),
+        (lambda: cltorch.histogramdd(x.reshape(2, 2), [2]), RuntimeError, "size of bins must be equal"),
+    ):
+        with pytest.raises(kind, match=message):
+            wrong()
