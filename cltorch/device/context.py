@@ -153,7 +153,7 @@ class Context:
 
         Raises BufferError where it belongs to another context, or is smaller than that.
         """
-        buf = cl.Buffer.from_int_ptr(address, retain=True)
+        buf: Any = cl.Buffer.from_int_ptr(address, retain=True)
         if buf.context != self.cl_context:
             raise BufferError(f"the buffer belongs to another OpenCL context than that of {self.name}")
         if buf.size < nbytes:
