@@ -11,8 +11,11 @@ from cltorch.functions.leftovers import METHODS_ONLY
 from cltorch.functions.pointwise import ELSEWHERE
 
 # methods of Tensor that are no functions, and what only derivatives and other functions call
-_NOT_TORCH = ELSEWHERE | frozenset(METHODS_ONLY) | frozenset(
-    """
+_NOT_TORCH = (
+    ELSEWHERE
+    | frozenset(METHODS_ONLY)
+    | frozenset(
+        """
     absolute_ adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d addbmm_ addcdiv_
     addcmul_ addmm_ addr_ apply_ arctan2_ as_strided_back attention_gradients avg_pool2d avg_pool3d avg_pool_spread
     avg_pool_windows baddbmm_ bernoulli_ cauchy_ col2im col2im_blocks contiguous contiguous_copy conv_at
@@ -34,6 +37,7 @@ _NOT_TORCH = ELSEWHERE | frozenset(METHODS_ONLY) | frozenset(
     vector_norm view view_as wrap_dim write_out
     dirichlet_slope gamma_slope sample_dirichlet standard_gamma
     """.split()
+    )
 )
 
 # what torch.linalg calls by another name than torch.* is called linalg_* here
