@@ -20,6 +20,7 @@ from cltorch.cl.devices import (
     set_device,
     synchronize,
 )
+from cltorch.cl.kernels import CustomKernel, kernel
 from cltorch.cl.memory import (
     OutOfMemoryError,
     empty_cache,
@@ -71,15 +72,16 @@ from cltorch.cl.types import (
 
 __all__ = [
     "BFloat16Storage", "BFloat16Tensor", "BoolStorage", "BoolTensor", "ByteStorage", "ByteTensor", "CharStorage",
-    "CharTensor", "ClDeviceProperties", "DoubleStorage", "DoubleTensor", "Event", "FloatStorage", "FloatTensor",
-    "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor", "OutOfMemoryError",
-    "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "current_device", "current_stream",
-    "default_stream", "device", "device_count", "device_of", "empty_cache", "get_device_capability",
+    "CharTensor", "ClDeviceProperties", "CustomKernel", "DoubleStorage", "DoubleTensor", "Event", "FloatStorage",
+    "FloatTensor", "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor",
+    "OutOfMemoryError", "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "current_device",
+    "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_device_capability",
     "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
-    "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "memory_stats", "memory_summary",
-    "reset_max_memory_allocated", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
-    "set_per_process_memory_fraction", "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
+    "is_available", "is_bf16_supported", "is_initialized", "kernel", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved",
+    "memory_stats", "memory_summary", "reset_max_memory_allocated", "reset_peak_memory_stats", "seed", "seed_all",
+    "set_device", "set_per_process_memory_fraction", "set_rng_state", "set_rng_state_all", "set_stream", "stream",
+    "synchronize",
 ]  # fmt: skip
 
 # `import cltorch.cuda` finds this module too
