@@ -49,7 +49,10 @@ class GeneralizedPareto(Distribution):
         return (x - self.loc) / self.scale
 
     def _exponential(self) -> tuple[Tensor, Tensor]:
-        """Return where the concentration is 0, and the concentrations with 1 in these places."""
+        """Return where the concentration is nearly 0, and the concentrations with 1 in these places.
+
+        There the first two terms of a series in the concentration give the value and its derivative.
+        """
         zero = fn.isclose(self.concentration, fn.zeros_like(self.concentration))
         return zero, fn.where(zero, 1.0, self.concentration)
 
@@ -58,7 +61,9 @@ class GeneralizedPareto(Distribution):
             self._validate_sample(value)
         z = self._z(value)
         zero, k = self._exponential()
-        return -self.scale.log() - fn.where(zero, z, (1 + 1 / k) * fn.log1p(k * z))
+        return -self.scale.log() - fn.where(
+            zero, z + self.concentration * (z - 0.5 * z * z), (1 + 1 / k) * fn.log1p(k * z)
+        )
 
     def log_survival_function(self, value: Any) -> Tensor:
         """Return the logarithm of the probability of larger values."""
@@ -66,7 +71,7 @@ class GeneralizedPareto(Distribution):
             self._validate_sample(value)
         z = self._z(value)
         zero, k = self._exponential()
-        return fn.where(zero, -z, -fn.log1p(k * z) / k)
+        return fn.where(zero, 0.5 * self.concentration * z * z - z, -fn.log1p(k * z) / k)
 
     def log_cdf(self, value: Any) -> Tensor:
         """Return the logarithm of the cumulative distribution."""
@@ -78,7 +83,9 @@ class GeneralizedPareto(Distribution):
     def icdf(self, value: Any) -> Tensor:
         zero, k = self._exponential()
         log = fn.log1p(-fn.as_tensor(value, dtype=self.loc.dtype, device=self.loc.device))
-        return self.loc + self.scale * fn.where(zero, -log, fn.expm1(-k * log) / k)
+        return self.loc + self.scale * fn.where(
+            zero, 0.5 * self.concentration * log * log - log, fn.expm1(-k * log) / k
+        )
 
     @property
     def mean(self) -> Tensor:

@@ -44,8 +44,8 @@ class LKJCholesky(Distribution):
         # the squared length of row i, before the diagonal, is a beta variable of i / 2 and this
         last = self.concentration + 0.5 * (dim - 2)
         steps = fn.arange(dim - 1, device=self.concentration.device).to(self.concentration.dtype)
-        first = fn.cat([steps.new_zeros((1,)), steps])
-        self._beta = Beta(first + 0.5, last.unsqueeze(-1) - 0.5 * first)
+        less = 0.5 * fn.cat([steps.new_zeros((1,)), steps])
+        self._beta = Beta(less + 0.5, last.unsqueeze(-1) - less)
         super().__init__(shape, Size((dim, dim)), validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
