@@ -124,9 +124,8 @@ def _gamma(p: Any, q: Any) -> Any:
 
 @register_kl(Gumbel, Gumbel)
 def _gumbel(p: Any, q: Any) -> Any:
-    ratio, shift = p.scale / q.scale, q.loc / q.scale
-    move = p.loc / q.scale - shift
-    return -ratio.log() - move + ratio * euler_constant + fn.exp(-move + (1 + ratio).lgamma()) - (1 + euler_constant)
+    ratio, move = p.scale / q.scale, (p.loc - q.loc) / q.scale
+    return -ratio.log() + move + ratio * euler_constant + fn.exp((1 + ratio).lgamma() - move) - (1 + euler_constant)
 
 
 @register_kl(Geometric, Geometric)
