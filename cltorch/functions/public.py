@@ -36,6 +36,7 @@ _NOT_TORCH = (
     take_front take_rows to to_copy transpose_ tril_ triu_ true_divide_ unfold uniform_ unsqueeze_ upsample_to
     vector_norm view view_as wrap_dim write_out
     dirichlet_slope gamma_slope sample_dirichlet standard_gamma
+    ctc_loss_backward
     """.split()
     )
 )

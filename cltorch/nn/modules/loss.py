@@ -16,7 +16,7 @@ from cltorch.nn.modules.distance import PairwiseDistance
 from cltorch.nn.modules.module import Module
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
     "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
     "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
     "TripletMarginLoss", "TripletMarginWithDistanceLoss",
@@ -344,4 +344,27 @@ class TripletMarginWithDistanceLoss(_Loss):
             margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
+        )
+
+
+class CTCLoss(_Loss):
+    """Return the loss of unaligned labels against the log-probabilities (T, N, C) or (T, C) of classes over time.
+
+    It sums over all ways to stretch the labels over the time with ``blank`` between them; "mean" divides each loss by
+    the number of its labels first. ``zero_infinity`` leaves out samples whose labels do not fit in their time.
+    A. Graves et al., Connectionist Temporal Classification, ICML 2006.
+
+    >>> import cltorch as torch
+    >>> logp = torch.zeros(2, 1, 3).log_softmax(2)
+    >>> torch.nn.CTCLoss()(logp, torch.tensor([[1]]), torch.tensor([2]), torch.tensor([1]))
+    tensor(1.0986)
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(self, log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any) -> Any:
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )
