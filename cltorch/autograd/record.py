@@ -106,6 +106,10 @@ def _op_node(op: type[Op]) -> type[OpNode]:
 
 def apply(op: type[Op], *args: Any) -> Any:
     """Run a structured operator and record it where an argument needs a gradient."""
+    if not op.complex:
+        for a in args:
+            if isinstance(a, Array) and a.dtype.is_complex:
+                raise NotImplementedError(f"{op.name} is not implemented for complex tensors")
     if active:
         kind = lift(args)
         if kind is not None:

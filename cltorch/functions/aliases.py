@@ -248,6 +248,8 @@ def _refuse_integer_division(a: Any, b: Any) -> None:
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """Raise to a power in double precision."""
+    if any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in (input, exponent)):
+        raise NotImplementedError("float_power is not implemented for complex tensors")
     wide = [x.to(dtypes.float64) if isinstance(x, Array) else float(x) for x in (input, exponent)]
     return p.pow(*wide, out=out)
 

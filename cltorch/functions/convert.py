@@ -28,6 +28,7 @@ class ToCopy(Op):
     """Copy to another dtype or device."""
 
     name = "to_copy"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -160,6 +161,7 @@ class ContiguousCopy(Op):
     """Copy into a dense layout."""
 
     name = "clone"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -234,6 +236,7 @@ class _Copy(Op):
     """The derivative of ``copy_``: the old value does not matter, the source gets the gradient."""
 
     name = "copy"
+    complex = True
     node = "CopyBackwards"
 
     @staticmethod
@@ -278,6 +281,7 @@ class _Fill(Op):
     """The derivative of filling with a number: no gradient reaches the old value."""
 
     name = "fill"
+    complex = True
 
     @staticmethod
     def forward(c: Any, x: Any) -> Any:

@@ -58,7 +58,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         )
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
-    x = input if input.dtype.is_floating_point else to(input, dtypes.get_default_dtype())
+    x = input if input.dtype.differentiable else to(input, dtypes.get_default_dtype())
     x = x if x.layout.ndim == 2 else reshape(x, (1, -1))
     count = x.layout.shape[1]
     w: Any = None

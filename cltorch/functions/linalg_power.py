@@ -184,7 +184,7 @@ def _powers(x: Any, count: int) -> Any:
 def _to_powers(name: str, x: Any) -> Any:
     if x.dtype is dtypes.bool_:
         raise RuntimeError(f"{name} supports floating point, complex, and integer tensors, but got Bool")
-    return x if x.dtype.is_floating_point else to(x, dtypes.int64)
+    return x if x.dtype.differentiable else to(x, dtypes.int64)
 
 
 def linalg_vander(x: Any, *, N: int | None = None) -> Any:

@@ -162,6 +162,6 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
     tensor(1000.6932)
     """
     dims = read_dims("logsumexp", input, dim)
-    if not input.dtype.is_floating_point:
+    if not input.dtype.differentiable:
         input = to(input, dtypes.get_default_dtype())
     return store("logsumexp", apply(LogSumExp, input, dims, keepdim), out)

@@ -45,6 +45,7 @@ class Sum(Op):
     """Sum or mean: the gradient is spread evenly."""
 
     name = "sum"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -234,9 +235,14 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     )
     if dtype is not None or out is not None:
         input = to(input, read_dtype("prod", dtype, None if out is None else out.dtype))
-    elif not input.dtype.is_floating_point:
+    elif not input.dtype.differentiable:
         input = to(input, dtypes.int64)
     return store("prod", apply(Prod, input, dims, keepdim, input.dtype), out)
+
+
+def _truth(x: Any) -> Any:
+    """Return complex numbers as whether they are zero, and real ones as they are."""
+    return p.ne(x, 0) if x.dtype.is_complex else x
 
 
 def _logical(name: str, row: Reduction) -> Any:
@@ -245,6 +251,7 @@ def _logical(name: str, row: Reduction) -> Any:
         if dim is not None and dim.__class__ is not int and not len(dim):
             dims = ()  # here, and only here, an empty list means no dimension
         t = dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_
+        input = _truth(input)
         return store(name, keep(reduce(row, input, dims, t), input.layout.shape, dims, keepdim), out)
 
     f.__name__ = f.__qualname__ = name
@@ -268,4 +275,4 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     >>> torch.count_nonzero(torch.tensor([0, 1, 2]))
     tensor(2)
     """
-    return reduce(rows.COUNT, input, read_dims("count_nonzero", input, dim), dtypes.int64)
+    return reduce(rows.COUNT, _truth(input), read_dims("count_nonzero", input, dim), dtypes.int64)

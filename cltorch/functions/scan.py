@@ -76,7 +76,7 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
         t = read_dtype(name, dtype, None if out is None else out.dtype)
         if t is None:
-            t = input.dtype if input.dtype.is_floating_point else dtypes.int64
+            t = input.dtype if input.dtype.differentiable else dtypes.int64
         elif t is not input.dtype:
             input = to(input, t)
         result = apply(op, input, d, t, False) if op is ops.CumSum else apply(op, input, d, t)

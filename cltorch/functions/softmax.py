@@ -45,4 +45,4 @@ def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> 
 
 def softmin(input: Any, dim: int, dtype: Any = None) -> Any:
     """Return softmax of the negated input."""
-    return softmax(p.neg(input), dim, dtype or (None if input.dtype.is_floating_point else dtypes.float32))
+    return softmax(p.neg(input), dim, dtype or (None if input.dtype.differentiable else dtypes.float32))

@@ -136,6 +136,7 @@ class Gather(Op):
     """gather along a dimension; the gradient is a scatter_add."""
 
     name = "gather"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -157,6 +158,7 @@ class Scatter(Op):
     """A copy of a tensor with values assigned or added along a dimension."""
 
     name = "scatter"
+    complex = True
     linear = (0, 3)
 
     @staticmethod

@@ -212,6 +212,7 @@ class Index(Op):
     """Advanced indexing of the first dimensions; the gradient adds up by position."""
 
     name = "index"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -235,6 +236,7 @@ class IndexBack(Op):
     """Add slices into zeros at index tensors for the first dimensions: the adjoint of ``Index``."""
 
     name = "index_backward"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -255,6 +257,7 @@ class PutFront(Op):
     """A copy of a tensor with values put (or added) at index tensors for its first dimensions."""
 
     name = "index_put"
+    complex = True
     linear = slice(2)
 
     @staticmethod

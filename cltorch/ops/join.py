@@ -20,6 +20,7 @@ class Cat(Op):
     """Join arrays along a dimension, each copied once; the gradients are parts of the incoming one."""
 
     name = "cat"
+    complex = True
     linear = slice(2, None)
 
     @staticmethod
@@ -55,6 +56,7 @@ class Stack(Op):
     """Join arrays of one shape along a new dimension; the gradients are slices of the incoming one."""
 
     name = "stack"
+    complex = True
     linear = slice(2, None)
 
     @staticmethod
@@ -83,6 +85,7 @@ class BlockDiag(Op):
     """Put matrices on the diagonal of zeros, one after the other."""
 
     name = "block_diag"
+    complex = True
     linear = slice(1, None)
 
     @staticmethod
@@ -119,6 +122,7 @@ class Repeat(Op):
     """
 
     name = "repeat"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -147,6 +151,7 @@ class Flip(Op):
     """Reverse the order of elements along dimensions: one copy that reads with negative strides."""
 
     name = "flip"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -199,6 +204,7 @@ class Roll(Op):
     """Rotate along dimensions: every dimension falls into two parts that change places."""
 
     name = "roll"
+    complex = True
     linear = slice(1)
 
     @staticmethod

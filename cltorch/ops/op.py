@@ -47,7 +47,8 @@ class Op:
 
     What an operator may say besides, so that derivatives forward cost less: ``linear``, the places of the arguments in
     which it is linear together; ``products``, those in each of which it is linear alone, and ``offset``, one that is
-    added to such a product and may be None.
+    added to such a product and may be None. ``complex`` says that its rules, the gradient's too, hold for complex
+    numbers; any other operator refuses them.
     """
 
     name = "op"
@@ -55,6 +56,7 @@ class Op:
     linear: tuple[int, ...] | slice | None = None
     products: tuple[int, ...] = ()
     offset: int | None = None
+    complex = False
 
     @staticmethod
     def forward(c: Call, *args: Any) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from cltorch.dtypes import dtype
-from cltorch.ops.array import cast_host, check_dtype, empty, from_host, host, host_compute
+from cltorch.layout import Layout
+from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute
+from cltorch.ops.complex_formula import as_real
 from cltorch.ops.op import Op
 from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
@@ -80,6 +82,11 @@ def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint
     """Return the padded Array, or with ``adjoint`` the sums over copies; ``shape`` is that of the unpadded one."""
     t = x.dtype
     check_dtype(t, x.device)
+    if t.is_complex:
+        if value:
+            raise NotImplementedError("only zeros can be put around complex tensors on an OpenCL device")
+        both = run(as_real(x), (*shape, 2), (*pads, (0, 0)), mode, 0, adjoint, kind)
+        return Array.new(both.storage, Layout.of(both.layout.shape[:-1]), t)
     x = dense(x)
     out = empty(shape if adjoint else padded_shape(shape, pads), t, x.device)
     if out.layout.numel == 0:
@@ -138,6 +145,7 @@ class Pad(Op):
     """Put elements before and after those of each dimension."""
 
     name = "pad"
+    complex = True
 
     @staticmethod
     def forward(c: Any, x: Any, pads: Pads, mode: str, value: Any) -> Any:
@@ -157,6 +165,7 @@ class PadAdjoint(Op):
     """Sum over the copies that padding has made of each element."""
 
     name = "pad_adjoint"
+    complex = True
     linear = slice(1)
 
     @staticmethod

@@ -94,6 +94,7 @@ class ScatterIntoLayout(Op):
     """Put a tensor at a strided place of zeros: the adjoint of taking a view."""
 
     name = "as_strided_scatter_zeros"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -114,6 +115,7 @@ class GatherFromLayout(Op):
     """Take the elements of a strided place, from a tensor of the base's shape."""
 
     name = "as_strided_gather"
+    complex = True
     linear = slice(1)
 
     @staticmethod
@@ -137,6 +139,7 @@ class ReplaceInLayout(Op):
     """Replace a strided place of a tensor by another tensor, or by zeros for None."""
 
     name = "as_strided_replace"
+    complex = True
     linear = slice(2)
 
     @staticmethod

@@ -69,6 +69,7 @@ class Triangle(Op):
     """Keep the elements on one side of a diagonal; the gradient passes through the same triangle."""
 
     name = "tril"
+    complex = True
     linear = slice(1)
 
     @staticmethod

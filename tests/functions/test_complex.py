@@ -43,6 +43,9 @@ UNARY = {
     "isreal": np.isreal,
     "sum": np.sum,
     "mean": np.mean,
+    "any": np.any,
+    "all": np.all,
+    "count_nonzero": lambda z: np.asarray(np.count_nonzero(z)),
 }
 
 
@@ -221,6 +224,9 @@ def test_parts_of_tensors(device):
     check(y, v)
     y += w
     check(y, v + W)
+    check(cltorch.nn.functional.pad(z, (1, 0, 0, 2)), np.pad(Z, ((0, 2), (1, 0))))
+    with pytest.raises(NotImplementedError, match="mm is not implemented for complex"):
+        z @ w.t()
 
 
 def test_written_as_text():
@@ -318,6 +324,7 @@ DIFFERENTIABLE = {
     "stack": lambda z, w, x: cltorch.stack([z, w], -1)[..., 0],
     "index": lambda z, w, x: z[:, [0, 0, 2]] * w,
     "where": lambda z, w, x: cltorch.where(x > 0, z, w),
+    "pad": lambda z, w, x: cltorch.nn.functional.pad(z, (1, 2)),
     "cast": lambda z, w, x: x.to(cltorch.complex128) * z,
 }
 
