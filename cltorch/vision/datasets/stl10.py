@@ -15,6 +15,7 @@ from cltorch.vision.datasets.utils import (
     check_integrity,
     download_and_extract_archive,
     download_url,
+    load_mat,
     verify_str_arg,
 )
 from cltorch.vision.datasets.vision import Transform, VisionDataset
@@ -128,11 +129,7 @@ class SVHN(_Arrays):
         path = os.path.join(self.root, self.filename)
         if not check_integrity(path, self.file_md5):
             raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
-        try:
-            from scipy.io import loadmat  # noqa: PLC0415 (optional)
-        except ImportError as error:
-            raise ImportError("SVHN needs SciPy, which is not installed: pip install scipy") from error
-        loaded = loadmat(path)
+        loaded = load_mat(path, "SVHN")
         self.data = np.ascontiguousarray(loaded["X"].transpose(3, 2, 0, 1))
         self.labels = loaded["y"].astype(np.int64).squeeze(1)
         self.labels[self.labels == 10] = 0  # the file counts from 1 to 10

@@ -176,3 +176,12 @@ def verify_str_arg(value: Any, arg: str | None = None, valid_values: Sequence[st
         known = ", ".join(repr(v) for v in valid_values)
         raise ValueError(f"Unknown value '{value}'{where}. Valid values are {{{known}}}.")
     return value
+
+
+def load_mat(path: str | os.PathLike[str], what: str, **options: Any) -> Any:
+    """Return what SciPy reads from a MATLAB file; raise ImportError that says what needs SciPy."""
+    try:
+        from scipy.io import loadmat  # noqa: PLC0415 (optional)
+    except ImportError as error:
+        raise ImportError(f"{what} needs SciPy, which is not installed: pip install scipy") from error
+    return loadmat(path, **options)
