@@ -42,6 +42,7 @@ step "format" "$PY" -m ruff format --check --quiet .
 step "types" "$PY" -m mypy
 step "layers" "$VENV/bin/lint-imports" --no-cache
 step "stubs" "$PY" ci/stubs.py --check
+step "table of operators" "$PY" ci/ops_table.py --check
 step "wheel" bash ci/check_wheel.sh
 step "tests" run_tests "$@"
 

@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     "doctor": ("cltorch.doctor", "list OpenCL drivers and devices, say which one is used and what to do"),
     "run": ("cltorch.compat.run", "run a program written for PyTorch as it is"),
+    "ops": ("cltorch.compat.ops_table", "print which names of PyTorch there are, and where they are computed"),
     "bench": ("cltorch.bench", "time operators and training steps against this machine's limits, and against PyTorch"),
     "tune": ("cltorch.tune", "search better parameters of kernels for a device; everything works well without"),
 }

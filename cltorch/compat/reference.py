@@ -23,6 +23,11 @@ def names(module: str) -> frozenset[str]:
     return _data()[1].get(module, frozenset())
 
 
+def modules() -> list[str]:
+    """Return the names of PyTorch's public modules, in order."""
+    return sorted(_data()[1])
+
+
 def has_module(module: str) -> bool:
     """Return whether PyTorch has a public module of this name, itself or as the parent of others."""
     known = _data()[1]

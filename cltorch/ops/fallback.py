@@ -18,7 +18,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.ops.array import Array, from_host, host_compute, values
 
-__all__ = ["HOST_OPERATORS", "RAN_ON_HOST", "get_host_fallback", "on_host", "set_host_fallback"]
+__all__ = ["CALLED", "HOST_OPERATORS", "RAN_ON_HOST", "get_host_fallback", "on_host", "set_host_fallback"]
 
 _MODES = ("error", "warn", "allow")
 _PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
@@ -27,6 +27,8 @@ _PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
 HOST_OPERATORS: dict[str, Callable[..., Any]] = {}
 #: Those of them that have run for a device's tensors in this process.
 RAN_ON_HOST: set[str] = set()
+#: Those of them that have run at all, for the host's tensors too.
+CALLED: set[str] = set()
 
 
 class _Policy:
@@ -93,6 +95,7 @@ def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def run(*args: Any) -> Any:
             first = next(a for a in args if isinstance(a, Array))
             dev = first.device
+            CALLED.add(name)
             if dev.type != "cpu":
                 _permit(name, dev)
             results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))

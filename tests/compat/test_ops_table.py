@@ -1,0 +1,55 @@
+"""The table of PyTorch's names: that OPS.md is fresh, and that what it says is so."""
+
+from pathlib import Path
+
+import pytest
+
+import cltorch
+from cltorch.__main__ import main
+from cltorch.compat import ops_table, probe, reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_committed_table_is_fresh():
+    path = ROOT / "OPS.md"
+    if not path.is_file():
+        pytest.skip("the table is not part of this installation")
+    cltorch.manual_seed(3)
+    before, mode = cltorch.get_rng_state(), cltorch.get_host_fallback()
+    assert ops_table.report() == path.read_text("utf-8"), "run `python ci/ops_table.py`"
+    assert cltorch.equal(before, cltorch.get_rng_state()) and cltorch.get_host_fallback() == mode
+    assert cltorch.get_default_dtype() is cltorch.float32 and cltorch.is_grad_enabled()
+
+
+def state(module, name):
+    return dict(ops_table.rows(module))[name]
+
+
+def test_states():
+    assert set(state("torch.special", "erfcx").values()) >= {"device"}
+    assert state("torch.linalg", "solve")["float32"] == "host" and state("torch.linalg", "solve")["int"] == "no"
+    special = dict(ops_table.rows("torch.special"))
+    assert special["expit"]["bool"] == "device" and set(special) == set(reference.names("torch.special"))
+
+
+def test_a_call_that_uses_the_host_is_told_from_one_that_does_not():
+    found = ops_table.states(cltorch.linalg.inv, "inv")
+    assert found["float64"] == "host" and found["bool"] == "no"
+    assert ops_table.states(cltorch.bitwise_and, "bitwise_and") == {
+        "float32": "no", "float64": "no", "half": "no", "int": "device", "bool": "device", "complex": "no"
+    }  # fmt: skip
+    assert set(ops_table.states(lambda x: 1 / 0, "none").values()) == {"there"}
+
+
+def test_nothing_that_changes_the_process_is_called():
+    for name in ("set_default_dtype", "manual_seed", "cuda", "share_memory_", "save"):
+        assert not probe.callable_with_tensors(lambda x: x, name)
+
+
+def test_command(capsys):
+    assert main(["ops", "torch.linalg.qr"]) == 0
+    assert capsys.readouterr().out.startswith("torch.linalg.qr: float32: host, float64: host, half: no")
+    assert main(["ops", "sparse_coo_tensor"]) == 0 and capsys.readouterr().out == "torch.sparse_coo_tensor: missing\n"
+    assert main(["ops", "no_such_name"]) == 1 and "no public name" in capsys.readouterr().err
+    assert main(["ops", "--help"]) == 0 and "usage" in capsys.readouterr().out
