@@ -1,7 +1,7 @@
 """Write the table of PyTorch's names and where they are computed.
 
-    python ci/ops_table.py            renew OPS.md
-    python ci/ops_table.py --check    fail where it is not what this would write
+python ci/ops_table.py            renew OPS.md
+python ci/ops_table.py --check    fail where it is not what this would write
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _runs(function: Callable[..., Any], name: str, t: Any) -> str | None:
         fallback.CALLED.clear()
         try:
             function(*args, **named)
-        except Exception:  # noqa: BLE001 (whatever it is, this call is none)
+        except Exception:  # whatever it is, this call is none
             continue
         return HOST if fallback.CALLED else DEVICE
     return None

@@ -141,7 +141,8 @@ def calls(function: Any, name: str, t: Any) -> Iterator[tuple[tuple[Any, ...], d
         return
     required = _required(function) or ()
     for form in forms:
-        for plain in (True, False):  # a name that may be a number or a tensor, as each in turn
+        # a name that may be a number or a tensor is tried as each
+        for plain in (True, False) if any(p in _PLAIN for p in required) else (True,):
             yield tuple(_argument(p, i, form, indices, plain, name) for i, p in enumerate(required)), {}
 
 
