@@ -42,12 +42,12 @@ def embedding(
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= count
     if max_norm is not None:
-        _shorten(input, weight, max_norm, norm_type)
+        shorten(input, weight, max_norm, norm_type)
     return functions.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
 @no_grad()
-def _shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
+def shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up to at most ``max_norm``; all rows are measured, so nothing is read back."""
     used = functions.zeros(weight.layout.shape[0], 1, dtype=dtypes.bool_, device=weight.device)
     used.index_fill_(0, functions.reshape(input, (-1,)), True)

@@ -1,0 +1,154 @@
+"""Sums, means and largest values of bags of rows of a table.
+
+Composed of a lookup and of sums by bag that sort, so that nothing is read from a device and gradients have the same
+bits in every run.
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch import functions as f
+from cltorch.nn.functional.embedding import shorten
+
+__all__ = ["embedding_bag"]
+
+
+def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any, int]:
+    """Return (indices in one line, the bag of each, the number of bags), after PyTorch's checks."""
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                f"sequences. However, found offsets of type {type(offsets)}"
+            )
+        count, length = (int(n) for n in input.shape)
+        bag = f.expand(f.unsqueeze(f.arange(count, device=input.device), 1), (count, length))
+        return f.reshape(input, (-1,)), f.reshape(bag, (-1,)), count
+    if input.dim() != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    length = input.numel()
+    if offsets.device.type == "cpu" and offsets.numel():
+        first, last = int(offsets[0]), int(offsets[-1])
+        if first != 0:
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+                f"However, got {first}"
+            )
+        if last > length:
+            raise RuntimeError(
+                f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {last}"
+            )
+    places = f.arange(length, dtype=offsets.dtype, device=input.device)
+    bag = f.sub(f.searchsorted(offsets, places, right=True), 1)
+    return input, bag, offsets.numel() - (1 if include_last_offset else 0)
+
+
+def embedding_bag(
+    input: Any,
+    weight: Any,
+    offsets: Any = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Any = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Any:
+    """Return the "sum", "mean" or "max" of the rows of ``weight`` (n, d) in each bag of indices: (bags, d).
+
+    ``input`` is (bags, length), or one line of indices in which ``offsets`` (bags) say where each bag begins; with
+    ``include_last_offset`` the last one only ends the last bag. ``per_sample_weights`` of the input's shape weigh the
+    rows of a sum. Rows of ``padding_idx`` count for nothing; an empty bag is zero. With ``max_norm`` the rows used are
+    first scaled down, in place, to that ``norm_type``-norm. Raises ValueError and RuntimeError for shapes and options
+    that do not go together, NotImplementedError for weights without "sum" and for sparse gradients.
+
+    >>> import cltorch as torch
+    >>> table = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    >>> torch.nn.functional.embedding_bag(torch.tensor([0, 1, 2]), table, torch.tensor([0, 2]))
+    tensor([[1., 2.],
+            [4., 5.]])
+    """
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
+        )
+    line, bag, bags = _bags(input, offsets, include_last_offset)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+            f"mode='{mode}'). Please open a feature request on GitHub."
+        )
+    if line.dtype not in (dtypes.int32, dtypes.int64):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"{line.type()} instead (while checking arguments for embedding_bag)"
+        )
+    if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 "
+            f"'per_sample_weights'; but type {weight.type()} does not equal {per_sample_weights.type()} (while "
+            "checking arguments for embedding_bag)"
+        )
+    rows = weight.layout.shape[0]
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise RuntimeError(
+                f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got "
+                f"{padding_idx}"
+            )
+        padding_idx %= rows
+    if max_norm is not None:
+        shorten(line, weight, max_norm, norm_type)
+    padding = -1 if padding_idx is None else padding_idx
+    values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
+    kept = None if padding_idx is None else f.unsqueeze(f.ne(line, padding), 1)
+    # one bag more takes what comes behind the last offset
+    shape = (bags + 1, weight.layout.shape[1])
+    if mode == "max":
+        return f.narrow(_largest(values, kept, bag, shape), 0, 0, bags)
+    if per_sample_weights is not None:
+        values = f.mul(values, f.reshape(per_sample_weights, (-1, 1)))
+    if kept is not None:
+        values = f.where(kept, values, 0.0)
+    total = f.index_back(values, shape, 0, False, (bag,))
+    if mode == "mean":
+        ones = f.ones((line.numel(), 1), dtype=weight.dtype, device=weight.device)
+        ones = ones if kept is None else f.where(kept, ones, 0.0)
+        count = f.index_back(ones, (bags + 1, 1), 0, False, (bag,))
+        total = f.div(total, f.clamp(count, min=1))
+    return f.narrow(total, 0, 0, bags)
+
+
+def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
+    """Return the largest values by bag, the first of equals where the gradient is concerned, and 0 for none."""
+    length, width = values.layout.shape
+    if not length:
+        return f.zeros(shape, dtype=values.dtype, device=values.device)
+    fixed = values.detach() if kept is None else f.where(kept, values.detach(), float("-inf"))
+    index = f.expand(f.unsqueeze(bag, 1), (length, width))
+    low = f.full(shape, float("-inf"), dtype=values.dtype, device=values.device)
+    most = f.scatter_reduce(low, 0, index, fixed, "amax")
+    place = f.expand(f.unsqueeze(f.arange(length, device=values.device), 1), (length, width))
+    place = f.where(f.eq(fixed, f.gather(most, 0, index)), place, length)
+    if kept is not None:
+        place = f.where(kept, place, length)
+    none = f.full(shape, length, dtype=dtypes.int64, device=values.device)
+    first = f.scatter_reduce(none, 0, index, place, "amin")
+    found = f.lt(first, length)
+    return f.where(found, f.gather(values, 0, f.where(found, first, 0)), 0.0)

@@ -1,0 +1,119 @@
+"""Bags of embeddings: against loops in NumPy on every device, and gradients against PyTorch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import nn
+from cltorch.nn import functional as F
+
+LINE, OFFSETS = [1, 2, 4, 5, 4, 3, 2, 9], [0, 3, 3, 7]
+
+
+def table(rows=10, width=3):
+    return np.random.default_rng(0).standard_normal((rows, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize("padding", [None, 4])
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_are_what_loops_say(mode, padding, device):
+    w = table()
+    wanted = []
+    for start, end in zip(OFFSETS, [*OFFSETS[1:], len(LINE)], strict=True):
+        rows = [w[i] for i in LINE[start:end] if i != padding]
+        wanted.append(getattr(np, mode)(rows, 0) if rows else np.zeros(3))
+    line, offsets, weight = (cltorch.tensor(v, device=device) for v in (LINE, OFFSETS, w))
+    found = F.embedding_bag(line, weight, offsets, mode=mode, padding_idx=padding)
+    np.testing.assert_allclose(found.cpu().numpy(), np.array(wanted), rtol=1e-5)
+    # one line that ends with the last offset, and bags of one length
+    ended = F.embedding_bag(line, weight, offsets, mode=mode, padding_idx=padding, include_last_offset=True)
+    np.testing.assert_allclose(ended.cpu().numpy(), np.array(wanted[:-1]), rtol=1e-5)
+    square = F.embedding_bag(line.reshape(2, 4), weight, mode=mode)
+    np.testing.assert_allclose(square.cpu().numpy(), getattr(w[np.array(LINE).reshape(2, 4)], mode)(1), rtol=1e-5)
+
+
+CASES = [
+    {"mode": "sum"},
+    {"mode": "sum", "weights": True, "padding_idx": 2},
+    {"mode": "mean", "padding_idx": -6},
+    {"mode": "max", "padding_idx": 5},
+    {"mode": "sum", "max_norm": 1.0},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradients_are_pytorchs(peer, case):
+    options = dict(case)
+    weighted = options.pop("weights", False)
+    results = []
+    for library in (cltorch, peer):
+        w = library.tensor(table()).requires_grad_()
+        s = library.tensor(np.linspace(0.5, 2, len(LINE)).astype(np.float32)).requires_grad_() if weighted else None
+        line, offsets = library.tensor(LINE), library.tensor(OFFSETS)
+        out = library.nn.functional.embedding_bag(line, w, offsets, per_sample_weights=s, **options)
+        (out * library.arange(12.0).reshape(4, 3)).sum().backward()
+        results.append([v.detach().numpy() for v in (out, w, w.grad, *([s.grad] if weighted else []))])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_divided_by_how_often_a_row_is_looked_up():
+    """As PyTorch documents it; its release 2.13 divides by the counts of other rows on the CPU."""
+    grads = []
+    for scale in (False, True):
+        w = cltorch.tensor(table()).requires_grad_()
+        bags = F.embedding_bag(cltorch.tensor(LINE), w, cltorch.tensor(OFFSETS), scale_grad_by_freq=scale)
+        bags.sum().backward()
+        grads.append(w.grad.numpy())
+    np.testing.assert_allclose(grads[1], grads[0] / np.maximum(np.bincount(LINE, minlength=10), 1)[:, None])
+
+
+def test_the_first_of_equals_gets_the_gradient(device):
+    w = cltorch.ones(4, 2, device=device).requires_grad_()
+    line, offsets = cltorch.tensor([3, 1, 2], device=device), cltorch.tensor([0], device=device)
+    F.embedding_bag(line, w, offsets, mode="max").sum().backward()
+    assert w.grad.tolist() == [[0, 0], [0, 0], [0, 0], [1, 1]]
+
+
+def test_layers(lib):
+    layer = lib.nn.EmbeddingBag(10, 3, max_norm=1.0, norm_type=1.0, mode="sum", padding_idx=-7)
+    assert repr(layer) == "EmbeddingBag(10, 3, max_norm=1.0, norm_type=1.0, mode='sum', padding_idx=3)"
+    assert list(layer.state_dict()) == ["weight"] and not layer.weight[3].any()
+    made = lib.nn.EmbeddingBag.from_pretrained(lib.tensor([[1.0, 2.0], [3.0, 4.0]]), mode="sum")
+    assert not made.weight.requires_grad and made(lib.tensor([[0, 1]])).tolist() == [[4.0, 6.0]]
+    with pytest.raises(AssertionError, match="padding_idx must be within num_embeddings"):
+        lib.nn.EmbeddingBag(10, 3, padding_idx=12)
+
+
+REFUSED = [
+    (ValueError, "if input is 2D, then offsets has to be None", {"input": [[1, 2]]}),
+    (ValueError, "offsets has to be a 1D Tensor but got None", {"offsets": None}),
+    (ValueError, "offsets has to be a 1D Tensor", {"offsets": [[0, 2]]}),
+    (ValueError, "input has to be 1D or 2D", {"input": [[[1]]]}),
+    (ValueError, "mode has to be one of", {"mode": "x"}),
+    (ValueError, "by the frequency", {"mode": "max", "scale_grad_by_freq": True}),
+    (ValueError, "does not support sparse", {"mode": "max", "sparse": True}),
+    (NotImplementedError, "only supported for mode='sum'", {"per_sample_weights": [1.0] * 8}),
+    (ValueError, "same shape as the input", {"mode": "sum", "per_sample_weights": [1.0]}),
+    (RuntimeError, "-10 through 9, but got 11", {"padding_idx": 11}),
+    (RuntimeError, "has to be 0", {"offsets": [1, 2]}),
+    (RuntimeError, "input's length 8 but got", {"offsets": [0, 9]}),
+    (RuntimeError, "Long, Int; but got torch.FloatTensor", {"input": [1.0, 2.0]}),
+]
+
+
+@pytest.mark.parametrize(("kind", "words", "change"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_refusals(lib, kind, words, change):
+    given = {"input": LINE, "offsets": OFFSETS, **change}
+    given = {k: lib.tensor(v) if isinstance(v, list) else v for k, v in given.items()}
+    if "Float" in words:
+        given["offsets"] = lib.tensor([0])
+    with pytest.raises(kind, match=words):
+        lib.nn.functional.embedding_bag(weight=lib.ones(10, 3), **given)
+
+
+def test_sparse_gradients_are_refused():
+    with pytest.raises(NotImplementedError):
+        nn.EmbeddingBag(4, 2, mode="sum", sparse=True)(cltorch.tensor([[1]]))
