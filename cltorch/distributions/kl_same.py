@@ -27,8 +27,12 @@ from cltorch.distributions.half_normal import HalfNormal
 from cltorch.distributions.independent import Independent
 from cltorch.distributions.kl import kl_divergence, register_kl
 from cltorch.distributions.laplace import Laplace
-from cltorch.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal, _log_det, _square_length
-from cltorch.distributions.multivariate_normal import MultivariateNormal, _half_log_det, _mahalanobis
+from cltorch.distributions.lowrank_multivariate_normal import (
+    LowRankMultivariateNormal,
+    _batch_lowrank_logdet,
+    _batch_lowrank_mahalanobis,
+)
+from cltorch.distributions.multivariate_normal import MultivariateNormal, _batch_mahalanobis, _half_log_det
 from cltorch.distributions.normal import Normal
 from cltorch.distributions.one_hot_categorical import OneHotCategorical
 from cltorch.distributions.pareto import Pareto
@@ -215,7 +219,7 @@ def _solved_square(factor: Any, matrix: Any) -> Any:
 def _multivariate(p: Any, q: Any) -> Any:
     _need_same_size(p, q, "Multivariate Normals")
     a, b = p._unbroadcasted_scale_tril, q._unbroadcasted_scale_tril
-    square = _solved_square(b, a) + _mahalanobis(b, q.loc - p.loc)
+    square = _solved_square(b, a) + _batch_mahalanobis(b, q.loc - p.loc)
     return _half_log_det(b) - _half_log_det(a) + 0.5 * (square - p.event_shape[0])
 
 
@@ -233,8 +237,14 @@ def _lowrank(p: Any, q: Any) -> Any:
         (e / d).sum(-1) + _square(v * d.rsqrt().unsqueeze(-1))
         - _solved_square(factor, scaled * e.sqrt().unsqueeze(-2)) - _solved_square(factor, scaled @ v)
     )  # fmt: skip
-    distance = _square_length(w, d, q.loc - p.loc, factor)
-    return 0.5 * (_log_det(w, d, factor) - _log_det(*_lowrank_parts(p)) + trace + distance - p.event_shape[0])
+    distance = _batch_lowrank_mahalanobis(w, d, q.loc - p.loc, factor)
+    return 0.5 * (
+        _batch_lowrank_logdet(w, d, factor)
+        - _batch_lowrank_logdet(*_lowrank_parts(p))
+        + trace
+        + distance
+        - p.event_shape[0]
+    )
 
 
 @register_kl(MultivariateNormal, LowRankMultivariateNormal)
@@ -243,13 +253,13 @@ def _multivariate_lowrank(p: Any, q: Any) -> Any:
     a, (w, d, factor) = p._unbroadcasted_scale_tril, _lowrank_parts(q)
     scaled = w.mT / d.unsqueeze(-2)
     trace = _square(a * d.rsqrt().unsqueeze(-1)) - _solved_square(factor, scaled @ a)
-    distance = _square_length(w, d, q.loc - p.loc, factor)
-    return 0.5 * (_log_det(w, d, factor) - 2 * _half_log_det(a) + trace + distance - p.event_shape[0])
+    distance = _batch_lowrank_mahalanobis(w, d, q.loc - p.loc, factor)
+    return 0.5 * (_batch_lowrank_logdet(w, d, factor) - 2 * _half_log_det(a) + trace + distance - p.event_shape[0])
 
 
 @register_kl(LowRankMultivariateNormal, MultivariateNormal)
 def _lowrank_multivariate(p: Any, q: Any) -> Any:
     _need_same_size(p, q, "(Low Rank) Multivariate Normals")
     (v, e, factor), b = _lowrank_parts(p), q._unbroadcasted_scale_tril
-    square = _solved_square(b, v) + _solved_square(b, fn.diag_embed(e.sqrt())) + _mahalanobis(b, q.loc - p.loc)
-    return 0.5 * (2 * _half_log_det(b) - _log_det(v, e, factor) + square - p.event_shape[0])
+    square = _solved_square(b, v) + _solved_square(b, fn.diag_embed(e.sqrt())) + _batch_mahalanobis(b, q.loc - p.loc)
+    return 0.5 * (2 * _half_log_det(b) - _batch_lowrank_logdet(v, e, factor) + square - p.event_shape[0])

@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
-from cltorch.distributions.multivariate_normal import _half_log_det, _mahalanobis
+from cltorch.distributions.multivariate_normal import _batch_mahalanobis, _batch_mv, _half_log_det
 from cltorch.distributions.utils import _standard_normal, lazy_property
 from cltorch.layout import Size, broadcast_shapes
 from cltorch.linalg import cholesky, solve_triangular
@@ -21,22 +21,22 @@ from cltorch.tensor import Tensor
 __all__ = ["LowRankMultivariateNormal"]
 
 
-def _capacitance_tril(w: Any, d: Any) -> Tensor:
+def _batch_capacitance_tril(w: Any, d: Any) -> Tensor:
     """Return the Cholesky factor of I + W' D^-1 W."""
     scaled = w.mT / d.unsqueeze(-2)
     return cholesky(scaled @ w + fn.eye(w.shape[-1], dtype=w.dtype, device=w.device))
 
 
-def _log_det(w: Any, d: Any, factor: Any) -> Tensor:
+def _batch_lowrank_logdet(w: Any, d: Any, factor: Any) -> Tensor:
     """Return ln det(W W' + D)."""
     return 2 * _half_log_det(factor) + d.log().sum(-1)
 
 
-def _square_length(w: Any, d: Any, x: Any, factor: Any) -> Tensor:
+def _batch_lowrank_mahalanobis(w: Any, d: Any, x: Any, factor: Any) -> Tensor:
     """Return x' (W W' + D)^-1 x."""
     scaled = w.mT / d.unsqueeze(-2)
-    inner = (scaled @ x.unsqueeze(-1)).squeeze(-1)
-    return (x.pow(2) / d).sum(-1) - _mahalanobis(factor, inner)
+    inner = _batch_mv(scaled, x)
+    return (x.pow(2) / d).sum(-1) - _batch_mahalanobis(factor, inner)
 
 
 class LowRankMultivariateNormal(Distribution):
@@ -76,7 +76,7 @@ class LowRankMultivariateNormal(Distribution):
         self.loc = loc.expand((*shape, -1))
         self.cov_factor, self.cov_diag = cov_factor.expand((*shape, -1, -1)), cov_diag.expand((*shape, -1))
         self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag = cov_factor, cov_diag
-        self._capacitance_tril = _capacitance_tril(cov_factor, cov_diag)
+        self._capacitance_tril = _batch_capacitance_tril(cov_factor, cov_diag)
         super().__init__(Size(shape), self.loc.shape[-1:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
@@ -131,18 +131,20 @@ class LowRankMultivariateNormal(Distribution):
         rank = self.cov_factor.shape[-1:]
         eps_w = _standard_normal(shape[:-1] + rank, self.loc.dtype, self.loc.device)
         eps_d = _standard_normal(shape, self.loc.dtype, self.loc.device)
-        low_rank = (self._unbroadcasted_cov_factor @ eps_w.unsqueeze(-1)).squeeze(-1)
+        low_rank = _batch_mv(self._unbroadcasted_cov_factor, eps_w)
         return self.loc + low_rank + self._unbroadcasted_cov_diag.sqrt() * eps_d
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         parts = self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag
-        square = _square_length(*parts, value - self.loc, self._capacitance_tril)
-        log_det = _log_det(*parts, self._capacitance_tril)
+        square = _batch_lowrank_mahalanobis(*parts, value - self.loc, self._capacitance_tril)
+        log_det = _batch_lowrank_logdet(*parts, self._capacitance_tril)
         return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + log_det + square)
 
     def entropy(self) -> Tensor:
-        log_det = _log_det(self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag, self._capacitance_tril)
+        log_det = _batch_lowrank_logdet(
+            self._unbroadcasted_cov_factor, self._unbroadcasted_cov_diag, self._capacitance_tril
+        )
         constant = self._event_shape[0] * (1.0 + math.log(2 * math.pi))
         return (0.5 * (constant + log_det)).expand(self._batch_shape)

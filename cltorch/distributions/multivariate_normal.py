@@ -16,14 +16,19 @@ from cltorch.tensor import Tensor
 __all__ = ["MultivariateNormal"]
 
 
-def _mahalanobis(factor: Any, x: Any) -> Tensor:
+def _batch_mv(bmat: Any, bvec: Any) -> Tensor:
+    """Return the products of matrices and vectors, whose batch shapes are broadcast."""
+    return (bmat @ bvec.unsqueeze(-1)).squeeze(-1)
+
+
+def _batch_mahalanobis(bL: Any, bx: Any) -> Tensor:
     """Return the squared length of L^-1 x, for lower triangular matrices and vectors of any batch shapes."""
-    shape = broadcast_shapes(factor.shape[:-2], x.shape[:-1])
-    n = factor.shape[-1]
-    if factor.dim() == 2:  # one matrix: all vectors are columns of one system
-        columns = x.reshape(-1, n).mT
-        return solve_triangular(factor, columns, upper=False).pow(2).sum(0).reshape(x.shape[:-1])
-    solved = solve_triangular(factor.expand((*shape, n, n)), x.expand((*shape, n)).unsqueeze(-1), upper=False)
+    shape = broadcast_shapes(bL.shape[:-2], bx.shape[:-1])
+    n = bL.shape[-1]
+    if bL.dim() == 2:  # one matrix: all vectors are columns of one system
+        columns = bx.reshape(-1, n).mT
+        return solve_triangular(bL, columns, upper=False).pow(2).sum(0).reshape(bx.shape[:-1])
+    solved = solve_triangular(bL.expand((*shape, n, n)), bx.expand((*shape, n)).unsqueeze(-1), upper=False)
     return solved.pow(2).sum((-2, -1))
 
 
@@ -134,12 +139,12 @@ class MultivariateNormal(Distribution):
 
     def rsample(self, sample_shape: Any = Size()) -> Tensor:  # noqa: B008
         eps = _standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
-        return self.loc + (self._unbroadcasted_scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
+        return self.loc + _batch_mv(self._unbroadcasted_scale_tril, eps)
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        square = _mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
+        square = _batch_mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
         constant = self._event_shape[0] * math.log(2 * math.pi)
         return -0.5 * (constant + square) - _half_log_det(self._unbroadcasted_scale_tril)
 

@@ -182,8 +182,8 @@ def dirichlet_slope(m: Any, x: Any, a: Any, total: Any) -> Any:
     scale = m.where(r > 1, m.minimum(scale, 4 / p + m.sqrt(2 / m.maximum(bend, 1e-30))), 1 / p)
 
     def integrand(s: Any) -> Any:
-        weight = m.where(upper, m.log1p(-q * m.expm1(-s)) + excess, s - excess)
-        return m.exp((r - 1) * m.log1p(-q * m.expm1(-s)) - p * s) * weight
+        rise = m.log1p(-q * m.expm1(-s))
+        return m.exp((r - 1) * rise - p * s) * m.where(upper, rise + excess, s - excess)
 
     far = m.where(upper, 1, odds) * _quadrature(m, x, scale, integrand)
 

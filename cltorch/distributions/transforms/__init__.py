@@ -3,7 +3,7 @@
 Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 """
 
-from cltorch.distributions.transforms.base import ComposeTransform, Transform, identity_transform
+from cltorch.distributions.transforms.base import ComposeTransform, Transform, _InverseTransform, identity_transform  # noqa: F401
 from cltorch.distributions.transforms.elementwise import (
     AbsTransform,
     AffineTransform,
