@@ -19,6 +19,7 @@ from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refres
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
+from cltorch.functions.strict import strict
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
@@ -596,6 +597,8 @@ for _name, _function in _OPERATORS.items():
     if _fn is not None:
         setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", _fn))
         setattr(Tensor, f"__r{_name}__", _operator(f"__r{_name}__", _fn, swapped=True))
+        if _name == "truediv":
+            Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
         _fn_ = getattr(functions, _function + "_", None)
         if _fn_ is not None:
             setattr(Tensor, f"__i{_name}__", _inplace_operator(f"__i{_name}__", _fn_))
@@ -611,7 +614,14 @@ def _attach(names: Sequence[str]) -> None:
     for name in names:
         fn = getattr(functions, name, None)
         if callable(fn) and name not in Tensor.__dict__:  # not the module functions.index
-            setattr(Tensor, name, fn)
+            setattr(Tensor, name, strict(name, fn))
+
+
+def _converted(t: dtypes.dtype) -> Callable[..., Any]:
+    def f(self: Any, memory_format: Any = None) -> Any:
+        return functions.to(self, t) if memory_format is None else functions.to(self, t, memory_format=memory_format)
+
+    return f
 
 
 _attach(METHODS)
@@ -630,7 +640,7 @@ for _short, _dtype in (
     ("cfloat", dtypes.complex64),
     ("cdouble", dtypes.complex128),
 ):
-    setattr(Tensor, _short, lambda self, memory_format=None, _t=_dtype: functions.to(self, _t))
+    setattr(Tensor, _short, _converted(_dtype))
 Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]
 Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
 Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]

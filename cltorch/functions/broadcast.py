@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.layout import broadcast_shapes
 
@@ -23,7 +24,8 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     target = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
     shape = input.layout.shape
     if tuple(target) == tuple(shape):
-        return input
+        # PyTorch reads no size at all as the sum of everything, which of integers is int64
+        return input if target or input.dtype.is_floating_point else input.to(dtypes.int64)
     lead = len(shape) - len(target)
     if lead < 0 or tuple(broadcast_shapes(shape, target)) != tuple(shape):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")

@@ -289,7 +289,7 @@ class _Fill(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return (None,)
+        return (m.zeros_like(g),)
 
 
 def fill_(input: Any, value: Any) -> Any:
@@ -311,7 +311,7 @@ def zero_(input: Any) -> Any:
 
 def fill(input: Any, value: Any) -> Any:
     """Return a tensor like ``input`` with every element set to a value."""
-    return fill_(detach(clone(input)) if not isinstance(value, Array) else clone(input), value)
+    return fill_(clone(input), value)
 
 
 def set_data(x: Any, value: Any) -> None:

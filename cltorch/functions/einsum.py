@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from cltorch import dtypes
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
@@ -53,20 +54,13 @@ class _Term:
             return self
         ones = [d for d in dims if self.x.layout.shape[d] == 1]
         rest = [label for label in self.labels if label not in labels]
-        if len(ones) == len(dims):
+        if len(ones) == len(dims) and self.x.dtype.is_floating_point:
             return _Term(squeeze(self.x, ones), rest)
-        return _Term(r.sum(self.x, dims, dtype=self.x.dtype), rest)
+        return _Term(r.sum(self.x, dims), rest)  # integers count in int64, as in every sum
 
 
 def _multiply(a: _Term, b: _Term, keep: set[int]) -> _Term:
     """Multiply two operands, summing over the labels that nothing later needs."""
-    if a.x.dtype is not b.x.dtype:
-        raise RuntimeError(f"expected scalar type {_TYPE_NAMES[a.x.dtype]} but found {_TYPE_NAMES[b.x.dtype]}")
-    if a.x.device is not b.x.device:
-        raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {a.x.device} and "
-            f"{b.x.device}!"
-        )
     # a dimension of size 1 that meets a larger one is only there to be broadcast
     shared = [label for label in a.labels if label in b.labels]
     a = a.without([label for label in shared if a.size(label) == 1 != b.size(label)])
@@ -88,15 +82,34 @@ def _multiply(a: _Term, b: _Term, keep: set[int]) -> _Term:
         y = reshape(y, (*head, *[1] * len(left), *y.layout.shape[len(batch) :]))
         return _Term(p.mul(x, y), names)
     groups = [batch] if batch else []
+    a, b = _alike(a, b)
     product = matrix_product(a.arranged(*groups, left, inner), b.arranged(*groups, inner, right))
     names = [*batch, *left, *right]
     sizes = [(a if label in a.labels else b).size(label) for label in names]
     return _Term(reshape(product, sizes), names)
 
 
+def _alike(a: _Term, b: _Term) -> tuple[_Term, _Term]:
+    """Return two operands in one dtype: a sum of integers has made int64 of one of them."""
+    if a.x.dtype is b.x.dtype:
+        return a, b
+    return _Term(a.x.to(dtypes.int64), a.labels), _Term(b.x.to(dtypes.int64), b.labels)
+
+
+def _same_kind(a: Any, b: Any) -> None:
+    if a.dtype is not b.dtype:
+        raise RuntimeError(f"expected scalar type {_TYPE_NAMES[a.dtype]} but found {_TYPE_NAMES[b.dtype]}")
+    if a.device is not b.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {a.device} and {b.device}!"
+        )
+
+
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
     """Return the sum of products of operands, from left to right, with these labels left."""
     total = terms[0]
+    for term in terms[1:]:
+        _same_kind(total.x, term.x)
     for i, term in enumerate(terms[1:], 2):
         keep = {*output, *(label for later in terms[i:] for label in later.labels)}
         total = _multiply(total, term, keep)

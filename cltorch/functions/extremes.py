@@ -10,7 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import numpy_names, read_dims, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, numpy_names, read_dims, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.ranges import arange
@@ -86,6 +86,11 @@ def _extreme(name: str, op: type[Extreme], row: Reduction) -> Any:
         dims = read_dims(name, input, dim)
         given = None if dim is None or (dim.__class__ is not int and not len(dim)) else dim
         _no_empty(name, input, dims, given)
+        if isinstance(out, Array) and out.dtype is not input.dtype:
+            raise RuntimeError(
+                f"Expected the dtype for input and out to match, but got {SCALAR_NAMES[input.dtype.name]} for input's "
+                f"dtype and {SCALAR_NAMES[out.dtype.name]} for out's dtype."
+            )
         return store(name, apply(op, input, row, dims, keepdim), out)
 
     f.__name__ = f.__qualname__ = name
@@ -120,6 +125,11 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
     _no_empty("aminmax", input, dims, dims)
     lo, hi = apply(Amin, input, rows.AMIN, dims, keepdim), apply(Extreme, input, rows.AMAX, dims, keepdim)
     if out is not None:
+        for x in out:
+            if x.dtype is not input.dtype:
+                raise RuntimeError(
+                    f"Expected out tensor to have dtype {input.dtype.name}, but got {x.dtype.name} instead"
+                )
         lo, hi = into_out("aminmax", out[0], lo), into_out("aminmax", out[1], hi)
     return aminmax_return(lo, hi)
 

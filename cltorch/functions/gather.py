@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.create_like import ones_like, zeros_like
 from cltorch.functions.shape import expand, reshape
@@ -33,7 +33,9 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
     """Return the dimension, and input and index of at least one dimension."""
     need_array(name, "index", 2, index)
     if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+        if index.layout.numel:
+            raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+        index = index.to(dtypes.int64)  # the dtype of no index at all does not matter
     if index.device is not input.device:
         raise RuntimeError(
             f"Expected all tensors to be on the same device, but got index is on {index.device}, different from other "
@@ -45,6 +47,7 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
     return d, *(x if x.layout.ndim else reshape(x, (1,)) for x in (input, index))
 
 
+@numpy_names
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
     """Take, at every place of ``index``, the element it names along a dimension.
 
@@ -94,6 +97,7 @@ def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -
     return out if input.layout.ndim else reshape(out, ())
 
 
+@numpy_names
 def scatter(
     input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None, out: Any = None
 ) -> Any:
@@ -145,6 +149,7 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     return _scatter_in_place("scatter_", input, dim, index, value if src is None else src, _MODES[reduce])
 
 
+@numpy_names
 def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) -> Any:
     """Return a copy with values added at the places that ``index`` names; equal places add up in order.
 
@@ -167,6 +172,7 @@ def scatter_counts(x: Any, dim: int, index: Any, include_self: bool) -> Any:
     return counts if include_self else p.maximum(counts, full((), 1, dtype=x.dtype, device=x.device))
 
 
+@numpy_names
 def scatter_reduce(
     input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True, out: Any = None
 ) -> Any:
@@ -200,6 +206,12 @@ def scatter_reduce_(
     return convert.copy_(input, scatter_reduce(input, dim, index, src, reduce, include_self=include_self))
 
 
+def _from_front(indices: Any, size: int) -> Any:
+    """Return indices of which negative ones counted from the end; what is out of range stays so."""
+    return p.add(indices, p.mul(p.lt(indices, 0), size))
+
+
+@numpy_names
 def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:
     """Take the elements that ``indices`` names along a dimension, broadcasting the others.
 
@@ -213,7 +225,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
     if dim is None:
-        result = gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+        flat = reshape(input, (-1,))
+        result = gather(flat, 0, _from_front(reshape(indices, (-1,)), flat.layout.numel))
         return result if out is None else p.into_out("take_along_dim", out, result)
     if input.layout.ndim != indices.layout.ndim:
         raise RuntimeError(
@@ -226,5 +239,6 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     a, b = list(common), list(common)
     if common:
         a[d], b[d] = input.layout.shape[d], indices.layout.shape[d]
-    result = gather(expand(input, a), d, expand(indices, b))
+    size = input.layout.shape[d] if common else 1
+    result = gather(expand(input, a), d, _from_front(expand(indices, b), size))
     return result if out is None else p.into_out("take_along_dim", out, result)

@@ -26,7 +26,7 @@ from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
 from cltorch.ops.embedding import Embedding
-from cltorch.ops.pointwise import _TYPE_NAMES
+from cltorch.ops.pointwise import _TYPE_NAMES, check_overlap
 from cltorch.ops.strided import copy_into
 
 __all__ = [
@@ -275,6 +275,8 @@ def write_out(input: Any, result: Any) -> Any:
         )
     if input.layout.shape != result.layout.shape:
         convert.resize_(input, result.layout.shape)
+    elif input.layout.overlaps():
+        check_overlap(input, ())
     copy_into(input, result)
     input.storage.version += 1
     return input

@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.gather import scatter_reduce
 from cltorch.functions.positions import put_in_place
@@ -51,6 +51,7 @@ def _in_range(index: Any, n: int, d: int, message: str = "", error: type[Excepti
             raise error(message or f"index {wrong} is out of bounds for dimension {d} with size {n}")
 
 
+@numpy_names
 def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     """Take the given indices of a dimension.
 
@@ -128,6 +129,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
     return _write(input, d, index, moved if alpha == 1 else p.mul(moved, alpha), True)
 
 
+@numpy_names
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` added at the given indices of a dimension."""
     result = index_add_(convert.clone(input), dim, index, source, alpha=alpha)
@@ -151,6 +153,7 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     return _write(input, d, index, _opposite("index_copy_", x, d, index, source, IndexError), False)
 
 
+@numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` at the given indices of a dimension."""
     result = index_copy_(convert.clone(input), dim, index, source)
@@ -177,6 +180,7 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     return _write(input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
 
 
+@numpy_names
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return a copy with the given indices of a dimension set to a value."""
     return index_fill_(convert.clone(input), dim, index, value)

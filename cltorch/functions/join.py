@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype, promote_types
-from cltorch.functions.arguments import need_array, read_int
+from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.pointwise import into_out
@@ -73,6 +73,7 @@ def _common(tensors: Sequence[Any]) -> dtype:
     return t
 
 
+@numpy_names
 def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     """Join tensors along a dimension that exists; all other sizes must agree.
 
@@ -116,6 +117,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
 concat = concatenate = cat
 
 
+@numpy_names
 def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     """Join tensors of one shape along a new dimension.
 

@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.dtypes import promote_types
 from cltorch.functions import aliases
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
@@ -75,7 +76,10 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         product = matrix_product(x, x, False, True)
         divisor = max(divisor, 0)
     else:
-        w = to(reshape(w, (-1,)), x.dtype)
+        w = reshape(w, (-1,))
+        w = w if w.dtype.is_floating_point else to(w, x.dtype)
+        x = to(x, promote_types(x.dtype, w.dtype))
+        w = to(w, x.dtype)
         total = r.sum(w)
         if p.eq(total, 0).item():
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")

@@ -61,7 +61,8 @@ def cdist(
     x1, x2 = batch_together(x1, x2)
     rows, others = x1.layout.shape[-2], x2.layout.shape[-2]
     if not columns or not x1.layout.numel or not x2.layout.numel:
-        return zeros((*x1.layout.shape[:-1], others), dtype=x1.dtype, device=x1.device)
+        nothing = zeros((*x1.layout.shape[:-1], others), dtype=x1.dtype, device=x1.device)
+        return nothing + (r.sum(x1) + r.sum(x2))  # zero, and part of the graph
     many = compute_mode == _MODES[0] and (rows > _FEW or others > _FEW)
     if p == 2 and (many or compute_mode == _MODES[1]):
         return _euclidean(x1, x2)

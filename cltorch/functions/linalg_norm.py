@@ -11,7 +11,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_dims, read_dtype, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_dtype, read_int
 from cltorch.functions.convert import to
 from cltorch.functions.create import zeros
 from cltorch.functions.extremes import amax, amin
@@ -178,6 +178,7 @@ def _cond(A: Any, ord: Any) -> Any:
     return p.where(singular, math.inf, p.mul(size, linalg_matrix_norm(inverse, ord)))
 
 
+@numpy_names
 def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -> Any:
     """Shrink the parts of a tensor along a dimension whose p-norm exceeds ``maxnorm`` to that norm.
 

@@ -254,6 +254,8 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     _check("addmv", ("self", input), ("mat", mat), ("vec", vec))
     product = mv(mat, vec)
     _expandable("addmv", input, product.layout.shape)
+    if not product.dtype.is_floating_point:  # PyTorch cuts these numbers here, and refuses them in addr
+        alpha, beta = int(alpha), int(beta)
     scaled = product if alpha == 1 else p.mul(product, alpha)
     if beta == 0:
         return _finish("addmv", scaled, out)
@@ -287,6 +289,13 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     """
     product = outer(vec1, vec2)
     _expandable("addr", input, product.layout.shape)
+    if not (product.dtype.is_floating_point or input.dtype.is_floating_point):
+        for name, value in (("beta", beta), ("alpha", alpha)):
+            if isinstance(value, float):
+                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    if product.dtype is dtypes.bool_ and input.dtype is dtypes.bool_:
+        scaled = p.logical_and(product, bool(alpha))
+        return _finish("addr", p.logical_or(scaled, p.logical_and(input, bool(beta))), out)
     scaled = product if alpha == 1 else p.mul(product, alpha)
     if beta == 0:
         return _finish("addr", scaled, out)

@@ -152,6 +152,7 @@ class LogSumExp(Op):
 
 
 @numpy_names
+@numpy_names
 def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return log(sum(exp(input))) along dimensions, without overflow.
 

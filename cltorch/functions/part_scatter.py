@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.shape import as_strided
 from cltorch.layout import Layout
 from cltorch.ops.strided import ReplaceInLayout
@@ -27,6 +27,7 @@ def _replace(name: str, input: Any, src: Any, part: Layout) -> Any:
     return apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.layout, part)
 
 
+@numpy_names
 def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     """Return a copy with ``src`` at one index of a dimension.
 
@@ -40,6 +41,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     return _replace("select_scatter", input, src, input.layout.select(dim, index))
 
 
+@numpy_names
 def slice_scatter(
     input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Any:

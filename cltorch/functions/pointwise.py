@@ -16,7 +16,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
+from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise, check_overlap
 from cltorch.ops.table import TABLE
 
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
@@ -40,13 +40,15 @@ def number(name: str, argument: str, position: int, value: Any) -> Any:
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}")
 
 
-def deliver(name: str, out: Any, compute: Callable[[], Any]) -> Any:
+def deliver(row: Pointwise, out: Any, operands: Sequence[Any], params: tuple[Any, ...]) -> Any:
     """Compute a result and store it in ``out``, which is resized where its shape differs.
 
-    Raises RuntimeError where the dtype cannot be cast or a gradient would be lost.
+    Raises RuntimeError where the dtype cannot be cast, a gradient would be lost, or ``out`` overlaps an operand.
     """
-    result = compute()
-    return into_out(name, out, result)
+    result = pointwise(row, operands, params)
+    if isinstance(out, Array) and out.layout.shape == result.layout.shape:
+        check_overlap(out, operands)
+    return into_out(row.name, out, result)
 
 
 def into_out(name: str, out: Any, result: Any) -> Any:
@@ -89,7 +91,7 @@ def _unary(row: Pointwise) -> Callable[..., Any]:
         if not isinstance(input, Array):
             _operands(row, (input,))
         if out is not None:
-            return deliver(row.name, out, lambda: pointwise(row, (input,), defaults))
+            return deliver(row, out, (input,), defaults)
         return pointwise(row, (input,), defaults)
 
     return f
@@ -103,7 +105,7 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
         if not (isinstance(input, Array) and (isinstance(other, Array) or _plain(other))):
             input, other = _operands(row, (input, other))
         if out is not None:
-            return deliver(row.name, out, lambda: pointwise(row, (input, other), defaults))
+            return deliver(row, out, (input, other), defaults)
         return pointwise(row, (input, other), defaults)
 
     if second == "other":
@@ -127,7 +129,7 @@ def _general(row: Pointwise) -> Callable[..., Any]:
                 return pointwise(row, given, defaults)
         operands, params = _bind(row, names, given, named)
         if out is not None:
-            return deliver(row.name, out, lambda: pointwise(row, operands, params))
+            return deliver(row, out, operands, params)
         return pointwise(row, operands, params)
 
     return f

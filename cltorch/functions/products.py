@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import need_array, read_int
+from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import eye
 from cltorch.functions.matmul import matmul
 from cltorch.functions.pointwise import into_out
@@ -59,6 +59,7 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     return result if out is None else into_out("kron", out, result)
 
 
+@numpy_names
 def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) -> Any:
     """Return the cross product of vectors of three elements along a dimension (the first of size 3 by default).
 

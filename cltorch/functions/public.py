@@ -9,6 +9,7 @@ from __future__ import annotations
 from cltorch import functions
 from cltorch.functions.leftovers import METHODS_ONLY
 from cltorch.functions.pointwise import ELSEWHERE
+from cltorch.functions.strict import strict
 
 # methods of Tensor that are no functions, and what only derivatives and other functions call
 _NOT_TORCH = (
@@ -43,4 +44,4 @@ _NOT_TORCH = (
 
 # what torch.linalg calls by another name than torch.* is called linalg_* here
 __all__ = [name for name in functions.__all__ if name not in _NOT_TORCH and not name.startswith("linalg_")]
-globals().update({name: getattr(functions, name) for name in __all__})
+globals().update({name: strict(name, getattr(functions, name)) for name in __all__})

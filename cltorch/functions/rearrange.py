@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
@@ -22,7 +22,7 @@ from cltorch.ops.search import expand_counts
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile"]
 
 
-def repeat(input: Any, *repeats: Any) -> Any:
+def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     """Copy a tensor the given number of times along each dimension; more numbers than dimensions add some in front.
 
     Raises RuntimeError for fewer numbers than dimensions.
@@ -33,9 +33,9 @@ def repeat(input: Any, *repeats: Any) -> Any:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    if not repeats:
+    if not sizes and repeats is None:
         raise TypeError('repeat() missing 1 required positional arguments: "repeats"')
-    counts = sizes_of(repeats)
+    counts = sizes_of(sizes if repeats is None else (repeats,))
     lead = len(counts) - input.layout.ndim
     if lead < 0:
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
@@ -46,14 +46,14 @@ def repeat(input: Any, *repeats: Any) -> Any:
     return apply(Repeat, input, counts, (1,) * len(counts))
 
 
-def tile(input: Any, *dims: Any) -> Any:
+def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     """Copy a tensor like ``repeat``, with missing numbers in front counted as 1.
 
     >>> import cltorch as torch
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
     """
-    counts = sizes_of(dims)
+    counts = sizes_of(sizes if dims is None else (dims,))
     return repeat(input, (*(1,) * (input.layout.ndim - len(counts)), *counts))
 
 
@@ -73,6 +73,7 @@ def _indices_of(repeats: Any, output_size: int | None) -> Any:
     return expand_counts(ends, output_size, repeats.dtype)
 
 
+@numpy_names
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:
@@ -120,7 +121,7 @@ def _reversed_dims(name: str, dims: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(read_int(name, "dims", 2, d) for d in dims)
 
 
-def flip(input: Any, *dims: Any) -> Any:
+def flip(input: Any, *given: Any, dims: Any = None) -> Any:
     """Reverse the order of elements along dimensions, in a copy.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.flip.html
@@ -130,8 +131,8 @@ def flip(input: Any, *dims: Any) -> Any:
     tensor([[4, 3],
             [2, 1]])
     """
-    given = _reversed_dims("flip", dims)
-    found = wrap_dims(given, input.layout.ndim) if given else ()
+    order = _reversed_dims("flip", given if dims is None else (dims,))
+    found = wrap_dims(order, input.layout.ndim) if order else ()
     return apply(Flip, input, found if input.layout.ndim else ())
 
 

@@ -12,7 +12,7 @@ from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import need_array, read_dtype, read_int
+from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
@@ -56,6 +56,8 @@ def recurrence(a: Any, b: Any, dim: int, reverse: bool, lag: int) -> Any:
 
 def shifted(x: Any, dim: int, fill: float | None, back: bool) -> Any:
     """Move everything one place along a dimension; the free place gets ``fill``, or (None) keeps what it had."""
+    if not x.layout.numel:
+        return x
     if not x.layout.ndim:
         return x if fill is None else full((), fill, dtype=x.dtype, device=x.device)
     n = x.layout.shape[dim]
@@ -71,6 +73,7 @@ def shifted(x: Any, dim: int, fill: float | None, back: bool) -> Any:
 
 
 def _running(name: str, op: Any, words: str, example: str) -> Any:
+    @numpy_names
     def f(input: Any, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
@@ -116,6 +119,7 @@ def cumprod_(input: Any, dim: int, *, dtype: Any = None) -> Any:
     return copy_(input, cumprod(factors, dim, dtype=input.dtype if dtype is None else dtype))
 
 
+@numpy_names
 def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     """Return the running log(sum(exp)) along a dimension, without overflow.
 
@@ -135,6 +139,7 @@ def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
 
 
 def _extreme(name: str, op: str, kind: Any) -> Any:
+    @numpy_names
     def f(input: Any, dim: int, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
@@ -169,6 +174,7 @@ def _beside(input: Any, piece: Any, dim: int) -> Any:
     return piece
 
 
+@numpy_names
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Any:
     """Return the differences of neighbours along a dimension, taken ``n`` times; of bools, where they differ.
 
@@ -225,6 +231,7 @@ def _areas(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     return p.mul(sums, 1 if dx is None else dx), d
 
 
+@numpy_names
 def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Integrate along a dimension by the trapezoidal rule, over sample points ``x`` or at a distance ``dx`` (1).
 
@@ -241,6 +248,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
 trapz = trapezoid
 
 
+@numpy_names
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Return the running integrals by the trapezoidal rule, one fewer than samples.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
-from cltorch.dtypes import dtype
-from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.functions.arguments import SCALAR_NAMES, numpy_names
 from cltorch.functions.convert import contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
@@ -83,7 +83,15 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     )
 
 
-swapaxes = swapdims = transpose
+swapdims = transpose
+
+
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """Swap two dimensions, as a view: ``transpose`` with NumPy's names of the arguments.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.swapaxes.html
+    """
+    return transpose(input, axis0, axis1)
 
 
 def t(input: Any) -> Any:
@@ -95,14 +103,14 @@ def t(input: Any) -> Any:
     return record_view(input, input.layout.transpose(0, 1), "TBackward0", lambda m, g: m.t(g))
 
 
-def permute(input: Any, *dims: Any) -> Any:
+def permute(input: Any, *given: Any, dims: Any = None) -> Any:
     """Reorder the dimensions, as a view.
 
     >>> import cltorch as torch
     >>> torch.ones(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
-    order = sizes_of(dims)
+    order = sizes_of(given if dims is None else (dims,))
     layout = input.layout.permute(order)
     inverse = [0] * len(order)
     for i, d in enumerate(order):
@@ -138,6 +146,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 moveaxis = movedim
 
 
+@numpy_names
 def squeeze(input: Any, dim: Any = None) -> Any:
     """Drop dimensions of size 1, as a view: all of them, or those named.
 
@@ -150,6 +159,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     return record_view(input, input.layout.squeeze(dims), "SqueezeBackward0", lambda m, g: m.reshape(g, shape))
 
 
+@numpy_names
 def unsqueeze(input: Any, dim: int) -> Any:
     """Insert a dimension of size 1, as a view.
 
@@ -161,7 +171,7 @@ def unsqueeze(input: Any, dim: int) -> Any:
     return record_view(input, input.layout.unsqueeze(dim), "UnsqueezeBackward0", lambda m, g: m.reshape(g, shape))
 
 
-def view(input: Any, *shape: Any) -> Any:
+def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
     """Return the same memory in another shape, or as another dtype.
 
     Raises RuntimeError where the strides do not allow it: ``reshape`` copies then.
@@ -172,7 +182,9 @@ def view(input: Any, *shape: Any) -> Any:
     tensor([[0, 1],
             [2, 3]])
     """
-    if len(shape) == 1 and isinstance(shape[0], dtype):
+    if size is not None or dtype is not None:
+        shape = (size if dtype is None else dtype,)
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_dtype(input, shape[0])
     wanted = sizes_of(shape)
     layout = input.layout.view(wanted)
@@ -185,7 +197,7 @@ def view(input: Any, *shape: Any) -> Any:
     return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
 
 
-def _view_dtype(x: Any, t: dtype) -> Any:
+def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
     if t is x.dtype:
         return record_view(x, x.layout, "AliasBackward0", lambda m, g: g)
     lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
@@ -215,14 +227,14 @@ def _view_dtype(x: Any, t: dtype) -> Any:
     return out
 
 
-def reshape(input: Any, *shape: Any) -> Any:
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """Return the tensor in another shape: a view where the strides allow it, else a copy.
 
     >>> import cltorch as torch
     >>> torch.arange(6).reshape(3, 2).shape
     torch.Size([3, 2])
     """
-    wanted = sizes_of(shape)
+    wanted = sizes_of(sizes if shape is None else (shape,))
     layout = input.layout.view(wanted)
     before = input.layout.shape
     if layout is None:
@@ -298,7 +310,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     return reshape(input, (*shape[:d], *parts, *shape[d + 1 :]))
 
 
-def expand(input: Any, *sizes: Any) -> Any:
+def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) -> Any:
     """Broadcast dimensions of size 1 without copying, as a view.
 
     >>> import cltorch as torch
@@ -306,9 +318,8 @@ def expand(input: Any, *sizes: Any) -> Any:
     torch.Size([3, 4])
     """
     before = input.layout.shape
-    return record_view(
-        input, input.layout.expand(sizes_of(sizes)), "ExpandBackward0", lambda m, g: m.sum_to_size(g, before)
-    )
+    layout = input.layout.expand(sizes_of(sizes if size is None else (size,)))
+    return record_view(input, layout, "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
 
 
 def expand_as(input: Any, other: Any) -> Any:
@@ -316,9 +327,9 @@ def expand_as(input: Any, other: Any) -> Any:
     return expand(input, other.layout.shape)
 
 
-def broadcast_to(input: Any, *size: Any) -> Any:
+def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """Broadcast to a shape, as a view."""
-    return expand(input, *size)
+    return expand(input, *sizes, size=size)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
@@ -329,6 +340,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     return tuple(expand(x, shape) for x in tensors)
 
 
+@numpy_names
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """Keep a range of one dimension, as a view.
 
@@ -361,6 +373,7 @@ def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) ->
     return _part(input, layout, "SliceBackward0", again)
 
 
+@numpy_names
 def select(input: Any, dim: int, index: int) -> Any:
     """Take one index of a dimension, as a view without that dimension.
 
@@ -405,14 +418,15 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
 
 def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:
     """Put a gradient of a view at its strided place of zeros; indices that mean one element add up."""
-    if not part.overlaps() and _injective(part):
+    within = base.offset <= part.offset and part.extent() <= base.extent()
+    dense = base.extent() - base.offset == base.numel
+    if within and dense and _injective(part) and not part.overlaps():
         return m.scatter_into_layout(g, base, part)
-    # several indices of the view mean one element: add up by element, in a fixed order
-    positions = m.arange(base.extent(), device=g.device)
+    # several indices of the view mean one element, or some none of the base's: add up by element, in a fixed order
+    extent = max(base.extent(), part.extent())
+    positions = m.arange(extent, device=g.device)
     where = m.reshape(raw_view(positions, part), (-1,))
-    flat = m.index_add(
-        m.zeros(base.extent(), dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,))
-    )
+    flat = m.index_add(m.zeros(extent, dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,)))
     return m.contiguous(m.as_strided(flat, base.shape, base.strides, base.offset))
 
 

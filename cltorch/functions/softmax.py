@@ -8,6 +8,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import numpy_names
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import wrap_dim
 from cltorch.ops.softmax import LogSoftmax, Softmax
@@ -26,6 +27,7 @@ def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> An
     return result if out is None else into_out(name, out, result)
 
 
+@numpy_names
 def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Normalise exponentials along a dimension so that they sum to 1.
 
@@ -38,6 +40,7 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     return _apply(Softmax, "softmax", input, dim, dtype, out)
 
 
+@numpy_names
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Return the logarithm of softmax, computed without overflow."""
     return _apply(LogSoftmax, "log_softmax", input, dim, dtype, out)

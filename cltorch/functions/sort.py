@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.functions.arguments import need_array, read_int
+from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros
 from cltorch.functions.gather import scatter
 from cltorch.functions.pointwise import into_out
@@ -58,6 +58,7 @@ def _results(name: str, kind: Any, out: Any, values: Any, indices: Any) -> Any:
     return kind(into_out(name, out[0], values), into_out(name, out[1], indices))
 
 
+@numpy_names
 def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None) -> Any:
     """Return (values, indices) of the elements in order along a dimension; equal ones keep theirs, ``stable`` or not.
 
@@ -74,6 +75,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | 
     return _results("sort", sort_return, out, *apply(Sort, input, d, bool(descending)))
 
 
+@numpy_names
 def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
     """Return the indices that sort a tensor along a dimension.
 
@@ -98,6 +100,7 @@ def msort(input: Any, *, out: Any = None) -> Any:
     return values if out is None else into_out("msort", out, values)
 
 
+@numpy_names
 def topk(
     input: Any, k: int, dim: int | None = None, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> Any:
@@ -127,6 +130,7 @@ def _along(name: str, what: str, kind: Any, input: Any, k: int, dim: int, keepdi
     return _results(name, kind, out, *apply(ops.Pick, input, what, d, k, bool(keepdim)))
 
 
+@numpy_names
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return (values, indices) of the ``k``-th smallest elements along a dimension, counted from 1.
 
@@ -147,6 +151,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
 
 
 def _median(name: str, what: str, kind: Any) -> Any:
+    @numpy_names
     def f(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         if dim is not None:
@@ -174,6 +179,7 @@ median = _median("median", ops.MEDIAN, median_return)
 nanmedian = _median("nanmedian", ops.NANMEDIAN, nanmedian_return)
 
 
+@numpy_names
 def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return (values, indices) of the most frequent elements along a dimension; the smallest of equally frequent ones.
 

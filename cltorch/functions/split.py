@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.autograd.record import views as record_views
+from cltorch.functions.arguments import numpy_names
 from cltorch.functions.shape import narrow
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
@@ -70,6 +71,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
     return split(input, list(split_sizes), dim)
 
 
+@numpy_names
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """Cut into at most ``chunks`` views of equal size (the last may be smaller).
 
@@ -89,6 +91,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 unsafe_split, unsafe_chunk = split, chunk
 
 
+@numpy_names
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into a number of nearly equal views, or at given indices.
 
@@ -146,6 +149,7 @@ vsplit = _split_along("vsplit", 2, lambda n: 0)
 dsplit = _split_along("dsplit", 3, lambda n: 2)
 
 
+@numpy_names
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """Return the slices along a dimension as views without it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cltorch.layout import Layout
@@ -16,7 +17,7 @@ def _sum_to(m: Any, g: Any, shape: Any) -> Any:
 
 def _flat(m: Any, x: Any) -> Any:
     """Return a tensor of at least two dimensions as one matrix of its rows."""
-    return x if x.layout.ndim == 2 else m.reshape(x, (-1, x.layout.shape[-1]))
+    return x if x.layout.ndim == 2 else m.reshape(x, (math.prod(x.layout.shape[:-1]), x.layout.shape[-1]))
 
 
 class Matmul(Op):
@@ -118,11 +119,9 @@ class Linear(Op):
         if c.needs[0]:
             gx = m.matmul(g, weight)
         if c.needs[1] or c.needs[2]:
-            rows = m.reshape(g, (-1, g.layout.shape[-1])) if g.layout.ndim != 2 else g
+            rows = _flat(m, g)
             if c.needs[1]:
-                gw = m.matrix_product(
-                    rows, m.reshape(x, (-1, x.layout.shape[-1])) if x.layout.ndim != 2 else x, True, False
-                )
+                gw = m.matrix_product(rows, _flat(m, x), True, False)
             if c.needs[2]:
                 gb = m.sum(rows, 0)
         return gx, gw, gb
