@@ -38,6 +38,10 @@ def prelu(input: Any, weight: Any) -> Any:
             f"prelu: Type promoting not supported. Got {SCALAR_NAMES[input.dtype.name]} and "
             f"{SCALAR_NAMES[weight.dtype.name]}"
         )
+    if weight.layout.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.layout.ndim}"
+        )
     if count != 1:
         if ndim == 0:
             raise RuntimeError("Not allow zero-dim input tensor.")

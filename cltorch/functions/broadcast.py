@@ -6,7 +6,6 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.layout import broadcast_shapes
 
 __all__ = ["sum_to_size"]
 
@@ -27,7 +26,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
         # PyTorch reads no size at all as the sum of everything, which of integers is int64
         return input if target or input.dtype.is_floating_point else input.to(dtypes.int64)
     lead = len(shape) - len(target)
-    if lead < 0 or tuple(broadcast_shapes(shape, target)) != tuple(shape):
+    if lead < 0 or any(n not in (1, k) for n, k in zip(target, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
     dims = [*range(lead), *(lead + i for i, n in enumerate(target) if n == 1 and shape[lead + i] != 1)]
     functions = Settings.functions

@@ -68,6 +68,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     result = apply(ops.Gather, x, d, places)
     if not index.layout.ndim:
         result = reshape(result, ())
+    if out is not None and out.dtype is not input.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {input.dtype.name}, but got {out.dtype.name} instead")
     return result if out is None else p.into_out("gather", out, result)
 
 

@@ -321,6 +321,8 @@ def _adaptive(name: str, n: int, sizes: tuple[int, ...], output_size: Any) -> Wi
 def _check_adaptive(name: str, x: Any, n: int, first: int) -> None:
     need_array(name, "input", 1, x)
     shape = x.layout.shape
+    if n > 1 and len(shape) <= n:
+        raise ValueError(f"Input dimension should be at least {n + 1}")
     if len(shape) not in (n + 1, n + 2):
         raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
     for d in range(max(first, len(shape) - n - 1), len(shape)):

@@ -349,6 +349,8 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     tensor([1, 2, 3])
     """
     layout = input.layout
+    if isinstance(start, Array) and (start.layout.ndim or start.dtype.kind not in "ui"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     first = int(start)
     found = layout.narrow(dim, first, length)
     return _part(input, found, "SliceBackward0", lambda base: base.narrow(dim, first, length))

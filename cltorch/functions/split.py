@@ -128,10 +128,13 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
             )
         dim = dim_of(n)
-        if (
-            isinstance(indices_or_sections, int)
-            and indices_or_sections > 0
-            and input.layout.shape[dim] % indices_or_sections
+        if not isinstance(indices_or_sections, (int, tuple, list, Array)):
+            raise TypeError(
+                f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not "
+                f"{type(indices_or_sections).__name__}"
+            )
+        if isinstance(indices_or_sections, int) and (
+            indices_or_sections <= 0 or input.layout.shape[dim] % indices_or_sections
         ):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "

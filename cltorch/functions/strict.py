@@ -19,7 +19,9 @@ _ALL = dict.fromkeys(
     "other",
 ) | {"heaviside": "values"}
 # functions whose second operand may be a number
-_FIRST = frozenset("clamp_max clamp_min eq fmod ge greater greater_equal gt le less less_equal lt ne not_equal".split())
+_FIRST = frozenset(
+    "clamp_max clamp_min rsub eq fmod ge greater greater_equal gt le less less_equal lt ne not_equal".split()
+)
 
 
 def strict(name: str, f: Callable[..., Any]) -> Callable[..., Any]:

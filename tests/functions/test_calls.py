@@ -233,3 +233,43 @@ def test_out_of_the_extremes_has_the_dtype_of_the_input() -> None:
             f(a, 0, out=torch.empty(2, dtype=torch.float64))
     with pytest.raises(RuntimeError, match="Expected out tensor to have dtype float32, but got float64 instead"):
         torch.aminmax(a, dim=0, out=(torch.empty(2), torch.empty(2, dtype=torch.float64)))
+
+
+REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: torch.prelu(torch.ones(2, 4), torch.ones(2, 4)), RuntimeError, "scalar or 1D tensor, but got: ndim = 2"),
+    (lambda: torch.hsplit(torch.ones(5, 5), 0), RuntimeError, "not divisible by the split_size 0"),
+    (lambda: torch.vsplit(torch.ones(5, 5), "abc"), TypeError, "vsplit"),
+    (lambda: torch.ones(5, 5).narrow(0, torch.tensor([1]), 1), RuntimeError, "start must be an 0-dim integral Tensor"),
+    (lambda: torch.ones(5, 5).narrow(0, torch.tensor(True), 1), RuntimeError, "start must be an 0-dim integral"),
+    (lambda: torch.arange(0, 4, 0), ValueError, "step must be nonzero"),
+    (lambda: torch.ones(10, 5, 10).sum_to_size(10, 10), RuntimeError, "is not expandable to size"),
+    (lambda: torch.ones(3).multinomial(1, out=torch.ones(1)), RuntimeError, "expects Long tensor out, got: Float"),
+    (
+        lambda: torch.gather(torch.ones(1, 1), 1, torch.tensor([[0]]), out=torch.ones(1, 1, dtype=torch.float64)),
+        RuntimeError,
+        "Expected out tensor to have dtype float32, but got float64",
+    ),
+    (lambda: torch.nn.functional.adaptive_avg_pool2d(torch.ones(2, 2), 2), ValueError, "should be at least 3"),
+    (
+        lambda: torch.nn.functional.multi_margin_loss(torch.ones(5, 0), torch.zeros(5).long()),
+        RuntimeError,
+        "Expected non-empty vector or matrix",
+    ),
+    (
+        lambda: torch.nn.functional.multi_margin_loss(torch.ones(5, 4), torch.zeros(4).long()),
+        RuntimeError,
+        "target tensor should be 1-D with size equal",
+    ),
+    (
+        lambda: torch.nn.functional.triplet_margin_with_distance_loss(*[torch.ones(3, 4)] * 2, torch.ones(4)),
+        RuntimeError,
+        "same number of dimensions",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", range(len(REFUSED)))
+def test_what_is_refused(case: int) -> None:
+    call, error, message = REFUSED[case]
+    with pytest.raises(error, match=message):
+        call()

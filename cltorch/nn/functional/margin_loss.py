@@ -165,6 +165,12 @@ def triplet_margin_with_distance_loss(
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     check_reduction(reduction)
+    dims = [x.layout.ndim for x in (anchor, positive, negative)]
+    if dims[0] != dims[1] or dims[1] != dims[2]:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {dims[0]}D, positive {dims[1]}D, and negative {dims[2]}D inputs"
+        )
     distance = functions.pairwise_distance if distance_function is None else distance_function
     return reduced(_triplet(anchor, positive, negative, margin, swap, distance), reduction)
 
@@ -205,6 +211,9 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     f = functions
+    check_reduction(reduction)
+    if not input.layout.ndim:  # PyTorch takes a number for a vector of one class
+        input = f.reshape(input, (1,))
     shape = tuple(input.layout.shape)
     if len(shape) not in (1, 2) or shape[-1] == 0:
         raise RuntimeError(
