@@ -318,10 +318,10 @@ def _adaptive(name: str, n: int, sizes: tuple[int, ...], output_size: Any) -> Wi
     return Windows(sizes, out)
 
 
-def _check_adaptive(name: str, x: Any, n: int, first: int) -> None:
+def _check_adaptive(name: str, x: Any, n: int, first: int, output_size: Any) -> None:
     need_array(name, "input", 1, x)
     shape = x.layout.shape
-    if n > 1 and len(shape) <= n:
+    if n > 1 and len(shape) <= n and isinstance(output_size, (tuple, list)):
         raise ValueError(f"Input dimension should be at least {n + 1}")
     if len(shape) not in (n + 1, n + 2):
         raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
@@ -335,7 +335,7 @@ def _check_adaptive(name: str, x: Any, n: int, first: int) -> None:
 
 def _adaptive_max(n: int, x: Any, output_size: Any, indices: bool) -> Any:
     name = f"adaptive_max_pool{n}d"
-    _check_adaptive(name, x, n, 0)
+    _check_adaptive(name, x, n, 0, output_size)
     if x.dtype.name in _NO_ADAPTIVE:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     w = _adaptive(name, n, tuple(x.layout.shape[-n:]), _hashable(output_size))
@@ -345,7 +345,7 @@ def _adaptive_max(n: int, x: Any, output_size: Any, indices: bool) -> Any:
 def _adaptive_avg(n: int, x: Any, output_size: Any) -> Any:
     name = f"adaptive_avg_pool{n}d"
     need_array(name, "input", 1, x)
-    _check_adaptive(name, x, n, x.layout.ndim - n)
+    _check_adaptive(name, x, n, x.layout.ndim - n, output_size)
     w = _adaptive(name, n, tuple(x.layout.shape[-n:]), _hashable(output_size))
     if x.dtype.name in _NO_ADAPTIVE:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")

@@ -96,7 +96,7 @@ def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[An
 
 def _check_direction(start: float, end: float, step: float) -> None:
     if step == 0:
-        raise ValueError("step must be nonzero")
+        raise RuntimeError("step must be nonzero")
     if (step > 0 and start > end) or (step < 0 and start < end):
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
 

@@ -23,12 +23,18 @@ _FIRST = frozenset(
     "clamp_max clamp_min rsub eq fmod ge greater greater_equal gt le less less_equal lt ne not_equal".split()
 )
 
+_made: dict[Callable[..., Any], Callable[..., Any]] = {}  # one for a function, under however many names
+
 
 def strict(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
     """Return the public function of this name, which raises TypeError for a number in the place of a tensor."""
     second = _ALL.get(name)
     if second is None and name not in _FIRST:
         return f
+    if f in _made:
+        return _made[f]
+
+    name = f.__name__
 
     @functools.wraps(f)
     def g(input: Any, *rest: Any, **named: Any) -> Any:
@@ -40,6 +46,7 @@ def strict(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
                 raise _refusal(name, second, 2, other)
         return f(input, *rest, **named)
 
+    _made[f] = g
     return g
 
 
