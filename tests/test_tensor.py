@@ -363,7 +363,7 @@ def test_every_function_that_is_a_method_is_attached():
     own = [n for n in shared if getattr(cltorch.Tensor, n) is not strict(n, getattr(functions, n))]
     # what Tensor defines itself, since as a method it is more than the function
     assert set(own) <= {"is_complex", "is_floating_point", "is_signed", "is_conj", "is_neg", "numel", "is_inference",
-                        "is_same_size", "where", "real", "imag"}  # fmt: skip
+                        "is_same_size", "where", "real", "imag", "get_device"}  # fmt: skip
 
 
 UNARY = "abs acos asinh atan ceil cos cosh erf exp expm1 floor frac log1p neg reciprocal relu round rsqrt sigmoid sign \
