@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
+from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
 
 __all__ = ["embedding_bag"]
@@ -145,10 +146,10 @@ def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
     low = f.full(shape, float("-inf"), dtype=values.dtype, device=values.device)
     most = f.scatter_reduce(low, 0, index, fixed, "amax")
     place = f.expand(f.unsqueeze(f.arange(length, device=values.device), 1), (length, width))
-    place = f.where(f.eq(fixed, f.gather(most, 0, index)), place, length)
+    place = f.where(f.eq(fixed, gather(most, 0, index)), place, length)
     if kept is not None:
         place = f.where(kept, place, length)
     none = f.full(shape, length, dtype=dtypes.int64, device=values.device)
     first = f.scatter_reduce(none, 0, index, place, "amin")
     found = f.lt(first, length)
-    return f.where(found, f.gather(values, 0, f.where(found, first, 0)), 0.0)
+    return f.where(found, gather(values, 0, f.where(found, first, 0)), 0.0)

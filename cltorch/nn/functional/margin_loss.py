@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
+from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
-    "multilabel_soft_margin_loss", "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "multilabel_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
 
@@ -237,3 +239,43 @@ def multi_margin_loss(
         each = f.mul(each, f.unsqueeze(f.take(weight, target), -1))
     others = f.ne(f.arange(classes, device=input.device), place)
     return reduced(f.div(f.sum(f.where(others, each, 0.0), -1), classes), reduction)
+
+
+def multilabel_margin_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return Σ max(1 - x[y_j] + x[i], 0) / C over the target classes y_j and all classes i that are none.
+
+    The input is (N, C) or (C); the target has its shape and names classes up to the first -1. Raises RuntimeError for
+    other shapes, and for a target that is not int64.
+
+    >>> import cltorch as torch
+    >>> x, y = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]])
+    >>> torch.nn.functional.multilabel_margin_loss(x, y)
+    tensor(0.8500)
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
+    f = functions
+    shape = tuple(input.layout.shape)
+    if len(shape) > 2 or (shape and shape[-1] == 0):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(shape)}"
+        )
+    if tuple(target.layout.shape) != shape:
+        raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(shape)}")
+    if target.dtype is not dtypes.int64:
+        raise RuntimeError(f"Expected object of scalar type Long but got scalar type {SCALAR_NAMES[target.dtype.name]}")
+    x, y = (f.reshape(v, (-1, shape[-1] if shape else 1)) for v in (input, target))
+    # nothing counts from the first negative class on
+    named = f.eq(f.cumsum(f.to(f.lt(y, 0), dtypes.int64), 1), 0)
+    place = f.where(named, y, 0)
+    wanted = f.gt(f.scatter_add(f.zeros_like(y), 1, place, f.to(named, dtypes.int64)), 0)
+    margin = f.relu(f.add(f.sub(f.unsqueeze(x, 1), f.unsqueeze(gather(x, 1, place), 2)), 1))
+    counted = f.logical_and(f.unsqueeze(named, 2), f.logical_not(f.unsqueeze(wanted, 1)))
+    each = f.div(f.sum(f.where(counted, margin, 0.0), (1, 2)), x.layout.shape[1])
+    return reduced(f.reshape(each, shape[:-1]), reduction)
