@@ -1,5 +1,5 @@
 """Images: data sets, models, operators and transforms under torchvision's names."""
 
-from cltorch.vision import datasets, io, models, ops, transforms, utils
+from cltorch.vision import datasets, io, models, ops, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "io", "models", "ops", "transforms", "utils"]
+__all__ = ["datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils"]

@@ -68,7 +68,7 @@ def resize(
     """
     mode = interpolation_mode(interpolation)
     _, old_height, old_width = get_dimensions(img)
-    height, width = _target_size(old_height, old_width, size, max_size)
+    height, width = target_size(old_height, old_width, size, max_size)
     if (height, width) == (old_height, old_width):
         return img
     if isinstance(img, Tensor):
@@ -76,7 +76,7 @@ def resize(
     return img.resize((width, height), PIL_FILTERS[mode])
 
 
-def _target_size(height: int, width: int, size: Any, max_size: int | None) -> tuple[int, int]:
+def target_size(height: int, width: int, size: Any, max_size: int | None) -> tuple[int, int]:
     if not isinstance(size, (int, list, tuple)):
         raise TypeError(f"Size should be int or sequence. Got {type(size)}")
     sizes = [size] if isinstance(size, int) else list(size)
@@ -168,7 +168,7 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
         raise TypeError("Got inappropriate padding_mode arg")
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
-    left, top, right, bottom = _sides(padding)
+    left, top, right, bottom = sides(padding)
     if check_image(img):
         return _pad_tensor(img, left, top, right, bottom, fill, padding_mode)
     if padding_mode == "constant":
@@ -183,7 +183,7 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
     return padded
 
 
-def _sides(padding: Any) -> tuple[int, int, int, int]:
+def sides(padding: Any) -> tuple[int, int, int, int]:
     sides = [int(padding)] if isinstance(padding, (int, float)) else [int(p) for p in padding]
     if len(sides) == 1:
         return sides[0], sides[0], sides[0], sides[0]

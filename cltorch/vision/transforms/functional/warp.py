@@ -94,11 +94,11 @@ def rotate(
     check_sampling(img, mode, fill)
     matrix = inverse_affine_matrix(_from_middle(center, img), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     size = (int(img.shape[-2]), int(img.shape[-1]))
-    out = _expanded(matrix, size) if expand else size
+    out = expanded(matrix, size) if expand else size
     return sample(img, affine_grid(matrix, size, out, _grid_dtype(img)), mode, fill)
 
 
-def _expanded(matrix: Sequence[float], size: tuple[int, int]) -> tuple[int, int]:
+def expanded(matrix: Sequence[float], size: tuple[int, int]) -> tuple[int, int]:
     """Return (height, width) of the turned image, as PIL reckons it."""
     height, width = size
     half = np.array([width * 0.5, height * 0.5], np.float32)

@@ -1,0 +1,171 @@
+"""Transforms of colour, blurring, and the policies of augmentation: of images alone, the rest goes through.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html#color
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.vision import transforms as v1
+from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, is_image, mode_of, simple
+from cltorch.vision.tv_tensors import wrap
+
+RandomInvert = simple("RandomInvert", "Turn an image into its negative with probability ``p``.", F.invert, random=True)
+RandomAutocontrast = simple(
+    "RandomAutocontrast", "Stretch each channel to the whole range with probability ``p``.", F.autocontrast, random=True
+)
+RandomEqualize = simple(
+    "RandomEqualize", "Make all levels about as frequent with probability ``p``.", F.equalize, random=True
+)
+
+
+class ColorJitter(Transform):
+    """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version."""
+
+    def __init__(self, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None) -> None:
+        super().__init__()
+        checked = v1.ColorJitter(*(0 if value is None else value for value in (brightness, contrast, saturation, hue)))
+        self.brightness, self.contrast = checked.brightness, checked.contrast
+        self.saturation, self.hue = checked.saturation, checked.hue
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the order and the factors."""
+        order, *factors = v1.ColorJitter.get_params(self.brightness, self.contrast, self.saturation, self.hue)
+        changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+        return {"steps": [(changes[i], factors[i]) for i in order.tolist() if factors[i] is not None]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        for change, factor in params["steps"]:
+            inpt = change(inpt, factor)
+        return inpt
+
+
+class Grayscale(Transform):
+    """Turn an image into its lightness, in one channel or in three equal ones."""
+
+    def __init__(self, num_output_channels: int = 1) -> None:
+        super().__init__()
+        self.num_output_channels = num_output_channels
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the input in gray."""
+        return F.rgb_to_grayscale(inpt, num_output_channels=self.num_output_channels)
+
+
+class RandomGrayscale(RandomTransform):
+    """Turn an image into gray with probability ``p``; the number of channels stays."""
+
+    def __init__(self, p: float = 0.1) -> None:
+        super().__init__(p)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the input in gray."""
+        return F.rgb_to_grayscale(inpt, F.get_num_channels(inpt)) if is_image(inpt) else inpt
+
+
+class RandomPosterize(RandomTransform):
+    """Keep only ``bits`` of each byte with probability ``p``."""
+
+    def __init__(self, bits: int, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.bits = bits
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        return F.posterize(inpt, self.bits)
+
+
+class RandomSolarize(RandomTransform):
+    """Invert all values from ``threshold`` on, with probability ``p``."""
+
+    def __init__(self, threshold: float, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.threshold = threshold
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        return F.solarize(inpt, self.threshold)
+
+
+class RandomAdjustSharpness(RandomTransform):
+    """Scale the sharpness with probability ``p``."""
+
+    def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
+        super().__init__(p)
+        self.sharpness_factor = sharpness_factor
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        return F.adjust_sharpness(inpt, self.sharpness_factor)
+
+
+class GaussianBlur(Transform):
+    """Blur by Gauss's bell of a random ``sigma``, cut to ``kernel_size``."""
+
+    def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
+        super().__init__()
+        checked = v1.GaussianBlur(kernel_size, sigma)
+        self.kernel_size, self.sigma = checked.kernel_size, list(checked.sigma)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw sigma."""
+        return {"sigma": [v1.GaussianBlur.get_params(*self.sigma)] * 2}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the blurred input."""
+        return F.gaussian_blur(inpt, list(self.kernel_size), params["sigma"])
+
+
+class GaussianNoise(Transform):
+    """Add normally distributed noise to an image of floats, cut to 0…1 where ``clip``."""
+
+    def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
+        super().__init__()
+        self.mean, self.sigma, self.clip = mean, sigma, clip
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the noisy input."""
+        return F.gaussian_noise(inpt, mean=self.mean, sigma=self.sigma, clip=self.clip)
+
+
+class _Policy(Transform):
+    """A policy of the first version, for the one image of a sample."""
+
+    _make: Callable[..., Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        if "interpolation" in kwargs:
+            kwargs["interpolation"] = mode_of(kwargs["interpolation"])
+        made = type(self)._make(*args, **kwargs)
+        object.__setattr__(self, "_policy", made)  # not a child: it has no parameters, and its lines are our own
+        self.interpolation, hidden = made.interpolation, ("training", "interpolation", "policies")
+        vars(self).update({k: v for k, v in vars(made).items() if not k.startswith("_") and k not in hidden})
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError unless there is just one image."""
+        count = sum(chosen and is_image(x) for x, chosen in zip(flat_inputs, self._chosen(flat_inputs), strict=True))
+        if count != 1:
+            raise TypeError(f"{type(self).__name__}() takes samples with one image, got {count}")
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        return wrap(self._policy(inpt), like=inpt) if is_image(inpt) else inpt
+
+
+def _policy(version: Any) -> Any:
+    """Return the class of a policy of the first version."""
+    members = {
+        "_make": version, "__doc__": version.__doc__, "__signature__": inspect.signature(version),
+        "__module__": "cltorch.vision.transforms.v2",
+    }  # fmt: skip
+    return type(version.__name__, (_Policy,), members)
+
+
+AutoAugment, RandAugment = _policy(v1.AutoAugment), _policy(v1.RandAugment)
+TrivialAugmentWide, AugMix = _policy(v1.TrivialAugmentWide), _policy(v1.AugMix)

@@ -1,0 +1,207 @@
+"""Transforms between kinds and dtypes, normalising, and those of boxes.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html#conversion
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cltorch.dtypes import dtype as Dtype
+from cltorch.dtypes import float32
+from cltorch.tensor import Tensor
+from cltorch.vision._pillow import is_pil
+from cltorch.vision.transforms import convert as v1
+from cltorch.vision.transforms.functional.convert import to_tensor
+from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.transform import Transform, is_image, is_plain, simple
+from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, TVTensor, wrap
+
+Identity = simple("Identity", "Return everything as it is.", lambda inpt: inpt)
+
+
+class ToImage(Transform):
+    """Turn PIL images, arrays and plain tensors into ``tv_tensors.Image``, the numbers as they are."""
+
+    def _takes(self, x: Any) -> bool:
+        return is_plain(x) or is_pil(x) or isinstance(x, np.ndarray)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the image."""
+        return F.to_image(inpt)
+
+
+class ToPILImage(Transform):
+    """Turn images and arrays into PIL images."""
+
+    def __init__(self, mode: str | None = None) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def _takes(self, x: Any) -> bool:
+        return (is_image(x) and not is_pil(x)) or isinstance(x, np.ndarray)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the PIL image."""
+        return F.to_pil_image(inpt, mode=self.mode)
+
+
+class PILToTensor(Transform):
+    """Turn PIL images into plain tensors (C, H, W) of their own numbers."""
+
+    def _takes(self, x: Any) -> bool:
+        return is_pil(x)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the tensor."""
+        return F.pil_to_tensor(inpt)
+
+
+class ToTensor(Transform):
+    """Turn PIL images and arrays into tensors from 0 to 1; deprecated for ToImage and ToDtype(…, scale=True)."""
+
+    def __init__(self) -> None:
+        warnings.warn(
+            "The transform `ToTensor()` is deprecated: use "
+            "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.",
+            stacklevel=2,
+        )
+        super().__init__()
+
+    def _takes(self, x: Any) -> bool:
+        return is_pil(x) or isinstance(x, np.ndarray)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the tensor."""
+        return to_tensor(inpt)
+
+
+class ToPureTensor(Transform):
+    """Turn images, masks and boxes into plain tensors."""
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, TVTensor)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the tensor."""
+        return inpt.as_subclass(Tensor)
+
+
+class ToDtype(Transform):
+    """Convert to another dtype; with ``scale`` the values of images are stretched to its range.
+
+    A dtype is for images and videos alone; a dict gives one for each kind (``torch.Tensor`` for plain tensors) and for
+    "others", or None to leave it. Raises ValueError for a kind that is not in it.
+    """
+
+    def __init__(self, dtype: Any, scale: bool = False) -> None:
+        super().__init__()
+        if not isinstance(dtype, (dict, Dtype)):
+            raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
+        self.dtype, self.scale = dtype, scale
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, Tensor)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the converted input."""
+        if isinstance(self.dtype, Dtype):
+            return F.to_dtype(inpt, self.dtype, scale=self.scale) if is_image(inpt) else inpt
+        if type(inpt) not in self.dtype and "others" not in self.dtype:
+            raise ValueError(
+                f"No dtype was specified for type {type(inpt)}: give one for it or for 'others', or a dtype alone for "
+                "images and videos."
+            )
+        wanted = self.dtype.get(type(inpt), self.dtype.get("others"))
+        return inpt if wanted is None else F.to_dtype(inpt, wanted, scale=self.scale)
+
+
+class ConvertImageDtype(Transform):
+    """Convert images to another dtype, scaling their values."""
+
+    def __init__(self, dtype: Dtype = float32) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the converted input."""
+        return F.to_dtype(inpt, self.dtype, scale=True) if is_image(inpt) else inpt
+
+
+class Normalize(Transform):
+    """Subtract ``mean`` and divide by ``std``, one number for each channel; raise TypeError for PIL images."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
+        super().__init__()
+        self.mean, self.std, self.inplace = list(mean), list(std), inplace
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError for PIL images."""
+        if any(is_pil(x) for x in flat_inputs):
+            raise TypeError(f"{type(self).__name__}() does not support PIL images.")
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the normalised input."""
+        return F.normalize(inpt, mean=self.mean, std=self.std, inplace=self.inplace)
+
+
+class LinearTransformation(Transform):
+    """Flatten an image, subtract ``mean_vector`` and multiply by ``transformation_matrix`` (whitening)."""
+
+    def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
+        super().__init__()
+        self._whiten = v1.LinearTransformation(transformation_matrix, mean_vector)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the transformed input."""
+        return wrap(self._whiten(inpt), like=inpt) if is_image(inpt) else inpt
+
+
+class Lambda(Transform):
+    """Apply a function to everything in a sample that is of one of ``types`` (default: to all)."""
+
+    def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
+        super().__init__()
+        self.lambd, self.types = lambd, types or (object,)
+
+    def _chosen(self, flat: list[Any]) -> list[bool]:
+        return [isinstance(x, self.types) for x in flat]
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the function's value."""
+        return self.lambd(inpt)
+
+    def extra_repr(self) -> str:
+        """Return the function's name and the types."""
+        name = getattr(self.lambd, "__name__", None)
+        return ", ".join([*([name] if name else []), f"types={[t.__name__ for t in self.types]}"])
+
+
+class ConvertBoundingBoxFormat(Transform):
+    """Convert boxes to another format."""
+
+    def __init__(self, format: str | BoundingBoxFormat) -> None:
+        super().__init__()
+        self.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, BoundingBoxes)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the converted boxes."""
+        return F.convert_bounding_box_format(inpt, self.format)
+
+
+class ClampBoundingBoxes(Transform):
+    """Cut boxes at the edges of their canvas."""
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, BoundingBoxes)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the cut boxes."""
+        return F.clamp_bounding_boxes(inpt)

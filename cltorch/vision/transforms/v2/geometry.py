@@ -1,0 +1,222 @@
+"""Transforms of size and place, of images, masks and boxes together.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html#geometry
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.tensor import Tensor
+from cltorch.vision import transforms as v1
+from cltorch.vision.transforms.functional import InterpolationMode
+from cltorch.vision.transforms.functional.geometry import pad as pad_image
+from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, mode_of, simple, size_of
+from cltorch.vision.transforms.warp import fill_of
+from cltorch.vision.tv_tensors import Mask
+
+RandomHorizontalFlip = simple(
+    "RandomHorizontalFlip", "Mirror left and right with probability ``p``.", F.horizontal_flip, random=True
+)
+RandomVerticalFlip = simple(
+    "RandomVerticalFlip", "Mirror top and bottom with probability ``p``.", F.vertical_flip, random=True
+)
+
+
+def _filling(fill: Any, inpt: Any) -> Any:
+    """Return what comes in from outside: of masks the background."""
+    if isinstance(fill, dict):
+        return fill.get(type(inpt), fill.get("others", 0))
+    return 0 if isinstance(inpt, Mask) else fill
+
+
+class Resize(Transform):
+    """Resize to (height, width), or so that the smaller edge has the given length."""
+
+    def __init__(
+        self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None,
+        antialias: bool | None = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        checked = v1.Resize(size, mode_of(interpolation), max_size, antialias)
+        self.size: Any = [size] if isinstance(size, int) else list(size)
+        self.interpolation, self.max_size, self.antialias = checked.interpolation, max_size, antialias
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the resized input."""
+        return F.resize(inpt, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
+
+
+class CenterCrop(Transform):
+    """Cut out the middle, padding with zeros where the image is smaller."""
+
+    def __init__(self, size: Any) -> None:
+        super().__init__()
+        self.size = v1.CenterCrop(size).size
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the cropped input."""
+        return F.center_crop(inpt, self.size)
+
+
+class Pad(Transform):
+    """Pad on all sides; masks with the background."""
+
+    def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
+        super().__init__()
+        v1.Pad(padding, 0, padding_mode)
+        self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the padded input."""
+        return F.pad(inpt, self.padding, _filling(self.fill, inpt), self.padding_mode)
+
+
+class RandomCrop(Transform):
+    """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image."""
+
+    def __init__(
+        self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0,
+        padding_mode: str = "constant",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.size = v1.RandomCrop(size).size
+        self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the place, and say how much to pad first."""
+        like = Tensor(*size_of(flat_inputs))
+        pads = [] if self.padding is None else [self.padding]
+        for padding in pads:
+            like = pad_image(like, padding)
+        height, width = like.shape
+        grow = [max(self.size[1] - width, 0), max(self.size[0] - height, 0)]
+        if self.pad_if_needed and any(grow):
+            pads.append(grow)
+            like = pad_image(like, grow)
+        top, left, height, width = v1.RandomCrop.get_params(like, self.size)
+        return {"pads": pads, "place": (top, left, height, width)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the cropped input."""
+        for padding in params["pads"]:
+            inpt = F.pad(inpt, padding, _filling(self.fill, inpt), self.padding_mode)
+        return F.crop(inpt, *params["place"])
+
+
+class RandomResizedCrop(Transform):
+    """Cut out a rectangle of random area and shape, and resize it."""
+
+    def __init__(
+        self, size: Any, scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3.0 / 4.0, 4.0 / 3.0),
+        interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        checked = v1.RandomResizedCrop(size, scale, ratio, mode_of(interpolation), antialias)
+        self.size, self.scale, self.ratio = checked.size, scale, ratio
+        self.interpolation, self.antialias = checked.interpolation, antialias
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the rectangle."""
+        like = Tensor(*size_of(flat_inputs))
+        return {"place": v1.RandomResizedCrop.get_params(like, self.scale, self.ratio)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the cropped and resized input."""
+        return F.resized_crop(
+            inpt, *params["place"], self.size, interpolation=self.interpolation, antialias=self.antialias
+        )
+
+
+class RandomRotation(Transform):
+    """Turn by a random angle from the range ``degrees``."""
+
+    def __init__(
+        self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None,
+        fill: Any = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        checked = v1.RandomRotation(degrees, mode_of(interpolation), expand, center, 0)
+        self.degrees, self.interpolation = checked.degrees, checked.interpolation
+        self.expand, self.fill, self.center = expand, fill, center
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the angle."""
+        return {"angle": v1.RandomRotation.get_params(self.degrees)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the turned input."""
+        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        return F.rotate(
+            inpt, params["angle"], interpolation=self.interpolation, expand=self.expand, center=self.center, fill=fill
+        )
+
+
+class RandomAffine(Transform):
+    """Turn, move, scale and shear at random, around the middle or ``center``."""
+
+    def __init__(
+        self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
+        interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0, center: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        checked = v1.RandomAffine(degrees, translate, scale, shear, mode_of(interpolation), 0, center)
+        self.degrees, self.translate, self.scale, self.shear = checked.degrees, translate, scale, checked.shear
+        self.interpolation, self.fill, self.center = checked.interpolation, fill, center
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the map."""
+        height, width = size_of(flat_inputs)
+        drawn = v1.RandomAffine.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
+        return {"drawn": drawn}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        return F.affine(inpt, *params["drawn"], interpolation=self.interpolation, fill=fill, center=self.center)
+
+
+class RandomPerspective(RandomTransform):
+    """Look at the image from aside with probability ``p``."""
+
+    def __init__(
+        self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = InterpolationMode.BILINEAR,
+        fill: Any = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(p)
+        if not 0 <= distortion_scale <= 1:
+            raise ValueError("Argument distortion_scale value should be between 0 and 1")
+        self.distortion_scale, self.interpolation, self.fill = distortion_scale, mode_of(interpolation), fill
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw where the corners go."""
+        height, width = size_of(flat_inputs)
+        return {"corners": v1.RandomPerspective.get_params(width, height, self.distortion_scale)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        return F.perspective(inpt, *params["corners"], interpolation=self.interpolation, fill=fill)
+
+
+class ElasticTransform(Transform):
+    """Bend an image as if seen through moving water."""
+
+    def __init__(
+        self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0
+    ) -> None:
+        super().__init__()
+        checked = v1.ElasticTransform(alpha, sigma, interpolation, 0)
+        self.alpha, self.sigma = checked.alpha, checked.sigma
+        self.interpolation, self.fill = mode_of(interpolation), fill
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the displacement."""
+        return {"displacement": v1.ElasticTransform.get_params(self.alpha, self.sigma, list(size_of(flat_inputs)))}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the bent input."""
+        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        return F.elastic(inpt, params["displacement"], interpolation=self.interpolation, fill=fill)

@@ -1,0 +1,149 @@
+"""The base of the second transforms: one draw of numbers for everything in a sample.
+
+Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Transform.html
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cltorch.nn import Module
+from cltorch.tensor import Tensor
+from cltorch.vision._pillow import is_pil
+from cltorch.vision.transforms.compose import uniform
+from cltorch.vision.transforms.functional.resample import InterpolationMode
+from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.tv_tensors import BoundingBoxes, Image, Mask, TVTensor, Video
+
+
+def leaves(sample: Any) -> list[Any]:
+    """Return what a nested dict, list or tuple holds, in order."""
+    if isinstance(sample, dict):
+        return [leaf for value in sample.values() for leaf in leaves(value)]
+    if isinstance(sample, (list, tuple)):
+        return [leaf for value in sample for leaf in leaves(value)]
+    return [sample]
+
+
+def rebuilt(sample: Any, values: Iterator[Any]) -> Any:
+    """Return the same nest with other leaves."""
+    if isinstance(sample, dict):
+        return type(sample)((key, rebuilt(value, values)) for key, value in sample.items())
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*(rebuilt(value, values) for value in sample))
+    if isinstance(sample, (list, tuple)):
+        return type(sample)(rebuilt(value, values) for value in sample)
+    return next(values)
+
+
+def is_plain(x: Any) -> bool:
+    """Return whether a value is a tensor without a kind."""
+    return isinstance(x, Tensor) and not isinstance(x, TVTensor)
+
+
+def is_image(x: Any) -> bool:
+    """Return whether a value is an image or a video, plain tensors and PIL images among them."""
+    return is_plain(x) or isinstance(x, (Image, Video)) or is_pil(x)
+
+
+def size_of(flat_inputs: list[Any]) -> tuple[int, int]:
+    """Return the (height, width) that images, masks and boxes have in common; ValueError where they differ."""
+    sizes = {tuple(F.get_size(x)) for x in flat_inputs if is_image(x) or isinstance(x, (Mask, BoundingBoxes))}
+    if not sizes:
+        raise TypeError("No image, video, mask or bounding box was found in the sample")
+    if len(sizes) > 1:
+        raise ValueError(f"Found multiple HxW dimensions in the sample: {sorted(sizes)}")
+    height, width = sizes.pop()
+    return height, width
+
+
+class Transform(Module):
+    """Transform the images, masks and boxes in a sample: any nest of dicts, lists and tuples.
+
+    A subclass has ``transform(inpt, params)`` for one of them, and ``make_params(flat_inputs)`` that draws what is the
+    same for all. A plain tensor counts as an image where it is the first one and the sample has no other image; the
+    rest of a sample goes through as it is.
+
+    >>> import cltorch as torch
+    >>> class Negative(Transform):
+    ...     def transform(self, inpt, params):
+    ...         return F.invert(inpt)
+    >>> Negative()({"image": torch.zeros(1, 1, 2), "label": 3})
+    {'image': tensor([[[1., 1.]]]), 'label': 3}
+    """
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise where a sample cannot be transformed."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Return what is drawn once for a sample."""
+        return {}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return one transformed input."""
+        raise NotImplementedError
+
+    def forward(self, *inputs: Any) -> Any:
+        """Return the transformed sample, in the form of the given one."""
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        flat = leaves(sample)
+        self.check_inputs(flat)
+        if not self._happens():
+            return sample
+        chosen = self._chosen(flat)
+        params = self.make_params([x for x, yes in zip(flat, chosen, strict=True) if yes])
+        done = [self.transform(x, params) if yes else x for x, yes in zip(flat, chosen, strict=True)]
+        return rebuilt(sample, iter(done))
+
+    def _happens(self) -> bool:
+        return True
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, Tensor) or is_pil(x)
+
+    def _chosen(self, flat: list[Any]) -> list[bool]:
+        plain = not any(isinstance(x, (Image, Video)) or is_pil(x) for x in flat)
+        chosen = []
+        for x in flat:
+            yes = self._takes(x)
+            if yes and is_plain(x):
+                yes, plain = plain, False
+            chosen.append(yes)
+        return chosen
+
+    def extra_repr(self) -> str:
+        """Return the attributes that are simple values."""
+        simple = (bool, int, float, str, tuple, list, enum.Enum)
+        shown = {k: v for k, v in vars(self).items() if not k.startswith("_") and k != "training"}
+        shown = {k: v.value if isinstance(v, InterpolationMode) else v for k, v in shown.items()}
+        return ", ".join(f"{name}={value}" for name, value in shown.items() if isinstance(value, simple))
+
+
+class RandomTransform(Transform):
+    """A transform that happens with probability ``p``; raise ValueError for a ``p`` outside of 0 to 1."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0.0 <= p <= 1.0:
+            raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
+        super().__init__()
+        self.p = p
+
+    def _happens(self) -> bool:
+        return uniform() < self.p
+
+
+def mode_of(interpolation: Any) -> Any:
+    """Return an interpolation mode; its name does too."""
+    return InterpolationMode(interpolation) if isinstance(interpolation, str) else interpolation
+
+
+def simple(name: str, doc: str, function: Callable[..., Any], random: bool = False) -> Any:
+    """Return the class of a transform without parameters, or with ``p`` alone."""
+
+    def transform(self: Any, inpt: Any, params: dict[str, Any]) -> Any:
+        return function(inpt)
+
+    base = RandomTransform if random else Transform
+    return type(name, (base,), {"transform": transform, "__doc__": doc, "__module__": "cltorch.vision.transforms.v2"})
