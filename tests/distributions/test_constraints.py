@@ -50,7 +50,7 @@ def test_check(constraint, values, expected):
 
 
 def test_on_a_device(cl_device):
-    for constraint, values, expected in CASES[:12]:
+    for constraint, values, expected in (CASES[0], CASES[12]):
         assert constraint.check(cltorch.tensor(values, device=cl_device)).tolist() == [bool(v) for v in expected]
 
 

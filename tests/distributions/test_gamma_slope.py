@@ -70,8 +70,10 @@ def test_devices_agree(cl_device):
         generator = cltorch.Generator(device).manual_seed(7)
         x = cltorch._standard_gamma(shape, generator)
         x.sum().backward()
-        y = cltorch._sample_dirichlet(shape.detach(), generator)
-        drawn.append([v.detach().cpu().numpy() for v in (x, shape.grad, y)])
+        again = shape.detach().requires_grad_()
+        y = cltorch._sample_dirichlet(again, generator)
+        y[1].backward()
+        drawn.append([v.detach().cpu().numpy() for v in (x, shape.grad, y, again.grad)])
     for host, device in zip(*drawn, strict=True):
         np.testing.assert_allclose(device, host, rtol=2e-4)
 
