@@ -3,13 +3,15 @@
 Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
-from cltorch.nn import attention, functional, init, modules, parameter, utils
+from cltorch.nn import attention, functional, init, modules, parallel, parameter, utils
 from cltorch.nn.modules import *  # noqa: F403  # every layer, which ``modules`` lists by name
+from cltorch.nn.parallel import DataParallel
 from cltorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
     *modules.__all__,
     "Buffer",
+    "DataParallel",
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
@@ -17,6 +19,7 @@ __all__ = [
     "functional",
     "init",
     "modules",
+    "parallel",
     "parameter",
     "utils",
 ]

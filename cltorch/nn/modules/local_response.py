@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch import functions as f
 from cltorch.nn import functional as F
 from cltorch.nn.modules.module import Module
 
-__all__ = ["LocalResponseNorm"]
+__all__ = ["CrossMapLRN2d", "LocalResponseNorm"]
 
 
 class _LRN(Module):
@@ -35,3 +36,24 @@ class LocalResponseNorm(_LRN):
 
     def forward(self, input: Any) -> Any:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(_LRN):
+    """Divide (N, C, H, W) by (k + alpha / size times the sum of the squares of the channels around) ** beta.
+
+    Around a channel are the (size - 1) // 2 channels before it and as many behind it, for an even ``size`` too; the
+    first channel counts for all, which is how PyTorch's running sums leave it. The gradient is the derivative of that;
+    PyTorch's own is not quite. Raises ValueError for other dimensions.
+    """
+
+    def forward(self, input: Any) -> Any:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        n, channels, *sizes = (int(m) for m in input.shape)
+        reach = int((self.size - 1) / 2 + 1)
+        at = f.arange(channels, device=input.device)
+        near = f.lt(f.abs(f.sub(f.unsqueeze(at, 1), at)), reach)
+        around = f.to(f.logical_or(near, f.eq(at, 0)), input.dtype)
+        squares = f.matmul(around, f.reshape(f.square(input), (n, channels, -1)))
+        scale = f.add(f.mul(squares, self.alpha / self.size), self.k)
+        return f.mul(input, f.reshape(f.pow(scale, -self.beta), (n, channels, *sizes)))

@@ -1,0 +1,39 @@
+"""Convolution of sequences whose time comes first.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv_tbc.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.functions.arguments import need_array
+from cltorch.functions.conv import conv1d
+from cltorch.functions.shape import permute
+
+__all__ = ["conv_tbc"]
+
+
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """Convolve (time, batch, in) by kernels (width, in, out): (time, batch, out) with ``pad`` zeros at both ends.
+
+    Raises RuntimeError for sizes that do not fit.
+
+    >>> import cltorch as torch
+    >>> torch.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()
+    tensor([2., 2.])
+    """
+    for i, (name, value) in enumerate((("input", input), ("weight", weight), ("bias", bias))):
+        need_array("conv_tbc", name, i + 1, value)
+    if input.layout.ndim != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if weight.layout.ndim != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+    if bias.layout.ndim != 1:
+        raise RuntimeError("Bias must be 1-D")
+    if input.layout.shape[2] != weight.layout.shape[1]:
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
+    if bias.layout.shape[0] != weight.layout.shape[2]:
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    found = conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad)
+    return permute(found, (2, 0, 1))
