@@ -73,7 +73,7 @@ def draw(model, images, device, latent, path):
     else:
         hidden = torch.randn(64, latent)
     invented = torch.sigmoid(model.decoder(hidden.to(device))).view(-1, 1, 28, 28)
-    rows = torch.cat([images, torch.sigmoid(logits).cpu(), torch.ones(16, 1, 28, 28), invented.cpu()])
+    rows = torch.cat([images, torch.sigmoid(logits).cpu(), torch.zeros(16, 1, 28, 28), invented.cpu()])
     save_image(make_grid(1 - rows, nrow=16, pad_value=1.0), path)
 
 
