@@ -54,6 +54,6 @@ class CrossMapLRN2d(_LRN):
         at = f.arange(channels, device=input.device)
         near = f.lt(f.abs(f.sub(f.unsqueeze(at, 1), at)), reach)
         around = f.to(f.logical_or(near, f.eq(at, 0)), input.dtype)
-        squares = f.matmul(around, f.reshape(f.square(input), (n, channels, -1)))
+        squares = around @ f.reshape(f.square(input), (n, channels, -1))
         scale = f.add(f.mul(squares, self.alpha / self.size), self.k)
         return f.mul(input, f.reshape(f.pow(scale, -self.beta), (n, channels, *sizes)))
