@@ -59,6 +59,7 @@ from cltorch.autograd import (
     set_grad_enabled,
 )
 from cltorch.autograd.anomaly import is_anomaly_check_nan_enabled, set_anomaly_enabled
+from cltorch.batched import Batched as _Batched  # what vmap makes of tensors
 from cltorch.cl import Event, Stream
 from cltorch.compiler import compile
 from cltorch.device import device, get_default_device, set_default_device

@@ -55,6 +55,7 @@ class Tensor(Array):
     _base_seq = 0  # the number of the base's grad_fn when this view took its history from it
     _view_kind: str | None = None  # why a view must not be changed in place
     _inference = False
+    _batch = 0  # the level at which it is a batch under vmap
     _tangents: dict[int, Any] | None = None  # derivatives forward, by level
     _tangent_version = -1  # the storage's version when they were made
     is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_meta = is_nested = False

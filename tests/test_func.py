@@ -7,10 +7,10 @@ import pytest
 
 import cltorch as torch
 from cltorch import func
-from cltorch.func import batches, grad, hessian, jacrev, jvp, vjp, vmap
+from cltorch.func import grad, hessian, jacrev, jvp, vjp, vmap
 from cltorch.testing import assert_close
 
-pytestmark = pytest.mark.filterwarnings("ignore:vmap computes the slices")
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 
 def cube(x):
@@ -152,12 +152,6 @@ def test_random_numbers_in_vmap(device):
 def test_wrong_batches_are_told(call, error, told):
     with pytest.raises(error, match=told):
         call()
-
-
-def test_a_batch_is_said_to_be_a_loop():
-    batches._warned = False
-    with pytest.warns(UserWarning, match="one after another"):
-        vmap(torch.neg)(torch.ones(2))
 
 
 def test_ensembles_of_modules(device):

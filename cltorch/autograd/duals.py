@@ -19,6 +19,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd import record
+from cltorch.autograd.batches import expose, room
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, mode
 from cltorch.autograd.graph import Saved, Settings, needs_grad
@@ -63,9 +64,13 @@ def below(level: int) -> Iterator[None]:
         state.levels = before
 
 
+def _base_of(x: Any) -> Any:
+    return x._whole if x._batch else x._base
+
+
 def tangents(x: Any) -> dict[int, Any] | None:
     """Return a tensor's tangents by level; a view follows what was done to its base in place."""
-    base = x._base
+    base = _base_of(x)
     if base is not None and x._tangent_version != x.storage.version and base._tangents is not None:
         gather = Settings.functions.gather_from_layout
         x._tangents = {k: gather(t, base.layout, x.layout) for k, t in base._tangents.items()}
@@ -105,6 +110,8 @@ def attach(y: Any, level: int, t: Any) -> None:
         t._tangents = outer or None
     y._tangents = {**(y._tangents or {}), level: t}
     y._tangent_version = y.storage.version
+    if y._batch:  # gradients are recorded for the whole tensor: what is kept for them needs the tangent too
+        attach(y._inner, level, expose(t, y._batch, y._inner.layout.shape[0]))
 
 
 def paired(x: Any, t: Any, level: int) -> Any:
@@ -135,6 +142,8 @@ def unpaired(x: Any, level: int) -> tuple[Any, Any]:
 def _remember(results: Sequence[Any]) -> None:
     """Give the tangents also to what the results' own nodes have kept of them."""
     for r in results:
+        while isinstance(r, Array) and r._batch:
+            r = r._inner
         node = r._grad_fn if isinstance(r, Array) else None
         if node is not None and r._tangents is not None:
             for kept in getattr(node, "_saved", None) or getattr(node, "_values", None) or ():
@@ -226,7 +235,7 @@ def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any])
 def _transposed(results: Sequence[Any], fresh: Sequence[Any], ts: Sequence[Any], create: bool) -> list[Any]:
     """Return the tangents of results: the derivatives by u of what u becomes at the operands."""
     tracked = [i for i, r in enumerate(results) if isinstance(r, Array) and needs_grad(r)]
-    us = [Settings.functions.zeros_like(results[i]).requires_grad_() for i in tracked]
+    us = [_zeros(results[i]) for i in tracked]
     wanted = [(x, t) for x, t in zip(fresh, ts, strict=True) if t is not None]
     found: list[Any] = [None] * len(results)
     if not us or not wanted:
@@ -240,6 +249,11 @@ def _transposed(results: Sequence[Any], fresh: Sequence[Any], ts: Sequence[Any],
         ):
             found[i] = t
     return found
+
+
+def _zeros(y: Any) -> Any:
+    """Return what is handed back for a result: zeros, under vmap for every slice its own, to differentiate by."""
+    return room(Settings.functions.zeros_like(y._detached()), [y])._detached().requires_grad_()
 
 
 def _fresh(x: Any, recording: bool) -> Any:
@@ -333,7 +347,7 @@ def _view_tangent(x: Any, t: Any, out: Any, layout: Any, name: str, adjoint: Cal
 def _adjoint_tangent(out: Any, t: Any, adjoint: Callable[[Any, Any], Any]) -> Any:
     recording = mode.enabled and needs_grad(t)
     with enable_grad():
-        u = Settings.functions.zeros_like(out).requires_grad_()
+        u = _zeros(out)
         (found,) = grad([adjoint(Settings.functions, u)], [u], [t], create_graph=recording)
     return found
 
@@ -382,7 +396,7 @@ def _inplace_tangent(x: Any, op: type[Op], args: Sequence[Any], ts: Sequence[Any
         op.forward(call, *[a._detached(True) if isinstance(a, Array) else a for a in args])
         kept = [k._detached(True) if isinstance(k, Array) else k for k in call.kept]
         call.unpack = lambda: kept
-        u = functions.zeros_like(x._detached()).requires_grad_()
+        u = _zeros(x)
         results = op.vjp(functions, call, u)
         results = results if isinstance(results, tuple) else (results,)
         pairs = [(g, t) for g, t in zip(results, ts, strict=False) if t is not None and g is not None]
@@ -397,7 +411,7 @@ def _inplace_tangent(x: Any, op: type[Op], args: Sequence[Any], ts: Sequence[Any
 def _replace(x: Any, level: int, t: Any) -> None:
     """Give a tensor that was just changed in place its new tangent; through a view, its base gets one too."""
     functions = Settings.functions
-    base = x._base
+    base = _base_of(x)
     if t is None:
         if x._tangents is None and (base is None or base._tangents is None):
             return

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.grad_mode import _Switch
 from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
+from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
 
 
@@ -329,22 +331,9 @@ def grad(
     grads = _given(outs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
-        count = len(grads[0])
-        rows = [
-            grad(
-                outs,
-                ins,
-                [None if g is None else g[i] for g in grads],
-                keep or i < count - 1,
-                create_graph,
-                True,
-                unused,
-            )
-            for i in range(count)
-        ]
-        columns = zip(*rows, strict=True)
-        found = [None if col[0] is None else Settings.functions.stack(list(col)) for col in columns]
-        return tuple(_finished(found, ins, unused, materialize_grads))
+        return for_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
+    if layers and any(isinstance(x, Array) and x._batch for x in (*outs, *ins)):
+        return below_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
     edges = [edge_of(x) for x in ins]
     pairs = _gradients(outs, grads)
     if None in edges:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import Node, Saved, Settings, edge_of, named, needs_grad
@@ -216,19 +216,24 @@ class Function(metaclass=_FunctionMeta):
         return cls._recorded(args, kw)[0]
 
     @classmethod
-    def _recorded(cls, args: Sequence[Any], kw: dict[str, Any]) -> tuple[Any, FunctionCtx]:
-        """Run ``forward`` and record it; return the output and the context."""
+    def _unrecorded(cls, args: Sequence[Any], kw: dict[str, Any], needs: Sequence[bool]) -> tuple[Any, FunctionCtx]:
+        """Run ``forward`` outside the graph; return the output and the context."""
         ctx = FunctionCtx()
-        needs = [isinstance(a, Array) and needs_grad(a) for a in args]
-        recording = mode.enabled and any(needs)
         ctx.needs_input_grad = tuple(needs)
-        separate = cls.setup_context is not Function.setup_context
         with no_grad():
-            if separate:
+            if cls.setup_context is not Function.setup_context:
                 output = cls.forward(*args, **kw)
                 cls.setup_context(ctx, tuple(args), output)
             else:
                 output = cls.forward(ctx, *args, **kw)
+        return output, ctx
+
+    @classmethod
+    def _recorded(cls, args: Sequence[Any], kw: dict[str, Any]) -> tuple[Any, FunctionCtx]:
+        """Run ``forward`` and record it; return the output and the context."""
+        needs = [isinstance(a, Array) and needs_grad(a) for a in args]
+        recording = mode.enabled and any(needs)
+        output, ctx = cls._unrecorded(args, kw, needs)
         single = not isinstance(output, tuple)
         results: list[Any] = [output] if single else list(output)
         for i, r in enumerate(results):
@@ -254,6 +259,16 @@ class Function(metaclass=_FunctionMeta):
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results), ctx
+
+
+class VmapInfo(NamedTuple):
+    """What ``vmap`` of a Function is told: the size of the batch, and how random numbers are drawn."""
+
+    batch_size: int
+    randomness: str
+
+
+Settings.function, Settings.vmap_info = Function, VmapInfo
 
 
 def _keep(t: Any, numbers: dict[int, int]) -> Any:

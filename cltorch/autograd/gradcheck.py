@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.autograd import forward_ad
+from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
@@ -136,6 +136,8 @@ def gradcheck(
                 _check_dtypes(args[i], i, outs)
             if check_batched_grad:
                 _check_batched(args[i], outs)
+            if check_batched_forward_grad:
+                _check_batched_forward(func, args, i)
     except GradcheckError:
         if raise_exception:
             raise
@@ -258,6 +260,29 @@ def _check_batched(x: Any, outs: Sequence[Any]) -> None:
                         f"gradcheck or gradgradcheck failed while testing batched gradient computation of output {k}: "
                         f"vmap gives\n{found[n]}\nand one vector after the other\n{one}"
                     )
+
+
+def _check_batched_forward(fn: Callable[..., Any], args: Sequence[Any], i: int) -> None:
+    """Compare the tangents for a batch of vectors with those for one after the other."""
+    given = [x._detached() if isinstance(x, Array) else x for x in args]
+    vs = _batch_for(given[i])
+
+    def push(v: Any) -> tuple[Any, ...]:
+        with no_grad(), forward_ad.dual_level():
+            trial = list(given)
+            trial[i] = forward_ad.make_dual(given[i], v)
+            found = [forward_ad.unpack_dual(o) for o in _outputs(fn, trial)]
+        return tuple(Settings.functions.zeros_like(p) if t is None else t for p, t in found)
+
+    with batches.level(2, "different") as number:
+        found = [batches.expose(t, number, 2) for t in push(batches.wrap(vs, number))]
+    for n in range(2):
+        for k, one in enumerate(push(vs[n])):
+            if not np.allclose(to_numpy(found[k][n]), to_numpy(one), equal_nan=True):
+                raise GradcheckError(
+                    f"gradcheck failed while testing batched forward gradient computation of output {k}: vmap gives\n"
+                    f"{found[k][n]}\nand one vector after the other\n{one}"
+                )
 
 
 def gradgradcheck(

@@ -44,6 +44,9 @@ class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
     functions: Any = None  # the module cltorch.functions, put here when it is imported
+    batched: Any = None  # makes a batch of (tensor, level)
+    function: Any = None  # the class Function
+    vmap_info: Any = None  # the class of what a Function's ``vmap`` is told
     anomaly = False
     check_nan = True
 

@@ -13,6 +13,8 @@ from functools import wraps
 from typing import Any
 
 from cltorch import autograd, functions
+from cltorch.autograd import batches
+from cltorch.func.batches import vmap
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
@@ -35,20 +37,18 @@ def _level() -> Iterator[None]:
 def _fresh(tree: Any) -> Any:
     """Return the same values as tensors of this level, whose gradients can be asked for."""
     return tree_map(
-        lambda x: (
-            x
-            if not isinstance(x, Tensor) or not x.dtype.differentiable
-            else x.view_as(x)
-            if x.requires_grad
-            else x._detached(True).requires_grad_()
-        ),
+        lambda x: x if not isinstance(x, Tensor) or not x.dtype.differentiable else _own(batches.in_every_level(x)),
         tree,
     )
 
 
+def _own(x: Any) -> Any:
+    return x.view_as(x) if x.requires_grad else x._detached(True).requires_grad_()
+
+
 def _reaches_others(outs: Sequence[Any], own: Sequence[Any]) -> bool:
     """Return whether the graph of some tensors ends in leaves other than the ones of this level."""
-    mine = {id(x) for x in own if x.is_leaf}
+    mine = {id(batches.bare(x)) for x in own if x.is_leaf}
     seen: set[int] = set()
     nodes = [out.grad_fn for out in outs if isinstance(out, Tensor) and out.grad_fn is not None]
     while nodes:
@@ -208,7 +208,7 @@ def jacrev(
             flat, spec = tree_flatten(wanted)
             outs, out_spec = tree_flatten(out)
             keep = _depth > 1 or _reaches_others(outs, flat)
-            result = tree_unflatten([_jacobian(o, flat, spec, keep) for o in outs], out_spec)
+            result = tree_unflatten([_jacobian(o, flat, spec, keep, chunk_size) for o in outs], out_spec)
         if not has_aux:
             return result
         return result, aux if keep else _detached(aux)
@@ -216,17 +216,10 @@ def jacrev(
     return wrapped
 
 
-def _jacobian(out: Tensor, flat: Sequence[Any], spec: TreeSpec, keep: bool) -> Any:
-    """Return the derivatives of a tensor's elements, as a tree like the inputs."""
-    rows: list[list[Any]] = []
-    for i in range(out.numel()):
-        v = functions.zeros(out.numel(), dtype=out.dtype, device=out.device)
-        v[i] = 1
-        rows.append(_gradients([out], flat, [v.reshape(out.shape)], keep, retain=True))
-    parts = [
-        functions.stack([row[k] for row in rows]).reshape(*out.shape, *x.shape)
-        if rows
-        else x.new_zeros(*out.shape, *x.shape)
-        for k, x in enumerate(flat)
-    ]
+def _jacobian(out: Tensor, flat: Sequence[Any], spec: TreeSpec, keep: bool, chunk: int | None) -> Any:
+    """Return the derivatives of a tensor's elements, as a tree like the inputs; ``chunk`` of them at once."""
+    n = out.numel()
+    units = functions.reshape(functions.eye(n, dtype=out.dtype, device=out.device), (n, *out.shape))
+    rows = vmap(lambda v: tuple(_gradients([out], flat, [v], keep, retain=True)), chunk_size=chunk)(units)
+    parts = [functions.reshape(row, (*out.shape, *x.shape)) for row, x in zip(rows, flat, strict=True)]
     return tree_unflatten(parts, spec)

@@ -5,31 +5,33 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.vmap.html
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from cltorch import functions
-from cltorch.ops import generator as generators
+from cltorch.autograd import batches
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 __all__ = ["vmap"]
 
-_warned = False
-
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:  # fmt: skip
-    """Return a function that applies one to every slice of its arguments and stacks the results.
+) -> Callable[..., Any]:
+    """Return a function that applies one to every slice of its arguments, all of them at once.
 
     ``in_dims`` is a dimension, or a tree like the arguments of dimensions and None for what every slice gets whole;
-    ``out_dims`` are the dimensions in which results are stacked. The slices are computed one after another: a warning
-    says so once. ``randomness="same"`` gives every slice the same random numbers, ``"different"`` its own.
+    ``out_dims`` are the dimensions in which results are stacked. Most operators take the whole batch; one that cannot
+    runs slice after slice, and a warning says so once. ``randomness="same"`` gives every slice the same random numbers,
+    ``"different"`` its own. ``chunk_size`` is the number of slices that are computed at once.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.vmap.html
 
     >>> import cltorch as torch
     >>> dot = torch.vmap(torch.dot, in_dims=(0, None))
@@ -46,46 +48,71 @@ def vmap(
         flat, spec = tree_flatten(args)
         dims = _dims(in_dims, args, flat, spec)
         size = _size(flat, dims)
-        _warn_of_the_loop()
-        results = []
-        for i in range(size):
-            part = [x if d is None else x.select(d, i) for x, d in zip(flat, dims, strict=True)]
-            with _random(randomness, last=i == size - 1):
-                results.append(func(*tree_unflatten(part, spec), **kwargs))
-        return _stack(results, out_dims)
+        chunk = size if chunk_size is None else min(chunk_size, size)
+        if chunk == size:
+            return _run(func, flat, dims, spec, kwargs, out_dims, size, randomness)
+        parts = []
+        for start in range(0, size, chunk):
+            n = min(chunk, size - start)
+            taken = [x if d is None else x.narrow(d, start, n) for x, d in zip(flat, dims, strict=True)]
+            parts.append(_run(func, taken, dims, spec, kwargs, out_dims, n, randomness))
+        return _chained(parts, out_dims)
 
     return wrapped
 
 
-def _warn_of_the_loop() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "vmap computes the slices of a batch one after another: a function of whole batches is faster",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-@contextmanager
-def _random(randomness: str, last: bool) -> Iterator[None]:
-    """Refuse random numbers ("error"), or give every slice the same ones; the last slice moves the generators on."""
-    if randomness == "different":
-        yield
-        return
-    before = generators.snapshot()
-    yield
-    if randomness == "error":
-        for dev, generator in before.items():
-            if generators.default_generator(dev).get_offset() != generator.get_offset():
-                raise RuntimeError(
-                    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-                    "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+def _run(
+    func: Callable[..., Any],
+    flat: list[Any],
+    dims: list[Any],
+    spec: TreeSpec,
+    kwargs: dict[str, Any],
+    out_dims: Any,
+    size: int,
+    randomness: str,
+) -> Any:
+    with batches.level(size, randomness) as number:
+        given = [
+            x if d is None else batches.wrap(functions.movedim(x, d, 0), number)
+            for x, d in zip(flat, dims, strict=True)
+        ]
+        result = func(*tree_unflatten(given, spec), **kwargs)
+        leaves, out_spec = tree_flatten(result)
+        found = []
+        for x, d in zip(leaves, _spread(out_dims, result, "out_dims"), strict=True):
+            if not isinstance(x, Tensor):
+                raise ValueError(
+                    f"vmap({getattr(func, '__name__', func)}, ...): `{getattr(func, '__name__', func)}` must only "
+                    f"return Tensors, got type {type(x)}. Did you mean to set out_dims= to None for output?"
                 )
-    elif not last:
-        for dev in before:
-            generators.restore(before, dev)
+            if d is None:
+                if batches.has_level(x, number):
+                    raise ValueError(
+                        f"vmap({getattr(func, '__name__', func)}, ...): `{getattr(func, '__name__', func)}` can not "
+                        "return a BatchedTensor when out_dim is None"
+                    )
+                found.append(x)
+                continue
+            if not -x.dim() - 1 <= d <= x.dim():
+                raise IndexError(
+                    f"Dimension out of range (expected to be in range of [{-x.dim() - 1}, {x.dim()}], but got {d})"
+                )
+            found.append(functions.movedim(batches.expose(x, number, size), 0, d))
+    return tree_unflatten(found, out_spec)
+
+
+def _chained(parts: list[Any], out_dims: Any) -> Any:
+    """Return the results of several chunks as one."""
+    first, spec = tree_flatten(parts[0])
+    rows = [tree_flatten(part)[0] for part in parts]
+    dims = _spread(out_dims, parts[0], "out_dims")
+    return tree_unflatten(
+        [
+            x if d is None else functions.cat([row[k] for row in rows], d)
+            for k, (x, d) in enumerate(zip(first, dims, strict=True))
+        ],
+        spec,
+    )
 
 
 def _spread(dims: Any, tree: Any, name: str) -> list[Any]:
@@ -136,18 +163,4 @@ def _size(flat: list[Any], dims: list[Any]) -> int:
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "
             "mapped dimension"
         )
-    if sizes[0] == 0:
-        raise NotImplementedError("vmap over a batch of size 0 is not available: there is no slice to try")
     return int(sizes[0])
-
-
-def _stack(results: list[Any], out_dims: Any) -> Any:
-    first, spec = tree_flatten(results[0])
-    rows = [tree_flatten(result)[0] for result in results]
-    dims = _spread(out_dims, results[0], "out_dims")
-    stacked = []
-    for k, d in enumerate(dims):
-        if not isinstance(first[k], Tensor):
-            raise ValueError(f"vmap: `func` must only return Tensors, got type {type(first[k])}")
-        stacked.append(first[k] if d is None else functions.stack([row[k] for row in rows], dim=d))
-    return tree_unflatten(stacked, spec)

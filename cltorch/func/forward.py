@@ -11,7 +11,9 @@ from typing import Any
 
 from cltorch import autograd, functions
 from cltorch.autograd import duals
+from cltorch.autograd.batches import room
 from cltorch.func.backward import _detached, _fresh, _gradients, _level, _reaches_others, _split, jacrev
+from cltorch.func.batches import vmap
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -93,7 +95,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         out = func(*made)
         outs, out_spec = tree_flatten(out)
         keep = _reaches_others(outs, flat)
-        us = [functions.zeros_like(o).requires_grad_() for o in outs]
+        us = [room(functions.zeros_like(o), [o])._detached().requires_grad_() for o in outs]
         pulled = _gradients(outs, flat, us, True)
 
     def jvp_fn(*tangents: Any) -> Any:
@@ -169,8 +171,8 @@ def _columns(push: Callable[..., Any], flat: Sequence[Any], k: int, randomness: 
     n = x.numel()
     units = functions.reshape(functions.eye(n, dtype=x.dtype, device=x.device), (n, *x.shape))
     rest = [functions.zeros_like(y) for y in flat]
-    rows = [push(*rest[:k], units[i], *rest[k + 1 :]) for i in range(n)]
-    return [functions.stack(list(column)) for column in zip(*rows, strict=True)]
+    pushed = vmap(lambda unit: push(*rest[:k], unit, *rest[k + 1 :]), randomness=randomness)(units)
+    return list(pushed)
 
 
 def _placed(column: Any, x: Any) -> Any:

@@ -15,6 +15,8 @@ from cltorch.functions import (
     aliases,
     attention,
     autocast,
+    batch_loops,
+    batch_rules,
     broadcast,
     compare,
     complex_parts,
@@ -171,9 +173,11 @@ for _module in (
     leftovers,
 ):
     autocast.install((_module,))
+    batch_loops.install(_module)
     for _name in _module.__all__:
         globals()[_name] = getattr(_module, _name)
         if _name not in __all__:
             __all__.append(_name)
 
+assert batch_rules.WHOLE
 Settings.functions = sys.modules[__name__]

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes, formats
+from cltorch.autograd.batches import room
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
+from cltorch.autograd.layers import active
 from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
-from cltorch.functions.arguments import fit_number, read_dtype
+from cltorch.functions.arguments import read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
@@ -200,6 +202,11 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return apply(ContiguousCopy, input, formats.preserve_format if memory_format is None else memory_format)
 
 
+def writable_copy(x: Any, *others: Any) -> Any:
+    """Return a copy to write other tensors into: under vmap a batch where one of them is."""
+    return clone(room(x, others)) if active else clone(x)
+
+
 def gradient_copy(g: Any, x: Any) -> Any:
     """Return a copy of a gradient, laid out as its leaf is where that is packed, and contiguous otherwise."""
     if x.layout.contiguous or not x.layout.packed():
@@ -284,12 +291,12 @@ class _Fill(Op):
     complex = True
 
     @staticmethod
-    def forward(c: Any, x: Any) -> Any:
+    def forward(c: Any, x: Any, value: Any) -> Any:
         return None
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return (m.zeros_like(g),)
+        return m.zeros_like(g), None
 
 
 def fill_(input: Any, value: Any) -> Any:
@@ -300,8 +307,7 @@ def fill_(input: Any, value: Any) -> Any:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
-    value = fit_number(value, input.dtype) if isinstance(value, complex) else value
-    return inplace(input, _Fill, input, write=lambda: strided.fill(input, value))
+        return m.zeros_like(g), None
 
 
 def zero_(input: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.autograd.batches import bare
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
@@ -147,7 +148,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_put_.html
     """
-    return index_put_(convert.clone(input), indices, values, accumulate)
+    return index_put_(convert.writable_copy(input, values, *indices), indices, values, accumulate)
 
 
 def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
@@ -183,7 +184,7 @@ def _flat_index(name: str, index: Any, n: int) -> Any:
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {_TYPE_NAMES[index.dtype]}")
     if index.device.type == "cpu" and index.layout.numel:
-        a = host(index)
+        a = host(bare(index))
         if not -n <= a.min() <= a.max() < n:
             wrong = a[(a < -n) | (a >= n)].reshape(-1)[0]
             raise IndexError(f"out of range: tried to access index {wrong} on a tensor of {n} elements.")
@@ -236,7 +237,7 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """Return a copy with the elements of ``source`` at positions of the flattened tensor."""
-    return put_(convert.contiguous_copy(input), index, source, accumulate)
+    return put_(convert.contiguous_copy(convert.writable_copy(input, index, source)), index, source, accumulate)
 
 
 def embedding(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.batches import bare
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
@@ -45,7 +46,7 @@ def _vector(name: str, index: Any) -> Any:
 def _in_range(index: Any, n: int, d: int, message: str = "", error: type[Exception] = RuntimeError) -> None:
     """Raise for an index out of range, where it lies on the host."""
     if index.device.type == "cpu" and index.layout.numel:
-        a = host(index)
+        a = host(bare(index))
         if not 0 <= a.min() <= a.max() < n:
             wrong = a[(a < 0) | (a >= n)].reshape(-1)[0]
             raise error(message or f"index {wrong} is out of bounds for dimension {d} with size {n}")
@@ -132,7 +133,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 @numpy_names
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` added at the given indices of a dimension."""
-    result = index_add_(convert.clone(input), dim, index, source, alpha=alpha)
+    result = index_add_(convert.writable_copy(input, index, source), dim, index, source, alpha=alpha)
     return result if out is None else p.into_out("index_add", out, result)
 
 
@@ -156,7 +157,7 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
 @numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` at the given indices of a dimension."""
-    result = index_copy_(convert.clone(input), dim, index, source)
+    result = index_copy_(convert.writable_copy(input, index, source), dim, index, source)
     return result if out is None else p.into_out("index_copy", out, result)
 
 
@@ -183,7 +184,7 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
 @numpy_names
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return a copy with the given indices of a dimension set to a value."""
-    return index_fill_(convert.clone(input), dim, index, value)
+    return index_fill_(convert.writable_copy(input, index, value), dim, index, value)
 
 
 def index_reduce(

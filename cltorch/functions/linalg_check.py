@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.matmul import _C_NAMES
 from cltorch.functions.pointwise import into_out
@@ -114,7 +115,7 @@ def batch_together(*operands: Any) -> list[Any]:
 
 def raise_failure(name: str, info: Any, words: str, kind: type[Exception] = LinAlgError) -> None:
     """Raise what PyTorch says of the first matrix whose ``info`` is not zero; ``words`` may name it {info}."""
-    found = values(info)
+    found = values(bare(info))
     if np.any(found):
         at = int(np.argmax(found.reshape(-1) != 0))
         raise kind(f"{name}: {_element(found != 0)}{words.format(info=int(found.reshape(-1)[at]))}")

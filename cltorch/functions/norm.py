@@ -249,7 +249,7 @@ def native_layer_norm(
     out, mu, rstd = apply(NativeLayerNorm, input, weight, bias, w, float(eps))
     lead = input.layout.ndim - len(normalized_shape)
     lay = Layout.of((*input.layout.shape[:lead], *(1 for _ in normalized_shape)))
-    return out, Array.new(mu.storage, lay, mu.dtype), Array.new(rstd.storage, lay, rstd.dtype)
+    return out, reshape(mu, lay.shape), reshape(rstd, lay.shape)
 
 
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
@@ -330,7 +330,7 @@ def native_group_norm(
         raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
     out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
     lay = Layout.of((N, group))
-    return out, Array.new(mu.storage, lay, mu.dtype), Array.new(rstd.storage, lay, rstd.dtype)
+    return out, reshape(mu, lay.shape), reshape(rstd, lay.shape)
 
 
 def instance_norm(

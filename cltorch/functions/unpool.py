@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.batches import bare
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.convert import to
@@ -59,7 +60,7 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
         raise NotImplementedError(f"\"max_unpool{n}d\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     lead, plane = shape[:-n], math.prod(output_size)
     if indices.device.type == "cpu" and indices.layout.numel:
-        places = host(indices)
+        places = host(bare(indices))
         wrong = places[(places < 0) | (places >= plane)]
         if wrong.size:
             sizes = "x".join(map(str, output_size))

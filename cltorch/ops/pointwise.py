@@ -256,6 +256,10 @@ class Pointwise:
         self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
 
     # ---- forward ---------------------------------------------------------------------------------------------
+    def promoted(self, operands: Sequence[Any]) -> dtype:
+        """Return the dtype to which operands are promoted, before the rule."""
+        return result_type([x for i, x in enumerate(operands) if i not in self.masks])
+
     def types(self, operands: Sequence[Any]) -> tuple[dtype, dtype]:
         """Return (dtype of the arithmetic, dtype of the result); raise PyTorch's error for a dtype it refuses."""
         common = result_type([x for i, x in enumerate(operands) if i not in self.masks])

@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
+from cltorch.autograd.batches import bare
 
 __all__ = ["embedding", "one_hot"]
 
@@ -78,7 +79,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         return functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
     if num_classes == -1 or tensor.device.type == "cpu":
         # as on PyTorch's accelerators, a device is not waited for where the number of classes is given
-        low, high = (int(x) for x in functions.aminmax(tensor))
+        low, high = (int(x) for x in functions.aminmax(bare(tensor)))
         if low < 0:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:

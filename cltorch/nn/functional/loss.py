@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
 
@@ -146,7 +147,7 @@ def binary_cross_entropy(
         )
     each = functions.binary_cross_entropy_error(input, target)
     if input.device.type == "cpu" and input.layout.numel:
-        low, high = functions.aminmax(input.detach())
+        low, high = functions.aminmax(bare(input).detach())
         if not (0 <= float(low) and float(high) <= 1):
             raise RuntimeError("all elements of input should be between 0 and 1")
     if weight is not None:

@@ -1,0 +1,136 @@
+"""Functions that take batches under vmap slice after slice for they are no operators: random numbers and others.
+
+Random numbers follow ``randomness``: "different" draws for each slice, "same" begins each slice at the same place of
+the stream, "error" refuses. Source: https://docs.pytorch.org/docs/2.13/generated/torch.vmap.html
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.autograd.batches import level_of, outside, state, warn, wrap
+from cltorch.autograd.graph import Settings
+from cltorch.autograd.layers import active
+from cltorch.ops import generator as generators
+from cltorch.ops.array import Array
+
+__all__ = ["LOOPED", "RANDOM", "install"]
+
+# what draws random numbers
+RANDOM = frozenset(
+    """
+    alpha_dropout alpha_dropout_ bernoulli bernoulli_ binomial cauchy_ dropout dropout_ exponential_
+    feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ geometric_ log_normal_ multinomial
+    native_dropout normal normal_ poisson rand rand_like randint randint_like randn randn_like random_ randperm
+    uniform_
+    """.split()
+)
+# what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
+LOOPED = frozenset(
+    """
+    all allclose any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov equal histc
+    isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode
+    nanmedian searchsorted
+    """.split()
+)
+_REFUSED = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+    "randomness flags on vmap or perform the randomness operation out of vmap"
+)
+
+
+def install(module: Any) -> None:
+    """Wrap the listed functions of a module."""
+    names = vars(module)
+    for name in getattr(module, "__all__", ()):
+        if name in RANDOM or name in LOOPED:
+            names[name] = _looping(names[name], name, name in RANDOM)
+
+
+def _looping(fn: Callable[..., Any], name: str, draws: bool) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    def f(*args: Any, **kw: Any) -> Any:
+        if active:
+            number = max(map(level_of, _leaves((args, kw))), default=0)
+            if draws and state.levels:
+                return _drawn(fn, args, kw, number)
+            if number:
+                warn(name)
+                return _slices(fn, args, kw, number, None)
+        return fn(*args, **kw)
+
+    return f
+
+
+def _leaves(tree: Any) -> list[Any]:
+    if isinstance(tree, (tuple, list)):
+        return [y for x in tree for y in _leaves(x)]
+    if isinstance(tree, dict):
+        return _leaves(list(tree.values()))
+    return [tree] if isinstance(tree, Array) else []
+
+
+def _sliced(tree: Any, number: int, i: int) -> Any:
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(_sliced(x, number, i) for x in tree)
+    if isinstance(tree, dict):
+        return {k: _sliced(x, number, i) for k, x in tree.items()}
+    if isinstance(tree, Array) and tree._batch == number:
+        return Settings.functions.select(tree._inner, 0, i)
+    return tree
+
+
+def _slices(fn: Callable[..., Any], args: Any, kw: Any, number: int, draw: Callable[[int], None] | None) -> Any:
+    """Run a function for every slice; one that changes its first argument in place returns that."""
+    size = next(s for n, s, _ in state.levels if n == number) if draw else _size(args, kw, number)
+    rows = []
+    with outside(number):
+        for i in range(size):
+            if draw is not None:
+                draw(i)
+            out = fn(*_sliced(args, number, i), **_sliced(kw, number, i))
+            rows.append(out if isinstance(out, tuple) else (out,))
+        if args and isinstance(args[0], Array) and fn.__name__.endswith("_"):
+            return args[0]
+        stack = Settings.functions.stack
+        columns = [
+            wrap(stack(list(column)), number) if isinstance(column[0], Array) else column[0]
+            for column in zip(*rows, strict=True)
+        ]
+    if not isinstance(out, tuple):
+        return columns[0]
+    return type(out)(*columns) if hasattr(out, "_fields") else _like(out, columns)
+
+
+def _like(out: Any, columns: list[Any]) -> Any:
+    return tuple(columns) if type(out) is tuple else type(out)(columns)
+
+
+def _size(args: Any, kw: Any, number: int) -> int:
+    return next(int(x._inner.layout.shape[0]) for x in _leaves((args, kw)) if x._batch == number)
+
+
+def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
+    """Draw random numbers at the innermost level, as its ``randomness`` says."""
+    level, size, randomness = state.levels[-1]
+    if randomness == "error":
+        raise RuntimeError(_REFUSED)
+    here = any(x._batch == level for x in _leaves((args, kw)))
+    if randomness == "same" and not here:
+        with outside(level):
+            return fn(*args, **kw)
+    if fn.__name__.endswith("_") and not here:
+        raise RuntimeError(
+            "vmap: We do not support calling an in-place random operation on a tensor that is not batched with "
+            "randomness 'different': the tensor cannot hold the numbers of all slices"
+        )
+    before = generators.snapshot() if randomness == "same" else None
+
+    def begin(i: int) -> None:
+        if before is not None and i:
+            for dev in before:
+                generators.restore(before, dev)
+
+    return _slices(fn, args, kw, level, begin)

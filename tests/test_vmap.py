@@ -1,0 +1,262 @@
+"""vmap: every operator on batches against slices one after another, nested, with gradients, and its interface."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import cltorch as torch
+import cltorch.nn.functional as F
+from cltorch import vmap
+from cltorch.autograd import batches
+from cltorch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp
+from cltorch.ops.op import Op
+from cltorch.testing import assert_close
+from tests.autograd.test_forward import CALLS, SYMMETRIC, double, spd, subclasses
+
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
+
+# operators that run slice after slice; those of changes in place are made of the others
+LOOPS = {
+    "BackwardHookFunction", "Attention", "BlockDiag", "Draw", "Dropout", "LDLSolve", "Lstsq", "NativeBatchNorm",
+    "Recurrence", "Recurrent",
+}  # fmt: skip
+
+
+def outputs(f, *xs):
+    out = f(*xs)
+    return tuple(out) if isinstance(out, (tuple, list)) else (out,)
+
+
+def one_after_another(f, xs, dims, size):
+    rows = [
+        outputs(f, *(x if d is None else x.select(d, i) for x, d in zip(xs, dims, strict=True))) for i in range(size)
+    ]
+    return [torch.stack(list(column)) for column in zip(*rows, strict=True)]
+
+
+def agrees(f, xs, dims, size=2):
+    found = vmap(lambda *given: outputs(f, *given), in_dims=tuple(dims))(*xs)
+    for a, b in zip(found, one_after_another(f, xs, dims, size), strict=True):
+        assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_operator(name):
+    f, *shapes = CALLS[name]
+    whole = [double(*s, seed=i).detach() for i, s in enumerate(shapes)]
+    many = [double(2, *s, seed=i + 10).detach() for i, s in enumerate(shapes)]
+    agrees(f, many, [0] * len(many))
+    for k in range(len(shapes) if len(shapes) > 1 else 0):  # one of several is a batch, in another dimension
+        xs = [many[i].movedim(0, -1) if i == k else x for i, x in enumerate(whole)]
+        agrees(f, xs, [-1 if i == k else None for i in range(len(xs))])
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_of_symmetric_matrices(name):
+    agrees(SYMMETRIC[name], [torch.stack([spd(3, 0).detach(), spd(3, 1).detach()])], [0])
+
+
+DIFFERENTIATED = (
+    "conv,conv transposed,scatter,gather,matmul,views,pool,sort,batch norm,layer norm,loss,scans,join,resample,pad"
+).split(",")
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_gradients_and_tangents_of_batches(name):
+    f, *shapes = CALLS[name]
+    whole = [double(*s, seed=i).detach() for i, s in enumerate(shapes)]
+    many = [double(2, *s, seed=i + 10).detach() for i, s in enumerate(shapes)]
+
+    def total(*xs):
+        return sum((y * y).sum() for y in outputs(f, *xs))
+
+    places = tuple(range(len(shapes)))
+    agrees(grad(total, argnums=places), many, [0] * len(many))
+    if len(shapes) > 1:  # also at what is no batch, every slice has a gradient of its own
+        agrees(grad(total, argnums=places), [many[0], *whole[1:]], [0, *[None] * (len(whole) - 1)])
+    agrees(lambda *xs: jvp(f, xs, xs)[1], many, [0] * len(many))
+
+
+def test_which_operators_have_a_rule():
+    every = {c for c in subclasses(Op) if c.__module__.startswith("cltorch") and "forward" in vars(c)}
+    assert {
+        c.__name__ for c in every
+        if not batches.has_rule(c) and not c.__name__.endswith("InPlace") and c.__name__[0] != "_"
+    } == LOOPS  # fmt: skip
+
+
+def test_levels_nest(device):
+    x = torch.arange(24.0, device=device).reshape(2, 3, 4)
+    y = torch.arange(4.0, device=device)
+    found = vmap(vmap(lambda a, b: (a * b).sum() + a[0], (0, None)), (0, None))(x, y)
+    assert_close(found, (x * y).sum(-1) + x[..., 0])
+    assert_close(vmap(vmap(torch.mul, (None, 0)), (0, None))(y, y), y[:, None] * y)
+    inner = vmap(lambda a: vmap(lambda b: torch.dot(a, b), in_dims=1)(x[0].t()))(x[1])
+    assert_close(inner, x[1] @ x[0].t())
+
+
+def test_in_and_out_dims(device):
+    x = torch.arange(6.0, device=device).reshape(2, 3)
+    tree = vmap(lambda p: {"y": p["a"] * 2, "n": p["b"]}, in_dims=({"a": 1, "b": None},), out_dims={"y": 1, "n": None})
+    found = tree({"a": x, "b": x})
+    assert_close(found["y"], x * 2) and found["n"] is x
+    assert vmap(lambda a: torch.ones(2, device=device))(x).tolist() == [[1, 1], [1, 1]]
+    assert_close(vmap(lambda a: a.sum(), chunk_size=2)(x.t()), x.sum(0))
+    assert vmap(torch.sin)(torch.zeros(0, 3, device=device)).shape == (0, 3)
+    with pytest.raises(ValueError, match="can not return a BatchedTensor when out_dim is None"):
+        vmap(lambda a: a, out_dims=None)(x)
+    with pytest.raises(IndexError, match="Dimension out of range"):
+        vmap(lambda a: a, out_dims=5)(x)
+
+
+def test_dtypes_are_those_of_slices():
+    x = torch.ones(3, dtype=torch.float64)
+    y = torch.ones(3, 2)
+    assert vmap(torch.add)(x, y).dtype is torch.float32  # a slice of x is a number, which does not promote
+    assert vmap(torch.add, (0, None))(y, x[0]).dtype is torch.float32
+    assert vmap(torch.mul)(torch.ones(3, dtype=torch.int64), torch.ones(3)).dtype is torch.float32
+
+
+def test_changes_in_place(device):
+    x = torch.zeros(2, 3, device=device)
+
+    def f(a, v):
+        a = a.clone()
+        a += v
+        a[0] = v * 2
+        a[1:].mul_(3)
+        a.index_fill_(0, torch.tensor([1], device=device), 7.0)
+        return a
+
+    assert vmap(f)(x, torch.tensor([1.0, 2.0], device=device)).tolist() == [[2, 7, 3], [4, 7, 6]]
+    vmap(lambda a: a.fill_(5))(x)
+    assert x.tolist() == [[5] * 3] * 2
+    with pytest.raises(RuntimeError, match="inplace arithmetic"):
+        vmap(lambda a, v: a.add_(v), (None, 0))(x[0], torch.ones(2, device=device))
+
+
+def test_what_reads_values_is_refused(device):
+    x = torch.ones(2, 3, device=device)
+    for f in (lambda a: a[0].item(), lambda a: float(a.sum().item()), lambda a: a.nonzero(), lambda a: a[a > 0],
+              lambda a: a.tolist(), lambda a: a.numpy() if device == "cpu" else a.tolist()):  # fmt: skip
+        with pytest.raises(RuntimeError, match="vmap"):
+            vmap(f)(x)
+    with pytest.raises(RuntimeError, match="data-dependent control flow"):
+        vmap(lambda a: a if a.sum() > 0 else -a)(x)
+    assert x.tolist() == [[1] * 3] * 2
+
+
+def test_what_has_no_rule_says_so_once():
+    batches._warned.clear()
+    with pytest.warns(UserWarning, match="batching rule for argmax"):
+        assert vmap(torch.argmax)(torch.eye(2)).tolist() == [0, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vmap(torch.argmax)(torch.eye(2))
+
+
+def test_random_numbers_by_slice(device):
+    x = torch.ones(3, 8, device=device)
+    for f in (lambda a: torch.rand(4, device=device) + a[0], lambda a: F.dropout(a), lambda a: a.clone().normal_()):
+        with pytest.raises(RuntimeError, match="randomness error mode"):
+            vmap(f)(x)
+        same, different = vmap(f, randomness="same")(x), vmap(f, randomness="different")(x)
+        assert torch.equal(same[0], same[1]) and torch.equal(same[0], same[2])
+        assert not torch.equal(different[0], different[1])
+
+
+def test_gradients_of_samples_of_a_network(device):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.GroupNorm(1, 2), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(), torch.nn.Linear(8, 3),
+    ).to(device)  # fmt: skip
+    params = {k: v.detach() for k, v in model.named_parameters()}
+    x, t = torch.randn(3, 1, 4, 4, device=device), torch.tensor([0, 2, 1], device=device)
+
+    def loss(p, a, b):
+        return F.cross_entropy(functional_call(model, p, a[None]), b[None])
+
+    found = vmap(grad(loss), in_dims=(None, 0, 0))(params, x, t)
+    for i in range(3):
+        model.zero_grad()
+        F.cross_entropy(model(x[i : i + 1]), t[i : i + 1]).backward()
+        for name, p in model.named_parameters():
+            assert_close(found[name][i], p.grad, rtol=1e-4, atol=1e-5)
+            assert not found[name].requires_grad
+
+
+def test_jacobians_and_hessians_by_batches():
+    a = np.random.default_rng(0).standard_normal((2, 3))
+    m, x = torch.tensor(a), torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+
+    def f(t):
+        return torch.sin(m @ t)
+
+    want = torch.tensor(np.cos(a @ x.numpy())[:, None] * a)
+    for way in (jacrev, jacfwd):
+        assert_close(way(f)(x), want)
+    assert_close(jacrev(f, chunk_size=1)(x), want)
+    assert_close(vmap(jacrev(f))(torch.stack([x, x])), torch.stack([want, want]))
+    assert_close(vmap(jacfwd(f))(torch.stack([x, x])), torch.stack([want, want]))
+
+    def g(t):
+        return (torch.exp(m @ t)).sum()
+
+    second = torch.tensor(a.T @ np.diag(np.exp(a @ x.numpy())) @ a)
+    for found in (hessian(g)(x), jacrev(jacrev(g))(x), jacfwd(jacfwd(g))(x), jacrev(jacfwd(g))(x)):
+        assert_close(found, second)
+    assert_close(vmap(hessian(g))(x[None]), second[None])
+    value, pull = vjp(f, x)
+    assert_close(vmap(pull)(torch.eye(2, dtype=torch.float64))[0], want)
+    (found,) = torch.autograd.grad(f(x.requires_grad_()), x, torch.eye(2, dtype=torch.float64), is_grads_batched=True)
+    assert_close(found, want)
+
+
+def test_functions_of_the_user():
+    class Square(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x, w):
+            return x * x * w
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w = ctx.saved_tensors
+            return 2 * x * w * g, (x * x * g).sum_to_size(w.shape)
+
+    class Own(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x + 1
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            assert (info.batch_size, info.randomness, in_dims) == (2, "error", (0,))
+            return x + 10, 0
+
+    class Neither(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    w = torch.tensor([2.0, 5.0])
+    assert_close(vmap(Square.apply, (0, None))(x, w), x * x * w)
+    gx, gw = vmap(grad(lambda a, b: Square.apply(a, b).sum(), argnums=(0, 1)), (0, None))(x, w)
+    assert_close(gx, 2 * x * w)
+    assert_close(gw, x * x)
+    leaf = x.clone().requires_grad_()
+    vmap(Square.apply, (0, None))(leaf, w).sum().backward()
+    assert_close(leaf.grad, 2 * x * w)
+    assert_close(vmap(Own.apply)(x), x + 10)
+    with pytest.raises(RuntimeError, match="does not have vmap support"):
+        vmap(Neither.apply)(x)
