@@ -109,7 +109,7 @@ class Batched(Tensor):
             "support that yet, please shout over at https://github.com/pytorch/functorch/issues/257 ."
         )
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"BatchedTensor(lvl={self._batch}, bdim=0, value={self._inner!r})"
 
     def __format__(self, spec: str) -> str:
