@@ -280,11 +280,12 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
     return x
 
 
-def _lifted(layout: Layout, inner: Layout) -> Layout:
-    return Layout.make((inner.shape[0], *layout.shape), (inner.strides[0], *layout.strides), layout.offset)
+def _lifted(layout: Layout, inner: Layout, units: tuple[int, int] = (1, 1)) -> Layout:
+    step = inner.strides[0] * units[0] // units[1]
+    return Layout.make((inner.shape[0], *layout.shape), (step, *layout.strides), layout.offset)
 
 
-def view(x: Any, layout: Layout, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
+def view(x: Any, layout: Layout, name: str, adjoint: Callable[[Any, Any], Any], dtype: Any = None) -> Any:
     """Make the same view of every slice."""
     inner = x._inner
     size = inner.layout.shape[0]
@@ -293,7 +294,8 @@ def view(x: Any, layout: Layout, name: str, adjoint: Callable[[Any, Any], Any]) 
         with level(size) as number:
             return expose(adjoint(m, hide(g, number)), number, size)
 
-    return _part_of(x, record.view(inner, _lifted(layout, inner.layout), name, back))
+    units = (1, 1) if dtype is None else (x.dtype.itemsize, dtype.itemsize)
+    return _part_of(x, record.view(inner, _lifted(layout, inner.layout, units), name, back, dtype))
 
 
 def _part_of(x: Any, inner: Any) -> Any:

@@ -16,7 +16,7 @@ from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
-from cltorch.functions.arguments import read_dtype
+from cltorch.functions.arguments import fit_number, read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
@@ -307,7 +307,8 @@ def fill_(input: Any, value: Any) -> Any:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
-        return m.zeros_like(g), None
+    value = fit_number(value, input.dtype) if isinstance(value, complex) else value
+    return inplace(input, _Fill, input, value, write=lambda: strided.fill(input, value))
 
 
 def zero_(input: Any) -> Any:
