@@ -54,3 +54,10 @@ def fp64(device: str) -> bool:
 def pytest_report_header() -> list[str]:
     names = [f"cl:{i} ({cltorch.cl.get_device_name(i)})" for i in range(cltorch.cl.device_count())]
     return ["devices: " + ", ".join(["cpu (the host)", *names])]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.stats.get("passed", [])
+    count = sum(value for report in reports for name, value in report.user_properties if name == "generated cases")
+    if count:
+        terminalreporter.write_line(f"{count} generated cases passed")
