@@ -237,6 +237,7 @@ def test_out_of_the_extremes_has_the_dtype_of_the_input() -> None:
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: torch.prelu(torch.ones(2, 4), torch.ones(2, 4)), RuntimeError, "scalar or 1D tensor, but got: ndim = 2"),
+    (lambda: torch.nn.functional.softshrink(torch.ones(2), -0.5), RuntimeError, "lambda must be .*-0.5"),
     (lambda: torch.hsplit(torch.ones(5, 5), 0), RuntimeError, "not divisible by the split_size 0"),
     (lambda: torch.vsplit(torch.ones(5, 5), "abc"), TypeError, "vsplit"),
     (lambda: torch.ones(5, 5).narrow(0, torch.tensor([1]), 1), RuntimeError, "start must be an 0-dim integral Tensor"),

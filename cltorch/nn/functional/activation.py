@@ -31,7 +31,6 @@ relu_: Function = functions.relu_
 selu_: Function = functions.selu_
 sigmoid: Function = functions.sigmoid
 softplus: Function = functions.softplus
-softshrink: Function = functions.softshrink
 softsign: Function = functions.softsign
 tanh: Function = functions.tanh
 tanhshrink: Function = functions.tanhshrink
@@ -54,6 +53,16 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     A. Howard et al., MobileNets, 2017.
     """
     return functions.relu6_(input) if inplace else functions.relu6(input)
+
+
+def softshrink(input: Any, lambd: float = 0.5) -> Any:
+    """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
+
+    Raises RuntimeError for a negative ``lambd``.
+    """
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return functions.softshrink(input, lambd)
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
