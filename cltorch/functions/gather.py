@@ -15,7 +15,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.create_like import ones_like, zeros_like
-from cltorch.functions.shape import expand, reshape
+from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
@@ -58,6 +58,11 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     tensor([[1, 1],
             [4, 3]])
     """
+    need_array("gather", "index", 2, index)
+    if not index.layout.numel:  # of any dtype, and with any number of dimensions
+        wrap_dim(dim, input.layout.ndim)
+        result = convert.clone(reshape(narrow(reshape(input, (-1,)), 0, 0, 0), index.layout.shape))
+        return result if out is None else p.into_out("gather", out, result)
     d, x, places = _read("gather", input, dim, index)
     for i, (n, k) in enumerate(zip(x.layout.shape, places.layout.shape, strict=True)):
         if k > n and i != d:

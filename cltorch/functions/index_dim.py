@@ -10,12 +10,15 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.batches import bare
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.gather import scatter_reduce
+from cltorch.functions.masked import masked_fill_
 from cltorch.functions.positions import put_in_place
 from cltorch.functions.shape import expand, permute, reshape
 from cltorch.layout import wrap_dim
@@ -177,6 +180,10 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
         )
     value = convert.to(value, input.dtype, device=input.device)
     shape = input.layout.shape or (1,)
+    if mode.enabled and needs_grad(value):  # an index given twice counts once in the value's gradient
+        chosen = index_fill_(full((shape[d],), False, dtype=dtypes.bool_, device=input.device), 0, index, True)
+        after = [1] * (len(shape) - 1 - d) if input.layout.ndim else []
+        return masked_fill_(input, reshape(chosen, (-1, *after)) if input.layout.ndim else reshape(chosen, ()), value)
     rest = [n for i, n in enumerate(shape) if i != d]
     return _write(input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
 

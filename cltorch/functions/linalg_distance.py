@@ -11,7 +11,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.functions.create import empty, zeros
+from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.linalg_check import batch_together, need_same
 from cltorch.functions.matmul import matrix_product
@@ -94,10 +94,9 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
     n, columns = input.layout.shape
-    if n <= 1:
-        return empty(0, dtype=input.dtype, device=input.device)
-    if not columns:
-        return zeros(n * (n - 1) // 2, dtype=input.dtype, device=input.device)
+    if n <= 1 or not columns:
+        nothing = zeros(n * max(n - 1, 0) // 2, dtype=input.dtype, device=input.device)
+        return nothing + r.sum(input)  # without elements, or zero; and part of the graph
     return _upper(apply(CDist, input, input, float(p)))
 
 

@@ -14,7 +14,7 @@ from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
 from cltorch.functions.arguments import SCALAR_NAMES, numpy_names
-from cltorch.functions.convert import contiguous_copy
+from cltorch.functions.convert import contiguous, contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
@@ -278,8 +278,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 def ravel(input: Any) -> Any:
-    """Return the elements as one dimension."""
-    return reshape(input, (-1,)) if input.layout.numel else reshape(input, (0,))
+    """Return the elements as one dimension, side by side in memory: a view where they are."""
+    return reshape(contiguous(input), (input.layout.numel,))
 
 
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:

@@ -273,3 +273,39 @@ def test_what_is_refused(case: int) -> None:
     call, error, message = REFUSED[case]
     with pytest.raises(error, match=message):
         call()
+
+
+def test_an_index_given_twice_counts_once_in_the_gradient_of_a_filling() -> None:
+    a, v = torch.zeros(2, 3, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    y = torch.index_fill(a, 1, torch.tensor([1, 1, -1]), v)
+    assert y.tolist() == [[0.0, 2.0, 2.0]] * 2
+    (y * torch.arange(6.0).reshape(2, 3)).sum().backward()
+    assert v.grad.item() == 1 + 2 + 4 + 5
+    assert a.grad.tolist() == [[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]
+    b = torch.index_fill(torch.tensor(1.0), 0, torch.tensor([0]), v)
+    assert b.shape == () and b.item() == 2 and b.requires_grad
+
+
+def test_the_next_number_has_the_gradient_of_the_number() -> None:
+    a, b = torch.ones(2, requires_grad=True), torch.zeros(2, requires_grad=True)
+    torch.nextafter(a, b).sum().backward()
+    assert a.grad.tolist() == [1.0, 1.0] and b.grad.tolist() == [0.0, 0.0]
+
+
+def test_ravel_puts_elements_side_by_side() -> None:
+    a = torch.arange(10.0)
+    assert a[::2].ravel().stride() == (1,) and a[::2].ravel().tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
+    assert a.ravel().data_ptr() == a.data_ptr() and torch.zeros(0, 3).ravel().shape == (0,)
+
+
+def test_nothing_taken_or_measured_keeps_the_graph() -> None:
+    a = torch.ones(1, 3, requires_grad=True)
+    for y in (torch.gather(a, 1, torch.zeros(2, 0, 5, dtype=torch.uint8)), torch.pdist(a)):
+        assert not y.numel() and y.requires_grad
+        (g,) = torch.autograd.grad(y.sum(), a)
+        assert g.tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_softshrink_takes_out() -> None:
+    y = torch.empty(2)
+    assert torch.nn.functional.softshrink(torch.tensor([2.0, 0.1]), out=y) is y and y.tolist() == [1.5, 0.0]

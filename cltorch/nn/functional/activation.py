@@ -55,14 +55,14 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     return functions.relu6_(input) if inplace else functions.relu6(input)
 
 
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
 
     Raises RuntimeError for a negative ``lambd``.
     """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return functions.softshrink(input, lambd)
+    return functions.softshrink(input, lambd, out=out)
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
