@@ -202,6 +202,7 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     x = _to_powers("linalg.vander", x)
     if N is None and x.layout.ndim == 0 or N is not None and N <= 1:
         raise RuntimeError("N must be greater than 1.")
+    x = x if x.layout.ndim else x.reshape(1)  # PyTorch takes a number for a vector
     return _powers(x, x.layout.shape[-1] if N is None else N)
 
 

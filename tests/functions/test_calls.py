@@ -309,3 +309,7 @@ def test_nothing_taken_or_measured_keeps_the_graph() -> None:
 def test_softshrink_takes_out() -> None:
     y = torch.empty(2)
     assert torch.nn.functional.softshrink(torch.tensor([2.0, 0.1]), out=y) is y and y.tolist() == [1.5, 0.0]
+
+
+def test_the_powers_of_a_number_are_a_row() -> None:
+    assert torch.linalg.vander(torch.tensor(3.0), N=3).tolist() == [[1.0, 3.0, 9.0]]
