@@ -45,12 +45,12 @@ vector = way in ("one", "two") or way == "power" and A == "float"
 %>
 % if mode == "forward":
 % if gpu:
-__kernel __attribute__((reqd_work_group_size(${T}, ${T}, 1)))
+__kernel __attribute__((reqd_work_group_size(${T * T}, 1, 1)))
 void ct_${name}(long lines, long rows, long others, long columns, long per_item, ${A} p,
                 const __global ${X} *x1, long o1, const __global ${X} *x2, long o2, __global ${X} *out)
 {
     __local ${A} a[${T}][${T} + 1], b[${T}][${T} + 1];
-    const int lx = get_local_id(0), ly = get_local_id(1);
+    const int lx = get_local_id(0) % ${T}, ly = get_local_id(0) / ${T};
     const long across = (others + ${T - 1}) / ${T}, down = (rows + ${T - 1}) / ${T};
     const long group = get_group_id(0), tile = group / across, batch = tile / down;
     const long j1 = (group - tile * across) * ${T}, i = (tile - batch * down) * ${T} + ly;

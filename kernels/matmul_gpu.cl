@@ -20,7 +20,7 @@
 ${tile.types(ti, to, max(width, 2))}
 typedef ${"ct_v" if width > 1 else "ct_t"} ct_w;
 
-__kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_gemm_gpu(
+__kernel __attribute__((reqd_work_group_size(${tx * ty}, 1, 1))) void ct_gemm_gpu(
     const __global ct_in *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
     long a_off, long b_off, long c_off, long i_off, int M, int N, int K, long a_row, long a_k, long b_k, long b_n, long c_row,
     long i_row, long i_col, int inner, long a_b0, long a_b1, long b_b0, long b_b1, long i_b0, long i_b1, long c_b,
@@ -29,7 +29,7 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_gemm_gpu
     __local ct_t *a_block = (__local ct_t *)a_room, *b_block = (__local ct_t *)b_room;
     const long z = get_group_id(2), z0 = z / inner, z1 = z % inner;
     const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn};
-    const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
+    const int item = get_local_id(0), x = item % ${tx}, y = item / ${tx};
     A += a_off + z0 * a_b0 + z1 * a_b1 + m0 * a_row;
     B += b_off + z0 * b_b0 + z1 * b_b1 + n0 * b_n;
     I += i_off + z0 * i_b0 + z1 * i_b1 + m0 * i_row + n0 * i_col;

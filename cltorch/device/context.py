@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import discovery
+from cltorch.device import discovery, limits
 from cltorch.device.allocator import Allocator
 from cltorch.device.device import device
 from cltorch.device.program import Kernel, build, build_source
@@ -99,7 +99,9 @@ class Context:
 
     def __init__(self, index: int, cl_device: Any) -> None:
         self.index, self.cl_device = index, cl_device
-        self.caps = Caps.of(cl_device)
+        self.limits = limits.forced()
+        self.caps = limits.lessened(Caps.of(cl_device), self.limits)
+        self.slow = bool(self.limits.get("slow_transfer"))
         self.name = f"cl:{index} ({self.caps.name})"
         self.device = device("cl", index)
         self.cl_context = cl.Context([cl_device])
@@ -167,6 +169,8 @@ class Context:
             asked, staged = self.asked(), len(self._staged)
             self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
             self._finished(asked, staged)
+            if self.slow:
+                limits.transfer(out.nbytes)
 
     def write(self, buf: Any, data: np.ndarray, byte_offset: int = 0, *, owned: bool = False) -> None:
         """Copy a contiguous host array into a buffer without waiting.
@@ -175,6 +179,8 @@ class Context:
         """
         if not data.nbytes:
             return
+        if self.slow:
+            limits.transfer(data.nbytes)
         staged = data if owned else data.copy()
         event = self._enqueue(cl.enqueue_copy, buf, staged, dst_offset=byte_offset, is_blocking=False)
         with self._staging:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import binaries, discovery
+from cltorch.device import binaries, discovery, limits
 from cltorch.device.templates import render
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
@@ -34,10 +34,15 @@ class Kernel:
         self._buffers = tuple(i for i, a in enumerate(args) if a == "b")
         # arguments are state of the kernel object: two threads must not interleave set_args and enqueue
         self._lock = threading.Lock()
+        if context.limits:
+            info = cl.kernel_work_group_info.LOCAL_MEM_SIZE
+            limits.check_kernel(context.caps, name, kernel.get_work_group_info(info, context.cl_device))
 
     def launch(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, args: Any) -> None:
         """Enqueue with raw arguments (OpenCL buffers and Python numbers) in the declared order."""
         context = self.context
+        if context.limits:
+            limits.check_group(context.caps, self.name, local_size)
         try:
             with self._lock:
                 self._set(*args)
@@ -76,7 +81,8 @@ class Kernel:
     def max_work_group(self) -> int:
         """Return this kernel's own work-group limit, which may be lower than the device's."""
         info = cl.kernel_work_group_info.WORK_GROUP_SIZE
-        return int(self._kernel.get_work_group_info(info, self.context.cl_device))
+        own = int(self._kernel.get_work_group_info(info, self.context.cl_device))
+        return min(own, self.context.caps.max_work_group)
 
 
 def build(context: Any, template: str, params: dict[str, Any], options: tuple[str, ...] = ()) -> Any:
@@ -87,6 +93,8 @@ def build(context: Any, template: str, params: dict[str, Any], options: tuple[st
 
 def build_source(context: Any, source: str, what: str, options: tuple[str, ...] = ()) -> Any:
     """Return the program of OpenCL C text; ``what`` names it in an error."""
+    if context.limits:
+        limits.check_source(context.caps, source, what)
     flags = [*_OPTIONS, *context.std_option, *options]
     key = binaries.key_of(context.cl_device, source, flags)
     known = binaries.load(key)

@@ -63,7 +63,7 @@ def _plan(
         size, local = (-(-lines // per_item),), (1,)
     elif mode == "forward":
         # every group along the first dimension, for drivers allow few along the others
-        size, local = (-(-others // tile) * -(-rows // tile) * batch * tile, tile), (tile, tile)
+        size, local = (-(-others // tile) * -(-rows // tile) * batch * tile * tile,), (tile * tile,)
     else:
         group = min(_GROUP, context.caps.max_work_group)
         size, local = (-(-lines * columns // group) * group,), (group,)

@@ -51,8 +51,8 @@ def plan(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
         # a kernel that needs many registers may allow smaller groups than the device does
         if kernel.max_work_group() >= block["tx"] * block["ty"]:
             break
-    local = (block["tx"], block["ty"], 1)
-    size = (-(-p.n // block["bn"]) * local[0], -(-p.m // block["bm"]) * local[1], p.batch)
+    local = (block["tx"] * block["ty"], 1, 1)  # some devices take groups of one dimension only
+    size = (-(-p.n // block["bn"]) * local[0], -(-p.m // block["bm"]), p.batch)
     sizes = (p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.inner)
     tail = (*p.a_batch, *p.b_batch, *p.i_batch, p.m * p.n, int(p.a_row != 1), int(p.b_n == 1), int(p.addend))
 
