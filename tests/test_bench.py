@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 
 import numpy as np
 import pytest
 
 import cltorch
-from cltorch.bench import command, main
+from cltorch.bench import command, main, report
 from cltorch.bench.timing import compare
-from cltorch.bench.workload import Side, Workload
+from cltorch.bench.workload import Inexpressible, Side, Workload
 from cltorch.bench.workloads import WORKLOADS
 from cltorch.bench.workloads.train import resnet18_shapes
 
@@ -58,6 +60,31 @@ def test_list_and_refusal(capsys):
         return
     assert main(["--list", "--only", "^matmul 1024$"]) == 0
     assert capsys.readouterr().out == "matmul 1024\n"
+
+
+def test_a_workload_that_the_other_side_cannot_express_says_so_and_keeps_our_time(cl_device):
+    def build(side):
+        if side.name.startswith("other"):
+            raise Inexpressible("no translation of torch.frobnicate")
+        x = side.randn(8)
+        return lambda: x + 1
+
+    sides = [Side(name, cltorch, cl_device, lambda: None) for name in ("a", "other 1.0")]
+    row = command.row(Workload("add", build, bytes=64), sides, 1, 1e-4, {"gflops": 1.0, "gbs": 1.0})
+    assert row["ms"] > 0 and "ratio" not in row and row["missing"] == "other 1.0: no translation of torch.frobnicate"
+    table = report.Table({}, "other")
+    assert table.add(row).endswith("other 1.0: no translation of torch.frobnicate") and table.summary() == "1 workloads"
+
+
+def test_tinygrad_beside_it(cl_device, capsys, monkeypatch):
+    monkeypatch.setenv("DEV", os.environ.get("DEV", ""))  # put back after the command has set it
+    if importlib.util.find_spec("tinygrad") is None:
+        with pytest.raises(SystemExit, match="pip install tinygrad"):
+            main([*QUICK, "--against", "tinygrad", "--only", "^add 64$"])
+        return
+    only = "^add 64$|^matmul 256$|^train MLP"
+    assert main([*QUICK, "--device", cl_device, "--against", "tinygrad", "--only", only]) == 0
+    assert "3 workloads" in capsys.readouterr().out
 
 
 def test_results_that_differ_are_reported(cl_device):

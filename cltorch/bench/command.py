@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 import cltorch
-from cltorch.bench import report, startup
+from cltorch.bench import report, startup, tinygrad_side
 from cltorch.bench.timing import compare
-from cltorch.bench.workload import Side, Workload
+from cltorch.bench.workload import Inexpressible, Side, Workload
 from cltorch.bench.workloads import WORKLOADS, train
 from cltorch.doctor import collect
 
@@ -59,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cltorch bench", description=__doc__)
     parser.add_argument(
-        "--against", choices=["torch"], help="time PyTorch on the processor beside it, and compare results"
+        "--against",
+        choices=["torch", "tinygrad"],
+        help="time PyTorch on the processor, or tinygrad on its OpenCL device, beside it, and compare results",
     )
     parser.add_argument("--only", metavar="REGEX", help="only the workloads whose name matches")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -72,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _peer(name: str, threads: int) -> Side:
+    if name == "tinygrad":
+        return tinygrad_side.load()
     try:
         torch: Any = importlib.import_module(name)
     except ImportError:
@@ -92,7 +96,12 @@ def _roofline(context: Any) -> dict[str, float]:
 
 def row(workload: Workload, sides: list[Side], rounds: int, least: float, roofline: dict[str, float]) -> dict[str, Any]:
     """Time one workload on every side and return its row of the table."""
-    seconds, results = compare(workload, sides, rounds, least)
+    missing = None
+    try:
+        seconds, results = compare(workload, sides, rounds, least)
+    except Inexpressible as e:
+        missing = f"{sides[1].name}: {e}"
+        seconds, results = compare(workload, sides[:1], rounds, least)
     mine = seconds[0]
     gflops = workload.flops / mine / 1e9 if workload.flops else None
     gbs = workload.bytes / mine / 1e9 if workload.bytes else None
@@ -102,8 +111,10 @@ def row(workload: Workload, sides: list[Side], rounds: int, least: float, roofli
         "workload": workload.name, "ms": mine * 1e3, "gflops": gflops, "gbs": gbs,
         "roofline_share": needed / mine if needed else None,
     }  # fmt: skip
-    if len(sides) > 1:
-        made["torch_ms"], made["ratio"] = seconds[1] * 1e3, seconds[1] / mine
+    if missing:
+        made["missing"] = missing
+    elif len(sides) > 1:
+        made[f"{sides[1].name.split()[0]}_ms"], made["ratio"] = seconds[1] * 1e3, seconds[1] / mine
         if workload.tolerance is not None:
             error = _error(results[0], results[1])
             made["error"], made["differs"] = error, bool(not error <= workload.tolerance)

@@ -24,7 +24,7 @@ class Table:
         ]
         title = f"{'workload':{_NAME}}{'ms':>10}{'GFLOP/s':>9}{'GB/s':>7}{'roof':>6}"
         if self.against:
-            title += f"{self.against + ' ms':>10}{'ratio':>7}"
+            title += f"{self.against + ' ms':>12}{'ratio':>7}"
         return "\n".join([*lines, title])
 
     def add(self, row: dict[str, Any]) -> str:
@@ -33,8 +33,10 @@ class Table:
         text = f"{row['workload']:{_NAME}}{row['ms']:10.4f}{_number(row['gflops'], 9)}{_number(row['gbs'], 7)}"
         share = row["roofline_share"]
         text += f"{share:6.0%}" if share is not None else " " * 6
-        if self.against:
-            text += f"{row['torch_ms']:10.4f}{row['ratio']:7.2f}"
+        if "missing" in row:
+            text += f"  {row['missing']}"
+        elif self.against:
+            text += f"{row[self.against + '_ms']:12.4f}{row['ratio']:7.2f}"
             if row.get("differs"):
                 text += f"  results differ by {row['error']:.1e}"
         return text

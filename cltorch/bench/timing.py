@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from cltorch.bench.workload import Side, Workload
+from cltorch.bench.workload import Side, Step, Workload
 
-Step = Callable[[], Any]
 # OpenMP's threads, PyTorch's for instance, look for work a while before they sleep, and would slow the other side down
 _PAUSE = 0.03
+# seconds after which no further round begins, when each side has had three
+_LONGEST = 20.0
 
 
 def _once(side: Side, step: Step, repeats: int) -> float:
@@ -37,10 +38,8 @@ def _repeats(side: Side, step: Step, least: float) -> int:
         n = max(n * 2, min(1 << 20, int(n * 1.2 * least / max(took, 1e-9))))
 
 
-def _arrays(result: Any) -> list[np.ndarray]:
-    """Return copies of what a step returned: the next step may change it in place."""
-    parts = [p.detach().cpu() for p in (result if isinstance(result, (tuple, list)) else [result])]
-    return [np.array(p.float().numpy() if p.is_floating_point() else p.numpy()) for p in parts]
+def _arrays(side: Side, result: Any) -> list[np.ndarray]:
+    return [side.read(part) for part in (result if isinstance(result, (tuple, list)) else [result])]
 
 
 def compare(
@@ -48,7 +47,8 @@ def compare(
 ) -> tuple[list[float], list[list[np.ndarray]]]:
     """Return each side's median seconds for a step, and what the first step of each returned.
 
-    A round times every side once, for at least ``least`` seconds of steps.
+    A round times every side once, for at least ``least`` seconds of steps. Raises what the sides raise, so
+    ``Inexpressible`` for a workload that one of them has no words for.
     """
     steps: list[Step] = []
     results: list[list[np.ndarray]] = []
@@ -56,13 +56,16 @@ def compare(
     for side in sides:
         side.restart()
         with nullcontext() if workload.grad else side.torch.no_grad():
-            step = workload.build(side)
-            results.append(_arrays(step()))
+            step = side.prepare(workload.build)
+            results.append(_arrays(side, step()))
             side.synchronize()
             counts.append(_repeats(side, step, least))
         steps.append(step)
     times: list[list[float]] = [[] for _ in sides]
-    for _ in range(rounds):
+    begin = time.perf_counter()
+    for done in range(rounds):
+        if done >= 3 and time.perf_counter() - begin > _LONGEST:
+            break
         for i, side in enumerate(sides):
             if len(sides) > 1:
                 time.sleep(_PAUSE)

@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 
+Step = Callable[[], Any]
+
+
+class Inexpressible(Exception):
+    """Say that a side has no such function, so that a row names it instead of a time."""
+
 
 class Side:
     """One of the compared frameworks: its module, its device, and inputs that are the same numbers on every side."""
@@ -39,9 +45,22 @@ class Side:
         made = build(self.torch.nn)
         with self.torch.no_grad():
             for p in made.parameters():
-                bound = 1 / max(1, int(np.prod(p.shape[1:]))) ** 0.5
-                p.copy_(self.torch.from_numpy(self._numbers.uniform(-bound, bound, tuple(p.shape)).astype(np.float32)))
+                p.copy_(self.torch.from_numpy(self.initial(tuple(p.shape))))
         return made.to(self.device)
+
+    def initial(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the next parameter's numbers, uniform and smaller the more inputs it sums over."""
+        bound = 1 / max(1, int(np.prod(shape[1:]))) ** 0.5
+        return self._numbers.uniform(-bound, bound, shape).astype(np.float32)
+
+    def prepare(self, build: Callable[[Side], Step]) -> Step:
+        """Return a workload's step as this side's users would run it again and again."""
+        return build(self)
+
+    def read(self, part: Any) -> np.ndarray:
+        """Return a copy of a tensor that a step returned: the next step may change it in place."""
+        part = part.detach().cpu()
+        return np.array(part.float().numpy() if part.is_floating_point() else part.numpy())
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,7 @@ class Workload:
     """
 
     name: str
-    build: Callable[[Side], Callable[[], Any]]
+    build: Callable[[Side], Step]
     flops: float = 0.0
     bytes: float = 0.0
     grad: bool = False

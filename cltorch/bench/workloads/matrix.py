@@ -9,11 +9,10 @@ from cltorch.bench.workload import Side, Workload
 
 
 def _product(
-    a: tuple[int, ...], b: tuple[int, ...], ta: bool = False, tb: bool = False, dtype: str = "float32"
+    a: tuple[int, ...], b: tuple[int, ...], ta: bool = False, tb: bool = False, cast: str = "float"
 ) -> Callable[[Side], Callable[[], Any]]:
     def build(side: Side) -> Callable[[], Any]:
-        t = getattr(side.torch, dtype)
-        x, y = side.randn(*a).to(t), side.randn(*b).to(t)
+        x, y = (getattr(side.randn(*shape), cast)() for shape in (a, b))
         x = x.transpose(-2, -1) if ta else x
         y = y.transpose(-2, -1) if tb else y
         return lambda: x @ y
@@ -31,7 +30,7 @@ def _row(name: str, m: int, k: int, n: int, batch: int = 1, **options: Any) -> W
     lead = () if batch == 1 else (batch,)
     ta, tb = options.get("ta", False), options.get("tb", False)
     a, b = (*lead, *((k, m) if ta else (m, k))), (*lead, *((n, k) if tb else (k, n)))
-    size = 2 if options.get("dtype") else 4
+    size = 2 if options.get("cast") else 4
     tolerance = 1e-3 if size == 4 else 2e-2
     return Workload(
         name, _product(a, b, **options), flops=2.0 * batch * m * k * n, bytes=size * batch * (m * k + k * n + m * n),
@@ -47,7 +46,7 @@ ROWS = [
     _row("matmul NT 1024", 1024, 1024, 1024, tb=True),
     _row("matmul TN 1024", 1024, 1024, 1024, ta=True),
     _row("matmul batched 64x(128x128x64)", 128, 64, 128, batch=64),
-    _row("matmul f16 1024", 1024, 1024, 1024, dtype="float16"),
-    _row("matmul bf16 1024", 1024, 1024, 1024, dtype="bfloat16"),
+    _row("matmul f16 1024", 1024, 1024, 1024, cast="half"),
+    _row("matmul bf16 1024", 1024, 1024, 1024, cast="bfloat16"),
     Workload("linear with gradients 128x784x512", _linear, flops=6.0 * 128 * 784 * 512, grad=True, tolerance=1e-3),
 ]

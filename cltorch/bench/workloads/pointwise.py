@@ -36,13 +36,13 @@ def _matrix(*shape: int) -> Callable[[Side], Callable[[], Any]]:
 
 
 def _transposed(side: Side) -> Callable[[], Any]:
-    x = side.randn(_SIDE, _SIDE).t()
+    x = side.randn(_SIDE, _SIDE).transpose(0, 1)
     return lambda: x.contiguous()
 
 
 def _cast(side: Side) -> Callable[[], Any]:
-    x, torch = side.randn(_N), side.torch
-    return lambda: x.to(torch.float16).to(torch.float32)
+    x = side.randn(_N)
+    return lambda: x.half().float()
 
 
 def _where(side: Side) -> Callable[[], Any]:
