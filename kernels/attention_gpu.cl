@@ -110,7 +110,7 @@ static ct_t ct_coin(ulong block, uint key0, uint key1, int z, int q, int k, int 
     , uint key0, uint key1, ulong block, float keep, ct_t factor
 % endif
 </%def>
-#define CT_GROUP __attribute__((reqd_work_group_size(${side}, ${side}, 1)))
+#define CT_GROUP __attribute__((reqd_work_group_size(${side * side}, 1, 1)))
 __kernel CT_GROUP void ct_attention(
     const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, __global ct_t *O, __global ct_t *lse,
     long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long
@@ -119,7 +119,7 @@ __kernel CT_GROUP void ct_attention(
         scale
     ${tail()}) {
     __local ct_t left[${32 * line}], right[${32 * line}], p[${32 * line}], top[32], sum[32], fade[32], shared[${items}];
-    const int tx = get_local_id(0), ty = get_local_id(1), item = ty * ${side} + tx;
+    const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int z = get_group_id(1), b = z / heads, h = z % heads, q0 = get_group_id(0) * 32;
     const int end = causal ? min(Lk, q0 + 32) : Lk, own = item / ${part}, lane = item % ${part};
     Q += q_off + b * q_b + h * q_h;
@@ -224,7 +224,7 @@ __kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G,
 </%def>
 __kernel CT_GROUP void ct_attention_query(${head()}) {
     __local ct_t left[${32 * line}], right[${32 * line}], e[${32 * line}];
-    const int tx = get_local_id(0), ty = get_local_id(1), item = ty * ${side} + tx;
+    const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int z = get_group_id(1), b = z / heads, h = z % heads, q0 = get_group_id(0) * 32;
     const int end = causal ? min(Lk, q0 + 32) : Lk;
     Q += q_off + b * q_b + h * q_h;
@@ -247,7 +247,7 @@ __kernel CT_GROUP void ct_attention_key(${head()}) {
     __local ct_t left[${32 * line}], right[${32 * line}];
     // the probabilities may lie where the left operand of the scores was
     __local ct_t e[${32 * line}], *p = left;
-    const int tx = get_local_id(0), ty = get_local_id(1), item = ty * ${side} + tx;
+    const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int heads_k = heads / group, b = get_group_id(1) / heads_k, hk = get_group_id(1) % heads_k;
     const int k0 = get_group_id(0) * 32;
     const __global ct_t *q_first = Q + q_off + b * q_b, *g_first = G + g_off + b * g_b;

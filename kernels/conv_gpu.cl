@@ -58,12 +58,12 @@ static ct_t ct_read(const __global ct_in *X, const int d, const int h, const int
     return inside ? CT_LOAD(X + d * x_d + h * x_h + w * x_w) : (ct_t)0;
 }
 
-__kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu(
+__kernel __attribute__((reqd_work_group_size(${tx * ty}, 1, 1))) void ct_conv_gpu(
     const __global ct_in *X, const __global ct_in *W, const __global ct_in *B, __global ct_out *Y,
     const __global long *T, long x_off, long w_off, long b_off, int has_bias) {
     __local ct_t a_block[${bk * a_line}], b_block[${bk * b_line}];
     ${table()}
-    const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
+    const int item = get_local_id(0), x = item % ${tx}, y = item / ${tx};
     const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn}, group = get_group_id(2) / phases;
     const __global long *phase = phase_at + 5 * (get_group_id(2) % phases);
     const int fd = (int)phase[0], fh = (int)phase[1], fw = (int)phase[2], count = (int)phase[4];
@@ -134,12 +134,12 @@ __kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_gpu
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(${tx}, ${ty}, 1))) void ct_conv_weight_gpu(
+__kernel __attribute__((reqd_work_group_size(${tx * ty}, 1, 1))) void ct_conv_weight_gpu(
     const __global ct_in *X, const __global ct_in *G, __global ct_t *S, const __global long *T, long x_off,
     long g_off) {
     __local ct_t a_block[${bk * a_line}], b_block[${bk * b_line}];
     ${table()}
-    const int x = get_local_id(0), y = get_local_id(1), item = y * ${tx} + x;
+    const int item = get_local_id(0), x = item % ${tx}, y = item / ${tx};
     const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn};
     const int group = get_group_id(2) / parts, part = get_group_id(2) % parts;
     const int units = reduced * taps, end = min(columns, (part + 1) * per_part);

@@ -30,7 +30,7 @@ def variant_for(context: Any, width: int, itemsize: int, variant: str = "") -> s
     if (variant or caps.kind) == "cpu" and (5 * room * _BLOCK + 3 * _BLOCK * _BLOCK) * itemsize <= caps.local_mem:
         return "cpu"
     fits = 3.3 * 32 * 33 * itemsize + 256 * itemsize <= caps.local_mem
-    return "gpu" if fits and caps.max_work_group >= 64 and caps.max_dims > 1 else ""
+    return "gpu" if fits and caps.max_work_group >= 64 else ""
 
 
 @lru_cache(maxsize=4096)
@@ -107,7 +107,7 @@ class Plan:
         else:
             side = 16 if caps.max_work_group >= 256 else 8
             params["side"] = side
-            self.block, self.local, template, name = 32, (side, side, 1), "attention_gpu", "ct_attention"
+            self.block, self.local, template, name = 32, (side * side, 1, 1), "attention_gpu", "ct_attention"
             if drop:
                 params["lanes"] = 1
         if kind == "cpu" and drop:
@@ -205,7 +205,7 @@ def forward(p: Problem) -> tuple[Any, Any]:
     out = heads_inside((*p.shape[:-1], p.dv), p.t, dev)
     lse = empty((*p.lead, p.lq), p.t, dev)
     o = walkable(_lifted(out), p.lead)
-    size = (-(-p.lq // plan.block) * plan.local[0], p.batch * p.heads * plan.local[1], 1)
+    size = (-(-p.lq // plan.block) * plan.local[0], p.batch * p.heads, 1)
     q, k, v = p.q, p.k, p.v
     plan.run.launch(
         size, plan.local,
@@ -265,9 +265,9 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
         dk.storage.buf, dv.storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g), *_strides(dq),
         *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
     )  # fmt: skip
-    side = plan.local[0]
-    plan.query.launch((-(-p.lq // 32) * side, p.batch * p.heads * side, 1), plan.local, args)
-    plan.key.launch((-(-p.lk // 32) * side, p.batch * p.heads // p.group * side, 1), plan.local, args)
+    items = plan.local[0]
+    plan.query.launch((-(-p.lq // 32) * items, p.batch * p.heads, 1), plan.local, args)
+    plan.key.launch((-(-p.lk // 32) * items, p.batch * p.heads // p.group, 1), plan.local, args)
     return dq, dk, dv
 
 

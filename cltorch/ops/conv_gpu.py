@@ -63,7 +63,7 @@ def correlation(
     )
     params = {"ti": t.name, "deep": s.reduced >= block["bk"], "ints": INTS, "longs": LONGS, **block}
     kernel = context.kernel("conv_gpu", "ct_conv_gpu", "bbbbbllli", **params)
-    local = (block["tx"], block["ty"], 1)
+    local = (block["tx"] * block["ty"], 1, 1)
     groups = (-(-values["columns"] // block["bn"]), -(-s.lanes // block["bm"]), g.groups * len(s.phases))
     size3 = tuple(n * m for n, m in zip(groups, local, strict=True))
     alloc, nbytes, has_bias = context.alloc, g.n * g.groups * s.lanes * prod(s.dst) * t.itemsize, int(bias)
@@ -98,7 +98,7 @@ def weight_gradient(
     params = {"ti": t.name, "deep": False, "ints": INTS, "longs": LONGS, **block}
     kernel = context.kernel("conv_gpu", "ct_conv_weight_gpu", "bbbbll", **params)
     join = context.kernel("conv_gpu", "ct_conv_weight_join_gpu", "bbbbi", **params)
-    local = (block["tx"], block["ty"], 1)
+    local = (block["tx"] * block["ty"], 1, 1)
     size3 = tuple(n * m for n, m in zip((*blocks, g.groups * parts), local, strict=True))
     channels = g.groups * s.lanes
     room = parts * channels * units * size
