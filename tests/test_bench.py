@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import cltorch
-from cltorch.bench import command, main, report
+from cltorch.bench import command, main, report, startup
 from cltorch.bench.timing import compare
 from cltorch.bench.workload import Inexpressible, Side, Workload
 from cltorch.bench.workloads import WORKLOADS
-from cltorch.bench.workloads.train import resnet18_shapes
+from cltorch.bench.workloads.train import FIRST_STEPS, resnet18_shapes
 
 QUICK = ["--quick", "--no-startup"]
 
@@ -85,6 +85,19 @@ def test_tinygrad_beside_it(cl_device, capsys, monkeypatch):
     only = "^add 64$|^matmul 256$|^train MLP"
     assert main([*QUICK, "--device", cl_device, "--against", "tinygrad", "--only", only]) == 0
     assert "3 workloads" in capsys.readouterr().out
+
+
+def test_peak_memory_of_the_first_step_is_no_more_than_a_tenth_above_pytorchs(cl_device):
+    pytest.importorskip("torch")
+    name = "ResNet-18"
+    side = Side("cltorch", cltorch, cl_device, cltorch.device(cl_device).context.synchronize)
+    cltorch.cl.reset_peak_memory_stats(cl_device)
+    before = cltorch.cl.memory_allocated(cl_device)
+    FIRST_STEPS[name](side)().item()
+    peak = cltorch.cl.max_memory_allocated(cl_device) - before
+    theirs = startup.peer_peak(name)
+    assert theirs > 4 * 4 * 11e6  # the parameters, their gradients and Adam's two averages
+    assert peak <= 1.1 * theirs, (peak, theirs)
 
 
 def test_results_that_differ_are_reported(cl_device):

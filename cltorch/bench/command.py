@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(table.add(row(workload, sides, rounds, least, facts["roofline"])), flush=True)
     if not options.no_startup:
         facts["first_step"] = {network: startup.measure(options.device, network) for network in train.FIRST_STEPS}
+        if options.against == "torch":
+            for network, found in facts["first_step"].items():
+                found["torch_peak_bytes"] = startup.peer_peak(network)
         print(report.first_step(facts["first_step"]))
     print(table.summary())
     if options.json:

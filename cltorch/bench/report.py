@@ -62,6 +62,7 @@ def first_step(found: dict[str, dict[str, float]]) -> str:
     lines = [
         f"first training step of {network} after {times['cold_s']:.1f} s with no kernel compiled before, "
         f"{times['warm_s']:.1f} s with all of them; {times['peak_bytes'] / 2**20:.0f} MiB in tensors at most"
+        + (f", in torch {times['torch_peak_bytes'] / 2**20:.0f}" if "torch_peak_bytes" in times else "")
         for network, times in found.items()
     ]
     return "\n".join(["", *lines, ""])

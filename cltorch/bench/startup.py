@@ -19,6 +19,29 @@ train.FIRST_STEPS[sys.argv[2]](Side("cltorch", cltorch, sys.argv[1], context.syn
 print(json.dumps(cltorch.cl.max_memory_allocated(sys.argv[1])))
 """
 
+# what PyTorch's allocator gave and took back, in the order of time
+_PEER = """
+import json, sys
+import torch
+from torch.profiler import ProfilerActivity, profile
+from cltorch.bench.workload import Side
+from cltorch.bench.workloads import train
+with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+    train.FIRST_STEPS[sys.argv[1]](Side("torch", torch, "cpu", lambda: None))().item()
+events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+now = peak = 0
+for e in sorted(events, key=lambda e: e.start_ns()):
+    now += e.nbytes()
+    peak = max(peak, now)
+print(json.dumps(peak))
+"""
+
+
+def peer_peak(network: str) -> int:
+    """Return the largest number of bytes that PyTorch has in tensors on the processor in the same first step."""
+    ran = subprocess.run([sys.executable, "-c", _PEER, network], check=True, stdout=subprocess.PIPE)
+    return int(json.loads(ran.stdout.splitlines()[-1]))
+
 
 def measure(device: str, network: str) -> dict[str, float]:
     """Return {"cold_s", "warm_s", "peak_bytes"} of a process of its own that takes one training step and ends.
