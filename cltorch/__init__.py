@@ -166,7 +166,7 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C compat compiler distributed distributions func fx hub jit multiprocessing overrides return_types signal "
+    "_C compat compiler distributed distributions fft func fx hub jit multiprocessing overrides return_types signal "
     "testing types vision".split()
 )
 

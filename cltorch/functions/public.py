@@ -42,6 +42,6 @@ _NOT_TORCH = (
     )
 )
 
-# what torch.linalg calls by another name than torch.* is called linalg_* here
-__all__ = [name for name in functions.__all__ if name not in _NOT_TORCH and not name.startswith("linalg_")]
+# what torch.linalg calls by another name than torch.* is called linalg_* here, what is torch.fft's fft_*
+__all__ = [name for name in functions.__all__ if name not in _NOT_TORCH and not name.startswith(("linalg_", "fft_"))]
 globals().update({name: strict(name, getattr(functions, name)) for name in __all__})

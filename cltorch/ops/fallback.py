@@ -87,7 +87,7 @@ def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an operator that computes on the host in NumPy.
 
     The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
-    results get the dtype of the first Array, all results its device.
+    results get the precision of the first Array, all results its device.
     """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,4 +116,7 @@ def _numpy(x: Any) -> np.ndarray:
 
 
 def _array(a: Any, t: dtype, dev: Any) -> Any:
-    return from_host(a, t if a.dtype.kind == "f" else _PLAIN[a.dtype.name], dev)
+    kind = a.dtype.kind
+    if kind == "c":
+        return from_host(a, t.to_complex(), dev)
+    return from_host(a, t.to_real() if kind == "f" else _PLAIN[a.dtype.name], dev)

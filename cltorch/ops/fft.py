@@ -1,0 +1,110 @@
+"""Discrete Fourier transforms over some dimensions: complex to complex, real to half a spectrum, and back.
+
+They run on the host in NumPy (see ``set_host_fallback``), single precision in single precision. Each is linear, and its
+adjoint is one of the three: a complex transform's the one of the other direction, unscaled; that of a real one the
+transform between the same two spaces, in which every frequency of the half spectrum that stands for its conjugate too
+(all but the first, and the last of an even length) counts twice. ``weighted`` says that they do.
+Source of the gradients: https://docs.pytorch.org/docs/2.13/notes/autograd.html#autograd-for-complex-numbers
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cltorch.ops.fallback import on_host
+from cltorch.ops.op import Op
+
+
+@on_host("fft_c2c")
+def _c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
+    y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
+    return _scaled(y, scale)
+
+
+@on_host("fft_r2c")
+def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
+    y = _scaled(np.fft.rfftn(x, axes=dims), scale)
+    if weighted:
+        y[_paired(y, dims[-1], x.shape[dims[-1]])] *= 2
+    return y
+
+
+@on_host("fft_c2r")
+def _c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
+    if weighted:
+        x = np.array(x)
+        x[_paired(x, dims[-1], n)] *= 0.5
+    sizes = [*(x.shape[d] for d in dims[:-1]), n]
+    return _scaled(np.fft.irfftn(x, sizes, axes=dims, norm="forward"), scale)
+
+
+def _scaled(y: np.ndarray, scale: float) -> np.ndarray:
+    """Return new values times a number."""
+    if scale != 1:
+        y *= scale
+    return y
+
+
+def _paired(half: np.ndarray, dim: int, n: int) -> tuple[slice, ...]:
+    """Return where in the half of a spectrum of n those frequencies lie whose conjugates are in the other half."""
+    where = [slice(None)] * half.ndim
+    where[dim] = slice(1, (n + 1) // 2)
+    return tuple(where)
+
+
+class C2C(Op):
+    """The transform of complex numbers, or real ones, in one direction, times ``scale``."""
+
+    name = "fft_c2c"
+    node = "FftC2C"
+    complex = True
+    linear = slice(1)
+
+    @staticmethod
+    def forward(c: Any, x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
+        c.real, c.given = not x.dtype.is_complex, (dims, scale, not forward)
+        return _c2c(x, dims, scale, forward)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        gx = m.fft_c2c(g, *c.given)
+        return (m.real(gx) if c.real else gx), None, None, None
+
+
+class R2C(Op):
+    """The transform of real numbers: half of the spectrum along the last of the dimensions."""
+
+    name = "fft_r2c"
+    node = "FftR2C"
+    complex = True
+    linear = slice(1)
+
+    @staticmethod
+    def forward(c: Any, x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
+        c.given = dims, x.layout.shape[dims[-1]], scale, not weighted
+        return _r2c(x, dims, scale, weighted)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        return m.fft_c2r(g, *c.given), None, None, None
+
+
+class C2R(Op):
+    """The transform back to n real numbers from half of their spectrum."""
+
+    name = "fft_c2r"
+    node = "FftC2R"
+    complex = True
+    linear = slice(1)
+
+    @staticmethod
+    def forward(c: Any, x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
+        c.real, c.given = not x.dtype.is_complex, (dims, scale, not weighted)
+        return _c2r(x, dims, n, scale, weighted)
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        gx = m.fft_r2c(g, *c.given)
+        return (m.real(gx) if c.real else gx), None, None, None, None
