@@ -128,6 +128,7 @@ def test_errors():
         (lambda: cltorch.stft(x, 8, window=w + 0j, onesided=True), RuntimeError, "Cannot have onesided output"),
         (lambda: cltorch.stft(x, 8, window=w, return_complex=True, align_to_window=True), RuntimeError, "align_to_win"),
         (lambda: cltorch.stft(x[:3], 8, window=w, return_complex=True), RuntimeError, "Padding size should be less"),
+        (lambda: cltorch.stft(x, 8, window=3, return_complex=True), TypeError, "argument 'window' .* must be Tensor"),
         (lambda: cltorch.istft(y.real, 8, window=w), RuntimeError, "requires a complex-valued input"),
         (
             lambda: cltorch.istft(y, 8, window=w, center=False, onesided=False),
@@ -155,7 +156,6 @@ def test_on_devices(device):
         y = cltorch.stft(x, 8, 2, window=w, return_complex=True)
         back = cltorch.istft(y, 8, 2, window=w)
     close(y, spectra(X, 8, 2, 8, window_of(8)).astype(np.complex64), 1e-5, 1e-5)
-    close(back, X[:, : back.shape[1]].astype(np.float32), 1e-5, 1e-5)
+    close(back, X.astype(np.float32), 1e-5, 1e-5)
     (g,) = cltorch.autograd.grad((back * back).sum(), x)
-    want = np.pad(2 * X[:, : back.shape[1]], ((0, 0), (0, 30 - back.shape[1]))).astype(np.float32)
-    close(g[:, :20], want[:, :20], 1e-4, 1e-4)
+    close(g, (2 * X).astype(np.float32), 1e-4, 1e-4)
