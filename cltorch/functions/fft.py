@@ -81,12 +81,16 @@ def _checked(sizes: list[int]) -> list[int]:
     return sizes
 
 
+def _wrapped(dim: int, ndim: int) -> int:
+    if not ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return wrap_dim(dim, ndim)
+
+
 def _one(name: str, x: Any, n: Any, dim: Any) -> tuple[tuple[int, ...], int | None]:
     """Return the dimension of a transform along one, and the size asked for."""
-    dim = read_int(f"fft_{name}", "dim", 3, dim)
-    if not x.layout.ndim:
-        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    return (wrap_dim(dim, x.layout.ndim),), None if n is None else read_int(f"fft_{name}", "n", 2, n)
+    dim = _wrapped(read_int(f"fft_{name}", "dim", 3, dim), x.layout.ndim)
+    return (dim,), None if n is None else read_int(f"fft_{name}", "n", 2, n)
 
 
 def _integers(name: str, argument: str, position: int, given: Any) -> list[int] | None:
@@ -102,7 +106,7 @@ def _many(name: str, x: Any, s: Any, dim: Any) -> tuple[tuple[int, ...], list[in
     given = _integers(name, "dim", 3, dim)
     ndim = x.layout.ndim
     if given is not None:
-        dims = tuple(wrap_dim(d, ndim) for d in given)
+        dims = tuple(_wrapped(d, ndim) for d in given)
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")
         if shape is not None and len(shape) != len(dims):

@@ -192,6 +192,8 @@ def test_errors():
     points = r"^Invalid number of data points \({}\) specified"
     for f, error, words in (
         (lambda: fft.fft(cltorch.tensor(1.0)), IndexError, "Dimension specified as -1 but tensor has no dimensions"),
+        (lambda: fft.fft2(cltorch.tensor(1.0)), IndexError, "Dimension specified as -2 but tensor has no dimensions"),
+        (lambda: fft.irfftn(cltorch.tensor(1.0), dim=0), IndexError, "Dimension specified as 0 but tensor has no"),
         (lambda: fft.fft(x, dim=2), IndexError, r"expected to be in range of \[-2, 1\], but got 2"),
         (lambda: fft.fft2(x[0]), IndexError, r"expected to be in range of \[-1, 0\], but got -2"),
         (lambda: fft.fft(x, 0), RuntimeError, points.format(0)),
