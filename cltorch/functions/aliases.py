@@ -79,7 +79,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     tensor([1., 4., 9.])
     """
     if exponent.__class__ in (int, float) and isinstance(input, Array):
-        if input.dtype.is_floating_point:
+        if input.dtype.differentiable:
             simple = {2: p.square, 0.5: p.sqrt, -0.5: p.rsqrt, -1: p.reciprocal}.get(exponent)
             if simple is not None:
                 return simple(input, out=out)
@@ -236,7 +236,7 @@ def addcdiv_(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
 
 
 def _refuse_integer_division(a: Any, b: Any) -> None:
-    if isinstance(a, Array) and isinstance(b, Array) and a.dtype.kind != "f" and b.dtype.kind != "f":
+    if isinstance(a, Array) and isinstance(b, Array) and not (a.dtype.differentiable or b.dtype.differentiable):
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
             "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value "

@@ -16,6 +16,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
+from cltorch.ops.complex_math import Transcendental
 from cltorch.ops.formula import Symbol, Tracer, used_operands
 
 # what an operand or a result is: one of two parts, a real number, a condition (a result: a truth value)
@@ -153,7 +154,7 @@ class Complex:
         return self._new(~self.re)
 
 
-class ComplexMath:
+class ComplexMath(Transcendental):
     """Offer the mathematics of complex numbers in terms of a tracer of reals."""
 
     is_complex = True
@@ -167,9 +168,9 @@ class ComplexMath:
             return x
         return Complex(self, x.real, x.imag) if isinstance(x, complex) else Complex(self, x)
 
-    def _parts(self, x: Any) -> tuple[Any, Any]:
-        x = self.of(x)
-        return x.re, 0 if x.im is None else x.im
+    def pair(self, re: Any, im: Any) -> Complex:
+        """Return the complex value of two parts."""
+        return Complex(self, re, im)
 
     def conj(self, x: Any) -> Complex:
         x = self.of(x)
@@ -177,6 +178,10 @@ class ComplexMath:
 
     def real_part(self, x: Any) -> Complex:
         return Complex(self, self.of(x).re)
+
+    def imag_part(self, x: Any) -> Complex:
+        im = self.of(x).im
+        return Complex(self, 0 if im is None else im)
 
     def abs(self, x: Any) -> Complex:
         x = self.of(x)

@@ -410,6 +410,10 @@ class Host:
         return np.real(x)
 
     @staticmethod
+    def imag_part(x: Any) -> Any:
+        return np.imag(x)
+
+    @staticmethod
     def angle(x: Any) -> Any:
         if np.iscomplexobj(x):
             return np.arctan2(np.imag(x), np.real(x))
@@ -496,7 +500,7 @@ class Host:
     @staticmethod
     def pow(a: Any, b: Any) -> Any:
         kind = np.result_type(a, b)
-        if kind.kind == "f":
+        if kind.kind in "fc":
             return np.power(a, b)
         safe = np.power(a, np.where(np.asarray(b) < 0, 0, b))
         small = np.where(

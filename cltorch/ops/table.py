@@ -101,9 +101,26 @@ def _softplus(m, x, beta, threshold):
 
 
 def _pow_vjp(m, g, x, y, o):
-    gx = m.where(y == 0, 0, g * y * m.pow(x, y - 1))
-    gy = m.where((x == 0) & (y >= 0), 0, g * o * m.log(x))
-    return gx, gy
+    gx = m.where(y == 0, 0, g * _conj(m, y) * m.conj(m.pow(x, y - 1)))
+    flat = (x == 0) & ((y.real if isinstance(y, complex) else m.real_part(y) if m_is_complex(m, y) else y) >= 0)
+    return gx, m.where(flat, 0, g * m.conj(o * m.log(x)))
+
+
+def _acosh_slope(m, x):
+    # of complex numbers the product of two roots is the root of the product on one half of the plane only
+    return m.rsqrt(x - 1) * m.rsqrt(x + 1) if m_is_complex(m, x) else m.rsqrt(x * x - 1)
+
+
+def _isinf(m, x):
+    if m_is_complex(m, x):
+        return (m.abs(m.real_part(x)) == math.inf) | (m.abs(m.imag_part(x)) == math.inf)
+    return m.abs(x) == math.inf if m_is_float(m, x) else x != x
+
+
+def _isfinite(m, x):
+    if m_is_complex(m, x):
+        return (m.abs(m.real_part(x)) < math.inf) & (m.abs(m.imag_part(x)) < math.inf)
+    return m.abs(x) < math.inf if m_is_float(m, x) else x == x
 
 
 def _logaddexp(m, x, y):
@@ -203,7 +220,8 @@ ROWS = [
       args=_XY, ref="remainder"),
     P("fmod", SIGNED, lambda m, x, y: m.fmod(x, y), lambda m, g, x, y, o: (g, -g * m.divide_trunc(x, y)), args=_XY,
       ref="fmod"),
-    P("pow", SIGNED, lambda m, x, y: m.pow(x, y), _pow_vjp, args="input exponent", ref="power", domain=(0.1, 3.0)),
+    P("pow", SIGNED, lambda m, x, y: m.pow(x, y), _pow_vjp, args="input exponent",
+      ref="power", domain=(0.1, 3.0), complex=COMPLEX),
     P("gcd", INTEGER, lambda m, x, y: m.gcd(x, y), args=_XY, ref="gcd"),
     P("lcm", INTEGER, lambda m, x, y: m.abs(m.divide_trunc(x, _at_least_one(m, m.gcd(x, y))) * y), args=_XY, ref="lcm"),
     P("neg", SIGNED, lambda m, x: -x, lambda m, g, x, o: -g, ref="negative", complex=COMPLEX),
@@ -216,24 +234,30 @@ ROWS = [
     P("sgn", ARITH, lambda m, x: m.sgn(x), _sgn_vjp, ref=_sign, complex=COMPLEX),
     P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False, complex=COMPLEX),
     P("lerp", FLOAT_ONLY, lambda m, x, y, w: m.where(m.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w)),
-      lambda m, g, x, y, w, o: (g * (1 - w), g * w, g * (y - x)), args="input end weight",
-      ref=lambda x, y, w: x + w * (y - x)),
-    P("addcmul", SIGNED, lambda m, x, y, z, v: x + v * y * z, lambda m, g, x, y, z, o, v: (g, g * v * z, g * v * y),
-      args="input tensor1 tensor2", params={"value": 1}, ref=lambda x, y, z, value: x + value * y * z),
+      lambda m, g, x, y, w, o: (g * (1 - m.conj(w)), g * m.conj(w), g * m.conj(y - x)), args="input end weight",
+      ref=lambda x, y, w: x + w * (y - x), complex=COMPLEX),
+    P("addcmul", SIGNED, lambda m, x, y, z, v: x + v * y * z,
+      lambda m, g, x, y, z, o, v: (g, g * _conj(m, v) * m.conj(z), g * _conj(m, v) * m.conj(y)),
+      args="input tensor1 tensor2", params={"value": 1}, ref=lambda x, y, z, value: x + value * y * z, complex=COMPLEX),
     P("addcdiv", FLOAT_ONLY, lambda m, x, y, z, v: x + v * (y / z),
-      lambda m, g, x, y, z, o, v: (g, g * v / z, -g * v * (y / (z * z))), args="input tensor1 tensor2",
-      params={"value": 1}, ref=lambda x, y, z, value: x + value * y / z),
+      lambda m, g, x, y, z, o, v: (g, g * _conj(m, v) / m.conj(z), -g * _conj(m, v) * m.conj(y / (z * z))),
+      args="input tensor1 tensor2", params={"value": 1}, ref=lambda x, y, z, value: x + value * y / z, complex=COMPLEX),
     # ---- exponentials, logarithms, roots ---------------------------------------------------------------------
-    P("exp", FLOAT, lambda m, x: m.exp(x), lambda m, g, x, o: g * o, ref="exp"),
-    P("exp2", FLOAT, lambda m, x: m.exp2(x), lambda m, g, x, o: g * o * _LN2, ref="exp2"),
-    P("expm1", FLOAT, lambda m, x: m.expm1(x), lambda m, g, x, o: g * (o + 1), ref="expm1"),
-    P("log", FLOAT, lambda m, x: m.log(x), lambda m, g, x, o: g / x, ref="log", domain=(0.05, 5.0)),
-    P("log2", FLOAT, lambda m, x: m.log2(x), lambda m, g, x, o: g / (x * _LN2), ref="log2", domain=(0.05, 5.0)),
-    P("log10", FLOAT, lambda m, x: m.log10(x), lambda m, g, x, o: g / (x * _LN10), ref="log10", domain=(0.05, 5.0)),
-    P("log1p", FLOAT, lambda m, x: m.log1p(x), lambda m, g, x, o: g / (x + 1), ref="log1p", domain=(-0.9, 5.0)),
-    P("sqrt", FLOAT, lambda m, x: m.sqrt(x), lambda m, g, x, o: g / (2 * o), ref="sqrt", domain=(0.05, 5.0)),
-    P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * (o * o * o), ref=lambda x: 1 / np.sqrt(x),
-      domain=(0.05, 5.0)),
+    P("exp", FLOAT, lambda m, x: m.exp(x), lambda m, g, x, o: g * m.conj(o), ref="exp", complex=COMPLEX),
+    P("exp2", FLOAT, lambda m, x: m.exp2(x), lambda m, g, x, o: g * m.conj(o) * _LN2, ref="exp2", complex=COMPLEX),
+    P("expm1", FLOAT, lambda m, x: m.expm1(x), lambda m, g, x, o: g * (m.conj(o) + 1), ref="expm1", complex=COMPLEX),
+    P("log", FLOAT, lambda m, x: m.log(x), lambda m, g, x, o: g / m.conj(x),
+      ref="log", domain=(0.05, 5.0), complex=COMPLEX),
+    P("log2", FLOAT, lambda m, x: m.log2(x), lambda m, g, x, o: g / (m.conj(x) * _LN2),
+      ref="log2", domain=(0.05, 5.0), complex=COMPLEX),
+    P("log10", FLOAT, lambda m, x: m.log10(x), lambda m, g, x, o: g / (m.conj(x) * _LN10),
+      ref="log10", domain=(0.05, 5.0), complex=COMPLEX),
+    P("log1p", FLOAT, lambda m, x: m.log1p(x), lambda m, g, x, o: g / (m.conj(x) + 1),
+      ref="log1p", domain=(-0.9, 5.0), complex=COMPLEX),
+    P("sqrt", FLOAT, lambda m, x: m.sqrt(x), lambda m, g, x, o: g / (2 * m.conj(o)),
+      ref="sqrt", domain=(0.05, 5.0), complex=COMPLEX),
+    P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * m.conj(o * o * o),
+      ref=lambda x: 1 / np.sqrt(x), domain=(0.05, 5.0), complex=COMPLEX),
     P("logaddexp", FLOAT_ONLY, _logaddexp, lambda m, g, x, y, o: (g * m.exp(x - o), g * m.exp(y - o)), args=_XY,
       ref="logaddexp"),
     P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
@@ -244,23 +268,26 @@ ROWS = [
     P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)), lambda m, g, x, o: g / (x * (1 - x)), ref="scipy.logit",
       domain=(0.05, 0.95), node="Logit", scope=INNER),
     # ---- trigonometric and hyperbolic ------------------------------------------------------------------------
-    P("sin", FLOAT, lambda m, x: m.sin(x), lambda m, g, x, o: g * m.cos(x), ref="sin"),
-    P("cos", FLOAT, lambda m, x: m.cos(x), lambda m, g, x, o: -g * m.sin(x), ref="cos"),
-    P("tan", FLOAT, lambda m, x: m.tan(x), lambda m, g, x, o: g * (1 + o * o), ref="tan", domain=(-1.4, 1.4)),
-    P("asin", FLOAT, lambda m, x: m.asin(x), lambda m, g, x, o: g * m.rsqrt(1 - x * x), ref="arcsin",
-      domain=(-0.95, 0.95)),
-    P("acos", FLOAT, lambda m, x: m.acos(x), lambda m, g, x, o: -g * m.rsqrt(1 - x * x), ref="arccos",
-      domain=(-0.95, 0.95)),
-    P("atan", FLOAT, lambda m, x: m.atan(x), lambda m, g, x, o: g / (1 + x * x), ref="arctan"),
+    P("sin", FLOAT, lambda m, x: m.sin(x), lambda m, g, x, o: g * m.conj(m.cos(x)), ref="sin", complex=COMPLEX),
+    P("cos", FLOAT, lambda m, x: m.cos(x), lambda m, g, x, o: -g * m.conj(m.sin(x)), ref="cos", complex=COMPLEX),
+    P("tan", FLOAT, lambda m, x: m.tan(x), lambda m, g, x, o: g * m.conj(1 + o * o),
+      ref="tan", domain=(-1.4, 1.4), complex=COMPLEX),
+    P("asin", FLOAT, lambda m, x: m.asin(x), lambda m, g, x, o: g * m.conj(m.rsqrt(1 - x * x)), ref="arcsin",
+      domain=(-0.95, 0.95), complex=COMPLEX),
+    P("acos", FLOAT, lambda m, x: m.acos(x), lambda m, g, x, o: -g * m.conj(m.rsqrt(1 - x * x)), ref="arccos",
+      domain=(-0.95, 0.95), complex=COMPLEX),
+    P("atan", FLOAT, lambda m, x: m.atan(x), lambda m, g, x, o: g / m.conj(1 + x * x), ref="arctan", complex=COMPLEX),
     P("atan2", FLOAT, lambda m, y, x: m.atan2(y, x),
       lambda m, g, y, x, o: (g * x / (x * x + y * y), -g * y / (x * x + y * y)), args=_XY, ref="arctan2"),
-    P("sinh", FLOAT, lambda m, x: m.sinh(x), lambda m, g, x, o: g * m.cosh(x), ref="sinh"),
-    P("cosh", FLOAT, lambda m, x: m.cosh(x), lambda m, g, x, o: g * m.sinh(x), ref="cosh"),
-    P("tanh", FLOAT, lambda m, x: m.tanh(x), lambda m, g, x, o: g * (1 - o * o), ref="tanh"),
-    P("asinh", FLOAT, lambda m, x: m.asinh(x), lambda m, g, x, o: g * m.rsqrt(x * x + 1), ref="arcsinh"),
-    P("acosh", FLOAT, lambda m, x: m.acosh(x), lambda m, g, x, o: g * m.rsqrt(x * x - 1), ref="arccosh",
-      domain=(1.1, 4.0)),
-    P("atanh", FLOAT, lambda m, x: m.atanh(x), lambda m, g, x, o: g / (1 - x * x), ref="arctanh", domain=(-0.95, 0.95)),
+    P("sinh", FLOAT, lambda m, x: m.sinh(x), lambda m, g, x, o: g * m.conj(m.cosh(x)), ref="sinh", complex=COMPLEX),
+    P("cosh", FLOAT, lambda m, x: m.cosh(x), lambda m, g, x, o: g * m.conj(m.sinh(x)), ref="cosh", complex=COMPLEX),
+    P("tanh", FLOAT, lambda m, x: m.tanh(x), lambda m, g, x, o: g * m.conj(1 - o * o), ref="tanh", complex=COMPLEX),
+    P("asinh", FLOAT, lambda m, x: m.asinh(x), lambda m, g, x, o: g * m.conj(m.rsqrt(x * x + 1)),
+      ref="arcsinh", complex=COMPLEX),
+    P("acosh", FLOAT, lambda m, x: m.acosh(x), lambda m, g, x, o: g * m.conj(_acosh_slope(m, x)), ref="arccosh",
+      domain=(1.1, 4.0), complex=COMPLEX),
+    P("atanh", FLOAT, lambda m, x: m.atanh(x), lambda m, g, x, o: g / m.conj(1 - x * x),
+      ref="arctanh", domain=(-0.95, 0.95), complex=COMPLEX),
     P("hypot", FLOAT_ONLY, lambda m, x, y: m.hypot(x, y), lambda m, g, x, y, o: (g * (x / o), g * (y / o)), args=_XY,
       ref="hypot"),
     P("sinc", FLOAT, lambda m, x: m.where(x == 0, 1, m.sin(math.pi * x) / (math.pi * x)), _sinc_vjp, ref="sinc"),
@@ -311,7 +338,7 @@ ROWS = [
       ref=lambda x: np.maximum(x, 0)),
     P("relu6", SIGNED, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0),
       node="Hardtanh", ref=lambda x: np.clip(x, 0, 6), domain=(-3, 9), scope=FUNCTIONAL),
-    P("sigmoid", FLOAT, _sigmoid, lambda m, g, x, o: g * o * (1 - o), ref="scipy.expit"),
+    P("sigmoid", FLOAT, _sigmoid, lambda m, g, x, o: g * m.conj(o * (1 - o)), ref="scipy.expit", complex=COMPLEX),
     P("logsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))),
       lambda m, g, x, o: g * _sigmoid(m, -x), node="LogSigmoid", ref="scipy.log_expit", scope=FUNCTIONAL),
     P("silu", FLOAT_ONLY, lambda m, x: x / (1 + m.exp(-x)),
@@ -418,9 +445,8 @@ ROWS = [
     P("logical_xor", COMPARE, lambda m, x, y: (x != 0) ^ (y != 0), args=_XY, ref="logical_xor", complex=COMPLEX),
     P("logical_not", COMPARE, lambda m, x: x == 0, ref="logical_not", complex=COMPLEX),
     P("isnan", COMPARE, lambda m, x: x != x, ref="isnan", inplace=False, complex=COMPLEX),
-    P("isinf", COMPARE, lambda m, x: m.abs(x) == math.inf if m_is_float(m, x) else x != x, ref="isinf", inplace=False),
-    P("isfinite", COMPARE, lambda m, x: (m.abs(x) < math.inf) if m_is_float(m, x) else x == x, ref="isfinite",
-      inplace=False),
+    P("isinf", COMPARE, _isinf, ref="isinf", inplace=False, complex=COMPLEX),
+    P("isfinite", COMPARE, _isfinite, ref="isfinite", inplace=False, complex=COMPLEX),
     P("isposinf", COMPARE, lambda m, x: (x == math.inf) if m_is_float(m, x) else x != x, ref="isposinf", inplace=False),
     P("isneginf", COMPARE, lambda m, x: (x == -math.inf) if m_is_float(m, x) else x != x, ref="isneginf",
       inplace=False),
