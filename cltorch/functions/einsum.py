@@ -54,7 +54,7 @@ class _Term:
             return self
         ones = [d for d in dims if self.x.layout.shape[d] == 1]
         rest = [label for label in self.labels if label not in labels]
-        if len(ones) == len(dims) and self.x.dtype.is_floating_point:
+        if len(ones) == len(dims) and self.x.dtype.differentiable:
             return _Term(squeeze(self.x, ones), rest)
         return _Term(r.sum(self.x, dims), rest)  # integers count in int64, as in every sum
 

@@ -11,6 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import copy_
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
@@ -27,6 +28,7 @@ __all__ = [
 _C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
     "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -153,7 +155,17 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     return _finish("dot", apply(ops.Dot, input, tensor), out)
 
 
-vdot = dot
+def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Sum the products of two vectors, the first one conjugated.
+
+    Raises as ``dot`` does. Source: https://docs.pytorch.org/docs/2.13/generated/torch.vdot.html
+
+    >>> import cltorch as torch
+    >>> torch.vdot(torch.tensor([1j, 2]), torch.tensor([1j, 2j]))
+    tensor(1.+4.j)
+    """
+    need_array("vdot", "input", 1, input)
+    return dot(conj(input), other, out=out)
 
 
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -254,7 +266,7 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     _check("addmv", ("self", input), ("mat", mat), ("vec", vec))
     product = mv(mat, vec)
     _expandable("addmv", input, product.layout.shape)
-    if not product.dtype.is_floating_point:  # PyTorch cuts these numbers here, and refuses them in addr
+    if not product.dtype.differentiable:  # PyTorch cuts these numbers here, and refuses them in addr
         alpha, beta = int(alpha), int(beta)
     scaled = product if alpha == 1 else p.mul(product, alpha)
     if beta == 0:
@@ -289,7 +301,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     """
     product = outer(vec1, vec2)
     _expandable("addr", input, product.layout.shape)
-    if not (product.dtype.is_floating_point or input.dtype.is_floating_point):
+    if not (product.dtype.differentiable or input.dtype.differentiable):
         for name, value in (("beta", beta), ("alpha", alpha)):
             if isinstance(value, float):
                 raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")

@@ -20,10 +20,15 @@ def _flat(m: Any, x: Any) -> Any:
     return x if x.layout.ndim == 2 else m.reshape(x, (math.prod(x.layout.shape[:-1]), x.layout.shape[-1]))
 
 
+def _conj(m: Any, *saved: Any) -> list[Any]:
+    return [None if x is None else m.conj(x) for x in saved]
+
+
 class Matmul(Op):
     """op(a) @ op(b) over the last two dimensions, where op exchanges them or not; leading dimensions broadcast."""
 
     name = "matmul"
+    complex = True
     products = (0, 1)
     node = "UnsafeView"  # the last node of PyTorch's decomposition
 
@@ -35,7 +40,7 @@ class Matmul(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        a, b = c.saved
+        a, b = _conj(m, *c.saved)
         ta, tb = c.flags
         shape_a, shape_b = c.shapes
         ga = gb = None
@@ -68,6 +73,7 @@ class Addmm(Op):
     """beta * input + alpha * a @ b, for matrices."""
 
     name = "addmm"
+    complex = True
 
     @staticmethod
     def forward(c: Any, input: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
@@ -77,17 +83,17 @@ class Addmm(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        a, b = c.saved
+        a, b = _conj(m, *c.saved)
         gi = ga = gb = None
         if c.needs[0]:
             gi = _sum_to(m, g, c.shape)
-            gi = gi if c.beta == 1 else m.mul(gi, c.beta)
+            gi = gi if c.beta == 1 else m.mul(gi, c.beta.conjugate())
         if c.needs[1]:
             ga = m.matrix_product(g, b, False, True)
-            ga = ga if c.alpha == 1 else m.mul(ga, c.alpha)
+            ga = ga if c.alpha == 1 else m.mul(ga, c.alpha.conjugate())
         if c.needs[2]:
             gb = m.matrix_product(a, g, True, False)
-            gb = gb if c.alpha == 1 else m.mul(gb, c.alpha)
+            gb = gb if c.alpha == 1 else m.mul(gb, c.alpha.conjugate())
         return gi, ga, gb, None, None
 
 
@@ -101,6 +107,7 @@ class Linear(Op):
     """x @ weight.T + bias, where x is (…, in), weight (out, in) and bias (out) or None."""
 
     name = "linear"
+    complex = True
     products = (0, 1)
     offset = 2
 
@@ -114,7 +121,7 @@ class Linear(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        x, weight = c.saved
+        x, weight = _conj(m, *c.saved)
         gx = gw = gb = None
         if c.needs[0]:
             gx = m.matmul(g, weight)
@@ -137,6 +144,7 @@ class Mv(Op):
     """Product of a matrix and a vector."""
 
     name = "mv"
+    complex = True
     products = (0, 1)
 
     @staticmethod
@@ -147,7 +155,7 @@ class Mv(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        a, x = c.saved
+        a, x = _conj(m, *c.saved)
         return m.outer(g, x) if c.needs[0] else None, m.mv(m.transpose(a, 0, 1), g) if c.needs[1] else None
 
 
@@ -155,6 +163,7 @@ class Dot(Op):
     """Sum of the products of two vectors."""
 
     name = "dot"
+    complex = True
     products = (0, 1)
 
     @staticmethod
@@ -165,5 +174,5 @@ class Dot(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        x, y = c.saved
+        x, y = _conj(m, *c.saved)
         return m.mul(g, y) if c.needs[0] else None, m.mul(g, x) if c.needs[1] else None
