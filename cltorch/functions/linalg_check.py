@@ -57,7 +57,9 @@ def need_square(name: str, x: Any, argument: str = "A") -> Any:
 
 
 def need_floating(name: str, x: Any) -> None:
-    """Raise RuntimeError for tensors of integers."""
+    """Raise RuntimeError for tensors of integers, NotImplementedError for complex ones."""
+    if x.dtype.is_complex:
+        raise NotImplementedError(f"{name} is not implemented for complex tensors")
     if not x.dtype.is_floating_point:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {SCALAR_NAMES[x.dtype.name]}"
@@ -66,7 +68,7 @@ def need_floating(name: str, x: Any) -> None:
 
 def need_full(name: str, x: Any, routine: str = "") -> None:
     """Raise where the dtype is neither float32 nor float64; ``routine`` is what PyTorch's message says is missing."""
-    if routine and (x.dtype.name in _LOW or not x.dtype.is_floating_point):
+    if routine and not x.dtype.is_complex and (x.dtype.name in _LOW or not x.dtype.is_floating_point):
         raise NotImplementedError(f"\"{routine}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     need_floating(name, x)
     if x.dtype.name in _LOW:

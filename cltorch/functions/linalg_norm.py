@@ -51,20 +51,24 @@ def linalg_matrix_norm(
     """
     name = "linalg.matrix_norm"
     need_matrix(name, A)
-    need_floating(name, A)
+    if not A.dtype.is_complex:
+        need_floating(name, A)
     if ord not in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise RuntimeError(f"{name}: Order {ord} not supported.")
     rows, columns = _pair(name, A, dim)
     t = read_dtype(name, dtype, A.dtype)
-    need_floating(name, to(A, t) if t is not A.dtype else A)
     x = to(A, t)
+    if not (A.dtype.is_complex and t.is_complex):
+        need_floating(name, x)
     if ord == "fro":
         return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))
     if not x.layout.numel and not isinstance(ord, str) and ord > 0:
         kept = [(1 if d in (rows, columns) else n) for d, n in enumerate(x.layout.shape)]
         shape = kept if keepdim else [n for d, n in enumerate(x.layout.shape) if d not in (rows, columns)]
-        return store_one(name, out, zeros(shape, dtype=t, device=x.device))
+        return store_one(name, out, zeros(shape, dtype=t.to_real(), device=x.device))
     if ord in ("nuc", 2, -2):
+        if t.is_complex:
+            need_floating(name, x)  # singular values
         if t not in (dtypes.float32, dtypes.float64):
             raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {SCALAR_NAMES[t.name]}")
         S = linalg_svdvals(movedim(x, (rows, columns), (-2, -1)))

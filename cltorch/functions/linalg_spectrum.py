@@ -134,28 +134,27 @@ def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     return store_one("linalg_eigvalsh", out, _eigh(A, UPLO, False)[0])
 
 
-def _complex(name: str, A: Any) -> Any:
+def _general(name: str, A: Any) -> Any:
     need_square(name, A)
     raise NotImplementedError(
-        f"{name}: the eigenvalues of general matrices are complex numbers, and complex dtypes do not exist here; for "
-        "symmetric matrices see torch.linalg.eigh"
+        f"{name} is not implemented: only symmetric matrices have their eigenvalues computed here, by torch.linalg.eigh"
     )
 
 
 def linalg_eig(A: Any, *, out: Any = None) -> Any:
-    """Raise NotImplementedError: the results would be complex, and complex dtypes do not exist here.
+    """Raise NotImplementedError: the eigenvalues of general matrices are not implemented.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eig.html
     """
-    return _complex("linalg.eig", A)
+    return _general("linalg.eig", A)
 
 
 def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
-    """Raise NotImplementedError: the results would be complex, and complex dtypes do not exist here.
+    """Raise NotImplementedError: the eigenvalues of general matrices are not implemented.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
     """
-    return _complex("linalg.eigvals", A)
+    return _general("linalg.eigvals", A)
 
 
 # ---- singular values ---------------------------------------------------------------------------------------------

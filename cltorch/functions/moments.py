@@ -12,6 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import numpy_names, read_dims
+from cltorch.functions.complex_sums import spread_of_parts
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, mean, spread, store
 from cltorch.ops import reduce as rows
@@ -65,7 +66,7 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
     if isinstance(dim, bool):  # the form var(input, unbiased)
         dim, unbiased = None, dim
     dims = read_dims(name, input, dim)
-    if not input.dtype.is_floating_point:
+    if not input.dtype.differentiable:
         raise RuntimeError("std and var only support floating point and complex dtypes")
     n = math.prod(input.layout.shape[d] for d in dims)
     if unbiased is not None:
@@ -79,8 +80,11 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
             "(input numel divided by output numel).",
             stacklevel=4,
         )
-    result = apply(op, input, dims, keepdim, n, float(freedom) if freedom > 0 else 0.0)
-    return result, dims
+
+    def one(x: Any) -> Any:
+        return apply(op, x, dims, keepdim, n, float(freedom) if freedom > 0 else 0.0)
+
+    return spread_of_parts(one, input, op is Std) if input.dtype.is_complex else one(input), dims
 
 
 @numpy_names

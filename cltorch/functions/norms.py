@@ -81,10 +81,15 @@ def vector_norm(
     """
     dims = read_dims("linalg.vector_norm", x, dim)
     t = read_dtype("linalg.vector_norm", dtype, x.dtype)
-    if not x.dtype.is_floating_point or not t.is_floating_point:
+    if not x.dtype.differentiable or not t.differentiable:
         raise RuntimeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{_TYPE_NAMES[t if x.dtype.is_floating_point else x.dtype]}"
+            f"{_TYPE_NAMES[t if x.dtype.differentiable else x.dtype]}"
+        )
+    if x.dtype.is_complex != t.is_complex:
+        kinds = ("complex", "real") if x.dtype.is_complex else ("real", "complex")
+        raise RuntimeError(
+            f"linalg.vector_norm: dtype should be {kinds[0]} for a {kinds[0]} input, but got {_TYPE_NAMES[t]}"
         )
     ord = float(ord)
     if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):
@@ -99,7 +104,14 @@ def vector_norm(
                 f"linalg.vector_norm cannot compute the {ord:g} norm on the dimension {empty} because this dimension "
                 "is empty and the operation does not have an identity"
             )
-    return store("linalg_vector_norm", apply(Norm, to(x, t), ord, dims, keepdim), out)
+    x = to(x, t)
+    if t.is_complex:  # a norm of absolute values, and the root of the sum of all squares needs not even these
+        m = Settings.functions
+        x, dims = (m.view_as_real(x), (*dims, x.layout.ndim)) if ord == 2 else (m.abs(x), dims)
+        result = apply(Norm, x, ord, dims, keepdim)
+        result = m.squeeze(result, -1) if ord == 2 and keepdim else result
+        return store("linalg_vector_norm", result, out)
+    return store("linalg_vector_norm", apply(Norm, x, ord, dims, keepdim), out)
 
 
 @numpy_names

@@ -14,6 +14,7 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import numpy_names, read_dims, read_dtype, read_int
+from cltorch.functions.complex_sums import product_of
 from cltorch.functions.convert import to
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout, wrap_dim
@@ -237,6 +238,8 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         input = to(input, read_dtype("prod", dtype, None if out is None else out.dtype))
     elif not input.dtype.differentiable:
         input = to(input, dtypes.int64)
+    if input.dtype.is_complex:
+        return store("prod", product_of(input, dims, keepdim), out)
     return store("prod", apply(Prod, input, dims, keepdim, input.dtype), out)
 
 

@@ -13,6 +13,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
+from cltorch.functions.complex_sums import running_products, running_sums
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
@@ -82,6 +83,9 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
             t = input.dtype if input.dtype.differentiable else dtypes.int64
         elif t is not input.dtype:
             input = to(input, t)
+        if t.is_complex:
+            result = running_sums(input, d) if op is ops.CumSum else running_products(input, d)
+            return result if out is None else into_out(name, out, result)
         result = apply(op, input, d, t, False) if op is ops.CumSum else apply(op, input, d, t)
         return result if out is None else into_out(name, out, result)
 

@@ -68,8 +68,9 @@ def test_two_operands(device, name):
         return  # the other forms of operands are the same for all: every kernel takes time to build
     check(f(z, x + 0.5), ref(Z, X + np.float32(0.5)))
     check(f(x, z + 0.5), ref(X, Z + np.float32(0.5)))
-    check(f(z, 2 - 1j), ref(Z, np.complex64(2 - 1j)))
-    check(f(x, 2 - 1j), ref(X, np.complex64(2 - 1j)))
+    if not name.startswith("logical"):  # whose operands are tensors only
+        check(f(z, 2 - 1j), ref(Z, np.complex64(2 - 1j)))
+        check(f(x, 2 - 1j), ref(X, np.complex64(2 - 1j)))
     check(f(z.t(), w.t()[:, :1]), ref(Z.T, W.T[:, :1]))
 
 
