@@ -14,6 +14,7 @@ The names are those of the committed list (``reference``). How the state of each
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import sys
@@ -180,14 +181,16 @@ def report() -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the table, or the rows of the names given as arguments; return 1 where one of them is no public name."""
-    if not arguments:
+    parser = argparse.ArgumentParser(prog="python -m cltorch ops", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="a public name of PyTorch; all of them when none is given"
+    )
+    wanted = parser.parse_args(arguments).names
+    if not wanted:
         print(report(), end="")
         return 0
-    if arguments[0] in ("-h", "--help"):
-        print("usage: python -m cltorch ops [NAME ...]\n\nprint the state of all of PyTorch's public names, or of some")
-        return 0
     status = 0
-    for asked in arguments:
+    for asked in wanted:
         modules = [m for m in MODULES if asked.rpartition(".")[2] in reference.names(m)]
         for module in modules:
             for name, state in rows(module):
