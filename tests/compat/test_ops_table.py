@@ -52,4 +52,3 @@ def test_command(capsys):
     assert capsys.readouterr().out.startswith("torch.linalg.qr: float32: host, float64: host, half: no")
     assert main(["ops", "sparse_coo_tensor"]) == 0 and capsys.readouterr().out == "torch.sparse_coo_tensor: missing\n"
     assert main(["ops", "no_such_name"]) == 1 and "no public name" in capsys.readouterr().err
-    assert main(["ops", "--help"]) == 0 and "usage" in capsys.readouterr().out
