@@ -10,6 +10,7 @@ Gradients are recorded for whole tensors, below the batch. Each level of batches
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -441,17 +442,4 @@ def _generated(cls: Any, size: int, batched: Sequence[bool]) -> Any:
     )
 
 
-class _Batches:
-    """The kind of operations on batches."""
-
-    concerns = staticmethod(concerns)
-    apply = staticmethod(apply)
-    pointwise = staticmethod(pointwise)
-    pointwise_ = staticmethod(pointwise_)
-    view = staticmethod(view)
-    views = staticmethod(views)
-    inplace = staticmethod(inplace)
-    function = staticmethod(function)
-
-
-KINDS.append(_Batches)
+KINDS.append(sys.modules[__name__])

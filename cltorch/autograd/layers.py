@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 active: list[Any] = []
-KINDS: list[Any] = []  # objects with ``concerns(values)`` and the operations of ``record``
+KINDS: list[Any] = []  # modules with ``concerns(values)`` and the operations of ``record``
 
 
 def lift(values: Sequence[Any]) -> Any:

@@ -46,7 +46,49 @@ def _precision_to_scale_tril(precision: Any) -> Tensor:
     return solve_triangular(upper, fn.eye(precision.shape[-1], dtype=upper.dtype, device=upper.device), upper=False)
 
 
-class MultivariateNormal(Distribution):
+def one_matrix(error: type[Exception], **matrices: Any) -> tuple[str, Any]:
+    """Return the name and the value of the one matrix that is given; raise ``error`` for none and for several."""
+    given = [(name, matrix) for name, matrix in matrices.items() if matrix is not None]
+    if len(given) != 1:
+        raise error("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+    return given[0]
+
+
+class CovarianceParams:
+    """Give the forms of a covariance that were not given by its Cholesky factor."""
+
+    _batch_shape: Size
+    _unbroadcasted_scale_tril: Any
+
+    def _keep_factor(self, name: str, matrix: Any) -> None:
+        """Set the Cholesky factor of the covariance that ``matrix`` is, has as its inverse, or is the factor of."""
+        if name == "covariance_matrix":
+            matrix = cholesky(matrix)
+        elif name == "precision_matrix":
+            matrix = _precision_to_scale_tril(matrix)
+        self._unbroadcasted_scale_tril = matrix
+
+    def _whole(self, matrix: Any) -> Tensor:
+        return matrix.expand((*self._batch_shape, *matrix.shape[-2:]))
+
+    @lazy_property
+    def scale_tril(self) -> Any:
+        """The Cholesky factor of the covariance."""
+        return self._whole(self._unbroadcasted_scale_tril)
+
+    @lazy_property
+    def covariance_matrix(self) -> Any:
+        """The covariance."""
+        factor = self._unbroadcasted_scale_tril
+        return self._whole(factor @ factor.mT)
+
+    @lazy_property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        return self._whole(fn.cholesky_inverse(self._unbroadcasted_scale_tril))
+
+
+class MultivariateNormal(CovarianceParams, Distribution):
     """Describe normal vectors of mean ``loc`` with a covariance matrix, its inverse, or its Cholesky factor.
 
     Only the Cholesky factor is computed with; the matrices given otherwise cost a decomposition.
@@ -78,13 +120,9 @@ class MultivariateNormal(Distribution):
     ) -> None:
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {
-            "scale_tril": scale_tril, "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix
-        }  # fmt: skip
-        given = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(given) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given.items()
+        name, matrix = one_matrix(
+            ValueError, scale_tril=scale_tril, covariance_matrix=covariance_matrix, precision_matrix=precision_matrix
+        )
         if matrix.dim() < 2:
             raise ValueError(f"{name}{' matrix' if name == 'scale_tril' else ''} must be at least two-dimensional, "
                              "with optional leading batch dimensions")  # fmt: skip
@@ -92,37 +130,13 @@ class MultivariateNormal(Distribution):
         self.__dict__[name] = matrix.expand((*shape, -1, -1))
         self.loc = loc.expand((*shape, -1))
         super().__init__(Size(shape), self.loc.shape[-1:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = cholesky(matrix)
-        else:
-            self._unbroadcasted_scale_tril = _precision_to_scale_tril(matrix)
+        self._keep_factor(name, matrix)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         dims = {"loc": 1, "covariance_matrix": 2, "scale_tril": 2, "precision_matrix": 2}
         new = self._expanded(MultivariateNormal, batch_shape, _instance, " ".join(dims), dims)
         new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
         return new
-
-    def _whole(self, matrix: Any) -> Tensor:
-        return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        """The covariance."""
-        factor = self._unbroadcasted_scale_tril
-        return self._whole(factor @ factor.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return self._whole(fn.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property
     def mean(self) -> Tensor:

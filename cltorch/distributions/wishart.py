@@ -12,10 +12,9 @@ from cltorch.autograd import is_grad_enabled
 from cltorch.distributions import constraints
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.gamma import Gamma
-from cltorch.distributions.multivariate_normal import _half_log_det, _precision_to_scale_tril
-from cltorch.distributions.utils import lazy_property
+from cltorch.distributions.multivariate_normal import CovarianceParams, _half_log_det, one_matrix
 from cltorch.layout import Size, broadcast_shapes
-from cltorch.linalg import cholesky, slogdet
+from cltorch.linalg import slogdet
 from cltorch.tensor import Tensor
 
 __all__ = ["Wishart"]
@@ -29,7 +28,7 @@ def _mvdigamma(x: Any, p: int) -> Tensor:
     return fn.digamma(x.unsqueeze(-1) - 0.5 * steps).sum(-1)
 
 
-class Wishart(ExponentialFamily):
+class Wishart(CovarianceParams, ExponentialFamily):
     """Describe sums of ``df`` outer products x x' of normal vectors x of mean 0 and a given covariance.
 
     https://docs.pytorch.org/docs/2.13/distributions.html#wishart
@@ -61,13 +60,12 @@ class Wishart(ExponentialFamily):
         scale_tril: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        given = {
-            "scale_tril": scale_tril, "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix
-        }  # fmt: skip
-        given = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(given) != 1:
-            raise AssertionError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given.items()
+        name, matrix = one_matrix(
+            AssertionError,
+            scale_tril=scale_tril,
+            covariance_matrix=covariance_matrix,
+            precision_matrix=precision_matrix,
+        )
         if matrix.dim() < 2:
             raise ValueError("scale_tril must be at least two-dimensional, with optional leading batch dimensions")
         number = isinstance(df, Number)
@@ -86,12 +84,7 @@ class Wishart(ExponentialFamily):
                 stacklevel=2,
             )
         super().__init__(shape, event_shape, validate_args=validate_args)
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = cholesky(matrix)
-        else:
-            self._unbroadcasted_scale_tril = _precision_to_scale_tril(matrix)
+        self._keep_factor(name, matrix)
         self._chi2 = self._diagonal()
 
     def _diagonal(self) -> Gamma:
@@ -105,25 +98,6 @@ class Wishart(ExponentialFamily):
         new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril.expand((*batch_shape, *self._event_shape))
         new._chi2 = new._diagonal()
         return new
-
-    def _whole(self, matrix: Any) -> Tensor:
-        return matrix.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        """The covariance of the normal vectors."""
-        factor = self._unbroadcasted_scale_tril
-        return self._whole(factor @ factor.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
-        return self._whole(fn.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     @property
     def mean(self) -> Tensor:
