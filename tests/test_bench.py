@@ -39,6 +39,25 @@ def test_it_measures_and_writes_json(cl_device, tmp_path, capsys):
     assert "2 workloads" in capsys.readouterr().out
 
 
+def bare_launch(context) -> Workload:
+    """A workload that is nothing but PyOpenCL's own launch of a small kernel: what no operator can be faster than."""
+    import pyopencl as cl
+
+    def build(side):
+        text = "kernel void ct_bare(global float *a, global const float *b) { a[0] = b[0]; }"
+        kernel = cl.Kernel(cl.Program(context.cl_context, text).build(), "ct_bare")
+        a, b = (cl.Buffer(context.cl_context, cl.mem_flags.READ_WRITE, 256) for _ in range(2))
+
+        def step():
+            kernel.set_args(a, b)
+            cl.enqueue_nd_range_kernel(context.queue, kernel, (1,), (1,))
+            return ()
+
+        return step
+
+    return Workload("bare launch 64", build)
+
+
 @pytest.mark.timing
 def test_the_overhead_of_small_operators_is_small(cl_device):
     context = cltorch.device(cl_device).context
@@ -48,10 +67,18 @@ def test_the_overhead_of_small_operators_is_small(cl_device):
     limits = {"add 64": 12e-6, "exp 64": 12e-6, "add 64 with autograd": 20e-6, "exp 64 with autograd": 20e-6}
     rows = [w for w in WORKLOADS if w.name in limits]
     assert len(rows) == 4
+    bare = bare_launch(context)
+
+    def took(workload):
+        return compare(workload, [side], rounds=3, least=0.02)[0][0]
+
     for row in rows:
-        # other load on the machine can only make it slower: the best of a few tries is what the code costs
-        best = min(compare(row, [side], rounds=3, least=0.02)[0][0] for _ in range(3))
-        assert best < 2 * limits[row.name], (row.name, best)
+        # other load on the machine can only make it slower: the best of a few tries is what the code costs; on a slow
+        # or busy machine the launch itself costs more, and the limits are those of one whose launch takes 3 us; a wait
+        # for the device or a value read back costs more than three times as much
+        launches, times = zip(*((took(bare), took(row)) for _ in range(5)), strict=True)
+        slowness = max(1.0, min(launches) / 3e-6)
+        assert min(times) < 3 * slowness * limits[row.name], (row.name, times, launches)
 
 
 def test_list_and_refusal(capsys):
