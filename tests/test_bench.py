@@ -7,6 +7,7 @@ import json
 import os
 
 import numpy as np
+import pyopencl as cl
 import pytest
 
 import cltorch
@@ -41,7 +42,6 @@ def test_it_measures_and_writes_json(cl_device, tmp_path, capsys):
 
 def bare_launch(context) -> Workload:
     """A workload that is nothing but PyOpenCL's own launch of a small kernel: what no operator can be faster than."""
-    import pyopencl as cl
 
     def build(side):
         text = "kernel void ct_bare(global float *a, global const float *b) { a[0] = b[0]; }"
@@ -74,8 +74,7 @@ def test_the_overhead_of_small_operators_is_small(cl_device):
 
     for row in rows:
         # other load on the machine can only make it slower: the best of a few tries is what the code costs; on a slow
-        # or busy machine the launch itself costs more, and the limits are those of one whose launch takes 3 us; a wait
-        # for the device or a value read back costs more than three times as much
+        # or busy machine the launch itself costs more, and the limits are those of one whose launch takes 3 us
         launches, times = zip(*((took(bare), took(row)) for _ in range(5)), strict=True)
         slowness = max(1.0, min(launches) / 3e-6)
         assert min(times) < 3 * slowness * limits[row.name], (row.name, times, launches)
