@@ -21,7 +21,7 @@ class dtype:
 
     __slots__ = (
         "name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide",
-        "is_complex", "differentiable",
+        "is_complex", "differentiable", "limits",
     )  # fmt: skip
 
     def __init__(self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str) -> None:
@@ -38,6 +38,7 @@ class dtype:
         self.is_signed = kind in "ifc"
         self.is_complex = kind == "c"
         self.differentiable = kind in "fc"  # whether its tensors may require gradients
+        self.limits: tuple[float, float, float, float] | None = None  # where NumPy does not know them
         # the NumPy type in which the host computes: halves are storage types, so they widen to float32
         self.wide = np.dtype("float32") if name in ("float16", "bfloat16") else self.np
 
@@ -96,6 +97,11 @@ on_default_change: list[Callable[[], None]] = []  # called after set_default_dty
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
+def register(t: dtype) -> None:
+    """Make a dtype known by its name."""
+    _BY_NAME[t.name] = t
+
+
 def by_name(name: str) -> dtype:
     """Return the dtype called ``name`` ("float32", "half", "long", …)."""
     return _BY_NAME[name]
@@ -149,6 +155,10 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     torch.int16
     """
     found = _PROMOTED.get((type1, type2))
+    if found is None and isinstance(type1, dtype) and isinstance(type2, dtype):
+        if type1 is type2:
+            return type1
+        raise RuntimeError(f"promotion of {type1} and {type2} is not supported")
     if found is None:
         i, bad = (1, type1) if not isinstance(type1, dtype) else (2, type2)
         raise TypeError(
@@ -190,6 +200,7 @@ def set_default_dtype(d: dtype) -> None:
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     if d is not _default:
+        _ = d.np  # a dtype that is a name: raises
         _default = d
         for notify in on_default_change:
             notify()
@@ -213,6 +224,9 @@ class finfo:
         if t is bfloat16:
             self.eps, self.max, self.tiny = 2.0**-7, (2 - 2.0**-7) * 2.0**127, 2.0**-126
             self.resolution = 0.01
+        elif t.limits is not None:
+            self.eps, self.max, _, self.tiny = t.limits
+            self.resolution = 1.0
         else:
             i = np.finfo(t.np)
             self.eps, self.max, self.tiny, self.resolution = (
@@ -221,7 +235,7 @@ class finfo:
                 float(i.tiny),
                 float(i.resolution),
             )
-        self.min = -self.max
+        self.min = -self.max if t.limits is None else t.limits[2]
         self.smallest_normal = self.tiny
 
     def __repr__(self) -> str:
@@ -244,8 +258,12 @@ class iinfo:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
         if type is bool_:
             raise TypeError('"bool" type is not supported by torch.iinfo()')
-        i = np.iinfo(type.np)
-        self.dtype, self.bits, self.min, self.max = type.name, type.itemsize * 8, int(i.min), int(i.max)
+        if type.limits is not None:
+            self.max, self.min = int(type.limits[1]), int(type.limits[2])
+        else:
+            i = np.iinfo(type.np)
+            self.min, self.max = int(i.min), int(i.max)
+        self.dtype, self.bits = type.name, type.itemsize * 8
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

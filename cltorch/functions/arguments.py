@@ -30,6 +30,8 @@ def read_dtype(name: str, t: Any, default: dtype | None = None) -> Any:
     if t is None:
         return default
     if isinstance(t, dtype):
+        if type(t) is not dtype:
+            _ = t.np  # a dtype that is a name: raises
         return t
     if isinstance(t, type) and t in _PYTHON:
         return _PYTHON[t]

@@ -13,7 +13,7 @@ from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
-from cltorch.functions.arguments import SCALAR_NAMES, numpy_names
+from cltorch.functions.arguments import SCALAR_NAMES, numpy_names, read_dtype
 from cltorch.functions.convert import contiguous, contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
@@ -200,6 +200,7 @@ def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
 def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
     if t is x.dtype:
         return record_view(x, x.layout, "AliasBackward0", lambda m, g: g)
+    t = read_dtype("view", t)
     lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
     if old == new:
         layout = lay

@@ -1,0 +1,54 @@
+"""Dtypes that are names here: programs ask for them, compare and print them, and no operator computes with them.
+
+Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch.dtypes import dtype, register
+
+
+class named_dtype(dtype):
+    """Describe an element type that tensors cannot have: what would compute or store raises NotImplementedError.
+
+    >>> import cltorch as torch
+    >>> torch.float8_e4m3fn.itemsize, torch.finfo(torch.float8_e4m3fn).max
+    (1, 448.0)
+    >>> torch.zeros(2, dtype=torch.float8_e4m3fn)
+    Traceback (most recent call last):
+    NotImplementedError: torch.float8_e4m3fn is a dtype without operators here
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: int, kind: str, limits: tuple[float, float, float, float] | None = None):
+        self.name, self.itemsize, self.kind, self.tag, self.limits = name, itemsize, kind, name, limits
+        self.is_floating_point, self.is_complex = kind == "f", False
+        self.is_signed = kind in "if"
+        self.differentiable = kind == "f"
+        register(self)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("np", "wide", "ctype", "compute"):  # what kernels, the host and storages ask of a dtype
+            raise NotImplementedError(f"{self!r} is a dtype without operators here")
+        return super().__getattribute__(name)
+
+
+# limits: eps, the largest and the smallest value, the smallest normal number
+float8_e4m3fn = named_dtype("float8_e4m3fn", 1, "f", (2.0**-3, 448.0, -448.0, 2.0**-6))
+float8_e4m3fnuz = named_dtype("float8_e4m3fnuz", 1, "f", (2.0**-3, 240.0, -240.0, 2.0**-7))
+float8_e5m2 = named_dtype("float8_e5m2", 1, "f", (2.0**-2, 57344.0, -57344.0, 2.0**-14))
+float8_e5m2fnuz = named_dtype("float8_e5m2fnuz", 1, "f", (2.0**-3, 57344.0, -57344.0, 2.0**-15))
+float8_e8m0fnu = named_dtype("float8_e8m0fnu", 1, "f", (1.0, 2.0**127, 2.0**-127, 2.0**-127))
+float4_e2m1fn_x2 = named_dtype("float4_e2m1fn_x2", 1, "f")  # two numbers in a byte
+uint16 = named_dtype("uint16", 2, "u", (1, 2**16 - 1, 0, 1))
+uint32 = named_dtype("uint32", 4, "u", (1, 2**32 - 1, 0, 1))
+uint64 = named_dtype("uint64", 8, "u", (1, 2**64 - 1, 0, 1))
+int1, int2, int3, int4, int5, int6, int7 = (named_dtype(f"int{n}", 1, "i") for n in range(1, 8))
+uint1, uint2, uint3, uint4, uint5, uint6, uint7 = (named_dtype(f"uint{n}", 1, "u") for n in range(1, 8))
+bits1x8, bits2x4, bits4x2, bits8 = (named_dtype(f"bits{n}", 1, "u") for n in ("1x8", "2x4", "4x2", "8"))
+bits16 = named_dtype("bits16", 2, "u")
+quint2x4, quint4x2, quint8 = (named_dtype(f"quint{n}", 1, "u") for n in ("2x4", "4x2", "8"))
+qint8, qint32 = named_dtype("qint8", 1, "i"), named_dtype("qint32", 4, "i")
