@@ -77,15 +77,15 @@ typedef ct_v ct_packed_v __attribute__((aligned(sizeof(ct_t))));
 #define CT_PUTV(x, p) vstore${vw}(convert_${STORAGE[to]}${vw}(x), 0, p)
 % endif
 // A prefetch is worth 5 to 10 % of a product whose panels come from L2. OpenCL's own prefetch() does nothing on PoCL; Clang
-// has a builtin that wants a private pointer. Other compilers do without, and so does Oclgrind, whose interpreter lacks it;
-// Mesa's translation to SPIR-V ends the process at it, and is known by naming no target.
-#if defined(__clang__) && defined(__has_builtin) && !defined(PYOPENCL_USING_OCLGRIND) && \
-    (defined(__x86_64__) || defined(__aarch64__) || defined(__SPIR__))
+// has a builtin that wants a private pointer, on processors. Other compilers do without.
+% if "no_prefetch_builtin" not in caps.quirks:
+#if defined(__clang__) && defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__) || defined(__SPIR__))
 #if __has_builtin(__builtin_prefetch)
 #define CT_PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
 #define CT_PREFETCH_WRITE(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3)
 #endif
 #endif
+% endif
 // two vectors interleaved: the lower half of the result, the upper half
 <%
     low, high = range(vw // 2), range(vw // 2, vw)

@@ -23,8 +23,7 @@ inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
 inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
-% if w == 8:
-// PoCL's vload_half8 may read an aligned vector where only a half's alignment is promised
+% if w == 8 and "vload_half8" in caps.quirks:
 inline float8 ct_load_f16_8(const __global half *p, long i) {
     return (float8)(vload_half4(0, p + i), vload_half4(0, p + i + 4));
 }
@@ -34,13 +33,26 @@ inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload
 inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endfor
 
-// functions of two doubles lane by lane, for what a driver's own vector form gets wrong; V is the type of the operands
+// What a traced formula calls, V being the type of its operands: the driver's own function, or what is done instead of it.
+% for f, series in (("sin", "a * (1 + a * a * (a * a * (1 / 120.0f) - 1 / 6.0f))"), ("cos", "1 + a * a * (a * a * (1 / 24.0f) - 0.5f)"), ("tan", "a * (1 + a * a * (a * a * (2 / 15.0f) + 1 / 3.0f))")):
+% if "small_angles" in caps.quirks:
+#define ct_${f}_float(a) SEL(fabs(a) < (V)(0x1p-7f), ${series.replace("a", "(a)")}, ${f}(a))
+% else:
+#define ct_${f}_float(a) ${f}(a)
+% endif
+% endfor
+% if "double_lanes" in caps.quirks:
 #define CT_JOIN_(a, b) a##b
 #define CT_JOIN(a, b) CT_JOIN_(a, b)
+% endif
 % for f in ("pow", "fmod"):
+% if "double_lanes" in caps.quirks:
 #define ct_${f}_lanes(a, b) CT_JOIN(ct_${f}_, V)(a, b)
 #define ct_${f}_double(a, b) ${f}(a, b)
 % for w in (2, 4, 8, 16):
 #define ct_${f}_double${w}(a, b) ((double${w})(${", ".join(f"{f}((a).s{i:x}, (b).s{i:x})" for i in range(w))}))
 % endfor
+% else:
+#define ct_${f}_lanes(a, b) ${f}(a, b)
+% endif
 % endfor

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import discovery, limits
+from cltorch.device import discovery, limits, quirks
 from cltorch.device.allocator import Allocator
 from cltorch.device.device import device
 from cltorch.device.program import Kernel, build, build_source
@@ -50,6 +50,7 @@ class Caps:
     int64_atomics: bool
     sub_groups: bool
     host_unified: bool
+    quirks: frozenset[str] = frozenset()
 
     @staticmethod
     def of(d: Any) -> Caps:
@@ -75,6 +76,7 @@ class Caps:
             int64_atomics="cl_khr_int64_base_atomics" in extensions,
             sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
             host_unified=bool(d.host_unified_memory),
+            quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version)),
         )
 
 

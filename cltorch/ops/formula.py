@@ -223,19 +223,17 @@ class Tracer:
     def _bits(self, a: Any, c: str, b: Any) -> Symbol:
         return self.emit(f"{self.number(a)} {c} {self.number(b)}")
 
-    def _small_angle(self, name: str, x: Any, series: Callable[[Any], Any]) -> Symbol:
-        # PoCL's vectors of floats lose arguments below 2**-7 beside one above some 10**5; there the series is exact
-        found = self.call(name, x)
-        return found if self.compute.itemsize == 8 else self.where(self.abs(x) < 2.0**-7, series(x * x), found)
+    def _angle(self, name: str, x: Any) -> Symbol:
+        return self.call(name if self.compute.itemsize == 8 else f"ct_{name}_float", x)
 
     def sin(self, x: Any) -> Symbol:
-        return self._small_angle("sin", x, lambda s: x * (1 + s * (s * (1 / 120) - 1 / 6)))
+        return self._angle("sin", x)
 
     def cos(self, x: Any) -> Symbol:
-        return self._small_angle("cos", x, lambda s: 1 + s * (s * (1 / 24) - 0.5))
+        return self._angle("cos", x)
 
     def tan(self, x: Any) -> Symbol:
-        return self._small_angle("tan", x, lambda s: x * (1 + s * (s * (2 / 15) + 1 / 3)))
+        return self._angle("tan", x)
 
     def erf(self, x: Any) -> Symbol:
         """Return the error function, in float32 by two polynomials that vectors compute for all lanes at once.
@@ -303,7 +301,6 @@ class Tracer:
         return self._divide(a, b)[1]
 
     def _lanes(self, name: str, a: Any, b: Any) -> Symbol:
-        # PoCL's vectors of doubles get pow wrong beside an infinite lane, and fmod beside a large one takes minutes
         return self.call(f"ct_{name}_lanes" if self.compute.itemsize == 8 else name, a, b)
 
     def pow(self, a: Any, b: Any) -> Symbol:

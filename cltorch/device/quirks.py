@@ -1,0 +1,96 @@
+"""Defects of OpenCL runtimes that are worked around: the one place that knows a runtime by its name.
+
+A quirk is a row: what goes wrong, in which runtime and which versions of it, why and what is done instead. A device's
+``caps.quirks`` holds the names of those that apply to it; a template or a plan asks ``"name" in caps.quirks`` and
+nothing about vendors. ``tests/device/test_quirks.py`` shows each row's effect on the runtime at hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Version = tuple[int, ...]
+_PLATFORMS = {  # a runtime's name here, and what its platform calls itself
+    "pocl": "portable computing language",
+    "intel-cpu": "intel(r) opencl",
+    "rusticl": "rusticl",
+    "oclgrind": "oclgrind",
+}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Name an OpenCL implementation and its version, empty where it tells none."""
+
+    name: str
+    version: Version = ()
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """Describe one defect: the runtimes that have it, each with the first version that does not (None: none known)."""
+
+    name: str
+    runtimes: tuple[tuple[str, Version | None], ...]
+    what: str
+    why: str
+    instead: str
+
+    def applies(self, runtime: Runtime) -> bool:
+        """Return whether a runtime has this defect; one that tells no version may have any."""
+        return any(
+            name == runtime.name and (fixed is None or not runtime.version or runtime.version < fixed)
+            for name, fixed in self.runtimes
+        )
+
+
+QUIRKS = (
+    Quirk(
+        "vload_half8",
+        (("pocl", None),),
+        "vload_half8 stops the process at an address that is not a multiple of 16",
+        "its library loads an aligned vector where the language promises a half's alignment only; seen in 3.1",
+        "two vload_half4 (prelude.cl)",
+    ),
+    Quirk(
+        "small_angles",
+        (("pocl", None),),
+        "sin, cos and tan of a float vector lose arguments below 2**-7 beside one above some 10**5",
+        "one large lane sends all lanes through a reduction that is exact for large arguments only; seen in 3.1",
+        "below 2**-7 the first terms of the series, which are exact there (prelude.cl)",
+    ),
+    Quirk(
+        "double_lanes",
+        (("pocl", None),),
+        "pow of double vectors is wrong beside an infinite lane, and fmod beside a large one takes minutes",
+        "the vector forms share one loop, or one scaling, between their lanes; seen in 3.1",
+        "one call for each lane (prelude.cl)",
+    ),
+    Quirk(
+        "no_prefetch_builtin",
+        (("rusticl", None), ("oclgrind", None)),
+        "__builtin_prefetch, which the compiler says it has, ends the process",
+        "Mesa's way over SPIR-V cannot translate it, Oclgrind's interpreter does not know it; seen in 22.3 and 21.10",
+        "no prefetching (gemm_tile.cl)",
+    ),
+)
+
+
+def runtime_of(platform_name: str, platform_version: str, driver_version: str) -> Runtime:
+    """Return which implementation a platform is; its name in lower case where this file knows nothing about it.
+
+    >>> runtime_of("Portable Computing Language", "OpenCL 3.0 PoCL 3.1+debian  Linux, LLVM 15.0.6", "3.1+debian")
+    Runtime(name='pocl', version=(3, 1))
+    """
+    spelled = platform_name.replace("\0", "").strip().lower()
+    name = next((ours for ours, theirs in _PLATFORMS.items() if spelled == theirs), spelled)
+    said = re.search(r"pocl (\d+(?:\.\d+)*)", platform_version.lower()) if name == "pocl" else None
+    said = said or re.search(r"(\d+(?:\.\d+)*)", driver_version)
+    return Runtime(name, tuple(int(n) for n in said.group(1).split(".")) if said else ())
+
+
+def of(runtime: Runtime, quirks: Iterable[Quirk] = QUIRKS) -> frozenset[str]:
+    """Return the names of the quirks of a runtime."""
+    return frozenset(quirk.name for quirk in quirks if quirk.applies(runtime))

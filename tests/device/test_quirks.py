@@ -1,0 +1,80 @@
+"""Work-arounds of runtimes' defects: which runtime gets which, and that each gives right results on the device here."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.device import quirks, templates
+from cltorch.device.quirks import Quirk, Runtime
+
+
+@pytest.mark.parametrize(
+    ("platform", "runtime"),
+    [
+        (
+            ("Portable Computing Language", "OpenCL 3.0 PoCL 3.1+debian  Linux, LLVM 15.0.6", "3.1+debian"),
+            ("pocl", (3, 1)),
+        ),
+        (("Portable Computing Language", "OpenCL 3.0 PoCL 6.0  Linux", "6.0"), ("pocl", (6, 0))),
+        (("rusticl", "OpenCL 3.0 ", "22.3.6"), ("rusticl", (22, 3, 6))),
+        (("Oclgrind\\0", "OpenCL 1.2 (Oclgrind 21.10)", "Oclgrind 21.10"), ("oclgrind", (21, 10))),
+        (("Intel(R) OpenCL", "OpenCL 3.0 LINUX", "2026.22.10.0"), ("intel-cpu", (2026, 22, 10, 0))),
+        (("NVIDIA CUDA", "OpenCL 3.0 CUDA 12.4", "550.54"), ("nvidia cuda", (550, 54))),
+        (("Another", "OpenCL 3.0", "none"), ("another", ())),
+    ],
+)
+def test_a_platform_names_its_runtime(platform, runtime):
+    assert quirks.runtime_of(*(text.replace("\\0", "\0") for text in platform)) == Runtime(*runtime)
+
+
+def test_a_quirk_ends_with_the_version_that_mends_it():
+    row = Quirk("q", (("pocl", (4, 0)), ("rusticl", None)), "", "", "")
+    assert row.applies(Runtime("pocl", (3, 1))) and row.applies(Runtime("pocl"))
+    assert not row.applies(Runtime("pocl", (4, 0))) and not row.applies(Runtime("intel-cpu", (3, 1)))
+    assert row.applies(Runtime("rusticl", (99,)))
+    assert quirks.of(Runtime("pocl", (4, 0, 1)), [row]) == frozenset()
+
+
+def test_every_row_says_all_and_is_asked_for_somewhere():
+    asked = set()
+    folders = (templates.kernel_dir(), templates.kernel_dir().parent / "cltorch" / "ops")
+    for path in (path for folder in folders for path in folder.glob("*.*") if path.suffix in (".cl", ".py")):
+        asked |= set(re.findall(r'"(\w+)" (?:not )?in [\w.]*caps\.quirks', path.read_text(encoding="utf-8")))
+    assert asked == {row.name for row in quirks.QUIRKS}
+    assert all(row.what and row.why and row.instead and row.runtimes for row in quirks.QUIRKS)
+
+
+def test_halves_load_from_any_element(cl_device):
+    a = np.linspace(-4, 4, 67, dtype=np.float16)
+    x = cltorch.tensor(a, device=cl_device)
+    for start in (1, 3):
+        np.testing.assert_array_equal((x[start:] * 2).cpu().numpy(), a[start:] * 2)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_small_angles_beside_large_ones(cl_device, name):
+    a = np.tile(np.float32([1e-3, 1e9, -2e-5, 3.0, 7e-3, 1e6, 0.0, -1e-7]), 8)
+    found = getattr(cltorch, name)(cltorch.tensor(a, device=cl_device)).cpu().numpy()
+    small = np.abs(a) < 1
+    np.testing.assert_allclose(found[small], getattr(np, name)(a[small].astype(np.float64)), rtol=3e-7)
+
+
+def test_doubles_beside_infinite_and_large_ones(cl_device):
+    if not cltorch.device(cl_device).resolve().context.caps.fp64:
+        pytest.skip("the device has no float64")
+    a, b = np.tile([2.0, np.inf, 0.5, 3.0], 8), np.tile([3.0, 2.0, np.inf, -1.0], 8)
+    x, y = (cltorch.tensor(v, device=cl_device) for v in (a, b))
+    np.testing.assert_allclose((x**y).cpu().numpy(), a**b, rtol=1e-15)
+    a = np.tile([7.5, 1e300, -2.25, 5.0], 8)
+    found = cltorch.fmod(cltorch.tensor(a, device=cl_device), 2.0).cpu().numpy()
+    np.testing.assert_array_equal(found, np.fmod(a, 2.0))
+
+
+def test_a_product_builds_where_prefetching_does_not(cl_device):
+    a = np.arange(70 * 40, dtype=np.float32).reshape(70, 40) % 7
+    x = cltorch.tensor(a, device=cl_device)
+    np.testing.assert_array_equal((x @ x.T).cpu().numpy(), a @ a.T)
