@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from cltorch.autograd.grad_mode import enable_grad, mode
@@ -21,6 +22,7 @@ from cltorch.autograd.graph import (
     refresh_view,
 )
 from cltorch.autograd.layers import active, lift
+from cltorch.device import host_memory
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op, node_name
 from cltorch.ops.pointwise import COMPLEX_TYPES
@@ -117,8 +119,14 @@ def apply(op: type[Op], *args: Any) -> Any:
     if mode.enabled:
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
         if True in needs:
-            call = Call(needs)
-            out = op.forward(call, *args)
+            call: Any = Call(needs)
+            try:
+                out = op.forward(call, *args)
+            except MemoryError:
+                call = None
+            if call is None:
+                call = Call(needs)
+                out = host_memory.again(op.name, partial(op.forward, call, *args))
             single = not isinstance(out, tuple)
             results = [out] if single else list(out)
             for i, r in enumerate(results):
@@ -129,7 +137,12 @@ def apply(op: type[Op], *args: Any) -> Any:
                 if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
                     r._grad_fn, r._output_nr, r._requires_grad = node, i, True
             return results[0] if single else tuple(results)
-    return op.forward(Call((False,) * len(args)), *args)
+    none = (False,) * len(args)
+    try:
+        return op.forward(Call(none), *args)
+    except MemoryError:
+        pass
+    return host_memory.again(op.name, partial(op.forward, Call(none), *args))
 
 
 class PointwiseNode(Node):

@@ -52,12 +52,12 @@ class Event:
     def wait(self, stream: Stream | None = None) -> None:
         """Make later work wait for the event; on the same device the queue keeps that order anyway."""
         if stream is not None and self._event is not None and stream.context.cl_context != self._event.context:
-            self._event.wait()
+            self._context.wait_for(self._event)
 
     def synchronize(self) -> None:
         """Wait until everything before the event has run."""
         if self._event is not None:
-            self._event.wait()
+            self._context.wait_for(self._event)
 
     def elapsed_time(self, end_event: Event) -> float:
         """Return the milliseconds from this event to another, by the device's clock; waits for both."""

@@ -123,9 +123,13 @@ class Allocator:
             if buf is not None:
                 return buf, size
             self.failures += 1
-        raise OutOfMemoryError(
-            f"{self.name} out of memory. Tried to allocate {readable(nbytes)}. Of its {readable(self.limit)}, "
-            f"{readable(self.allocated)} is held by tensors and {readable(self.reserved - self.allocated)} is cached."
+        raise OutOfMemoryError(f"{self.name} out of memory. Tried to allocate {readable(nbytes)}. {self.usage()}")
+
+    def usage(self) -> str:
+        """Return a sentence about who holds the memory, for messages."""
+        return (
+            f"Of its {readable(self.limit)}, {readable(self.allocated)} is held by tensors and "
+            f"{readable(self.reserved - self.allocated)} is cached."
         )
 
     def _made(self, size: int) -> Any:

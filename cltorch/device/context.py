@@ -120,7 +120,7 @@ class Context:
             else ()
         )
         limit = self.caps.global_mem if self.caps.kind != "cpu" else int(self.caps.global_mem * 0.9)
-        self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name, self.queue.finish)
+        self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
         self.ready = Ready()
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
         self.launches = self.copies = 0  # put into the queue so far
@@ -190,7 +190,7 @@ class Context:
             self._staged_bytes += staged.nbytes
             self._landed()
             while self._staged and (self._staged_bytes > _STAGED_BYTES or len(self._staged) > _STAGED_COPIES):
-                self._staged[0][0].wait()
+                self.wait_for(self._staged[0][0])
                 self._landed(1)
 
     def copy_bytes(self, src: Any, dst: Any, src_offset: int, dst_offset: int, nbytes: int) -> None:
@@ -206,12 +206,33 @@ class Context:
         """Enqueue a copy or fill; name the device in what goes wrong."""
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
+        self.copies += 1
         try:
-            self.copies += 1
+            try:
+                return command(self.queue, *args, **options)
+            except cl.Error as error:
+                if error.code != cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
+                    raise
+            # drivers may put off allocating a buffer until a command uses it
+            self.relieve()
             return command(self.queue, *args, **options)
         except cl.Error as error:
-            kind = OutOfMemoryError if error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE else DeviceError
-            raise kind(f"{command.__name__} on {self.name} failed: {error}") from error
+            full = error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
+            kind = OutOfMemoryError if full else DeviceError
+            why = f"out of memory: {error}. {self.allocator.usage()}" if full else str(error)
+            raise kind(f"{command.__name__} on {self.name} failed: {why}") from error
+
+    def wait_for(self, event: Any = None) -> None:
+        """Wait for an event, or for everything queued; raise DeviceError where the device has failed meanwhile."""
+        if self.queue is None:
+            raise RuntimeError(discovery.FORKED)
+        try:
+            if event is None:
+                self.queue.finish()
+            else:
+                event.wait()
+        except cl.Error as error:
+            raise DeviceError(f"{self.name} failed while it ran what was queued: {error}") from error
 
     def _landed(self, known: int = 0) -> None:
         """Let go of the staged copies that have arrived, in the order of the queue.
@@ -234,9 +255,9 @@ class Context:
 
     def relieve(self) -> None:
         """Wait for the device and give the cached buffers back to the driver."""
-        self.queue.finish()
+        self.wait_for()
         self.allocator.empty_cache()
-        self.queue.finish()
+        self.wait_for()
 
     # ---- kernels ---------------------------------------------------------------------------------------------
     def kernel(self, template: str, name: str, args: str, /, **params: Any) -> Kernel:
@@ -271,11 +292,9 @@ class Context:
     # ---- time ------------------------------------------------------------------------------------------------
     def synchronize(self) -> None:
         """Wait until everything queued has run."""
-        if self.queue is None:
-            raise RuntimeError(discovery.FORKED)
         self.syncs += 1
         asked, staged = self.asked(), len(self._staged)
-        self.queue.finish()
+        self.wait_for()
         self._finished(asked, staged)
 
     def asked(self) -> int:
@@ -301,16 +320,20 @@ class Context:
         marks.append(self.marker())
         if len(marks) > _MARKS:
             try:
-                marks.popleft().wait()
+                oldest = marks.popleft()
             except IndexError:  # another thread was quicker
-                pass
+                return
+            self.wait_for(oldest)
 
     def marker(self) -> Any:
         """Return an event that completes when everything queued so far has run."""
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
-        event = cl.enqueue_marker(self.queue)
-        self.queue.flush()
+        try:
+            event = cl.enqueue_marker(self.queue)
+            self.queue.flush()
+        except cl.Error as error:
+            raise DeviceError(f"enqueue_marker on {self.name} failed: {error}") from error
         return event
 
 

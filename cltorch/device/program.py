@@ -68,7 +68,7 @@ class Kernel:
                     cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
                 return
             except cl.Error as again:
-                raise OutOfMemoryError(f"{what} failed, out of memory: {again}") from again
+                raise OutOfMemoryError(f"{what} failed, out of memory: {again}. {context.allocator.usage()}") from again
         raise DeviceError(f"{what} failed: {error} (global {global_size}, local {local_size})") from error
 
     def __call__(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, *args: Any) -> None:

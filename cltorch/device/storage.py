@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.device import host_memory
 from cltorch.device.device import CPU
 from cltorch.device.device import device as Device
-from cltorch.errors import OutOfMemoryError
 
 
 class Storage:
@@ -40,10 +40,7 @@ class Storage:
             pool = dev.context.allocator
             buf, size = pool.take(nbytes)
             return Storage(dev, nbytes, buf, size, pool)
-        try:
-            return Storage(CPU, nbytes, array=np.empty(nbytes, np.uint8))
-        except (MemoryError, ValueError) as error:
-            raise OutOfMemoryError(f"the host cannot allocate {nbytes} bytes") from error
+        return Storage(CPU, nbytes, array=host_memory.empty(nbytes))
 
     @staticmethod
     def wrap(array: np.ndarray) -> Storage:
@@ -64,7 +61,7 @@ class Storage:
         """Return the bytes as a host array: the array itself on the host, a copy (which waits) from a device."""
         if self.array is not None:
             return self.array
-        out = np.empty(self.nbytes, np.uint8)
+        out = host_memory.empty(self.nbytes)
         self.device.context.read(self.buf, out)
         return out
 

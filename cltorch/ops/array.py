@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cltorch import dtypes
-from cltorch.device import CPU, Storage, device
+from cltorch.device import CPU, Storage, device, host_memory
 from cltorch.dtypes import bfloat16, complex32, complex128, dtype, float64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
@@ -131,6 +131,14 @@ def from_host(a: Any, t: dtype, dev: device) -> Any:
 
 def to_numpy(x: Any) -> np.ndarray:
     """Return a copy of the stored bits in NumPy, from any device; waits for the device."""
+    try:
+        return _copied(x)
+    except MemoryError:
+        pass
+    return host_memory.again("copy to the host", lambda: _copied(x))  # type: ignore[no-any-return]
+
+
+def _copied(x: Any) -> np.ndarray:
     if x.storage.array is not None:
         return np.array(host(x))
     lay, t = x.layout, x.dtype

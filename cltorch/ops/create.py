@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from cltorch.device import device as Device
+from cltorch.device import host_memory
 from cltorch.dtypes import bfloat16, dtype
 from cltorch.layout import Layout
 from cltorch.ops import strided
@@ -79,7 +80,12 @@ def spaced(
     if half_way is None:
         half_way = n
     if dev.type == "cpu" or not (whole or dev.context.caps.fp64):
-        return from_host(_spaced_host(n, start, end, step, half_way, base), t, dev)
+        work = partial(_spaced_host, n, start, end, step, half_way, base)
+        try:
+            values = work()
+        except MemoryError:
+            values = None
+        return from_host(host_memory.again("spaced", work) if values is None else values, t, dev)
     out = empty((n,), t, dev)
     if n:
         context = dev.context

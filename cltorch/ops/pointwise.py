@@ -6,12 +6,13 @@ Source of the dtype rules: https://docs.pytorch.org/docs/2.13/tensor_attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.device import CPU
+from cltorch.device import CPU, host_memory
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops.array import Array, cast_host, check_dtype, empty_layout, from_host, host, host_compute, to_numpy
@@ -99,7 +100,12 @@ def run(
     arrays = [x for x in operands if isinstance(x, Array)]
     dev = arrays[0].device
     if dev.type == "cpu":
-        return _run_host(formula, compute, operands, params, out_dtypes, shape)
+        try:
+            return _run_host(formula, compute, operands, params, out_dtypes, shape)
+        except MemoryError:
+            pass
+        work = partial(_run_host, formula, compute, operands, params, out_dtypes, shape)
+        return host_memory.again(formula.name, work)  # type: ignore[no-any-return]
     for t in {*out_dtypes, compute}:
         check_dtype(t, dev)
     layout = output_layout(shape, [x.layout for x in arrays])
@@ -113,9 +119,16 @@ def run_into(
 ) -> None:
     """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
     if outs[0].device.type == "cpu":
-        results = _host_values(formula, compute, operands, params)
+        # nothing is written before everything is there: a lack of memory leaves the outputs as they were
+        try:
+            results = _cast_values(formula, compute, operands, params, outs)
+        except MemoryError:
+            results = []
+        if not results:
+            work = partial(_cast_values, formula, compute, operands, params, outs)
+            results = host_memory.again(formula.name, work)
         for out, value in zip(outs, results, strict=True):
-            host(out)[...] = cast_host(value, out.dtype)
+            host(out)[...] = value
         return
     _launch(formula, compute, operands, params, outs)
 
@@ -180,6 +193,13 @@ def _number(x: Any, wide: np.dtype) -> Any:
     if wide.kind == "b":
         return x
     return np.asarray(int(x)).astype(wide)[()]
+
+
+def _cast_values(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> list[Any]:
+    values = _host_values(formula, compute, operands, params)
+    return [cast_host(value, out.dtype) for out, value in zip(outs, values, strict=True)]
 
 
 def _run_host(

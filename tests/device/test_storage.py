@@ -83,7 +83,7 @@ def test_wrapping_an_array_copies_nothing():
 
 
 def test_the_host_out_of_memory_is_the_same_error():
-    with pytest.raises(OutOfMemoryError, match="the host cannot allocate"):
+    with pytest.raises(OutOfMemoryError, match="the host is out of memory. Tried to allocate"):
         Storage.allocate(1 << 60, CPU)
 
 
