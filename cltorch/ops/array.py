@@ -135,7 +135,7 @@ def to_numpy(x: Any) -> np.ndarray:
         return _copied(x)
     except MemoryError:
         pass
-    return host_memory.again("copy to the host", lambda: _copied(x))  # type: ignore[no-any-return]
+    return host_memory.again("copy to the host", lambda: _copied(x))
 
 
 def _copied(x: Any) -> np.ndarray:

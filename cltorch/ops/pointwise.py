@@ -105,7 +105,7 @@ def run(
         except MemoryError:
             pass
         work = partial(_run_host, formula, compute, operands, params, out_dtypes, shape)
-        return host_memory.again(formula.name, work)  # type: ignore[no-any-return]
+        return host_memory.again(formula.name, work)
     for t in {*out_dtypes, compute}:
         check_dtype(t, dev)
     layout = output_layout(shape, [x.layout for x in arrays])
