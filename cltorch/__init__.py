@@ -201,8 +201,8 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C compat compiler distributed distributions fft func fx hub jit multiprocessing overrides return_types signal "
-    "testing types vision".split()
+    "_C __config__ _dynamo compat compiler distributed distributions fft func fx hub jit multiprocessing overrides "
+    "profiler return_types signal testing types vision".split()
 )
 
 

@@ -23,11 +23,15 @@ RENAMED = {
     "torch.cuda": "cltorch.cl",
     "torch.cuda.amp": "cltorch.amp",
     "torch.functional": "cltorch.functions.public",
+    "torch.ops": "cltorch.compat.operators",
     "torch.storage": "cltorch.storage_types",
     "torch.torch_version": "cltorch.version",
     "torchvision": "cltorch.vision",
 }
 _PACKAGES = ("torch", "torchvision")
+# what PyTorch can be built without, and programs ask for by the names that it then does not have
+_WITHOUT = ("torch.distributed.rpc.",)
+_DUNDER_MODULES = ("torch.__config__", "torch.__future__")
 _OWN = {"__name__", "__loader__", "__spec__", "__path__", "__package__", "__class__", "__dict__", "__version__"}
 
 
@@ -68,11 +72,13 @@ class Facade(ModuleType):
             if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
                 return value
             return importlib.import_module(whole)
-        if name.startswith("__") and name.endswith("__"):
+        if whole == "torch.torch":  # PyTorch's first module imports itself
+            return self
+        if name.startswith("__") and name.endswith("__") and whole not in _DUNDER_MODULES:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
-        if _find(whole) is not None or reference.has_module(whole):
+        if _exists(whole):
             return importlib.import_module(whole)
-        if name in reference.names(self.__name__):
+        if _listed(self.__name__) and reference.has_name(self.__name__, name):
             value = self.__dict__[name] = Missing(whole)
             return value
         raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
@@ -99,6 +105,16 @@ def _find(name: str) -> ModuleType | None:
         if error.name and (own == error.name or own.startswith(error.name + ".")):
             return None
         raise
+
+
+def _listed(module: str) -> bool:
+    return not f"{module}.".startswith(_WITHOUT)
+
+
+def _exists(name: str) -> bool:
+    if _find(name) is not None:
+        return True
+    return _listed(name) and (reference.has_module(name) or reference.has_inner_module(name))
 
 
 class _Loader(Loader):
@@ -133,7 +149,7 @@ class Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if name.partition(".")[0] not in _PACKAGES:
             return None
-        if _find(name) is None and not reference.has_module(name):
+        if not _exists(name):
             return None
         return ModuleSpec(name, _Loader(), origin="cltorch", is_package=True)
 

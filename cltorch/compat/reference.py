@@ -1,4 +1,4 @@
-"""The public names of the version of PyTorch that cltorch follows; ``ci/reference_names.py`` writes the list."""
+"""The names of the version of PyTorch that cltorch follows; ``ci/reference_names.py`` writes the lists."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from importlib.resources import files
 def _data() -> tuple[str, dict[str, frozenset[str]]]:
     data = json.loads(files("cltorch.compat").joinpath("pytorch_names.json").read_text("utf-8"))
     return data["version"], {module: frozenset(names.split()) for module, names in data["names"].items()}
+
+
+@lru_cache(maxsize=1)
+def _inner() -> dict[str, str]:
+    return json.loads(files("cltorch.compat").joinpath("pytorch_inner_names.json").read_text("utf-8"))
 
 
 def version() -> str:
@@ -32,3 +37,13 @@ def has_module(module: str) -> bool:
     """Return whether PyTorch has a public module of this name, itself or as the parent of others."""
     known = _data()[1]
     return module in known or any(name.startswith(module + ".") for name in known)
+
+
+def has_inner_module(module: str) -> bool:
+    """Return whether PyTorch has a module of this name that is not public, but that other packages import."""
+    return module in _inner()
+
+
+def has_name(module: str, name: str) -> bool:
+    """Return whether a module of PyTorch has a name, public or not."""
+    return name in names(module) or name in _inner().get(module, "").split()

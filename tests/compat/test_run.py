@@ -185,3 +185,39 @@ def test_uninstall_gives_the_name_back():
 )
 def test_counterparts(theirs, ours):
     assert counterpart(theirs) == ours
+
+
+def test_inner_modules_are_there_to_be_imported():
+    out = program(
+        """
+        import torch
+        import torch.onnx, torch._dynamo, torch._inductor.config
+        from torch._dynamo import OptimizedModule
+        from torch.nn.modules.module import _IncompatibleKeys
+        from torch.utils.data import IterDataPipe, functional_datapipe
+        from torch.distributed import rpc
+        torch._dynamo.config.suppress_errors = True
+        table = {torch.ops.aten.add.Tensor: 1, torch.ops.aten.mm.default: 2}
+
+        @torch._dynamo.disable
+        def plain(x):
+            torch._dynamo.mark_static_address(x)
+            return x + 1
+
+        print(plain(torch.ones(1)).item(), torch.torch is torch, len(table), isinstance(torch.ones(1), OptimizedModule))
+        print(hasattr(torch.ops.extension, "op"), hasattr(rpc, "api"), rpc.is_available())
+        print(torch.__config__.show().splitlines()[0], torch.profiler.kineto_available())
+        for use in (lambda: torch.onnx.export(plain, ()), lambda: torch.ops.aten.add.Tensor(1, 2)):
+            try:
+                use()
+            except NotImplementedError as error:
+                print(error)
+        """
+    )
+    assert out.splitlines() == [
+        "2.0 True 2 False",
+        "False False False",
+        "cltorch built with: False",
+        "torch.onnx.export is not available in cltorch",
+        "torch.ops.aten.add.Tensor is not available in cltorch",
+    ]

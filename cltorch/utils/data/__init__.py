@@ -4,6 +4,7 @@ from cltorch.utils.data._utils.batch import SampleBatch
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data._utils.worker import get_worker_info
 from cltorch.utils.data.dataloader import DataLoader
+from cltorch.utils.data.datapipes.datapipe import IterDataPipe, MapDataPipe, functional_datapipe
 from cltorch.utils.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -31,7 +32,9 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "DistributedSampler",
+    "IterDataPipe",
     "IterableDataset",
+    "MapDataPipe",
     "RandomSampler",
     "SampleBatch",
     "Sampler",
@@ -43,6 +46,7 @@ __all__ = [
     "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "functional_datapipe",
     "get_worker_info",
     "random_split",
 ]

@@ -1,0 +1,40 @@
+"""What libraries call of PyTorch's graph compiler, torch._dynamo: hints for it, and questions whether it runs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from cltorch.compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
+from cltorch.nn import Module
+
+__all__ = [
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "graph_break", "is_compiling",
+    "list_backends", "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "reset",
+]  # fmt: skip
+
+#: Settings of the compiler: kept, and read by nothing.
+config = SimpleNamespace()
+
+
+class OptimizedModule(Module):
+    """Stand for a compiled module: no module is an instance, for none is compiled."""
+
+
+def graph_break(msg: str = "") -> None:
+    """Do nothing: there is no graph to break."""
+
+
+def mark_dynamic(t: Any, index: Any, **hints: Any) -> None:
+    """Do nothing: code runs with the sizes that tensors have."""
+
+
+maybe_mark_dynamic = mark_dynamic
+
+
+def mark_static(t: Any, index: Any = None) -> None:
+    """Do nothing: code runs with the sizes that tensors have."""
+
+
+def mark_static_address(t: Any, guard: bool = True) -> None:
+    """Do nothing: no address is compiled in."""

@@ -1,0 +1,8 @@
+"""Calls between processes, torch.distributed.rpc: not available."""
+
+__all__ = ["is_available"]
+
+
+def is_available() -> bool:
+    """Return False."""
+    return False
