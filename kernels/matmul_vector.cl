@@ -1,12 +1,12 @@
 ## Matrix times vector: y[m] = alpha * sum_k A[m, k] * x[k] + beta * i[m], batched, any strides. Memory bound: A is read once.
 ##
 ## ct_mv_rows: for rows of A that run along k (and for strides that suit nothing). Some rows at a time share the loads of x.
-## ct_mv_columns: for neighbouring outputs that are neighbours in memory: a run of outputs walks down k together.
+## ct_mv_columns: for neighbouring outputs that are neighbours in memory: rows of A are added to a run of outputs.
 ## Where there are fewer outputs than keep the device busy (a dot product has one), k is cut into parts: dimension 1 of the range
 ## counts the parts, their sums go to S, and ct_mv_finish adds them in the same order every time.
 ##
 ## Parameters: ti, to (dtype names), vw (vector width), run (vectors of outputs that ct_mv_columns
-## computes together), together (rows of ct_mv_rows), room (elements of
+## computes together), lines (rows that it adds at a time), together (rows of ct_mv_rows), room (elements of
 ## x that fit local memory, for an x whose elements are apart), group (work-items per row on a GPU; 0 on a CPU).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
@@ -91,38 +91,40 @@ __kernel CT_ONE_ITEM void ct_mv_rows(${head}) {
     }
 }
 
+<%def name="add_rows(n)">
+            {
+                const __global ct_in *a = A + m + k * a_k;
+% for r in range(n):
+                const ct_t x${r} = CT_LOAD(X + (k + ${r}) * x_k);
+% endfor
+                int j = 0;
+                for (; j + ${vw} <= width; j += ${vw}) {
+                    ct_v s = CT_READV(__private, sums + j);
+% for r in range(n):
+                    s = CT_FMA(CT_LOADV(a + ${r} * a_k + j), (ct_v)(x${r}), s);
+% endfor
+                    CT_WRITEV(__private, s, sums + j);
+                }
+                for (; j < width; j++) {
+% for r in range(n):
+                    sums[j] += CT_LOAD(a + ${r} * a_k + j) * x${r};
+% endfor
+                }
+            }
+</%def>
+// The sums of a run stay in the first cache, and the matrix is read in stretches as long as the run, of several rows at a
+// time: reading a few hundred bytes of each row leaves most of a page unread, and its entry in the TLB is gone by the next
+// visit.
 __kernel CT_ONE_ITEM void ct_mv_columns(${head}) {
     CT_PLACE(get_global_id(0))
-    long m = first;
-    for (; m + ${run * vw} <= end; m += ${run * vw}) {
-        const __global ct_in *a = A + m;
-% for j in range(run):
-        ct_v s${j} = (ct_v)(0);
-% endfor
-        for (long k = 0; k < kn; k++, a += a_k) {
-            const ct_v x = (ct_v)(CT_LOAD(X + k * x_k));
-% for j in range(run):
-            CT_PREFETCH(a + 4 * a_k + ${j * vw});
-            s${j} = CT_FMA(CT_LOADV(a + ${j * vw}), x, s${j});
-% endfor
-        }
-        ct_t t[${run * vw}];
-% for j in range(run):
-        CT_WRITEV(__private, s${j}, t + ${j * vw});
-% endfor
-        for (int j = 0; j < ${run * vw}; j++) CT_END(m + j, t[j]);
-    }
-    for (; m + ${vw} <= end; m += ${vw}) {
-        ct_v s = (ct_v)(0);
-        for (long k = 0; k < kn; k++) s = CT_FMA(CT_LOADV(A + m + k * a_k), (ct_v)(CT_LOAD(X + k * x_k)), s);
-        ct_t t[${vw}];
-        CT_WRITEV(__private, s, t);
-        for (int j = 0; j < ${vw}; j++) CT_END(m + j, t[j]);
-    }
-    for (; m < end; m++) {
-        ct_t s = 0;
-        for (long k = 0; k < kn; k++) s += CT_LOAD(A + m + k * a_k) * CT_LOAD(X + k * x_k);
-        CT_END(m, s);
+    ct_t sums[${run * vw}] __attribute__((aligned(64)));
+    for (long m = first; m < end; m += ${run * vw}) {
+        const int width = min((long)${run * vw}, end - m);
+        for (int j = 0; j < width; j++) sums[j] = 0;
+        long k = 0;
+        for (; k + ${lines} <= kn; k += ${lines}) ${add_rows(lines)}
+        for (; k < kn; k++) ${add_rows(1)}
+        for (int j = 0; j < width; j++) CT_END(m + j, sums[j]);
     }
 }
 % else:

@@ -21,14 +21,14 @@ import json, os, sys, time
 for line in sys.stdin:
     question = json.loads(line)
     p = question["candidate"]
-    if p["rows_together"] == 2 and p["run_vectors"] == 16:
+    if p["rows_together"] == 2 and p["run_vectors"] == 128:
         time.sleep(60)
     if p["rows_together"] == 8:
         print("a driver's last words", file=sys.stderr, flush=True)
         os.abort()
     print("chatter of a driver", flush=True)
     def seconds(p):
-        return 0.001 * (0.5 if p["run_vectors"] == 8 else 1.0) * (0.9 if p["least_work"] == 4096 else 1.0)
+        return 0.001 * (0.5 if p["run_vectors"] == 64 else 1.0) * (0.9 if p["least_work"] == 4096 else 1.0)
     rounds = [[seconds(question["present"]), seconds(p)]] * question["rounds"]
     answer = {"ok": True, "times": {"job": rounds}} if p["vector_bytes"] == 64 else {"ok": False, "why": "wrong result"}
     print("cltorch-tune:" + json.dumps(answer), flush=True)
@@ -67,7 +67,7 @@ def test_a_candidate_that_hangs_or_crashes_loses_only_itself():
         assert child.ask(question(), 30)["ok"]
         crashed = child.ask(question(rows_together=8), 30)
         assert not crashed["ok"] and "SIGABRT" in crashed["why"] and "a driver's last words" in crashed["why"]
-        assert child.ask(question(run_vectors=8), 30)["times"] == {"job": [[0.001, 0.0005]] * 2}
+        assert child.ask(question(run_vectors=64), 30)["times"] == {"job": [[0.001, 0.0005]] * 2}
         folder = child._folder
     assert not tuning.Path(folder).exists()
 
@@ -126,7 +126,7 @@ def test_it_writes_what_is_better_and_only_that(cl_device, file, fake, monkeypat
         "no answer within 1.5 s" in out and "SIGABRT" in out and "wrong result" in out and f"written to {file}" in out
     )
     entry = json.loads(file.read_text())["devices"][tuning.device_key(context.caps)][KERNEL]
-    assert entry["parameters"] == PRESENT | {"run_vectors": 8, "least_work": 4096}
+    assert entry["parameters"] == PRESENT | {"run_vectors": 64, "least_work": 4096}
     assert entry["before_ms"] == {"job": 1.0} and entry["after_ms"] == {"job": 0.45} and entry["gain"] == 0.55
     assert tuning.parameters(context, KERNEL) == entry["parameters"]
     context.ready.clear()

@@ -11,6 +11,7 @@ from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
 _ROOM = 4096  # elements of a strided x that are gathered at a time
+_LINES = 8  # rows of the matrix that are added to a run of outputs at a time
 
 
 def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
@@ -29,7 +30,7 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     else:
         rows, a_row, a_k, x_k, i_row, a_batch, x_batch = p.m, p.a_row, p.a_k, p.b_k, p.i_row, p.a_batch, p.b_batch
     columns = a_row == 1 and a_k != 1 and rows > 1
-    step, least = run_vectors * vw if columns else together, tuned.get("least_work", 0)
+    step, least = vw if columns else together, tuned.get("least_work", 0)
     chunk, parts = divide(rows, p.k, p.batch, columns, caps.compute_units, step, least, group)
     if not gpu and not columns and x_k != 1:
         parts = max(parts, -(-p.k // _ROOM))
@@ -41,6 +42,7 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
         "to": t.name,
         "vw": vw,
         "run": run_vectors,
+        "lines": _LINES,
         "together": together,
         "room": _ROOM,
         "group": group,
@@ -104,6 +106,8 @@ def divide(
         items = -(-rows // chunk) * batch
         return chunk, max(1, min(-(-units * 4 // items), k // 1024))
     wanted = max(1, min(4 * units, rows * k * batch // least))  # work-items in all
-    chunk = -(-max(1, -(-rows * batch // wanted)) // step) * step
+    # the stretches of rows that a work-item of columns reads shall be long: rather parts of k than of the rows
+    beside = -(-wanted // max(1, min(wanted, k // 256))) if columns else wanted
+    chunk = -(-max(1, -(-rows * batch // beside)) // step) * step
     items = -(-rows // chunk) * batch
     return chunk, max(1, min(wanted // items, k // 256))

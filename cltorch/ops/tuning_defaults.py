@@ -70,7 +70,7 @@ def _tile(rows: int, vectors: int, vector_bytes: int, packed_bytes: int) -> dict
 
 
 def _lines(vector_bytes: int) -> dict[str, int]:
-    return {"vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": 16, "least_work": 16384}
+    return {"vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": 8192 // vector_bytes, "least_work": 16384}
 
 
 KERNELS: dict[str, dict[str, Any]] = {
@@ -97,13 +97,13 @@ KERNELS: dict[str, dict[str, Any]] = {
         "meaning": {
             "vector_bytes": "bytes of a vector register",
             "rows_together": "rows that share the loads of the vector",
-            "run_vectors": "vectors of outputs that walk down the matrix together",
+            "run_vectors": "vectors of outputs that stay in the first cache while rows of the matrix are added to them",
             "least_work": "elements of the matrix below which another work-item costs more than it brings",
         },
         "values": {
             "vector_bytes": (16, 32, 64),
             "rows_together": (1, 2, 4, 8),
-            "run_vectors": (4, 8, 16, 32),
+            "run_vectors": (16, 64, 128, 256, 512),
             "least_work": (4096, 16384, 65536),
         },
         "cpu-avx512": _lines(64),

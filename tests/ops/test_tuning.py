@@ -243,8 +243,8 @@ def test_products_are_right_with_every_tile(changes, cl_device, trial):
 @pytest.mark.parametrize("variant", ("cpu", "gpu"))
 def test_vectors_are_right_with_every_choice(variant, cl_device, trial):
     choices = [{"group_items": 32}] if variant == "gpu" else [
-        KERNELS["matrix vector cpu"]["cpu-avx2"] | {"rows_together": 1, "run_vectors": 4, "least_work": 4096},
-        KERNELS["matrix vector cpu"]["cpu"] | {"rows_together": 8, "run_vectors": 8},
+        KERNELS["matrix vector cpu"]["cpu-avx2"] | {"rows_together": 1, "run_vectors": 16, "least_work": 4096},
+        KERNELS["matrix vector cpu"]["cpu"] | {"rows_together": 8, "run_vectors": 64},
     ]  # fmt: skip
     for chosen in choices:
         trial(f"matrix vector {variant}", chosen)
