@@ -18,7 +18,10 @@ from typing import Any
 from cltorch.device import cachedir, icd, remedies, sandbox, screening, selection
 from cltorch.device.selection import Candidate
 
-VARIABLES = ("CLTORCH_PLATFORM", "CLTORCH_DEVICE", "CLTORCH_CACHE", "CLTORCH_PROBE_TIMEOUT", *icd.VARIABLES)
+VARIABLES = (
+    "CLTORCH_PLATFORM", "CLTORCH_DEVICE", "CLTORCH_LIMITS", "CLTORCH_CACHE", "CLTORCH_PROBE_TIMEOUT",
+    "CLTORCH_BUILD_TIMEOUT", *icd.VARIABLES,
+)  # fmt: skip
 
 
 def collect(*, measure: bool = True, again: bool = True, each: bool = True) -> dict[str, Any]:

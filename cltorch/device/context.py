@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import discovery, limits, quirks
+from cltorch.device import discovery, ending, limits, quirks
 from cltorch.device.allocator import Allocator
 from cltorch.device.device import device
 from cltorch.device.program import Kernel, build, build_source
@@ -169,7 +169,8 @@ class Context:
         if out.nbytes:
             self.syncs += 1
             asked, staged = self.asked(), len(self._staged)
-            self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
+            with ending.call():
+                self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
             self._finished(asked, staged)
             if self.slow:
                 limits.transfer(out.nbytes)
@@ -227,10 +228,11 @@ class Context:
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            if event is None:
-                self.queue.finish()
-            else:
-                event.wait()
+            with ending.call():
+                if event is None:
+                    self.queue.finish()
+                else:
+                    event.wait()
         except cl.Error as error:
             raise DeviceError(f"{self.name} failed while it ran what was queued: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import binaries, discovery, limits
+from cltorch.device import binaries, discovery, ending, limits, sandbox
 from cltorch.device.templates import render
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
@@ -17,6 +17,7 @@ _SCALARS = {
     "b": None, "i": np.int32, "I": np.uint32, "l": np.int64, "L": np.uint64, "f": np.float32, "d": np.float64,
 }  # fmt: skip
 _OPTIONS = ("-cl-mad-enable",)
+_BUILD_SECONDS = 600.0  # after which a compiler counts as hanging, unless CLTORCH_BUILD_TIMEOUT says otherwise
 _PACE = 256  # launches between two looks at how far the device is behind; a power of two
 
 
@@ -96,21 +97,19 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
     if context.limits:
         limits.check_source(context.caps, source, what)
     flags = [*_OPTIONS, *context.std_option, *options]
+    where = f"{what} does not build on {context.name} (driver {context.caps.driver}) with options {' '.join(flags)}"
     key = binaries.key_of(context.cl_device, source, flags)
     known = binaries.load(key)
     if known is not None:
         try:
-            return _built(cl.Program(context.cl_context, [context.cl_device], [known]), flags)
+            return _built(cl.Program(context.cl_context, [context.cl_device], [known]), flags, where)
         except cl.Error:  # a driver may refuse what an older one of the same version number wrote
             pass
     try:
-        program = _built(cl.Program(context.cl_context, source), flags)
+        program = _built(cl.Program(context.cl_context, source), flags, where)
     except cl.Error as error:
         numbered = "\n".join(f"{i:4} {line}" for i, line in enumerate(source.splitlines(), 1))
-        raise BuildError(
-            f"{what} does not build on {context.name} (driver {context.caps.driver}) with options "
-            f"{' '.join(flags)}:\n{numbered}\n{error}"
-        ) from error
+        raise BuildError(f"{where}:\n{numbered}\n{error}") from error
     if not binaries.keep:
         return program
     try:
@@ -120,8 +119,29 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
     return program
 
 
-def _built(program: Any, flags: list[str]) -> Any:
+def _built(program: Any, flags: list[str], where: str) -> Any:
+    """Build in a thread, which is left behind where a driver's compiler hangs; nothing could end it there."""
+    limit = sandbox.time_limit("CLTORCH_BUILD_TIMEOUT", _BUILD_SECONDS)
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            # cache_dir=False: no second cache on disk beside ours
+            with ending.call():
+                outcome.append(program.build(options=flags, cache_dir=False))
+        except BaseException as error:
+            outcome.append(error)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cl.CompilerWarning)  # remarks of a compiler that did its work
-        # cache_dir=False: no second cache on disk beside ours
-        return program.build(options=flags, cache_dir=False)
+        thread = threading.Thread(target=work, name="cltorch build", daemon=True)
+        thread.start()
+        thread.join(limit if limit > 0 else None)
+    if not outcome:
+        raise BuildError(
+            f"{where}: the driver's compiler has not come back within {limit:g} s "
+            "(CLTORCH_BUILD_TIMEOUT; 0 waits without end)"
+        )
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]

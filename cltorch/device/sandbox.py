@@ -19,12 +19,12 @@ PROGRAM = Path(__file__).with_name("probe.py")
 MARK = "cltorch-probe:"
 
 
-def time_limit() -> float:
-    """Return the seconds that a probe may take: ``CLTORCH_PROBE_TIMEOUT``, or 60."""
+def time_limit(name: str = "CLTORCH_PROBE_TIMEOUT", default: float = 60.0) -> float:
+    """Return the seconds that a variable of the environment gives a driver to answer."""
     try:
-        return float(os.environ["CLTORCH_PROBE_TIMEOUT"])
+        return float(os.environ[name])
     except (KeyError, ValueError):
-        return 60.0
+        return default
 
 
 def ask(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_a_program_is_compiled_once_and_read_from_disk_then(context, cache, monk
     made = []
     real = program._built
     monkeypatch.setattr(
-        program, "_built", lambda p, flags: made.append(p.get_info(cl.program_info.SOURCE)) or real(p, flags)
+        program, "_built", lambda p, *rest: made.append(p.get_info(cl.program_info.SOURCE)) or real(p, *rest)
     )
     again = program.build_source(context, text, "again")
     assert run(context, program.Kernel(context, cl.Kernel(again, "ct_test_add"), "ct_test_add", "bi")) == [3] * 8
@@ -134,11 +134,11 @@ def test_a_damaged_binary_is_built_anew(context, cache, damage, monkeypatch):
     if damage == "refused by the driver":
         real, calls = program._built, []  # some drivers abort at a binary that is not theirs, so they get none
 
-        def built(made, flags):
+        def built(made, *rest):
             calls.append(made)
             if len(calls) == 1:
                 raise cl.LogicError("clBuildProgram failed: INVALID_BINARY")
-            return real(made, flags)
+            return real(made, *rest)
 
         monkeypatch.setattr(program, "_built", built)
     else:

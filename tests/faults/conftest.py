@@ -67,7 +67,9 @@ def faulty(library, run):
     """Return a function that runs a program, which may call ``fault`` and ``alive``, with the library in between."""
 
     def checked(program: str, *arguments: str, **environment: str) -> str:
-        return run(START + textwrap.dedent(program), *arguments, LD_PRELOAD=library, **environment)
+        # a cache of their own: verdicts are remembered for a library that no other process will load
+        environment = {"LD_PRELOAD": library, "CLTORCH_CACHE": str(Path(library).with_name("cache")), **environment}
+        return run(START + textwrap.dedent(program), *arguments, **environment)
 
     return checked
 
