@@ -60,6 +60,13 @@ from cltorch.autograd import (
 )
 from cltorch.autograd.anomaly import is_anomaly_check_nan_enabled, set_anomaly_enabled
 from cltorch.batched import Batched as _Batched  # what vmap makes of tensors
+from cltorch.checks import assert_ as _assert
+from cltorch.checks import check as _check
+from cltorch.checks import check_index as _check_index
+from cltorch.checks import check_is_size as _check_is_size
+from cltorch.checks import check_not_implemented as _check_not_implemented
+from cltorch.checks import check_type as _check_type
+from cltorch.checks import check_value as _check_value
 from cltorch.cl import Event, Stream
 from cltorch.compiler import compile
 from cltorch.device import device, get_default_device, set_default_device
@@ -201,8 +208,8 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C __config__ _dynamo compat compiler distributed distributions fft func fx hub jit multiprocessing overrides "
-    "profiler return_types signal testing types vision".split()
+    "_C __config__ _dynamo compat compiler distributed distributions fft func fx hub jit library mps mtia "
+    "multiprocessing onnx overrides profiler return_types signal testing types vision xpu".split()
 )
 
 

@@ -18,6 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_OTHERS = frozenset("hpu ipu maia mps mtia xla xpu".split())  # devices of PyTorch, never there
+
+
 def kind(device_type: Any) -> str:
     """Return "cpu" or "cl" for a type of device; raises RuntimeError for one that autocast does not know."""
     found = kind_of(device_type) if isinstance(device_type, str) else None
@@ -34,7 +37,7 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
     ...     torch.is_autocast_enabled("cpu")
     True
     """
-    return state.enabled[kind(device_type)]
+    return device_type not in _OTHERS and state.enabled[kind(device_type)]
 
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:

@@ -7,6 +7,8 @@ import threading
 from typing import Any
 
 _TYPES = {"cpu": "cpu", "cl": "cl", "opencl": "cl", "cuda": "cl"}
+# what PyTorch knows besides: names, so that programs can compare with them, on which no tensor can be
+_OTHERS = frozenset("hip hpu ideep ipu lazy maia meta mkldnn mps mtia opengl privateuseone ve vulkan xla xpu".split())
 _interned: dict[tuple[str, int | None], device] = {}
 _state = threading.local()
 _default: device | None = None
@@ -16,6 +18,7 @@ _current_cl = 0
 class device:
     """Name a place for tensors: ``cpu`` (the host) or ``cl:N`` (an OpenCL device).
 
+    PyTorch's other types, as ``meta`` or ``mps``, are names: asking for a tensor there raises NotImplementedError.
     ``opencl`` and ``cuda`` are other names of ``cl``. Without an index, ``cl`` means the current OpenCL device.
     Works as a context manager that changes the default device.
 
@@ -43,7 +46,7 @@ class device:
         if not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
         name, colon, number = type.partition(":")
-        kind = _TYPES.get(name)
+        kind = name if name in _OTHERS else _TYPES.get(name)
         if kind is None:
             raise RuntimeError(f"Expected one of cpu, cl, opencl, cuda device type at start of device string: {type}")
         if colon:
@@ -77,6 +80,8 @@ class device:
             return device("cl", _current_cl)
         if self.type == "cpu" and self.index is not None:
             return CPU
+        if self.type in _OTHERS:
+            raise NotImplementedError(f"there is no device '{self}' in cltorch: a tensor can be on cpu or cl")
         return self
 
     def __repr__(self) -> str:

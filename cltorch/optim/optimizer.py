@@ -63,7 +63,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def wrapped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if self._stepping:
+        if self._stepping or "_optimizer_step_pre_hooks" not in vars(self):  # a wrapper may not call our __init__
             return step(self, *args, **kwargs)
         given: Any = (self, *args)
         for hook in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):

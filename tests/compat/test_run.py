@@ -221,3 +221,56 @@ def test_inner_modules_are_there_to_be_imported():
         "torch.onnx.export is not available in cltorch",
         "torch.ops.aten.add.Tensor is not available in cltorch",
     ]
+
+
+def test_questions_and_conditions_of_libraries():
+    out = program(
+        """
+        import torch
+        from torch import _assert
+        from torch.library import custom_op, register_kernel
+        print(torch.xpu.is_available(), torch.mps.is_available(), torch.mtia.device_count())
+        print(torch.onnx.is_in_onnx_export(), torch.is_autocast_enabled("mps"), torch.device("meta").type)
+        print(torch._C._nn._parse_to("cpu", torch.float64)[:2])
+        _assert(torch.tensor(True), "fine")
+        torch._check(True)
+
+        @custom_op("test::scaled", mutates_args=())
+        def scaled(x: torch.Tensor, by: float) -> torch.Tensor:
+            return x * by
+
+        scaled.register_autograd(
+            lambda ctx, g: (g * ctx.by, None), setup_context=lambda ctx, inputs, output: setattr(ctx, "by", inputs[1])
+        )
+        x = torch.ones(2, requires_grad=True)
+        scaled(x, 3.0).sum().backward()
+        register_kernel("test::scaled", "cpu", lambda x, by: x - by)
+        print(x.grad.tolist(), scaled(torch.ones(1), 3.0).item())
+
+        class Wrapper(torch.optim.Optimizer):
+            def __init__(self, inner): self.inner = inner
+            def step(self, closure=None): return self.inner.step(closure)
+
+        Wrapper(torch.optim.SGD([x], 0.5)).step()
+        print(x.tolist())
+        for use in (
+            lambda: _assert(False, "said"), lambda: torch._check(False, lambda: "told"),
+            lambda: torch.zeros(1, device="meta"), lambda: torch.ones(1).to("mps"),
+        ):
+            try:
+                use()
+            except (AssertionError, RuntimeError) as error:
+                print(type(error).__name__, error)
+        """
+    )
+    assert out.splitlines() == [
+        "False False 0",
+        "False False meta",
+        "(device(type='cpu'), torch.float64)",
+        "[3.0, 3.0] -2.0",
+        "[-0.5, -0.5]",
+        "AssertionError said",
+        "RuntimeError told",
+        "NotImplementedError there is no device 'meta' in cltorch: a tensor can be on cpu or cl",
+        "NotImplementedError there is no device 'mps' in cltorch: a tensor can be on cpu or cl",
+    ]
