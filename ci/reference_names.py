@@ -33,7 +33,7 @@ LEFT_OUT_INNER = (
     "torch._decomp torch._inductor. torch._meta_registrations torch._native torch._numpy torch._prims torch._refs "
     "torch._vendor torch.ao. torch.bin torch.contrib torch.csrc torch.include torch.lib torch.share torch.testing."
 ).split()
-PACKAGES_KEPT = ("torch.ao.nn", "torch.ao.quantization", "torch.testing._internal")
+PACKAGES_KEPT = ("torch._inductor.config", "torch.ao.nn", "torch.ao.quantization", "torch.testing._internal")
 
 
 def modules() -> list[ModuleType]:

@@ -16,6 +16,7 @@ from cltorch.device import CPU, Storage, resolve
 from cltorch.device import device as Device
 from cltorch.dtypes import dtype as DType
 from cltorch.functions.from_data import tensor
+from cltorch.functions.mapped import mapped_storage
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, to_numpy, values
 from cltorch.ops.create import fill
@@ -152,6 +153,14 @@ class UntypedStorage(_Common):
             self._raw = Storage.allocate(data, resolve(device))
         else:
             self._raw = tensor(data, dtype=dtypes.uint8, device=device).storage
+
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """Return a storage on the bytes of a file on the host; changes are written to it if it is shared, else not.
+
+        Raises RuntimeError where the file cannot be opened or is too short.
+        """
+        return cls(_raw=mapped_storage(filename, shared, nbytes))
 
     def type(self) -> str:
         """Return the name of the class."""

@@ -170,3 +170,16 @@ def test_storage_text():
         repr(cltorch.FloatStorage([1, 2]))
         == " 1.0\n 2.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 2]"
     )
+
+
+def test_a_storage_on_a_file(tmp_path):
+    file = tmp_path / "bytes"
+    file.write_bytes(bytes(range(8)))
+    private, shared = (cltorch.UntypedStorage.from_file(str(file), kept, 8) for kept in (False, True))
+    private[0] = 9
+    assert private.tolist()[:2] == [9, 1] and file.read_bytes()[0] == 0
+    shared[1] = 7
+    assert file.read_bytes()[:2] == bytes([0, 7])
+    assert cltorch.asarray(private[2:4], dtype=cltorch.uint8).tolist() == [2, 3]
+    with pytest.raises(RuntimeError, match="smaller than the required"):
+        cltorch.UntypedStorage.from_file(str(file), False, 9)
