@@ -37,9 +37,10 @@ class CustomOpDef:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         device = next((x.device.type for x in (*args, *kwargs.values()) if isinstance(x, Array)), None)
         run = self._kernels.get(device) or self._kernels[None]
-        derivative, setup = self._backward, self._setup_context
-        if derivative is None:
+        setup = self._setup_context
+        if self._backward is None:
             return run(*args, **kwargs)
+        derivative: Callable[..., Any] = self._backward
 
         class Derived(Function):
             @staticmethod
