@@ -183,3 +183,4 @@ def test_a_storage_on_a_file(tmp_path):
     assert cltorch.asarray(private[2:4], dtype=cltorch.uint8).tolist() == [2, 3]
     with pytest.raises(RuntimeError, match="smaller than the required"):
         cltorch.UntypedStorage.from_file(str(file), False, 9)
+    assert cltorch.asarray(cltorch.FloatStorage([1.0, 2.0]), dtype=cltorch.float64).tolist() == [1.0, 2.0]

@@ -281,6 +281,9 @@ def _aliased(obj: Any, t: Any) -> Any:
         return _share(obj)
     if isinstance(obj, (np.generic, str)) or _is_plain_list(obj):
         return None
+    raw = getattr(obj, "_raw", None)
+    if isinstance(raw, Storage):  # a storage as PyTorch shows it
+        return Array.new(raw, Layout.of((raw.nbytes // obj.dtype.itemsize,)), obj.dtype)
     if hasattr(obj, "__dlpack__"):
         return _share(np.from_dlpack(obj))
     try:

@@ -232,6 +232,9 @@ def test_questions_and_conditions_of_libraries():
         print(torch.xpu.is_available(), torch.mps.is_available(), torch.mtia.device_count())
         print(torch.onnx.is_in_onnx_export(), torch.is_autocast_enabled("mps"), torch.device("meta").type)
         print(torch._C._nn._parse_to("cpu", torch.float64)[:2])
+        from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+        from torch.utils.flop_counter import FlopCounterMode
+        assert not is_traceable_wrapper_subclass(torch.ones(1)) and FlopCounterMode().get_flop_counts() == {}
         _assert(torch.tensor(True), "fine")
         torch._check(True)
 
@@ -255,7 +258,7 @@ def test_questions_and_conditions_of_libraries():
         print(x.tolist())
         for use in (
             lambda: _assert(False, "said"), lambda: torch._check(False, lambda: "told"),
-            lambda: torch.zeros(1, device="meta"), lambda: torch.ones(1).to("mps"),
+            lambda: torch.zeros(1, device="meta"), lambda: torch.ones(1).to("mps"), FlopCounterMode().__enter__,
         ):
             try:
                 use()
@@ -273,4 +276,5 @@ def test_questions_and_conditions_of_libraries():
         "RuntimeError told",
         "NotImplementedError there is no device 'meta' in cltorch: a tensor can be on cpu or cl",
         "NotImplementedError there is no device 'mps' in cltorch: a tensor can be on cpu or cl",
+        "NotImplementedError torch.utils.flop_counter.FlopCounterMode does not count operations in cltorch",
     ]
