@@ -2,7 +2,7 @@
 # The whole test-suite on the host and on every working OpenCL device, with lint, types, layers, stubs and the wheel,
 # from a fresh clone: makes a virtual environment and installs an OpenCL runtime where none works.
 # Arguments go to pytest. CLTORCH_PARITY=1 also installs PyTorch, against which the parity tests compare, and what the
-# examples need.
+# examples need. CLTORCH_RUNTIMES=1 also runs a few kernels on other OpenCL runtimes and under the strictest limits.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -45,6 +45,9 @@ step "stubs" "$PY" ci/stubs.py --check
 step "table of operators" "$PY" ci/ops_table.py --check
 step "wheel" bash ci/check_wheel.sh
 step "tests" run_tests "$@"
+if [ "${CLTORCH_RUNTIMES:-0}" = 1 ]; then
+    step "other runtimes, strictest limits" bash ci/portability.sh --quick others
+fi
 
 if [ ${#failed[@]} -gt 0 ]; then
     die "failed: ${failed[*]}"

@@ -50,7 +50,8 @@ void ct_${name}(long lines, long rows, long others, long columns, long per_item,
                 const __global ${X} *x1, long o1, const __global ${X} *x2, long o2, __global ${X} *out)
 {
     __local ${A} a[${T}][${T} + 1], b[${T}][${T} + 1];
-    const int lx = get_local_id(0) % ${T}, ly = get_local_id(0) / ${T};
+    // by bits, T being a power of two: at remainder and quotient a compiler of Intel's, of 2026, ends the process
+    const int me = (int)get_local_id(0), lx = me & ${T - 1}, ly = me >> ${T.bit_length() - 1};
     const long across = (others + ${T - 1}) / ${T}, down = (rows + ${T - 1}) / ${T};
     const long group = get_group_id(0), tile = group / across, batch = tile / down;
     const long j1 = (group - tile * across) * ${T}, i = (tile - batch * down) * ${T} + ly;

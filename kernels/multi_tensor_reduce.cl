@@ -55,9 +55,9 @@ ${functions(W)}
         if (me < step)
             lanes[me] = ct_join(lanes[me], lanes[me + step]);
     }
-    acc = lanes[0];
     if (me != 0)
         return;
+    acc = lanes[0];
 % endif
 </%def>
 % if mode == "partial":

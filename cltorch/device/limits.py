@@ -10,7 +10,7 @@ does not keep to the forced limits is refused, as the lesser device would do, so
 | ``local`` | bytes of local memory; ``K``, ``M`` and ``G`` multiply by powers of 1024 |
 | ``dims`` | dimensions in which a group may extend: 1, 2 or 3 |
 | ``fp64``, ``fp16``, ``subgroups``, ``int64_atomics`` | 0 takes the ability away |
-| ``c`` | the version of OpenCL C: 1.1, 1.2, 2.0 or 3.0 |
+| ``c`` | the version of OpenCL C: 1.1, 1.2, 2.0, 3.0 or 3.1 |
 | ``alloc`` | bytes of one buffer |
 | ``slow_transfer`` | 1 makes copies between host and device take 20 µs and 1 ns per byte longer |
 """
@@ -30,7 +30,7 @@ _LATENCY, _PER_BYTE = 20e-6, 1e-9  # seconds
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _FLAGS = {"fp64": "fp64", "fp16": "fp16", "subgroups": "sub_groups", "int64_atomics": "int64_atomics"}
 _SIZES = {"group": "max_work_group", "local": "local_mem", "dims": "max_dims", "alloc": "max_alloc"}
-_VERSIONS = ("1.1", "1.2", "2.0", "3.0")
+_VERSIONS = ("1.1", "1.2", "2.0", "3.0", "3.1")
 # what a source must not use where the ability was taken away
 _NEEDS = {
     "fp64": re.compile(r"\bdouble\d*\b"),

@@ -35,7 +35,7 @@ def test_single_limits_and_later_ones_win():
         ("local=16Q", "local='16Q' is not"),
         ("dims=4", "dims='4' is not 1, 2 or 3"),
         ("fp64=no", "fp64='no' is not 0 or 1"),
-        ("c=4.0", "is not one of 1.1, 1.2, 2.0, 3.0"),
+        ("c=4.0", "is not one of 1.1, 1.2, 2.0, 3.0, 3.1"),
         ("lenient", "unknown limit 'lenient'; known are strict, group"),
         ("=3", "unknown limit ''"),
         ("strict=1", "unknown limit 'strict'"),
@@ -65,7 +65,7 @@ def test_a_limit_takes_away_and_never_adds(context):
     assert (less.max_work_group, less.max_dims, less.c_version) == (64, 1, "1.2")
     assert less.local_mem <= 16384 and less.max_alloc <= 256 << 20
     assert not (less.fp64 or less.fp16 or less.sub_groups or less.int64_atomics)
-    same = limits.lessened(context.caps, limits.parse("group=64G,local=64G,dims=3,c=3.0,fp64=1,alloc=1000000G"))
+    same = limits.lessened(context.caps, limits.parse("group=64G,local=64G,dims=3,c=3.1,fp64=1,alloc=1000000G"))
     assert same == context.caps
 
 

@@ -182,7 +182,7 @@ def test_tiles_of_other_devices(cl_device):
         ("cpu", 16384, {}), ("cpu-avx2", 32768, {}), ("cpu-avx512", 524288, {}), ("cpu-avx2", 16384, others),
         ("cpu", 16384, {"unroll": 2, "prefetch": 4}),
     ):  # fmt: skip
-        tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"][name] | changes, local, 4)
+        tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"][name] | changes, min(local, context.caps.local_mem), 4)
         for m, k, n in ((13, 70, 50), (9, 500, 33)):
             a, x = draw(rng, m, k, device=cl_device)
             b, y = draw(rng, k, n, device=cl_device)
