@@ -5,7 +5,7 @@ Source: https://github.com/pytorch/pytorch/blob/v2.13.0/torch/utils/_pytree.py
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -53,21 +53,31 @@ register_pytree_node(
 register_pytree_node(deque, lambda d: (list(d), d.maxlen), lambda xs, n: deque(xs, maxlen=n))
 
 
+# all classes of named tuples are one kind, and the class is its context
+SUPPORTED_NODES[namedtuple] = NodeDef(namedtuple, lambda x: (list(x), type(x)), lambda xs, cls: cls(*xs))  # type: ignore[index, arg-type]
+
+
+def _get_node_type(tree: Any) -> Any:
+    cls = type(tree)
+    return namedtuple if issubclass(cls, tuple) and hasattr(cls, "_fields") else cls
+
+
 def _node(tree: Any) -> NodeDef | None:
-    found = SUPPORTED_NODES.get(type(tree))
-    if found is None and isinstance(tree, tuple) and hasattr(type(tree), "_fields"):
-        cls: Any = type(tree)
-        return NodeDef(cls, lambda x: (list(x), None), lambda xs, c: cls(*xs))
-    return found
+    return SUPPORTED_NODES.get(type(tree)) or SUPPORTED_NODES.get(_get_node_type(tree))
 
 
 @dataclass(frozen=True)
 class TreeSpec:
     """The shape of a tree: its container's kind and context, and the shapes of its children; a leaf has no kind."""
 
-    node: NodeDef | None
-    context: Any
-    children_specs: tuple[TreeSpec, ...]
+    node: NodeDef | None = None
+    context: Any = None
+    children_specs: tuple[TreeSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.node is not None and not isinstance(self.node, NodeDef):  # PyTorch names the kind by its type
+            object.__setattr__(self, "node", SUPPORTED_NODES[self.node])
+            object.__setattr__(self, "children_specs", tuple(self.children_specs))
 
     @property
     def type(self) -> Any:

@@ -53,3 +53,13 @@ def test_a_class_becomes_a_container_once():
     assert pytree.tree_map(str, Box((1, 2))).inside == ("1", "2")
     with pytest.raises(ValueError, match="already registered"):
         pytree.register_pytree_node(Box, None, None)
+
+
+def test_a_shape_by_the_type_of_its_container():
+    leaf = pytree.tree_flatten(1)[1]
+    assert leaf == pytree.LeafSpec()
+    for tree, context in (([1, 2], None), (Point(1, 2), Point)):
+        kind = pytree._get_node_type(tree)
+        spec = pytree.TreeSpec(kind, context, [leaf, leaf])
+        assert spec == pytree.tree_flatten(tree)[1] and pytree.tree_unflatten([1, 2], spec) == tree
+    assert kind is namedtuple
