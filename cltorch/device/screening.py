@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cltorch.device import icd, sandbox, templates, verdicts
+from cltorch.device import home, icd, sandbox, templates, verdicts
 from cltorch.device.icd import Icd
 from cltorch.device.selection import Candidate
 from cltorch.device.verdicts import Verdict
@@ -36,6 +36,7 @@ def screen(*, again: bool = False) -> tuple[bool, list[tuple[Icd, Verdict]]]:
     Where the good drivers are not exactly those that the system has registered, the loader of this process is pointed
     to a folder in the cache that names them. ``again`` asks anew where there is a remembered answer.
     """
+    home.ensure()
     everyone = drivers()
     wanted = _folder_for(everyone)
     together = _ask("drivers " + icd.fingerprint(everyone), wanted, again)

@@ -67,6 +67,22 @@ def test_a_cache_folder_without_room_only_costs_speed(first_device, run):
     assert run(NO_ROOM) == "[]"
 
 
+NOT_WRITABLE = """
+    import os
+    import cltorch as torch
+    print((torch.ones(3, device="cl") * 2).tolist(), os.environ["POCL_CACHE_DIR"])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a folder that nobody can write")
+def test_a_home_that_cannot_be_written_only_costs_speed(first_device, run, tmp_path):
+    nowhere = {"HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none", "POCL_CACHE_DIR": ""}
+    values, folder = run(NOT_WRITABLE, CLTORCH_CACHE=str(tmp_path), **nowhere).rsplit(" ", 1)
+    assert values == "[2.0, 2.0, 2.0]" and folder == str(tmp_path / "pocl")
+    values, folder = run(NOT_WRITABLE, CLTORCH_CACHE="/proc/none", **nowhere).rsplit(" ", 1)
+    assert values == "[2.0, 2.0, 2.0]" and not os.path.exists(folder)
+
+
 ENDS = {
     "sys.exit": "sys.exit(3)",
     "a thread that goes on": "threading.Thread(target=work, args=(1 << 30,), daemon=True).start(); time.sleep(0.05)",
