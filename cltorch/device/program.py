@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import binaries, discovery, ending, limits, sandbox
+from cltorch.device import binaries, declarations, discovery, ending, limits, sandbox
 from cltorch.device.templates import render
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
@@ -105,8 +105,9 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
             return _built(cl.Program(context.cl_context, [context.cl_device], [known]), flags, where)
         except cl.Error:  # a driver may refuse what an older one of the same version number wrote
             pass
+    program = _built_briefly(context, source, flags, where)
     try:
-        program = _built(cl.Program(context.cl_context, source), flags, where)
+        program = program or _built(cl.Program(context.cl_context, source), flags, where)
     except cl.Error as error:
         numbered = "\n".join(f"{i:4} {line}" for i, line in enumerate(source.splitlines(), 1))
         raise BuildError(f"{where}:\n{numbered}\n{error}") from error
@@ -117,6 +118,17 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
     except (cl.Error, IndexError):  # a driver that shows no binary: it compiles anew each time
         pass
     return program
+
+
+def _built_briefly(context: Any, source: str, flags: list[str], where: str) -> Any:
+    """Return the program with only those declarations in front of it that it needs; None where that is not to be."""
+    front = declarations.before(source, context.cl_device.platform.name, flags)
+    if front is None:
+        return None
+    try:
+        return _built(cl.Program(context.cl_context, front + source), [*flags, declarations.OPTION], where)
+    except cl.Error:  # it names functions in a way that a search for words does not find, or has an error of its own
+        return None
 
 
 def _built(program: Any, flags: list[str], where: str) -> Any:
