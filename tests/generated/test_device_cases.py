@@ -59,7 +59,7 @@ OPERATORS = {f.__name__: f for f in (add, total, running, largest, joined, chose
 
 
 @pytest.mark.parametrize("name", sorted(OPERATORS))
-@cases("on OpenCL devices", 8)
+@cases("on OpenCL devices", 5)
 def test_on_devices(c, name, cl_device):
     a, x = draw(c, ("float32",), cl_device, DIMENSIONS)
     want, got = OPERATORS[name](c, a, x, cl_device)

@@ -46,7 +46,7 @@ def some_dims(c, rank, several):
 
 
 @pytest.mark.parametrize("name", sorted(REDUCTIONS))
-@cases("reductions", 22)
+@cases("reductions", 14)
 def test_reductions(c, name):
     reference, dtypes, result, several, empty = REDUCTIONS[name]
     a, x = draw(c, dtypes, "cpu", SHAPES if empty else [s for s in SHAPES if 0 not in s], name != "logsumexp")
@@ -87,7 +87,7 @@ def test_reductions(c, name):
 
 
 @pytest.mark.parametrize("name", ["var", "std", "var_mean"])
-@cases("moments", 20)
+@cases("moments", 12)
 def test_moments(c, name):
     a, x = draw(c, REAL[:2], "cpu", special=False)
     dim, correction, keepdim = some_dims(c, a.ndim, True), c.number(2), c.yes()
@@ -108,7 +108,7 @@ SCANS = {"cumsum": np.cumsum, "cumprod": np.cumprod, "cummax": np.maximum.accumu
 
 
 @pytest.mark.parametrize("name", sorted(SCANS))
-@cases("scans", 20)
+@cases("scans", 12)
 def test_scans(c, name):
     a, x = draw(c, REAL[:-1], "cpu", DIMENSIONS)
     d = c.number(a.ndim) - (a.ndim if c.yes() else 0)
@@ -122,7 +122,7 @@ def test_scans(c, name):
     compare(got, SCANS[name](values, axis=d), t, f"{name} of {a!r} along {d}", 5e-3 if t == np.float16 else None)
 
 
-@cases("differences", 20)
+@cases("differences", 12)
 def test_differences(c):
     a, x = draw(c, REAL[:-1], "cpu", DIMENSIONS, special=False)
     d, n = c.number(a.ndim), c.number(3)

@@ -204,7 +204,7 @@ MOVES = {f.__name__: f for f in (
 
 
 @pytest.mark.parametrize("name", sorted(MOVES))
-@cases("shapes, sorting and indexing", 10)
+@cases("shapes, sorting and indexing", 6)
 def test_moves(c, name):
     special = name not in ("topk", "descending", "sort", "argsort", "kthvalue", "take_along_dim")
     a, x = draw(c, REAL, "cpu", DIMENSIONS, special)
@@ -249,14 +249,14 @@ def as_tensors(index):
     return tuple(cltorch.tensor(i) if isinstance(i, np.ndarray) else i for i in index)
 
 
-@cases("indexing", 60)
+@cases("indexing", 36)
 def test_reading_by_index(c):
     a, x = draw(c, REAL, "cpu", DIMENSIONS)
     index = index_of(c, a.shape)
     compare(x[as_tensors(index)], a[index], a.dtype, f"{index} of {a!r}")
 
 
-@cases("indexing", 60)
+@cases("indexing", 36)
 def test_writing_by_index(c):
     a, x = draw(c, REAL, "cpu", DIMENSIONS)
     index = index_of(c, a.shape)
@@ -275,7 +275,7 @@ MATRICES = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 2)), ((2,
             ((7, 5), (5, 17))]  # fmt: skip
 
 
-@cases("products", 60)
+@cases("products", 36)
 def test_products(c):
     left, right = c.of(MATRICES)
     t = c.of(("float32", "float64", "int64"))
