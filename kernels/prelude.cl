@@ -3,6 +3,7 @@
 #ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
+% if with_halves:
 
 inline float ct_load_bf16(const __global ushort *p, long i) { return as_float((uint)p[i] << 16); }
 inline ushort ct_round_bf16(float x) {
@@ -32,6 +33,8 @@ inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload
 % endif
 inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endfor
+% endif
+% if with_lanes:
 
 // What a traced formula calls, V being the type of its operands: the driver's own function, or what is done instead of it.
 % for f, series in (("sin", "a * (1 + a * a * (a * a * (1 / 120.0f) - 1 / 6.0f))"), ("cos", "1 + a * a * (a * a * (1 / 24.0f) - 0.5f)"), ("tan", "a * (1 + a * a * (a * a * (2 / 15.0f) + 1 / 3.0f))")):
@@ -56,3 +59,4 @@ inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_ha
 #define ct_${f}_lanes(a, b) ${f}(a, b)
 % endif
 % endfor
+% endif

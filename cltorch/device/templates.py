@@ -31,8 +31,14 @@ def _lookup() -> TemplateLookup:
 def render(template: str, params: Mapping[str, Any]) -> str:
     """Return the OpenCL C of ``kernels/<template>.cl``, with the prelude in front."""
     try:
-        head = _lookup().get_template("prelude.cl").render(**params)
-        return head + _lookup().get_template(f"{template}.cl").render(**params)
+        body = _lookup().get_template(f"{template}.cl").render(**params)
+        # what a kernel does not use takes as long to compile as a small kernel
+        head = (
+            _lookup()
+            .get_template("prelude.cl")
+            .render(**params, with_halves="f16" in body, with_lanes="_lanes(" in body)
+        )
+        return head + body
     except Exception as error:
         raise BuildError(
             f"kernel template {template} with {dict(params)}:\n{text_error_template().render()}"
