@@ -34,7 +34,6 @@ inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload
 inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endfor
 % endif
-% if with_lanes:
 
 // What a traced formula calls, V being the type of its operands: the driver's own function, or what is done instead of it.
 % for f, series in (("sin", "a * (1 + a * a * (a * a * (1 / 120.0f) - 1 / 6.0f))"), ("cos", "1 + a * a * (a * a * (1 / 24.0f) - 0.5f)"), ("tan", "a * (1 + a * a * (a * a * (2 / 15.0f) + 1 / 3.0f))")):
@@ -59,4 +58,3 @@ inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_ha
 #define ct_${f}_lanes(a, b) ${f}(a, b)
 % endif
 % endfor
-% endif

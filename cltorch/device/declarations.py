@@ -25,11 +25,10 @@ _REMARK = re.compile(r"[ \t]*(?://[^\n]*|/\*.*?\*/)", re.DOTALL)
 _ATTRIBUTE = re.compile(r"__attribute__\s*\(\(.*?\)\)\s*", re.DOTALL)
 
 
-def before(source: str, platform: str, options: Sequence[str]) -> str | None:
+def before(source: str, options: Sequence[str]) -> str | None:
     """Return the text to put in front of a program, which then needs ``OPTION``; None where that does not apply."""
-    if platform != "Portable Computing Language" or "-cl-std=CL1.2" not in options:
-        return None
-    folder = _folder()
+    # later versions of the language have conditions that depend on headers which are read only after this text
+    folder = _folder() if "-cl-std=CL1.2" in options else None
     return None if folder is None else _chosen(_pieces(folder), set(_WORD.findall(source)))
 
 

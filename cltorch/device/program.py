@@ -122,7 +122,7 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
 
 def _built_briefly(context: Any, source: str, flags: list[str], where: str) -> Any:
     """Return the program with only those declarations in front of it that it needs; None where that is not to be."""
-    front = declarations.before(source, context.cl_device.platform.name, flags)
+    front = declarations.before(source, flags) if "slow_header" in context.caps.quirks else None
     if front is None:
         return None
     try:

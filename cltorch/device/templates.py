@@ -33,11 +33,7 @@ def render(template: str, params: Mapping[str, Any]) -> str:
     try:
         body = _lookup().get_template(f"{template}.cl").render(**params)
         # what a kernel does not use takes as long to compile as a small kernel
-        head = (
-            _lookup()
-            .get_template("prelude.cl")
-            .render(**params, with_halves="f16" in body, with_lanes="_lanes(" in body)
-        )
+        head = _lookup().get_template("prelude.cl").render(**params, with_halves="f16" in body)
         return head + body
     except Exception as error:
         raise BuildError(

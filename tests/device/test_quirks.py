@@ -41,8 +41,9 @@ def test_a_quirk_ends_with_the_version_that_mends_it():
 
 def test_every_row_says_all_and_is_asked_for_somewhere():
     asked = set()
-    folders = (templates.kernel_dir(), templates.kernel_dir().parent / "cltorch" / "ops")
-    for path in (path for folder in folders for path in folder.glob("*.*") if path.suffix in (".cl", ".py")):
+    package = templates.kernel_dir().parent / "cltorch"
+    files = [*templates.kernel_dir().glob("*.cl"), *(package / "ops").glob("*.py"), package / "device" / "program.py"]
+    for path in files:
         asked |= set(re.findall(r'"(\w+)" (?:not )?in [\w.]*caps\.quirks', path.read_text(encoding="utf-8")))
     assert asked == {row.name for row in quirks.QUIRKS}
     assert all(row.what and row.why and row.instead and row.runtimes for row in quirks.QUIRKS)

@@ -467,7 +467,7 @@ def test_gradient_at_zero_norm_and_zero_std_is_zero(device):
 
 
 def test_gradients_keep_the_dtype(device):
-    for t in (dtypes.float16, dtypes.bfloat16):
+    for t in (dtypes.float16, dtypes.bfloat16) if device == "cpu" else (dtypes.bfloat16,):
         x = cltorch.ones(4, dtype=t, device=device, requires_grad=True)
         (g,) = cltorch.autograd.grad(x.sum(dtype=dtypes.float32) + x.mean() + x.norm() + x.var(), x)
         assert g.dtype is t

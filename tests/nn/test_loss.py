@@ -128,6 +128,8 @@ def test_a_loss_is_its_formula_reduced(case, reduction, device):
 def test_gradients_of_losses_are_right_to_the_second_order(case, device, fp64):
     if not fp64:
         pytest.skip("the device has no float64")
+    if device != "cpu" and LOSSES.index(case) % 4:
+        pytest.skip("on devices one in four: the second order is made of the same kernels as the first")
     name, kinds, kw, _ = case
     tensors = _tensors(cltorch, kinds, cltorch.float64, device=device)
     real = [i for i, k in enumerate(kinds) if k in SMOOTH]

@@ -271,6 +271,8 @@ def test_rows_agree_with_their_references_in_other_dtypes(device, fp64, t, arity
     if t == "float64" and not fp64:
         pytest.skip("the device has no float64")
     rows = rows_of(t, arity)[12 * part : 12 * part + 12]
+    if device != "cpu" and t in ("bool", "int8", "int32"):
+        rows = rows[part % 3 :: 3]  # in the text of a kernel they differ from uint8 and int64 by a word
     compute = dtypes.float32 if t in ("float16", "bfloat16") else getattr(cltorch, t)
     arrays, operands, masks = [], [], []
     for row in rows:
