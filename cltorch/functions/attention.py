@@ -104,6 +104,11 @@ def scaled_dot_product_attention(
     tensor([[[[1.],
               [2.]]]])
     """
+    if hasattr(attn_mask, "attention_mask"):
+        if is_causal:
+            raise ValueError("CausalBias should not be used with causal=True")
+        need_array("scaled_dot_product_attention", "query", 1, query)
+        attn_mask, is_causal = attn_mask.attention_mask(query.device)
     _check(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
     f = Settings.functions
     (lq, e), (lk, ev) = query.shape[-2:], value.shape[-2:]

@@ -3,7 +3,7 @@
 Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
-from cltorch.nn import attention, functional, init, modules, parallel, parameter, utils
+from cltorch.nn import attention, common_types, functional, grad, init, modules, parallel, parameter, utils
 from cltorch.nn.modules import *  # noqa: F403  # every layer, which ``modules`` lists by name
 from cltorch.nn.parallel import DataParallel
 from cltorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
@@ -16,7 +16,9 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "common_types",
     "functional",
+    "grad",
     "init",
     "modules",
     "parallel",

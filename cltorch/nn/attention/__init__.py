@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cltorch.functions.attention import fused
+from cltorch.nn.attention import bias, flex_attention, varlen
 
-__all__ = ["SDPBackend", "sdpa_kernel"]
+__all__ = ["SDPBackend", "bias", "flex_attention", "sdpa_kernel", "varlen"]
 
 
 class SDPBackend(enum.IntEnum):

@@ -40,6 +40,7 @@ from cltorch.nn.modules.batchnorm import (
     LazyBatchNorm3d,
     SyncBatchNorm,
 )
+from cltorch.nn.modules.channelshuffle import ChannelShuffle
 from cltorch.nn.modules.container import Container, ModuleDict, ModuleList, Sequential
 from cltorch.nn.modules.conv import (
     Conv1d,
@@ -126,6 +127,7 @@ from cltorch.nn.modules.padding import (
     ZeroPad3d,
 )
 from cltorch.nn.modules.parameter_containers import ParameterDict, ParameterList
+from cltorch.nn.modules.pixelshuffle import PixelShuffle, PixelUnshuffle
 from cltorch.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -141,7 +143,6 @@ from cltorch.nn.modules.pooling import (
     MaxPool3d,
 )
 from cltorch.nn.modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from cltorch.nn.modules.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from cltorch.nn.modules.sparse import Embedding
 from cltorch.nn.modules.transformer import (
     Transformer,

@@ -79,20 +79,20 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             first.reset_parameters()
             second.reset_parameters()
 
-    def forward(self, input: Any, target: Any) -> Any:
-        if target.dim() > 1:
+    def forward(self, input_: Any, target_: Any) -> Any:
+        if target_.dim() > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-        if target.dim() == 1:
-            if input.shape[0] != target.shape[0]:
+        if target_.dim() == 1:
+            if input_.shape[0] != target_.shape[0]:
                 raise RuntimeError("Input and target should have the same size in the batch dimension.")
-            if input.dim() != 2:
+            if input_.dim() != 2:
                 raise RuntimeError(
-                    "1D target tensor expects 2D input tensors, but found inputs with size", input.size()
+                    "1D target tensor expects 2D input tensors, but found inputs with size", input_.size()
                 )
-        elif input.dim() != 1:
-            raise RuntimeError(f"0D target tensor expects 1D input tensors, but found inputs with size {input.shape}")
-        single = target.dim() == 0
-        x, y = (f.unsqueeze(v, 0) for v in (input, target)) if single else (input, target)
+        elif input_.dim() != 1:
+            raise RuntimeError(f"0D target tensor expects 1D input tensors, but found inputs with size {input_.shape}")
+        single = target_.dim() == 0
+        x, y = (f.unsqueeze(v, 0) for v in (input_, target_)) if single else (input_, target_)
         if y.numel():
             low, high = (int(v) for v in f.aminmax(y))
             if low < 0 or high >= self.n_classes:

@@ -100,11 +100,39 @@ class EmbeddingBag(Module):
         return ", ".join(parts)
 
     @classmethod
-    def from_pretrained(cls: type[E], embeddings: Any, freeze: bool = True, **options: Any) -> E:
-        """Return an EmbeddingBag of the given vectors (n, d), which are not trained unless ``freeze=False``."""
+    def from_pretrained(
+        cls: type[E],
+        embeddings: Any,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> E:
+        """Return an EmbeddingBag of the given vectors (n, d), which are not trained unless ``freeze=False``.
+
+        >>> import cltorch as torch
+        >>> bag = torch.nn.EmbeddingBag.from_pretrained(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        >>> bag(torch.tensor([[0, 1]]))
+        tensor([[2., 3.]])
+        """
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
         rows, columns = embeddings.shape
-        made = cls(num_embeddings=rows, embedding_dim=columns, _weight=embeddings, **options)
+        made = cls(
+            num_embeddings=rows,
+            embedding_dim=columns,
+            max_norm=max_norm,
+            norm_type=norm_type,
+            scale_grad_by_freq=scale_grad_by_freq,
+            mode=mode,
+            sparse=sparse,
+            _weight=embeddings,
+            include_last_offset=include_last_offset,
+            padding_idx=padding_idx,
+        )
         made.weight.requires_grad_(not freeze)
         return made

@@ -214,10 +214,10 @@ class BackwardHook:
         args, self.inputs_at = self._through_node(args, self._on_inputs)
         return args
 
-    def setup_output_hook(self, result: Any) -> Any:
+    def setup_output_hook(self, args: Any) -> Any:
         """Return the outputs, passed through a node that notes their gradients."""
-        single = not isinstance(result, tuple)
-        outputs = (result,) if single else result
+        single = not isinstance(args, tuple)
+        outputs = (args,) if single else args
         self.n_outputs = len(outputs)
         outputs, self.outputs_at = self._through_node(outputs, self._on_outputs)
         return outputs[0] if single else outputs

@@ -65,6 +65,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear that is printed under the name PyTorch has for this one."""
+
+
 class Bilinear(Module):
     """Return ``x1 @ weight[k] @ x2 + bias[k]`` for every output ``k``.
 

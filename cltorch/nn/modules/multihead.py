@@ -10,15 +10,11 @@ from typing import Any
 from cltorch import functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
-from cltorch.nn.modules.linear import Linear
+from cltorch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
 __all__ = ["MultiheadAttention"]
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear that is printed under the name PyTorch has for this one."""
 
 
 class MultiheadAttention(Module):

@@ -10,10 +10,11 @@ from typing import Any
 from cltorch import functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
+from cltorch.nn.modules.local_response import CrossMapLRN2d, LocalResponseNorm
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class _Affine(Module):

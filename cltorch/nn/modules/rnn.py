@@ -151,10 +151,28 @@ class RNNBase(Module):
     def _state_shape(self, batch: int, width: int) -> tuple[int, int, int]:
         return (self.num_layers * (2 if self.bidirectional else 1), batch, width)
 
-    def _check_state(self, x: Any, batch: int, width: int, what: str) -> None:
-        expected = self._state_shape(batch, width)
-        if tuple(x.shape) != expected:
-            raise RuntimeError(f"Expected hidden{what} size {expected}, got {list(x.shape)}")
+    def _batch(self, input: Any, batch_sizes: Any) -> int:
+        return int(input.size(0 if self.batch_first else 1) if batch_sizes is None else batch_sizes[0])
+
+    def get_expected_hidden_size(self, input: Any, batch_sizes: Any) -> tuple[int, int, int]:
+        """Return the shape of the states h that go with an input."""
+        return self._state_shape(self._batch(input, batch_sizes), self.proj_size or self.hidden_size)
+
+    def check_hidden_size(
+        self, hx: Any, expected_hidden_size: tuple[int, int, int], msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        """Raise RuntimeError with ``msg`` where states have another shape."""
+        if tuple(hx.shape) != tuple(expected_hidden_size):
+            raise RuntimeError(msg.format(expected_hidden_size, list(hx.shape)))
+
+    def check_forward_args(self, input: Any, hidden: Any, batch_sizes: Any) -> None:
+        """Raise where an input or its states do not fit the network."""
+        self.check_input(input, batch_sizes)
+        self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
+
+    def permute_hidden(self, hx: Any, permutation: Any) -> Any:
+        """Return the states with the sequences of their batch in another order."""
+        return hx if permutation is None else functions.index_select(hx, 1, permutation)
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Return (outputs, last states) of a padded or packed batch, or of one sequence without a batch dimension."""
@@ -191,14 +209,12 @@ class RNNBase(Module):
             states = [
                 functions.zeros(self._state_shape(batch, w), dtype=data.dtype, device=data.device) for w in widths
             ]
-        elif sorted_indices is not None:
-            # the caller gives states in the order of the batch, which packing has sorted
-            states = [functions.index_select(s, 1, sorted_indices) for s in states]
-        self.check_input(data, batch_sizes)
-        for s, w, what in zip(states, widths, (("[0]", "[1]") if pair else ("",)), strict=True):
-            self._check_state(s, batch, w, what)
         run = getattr(functions, self.mode.lower())
         state = tuple(states) if pair else states[0]
+        if hx is not None:
+            # the caller gives states in the order of the batch, which packing has sorted
+            state = self.permute_hidden(state, sorted_indices)
+        self.check_forward_args(data, state, batch_sizes)
         shared = (self._flat_weights, self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         if batch_sizes is None:
             out, *last = run(data, state, *shared, self.batch_first)
@@ -207,9 +223,7 @@ class RNNBase(Module):
         else:
             out, *last = run(data, batch_sizes, state, *shared)
             out = PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices)
-            if unsorted_indices is not None:
-                last = [functions.index_select(s, 1, unsorted_indices) for s in last]
-        return out, tuple(last) if pair else last[0]
+        return out, self.permute_hidden(tuple(last) if pair else last[0], unsorted_indices)
 
 
 class RNN(RNNBase):
@@ -255,6 +269,21 @@ class LSTM(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
+
+    def get_expected_cell_size(self, input: Any, batch_sizes: Any) -> tuple[int, int, int]:
+        """Return the shape of the states c that go with an input."""
+        return self._state_shape(self._batch(input, batch_sizes), self.hidden_size)
+
+    def check_forward_args(self, input: Any, hidden: Any, batch_sizes: Any) -> None:
+        """Raise where an input or its pair of states do not fit the network."""
+        self.check_input(input, batch_sizes)
+        expected = (self.get_expected_hidden_size(input, batch_sizes), self.get_expected_cell_size(input, batch_sizes))
+        for k, (x, shape) in enumerate(zip(hidden, expected, strict=True)):
+            self.check_hidden_size(x, shape, f"Expected hidden[{k}] size {{}}, got {{}}")
+
+    def permute_hidden(self, hx: Any, permutation: Any) -> Any:
+        """Return the pair of states with the sequences of their batch in another order."""
+        return hx if permutation is None else tuple(super(LSTM, self).permute_hidden(x, permutation) for x in hx)
 
 
 class GRU(RNNBase):

@@ -11,10 +11,11 @@ from cltorch import functions
 from cltorch.autograd import no_grad
 from cltorch.nn import functional as F
 from cltorch.nn import init
+from cltorch.nn.modules.embedding_bag import EmbeddingBag
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 E = TypeVar("E", bound="Embedding")
 
