@@ -29,9 +29,9 @@ def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
     return f.ones((), dtype=dtypes.bool_, device=batch.device)
 
 
-def places(b: int, h: int, lq: int, lk: int, device: Any) -> tuple[Any, Any, Any, Any]:
+def places(b: int, h: int, lq: int, lk: int, device: Any) -> tuple[Any, ...]:
     """Return the numbers of batches, heads, queries and keys as int32 tensors that broadcast against each other."""
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         f.reshape(f.arange(n, dtype=dtypes.int32, device=device), tuple(n if d == axis else 1 for d in range(4)))
         for axis, n in enumerate((b, h, lq, lk))
     )
@@ -131,7 +131,7 @@ class BlockMask:
             raise AssertionError("full_kv_num_blocks and full_kv_indices must be both provided or omitted")
         if (full_q_num_blocks is None) != (full_q_indices is None):
             raise AssertionError("full_q_num_blocks and full_q_indices must be both provided or omitted")
-        self.seq_lengths, self.BLOCK_SIZE, self.mask_mod = tuple(seq_lengths), tuple(BLOCK_SIZE), mask_mod
+        self.seq_lengths, self.BLOCK_SIZE, self.mask_mod = seq_lengths, BLOCK_SIZE, mask_mod
         self.kv_num_blocks, self.kv_indices = kv_num_blocks, kv_indices
         self.full_kv_num_blocks, self.full_kv_indices = full_kv_num_blocks, full_kv_indices
         self.q_num_blocks, self.q_indices = q_num_blocks, q_indices
@@ -160,7 +160,7 @@ class BlockMask:
             raise RuntimeError("BlockMask must have at least 2 dimensions")
         if (full_kv_num_blocks is None) != (full_kv_indices is None):
             raise AssertionError("full_kv_num_blocks and full_kv_indices must be both provided or omitted")
-        size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else tuple(BLOCK_SIZE)
+        size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
         q = full_q = (None, None)
         if compute_q_blocks:
             q = _transposed(kv_num_blocks, kv_indices)
@@ -223,11 +223,12 @@ class BlockMask:
         """Return the mask on another device."""
         return self._with(lambda x: x.to(device))
 
-    def _with(self, fn: Callable[[Any], Any], lengths: tuple[int, int] | None = None) -> BlockMask:
-        new = {name: None if getattr(self, name) is None else fn(getattr(self, name)) for name in _TENSORS}
-        order = {name: new.pop(name) for name in _TENSORS[8:]}
+    def _with(self, fn: Callable[[Any], Any]) -> BlockMask:
+        new: dict[str, Any] = {
+            name: None if getattr(self, name) is None else fn(getattr(self, name)) for name in _TENSORS
+        }
         return BlockMask(
-            self.seq_lengths if lengths is None else lengths, *new.values(), self.BLOCK_SIZE, self.mask_mod, **order,
+            self.seq_lengths, **new, BLOCK_SIZE=self.BLOCK_SIZE, mask_mod=self.mask_mod,
             dq_kv_order_spt=self.dq_kv_order_spt,
         )  # fmt: skip
 
@@ -244,7 +245,8 @@ class BlockMask:
         lead = dense.shape[:-2]
         drawn = []
         for number in range(min(limit, math.prod(lead))):
-            index, rest = [], number
+            rest = number
+            index: list[int] = []
             for n in reversed(lead):
                 rest, i = divmod(rest, n)
                 index.insert(0, i)
@@ -312,16 +314,15 @@ def create_block_mask(
     """
     if compute_dq_write_order:
         raise NotImplementedError("create_block_mask: compute_dq_write_order is not supported")
-    size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else tuple(BLOCK_SIZE)
+    size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
     allowed = f.to(create_mask(mask_mod, B, H, Q_LEN, KV_LEN, device), dtypes.int32)
     rows, columns = -(-Q_LEN // size[0]), -(-KV_LEN // size[1])
     allowed = pad(allowed, (0, columns * size[1] - KV_LEN, 0, rows * size[0] - Q_LEN))
     tiles = f.reshape(allowed, (*allowed.shape[:2], rows, size[0], columns, size[1]))
     inside = f.sum(tiles, (3, 5))
     full = f.eq(inside, math.prod(size))
-    blocks: tuple[Any, ...]
+    some, all_of = f.gt(inside, 0), (None, None)
     if separate_full_blocks:
-        blocks = (*_ordered(f.logical_and(f.gt(inside, 0), f.logical_not(full))), *_ordered(full))
-    else:
-        blocks = (*_ordered(f.gt(inside, 0)), None, None)
-    return BlockMask.from_kv_blocks(*blocks, BLOCK_SIZE=size, mask_mod=mask_mod, seq_lengths=(Q_LEN, KV_LEN))
+        some, all_of = f.logical_and(some, f.logical_not(full)), _ordered(full)
+    lengths = (Q_LEN, KV_LEN)
+    return BlockMask.from_kv_blocks(*_ordered(some), *all_of, size, mask_mod, lengths)

@@ -126,7 +126,7 @@ def varlen_attn(
             k, v = (x[keys[i] : keys[i + 1]] for x in (key, value))
         if used is not None:
             k, v = k[: used[i]], v[: used[i]]
-        out, total = _one(query[at[i] : at[i + 1]], k, v, scale, tuple(window_size), want)
+        out, total = _one(query[at[i] : at[i + 1]], k, v, scale, (window_size[0], window_size[1]), want)
         outs.append(out)
         totals.append(total)
     result = functions.cat(outs)
