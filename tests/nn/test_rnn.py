@@ -131,7 +131,8 @@ def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, sizes, cl_device):
         expected = run("cpu", "", reverse)
         for variant in ("cpu", "gpu") if batch < 10 else ("cpu",):
             for a, b in zip(run(cl_device, variant, reverse), expected, strict=True):
-                np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+                # gradients are sums of many terms of either sign: what cancels is as wrong as the largest sums are
+                np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5 * max(1, np.abs(b).max() / 10))
 
 
 @pytest.mark.parametrize("mode", ["tanh", "lstm", "gru"])
