@@ -24,7 +24,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     shape = input.layout.shape
     if tuple(target) == tuple(shape):
         # PyTorch reads no size at all as the sum of everything, which of integers is int64
-        return input if target or input.dtype.is_floating_point else input.to(dtypes.int64)
+        return input if target or input.dtype.differentiable else input.to(dtypes.int64)
     lead = len(shape) - len(target)
     if lead < 0 or any(n not in (1, k) for n, k in zip(target, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")

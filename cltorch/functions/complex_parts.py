@@ -16,12 +16,13 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous, to_copy
 from cltorch.functions.join import stack
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import broadcast_tensors, select
+from cltorch.functions.shape import broadcast_tensors, select, transpose
 from cltorch.layout import Layout
 from cltorch.ops.complex_formula import real_layout
 
 __all__ = [
-    "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "polar", "real", "real_part",
+    "adjoint", "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "matrix_transpose_H",
+    "matrix_transpose_mH", "polar", "real", "real_part",
     "resolve_conj", "resolve_neg", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
@@ -132,6 +133,42 @@ def conj(input: Any) -> Any:
     tensor([1.-2.j])
     """
     return p.conj_values(input) if input.dtype.is_complex else input
+
+
+def matrix_transpose_H(input: Any) -> Any:
+    """Return the conjugate transpose of a matrix."""
+    if input.layout.ndim not in (0, 2):
+        batches = " For batches of matrices, consider using tensor.mH" if input.layout.ndim > 2 else ""
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.{batches}"
+        )
+    return conj(input if input.layout.ndim == 0 else transpose(input, 0, 1))
+
+
+def matrix_transpose_mH(input: Any) -> Any:
+    """Return the conjugate transposes of a batch of matrices."""
+    if input.layout.ndim < 2:
+        raise RuntimeError(
+            f"tensor.mH is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+        )
+    return conj(transpose(input, -2, -1))
+
+
+def adjoint(input: Any) -> Any:
+    """Return the conjugate transpose of a matrix or of a batch of matrices; of real ones it is a view.
+
+    https://docs.pytorch.org/docs/2.13/generated/torch.adjoint.html
+
+    >>> import cltorch as torch
+    >>> torch.adjoint(torch.tensor([[1j, 2.0], [3.0, 4.0]]))
+    tensor([[0.-1.j, 3.-0.j],
+            [2.-0.j, 4.-0.j]])
+    """
+    if input.layout.ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+        )
+    return conj(transpose(input, -2, -1))
 
 
 def conj_physical(input: Any, *, out: Any = None) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.complex_parts import conj
 from cltorch.functions.matmul import _C_NAMES
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, transpose
@@ -57,17 +58,15 @@ def need_square(name: str, x: Any, argument: str = "A") -> Any:
 
 
 def need_floating(name: str, x: Any) -> None:
-    """Raise RuntimeError for tensors of integers, NotImplementedError for complex ones."""
-    if x.dtype.is_complex:
-        raise NotImplementedError(f"{name} is not implemented for complex tensors")
-    if not x.dtype.is_floating_point:
+    """Raise RuntimeError for tensors of integers."""
+    if not x.dtype.differentiable:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {SCALAR_NAMES[x.dtype.name]}"
         )
 
 
 def need_full(name: str, x: Any, routine: str = "") -> None:
-    """Raise where the dtype is neither float32 nor float64; ``routine`` is what PyTorch's message says is missing."""
+    """Raise where the dtype is not that of LAPACK's numbers, single or double, real or complex; ``routine`` is what PyTorch's message says is missing."""
     if routine and not x.dtype.is_complex and (x.dtype.name in _LOW or not x.dtype.is_floating_point):
         raise NotImplementedError(f"\"{routine}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     need_floating(name, x)
@@ -103,6 +102,11 @@ def need_fitting(name: str, a: Any, b: Any, left: bool = True) -> None:
 def flip(x: Any) -> Any:
     """Return matrices with rows and columns exchanged."""
     return transpose(x, -2, -1)
+
+
+def adjoint(x: Any) -> Any:
+    """Return the transposes of matrices, of complex ones the conjugate transposes."""
+    return conj(flip(x))
 
 
 def batch_together(*operands: Any) -> list[Any]:

@@ -14,8 +14,10 @@ from cltorch.functions import aliases
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.functions.convert import to
-from cltorch.functions.matmul import matrix_product
+from cltorch.functions.linalg_check import adjoint
+from cltorch.functions.matmul import matmul
 from cltorch.functions.shape import diagonal, reshape, squeeze, unsqueeze
 
 __all__ = ["corrcoef", "cov"]
@@ -73,13 +75,13 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         x = p.sub(x, r.mean(x, 1, True))
         divisor: Any = count - correction
         few = divisor <= 0
-        product = matrix_product(x, x, False, True)
+        product = matmul(x, adjoint(x))
         divisor = max(divisor, 0)
     else:
         w = reshape(w, (-1,))
-        w = w if w.dtype.is_floating_point else to(w, x.dtype)
+        w = w if w.dtype.is_floating_point else to(w, x.dtype.to_real())
         x = to(x, promote_types(x.dtype, w.dtype))
-        w = to(w, x.dtype)
+        w = to(w, x.dtype.to_real())
         total = r.sum(w)
         if p.eq(total, 0).item():
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
@@ -90,7 +92,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
             share = p.div(r.sum(p.mul(w, reshape(aweights, (-1,)))), total)
             divisor = p.sub(total, p.mul(share, correction))
         few = bool(p.le(divisor, 0).item())
-        product = matrix_product(x, p.mul(x, w), False, True)
+        product = matmul(x, adjoint(p.mul(x, w)))
         divisor = p.mul(divisor, 0) if few else divisor
     if few:
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
@@ -117,5 +119,8 @@ def corrcoef(input: Any) -> Any:
     c = cov(input)
     if not c.layout.ndim:
         return p.div(c, c)
-    spread = p.sqrt(diagonal(c))
-    return aliases.clamp(p.div(p.div(c, unsqueeze(spread, 1)), unsqueeze(spread, 0)), -1, 1)
+    spread = p.sqrt(real(diagonal(c)))
+    c = p.div(p.div(c, unsqueeze(spread, 1)), unsqueeze(spread, 0))
+    if c.dtype.is_complex:
+        return complex(aliases.clamp(real(c), -1, 1), aliases.clamp(imag(c), -1, 1))
+    return aliases.clamp(c, -1, 1)

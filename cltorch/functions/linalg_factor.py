@@ -249,11 +249,11 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
 
 
 # ---- LDL ---------------------------------------------------------------------------------------------------------
-def _ldl(A: Any) -> Any:
+def _ldl(A: Any, hermitian: bool) -> Any:
     need_square("torch.linalg.ldl_factor_ex", A)
     need_floating("torch.linalg.ldl_factor_ex", A)
     need_full("torch.linalg.ldl_factor_ex", A, "ldl_factor_kernel_cpu")
-    return apply(ops.LDL, A)
+    return apply(ops.LDL, A, bool(hermitian))
 
 
 @also_named(input="A")
@@ -263,7 +263,7 @@ def linalg_ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool 
     D may hold blocks of 2 × 2; the pivots (int32) are LAPACK's, negative for those. Needs SciPy.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor_ex.html
     """
-    results = _ldl(A)
+    results = _ldl(A, hermitian)
     if check_errors:
         raise_failure("torch.linalg.ldl_factor_ex", results[2], _ZERO_BLOCK, RuntimeError)
     return store_all("linalg_ldl_factor_ex", ldl_factor_ex_return, out, results)
@@ -280,6 +280,6 @@ def linalg_ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> An
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor.html
     """
-    results = _ldl(A)
+    results = _ldl(A, hermitian)
     raise_failure("torch.linalg.ldl_factor", results[2], _ZERO_BLOCK, RuntimeError)
     return store_all("linalg_ldl_factor", ldl_factor_return, out, results[:2])

@@ -12,14 +12,15 @@ from cltorch import dtypes
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import to
 from cltorch.functions.create import empty, eye, ones
 from cltorch.functions.extremes import amax
 from cltorch.functions.join import cat
-from cltorch.functions.linalg_check import also_named, flip, need_floating, need_full, need_same, need_square
+from cltorch.functions.linalg_check import adjoint, also_named, need_floating, need_full, need_same, need_square
 from cltorch.functions.linalg_check import store_one as store
 from cltorch.functions.linalg_solve import solve_triangle
-from cltorch.functions.matmul import matmul, matrix_product
+from cltorch.functions.matmul import matmul
 from cltorch.functions.norms import vector_norm
 from cltorch.functions.products import cross
 from cltorch.functions.rearrange import flip as reverse
@@ -57,7 +58,7 @@ def linalg_matrix_exp(A: Any) -> Any:
         return to(linalg_matrix_exp(to(A, dtypes.float32)), A.dtype)
     if not A.layout.numel:
         return p.clone(A)
-    block, blocks, limit = _TAYLOR[A.dtype.name]
+    block, blocks, limit = _TAYLOR[A.dtype.to_real().name]
     size = amax(vector_norm(A.detach(), 1, -2), -1)
     # a matrix of size nan or inf is not scaled: its exponential is not finite anyhow
     times = p.clamp_min(p.ceil(p.log2(p.div(p.where(p.isfinite(size), size, 1.0), limit))), 0.0)
@@ -92,9 +93,9 @@ def matrix_exp(input: Any) -> Any:
 
 # ---- reflectors --------------------------------------------------------------------------------------------------
 def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
-    """Return V and T with H1 H2 … Hk = I - V T Vᵀ, where Hi = I - tau[i] v[i] v[i]ᵀ.
+    """Return V and T with H1 H2 … Hk = I - V T Vᴴ, where Hi = I - tau[i] v[i] v[i]ᴴ.
 
-    T = (I + diag(tau) U)⁻¹ diag(tau), where U is the strictly upper part of Vᵀ V.
+    T = (I + diag(tau) U)⁻¹ diag(tau), where U is the strictly upper part of Vᴴ V.
     Source: Joffrain et al., Accumulating Householder transformations, revisited, ACM TOMS 32(2), 2006
     """
     if x.layout.ndim < 2:
@@ -120,7 +121,7 @@ def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
     v = p.add(tril(v, -1), eye(v.layout.shape[-2], k, dtype=x.dtype, device=x.device))
     unit = eye(k, dtype=x.dtype, device=x.device)
     column = unsqueeze(tau, -1)
-    inner = p.mul(column, triu(matrix_product(v, v, True, False), 1))
+    inner = p.mul(column, triu(matmul(adjoint(v), v), 1))
     return v, solve_triangle(inner, p.mul(column, unit), True, True)
 
 
@@ -142,7 +143,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     v, t = _reflectors(name, A, tau)
     rows, columns = A.layout.shape[-2:]
     unit = eye(rows, columns, dtype=A.dtype, device=A.device)
-    first = flip(narrow(v, -2, 0, columns))
+    first = adjoint(narrow(v, -2, 0, columns))
     return store(name, out, p.sub(unit, matmul(v, matmul(t, first))))
 
 
@@ -153,7 +154,7 @@ def orgqr(input: Any, tau: Any) -> Any:
 
 
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False, *, out: Any = None) -> Any:
-    """Multiply a matrix with the whole orthogonal matrix of reflectors, Q or Qᵀ, from the left or the right.
+    """Multiply a matrix with the whole orthogonal matrix of reflectors, Q or Qᴴ, from the left or the right.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.ormqr.html
     """
@@ -164,11 +165,11 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     if input.layout.ndim >= 2 and other.layout.shape[side] != input.layout.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
     v, t = _reflectors(name, input, tau)
-    t = flip(t) if transpose else t
+    t = adjoint(t) if transpose else t
     if left:
-        product = matmul(v, matmul(t, matrix_product(v, other, True, False)))
+        product = matmul(v, matmul(t, matmul(adjoint(v), other)))
     else:
-        product = matmul(matmul(matmul(other, v), t), flip(v))
+        product = matmul(matmul(matmul(other, v), t), adjoint(v))
     return store(name, out, p.sub(other, product))
 
 
@@ -246,7 +247,7 @@ def linalg_vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
     need_same(name, x, y, "x", "y")
     shape = broadcast_shapes(x.layout.shape, y.layout.shape)
     d = wrap_dim(dim, len(shape))
-    return store("linalg_vecdot", out, r.sum(p.mul(x, y), d))
+    return store("linalg_vecdot", out, r.sum(p.mul(conj(x), y), d))
 
 
 def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> Any:

@@ -13,6 +13,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.complex_parts import conj
 from cltorch.functions.create import eye
 from cltorch.functions.linalg_check import (
     SINGULAR,
@@ -204,7 +205,7 @@ def triangular_solve(
 def linalg_lu_solve(
     LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool = False, out: Any = None
 ) -> Any:  # fmt: skip
-    """Return X of A X = B (X A = B without ``left``; Aᵀ for A with ``adjoint``) from what ``lu_factor`` gave for A.
+    """Return X of A X = B (X A = B without ``left``; Aᴴ for A with ``adjoint``) from what ``lu_factor`` gave for A.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_solve.html
     """
@@ -223,6 +224,8 @@ def linalg_lu_solve(
     order, back = (unsqueeze(x, -1) for x in pivot_rows(pivots, LU.layout.shape[-1]))
     X = B if left else flip(B)
     LU, X, order, back = batch_together(LU, X, order, back)
+    if adjoint:
+        LU = conj(LU)
     if bool(adjoint) == bool(left):  # the equation is Aᵀ X = B
         X = solve_triangle(flip(LU), solve_triangle(flip(LU), X, False, False), True, True)
         X = take_rows(X, squeeze(back, -1))
@@ -263,13 +266,13 @@ def _fit_cholesky(B: Any, L: Any) -> None:
 
 @also_named(input="B", input2="L")
 def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> Any:
-    """Return X of A X = B from Cholesky's factor of A: A = L Lᵀ, or with ``upper`` A = Lᵀ L.
+    """Return X of A X = B from Cholesky's factor of A: A = L Lᴴ, or with ``upper`` A = Lᴴ L.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky_solve.html
     """
     _fit_cholesky(B, L)
     need_full("cholesky_solve", L, "cholesky_solve_cpu")
-    lower, higher = (flip(L), L) if upper else (L, flip(L))
+    lower, higher = (conj(flip(L)), L) if upper else (L, conj(flip(L)))
     X = solve_triangle(higher, solve_triangle(lower, B, False, False), True, False)
     return store_one("cholesky_solve", out, X)
 
@@ -322,7 +325,7 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
             f"{SCALAR_NAMES[LD.dtype.name]} instead."
         )
     need_full(name, LD, "ldl_solve_kernel_cpu")
-    return store_one("linalg_ldl_solve", out, apply(factor.LDLSolve, LD, pivots, B))
+    return store_one("linalg_ldl_solve", out, apply(factor.LDLSolve, LD, pivots, B, bool(hermitian)))
 
 
 # ---- tensors as matrices -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cltorch.functions.create import empty, full, zeros
 from cltorch.functions.extremes import amax
 from cltorch.functions.linalg_check import (
     also_named,
-    flip,
+    adjoint,
     need_floating,
     need_full,
     need_matrix,
@@ -43,8 +43,10 @@ __all__ = [
 slogdet_return, old_slogdet_return = (
     result_class(name, "sign", "logabsdet") for name in ("linalg_slogdet", "slogdet")
 )  # fmt: skip
+eig_return = result_class("linalg_eig", "eigenvalues", "eigenvectors")
 eigh_return = result_class("linalg_eigh", "eigenvalues", "eigenvectors")
 svd_return, old_svd_return = result_class("linalg_svd", "U", "S", "Vh"), result_class("svd", "U", "S", "V")
+_FULL = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 lstsq_return = result_class("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
@@ -98,6 +100,8 @@ def logdet(input: Any) -> Any:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logdet.html
     """
     sign, log = _slogdet("logdet", input)
+    if sign.dtype.is_complex:
+        return p.add(log, p.log(sign))
     return p.add(log, p.log(p.add(p.mul(p.lt(sign, 0).to(log.dtype), -2), 1)))
 
 
@@ -134,27 +138,34 @@ def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     return store_one("linalg_eigvalsh", out, _eigh(A, UPLO, False)[0])
 
 
-def _general(name: str, A: Any) -> Any:
-    need_square(name, A)
-    raise NotImplementedError(
-        f"{name} is not implemented: only symmetric matrices have their eigenvalues computed here, by torch.linalg.eigh"
-    )
+def _eig(A: Any, vectors: bool) -> tuple[Any, Any]:
+    need_square("linalg.eig", A)
+    need_full("linalg.eig", A, "linalg_eig_cpu")
+    return apply(ops.Eig, A, vectors)
 
 
+@also_named(input="A")
 def linalg_eig(A: Any, *, out: Any = None) -> Any:
-    """Raise NotImplementedError: the eigenvalues of general matrices are not implemented.
+    """Return (eigenvalues, eigenvectors) of general square matrices, complex both and in no order.
 
+    Eigenvectors are columns of length 1. Derivatives of vectors to equal values are infinite; a loss that depends on
+    their phases raises RuntimeError. Elements that are not finite raise RuntimeError.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eig.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
+    tensor([0.+1.j, 0.-1.j])
     """
-    return _general("linalg.eig", A)
+    return store_all("linalg_eig", eig_return, out, _eig(A, True))
 
 
+@also_named(input="A")
 def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
-    """Raise NotImplementedError: the eigenvalues of general matrices are not implemented.
+    """Return the eigenvalues of general square matrices, complex and in no order.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
     """
-    return _general("linalg.eigvals", A)
+    return store_one("linalg_eigvals", out, _eig(A, False)[0])
 
 
 # ---- singular values ---------------------------------------------------------------------------------------------
@@ -192,7 +203,7 @@ def linalg_svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any
 
 
 def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
-    """Return (U, S, V) of A = U diag(S) Vᵀ; the older form of ``torch.linalg.svd``.
+    """Return (U, S, V) of A = U diag(S) Vᴴ; the older form of ``torch.linalg.svd``.
 
     Without ``some`` the matrices are full; without ``compute_uv`` they are zeros.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.svd.html
@@ -200,9 +211,9 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
     U, S, Vh = _svd(input, not some, compute_uv)
     if not compute_uv:
         *batch, m, n = input.layout.shape
-        U, V = (zeros((*batch, k, k), dtype=S.dtype, device=S.device) for k in (m, n))
+        U, V = (zeros((*batch, k, k), dtype=input.dtype, device=S.device) for k in (m, n))
     else:
-        V = flip(Vh)
+        V = adjoint(Vh)
     return store_all("svd", old_svd_return, out, (U, S, V))
 
 
@@ -221,7 +232,7 @@ def linalg_matrix_rank(
     tensor(1)
     """
     need_matrix("torch.linalg.matrix_rank", A, "input")
-    if A.dtype not in (dtypes.float32, dtypes.float64):
+    if A.dtype not in _FULL:
         raise RuntimeError("This function doesn't handle types other than float and double")
     if tol is not None:  # the older form: an absolute tolerance, be it zero
         atol, rtol = tol, 0.0
@@ -238,13 +249,13 @@ def _tolerance(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     default = dtypes.finfo(A.dtype).eps * max(A.layout.shape[-2:])
     if rtol is None:
         if isinstance(atol, Array):
-            rtol = p.where(p.gt(atol, 0), 0.0, full((), default, dtype=A.dtype, device=A.device))
+            rtol = p.where(p.gt(atol, 0), 0.0, full((), default, dtype=A.dtype.to_real(), device=A.device))
         else:
             rtol = 0.0 if atol else default
     least = p.mul(largest, rtol)
     if atol is None:
         return least
-    atol = atol if isinstance(atol, Array) else full((), atol, dtype=A.dtype, device=A.device)
+    atol = atol if isinstance(atol, Array) else full((), atol, dtype=A.dtype.to_real(), device=A.device)
     return p.maximum(least, atol)
 
 
@@ -263,7 +274,7 @@ def linalg_pinv(
             [0.0000, 0.0000]])
     """
     need_array("linalg.pinv", "A", 1, A)
-    if A.layout.ndim < 2 or A.dtype not in (dtypes.float32, dtypes.float64):
+    if A.layout.ndim < 2 or A.dtype not in _FULL:
         raise RuntimeError(
             f"linalg.pinv({SCALAR_NAMES[A.dtype.name]}{{{list(A.layout.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, double, cfloat or cdouble types"
@@ -320,10 +331,10 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
         raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
     broadcast_shapes(A.layout.shape[:-2], B.layout.shape[:-2])
     X, rank, S = apply(solve.Lstsq, A, B, rcond, driver)
-    none = empty(0, dtype=A.dtype, device=A.device)
+    none = empty(0, dtype=A.dtype.to_real(), device=A.device)
     residuals = none
     if rows > columns and driver != "gelsy" and _full_rank(rank, columns):
-        residuals = r.sum(p.square(p.sub(matmul(A, X), B)), -2)
+        residuals = r.sum(p.square(p.abs(p.sub(matmul(A, X), B))), -2)
     return lstsq_return(
         squeeze(X, -1) if vector else X,
         squeeze(residuals, -1) if vector and residuals is not none else residuals,

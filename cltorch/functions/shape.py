@@ -20,7 +20,6 @@ from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
 
 __all__ = [
-    "adjoint",
     "as_strided",
     "as_strided_",
     "as_strided_back",
@@ -31,9 +30,7 @@ __all__ = [
     "expand",
     "expand_as",
     "flatten",
-    "matrix_transpose_H",
     "matrix_transpose_T",
-    "matrix_transpose_mH",
     "matrix_transpose_mT",
     "moveaxis",
     "movedim",
@@ -466,28 +463,6 @@ def matrix_transpose_mT(input: Any) -> Any:
     if input.layout.ndim < 2:
         raise RuntimeError(
             f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
-        )
-    return transpose(input, -2, -1)
-
-
-def matrix_transpose_H(input: Any) -> Any:
-    """Return the conjugate transpose of a matrix."""
-    if input.layout.ndim not in (0, 2):
-        batches = " For batches of matrices, consider using tensor.mH" if input.layout.ndim > 2 else ""
-        raise RuntimeError(
-            f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.{batches}"
-        )
-    return input if input.layout.ndim == 0 else transpose(input, 0, 1)
-
-
-matrix_transpose_mH = matrix_transpose_mT
-
-
-def adjoint(input: Any) -> Any:
-    """Return the conjugate transpose of a matrix or of a batch of matrices, as a view."""
-    if input.layout.ndim < 2:
-        raise RuntimeError(
-            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
         )
     return transpose(input, -2, -1)
 

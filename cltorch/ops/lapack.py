@@ -20,6 +20,7 @@ class LinAlgError(RuntimeError):
     """Raise when a decomposition or a solver of torch.linalg fails on the values of its input."""
 
 
+_LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _BLOCK = 32  # rows that substitution solves before it updates all others by one product
 _BY_COLUMNS = 64  # the size up to which elimination over a whole batch at once beats LAPACK matrix by matrix
 
@@ -40,7 +41,7 @@ def _need_scipy(name: str) -> Any:
 
 
 def _routine(name: str, routine: str, t: np.dtype) -> Any:
-    return getattr(_need_scipy(name), ("s" if t == np.float32 else "d") + routine)
+    return getattr(_need_scipy(name), _LETTERS[t.name] + routine)
 
 
 def _broadcast(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +54,15 @@ def _stack(a: np.ndarray) -> np.ndarray:
     return a.reshape(math.prod(a.shape[:-2]), *a.shape[-2:])
 
 
+def _size(a: np.ndarray) -> Any:
+    """Return what pivots are chosen by: absolute values, of complex numbers the sums of those of their parts."""
+    return np.abs(a.real) + np.abs(a.imag) if np.iscomplexobj(a) else np.abs(a)
+
+
+def _adjoint(a: np.ndarray) -> np.ndarray:
+    return np.conj(np.swapaxes(a, -2, -1))
+
+
 # ---- elimination -------------------------------------------------------------------------------------------------
 def eliminate(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (LU, pivots from 1, info) of matrices by Gaussian elimination, column by column over the whole batch."""
@@ -62,7 +72,7 @@ def eliminate(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray
     pivots, info, every = np.empty((count, k), np.int32), np.zeros(count, np.int32), np.arange(count)
     with np.errstate(all="ignore"):
         for j in range(k):
-            at = j + np.argmax(np.abs(lu[:, j:, j]), 1) if pivot else np.full(count, j)
+            at = j + np.argmax(_size(lu[:, j:, j]), 1) if pivot else np.full(count, j)
             chosen = lu[every, at]
             lu[every, at] = lu[:, j]
             lu[:, j] = chosen
@@ -183,7 +193,7 @@ def slogdet(a: np.ndarray) -> Any:
 
 @on_host("linalg_det_backward")
 def cofactors(a: np.ndarray) -> Any:
-    """Return the derivatives of the determinants, also where they are zero: det(U) det(V) U diag(s without s_i) Vᵀ."""
+    """Return the gradients of the determinants, also where they are zero: det(U)* det(V)* U diag(s without s_i) Vᴴ."""
     if not np.isfinite(a).all():
         return np.full_like(a, math.nan)
     u, s, vh = np.linalg.svd(a)
@@ -193,7 +203,7 @@ def cofactors(a: np.ndarray) -> Any:
         return np.zeros_like(a)
     before = np.concatenate([one, np.cumprod(s, -1)[..., :-1]], -1)
     after = np.concatenate([np.cumprod(s[..., ::-1], -1)[..., ::-1][..., 1:], one], -1)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
+    sign = np.conj(np.linalg.det(u) * np.linalg.det(vh))
     return (u * (before * after * sign[..., None])[..., None, :]) @ vh
 
 
@@ -202,19 +212,19 @@ def _lower_factor(a: np.ndarray) -> tuple[np.ndarray, int]:
     """Return Cholesky's factor of one matrix as far as it goes, and the order of the first bad minor."""
     x = np.tril(a)
     for j in range(len(x)):
-        d = x[j, j] - x[j, :j] @ x[j, :j]
+        d = (x[j, j] - x[j, :j] @ np.conj(x[j, :j])).real
         if not d > 0:
             x[j, j] = d
             return x, j + 1
         x[j, j] = np.sqrt(d)
-        x[j + 1 :, j] = (x[j + 1 :, j] - x[j + 1 :, :j] @ x[j, :j]) / x[j, j]
+        x[j + 1 :, j] = (x[j + 1 :, j] - x[j + 1 :, :j] @ np.conj(x[j, :j])) / x[j, j]
     return x, 0
 
 
 @on_host("linalg_cholesky")
 def cholesky(a: np.ndarray, upper: bool) -> Any:
     """Return (factor, info), reading and returning the lower or the upper triangle."""
-    a = np.swapaxes(a, -2, -1) if upper else a
+    a = _adjoint(a) if upper else a
     info = _no_info(a)
     try:
         x = np.linalg.cholesky(a)
@@ -226,7 +236,7 @@ def cholesky(a: np.ndarray, upper: bool) -> Any:
             except np.linalg.LinAlgError:
                 x[i], info[i] = _lower_factor(a[i])
                 info[i] = info[i] or a.shape[-1]
-    return np.swapaxes(x, -2, -1) if upper else x, info
+    return _adjoint(x) if upper else x, info
 
 
 @on_host("linalg_eigh")
@@ -245,21 +255,25 @@ def eigh(a: np.ndarray, uplo: Any, vectors: bool) -> Any:
     return w, np.where(bad[..., None, None], math.nan, v) if vectors else v
 
 
+def _ldl_kind(a: np.ndarray, hermitian: bool) -> str:
+    return "he" if hermitian and np.iscomplexobj(a) else "sy"
+
+
 @on_host("linalg_ldl_factor")
-def ldl_factor(a: np.ndarray) -> Any:
+def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
     """Return (LD, pivots as LAPACK gives them, info) of the lower triangle."""
-    sytrf = _routine("linalg.ldl_factor", "sytrf", a.dtype)
+    factor = _routine("linalg.ldl_factor", _ldl_kind(a, hermitian) + "trf", a.dtype)
     ld, pivots, info = np.empty(a.shape, a.dtype), np.empty(a.shape[:-1], np.int32), _no_info(a)
     if a.size:
         for i in np.ndindex(a.shape[:-2]):
-            ld[i], pivots[i], info[i] = sytrf(a[i], lower=1)
+            ld[i], pivots[i], info[i] = factor(a[i], lower=1)
     return np.tril(ld), pivots, info
 
 
 @on_host("linalg_ldl_solve")
-def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray) -> Any:
+def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> Any:
     """Return X of A X = B from the factors of A."""
-    sytrs = _routine("linalg.ldl_solve", "sytrs", ld.dtype)
+    solver = _routine("linalg.ldl_solve", _ldl_kind(ld, hermitian) + "trs", ld.dtype)
     pivots = np.broadcast_to(pivots, ld.shape[:-1])
     batch = np.broadcast_shapes(ld.shape[:-2], b.shape[:-2])
     pivots = np.broadcast_to(pivots, batch + ld.shape[-1:])
@@ -267,8 +281,24 @@ def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray) -> Any:
     x = np.empty(b.shape, b.dtype)
     if b.size:
         for i in np.ndindex(batch):
-            x[i], _ = sytrs(ld[i], pivots[i], b[i], lower=1)
+            x[i], _ = solver(ld[i], pivots[i], b[i], lower=1)
     return x
+
+
+@on_host("linalg_eig")
+def eig(a: np.ndarray, vectors: bool) -> Any:
+    """Return (eigenvalues, eigenvectors of length 1 or their stand-in of no elements) of general matrices, complex."""
+    t = np.result_type(a.dtype, np.complex64)
+    if not np.isfinite(a).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    try:
+        w, v = np.linalg.eig(a) if vectors else (np.linalg.eigvals(a), np.empty(0))
+    except np.linalg.LinAlgError:
+        raise LinAlgError(
+            "linalg.eig: The algorithm failed to converge because the input matrix is ill-conditioned or has too many "
+            "repeated eigenvalues."
+        ) from None
+    return w.astype(t), v.astype(t)
 
 
 # ---- orthogonal factors ------------------------------------------------------------------------------------------
@@ -332,13 +362,13 @@ def pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> Any:
     default = np.finfo(a.dtype).eps * max(a.shape[-2:])
     if hermitian:
         s, u = np.linalg.eigh(a)
-        vh = np.swapaxes(u, -2, -1)
+        vh = _adjoint(u)
     else:
         u, s, vh = np.linalg.svd(a, full_matrices=False)
     size = np.abs(s)
     keep = size > np.asarray(tolerance(size.max(-1), atol, rtol, default))[..., None]
     inverse = np.where(keep, 1 / np.where(keep, s, 1), 0)
-    return ((np.swapaxes(vh, -2, -1) * inverse[..., None, :]) @ np.swapaxes(u, -2, -1)).astype(a.dtype)
+    return ((_adjoint(vh) * inverse[..., None, :]) @ _adjoint(u)).astype(a.dtype)
 
 
 @on_host("linalg_lstsq")
@@ -347,7 +377,7 @@ def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any
     a, b = _broadcast(a, b)
     if not a.size:
         batch = a.shape[:-2]
-        return np.zeros((*batch, a.shape[-1], b.shape[-1]), a.dtype), np.zeros(batch, np.int64), np.zeros((*batch, 0))
+        return np.zeros((*batch, a.shape[-1], b.shape[-1]), a.dtype), np.zeros(batch, np.int64), np.zeros((*batch, 0), a.real.dtype)
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     eps = float(np.finfo(a.dtype).eps)
     cut = eps if driver == "gels" else eps * max(a.shape[-2:]) if rcond is None else rcond
@@ -360,5 +390,5 @@ def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any
             f"matrix does not have full rank (error code: {int(rank.reshape(-1)[np.argmax(failed)]) + 1})."
         )
     inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(a.dtype)
-    x = np.swapaxes(vh, -2, -1) @ (inverse[..., None] * (np.swapaxes(u, -2, -1) @ b))
+    x = _adjoint(vh) @ (inverse[..., None] * (_adjoint(u) @ b))
     return x, np.asarray(rank, np.int64), s

@@ -17,6 +17,21 @@ def flipped(m: Any, x: Any) -> Any:
     return m.transpose(x, -2, -1)
 
 
+def adjoint(m: Any, x: Any) -> Any:
+    """Return the transposes of matrices, of complex ones the conjugate transposes."""
+    return m.conj(flipped(m, x))
+
+
+def product(m: Any, a: Any, b: Any, adjoint_a: bool = False, adjoint_b: bool = False) -> Any:
+    """Multiply matrices, either of which is taken as its conjugate transpose where a flag says so."""
+    return m.matrix_product(m.conj(a) if adjoint_a else a, m.conj(b) if adjoint_b else b, adjoint_a, adjoint_b)
+
+
+def imaginary(m: Any, x: Any) -> Any:
+    """Return i times the imaginary parts."""
+    return m.mul(m.sub(x, m.conj(x)), 0.5)
+
+
 def sum_to(m: Any, g: Any, shape: Any) -> Any:
     """Return the gradient of an operand that was broadcast."""
     return g if tuple(g.layout.shape) == tuple(shape) else m.sum_to_size(g, shape)
@@ -26,6 +41,7 @@ class Solve(Op):
     """X of A X = B for batches of matrices that broadcast, and LAPACK's info."""
 
     name = "linalg_solve_ex"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any, b: Any) -> Any:
@@ -38,8 +54,8 @@ class Solve(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
         a, x = c.saved
-        gb = m.solve_matrices(flipped(m, a), g)[0]
-        ga = sum_to(m, m.neg(m.matrix_product(gb, x, False, True)), c.shapes[0]) if c.needs[0] else None
+        gb = m.solve_matrices(adjoint(m, a), g)[0]
+        ga = sum_to(m, m.neg(product(m, gb, x, False, True)), c.shapes[0]) if c.needs[0] else None
         return ga, sum_to(m, gb, c.shapes[1])
 
 
@@ -47,6 +63,7 @@ class SolveTriangular(Op):
     """X of A X = B for triangular matrices A."""
 
     name = "linalg_solve_triangular"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any, b: Any, upper: bool, unit: bool) -> Any:
@@ -58,10 +75,10 @@ class SolveTriangular(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         a, x = c.saved
-        gb = m.solve_triangle(flipped(m, a), g, not c.upper, c.unit)
+        gb = m.solve_triangle(adjoint(m, a), g, not c.upper, c.unit)
         ga = None
         if c.needs[0]:
-            ga = m.neg(m.matrix_product(gb, x, False, True))
+            ga = m.neg(product(m, gb, x, False, True))
             ga = m.triu(ga, int(c.unit)) if c.upper else m.tril(ga, -int(c.unit))
             ga = sum_to(m, ga, c.shapes[0])
         return ga, sum_to(m, gb, c.shapes[1]), None, None
@@ -71,6 +88,7 @@ class Inverse(Op):
     """The inverse of square matrices, and LAPACK's info."""
 
     name = "linalg_inv_ex"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any) -> Any:
@@ -82,13 +100,14 @@ class Inverse(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
         (y,) = c.saved
-        return m.neg(m.matrix_product(m.matrix_product(y, g, True, False), y, False, True))
+        return m.neg(product(m, product(m, y, g, True, False), y, False, True))
 
 
 class Det(Op):
     """Determinants; the first derivative also holds for singular matrices, the second does not."""
 
     name = "linalg_det"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any) -> Any:
@@ -100,7 +119,7 @@ class Det(Op):
     def vjp(m: Any, c: Any, g: Any) -> Any:
         a, d = c.saved
         if m.is_grad_enabled():
-            return m.mul(_spread(m, m.mul(g, d)), flipped(m, m.linalg_inv(a)))
+            return m.mul(_spread(m, m.mul(g, m.conj(d))), adjoint(m, m.linalg_inv(a)))
         return m.mul(_spread(m, g), lapack.cofactors(a))
 
 
@@ -108,18 +127,23 @@ class Slogdet(Op):
     """The sign of determinants and the logarithm of their absolute values."""
 
     name = "linalg_slogdet"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any) -> Any:
         sign, log = lapack.slogdet(a)
-        c.save(a)
-        c.non_differentiable(sign)
+        c.save(a, sign)
+        if not a.dtype.is_complex:
+            c.non_differentiable(sign)
         return sign, log
 
     @staticmethod
-    def vjp(m: Any, c: Any, _: Any, g: Any) -> Any:
-        (a,) = c.saved
-        return m.mul(_spread(m, g), flipped(m, m.linalg_inv_ex(a)[0]))
+    def vjp(m: Any, c: Any, g_sign: Any, g: Any) -> Any:
+        a, sign = c.saved
+        if g_sign is not None and a.dtype.is_complex:  # a sign turns as the determinant's angle does
+            turn = imaginary(m, m.mul(m.conj(g_sign), sign))
+            g = m.neg(turn) if g is None else m.sub(g, turn)
+        return m.mul(_spread(m, g), adjoint(m, m.linalg_inv_ex(a)[0]))
 
 
 def _spread(m: Any, g: Any) -> Any:
@@ -133,6 +157,7 @@ class Pinv(Op):
     """
 
     name = "linalg_pinv"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
@@ -149,14 +174,13 @@ class Pinv(Op):
 def pinv_gradient(m: Any, g: Any, a: Any, p: Any) -> Any:
     """Return the gradient of A where ``g`` is that of its pseudo-inverse P.
 
-    dP = - P dA P + P Pᵀ dAᵀ (I - A P) + (I - P A) dAᵀ Pᵀ P
+    dP = - P dA P + P Pᴴ dAᴴ (I - A P) + (I - P A) dAᴴ Pᴴ P
     """
-    product = m.matrix_product
-    first = product(product(p, g, True, False), p, False, True)
-    gp = product(g, p, True, False)  # gᵀ P, rows of A by rows of A
-    second = product(m.sub(gp, product(a, product(p, gp))), p, False, True)
-    pg = product(p, g, False, True)  # P gᵀ, columns of A by columns of A
-    third = product(p, m.sub(pg, product(product(pg, p), a)), True, False)
+    first = product(m, product(m, p, g, True, False), p, False, True)
+    gp = product(m, g, p, True, False)  # gᴴ P, rows of A by rows of A
+    second = product(m, m.sub(gp, product(m, a, product(m, p, gp))), p, False, True)
+    pg = product(m, p, g, False, True)  # P gᴴ, columns of A by columns of A
+    third = product(m, p, m.sub(pg, product(m, product(m, pg, p), a)), True, False)
     return m.add(m.sub(second, first), third)
 
 
@@ -164,6 +188,7 @@ class Lstsq(Op):
     """The least squares solution of A X = B, the rank of A and its singular values."""
 
     name = "linalg_lstsq"
+    complex = True
 
     @staticmethod
     def forward(c: Any, a: Any, b: Any, rcond: float | None, driver: str) -> Any:
@@ -179,7 +204,7 @@ class Lstsq(Op):
         p = m.linalg_pinv(a)
         ga = gb = None
         if c.needs[0]:
-            ga = sum_to(m, pinv_gradient(m, m.matrix_product(g, b, False, True), a, p), c.shapes[0])
+            ga = sum_to(m, pinv_gradient(m, product(m, g, b, False, True), a, p), c.shapes[0])
         if c.needs[1]:
-            gb = sum_to(m, m.matrix_product(p, g, True, False), c.shapes[1])
+            gb = sum_to(m, product(m, p, g, True, False), c.shapes[1])
         return ga, gb, None, None
