@@ -51,6 +51,8 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
 
 
 def _steps(spacing: Any, count: int, rank: int, chosen: bool) -> list[Any]:
+    if spacing is None:
+        return [1] * count
     if not isinstance(spacing, (tuple, list)):
         return [read_number("gradient", "spacing", 2, spacing)] * count
     if len(spacing) != count:

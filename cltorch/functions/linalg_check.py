@@ -66,7 +66,7 @@ def need_floating(name: str, x: Any) -> None:
 
 
 def need_full(name: str, x: Any, routine: str = "") -> None:
-    """Raise where the dtype is not that of LAPACK's numbers, single or double, real or complex; ``routine`` is what PyTorch's message says is missing."""
+    """Raise where numbers are not single or double; ``routine`` is what PyTorch's message says is missing."""
     if routine and not x.dtype.is_complex and (x.dtype.name in _LOW or not x.dtype.is_floating_point):
         raise NotImplementedError(f"\"{routine}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     need_floating(name, x)

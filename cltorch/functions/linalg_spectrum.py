@@ -16,8 +16,8 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.create import empty, full, zeros
 from cltorch.functions.extremes import amax
 from cltorch.functions.linalg_check import (
-    also_named,
     adjoint,
+    also_named,
     need_floating,
     need_full,
     need_matrix,
@@ -139,8 +139,10 @@ def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
 
 
 def _eig(A: Any, vectors: bool) -> tuple[Any, Any]:
-    need_square("linalg.eig", A)
-    need_full("linalg.eig", A, "linalg_eig_cpu")
+    need_square("linalg.eig" if vectors else "linalg.eigvals", A)
+    if not A.dtype.differentiable:
+        raise RuntimeError(f"Unknown Complex ScalarType for {SCALAR_NAMES[A.dtype.name]}")
+    need_full("linalg.eig", A, "linalg_eig_out_cpu")
     return apply(ops.Eig, A, vectors)
 
 

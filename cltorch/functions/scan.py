@@ -195,14 +195,14 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     d = wrap_dim(dim, input.layout.ndim)
+    if n == 0:  # what stands beside the tensor is not looked at
+        return p.clone(input) if out is None else into_out("diff", out, input)
     pieces = [x if x is input else _beside(input, x, d) for x in (prepend, input, append) if x is not None]
     x = cat(pieces, d) if len(pieces) > 1 else input
     step = p.logical_xor if x.dtype is dtypes.bool_ else p.sub
     for _ in range(min(n, x.layout.shape[d])):
         length = x.layout.shape[d] - 1
         x = step(narrow(x, d, 1, length), narrow(x, d, 0, length))
-    if n == 0:
-        x = p.clone(x)
     return x if out is None else into_out("diff", out, x)
 
 

@@ -377,7 +377,11 @@ def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any
     a, b = _broadcast(a, b)
     if not a.size:
         batch = a.shape[:-2]
-        return np.zeros((*batch, a.shape[-1], b.shape[-1]), a.dtype), np.zeros(batch, np.int64), np.zeros((*batch, 0), a.real.dtype)
+        return (
+            np.zeros((*batch, a.shape[-1], b.shape[-1]), a.dtype),
+            np.zeros(batch, np.int64),
+            np.zeros((*batch, 0), a.real.dtype),
+        )
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     eps = float(np.finfo(a.dtype).eps)
     cut = eps if driver == "gels" else eps * max(a.shape[-2:]) if rcond is None else rcond

@@ -374,3 +374,17 @@ def test_derivatives_forward(name):
     z, w = (cltorch.tensor(a + (0.5 + 0.25j), dtype=cltorch.complex128, requires_grad=True) for a in (Z, W))
     x = cltorch.tensor(X, dtype=cltorch.float64, requires_grad=True)
     assert gradcheck(DIFFERENTIABLE[name], (z, w, x), check_forward_ad=True, check_backward_ad=False)
+
+
+def test_adjoints_are_conjugated(device):
+    z = np.arange(6).reshape(1, 2, 3) * (1 + 2j)
+    x = cltorch.tensor(z.astype(np.complex64), device=device)
+    for found in (x.mH, x.adjoint(), cltorch.adjoint(x), x[0].H[None]):
+        assert np.array_equal(found.cpu().numpy(), z.conj().swapaxes(1, 2))
+
+
+def test_a_complex_number_that_was_not_broadcast_keeps_its_gradient(device):
+    x = cltorch.tensor(2j, device=device, requires_grad=True)
+    y = x.expand(())
+    assert cltorch.autograd.grad(y, x, cltorch.tensor(3 + 4j, device=device))[0].item() == 3 + 4j
+    assert x.sum_to_size(()).dtype is cltorch.complex64

@@ -24,6 +24,7 @@ def test_gradient(device, order, spacing):
 
 def test_gradient_of_integers_and_derivative():
     assert cltorch.gradient(cltorch.arange(4) ** 2)[0].tolist() == [1, 2, 4, 5]
+    assert cltorch.gradient(cltorch.arange(4) ** 2, spacing=None)[0].tolist() == [1, 2, 4, 5]
     assert cltorch.gradient(cltorch.tensor(1.0)) == ()
     x = cltorch.randn(3, 4, dtype=cltorch.float64, requires_grad=True)
     assert gradcheck(lambda x: cltorch.gradient(x, spacing=2.0, edge_order=2), (x,))

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is 
 
 
 def spd(t, x):
-    return x @ x.mT + t.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    return x @ x.mH + t.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
 # results that the signs of vectors do not touch; a and b are (2, 4, 4) and (2, 4, 3)
@@ -26,11 +26,17 @@ PROGRAMS = {
     "cond": lambda t, a, b: t.linalg.cond(a),
     "cond fro": lambda t, a, b: t.linalg.cond(a, "fro"),
     "det": lambda t, a, b: t.linalg.det(a),
+    "eig": lambda t, a, b: (t.linalg.eig(a)[0], t.linalg.eig(a)[1].abs()),
     "eigh": lambda t, a, b: t.linalg.eigh(spd(t, a)).eigenvalues,
+    "eigvals": lambda t, a, b: t.linalg.eigvals(a),
+    "eigh vectors": lambda t, a, b: t.linalg.eigh(spd(t, a))[1].abs(),
     "eigvalsh": lambda t, a, b: t.linalg.eigvalsh(spd(t, a), UPLO="U"),
     "inv": lambda t, a, b: t.linalg.inv(a),
     "inv_ex": lambda t, a, b: t.linalg.inv_ex(a),
     "logdet": lambda t, a, b: t.logdet(spd(t, a)),
+    "ldl_solve": lambda t, a, b: t.linalg.ldl_solve(
+        *t.linalg.ldl_factor(spd(t, a).detach(), hermitian=True), b.detach(), hermitian=True
+    ),
     "lstsq": lambda t, a, b: t.linalg.lstsq(b, a, driver="gelsd"),
     "lstsq gels": lambda t, a, b: t.linalg.lstsq(b, a, driver="gels")[:2],
     "lu": lambda t, a, b: t.linalg.lu(b),
@@ -56,6 +62,7 @@ PROGRAMS = {
     "solve_ex": lambda t, a, b: t.linalg.solve_ex(a, b),
     "solve_triangular": lambda t, a, b: t.linalg.solve_triangular(a, b, upper=True, unitriangular=True),
     "svd": lambda t, a, b: t.linalg.svd(b)[1],
+    "svd vectors": lambda t, a, b: (t.linalg.svd(b, full_matrices=False)[0].abs(), t.linalg.svd(b)[2].abs()),
     "svdvals": lambda t, a, b: t.linalg.svdvals(b),
     "tensorinv": lambda t, a, b: t.linalg.tensorinv(a[0].reshape(4, 2, 2), ind=1),
     "tensorsolve": lambda t, a, b: t.linalg.tensorsolve(a[0].reshape(2, 2, 4), b[0, :, 0].reshape(2, 2)),
@@ -89,7 +96,7 @@ def _run(t, name, a, b, device):
         grads = [None, None]
         if used:
             weights = [t.arange(1, o.numel() + 1, device=device).to(o.dtype).reshape(o.shape) for o in used]
-            total = sum((o * w).sum() for o, w in zip(used, weights, strict=True))
+            total = sum((o * w).sum().real for o, w in zip(used, weights, strict=True))
             grads = t.autograd.grad(total, [x, y], allow_unused=True)
     kind = type(result).__name__ if isinstance(result, tuple) and hasattr(result, "_fields") else ""
     return kind, outs, grads
@@ -100,18 +107,41 @@ def test_results_and_gradients_agree_with_pytorch(device, fp64, name):
     if not fp64:
         pytest.skip("no double precision on this device")
     rng = np.random.default_rng(21)
-    a, b = rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 4, 3))
+    _compare(name, rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 4, 3)), device)
+
+
+# PyTorch has no complex form of these
+REAL_ONLY = {"cdist", "cdist inf", "pdist"}
+
+
+@pytest.mark.parametrize("name", [n for n in PROGRAMS if n not in REAL_ONLY])
+def test_complex_results_and_gradients_agree_with_pytorch(name):
+    rng = np.random.default_rng(22)
+    a, b = (rng.standard_normal(s) + 1j * rng.standard_normal(s) for s in ((2, 4, 4), (2, 4, 3)))
+    _compare(name, a, b, "cpu")
+
+
+def test_complex_matrices_on_a_device(device, fp64):
+    if not fp64:
+        pytest.skip("no double precision on this device")
+    rng = np.random.default_rng(23)
+    a, b = (rng.standard_normal(s) + 1j * rng.standard_normal(s) for s in ((2, 4, 4), (2, 4, 3)))
+    for name in ("eig", "qr", "solve", "svd vectors"):
+        _compare(name, a, b, device)
+
+
+def _compare(name, a, b, device):
     ours_kind, ours, our_grads = _run(ct, name, a, b, device)
     _, theirs, their_grads = _run(torch, name, a, b, "cpu")
     if hasattr(PROGRAMS[name](torch, *map(torch.tensor, (a, b))), "_fields") or ours_kind:
         assert ours_kind == type(PROGRAMS[name](torch, *map(torch.tensor, (a, b)))).__name__
     for found, want in zip(ours, theirs, strict=True):
         assert str(found.dtype) == str(want.dtype) and tuple(found.shape) == tuple(want.shape)
-        np.testing.assert_allclose(found.detach().cpu().numpy(), want.detach().numpy(), 1e-8, 1e-8)
+        np.testing.assert_allclose(found.detach().cpu().numpy(), want.detach().resolve_conj().numpy(), 1e-8, 1e-8)
     for found, want in zip(our_grads, their_grads, strict=True):
         assert (found is None) == (want is None)
         if found is not None:
-            np.testing.assert_allclose(found.cpu().numpy(), want.numpy(), 1e-6, 1e-6)
+            np.testing.assert_allclose(found.cpu().numpy(), want.resolve_conj().numpy(), 1e-6, 1e-6)
 
 
 WRONG = {
@@ -123,7 +153,6 @@ WRONG = {
             ("a vector", lambda t, d: t.ones(3, device=d)),
             ("integers", lambda t, d: t.ones(2, 2, dtype=t.int64, device=d)),
         )
-        if not (name.startswith("eig") and not name.endswith("h") and what == "integers")
     },
     "solve of other sizes": lambda t, d: t.linalg.solve(t.eye(2, device=d), t.ones(3, 2, device=d)),
     "singular solve": lambda t, d: t.linalg.solve(t.zeros(2, 2, device=d), t.ones(2, device=d)),
