@@ -115,7 +115,7 @@ run_on() {
     esac
     if [ -n "$quick" ]; then
         [ "$kind" = gpu ] || cases="$cases or few_columns or updated"
-        limit=60 selection=(ci/every_kernel.py -k "$kind and ($cases)")
+        limit=180 selection=(ci/every_kernel.py -k "$kind and ($cases)")
     fi
     env "${settings[@]}" "$PY" -m cltorch doctor --check >"$results/$name.version" 2>&1 || return 0
     # a kernel that hangs ends its process only, which xdist replaces
