@@ -98,6 +98,7 @@ CALLS = {
     "Fourier": (lambda x: (*map(torch.view_as_real, (torch.fft.fft(x), torch.fft.rfft2(x), torch.fft.ihfft(x))),
                            torch.fft.irfft2(x)), (3, 4)),
     "singular values": (torch.linalg.svdvals, (3, 2)),
+    "eigenvalues": (lambda a: torch.view_as_real(torch.linalg.eigvals(a)), (3, 3)),
     "frexp": (lambda x: torch.frexp(x).mantissa, (2, 3)),
 }  # fmt: skip
 SYMMETRIC = {
