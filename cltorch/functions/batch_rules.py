@@ -319,7 +319,7 @@ _KINDS: list[tuple[Callable[..., Any], tuple[type[Op], ...]]] = [
         _as_it_is,
         (linalg_factor.Cholesky, linalg_factor.LU, linalg_factor.QR, linalg_factor.LDL, linalg_factor.Geqrf),
     ),
-    (_as_it_is, (linalg_spectrum.Eigh, linalg_spectrum.Svd)),
+    (_as_it_is, (linalg_spectrum.Eig, linalg_spectrum.Eigh, linalg_spectrum.Svd)),
     (_as_it_is, (linalg_solve.Inverse, linalg_solve.Det, linalg_solve.Slogdet, linalg_solve.Pinv)),
     (_copied, (convert.ContiguousCopy,)),
     (_dims(1), (reduces.NanSum, reduces.Prod, moments.Var, moments.LogSumExp, argreduce.MaxDim)),
