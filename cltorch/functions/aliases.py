@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.graph import Settings
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import to
@@ -142,10 +143,14 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
 def nan_to_num(
     input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *, out: Any = None
 ) -> Any:
-    """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes).
+    """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes); parts of complex numbers.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nan_to_num.html
     """
+    if input.dtype.is_complex:
+        m = Settings.functions
+        whole = m.view_as_complex(m.contiguous(nan_to_num(m.view_as_real(input), nan, posinf, neginf)))
+        return whole if out is None else p.into_out("nan_to_num", out, whole)
     if not input.dtype.is_floating_point:
         return p.positive(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
     return p.nan_to_num_values(input, **_replacements(input, nan, posinf, neginf), out=out)
@@ -153,6 +158,8 @@ def nan_to_num(
 
 def nan_to_num_(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Replace NaN and infinities in place."""
+    if input.dtype.is_complex:
+        nan_to_num_(Settings.functions.view_as_real(input), nan, posinf, neginf)
     if not input.dtype.is_floating_point:
         return input
     return p.nan_to_num_values_(input, **_replacements(input, nan, posinf, neginf))
@@ -247,21 +254,29 @@ def _refuse_integer_division(a: Any, b: Any) -> None:
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """Raise to a power in double precision."""
-    if any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in (input, exponent)):
-        raise NotImplementedError("float_power is not implemented for complex tensors")
-    wide = [x.to(dtypes.float64) if isinstance(x, Array) else float(x) for x in (input, exponent)]
-    return p.pow(*wide, out=out)
+    """Raise to a power in double precision, which is complex128 where an operand is complex."""
+    t = _power_dtype(input, exponent)
+    return p.pow(*(_in_double(x, t) for x in (input, exponent)), out=out)
+
+
+def _power_dtype(*operands: Any) -> Any:
+    found = any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in operands)
+    return dtypes.complex128 if found else dtypes.float64
+
+
+def _in_double(x: Any, t: Any) -> Any:
+    return to(x, t) if isinstance(x, Array) else x if isinstance(x, complex) else float(x)
 
 
 def float_power_(input: Any, exponent: Any) -> Any:
-    """Raise float64 numbers to a power in place. Raises RuntimeError for other dtypes, which cannot hold the result."""
-    if input.dtype is not dtypes.float64:
+    """Raise to a power in place, in double precision. Raises RuntimeError for dtypes that cannot hold the result."""
+    t = _power_dtype(input, exponent)
+    if input.dtype is not t:
         raise RuntimeError(
             f"the base given to float_power_ has dtype {SCALAR_NAMES[input.dtype.name]} but the operation's result "
-            "requires dtype Double"
+            f"requires dtype {SCALAR_NAMES[t.name]}"
         )
-    return p.pow_(input, exponent.to(dtypes.float64) if isinstance(exponent, Array) else float(exponent))
+    return p.pow_(input, _in_double(exponent, t))
 
 
 def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
@@ -323,5 +338,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-_HELPERS = {"SCALAR_NAMES", "Any", "Array", "annotations", "dtypes", "p", "to"}
+_HELPERS = {"SCALAR_NAMES", "Any", "Array", "Settings", "annotations", "dtypes", "p", "to"}
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

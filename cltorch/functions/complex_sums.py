@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.autograd.graph import Settings
@@ -31,7 +31,17 @@ def product_of(x: Any, dims: Sequence[int], keepdim: bool) -> Any:
 
 
 def running_products(x: Any, dim: int) -> Any:
-    """Multiply from the first element on along a dimension, in as many steps as the count has binary digits.
+    """Multiply from the first element on along a dimension."""
+    return _running(x, dim, Settings.functions.mul)
+
+
+def running_logs(x: Any, dim: int) -> Any:
+    """Return log(sum(exp)) of the elements from the first one on along a dimension."""
+    return _running(x, dim, Settings.functions.logaddexp)
+
+
+def _running(x: Any, dim: int, join: Callable[[Any, Any], Any]) -> Any:
+    """Join elements from the first one on along a dimension, in as many steps as the count has binary digits.
 
     Source: W. D. Hillis, G. L. Steele, Data Parallel Algorithms, CACM 1986.
     """
@@ -41,10 +51,21 @@ def running_products(x: Any, dim: int) -> Any:
         return m.clone(x)
     step = 1
     while step < n:
-        ahead = m.mul(m.narrow(x, dim, step, n - step), m.narrow(x, dim, 0, n - step))
+        ahead = join(m.narrow(x, dim, step, n - step), m.narrow(x, dim, 0, n - step))
         x = m.cat([m.narrow(x, dim, 0, step), ahead], dim)
         step *= 2
     return x
+
+
+def log_of_sum(x: Any, dims: Sequence[int], keepdim: bool) -> Any:
+    """Return log(sum(exp(x))) along dimensions: nothing overflows, for what is largest is divided out before."""
+    m = Settings.functions
+    if not x.layout.numel:
+        return m.log(m.sum(m.exp(x), list(dims), keepdim))
+    largest = m.amax(m.real(x).detach(), list(dims), True)
+    largest = m.where(m.isfinite(largest), largest, 0)
+    total = m.log(m.sum(m.exp(m.sub(x, largest)), list(dims), keepdim))
+    return m.add(total, m.reshape(largest, total.layout.shape))
 
 
 def running_sums(x: Any, dim: int) -> Any:

@@ -5,14 +5,17 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#convolution-functi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.functions.shape import squeeze, unsqueeze
+from cltorch.functions.complex_parts import complex, imag, real
+from cltorch.functions.join import cat
+from cltorch.functions.shape import narrow, reshape, squeeze, unsqueeze
 from cltorch.layout import Size
 from cltorch.ops import conv as ops
 from cltorch.ops.conv_shape import Geometry
@@ -26,6 +29,7 @@ __all__ = [
 _C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
     "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -228,8 +232,23 @@ def _conv(
         )
     b = None if bias is None else bias.layout.shape
     geometry, shape = _plan(x.layout.shape, w, b, stride, padding, dilation, groups)
-    result = apply(ops.Convolution, x, weight, bias, geometry, shape)
+    if x.dtype.is_complex:
+        rest = stride, padding, dilation, groups
+        result = _of_complex(lambda a, b: _conv(name, dims, a, b, None, *rest), x, weight, bias)
+    else:
+        result = apply(ops.Convolution, x, weight, bias, geometry, shape)
     return result if x is input else squeeze(result, 0)
+
+
+def _of_complex(of_reals: Callable[[Any, Any], Any], x: Any, weight: Any, bias: Any) -> Any:
+    """Convolve complex batches by two convolutions of reals, each of real and imaginary parts as one batch."""
+    n = x.layout.shape[0]
+    parts = cat([real(x), imag(x)], 0)
+    a, b = of_reals(parts, real(weight)), of_reals(parts, imag(weight))
+    re = p.sub(narrow(a, 0, 0, n), narrow(b, 0, n, n))
+    im = p.add(narrow(a, 0, n, n), narrow(b, 0, 0, n))
+    result = complex(re, im)
+    return result if bias is None else p.add(result, reshape(bias, (-1, *(1,) * (x.layout.ndim - 2))))
 
 
 def conv1d(
@@ -302,7 +321,11 @@ def _conv_transpose(
         _ints(name, "padding", padding, dims), _ints(name, "output_padding", output_padding, dims),
         _ints(name, "dilation", dilation, dims), groups,
     )  # fmt: skip
-    result = apply(ops.TransposedConvolution, x, weight, bias, geometry, shape)
+    if x.dtype.is_complex:
+        rest = stride, padding, output_padding, groups, dilation
+        result = _of_complex(lambda a, b: _conv_transpose(name, dims, a, b, None, *rest), x, weight, bias)
+    else:
+        result = apply(ops.TransposedConvolution, x, weight, bias, geometry, shape)
     return result if x is input else squeeze(result, 0)
 
 

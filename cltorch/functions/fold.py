@@ -6,10 +6,12 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Unfold.html and to
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.ops import fold as ops
 
 __all__ = ["col2im", "col2im_blocks", "im2col", "im2col_blocks"]
@@ -17,12 +19,17 @@ __all__ = ["col2im", "col2im_blocks", "im2col", "im2col_blocks"]
 
 def im2col_blocks(x: Any, blocks: ops.Blocks) -> Any:
     """Return the windows of images as columns, without checks."""
-    return apply(ops.Im2Col, x, blocks)
+    return _of_parts(x, lambda part: apply(ops.Im2Col, part, blocks))
 
 
 def col2im_blocks(x: Any, blocks: ops.Blocks) -> Any:
     """Return the sums of columns over their windows, without checks."""
-    return apply(ops.Col2Im, x, blocks)
+    return _of_parts(x, lambda part: apply(ops.Col2Im, part, blocks))
+
+
+def _of_parts(x: Any, f: Callable[[Any], Any]) -> Any:
+    """Return a linear function's result: of complex numbers from those of their parts."""
+    return complex(f(real(x)), f(imag(x))) if x.dtype.is_complex else f(x)
 
 
 def _pair(what: str, value: Any) -> tuple[int, int]:
@@ -49,7 +56,7 @@ def _blocks(size: tuple[int, int], kernel: Any, dilation: Any, padding: Any, str
 
 
 def _check_dtype(name: str, t: Any) -> None:
-    if not (t.is_floating_point or t.name == "bool"):
+    if not (t.differentiable or t.name == "bool"):
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[t.name]}'")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import numpy_names, read_dims
-from cltorch.functions.complex_sums import spread_of_parts
+from cltorch.functions.complex_sums import log_of_sum, spread_of_parts
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, mean, spread, store
 from cltorch.ops import reduce as rows
@@ -156,7 +156,6 @@ class LogSumExp(Op):
 
 
 @numpy_names
-@numpy_names
 def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return log(sum(exp(input))) along dimensions, without overflow.
 
@@ -169,4 +168,6 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
     dims = read_dims("logsumexp", input, dim)
     if not input.dtype.differentiable:
         input = to(input, dtypes.get_default_dtype())
+    if input.dtype.is_complex:
+        return store("logsumexp", log_of_sum(input, dims, keepdim), out)
     return store("logsumexp", apply(LogSumExp, input, dims, keepdim), out)

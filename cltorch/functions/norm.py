@@ -16,6 +16,7 @@ from cltorch.autograd.grad_mode import no_grad
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
+from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
@@ -41,27 +42,27 @@ __all__ = [
 ]
 
 
-def _check(name: str, x: Any, **params: Any) -> None:
+def _check(name: str, x: Any, complex: bool = False, **params: Any) -> None:
     """Raise for dtypes and devices that do not go together: one dtype for all, or float32 beside the halves."""
     need_array(name, "input", 1, x)
-    if not x.dtype.is_floating_point:
+    if not (x.dtype.is_floating_point or (complex and x.dtype.is_complex)):
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     found = None
-    for argument, p in params.items():
-        if p is None:
+    for argument, a in params.items():
+        if a is None:
             continue
-        need_array(name, argument, 2, p)
-        if p.device is not x.device:
+        need_array(name, argument, 2, a)
+        if a.device is not x.device:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {x.device} and "
-                f"{p.device}! (in {name}, argument {argument})"
+                f"{a.device}! (in {name}, argument {argument})"
             )
-        if found is not None and p.dtype is not found:
+        if found is not None and a.dtype is not found:
             raise RuntimeError(
                 f"mixed dtype: expected scalar type {SCALAR_NAMES[found.name]} for {argument} but found "
-                f"{SCALAR_NAMES[p.dtype.name]}"
+                f"{SCALAR_NAMES[a.dtype.name]}"
             )
-        found = p.dtype
+        found = a.dtype
     if found is None or found is x.dtype:
         return
     wide = compute_dtype(x.dtype)
@@ -184,7 +185,7 @@ def functional_batch_norm(
 
 # ---- layers ------------------------------------------------------------------------------------------------------
 def _layer(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, rms: bool) -> Rows:
-    _check(name, x, weight=weight, bias=bias)
+    _check(name, x, rms, weight=weight, bias=bias)
     if not isinstance(normalized_shape, Sequence):
         raise TypeError(
             f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
@@ -266,6 +267,10 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     w = _layer("rms_norm", input, normalized_shape, weight, None, True)
     if eps is None:
         eps = finfo(compute_dtype(input.dtype)).eps
+    if input.dtype.is_complex:  # the mean of the squares, not of the absolute values', as PyTorch has it
+        dims = list(range(-len(normalized_shape), 0))
+        result = p.mul(input, p.rsqrt(p.add(mean(p.square(input), dims, True), float(eps))))
+        return result if weight is None else p.mul(result, weight)
     return apply(FusedRmsNorm, input, weight, None, w, float(eps))[0]
 
 

@@ -13,7 +13,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
-from cltorch.functions.complex_sums import running_products, running_sums
+from cltorch.functions.complex_sums import running_logs, running_products, running_sums
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
@@ -127,7 +127,7 @@ def cumprod_(input: Any, dim: int, *, dtype: Any = None) -> Any:
 def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     """Return the running log(sum(exp)) along a dimension, without overflow.
 
-    Raises NotImplementedError for dtypes that are no floating-point ones.
+    Raises NotImplementedError for dtypes that are neither floating-point nor complex.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logcumsumexp.html
 
     >>> import cltorch as torch
@@ -136,9 +136,9 @@ def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     """
     need_array("logcumsumexp", "input", 1, input)
     d = wrap_dim(read_int("logcumsumexp", "dim", 2, dim), input.layout.ndim)
-    if not input.dtype.is_floating_point:
+    if not input.dtype.differentiable:
         raise NotImplementedError(f"\"logcumsumexp\" not implemented for '{_TYPE_NAMES[input.dtype]}'")
-    result = apply(ops.LogCumSumExp, input, d)
+    result = running_logs(input, d) if input.dtype.is_complex else apply(ops.LogCumSumExp, input, d)
     return result if out is None else into_out("logcumsumexp", out, result)
 
 

@@ -96,6 +96,13 @@ def _sigmoid(m, x):
     return 1 / (1 + m.exp(-x))
 
 
+def _softsign_vjp(m, g, x, o):
+    share = 1 / (1 + m.abs(x))
+    if not m_is_complex(m, x):
+        return g * (share * share)
+    return g * share - m.real_part(m.conj(g) * x) * (share * share) * m.sgn(x)
+
+
 def _softplus(m, x, beta, threshold):
     return m.where(x * beta > threshold, x, m.log1p(m.exp(m.minimum(x * beta, threshold))) / beta)
 
@@ -124,8 +131,17 @@ def _isfinite(m, x):
 
 
 def _logaddexp(m, x, y):
+    if m_is_complex(m, x):
+        a, b = m.real_part(x), m.real_part(y)
+        hi, lo = m.where(a >= b, x, y), m.where(a >= b, y, x)
+        endless = (a == b) & (m.abs(a) == math.inf)  # nothing is added to what is infinite, or to log(0)
+        return m.where(endless, x, hi + m.log1p(m.exp(m.where(endless, 0, lo - hi))))
     hi = m.maximum(x, y)
     return m.where(x == y, hi + _LN2, hi + m.log1p(m.exp(-m.abs(x - y))))
+
+
+def _logaddexp_vjp(m, g, x, y, o):
+    return g * m.conj(m.exp(x - o)), g * m.conj(m.exp(y - o))
 
 
 def _logaddexp2(m, x, y):
@@ -135,7 +151,7 @@ def _logaddexp2(m, x, y):
 
 def _sinc_vjp(m, g, x, o):
     a = math.pi * x
-    return m.where(x == 0, 0, g * ((m.cos(a) * a - m.sin(a)) / m.where(x == 0, 1, a * x)))
+    return m.where(x == 0, 0, g * m.conj((m.cos(a) * a - m.sin(a)) / m.where(x == 0, 1, a * x)))
 
 
 def _at_least_one(m, x):
@@ -258,8 +274,7 @@ ROWS = [
       ref="sqrt", domain=(0.05, 5.0), complex=COMPLEX),
     P("rsqrt", FLOAT, lambda m, x: m.rsqrt(x), lambda m, g, x, o: -0.5 * g * m.conj(o * o * o),
       ref=lambda x: 1 / np.sqrt(x), domain=(0.05, 5.0), complex=COMPLEX),
-    P("logaddexp", FLOAT_ONLY, _logaddexp, lambda m, g, x, y, o: (g * m.exp(x - o), g * m.exp(y - o)), args=_XY,
-      ref="logaddexp"),
+    P("logaddexp", FLOAT_ONLY, _logaddexp, _logaddexp_vjp, args=_XY, ref="logaddexp", complex=COMPLEX),
     P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
       lambda m, g, x, y, o: (g * m.where((x == 0) & (y <= 0), 0, m.log(y)), g * x / y), args=_XY, ref="scipy.xlogy",
       domain=(0.05, 5.0)),
@@ -290,7 +305,8 @@ ROWS = [
       ref="arctanh", domain=(-0.95, 0.95), complex=COMPLEX),
     P("hypot", FLOAT_ONLY, lambda m, x, y: m.hypot(x, y), lambda m, g, x, y, o: (g * (x / o), g * (y / o)), args=_XY,
       ref="hypot"),
-    P("sinc", FLOAT, lambda m, x: m.where(x == 0, 1, m.sin(math.pi * x) / (math.pi * x)), _sinc_vjp, ref="sinc"),
+    P("sinc", FLOAT, lambda m, x: m.where(x == 0, 1, m.sin(math.pi * x) / (math.pi * x)), _sinc_vjp, ref="sinc",
+      complex=COMPLEX),
     P("deg2rad", FLOAT, lambda m, x: x * (math.pi / 180), lambda m, g, x, o: g * (math.pi / 180), ref="deg2rad"),
     P("rad2deg", FLOAT, lambda m, x: x * (180 / math.pi), lambda m, g, x, o: g * (180 / math.pi), ref="rad2deg"),
     P("conj_values", ARITH, lambda m, x: m.conj(x), lambda m, g, x, o: m.conj(g), ref="conj", node="Conj", scope=INNER,
@@ -342,8 +358,8 @@ ROWS = [
     P("logsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))),
       lambda m, g, x, o: g * _sigmoid(m, -x), node="LogSigmoid", ref="scipy.log_expit", scope=FUNCTIONAL),
     P("silu", FLOAT_ONLY, lambda m, x: x / (1 + m.exp(-x)),
-      lambda m, g, x, o: g * (_sigmoid(m, x) * (1 + x * (1 - _sigmoid(m, x)))), ref=lambda x: x / (1 + np.exp(-x)),
-      scope=FUNCTIONAL),
+      lambda m, g, x, o: g * m.conj(_sigmoid(m, x) * (1 + x * (1 - _sigmoid(m, x)))),
+      ref=lambda x: x / (1 + np.exp(-x)), scope=FUNCTIONAL, complex=COMPLEX),
     P("mish", FLOAT_ONLY, lambda m, x: x * m.tanh(_softplus(m, x, 1, 20)),
       _mish_vjp,
       ref=lambda x: x * np.tanh(np.log1p(np.exp(x))), scope=FUNCTIONAL),
@@ -390,10 +406,10 @@ ROWS = [
     P("prelu_kernel", FLOAT_ONLY, lambda m, x, w: m.where(x > 0, x, x * w),
       lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)), args="input weight", inplace=False,
       ref=lambda x, w: np.where(x > 0, x, x * w), scope=INNER),
-    P("softsign", FLOAT, lambda m, x: x / (1 + m.abs(x)), lambda m, g, x, o: g / ((1 + m.abs(x)) * (1 + m.abs(x))),
-      inplace=False, ref=lambda x: x / (1 + abs(x)), scope=FUNCTIONAL),
-    P("tanhshrink", FLOAT, lambda m, x: x - m.tanh(x), lambda m, g, x, o: g * (m.tanh(x) * m.tanh(x)), inplace=False,
-      ref=lambda x: x - np.tanh(x), scope=FUNCTIONAL),
+    P("softsign", FLOAT, lambda m, x: x / (1 + m.abs(x)), _softsign_vjp, inplace=False,
+      ref=lambda x: x / (1 + abs(x)), scope=FUNCTIONAL, complex=COMPLEX),
+    P("tanhshrink", FLOAT, lambda m, x: x - m.tanh(x), lambda m, g, x, o: g * m.conj(m.tanh(x) * m.tanh(x)),
+      inplace=False, ref=lambda x: x - np.tanh(x), scope=FUNCTIONAL, complex=COMPLEX),
     P("gated", FLOAT_ONLY, lambda m, x, y: x * _sigmoid(m, y),
       lambda m, g, x, y, o: (g * _sigmoid(m, y), g * x * _sigmoid(m, y) * _sigmoid(m, -y)), args="input gate",
       node="Glu", inplace=False, ref=lambda x, y: x / (1 + np.exp(-y)), scope=INNER),
@@ -402,8 +418,8 @@ ROWS = [
       lambda m, g, x, y, o: (g * (2 * (x - y)), g * (2 * (y - x))), args=_XT, node="MseLoss", inplace=False,
       ref=lambda x, y: (x - y) ** 2, scope=INNER),
     P("absolute_error", SIGNED, lambda m, x, y: m.abs(x - y),
-      lambda m, g, x, y, o: (g * m.sign(x - y), g * m.sign(y - x)), args=_XT, node="L1Loss", inplace=False,
-      ref=lambda x, y: abs(x - y), scope=INNER),
+      lambda m, g, x, y, o: (g * m.sgn(x - y), g * m.sgn(y - x)), args=_XT, node="L1Loss", inplace=False,
+      ref=lambda x, y: abs(x - y), scope=INNER, complex=PARTS),
     P("smooth_l1_error", FLOAT_ONLY,
       lambda m, x, y, b: m.where(m.abs(x - y) < b, 0.5 * (x - y) * (x - y) / b, m.abs(x - y) - 0.5 * b), _smooth_l1_vjp,
       args=_XT, params={"beta": 1.0}, node="SmoothL1Loss", inplace=False, scope=INNER,
