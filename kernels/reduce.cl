@@ -8,7 +8,7 @@ so that the error of a sum grows with the number of blocks and the length of one
 
 name      kernel name without its prefix
 mode      "rows"    one work-item per (kept index, part), vectors along the reduced dimension where it is contiguous
-          "columns" one work-item per (block of kept columns, part), vectors along the kept dimension
+          "columns" one work-item per (run of kept columns, part), vectors along the kept dimension
           "groups"  GPU: one work-group per (kept index, part), a tree in local memory
           "group_columns" GPU: one work-group per (TX kept columns, part), neighbours read neighbouring columns
           "items"   GPU: one work-item per kept index, for short ranges
@@ -18,6 +18,7 @@ map, combine, finish   (statements, result text, is mask) each; identity: text o
 aux       True where map and finish read a value per kept index (buffer of A, laid out [kept])
 params, P number of parameters and their type; unit: True where the reduced dimension is contiguous
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
+RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 </%doc>
 <%
 wide = f"{A}{W}"
@@ -151,12 +152,41 @@ inline ${A} ct_run(const __global ${X} *x, long at, long stride, long n, ${A} ac
                 at += rest * rs0;
             }
 </%def>
+## combine the elements of ``lines`` rows, from the p-th reduced one on, with those of each column
+<%def name="combine_rows(lines)">
+            {
+% for r in range(lines):
+                long at${r} = base;
+                { long at = base; ${reduced_place(f"(p + {r})")} at${r} = at; }
+% endfor
+                int j = 0;
+                for (; j + ${W} <= n; j += ${W}) {
+                    ${wide} a = sums[j / ${W}];
+                    const ${wide} q = ${f"vload{W}(0, aux + k + j)" if aux else f"({wide})(0)"};
+% for r in range(lines):
+                    a = ct_combinev(a, ct_mapv(${load(W, f"at{r} + j")}, q${vargs}));
+% endfor
+                    sums[j / ${W}] = a;
+                }
+                for (; j < n; ++j) {
+                    ${A} a = ((${A} *)sums)[j];
+                    const ${A} q = ${"aux[k + j]" if aux else "0"};
+% for r in range(lines):
+                    a = ct_combine(a, ct_map(${load(1, f"at{r} + j")}, q${pargs}));
+% endfor
+                    ((${A} *)sums)[j] = a;
+                }
+            }
+</%def>
 __kernel
 % if mode in ("groups", "group_columns"):
 __attribute__((reqd_work_group_size(${G}, 1, 1)))
 % endif
 void ct_${name}(
     long kept, long reduced, long parts, long per_part, long per_item
+% if mode == "columns":
+    , long run
+% endif
 % for r in range(KR):
     , long kd${r}, long ks${r}
 % endfor
@@ -262,80 +292,38 @@ void ct_${name}(
         ${store("r", "oo + part * kept + k")}
     }
 % else:
-    const long width = kd${KR - 1}, blocks = (width + ${4 * W - 1}) / ${4 * W}, outer = kept / width;
+    // The values of a run of columns stay in the first cache while stretches of several rows are read: a few hundred
+    // bytes of each row would leave most of a page unread, and its entry in the TLB would be gone by the next visit.
+    const long width = kd${KR - 1}, blocks = (width + run - 1) / run, outer = kept / width;
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(outer * blocks * parts, first + per_item);
+    ${wide} sums[${RUN // W}], totals[${RUN // W}];
 % for k in range(params):
     const ${wide} v${k} = (${wide})(p${k});
 % endfor
     for (long u = first; u < last; ++u) {
         const long part = u / (outer * blocks), v = u - part * (outer * blocks);
-        const long row = v / blocks, column = (v - row * blocks) * ${4 * W};
+        const long row = v / blocks, column = (v - row * blocks) * run;
         ${kept_base("row", 1)}
         base += column;
-        const long end = min(reduced, (part + 1) * per_part);
+        const long begin = part * per_part, end = min(reduced, begin + per_part);
         const long k = row * width + column, target = oo + part * kept + k;
-        ${A} lanes[${4 * W}];
-        int done = 0;
-        if (column + ${4 * W} <= width) {
-            done = ${4 * W};
-            ${wide} ${", ".join(f"s{j} = ({wide})({identity})" for j in range(4))};
-% for j in range(4):
-            const ${wide} q${j} = ${f"vload{W}({j}, aux + k)" if aux else f"({wide})(0)"};
-% endfor
-            for (long p = part * per_part; p < end;) {
-                const long stop = min(end, p + 256);
-                ${wide} ${", ".join(f"a{j} = ({wide})({identity})" for j in range(4))};
-                for (; p < stop; ++p) {
-                    long at = base;
-                    ${reduced_place("p")}
-% for j in range(4):
-                    a${j} = ct_combinev(a${j}, ct_mapv(${load(W, f"at + {j * W}")}, q${j}${vargs}));
-% endfor
-                }
-                ${" ".join(f"s{j} = ct_combinev(s{j}, a{j});" for j in range(4))}
-            }
-% for j in range(4):
-            vstore${W}(s${j}, ${j}, lanes);
-% endfor
-        }
-        // the last columns: a vector at a time, then those that fill none row by row, so that memory is read in order
-        for (; column + done + ${W} <= width && done < ${4 * W}; done += ${W}) {
-            const ${wide} q = ${f"vload{W}(0, aux + k + done)" if aux else f"({wide})(0)"};
-            ${wide} s = (${wide})(${identity});
-            for (long p = part * per_part; p < end;) {
-                const long stop = min(end, p + 256);
-                ${wide} a = (${wide})(${identity});
-                for (; p < stop; ++p) {
-                    long at = base + done;
-                    ${reduced_place("p")}
-                    a = ct_combinev(a, ct_mapv(${load(W, "at")}, q${vargs}));
-                }
-                s = ct_combinev(s, a);
-            }
-            vstore${W}(s, 0, lanes + done);
-        }
-        const int some = min((long)${4 * W}, width - column), left = some - done;
-        if (left > 0) {
-            ${A} sums[${W}], q[${W}];
-            for (int c = 0; c < left; ++c) {
-                lanes[done + c] = ${identity};
-                q[c] = ${"aux[k + done + c]" if aux else "0"};
-            }
-            for (long p = part * per_part; p < end;) {
-                const long stop = min(end, p + 256);
-                for (int c = 0; c < left; ++c) sums[c] = ${identity};
-                for (; p < stop; ++p) {
-                    long at = base + done;
-                    ${reduced_place("p")}
-                    for (int c = 0; c < left; ++c)
-                        sums[c] = ct_combine(sums[c], ct_map(${load(1, "at + c")}, q[c]${pargs}));
-                }
-                for (int c = 0; c < left; ++c) lanes[done + c] = ct_combine(lanes[done + c], sums[c]);
-            }
-        }
-        for (int j = 0; j < some; ++j) {
-            const ${A} r = ct_finish(lanes[j], ${"aux[k + j]" if aux else "0"}${pargs});
+        const int n = (int)min(run, width - column), vectors = (n + ${W - 1}) / ${W};
+        const bool several = end - begin > 256;
+        if (several)
+            for (int j = 0; j < vectors; ++j) totals[j] = (${wide})(${identity});
+        long p = begin;
+        do {
+            const long stop = min(end, p + 256);
+            for (int j = 0; j < vectors; ++j) sums[j] = (${wide})(${identity});
+            for (; p + ${LINES} <= stop; p += ${LINES}) ${combine_rows(LINES)}
+            for (; p < stop; ++p) ${combine_rows(1)}
+            if (several)
+                for (int j = 0; j < vectors; ++j) totals[j] = ct_combinev(totals[j], sums[j]);
+        } while (p < end);
+        const ${A} *found = (const ${A} *)(several ? totals : sums);
+        for (int j = 0; j < n; ++j) {
+            const ${A} r = ct_finish(found[j], ${"aux[k + j]" if aux else "0"}${pargs});
             ${store("r", "target + j")}
         }
     }

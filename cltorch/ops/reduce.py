@@ -23,6 +23,9 @@ from cltorch.ops.plan import _MASK, _VECTOR, grid
 _GRAIN = 16384  # reduced elements per part on a CPU device
 _GROUP = 256
 _SHORT = 32  # reduced elements that one work-item of a GPU walks by itself
+_RUN_BYTES = 8192  # accumulators of the columns that a CPU's work-item walks down together: a quarter of a first cache
+_LINES = 8  # rows whose columns are read together
+_FEW_ROWS = 64  # fewer reduced elements per part are not worth a second launch
 
 # what a row accumulates in
 SUMS = "sums"  # float32 for the halves and itself, float64, int64 for integers
@@ -215,10 +218,12 @@ def _complex(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, pa
 class _Walk:
     """How one launch walks its operand: kept and reduced sizes and strides, and the shape of kernel that suits them."""
 
-    __slots__ = ("ks", "kst", "rs", "rst", "kept", "reduced", "mode", "columns", "width", "gpu")
+    __slots__ = ("ks", "kst", "rs", "rst", "kept", "reduced", "mode", "columns", "width", "room", "gpu", "target")
 
-    def __init__(self, ks: Any, kst: Any, rs: Any, rst: Any, gpu: bool, width: int) -> None:
-        self.ks, self.kst, self.rs, self.rst, self.gpu, self.width = ks, kst, rs, rst, gpu, width
+    def __init__(self, ks: Any, kst: Any, rs: Any, rst: Any, gpu: bool, acc: dtype, cores: int) -> None:
+        self.ks, self.kst, self.rs, self.rst, self.gpu = ks, kst, rs, rst, gpu
+        self.width, self.room = _VECTOR[acc.compute], _RUN_BYTES // acc.itemsize
+        self.target = cores * (16 if gpu else 4)
         self.kept, self.reduced = math.prod(ks), math.prod(rs)
         neighbours = kst[-1] == 1 and rst[-1] != 1
         if gpu:
@@ -229,7 +234,11 @@ class _Walk:
             self.columns = 32 if ks[-1] >= 32 else 16
         else:
             self.mode = "columns" if neighbours and ks[-1] >= 4 else "rows"
-            self.columns = 4 * width
+            # as many parts of the columns as it takes until all cores have work, beside parts of the rows
+            outer = self.kept // ks[-1] or 1
+            pieces = -(-self.target // (outer * max(1, self.reduced // _FEW_ROWS)))
+            pieces = max(-(-ks[-1] // self.room), min(pieces, -(-ks[-1] // (4 * self.width))))
+            self.columns = -(-ks[-1] // (pieces * self.width)) * self.width or self.width
 
     @property
     def by_columns(self) -> bool:
@@ -241,12 +250,12 @@ class _Walk:
         """Return the independent pieces of work before the reduced range is cut."""
         return self.kept // self.ks[-1] * -(-self.ks[-1] // self.columns) if self.by_columns else self.kept
 
-    def cut(self, compute_units: int) -> tuple[int, int]:
+    def cut(self) -> tuple[int, int]:
         """Return (parts, elements per part) of the reduced range, so that every core has work."""
-        grain = _GROUP * 8 if self.gpu else max(64, _GRAIN // self.columns) if self.by_columns else _GRAIN
-        target, parts = compute_units * (16 if self.gpu else 4), 1
-        if self.units < target and self.reduced > grain and self.mode != "items":
-            parts = max(1, min(-(-target // self.units), -(-self.reduced // grain), 1024))
+        grain = _GROUP * 8 if self.gpu else max(_FEW_ROWS, _GRAIN // self.columns) if self.by_columns else _GRAIN
+        parts = 1
+        if self.units < self.target and self.reduced > grain and self.mode != "items":
+            parts = max(1, min(-(-self.target // self.units), -(-self.reduced // grain), 1024))
         per_part = -(-self.reduced // parts)
         return max(1, -(-self.reduced // max(per_part, 1))), per_part
 
@@ -262,22 +271,22 @@ def _plan(
     variant: str,
 ) -> Any:
     gpu = (variant or context.caps.kind) != "cpu"
-    width = _VECTOR[acc.compute]
     kept = [d for d in range(lay.ndim) if d not in dims]
     # kept dimensions stay in order (it is the result's order), the reduced ones are walked in memory order
     reduced = sorted(dims, key=lambda d: -lay.strides[d])
     ks, (kst,) = coalesce_few([lay.shape[d] for d in kept], [lay.strides[d] for d in kept])
     rs, (rst,) = coalesce_few([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
-    walk = _Walk(ks, kst, rs, rst, gpu, width)
-    parts, per_part = walk.cut(context.caps.compute_units)
+    cores = context.caps.compute_units
+    walk = _Walk(ks, kst, rs, rst, gpu, acc, cores)
+    parts, per_part = walk.cut()
     if parts == 1:
         return _launch(context, row, acc, t, out_dtype, walk, 1, per_part, row.map, row.finish), None, 0
     first = _launch(context, row, acc, t, acc, walk, parts, per_part, row.map, _as_is)
     n = walk.kept
     if walk.by_columns:
-        again = _Walk([n], [1], [parts], [n], gpu, width)
+        again = _Walk([n], [1], [parts], [n], gpu, acc, cores)
     else:
-        again = _Walk([n], [parts], [parts], [1], gpu, width)
+        again = _Walk([n], [parts], [parts], [1], gpu, acc, cores)
     second = _launch(context, row, acc, acc, out_dtype, again, 1, parts, _same, row.finish)
     return first, second, n * parts * acc.itemsize
 
@@ -308,8 +317,9 @@ def _launch(
         "params": row.params, "P": ctype if acc.is_floating_point else "long",
         "unit": mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1), "KR": len(walk.ks), "RR": len(walk.rs),
         "G": group, "TX": walk.columns if mode == "group_columns" else 0,
+        "RUN": walk.room if mode == "columns" else 0, "LINES": _LINES if mode == "columns" else 0,
     }  # fmt: skip
-    geometry: list[int] = []
+    geometry: list[int] = [walk.columns] if mode == "columns" else []
     for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):
         geometry += [n, s]
     units = walk.units * parts
