@@ -76,6 +76,13 @@ QUIRKS = (
         "the declarations that the program names stand in its text (declarations.py)",
     ),
     Quirk(
+        "serial_copies",
+        (("pocl", None),),
+        "copies and fills of buffers take twice as long as a kernel that does the same",
+        "they run on one thread, whatever the number of cores; seen in 3.1",
+        "a kernel, from 1 MiB on (ops/strided.py)",
+    ),
+    Quirk(
         "no_prefetch_builtin",
         (("rusticl", None), ("oclgrind", None)),
         "__builtin_prefetch, which the compiler says it has, ends the process",

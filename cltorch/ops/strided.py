@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, empty_layout, host, view
 from cltorch.ops.complex_formula import as_real
@@ -13,6 +14,8 @@ from cltorch.ops.op import Op
 from cltorch.ops.pointwise import Formula, compute_dtype, run_into
 
 _COPY = Formula("copy", lambda m, x: x)
+_LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
+_BITS = {1: dtypes.uint8, 2: dtypes.int16, 4: dtypes.int32, 8: dtypes.int64}
 
 
 def copy_into(out: Any, x: Any) -> None:
@@ -32,9 +35,11 @@ def copy_into(out: Any, x: Any) -> None:
         and out.device.type == "cl"
     ):
         n = x.dtype.itemsize
-        out.device.context.copy_bytes(
-            x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, x.layout.numel * n
-        )
+        context, count = out.device.context, x.layout.numel
+        if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:
+            run_into(_COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)])
+            return
+        context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type == "cl":
         x, out = as_real(x), as_real(out)
@@ -50,16 +55,21 @@ def fill(out: Any, value: float) -> None:
         one.storage, one.layout, one.dtype = out.storage, out.layout, out.dtype
         host(one)[...] = _bits(value, out.dtype)
         return
-    if out.layout.contiguous:
-        n = out.dtype.itemsize
-        out.device.context.fill_bytes(
-            out.storage.buf, np.asarray(_bits(value, out.dtype)).reshape(1), out.layout.offset * n, out.layout.numel * n
-        )
+    context, n = out.device.context, out.dtype.itemsize
+    serial = out.layout.numel * n >= _LARGE and "serial_copies" in context.caps.quirks
+    if out.layout.contiguous and not (serial and out.dtype.kind in "fi"):
+        pattern = np.asarray(_bits(value, out.dtype)).reshape(1)
+        context.fill_bytes(out.storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
         return
     run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out])
 
 
 _FILL = Formula("fill", lambda m, v: v, params=1)
+
+
+def _run(x: Any, count: int) -> Any:
+    """Return the elements of an Array as they lie in memory, as integers of their size."""
+    return Array.new(x.storage, Layout.make((count,), (1,), x.layout.offset), _BITS[x.dtype.itemsize])
 
 
 def _bits(value: float, t: Any) -> Any:

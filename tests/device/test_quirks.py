@@ -79,3 +79,16 @@ def test_a_product_builds_where_prefetching_does_not(cl_device):
     a = np.arange(70 * 40, dtype=np.float32).reshape(70, 40) % 7
     x = cltorch.tensor(a, device=cl_device)
     np.testing.assert_array_equal((x @ x.T).cpu().numpy(), a @ a.T)
+
+
+@pytest.mark.parametrize("dtype", [cltorch.float32, cltorch.int16])
+def test_large_copies_and_fills_keep_every_bit(cl_device, dtype):
+    n = (1 << 20) // dtype.itemsize + 3
+    bits = np.random.default_rng(0).integers(0, 1 << 32, n, np.uint64).astype(f"uint{8 * dtype.itemsize}")
+    a = bits.view(dtype.name)  # among them NaNs with every payload
+    x = cltorch.tensor(a, device=cl_device)
+    copied = x[1:].clone()
+    np.testing.assert_array_equal(copied.cpu().numpy().view(bits.dtype), bits[1:])
+    copied[1:-1].fill_(-7)
+    assert (copied.cpu().numpy()[1:-1] == -7).all()
+    np.testing.assert_array_equal(copied.cpu().numpy().view(bits.dtype)[[0, -1]], bits[[1, -1]])
