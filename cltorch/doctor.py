@@ -230,8 +230,9 @@ def _device_lines(device: dict[str, Any], verbose: bool) -> list[str]:
         lines.append(f"        not used: {device['left_out']}")
     measured = device["measured"]
     if measured and "flops" in measured:
-        bandwidth, flops = measured["bytes_per_second"] / 1e9, measured["flops"] / 1e9
-        lines.append(f"        measured: {bandwidth:.1f} GB/s copied (read plus written), {flops:.0f} GFLOP/s float32")
+        copied, updated = measured["bytes_per_second"] / 1e9, measured["update_bytes_per_second"] / 1e9
+        speed = f"{copied:.1f} GB/s copied, {updated:.1f} updated in place (read plus written)"
+        lines.append(f"        measured: {speed}, {measured['flops'] / 1e9:.0f} GFLOP/s float32")
     elif measured:
         lines.append(f"        measured: nothing, {measured['reason']}")
     if verbose:

@@ -88,12 +88,16 @@ def _peer(name: str, threads: int) -> Side:
 
 
 def _roofline(context: Any) -> dict[str, float]:
-    """Return {"gflops", "gbs"} of a device, as the doctor's probe measures them in a process of its own."""
+    """Return {"gflops", "gbs", "update_gbs"} of a device, as the doctor's probe measures them in its own process."""
     for platform in collect(measure=True, again=False)["platforms"]:
         for device in platform["devices"]:
             if device["device"] == str(context.device) and device["measured"] and "flops" in device["measured"]:
                 found = device["measured"]
-                return {"gflops": found["flops"] / 1e9, "gbs": found["bytes_per_second"] / 1e9}
+                return {
+                    "gflops": found["flops"] / 1e9,
+                    "gbs": found["bytes_per_second"] / 1e9,
+                    "update_gbs": found["update_bytes_per_second"] / 1e9,
+                }
     raise SystemExit(f"the roofline of {context.name} could not be measured")
 
 

@@ -19,7 +19,8 @@ class Table:
         limits = self.facts["roofline"]
         lines = [
             f"{self.facts['device']}, driver {self.facts['driver']}, {self.facts['threads']} threads",
-            f"roofline: {limits['gflops']:.0f} GFLOP/s float32, {limits['gbs']:.1f} GB/s (read plus written)",
+            f"roofline: {limits['gflops']:.0f} GFLOP/s float32, {limits['gbs']:.1f} GB/s copied, "
+            f"{limits['update_gbs']:.1f} updated in place (read plus written); shares are of the first two",
             "",
         ]
         title = f"{'workload':{_NAME}}{'ms':>10}{'GFLOP/s':>9}{'GB/s':>7}{'roof':>6}"

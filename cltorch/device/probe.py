@@ -159,10 +159,10 @@ def check(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """Return memory bandwidth (bytes read plus written) and float32 multiply-add throughput, the best of a few runs.
+    """Return memory bandwidths (bytes read plus written) and float32 multiply-add throughput, the best of a few runs.
 
     Memory is walked in several forms: one vector for each work-item, or as many as make long stretches of a CPU
-    device's work-items (or interleaved ones of others); vectors of 16 and of 4; as a copy and as an update in place.
+    device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place moves more than a copy where a store fetches its line first.
     """
     device = pick(request)
     context, queue, program = build(device, request["source"])
@@ -170,18 +170,22 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     source, target = (cl.Buffer(context, cl.mem_flags.READ_WRITE, nbytes) for _ in range(2))
     for buffer in (source, target):
         cl.enqueue_fill_buffer(queue, buffer, np.float32(1), 0, nbytes)
-    bandwidth = max(
-        passes * nbytes / best(_memory(queue, kernel, nbytes // width, run, apart, source, target))
-        for kernel, width, passes in (
-            (program.ct_probe_copy, 64, 2), (program.ct_probe_copy4, 16, 2), (program.ct_probe_update, 64, 3),
+    copied, updated = (
+        max(
+            passes * nbytes / best(_memory(queue, kernel, nbytes // width, run, apart, source, target))
+            for kernel, width in kernels
+            for run, apart in ((1, False), (_RUN_BYTES // width, kind_of(device.type) != "cpu"))
         )
-        for run, apart in ((1, False), (_RUN_BYTES // width, kind_of(device.type) != "cpu"))
-    )  # fmt: skip
+        for passes, kernels in (
+            (2, ((program.ct_probe_copy, 64), (program.ct_probe_copy4, 16))),
+            (3, ((program.ct_probe_update, 64),)),
+        )
+    )
     items, rounds = device.max_compute_units * (64 if kind_of(device.type) == "cpu" else 2048), 2000
     items = min(items, nbytes // 64)
     fma = program.ct_probe_fma
     seconds = best(lambda: fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
-    return {"bytes_per_second": bandwidth, "flops": 2 * 8 * 16 * items * rounds / seconds}
+    return {"bytes_per_second": copied, "update_bytes_per_second": updated, "flops": 2 * 8 * 16 * items * rounds / seconds}
 
 
 def _memory(queue: Any, kernel: Any, vectors: int, run: int, apart: bool, source: Any, target: Any) -> Any:
