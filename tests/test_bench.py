@@ -36,7 +36,8 @@ def test_it_measures_and_writes_json(cl_device, tmp_path, capsys):
     found = json.loads(path.read_text())
     assert [r["workload"] for r in found["rows"]] == ["add 64", "exp 64"]
     assert all(0 < r["ms"] < 100 for r in found["rows"])
-    assert min(found["roofline"][k] for k in ("gflops", "gbs", "update_gbs")) > 0 and found["device"] and found["driver"]
+    assert min(found["roofline"][k] for k in ("gflops", "gbs", "update_gbs")) > 0
+    assert found["device"] and found["driver"]
     assert "2 workloads" in capsys.readouterr().out
 
 

@@ -162,7 +162,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     """Return memory bandwidths (bytes read plus written) and float32 multiply-add throughput, the best of a few runs.
 
     Memory is walked in several forms: one vector for each work-item, or as many as make long stretches of a CPU
-    device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place moves more than a copy where a store fetches its line first.
+    device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place counts more than a copy where a store
+    fetches its line first.
     """
     device = pick(request)
     context, queue, program = build(device, request["source"])
@@ -185,7 +186,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     items = min(items, nbytes // 64)
     fma = program.ct_probe_fma
     seconds = best(lambda: fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
-    return {"bytes_per_second": copied, "update_bytes_per_second": updated, "flops": 2 * 8 * 16 * items * rounds / seconds}
+    flops = 2 * 8 * 16 * items * rounds / seconds
+    return {"bytes_per_second": copied, "update_bytes_per_second": updated, "flops": flops}
 
 
 def _memory(queue: Any, kernel: Any, vectors: int, run: int, apart: bool, source: Any, target: Any) -> Any:
