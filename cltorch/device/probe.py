@@ -162,8 +162,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     """Return memory bandwidths (bytes read plus written) and float32 multiply-add throughput, the best of a few runs.
 
     Memory is walked in several forms: one vector for each work-item, or as many as make long stretches of a CPU
-    device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place counts more than a copy where a store
-    fetches its line first.
+    device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place counts more than a
+    copy where a store fetches its line first.
     """
     device = pick(request)
     context, queue, program = build(device, request["source"])
