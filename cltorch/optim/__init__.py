@@ -1,15 +1,15 @@
 """Optimisers and learning-rate schedules: torch.optim."""
 
 from cltorch.optim import lr_scheduler, optimizer, swa_utils
+from cltorch.optim._adafactor import Adafactor
+from cltorch.optim._muon import Muon
 from cltorch.optim.adadelta import Adadelta
-from cltorch.optim.adafactor import Adafactor
 from cltorch.optim.adagrad import Adagrad
 from cltorch.optim.adam import Adam
 from cltorch.optim.adamax import Adamax
 from cltorch.optim.adamw import AdamW
 from cltorch.optim.asgd import ASGD
 from cltorch.optim.lbfgs import LBFGS
-from cltorch.optim.muon import Muon
 from cltorch.optim.nadam import NAdam
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.radam import RAdam

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, scalar
+from cltorch.tensor import Tensor
 
-__all__ = ["Adadelta"]
+__all__ = ["Adadelta", "adadelta"]
 
 
 def _adadelta(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -76,12 +77,50 @@ class Adadelta(RuleOptimizer):
             },
         )  # fmt: skip
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("square_avg", "acc_delta")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {"maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0)}
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr = scalar(group["lr"], group["differentiable"])
         return lr, group["rho"], 1 - group["rho"], group["eps"], group["weight_decay"]
+
+
+def adadelta(
+    params: list[Tensor],
+    grads: list[Tensor],
+    square_avgs: list[Tensor],
+    acc_deltas: list[Tensor],
+    state_steps: list[Tensor],
+    capturable: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    """Make a step of ``Adadelta`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means = [torch.zeros(2)], [torch.zeros(2)]
+    >>> torch.optim.adadelta.adadelta([p], [2 * p], *means, [step], lr=1.0, rho=0.9, eps=0.01, weight_decay=0.0,
+    ...                               maximize=False)
+    >>> p, step
+    (tensor([ 0.6877, -1.6848]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+        "capturable": capturable, "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"square_avg": square_avgs, "acc_delta": acc_deltas, "step": state_steps}
+    Adadelta._apply_lists(group, params, grads, lists, differentiable)

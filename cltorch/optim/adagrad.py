@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_ways, scalar, step_tensor
+from cltorch.optim.rule import (
+    Rule,
+    RuleOptimizer,
+    check_one_element,
+    check_scaled,
+    check_ways,
+    for_parts,
+    scalar,
+    step_tensor,
+)
 from cltorch.tensor import Tensor
 
-__all__ = ["Adagrad"]
+__all__ = ["Adagrad", "adagrad"]
 
 
 def _adagrad(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -91,14 +100,54 @@ class Adagrad(RuleOptimizer):
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         state["step"] = step_tensor()
-        state["sum"] = functions.full_like(p, self.defaults["initial_accumulator_value"])
+        state["sum"] = functions.full_like(p, for_parts(p, self.defaults["initial_accumulator_value"]))
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("sum",)
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {"maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0)}
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr = scalar(group["lr"], group["differentiable"])
         return lr / (1 + (t - 1) * group["lr_decay"]), group["eps"], group["weight_decay"]
+
+
+def adagrad(
+    params: list[Tensor],
+    grads: list[Tensor],
+    state_sums: list[Tensor],
+    state_steps: list[Tensor],
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    weight_decay: float,
+    lr_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """Make a step of ``Adagrad`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> torch.optim.adagrad.adagrad([p], [2 * p], [torch.zeros(2)], [step], lr=0.1, weight_decay=0.0, lr_decay=0.0,
+    ...                             eps=1e-10, maximize=False)
+    >>> p, step
+    (tensor([ 0.9000, -1.9000]), tensor(1.))
+    """
+    check_scaled(fused, grad_scale, found_inf)
+    group = {
+        "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+        "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"sum": state_sums, "step": state_steps}
+    Adagrad._apply_lists(group, params, grads, lists, differentiable, grad_scale, found_inf)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, check_one_element, check_ways, scalar
+from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, check_one_element, check_scaled, check_ways, scalar
 from cltorch.tensor import Tensor
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
 def _adam(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -114,16 +114,63 @@ class Adam(RuleOptimizer):
         )  # fmt: skip
         check_ways(foreach, fused, differentiable)
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {**means_options(group), "amsgrad": bool(group["amsgrad"])}
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         keep = group["differentiable"]
         lr, decay, eps = (scalar(group[name], keep) for name in ("lr", "weight_decay", "eps"))
         beta1, beta2 = (scalar(beta, keep) for beta in group["betas"])
         correction2 = 1 - beta2**t
         root = correction2.sqrt() if isinstance(correction2, Tensor) else math.sqrt(correction2)
         return 1 - lr * decay, decay, 1 - beta1, beta2, 1 - beta2, root, eps, lr / (1 - beta1**t)
+
+
+def adam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    decoupled_weight_decay: bool = False,
+    *,
+    amsgrad: bool,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """Make a step of ``Adam`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means = [torch.zeros(2)], [torch.zeros(2)]
+    >>> torch.optim.adam.adam([p], [2 * p], *means, [], [step], amsgrad=False, beta1=0.9, beta2=0.999, lr=0.1,
+    ...                       weight_decay=0.0, eps=1e-8, maximize=False)
+    >>> p, step
+    (tensor([ 0.9000, -1.9000]), tensor(1.))
+    """
+    check_scaled(fused, grad_scale, found_inf)
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+        "maximize": maximize, "capturable": capturable, "differentiable": differentiable,
+        "decoupled_weight_decay": decoupled_weight_decay,
+    }  # fmt: skip
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs, "max_exp_avg_sq": max_exp_avg_sqs, "step": state_steps}
+    Adam._apply_lists(group, params, grads, lists, differentiable, grad_scale, found_inf)

@@ -6,8 +6,9 @@ from typing import Any
 
 from cltorch.optim.adam import lerp
 from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, scalar
+from cltorch.tensor import Tensor
 
-__all__ = ["Adamax"]
+__all__ = ["Adamax", "adamax"]
 
 
 def _adamax(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -67,16 +68,55 @@ class Adamax(RuleOptimizer):
             },
         )  # fmt: skip
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_inf")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {
             "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
             "far": bool(group["betas"][0] <= 0.5),
         }  # fmt: skip
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         beta1, beta2 = group["betas"]
         lr = scalar(group["lr"], group["differentiable"])
         return group["weight_decay"], 1 - beta1, beta2, group["eps"], lr / (1 - beta1**t)
+
+
+def adamax(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_infs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    eps: float,
+    beta1: float,
+    beta2: float,
+    lr: Any,
+    weight_decay: float,
+) -> None:
+    """Make a step of ``Adamax`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means = [torch.zeros(2)], [torch.zeros(2)]
+    >>> torch.optim.adamax.adamax([p], [2 * p], *means, [step], eps=1e-8, beta1=0.9, beta2=0.999, lr=0.1,
+    ...                           weight_decay=0.0)
+    >>> p, step
+    (tensor([ 0.9000, -1.9000]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+        "capturable": capturable, "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"exp_avg": exp_avgs, "exp_inf": exp_infs, "step": state_steps}
+    Adamax._apply_lists(group, params, grads, lists, differentiable)

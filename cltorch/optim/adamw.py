@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.optim.adam import Adam
+from cltorch.optim.adam import Adam, adam
+from cltorch.tensor import Tensor
 
-__all__ = ["AdamW"]
+__all__ = ["AdamW", "adamw"]
 
 
 class AdamW(Adam):
@@ -50,3 +51,43 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True  # even where Adam's state was loaded
+
+
+def adamw(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    *,
+    amsgrad: bool,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """Make a step of ``AdamW`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means = [torch.zeros(2)], [torch.zeros(2)]
+    >>> torch.optim.adamw.adamw([p], [2 * p], *means, [], [step], amsgrad=False, beta1=0.9, beta2=0.999, lr=0.1,
+    ...                         weight_decay=0.5, eps=1e-8, maximize=False)
+    >>> p, step
+    (tensor([ 0.8500, -1.8000]), tensor(1.))
+    """
+    adam(
+        params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, foreach, capturable, differentiable, fused,
+        grad_scale, found_inf, has_complex, True, amsgrad=amsgrad, beta1=beta1, beta2=beta2, lr=lr,
+        weight_decay=weight_decay, eps=eps, maximize=maximize,
+    )  # fmt: skip

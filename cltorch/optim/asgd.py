@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
@@ -17,7 +16,7 @@ from cltorch.optim.rule import (
 )
 from cltorch.tensor import Tensor
 
-__all__ = ["ASGD"]
+__all__ = ["ASGD", "asgd"]
 
 
 def _asgd(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -86,21 +85,24 @@ class ASGD(RuleOptimizer):
         state["step"], state["eta"], state["mu"] = step_tensor(), step_tensor(scalar(group["lr"])), step_tensor(1.0)
         state["ax"] = functions.zeros_like(p)
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("ax",)
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {"maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0)}
 
-    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
-        t, tensors = super()._state_of(group, p, names)
-        state = self.state[p]
+    @classmethod
+    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
+        t = super()._count(group, p, state)
         eta, mu = host_number(state, "eta"), host_number(state, "mu")
         set_host_number(state, "eta", _rate(group, scalar(group["lr"]), t))
         set_host_number(state, "mu", 1 / max(1.0, t - group["t0"]))
-        return (t, eta, mu), tensors
+        return t, eta, mu
 
-    def _numbers(self, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
         t, eta, mu = t
         if group["differentiable"] and isinstance(group["lr"], Tensor):
             eta = _rate(group, scalar(group["lr"], True), t - 1)
@@ -109,3 +111,40 @@ class ASGD(RuleOptimizer):
 
 def _rate(group: dict[str, Any], lr: Any, t: float) -> Any:
     return lr / (1 + group["lambd"] * lr * t) ** group["alpha"]
+
+
+def asgd(
+    params: list[Tensor],
+    grads: list[Tensor],
+    axs: list[Tensor],
+    mus: list[Tensor],
+    etas: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lambd: float,
+    lr: Any,
+    t0: float,
+    alpha: float,
+    weight_decay: float,
+) -> None:
+    """Make a step of ``ASGD`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> ax, mu, eta = torch.zeros(2), torch.tensor(1.0), torch.tensor(0.1)
+    >>> torch.optim.asgd.asgd([p], [2 * p], [ax], [mu], [eta], [step], lambd=0.0, lr=0.1, t0=1e6, alpha=0.75,
+    ...                       weight_decay=0.0)
+    >>> p, step
+    (tensor([ 0.8000, -1.6000]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "maximize": maximize,
+        "capturable": capturable, "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"ax": axs, "mu": mus, "eta": etas, "step": state_steps}
+    ASGD._apply_lists(group, params, grads, lists, differentiable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from cltorch import functions
 from cltorch.autograd import enable_grad, no_grad
 from cltorch.optim.line_search import Point, strong_wolfe
 from cltorch.optim.optimizer import Optimizer
-from cltorch.optim.rule import check_one_element, scalar
+from cltorch.optim.rule import check_one_element, real, scalar
 
 __all__ = ["LBFGS"]
 
@@ -68,12 +69,15 @@ class LBFGS(Optimizer):
 
     def _gather_flat_grad(self) -> Any:
         return functions.cat(
-            [functions.reshape(functions.zeros_like(p) if p.grad is None else p.grad, (-1,)) for p in self._params]
+            [
+                functions.reshape(real(functions.zeros_like(p) if p.grad is None else p.grad), (-1,))
+                for p in self._params
+            ]
         )
 
     def _add_grad(self, step_size: float, update: Any) -> None:
         at = 0
-        for p in self._params:
+        for p in map(real, self._params):
             n = p.numel()
             p.add_(functions.reshape(update[at : at + n], p.shape), alpha=step_size)
             at += n
@@ -104,7 +108,7 @@ class LBFGS(Optimizer):
             d = self._direction(state, grad, group["history_size"])
             state["d"] = d
             state["prev_flat_grad"], state["prev_loss"] = functions.clone(grad), loss
-            t = min(1.0, 1.0 / float(grad.abs().sum())) * lr if state["n_iter"] == 1 else lr
+            t = min(1.0, _ratio(1.0, float(grad.abs().sum()))) * lr if state["n_iter"] == 1 else lr
             state["t"] = t
             slope = float(grad.dot(d))
             if slope > -group["tolerance_change"]:
@@ -155,7 +159,7 @@ class LBFGS(Optimizer):
             dirs.append(y)
             steps.append(s)
             ro.append(1.0 / ys)
-            state["H_diag"] = ys / float(y.dot(y))
+            state["H_diag"] = _ratio(ys, float(y.dot(y)))
         q = grad.neg()
         al: list[Any] = state.setdefault("al", [None] * history)  # kept as PyTorch keeps it
         # 0-d tensors, which need no waiting
@@ -180,6 +184,11 @@ class LBFGS(Optimizer):
 
         group = self.param_groups[0]
         return strong_wolfe(evaluate, start, t, _largest(d), 1e-9, group["max_eval"] - evaluations)
+
+
+def _ratio(a: float, b: float) -> float:
+    """Return a / b, infinite where b, a sum in half precision, has become 0."""
+    return a / b if b else math.inf
 
 
 def _largest(x: Any) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from cltorch.optim.adam import means, means_options
@@ -18,7 +17,7 @@ from cltorch.optim.rule import (
 )
 from cltorch.tensor import Tensor
 
-__all__ = ["NAdam"]
+__all__ = ["NAdam", "nadam"]
 
 
 def _nadam(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -85,19 +84,21 @@ class NAdam(RuleOptimizer):
         state["step"], state["mu_product"] = step_tensor(), step_tensor(1.0)
         super()._init_state(group, p, state)
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return means_options(group)
 
-    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
-        t, tensors = super()._state_of(group, p, names)
-        state = self.state[p]
-        product = set_host_number(state, "mu_product", host_number(state, "mu_product") * _momentum(group, t))
-        return (t, product), tensors
+    @classmethod
+    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
+        t = super()._count(group, p, state)
+        return t, set_host_number(state, "mu_product", host_number(state, "mu_product") * _momentum(group, t))
 
-    def _numbers(self, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
         t, product = t
         lr = scalar(group["lr"], group["differentiable"])
         (beta1, beta2), decay = group["betas"], group["weight_decay"]
@@ -108,3 +109,43 @@ class NAdam(RuleOptimizer):
 
 def _momentum(group: dict[str, Any], t: float) -> float:
     return float(group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])))
+
+
+def nadam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    mu_products: list[Tensor],
+    state_steps: list[Tensor],
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: float,
+    beta2: float,
+    lr: Any,
+    weight_decay: float,
+    momentum_decay: float,
+    eps: float,
+) -> None:
+    """Make a step of ``NAdam`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means, product = ([torch.zeros(2)], [torch.zeros(2)]), torch.tensor(1.0)
+    >>> torch.optim.nadam.nadam([p], [2 * p], *means, [product], [step], beta1=0.9, beta2=0.999, lr=0.1,
+    ...                         weight_decay=0.0, momentum_decay=4e-3, eps=1e-8)
+    >>> p, step
+    (tensor([ 0.8944, -1.8944]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
+        "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "capturable": capturable,
+        "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs, "mu_product": mu_products, "step": state_steps}
+    NAdam._apply_lists(group, params, grads, lists, differentiable)

@@ -7,8 +7,9 @@ from typing import Any
 
 from cltorch.optim.adam import means, means_options
 from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, scalar
+from cltorch.tensor import Tensor
 
-__all__ = ["RAdam"]
+__all__ = ["RAdam", "radam"]
 
 
 def _radam(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -69,13 +70,16 @@ class RAdam(RuleOptimizer):
             },
         )  # fmt: skip
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return means_options(group)
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr = scalar(group["lr"], group["differentiable"])
         (beta1, beta2), decay = group["betas"], group["weight_decay"]
         step_size = lr / (1 - beta1**t)
@@ -89,3 +93,41 @@ class RAdam(RuleOptimizer):
             1 - lr * decay, decay, 1 - beta1, beta2, 1 - beta2, group["eps"], step_size, float(adapt),
             float(not adapt),
         )  # fmt: skip
+
+
+def radam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    state_steps: list[Tensor],
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: float,
+    beta2: float,
+    lr: Any,
+    weight_decay: float,
+    eps: float,
+) -> None:
+    """Make a step of ``RAdam`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> means = [torch.zeros(2)], [torch.zeros(2)]
+    >>> torch.optim.radam.radam([p], [2 * p], *means, [step], beta1=0.9, beta2=0.999, lr=0.1,
+    ...                         weight_decay=0.0, eps=1e-8)
+    >>> p, step
+    (tensor([ 0.8000, -1.6000]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay,
+        "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "capturable": capturable,
+        "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs, "step": state_steps}
+    RAdam._apply_lists(group, params, grads, lists, differentiable)

@@ -6,8 +6,9 @@ from typing import Any
 
 from cltorch.optim.adam import lerp
 from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, scalar
+from cltorch.tensor import Tensor
 
-__all__ = ["RMSprop"]
+__all__ = ["RMSprop", "rmsprop"]
 
 
 def _rmsprop(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -88,21 +89,67 @@ class RMSprop(RuleOptimizer):
             },
         )  # fmt: skip
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return (
             "square_avg",
             *(("momentum_buffer",) if group["momentum"] > 0 else ()),
             *(("grad_avg",) if group["centered"] else ()),
         )
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {
             "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
             "momentum": bool(group["momentum"] > 0), "centered": bool(group["centered"]),
             "far": bool(group["alpha"] <= 0.5),
         }  # fmt: skip
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr = scalar(group["lr"], group["differentiable"])
         alpha = group["alpha"]
         return lr, alpha, 1 - alpha, group["eps"], group["momentum"], group["weight_decay"]
+
+
+def rmsprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    square_avgs: list[Tensor],
+    grad_avgs: list[Tensor],
+    momentum_buffer_list: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
+) -> None:
+    """Make a step of ``RMSprop`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> torch.optim.rmsprop.rmsprop([p], [2 * p], [torch.zeros(2)], [], [], [step], lr=0.01, alpha=0.99, eps=1e-8,
+    ...                             weight_decay=0.0, momentum=0.0, centered=False)
+    >>> p, step
+    (tensor([ 0.9000, -1.9000]), tensor(1.))
+    """
+    group = {
+        "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
+        "weight_decay": weight_decay, "maximize": maximize, "capturable": capturable,
+        "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {
+        "square_avg": square_avgs,
+        "grad_avg": grad_avgs,
+        "momentum_buffer": momentum_buffer_list,
+        "step": state_steps,
+    }
+    RMSprop._apply_lists(group, params, grads, lists, differentiable)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, scalar, step_tensor
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, for_parts, scalar, step_tensor
 from cltorch.tensor import Tensor
 
-__all__ = ["Rprop"]
+__all__ = ["Rprop", "rprop"]
 
 
 def _rprop(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -72,13 +72,51 @@ class Rprop(RuleOptimizer):
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         state["step"] = step_tensor()
         state["prev"] = functions.zeros_like(p)
-        state["step_size"] = functions.full_like(p, scalar(group["lr"]))
+        state["step_size"] = functions.full_like(p, for_parts(p, scalar(group["lr"])))
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("prev", "step_size")
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {"maximize": bool(group["maximize"])}
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         return (*group["etas"], *map(float, group["step_sizes"]))
+
+
+def rprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    prevs: list[Tensor],
+    step_sizes: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    maximize: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    step_size_min: float,
+    step_size_max: float,
+    etaminus: float,
+    etaplus: float,
+) -> None:
+    """Make a step of ``Rprop`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> sizes = torch.full((2,), 0.1)
+    >>> torch.optim.rprop.rprop([p], [2 * p], [torch.zeros(2)], [sizes], [step], step_size_min=1e-6, step_size_max=50,
+    ...                         etaminus=0.5, etaplus=1.2)
+    >>> p, step
+    (tensor([ 0.9000, -1.9000]), tensor(1.))
+    """
+    group = {
+        "etas": (etaminus, etaplus), "step_sizes": (step_size_min, step_size_max), "maximize": maximize,
+        "capturable": capturable, "differentiable": differentiable,
+    }  # fmt: skip
+    lists = {"prev": prevs, "step_size": step_sizes, "step": state_steps}
+    Rprop._apply_lists(group, params, grads, lists, differentiable)

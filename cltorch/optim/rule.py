@@ -11,12 +11,12 @@ from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.device import CPU
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.pointwise import Formula
-from cltorch.optim.optimizer import Optimizer
+from cltorch.optim.optimizer import _ON_HOST, Optimizer
 from cltorch.tensor import Tensor
 
 __all__ = [
-    "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_ways", "host_number",
-    "scalar", "set_host_number", "step_tensor",
+    "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_scaled", "check_ways",
+    "for_parts", "host_number", "real", "scalar", "set_host_number", "step_tensor",
 ]  # fmt: skip
 
 
@@ -55,16 +55,19 @@ class RuleOptimizer(Optimizer):
 
     rule: Rule
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         """Return the names of the state tensors."""
         raise NotImplementedError
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         """Return what chooses between forms of the formula."""
         raise NotImplementedError
 
-    def _numbers(self, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
-        """Return the rule's numbers for the ``t``-th update of a parameter, ``t`` being what ``_state_of`` says."""
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: Any) -> tuple[Any, ...]:
+        """Return the rule's numbers for the ``t``-th update of a parameter, ``t`` being what ``_count`` says."""
         raise NotImplementedError
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
@@ -73,19 +76,17 @@ class RuleOptimizer(Optimizer):
         for name in self._states(group):
             state[name] = functions.zeros_like(p)
 
-    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[Any, list[Tensor]]:
-        """Return which update this is and the parameter's state tensors.
+    @classmethod
+    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
+        """Count an update of a parameter in its state, and return which one it is.
 
-        Parameters of one group for which the first is equal are updated with the same numbers.
+        Parameters of one group for which this is equal are updated with the same numbers.
         """
-        state = self.state[p]
-        if not state:
-            self._init_state(group, p, state)
         step = state["step"]
         if step.storage.array is None or step.dtype not in _COUNTS:
             # a count on a device would be waited for in every step
             step = state["step"] = step.to(CPU, dtypes.float32)
-        return advance(step), [state[name] for name in names]
+        return advance(step)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -111,26 +112,82 @@ class RuleOptimizer(Optimizer):
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        names = self._states(group)
-        by_count: dict[Any, list[list[Any]]] = {}
-        capturable = group.get("capturable")
+        params, grads, states = [], [], []
+        stateless = not self._states(group)
         for p in group["params"]:
             g = p.grad
             if g is None:
                 continue
+            state = {} if stateless else self.state[p]
+            if not state:
+                if group.get("fused") and not p.is_floating_point():
+                    raise RuntimeError(
+                        "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+                        f"['cl', 'cpu'] but {p.dtype} and {p.device.type}"
+                    )
+                self._init_state(group, p, state)
+            params.append(p)
+            grads.append(g)
+            states.append(state)
+        self._apply(group, params, grads, states, self.defaults["differentiable"])
+
+    @classmethod
+    def _apply(
+        cls, group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor],
+        states: Sequence[dict[str, Any]], differentiable: bool,
+    ) -> None:  # fmt: skip
+        """Update parameters of one group and their states in place."""
+        names = cls._states(group)
+        by_count: dict[Any, list[list[Any]]] = {}
+        capturable = group.get("capturable")
+        for p, g, state in zip(params, grads, states, strict=True):
             if capturable and p.storage.array is not None:
                 raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cl'].")
-            t, states = self._state_of(group, p, names)
-            by_count.setdefault(t, []).append([p, g, *states])
-        formula = self.rule.formula(names, self._options(group))
+            t = cls._count(group, p, state)
+            row = [p, g, *[state[name] for name in names]]
+            if p.dtype.is_complex:
+                row = [real(x) for x in row]
+            by_count.setdefault(t, []).append(row)
+        formula = cls.rule.formula(names, cls._options(group))
         written = (0, *range(2, 2 + len(names)))
         for t, rows in by_count.items():
-            numbers = self._numbers(group, t)
-            if self.defaults["differentiable"]:
+            numbers = cls._numbers(group, t)
+            if differentiable:
                 for row in rows:
                     _differentiable(formula, written, row, numbers)
             else:
                 update(formula, written, rows, numbers)
+
+    @staticmethod
+    def _unscale(grads: Sequence[Tensor], grad_scale: Tensor | None, found_inf: Tensor | None) -> bool:
+        """Divide gradients by the scale that a GradScaler put on them, and return whether a step is to be made."""
+        if found_inf is not None and found_inf.item():
+            return False
+        if grad_scale is not None:
+            for g in grads:
+                functions.div_(g, grad_scale.to(g.device))
+        return True
+
+    @classmethod
+    def _apply_lists(
+        cls, group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Tensor],
+        lists: Mapping[str, Sequence[Any]],
+        differentiable: bool = False, grad_scale: Tensor | None = None, found_inf: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Update parameters whose states are given as one list per name: the functional form of a step."""
+        if not all(isinstance(step, Tensor) for step in lists["step"]):
+            raise RuntimeError("API has changed, `state_steps` argument must contain a list of singleton tensors")
+        if not cls._unscale(grads, grad_scale, found_inf):
+            return
+        names = (*cls._states(group), *(name for name in _ON_HOST if name in lists))
+        given = [{name: lists[name][i] for name in names} for i in range(len(params))]
+        states = [dict(state) for state in given]
+        cls._apply(group, params, grads, states, differentiable)
+        for old, new in zip(given, states, strict=True):
+            for name, value in new.items():
+                if value is not old[name]:
+                    # a count on a device, which was brought to the host
+                    functions.copy_(old[name], value)
 
 
 _COUNTS = (dtypes.float32, dtypes.float64)
@@ -141,8 +198,11 @@ _OPTIONS_SINCE: dict[str, Any] = {
 
 
 def _differentiable(formula: Formula, written: Sequence[int], row: Sequence[Any], numbers: Sequence[Any]) -> None:
-    # the derivative keeps old values, which the writing below would change
+    # the derivative keeps old values, which the writing below would change; halves are rounded once per step
+    halves = any(x.dtype.itemsize == 2 for x in row)
     old = [functions.clone(x) if k in written else x for k, x in enumerate(row)]
+    if halves:
+        old = [x.to(dtypes.float32) if x.dtype.itemsize == 2 else x for x in old]
     for k, value in zip(written, formula.fn(functions, *old, *numbers), strict=True):
         functions.copy_(row[k], value)
 
@@ -187,6 +247,16 @@ def scalar(x: Any, differentiable: bool = False) -> Any:
     return x
 
 
+def for_parts(p: Tensor, value: float) -> complex:
+    """Return what fills a state with a number; complex parameters are stepped part by part, so both parts get it."""
+    return complex(value, value) if p.dtype.is_complex else value
+
+
+def real(p: Tensor) -> Tensor:
+    """Return a tensor, a complex one as its real and imaginary parts."""
+    return functions.view_as_real(p) if p.dtype.is_complex else p
+
+
 def check_one_element(name: str, x: Any) -> None:
     """Raise ValueError for a hyperparameter that is a tensor of more than one element."""
     if isinstance(x, Tensor) and x.numel() != 1:
@@ -213,3 +283,9 @@ def check_ways(foreach: Any, fused: Any, differentiable: bool) -> None:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_scaled(fused: Any, grad_scale: Any, found_inf: Any) -> None:
+    """Raise AssertionError where a functional form that is not fused gets what a GradScaler knows."""
+    if not fused and (grad_scale is not None or found_inf is not None):
+        raise AssertionError("Expected grad_scale and found_inf to be None")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_ways, scalar
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_scaled, check_ways, scalar
 from cltorch.tensor import Tensor
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
 def _sgd(m: Any, x: Any, n: Any, on: Any) -> None:
@@ -81,28 +80,70 @@ class SGD(RuleOptimizer):
         )  # fmt: skip
         check_ways(foreach, fused, differentiable)
 
-    def _states(self, group: dict[str, Any]) -> tuple[str, ...]:
+    @classmethod
+    def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
 
-    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {
             "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
             "momentum": bool(group["momentum"] != 0), "nesterov": bool(group["nesterov"]),
         }  # fmt: skip
 
-    def _numbers(self, group: dict[str, Any], t: float) -> tuple[Any, ...]:
+    @classmethod
+    def _numbers(cls, group: dict[str, Any], t: float) -> tuple[Any, ...]:
         lr, decay = (scalar(group[name], group["differentiable"]) for name in ("lr", "weight_decay"))
         momentum = group["momentum"]
         # the first buffer is the gradient itself, whatever the dampening
         keep, take = (0.0, 1.0) if t == 1 else (momentum, 1 - group["dampening"])
         return lr, momentum, keep, take, decay
 
-    def _state_of(self, group: dict[str, Any], p: Tensor, names: Sequence[str]) -> tuple[float, list[Tensor]]:
-        if not names:
-            return 2, []
-        state = self.state[p]
-        buffer = state.get("momentum_buffer")
-        if buffer is not None:
-            return 2, [buffer]
-        buffer = state["momentum_buffer"] = functions.zeros_like(p)
-        return 1, [buffer]
+    def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
+        """Leave the state empty: without momentum it stays so, and the first buffer is begun by ``_count``."""
+
+    @classmethod
+    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> int:
+        if group["momentum"] == 0 or state.get("momentum_buffer") is not None:
+            return 2
+        state["momentum_buffer"] = functions.zeros_like(p)
+        return 1
+
+
+def sgd(
+    params: list[Tensor],
+    d_p_list: list[Tensor],
+    momentum_buffer_list: list[Tensor | None],
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    *,
+    weight_decay: float,
+    momentum: float,
+    lr: Any,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """Make a step of ``SGD`` over lists of parameters, gradients and buffers, of which None ones are begun.
+
+    >>> import cltorch as torch
+    >>> p = torch.tensor([1.0, -2.0])
+    >>> torch.optim.sgd.sgd([p], [2 * p], [None], weight_decay=0.0, momentum=0.0, lr=0.1, dampening=0.0,
+    ...                     nesterov=False, maximize=False)
+    >>> p
+    tensor([ 0.8000, -1.6000])
+    """
+    check_scaled(fused, grad_scale, found_inf)
+    group = {
+        "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+        "maximize": maximize, "differentiable": False,
+    }  # fmt: skip
+    states = [{"momentum_buffer": b} for b in momentum_buffer_list] if momentum else [{} for _ in params]
+    if SGD._unscale(d_p_list, grad_scale, found_inf):
+        SGD._apply(group, params, d_p_list, states, differentiable=False)
+        for i, state in enumerate(states):
+            if state:
+                momentum_buffer_list[i] = state["momentum_buffer"]

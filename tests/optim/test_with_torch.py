@@ -225,6 +225,57 @@ def test_errors_are_pytorchs(text):
     assert error(cltorch) == error(torch)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True, "weight_decay": 0.1}), ("RMSprop", {"centered": True}),
+        ("Adagrad", {"initial_accumulator_value": 0.3}), ("Adamax", {}), ("NAdam", {}), ("RAdam", {}),
+        ("Adadelta", {"rho": 0.7}), ("Rprop", {}), ("ASGD", {"t0": 2}),
+    ],
+)  # fmt: skip
+def test_complex_parameters_are_stepped_part_by_part_as_pytorchs_are(name, options, device):
+    def run(library, where):
+        rng = np.random.default_rng(0)
+        draw = lambda: rng.standard_normal((3, 4, 2)).astype("f4").view("c8")[..., 0]  # noqa: E731
+        p = library.nn.Parameter(library.tensor(draw()).to(where))
+        optimizer = getattr(library.optim, name)([p], lr=0.05, **options)
+        for _ in range(4):
+            p.grad = library.tensor(draw()).to(where)
+            optimizer.step()
+        return [p.detach(), *optimizer.state[p].values()]
+
+    for x, y in zip(run(cltorch, device), run(torch, "cpu"), strict=True):
+        assert str(x.dtype) == str(y.dtype)
+        np.testing.assert_allclose(x.cpu().numpy(), y.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_complex_parameters_that_are_refused():
+    w = cltorch.nn.Parameter(cltorch.ones(2, 2, dtype=cltorch.complex64))
+    w.grad = cltorch.ones_like(w)
+    for name, options in (("Adam", {"fused": True}), ("SGD", {"fused": True}), ("Adafactor", {}), ("Muon", {})):
+        with pytest.raises(RuntimeError, match="floating point|complex parameters"):
+            getattr(cltorch.optim, name)([w], **options).step()
+
+
+@pytest.mark.parametrize("options", [{}, {"line_search_fn": "strong_wolfe"}])
+def test_lbfgs_of_complex_parameters_goes_pytorchs_way(options):
+    def run(library):
+        p = library.nn.Parameter(library.tensor([1 + 2j, -0.5j], dtype=library.complex128))
+        optimizer = library.optim.LBFGS([p], lr=0.1, max_iter=4, **options)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = ((p - 1).abs() ** 4).sum() + (p * p).real.sum()
+            loss.backward()
+            return loss
+
+        return [optimizer.step(closure).item() for _ in range(3)], p.tolist()
+
+    ours, theirs = run(cltorch), run(torch)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-9)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-9)
+
+
 def rosenbrock(library, start, dtype="float64", device="cpu", **options):
     p = library.tensor(start, dtype=getattr(library, dtype), device=device, requires_grad=True)
     optimizer = library.optim.LBFGS([p], **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
@@ -13,7 +13,7 @@ from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, scalar, step_tensor
 from cltorch.tensor import Tensor
 
-__all__ = ["Adafactor"]
+__all__ = ["Adafactor", "adafactor"]
 
 
 class Adafactor(Optimizer):
@@ -93,57 +93,117 @@ class Adafactor(Optimizer):
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
-                same: dict[Any, list[Any]] = {}
-                for p in group["params"]:
-                    if p.grad is not None:
-                        key = (self._advance(p), tuple(p.shape), p.dtype, p.grad.dtype, p.device)
-                        same.setdefault(key, []).append(p)
-                for (t, *_), params in same.items():
-                    self._step_batch(group, params, t)
+                params = [p for p in group["params"] if p.grad is not None]
+                states = [self._begun(p, self.state[p]) for p in params]
+                _apply(group, params, [p.grad for p in params], states)
         return loss
 
-    def _advance(self, p: Tensor) -> float:
-        """Return which update of a parameter this is, and fill its state at the first one."""
-        state, g = self.state[p], p.grad
+    def _begun(self, p: Tensor, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of a parameter, filled if this is its first step."""
+        if p.dtype.is_complex:
+            raise RuntimeError("Adafactor does not support complex parameters")
         if not state:
+            g: Any = p.grad
             state["step"] = step_tensor()
             if g.ndim > 1:
                 state["row_var"] = functions.zeros_like(g[..., :1])
                 state["col_var"] = functions.zeros_like(g[..., :1, :])
             else:
                 state["variance"] = functions.zeros_like(g)
+        return state
+
+
+def adafactor(
+    params: list[Tensor],
+    grads: list[Tensor],
+    row_vars: list[Tensor | None],
+    col_vars: list[Tensor | None],
+    variances: list[Tensor | None],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    *,
+    d: float,
+    lr: Any,
+    beta2_decay: float,
+    weight_decay: float,
+    eps1: float,
+    eps2: float,
+    maximize: bool,
+) -> None:
+    """Make a step of ``Adafactor`` over lists of parameters, gradients, states and counts, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
+    >>> torch.optim._adafactor.adafactor(
+    ...     [p], [2 * p], [None], [None], [torch.zeros(2)], [step], d=1.0, lr=0.1, beta2_decay=-0.8, weight_decay=0.0,
+    ...     eps1=1e-7, eps2=1e-3, maximize=False)
+    >>> p, step
+    (tensor([ 0.8419, -1.8419]), tensor(1.))
+    """
+    if not all(isinstance(step, Tensor) for step in state_steps):
+        raise RuntimeError("`state_steps` argument must contain a list of singleton tensors")
+    if grad_scale is not None or found_inf is not None:
+        raise AssertionError("Grad scaling should occur outside of optimizer.step()")
+    group = {
+        "lr": lr, "beta2_decay": beta2_decay, "eps": (eps1, eps2), "d": d, "weight_decay": weight_decay,
+        "maximize": maximize,
+    }  # fmt: skip
+    states = [
+        {"step": step, "row_var": row, "col_var": column, "variance": whole}
+        for step, row, column, whole in zip(state_steps, row_vars, col_vars, variances, strict=True)
+    ]
+    _apply(group, params, grads, states)
+    for step, state in zip(state_steps, states, strict=True):
+        if state["step"] is not step:
+            functions.copy_(step, state["step"])
+
+
+def _apply(
+    group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Any], states: Sequence[dict[str, Any]]
+) -> None:
+    """Update the parameters of one group, those of one shape together."""
+    same: dict[Any, list[Any]] = {}
+    for p, g, state in zip(params, grads, states, strict=True):
         host_number(state, "step")  # brings the count to the host
-        return advance(state["step"])
+        key = (advance(state["step"]), tuple(p.shape), p.dtype, g.dtype, p.device)
+        same.setdefault(key, []).append((p, g, state))
+    for (t, *_), rows in same.items():
+        _apply_batch(group, rows, t)
 
-    def _step_batch(self, group: dict[str, Any], params: list[Any], t: float) -> None:
-        """Update parameters of one shape together, as a batch."""
-        lr = float(scalar(group["lr"]))
-        eps1, eps2 = group["eps"]
-        eps1 = dtypes.finfo(params[0].dtype).eps if eps1 is None else eps1
-        scale = functions.clamp(_rms(_batch(params)), min=eps2)
-        g = _batch([p.grad for p in params])
-        if group["maximize"]:
-            g = functions.neg(g)
-        square = functions.mul(g, g)
-        weight = t ** group["beta2_decay"]
-        if params[0].ndim > 1:
-            rows = self._averaged(params, "row_var", functions.mean(square, -1, keepdim=True), weight)
-            columns = self._averaged(params, "col_var", functions.mean(square, -2, keepdim=True), weight)
-            middle = functions.clamp(functions.mean(rows, -2, keepdim=True), min=eps1)
-            estimate = functions.mul(rows, functions.div(columns, middle))
-        else:
-            estimate = self._averaged(params, "variance", square, weight)
-        change = functions.mul(functions.rsqrt(functions.clamp(estimate, min=eps1 * eps1)), g)
-        shrink = functions.clamp(functions.div(_rms(change), group["d"]), min=1.0)
-        change = functions.mul(change, functions.div(functions.mul(scale, min(lr, 1 / t**0.5)), shrink))
-        moves = [[p, change[i]] for i, p in enumerate(params)]
-        update(_MOVE, [0], moves, [1 - lr * group["weight_decay"]])
 
-    def _averaged(self, params: list[Any], name: str, now: Tensor, weight: float) -> Tensor:
-        """Bring the parameters' running means towards the present ones, and return them as a batch."""
-        means = [self.state[p][name] for p in params]
-        update(_MEAN, [0], [[mean, now[i]] for i, mean in enumerate(means)], [weight])
-        return _batch(means)
+def _apply_batch(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, Any]]], t: float) -> None:
+    params, grads, states = zip(*rows, strict=True)
+    lr = float(scalar(group["lr"]))
+    eps1, eps2 = group["eps"]
+    eps1 = dtypes.finfo(params[0].dtype).eps if eps1 is None else eps1
+    scale = functions.clamp(_rms(_batch(params)), min=eps2)
+    g = _batch(grads)
+    if group["maximize"]:
+        g = functions.neg(g)
+    square = functions.mul(g, g)
+    weight = t ** group["beta2_decay"]
+    if params[0].ndim > 1:
+        row_means = _averaged(states, "row_var", functions.mean(square, -1, keepdim=True), weight)
+        columns = _averaged(states, "col_var", functions.mean(square, -2, keepdim=True), weight)
+        middle = functions.clamp(functions.mean(row_means, -2, keepdim=True), min=eps1)
+        estimate = functions.mul(row_means, functions.div(columns, middle))
+    else:
+        estimate = _averaged(states, "variance", square, weight)
+    change = functions.mul(functions.rsqrt(functions.clamp(estimate, min=eps1 * eps1)), g)
+    shrink = functions.clamp(functions.div(_rms(change), group["d"]), min=1.0)
+    change = functions.mul(change, functions.div(functions.mul(scale, min(lr, 1 / t**0.5)), shrink))
+    moves = [[p, change[i]] for i, p in enumerate(params)]
+    update(_MOVE, [0], moves, [1 - lr * group["weight_decay"]])
+
+
+def _averaged(states: Sequence[dict[str, Any]], name: str, now: Tensor, weight: float) -> Tensor:
+    """Bring running means towards the present ones, and return them as a batch."""
+    means = [state[name] for state in states]
+    update(_MEAN, [0], [[mean, now[i]] for i, mean in enumerate(means)], [weight])
+    return _batch(means)
 
 
 _COPY = Formula("adafactor_copy", lambda m, to, source: (source,))
@@ -151,7 +211,7 @@ _MEAN = Formula("adafactor_mean", lambda m, mean, now, weight: (now - (now - mea
 _MOVE = Formula("adafactor_move", lambda m, p, change, keep: (keep * p - change,), params=1)
 
 
-def _batch(tensors: list[Any]) -> Tensor:
+def _batch(tensors: Sequence[Any]) -> Tensor:
     """Return tensors of one shape as one, in a few launches."""
     if len(tensors) == 1:
         return functions.unsqueeze(tensors[0], 0)

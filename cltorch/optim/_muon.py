@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
@@ -12,8 +12,9 @@ from cltorch.ops.multi_tensor import update
 from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import check_one_element, scalar
+from cltorch.tensor import Tensor
 
-__all__ = ["Muon"]
+__all__ = ["Muon", "muon"]
 
 
 def _average(m: Any, g: Any, buf: Any, out: Any, momentum: Any) -> tuple[Any, Any]:
@@ -104,34 +105,78 @@ class Muon(Optimizer):
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        same: dict[Any, list[Any]] = {}
+        params, buffers = [], []
         for p in group["params"]:
             if p.grad is None:
                 continue
-            if p.grad.ndim != 2:
-                raise ValueError("Param gradient must be a 2D matrix")
+            if p.dtype.is_complex:
+                raise RuntimeError("Muon does not support complex parameters")
             state = self.state[p]
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = functions.zeros_like(p.grad)
-            same.setdefault((tuple(p.shape), p.device), []).append(p)
-        if not same:
-            return
-        batches = {
-            key: functions.empty((len(params), *key[0]), dtype=dtypes.bfloat16, device=key[1])
-            for key, params in same.items()
-        }
-        rows = [
-            [p.grad, self.state[p]["momentum_buffer"], batches[key][i]]
-            for key, params in same.items()
-            for i, p in enumerate(params)
-        ]
-        update(_NESTEROV if group["nesterov"] else _MOMENTUM, [1, 2], rows, [group["momentum"]])
-        lr = float(scalar(group["lr"]))
-        for key, params in same.items():
-            made = orthogonalised(batches[key], group["ns_coefficients"], group["ns_steps"], group["eps"])
-            adjusted = lr * _adjustment(group["adjust_lr_fn"], *key[0])
-            moves = [[p, made[i]] for i, p in enumerate(params)]
-            update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], adjusted])
+            params.append(p)
+            buffers.append(state["momentum_buffer"])
+        _apply(group, params, [p.grad for p in params], buffers)
+
+
+def muon(
+    params: list[Tensor],
+    grads: list[Tensor],
+    muon_momentum_bufs: list[Tensor],
+    *,
+    foreach: bool | None = None,
+    lr: Any,
+    weight_decay: float,
+    momentum: float,
+    nesterov: bool,
+    ns_coefficients: tuple[float, float, float],
+    ns_steps: int,
+    eps: float,
+    adjust_lr_fn: str | None,
+    has_complex: bool,
+) -> None:
+    """Make a step of ``Muon`` over lists of matrices, gradients and momenta, all changed in place.
+
+    >>> import cltorch as torch
+    >>> p = torch.eye(2)
+    >>> torch.optim._muon.muon([p], [2 * p], [torch.zeros(2, 2)], lr=0.1, weight_decay=0.0, momentum=0.95,
+    ...     nesterov=True, ns_coefficients=(3.4445, -4.775, 2.0315), ns_steps=5, eps=1e-7, adjust_lr_fn=None,
+    ...     has_complex=False)
+    >>> bool((p.diagonal() < 0.95).all()), p[0, 1].item()
+    (True, 0.0)
+    """
+    if foreach:
+        raise RuntimeError("Foreach is not supported for Muon yet")
+    if has_complex:
+        raise ValueError("Complex parameters are not supported")
+    group = {
+        "lr": lr, "weight_decay": weight_decay, "momentum": momentum, "nesterov": nesterov, "eps": eps,
+        "ns_coefficients": ns_coefficients, "ns_steps": ns_steps, "adjust_lr_fn": adjust_lr_fn,
+    }  # fmt: skip
+    _apply(group, params, grads, muon_momentum_bufs)
+
+
+def _apply(group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Any], buffers: Sequence[Tensor]) -> None:
+    """Update the matrices of one group, those of one shape together."""
+    same: dict[Any, list[int]] = {}
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        if g.ndim != 2:
+            raise ValueError("Param gradient must be a 2D matrix")
+        same.setdefault((tuple(p.shape), p.device), []).append(i)
+    if not same:
+        return
+    batches = {
+        key: functions.empty((len(members), *key[0]), dtype=dtypes.bfloat16, device=key[1])
+        for key, members in same.items()
+    }
+    rows = [[grads[i], buffers[i], batches[key][at]] for key, members in same.items() for at, i in enumerate(members)]
+    update(_NESTEROV if group["nesterov"] else _MOMENTUM, [1, 2], rows, [group["momentum"]])
+    lr = float(scalar(group["lr"]))
+    for key, members in same.items():
+        made = orthogonalised(batches[key], group["ns_coefficients"], group["ns_steps"], group["eps"])
+        adjusted = lr * _adjustment(group["adjust_lr_fn"], *key[0])
+        moves = [[params[i], made[at]] for at, i in enumerate(members)]
+        update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], adjusted])
 
 
 def orthogonalised(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
