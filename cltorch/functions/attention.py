@@ -19,7 +19,7 @@ from cltorch.ops.generator import default_generator
 #: whether attention may run by blocks; torch.nn.attention.sdpa_kernel says so
 fused: ContextVar[bool] = ContextVar("fused", default=True)
 
-__all__ = ["attention_gradients", "scaled_dot_product_attention"]
+__all__ = ["attention_gradients", "by_blocks", "scaled_dot_product_attention"]
 
 
 def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: bool, gqa: bool) -> None:
@@ -139,14 +139,19 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         at = default_generator(query.device).reserve(ops.words((*lead, lq), lk))
         drop = (at, dropout_p)
-    wide = 8 if query.dtype is dtypes.float64 else 4
-    if (
-        not fused.get()
-        or (attn_mask is not None and is_grad_enabled() and needs_grad(attn_mask))
-        or (query.device.type == "cl" and not variant_for(query.device.context, max(e, ev), wide))
-    ):
+    if not fused.get() or not by_blocks(query, value, attn_mask):
         return composed(query, key, value, attn_mask, is_causal, scale, drop)
     return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)
+
+
+def by_blocks(query: Any, value: Any, attn_mask: Any) -> bool:
+    """Return whether attention over these can be computed by blocks: masks have no gradient, and heads must fit."""
+    if attn_mask is not None and is_grad_enabled() and needs_grad(attn_mask):
+        return False
+    if query.device.type != "cl":
+        return True
+    wide = 8 if query.dtype is dtypes.float64 else 4
+    return bool(variant_for(query.device.context, max(query.shape[-1], value.shape[-1]), wide))
 
 
 def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float, drop: Any) -> tuple[Any, Any]:

@@ -57,5 +57,3 @@ def test_a_module_on_one_device(device):
         assert spread.device_ids == [int(device.split(":")[1])]
         with pytest.raises(RuntimeError, match="found one of them on device: cpu"):
             nn.DataParallel(nn.Linear(1, 1), device_ids=[device])(x)
-        with pytest.raises(NotImplementedError, match="several devices"):
-            nn.DataParallel(net, device_ids=[device, device])

@@ -11,9 +11,27 @@ from contextlib import contextmanager
 from typing import Any
 
 from cltorch.functions.attention import fused
-from cltorch.nn.attention import bias, flex_attention, varlen
+from cltorch.nn.attention import bias, flex_attention, varlen, ways
+from cltorch.nn.attention.ways import (
+    SDPAParams,
+    activate_flash_attention_impl,
+    can_use_cudnn_attention,
+    can_use_efficient_attention,
+    can_use_flash_attention,
+    current_flash_attention_impl,
+    list_flash_attention_impls,
+    register_flash_attention_impl,
+    restore_flash_attention_impl,
+)
 
-__all__ = ["SDPBackend", "bias", "flex_attention", "sdpa_kernel", "varlen"]
+__all__ = [
+    "WARN_FOR_UNFUSED_KERNELS", "SDPAParams", "SDPBackend", "activate_flash_attention_impl", "bias",
+    "can_use_cudnn_attention", "can_use_efficient_attention", "can_use_flash_attention",
+    "current_flash_attention_impl", "flex_attention", "list_flash_attention_impls", "register_flash_attention_impl",
+    "restore_flash_attention_impl", "sdpa_kernel", "varlen", "ways",
+]  # fmt: skip
+
+WARN_FOR_UNFUSED_KERNELS = False  # programs set it; there is nothing to warn of
 
 
 class SDPBackend(enum.IntEnum):

@@ -29,12 +29,48 @@ leaky_relu_: Function = functions.leaky_relu_
 logsigmoid: Function = functions.logsigmoid
 relu_: Function = functions.relu_
 selu_: Function = functions.selu_
-sigmoid: Function = functions.sigmoid
 softplus: Function = functions.softplus
-softsign: Function = functions.softsign
-tanh: Function = functions.tanh
-tanhshrink: Function = functions.tanhshrink
 threshold_: Function = functions.threshold_
+
+
+def sigmoid(input: Any) -> Any:
+    """Return 1 / (1 + exp(-x)) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.sigmoid(torch.zeros(1))
+    tensor([0.5000])
+    """
+    return functions.sigmoid(input)
+
+
+def tanh(input: Any) -> Any:
+    """Return the hyperbolic tangent elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.tanh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
+    return functions.tanh(input)
+
+
+def tanhshrink(input: Any) -> Any:
+    """Return x - tanh(x) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.tanhshrink(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.2384])
+    """
+    return functions.tanhshrink(input)
+
+
+def softsign(input: Any) -> Any:
+    """Return x / (1 + |x|) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.softsign(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.5000])
+    """
+    return functions.softsign(input)
 
 
 def relu(input: Any, inplace: bool = False) -> Any:

@@ -13,6 +13,13 @@ from cltorch.nn.modules._traversal import Traversal
 M = TypeVar("M", bound="Conversion")
 
 
+def _refusal(error: Exception) -> Callable[[Any], Any]:
+    def refuse(_: Any) -> Any:
+        raise error
+
+    return refuse
+
+
 class Conversion(Traversal):
     """Give a Module its conversions. All work in place, keep the Parameter objects and return the module."""
 
@@ -79,6 +86,18 @@ class Conversion(Traversal):
     def cl(self: M, device: Any = None) -> M:
         """Move to an OpenCL device."""
         return self._apply(lambda t: t.cl(device))
+
+    def xpu(self: M, device: Any = None) -> M:
+        """Raise AssertionError: there are no XPU devices but those that OpenCL names."""
+        return self._apply(_refusal(AssertionError("Torch not compiled with XPU enabled")))
+
+    def mtia(self: M, device: Any = None) -> M:
+        """Raise AssertionError: there are no MTIA devices."""
+        return self._apply(_refusal(AssertionError("Torch not compiled with MTIA enabled")))
+
+    def ipu(self: M, device: Any = None) -> M:
+        """Raise RuntimeError: there are no IPU devices."""
+        return self._apply(_refusal(RuntimeError("PyTorch is not linked with support for ipu devices")))
 
     def cpu(self: M) -> M:
         """Move to the host."""

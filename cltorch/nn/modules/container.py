@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -10,9 +9,10 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.utils import indent
+from cltorch.nn.modules.parameter_containers import ParameterDict, ParameterList
+from cltorch.nn.modules.utils import checked_index, indent, named_items
 
-__all__ = ["Container", "ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 S = TypeVar("S", bound="Sequential")
 L = TypeVar("L", bound="ModuleList")
@@ -31,14 +31,6 @@ class Container(Module):
         super().__init__()
         for key, value in kwargs.items():
             self.add_module(key, value)
-
-
-def checked_index(index: Any, size: int) -> int:
-    """Return an index as one from the start; raise IndexError beyond the ends."""
-    i = operator.index(index)
-    if not -size <= i < size:
-        raise IndexError(f"index {i} is out of range")
-    return i % size
 
 
 class _Numbered(Module):
@@ -273,21 +265,3 @@ class ModuleDict(Module):
         """Add modules from a mapping or from pairs of name and module; those of the same names are replaced."""
         for key, module in named_items(modules, "ModuleDict"):
             self[key] = module
-
-
-def named_items(given: Any, owner: str) -> Iterator[tuple[str, Any]]:
-    """Iterate over a mapping's items or an iterable of pairs; raise TypeError or ValueError for anything else."""
-    if not isinstance(given, Iterable):
-        raise TypeError(
-            f"{owner}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}"
-        )
-    if hasattr(given, "items"):
-        yield from given.items()
-        return
-    for i, pair in enumerate(given):
-        if not isinstance(pair, Iterable):
-            raise TypeError(f"{owner} update sequence element #{i} should be Iterable; is{type(pair).__name__}")
-        pair = tuple(pair)
-        if len(pair) != 2:
-            raise ValueError(f"{owner} update sequence element #{i} has length {len(pair)}; 2 is required")
-        yield pair

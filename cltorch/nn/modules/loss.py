@@ -412,8 +412,8 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     """Return the cross entropy of a linear layer's outputs, whose parameters are ``linear.weight`` and ``linear.bias``.
 
     The input is (N, in_features) or (in_features); with ``out_features`` there are as many losses of each sample.
-    ``options`` for computing in pieces are kept, but not supported by ``forward``. Raises RuntimeError for a weight
-    that is not (num_classes) and a ``label_smoothing`` outside 0 … 1.
+    ``options``, a LinearCrossEntropyOptions, have batches computed in pieces. Raises RuntimeError for a weight that is
+    not (num_classes) and a ``label_smoothing`` outside 0 … 1.
 
     >>> import cltorch as torch
     >>> loss = torch.nn.LinearCrossEntropyLoss(5, 10, out_features=(4,))

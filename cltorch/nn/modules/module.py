@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from cltorch.compiler import compile
 from cltorch.nn.modules._state import State
 from cltorch.nn.modules.hooks import (
     BackwardHook,
@@ -84,6 +85,8 @@ class Module(State):
 
     dump_patches = False
     call_super_init = False
+    T_destination = TypeVar("T_destination", bound=dict[str, Any])  # the type of what state_dict fills
+
     training: bool
     _is_full_backward_hook: bool | None
     _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
@@ -350,6 +353,10 @@ class Module(State):
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         return self(*args, **kwargs)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accept the arguments of ``torch.compile``; the module runs as it is, for there is no graph compiler."""
+        compile(self.forward, *args, **kwargs)
 
     def _call_with_hooks(self, args: Any, kwargs: Any) -> Any:
         called: set[int] = set()

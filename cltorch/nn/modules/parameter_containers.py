@@ -6,9 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, TypeVar
 
-from cltorch.nn.modules.container import checked_index, named_items
 from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.utils import typename
+from cltorch.nn.modules.utils import checked_index, named_items, typename
 from cltorch.nn.parameter import Parameter
 from cltorch.tensor import Tensor
 

@@ -14,6 +14,7 @@ from cltorch import functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
 from cltorch.nn.functional.attention import canonical_mask
+from cltorch.nn.modules.activation import GELU, ReLU
 from cltorch.nn.modules.container import ModuleList
 from cltorch.nn.modules.dropout import Dropout
 from cltorch.nn.modules.linear import Linear
@@ -89,6 +90,9 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, **where)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
         self.activation = _activation(activation)
+        is_relu = self.activation is F.relu or isinstance(activation, ReLU)
+        is_gelu = self.activation is F.gelu or isinstance(activation, GELU)
+        self.activation_relu_or_gelu = 1 if is_relu else 2 * is_gelu
 
     def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         mask, padding = _masks(src, src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask")

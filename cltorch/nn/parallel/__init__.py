@@ -1,5 +1,8 @@
-"""Modules spread over devices, of which there is one here: torch.nn.parallel."""
+"""Modules spread over devices: torch.nn.parallel."""
 
 from cltorch.nn.parallel.data_parallel import DataParallel, data_parallel
+from cltorch.nn.parallel.parallel_apply import parallel_apply
+from cltorch.nn.parallel.replicate import replicate
+from cltorch.nn.parallel.scatter_gather import gather, scatter
 
-__all__ = ["DataParallel", "data_parallel"]
+__all__ = ["DataParallel", "data_parallel", "gather", "parallel_apply", "replicate", "scatter"]

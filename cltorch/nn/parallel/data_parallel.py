@@ -1,4 +1,4 @@
-"""DataParallel on one device.
+"""DataParallel: one module, a batch in parts.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.DataParallel.html
 """
@@ -8,35 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch import functions
+from cltorch.autograd import is_grad_enabled
 from cltorch.nn.modules.module import Module
-from cltorch.tensor import Tensor
+from cltorch.nn.parallel.parallel_apply import parallel_apply
+from cltorch.nn.parallel.replicate import replicate
+from cltorch.nn.parallel.scatter_gather import gather, place, scatter_kwargs
 
 __all__ = ["DataParallel", "data_parallel"]
-
-
-def _moved(x: Any, device: Any) -> Any:
-    if isinstance(x, Tensor):
-        return x.to(device)
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(_moved(y, device) for y in x))
-    if isinstance(x, (list, tuple)):
-        return type(x)(_moved(y, device) for y in x)
-    return {k: _moved(v, device) for k, v in x.items()} if isinstance(x, dict) else x
 
 
 def _devices(module: Any, given: Sequence[Any] | None) -> list[Any]:
     """Return the devices of a module: those given, or the one on which it lies; none for the host."""
     if given is None:
         return sorted({t.device for t in (*module.parameters(), *module.buffers()) if t.device.type == "cl"}, key=str)
-    return [functions.resolve_device(f"cl:{d}" if isinstance(d, int) else d) for d in given]
+    return [place(d) for d in given]
 
 
 class DataParallel(Module):
-    """Run a module on its device, as PyTorch's does where there is one; the module is the child ``module``.
+    """Run a module on its devices, each with a part of the batch; the module is the child ``module``.
 
-    Inputs are moved to the device. Without ``device_ids`` it is the one on which the module lies. Raises
-    NotImplementedError for several devices, RuntimeError for a module that lies elsewhere.
+    The arguments are cut along ``dim``, the module is copied to each device that gets a part, and the results are put
+    together on ``output_device``, the first one if None. Without ``device_ids`` the only device is the one on which the
+    module lies. Raises RuntimeError for a module that does not lie on the first device.
 
     >>> import cltorch as torch
     >>> net = torch.nn.DataParallel(torch.nn.Linear(2, 3))
@@ -49,10 +42,8 @@ class DataParallel(Module):
     ) -> None:
         super().__init__()
         devices = _devices(module, device_ids)
-        if len(devices) > 1:
-            raise NotImplementedError("DataParallel over several devices is not supported; give one in device_ids")
         self.module, self.dim = module, dim
-        self.device_ids = [d.index for d in devices]
+        self.device_ids = [d if d.index is None else d.index for d in devices]
         if devices:
             self.src_device_obj = devices[0]
             self.output_device = self.device_ids[0] if output_device is None else output_device
@@ -67,7 +58,29 @@ class DataParallel(Module):
                     f"module must have its parameters and buffers on device {device} (device_ids[0]) but found one of "
                     f"them on device: {t.device}"
                 )
-        return self.module(*_moved(inputs, device), **_moved(kwargs, device))
+        given, named = self.scatter(inputs, kwargs, self.device_ids)
+        if not given and not named:
+            given, named = ((),), ({},)
+        if len(self.device_ids) == 1:
+            return self.module(*given[0], **named[0])
+        replicas = self.replicate(self.module, self.device_ids[: len(given)])
+        return self.gather(self.parallel_apply(replicas, given, named), self.output_device)
+
+    def replicate(self, module: Any, device_ids: Sequence[Any]) -> list[Any]:
+        """Copy a module to each device."""
+        return replicate(module, device_ids, not is_grad_enabled())
+
+    def scatter(self, inputs: tuple[Any, ...], kwargs: dict[str, Any] | None, device_ids: Sequence[Any]) -> Any:
+        """Cut arguments into a part for each device."""
+        return scatter_kwargs(inputs, kwargs, device_ids, dim=self.dim)
+
+    def parallel_apply(self, replicas: Sequence[Any], inputs: Sequence[Any], kwargs: Any) -> list[Any]:
+        """Call each copy with its part."""
+        return parallel_apply(replicas, inputs, kwargs, self.device_ids[: len(replicas)])
+
+    def gather(self, outputs: Any, output_device: Any) -> Any:
+        """Put results together on one device."""
+        return gather(outputs, output_device, dim=self.dim)
 
 
 def data_parallel(

@@ -108,8 +108,8 @@ class SpectralNormLoadStateDictPreHook:
         self.fn = fn
 
     def __call__(
-        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, missing_keys: Any, unexpected: Any,
-        errors: Any,
+        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, missing_keys: Any, unexpected_keys: Any,
+        error_msgs: Any,
     ) -> None:  # fmt: skip
         key = prefix + self.fn.name
         version = local_metadata.get("spectral_norm", {}).get(self.fn.name + ".version", None)

@@ -1,0 +1,188 @@
+"""Small parts of torch.nn that programs ask for by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import nn
+from cltorch.nn import attention as A
+from cltorch.nn import functional as F
+
+
+def test_refusals_of_devices_that_opencl_does_not_have():
+    net = nn.Linear(2, 2)
+    for call, error, words in (
+        (net.xpu, AssertionError, "XPU"), (net.mtia, AssertionError, "MTIA"), (net.ipu, RuntimeError, "ipu devices"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=words):
+            call()
+    assert nn.ReLU().xpu() is not None  # nothing to move
+    assert net.compile(mode="default") is None and net(cltorch.ones(1, 2)).shape == (1, 2)
+    with pytest.raises(RuntimeError, match="Either mode or options"):
+        net.compile(mode="default", options={})
+
+
+def test_factory_arguments():
+    assert nn.factory_kwargs(None) == {}
+    with pytest.raises(TypeError, match="unexpected kwargs {'size'}"):
+        nn.factory_kwargs({"size": 1})
+    with pytest.raises(TypeError, match="dtype specified twice"):
+        nn.factory_kwargs({"dtype": 1, "factory_kwargs": {"dtype": 2}})
+
+
+def test_masks_of_attention_are_merged_as_pytorchs(peer):
+    rng = np.random.default_rng(0)
+    mask, padding = (rng.random(s).astype(np.float32) for s in ((3, 3), (2, 3)))
+
+    def run(library, attn, pad):
+        layer = library.nn.MultiheadAttention(4, 2)
+        given = [None if m is None else library.tensor(m) for m in (attn, pad)]
+        merged, kind = layer.merge_masks(*given, library.ones(2, 3, 4))
+        return None if merged is None else merged.tolist(), kind
+
+    for attn in (None, mask, np.stack([mask] * 4)):
+        for pad in (None, padding):
+            assert run(cltorch, attn, pad) == run(peer, attn, pad)
+
+
+def test_the_encoder_layer_knows_its_activation(peer):
+    def kinds(library):
+        layer, f = library.nn.TransformerEncoderLayer, library.nn.functional
+        given = ("relu", "gelu", f.relu, f.gelu, library.nn.ReLU(), library.nn.GELU(), library.tanh)
+        return [layer(4, 2, 4, activation=a).activation_relu_or_gelu for a in given]
+
+    assert kinds(cltorch) == kinds(peer)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_loss_in_pieces_is_the_whole_loss(reduction, weighted, device):
+    rng = np.random.default_rng(0)
+    target = cltorch.tensor([0, 1, 2, 3, 4, 0, 2]).to(device)
+    w, b, x, c = (rng.standard_normal(s).astype(np.float32) for s in ((5, 3), 5, (7, 3), 5))
+
+    def run(options):
+        given = [cltorch.tensor(v).to(device).requires_grad_() for v in (x, w, b)]
+        loss = F.linear_cross_entropy(
+            given[0], given[1], target, linear_bias=given[2], reduction=reduction, ignore_index=2, options=options,
+            weight=cltorch.tensor(abs(c)).to(device) if weighted else None,
+        )  # fmt: skip
+        (loss * loss).sum().backward()
+        return [loss.detach(), *(v.grad for v in given)]
+
+    whole = run(None)
+    for options in (nn.LinearCrossEntropyOptions(batch_chunk_size=3), nn.LinearCrossEntropyOptions()):
+        for found, wanted in zip(run(options), whole, strict=True):
+            cltorch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_options_of_pieces_are_checked_as_pytorchs(peer):
+    def said(library, text):
+        try:
+            eval(text, {"T": library, "O": library.nn.LinearCrossEntropyOptions, "x": library.ones(4, 3)})
+        except Exception as e:
+            return type(e), str(e)
+        return None
+
+    loss = "T.nn.LinearCrossEntropyLoss(3, 5, options={})(x.requires_grad_(), T.tensor([0, 1, 2, 3]))"
+    for text in (
+        "O(batch_chunk_size=0)", "O(acc_policy='x')", "O(chunking_method='aspect_ratio:0')", "O(acc_dtype=T.int32)",
+        "O(chunking_method='aspect_ratio:2')",
+        loss.format("O(batch_chunk_size=3, chunking_method='aspect_ratio:4')"),
+        f"(l := {loss.format('O()')}, l.backward(retain_graph=True), l.backward())",
+        f"(l := {loss.format('O(allow_retain_graph=True)')}, l.backward(retain_graph=True), l.backward())",
+    ):  # fmt: skip
+        assert said(cltorch, text) == said(peer, text), text
+    assert repr(nn.LinearCrossEntropyOptions()) == repr(peer.nn.LinearCrossEntropyOptions())
+
+
+def test_half_precision_sums_gradients_of_pieces_in_float32():
+    x = cltorch.ones(64, 2, dtype=cltorch.bfloat16)
+    options = nn.LinearCrossEntropyOptions(batch_chunk_size=1)
+    loss = nn.LinearCrossEntropyLoss(2, 3, dtype=cltorch.bfloat16, reduction="sum", options=options)
+    loss(x, cltorch.zeros(64, dtype=cltorch.int64)).backward()
+    whole = nn.LinearCrossEntropyLoss(2, 3, reduction="sum")
+    whole.load_state_dict(loss.state_dict())
+    whole(x.float(), cltorch.zeros(64, dtype=cltorch.int64)).backward()
+    assert loss.linear.weight.grad.dtype is cltorch.bfloat16
+    cltorch.testing.assert_close(loss.linear.weight.grad.float(), whole.linear.weight.grad, rtol=0.02, atol=0.2)
+
+
+GROUPS = [
+    ((6, 8), (2, 8, 16), [2, 6]), ((2, 3, 8), (2, 8, 16), None),
+    ((2, 8, 8), (8, 16), [8, 16]), ((8, 8), (8, 16), [8, 8]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b", "ends"), GROUPS)
+def test_products_of_groups_are_pytorchs(a, b, ends, device, peer):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(a).astype(np.float32), rng.standard_normal(b).astype(np.float32)
+
+    def run(library, where):
+        given = [library.tensor(v).to(where).requires_grad_() for v in (x, y)]
+        offs = None if ends is None else library.tensor(ends, dtype=library.int32).to(where)
+        out = library.nn.functional.grouped_mm(*given, offs=offs)
+        (out * out).sum().backward()
+        return [out, *(v.grad for v in given)]
+
+    for found, wanted in zip(run(cltorch, device), run(peer, "cpu"), strict=True):
+        np.testing.assert_allclose(found.detach().cpu().numpy(), wanted.detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_what_lies_beyond_the_last_group_is_zero(device):
+    a = cltorch.ones(4, 3, device=device, requires_grad=True)
+    out = F.grouped_mm(a, cltorch.ones(1, 3, 2, device=device), offs=cltorch.tensor([3], dtype=cltorch.int32))
+    assert out.tolist() == [[3.0, 3.0]] * 3 + [[0.0, 0.0]]
+    out.sum().backward()
+    assert a.grad.tolist() == [[2.0] * 3] * 3 + [[0.0] * 3]
+
+
+def test_products_of_groups_refuse_what_pytorchs_refuse(peer):
+    def said(library, text):
+        a, b = library.ones(6, 8), library.ones(2, 8, 16)
+        offs = library.tensor([2, 6], dtype=library.int32)
+        with pytest.raises(RuntimeError) as caught:
+            eval(text, {"T": library, "g": library.nn.functional.grouped_mm, "a": a, "b": b, "offs": offs})
+        return str(caught.value)
+
+    for text in (
+        "g(a, b)", "g(a, b, offs=offs.long())", "g(a, b, offs=offs[:1])", "g(a, T.ones(2, 12, 16), offs=offs)",
+        "g(T.ones(2, 3, 8), b, offs=offs)", "g(a, b, offs=offs, bias=T.ones(16))",
+    ):  # fmt: skip
+        assert said(cltorch, text) == said(peer, text), text
+
+
+def test_ways_of_attention_are_asked_for_and_registered():
+    q = cltorch.ones(1, 2, 3, 4)
+    params = A.SDPAParams(q, q, q, None, 0.0, False, False)
+    assert A.can_use_flash_attention(params) and A.can_use_efficient_attention(params)
+    with A.sdpa_kernel(A.SDPBackend.MATH):
+        assert not A.can_use_flash_attention(params)
+    masked = params._replace(attn_mask=cltorch.zeros(3, 3, requires_grad=True))
+    assert not A.can_use_flash_attention(masked) and not A.can_use_cudnn_attention(params)
+
+    removed = []
+
+    class Handle:
+        def remove(self):
+            removed.append(1)
+
+    A.register_flash_attention_impl("mine", register_fn=Handle)
+    assert A.list_flash_attention_impls() == ["mine"] and A.current_flash_attention_impl() is None
+    A.activate_flash_attention_impl("mine")
+    assert A.current_flash_attention_impl() == "mine"
+    A.restore_flash_attention_impl()
+    assert removed == [1] and A.current_flash_attention_impl() is None
+    with pytest.raises(ValueError, match="Unknown flash attention impl 'FA4'"):
+        A.activate_flash_attention_impl("FA4")
+
+
+def test_a_prefix_is_taken_from_names_and_metadata():
+    net = nn.DataParallel(nn.BatchNorm1d(2))
+    state = net.state_dict()
+    nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == list(net.module.state_dict()) and "module" not in state._metadata
+    nn.BatchNorm1d(2).load_state_dict(state)
