@@ -58,7 +58,7 @@ from cltorch.autograd import (
     no_grad,
     set_grad_enabled,
 )
-from cltorch.autograd.anomaly import is_anomaly_check_nan_enabled, set_anomaly_enabled
+from cltorch.autograd.anomaly_mode import is_anomaly_check_nan_enabled, set_anomaly_enabled
 from cltorch.batched import Batched as _Batched  # what vmap makes of tensors
 from cltorch.checks import assert_ as _assert
 from cltorch.checks import check as _check
@@ -69,6 +69,7 @@ from cltorch.checks import check_type as _check_type
 from cltorch.checks import check_value as _check_value
 from cltorch.cl import Event, Stream
 from cltorch.compiler import compile
+from cltorch.control_flow import cond, while_loop
 from cltorch.device import device, get_default_device, set_default_device
 from cltorch.dlpack import from_dlpack, to_dlpack
 from cltorch.dtype_names import (
@@ -156,7 +157,15 @@ from cltorch.layout import Size
 from cltorch.ops.fallback import get_host_fallback, set_host_fallback
 from cltorch.ops.generator import Generator
 from cltorch.printing import set_printoptions
-from cltorch.random import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from cltorch.random import (
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+    thread_safe_generator,
+)
 from cltorch.serialization import load, save
 from cltorch.settings import (
     are_deterministic_algorithms_enabled,

@@ -11,7 +11,10 @@ from cltorch.device import device as Device
 from cltorch.ops import generator as generators
 from cltorch.ops.generator import Generator
 
-__all__ = ["default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = [
+    "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
+    "thread_safe_generator",
+]  # fmt: skip
 
 
 default_generator: Generator = generators.default_generator(CPU)
@@ -102,3 +105,15 @@ def fork_rng(
         concerned = generators.snapshot() if places is None else [place.resolve() for place in places]
         for place in {CPU, *concerned}:
             generators.restore(saved, place)
+
+
+def thread_safe_generator() -> Generator | None:
+    """Return None, for the default generator: workers of a DataLoader are processes, and each has its own.
+
+    Source: https://docs.pytorch.org/docs/2.13/random.html
+
+    >>> import cltorch as torch
+    >>> torch.randint(0, 10, (2,), generator=torch.thread_safe_generator()).shape
+    torch.Size([2])
+    """
+    return None

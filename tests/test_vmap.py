@@ -14,15 +14,12 @@ from cltorch.autograd import batches
 from cltorch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp
 from cltorch.ops.op import Op
 from cltorch.testing import assert_close
-from tests.autograd.test_forward import CALLS, SYMMETRIC, double, spd, subclasses
+from tests.autograd.test_forward import CALLS, INDEX, SYMMETRIC, double, spd, subclasses
 
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 # operators that run slice after slice; those of changes in place are made of the others
-LOOPS = {
-    "CtcLoss", "CtcLossBackward", "SampleDirichlet", "StandardGamma", "BackwardHookFunction", "Attention",
-    "BlockDiag", "Draw", "Dropout", "LDLSolve", "Lstsq", "NativeBatchNorm", "Recurrence", "Recurrent",
-}  # fmt: skip
+LOOPS = {"BackwardHookFunction", "Draw", "SampleDirichlet", "StandardGamma"}
 
 
 def outputs(f, *xs):
@@ -88,6 +85,112 @@ def test_which_operators_have_a_rule():
     } == LOOPS  # fmt: skip
 
 
+MASK = torch.tensor([[True, False, True, True], [False, False, True, False], [False] * 4])
+LABELS = torch.tensor([[1, 2, 1], [2, 2, 0]])
+
+
+def recurrent(mode, sizes=(3, 2)):
+    """Return a layer of packed rows with 5 inputs, 2 states, biases and, for an LSTM, a projection."""
+
+    def f(x, h, c, w_ih, w_hh, b, w_hr):
+        states = (h[:, :, :2], c) if mode == "lstm" else c
+        params = [w_ih, w_hh[:, :2] if mode == "lstm" else w_hh, b, b * 2, *([w_hr] if mode == "lstm" else [])]
+        return getattr(torch, mode)(x, torch.tensor(sizes), states, params, True, 1, 0.0, False, False)
+
+    gates = {"lstm": 4, "gru": 3, "rnn_tanh": 1}[mode]
+    return f, (5, 2), (1, 3, 3), (1, 3, 3), (3 * gates, 2), (3 * gates, 3), (3 * gates,), (2, 3)
+
+
+LAYERS = {
+    "attention": (lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), (2, 3, 2), (2, 4, 2), (2, 4, 3), (4,)),
+    "attention of groups": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK, enable_gqa=True),
+                            (4, 3, 2), (2, 4, 2), (2, 4, 3)),
+    "attention of matrices": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+                              (3, 2), (3, 2), (3, 2)),
+    "batch norm": (lambda x, w, b: F.batch_norm(x, None, None, w, b, True), (4, 2, 3), (2,), (2,)),
+    "batch norm by running": (lambda x, w, m, v: F.batch_norm(x, m, v, w), (4, 2), (2,), (2,), (2,)),
+    "embedding": (lambda w: (F.embedding(INDEX, w, padding_idx=2), F.embedding(INDEX, w, scale_grad_by_freq=True)),
+                  (3, 2)),
+    "embedding one of two": (lambda w, x: F.embedding((x * 2).long(), w), (3, 2), (4,)),
+    "ctc": (lambda x: F.ctc_loss(torch.log_softmax(x, -1), LABELS, (4, 3), (2, 1), reduction="none"), (4, 2, 3)),
+    "ctc in a row": (lambda x: F.ctc_loss(x, LABELS[0], torch.tensor([4, 3]), torch.tensor([2, 1])), (4, 2, 3)),
+    "ctc labels": (lambda x, y: F.ctc_loss(x, (y * 2).long() % 2 + 1, (4, 3), (2, 1)), (4, 2, 3), (2, 2)),
+    "lstm": recurrent("lstm"),
+    "gru": recurrent("gru"),
+    "rnn": recurrent("rnn_tanh"),
+    "block_diag": (lambda x, y: torch.block_diag(x, y, x[0]), (2, 3), (1, 2)),
+    "least squares": (lambda a, b: torch.linalg.lstsq(a, b).solution, (4, 2), (4, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_and_their_gradients(name):
+    f, *shapes = LAYERS[name]
+    whole = [double(*s, seed=i).detach() for i, s in enumerate(shapes)]
+    many = [double(2, *s, seed=i + 10).detach() for i, s in enumerate(shapes)]
+
+    def total(*xs):
+        return sum((y * y).sum() for y in outputs(f, *xs))
+
+    slopes = grad(total, argnums=tuple(range(len(shapes))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batches._warned.clear()
+        for g in (f, slopes):
+            agrees(g, many, [0] * len(many))
+            for k in range(len(shapes)):
+                agrees(g, [many[i] if i == k else x for i, x in enumerate(whole)], [0 if i == k else None for i in
+                       range(len(shapes))])  # fmt: skip
+        assert_close(jacrev(f)(*whole), jacrev(f, chunk_size=1)(*whole))
+
+
+def test_running_statistics_belong_to_slices(device):
+    x = torch.arange(24.0, device=device).reshape(2, 4, 3)
+    mean, var = torch.zeros(3, 2, device=device).t(), torch.ones(2, 3, device=device)
+    vmap(lambda a, m, v: F.batch_norm(a, m, v, training=True))(x, mean, var)
+    for i in range(2):
+        assert_close(mean[i], x[i].mean(0) * 0.1)
+        assert_close(var[i], 0.9 + 0.1 * x[i].var(0))
+    with pytest.raises(RuntimeError, match="were not batched"):
+        vmap(lambda a: F.batch_norm(a, mean[0], var[0], training=True))(x)
+
+
+Q = torch.tensor([[[0, 2.0, 1], [1, 0, 2]], [[0, 0, 2], [3, 1, 0]]])  # two slices
+MATRICES = torch.tensor([[[4.0, 1], [1, 3]], [[2, 0], [0.5, 1]]])
+BY_NAME = {
+    "any, all": (lambda x: (x.any(), torch.all(x, 1), x.any((0, 1), keepdim=True), x[0, 0].any(), x.all(-2)), Q),
+    "argmax, argmin": (lambda x: (x.argmax(), x.argmin(-1, keepdim=True), x.argmax(keepdim=True), x[0, 0].argmax()), Q),
+    "aminmax": (lambda x: (*torch.aminmax(x), *torch.aminmax(x, dim=0, keepdim=True)), Q),
+    "argsort, mode": (lambda x: (x.argsort(), x.argsort(0, True), x[0, 0].argsort(), *x.mode(), *x.mode(0, True)), Q),
+    "count_nonzero": (lambda x: (x.count_nonzero(), x.count_nonzero((0, 1)), torch.count_nonzero(x, dim=-1)), Q),
+    "nanmedian": (lambda x: (x.nanmedian(), *x.nanmedian(1), *x[0, 0].nanmedian(0)), Q),
+    "searches": (
+        lambda x: (torch.searchsorted(Q[0, 0].sort().values, x), torch.searchsorted(x.sort().values, x, right=True),
+                   torch.searchsorted(x[0].sort().values, x[0, 0]), torch.searchsorted(x[0], x, sorter=x[0].argsort()),
+                   torch.bucketize(x, Q[1, 0]), torch.bucketize(Q[1, 0], x[0]), torch.isin(x, Q[1, 0])), Q),
+    "matrices": (
+        lambda x: (torch.matrix_exp(x), *torch.linalg.lu(x), torch.cholesky_inverse(x),
+                   torch.lu_solve(x, *torch.linalg.lu_factor(x)), *torch.lu_unpack(*torch.linalg.lu_factor(x)),
+                   torch.linalg.lstsq(x, x).solution, torch.linalg.lu_solve(*torch.linalg.lu_factor(x), MATRICES[0])),
+        MATRICES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_rules_by_name(name):
+    f, x = BY_NAME[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batches._warned.clear()
+        agrees(f, [x], [0])
+        agrees(lambda y: tuple(vmap(f)(y)), [torch.stack([x, x.flip(0)])], [0])
+    for wrong in (lambda y: torch.equal(y, y), lambda y: torch.allclose(y, y)):
+        with pytest.raises(RuntimeError, match="vmap"):
+            vmap(wrong)(x)
+    with pytest.raises(IndexError):
+        vmap(lambda y: y.argmax(5))(x)
+
+
 def test_levels_nest(device):
     x = torch.arange(24.0, device=device).reshape(2, 3, 4)
     y = torch.arange(4.0, device=device)
@@ -151,21 +254,24 @@ def test_what_reads_values_is_refused(device):
 
 def test_what_has_no_rule_says_so_once():
     batches._warned.clear()
-    with pytest.warns(UserWarning, match="batching rule for argmax"):
-        assert vmap(torch.argmax)(torch.eye(2)).tolist() == [0, 1]
+    with pytest.warns(UserWarning, match="batching rule for histc"):
+        assert vmap(lambda x: torch.histc(x, 2, 0, 2))(torch.eye(2)).tolist() == [[1, 1], [1, 1]]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        vmap(torch.argmax)(torch.eye(2))
+        vmap(lambda x: torch.histc(x, 2, 0, 2))(torch.eye(2))
 
 
 def test_random_numbers_by_slice(device):
     x = torch.ones(3, 8, device=device)
-    for f in (lambda a: torch.rand(4, device=device) + a[0], lambda a: F.dropout(a), lambda a: a.clone().normal_()):
+    for f in (lambda a: torch.rand(4, device=device) + a[0], lambda a: F.dropout(a), lambda a: a.clone().normal_(),
+              lambda a: F.scaled_dot_product_attention(*(a[:, None],) * 3, dropout_p=0.5),
+              lambda a: torch.randint(99, (4,), device=device), lambda a: torch._standard_gamma(a)):  # fmt: skip
         with pytest.raises(RuntimeError, match="randomness error mode"):
             vmap(f)(x)
         same, different = vmap(f, randomness="same")(x), vmap(f, randomness="different")(x)
         assert torch.equal(same[0], same[1]) and torch.equal(same[0], same[2])
         assert not torch.equal(different[0], different[1])
+    assert torch.equal(vmap(lambda a: F.dropout(F.alpha_dropout(a, training=False), 0.0))(x), x)
 
 
 def test_gradients_of_samples_of_a_network(device):

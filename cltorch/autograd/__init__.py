@@ -1,8 +1,14 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch.autograd import forward_ad, functional, graph
-from cltorch.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
-from cltorch.autograd.edges import GradientEdge, get_gradient_edge, increment_version, set_multithreading_enabled
+from cltorch.autograd import forward_ad, functional, grad_mode, graph
+from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from cltorch.autograd.edges import (
+    GradientEdge,
+    get_gradient_edge,
+    increment_version,
+    is_multithreading_enabled,
+    set_multithreading_enabled,
+)
 from cltorch.autograd.engine import backward, grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
@@ -14,8 +20,15 @@ from cltorch.autograd.grad_mode import (
     set_grad_enabled,
 )
 from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from cltorch.autograd.graph import Node, save_on_cpu, saved_tensors_hooks
+from cltorch.autograd.graph import Node
+from cltorch.autograd.multi_hooks import register_multi_grad_hook
 from cltorch.autograd.record import apply, inplace, view
+from cltorch.autograd.saving import (
+    allow_mutation_on_saved_tensors,
+    disable_saved_tensors_hooks,
+    save_on_cpu,
+    saved_tensors_hooks,
+)
 from cltorch.autograd.variable import Variable
 
 __all__ = [
@@ -34,6 +47,7 @@ __all__ = [
     "gradcheck",
     "gradgradcheck",
     "is_anomaly_enabled",
+    "is_multithreading_enabled",
     "once_differentiable",
     "save_on_cpu",
     "saved_tensors_hooks",
@@ -48,6 +62,16 @@ __all__ = [
     "view",
 ]
 
-# PyTorch has them in its module graph, which is below the one they are in
-for _found in (GradientEdge, get_gradient_edge, increment_version):
+# PyTorch has them in its modules graph and grad_mode, which are below the ones they are in
+for _found in (
+    GradientEdge,
+    allow_mutation_on_saved_tensors,
+    disable_saved_tensors_hooks,
+    get_gradient_edge,
+    increment_version,
+    register_multi_grad_hook,
+    save_on_cpu,
+    saved_tensors_hooks,
+):
     setattr(graph, _found.__name__, _found)
+grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignore[attr-defined]

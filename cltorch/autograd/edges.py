@@ -8,16 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cltorch.autograd.graph import edge_of
+from cltorch.autograd.graph import Settings, edge_of
 from cltorch.ops.array import Array
 
 
-class GradientEdge(NamedTuple):
-    """Say where a gradient goes: to the input number ``output_nr`` of a node of the graph."""
-
+class _Edge(NamedTuple):
     node: Any
     output_nr: int
     ownership_token: Any = None
+
+
+class GradientEdge(_Edge):
+    """Say where a gradient goes: to the input number ``output_nr`` of a node of the graph."""
+
+    _like: Any = None  # (shape, dtype, device) of the gradient, where that is known
+
+    def pair(self, g: Any) -> tuple[Any, Any]:
+        """Return the edge as the engine takes it, and the gradient that is sent into it: ones where none is given."""
+        if g is None:
+            if self._like is None or any(n != 1 for n in self._like[0]):
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            shape, t, device = self._like
+            g = Settings.functions.ones(shape, dtype=t, device=device)
+        return (self.node, self.output_nr), g
 
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:
@@ -29,7 +42,9 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     """
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return GradientEdge(*edge_of(tensor))
+    found = GradientEdge(*edge_of(tensor))
+    found._like = tensor.shape, tensor.dtype, tensor.device
+    return found
 
 
 def increment_version(tensor: Any) -> None:
@@ -41,8 +56,9 @@ def increment_version(tensor: Any) -> None:
     >>> x._version
     1
     """
-    several: Iterable[Any] = (tensor,) if isinstance(tensor, Array) else tensor
-    for x in several:
+    if not isinstance(tensor, (Array, Iterable)):
+        raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
+    for x in (tensor,) if isinstance(tensor, Array) else tensor:
         x.storage.version += 1
 
 
@@ -60,3 +76,8 @@ class set_multithreading_enabled:
 
     def __exit__(self, *exc: Any) -> None:
         set_multithreading_enabled._on = self.prev
+
+
+def is_multithreading_enabled() -> bool:
+    """Return what ``set_multithreading_enabled`` was told."""
+    return set_multithreading_enabled._on

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ from typing import Any
 
 from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
+from cltorch.autograd.edges import GradientEdge
 from cltorch.autograd.grad_mode import _Switch
 from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
 from cltorch.autograd.layers import active as layers
@@ -29,13 +31,43 @@ def run(
     those edges are returned (None where nothing arrives) and nothing is accumulated.
     """
     # operators that were cast forward have their dtypes already
-    with _Switch(create_graph), suspended() if active[0] else nullcontext():
-        return _run(roots, retain_graph, create_graph, targets)
+    nodes = [e[0] for e, _ in roots]
+    needed = None if targets is None else _needed(nodes, {e[0] for e in targets if e is not None})
+    running = tasks.running
+    running.append(Task(nodes, needed))
+    try:
+        with _Switch(create_graph), suspended() if active[0] else nullcontext():
+            return _run(roots, retain_graph, create_graph, targets, needed)
+    finally:
+        running.pop()
+
+
+class Task:
+    """One backward pass that is running, and what hooks note for it."""
+
+    def __init__(self, roots: Sequence[Node], needed: set[Node] | None) -> None:
+        self.notes: dict[Any, Any] = {}
+        self._roots, self._nodes = roots, needed
+
+    def will_run(self, node: Node) -> bool:
+        """Return whether a gradient will come to a node in this pass."""
+        if self._nodes is None:
+            self._nodes = _reached(self._roots)
+        return node in self._nodes
+
+
+class _Tasks(threading.local):
+    def __init__(self) -> None:
+        self.running: list[Task] = []
+
+
+tasks = _Tasks()
 
 
 def _run(
-    roots: Sequence[tuple[Any, Any]], retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None
-) -> list[Any] | None:
+    roots: Sequence[tuple[Any, Any]], retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None,
+    needed: set[Node] | None,
+) -> list[Any] | None:  # fmt: skip
     add = Settings.functions.add
     pending: dict[Node, list[Any]] = {}
     heap: list[tuple[int, Any]] = []
@@ -48,7 +80,6 @@ def _run(
             heapq.heappush(heap, (-node.seq, node))
         slots[nr] = g if slots[nr] is None else add(slots[nr], g)
 
-    needed = None if targets is None else _needed([e[0] for e, _ in roots], {e[0] for e in targets if e is not None})
     wanted: dict[Node, list[tuple[int, int]]] = {}
     found: list[Any] = []
     if targets is not None:
@@ -145,6 +176,7 @@ def _run_prehooks(hooks: Hooks, grads: list[Any]) -> list[Any]:
 
 
 def _run_posthooks(node: Node, hooks: Hooks, results: Sequence[Any], grads: list[Any]) -> Sequence[Any]:
+    results = node.all_inputs(results)
     for hook in tuple(hooks.post.values()):
         replaced = hook(tuple(results), tuple(grads))
         if replaced is not None:
@@ -155,11 +187,11 @@ def _run_posthooks(node: Node, hooks: Hooks, results: Sequence[Any], grads: list
                     f"but expected {len(results)})"
                 )
             results = replaced
-    return results
+    return node.of_edges(results)
 
 
-def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
-    """Return the nodes from which a target can be reached."""
+def _reached(roots: Sequence[Node]) -> set[Node]:
+    """Return the nodes to which gradients go from some nodes, these among them."""
     seen: set[Node] = set()
     stack = list(roots)
     while stack:
@@ -167,8 +199,13 @@ def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
         if node not in seen:
             seen.add(node)
             stack.extend(e[0] for e in node.edges if e is not None)
+    return seen
+
+
+def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
+    """Return the nodes from which a target can be reached."""
     needed = set(ends)
-    for node in sorted(seen, key=lambda n: n.seq):
+    for node in sorted(_reached(roots), key=lambda n: n.seq):
         if any(e is not None and e[0] in needed for e in node.edges):
             needed.add(node)
     return needed
@@ -238,6 +275,9 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     pairs: list[tuple[Any, Any]] = []
     for out, g in zip(outputs, grads, strict=True):
+        if isinstance(out, GradientEdge):
+            pairs.append(out.pair(g))
+            continue
         edge = edge_of(out)
         if g is None:
             if edge is not None and out.layout.numel != 1:
@@ -255,6 +295,15 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
             raise RuntimeError(f"element {len(pairs)} of tensors does not require grad and does not have a grad_fn")
         pairs.append((edge, Settings.functions.ones_like(out) if g is None else g))
     return pairs
+
+
+def _edge(x: Any) -> Any:
+    return (x.node, x.output_nr) if isinstance(x, GradientEdge) else edge_of(x)
+
+
+def _several(given: Any) -> list[Any]:
+    """Return one tensor or edge, or many, as a list."""
+    return list(given) if isinstance(given, (tuple, list)) and not isinstance(given, GradientEdge) else [given]
 
 
 def _given(outputs: Sequence[Any], grads: Any) -> list[Any]:
@@ -277,15 +326,19 @@ def backward(
     >>> torch.autograd.backward(x * x); x.grad
     tensor(6.)
     """
-    outs = list(tensors) if isinstance(tensors, (tuple, list)) else [tensors]
+    outs = _several(tensors)
     grads = _given(outs, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
     wanted = None
     if inputs is not None:
-        wanted = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+        wanted = _several(inputs)
         if not wanted:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        # an edge that ends at a leaf stands for the leaf; at any other there is no tensor to hold the gradient
+        wanted = [getattr(x.node, "variable", x) if isinstance(x, GradientEdge) else x for x in wanted]
         for x in wanted:
+            if isinstance(x, GradientEdge):
+                continue
             if x.grad_fn is not None or not x.requires_grad:
                 x.retain_grad()
     pairs = _gradients(outs, grads)
@@ -293,9 +346,9 @@ def backward(
     if wanted is None:
         run(pairs, retain_graph=keep, create_graph=create_graph)
         return
-    found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=[edge_of(x) for x in wanted]) or []
+    found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=[_edge(x) for x in wanted]) or []
     for i, x in enumerate(wanted):
-        if found[i] is not None and x.grad_fn is None:
+        if found[i] is not None and not isinstance(x, GradientEdge) and x.grad_fn is None:
             g, found[i] = [found[i]], None
             accumulate(x, g, create_graph)
 
@@ -326,15 +379,14 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     unused = materialize_grads if allow_unused is None else allow_unused
-    outs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
-    ins = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+    outs, ins = _several(outputs), _several(inputs)
     grads = _given(outs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
         return for_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
     if layers and any(isinstance(x, Array) and x._batch for x in (*outs, *ins)):
         return below_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
-    edges = [edge_of(x) for x in ins]
+    edges = [_edge(x) for x in ins]
     pairs = _gradients(outs, grads)
     if None in edges:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
@@ -352,6 +404,6 @@ def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool
                 )
             if zeros:
                 found[i] = Settings.functions.zeros_like(x)
-        elif g.dtype is not x.dtype:
+        elif isinstance(x, Array) and g.dtype is not x.dtype:
             found[i] = g.to(x.dtype)
     return found

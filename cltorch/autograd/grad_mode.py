@@ -16,6 +16,8 @@ class _Mode(threading.local):
     enabled = True
     inference = False
     saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack
+    hooks_refused: str | None = None  # why there may be none
+    mutations: Any = None  # what clones kept tensors before they are changed in place
 
 
 mode = _Mode()

@@ -40,6 +40,13 @@ _MODES = (
 )
 
 
+_CHANGED_BY_HOOK = (
+    "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
+    "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
+    "perform in-place operations on the input to a pack hook."
+)
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
@@ -133,6 +140,18 @@ class Node:
             self.hooks = Hooks()
         return self.hooks
 
+    def _sequence_nr(self) -> int:
+        """Return the node's number, larger than those of nodes made before."""
+        return self.seq
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the gradients for the edges as hooks see them: with None for operands that get none."""
+        return tuple(results)
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        """Undo ``all_inputs``."""
+        return grads
+
     def register_prehook(self, hook: Callable[[tuple[Any, ...]], Any]) -> RemovableHandle:
         """Call ``hook(grad_outputs)`` before this node runs; what it returns replaces them."""
         return RemovableHandle(self._extras().pre, hook)
@@ -211,10 +230,10 @@ class Saved:
         self._history: Any = None
         self._version = tensor.storage.version
         if self._hooks is not None:
-            if self._hooks.__class__ is str:
-                raise RuntimeError(self._hooks)
             with no_grad():
-                self._tensor = self._hooks[0](tensor.detach())
+                self._tensor = self._hooks[0](tensor if node is None else tensor.detach())
+            if tensor.storage.version != self._version:
+                raise RuntimeError(_CHANGED_BY_HOOK)
             # what comes back from the hooks takes the place of the tensor in the graph
             edge = edge_of(tensor) if node is None else None
             self._history = edge
@@ -253,7 +272,9 @@ class Saved:
         with no_grad():
             t = self._hooks[1](packed)  # type: ignore[index]
         if not isinstance(t, Array):
-            raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of another type")
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+            )
         if self._node is not None:
             t = Array.new(t.storage, t.layout, t.dtype)
             t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
@@ -356,6 +377,8 @@ def check_inplace(x: Any, recording: bool) -> None:
             "You can make a clone to get a normal tensor before doing inplace update."
             "See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
+    if mode.mutations is not None:
+        mode.mutations.before(x)
     if not recording:
         return
     base = x._base
@@ -391,52 +414,3 @@ class ViewOfBase(Node):
 def parts_layout(x: Any) -> Any:
     """Return a tensor's layout in units of real numbers, with the parts of complex ones as a last dimension."""
     return real_layout(x.layout) if x.dtype.is_complex else x.layout
-
-
-class saved_tensors_hooks:
-    """Send every tensor kept for a derivative through ``pack_hook`` and back through ``unpack_hook``.
-
-    Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.graph.saved_tensors_hooks
-
-    >>> import cltorch as torch
-    >>> x = torch.tensor([2.0], requires_grad=True)
-    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t * 10, lambda t: t / 10):
-    ...     y = x * x
-    >>> y.backward(); x.grad
-    tensor([4.])
-    """
-
-    def __init__(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        self._entry: Any = (pack_hook, unpack_hook)
-
-    def __enter__(self) -> Any:
-        mode.saved_hooks = (*mode.saved_hooks, self._entry)
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        mode.saved_hooks = mode.saved_hooks[:-1]
-
-
-class disable_saved_tensors_hooks(saved_tensors_hooks):
-    """Raise RuntimeError with ``error_message`` where a tensor would be kept while hooks are in force."""
-
-    def __init__(self, error_message: str) -> None:
-        self._entry = error_message
-
-    def __enter__(self) -> Any:
-        if mode.saved_hooks:
-            raise RuntimeError(self._entry)
-        return super().__enter__()
-
-
-class save_on_cpu(saved_tensors_hooks):
-    """Keep tensors for derivatives on the host, and move them back when they are needed."""
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cl") -> None:
-        def pack(t: Any) -> Any:
-            return t.device, t.to("cpu")
-
-        def unpack(packed: Any) -> Any:
-            return packed[1].to(packed[0])
-
-        super().__init__(pack, unpack)

@@ -180,6 +180,21 @@ class PointwiseNode(Node):
         edges = iter(self.edges)
         return tuple(next(edges) if need else (None, 0) for need in self._needs)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_saved_") and name[7:] in ("self", "other", "result"):
+            at = {"self": 0, "other": 1, "result": self._row.arity}[name[7:]]
+            kept = self._values[at] if at < len(self._values) else None
+            if kept is not None:
+                return kept.unpack(self) if kept.__class__ is Saved else kept
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        found = iter(results)
+        return tuple(next(found) if need else None for need in self._needs)
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        return [g for g, need in zip(grads, self._needs, strict=True) if need]
+
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         g = grads[0]
         values = [v.unpack(self) if v.__class__ is Saved else v for v in self._values]

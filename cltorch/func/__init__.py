@@ -4,7 +4,7 @@ Source: https://docs.pytorch.org/docs/2.13/func.html
 """
 
 from cltorch.func.backward import grad, grad_and_value, jacrev, vjp
-from cltorch.func.batches import vmap
+from cltorch.func.batches import debug_unwrap, vmap
 from cltorch.func.forward import hessian, jacfwd, jvp, linearize
 from cltorch.func.modules import (
     functional_call,
@@ -14,6 +14,6 @@ from cltorch.func.modules import (
 )
 
 __all__ = [
-    "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
+    "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip

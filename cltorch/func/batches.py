@@ -14,7 +14,7 @@ from cltorch.autograd import batches
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
-__all__ = ["vmap"]
+__all__ = ["debug_unwrap", "vmap"]
 
 
 def vmap(
@@ -59,6 +59,27 @@ def vmap(
         return _chained(parts, out_dims)
 
     return wrapped
+
+
+def debug_unwrap(tensor: Any, *, recurse: bool = True) -> Any:
+    """Return the tensor that a tensor inside of vmap stands for, of which it shows one slice: to look at its values.
+
+    ``recurse=False`` leaves only the innermost vmap. Tensors inside of grad, vjp and jvp are what they seem. Raises
+    TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.debug_unwrap.html
+
+    >>> import cltorch as torch
+    >>> def f(x):
+    ...     print(torch.func.debug_unwrap(x))
+    ...     return x
+    >>> _ = torch.vmap(f)(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"debug_unwrap(): argument 'tensor' must be Tensor, not {type(tensor).__name__}")
+    if not tensor._batch:
+        return tensor
+    return batches.bare(tensor) if recurse else tensor._inner
 
 
 def _run(

@@ -101,15 +101,18 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     def jvp_fn(*tangents: Any) -> Any:
         vs, given = tree_flatten(tangents)
         if given != spec:
-            raise RuntimeError(
-                f"Expected the tangents {given} to have the same argpytree structure as the primals {spec}"
-            )
-        for v, x in zip(vs, flat, strict=True):
-            if v.shape != x.shape or v.dtype is not x.dtype:
-                raise RuntimeError(
-                    f"Expected tangents of the primals' shapes and dtypes, {list(x.shape)} and {x.dtype}, but got "
-                    f"{list(v.shape)} and {v.dtype}"
-                )
+            raise RuntimeError(f"Expected the tangents {given} to have the same argspec as the primals {spec}")
+        for i, (v, x) in enumerate(zip(vs, flat, strict=True)):
+            for what, a, b in (
+                ("shape", v.shape, x.shape),
+                ("device", v.device, x.device),
+                ("dtype", v.dtype, x.dtype),
+            ):
+                if a != b:
+                    raise RuntimeError(
+                        f"tangent:{i} with {what} {a} in flattened pytree doesn't match the {what} {b} of the "
+                        "corresponding primal."
+                    )
         pushed = _gradients(pulled, us, vs, keep or any(v.requires_grad for v in vs), retain=True)
         return tree_unflatten(pushed, out_spec)
 

@@ -73,7 +73,15 @@ def replace_all_batch_norm_modules_(root: nn.Module) -> nn.Module:
 
 
 def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
-    """Return the function itself: in-place changes and views are computed as they are written."""
+    """Return the function itself, which computes what PyTorch's transformed one computes.
+
+    The transformation is for compilers, which see a program without changes in place; nothing here records programs, so
+    that changes and views are computed as they are written. Raises RuntimeError for another ``remove``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.functionalize.html
+    """
     if remove not in ("mutations", "mutations_and_views"):
-        raise RuntimeError("functionalize(f, remove=...): remove must be 'mutations' or 'mutations_and_views'")
+        raise RuntimeError(
+            f"functionalize(f, remove='mutations'): received invalid argument for remove={remove}. Valid options are "
+            "'mutations' and 'mutations_and_views'."
+        )
     return func

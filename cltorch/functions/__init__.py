@@ -17,6 +17,7 @@ from cltorch.functions import (
     autocast,
     batch_loops,
     batch_rules,
+    batch_rules_layers,
     broadcast,
     compare,
     complex_parts,
@@ -183,5 +184,5 @@ for _module in (
         if _name not in __all__:
             __all__.append(_name)
 
-assert batch_rules.WHOLE
+assert batch_rules.WHOLE and batch_rules_layers.WHOLE
 Settings.functions = sys.modules[__name__]

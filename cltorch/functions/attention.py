@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.batches import state as batch_state
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply
@@ -135,11 +136,13 @@ def scaled_dot_product_attention(
             f.zeros((*lead, lq, ev), dtype=query.dtype, device=query.device),
             f.add(f.mul(f.sum(query), 0), f.add(f.mul(f.sum(key), 0), f.mul(f.sum(value), 0))),
         )
-    drop = None
-    if dropout_p > 0:
+    drop: Any = None
+    if dropout_p > 0 and batch_state.levels:
+        drop = float(dropout_p)  # vmap says how the slices' numbers relate
+    elif dropout_p > 0:
         at = default_generator(query.device).reserve(ops.words((*lead, lq), lk))
         drop = (at, dropout_p)
-    if not fused.get() or not by_blocks(query, value, attn_mask):
+    if not fused.get() or drop.__class__ is float or not by_blocks(query, value, attn_mask):
         return composed(query, key, value, attn_mask, is_causal, scale, drop)
     return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)
 
@@ -173,6 +176,8 @@ def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float, drop: 
         y = f.softmax(s, -1)
     if drop is None:
         return y, None
+    if drop.__class__ is float:
+        return y, f.dropout(f.ones_like(y), drop)
     at, p = drop
     kept = ops.keep_mask(tuple(s.shape[:-1]), lk, p, at, q.device)
     kept = f.narrow(f.reshape(kept, (*s.shape[:-1], -1)), -1, 0, lk)

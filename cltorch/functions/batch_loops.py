@@ -1,4 +1,4 @@
-"""Functions that take batches under vmap slice after slice for they are no operators: random numbers and others.
+"""Functions that are no operators under vmap: random numbers, and what has a rule by name or runs slice after slice.
 
 Random numbers follow ``randomness``: "different" draws for each slice, "same" begins each slice at the same place of
 the stream, "error" refuses. Source: https://docs.pytorch.org/docs/2.13/generated/torch.vmap.html
@@ -13,10 +13,11 @@ from typing import Any
 from cltorch.autograd.batches import level_of, outside, state, warn, wrap
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active
+from cltorch.functions.batch_functions import RULES, named_arguments
 from cltorch.ops import generator as generators
 from cltorch.ops.array import Array
 
-__all__ = ["LOOPED", "RANDOM", "install"]
+__all__ = ["ELEMENTWISE", "LOOPED", "RANDOM", "install"]
 
 # what draws random numbers
 RANDOM = frozenset(
@@ -24,17 +25,26 @@ RANDOM = frozenset(
     alpha_dropout alpha_dropout_ bernoulli bernoulli_ binomial cauchy_ dropout dropout_ exponential_
     feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ geometric_ log_normal_ multinomial
     native_dropout normal normal_ poisson rand rand_like randint randint_like randn randn_like random_ randperm
-    uniform_
+    sample_dirichlet standard_gamma uniform_
+    """.split()
+)
+# random functions of one tensor and numbers that treat every element alike: all slices can be drawn for at once
+ELEMENTWISE = frozenset(
+    """
+    alpha_dropout alpha_dropout_ bernoulli bernoulli_ cauchy_ dropout dropout_ exponential_ geometric_ log_normal_
+    native_dropout normal_ poisson rand_like randint_like randn_like random_ sample_dirichlet standard_gamma uniform_
     """.split()
 )
 # what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
 LOOPED = frozenset(
     """
-    all allclose any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov equal histc
-    isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode
-    nanmedian searchsorted
+    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov histc isin linalg_lu
+    linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode nanmedian
+    searchsorted
     """.split()
 )
+# what answers with one truth value for all numbers
+_JUDGED = frozenset(("allclose", "equal"))
 _REFUSED = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
     "randomness flags on vmap or perform the randomness operation out of vmap"
@@ -45,7 +55,7 @@ def install(module: Any) -> None:
     """Wrap the listed functions of a module."""
     names = vars(module)
     for name in getattr(module, "__all__", ()):
-        if name in RANDOM or name in LOOPED:
+        if name in RANDOM or name in LOOPED or name in _JUDGED:
             names[name] = _looping(names[name], name, name in RANDOM)
 
 
@@ -54,14 +64,45 @@ def _looping(fn: Callable[..., Any], name: str, draws: bool) -> Callable[..., An
     def f(*args: Any, **kw: Any) -> Any:
         if active:
             number = max(map(level_of, _leaves((args, kw))), default=0)
-            if draws and state.levels:
-                return _drawn(fn, args, kw, number)
-            if number:
-                warn(name)
-                return _slices(fn, args, kw, number, None)
+            if draws and state.levels and not _idle(fn, args, kw):
+                return _drawn(f, args, kw, number)
+            if number and not draws:
+                return _whole(f, name, args, kw, number)
         return fn(*args, **kw)
 
     return f
+
+
+def _idle(fn: Callable[..., Any], args: Any, kw: Any) -> bool:
+    """Return whether a call is of a kind of dropout that drops nothing."""
+    if "dropout" not in fn.__name__:
+        return False
+    given = named_arguments(fn, args, kw)
+    return given is not None and (given["train"] is False or given["p"] == 0)
+
+
+def _whole(fn: Callable[..., Any], name: str, args: Any, kw: Any, number: int) -> Any:
+    """Run a function on the whole batch by its rule, or slice after slice."""
+    if name in _JUDGED:
+        raise RuntimeError(
+            f"vmap: Batching rule not implemented for aten::{name}: it tells one truth value of all numbers"
+        )
+    rule = RULES.get(name)
+    given = None if rule is None else named_arguments(fn, args, kw)
+    if rule is not None and given is not None and given.get("out") is None:
+        with outside(number):
+            found = rule(fn, given, number, _size(args, kw, number))
+            if found is not NotImplemented:
+                return _wrapped(found, number)
+    warn(name)
+    return _slices(fn, args, kw, number, None)
+
+
+def _wrapped(out: Any, number: int) -> Any:
+    if not isinstance(out, tuple):
+        return wrap(out, number)
+    parts = [wrap(x, number) for x in out]
+    return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
 
 
 def _leaves(tree: Any) -> list[Any]:
@@ -112,6 +153,21 @@ def _size(args: Any, kw: Any, number: int) -> int:
     return next(int(x._inner.layout.shape[0]) for x in _leaves((args, kw)) if x._batch == number)
 
 
+def _drawn_at_once(fn: Callable[..., Any], args: Any, kw: Any, level: int, size: int) -> Any:
+    """Draw for all slices by one call where the function allows it, else return None."""
+    name = fn.__name__
+    if name in ("rand", "randn") and args and not kw.get("out") and "size" not in kw:
+        shape = args[0] if isinstance(args[0], (tuple, list)) else args
+        with outside(level):
+            return wrap(fn((size, *shape), **kw), level)
+    if name not in ELEMENTWISE or not args or len(_leaves((args, kw))) != 1 or level_of(args[0]) != level:
+        return None
+    x = args[0]
+    with outside(level):
+        out = fn(x._inner, *args[1:], **kw)
+    return x if name.endswith("_") else _wrapped(out, level)
+
+
 def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
     """Draw random numbers at the innermost level, as its ``randomness`` says."""
     level, size, randomness = state.levels[-1]
@@ -126,6 +182,15 @@ def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
             "vmap: We do not support calling an in-place random operation on a tensor that is not batched with "
             "randomness 'different': the tensor cannot hold the numbers of all slices"
         )
+    if randomness == "different":
+        found = _drawn_at_once(fn, args, kw, level, size)
+        if found is not None:
+            return found
+    elif fn.__name__ == "dropout":  # one mask for all slices
+        x, m = args[0], Settings.functions
+        with outside(level):
+            mask = fn(m.ones(x.layout.shape, dtype=x.dtype, device=x.device), *args[1:], **kw)
+        return m.mul(x, mask)
     before = generators.snapshot() if randomness == "same" else None
 
     def begin(i: int) -> None:

@@ -23,7 +23,6 @@ from cltorch.ops import (
     argreduce,
     conv,
     distance,
-    embedding,
     fft,
     fold,
     frexp,
@@ -39,6 +38,7 @@ from cltorch.ops import (
     pad,
     pick,
     pool,
+    random,
     resample,
     scan,
     softmax,
@@ -53,7 +53,7 @@ from cltorch.ops.op import Op
 Args = Sequence[Any]
 
 
-def _batch_all(size: int, args: Args, batched: Sequence[bool], places: Sequence[int]) -> list[Any]:
+def batch_all(size: int, args: Args, batched: Sequence[bool], places: Sequence[int]) -> list[Any]:
     """Return the arguments with the batch in front of all tensors at some places."""
     found = list(args)
     for i in places:
@@ -127,13 +127,13 @@ def _in_layouts(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
     *xs, base, part = args
     step = base.extent() - base.offset
     lifted = [Layout.make((size, *lay.shape), (step, *lay.strides), lay.offset - base.offset) for lay in (base, part)]
-    xs = _batch_all(size, xs, batched, range(len(xs)))
+    xs = batch_all(size, xs, batched, range(len(xs)))
     return apply(op, *xs, *lifted)
 
 
 # ---- several tensors -----------------------------------------------------------------------------------------------
 def _joined(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
-    dim, t, *xs = _batch_all(size, args, batched, range(2, len(args)))
+    dim, t, *xs = batch_all(size, args, batched, range(2, len(args)))
     return apply(op, dim + 1, t, *xs)
 
 
@@ -141,13 +141,18 @@ def _along(places: Sequence[int]) -> Callable[..., Any]:
     """Return the rule of gather and scatter, whose tensors all need the batch."""
 
     def rule(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
-        args = _batch_all(size, args, batched, places)
+        args = batch_all(size, args, batched, places)
         if args[0].layout.ndim == 1:
             return NotImplemented
         args[1] += 1
         return apply(op, *args)
 
     return rule
+
+
+def _recurrence(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
+    a, b, dim, *rest = batch_all(size, args, batched, (0, 1))
+    return apply(op, a, b, dim + 1, *rest) if b.layout.ndim > 1 else NotImplemented
 
 
 def _matrices(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
@@ -160,9 +165,19 @@ def _matrices(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> A
 def _all_leading(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     """Give every tensor the batch, where the slices have equally many dimensions and lead with batches of their own."""
     places = [i for i, x in enumerate(args) if isinstance(x, Array)]
-    args = _batch_all(size, args, batched, places)
+    args = batch_all(size, args, batched, places)
     ndims = {args[i].layout.ndim for i in places}
     return apply(op, *args) if len(ndims) == 1 and ndims.pop() > 2 else NotImplemented
+
+
+def _equally_deep(first: int, second: int) -> Callable[..., Any]:
+    """Return the rule that gives every tensor the batch where two matrices have equally many leading dimensions."""
+
+    def rule(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
+        args = batch_all(size, args, batched, range(len(args)))
+        return apply(op, *args) if args[first].layout.ndim == args[second].layout.ndim else NotImplemented
+
+    return rule
 
 
 # ---- index tensors for the first dimensions ------------------------------------------------------------------------
@@ -190,20 +205,15 @@ def _indexed_back(op: type[Op], size: int, args: Args, batched: Sequence[bool]) 
     g, shape, at, wrap, *indices = args
     if not any(batched[4:]):
         return movedim(apply(op, movedim(g, 0, -1), (*shape, size), at, wrap, *indices), -1, 0)
-    (g,) = _batch_all(size, (g,), batched, (0,))
+    (g,) = batch_all(size, (g,), batched, (0,))
     return apply(op, movedim(g, 0, at), (size, *shape), at, wrap, *_with_numbers(size, indices, batched[4:]))
 
 
 def _put(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
-    x, v, accumulate, wrap, *indices = _batch_all(size, args, batched, (0, 1))
+    x, v, accumulate, wrap, *indices = batch_all(size, args, batched, (0, 1))
     if any(batched[4:]):
         return apply(op, x, v, accumulate, wrap, *_with_numbers(size, indices, batched[4:]))
     return movedim(apply(op, movedim(x, 0, -1), movedim(v, 0, -1), accumulate, wrap, *indices), -1, 0)
-
-
-def _embedded(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
-    weight, at, *rest = args
-    return apply(op, *args) if batched[1] and not batched[0] else NotImplemented
 
 
 # ---- convolutions: the batch becomes samples, or groups where weights differ -----------------------------------------
@@ -213,14 +223,15 @@ def _geometry(g: Any, size: int, groups: bool) -> Any:
     return dataclasses.replace(g, groups=g.groups * size) if groups else dataclasses.replace(g, n=g.n * size)
 
 
-def _into(x: Any, size: int, dim: int) -> Any:
+def merged(x: Any, size: int, dim: int) -> Any:
     """Return a tensor whose batch is merged into one of the slices' dimensions."""
     x = movedim(x, 0, dim)
     shape = x.layout.shape
     return reshape(x, (*shape[:dim], size * shape[dim + 1], *shape[dim + 2 :]))
 
 
-def _out_of(x: Any, size: int, dim: int) -> Any:
+def parted(x: Any, size: int, dim: int) -> Any:
+    """Undo ``merged``."""
     shape = x.layout.shape
     return movedim(reshape(x, (*shape[:dim], size, shape[dim] // size, *shape[dim + 1 :])), dim, 0)
 
@@ -229,25 +240,27 @@ def _convolved(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> 
     x, weight, bias, geometry, shape = args
     n, channels, *rest = shape
     if not batched[1] and not batched[2]:
-        made = apply(op, _into(x, size, 0), weight, bias, _geometry(geometry, size, False), (n * size, channels, *rest))
-        return _out_of(made, size, 0)
-    x, weight, bias = _batch_all(size, args[:3], batched, (0, 1, 2))
+        made = apply(
+            op, merged(x, size, 0), weight, bias, _geometry(geometry, size, False), (n * size, channels, *rest)
+        )
+        return parted(made, size, 0)
+    x, weight, bias = batch_all(size, args[:3], batched, (0, 1, 2))
     bias = None if bias is None else reshape(bias, (-1,))
     wide = (n, channels * size, *rest)
-    made = apply(op, _into(x, size, 1), _into(weight, size, 0), bias, _geometry(geometry, size, True), wide)
-    return _out_of(made, size, 1)
+    made = apply(op, merged(x, size, 1), merged(weight, size, 0), bias, _geometry(geometry, size, True), wide)
+    return parted(made, size, 1)
 
 
 def _convolved_weight(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     x, y, geometry, shape = args
-    x, y = _batch_all(size, (x, y), batched, (0, 1))
+    x, y = batch_all(size, (x, y), batched, (0, 1))
     wide = (shape[0] * size, *shape[1:])
-    return _out_of(apply(op, _into(x, size, 1), _into(y, size, 1), _geometry(geometry, size, True), wide), size, 0)
+    return parted(apply(op, merged(x, size, 1), merged(y, size, 1), _geometry(geometry, size, True), wide), size, 0)
 
 
 def _pooled(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     places = [i for i, x in enumerate(args) if isinstance(x, Array)]
-    return apply(op, *_batch_all(size, args, batched, places))
+    return apply(op, *batch_all(size, args, batched, places))
 
 
 # ---- composed of functions on the batched tensors ------------------------------------------------------------------
@@ -268,6 +281,23 @@ def _mv(m: Any, op: type[Op], a: Any, x: Any) -> Any:
 
 def _dot(m: Any, op: type[Op], x: Any, y: Any) -> Any:
     return m.sum(m.mul(x, y))
+
+
+def _blocks(m: Any, op: type[Op], t: Any, *matrices: Any) -> Any:
+    width = sum(x.layout.shape[1] for x in matrices)
+    rows, before = [], 0
+    for x in matrices:
+        h, w = x.layout.shape
+        left, right = (m.zeros((h, n), dtype=t, device=x.device) for n in (before, width - before - w))
+        rows.append(m.cat((left, m.to(x, t), right), 1))
+        before += w
+    return m.cat(rows, 0)
+
+
+def _dropped(m: Any, op: type[Op], x: Any, *mask: Any) -> Any:
+    # the mask stands at one place of the stream: it is the same for all slices
+    ones = m.ones(x.layout.shape, dtype=x.dtype, device=x.device)
+    return m.mul(x, m.dropout_at(ones, *mask))
 
 
 def _normalised(m: Any, op: type[Op], x: Any, weight: Any, bias: Any, w: Any, eps: float) -> Any:
@@ -336,12 +366,14 @@ _KINDS: list[tuple[Callable[..., Any], tuple[type[Op], ...]]] = [
     (_in_layouts, (strided.ScatterIntoLayout, strided.GatherFromLayout, strided.ReplaceInLayout)),
     (_along((0, 2)), (gather.Gather,)),
     (_along((0, 2, 3)), (gather.Scatter, gather.ScatterReduce)),
+    (_recurrence, (scan.Recurrence,)),
     (_matrices, (matmul.Matmul,)),
+    (_equally_deep(0, 1), (linalg_solve.Lstsq,)),
+    (_equally_deep(0, 2), (linalg_factor.LDLSolve,)),
     (_all_leading, (linalg_solve.Solve, linalg_solve.SolveTriangular, distance.CDist)),
     (_indexed, (index.Index,)),
     (_indexed_back, (index.IndexBack,)),
     (_put, (index.PutFront,)),
-    (_embedded, (embedding.Embedding,)),
     (_convolved, (conv.Convolution, conv.TransposedConvolution)),
     (_convolved_weight, (conv.ConvolutionWeight,)),
     (_pooled, (pool.MaxPool, pool.MaxPoolSpread, pool.MaxPoolPick, pool.AvgPool, pool.AvgPoolSpread)),
@@ -356,5 +388,7 @@ COMPOSED.update(
         matmul.Dot: _dot,
         norm_rows.NormRows: _normalised,
         loss.Nll: _likelihood,
+        join.BlockDiag: _blocks,
+        random.Dropout: _dropped,
     }
 )

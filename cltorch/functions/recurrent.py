@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _composed(given: Sequence[Any], sizes: Sequence[int], mode: str, reverse: bool) -> list[Any]:
+def composed(given: Sequence[Any], sizes: Sequence[int], mode: str, reverse: bool) -> list[Any]:
     """Return what the operator returns, step by step, composed of differentiable functions."""
     f = Settings.functions
     x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = given
@@ -57,7 +57,7 @@ def recurrent_gradients(
 ) -> list[Any]:
     """Return the gradients of a layer's operands, recorded so that they can be differentiated again."""
     with enable_grad():
-        results = _composed(given, sizes, mode, reverse)
+        results = composed(given, sizes, mode, reverse)
         wanted = [i for i in range(len(given)) if needs[i]]
         pairs = [(r, g) for r, g in zip(results, grads, strict=True) if g is not None]
         found = grad(

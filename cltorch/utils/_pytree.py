@@ -66,7 +66,7 @@ def _node(tree: Any) -> NodeDef | None:
     return SUPPORTED_NODES.get(type(tree)) or SUPPORTED_NODES.get(_get_node_type(tree))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TreeSpec:
     """The shape of a tree: its container's kind and context, and the shapes of its children; a leaf has no kind."""
 
@@ -99,6 +99,12 @@ class TreeSpec:
 
     def __hash__(self) -> int:
         return hash((self.type, self.children_specs))
+
+    def __repr__(self) -> str:
+        if self.node is None:
+            return "*"
+        name = getattr(self.type, "__name__", self.type)
+        return f"TreeSpec({name}, {self.context}, [{', '.join(map(repr, self.children_specs))}])"
 
 
 LeafSpec = TreeSpec

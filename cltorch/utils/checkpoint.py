@@ -15,7 +15,7 @@ from cltorch.amp import autocast
 from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
 from cltorch.autograd.casting import state as casting
 from cltorch.autograd.function import Function
-from cltorch.autograd.graph import saved_tensors_hooks
+from cltorch.autograd.saving import saved_tensors_hooks
 from cltorch.device import device as Device
 from cltorch.nn.modules.container import Sequential
 from cltorch.ops import generator as generators
@@ -354,8 +354,6 @@ def checkpoint_sequential(
         return forward
 
     size = len(parts) // segments
-    at = 0
-    for _ in range(segments - 1):
+    for at in range(0, size * (segments - 1), size):
         input = checkpoint(run(parts[at : at + size]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
-        at += size
-    return run(parts[at:])(input)
+    return run(parts[size * (segments - 1) :])(input)

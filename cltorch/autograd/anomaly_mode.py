@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/autograd.html#anomaly-detection
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from cltorch.autograd.graph import Settings
@@ -35,6 +36,11 @@ class detect_anomaly:
 
     def __init__(self, check_nan: bool = True) -> None:
         self._check = check_nan
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging.",
+            stacklevel=2,
+        )
 
     def __enter__(self) -> None:
         self._before = (Settings.anomaly, Settings.check_nan)

@@ -1,0 +1,144 @@
+"""Programs about hooks, kept tensors, edges of the graph and control flow; see ``programs``."""
+
+from __future__ import annotations
+
+import warnings
+
+from tests.autograd.programs import PROGRAMS, leaf, program, said
+
+__all__ = ["PROGRAMS"]
+
+
+@program
+def hooks_of_several_tensors(t):
+    x, y, seen = leaf(t, 1.0, 2.0), leaf(t, 3.0, 4.0), []
+    c, d = x * y, x + y
+    hook = t.autograd.graph.register_multi_grad_hook
+    handle = hook((x, y, c, d), lambda grads: seen.append([g is not None for g in grads]))
+    first = hook((c, x, t.ones(1)), lambda g: seen.append(g), mode="any")
+    c.sum().backward(retain_graph=True)
+    c.sum().backward(inputs=(x,), retain_graph=True)
+    handle.remove()
+    (c * 3).sum().backward(retain_graph=True)
+    first.remove()
+    c.sum().backward()
+    return (
+        seen, x.grad, said(lambda: hook((x,), print, mode="some")), said(lambda: hook((x, t.ones(1)), print)),
+    )  # fmt: skip
+
+
+@program
+def changes_of_saved_tensors(t):
+    allow = t.autograd.graph.allow_mutation_on_saved_tensors
+    with allow():
+        x = leaf(t, 1.0, 2.0)
+        y = x.clone()
+        out = (y * y * y).sum()
+        y.mul_(5)
+        later = (y * y).sum()
+        y[0] = 3.0
+        (g,) = t.autograd.grad(out, x, create_graph=True)
+        found = [g, t.autograd.grad(g.sum(), x)[0], t.autograd.grad(later, x)[0]]
+        w, v = leaf(t, 1.0), leaf(t, 2.0)
+        z = w * v
+        with t.no_grad():
+            w.add_(5)
+        z.backward()
+        found += [w.grad, v.grad]
+
+        def nested():
+            with allow():
+                pass
+
+        found.append(said(nested))
+        left = (x.clone() * x).sum()
+    found.append(said(left.backward)[:60])
+    y = x.clone()
+    out = (y * y).sum()
+    with allow():
+        y.mul_(2)
+        found.append(said(out.backward)[:60])
+    return found
+
+
+@program
+def hooks_of_saved_tensors_that_are_refused(t):
+    graph = t.autograd.graph
+    x = leaf(t, 1.0, 2.0)
+
+    def under(pack, unpack=lambda a: a):
+        with graph.saved_tensors_hooks(pack, unpack):
+            return (x * x).sum()
+
+    def disabled(inside):
+        with graph.disable_saved_tensors_hooks("none here"):
+            inside()
+
+    def outside():
+        with graph.save_on_cpu(), graph.disable_saved_tensors_hooks("none inside"):
+            pass
+
+    def nested():
+        with graph.disable_saved_tensors_hooks("none"):
+            pass
+        under(lambda a: a)
+
+    seen = []
+    under(lambda a: seen.append((a.requires_grad, a.is_leaf)) or a)
+    return (
+        said(lambda: under(lambda a: a.detach().add_(1))), said(under(lambda a: a, lambda a: 3).backward),
+        said(lambda: disabled(lambda: under(lambda a: a))), said(outside), said(lambda: disabled(nested)), seen,
+        said(lambda: disabled((x * x).sum().backward)), graph.disable_saved_tensors_hooks("none")(lambda: 4)(), x.grad,
+    )  # fmt: skip
+
+
+@program
+def edges_of_the_graph(t):
+    x, w = leaf(t, 1.0, 2.0), leaf(t, 3.0)
+    y = (x * 3).exp()
+    edge = t.autograd.graph.get_gradient_edge
+    at_x, at_y = edge(x), edge(y)
+    total = (y * 2).sum()
+    found = [
+        t.autograd.grad(total, at_y, retain_graph=True), t.autograd.grad(total, (at_x, x), retain_graph=True),
+        t.autograd.grad(at_y, x, t.ones(2), retain_graph=True), t.autograd.grad(edge(total), x, retain_graph=True),
+        said(lambda: t.autograd.grad(at_y, x)), said(lambda: edge(t.ones(1))), at_x.node.name(), at_y.output_nr,
+    ]  # fmt: skip
+    t.autograd.backward(at_y, t.ones(2), retain_graph=True)
+    t.autograd.backward(x.sum() * w, inputs=[edge(w)])
+    versions = [t.ones(1), t.ones(1)]
+    t.autograd.graph.increment_version(versions)
+    return (
+        found, x.grad, w.grad, [v._version for v in versions], said(lambda: t.autograd.graph.increment_version(3)),
+        isinstance(y.grad_fn, t.autograd.graph.Node), t.autograd.is_multithreading_enabled(),
+    )  # fmt: skip
+
+
+@program
+def nodes_and_what_they_keep(t):
+    x, seen = leaf(t, 1.0, 2.0), []
+    y, z = x.exp(), x * 2
+    z.grad_fn.register_hook(lambda to, come: seen.append((to, come)))
+    z.grad_fn.register_prehook(lambda come: (come[0] * 2,))
+    found = [y.grad_fn._saved_result, (x * x).grad_fn._saved_self is x, (x * x).grad_fn._saved_other]
+    order = z.grad_fn._sequence_nr() > y.grad_fn._sequence_nr()
+    (y + z).sum().backward()
+    return found, seen, order, x.grad, said(lambda: y.grad_fn._saved_result)
+
+
+@program
+def chosen_branches_and_loops(t):
+    x = leaf(t, 1.0, 2.0)
+    cond, loop = t.cond, t.while_loop
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = cond(x.sum() > 2, lambda a: a * 5, lambda a: a.exp(), (x,))
+        y.sum().backward()
+        return (
+            y, x.grad, cond(False, lambda: t.ones(1), lambda: t.zeros(2)),
+            cond(x.sum() > 9, lambda a: {"a": a["a"] + 1}, lambda a: {"a": a["a"] * 3}, ({"a": t.ones(2)},))["a"],
+            loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * 2), (t.tensor(0), t.ones(2))),
+            said(lambda: cond("a", t.exp, t.exp, (x,))), said(lambda: cond(x > 0, t.exp, t.exp, (x,))),
+            said(lambda: cond(x.sum() > 2, 3, t.exp, (x,))), said(lambda: cond(x.sum() > 2, t.exp, t.exp, x)),
+            said(lambda: loop(3, lambda i: (i,), (t.tensor(0),))), t.thread_safe_generator(),
+        )  # fmt: skip
