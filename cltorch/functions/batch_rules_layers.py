@@ -41,7 +41,7 @@ def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
         out, mean, rstd = apply(op, merged(x, size, 0), *args[1:])
         return parted(out, size, 0), *(expand(y, (size, *y.layout.shape)) for y in (mean, rstd))
     x, *rest = batch_all(size, args[:5], batched, range(5))
-    lines = [None if a is None else reshape(a, (-1,)) for a in rest]
+    lines: list[Any] = [None if a is None else reshape(a, (-1,)) for a in rest]
     out, mean, rstd = apply(op, merged(x, size, 1), *lines, training, momentum, eps)
     for a, line in zip(rest[2:], lines[2:], strict=True):
         if training and a is not None and line.storage is not a.storage:  # the statistics were read as a copy
