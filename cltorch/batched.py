@@ -94,6 +94,7 @@ class Batched(Tensor):
     is_cl = property(lambda self: self.device.type == "cl")
     is_cuda = is_cl
     is_cpu = property(lambda self: self.device.type == "cpu")
+    is_meta = property(lambda self: self.device.type == "meta")
 
     def item(self) -> Any:
         """Raise RuntimeError: a batch has many values."""

@@ -128,6 +128,8 @@ def dlpack_device(x: Any) -> tuple[int, int]:
     """Return DLPack's number of a tensor's kind of device, and its index."""
     if x.device.type == "cpu":
         return (DLDeviceType.kDLCPU, 0)
+    if x.device.type == "meta":
+        raise BufferError("Cannot pack tensors on meta")
     return (DLDeviceType.kDLOpenCL, x.device.index)
 
 

@@ -200,7 +200,12 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
     suffixes = []
     if x.device.type != "cpu":
         suffixes.append(f"device='{x.device}'")
-    if x.numel() == 0:
+    if x.is_meta:
+        text = "..."
+        suffixes.append(f"size={shape}")
+        if x.dtype is not get_default_dtype():
+            suffixes.append(f"dtype={x.dtype}")
+    elif x.numel() == 0:
         # Without elements neither the shape nor the dtype can be told from the brackets.
         text = "[]"
         if len(shape) != 1:
@@ -230,7 +235,7 @@ def format_tensor(x: Tensor, spec: str) -> str:
     >>> f"{torch.tensor(3.14159):.2f}"
     '3.14'
     """
-    if x.dim() == 0:
+    if x.dim() == 0 and not x.is_meta:
         return format(x.item(), spec)
     if spec:
         raise TypeError(f"unsupported format string passed to {type(x).__name__}.__format__")

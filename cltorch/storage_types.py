@@ -85,12 +85,17 @@ class _Common:
         return self._raw.nbytes // self.dtype.itemsize
 
     def data_ptr(self) -> int:
-        """Return a number that tells storages apart: an address on the host, a handle on a device."""
-        return self._raw.data_ptr()
+        """Return a number that tells storages apart: an address on the host, a handle on a device; 0 on meta."""
+        return 0 if self.device.type == "meta" else self._raw.data_ptr()
 
     def tolist(self) -> list[Any]:
         """Return the elements as Python numbers."""
+        self._readable()
         return list(values(_flat(self._raw, self.dtype)).tolist())
+
+    def _readable(self) -> None:
+        if self.device.type == "meta":
+            raise NotImplementedError("Not available for 'meta' device type")
 
     def fill_(self, value: Any) -> Any:
         """Write one value to every element and return self."""
@@ -124,7 +129,7 @@ class _Common:
         self._raw.version += 1
 
     def __str__(self) -> str:
-        rows = [f" {v}" for v in self.tolist()]
+        rows = ["..."] if self.device.type == "meta" else [f" {v}" for v in self.tolist()]
         if len(rows) > 1000:
             rows = [*rows[:20], " ...", *rows[-20:]]
         kind = type(self).__name__ if isinstance(self, UntypedStorage) else "TypedStorage"

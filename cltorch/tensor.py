@@ -58,7 +58,7 @@ class Tensor(Array):
     _batch = 0  # the level at which it is a batch under vmap
     _tangents: dict[int, Any] | None = None  # derivatives forward, by level
     _tangent_version = -1  # the storage's version when they were made
-    is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_meta = is_nested = False
+    is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_nested = False
     is_xpu = is_mps = is_xla = is_ipu = is_hpu = is_mtia = is_maia = is_vulkan = False
     names: tuple[None, ...]
     __array_priority__ = 1000
@@ -112,8 +112,10 @@ class Tensor(Array):
         return self.layout.contiguous
 
     def data_ptr(self) -> int:
-        """Return the address of the first element (on a device: of its buffer, plus the offset in bytes)."""
-        return self.storage.data_ptr() + self.layout.offset * self.dtype.itemsize if self.layout.numel else 0
+        """Return the address of the first element (on a device: of its buffer, plus the offset in bytes; 0 on meta)."""
+        if not self.layout.numel or self.is_meta:
+            return 0
+        return self.storage.data_ptr() + self.layout.offset * self.dtype.itemsize
 
     def new(self, *args: Any, device: Any = None) -> Any:
         """Return a tensor of this dtype on this device: of a size, or with values, as the class called does."""
@@ -154,10 +156,11 @@ class Tensor(Array):
     @property
     def is_cl(self) -> bool:
         """Return whether the tensor lies on an OpenCL device."""
-        return self.storage.array is None
+        return self.storage.device.type == "cl"
 
     is_cuda = is_cl
     is_cpu = property(lambda self: self.storage.array is not None)
+    is_meta = property(lambda self: self.storage.device.type == "meta")
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """Return the name of the typed class, or a copy converted to another type."""
@@ -367,7 +370,7 @@ class Tensor(Array):
         """Return the one element as a Python number; waits for the device."""
         if self.layout.numel != 1:
             raise RuntimeError(f"a Tensor with {self.layout.numel} elements cannot be converted to Scalar")
-        return values(self).item()
+        return self._one()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers, a number for 0-d."""
@@ -437,10 +440,15 @@ class Tensor(Array):
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
+    def _one(self) -> Any:
+        if self.is_meta:
+            raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+        return values(self).item()
+
     def _scalar(self) -> Any:
         if self.layout.numel != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        return values(self).item()
+        return self._one()
 
     def _real_scalar(self, kind: str) -> Any:
         value = self._scalar()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cltorch
-from cltorch.device.context import Caps
+from cltorch.device.caps import Caps
 from cltorch.ops import tuning
 from cltorch.ops.tuning_defaults import KERNELS
 from cltorch.tune import command, jobs, main, worker

@@ -6,7 +6,6 @@ import os
 import re
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyopencl as cl
 
 from cltorch.device import discovery, ending, limits, quirks
 from cltorch.device.allocator import Allocator
+from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
 from cltorch.device.program import Kernel, build, build_source
 from cltorch.device.storage import Storage
@@ -29,71 +29,31 @@ _NO_MEMORY = (
 _COMPLETE = cl.command_execution_status.COMPLETE
 
 
-@dataclass(frozen=True)
-class Caps:
-    """What a device can do, asked of the device and never guessed from its vendor."""
-
-    kind: str
-    name: str
-    vendor: str
-    driver: str
-    c_version: str
-    compute_units: int
-    global_mem: int
-    max_alloc: int
-    local_mem: int
-    max_work_group: int
-    max_dims: int
-    float_width: int
-    fp64: bool
-    fp16: bool
-    int64_atomics: bool
-    sub_groups: bool
-    host_unified: bool
-    quirks: frozenset[str] = frozenset()
-
-    @staticmethod
-    def of(d: Any) -> Caps:
-        """Read the capabilities of a pyopencl device."""
-        extensions = set(d.extensions.split())
-        version = re.search(r"(\d+\.\d+)", d.opencl_c_version)
-        kind = "cpu" if d.type & cl.device_type.CPU else "gpu" if d.type & cl.device_type.GPU else "accelerator"
-        return Caps(
-            kind=kind,
-            name=d.name.strip(),
-            vendor=d.vendor.strip(),
-            driver=d.driver_version,
-            c_version=version.group(1) if version else "1.1",
-            compute_units=d.max_compute_units,
-            global_mem=d.global_mem_size,
-            max_alloc=d.max_mem_alloc_size,
-            local_mem=d.local_mem_size,
-            max_work_group=d.max_work_group_size,
-            max_dims=d.max_work_item_dimensions,
-            float_width=max(d.native_vector_width_float, d.preferred_vector_width_float, 1),
-            fp64="cl_khr_fp64" in extensions or bool(d.double_fp_config),
-            fp16="cl_khr_fp16" in extensions,
-            int64_atomics="cl_khr_int64_base_atomics" in extensions,
-            sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
-            host_unified=bool(d.host_unified_memory),
-            quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version)),
-        )
-
-
-class Ready(dict[Any, Any]):
-    """Hold launch plans by key (a tuple), and things that are made once under a name (a string).
-
-    Plans are forgotten when there are very many, as in a program whose shapes never repeat.
-    """
-
-    LIMIT = 50_000
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if len(self) >= self.LIMIT:
-            for old in list(self):
-                if isinstance(old, tuple):
-                    self.pop(old, None)
-        super().__setitem__(key, value)
+def _caps(d: Any) -> Caps:
+    """Read the capabilities of a pyopencl device."""
+    extensions = set(d.extensions.split())
+    version = re.search(r"(\d+\.\d+)", d.opencl_c_version)
+    kind = "cpu" if d.type & cl.device_type.CPU else "gpu" if d.type & cl.device_type.GPU else "accelerator"
+    return Caps(
+        kind=kind,
+        name=d.name.strip(),
+        vendor=d.vendor.strip(),
+        driver=d.driver_version,
+        c_version=version.group(1) if version else "1.1",
+        compute_units=d.max_compute_units,
+        global_mem=d.global_mem_size,
+        max_alloc=d.max_mem_alloc_size,
+        local_mem=d.local_mem_size,
+        max_work_group=d.max_work_group_size,
+        max_dims=d.max_work_item_dimensions,
+        float_width=max(d.native_vector_width_float, d.preferred_vector_width_float, 1),
+        fp64="cl_khr_fp64" in extensions or bool(d.double_fp_config),
+        fp16="cl_khr_fp16" in extensions,
+        int64_atomics="cl_khr_int64_base_atomics" in extensions,
+        sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
+        host_unified=bool(d.host_unified_memory),
+        quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version)),
+    )
 
 
 class Context:
@@ -102,7 +62,7 @@ class Context:
     def __init__(self, index: int, cl_device: Any) -> None:
         self.index, self.cl_device = index, cl_device
         self.limits = limits.forced()
-        self.caps = limits.lessened(Caps.of(cl_device), self.limits)
+        self.caps = limits.lessened(_caps(cl_device), self.limits)
         self.slow = bool(self.limits.get("slow_transfer"))
         self.name = f"cl:{index} ({self.caps.name})"
         self.device = device("cl", index)

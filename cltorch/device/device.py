@@ -6,9 +6,9 @@ import importlib
 import threading
 from typing import Any
 
-_TYPES = {"cpu": "cpu", "cl": "cl", "opencl": "cl", "cuda": "cl"}
+_TYPES = {"cpu": "cpu", "cl": "cl", "opencl": "cl", "cuda": "cl", "meta": "meta"}
 # what PyTorch knows besides: names, so that programs can compare with them, on which no tensor can be
-_OTHERS = frozenset("hip hpu ideep ipu lazy maia meta mkldnn mps mtia opengl privateuseone ve vulkan xla xpu".split())
+_OTHERS = frozenset("hip hpu ideep ipu lazy maia mkldnn mps mtia opengl privateuseone ve vulkan xla xpu".split())
 _interned: dict[tuple[str, int | None], device] = {}
 _state = threading.local()
 _default: device | None = None
@@ -16,9 +16,9 @@ _current_cl = 0
 
 
 class device:
-    """Name a place for tensors: ``cpu`` (the host) or ``cl:N`` (an OpenCL device).
+    """Name a place for tensors: ``cpu`` (the host), ``cl:N`` (an OpenCL device) or ``meta`` (shape and dtype only).
 
-    PyTorch's other types, as ``meta`` or ``mps``, are names: asking for a tensor there raises NotImplementedError.
+    PyTorch's other types, as ``mps`` or ``xpu``, are names: asking for a tensor there raises NotImplementedError.
     ``opencl`` and ``cuda`` are other names of ``cl``. Without an index, ``cl`` means the current OpenCL device.
     Works as a context manager that changes the default device.
 
@@ -67,8 +67,11 @@ class device:
 
     @property
     def context(self) -> Any:
-        """Return the OpenCL context of a ``cl`` device, made at its first use."""
+        """Return the OpenCL context of a ``cl`` device, made at its first use, or what takes its place on ``meta``."""
         if self._context is None:
+            if self.type == "meta":
+                self._context = importlib.import_module("cltorch.device.meta").MetaContext()
+                return self._context
             if self.type != "cl":
                 raise RuntimeError("the cpu device has no OpenCL context")
             self._context = _contexts().get(_current_cl if self.index is None else self.index)
@@ -78,10 +81,10 @@ class device:
         """Return this device with its index filled in (``cl`` becomes ``cl:0``, say)."""
         if self.type == "cl" and self.index is None:
             return device("cl", _current_cl)
-        if self.type == "cpu" and self.index is not None:
-            return CPU
+        if self.index is not None and self.type != "cl" and self.type not in _OTHERS:
+            return device(self.type)  # there is one host, and one place without memory
         if self.type in _OTHERS:
-            raise NotImplementedError(f"there is no device '{self}' in cltorch: a tensor can be on cpu or cl")
+            raise NotImplementedError(f"there is no device '{self}' in cltorch: a tensor can be on cpu, cl or meta")
         return self
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Storage: the bytes behind tensors, on the host (a NumPy array) or on an OpenCL device (a buffer)."""
+"""Storage: the bytes behind tensors: a NumPy array on the host, a buffer on an OpenCL device, none on ``meta``."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ class Storage:
     @staticmethod
     def allocate(nbytes: int, dev: Device) -> Storage:
         """Return uninitialised bytes on a device; raise OutOfMemoryError."""
-        if dev.type == "cl":
-            pool = dev.context.allocator
-            buf, size = pool.take(nbytes)
-            return Storage(dev, nbytes, buf, size, pool)
+        if dev.type != "cpu":
+            made: Storage = dev.context.alloc(nbytes)
+            return made
         return Storage(CPU, nbytes, array=host_memory.empty(nbytes))
 
     @staticmethod
@@ -80,6 +79,8 @@ class Storage:
             setattr(new, name, mine)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.device.type == "meta":
+            return Storage.allocate, (self.nbytes, self.device)
         return _from_bytes, (self.bytes().tobytes(), self.device)
 
     def __del__(self) -> None:

@@ -71,7 +71,7 @@ def _dense(x: Any, wanted: Any = None) -> Any:
 
 def _transfer(x: Any, out: Any) -> None:
     """Copy the bytes of a contiguous Array into a dense one on another device."""
-    if x.layout.numel == 0:
+    if x.layout.numel == 0 or out.device.type == "meta":
         return
     bits = host(x) if x.device.type == "cpu" else to_numpy(x)
     bits = np.ascontiguousarray(bits).reshape(-1).view(np.uint8)

@@ -51,7 +51,7 @@ def read_generator(name: str, generator: Any, dev: Any) -> Generator:
         return default_generator(dev)
     if not isinstance(generator, Generator):
         raise TypeError(f"{name}(): argument 'generator' must be torch.Generator, not {type(generator).__name__}")
-    if generator.device.type != dev.type:
+    if generator.device.type != dev.type and dev.type != "meta":
         raise RuntimeError(f"Expected a '{dev.type}' device type for generator but found '{generator.device.type}'")
     return generator
 
@@ -332,6 +332,8 @@ def randperm(
 
 # ---- distributions with tensors as parameters --------------------------------------------------------------------
 def _any(condition: Any) -> bool:
+    if condition.device.type == "meta":  # there are no values to refuse
+        return False
     return bool(to_numpy(Settings.functions.any(condition)))
 
 

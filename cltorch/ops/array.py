@@ -62,7 +62,7 @@ def check_dtype(t: dtype, dev: device) -> None:
 def empty(shape: Sequence[int], dtype: dtype, dev: device) -> Any:
     """Return an uninitialised Array."""
     layout = Layout.of(shape)
-    if dev.type == "cl":
+    if dev.type != "cpu":
         if dtype is float64 or dtype is complex128:
             check_dtype(dtype, dev)
         return Array.new(dev.context.alloc(layout.numel * dtype.itemsize), layout, dtype)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.ops.array import Array, from_host, host_compute, values
+from cltorch.ops.array import Array, empty, from_host, host_compute, values
 
 __all__ = ["CALLED", "HOST_OPERATORS", "RAN_ON_HOST", "get_host_fallback", "on_host", "set_host_fallback"]
 
@@ -83,11 +83,12 @@ def callers_level() -> int:
     return level
 
 
-def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def on_host(name: str, form: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an operator that computes on the host in NumPy.
 
     The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
-    results get the precision of the first Array, all results its device.
+    results get the precision of the first Array, all results its device. ``form`` gives, for Arrays on
+    meta, the shape of the one result and whether it is complex.
     """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +97,11 @@ def on_host(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             first = next(a for a in args if isinstance(a, Array))
             dev = first.device
             CALLED.add(name)
+            if dev.type == "meta":
+                if form is None:
+                    raise NotImplementedError(f"{name} computes on the host and has no rule for tensors on meta")
+                shape, is_complex = form(*args)
+                return empty(shape, first.dtype.to_complex() if is_complex else first.dtype.to_real(), dev)
             if dev.type != "cpu":
                 _permit(name, dev)
             results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))

@@ -17,13 +17,13 @@ from cltorch.ops.fallback import on_host
 from cltorch.ops.op import Op
 
 
-@on_host("fft_c2c")
+@on_host("fft_c2c", form=lambda x, *rest: (x.shape, True))
 def _c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
     y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
     return _scaled(y, scale)
 
 
-@on_host("fft_r2c")
+@on_host("fft_r2c", form=lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True))
 def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     y = _scaled(np.fft.rfftn(x, axes=dims), scale)
     if weighted:
@@ -31,13 +31,20 @@ def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     return y
 
 
-@on_host("fft_c2r")
+@on_host("fft_c2r", form=lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False))
 def _c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
     if weighted:
         x = np.array(x)
         x[_paired(x, dims[-1], n)] *= 0.5
     sizes = [*(x.shape[d] for d in dims[:-1]), n]
     return _scaled(np.fft.irfftn(x, sizes, axes=dims, norm="forward"), scale)
+
+
+def _sized(x: Any, dim: int, n: int) -> list[int]:
+    """Return a shape with another size of one dimension."""
+    shape = list(x.shape)
+    shape[dim] = n
+    return shape
 
 
 def _scaled(y: np.ndarray, scale: float) -> np.ndarray:

@@ -35,7 +35,7 @@ def standard_gamma(shape: Any, generator: Generator, logarithm: bool = False) ->
     out, n, t = empty(shape.shape, shape.dtype, shape.device), shape.layout.numel, shape.dtype
     seed, block = generator.reserve(4 * n)
     least = float(finfo(t).min if logarithm else finfo(t).tiny)
-    if n and shape.device.type == "cl":
+    if n and shape.device.type != "cpu":
         context = shape.device.context
         real = "d" if t is float64 else "f"
         kernel = context.kernel(

@@ -213,7 +213,7 @@ class Nll(Op):
     def vjp(cls, m: Any, c: Any, g: Any) -> Any:
         x, logp, target, weight, weights = c.saved
         ignore, reduction, smooth = c.options
-        if g.device.type == "cl" and not m.is_grad_enabled():
+        if g.device.type != "cpu" and not m.is_grad_enabled():
             gx = backward(g, logp, target, weight, weights, ignore, reduction, smooth, cls.softmax)
         else:
             gx = _composed(m, g, x, logp, target, weight, weights, ignore, reduction, smooth, cls.softmax)

@@ -314,7 +314,7 @@ class Pointwise:
         params = self.defaults if params is None else params
         x = operands[0]
         dev = x.storage.device if isinstance(x, Array) else CPU
-        if dev.type == "cl":
+        if dev.type != "cpu":
             key: Any
             if self.arity == 1:
                 key = (self, x.layout.key, x.dtype)
@@ -431,7 +431,7 @@ class Pointwise:
         params = self.defaults if params is None else params
         dev = out.storage.device
         key: Any = None
-        if dev.type == "cl" and all(x.storage.device is dev for x in operands if isinstance(x, Array)):
+        if dev.type != "cpu" and all(x.storage.device is dev for x in operands if isinstance(x, Array)):
             # what has been checked once for these layouts and dtypes need not be checked again, but for the memory
             key = (
                 "into", self, out.layout.key, out.dtype,

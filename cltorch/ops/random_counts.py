@@ -47,7 +47,7 @@ def binomial(count: Any, prob: Any, generator: Generator) -> Any:
 def _counts(dist: str, x: Any, y: Any, generator: Generator) -> Any:
     out, n, t = empty(x.shape, x.dtype, x.device), x.layout.numel, x.dtype
     seed, block = generator.reserve(4 * n)
-    if n and x.device.type == "cl":
+    if n and x.device.type != "cpu":
         context = x.device.context
         kernel = context.kernel(
             "random_counts", "ct_counts", "blblbllIIL", dist=dist, dtype=t.name, ctype=t.ctype, lanes=1

@@ -32,7 +32,7 @@ def copy_into(out: Any, x: Any) -> None:
             if x.layout.contiguous and out.layout.contiguous
             else x.layout.key == out.layout.key and x.layout.packed()
         )
-        and out.device.type == "cl"
+        and out.device.type != "cpu"
     ):
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
@@ -41,7 +41,7 @@ def copy_into(out: Any, x: Any) -> None:
             return
         context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
-    if x.dtype.is_complex and out.dtype.is_complex and out.device.type == "cl":
+    if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
     run_into(_COPY, compute_dtype(x.dtype), [x], (), [out])
 

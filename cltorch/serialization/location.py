@@ -94,6 +94,8 @@ def _restore(storage: Any, location: str) -> Any:
     name = location.partition(":")[0]
     if name == "cpu":
         return storage.cpu()
+    if name == "meta":
+        return storage.to("meta")
     if name not in ("cl", "cuda", "opencl"):
         return None
     return storage.to(_existing(device(location).resolve()))

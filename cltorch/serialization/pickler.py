@@ -113,19 +113,21 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
             return rebuild.rebuild_parameter_with_state, (data, x.requires_grad, OrderedDict(), attributes)
         if type(x) is Parameter:
             return rebuild.rebuild_parameter, (data, x.requires_grad, OrderedDict())
-    lay = x.layout
-    args: tuple[Any, ...] = (
-        TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype),
-        lay.offset,
-        tuple(lay.shape),
-        tuple(lay.strides),
-        x.requires_grad,
-        OrderedDict(),
-    )
+    func, args = _call(x)
     attributes = _attributes(x)
     if type(x) is Tensor and not attributes:
-        return rebuild.rebuild_tensor_v2, args
-    return rebuild.rebuild_from_type_v2, (rebuild.rebuild_tensor_v2, type(x), args, attributes)
+        return func, args
+    return rebuild.rebuild_from_type_v2, (func, type(x), args, attributes)
+
+
+def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
+    """Return the function and the arguments that make a plain tensor."""
+    lay = x.layout
+    if x.is_meta:
+        return rebuild.rebuild_meta_tensor, (x.dtype, tuple(lay.shape), tuple(lay.strides), x.requires_grad)
+    storage = TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype)
+    shape, strides = tuple(lay.shape), tuple(lay.strides)
+    return rebuild.rebuild_tensor_v2, (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())
 
 
 def _attributes(x: Tensor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
+from cltorch.device import Storage, device
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout
 from cltorch.nn.parameter import Parameter
@@ -86,6 +87,15 @@ def rebuild_tensor_v3(
     return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks)
 
 
+def rebuild_meta_tensor(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
+    """Return a tensor on the meta device, of which a file holds no bytes."""
+    if not isinstance(dtype, DType):
+        raise RuntimeError(f"a tensor needs a dtype, not {type(dtype).__name__}")
+    layout = _layout(size, stride, 0)
+    storage = Storage.allocate(layout.extent() * dtype.itemsize, device("meta"))
+    return _finish(Array.new(storage, layout, dtype), requires_grad, None)
+
+
 def rebuild_parameter(data: Any, requires_grad: Any, backward_hooks: Any) -> Parameter:
     """Return a Parameter of a tensor."""
     if not isinstance(data, Tensor):
@@ -114,13 +124,29 @@ def set_tensor_state(tensor: Tensor, state: Any) -> None:
     _with_attributes(tensor, state)
 
 
-REBUILDERS = (rebuild_tensor, rebuild_tensor_v2, rebuild_tensor_v3, rebuild_parameter, rebuild_parameter_with_state)
+REBUILDERS = (
+    rebuild_tensor, rebuild_tensor_v2, rebuild_tensor_v3, rebuild_meta_tensor, rebuild_parameter,
+    rebuild_parameter_with_state,
+)  # fmt: skip
 
 
 def _view(loaded: TypedStorage | UntypedStorage, t: DType, offset: Any, size: Any, stride: Any) -> Any:
     storage = loaded._raw
+    layout = _layout(size, stride, offset, getattr(loaded, "offset", 0))
+    if layout.extent() * t.itemsize > storage.nbytes:
+        raise RuntimeError(
+            f"setStorage: sizes {list(layout.shape)}, strides {list(layout.strides)}, storage offset {layout.offset}, "
+            f"and itemsize {t.itemsize} requiring a storage size of {layout.extent() * t.itemsize} are out of bounds "
+            f"for storage of size {storage.nbytes}"
+        )
+    check_dtype(t, storage.device)
+    return Array.new(storage, layout, t)
+
+
+def _layout(size: Any, stride: Any, offset: Any, start: int = 0) -> Layout:
+    """Return a layout of what a file says, checked; ``start`` is the offset of a part of a storage."""
     sizes, strides = _ints("size", size), _ints("stride", stride)
-    (start,) = _ints("storage offset", (offset,))
+    (first,) = _ints("storage offset", (offset,))
     if len(sizes) != len(strides):
         raise RuntimeError(f"mismatch in length of strides and shape: size {list(sizes)}, stride {list(strides)}")
     count = 1
@@ -128,15 +154,7 @@ def _view(loaded: TypedStorage | UntypedStorage, t: DType, offset: Any, size: An
         count *= n
         if count > _MAX_NUMEL:
             raise RuntimeError(f"a tensor of size {list(sizes)} has more elements than can be addressed")
-    layout = Layout.make(sizes, strides, start + getattr(loaded, "offset", 0))
-    if layout.extent() * t.itemsize > storage.nbytes:
-        raise RuntimeError(
-            f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {start}, and itemsize "
-            f"{t.itemsize} requiring a storage size of {layout.extent() * t.itemsize} are out of bounds for storage of "
-            f"size {storage.nbytes}"
-        )
-    check_dtype(t, storage.device)
-    return Array.new(storage, layout, t)
+    return Layout.make(sizes, strides, first + start)
 
 
 def _ints(what: str, values: Any) -> tuple[int, ...]:

@@ -258,7 +258,7 @@ def test_questions_and_conditions_of_libraries():
         print(x.tolist())
         for use in (
             lambda: _assert(False, "said"), lambda: torch._check(False, lambda: "told"),
-            lambda: torch.zeros(1, device="meta"), lambda: torch.ones(1).to("mps"), FlopCounterMode().__enter__,
+            lambda: torch.zeros(1, device="xla"), lambda: torch.ones(1).to("mps"), FlopCounterMode().__enter__,
         ):
             try:
                 use()
@@ -274,7 +274,7 @@ def test_questions_and_conditions_of_libraries():
         "[-0.5, -0.5]",
         "AssertionError said",
         "RuntimeError told",
-        "NotImplementedError there is no device 'meta' in cltorch: a tensor can be on cpu or cl",
-        "NotImplementedError there is no device 'mps' in cltorch: a tensor can be on cpu or cl",
+        "NotImplementedError there is no device 'xla' in cltorch: a tensor can be on cpu, cl or meta",
+        "NotImplementedError there is no device 'mps' in cltorch: a tensor can be on cpu, cl or meta",
         "NotImplementedError torch.utils.flop_counter.FlopCounterMode does not count operations in cltorch",
     ]

@@ -11,7 +11,7 @@ import pytest
 
 import cltorch
 from cltorch import dtypes
-from cltorch.device.context import Caps
+from cltorch.device.caps import Caps
 from cltorch.ops import conv, gemm, tuning
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.tuning_defaults import KERNELS

@@ -75,6 +75,11 @@ class Conversion(Traversal):
 
         def convert(t: Any) -> Any:
             kw = {} if memory_format is None or t.dim() not in (4, 5) else {"memory_format": memory_format}
+            if t.is_meta and device is not None and device.type != "meta":
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                )
             return t.to(device, dtype if t.is_floating_point() else None, non_blocking, **kw)
 
         return self._apply(convert)

@@ -14,6 +14,7 @@ from cltorch.autograd import no_grad
 from cltorch.nn.modules._conversion import Conversion
 from cltorch.nn.modules.hooks import RemovableHandle, WrappedHook, add_hook
 from cltorch.nn.parameter import Parameter, is_lazy
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 
 _EXTRA = "_extra_state"
@@ -196,6 +197,14 @@ class State(Conversion):
         try:
             with no_grad():
                 if not assign:
+                    if param.is_meta and not given.is_meta:
+                        warnings.warn(
+                            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
+                            "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign items "
+                            "in the state dictionary to their corresponding key in the module instead of copying them "
+                            "in place?)",
+                            stacklevel=callers_level(),
+                        )
                     param.copy_(given)
                     return
                 if isinstance(param, Parameter):
