@@ -1,12 +1,17 @@
 """Saving and loading in PyTorch's file formats: torch.save, torch.load, torch.serialization."""
 
 from cltorch.serialization.api import DEFAULT_PROTOCOL, get_unsafe_globals_in_checkpoint, load, save
-from cltorch.serialization.endianness import (
-    LoadEndianness,
-    get_default_load_endianness,
-    set_default_load_endianness,
-)
 from cltorch.serialization.location import default_restore_location, location_tag, register_package
+from cltorch.serialization.options import (
+    LoadEndianness,
+    get_crc32_options,
+    get_default_load_endianness,
+    get_default_mmap_options,
+    set_crc32_options,
+    set_default_load_endianness,
+    set_default_mmap_options,
+    skip_data,
+)
 from cltorch.serialization.safe_globals import (
     add_safe_globals,
     clear_safe_globals,
@@ -20,7 +25,9 @@ __all__ = [
     "add_safe_globals",
     "clear_safe_globals",
     "default_restore_location",
+    "get_crc32_options",
     "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
@@ -28,5 +35,8 @@ __all__ = [
     "register_package",
     "safe_globals",
     "save",
+    "set_crc32_options",
     "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
 ]

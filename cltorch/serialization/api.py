@@ -10,10 +10,12 @@ import os
 import pickle
 from typing import Any
 
+from cltorch.serialization import config
 from cltorch.serialization.archive import is_zip
 from cltorch.serialization.atomic import atomic_write
 from cltorch.serialization.legacy import load_legacy, save_legacy
 from cltorch.serialization.location import restore_location
+from cltorch.serialization.options import mapped_shared, skipping
 from cltorch.serialization.reading import Options
 from cltorch.serialization.zipfiles import load_zip, save_zip
 
@@ -58,6 +60,8 @@ def save(
 def _write(obj: Any, f: Any, prefix: str, protocol: int, as_zip: bool, byteorder_record: bool) -> None:
     if as_zip:
         save_zip(obj, f, prefix if prefix.isprintable() and prefix else "archive", protocol, byteorder_record)
+    elif skipping():
+        raise RuntimeError("skip_data leaves out the data of the zip format only")
     else:
         save_legacy(obj, f, protocol)
 
@@ -76,7 +80,7 @@ def load(
     ``map_location`` says where storages go: None to where they were (``cuda:N`` is ``cl:N``), a device or string for
     all, a dict from tag to tag, or a function (storage, tag) -> storage or None. ``weights_only`` (the default) builds
     tensors, numbers, strings and containers only and runs nothing that the file says; see ``add_safe_globals``.
-    ``mmap=True`` maps the file instead of reading it.
+    ``mmap=True`` maps the file instead of reading it; ``torch.utils.serialization.config`` holds the default.
 
     Raises ``pickle.UnpicklingError`` for what is not allowed, RuntimeError or EOFError for a damaged file.
     """
@@ -88,8 +92,9 @@ def load(
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     options = Options(weights_only, restore_location(map_location), pickle_module or pickle, pickle_load_args)
     if isinstance(f, (str, os.PathLike)):
-        with open(f, "rb") as stream:
-            return _read(stream, os.fspath(f), options, bool(mmap))
+        mapped = config.load.mmap if mmap is None else bool(mmap)
+        with open(f, "r+b" if mapped and mapped_shared() else "rb") as stream:
+            return _read(stream, os.fspath(f), options, mapped)
     if mmap:
         raise ValueError(f"f must be a file path in order to use the mmap argument, got {type(f).__name__}")
     _check_stream(f)
@@ -120,6 +125,8 @@ def _read(f: Any, name: str, options: Options, mapped: bool) -> Any:
             "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`, "
             f"but {name} is not a zip archive"
         )
+    if skipping():
+        raise RuntimeError(f"skip_data leaves out the data of the zip format only, but {name} is not a zip archive")
     return load_legacy(f, name, options)
 
 

@@ -127,11 +127,11 @@ def _read_into(f: Any, out: np.ndarray, error: Any) -> None:
 
 
 class ArchiveWriter:
-    """Write records, uncompressed, each aligned to 64 bytes; the same content gives the same bytes."""
+    """Write records, uncompressed, each aligned; the same content gives the same bytes."""
 
-    def __init__(self, f: Any, prefix: str) -> None:
+    def __init__(self, f: Any, prefix: str, alignment: int = ALIGNMENT) -> None:
         self._zip = zipfile.ZipFile(f, "w", zipfile.ZIP_STORED, allowZip64=True)
-        self._prefix = prefix
+        self._prefix, self._alignment = prefix, alignment
         self._digest = 0
 
     def write(self, record: str, data: Any) -> None:
@@ -142,7 +142,7 @@ class ArchiveWriter:
         large = len(view) >= zipfile.ZIP64_LIMIT // 2
         position = self._zip.fp.tell() if self._zip.fp is not None else 0
         start = position + _LOCAL_HEADER + len(info.filename.encode()) + (_ZIP64_EXTRA if large else 0)
-        info.extra = _padding(-start % ALIGNMENT)
+        info.extra = _padding(-start % self._alignment, self._alignment)
         with self._zip.open(info, "w", force_zip64=large) as out:
             for at in range(0, len(view), _CHUNK):
                 out.write(view[at : at + _CHUNK])
@@ -156,8 +156,8 @@ class ArchiveWriter:
         self._zip.close()
 
 
-def _padding(n: int) -> bytes:
+def _padding(n: int, alignment: int) -> bytes:
     """Return a zip extra field, at least 4 bytes long, whose length is ``n`` modulo the alignment."""
-    if 0 < n < 4:
-        n += ALIGNMENT
+    while 0 < n < 4:
+        n += alignment
     return b"" if n == 0 else b"FB" + struct.pack("<H", n - 4) + b"Z" * (n - 4)

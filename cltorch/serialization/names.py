@@ -148,8 +148,7 @@ def unrestricted(module: str, name: str) -> Any:
     found = _REAL.get(full, SAFE.get(full) if full.startswith("torch") else None)
     if found is not None or module.split(".")[0] != "torch":
         return found
-    package = module.split(".")[1] if "." in module else ""
-    for place in (f"cltorch.{module[6:]}" if package else "cltorch", f"cltorch.{package}" if package else "cltorch"):
+    for place in _places(module):
         try:
             value = getattr(importlib.import_module(place), name, None)
         except ModuleNotFoundError:
@@ -159,7 +158,16 @@ def unrestricted(module: str, name: str) -> Any:
     raise AttributeError(f"this file needs {full}, which has no counterpart in cltorch")
 
 
+def _places(module: str) -> tuple[str, ...]:
+    """Return where to look for what a module of PyTorch holds."""
+    if module.startswith("torch._C"):  # functions written in C++, as the activation of a layer
+        return "cltorch.nn.functional", "cltorch"
+    package = module.split(".")[1] if "." in module else ""
+    return (f"cltorch.{module[6:]}", f"cltorch.{package}") if package else ("cltorch",)
+
+
 # ---- checks ---------------------------------------------------------------------------------------------------------
+_MOST_PARTS = 1000  # of a key
 _PLAIN = (str, int, float, bool, bytes, complex, type(None), dtypes.dtype, device)
 
 
@@ -170,14 +178,15 @@ def check_keys(keys: Any) -> Any:
     """
     for key in keys:
         if type(key) is not str:
-            _check_key(key, 16)
+            _check_key(key, [_MOST_PARTS])
     return keys
 
 
-def _check_key(key: Any, depth: int) -> None:
-    if isinstance(key, tuple) and depth:
+def _check_key(key: Any, left: list[int], depth: int = 16) -> None:
+    left[0] -= 1  # counted over the whole key: parts that hold each other twice double with every level
+    if isinstance(key, tuple) and depth and left[0] > 0:
         for part in key:
-            _check_key(part, depth - 1)
+            _check_key(part, left, depth - 1)
     elif not isinstance(key, (*_PLAIN, Tensor)) and not any(type(key) is f for f in user_allowed().values()):
         raise TypeError(f"{type(key).__name__} is not a key that a checkpoint may use")
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from cltorch.device import Storage, device
+from cltorch.dtype_names import named_dtype
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout
 from cltorch.nn.parameter import Parameter
@@ -19,6 +20,7 @@ from cltorch.storage_types import TypedStorage, UntypedStorage
 from cltorch.tensor import Tensor
 
 _MAX_NUMEL = 2**62
+_MAX_DIMS = 64
 
 
 class StorageType:
@@ -131,6 +133,8 @@ REBUILDERS = (
 
 
 def _view(loaded: TypedStorage | UntypedStorage, t: DType, offset: Any, size: Any, stride: Any) -> Any:
+    if isinstance(t, named_dtype):
+        raise NotImplementedError(f"a tensor of {t!r}, a dtype that has no counterpart here")
     storage = loaded._raw
     layout = _layout(size, stride, offset, getattr(loaded, "offset", 0))
     if layout.extent() * t.itemsize > storage.nbytes:
@@ -149,6 +153,8 @@ def _layout(size: Any, stride: Any, offset: Any, start: int = 0) -> Layout:
     (first,) = _ints("storage offset", (offset,))
     if len(sizes) != len(strides):
         raise RuntimeError(f"mismatch in length of strides and shape: size {list(sizes)}, stride {list(strides)}")
+    if len(sizes) > _MAX_DIMS:
+        raise RuntimeError(f"a tensor of {len(sizes)} dimensions, of which {_MAX_DIMS} is the most there can be")
     count = 1
     for n in sizes:
         count *= n
@@ -184,7 +190,7 @@ def _with_attributes(tensor: Any, state: Any) -> Any:
         if not isinstance(part, dict):
             raise RuntimeError(f"the state of a tensor must be a dict, not {type(part).__name__}")
         for name, value in part.items():
-            if not isinstance(name, str) or hasattr(tensor, name):
+            if not isinstance(name, str) or name.startswith("__") or hasattr(tensor, name):
                 raise RuntimeError(f"the state of a tensor sets {name!r:.80}, which is no free attribute")
             setattr(tensor, name, value)
     return tensor

@@ -19,6 +19,8 @@ from cltorch.serialization.safe_globals import BLOCKED_MODULES, user_allowed
 from cltorch.tensor import Tensor
 
 _MARK = object()
+_SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_COPIES, _SPARE = 8, 1 << 16  # how much longer than the file all arguments of functions together may be
 
 
 def refuse_global(module: str, name: str) -> pickle.UnpicklingError:
@@ -67,6 +69,7 @@ class RestrictedUnpickler:
         """Return the object of the stream's next pickle."""
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._given = 0
         try:
             while True:
                 code = self._f.read(1)
@@ -166,7 +169,14 @@ class RestrictedUnpickler:
             return
         if not self._callable(func) or not isinstance(args, tuple):
             raise pickle.UnpicklingError(f"Weights only load failed. Trying to call {_title(func)}: not allowed")
+        self._spend(args)
         self._stack.append(func(*args))
+
+    def _spend(self, args: tuple[Any, ...]) -> None:
+        """Refuse a pickle that names one long value again and again for a function that copies it."""
+        self._given += sum(len(a) for a in args if isinstance(a, _SIZED))
+        if self._given > _COPIES * self._limit + _SPARE:
+            raise pickle.UnpicklingError("Weights only load failed. The pickle makes far more than it holds")
 
     def _newobj(self) -> None:
         args, cls = self._pop(), self._pop()
@@ -190,7 +200,7 @@ class RestrictedUnpickler:
             rebuild.set_tensor_state(target, state)
         elif type(target) is OrderedDict:
             attributes = _attributes(state)
-            if any(hasattr(OrderedDict, key) for key in attributes):
+            if any(hasattr(OrderedDict, key) or key.startswith("__") for key in attributes):
                 raise TypeError("the state of an OrderedDict replaces its methods")
             target.__dict__.update(attributes)
         elif any(type(target) is f for f in self._user.values()):

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.device import Storage
-from cltorch.serialization.archive import ALIGNMENT, ArchiveReader, ArchiveWriter, CorruptArchiveError
-from cltorch.serialization.endianness import missing_byteorder
+from cltorch.device import CPU, Storage
+from cltorch.serialization import config
+from cltorch.serialization.archive import ArchiveReader, ArchiveWriter, CorruptArchiveError
+from cltorch.serialization.options import mapped_shared, missing_byteorder, skipping
 from cltorch.serialization.pickler import Pickler, StorageTable
 from cltorch.serialization.reading import Options, native, storage_id, unpickle
 from cltorch.serialization.rebuild import storage_object
@@ -23,14 +24,15 @@ def save_zip(obj: Any, f: Any, prefix: str, protocol: int, byteorder_record: boo
     """Write an object and its storages as an archive; storages on a device are read back one at a time."""
     table, graph = StorageTable(), io.BytesIO()
     Pickler(graph, table, protocol).dump(obj)
-    archive = ArchiveWriter(f, prefix)
+    alignment = config.save.storage_alignment
+    archive = ArchiveWriter(f, prefix, alignment)
     archive.write("data.pkl", graph.getbuffer())
     archive.write(".format_version", b"1")
-    archive.write(".storage_alignment", str(ALIGNMENT).encode())
+    archive.write(".storage_alignment", str(alignment).encode())
     if byteorder_record:
         archive.write("byteorder", sys.byteorder.encode())
     for key, storage in table.storages.items():
-        archive.write(f"data/{key}", storage.bytes())
+        archive.write(f"data/{key}", np.zeros(storage.nbytes, np.uint8) if skipping() else storage.bytes())
     archive.close()
 
 
@@ -55,7 +57,9 @@ def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
                 raise CorruptArchiveError(
                     f"{name}: storage {wanted.key} has wrong byte size: expected {wanted.nbytes} got {size}"
                 )
-            if pages is not None:
+            if skipping():
+                data = Storage.allocate(wanted.nbytes, CPU).bytes()
+            elif pages is not None:
                 start = archive.offset(record)
                 data = pages[start : start + wanted.nbytes]
             else:
@@ -71,5 +75,6 @@ def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
 
 
 def _map(f: Any) -> np.ndarray:
-    """Return the file as an array of pages that are read when touched; writing to it does not change the file."""
-    return np.frombuffer(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+    """Return the file as an array of pages that are read when touched; the options say what writing to it does."""
+    access = mmap.ACCESS_WRITE if mapped_shared() else mmap.ACCESS_COPY
+    return np.frombuffer(mmap.mmap(f.fileno(), 0, access=access), np.uint8)

@@ -1,5 +1,5 @@
 """Utilities around tensors: torch.utils."""
 
-from cltorch.utils import checkpoint, data, dlpack
+from cltorch.utils import checkpoint, data, dlpack, serialization
 
-__all__ = ["checkpoint", "data", "dlpack"]
+__all__ = ["checkpoint", "data", "dlpack", "serialization"]

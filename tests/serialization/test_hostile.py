@@ -138,6 +138,27 @@ HAND_MADE = {
     "long integer": b"\x80\x02\x8b\xff\xff\xff\x7f\x01.",
     "negative length": b"\x80\x02\x8b\xff\xff\xff\xff\x01.",
     "huge memo index": b"\x80\x02Nr\xff\xff\xff\xffj\xfe\xff\xff\xff.",
+    "getattr of what is allowed": ops(b"cbuiltins\ngetattr\n", OD, b"U\x04move\x86R"),
+    "dotted name of what is allowed": b"\x80\x04\x8c\x0bcollections\x8c\x15OrderedDict.__class__\x93.",
+    "dotted module": b"\x80\x04\x8c\x17collections.OrderedDict\x8c\x08__init__\x93.",
+    "name that is no text": b"\x80\x04K\x01\x8c\x08__init__\x93.",
+    "names of our own": ops(b"ccltorch.serialization.names\nunrestricted\n"),
+    "builtins of Python 2": ops(b"c__builtin__\neval\n", b"U\x011\x85R"),
+    "extension codes": ops(b"\x83\x01\x00") + b"\x84\x01\x00\x00\x00.",
+    "state that calls": ops(OD, b")R", b"}U\x0c__setstate__", GLOBAL, b"sb"),
+    "state of a set": ops(b"c__builtin__\nset\n", b"]\x85R", b"}U\x01aNsb"),
+    "state of a Parameter's class": ops(b"ctorch.nn.parameter\nParameter\n", b"}U\x07__new__", GLOBAL, b"sb"),
+    "dunder of a tensor": ops(b"ctorch\nTensor\n", b")\x81}U\x09__class__", GLOBAL, b"sb"),
+    "persistent id of nothing": ops(b"NQ"),
+    "persistent id of a class": ops(b"(U\x07storage", GLOBAL, b"U\x010U\x03cpuK\x01tQ"),
+    "persistent id nested in itself": ops(b"(U\x07storage(U\x07storagettQ"),
+    "persistent module": ops(b"(U\x06module", b"cos\nsystem\n", b"U\x01aU\x01btQ"),
+    "key that doubles": ops(b"}", b"K\x01", b"2\x86" * 15, b"Ns") + b"",
+    "set that doubles": ops(b"c__builtin__\nset\n](", b"K\x01", b"2\x86" * 15, b"e\x85R"),
+    "copies of one value": ops(
+        b"T\x00\x00\x01\x00", b"a" * 65536, b"q\x00", b"c_codecs\nencode\nq\x01", b"(" + b"h\x01h\x00\x85R" * 9000, b"t"
+    ),
+    "tensor of many dimensions": ops(GLOBAL, b"(NK\x00(" + b"K\x01" * 65 + b"t(" + b"K\x01" * 65 + b"t\x89NtR"),
     "set_ on Tensor": ops(b"ctorch\nTensor\n", b")\x81}b"),
 }
 

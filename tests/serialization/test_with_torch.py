@@ -133,3 +133,149 @@ def test_files_without_checksums():
         assert to_cltorch(torch.arange(3)).tolist() == [0, 1, 2]
     finally:
         torch.serialization.set_crc32_options(True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.zeros(2, dtype=torch.float8_e4m3fn),
+        lambda: torch.zeros(2, dtype=torch.uint16),
+        lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8),
+        lambda: torch.eye(2).to_sparse(),
+        lambda: torch.eye(2).to_sparse_csr(),
+        lambda: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.jagged),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_dtypes_and_layouts_without_a_counterpart_are_refused(make):
+    f = io.BytesIO()
+    torch.save({"x": make()}, f)
+    for weights_only in (True, False):
+        f.seek(0)
+        with pytest.raises(Exception, match="no counterpart|without a counterpart"):
+            cltorch.load(f, weights_only=weights_only)
+
+
+def test_tensors_without_data_both_ways():
+    x = torch.empty(2, 3, device="meta")
+    there = to_cltorch({"x": x, "p": torch.nn.Parameter(x.t())})
+    assert there["x"].is_meta and there["p"].stride() == (1, 3) and type(there["p"]) is cltorch.nn.Parameter
+    back = to_torch(there)
+    assert back["x"].is_meta and back["x"].shape == (2, 3) and back["p"].stride() == (1, 3)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_parts_of_a_storage_both_ways(dtype):
+    base = torch.arange(12).to(getattr(torch, dtype)) * (1 + 2j)
+    obj = {"base": base, "part": base[2:10:3], "grid": base.view(3, 4).t()[1:]}
+    for form in FORMS:
+        back = to_torch(to_cltorch(obj, **form), **form)
+        assert all(back[k].equal(obj[k]) and back[k].stride() == obj[k].stride() for k in obj)
+        back["base"][2] = 0
+        assert back["part"][0] == 0
+
+
+MODULES = {
+    "convolutions": (
+        lambda n: n.Sequential(
+            n.Conv2d(1, 4, 3, padding="same"), n.BatchNorm2d(4), n.SiLU(), n.ConvTranspose2d(4, 2, 2, 2),
+            n.MaxPool2d(2),
+            n.GroupNorm(2, 2), n.PReLU(), n.AdaptiveAvgPool2d(2), n.Flatten(), n.LayerNorm(8), n.Linear(8, 3),
+        ),
+        (2, 1, 8, 8),
+    ),
+    "recurrent": (lambda n: n.LSTM(4, 5, 2, batch_first=True, bidirectional=True), (2, 3, 4)),
+    "gru": (lambda n: n.GRU(4, 5, dropout=0.1, num_layers=2), (2, 3, 4)),
+    "transformer": (
+        lambda n: n.TransformerEncoder(n.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"), 2),
+        (2, 3, 8),
+    ),
+    "containers": (
+        lambda n: n.Sequential(OrderedDict(a=n.Linear(4, 4), b=n.ReLU(), c=n.Sequential(n.Dropout(), n.Softmax(1)))),
+        (2, 4),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MODULES)
+def test_whole_modules_of_torch_become_ours(name):
+    make, shape = MODULES[name]
+    torch.manual_seed(0)
+    theirs = make(torch.nn).eval()
+    f = io.BytesIO()
+    torch.save(theirs, f)
+    f.seek(0)
+    with pytest.raises(Exception, match="no counterpart|allowed"):
+        cltorch.load(f)
+    f.seek(0)
+    ours = cltorch.load(f, weights_only=False)
+    assert type(ours).__module__.startswith("cltorch.nn") and not ours.training
+    x = torch.rand(shape)
+    expected, found = theirs(x), ours(cltorch.from_numpy(x.numpy()))
+    if isinstance(expected, tuple):
+        expected, found = expected[0], found[0]
+    assert found.detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
+    assert str(ours) == str(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    ours.train()(cltorch.from_numpy(x.numpy()))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": 0.9, "nesterov": True}), ("Adam", {"amsgrad": True}), ("AdamW", {}),
+        ("RMSprop", {"centered": True}),
+        ("Adagrad", {}), ("Adadelta", {}), ("Adamax", {}), ("NAdam", {}), ("RAdam", {}), ("ASGD", {}), ("Rprop", {}),
+        ("LBFGS", {"max_iter": 3}), ("Adafactor", {}), ("Muon", {}),
+    ],
+)  # fmt: skip
+def test_states_of_optimizers_continue_on_the_other_side(name, options):
+    start = torch.linspace(-1, 1, 6).reshape(2, 3)
+
+    def run(t, p, optimizer, steps):
+        def closure():
+            optimizer.zero_grad()
+            loss = ((p - t.ones(2, 3)) ** 2).sum()
+            loss.backward()
+            return loss
+
+        for _ in range(steps):
+            optimizer.step(closure)
+
+    p = torch.nn.Parameter(start.clone())
+    theirs = getattr(torch.optim, name)([p], lr=0.1, **options)
+    run(torch, p, theirs, 2)
+    saved = to_cltorch({"p": p, "o": theirs.state_dict()})
+    q = cltorch.nn.Parameter(saved["p"].detach().clone())
+    ours = getattr(cltorch.optim, name)([q], lr=0.5, **options)
+    ours.load_state_dict(saved["o"])
+    again = to_torch({"p": q, "o": ours.state_dict()})
+    run(torch, p, theirs, 2), run(cltorch, q, ours, 2)
+    assert q.detach().numpy() == pytest.approx(p.detach().numpy(), rel=1e-5, abs=1e-6)
+    r = torch.nn.Parameter(again["p"].detach().clone())
+    back = getattr(torch.optim, name)([r], lr=0.5, **options)
+    back.load_state_dict(again["o"])
+    run(torch, r, back, 2)
+    assert r.detach().numpy() == pytest.approx(p.detach().numpy(), rel=1e-5, abs=1e-6)
+
+
+def test_states_of_schedulers_continue_on_the_other_side():
+    def make(t):
+        optimizer = t.optim.SGD([t.nn.Parameter(t.ones(1))], lr=1.0)
+        first, second = t.optim.lr_scheduler.LinearLR(optimizer), t.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        return optimizer, t.optim.lr_scheduler.SequentialLR(optimizer, [first, second], [3])
+
+    def steps(optimizer, scheduler):
+        rates = []
+        for _ in range(4):
+            optimizer.step(), scheduler.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+        return rates
+
+    theirs, ours = make(torch), make(cltorch)
+    steps(*theirs)
+    saved = to_cltorch([part.state_dict() for part in theirs])
+    for part, state in zip(ours, saved, strict=True):
+        part.load_state_dict(state)
+    assert steps(*ours) == pytest.approx(steps(*theirs))

@@ -1,0 +1,5 @@
+"""Settings of saving and loading: torch.utils.serialization."""
+
+from cltorch.utils.serialization import config
+
+__all__ = ["config"]
