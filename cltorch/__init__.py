@@ -31,6 +31,7 @@ from cltorch import (
 )
 from cltorch import cl as cuda
 from cltorch import cl as opencl
+from cltorch.accelerator import get_device_module
 from cltorch.amp import GradScaler, autocast
 from cltorch.amp.settings import (
     autocast_decrement_nesting,
@@ -107,6 +108,7 @@ from cltorch.dtype_names import (
     uint32,
     uint64,
 )
+from cltorch.dtype_names import uint1 as bit
 from cltorch.dtypes import (
     bfloat16,
     can_cast,
@@ -138,12 +140,13 @@ from cltorch.dtypes import float64 as double
 from cltorch.dtypes import int16 as short
 from cltorch.dtypes import int32 as int
 from cltorch.dtypes import int64 as long
-from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
+from cltorch.errors import AcceleratorError, BuildError, DeviceError, OutOfMemoryError
 from cltorch.formats import (
     channels_last,
     channels_last_3d,
     contiguous_format,
     layout,
+    legacy_contiguous_format,
     memory_format,
     preserve_format,
     strided,
@@ -154,6 +157,17 @@ from cltorch.functions.gamma_sample import sample_dirichlet as _sample_dirichlet
 from cltorch.functions.gamma_sample import standard_gamma as _standard_gamma
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.layout import Size
+from cltorch.nn.functional.numbered import (
+    bilinear,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    embedding_renorm_,
+    hinge_embedding_loss,
+    kl_div,
+    margin_ranking_loss,
+    poisson_nll_loss,
+    triplet_margin_loss,
+)
 from cltorch.ops.fallback import get_host_fallback, set_host_fallback
 from cltorch.ops.generator import Generator
 from cltorch.printing import set_printoptions
@@ -173,7 +187,12 @@ from cltorch.settings import (
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
+    has_lapack,
+    has_mkl,
+    has_openmp,
+    has_spectral,
     is_deterministic_algorithms_warn_only_enabled,
+    is_vulkan_available,
     is_warn_always_enabled,
     set_deterministic_debug_mode,
     set_float32_matmul_precision,
@@ -188,6 +207,8 @@ from cltorch.storage_types import (
     BoolStorage,
     ByteStorage,
     CharStorage,
+    ComplexDoubleStorage,
+    ComplexFloatStorage,
     DoubleStorage,
     FloatStorage,
     HalfStorage,
@@ -198,6 +219,7 @@ from cltorch.storage_types import (
     UntypedStorage,
     is_storage,
 )
+from cltorch.storage_types import FloatStorage as Storage
 from cltorch.tensor import Tensor, is_tensor
 from cltorch.typed import (
     BFloat16Tensor,
@@ -217,8 +239,8 @@ from cltorch.version import __version__
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C __config__ _dynamo compat compiler distributed distributions fft func fx hub jit library mps mtia "
-    "multiprocessing onnx overrides profiler return_types signal testing types vision xpu".split()
+    "_C __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
+    "masked multiprocessing onnx overrides profiler quasirandom return_types signal testing types vision xpu".split()
 )
 
 

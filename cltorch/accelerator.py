@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/accelerator.html
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from cltorch import cl
@@ -54,3 +55,23 @@ def current_accelerator(check_available: bool = False) -> Any:
 def empty_cache() -> None:
     """Give the memory that is kept for reuse back to the driver, on the current device."""
     cl.empty_cache()
+
+
+def get_device_module(device: Any = None) -> Any:
+    """Return ``torch.cl`` or ``torch.cpu``, the module that belongs to a device; None stands for the accelerator.
+
+    Raises RuntimeError for what is no device.
+    https://docs.pytorch.org/docs/2.13/generated/torch.get_device_module.html
+
+    >>> import cltorch as torch
+    >>> torch.get_device_module("cuda:0") is torch.cl
+    True
+    """
+    if device is None:
+        found = current_accelerator()
+        kind = "cpu" if found is None else found.type
+    elif isinstance(device, (str, Device)):
+        kind = Device(device).type
+    else:
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    return importlib.import_module(f"cltorch.{kind}")

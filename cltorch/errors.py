@@ -7,7 +7,11 @@ class OutOfMemoryError(RuntimeError):
     """Raise when a device or the host cannot provide a buffer, after the cache was freed and the request retried."""
 
 
-class DeviceError(RuntimeError):
+class AcceleratorError(RuntimeError):
+    """Raise when what runs on a device fails: PyTorch's name for that, which DeviceError refines."""
+
+
+class DeviceError(AcceleratorError):
     """Raise when an OpenCL device is missing, lacks a capability, or fails at run time."""
 
 

@@ -20,6 +20,12 @@ _PRECISIONS = ("highest", "high", "medium")
 _MODES = {"default": 0, "warn": 1, "error": 2}
 
 
+# what a program asks before it calls torch.linalg or torch.fft, which are there in any case; no code here is compiled
+# with Intel's library or OpenMP
+has_lapack = has_spectral = True
+has_mkl = has_openmp = False
+
+
 class _State:
     threads: int | None = None
     interop_threads: int | None = None
@@ -39,6 +45,11 @@ def _positive(name: str, value: object) -> int:
     if value < 1:
         raise RuntimeError(f"{name} expects a positive integer")
     return value
+
+
+def is_vulkan_available() -> bool:
+    """Return whether tensors may lie on a Vulkan device: never, devices are those of OpenCL."""
+    return False
 
 
 # ---- threads -----------------------------------------------------------------------------------------------------

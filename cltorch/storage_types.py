@@ -391,6 +391,8 @@ ShortStorage = storage_class(dtypes.int16, "cpu")
 IntStorage = storage_class(dtypes.int32, "cpu")
 LongStorage = storage_class(dtypes.int64, "cpu")
 BoolStorage = storage_class(dtypes.bool_, "cpu")
+ComplexFloatStorage = storage_class(dtypes.complex64, "cpu")
+ComplexDoubleStorage = storage_class(dtypes.complex128, "cpu")
 
 
 def is_storage(obj: Any) -> bool:

@@ -24,7 +24,7 @@ from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
 from cltorch.ops.pointwise import same_bytes
-from cltorch.storage_types import UntypedStorage
+from cltorch.storage_types import UntypedStorage, storage_class
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
 _make = object.__new__
@@ -46,6 +46,7 @@ class Tensor(Array):
     _output_nr = 0
     _requires_grad = False
     _grad: Any = None
+    _grad_dtype: Any = ...  # the tensor's own
     _base: Any = None
     _view_version = 0
     _accumulate: Any = None
@@ -61,6 +62,7 @@ class Tensor(Array):
     is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_nested = False
     is_xpu = is_mps = is_xla = is_ipu = is_hpu = is_mtia = is_maia = is_vulkan = False
     names: tuple[None, ...]
+    name = None
     __array_priority__ = 1000
 
     def __new__(cls, *args: Any, device: Any = None, **kw: Any) -> Any:
@@ -124,6 +126,10 @@ class Tensor(Array):
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""
         return UntypedStorage(_raw=self.storage)
+
+    def storage_type(self) -> Any:
+        """Return the class FloatStorage, ByteStorage … of the storage."""
+        return storage_class(self.dtype, self.device.type)
 
     def get_device(self) -> int:
         """Return the index of the OpenCL device, -1 on the host."""
@@ -229,10 +235,12 @@ class Tensor(Array):
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
                     f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
-            if value.dtype is not self.dtype:
+            wanted = self.dtype if self._grad_dtype is ... else self._grad_dtype
+            if value.dtype is not wanted and wanted is not None:
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype "
-                    f"'{self.dtype.name}'. The gradient must match the tensor's dtype."
+                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype "
+                    f"'{wanted.name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                    "dtype)."
                 )
             if value.storage.device is not self.storage.device:
                 raise RuntimeError(
@@ -244,6 +252,38 @@ class Tensor(Array):
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    @property
+    def grad_dtype(self) -> Any:
+        """Return the dtype to which a leaf's gradients are cast, its own unless it was set; None for as they come.
+
+        https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.grad_dtype.html
+
+        >>> import cltorch as torch
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> x.grad_dtype = torch.float16
+        >>> x.sum().backward(); x.grad
+        tensor([1., 1.], dtype=torch.float16)
+        """
+        self._need_leaf("read")
+        return self.dtype if self._grad_dtype is ... else self._grad_dtype
+
+    @grad_dtype.setter
+    def grad_dtype(self, value: Any) -> None:
+        self._need_leaf("set")
+        if value is not None and not isinstance(value, dtype):
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value)}")
+        if self._grad is not None and value is not None and self._grad.dtype is not value:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{value.name}' because there is already a gradient with dtype "
+                f"'{self._grad.dtype.name}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
+                "ensure the new grad_dtype matches the existing gradient's dtype."
+            )
+        self._grad_dtype = value
+
+    def _need_leaf(self, what: str) -> None:
+        if self.grad_fn is not None:
+            raise RuntimeError(f"grad_dtype can only be {what} for leaf tensors")
 
     @property
     def output_nr(self) -> int:

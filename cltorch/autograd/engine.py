@@ -246,8 +246,9 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     functions = Settings.functions
     g = grads.pop()
     have = x.grad
-    if g.dtype is not x.dtype:
-        g = functions.gradient_cast(g, x.dtype)
+    wanted = x.dtype if x._grad_dtype is ... else x._grad_dtype
+    if g.dtype is not wanted and wanted is not None:
+        g = functions.gradient_cast(g, wanted)
     if have is not None:
         if create_graph:
             x.grad = functions.add(have, g)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing
 from typing import Any, NoReturn
 
+from cltorch.compat import reference
+
 
 class NotAvailable(NotImplementedError, AttributeError):
     """A name of PyTorch that cltorch does not have was used."""
@@ -21,7 +23,10 @@ class Missing:
         self.__module__ = name.rpartition(".")[0]
 
     def _refuse(self) -> NoReturn:
-        raise NotAvailable(f"{self.__name__} is not available in cltorch")
+        module, _, name = self.__name__.rpartition(".")
+        kind = reference.not_planned(module, name)
+        why = "" if kind is None else f": not planned are {reference.families()[kind]}"
+        raise NotAvailable(f"{self.__name__} is not available in cltorch{why}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._refuse()

@@ -2,7 +2,7 @@
 
 The names are those of the committed list (``reference``). How the state of each is found:
 
-- *missing*: the module here has no attribute of that name.
+- *missing*: the module here has no attribute of that name. Of nearly all such names ``not_planned.json`` says why.
 - For a function of tensors, a call is made up from its signature (``probe``) and made with tensors of each class of
   dtypes, on the host, so that no driver is needed and every machine gives the same answer. A call that runs an operator
   declared with ``on_host`` makes it *host*: for a tensor on an OpenCL device that operator copies to the host and back.
@@ -19,6 +19,7 @@ import importlib
 import inspect
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -127,8 +128,10 @@ def _wrapped(names: list[str]) -> list[str]:
 def _section(module: str) -> list[str]:
     found = list(rows(module))
     present = [(name, s) for name, s in found if s is not None]
-    absent = [name for name, s in found if s is None]
-    lines = [f"## {module}", "", f"{len(present)} of {len(found)} names.", ""]
+    absent = {name: reference.not_planned(module, name) for name, s in found if s is None}
+    left_out = Counter(kind for kind in absent.values() if kind is not None)
+    more = f"; {left_out.total()} are not planned" if left_out else ""
+    lines = [f"## {module}", "", f"{len(present)} of {len(found)} names{more}.", ""]
     tabled = [(name, s) for name, s in present if THERE not in s.values()]
     if tabled:
         lines += ["| name | " + " | ".join(CLASSES) + " |", "|---" * (len(CLASSES) + 1) + "|"]
@@ -136,7 +139,8 @@ def _section(module: str) -> list[str]:
         lines.append("")
     for title, names in (
         ("There, not probed:", [name for name, s in present if THERE in s.values()]),
-        ("Missing:", absent),
+        ("Missing:", [name for name, kind in absent.items() if kind is None]),
+        *((f"Not planned, {k}:", [n for n, kind in absent.items() if kind == k]) for k in sorted(left_out)),
     ):
         if names:
             lines += [title, *_wrapped(names), ""]
@@ -144,8 +148,9 @@ def _section(module: str) -> list[str]:
 
 
 def _others() -> list[str]:
-    lines = ["## Other modules", "", "| module | there | of |", "|---|---|---|"]
+    lines = ["## Other modules", "", "| module | there | of | not there |", "|---|---|---|---|"]
     groups: dict[str, list[int]] = {}
+    absent: dict[str, Counter[str]] = {}
     for module in reference.modules():
         names = reference.names(module)
         if module in MODULES or not names:
@@ -153,10 +158,20 @@ def _others() -> list[str]:
         place = home(module)
         label = ".".join(module.split(".")[:2])
         count = groups.setdefault(label, [0, 0])
-        count[0] += sum(place is not None and has(place, name) for name in names)
+        missing = [name for name in names if place is None or not has(place, name)]
+        count[0] += len(names) - len(missing)
         count[1] += len(names)
-    lines += [f"| `{label}` and below | {there} | {of} |" for label, (there, of) in sorted(groups.items())]
+        kinds = (reference.not_planned(module, name) or MISSING for name in missing)
+        absent.setdefault(label, Counter()).update(kinds)
+    for label, (there, of) in sorted(groups.items()):
+        why = ", ".join(f"{kind} {n}" for kind, n in sorted(absent[label].items()))
+        lines.append(f"| `{label}` and below | {there} | {of} | {why} |")
     return lines
+
+
+def _left_out() -> list[str]:
+    rows = [f"| {kind} | {why} |" for kind, why in sorted(reference.families().items())]
+    return ["## Not planned", "", "| kind | what |", "|---|---|", *rows, ""]
 
 
 def report() -> str:
@@ -172,11 +187,21 @@ def report() -> str:
         "- half stands for float16 and bfloat16, int for the integers, complex for complex64 and complex128: a call",
         "  with at least one of them runs.",
         "- float64 needs a device with double precision.",
+        "- What is not planned is listed by kinds, which the first table explains.",
         "- The docstring of `cltorch/compat/ops_table.py` says how the states are found.",
         "",
     ]
     sections = [line for module in MODULES for line in _section(module)]
-    return "\n".join([*head, *sections, *_others()]) + "\n"
+    return "\n".join([*head, *_left_out(), *sections, *_others()]) + "\n"
+
+
+def _listed(state: dict[str, str]) -> str:
+    return ", ".join(f"{label}: {s}" for label, s in state.items())
+
+
+def _absence(module: str, name: str) -> str:
+    kind = reference.not_planned(module, name)
+    return MISSING if kind is None else f"not planned: {reference.families()[kind]}"
 
 
 def main(arguments: list[str]) -> int:
@@ -195,7 +220,7 @@ def main(arguments: list[str]) -> int:
         for module in modules:
             for name, state in rows(module):
                 if name == asked.rpartition(".")[2] and asked in (name, f"{module}.{name}"):
-                    words = MISSING if state is None else ", ".join(f"{c}: {s}" for c, s in state.items())
+                    words = _absence(module, name) if state is None else _listed(state)
                     print(f"{module}.{name}: {words}")
         if not modules:
             print(f"PyTorch has no public name {asked!r}", file=sys.stderr)

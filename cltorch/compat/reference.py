@@ -1,10 +1,15 @@
-"""The names of the version of PyTorch that cltorch follows; ``ci/reference_names.py`` writes the lists."""
+"""The names of the version of PyTorch that cltorch follows, and which of them are left out.
+
+``ci/reference_names.py`` writes the lists of names. What is not planned, and why, is told in ``not_planned.json``.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 
 @lru_cache(maxsize=1)
@@ -16,6 +21,47 @@ def _data() -> tuple[str, dict[str, frozenset[str]]]:
 @lru_cache(maxsize=1)
 def _inner() -> dict[str, str]:
     return json.loads(files("cltorch.compat").joinpath("pytorch_inner_names.json").read_text("utf-8"))
+
+
+@lru_cache(maxsize=1)
+def families() -> dict[str, str]:
+    """Return what is not planned, each kind by a short name, and why."""
+    return {kind: entry["reason"] for kind, entry in _not_planned().items()}
+
+
+@lru_cache(maxsize=1)
+def _not_planned() -> dict[str, Any]:
+    return json.loads(files("cltorch.compat").joinpath("not_planned.json").read_text("utf-8"))
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    single = {
+        (module, name): kind
+        for kind, entry in _not_planned().items()
+        for module, names in entry["names"].items()
+        for name in names.split()
+    }
+    whole = {module: kind for kind, entry in _not_planned().items() for module in entry["modules"].split()}
+    return single, whole
+
+
+def not_planned(module: str, name: str) -> str | None:
+    """Return the kind of what is not planned (see ``families``) that a name of PyTorch belongs to, if it does.
+
+    A name may be listed itself, or its module or the nearest one above it that is listed as a whole.
+    """
+    single, whole = _kinds()
+    found = single.get((module, name))
+    while found is None and module:
+        found = whole.get(module)
+        module = module.rpartition(".")[0]
+    return found
+
+
+def listed() -> Iterator[tuple[str, str]]:
+    """Yield the names, with their modules, that are listed one by one as not planned."""
+    yield from _kinds()[0]
 
 
 def version() -> str:

@@ -387,13 +387,21 @@ def apply_(input: Any, callable: Any) -> Any:
 
 def map_(input: Any, tensor: Any, callable: Any) -> Any:
     """Replace every element by ``callable(element, element of tensor)``: slow, and for host tensors only."""
-    if input.device.type != "cpu" or tensor.device.type != "cpu":
-        raise TypeError("map_ is only implemented on CPU tensors")
-    if mode.enabled and (needs_grad(input) or needs_grad(tensor)):
-        raise RuntimeError("Can't call map_() on Variable that requires grad. Use var.detach().map_() instead.")
-    other = np.broadcast_to(values(tensor), tuple(input.shape)).reshape(-1).tolist()
-    pairs = zip(values(input).reshape(-1).tolist(), other, strict=True)
-    changed = np.asarray([callable(a, b) for a, b in pairs])
+    return _mapped("map_", input, (tensor,), callable)
+
+
+def map2_(input: Any, x: Any, y: Any, callable: Any) -> Any:
+    """Replace every element by ``callable(element, element of x, element of y)``: slow, and for host tensors only."""
+    return _mapped("map2_", input, (x, y), callable)
+
+
+def _mapped(name: str, input: Any, others: tuple[Any, ...], callable: Any) -> Any:
+    if any(x.device.type != "cpu" for x in (input, *others)):
+        raise TypeError(f"{name} is only implemented on CPU tensors")
+    if mode.enabled and any(needs_grad(x) for x in (input, *others)):
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+    lines = [np.broadcast_to(values(x), tuple(input.shape)).reshape(-1).tolist() for x in (input, *others)]
+    changed = np.asarray([callable(*row) for row in zip(*lines, strict=True)])
     host(input)[...] = cast_host(changed.reshape(tuple(input.shape)), input.dtype)
     input.storage.version += 1
     return input
@@ -437,5 +445,5 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 __all__ = [
     "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
     "gather_from_layout", "gradient_copy", "parse_to", "replace_in_layout", "resize_", "resize_as_",
-    "apply_", "map_", "scatter_into_layout", "set_", "set_data", "to", "to_copy", "zero_",
+    "apply_", "map2_", "map_", "scatter_into_layout", "set_", "set_data", "to", "to_copy", "zero_",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch.functions import shape, split
+from cltorch.functions import complex_parts, shape, split
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous_copy, detach
 from cltorch.functions.index import getitem
@@ -44,6 +44,8 @@ _VIEWS: dict[str, Callable[..., Any]] = {
     "unfold": shape.unfold,
     "unsqueeze": shape.unsqueeze,
     "view": shape.view,
+    "view_as_complex": complex_parts.view_as_complex,
+    "view_as_real": complex_parts.view_as_real,
 }
 _SPLITS: dict[str, Callable[..., Any]] = {
     "split": split.split, "split_with_sizes": split.split_with_sizes, "unbind": split.unbind

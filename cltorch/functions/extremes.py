@@ -175,6 +175,8 @@ def _arg(name: str, less: bool) -> Any:
         dims = read_dims(name, input, dim if dim is None else read_int(name, "dim", 2, dim))
         if input.dtype is dtypes.bool_:
             raise RuntimeError(f"{name}(): does not support bool input")
+        if input.dtype.is_complex:
+            raise RuntimeError(f"{name}(): does not support complex input")
         if dim is None and not input.layout.numel:
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
         _no_empty(name, input, dims, dims)

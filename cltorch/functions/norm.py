@@ -18,6 +18,7 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.convert import to
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
@@ -149,12 +150,17 @@ def native_batch_norm(
 ) -> tuple[Any, Any, Any]:
     """Return the result of batch_norm, the batch's means and its reciprocal deviations (empty without ``training``).
 
-    Both are float32 for float16 and bfloat16.
+    Both have the dtype of the parameters, or the input's where there are none.
     """
     out, mu, rstd = _batch("native_batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)
     if not training:
         mu, rstd = (Array.new(a.storage, Layout.of((0,)), a.dtype) for a in (mu, rstd))
-    return out, mu, rstd
+    t = _parameters_dtype(input, weight, bias, running_mean, running_var)
+    return out, to(mu, t), to(rstd, t)
+
+
+def _parameters_dtype(input: Any, *params: Any) -> Any:
+    return next((a.dtype for a in params if a is not None), input.dtype)
 
 
 def functional_batch_norm(
@@ -245,12 +251,12 @@ def functional_layer_norm(
 def native_layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float
 ) -> tuple[Any, Any, Any]:
-    """Return the result of layer_norm, and means and reciprocal deviations of the rows (float32 for the halves)."""
+    """Return the result of layer_norm, and means and reciprocal deviations of the rows, of the parameters' dtype."""
     w = _layer("native_layer_norm", input, normalized_shape, weight, bias, False)
     out, mu, rstd = apply(NativeLayerNorm, input, weight, bias, w, float(eps))
     lead = input.layout.ndim - len(normalized_shape)
-    lay = Layout.of((*input.layout.shape[:lead], *(1 for _ in normalized_shape)))
-    return out, reshape(mu, lay.shape), reshape(rstd, lay.shape)
+    t, shape = _parameters_dtype(input, weight, bias), (*input.layout.shape[:lead], *(1 for _ in normalized_shape))
+    return out, to(reshape(mu, shape), t), to(reshape(rstd, shape), t)
 
 
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
@@ -329,13 +335,13 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
 def native_group_norm(
     input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Any, Any, Any]:
-    """Return the result of group_norm, and means and reciprocal deviations (N, group) (float32 for the halves)."""
+    """Return the result of group_norm, and means and reciprocal deviations (N, group), of the parameters' dtype."""
     w = _group("native_group_norm", input, group, weight, bias)
     if (w.rows, w.n) != (N * group, C // group * HxW):
         raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
     out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
-    lay = Layout.of((N, group))
-    return out, reshape(mu, lay.shape), reshape(rstd, lay.shape)
+    t = _parameters_dtype(input, weight, bias)
+    return out, to(reshape(mu, (N, group)), t), to(reshape(rstd, (N, group)), t)
 
 
 def instance_norm(

@@ -83,6 +83,8 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
             t = input.dtype if input.dtype.differentiable else dtypes.int64
         elif t is not input.dtype:
             input = to(input, t)
+        if t is dtypes.bool_:
+            raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
         if t.is_complex:
             result = running_sums(input, d) if op is ops.CumSum else running_products(input, d)
             return result if out is None else into_out(name, out, result)
