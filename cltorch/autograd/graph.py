@@ -307,9 +307,7 @@ def edge_of(x: Any) -> Any:
     if x._grad_fn is not None:
         return (x._grad_fn, x._output_nr)
     if x._requires_grad:
-        found = x._accumulate
-        node = found() if found is not None else None
-        return (accumulator(x) if node is None else node, 0)
+        return (accumulator(x), 0)
     return None
 
 

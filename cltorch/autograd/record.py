@@ -153,21 +153,37 @@ class PointwiseNode(Node):
     def __init__(
         self, row: Any, operands: Sequence[Any], params: Sequence[Any], needs: tuple[bool, ...], out: Any
     ) -> None:
-        super().__init__([edge_of(x) for x, need in zip(operands, needs, strict=True) if need])
-        self._row, self._needs, self._params = row, needs, params
-        self._dtypes = [x.dtype if isinstance(x, Array) else None for x in operands]
-        self._complex = not COMPLEX_TYPES.isdisjoint(self._dtypes)
+        # one loop, for this runs at each operation: building the node costs as much as launching a small kernel
+        edges, shapes, types = [], [], []
+        for x, need in zip(operands, needs, strict=True):
+            if isinstance(x, Array):
+                shapes.append(x.layout.shape)
+                types.append(x.dtype)
+                if need:
+                    edges.append(edge_of(x))
+            else:
+                shapes.append(None)
+                types.append(None)
+        super().__init__(edges)
+        self._row, self._needs, self._params, self._shapes, self._dtypes = row, needs, params, shapes, types
+        self._complex = not COMPLEX_TYPES.isdisjoint(types)
         used = row.saves(needs, self._complex)
-        self._values = [
-            (Saved(x) if isinstance(x, Array) else x) if i in used else None for i, x in enumerate(operands)
-        ]  # fmt: skip
-        self._shapes = [x.layout.shape if isinstance(x, Array) else None for x in operands]
+        self._values: list[Any]
+        if used:
+            self._values = [
+                (Saved(x) if isinstance(x, Array) else x) if i in used else None for i, x in enumerate(operands)
+            ]  # fmt: skip
+        else:
+            self._values = [None] * len(types)
         if out is not None:
-            self.keep_result(out)
+            self._keep(out, used)
 
     def keep_result(self, out: Any) -> None:
         """Keep the result for the derivative where it is needed."""
-        if self._row.arity in self._row.saves(self._needs, self._complex):
+        self._keep(out, self._row.saves(self._needs, self._complex))
+
+    def _keep(self, out: Any, used: frozenset[int]) -> None:
+        if self._row.arity in used:
             kept = Saved(out, self, 0)
             kept._node = True  # marks a result; the node itself is handed over when it unpacks, so there is no cycle
             self._values.append(kept)
@@ -249,7 +265,7 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
             return kind.pointwise(row, operands, params)
     out = row(*operands, params=params)
     if mode.enabled and out.dtype.differentiable and row.opaque is not None:
-        needs = tuple(isinstance(x, Array) and needs_grad(x) for x in operands)
+        needs = tuple([isinstance(x, Array) and needs_grad(x) for x in operands])
         if True in needs:
             if row.vjp is None or any(needs[i] for i in row.opaque):
                 node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
