@@ -154,7 +154,9 @@ class PointwiseNode(Node):
         self, row: Any, operands: Sequence[Any], params: Sequence[Any], needs: tuple[bool, ...], out: Any
     ) -> None:
         # one loop, for this runs at each operation: building the node costs as much as launching a small kernel
-        edges, shapes, types = [], [], []
+        edges: list[Any] = []
+        shapes: list[Any] = []
+        types: list[Any] = []
         for x, need in zip(operands, needs, strict=True):
             if isinstance(x, Array):
                 shapes.append(x.layout.shape)
