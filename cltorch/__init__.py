@@ -140,7 +140,14 @@ from cltorch.dtypes import float64 as double
 from cltorch.dtypes import int16 as short
 from cltorch.dtypes import int32 as int
 from cltorch.dtypes import int64 as long
-from cltorch.errors import AcceleratorError, BuildError, DeviceError, OutOfMemoryError
+from cltorch.errors import (
+    AcceleratorError,
+    BuildError,
+    DeviceError,
+    DeviceIndexError,
+    DeviceMemoryError,
+    OutOfMemoryError,
+)
 from cltorch.formats import (
     channels_last,
     channels_last_3d,

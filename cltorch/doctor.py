@@ -20,7 +20,7 @@ from cltorch.device.selection import Candidate
 
 VARIABLES = (
     "CLTORCH_PLATFORM", "CLTORCH_DEVICE", "CLTORCH_LIMITS", "CLTORCH_CACHE", "CLTORCH_PROBE_TIMEOUT",
-    "CLTORCH_BUILD_TIMEOUT", *icd.VARIABLES,
+    "CLTORCH_BUILD_TIMEOUT", "CLTORCH_DEBUG", *icd.VARIABLES,
 )  # fmt: skip
 
 

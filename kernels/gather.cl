@@ -11,7 +11,8 @@ runs     True where work-items take neighbouring lines, along the last of these 
 I        type of the indices
 X        type of the elements: for gather and assign any type of their size, else their storage type with its tag xtag
 A        arithmetic type
-An index out of range never reads or writes elsewhere: gather gives ``bad`` (NaN, 0 for integers), scatter skips it.
+An index out of range never reads or writes elsewhere: gather gives ``bad`` (NaN, 0 for integers), scatter skips it, and
+it is noted as one of the operator ``site``.
 Every element of x belongs to one work-item, which walks j in order: results are the same bits every time.
 </%doc>
 <%
@@ -33,6 +34,7 @@ def act(xa, va):
     if mode == "assign":
         return f"x[{xa}] = v[{va}];"
     return f"{{ const {A} a = {load('x', xa)}, b = {load('v', va)}; {store(f'({join})', xa)} }}"
+noted = "ct_note(note, site, 0, at, size);"
 %>
 ## the places of a line: its first element in x, the index and v
 <%def name="locate(first)">
@@ -54,13 +56,13 @@ def act(xa, va):
 % endfor
         }
 </%def>
-__kernel void ct_${name}(long lines, long length, long per_item, long owners, long bad, long size, long xs, long is,
-                         long vs, __global ${X} *x, long xo, const __global ${I} *index, long io,
+__kernel void ct_${name}(int site, long lines, long length, long per_item, long owners, long bad, long size,
+                         long xs, long is, long vs, __global ${X} *x, long xo, const __global ${I} *index, long io,
                          __global ${X} *v, long vo
 % for r in range(R):
     , long d${r}, long xs${r}, long is${r}, long vs${r}
 % endfor
-)
+    , volatile __global int *note)
 {
 % if gpu and mode == "gather":
     for (long e = get_global_id(0); e < lines * length; e += get_global_size(0)) {
@@ -68,8 +70,10 @@ __kernel void ct_${name}(long lines, long length, long per_item, long owners, lo
         const long line = owners ? e / length : e % lines, j = owners ? e % length : e / lines;
         ${locate(R - 1)}
         const long at = index[ib + j * is];
-        if (at < 0 || at >= size) v[vb + j * vs] = (${X})bad;
-        else ${act("xb + at * xs", "vb + j * vs")}
+        if (at < 0 || at >= size) {
+            v[vb + j * vs] = (${X})bad;
+            ${noted}
+        } else ${act("xb + at * xs", "vb + j * vs")}
     }
 % elif gpu:
     for (long id = get_global_id(0); id < lines * owners; id += get_global_size(0)) {
@@ -77,7 +81,11 @@ __kernel void ct_${name}(long lines, long length, long per_item, long owners, lo
         ${locate(R - 1)}
         for (long j = 0; j < length; ++j) {
             const long at = index[ib + j * is];
-            if (at < 0 || at >= size || (at & (owners - 1)) != mine) continue;
+            if (at < 0 || at >= size) {
+                ${noted}
+                continue;
+            }
+            if ((at & (owners - 1)) != mine) continue;
             ${act("xb + at * xs", "vb + j * vs")}
         }
     }
@@ -96,10 +104,14 @@ __kernel void ct_${name}(long lines, long length, long per_item, long owners, lo
             for (long l = 0; l < n; ++l) {
                 const long at = index[ib + j * is + l * is${R - 1}];
                 const long va = vb + j * vs + l * vs${R - 1};
-                if (at >= 0 && at < size) ${act(f"xb + at * xs + l * xs{R - 1}", "va")}
+                if (at >= 0 && at < size) {
+                    ${act(f"xb + at * xs + l * xs{R - 1}", "va")}
+                    continue;
+                }
 % if mode == "gather":
-                else v[va] = (${X})bad;
+                v[va] = (${X})bad;
 % endif
+                ${noted}
             }
     }
 % else:
@@ -108,10 +120,14 @@ __kernel void ct_${name}(long lines, long length, long per_item, long owners, lo
         ${locate(R - 1)}
         for (long j = 0; j < length; ++j) {
             const long at = index[ib + j * is];
-            if (at >= 0 && at < size) ${act("xb + at * xs", "vb + j * vs")}
+            if (at >= 0 && at < size) {
+                ${act("xb + at * xs", "vb + j * vs")}
+                continue;
+            }
 % if mode == "gather":
-            else v[vb + j * vs] = (${X})bad;
+            v[vb + j * vs] = (${X})bad;
 % endif
+            ${noted}
         }
     }
 % endif

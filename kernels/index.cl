@@ -16,7 +16,8 @@ X        type of the elements: for get, put and won any type of their size, for 
 unit     True where the last dimension of a slice is contiguous in x and v
 lanes    GPU, put and add: work-items that share a position, each with every lanes-th element of its slice
 
-An index out of range never reads or writes elsewhere: get gives ``bad`` (NaN, 0 for integers), put and add skip it.
+An index out of range never reads or writes elsewhere: get gives ``bad`` (NaN, 0 for integers), put and add skip it, and
+it is noted as one of the operator ``site``.
 put and add are the same bits every time: an element of x belongs to one work-item, which walks i in order.
 </%doc>
 <%
@@ -37,7 +38,7 @@ def act(xa, va):
 %>
 ## the place of slice i in x (base) and v (vb), the number of its position (dest), and whether an index is out of range
 <%def name="locate()">
-        long base = xo, vb = vo, dest = 0;
+        long base = xo, vb = vo, dest = 0${"".join(f", at{k}" for k in range(K))};
         int off = 0;
         {
             long rest = i;
@@ -59,15 +60,19 @@ def act(xa, va):
             }
 % endfor
 % for k in range(K):
-            {
-                long at = index${k}[p${k}];
-                if (wrap && at < 0) at += size${k};
-                off |= at < 0 || at >= size${k};
-                base += at * stride${k};
-                dest = dest * size${k} + at;
-            }
+            at${k} = index${k}[p${k}];
+            if (wrap && at${k} < 0) at${k} += size${k};
+            off |= at${k} < 0 || at${k} >= size${k};
+            base += at${k} * stride${k};
+            dest = dest * size${k} + at${k};
 % endfor
         }
+</%def>
+<%def name="noted()">
+% for k in range(K):
+            if (at${k} < 0 || at${k} >= size${k})
+                ct_note(note, site, ${k}, wrap && at${k} < 0 ? at${k} - size${k} : at${k}, size${k});
+% endfor
 </%def>
 ## one element of a slice, by its number r
 <%def name="element()">
@@ -134,7 +139,7 @@ def act(xa, va):
             }
 % endif
 </%def>
-__kernel void ct_${name}(long count, long slice, long chunk, long owners, long bad, int wrap,
+__kernel void ct_${name}(long count, long slice, long chunk, long owners, long bad, int site, int wrap,
                          __global ${X} *x, long xo, __global ${X} *v, long vo, __global int *owner
 % for k in range(K):
     , const __global ${I} *index${k}, long io${k}
@@ -148,26 +153,35 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
 % for r in range(RR):
     , long rd${r}, long rx${r}, long rv${r}
 % endfor
-)
+    , volatile __global int *note)
 {
 % if mode == "claim":
     for (long i = get_global_id(0); i < count; i += get_global_size(0)) {
         ${locate()}
-        if (!off) atomic_max(owner + dest, (int)i);
+        if (off) {
+            ${noted()}
+        } else atomic_max(owner + dest, (int)i);
     }
 % elif owned and gpu:
     // a group of lanes owns every owners-th position; owners is a power of two
     const long id = get_global_id(0), mine = id / ${lanes}, lane = id % ${lanes};
     for (long i = 0; i < count; ++i) {
         ${locate()}
-        if (off || (dest & (owners - 1)) != mine) continue;
+        if (off) {
+            ${noted()}
+            continue;
+        }
+        if ((dest & (owners - 1)) != mine) continue;
         for (long r = lane; r < slice; r += ${lanes}) ${element()}
     }
 % elif owned:
     const long r0 = get_global_id(0) * chunk, r1 = min(slice, r0 + chunk);  // a range of every slice
     for (long i = 0; i < count; ++i) {
         ${locate()}
-        if (off) continue;
+        if (off) {
+            ${noted()}
+            continue;
+        }
         ${elements()}
     }
 % elif gpu:
@@ -183,6 +197,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
 % else:
         if (off) {
             ${nothing()}
+            ${noted()}
             continue;
         }
 % endif
@@ -202,6 +217,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
         ${locate()}
         if (off) {
             ${nothing()}
+            ${noted()}
         } else {
             ${elements()}
         }

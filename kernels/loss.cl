@@ -78,7 +78,8 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
                 , const __global ${X} *weight, const __global ${A} *weight_sum
 % endif
 % if mode == "forward":
-                , __global ${X if each or alone else A} *losses, __global ${A} *weights)
+                , __global ${X if each or alone else A} *losses, __global ${A} *weights, int site,
+                volatile __global int *note)
 % else:
                 , const __global ${X} *g, const __global ${A} *weights, __global ${X} *out)
 % endif
@@ -87,9 +88,11 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
 ## the loss and the weight of a line
 <%def name="loss_of()">
         ${A} loss = 0, heavy = 0;
-        // a class out of range must not read elsewhere; the result says that something is wrong
-        if (bad) loss = NAN;
-        else if (!off) {
+        // a class out of range must not read elsewhere; the result says that something is wrong, and it is noted
+        if (bad) {
+            loss = NAN;
+            ct_note(note, site, 0, t, classes);
+        } else if (!off) {
             heavy = ${w};
             loss = -${"(1 - smoothing) * " if smooth else ""}heavy * ${load("logp", "at + t * inner")};
         }

@@ -34,6 +34,19 @@ inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload
 inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endfor
 % endif
+% if with_notes:
+
+// Note the first index out of range since the host looked, for the operator of a number (0 notes nothing); of the index
+// tensors it is number k. Only called where there is one, so that it costs nothing where there is none.
+inline void ct_note(volatile __global int *note, int site, int k, long index, long size) {
+    if (atomic_cmpxchg(note, 0, site) != 0) return;
+    note[1] = k;
+    note[2] = (int)index;
+    note[3] = (int)(index >> 32);
+    note[4] = (int)size;
+    note[5] = (int)(size >> 32);
+}
+% endif
 
 // What a traced formula calls, V being the type of its operands: the driver's own function, or what is done instead of it.
 % for f, series in (("sin", "a * (1 + a * a * (a * a * (1 / 120.0f) - 1 / 6.0f))"), ("cos", "1 + a * a * (a * a * (1 / 24.0f) - 0.5f)"), ("tan", "a * (1 + a * a * (a * a * (2 / 15.0f) + 1 / 3.0f))")):

@@ -38,10 +38,12 @@ class Event:
         self._event: Any = None
         self._context: Any = None
         self._asked = 0  # commands of the device before this event
+        self._noted: Any = None  # what was asked about indices out of range before it
 
     def record(self, stream: Stream | None = None) -> None:
         """Put the event behind everything asked of the device so far."""
         self._context = (stream or current_stream()).context
+        self._noted = self._context.faults.ask(waits=False)
         self._asked = self._context.asked()
         self._event = self._context.marker()
 
@@ -58,6 +60,7 @@ class Event:
         """Wait until everything before the event has run."""
         if self._event is not None:
             self._context.wait_for(self._event)
+            self._context.faults.check(self._noted)
 
     def elapsed_time(self, end_event: Event) -> float:
         """Return the milliseconds from this event to another, by the device's clock; waits for both."""

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import discovery, ending, limits, quirks
+from cltorch.device import debug, discovery, ending, limits, quirks
 from cltorch.device.allocator import Allocator
 from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
-from cltorch.device.program import Kernel, build, build_source
+from cltorch.device.faults import Faults
+from cltorch.device.program import NOTES, Kernel, NotingKernel, build, build_source
 from cltorch.device.storage import Storage
 from cltorch.errors import DeviceError, OutOfMemoryError
 
@@ -80,8 +81,16 @@ class Context:
             else ()
         )
         limit = self.caps.global_mem if self.caps.kind != "cpu" else int(self.caps.global_mem * 0.9)
-        self.allocator = Allocator(self._create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
+        self.allocator: Allocator
+        self._kinds: tuple[type[Kernel], type[Kernel]]
+        if debug.wanted():
+            self.allocator = debug.GuardedAllocator(self, limit, self.caps.max_alloc, self.wait_for)
+            self._kinds = debug.WatchedKernel, debug.WatchedNotingKernel
+        else:
+            self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
+            self._kinds = Kernel, NotingKernel
         self.ready = Ready()
+        self.faults = Faults(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
         self.launches = self.copies = 0  # put into the queue so far
         self._done = 0  # of them, those that are known to have run
@@ -94,7 +103,8 @@ class Context:
         self._marks: deque[Any] = deque()
 
     # ---- memory ----------------------------------------------------------------------------------------------
-    def _create_buffer(self, nbytes: int) -> Any:
+    def create_buffer(self, nbytes: int) -> Any:
+        """Return a new OpenCL buffer, uninitialised; raise MemoryError where there is no room."""
         try:
             buf = cl.Buffer(self.cl_context, cl.mem_flags.READ_WRITE, nbytes)
             if self.caps.kind != "cpu":
@@ -128,12 +138,17 @@ class Context:
         """Wait for the device and copy bytes of a buffer into a contiguous host array."""
         if out.nbytes:
             self.syncs += 1
-            asked, staged = self.asked(), len(self._staged)
+            asked, staged, noted = self.asked(), len(self._staged), self.faults.ask()
             with ending.call():
                 self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
             self._finished(asked, staged)
+            self.faults.check(noted)
             if self.slow:
                 limits.transfer(out.nbytes)
+
+    def read_later(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> Any:
+        """Queue a copy of bytes of a buffer into a host array; return its event, which keeps the array alive."""
+        return self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=False)
 
     def write(self, buf: Any, data: np.ndarray, byte_offset: int = 0, *, owned: bool = False) -> None:
         """Copy a contiguous host array into a buffer without waiting.
@@ -236,8 +251,11 @@ class Context:
                 options = params.get("build_options", ())
                 program = build(self, template, params, tuple(options))
                 self._programs[pkey] = program
-            found = self._kernels[key] = Kernel(self, cl.Kernel(program, name), name, args)
+            found = self._kernels[key] = self._made(program, name, args)
             return found
+
+    def _made(self, program: Any, name: str, args: str) -> Kernel:
+        return self._kinds[args.endswith(NOTES)](self, cl.Kernel(program, name), name, args)
 
     def kernel_from_source(self, source: str, name: str, args: str, what: str = "kernel source") -> Kernel:
         """Return a kernel of OpenCL C text."""
@@ -248,16 +266,17 @@ class Context:
                 program = self._programs.get(source)
                 if program is None:
                     program = self._programs[source] = build_source(self, source, what)
-                found = self._kernels[key] = Kernel(self, cl.Kernel(program, name), name, args)
+                found = self._kernels[key] = self._made(program, name, args)
             return found
 
     # ---- time ------------------------------------------------------------------------------------------------
     def synchronize(self) -> None:
         """Wait until everything queued has run."""
         self.syncs += 1
-        asked, staged = self.asked(), len(self._staged)
+        asked, staged, noted = self.asked(), len(self._staged), self.faults.ask()
         self.wait_for()
         self._finished(asked, staged)
+        self.faults.check(noted)
 
     def asked(self) -> int:
         """Return how many commands the device was given so far."""

@@ -13,8 +13,11 @@ from cltorch.device import binaries, declarations, discovery, ending, limits, sa
 from cltorch.device.templates import render
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
+#: the letter, at the end of a kernel's arguments, of the buffer where it notes an index out of range
+NOTES = "e"
 _SCALARS = {
-    "b": None, "i": np.int32, "I": np.uint32, "l": np.int64, "L": np.uint64, "f": np.float32, "d": np.float64,
+    "b": None, NOTES: None, "i": np.int32, "I": np.uint32, "l": np.int64, "L": np.uint64, "f": np.float32,
+    "d": np.float64,
 }  # fmt: skip
 _OPTIONS = ("-cl-mad-enable",)
 _BUILD_SECONDS = 600.0  # after which a compiler counts as hanging, unless CLTORCH_BUILD_TIMEOUT says otherwise
@@ -84,6 +87,18 @@ class Kernel:
         info = cl.kernel_work_group_info.WORK_GROUP_SIZE
         own = int(self._kernel.get_work_group_info(info, self.context.cl_device))
         return min(own, self.context.caps.max_work_group)
+
+
+class NotingKernel(Kernel):
+    """Hold a kernel that takes the context's note of indices out of range as its last argument."""
+
+    __slots__ = ()
+
+    def launch(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, args: Any) -> None:
+        """Enqueue with the other arguments, and remember that there may be something to read."""
+        faults = self.context.faults
+        Kernel.launch(self, global_size, local_size, (*args, faults.buf))
+        faults.pending = True
 
 
 def build(context: Any, template: str, params: dict[str, Any], options: tuple[str, ...] = ()) -> Any:

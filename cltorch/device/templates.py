@@ -33,7 +33,8 @@ def render(template: str, params: Mapping[str, Any]) -> str:
     try:
         body = _lookup().get_template(f"{template}.cl").render(**params)
         # what a kernel does not use takes as long to compile as a small kernel
-        head = _lookup().get_template("prelude.cl").render(**params, with_halves="f16" in body)
+        used = {"with_halves": "f16" in body, "with_notes": "ct_note(" in body}
+        head = _lookup().get_template("prelude.cl").render(**params, **used)
         return head + body
     except Exception as error:
         raise BuildError(

@@ -1,7 +1,8 @@
 """Elements by index along a dimension: gather, scatter and their reductions.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.gather.html. On the host an index out of range raises
-RuntimeError; on a device gather gives NaN there (0 for integers) and scatter leaves the element out.
+RuntimeError; a device raises DeviceIndexError when the program waits for it (gather gives NaN there, 0 for integers,
+and scatter leaves the element out).
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def _scatter_in_place(name: str, input: Any, dim: int, index: Any, src: Any, mod
     if places.storage is x.storage:
         places = convert.contiguous_copy(places)
     inplace(
-        x, ops.ScatterInPlace, x, d, places, src, mode, write=lambda: ops.scatter_into(mode, x, d, places, src)
+        x, ops.ScatterInPlace, x, d, places, src, mode, write=lambda: ops.scatter_into(mode, x, d, places, src, name)
     )  # fmt: skip
     return input
 

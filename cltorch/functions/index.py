@@ -3,8 +3,8 @@
 Source: https://docs.pytorch.org/docs/2.13/tensors.html and NumPy's rules of advanced indexing
 (https://numpy.org/doc/stable/user/basics.indexing.html).
 
-An index tensor is never read back from a device: where an index is out of range, reading gives NaN (0 for integers) and
-writing is left out. On the host it raises IndexError.
+An index out of range raises IndexError on the host. An index tensor is never read back from a device: there reading
+gives NaN (0 for integers), writing is left out, and DeviceIndexError is raised when the program waits for the device.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = [
 def getitem(input: Any, index: Any) -> Any:
     """Return ``input[index]``: a view for ints, slices, None and Ellipsis, a copy for index tensors, lists and masks.
 
-    Raises IndexError for an index out of range (on a device, for an index tensor, the element is NaN or 0 instead). The
-    number of true elements of a mask is read back, which waits for the device.
+    Raises IndexError for an index out of range; for index tensors on a device DeviceIndexError, when the program waits
+    for the device. The number of true elements of a mask is read back, which waits.
 
     >>> import cltorch as torch
     >>> torch.arange(6).view(2, 3)[1, ::2]
@@ -133,7 +133,7 @@ def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: boo
     if at:
         n = found.tensors[0].layout.ndim
         value = permute(value, [*range(at, at + n), *range(at), *range(at + n, len(shape))])
-    put_in_place(x, found.tensors, value, accumulate)
+    put_in_place(x, found.tensors, value, accumulate, dims=found.dims)
 
 
 def _common(value: Any, shape: Any) -> Any:
@@ -201,7 +201,7 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     tensor([4, 6])
     """
     index = _flat_index("take", index, input.layout.numel)
-    result = apply(ops.Index, reshape(input, (-1,)), 0, None, True, index)
+    result = apply(ops.Take, reshape(input, (-1,)), 0, None, True, index)
     return result if out is None else p.into_out("take", out, result)
 
 
@@ -231,7 +231,8 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     if line is None:
         changed = put_front(reshape(input, (-1,)), (index,), source, accumulate)
         return convert.copy_(input, reshape(changed, input.layout.shape))
-    put_in_place(input if line is input.layout else reshape(input, (-1,)), (index,), source, accumulate)
+    flat = input if line is input.layout else reshape(input, (-1,))
+    put_in_place(flat, (index,), source, accumulate, what="put_")
     return input
 
 

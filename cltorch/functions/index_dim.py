@@ -1,7 +1,8 @@
 """Slices of one dimension by index: index_select, index_add, index_copy, index_fill, index_reduce.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_select.html and its neighbours. An index out of range
-raises on the host; a device reads NaN (0 for integers) there and leaves writing out.
+raises on the host; a device reads NaN (0 for integers) there, leaves writing out, and raises DeviceIndexError when the
+program waits for it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def _in_range(index: Any, n: int, d: int, message: str = "", error: type[Excepti
 def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     """Take the given indices of a dimension.
 
-    Raises IndexError for an index out of range on the host; negative ones do not count from the end.
+    Raises IndexError for an index out of range (DeviceIndexError for one on a device, when the program waits for it);
+    negative ones do not count from the end.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_select.html
 
     >>> import cltorch as torch
@@ -78,7 +80,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
             )
         input = reshape(input, (1,))
     _in_range(index, input.layout.shape[d], d, "index out of range in self", IndexError)
-    result = apply(ops.IndexSelect, _first(input, d), d, None, False, index)
+    result = apply(ops.IndexSelect, _first(input, d), d, (d,), False, index)
     if scalar:
         result = reshape(result, ())
     return result if out is None else p.into_out("index_select", out, result)
@@ -105,9 +107,9 @@ def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: typ
     return _first(source, d)
 
 
-def _write(input: Any, d: int, index: Any, source: Any, accumulate: bool, wrap: bool = False) -> Any:
+def _write(name: str, input: Any, d: int, index: Any, source: Any, accumulate: bool, wrap: bool = False) -> Any:
     x = reshape(input, (1,)) if not input.layout.ndim else input
-    put_in_place(_first(x, d), [index], source, accumulate, wrap)
+    put_in_place(_first(x, d), [index], source, accumulate, wrap, name, (d,))
     return input
 
 
@@ -130,7 +132,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
     x = input if input.layout.ndim else reshape(input, (1,))
     _in_range(index, x.layout.shape[d], d)
     moved = _opposite("index_add_", x, d, index, source, RuntimeError)
-    return _write(input, d, index, moved if alpha == 1 else p.mul(moved, alpha), True)
+    return _write("index_add_", input, d, index, moved if alpha == 1 else p.mul(moved, alpha), True)
 
 
 @numpy_names
@@ -154,7 +156,8 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
         )
     x = input if input.layout.ndim else reshape(input, (1,))
     _in_range(index, x.layout.shape[d], d)
-    return _write(input, d, index, _opposite("index_copy_", x, d, index, source, IndexError), False)
+    moved = _opposite("index_copy_", x, d, index, source, IndexError)
+    return _write("index_copy_", input, d, index, moved, False)
 
 
 @numpy_names
@@ -185,7 +188,7 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
         after = [1] * (len(shape) - 1 - d) if input.layout.ndim else []
         return masked_fill_(input, reshape(chosen, (-1, *after)) if input.layout.ndim else reshape(chosen, ()), value)
     rest = [n for i, n in enumerate(shape) if i != d]
-    return _write(input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
+    return _write("index_fill_", input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
 
 
 @numpy_names

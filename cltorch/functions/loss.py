@@ -64,8 +64,8 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
 
-    Raises ValueError where the shapes do not fit; on the host IndexError for a class out of range (on a device the
-    result is NaN then).
+    Raises ValueError where the shapes do not fit, IndexError for a class out of range (for one on a device
+    DeviceIndexError, when the program waits for it; the result is NaN).
     """
     target = _check(input, target, weight, reduction)
     return apply(Nll, input, target, weight, ignore_index, reduction, 0.0)

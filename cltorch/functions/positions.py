@@ -21,15 +21,26 @@ from cltorch.ops.pointwise import check_overlap
 __all__ = ["argwhere", "index_back", "nonzero", "nonzero_static", "put_front", "take_front"]
 
 
-def put_in_place(x: Any, indices: Sequence[Any], value: Any, accumulate: bool, wrap: bool = True) -> Any:
-    """Put or add values (of the shape and dtype of the place) at index tensors for the first dimensions, in place."""
+def put_in_place(
+    x: Any,
+    indices: Sequence[Any],
+    value: Any,
+    accumulate: bool,
+    wrap: bool = True,
+    what: str = "index_put_",
+    dims: Sequence[int] | None = None,
+) -> Any:
+    """Put or add values (of the shape and dtype of the place) at index tensors for the first dimensions, in place.
+
+    ``what`` is the operator and ``dims`` are the dimensions in the error for an index out of range.
+    """
     check_overlap(x, [])
     if value.storage is x.storage:
         value = convert.contiguous_copy(value)
     indices = [convert.contiguous_copy(i) if i.storage is x.storage else i for i in indices]
     return inplace(
         x, ops.PutInPlace, x, value, accumulate, wrap, *indices,
-        write=lambda: ops.put(x, indices, value, accumulate, wrap),
+        write=lambda: ops.put(x, indices, value, accumulate, wrap, what=what, dims=dims),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
     """Write the elements of (N, C, *sizes) or (C, *sizes) to the places in planes of zeros that ``indices`` names.
 
     ``n``: over two or three dimensions. Raises RuntimeError for indices of another shape or dtype, and on the host for
-    those out of range; a device leaves their elements out.
+    those out of range; a device leaves their elements out and raises DeviceIndexError when the program waits for it.
     """
     need_array(f"max_unpool{n}d", "input", 1, input)
     need_array(f"max_unpool{n}d", "indices", 2, indices)

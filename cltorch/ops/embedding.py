@@ -23,7 +23,7 @@ class Embedding(Op):
             at = host(index)
             if at.size and not 0 <= at.min() <= at.max() < c.shape[0]:
                 raise IndexError("index out of range in self")
-        return take(weight, (index,), wrap=False)
+        return take(weight, (index,), wrap=False, what="embedding")
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

@@ -1,7 +1,7 @@
 """gather and scatter along a dimension, on the host and on devices (kernels/gather.cl).
 
 An index out of range raises on the host. A device is not asked for it, which would mean to wait: gather gives NaN there
-(0 for integers), and scatter leaves the element out.
+(0 for integers), scatter leaves the element out, and the kernel notes it, to be raised when the program waits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.device import faults
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
@@ -24,11 +25,11 @@ from cltorch.ops.strided import copy_into
 _COMBINE = {"add": np.add, "multiply": np.multiply, "amax": np.maximum, "amin": np.minimum}
 
 
-def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "") -> None:
+def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "", what: str = "") -> None:
     """Run gather ("gather" fills v) or a scatter into x along a dimension; all have one rank.
 
     Scatters are "assign" (the last of equal places stays), "add", "multiply", "amax", "amin". ``variant`` ("cpu",
-    "gpu") overrides the device's kind.
+    "gpu") overrides the device's kind. ``what`` names the operator in the error of a device; without it none is raised.
     """
     if index.layout.numel == 0:
         return
@@ -41,11 +42,11 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "") ->
             raise NotImplementedError(f"scatter with {mode} is not implemented for complex tensors on an OpenCL device")
         x, v, index = as_real(x), as_real(v), view(index, index.layout.unsqueeze(-1).expand((*index.shape, 2)))
     context = x.device.context
-    key = ("along", mode, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
+    key = ("along", mode, what, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
     plan = context.ready.get(key)
     if plan is None:
         plan = context.ready[key] = _plan(
-            context, mode, x.layout, dim, index.layout, v.layout, x.dtype, index.dtype, variant
+            context, mode, what, x.layout, dim, index.layout, v.layout, x.dtype, index.dtype, variant
         )
     kernel, size, local, head, tail = plan
     kernel.launch(
@@ -58,7 +59,16 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "") ->
 
 
 def _plan(
-    context: Any, mode: str, x: Layout, dim: int, index: Layout, v: Layout, t: dtype, index_t: dtype, variant: str
+    context: Any,
+    mode: str,
+    what: str,
+    x: Layout,
+    dim: int,
+    index: Layout,
+    v: Layout,
+    t: dtype,
+    index_t: dtype,
+    variant: str,
 ) -> tuple[Any, ...]:
     caps = context.caps
     gpu = (variant or caps.kind) != "cpu"
@@ -70,8 +80,8 @@ def _plan(
     moves = mode in ("gather", "assign")
     runs = not gpu and index.strides[dim] != 1 and steps[1][-1] == 1 and sizes[-1] > 1
     kernel = context.kernel(
-        "gather", f"ct_{mode}_along", "l" * 9 + "blblbl" + "llll" * len(sizes), name=f"{mode}_along", mode=mode,
-        gpu=gpu, R=len(sizes), runs=runs, I=index_t.ctype, X=BITS[t.itemsize] if moves else t.ctype,
+        "gather", f"ct_{mode}_along", "i" + "l" * 9 + "blblbl" + "llll" * len(sizes) + "e", name=f"{mode}_along",
+        mode=mode, gpu=gpu, R=len(sizes), runs=runs, I=index_t.ctype, X=BITS[t.itemsize] if moves else t.ctype,
         xtag="" if moves else t.tag, A=t.compute,
     )  # fmt: skip
     owners, per_item = 1, 0
@@ -89,7 +99,10 @@ def _plan(
         items = max(1, min(units, caps.compute_units * 8, -(-lines * length // 4096)))
         per_item = -(-units // items)
         size, local = (-(-units // per_item),), (1,)
-    head = (lines, length, per_item, owners, NAN.get(t.name, 0), n, x.strides[dim], index.strides[dim], v.strides[dim])
+    head = (
+        faults.site(what, (dim,)), lines, length, per_item, owners, NAN.get(t.name, 0), n, x.strides[dim],
+        index.strides[dim], v.strides[dim],
+    )  # fmt: skip
     tail: list[int] = []
     for i, k in enumerate(sizes):
         tail += (k, steps[0][i], steps[1][i], steps[2][i])
@@ -119,17 +132,18 @@ def _host(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
                 copy_into(x, from_host(wide, x.dtype, x.device))
 
 
-def scattered(mode: str, x: Any, dim: int, index: Any, v: Any) -> Any:
+def scattered(mode: str, x: Any, dim: int, index: Any, v: Any, what: str = "") -> Any:
     """Return a copy of an Array with values scattered into it; v may be larger than the index."""
     out = empty(x.layout.shape, x.dtype, x.device)
     copy_into(out, x)
-    scatter_into(mode, out, dim, index, v)
+    scatter_into(mode, out, dim, index, v, what)
     return out
 
 
-def scatter_into(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
+def scatter_into(mode: str, x: Any, dim: int, index: Any, v: Any, what: str = "") -> None:
     """Scatter values into an Array; v may be larger than the index."""
-    along(mode, x, dim, index, view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset)))
+    part = view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset))
+    along(mode, x, dim, index, part, what=what)
 
 
 class Gather(Op):
@@ -142,7 +156,7 @@ class Gather(Op):
     @staticmethod
     def forward(c: Any, x: Any, dim: int, index: Any) -> Any:
         out = empty(index.layout.shape, x.dtype, x.device)
-        along("gather", x, dim, index, out)
+        along("gather", x, dim, index, out, what="gather")
         c.dim, c.shape = dim, x.layout.shape
         c.save(index)
         return out
@@ -161,11 +175,11 @@ class Scatter(Op):
     complex = True
     linear = (0, 3)
 
-    @staticmethod
-    def forward(c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
+    @classmethod
+    def forward(cls, c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
         c.dim, c.mode, c.source = dim, mode, v.layout.shape
         c.save(index)
-        return scattered(mode, x, dim, index, v)
+        return scattered(mode, x, dim, index, v, cls.name)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -190,8 +204,8 @@ class ScatterAdd(Scatter):
 class ScatterInPlace(Scatter):
     """The derivative of a scatter into a tensor itself; the caller writes."""
 
-    @staticmethod
-    def forward(c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
+    @classmethod
+    def forward(cls, c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
         c.dim, c.mode, c.source = dim, mode, v.layout.shape
         c.save(index)
 
@@ -211,7 +225,7 @@ class ScatterReduce(Op):
         if not include_self:
             start = scattered("assign", x, dim, index, _identity(how, x.dtype, index))
         mode = {"sum": "add", "mean": "add", "prod": "multiply"}.get(how, how)
-        out = scattered(mode, start, dim, index, src)
+        out = scattered(mode, start, dim, index, src, "scatter_reduce")
         c.save(x, index, src, out)
         return out
 

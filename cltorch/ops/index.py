@@ -2,7 +2,7 @@
 
 Positions are those of the first dimensions of an Array; who indexes others brings them to the front, as views.
 An index out of range raises IndexError on the host. A device is not asked for it, which would mean to wait: reading
-gives NaN there (0 for integers), and writing is left out.
+gives NaN there (0 for integers), writing is left out, and the kernel notes it, to be raised when the program waits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.device import faults
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
@@ -58,13 +59,19 @@ def check_host(indices: Sequence[Any], sizes: Sequence[int], dims: Sequence[int]
 
 
 def take(
-    x: Any, indices: Sequence[Any], at: int = 0, dims: Sequence[int] | None = None, wrap: bool = True, variant: str = ""
+    x: Any,
+    indices: Sequence[Any],
+    at: int = 0,
+    dims: Sequence[int] | None = None,
+    wrap: bool = True,
+    variant: str = "",
+    what: str = "",
 ) -> Any:
     """Return x at index tensors (of one shape, of any strides) for its first dimensions.
 
     The dimensions of the index come after ``at`` of the remaining ones. ``dims`` are the numbers of the indexed
     dimensions in an error message; ``wrap`` lets negative indices count from the end. ``variant`` ("cpu", "gpu")
-    overrides the device's kind.
+    overrides the device's kind. ``what`` names the operator in the error of a device; without it none is raised.
     """
     k = len(indices)
     index_shape, rest = indices[0].layout.shape, x.layout.shape[k:]
@@ -76,7 +83,8 @@ def take(
         return out
     check_dtype(x.dtype, x.device)
     out = empty(shape, x.dtype, x.device)
-    _run("get", x, as_indices(indices), view(out, index_first(out.layout, len(index_shape), at)), wrap, variant)
+    places = view(out, index_first(out.layout, len(index_shape), at))
+    _run("get", x, as_indices(indices), places, wrap, variant, what, dims)
     return out
 
 
@@ -87,14 +95,24 @@ def index_first(layout: Layout, n: int, at: int) -> Layout:
     return layout.permute([*range(at, at + n), *range(at), *range(at + n, layout.ndim)])
 
 
-def put(x: Any, indices: Sequence[Any], v: Any, accumulate: bool, wrap: bool = True, variant: str = "") -> None:
+def put(
+    x: Any,
+    indices: Sequence[Any],
+    v: Any,
+    accumulate: bool,
+    wrap: bool = True,
+    variant: str = "",
+    what: str = "",
+    dims: Sequence[int] | None = None,
+) -> None:
     """Write v (shape [*index shape, *rest], any strides) into x at index tensors for its first dimensions.
 
-    Of equal positions the last one stays, or with ``accumulate`` all are added, in order.
+    Of equal positions the last one stays, or with ``accumulate`` all are added, in order. ``what`` and
+    ``dims`` as in ``take``.
     """
     k = len(indices)
     if x.device.type == "cpu":
-        check_host(indices, x.layout.shape[:k], None, wrap)
+        check_host(indices, x.layout.shape[:k], dims, wrap)
         at = tuple(host(i) for i in indices)
         if accumulate:
             _add_host(x, at, v)
@@ -103,7 +121,7 @@ def put(x: Any, indices: Sequence[Any], v: Any, accumulate: bool, wrap: bool = T
         return
     if accumulate and x.dtype.is_complex:
         x, v = as_real(x), as_real(v)
-    _run("add" if accumulate else "put", x, as_indices(indices), v, wrap, variant)
+    _run("add" if accumulate else "put", x, as_indices(indices), v, wrap, variant, what, dims)
 
 
 def _add_host(x: Any, at: tuple[np.ndarray, ...], v: Any) -> None:
@@ -128,18 +146,28 @@ def _add_host(x: Any, at: tuple[np.ndarray, ...], v: Any) -> None:
             copy_into(x, from_host(wide, x.dtype, x.device))
 
 
-def _run(mode: str, x: Any, indices: Sequence[Any], v: Any, wrap: bool, variant: str) -> None:
+def _run(
+    mode: str,
+    x: Any,
+    indices: Sequence[Any],
+    v: Any,
+    wrap: bool,
+    variant: str,
+    what: str,
+    dims: Sequence[int] | None,
+) -> None:
     if v.layout.numel == 0:
         return
     context = x.device.context
     key = (
-        "index", mode, x.dtype, x.layout.key, v.layout.key, indices[0].dtype, *(i.layout.key for i in indices), variant,
+        "index", mode, what, dims and tuple(dims), x.dtype, x.layout.key, v.layout.key, indices[0].dtype,
+        *(i.layout.key for i in indices), variant,
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
         layouts = [i.layout for i in indices]
         plan = context.ready[key] = _plan(
-            context, mode, x.layout, v.layout, layouts, x.dtype, indices[0].dtype, variant
+            context, mode, faults.site(what, dims), x.layout, v.layout, layouts, x.dtype, indices[0].dtype, variant
         )
     launches, scratch, tail = plan
     owner = x.storage
@@ -154,7 +182,15 @@ def _run(mode: str, x: Any, indices: Sequence[Any], v: Any, wrap: bool, variant:
 
 
 def _plan(
-    context: Any, mode: str, x: Layout, v: Layout, indices: Sequence[Layout], t: dtype, index_t: dtype, variant: str
+    context: Any,
+    mode: str,
+    site: int,
+    x: Layout,
+    v: Layout,
+    indices: Sequence[Layout],
+    t: dtype,
+    index_t: dtype,
+    variant: str,
 ) -> tuple[list[Any], int, tuple[int, ...]]:
     """Return (launches, bytes of scratch memory, trailing arguments)."""
     caps = context.caps
@@ -183,7 +219,7 @@ def _plan(
     launches = []
     for each in modes:
         kernel = context.kernel(
-            "index", f"ct_index_{each}", "lllll" + "i" + "bl" * 2 + "b" + "bl" * k + "l" * len(tail),
+            "index", f"ct_index_{each}", "lllll" + "ii" + "bl" * 2 + "b" + "bl" * k + "l" * len(tail) + "e",
             name=f"index_{each}", mode=each, gpu=gpu, K=k, IR=len(isizes), RR=len(rsizes), I=index_t.ctype,
             X=t.ctype if each == "add" else BITS[t.itemsize], xtag=t.tag if each == "add" else "",
             unit=bool(rsizes) and rx[-1] == rv[-1] == 1, lanes=lanes,
@@ -204,7 +240,7 @@ def _plan(
             parts = 1 if count * slice_ < 4096 else max(1, min(caps.compute_units, slice_ * t.itemsize // 256))
             chunk = -(-slice_ // parts)
             size, local = (-(-slice_ // chunk),), (1,)
-        launches.append((kernel, size, local, (count, slice_, chunk, owners, NAN.get(t.name, 0))))
+        launches.append((kernel, size, local, (count, slice_, chunk, owners, NAN.get(t.name, 0), site)))
     return launches, scratch, tuple(tail)
 
 
@@ -215,11 +251,11 @@ class Index(Op):
     complex = True
     linear = slice(1)
 
-    @staticmethod
-    def forward(c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
+    @classmethod
+    def forward(cls, c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
         c.shape, c.at, c.wrap, c.count = x.layout.shape, at, wrap, len(indices)
         c.save(*indices)
-        return take(x, indices, at, dims, wrap)
+        return take(x, indices, at, dims, wrap, what=cls.name)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -230,6 +266,12 @@ class IndexSelect(Index):
     """The slices of one dimension that an index names."""
 
     name = "index_select"
+
+
+class Take(Index):
+    """Elements by their positions in a vector."""
+
+    name = "take"
 
 
 class IndexBack(Op):
@@ -264,7 +306,7 @@ class PutFront(Op):
     def forward(c: Any, x: Any, v: Any, accumulate: bool, wrap: bool, *indices: Any) -> Any:
         out = empty(x.layout.shape, x.dtype, x.device)
         copy_into(out, x)
-        put(out, indices, v, accumulate, wrap)
+        put(out, indices, v, accumulate, wrap, what="index_put")
         c.accumulate, c.wrap, c.count = accumulate, wrap, len(indices)
         c.save(*indices)
         return out

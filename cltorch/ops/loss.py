@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.device import faults
 from cltorch.ops.array import empty, from_host, host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR, grid
@@ -52,7 +53,7 @@ def _plan(
     group = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1)
     each, rows = reduction == "none", inner == 1 and not gpu
     both = "lllll" + _NUMBER[a] + "bb" + "bb" * weighted
-    args = {"forward": both + "bb", "finish": "lbbb", "backward": both + "bbb"}[mode]
+    args = {"forward": both + "bbie", "finish": "lbbb", "backward": both + "bbb"}[mode]
     size: tuple[int, ...]
     local: tuple[int, ...] | None
     per_item = parts = 0
@@ -90,11 +91,19 @@ def _weights(weight: Any, smooth: float) -> tuple[Any, ...]:
 
 
 def forward(
-    logp: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float, variant: str = ""
+    logp: Any,
+    target: Any,
+    weight: Any,
+    ignore: int,
+    reduction: str,
+    smooth: float,
+    variant: str = "",
+    site: int = 0,
 ) -> tuple[Any, Any]:
     """Return (loss, sum of weights first) of dense log-probabilities on a device.
 
-    ``variant`` ("cpu", "gpu") overrides the device's kind, here and in ``backward``.
+    ``variant`` ("cpu", "gpu") overrides the device's kind, here and in ``backward``. ``site`` is that of the error for
+    a class out of range; without it none is raised.
     """
     outer, classes, inner = _geometry(logp)
     dev, acc, each = logp.device, compute_dtype(logp.dtype), reduction == "none"
@@ -109,7 +118,7 @@ def forward(
             size, local,
             (
                 outer, classes, inner, per_item, ignore, smooth, logp.storage.buf, target.storage.buf,
-                *_weights(weight, smooth), losses.storage.buf, weights.storage.buf,
+                *_weights(weight, smooth), losses.storage.buf, weights.storage.buf, site,
             ),
         )  # fmt: skip
     if not each and not alone:
@@ -183,6 +192,7 @@ class Nll(Op):
 
     name = "nll_loss"
     softmax = False
+    site = faults.target_site("nll_loss")
 
     @classmethod
     def forward(cls, c: Any, x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> Any:
@@ -205,7 +215,7 @@ class Nll(Op):
         logp = _fresh(run(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x)
         target = _fresh(target)
         weight = None if weight is None else _fresh(weight)
-        out, weights = forward(logp, target, weight, ignore, reduction, smooth)
+        out, weights = forward(logp, target, weight, ignore, reduction, smooth, site=cls.site)
         c.save(x if cls.softmax else None, logp, target, weight, weights)
         return out
 
@@ -260,3 +270,4 @@ class CrossEntropy(Nll):
     name = "cross_entropy_loss"
     node = "NllLoss"
     softmax = True
+    site = faults.target_site("cross_entropy_loss")

@@ -84,7 +84,7 @@ def test_a_copy_that_fails_names_the_device(context):
 def test_memory_of_a_gpu_is_taken_at_once(context, monkeypatch):
     """GPU drivers put off the allocation; moving the buffer to the device makes a lack of memory show."""
     monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, kind="gpu"))
-    buf = context._create_buffer(4096)
+    buf = context.create_buffer(4096)
     out = np.empty(4096, np.uint8)
     context.fill_bytes(buf, np.array([7], np.uint8), 0, 4096)
     context.read(buf, out)

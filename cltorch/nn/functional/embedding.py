@@ -62,8 +62,9 @@ def shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Return indices as vectors of ``num_classes`` zeros with a one at the index: shape (*tensor, num_classes).
 
-    Without ``num_classes`` it is one more than the largest index, which is read from the device, as is done to check
-    the indices. Raises RuntimeError for an index out of range, and for a tensor that is not int64.
+    Without ``num_classes`` it is one more than the largest index, which is read from the device. Raises RuntimeError
+    for an index out of range (for one on a device DeviceIndexError, when the program waits for it), and for a tensor
+    that is not int64.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.one_hot.html
 
     >>> import cltorch as torch
@@ -77,14 +78,12 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
-    if num_classes == -1 or tensor.device.type == "cpu":
-        # as on PyTorch's accelerators, a device is not waited for where the number of classes is given
-        low, high = (int(x) for x in functions.aminmax(bare(tensor)))
-        if low < 0:
-            raise RuntimeError("Class values must be non-negative.")
-        if num_classes == -1:
-            num_classes = high + 1
-        elif high >= num_classes:
-            raise RuntimeError("Class values must be smaller than num_classes.")
-    classes = functions.arange(num_classes, device=tensor.device)
-    return functions.to(functions.eq(functions.unsqueeze(tensor, -1), classes), dtypes.int64)
+    on_host = tensor.device.type == "cpu"  # a device notes what is wrong where it scatters
+    if on_host and int(functions.amin(bare(tensor))) < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        num_classes = int(functions.amax(bare(tensor))) + 1
+    elif on_host and int(functions.amax(bare(tensor))) >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    zeros = functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
+    return functions.scatter(zeros, -1, functions.unsqueeze(tensor, -1), 1)
