@@ -22,7 +22,7 @@ class DeviceMemoryError(DeviceError):
 class DeviceIndexError(IndexError, AcceleratorError):
     """Raise when a kernel has met an index out of range: at the next read-back or synchronisation of its device.
 
-    It is an IndexError, as on the host, and an AcceleratorError, thus a RuntimeError, as PyTorch raises for CUDA devices.
+    It is an IndexError, as on the host, and an AcceleratorError (a RuntimeError), as PyTorch raises for CUDA devices.
     """
 
 
