@@ -52,9 +52,9 @@ def device_count() -> int:
 
 
 def is_initialized() -> bool:
-    """Return whether an OpenCL device has been used in this process."""
+    """Return whether an OpenCL device has been used in this process; one forked from it cannot use it any more."""
     contexts = sys.modules.get("cltorch.device.context")
-    return contexts is not None and bool(contexts._made)
+    return contexts is not None and bool(contexts._made) and not _discovery().forked()
 
 
 def init() -> None:

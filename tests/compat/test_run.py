@@ -89,9 +89,22 @@ def test_the_report_tells_what_ran(tmp_path):
 
 def test_the_report_tells_what_ran_on_the_host(tmp_path, cl_device):
     script = tmp_path / "solve.py"
-    script.write_text(f"import torch\ntorch.linalg.inv(torch.eye(2, device={cl_device!r}))")
+    script.write_text(
+        f"""
+import torch
+from torch.utils.data import DataLoader
+torch.linalg.inv(torch.eye(2, device={cl_device!r}))
+class Data(torch.utils.data.Dataset):
+    def __len__(self): return 2
+    def __getitem__(self, i): return torch.ones(1).add(i)  # in a worker, which must leave the device alone
+if __name__ == "__main__":
+    print([float(x) for x in DataLoader(Data(), num_workers=1, multiprocessing_context="fork")])
+"""
+    )
     ran = python("-m", "cltorch", "run", "--report", str(script))
-    assert ran.returncode == 0 and "ran on the host: linalg_inv" in ran.stderr
+    assert ran.returncode == 0 and "ran on the host: linalg_inv" in ran.stderr and "[1.0, 2.0]" in ran.stdout, (
+        ran.stderr
+    )
 
 
 def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
