@@ -101,3 +101,9 @@ def test_batch_norm_of_several_processes_in_one(lib):
         layer(lib.ones(3))
     with pytest.raises(ValueError, match="input channels should be non-zero"):
         layer(lib.ones(2, 0))
+
+
+def test_buffers_moved_before_they_have_a_shape_get_it_later(device):
+    norm = cltorch.nn.LazyBatchNorm1d().to(device).to(cltorch.float32)
+    norm(cltorch.ones(4, 3, device=device))
+    assert norm.running_mean.shape == (3,) and norm.running_mean.device == cltorch.device(device)

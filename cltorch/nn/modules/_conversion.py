@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cltorch import functions
 from cltorch.autograd import no_grad
 from cltorch.nn.modules._traversal import Traversal
+from cltorch.nn.parameter import UninitializedTensorMixin
 
 M = TypeVar("M", bound="Conversion")
 
@@ -38,7 +39,9 @@ class Conversion(Traversal):
                     grad.data = fn(grad)
                     param.grad = grad
         for name, buffer in self._buffers.items():
-            if buffer is not None:
+            if isinstance(buffer, UninitializedTensorMixin):
+                buffer.data = fn(buffer)  # it stays one whose shape is still to come
+            elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
 

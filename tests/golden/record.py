@@ -1,0 +1,51 @@
+"""Write what PyTorch gives for every case: ``python -m tests.golden.record`` where PyTorch 2.13.0 is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.golden import modules, optimizers
+
+FILE = Path(__file__).with_name("values.npz")
+
+
+def every(library, device: str = "cpu"):
+    """Yield the name of each case with a function that runs it."""
+    for case in modules.CASES:
+        for mode in modules.modes(case):
+            yield f"{case}/{mode}", lambda case=case, mode=mode: modules.run(library, case, mode, device)
+    for case in optimizers.CASES:
+        yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device)
+
+
+def load() -> dict[str, list[np.ndarray]]:
+    """Return the recorded arrays of every case."""
+    with np.load(FILE) as file:
+        values, index = file["values"], json.loads(str(file["index"]))
+    found, at = {}, 0
+    for name, shapes in index:
+        found[name] = []
+        for shape in shapes:
+            size = int(np.prod(shape))
+            found[name].append(values[at : at + size].reshape(shape))
+            at += size
+    return found
+
+
+def main() -> None:
+    import torch  # noqa: PLC0415  # only recording needs it
+
+    index, parts = [], []
+    for name, run in every(torch):
+        arrays = run()
+        index.append((name, [a.shape for a in arrays]))
+        parts += [a.ravel() for a in arrays]
+    np.savez_compressed(FILE, values=np.concatenate(parts), index=np.array(json.dumps(index)))
+    print(f"{len(index)} cases, {FILE.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
