@@ -40,7 +40,8 @@ class Conversion(Traversal):
                     param.grad = grad
         for name, buffer in self._buffers.items():
             if isinstance(buffer, UninitializedTensorMixin):
-                buffer.data = fn(buffer)  # it stays one whose shape is still to come
+                moved: Any = buffer
+                moved.data = fn(buffer)  # it stays one whose shape is still to come
             elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
