@@ -6,7 +6,8 @@
 ## ct_pack_a has laid it out in panels of mr rows first (ct_gemm_panel).
 ##
 ## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B), unroll (steps of K
-## per round), prefetch (rows of the panel asked for ahead), panels (whether ct_gemm_panel and ct_pack_a are wanted too).
+## per round), prefetch (rows of the panel asked for ahead), tail (vectors of the narrower tile that a last panel of so few
+## columns takes), panels (whether ct_gemm_panel and ct_pack_a are wanted too).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <% nr = nv * vw %>
 ${tile.types(ti, to, vw)}
@@ -191,12 +192,10 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
 % endif
             for (int g = 0; g < panels; g++) {
                 const int nn = n0 + g * ${nr};
-% if nv > 1:
-                if (N - nn <= ${vw}) ${tile_body(1, rows_mode)}
-                else ${tile_body(nv, rows_mode)}
-% else:
-                ${tile_body(nv, rows_mode)}
+% if tail < nv:
+                if (N - nn <= ${tail * vw}) ${tile_body(tail, rows_mode)} else
 % endif
+                ${tile_body(nv, rows_mode)}
             }
         }
         k0 += kc;

@@ -87,7 +87,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
-        "prefetch": w.prefetch, "panels": tile is None or not direct,
+        "prefetch": w.prefetch, "tail": _tail(p.n, w), "panels": tile is None or not direct,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
     letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{number * 2}"
@@ -126,6 +126,15 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), addend, alpha, beta))
 
     return run
+
+
+def _tail(n: int, w: Tile) -> int:
+    """Return the vectors of the narrower tile that the kernel has for the last panel: 1, or 2 where that pays.
+
+    Another width is another program to compile: for wide matrices the columns computed in vain do not count.
+    """
+    vectors = -(-n // w.vw)
+    return 2 if vectors % w.nv == 2 and vectors <= 8 * w.nv else 1
 
 
 def _tile_of_few(tile: Tile, rows: int) -> Tile | None:
