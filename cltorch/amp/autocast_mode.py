@@ -23,7 +23,12 @@ __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Return whether autocast knows a type of device: "cpu", "cl" and its other names "cuda" and "opencl"."""
+    """Return whether autocast knows a type of device: "cpu", "cl" and its other names "cuda" and "opencl".
+
+    >>> import cltorch as torch
+    >>> torch.amp.is_autocast_available('cpu')
+    True
+    """
     return kind_of(device_type) is not None
 
 
@@ -134,6 +139,20 @@ def custom_fwd(
 
     Outside of autocast it changes nothing.
     Source: https://docs.pytorch.org/docs/2.13/amp.html#torch.amp.custom_fwd
+
+    >>> import cltorch as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type='cpu', cast_inputs=torch.bfloat16)
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type='cpu')
+    ...     def backward(ctx, g):
+    ...         return 2 * g
+    >>> with torch.autocast('cpu'):
+    ...     Double.apply(torch.ones(1)).dtype
+    torch.bfloat16
     """
     _check_type(device_type)
     if fwd is None:

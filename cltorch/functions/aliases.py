@@ -132,6 +132,10 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
     """Apply the Gaussian error linear unit, exact or by its tanh approximation.
 
     Source: Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.gelu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.1587,  0.0000,  1.9545])
     """
     if approximate == "none":
         return p.gelu_erf(input)

@@ -372,6 +372,10 @@ def conv_transpose3d(
     """Apply the adjoint of ``conv3d`` to volumes (n, channels, depth, height, width), or to one without n.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv_transpose3d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.conv_transpose3d(torch.ones(1, 2, 3, 3, 3), torch.ones(2, 4, 2, 2, 2), stride=2).shape
+    torch.Size([1, 4, 6, 6, 6])
     """
     return _conv_transpose(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation

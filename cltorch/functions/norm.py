@@ -177,6 +177,12 @@ def functional_batch_norm(
 
     Raises ValueError for a batch of one value per channel, and for an ``eps`` below zero, or of zero in training.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> torch.nn.functional.batch_norm(x, None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     if training:
         shape = input.layout.shape
@@ -244,7 +250,12 @@ def layer_norm(
 def functional_layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
-    """Normalise over the last dimensions: layer_norm with the arguments of torch.nn.functional."""
+    """Normalise over the last dimensions: layer_norm with the arguments of torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
     return layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -325,6 +336,10 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     """Normalise groups of channels: group_norm with the arguments of torch.nn.functional.
 
     Raises ValueError for groups of one value.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.group_norm(torch.tensor([[1.0, 3.0, 5.0, 9.0]]), 2)
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     shape = input.layout.shape
     if len(shape) >= 2 and num_groups > 0 and shape[0] * shape[1] * math.prod(shape[2:]) == num_groups:
@@ -398,6 +413,11 @@ def functional_instance_norm(
     """Normalise each channel of each sample: instance_norm with the arguments of torch.nn.functional.
 
     Raises ValueError for a single position per channel.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 2.0]]]))
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     if use_input_stats and math.prod(input.layout.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.layout.shape}")

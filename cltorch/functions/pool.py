@@ -208,6 +208,10 @@ def max_pool3d(
     """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_pool3d(torch.ones(1, 2, 4, 4), 2).shape
+    torch.Size([1, 1, 2, 2])
     """
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -279,6 +283,10 @@ def avg_pool2d(
 
     Zeros of the padding count as elements unless ``count_include_pad`` is False; ``divisor_override`` divides instead
     of any count. Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.avg_pool2d(torch.arange(4.0).view(1, 2, 2), 2)
+    tensor([[[1.5000]]])
     """
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -295,6 +303,10 @@ def avg_pool3d(
     """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool3d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.avg_pool3d(torch.ones(1, 2, 4, 4), 2).shape
+    torch.Size([1, 1, 2, 2])
     """
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -361,7 +373,12 @@ def adaptive_max_pool1d(input: Any, output_size: Any) -> tuple[Any, Any]:
 
 
 def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest elements of ``output_size`` windows of a line, with their places only if asked for."""
+    """Return the largest elements of ``output_size`` windows of a line, with their places only if asked for.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool1d(torch.arange(4.0).view(1, 1, 4), 2)
+    tensor([[[1., 3.]]])
+    """
     return _adaptive_max(1, input, output_size, return_indices)
 
 
@@ -369,12 +386,21 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
     """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool2d(torch.ones(1, 4, 5), (2, None)).shape
+    torch.Size([1, 2, 5])
     """
     return _adaptive_max(2, input, output_size, return_indices)
 
 
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size."""
+    """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool3d(torch.ones(1, 4, 5, 6), 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
     return _adaptive_max(3, input, output_size, return_indices)
 
 
@@ -394,10 +420,19 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_avg_pool2d(torch.ones(1, 4, 5), (2, None)).shape
+    torch.Size([1, 2, 5])
     """
     return _adaptive_avg(2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
-    """Return the averages of windows that share a volume evenly; None keeps a dimension's size."""
+    """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 4, 5, 6), 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
     return _adaptive_avg(3, input, output_size)

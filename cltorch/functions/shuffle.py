@@ -98,5 +98,10 @@ def channel_shuffle(input: Any, groups: int) -> Any:
 
 
 def native_channel_shuffle(input: Any, groups: int) -> Any:
-    """Return (N, C, …) with its channels dealt out, as ``channel_shuffle`` does."""
+    """Return (N, C, …) with its channels dealt out, as ``channel_shuffle`` does.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.native_channel_shuffle(torch.arange(4.0).view(1, 4, 1, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
     return channel_shuffle(input, groups)

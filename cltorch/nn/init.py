@@ -80,7 +80,12 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
 
 @no_grad()
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
-    """Fill with values of a normal distribution."""
+    """Fill with values of a normal distribution.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.normal_(torch.empty(2), 1.0, 0.0)
+    tensor([1., 1.])
+    """
     return tensor.normal_(mean, std, generator=generator)
 
 
@@ -117,19 +122,34 @@ def trunc_normal_(
 
 @no_grad()
 def constant_(tensor: Any, val: float) -> Any:
-    """Fill with one value."""
+    """Fill with one value.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.constant_(torch.empty(2), 3.0)
+    tensor([3., 3.])
+    """
     return tensor.fill_(val)
 
 
 @no_grad()
 def ones_(tensor: Any) -> Any:
-    """Fill with ones."""
+    """Fill with ones.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return tensor.fill_(1.0)
 
 
 @no_grad()
 def zeros_(tensor: Any) -> Any:
-    """Fill with zeros."""
+    """Fill with zeros.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     return tensor.zero_()
 
 
@@ -152,6 +172,10 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     """Make the weights of a convolution hand its channels through unchanged, as many as there are.
 
     For 3, 4 or 5 dimensions (Conv1d to Conv3d); with ``groups`` in each group. Raises ValueError otherwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.dirac_(torch.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
     """
     if tensor.dim() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
@@ -186,6 +210,10 @@ def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any
     """Fill from a normal distribution of deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.xavier_normal_(torch.empty(2, 3)).shape
+    torch.Size([2, 3])
     """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
@@ -221,6 +249,10 @@ def kaiming_normal_(
     """Fill from a normal distribution of deviation gain / sqrt(fan); ``a`` is the negative slope of a leaky_relu.
 
     K. He et al., Delving deep into rectifiers, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.init.kaiming_normal_(torch.empty(2, 3)).shape
+    torch.Size([2, 3])
     """
     std = _kaiming(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
@@ -267,6 +299,10 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     """Fill a matrix from a normal distribution and set a share of each column to zero.
 
     J. Martens, Deep learning via Hessian-free optimization, 2010. Raises ValueError unless there are 2 dimensions.
+
+    >>> import cltorch as torch
+    >>> int((torch.nn.init.sparse_(torch.empty(4, 3), 0.5) == 0).sum())
+    6
     """
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")

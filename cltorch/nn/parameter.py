@@ -124,7 +124,12 @@ class UninitializedTensorMixin:
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
-    """Stand for a parameter whose shape a lazy module learns from its first input."""
+    """Stand for a parameter whose shape a lazy module learns from its first input.
+
+    >>> import cltorch as torch
+    >>> torch.nn.LazyLinear(2).weight
+    <UninitializedParameter>
+    """
 
     cls_to_become = Parameter
 
@@ -145,7 +150,12 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
-    """Stand for a buffer whose shape a lazy module learns from its first input."""
+    """Stand for a buffer whose shape a lazy module learns from its first input.
+
+    >>> import cltorch as torch
+    >>> torch.nn.LazyBatchNorm1d().running_mean
+    <UninitializedBuffer>
+    """
 
     cls_to_become = Tensor
 

@@ -19,6 +19,12 @@ class SparseAdam(Optimizer):
     Raises ValueError for values out of range, and RuntimeError in a step where a parameter has a gradient.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SparseAdam.html
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.ones(2))
+    >>> torch.optim.SparseAdam([w], lr=0.1).step()  # no gradient, no step
+    >>> w.detach()
+    tensor([1., 1.])
     """
 
     def __init__(

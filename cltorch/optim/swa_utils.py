@@ -46,7 +46,15 @@ def _check_decay(decay: float) -> None:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
-    """Return a function that moves a list of averages towards the present values by 1 - ``decay``, in place."""
+    """Return a function that moves a list of averages towards the present values by 1 - ``decay``, in place.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(2, 1)
+    >>> mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    >>> mean.update_parameters(net)
+    >>> int(mean.n_averaged)
+    1
+    """
     _check_decay(decay)
 
     @no_grad()
@@ -61,7 +69,15 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
 
 
 def get_swa_multi_avg_fn() -> Callable[..., None]:
-    """Return a function that takes present values into a list of plain averages of ``num_averaged`` ones, in place."""
+    """Return a function that takes present values into a list of plain averages of ``num_averaged`` ones, in place.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(2, 1)
+    >>> mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_swa_multi_avg_fn())
+    >>> mean.update_parameters(net)
+    >>> int(mean.n_averaged)
+    1
+    """
 
     @no_grad()
     def swa_update(averaged_param_list: Sequence[Any], current_param_list: Sequence[Any], num_averaged: Any) -> None:
@@ -183,6 +199,12 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Compute the running statistics of a model's batch normalisations anew, from all batches of a loader.
 
     Of a batch that is a list or tuple the first part is the model's input; it is moved to ``device`` where given.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.BatchNorm1d(1)
+    >>> torch.optim.swa_utils.update_bn([torch.tensor([[1.0], [3.0]])], net)
+    >>> net.running_mean
+    tensor([2.])
     """
     momenta = {m: m.momentum for m in model.modules() if isinstance(m, _BatchNorm)}
     if not momenta:

@@ -19,7 +19,13 @@ __all__ = [
 
 
 class SDPAParams(NamedTuple):
-    """Hold the arguments of ``scaled_dot_product_attention`` about which ``can_use_flash_attention`` is asked."""
+    """Hold the arguments of ``scaled_dot_product_attention`` about which ``can_use_flash_attention`` is asked.
+
+    >>> import cltorch as torch
+    >>> q = torch.ones(1, 2, 3, 4)
+    >>> torch.nn.attention.SDPAParams(q, q, q, None, 0.0, True, False).is_causal
+    True
+    """
 
     query: Any
     key: Any
@@ -43,12 +49,24 @@ def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
 
 
 def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
-    """Return what ``can_use_flash_attention`` does: there is one kernel by blocks, for masks too."""
+    """Return what ``can_use_flash_attention`` does: there is one kernel by blocks, for masks too.
+
+    >>> import cltorch as torch
+    >>> q, mask = torch.ones(1, 2, 3, 4), torch.ones(3, 3)
+    >>> torch.nn.attention.can_use_efficient_attention(torch.nn.attention.SDPAParams(q, q, q, mask, 0.0, False, False))
+    True
+    """
     return can_use_flash_attention(params, debug)
 
 
 def can_use_cudnn_attention(params: SDPAParams, debug: bool = False) -> bool:
-    """Return False: there is no cuDNN."""
+    """Return False: there is no cuDNN.
+
+    >>> import cltorch as torch
+    >>> q = torch.ones(1, 2, 3, 4)
+    >>> torch.nn.attention.can_use_cudnn_attention(torch.nn.attention.SDPAParams(q, q, q, None, 0.0, False, False))
+    False
+    """
     return False
 
 
@@ -78,12 +96,22 @@ def activate_flash_attention_impl(impl: str) -> None:
 
 
 def list_flash_attention_impls() -> list[str]:
-    """Return the registered names, sorted."""
+    """Return the registered names, sorted.
+
+    >>> import cltorch as torch
+    >>> type(torch.nn.attention.list_flash_attention_impls())
+    <class 'list'>
+    """
     return sorted(_registered)
 
 
 def current_flash_attention_impl() -> str | None:
-    """Return the name of the active one, None for the package's own kernel."""
+    """Return the name of the active one, None for the package's own kernel.
+
+    >>> import cltorch as torch
+    >>> torch.nn.attention.current_flash_attention_impl() is None
+    True
+    """
     return _active[0][0] if _active else None
 
 

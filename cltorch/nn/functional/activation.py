@@ -87,6 +87,10 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     """Return min(max(x, 0), 6) elementwise.
 
     A. Howard et al., MobileNets, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.relu6(torch.tensor([-1.0, 2.0, 8.0]))
+    tensor([0., 2., 6.])
     """
     return functions.relu6_(input) if inplace else functions.relu6(input)
 
@@ -95,6 +99,10 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
 
     Raises RuntimeError for a negative ``lambd``.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.softshrink(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.5000,  0.0000,  1.5000])
     """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
@@ -102,12 +110,22 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
-    """Return x where it is greater than ``threshold``, ``value`` elsewhere."""
+    """Return x where it is greater than ``threshold``, ``value`` elsewhere.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.threshold(torch.tensor([-1.0, 0.0, 2.0]), 0.5, -3.0)
+    tensor([-3., -3.,  2.])
+    """
     return threshold_(input, threshold, value) if inplace else functions.threshold(input, threshold, value)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """Limit elements to [min_val, max_val]; raise ValueError for bounds in the wrong order."""
+    """Limit elements to [min_val, max_val]; raise ValueError for bounds in the wrong order.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.hardtanh(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     return hardtanh_(input, min_val, max_val) if inplace else functions.hardtanh(input, min_val, max_val)
@@ -117,6 +135,10 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     """Return min(max(x + 3, 0), 6) / 6 elementwise.
 
     M. Courbariaux et al., BinaryConnect, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.hardsigmoid(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([0.3333, 0.5000, 0.8333])
     """
     return functions.hardsigmoid_(input) if inplace else functions.hardsigmoid(input)
 
@@ -125,6 +147,10 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
     """Return x · hardsigmoid(x) elementwise.
 
     A. Howard et al., Searching for MobileNetV3, 2019.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.hardswish(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3333,  0.0000,  1.6667])
     """
     return functions.hardswish_(input) if inplace else functions.hardswish(input)
 
@@ -145,6 +171,10 @@ def rrelu(
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle unless ``training``.
 
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.rrelu(torch.tensor([-1.0, 0.0, 2.0]), 0.25, 0.25)
+    tensor([-0.2500,  0.0000,  2.0000])
     """
     return (rrelu_ if inplace else functions.rrelu)(input, lower, upper, training)
 
@@ -153,6 +183,10 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """Return x where it is positive, alpha · (exp(x) - 1) elsewhere.
 
     D. Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.elu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
     """
     return elu_(input, alpha) if inplace else functions.elu(input, alpha)
 
@@ -161,6 +195,10 @@ def selu(input: Any, inplace: bool = False) -> Any:
     """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.selu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
     """
     return selu_(input) if inplace else functions.selu(input)
 
@@ -169,6 +207,10 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """Return x where it is positive, alpha · (exp(x / alpha) - 1) elsewhere.
 
     J. Barron, Continuously Differentiable Exponential Linear Units, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.celu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
     """
     return celu_(input, alpha) if inplace else functions.celu(input, alpha)
 
@@ -177,6 +219,10 @@ def silu(input: Any, inplace: bool = False) -> Any:
     """Return x · sigmoid(x) elementwise, also called swish.
 
     S. Elfwing et al., Sigmoid-Weighted Linear Units, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.silu(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.2689,  0.0000,  1.7616])
     """
     return functions.silu_(input) if inplace else functions.silu(input)
 
@@ -185,6 +231,10 @@ def mish(input: Any, inplace: bool = False) -> Any:
     """Return x · tanh(softplus(x)) elementwise.
 
     D. Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.mish(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3034,  0.0000,  1.9440])
     """
     return functions.mish_(input) if inplace else functions.mish(input)
 

@@ -114,6 +114,14 @@ def multi_head_attention_forward(
     Without ``need_weights`` the scores are never stored. ``is_causal`` says that ``attn_mask`` is the causal mask.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
+
+    >>> import cltorch as torch
+    >>> q, w, b = torch.ones(3, 2, 4), torch.zeros(12, 4), torch.zeros(12)
+    >>> torch.nn.functional.multi_head_attention_forward(
+    ...     q, q, q, 4, 2, w, b, None, None, False, 0.0, torch.eye(4), torch.zeros(4))[1][0]
+    tensor([[0.3333, 0.3333, 0.3333],
+            [0.3333, 0.3333, 0.3333],
+            [0.3333, 0.3333, 0.3333]])
     """
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:

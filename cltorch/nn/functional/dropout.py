@@ -37,13 +37,22 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     """Drop elements to SELU's negative limit, keeping mean and variance.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.alpha_dropout(torch.ones(3))
+    tensor([1., 1., 1.])
     """
     _check(p)
     return (functions.alpha_dropout_ if inplace else functions.alpha_dropout)(input, p, training)
 
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """Drop whole channels (the second dimension) to SELU's negative limit, keeping mean and variance."""
+    """Drop whole channels (the second dimension) to SELU's negative limit, keeping mean and variance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.feature_alpha_dropout(torch.ones(3))
+    tensor([1., 1., 1.])
+    """
     _check(p)
     return (functions.feature_alpha_dropout_ if inplace else functions.feature_alpha_dropout)(input, p, training)
 
@@ -61,6 +70,10 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
     Raises RuntimeError for another number of dimensions.
     J. Tompson et al., Efficient Object Localization Using Convolutional Networks, 2014.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.dropout1d(torch.ones(1, 2, 3), 1.0).sum()
+    tensor(0.)
     """
     _check(p)
     ndim = input.layout.ndim
@@ -77,6 +90,10 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, H, W) or (N, C, L) with probability ``p`` and scale the others by 1 / (1 - p).
 
     Warns for another number of dimensions, and that (C, H, W) counts as (N, C, L).
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 3, 3), 1.0).sum()
+    tensor(0.)
     """
     _check(p)
     ndim = input.layout.ndim
@@ -103,6 +120,10 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p`` and scale the others.
 
     Warns for another number of dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.dropout3d(torch.ones(1, 1, 1, 1, 2), training=False).sum()
+    tensor(2.)
     """
     _check(p)
     ndim = input.layout.ndim

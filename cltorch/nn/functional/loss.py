@@ -94,6 +94,10 @@ def smooth_l1_loss(
     """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
 
     Raises RuntimeError for a negative beta. R. Girshick, Fast R-CNN, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor(1.3125)
     """
     _warn_of_sizes(input, target)
     if size_average is not None or reduce is not None:
@@ -109,6 +113,10 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere.
 
     Raises RuntimeError for a delta that is not positive. P. Huber, Robust Estimation of a Location Parameter, 1964.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor(1.3125)
     """
     _warn_of_sizes(input, target)
     if delta <= 0:
@@ -277,6 +285,10 @@ def poisson_nll_loss(
     """Return the negative log-likelihood of Poisson counts: exp(input) - target · input.
 
     Without ``log_input`` the input is the rate itself; ``full`` adds Stirling's approximation of log(target!).
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.poisson_nll_loss(torch.zeros(2), torch.ones(2))
+    tensor(1.)
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -300,6 +312,10 @@ def gaussian_nll_loss(
     ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 for one of them; it is
     at least ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a
     negative variance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.gaussian_nll_loss(torch.zeros(2), torch.ones(2), torch.ones(2))
+    tensor(0.5000)
     """
     f = functions
     if isinstance(var, (int, float)):

@@ -28,7 +28,12 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return x where the target is 1 and max(margin - x, 0) where it is -1."""
+    """Return x where the target is 1 and max(margin - x, 0) where it is -1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
+    tensor(0.5000)
+    """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     f = functions
@@ -48,6 +53,11 @@ def margin_ranking_loss(
     """Return max(margin - target · (x1 - x2), 0): the target is 1 where x1 should be the greater one, else -1.
 
     Raises RuntimeError where the numbers of dimensions differ.
+
+    >>> import cltorch as torch
+    >>> one = torch.ones(1)
+    >>> torch.nn.functional.margin_ranking_loss(one, 2 * one, one, margin=0.5)
+    tensor(1.5000)
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -67,7 +77,12 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return log(1 + exp(-target · x)) for targets of 1 or -1."""
+    """Return log(1 + exp(-target · x)) for targets of 1 or -1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.soft_margin_loss(torch.zeros(2), torch.tensor([1.0, -1.0]))
+    tensor(0.6931)
+    """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     return reduced(functions.soft_margin_error(input, target), reduction)
@@ -85,6 +100,10 @@ def cosine_embedding_loss(
     """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1.
 
     The inputs are (N, D) with a target of (N), or (D) with one of ().
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
+    tensor(0.)
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -163,7 +182,13 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Any:
-    """Do what ``triplet_margin_loss`` does with any distance, by default ``pairwise_distance``."""
+    """Do what ``triplet_margin_loss`` does with any distance, by default ``pairwise_distance``.
+
+    >>> import cltorch as torch
+    >>> zero = torch.zeros(1, 2)
+    >>> torch.nn.functional.triplet_margin_with_distance_loss(zero, zero, torch.tensor([[0.0, 0.5]]))
+    tensor(0.5000)
+    """
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     check_reduction(reduction)
@@ -185,7 +210,12 @@ def multilabel_soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension."""
+    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     each = functions.logits_error(input, target)
@@ -207,6 +237,10 @@ def multi_margin_loss(
     """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target.
 
     The input is (N, C) with a target of (N), or (C) with one of (); ``p`` is 1 or 2.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    tensor(0.)
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)

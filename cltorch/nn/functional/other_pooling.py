@@ -56,6 +56,10 @@ def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
     """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.lp_pool2d(torch.ones(1, 1, 2, 2), 2, 2)
+    tensor([[[[2.]]]])
     """
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
@@ -64,6 +68,10 @@ def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
     """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool3d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.lp_pool3d(torch.ones(1, 1, 2, 2, 2), 1, 2).sum()
+    tensor(8.)
     """
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
@@ -94,7 +102,12 @@ def fractional_max_pool2d_with_indices(
     return_indices: bool = False,
     _random_samples: Any = None,
 ) -> tuple[Any, Any]:
-    """Return the largest elements of windows at random distances, and their places in the plane."""
+    """Return the largest elements of windows at random distances, and their places in the plane.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.fractional_max_pool2d_with_indices(torch.ones(1, 4, 4), 2, 2)[1].shape
+    torch.Size([1, 2, 2])
+    """
     return _fractional(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -127,7 +140,12 @@ def fractional_max_pool3d_with_indices(
     return_indices: bool = False,
     _random_samples: Any = None,
 ) -> tuple[Any, Any]:
-    """Return the largest elements of windows at random distances, and their places in the volume."""
+    """Return the largest elements of windows at random distances, and their places in the volume.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.fractional_max_pool3d_with_indices(torch.ones(1, 4, 4, 4), 2, 2)[1].shape
+    torch.Size([1, 2, 2, 2])
+    """
     return _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -139,7 +157,12 @@ def fractional_max_pool3d(
     return_indices: bool = False,
     _random_samples: Any = None,
 ) -> Any:
-    """Return the largest elements of ``output_size`` windows of (N, C, D, H, W) or (C, D, H, W) at random distances."""
+    """Return the largest elements of ``output_size`` windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.fractional_max_pool3d(torch.ones(1, 4, 4, 4), 2, 2).shape
+    torch.Size([1, 2, 2, 2])
+    """
     both = _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
     return both if return_indices else both[0]
 
@@ -202,6 +225,11 @@ def max_unpool2d(
     """Put (N, C, H, W) or (C, H, W) back to where ``max_pool2d`` has found it, and zeros elsewhere.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_unpool2d(torch.tensor([[[3.0]]]), torch.tensor([[[2]]]), 2)
+    tensor([[[0., 0.],
+             [3., 0.]]])
     """
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
@@ -212,5 +240,9 @@ def max_unpool3d(
     """Put (N, C, D, H, W) or (C, D, H, W) back to where ``max_pool3d`` has found it, and zeros elsewhere.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool3d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_unpool3d(torch.tensor([[[[3.0]]]]), torch.tensor([[[[5]]]]), 2).flatten()
+    tensor([0., 0., 0., 0., 0., 3., 0., 0.])
     """
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

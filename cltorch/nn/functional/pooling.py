@@ -39,7 +39,12 @@ def max_pool1d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Any, Any]:
-    """Return the largest element of each window of a line, and its place."""
+    """Return the largest element of each window of a line, and its place.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_pool1d_with_indices(torch.arange(4.0).view(1, 1, 4), 2)[1]
+    tensor([[[1, 3]]])
+    """
     return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -52,7 +57,12 @@ def max_pool2d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Any, Any]:
-    """Return the largest element of each window of a plane, and its place."""
+    """Return the largest element of each window of a plane, and its place.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_pool2d_with_indices(torch.arange(4.0).view(1, 2, 2), 2)[1]
+    tensor([[[3]]])
+    """
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -65,20 +75,40 @@ def max_pool3d_with_indices(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Any, Any]:
-    """Return the largest element of each window of a volume, and its place."""
+    """Return the largest element of each window of a volume, and its place.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.max_pool3d_with_indices(torch.arange(8.0).view(1, 2, 2, 2), 2)[1]
+    tensor([[[[7]]]])
+    """
     return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
-    """Return the largest elements of ``output_size`` windows of a line, and their places."""
+    """Return the largest elements of ``output_size`` windows of a line, and their places.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool1d_with_indices(torch.arange(4.0).view(1, 1, 4), 2)[1]
+    tensor([[[1, 3]]])
+    """
     return adaptive_max_pool1d(input, output_size, True)
 
 
 def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
-    """Return the largest elements of windows that share a plane evenly, and their places."""
+    """Return the largest elements of windows that share a plane evenly, and their places.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool2d_with_indices(torch.arange(4.0).view(1, 2, 2), 1)[1]
+    tensor([[[3]]])
+    """
     return adaptive_max_pool2d(input, output_size, True)
 
 
 def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
-    """Return the largest elements of windows that share a volume evenly, and their places."""
+    """Return the largest elements of windows that share a volume evenly, and their places.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.adaptive_max_pool3d_with_indices(torch.arange(8.0).view(1, 2, 2, 2), 1)[1]
+    tensor([[[[7]]]])
+    """
     return adaptive_max_pool3d(input, output_size, True)

@@ -36,7 +36,12 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """Return softmax of the negated input."""
+    """Return softmax of the negated input.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.softmin(torch.zeros(2), dim=0)
+    tensor([0.5000, 0.5000])
+    """
     if dim is None:
         dim = _implicit("softmin", input.layout.ndim, _stacklevel)
     return softmax_along(functions.neg(input), dim, dtype)
@@ -60,6 +65,10 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     With ``hard`` the result is one-hot and the gradient that of the soft one; ``eps`` has no effect.
     C. Maddison et al., The Concrete Distribution, 2016; E. Jang et al., Categorical Reparameterization with
     Gumbel-Softmax, 2016.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.gumbel_softmax(torch.zeros(4, 3), hard=True).sum(1)
+    tensor([1., 1., 1., 1.])
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)

@@ -132,7 +132,12 @@ def interpolate(
 def upsample(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
 ) -> Any:
-    """Resample as ``interpolate`` does; deprecated in its favour, and warns so."""
+    """Resample as ``interpolate`` does; deprecated in its favour, and warns so.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.upsample(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
+    tensor([[[0., 0., 1., 1.]]])
+    """
     warnings.warn(
         "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", UserWarning, stacklevel=2
     )
@@ -140,7 +145,12 @@ def upsample(
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
-    """Resample to the nearest element; deprecated in favour of ``interpolate``, and warns so."""
+    """Resample to the nearest element; deprecated in favour of ``interpolate``, and warns so.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.upsample_nearest(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
+    tensor([[[0., 0., 1., 1.]]])
+    """
     warnings.warn(
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,
@@ -150,7 +160,12 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
-    """Resample linearly with aligned corners; deprecated in favour of ``interpolate``, and warns so."""
+    """Resample linearly with aligned corners; deprecated in favour of ``interpolate``, and warns so.
+
+    >>> import cltorch as torch
+    >>> torch.nn.functional.upsample_bilinear(torch.arange(2.0).view(1, 1, 1, 2), scale_factor=2)[0, 0, 0]
+    tensor([0.0000, 0.3333, 0.6667, 1.0000])
+    """
     warnings.warn(
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,

@@ -51,6 +51,10 @@ class SELU(_Inplace):
     """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.SELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
     """
 
     def forward(self, input: Any) -> Any:
@@ -58,28 +62,48 @@ class SELU(_Inplace):
 
 
 class SiLU(_Inplace):
-    """Return x · sigmoid(x) elementwise, also called swish."""
+    """Return x · sigmoid(x) elementwise, also called swish.
+
+    >>> import cltorch as torch
+    >>> torch.nn.SiLU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.2689,  0.0000,  1.7616])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.silu(input, self.inplace)
 
 
 class Mish(_Inplace):
-    """Return x · tanh(softplus(x)) elementwise."""
+    """Return x · tanh(softplus(x)) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Mish()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3034,  0.0000,  1.9440])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.mish(input, self.inplace)
 
 
 class Hardswish(_Inplace):
-    """Return x · min(max(x + 3, 0), 6) / 6 elementwise."""
+    """Return x · min(max(x + 3, 0), 6) / 6 elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Hardswish()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3333,  0.0000,  1.6667])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardswish(input, self.inplace)
 
 
 class Hardsigmoid(_Inplace):
-    """Return min(max(x + 3, 0), 6) / 6 elementwise."""
+    """Return min(max(x + 3, 0), 6) / 6 elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Hardsigmoid()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([0.3333, 0.5000, 0.8333])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardsigmoid(input, self.inplace)
@@ -127,7 +151,12 @@ def _renamed(old: str, new: str) -> None:
 
 
 class ReLU6(Hardtanh):
-    """Return min(max(x, 0), 6) elementwise."""
+    """Return min(max(x, 0), 6) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReLU6()(torch.tensor([-1.0, 2.0, 8.0]))
+    tensor([0., 2., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -181,6 +210,10 @@ class RReLU(Module):
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle after ``eval()``.
 
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.RReLU(0.25, 0.25)(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.2500,  0.0000,  2.0000])
     """
 
     def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
@@ -198,6 +231,10 @@ class ELU(Module):
     """Return x where it is positive, alpha · (exp(x) - 1) elsewhere.
 
     D. Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2015.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -215,6 +252,10 @@ class CELU(ELU):
     """Return x where it is positive, alpha · (exp(x / alpha) - 1) elsewhere.
 
     J. Barron, Continuously Differentiable Exponential Linear Units, 2017.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
     """
 
     def forward(self, input: Any) -> Any:
@@ -234,35 +275,60 @@ class Sigmoid(Module):
 
 
 class LogSigmoid(Module):
-    """Return log(sigmoid(x)) elementwise, without overflow."""
+    """Return log(sigmoid(x)) elementwise, without overflow.
+
+    >>> import cltorch as torch
+    >>> torch.nn.LogSigmoid()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.3133, -0.6931, -0.1269])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.logsigmoid(input)
 
 
 class Tanh(Module):
-    """Return the hyperbolic tangent elementwise."""
+    """Return the hyperbolic tangent elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Tanh()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.7616,  0.0000,  0.9640])
+    """
 
     def forward(self, input: Any) -> Any:
         return functions.tanh(input)
 
 
 class Tanhshrink(Module):
-    """Return x - tanh(x) elementwise."""
+    """Return x - tanh(x) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Tanhshrink()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.2384,  0.0000,  1.0360])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.tanhshrink(input)
 
 
 class Softsign(Module):
-    """Return x / (1 + |x|) elementwise."""
+    """Return x / (1 + |x|) elementwise.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Softsign()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.5000,  0.0000,  0.6667])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.softsign(input)
 
 
 class Softplus(Module):
-    """Return log(1 + exp(beta · x)) / beta, and x itself where beta · x exceeds the threshold."""
+    """Return log(1 + exp(beta · x)) / beta, and x itself where beta · x exceeds the threshold.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Softplus()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([0.3133, 0.6931, 2.1269])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -287,14 +353,24 @@ class _Shrink(Module):
 
 
 class Hardshrink(_Shrink):
-    """Return 0 where |x| <= lambd, x elsewhere."""
+    """Return 0 where |x| <= lambd, x elsewhere.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Hardshrink()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  2.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.hardshrink(input, self.lambd)
 
 
 class Softshrink(_Shrink):
-    """Return 0 where |x| <= lambd, and x moved towards 0 by lambd elsewhere."""
+    """Return 0 where |x| <= lambd, and x moved towards 0 by lambd elsewhere.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Softshrink()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.5000,  0.0000,  1.5000])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.softshrink(input, self.lambd)
@@ -304,6 +380,10 @@ class GELU(Module):
     """Return x · Φ(x), with the tanh approximation of Φ for ``approximate="tanh"``.
 
     D. Hendrycks, K. Gimpel, Gaussian Error Linear Units, 2016.
+
+    >>> import cltorch as torch
+    >>> torch.nn.GELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.1587,  0.0000,  1.9545])
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -318,7 +398,12 @@ class GELU(Module):
 
 
 class GLU(Module):
-    """Multiply the first half along a dimension by the sigmoid of the second half."""
+    """Multiply the first half along a dimension by the sigmoid of the second half.
+
+    >>> import cltorch as torch
+    >>> torch.nn.GLU()(torch.tensor([1.0, 2.0, 0.0, 0.0]))
+    tensor([0.5000, 1.0000])
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -386,21 +471,36 @@ class Softmax(_Softmax):
 
 
 class LogSoftmax(_Softmax):
-    """Return the logarithm of softmax, computed without overflow."""
+    """Return the logarithm of softmax, computed without overflow.
+
+    >>> import cltorch as torch
+    >>> torch.nn.LogSoftmax(dim=0)(torch.zeros(2))
+    tensor([-0.6931, -0.6931])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.log_softmax(input, self.dim, 5)
 
 
 class Softmin(_Softmax):
-    """Return softmax of the negated input."""
+    """Return softmax of the negated input.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Softmin(dim=0)(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.softmin(input, self.dim, 5)
 
 
 class Softmax2d(Module):
-    """Apply softmax over the channels of (N, C, H, W) or (C, H, W); raise ValueError for another rank."""
+    """Apply softmax over the channels of (N, C, H, W) or (C, H, W); raise ValueError for another rank.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Softmax2d()(torch.zeros(1, 2, 1, 1)).flatten()
+    tensor([0.5000, 0.5000])
+    """
 
     def forward(self, input: Any) -> Any:
         if input.layout.ndim not in (3, 4):

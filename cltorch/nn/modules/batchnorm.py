@@ -164,7 +164,12 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalise each channel of (N, C, D, H, W) over the batch and all positions."""
+    """Normalise each channel of (N, C, D, H, W) over the batch and all positions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.BatchNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     _ranks = (5,)
 
@@ -259,21 +264,39 @@ class LazyNormBase(LazyLayer, NormBase):
 
 
 class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
-    """Be a BatchNorm1d that takes ``num_features`` from its first input."""
+    """Be a BatchNorm1d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyBatchNorm1d()
+    >>> net(torch.randn(4, 3)).shape, net.num_features
+    (torch.Size([4, 3]), 3)
+    """
 
     cls_to_become = BatchNorm1d
     _ranks = (2, 3)
 
 
 class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
-    """Be a BatchNorm2d that takes ``num_features`` from its first input."""
+    """Be a BatchNorm2d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyBatchNorm2d()
+    >>> net(torch.randn(4, 3, 2, 2)).shape, net.num_features
+    (torch.Size([4, 3, 2, 2]), 3)
+    """
 
     cls_to_become = BatchNorm2d
     _ranks = (4,)
 
 
 class LazyBatchNorm3d(LazyNormBase, _BatchNorm):
-    """Be a BatchNorm3d that takes ``num_features`` from its first input."""
+    """Be a BatchNorm3d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyBatchNorm3d()
+    >>> net(torch.randn(4, 3, 2, 2, 2)).shape, net.num_features
+    (torch.Size([4, 3, 2, 2, 2]), 3)
+    """
 
     cls_to_become = BatchNorm3d
     _ranks = (5,)

@@ -187,7 +187,12 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Convolve (N, C, D, H, W) or (C, D, H, W) with learned kernels."""
+    """Convolve (N, C, D, H, W) or (C, D, H, W) with learned kernels.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Conv3d(2, 4, 3, padding=1)(torch.randn(1, 2, 5, 6, 7)).shape
+    torch.Size([1, 4, 5, 6, 7])
+    """
 
     _dims = 3
 
@@ -285,7 +290,12 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """Map (N, C, D, H, W) or (C, D, H, W) by the adjoint of a convolution."""
+    """Map (N, C, D, H, W) or (C, D, H, W) by the adjoint of a convolution.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ConvTranspose3d(2, 4, 2, stride=2)(torch.randn(1, 2, 3, 4, 5)).shape
+    torch.Size([1, 4, 6, 8, 10])
+    """
 
     _dims = 3
 
@@ -361,36 +371,72 @@ class _LazyTransposed(_LazyConv, _ConvTranspose):
 
 
 class LazyConv1d(_LazyForward, Conv1d):
-    """Be a Conv1d that takes ``in_channels`` from its first input."""
+    """Be a Conv1d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConv1d(4, 2)
+    >>> net(torch.randn(1, 3, 5)).shape, net.in_channels
+    (torch.Size([1, 4, 4]), 3)
+    """
 
     cls_to_become = Conv1d
 
 
 class LazyConv2d(_LazyForward, Conv2d):
-    """Be a Conv2d that takes ``in_channels`` from its first input."""
+    """Be a Conv2d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConv2d(4, 2)
+    >>> net(torch.randn(1, 3, 5, 5)).shape, net.in_channels
+    (torch.Size([1, 4, 4, 4]), 3)
+    """
 
     cls_to_become = Conv2d
 
 
 class LazyConv3d(_LazyForward, Conv3d):
-    """Be a Conv3d that takes ``in_channels`` from its first input."""
+    """Be a Conv3d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConv3d(4, 2)
+    >>> net(torch.randn(1, 3, 5, 5, 5)).shape, net.in_channels
+    (torch.Size([1, 4, 4, 4, 4]), 3)
+    """
 
     cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):
-    """Be a ConvTranspose1d that takes ``in_channels`` from its first input."""
+    """Be a ConvTranspose1d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConvTranspose1d(4, 2)
+    >>> net(torch.randn(1, 3, 2)).shape, net.in_channels
+    (torch.Size([1, 4, 3]), 3)
+    """
 
     cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):
-    """Be a ConvTranspose2d that takes ``in_channels`` from its first input."""
+    """Be a ConvTranspose2d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConvTranspose2d(4, 2)
+    >>> net(torch.randn(1, 3, 2, 2)).shape, net.in_channels
+    (torch.Size([1, 4, 3, 3]), 3)
+    """
 
     cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
-    """Be a ConvTranspose3d that takes ``in_channels`` from its first input."""
+    """Be a ConvTranspose3d that takes ``in_channels`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyConvTranspose3d(4, 2)
+    >>> net(torch.randn(1, 3, 2, 2, 2)).shape, net.in_channels
+    (torch.Size([1, 4, 3, 3, 3]), 3)
+    """
 
     cls_to_become = ConvTranspose3d

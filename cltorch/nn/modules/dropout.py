@@ -42,35 +42,60 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """Zero whole channels of (N, C, L) or (C, L)."""
+    """Zero whole channels of (N, C, L) or (C, L).
+
+    >>> import cltorch as torch
+    >>> torch.nn.Dropout1d(1.0)(torch.ones(1, 2, 3)).sum()
+    tensor(0.)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(_Dropout):
-    """Zero whole channels of (N, C, H, W) or (N, C, L)."""
+    """Zero whole channels of (N, C, H, W) or (N, C, L).
+
+    >>> import cltorch as torch
+    >>> torch.nn.Dropout2d(1.0)(torch.ones(1, 2, 3, 3)).sum()
+    tensor(0.)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(_Dropout):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.nn.Dropout3d(0.5).eval()(torch.ones(1, 1, 1, 1, 2)).sum()
+    tensor(2.)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class AlphaDropout(_Dropout):
-    """Drop elements to SELU's negative limit, keeping mean and variance."""
+    """Drop elements to SELU's negative limit, keeping mean and variance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AlphaDropout(0.5).eval()(torch.ones(3))
+    tensor([1., 1., 1.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_Dropout):
-    """Drop whole channels to SELU's negative limit, keeping mean and variance."""
+    """Drop whole channels to SELU's negative limit, keeping mean and variance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.FeatureAlphaDropout(0.5).eval()(torch.ones(3))
+    tensor([1., 1., 1.])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.feature_alpha_dropout(input, self.p, self.training)

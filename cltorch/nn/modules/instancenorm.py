@@ -93,39 +93,72 @@ class InstanceNorm1d(_InstanceNorm):
 
     y = (x - mean) / √(var + eps) · weight + bias; no weight, bias or running statistics unless asked for.
     D. Ulyanov et al., Instance Normalization, 2016.
+
+    >>> import cltorch as torch
+    >>> torch.nn.InstanceNorm1d(2)(torch.tensor([[[1.0, 3.0], [0.0, 2.0]]]))
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
 
     _ranks = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalise each channel of each sample of (N, C, H, W) or (C, H, W) over its positions."""
+    """Normalise each channel of each sample of (N, C, H, W) or (C, H, W) over its positions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 5)).shape
+    torch.Size([2, 3, 4, 5])
+    """
 
     _ranks = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalise each channel of each sample of (N, C, D, H, W) or (C, D, H, W) over its positions."""
+    """Normalise each channel of each sample of (N, C, D, H, W) or (C, D, H, W) over its positions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.InstanceNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 3, 4, 4, 4])
+    """
 
     _ranks = (4, 5)
 
 
 class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
-    """Be an InstanceNorm1d that takes ``num_features`` from its first input."""
+    """Be an InstanceNorm1d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyInstanceNorm1d(affine=True)
+    >>> net(torch.randn(4, 3, 2)).shape, net.num_features
+    (torch.Size([4, 3, 2]), 3)
+    """
 
     cls_to_become = InstanceNorm1d
     _ranks = (2, 3)
 
 
 class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
-    """Be an InstanceNorm2d that takes ``num_features`` from its first input."""
+    """Be an InstanceNorm2d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyInstanceNorm2d(affine=True)
+    >>> net(torch.randn(4, 3, 2, 2)).shape, net.num_features
+    (torch.Size([4, 3, 2, 2]), 3)
+    """
 
     cls_to_become = InstanceNorm2d
     _ranks = (3, 4)
 
 
 class LazyInstanceNorm3d(LazyNormBase, _InstanceNorm):
-    """Be an InstanceNorm3d that takes ``num_features`` from its first input."""
+    """Be an InstanceNorm3d that takes ``num_features`` from its first input.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.LazyInstanceNorm3d(affine=True)
+    >>> net(torch.randn(4, 3, 2, 2, 2)).shape, net.num_features
+    (torch.Size([4, 3, 2, 2, 2]), 3)
+    """
 
     cls_to_become = InstanceNorm3d
     _ranks = (4, 5)

@@ -19,7 +19,12 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
-    """Return the input as it is; all arguments of the constructor are ignored."""
+    """Return the input as it is; all arguments of the constructor are ignored.
+
+    >>> import cltorch as torch
+    >>> torch.nn.Identity(3, unused=True)(torch.ones(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

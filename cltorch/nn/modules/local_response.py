@@ -44,6 +44,10 @@ class CrossMapLRN2d(_LRN):
     Around a channel are the (size - 1) // 2 channels before it and as many behind it, for an even ``size`` too; the
     first channel counts for all, which is how PyTorch's running sums leave it. The gradient is the derivative of that;
     PyTorch's own is not quite. Raises ValueError for other dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CrossMapLRN2d(3)(torch.ones(1, 4, 2, 2)).shape
+    torch.Size([1, 4, 2, 2])
     """
 
     def forward(self, input: Any) -> Any:

@@ -48,7 +48,12 @@ class _WeightedLoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """Return the absolute error."""
+    """Return the absolute error.
+
+    >>> import cltorch as torch
+    >>> torch.nn.L1Loss()(torch.tensor([1.0, 3.0]), torch.zeros(2))
+    tensor(2.)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -67,7 +72,12 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere."""
+    """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
+
+    >>> import cltorch as torch
+    >>> torch.nn.SmoothL1Loss()(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor(1.3125)
+    """
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
@@ -80,7 +90,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere."""
+    """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere.
+
+    >>> import cltorch as torch
+    >>> torch.nn.HuberLoss(delta=1.0)(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor(1.3125)
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         if not isinstance(delta, (int, float)):
@@ -105,7 +120,12 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Return the cross entropy of sigmoid(input) against targets in [0, 1], without overflow."""
+    """Return the cross entropy of sigmoid(input) against targets in [0, 1], without overflow.
+
+    >>> import cltorch as torch
+    >>> torch.nn.BCEWithLogitsLoss()(torch.zeros(2), torch.tensor([0.0, 1.0]))
+    tensor(0.6931)
+    """
 
     weight: Any
     pos_weight: Any
@@ -129,7 +149,12 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """Return the Kullback-Leibler divergence of log-probabilities from probabilities (or their logarithms)."""
+    """Return the Kullback-Leibler divergence of log-probabilities from probabilities (or their logarithms).
+
+    >>> import cltorch as torch
+    >>> torch.nn.KLDivLoss(reduction='batchmean')(torch.zeros(1, 2).log_softmax(1), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
@@ -142,7 +167,12 @@ class KLDivLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …)."""
+    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
+
+    >>> import cltorch as torch
+    >>> torch.nn.NLLLoss()(torch.zeros(1, 2).log_softmax(1), torch.tensor([1]))
+    tensor(0.6931)
+    """
 
     def __init__(
         self,
@@ -191,7 +221,12 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class PoissonNLLLoss(_Loss):
-    """Return the negative log-likelihood of Poisson counts."""
+    """Return the negative log-likelihood of Poisson counts.
+
+    >>> import cltorch as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.zeros(2), torch.ones(2))
+    tensor(1.)
+    """
 
     def __init__(
         self,
@@ -210,7 +245,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Return the negative log-likelihood of a normal distribution of given variance."""
+    """Return the negative log-likelihood of a normal distribution of given variance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.zeros(2), torch.ones(2), torch.ones(2))
+    tensor(0.5000)
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
@@ -221,7 +261,12 @@ class GaussianNLLLoss(_Loss):
 
 
 class HingeEmbeddingLoss(_Loss):
-    """Return x where the target is 1 and max(margin - x, 0) where it is -1."""
+    """Return x where the target is 1 and max(margin - x, 0) where it is -1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.HingeEmbeddingLoss()(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
+    tensor(0.5000)
+    """
 
     def __init__(
         self, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
@@ -234,7 +279,12 @@ class HingeEmbeddingLoss(_Loss):
 
 
 class MarginRankingLoss(_Loss):
-    """Return max(margin - target · (x1 - x2), 0)."""
+    """Return max(margin - target · (x1 - x2), 0).
+
+    >>> import cltorch as torch
+    >>> torch.nn.MarginRankingLoss(margin=0.5)(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0]))
+    tensor(1.5000)
+    """
 
     def __init__(
         self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
@@ -247,14 +297,24 @@ class MarginRankingLoss(_Loss):
 
 
 class SoftMarginLoss(_Loss):
-    """Return log(1 + exp(-target · x)) for targets of 1 or -1."""
+    """Return log(1 + exp(-target · x)) for targets of 1 or -1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.SoftMarginLoss()(torch.zeros(2), torch.tensor([1.0, -1.0]))
+    tensor(0.6931)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_Loss):
-    """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1."""
+    """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CosineEmbeddingLoss()(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
+    tensor(0.)
+    """
 
     def __init__(
         self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
@@ -267,14 +327,24 @@ class CosineEmbeddingLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension."""
+    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension.
+
+    >>> import cltorch as torch
+    >>> torch.nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target."""
+    """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target.
+
+    >>> import cltorch as torch
+    >>> torch.nn.MultiMarginLoss()(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    tensor(0.)
+    """
 
     def __init__(
         self,
@@ -297,7 +367,12 @@ class MultiMarginLoss(_WeightedLoss):
 
 
 class TripletMarginLoss(_Loss):
-    """Return max(d(anchor, positive) - d(anchor, negative) + margin, 0) with the distance of the p-norm."""
+    """Return max(d(anchor, positive) - d(anchor, negative) + margin, 0) with the distance of the p-norm.
+
+    >>> import cltorch as torch
+    >>> torch.nn.TripletMarginLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))
+    tensor(0.5000)
+    """
 
     def __init__(
         self,
@@ -321,7 +396,12 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """Do what ``TripletMarginLoss`` does with any distance."""
+    """Do what ``TripletMarginLoss`` does with any distance.
+
+    >>> import cltorch as torch
+    >>> torch.nn.TripletMarginWithDistanceLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))
+    tensor(0.5000)
+    """
 
     def __init__(
         self,

@@ -42,14 +42,24 @@ class LPPool1d(_LPPool):
 
 
 class LPPool2d(_LPPool):
-    """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W)."""
+    """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.nn.LPPool2d(2, 2)(torch.ones(1, 1, 2, 2))
+    tensor([[[[2.]]]])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.lp_pool2d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
 
 class LPPool3d(_LPPool):
-    """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W)."""
+    """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.nn.LPPool3d(1, 2)(torch.ones(1, 1, 2, 2, 2)).sum()
+    tensor(8.)
+    """
 
     def forward(self, input: Any) -> Any:
         return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
@@ -83,7 +93,14 @@ class MaxUnpool1d(_MaxUnpool):
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Put (N, C, H, W) or (C, H, W) back to where a MaxPool2d with ``return_indices`` has found it."""
+    """Put (N, C, H, W) or (C, H, W) back to where a MaxPool2d with ``return_indices`` has found it.
+
+    >>> import cltorch as torch
+    >>> pool = torch.nn.MaxPool2d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool2d(2)(*pool(torch.arange(4.0).view(1, 2, 2)))
+    tensor([[[0., 0.],
+             [0., 3.]]])
+    """
 
     _sizes = staticmethod(_pair)
 
@@ -92,7 +109,13 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Put (N, C, D, H, W) or (C, D, H, W) back to where a MaxPool3d with ``return_indices`` has found it."""
+    """Put (N, C, D, H, W) or (C, D, H, W) back to where a MaxPool3d with ``return_indices`` has found it.
+
+    >>> import cltorch as torch
+    >>> pool = torch.nn.MaxPool3d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool3d(2)(*pool(torch.randn(1, 4, 4, 4))).shape
+    torch.Size([1, 4, 4, 4])
+    """
 
     _sizes = staticmethod(_triple)
 
@@ -148,7 +171,12 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """Return the largest elements of windows of (N, C, D, H, W) or (C, D, H, W) at random distances."""
+    """Return the largest elements of windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
+
+    >>> import cltorch as torch
+    >>> torch.nn.FractionalMaxPool3d(2, output_size=3)(torch.randn(1, 2, 6, 7, 8)).shape
+    torch.Size([1, 2, 3, 3, 3])
+    """
 
     def __init__(
         self,

@@ -59,19 +59,35 @@ class ConstantPad1d(_Pad):
 
 
 class ConstantPad2d(ConstantPad1d):
-    """Put a value before and after the last two dimensions."""
+    """Put a value before and after the last two dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ConstantPad2d((1, 0, 0, 1), 7.0)(torch.zeros(1, 1, 2))
+    tensor([[[7., 0., 0.],
+             [7., 7., 7.]]])
+    """
 
     _dims = 2
 
 
 class ConstantPad3d(ConstantPad1d):
-    """Put a value before and after the last three dimensions."""
+    """Put a value before and after the last three dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ConstantPad3d(1, 7.0)(torch.zeros(1, 1, 2, 3)).shape
+    torch.Size([1, 3, 4, 5])
+    """
 
     _dims = 3
 
 
 class ZeroPad1d(ConstantPad1d):
-    """Put zeros before and after the last dimension."""
+    """Put zeros before and after the last dimension.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ZeroPad1d((1, 2))(torch.ones(1, 2))
+    tensor([[0., 1., 1., 0., 0.]])
+    """
 
     def __init__(self, padding: Any) -> None:
         super().__init__(padding, 0.0)
@@ -92,7 +108,12 @@ class ZeroPad2d(ZeroPad1d):
 
 
 class ZeroPad3d(ZeroPad1d):
-    """Put zeros before and after the last three dimensions."""
+    """Put zeros before and after the last three dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ZeroPad3d(1)(torch.ones(1, 2, 3, 4)).shape
+    torch.Size([1, 4, 5, 6])
+    """
 
     _dims = 3
 
@@ -109,13 +130,24 @@ class ReflectionPad1d(_Pad):
 
 
 class ReflectionPad2d(ReflectionPad1d):
-    """Pad the last two dimensions by their mirror image, the edges not repeated."""
+    """Pad the last two dimensions by their mirror image, the edges not repeated.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReflectionPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
+    tensor([[[1., 0., 1.],
+             [3., 2., 3.]]])
+    """
 
     _dims = 2
 
 
 class ReflectionPad3d(ReflectionPad1d):
-    """Pad the last three dimensions by their mirror image, the edges not repeated."""
+    """Pad the last three dimensions by their mirror image, the edges not repeated.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReflectionPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape
+    torch.Size([1, 2, 5, 6, 7])
+    """
 
     _dims = 3
 
@@ -132,13 +164,24 @@ class ReplicationPad1d(_Pad):
 
 
 class ReplicationPad2d(ReplicationPad1d):
-    """Pad the last two dimensions by repeating their edges."""
+    """Pad the last two dimensions by repeating their edges.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReplicationPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
+    tensor([[[0., 0., 1.],
+             [2., 2., 3.]]])
+    """
 
     _dims = 2
 
 
 class ReplicationPad3d(ReplicationPad1d):
-    """Pad the last three dimensions by repeating their edges."""
+    """Pad the last three dimensions by repeating their edges.
+
+    >>> import cltorch as torch
+    >>> torch.nn.ReplicationPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape
+    torch.Size([1, 2, 5, 6, 7])
+    """
 
     _dims = 3
 
@@ -160,12 +203,23 @@ class CircularPad1d(_Pad):
 
 
 class CircularPad2d(CircularPad1d):
-    """Pad the last two dimensions by elements from their other ends."""
+    """Pad the last two dimensions by elements from their other ends.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CircularPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
+    tensor([[[1., 0., 1.],
+             [3., 2., 3.]]])
+    """
 
     _dims = 2
 
 
 class CircularPad3d(CircularPad1d):
-    """Pad the last three dimensions by elements from their other ends."""
+    """Pad the last three dimensions by elements from their other ends.
+
+    >>> import cltorch as torch
+    >>> torch.nn.CircularPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape
+    torch.Size([1, 2, 5, 6, 7])
+    """
 
     _dims = 3

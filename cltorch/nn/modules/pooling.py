@@ -81,7 +81,12 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W)."""
+    """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.nn.MaxPool3d(2)(torch.randn(1, 2, 4, 6, 8)).shape
+    torch.Size([1, 2, 2, 3, 4])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.max_pool3d(
@@ -161,7 +166,12 @@ class AvgPool2d(_AvgPool):
 
 
 class AvgPool3d(AvgPool2d):
-    """Return the average of each window of (N, C, D, H, W) or (C, D, H, W)."""
+    """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.nn.AvgPool3d(2)(torch.randn(1, 2, 4, 6, 8)).shape
+    torch.Size([1, 2, 2, 3, 4])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.avg_pool3d(
@@ -190,21 +200,36 @@ class _AdaptiveMaxPool(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """Return the largest elements of ``output_size`` windows that share a line evenly."""
+    """Return the largest elements of ``output_size`` windows that share a line evenly.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AdaptiveMaxPool1d(2)(torch.arange(4.0).view(1, 1, 4))
+    tensor([[[1., 3.]]])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size."""
+    """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AdaptiveMaxPool2d((3, None))(torch.randn(1, 2, 7, 5)).shape
+    torch.Size([1, 2, 3, 5])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size."""
+    """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AdaptiveMaxPool3d(2)(torch.randn(1, 2, 5, 6, 7)).shape
+    torch.Size([1, 2, 2, 2, 2])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
@@ -220,7 +245,12 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Return the averages of ``output_size`` windows that share a line evenly."""
+    """Return the averages of ``output_size`` windows that share a line evenly.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AdaptiveAvgPool1d(2)(torch.arange(4.0).view(1, 1, 4))
+    tensor([[[0.5000, 2.5000]]])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.adaptive_avg_pool1d(input, self.output_size)
@@ -239,7 +269,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """Return the averages of windows that share a volume evenly; None keeps a dimension's size."""
+    """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
+
+    >>> import cltorch as torch
+    >>> torch.nn.AdaptiveAvgPool3d((1, 2, None))(torch.randn(2, 3, 4, 5, 6)).shape
+    torch.Size([2, 3, 1, 2, 6])
+    """
 
     def forward(self, input: Any) -> Any:
         return F.adaptive_avg_pool3d(input, self.output_size)

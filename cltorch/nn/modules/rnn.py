@@ -26,6 +26,10 @@ class RNNBase(Module):
 
     Parameters are called ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0`` (and ``weight_hr_l0``) with
     the layer's number, and end with ``_reverse`` for the other direction. They begin evenly distributed in ±1/√hidden.
+
+    >>> import cltorch as torch
+    >>> torch.nn.RNNBase('GRU', 3, 4).weight_ih_l0.shape
+    torch.Size([12, 3])
     """
 
     mode: str
@@ -306,7 +310,12 @@ class GRU(RNNBase):
 
 
 class RNNCellBase(Module):
-    """Hold the parameters of one step: ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``."""
+    """Hold the parameters of one step: ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``.
+
+    >>> import cltorch as torch
+    >>> torch.nn.RNNCellBase(3, 4, bias=True, num_chunks=3).weight_ih.shape
+    torch.Size([12, 3])
+    """
 
     bias_ih: Any
     bias_hh: Any

@@ -233,6 +233,11 @@ class TransformerDecoder(Module):
     """Apply copies of a decoder layer one after another, then ``norm`` where given.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoder.html
+
+    >>> import cltorch as torch
+    >>> layer = torch.nn.TransformerDecoderLayer(d_model=8, nhead=2)
+    >>> torch.nn.TransformerDecoder(layer, 2)(torch.rand(3, 1, 8), torch.rand(5, 1, 8)).shape
+    torch.Size([3, 1, 8])
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:

@@ -58,14 +58,25 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Resample (N, C, H, W) to the nearest element; PyTorch advises ``interpolate`` instead."""
+    """Resample (N, C, H, W) to the nearest element; PyTorch advises ``interpolate`` instead.
+
+    >>> import cltorch as torch
+    >>> torch.nn.UpsamplingNearest2d(scale_factor=2)(torch.arange(2.0).view(1, 1, 1, 2))
+    tensor([[[[0., 0., 1., 1.],
+              [0., 0., 1., 1.]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Resample (N, C, H, W) linearly with aligned corners; PyTorch advises ``interpolate`` instead."""
+    """Resample (N, C, H, W) linearly with aligned corners; PyTorch advises ``interpolate`` instead.
+
+    >>> import cltorch as torch
+    >>> torch.nn.UpsamplingBilinear2d(scale_factor=2)(torch.arange(2.0).view(1, 1, 1, 2))[0, 0, 0]
+    tensor([0.0000, 0.3333, 0.6667, 1.0000])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)

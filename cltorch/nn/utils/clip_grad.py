@@ -70,7 +70,15 @@ def get_total_norm(
 
 @no_grad()
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
-    """Scale gradients in place by max_norm / total_norm where that is below 1; ``foreach`` has no effect."""
+    """Scale gradients in place by max_norm / total_norm where that is below 1; ``foreach`` has no effect.
+
+    >>> import cltorch as torch
+    >>> w = torch.nn.Parameter(torch.ones(2))
+    >>> w.grad = torch.tensor([3.0, 4.0])
+    >>> torch.nn.utils.clip_grads_with_norm_([w], 1.0, torch.tensor(5.0))
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+    """
     grads = _gradients(_listed(parameters))
     if not grads:
         return

@@ -39,6 +39,13 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Let the parameters be slices of a vector, in order; they share its memory.
 
     Raises TypeError where ``vec`` is no tensor or the parameters lie on different devices.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(2, 1, bias=False)
+    >>> torch.nn.utils.vector_to_parameters(torch.tensor([3.0, 4.0]), net.parameters())
+    >>> net.weight
+    Parameter containing:
+    tensor([[3., 4.]], requires_grad=True)
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")

@@ -69,7 +69,14 @@ def fuse_conv_bn_weights(
     bn_b: Any,
     transpose: bool = False,
 ) -> tuple[Any, Any]:
-    """Return weight and bias of a convolution with a batch normalisation's mean, variance, weight and bias in them."""
+    """Return weight and bias of a convolution with a batch normalisation's mean, variance, weight and bias in them.
+
+    >>> import cltorch as torch
+    >>> one = torch.ones(1)
+    >>> torch.nn.utils.fuse_conv_bn_weights(torch.ones(1, 1, 1), None, one, one, 0.0, 2 * one, one)[0]
+    Parameter containing:
+    tensor([[[2.]]])
+    """
     return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, 1 if transpose else 0)
 
 
@@ -77,6 +84,11 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     """Return a copy of a linear layer that does what it and a batch normalisation after it do.
 
     Raises AssertionError for layers in training and where the numbers of features do not fit.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.fuse_linear_bn_eval(torch.nn.Linear(2, 3).eval(), torch.nn.BatchNorm1d(3).eval())
+    >>> net
+    Linear(in_features=2, out_features=3, bias=True)
     """
     _check(linear, bn)
     if linear.out_features != bn.num_features and bn.num_features != 1:
@@ -94,5 +106,12 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
 def fuse_linear_bn_weights(
     linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any
 ) -> tuple[Any, Any]:
-    """Return weight and bias of a linear layer with a batch normalisation's mean, variance, weight and bias in them."""
+    """Return weight and bias of a linear layer with a batch normalisation's mean, variance, weight and bias in them.
+
+    >>> import cltorch as torch
+    >>> one = torch.ones(1)
+    >>> torch.nn.utils.fuse_linear_bn_weights(torch.ones(1, 1), None, one, one, 0.0, 2 * one, one)[0]
+    Parameter containing:
+    tensor([[2.]])
+    """
     return _fused(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, 0)

@@ -33,5 +33,11 @@ def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> M
 
 
 def convert_conv3d_weight_memory_format(module: Module, memory_format: Any) -> Module:
-    """Let the weights of all 3-d convolutions in a module have a memory format, and return the module."""
+    """Let the weights of all 3-d convolutions in a module have a memory format, and return the module.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Conv3d(2, 3, 2)
+    >>> torch.nn.utils.convert_conv3d_weight_memory_format(net, torch.channels_last_3d).weight.stride()
+    (16, 1, 8, 4, 2)
+    """
     return _convert(module, (Conv3d, ConvTranspose3d), memory_format)

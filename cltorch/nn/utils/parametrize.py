@@ -57,6 +57,11 @@ class ParametrizationList(ModuleList):
 
     These are ``original``, or ``original0``, ``original1``, … where ``right_inverse`` of the first parametrisation
     returns several. Raises ValueError where a parametrisation changes shape or dtype, unless it is ``unsafe``.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
+    >>> type(net.parametrizations.weight).__name__, len(net.parametrizations.weight)
+    ('ParametrizationList', 1)
     """
 
     original: Any
@@ -296,7 +301,12 @@ def _check_further(module: Module, name: str, parametrization: Any) -> None:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Return whether a module has parametrisations, or whether one of its tensors has."""
+    """Return whether a module has parametrisations, or whether one of its tensors has.
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.parametrize.is_parametrized(torch.nn.Linear(2, 2))
+    False
+    """
     found = getattr(module, "parametrizations", None)
     if not isinstance(found, ModuleDict):
         return False
@@ -308,6 +318,11 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
     It keeps its present value, or with ``leave_parametrized=False`` what the original has. Raises ValueError where
     nothing is parametrised, and where there are several originals to leave.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
+    >>> torch.nn.utils.parametrize.remove_parametrizations(net, 'weight')
+    Linear(in_features=2, out_features=2, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -335,14 +350,27 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """Return the class of a module as it was before anything was parametrised."""
+    """Return the class of a module as it was before anything was parametrised.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
+    >>> torch.nn.utils.parametrize.type_before_parametrizations(net).__name__
+    'Linear'
+    """
     return module.__class__.__bases__[0] if is_parametrized(module) else type(module)
 
 
 def transfer_parametrizations_and_params(
     from_module: Module, to_module: Module, tensor_name: str | None = None
 ) -> Module:
-    """Give ``to_module`` the parametrisations of another module (or of one tensor), with their originals; return it."""
+    """Give ``to_module`` the parametrisations of another module (or of one tensor), with their originals; return it.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
+    >>> other = torch.nn.utils.parametrize.transfer_parametrizations_and_params(net, torch.nn.Linear(2, 2))
+    >>> torch.nn.utils.parametrize.is_parametrized(other, 'weight')
+    True
+    """
     if is_parametrized(from_module):
         for name in list(from_module.parametrizations) if tensor_name is None else [tensor_name]:
             source = from_module.parametrizations[name]

@@ -27,6 +27,16 @@ class BasePruningMethod(ABC):
 
     ``PRUNING_TYPE`` is "unstructured", "structured" (with an attribute ``dim``) or "global": what of a tensor that was
     pruned before the method gets to see.
+
+    >>> import cltorch as torch
+    >>> class Half(torch.nn.utils.prune.BasePruningMethod):
+    ...     PRUNING_TYPE = 'unstructured'
+    ...     def compute_mask(self, t, default_mask):
+    ...         return default_mask * (torch.arange(t.numel()).view_as(t) % 2)
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = Half.apply(net, 'weight')
+    >>> int(net.weight_mask.sum())
+    4
     """
 
     _tensor_name: str
@@ -112,7 +122,14 @@ class BasePruningMethod(ABC):
 
 
 class PruningContainer(BasePruningMethod):
-    """Hold the methods that have pruned one parameter, in order."""
+    """Hold the methods that have pruned one parameter, in order.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.l1_unstructured(torch.nn.utils.prune.l1_unstructured(net, 'weight', 2), 'weight', 2)
+    >>> int(net.weight_mask.sum())
+    4
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[Any, ...] = ()
@@ -167,7 +184,14 @@ class PruningContainer(BasePruningMethod):
 
 
 class Identity(BasePruningMethod):
-    """Prune nothing, but have a mask."""
+    """Prune nothing, but have a mask.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.Identity.apply(net, 'weight')
+    >>> int(net.weight_mask.sum())
+    8
+    """
 
     def compute_mask(self, t: Any, default_mask: Any) -> Any:
         """Return ``default_mask``."""
@@ -189,7 +213,14 @@ def _without(mask: Any, scores: Any, count: int, largest: bool) -> Any:
 
 
 class RandomUnstructured(BasePruningMethod):
-    """Prune elements at random: a part of them (a float), or a number."""
+    """Prune elements at random: a part of them (a float), or a number.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.RandomUnstructured.apply(net, 'weight', 0.25)
+    >>> int(net.weight_mask.sum())
+    6
+    """
 
     def __init__(self, amount: Any) -> None:
         _check_amount(amount)
@@ -206,7 +237,14 @@ class RandomUnstructured(BasePruningMethod):
 
 
 class L1Unstructured(BasePruningMethod):
-    """Prune the elements of the smallest absolute values: a part of them (a float), or a number."""
+    """Prune the elements of the smallest absolute values: a part of them (a float), or a number.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.L1Unstructured.apply(net, 'weight', 3)
+    >>> int(net.weight_mask.sum())
+    5
+    """
 
     def __init__(self, amount: Any) -> None:
         _check_amount(amount)
@@ -255,7 +293,14 @@ class _Structured(BasePruningMethod):
 
 
 class RandomStructured(_Structured):
-    """Prune whole slices along ``dim`` at random: a part of them (a float), or a number."""
+    """Prune whole slices along ``dim`` at random: a part of them (a float), or a number.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.RandomStructured.apply(net, 'weight', 1, dim=1)
+    >>> int(net.weight_mask.sum())
+    6
+    """
 
     def _scores(self, t: Any) -> Any:
         return functions.rand(t.shape[self.dim], device=t.device)
@@ -267,7 +312,14 @@ class RandomStructured(_Structured):
 
 
 class LnStructured(_Structured):
-    """Prune the slices along ``dim`` of the smallest ``n``-norms: a part of them (a float), or a number."""
+    """Prune the slices along ``dim`` of the smallest ``n``-norms: a part of them (a float), or a number.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.LnStructured.apply(net, 'weight', 1, n=2, dim=0)
+    >>> int(net.weight_mask.sum())
+    4
+    """
 
     def __init__(self, amount: Any, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -286,7 +338,14 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prune by a given mask."""
+    """Prune by a given mask.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = torch.nn.utils.prune.CustomFromMask.apply(net, 'weight', torch.zeros(2, 4))
+    >>> int(net.weight.count_nonzero())
+    0
+    """
 
     PRUNING_TYPE = "global"
 
@@ -308,7 +367,13 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: Module, name: str) -> Module:
-    """Give a parameter a mask of ones, and return the module."""
+    """Give a parameter a mask of ones, and return the module.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> int(torch.nn.utils.prune.identity(net, 'weight').weight_mask.sum())
+    8
+    """
     Identity.apply(module, name)
     return module
 
@@ -338,13 +403,25 @@ def l1_unstructured(module: Module, name: str, amount: Any, importance_scores: A
 
 
 def random_structured(module: Module, name: str, amount: Any, dim: int) -> Module:
-    """Prune slices of a parameter along ``dim`` at random, and return the module."""
+    """Prune slices of a parameter along ``dim`` at random, and return the module.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> int(torch.nn.utils.prune.random_structured(net, 'weight', 1, dim=1).weight_mask.sum())
+    6
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
 
 def ln_structured(module: Module, name: str, amount: Any, n: Any, dim: int, importance_scores: Any = None) -> Module:
-    """Prune the slices of a parameter along ``dim`` that have the smallest ``n``-norms; return the module."""
+    """Prune the slices of a parameter along ``dim`` that have the smallest ``n``-norms; return the module.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> int(torch.nn.utils.prune.ln_structured(net, 'weight', 1, n=2, dim=0).weight_mask.sum())
+    4
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
@@ -353,6 +430,12 @@ def global_unstructured(parameters: Any, pruning_method: Any, importance_scores:
     """Prune several parameters, given as (module, name), as if they were one.
 
     Raises TypeError for a method that is not unstructured.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> torch.nn.utils.prune.global_unstructured([(net, 'weight')], torch.nn.utils.prune.L1Unstructured, amount=0.5)
+    >>> int(net.weight_mask.sum())
+    4
     """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
@@ -380,13 +463,25 @@ def global_unstructured(parameters: Any, pruning_method: Any, importance_scores:
 
 
 def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
-    """Prune a parameter by a mask of ones and zeros, and return the module."""
+    """Prune a parameter by a mask of ones and zeros, and return the module.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> int(torch.nn.utils.prune.custom_from_mask(net, 'weight', torch.zeros(2, 4)).weight.count_nonzero())
+    0
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
 
 def remove(module: Module, name: str) -> Module:
-    """Make the pruning of a parameter permanent; raises ValueError where it is not pruned."""
+    """Make the pruning of a parameter permanent; raises ValueError where it is not pruned.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> list(torch.nn.utils.prune.remove(torch.nn.utils.prune.identity(net, 'weight'), 'weight').state_dict())
+    ['weight']
+    """
     for k, hook in module._forward_pre_hooks.items():
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
@@ -396,7 +491,15 @@ def remove(module: Module, name: str) -> Module:
 
 
 def is_pruned(module: Module) -> bool:
-    """Return whether a parameter of a module, or of one inside it, is pruned."""
+    """Return whether a parameter of a module, or of one inside it, is pruned.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(4, 2, bias=False)
+    >>> torch.nn.utils.prune.is_pruned(net)
+    False
+    >>> torch.nn.utils.prune.is_pruned(torch.nn.utils.prune.identity(net, 'weight'))
+    True
+    """
     return any(isinstance(h, BasePruningMethod) for m in module.modules() for h in m._forward_pre_hooks.values())
 
 

@@ -147,6 +147,10 @@ def pack_padded_sequence(
     ``lengths`` is a list or a tensor on the host; with ``enforce_sorted`` they must fall. Raises RuntimeError where
     they do not, or where one is not positive.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_padded_sequence.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.rnn.pack_padded_sequence(torch.tensor([[1, 3], [2, 0]]), [2, 1])
+    PackedSequence(data=tensor([1, 3, 2]), batch_sizes=tensor([2, 1]), sorted_indices=None, unsorted_indices=None)
     """
     if hasattr(lengths, "tolist"):
         if lengths.device.type != "cpu":
@@ -200,6 +204,12 @@ def pad_packed_sequence(
 
     Raises ValueError where ``total_length`` is less than the longest of them.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pad_packed_sequence.html
+
+    >>> import cltorch as torch
+    >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    >>> torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2],
+            [3, 0]]), tensor([2, 1]))
     """
     sizes = sequence.batch_sizes.tolist()
     longest, batch = len(sizes), sizes[0]
@@ -274,6 +284,10 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
     """Return the sequences of a padded batch, each with its own length.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpad_sequence.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.rnn.unpad_sequence(torch.tensor([[1, 3], [2, 0]]), torch.tensor([2, 1]))
+    [tensor([1, 2]), tensor([3])]
     """
     if not batch_first:
         padded_sequences = functions.transpose(padded_sequences, 0, 1)
@@ -284,6 +298,10 @@ def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> Pack
     """Pack tensors (L_i, …), which must come by falling length unless ``enforce_sorted`` is False.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_sequence.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]).batch_sizes
+    tensor([2, 1])
     """
     lengths = [x.shape[0] for x in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
@@ -293,6 +311,10 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
     """Return the sequences that were packed.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpack_sequence.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.utils.rnn.unpack_sequence(torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
+    [tensor([1, 2]), tensor([3])]
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

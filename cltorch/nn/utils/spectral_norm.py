@@ -138,13 +138,24 @@ def spectral_norm(
 
     The parameter is ``<name>_orig`` then. ``dim`` is the dimension of the outputs: 1 for transposed convolutions, else
     0. Raises ValueError where ``n_power_iterations`` is not positive.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
+    >>> list(net.state_dict())
+    ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
     SpectralNorm.apply(module, name, n_power_iterations, output_dim(module, dim), eps)
     return module
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Undo ``spectral_norm``; raises ValueError where there is none."""
+    """Undo ``spectral_norm``; raises ValueError where there is none.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
+    >>> list(torch.nn.utils.remove_spectral_norm(net).state_dict())
+    ['bias', 'weight']
+    """
     for k, hook in module._forward_pre_hooks.items():
         if isinstance(hook, SpectralNorm) and hook.name == name:
             hook.remove(module)

@@ -128,6 +128,11 @@ def functional_call(
     ``tie_weights=False``; ``strict`` wants all of them. In-place changes of buffers reach the given tensors.
     Raises ValueError for several values of tied tensors, RuntimeError for names that ``strict`` misses. Deprecated in
     PyTorch in favour of ``torch.func.functional_call``.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Linear(2, 1, bias=False)
+    >>> torch.nn.utils.stateless.functional_call(net, {'weight': torch.ones(1, 2)}, (torch.ones(2),))
+    tensor([2.])
     """
     warnings.warn(
         "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a future "

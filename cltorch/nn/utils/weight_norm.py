@@ -70,6 +70,11 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     """Split a weight into its length ``<name>_g`` and its direction ``<name>_v``; deprecated in PyTorch.
 
     Lengths are over all dimensions but ``dim``, over all for None.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in net.named_parameters()]
+    ['bias', 'weight_g', 'weight_v']
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
@@ -81,7 +86,13 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Undo ``weight_norm``; raises ValueError where there is none."""
+    """Undo ``weight_norm``; raises ValueError where there is none.
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in torch.nn.utils.remove_weight_norm(net).named_parameters()]
+    ['bias', 'weight']
+    """
     for k, hook in module._forward_pre_hooks.items():
         if isinstance(hook, WeightNorm) and hook.name == name:
             hook.remove(module)
