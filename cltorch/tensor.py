@@ -372,7 +372,7 @@ class Tensor(Array):
 
     def cl(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Any:
         """Return the tensor on an OpenCL device (the current one by default)."""
-        return functions.to(self, "cl" if device is None else device)
+        return functions.to(self, "cl" if device is None else device, non_blocking=non_blocking)
 
     cuda = cl
 

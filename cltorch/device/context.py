@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import debug, discovery, ending, limits, quirks
+from cltorch.device import debug, discovery, ending, host_memory, limits, quirks
 from cltorch.device.allocator import Allocator
 from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
 from cltorch.device.faults import Faults
+from cltorch.device.host_pool import HostPool
 from cltorch.device.program import NOTES, Kernel, NotingKernel, build, build_source
 from cltorch.device.storage import Storage
 from cltorch.errors import DeviceError, OutOfMemoryError
 
 _STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before `write` waits for the oldest
+# pools of host memory: copies of at least this size are staged in one, and what they keep for later use
+_POOLED_BYTES, _STAGING_KEPT, _PINNED_KEPT = 64 << 10, 64 << 20, 1 << 30
 _MARKS = 8  # paces by which Python may be ahead of the device
 _NO_MEMORY = (
     cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
@@ -101,6 +104,10 @@ class Context:
         self._staged_bytes = 0
         self._staging = threading.RLock()
         self._marks: deque[Any] = deque()
+        self._mapping: Any = None  # a second queue, so that mapping host memory does not wait for the first
+        self._pinned = HostPool(self._map_host, _PINNED_KEPT)
+        # a device that is the host itself copies from any memory as it does from its driver's
+        self._for_staging = HostPool(host_memory.empty, _STAGING_KEPT) if self.caps.kind == "cpu" else self._pinned
 
     # ---- memory ----------------------------------------------------------------------------------------------
     def create_buffer(self, nbytes: int) -> Any:
@@ -159,8 +166,24 @@ class Context:
             return
         if self.slow:
             limits.transfer(data.nbytes)
-        staged = data if owned else data.copy()
-        event = self._enqueue(cl.enqueue_copy, buf, staged, dst_offset=byte_offset, is_blocking=False)
+        if owned:
+            staged = data
+        elif data.nbytes < _POOLED_BYTES:
+            staged = data.copy()
+        else:
+            staged = self._for_staging.take(data.nbytes)
+            staged[:] = data.reshape(-1).view(np.uint8)
+        self._stage(self._enqueue(cl.enqueue_copy, buf, staged, dst_offset=byte_offset, is_blocking=False), staged)
+
+    def read_later(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> None:
+        """Copy bytes of a buffer into a contiguous host array, which is filled once the device was waited for."""
+        if out.nbytes:
+            if self.slow:
+                limits.transfer(out.nbytes)
+            self._stage(self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=False), out)
+
+    def _stage(self, event: Any, staged: np.ndarray) -> None:
+        """Keep host memory until the copy that uses it has run; wait where very much of it is kept."""
         with self._staging:
             self._staged.append((event, staged))
             self._staged_bytes += staged.nbytes
@@ -222,18 +245,33 @@ class Context:
                 known -= 1
 
     def pinned(self, nbytes: int) -> np.ndarray:
-        """Return host memory as bytes that the driver has allocated, mapped for as long as the array lives."""
+        """Return host memory as bytes that the driver has allocated, from which it copies without a detour."""
+        if self.queue is None:
+            raise RuntimeError(discovery.FORKED)
+        return self._pinned.take(nbytes)
+
+    def _map_host(self, nbytes: int) -> np.ndarray:
+        """Return new host memory of the driver, mapped for as long as the array lives."""
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
-        size = max(nbytes, 1)
-        buf = cl.Buffer(self.cl_context, flags, size)
         both = cl.map_flags.READ | cl.map_flags.WRITE
-        array: np.ndarray = self._enqueue(cl.enqueue_map_buffer, buf, both, 0, (size,), np.uint8)[0]
-        return array[:nbytes]
+        try:
+            with self._building:
+                if self._mapping is None:
+                    self._mapping = cl.CommandQueue(self.cl_context)
+            buf = cl.Buffer(self.cl_context, flags, nbytes)
+            mapped: Any = cl.enqueue_map_buffer  # its stub wants flags as one member of their enumeration
+            array: np.ndarray = mapped(self._mapping, buf, both, 0, (nbytes,), np.uint8)[0]
+        except cl.Error as error:
+            kind = OutOfMemoryError if error.code in _NO_MEMORY else DeviceError
+            raise kind(f"{self.name}: {nbytes} bytes of pinned host memory cannot be had: {error}") from error
+        return array
 
     def relieve(self) -> None:
         """Wait for the device and give the cached buffers back to the driver."""
         self.wait_for()
         self.allocator.empty_cache()
+        self._pinned.empty()
+        self._for_staging.empty()
         self.wait_for()
 
     # ---- kernels ---------------------------------------------------------------------------------------------

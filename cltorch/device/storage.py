@@ -10,6 +10,8 @@ from cltorch.device import host_memory
 from cltorch.device.device import CPU
 from cltorch.device.device import device as Device
 
+PINNED = object()  # the owner of bytes that a driver copies without a detour
+
 
 class Storage:
     """Hold ``nbytes`` bytes on one device, shared by all views.
@@ -90,6 +92,14 @@ class Storage:
 
     def __len__(self) -> int:
         return self.nbytes
+
+
+def owner_of(storage: Storage) -> Any:
+    """Return what the bytes of a storage belong to, None for memory of their own."""
+    owner = storage._owner
+    while isinstance(owner, Storage):  # an alias belongs to what it is an alias of
+        owner = owner._owner
+    return owner
 
 
 def _from_bytes(raw: bytes, dev: Device) -> Storage:

@@ -14,6 +14,7 @@ from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.autograd.layers import active
 from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
+from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
 from cltorch.functions.arguments import fit_number, read_dtype
@@ -34,17 +35,21 @@ class ToCopy(Op):
     linear = slice(1)
 
     @staticmethod
-    def forward(c: Any, x: Any, t: dtype, dev: device) -> Any:
+    def forward(c: Any, x: Any, t: dtype, dev: device, later: bool = False) -> Any:
         c.dtype, c.device = x.dtype, x.device
-        return converted(x, t, dev)
+        return converted(x, t, dev, later)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return m.to_copy(g, c.dtype, c.device), None, None
+        return m.to_copy(g, c.dtype, c.device), None, None, None
 
 
-def converted(x: Any, t: dtype, dev: device) -> Any:
-    """Return a copy of an Array in another dtype and on another device, outside the graph."""
+def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
+    """Return a copy of an Array in another dtype and on another device, outside the graph.
+
+    ``later`` is PyTorch's ``non_blocking``: pinned bytes are not copied away first, so the caller must leave them as
+    they are until the device was waited for.
+    """
     check_dtype(t, dev)
     if x.device is dev:
         out = empty_layout(like_layout(x.layout), t, dev)
@@ -55,7 +60,7 @@ def converted(x: Any, t: dtype, dev: device) -> Any:
     if not x.layout.contiguous:
         x = _dense(x)
     moved = empty(x.layout.shape, x.dtype, dev)
-    _transfer(x, moved)
+    _transfer(x, moved, later)
     return moved if x.dtype is t else converted(moved, t, dev)
 
 
@@ -69,16 +74,23 @@ def _dense(x: Any, wanted: Any = None) -> Any:
     return out
 
 
-def _transfer(x: Any, out: Any) -> None:
-    """Copy the bytes of a contiguous Array into a dense one on another device."""
+def _transfer(x: Any, out: Any, later: bool = False) -> None:
+    """Copy the bytes of a contiguous Array into a contiguous one on another device."""
     if x.layout.numel == 0 or out.device.type == "meta":
         return
+    start = out.layout.offset * out.dtype.itemsize
+    if out.device.type == "cpu":
+        if later and x.device.type == "cl" and owner_of(out.storage) is PINNED:
+            place = out.storage.array[start : start + x.layout.numel * x.dtype.itemsize]
+            x.device.context.read_later(x.storage.buf, place, x.layout.offset * x.dtype.itemsize)
+        else:
+            bits = np.ascontiguousarray(to_numpy(x)).reshape(-1).view(np.uint8)
+            out.storage.array[start : start + bits.size] = bits
+        return
+    still = x.device.type != "cpu" or (later and owner_of(x.storage) is PINNED)
     bits = host(x) if x.device.type == "cpu" else to_numpy(x)
     bits = np.ascontiguousarray(bits).reshape(-1).view(np.uint8)
-    if out.device.type == "cpu":
-        out.storage.array[: bits.size] = bits
-    else:
-        out.device.context.write(out.storage.buf, bits, owned=x.device.type != "cpu")
+    out.device.context.write(out.storage.buf, bits, start, owned=still)
 
 
 def to_copy(x: Any, t: dtype, dev: device) -> Any:
@@ -139,7 +151,7 @@ def to(
     >>> torch.tensor([1, 2]).to(torch.float32)
     tensor([1., 2.])
     """
-    dev, t, _, wanted, copy = parse_to(
+    dev, t, later, wanted, copy = parse_to(
         *args, dtype=dtype, device=device, non_blocking=non_blocking, copy=copy, memory_format=memory_format
     )
     t = self.dtype if t is None else t
@@ -148,7 +160,7 @@ def to(
     if t is self.dtype and dev is self.device:
         moved = clone(self, memory_format=wanted) if copy else self
     else:
-        moved = apply(ToCopy, self, t, dev)
+        moved = apply(ToCopy, self, t, dev, later)
     return moved if wanted is None or wanted is formats.preserve_format else contiguous(moved, wanted)
 
 
@@ -258,6 +270,9 @@ class _Copy(Op):
 def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     """Copy values into a tensor, converting dtype and device; ``src`` broadcasts.
 
+    With ``non_blocking`` a copy between a device and pinned memory waits for nothing: what is copied must not change,
+    and what it is copied into must not be read, before the device was waited for.
+
     Raises RuntimeError where the shapes do not fit.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.copy_.html
     """
@@ -275,6 +290,10 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     _warn_lost(src.dtype, input.dtype)
 
     def write() -> None:
+        alike = src.dtype is input.dtype and src.layout.shape == input.layout.shape
+        if src.device is not input.device and alike and src.layout.contiguous and input.layout.contiguous:
+            _transfer(src, input, non_blocking)
+            return
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
         check_overlap(input, [])
         if value.storage is input.storage and value.layout != input.layout:

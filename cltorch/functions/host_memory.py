@@ -13,13 +13,11 @@ import numpy as np
 
 from cltorch.device import Storage
 from cltorch.device import device as Device
+from cltorch.device.storage import PINNED, owner_of
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 
 __all__ = ["is_pinned", "is_shared", "pin_memory", "share_memory_"]
-
-
-class _Pinned:
-    """Mark the owner of pinned bytes."""
 
 
 def pin_memory(x: Any, device: Any = None) -> Any:
@@ -38,15 +36,17 @@ def pin_memory(x: Any, device: Any = None) -> Any:
         return x
     if not importlib.import_module("cltorch.device.discovery").devices():
         raise RuntimeError("Cannot access accelerator device when none is available.")
-    storage = Storage.wrap(Device("cl").context.pinned(x.storage.nbytes))
-    storage.array[:] = x.storage.array
-    storage._owner = _Pinned()
-    return Array.new(storage, x.layout, x.dtype)
+    layout, n = x.layout, x.dtype.itemsize
+    start, stop = layout.offset * n, layout.extent() * n
+    storage = Storage.wrap(Device("cl").context.pinned(max(stop - start, 0)))
+    storage.array[:] = x.storage.array[start : max(start, stop)]
+    storage._owner = PINNED
+    return Array.new(storage, Layout.make(layout.shape, layout.strides, 0), x.dtype)
 
 
 def is_pinned(x: Any, device: Any = None) -> bool:
     """Return whether a tensor lies in pinned memory."""
-    return isinstance(_owner(x.storage), _Pinned)
+    return owner_of(x.storage) is PINNED
 
 
 def share_memory_(x: Any) -> Any:
@@ -69,11 +69,4 @@ def share_memory_(x: Any) -> Any:
 
 def is_shared(x: Any) -> bool:
     """Return whether a tensor's memory is shared between processes; always so on a device, as in PyTorch."""
-    return x.storage.array is None or isinstance(_owner(x.storage), mmap.mmap)
-
-
-def _owner(storage: Any) -> Any:
-    owner = storage._owner
-    while isinstance(owner, Storage):  # an alias belongs to what it is an alias of
-        owner = owner._owner
-    return owner
+    return x.storage.array is None or isinstance(owner_of(x.storage), mmap.mmap)

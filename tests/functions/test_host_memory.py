@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
+import threading
 
 import pytest
 
@@ -39,6 +42,70 @@ def test_the_loader_pins_its_batches(cl_device, workers):
     batches = list(DataLoader(samples, batch_size=2, pin_memory=True, num_workers=workers))
     assert [b["x"].tolist() for b in batches] == [[[0], [1]], [[2]]]
     assert all(b["x"].is_pinned() for b in batches) and batches[0]["name"] == ["0", "1"]
+
+
+class Samples:
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        if i == 2:
+            raise KeyError("no such sample")
+        return cltorch.tensor([i])
+
+
+def threads():
+    return [t for t in threading.enumerate() if t.name == "cltorch-pin-memory"]
+
+
+def test_the_thread_that_pins_hands_on_what_happens_and_ends(cl_device):
+    loader = DataLoader(Samples(), batch_size=2, pin_memory=True, num_workers=2, persistent_workers=True)
+    for _ in range(2):
+        batches = iter(loader)
+        assert next(batches).tolist() == [[0], [1]] and len(threads()) == 1 and len(batches) == 6
+        with pytest.raises(KeyError, match="no such sample"):
+            next(batches)
+        assert next(batches).tolist() == [[4], [5]]  # a pass that is broken off here
+    del loader, batches
+    gc.collect()
+    assert not threads() and not multiprocessing.active_children()
+    batches = iter(DataLoader(cltorch.arange(3), pin_memory=True, num_workers=1))
+    assert [b.item() for b in batches] == [0, 1, 2] and all(b.is_pinned() for b in batches)
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            next(batches)
+
+
+def test_copies_from_and_to_pinned_memory_need_not_wait(cl_device):
+    x = cltorch.arange(300_000).view(3, -1).pin_memory()
+    there = x.to(cl_device, non_blocking=True)
+    part = x[1].cl(cl_device, non_blocking=True)
+    assert there.dtype is cltorch.int64 and cltorch.equal(there.cpu(), x) and part.tolist() == x[1].tolist()
+    assert x.to(cl_device, cltorch.float32, non_blocking=True)[2, -1].item() == 299_999
+    back = cltorch.zeros(3, 100_000, dtype=cltorch.int64).pin_memory()
+    assert back.copy_(there * 2, non_blocking=True) is back
+    cltorch.cl.synchronize(cl_device)
+    assert cltorch.equal(back, x * 2)
+    # into a part of a tensor on the device, of another dtype, from memory that is not pinned
+    there[:2].copy_(back[1:], non_blocking=True)
+    there[2].copy_(cltorch.full((100_000,), 7.0), non_blocking=True)
+    assert cltorch.equal(there[:2].cpu(), back[1:]) and there[2].unique().tolist() == [7]
+    # a copy that waits may be followed by changes at once
+    there = x.to(cl_device)
+    x.fill_(-1)
+    assert there[2, -1].item() == 299_999
+
+
+def test_pinned_memory_is_used_again_when_nobody_sees_it(cl_device):
+    x = cltorch.ones(100_000).pin_memory()
+    address, seen = x.data_ptr(), x.numpy()[5:]
+    del x
+    y = cltorch.zeros(100_000).pin_memory()
+    assert y.data_ptr() != address and seen[0] == 1
+    del seen
+    assert cltorch.full((99_999,), 2.0).pin_memory().data_ptr() == address
+    wide = cltorch.zeros(10, 100_000)
+    assert wide[3].pin_memory().untyped_storage().nbytes() == 400_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

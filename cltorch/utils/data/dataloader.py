@@ -10,6 +10,7 @@ import multiprocessing.context
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from cltorch.utils.data._utils.ahead import PinnedIterator
 from cltorch.utils.data._utils.base import SingleProcessIterator
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data._utils.multiprocess import MultiProcessIterator
@@ -88,6 +89,7 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         self.persistent_workers = persistent_workers
         self._iterator: Any = None
+        self._claimed: int | None = None  # the length that somebody was told of a stream
 
         stream = isinstance(dataset, IterableDataset)
         if stream:
@@ -172,21 +174,24 @@ class DataLoader(Generic[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         if self.num_workers == 0:
             return SingleProcessIterator(self)
-        if not self.persistent_workers:
-            return MultiProcessIterator(self)
-        if self._iterator is None:
-            self._iterator = MultiProcessIterator(self)
-        else:
+        if self._iterator is not None:
             self._iterator.restart()
-        return self._iterator
+            return self._iterator
+        batches: Any = MultiProcessIterator(self)
+        if batches.pin is not None:
+            batches = PinnedIterator(batches, batches.pin)
+        if self.persistent_workers:
+            self._iterator = batches
+        return batches
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
             return len(self._index_sampler)
         n = len(self.dataset)  # type: ignore[arg-type]
-        if self.batch_size is None:
-            return n
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        if self.batch_size is not None:
+            n = n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        self._claimed = n
+        return n
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:

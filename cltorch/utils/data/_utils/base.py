@@ -20,7 +20,7 @@ class BaseIterator(Iterator[Any]):
     def __init__(self, loader: Any) -> None:
         self._loader = loader
         self._stream = isinstance(loader.dataset, IterableDataset)
-        self._pin: Callable[[Any], Any] | None = None
+        self.pin: Callable[[Any], Any] | None = None
         if loader.pin_memory and not device_count():
             warnings.warn(
                 "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be "
@@ -28,7 +28,7 @@ class BaseIterator(Iterator[Any]):
                 stacklevel=4,
             )
         elif loader.pin_memory:
-            self._pin = functools.partial(pin_memory, device=loader.pin_memory_device or None)
+            self.pin = functools.partial(pin_memory, device=loader.pin_memory_device or None)
         self._new_pass()
 
     def _new_pass(self) -> None:
@@ -45,9 +45,10 @@ class BaseIterator(Iterator[Any]):
 
     def _count(self) -> None:
         self._yielded += 1
-        if self._stream and hasattr(self._loader.dataset, "__len__") and self._yielded == len(self._loader) + 1:
+        claimed = self._loader._claimed
+        if self._stream and claimed is not None and self._yielded == claimed + 1:
             warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be {len(self._loader)} (when "
+                f"Length of IterableDataset {self._loader.dataset} was reported to be {claimed} (when "
                 f"accessing len(dataloader)), but {self._yielded} samples have been fetched. Have __iter__ yield "
                 "each worker's own part of the stream when num_workers > 0, and make __len__ count all of them.",
                 stacklevel=3,
@@ -64,4 +65,4 @@ class SingleProcessIterator(BaseIterator):
     def __next__(self) -> Any:
         batch = self._fetcher.fetch(next(self._indices))
         self._count()
-        return batch if self._pin is None else self._pin(batch)
+        return batch if self.pin is None else self.pin(batch)

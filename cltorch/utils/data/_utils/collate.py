@@ -83,9 +83,12 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: Colla
     if batch[0].dtype.kind in "SUOM":
         raise TypeError(_UNKNOWN.format(batch[0].dtype))
     shape = batch[0].shape
-    other = next((b.shape for b in batch if b.shape != shape), None)
+    other = next((i for i, b in enumerate(batch) if b.shape != shape), None)
     if other is not None:
-        raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} and {list(other)}")
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+            f"{list(batch[other].shape)} at entry {other}"
+        )
     return functions.from_numpy(np.stack(batch))
 
 

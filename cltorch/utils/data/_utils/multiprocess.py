@@ -21,6 +21,10 @@ from cltorch.utils.data._utils.worker import Failure, Job, Restart, Setup, Strea
 _PATIENCE = 5.0  # seconds that workers get to end by themselves
 
 
+class Stopped(BaseException):
+    """Leave a wait for workers because somebody else has asked to."""
+
+
 class _Worker:
     """Hold one worker process and the pipe to it."""
 
@@ -60,6 +64,7 @@ class MultiProcessIterator(BaseIterator):
         super().__init__(loader)
         self._context = _context(loader.multiprocessing_context)
         self._workers: list[_Worker] = []
+        self.wake: Connection | None = None  # what arrives here ends a wait
         self._finalizer = weakref.finalize(self, _end_workers, self._workers)
         try:
             for i in range(loader.num_workers):
@@ -126,7 +131,18 @@ class MultiProcessIterator(BaseIterator):
         self.shutdown()
         raise RuntimeError(message)
 
+    @property
+    def alive(self) -> bool:
+        """Return whether there are workers still."""
+        return self._finalizer.alive
+
     def __next__(self) -> Any:
+        batch = self.take()
+        self._count()
+        return batch
+
+    def take(self) -> Any:
+        """Return the next batch, or raise what its worker raised."""
         while True:
             if not self._waiting and not self._arrived:
                 if not self._loader.persistent_workers:
@@ -144,8 +160,7 @@ class MultiProcessIterator(BaseIterator):
             self._request()
             if isinstance(answer, Failure):
                 answer.raise_again()
-            self._count()
-            return answer if self._pin is None else self._pin(answer)
+            return answer
 
     def _ready(self) -> int | None:
         """Return the number of a batch that may be given out now."""
@@ -164,7 +179,10 @@ class MultiProcessIterator(BaseIterator):
         limit = self._loader.timeout or None
         pipes = {w.pipe: w for w in workers}
         sentinels = {w.process.sentinel: w for w in workers}
-        ready = mp_connection.wait([*pipes, *sentinels], limit)
+        others = [] if self.wake is None else [self.wake]
+        ready = mp_connection.wait([*pipes, *sentinels, *others], limit)
+        if self.wake in ready:
+            raise Stopped
         if not ready:
             self.shutdown()
             raise RuntimeError(f"DataLoader timed out after {limit} seconds")
