@@ -107,6 +107,11 @@ def by_name(name: str) -> dtype:
     return _BY_NAME[name]
 
 
+def of_numpy(t: np.dtype) -> dtype | None:
+    """Return the dtype of a NumPy type in the machine's byte order, None for one that has no counterpart."""
+    return _BY_NUMPY.get(t)
+
+
 def from_numpy_dtype(t: Any) -> dtype:
     """Return the dtype of a NumPy type; raise TypeError for one that has no counterpart."""
     t = np.dtype(t)

@@ -321,6 +321,12 @@ def from_numpy(ndarray: np.ndarray) -> Any:
 
 
 def _share(array: np.ndarray) -> Any:
+    quick = dtypes.of_numpy(array.dtype)
+    if quick is not None and array.flags.writeable and array.size:
+        dense = Layout.of(array.shape)
+        n = quick.itemsize
+        if array.strides == tuple([s * n for s in dense.strides]):
+            return Array.new(Storage.wrap(array), dense, quick)
     if array.dtype.kind not in "SUOVMm" and not array.dtype.isnative:
         raise ValueError(
             "given numpy array has byte order different from the native byte order. "

@@ -77,14 +77,12 @@ def empty_layout(layout: Layout, dtype: dtype, dev: device) -> Any:
 def host(x: Any) -> np.ndarray:
     """Return a NumPy view of a host Array: shared memory, bfloat16 as raw uint16."""
     lay, t = x.layout, x.dtype
-    n = t.itemsize
-    flat = x.storage.array
-    flat = flat[: flat.size // n * n].view(t.np)
-    if lay.contiguous:
-        return flat[lay.offset : lay.offset + lay.numel].reshape(lay.shape)
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
-    return as_strided(flat[lay.offset :], tuple(lay.shape), tuple(s * n for s in lay.strides))
+    n = t.itemsize
+    if lay.contiguous:
+        return np.ndarray(lay.shape, t.np, x.storage.array, lay.offset * n)
+    return np.ndarray(lay.shape, t.np, x.storage.array, lay.offset * n, tuple([s * n for s in lay.strides]))
 
 
 def host_compute(x: Any) -> np.ndarray:

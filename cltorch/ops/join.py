@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from itertools import product as cartesian
 from typing import Any
 
+import numpy as np
+
+from cltorch.device import Storage
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops.array import empty
+from cltorch.ops.array import Array, empty
 from cltorch.ops.op import Op
 from cltorch.ops.pieces import Pieces, assemble
 
@@ -27,6 +30,11 @@ class Cat(Op):
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
             c.dim, c.parts = dim, [(x.layout.shape[dim], x.dtype) for x in tensors]
+        if dim == 0 and tensors[0].storage.array is not None:
+            whole = _host_bytes(tensors, t)
+            if whole is not None:
+                n = sum([x.layout.shape[0] for x in tensors])
+                return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
         key = ("cat", dim)
         return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
 
@@ -38,6 +46,22 @@ class Cat(Op):
             grads.append(m.to_copy(m.narrow(g, c.dim, at, n), t, g.device) if need else None)
             at += n
         return None, None, *grads
+
+
+def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:
+    """Return the bytes of host tensors one after the other, None where some are not dense or of another dtype.
+
+    Joined along their first dimension tensors lie in memory just so, and one copy does for all of a batch's samples.
+    """
+    n, parts = t.itemsize, []
+    for x in tensors:
+        layout = x.layout
+        if x.dtype is not t or not layout.contiguous:
+            return None
+        start = layout.offset * n
+        parts.append(x.storage.array[start : start + layout.numel * n])
+    whole: np.ndarray = np.concatenate(parts)
+    return whole
 
 
 def _in_a_row(layouts: Sequence[Layout], dim: int) -> Pieces:
@@ -63,6 +87,10 @@ class Stack(Op):
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
             c.dim, c.dtypes = dim, [x.dtype for x in tensors]
+        if dim == 0 and tensors[0].storage.array is not None:
+            whole = _host_bytes(tensors, t)
+            if whole is not None:
+                return Array.new(Storage.wrap(whole), Layout.of((len(tensors), *tensors[0].layout.shape)), t)
 
         def build() -> Pieces:
             return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)

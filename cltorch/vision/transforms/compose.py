@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.nn import Module
+from cltorch.ops.lots import unit
 
 
 def _lines(name: str, transforms: Sequence[Any], last: str = ")") -> str:
@@ -127,4 +128,4 @@ class RandomChoice(RandomTransforms):
 
 def uniform(low: float = 0.0, high: float = 1.0) -> float:
     """Draw a number from the default generator."""
-    return low + (high - low) * functions.rand(1).item()
+    return low + (high - low) * unit()

@@ -15,6 +15,7 @@ import numpy as np
 from cltorch import functions
 from cltorch.dtypes import float32
 from cltorch.nn import Module
+from cltorch.ops.lots import below
 from cltorch.tensor import Tensor
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.functional import geometry as F
@@ -23,7 +24,7 @@ from cltorch.vision.transforms.functional.resample import InterpolationMode, int
 
 def randint(low: int, high: int) -> int:
     """Draw low ≤ n < high from the default generator."""
-    return int(functions.randint(low, high, (1,)).item())
+    return low + below(high - low)
 
 
 class Resize(Module):

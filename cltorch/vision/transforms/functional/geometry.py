@@ -16,6 +16,7 @@ from cltorch import functions
 from cltorch.functions.pad import pad as pad_sides
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, ImageOps, is_pil
+from cltorch.vision.transforms.functional.convert import plain_values
 from cltorch.vision.transforms.functional.resample import (
     PIL_FILTERS,
     InterpolationMode,
@@ -77,6 +78,13 @@ def resize(
 
 
 def target_size(height: int, width: int, size: Any, max_size: int | None) -> tuple[int, int]:
+    if size is None or size == [None]:  # the longer edge alone is given
+        if max_size is None:
+            raise ValueError("max_size must be an integer when size is None")
+        longer = max(height, width)
+        return (max_size, int(max_size * width / height)) if height == longer else (
+            int(max_size * height / width), max_size
+        )  # fmt: skip
     if not isinstance(size, (int, list, tuple)):
         raise TypeError(f"Size should be int or sequence. Got {type(size)}")
     sizes = [size] if isinstance(size, int) else list(size)
@@ -105,7 +113,7 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     """Cut out a rectangle; what lies outside the image is filled with zeros."""
     if not check_image(img):
         return img.crop((left, top, left + width, top + height))
-    _, h, w = get_dimensions(img)
+    h, w = img.shape[-2:]
     right, bottom = left + width, top + height
     inside = img[..., max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if left >= 0 and top >= 0 and right <= w and bottom <= h:
@@ -146,12 +154,19 @@ def resized_crop(
 
 def hflip(img: Any) -> Any:
     """Mirror left and right."""
-    return img.flip(-1) if check_image(img) else img.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return _mirror(img, -1) if check_image(img) else img.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
 def vflip(img: Any) -> Any:
     """Mirror top and bottom."""
-    return img.flip(-2) if check_image(img) else img.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return _mirror(img, -2) if check_image(img) else img.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+
+
+def _mirror(img: Tensor, dim: int) -> Tensor:
+    values = plain_values(img)
+    if values is None:
+        return img.flip(dim)
+    return functions.from_numpy((values[..., ::-1] if dim == -1 else values[..., ::-1, :]).copy())
 
 
 def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str = "constant") -> Any:
@@ -217,7 +232,13 @@ def _pad_tensor(img: Tensor, left: int, top: int, right: int, bottom: int, fill:
         return functions.index_select(functions.index_select(img, -2, rows), -1, columns)
     values = list(fill) if isinstance(fill, (tuple, list)) else [fill]
     if len(values) == 1:
-        return pad_sides(img, [left, right, top, bottom], value=values[0])
+        plain = plain_values(img)
+        if plain is None or min(left, top, right, bottom) < 0:
+            return pad_sides(img, [left, right, top, bottom], value=values[0])
+        h, w = plain.shape[-2:]
+        padded = np.full((*plain.shape[:-2], h + top + bottom, w + left + right), values[0], plain.dtype)
+        padded[..., top : top + h, left : left + w] = plain
+        return functions.from_numpy(padded)
     if len(values) != img.shape[-3]:
         raise ValueError(f"fill has {len(values)} values, the image {img.shape[-3]} channels")
     planes = [pad_sides(img[..., c, :, :], [left, right, top, bottom], value=v) for c, v in enumerate(values)]

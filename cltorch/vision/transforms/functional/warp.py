@@ -164,7 +164,14 @@ def perspective(
     interpolation: InterpolationMode | int = InterpolationMode.BILINEAR, fill: Any = None,
 ) -> Any:  # fmt: skip
     """Bring four points (x, y) of the image to four others, straight lines staying straight."""
-    coefficients = perspective_coefficients(startpoints, endpoints)
+    return project(img, perspective_coefficients(startpoints, endpoints), interpolation, fill)
+
+
+def project(
+    img: Any, coefficients: Sequence[float], interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    fill: Any = None,
+) -> Any:  # fmt: skip
+    """Show at each (x, y) the pixel at ((a x + b y + c) / (g x + h y + 1), (d x + e y + f) / (g x + h y + 1))."""
     mode = interpolation_mode(interpolation)
     if not check_image(img):
         kind = Image.Transform.PERSPECTIVE
