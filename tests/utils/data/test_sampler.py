@@ -52,9 +52,9 @@ def test_random_with_num_samples():
     assert len(drawn) == 300 and set(drawn) == {0, 1, 2} and len(RandomSampler("ab", num_samples=5)) == 5
     with pytest.raises(TypeError, match="boolean"):
         RandomSampler("ab", replacement=1)
-    with pytest.raises(ValueError, match="non-negative"):
-        RandomSampler("ab", num_samples=-1)
-    assert list(RandomSampler([])) == []
+    for samples, count in (("ab", -1), ("ab", 0), ("", None), ("ab", 2.5)):
+        with pytest.raises(ValueError, match="num_samples should be a positive integer value"):
+            RandomSampler(samples, num_samples=count)
 
 
 def test_subset_random():
