@@ -18,7 +18,14 @@ from cltorch.serialization.atomic import atomic_write
 from cltorch.tensor import Tensor
 from cltorch.vision import _pillow
 
-__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
+__all__ = [
+    "draw_bounding_boxes",
+    "draw_keypoints",
+    "draw_segmentation_masks",
+    "flow_to_image",
+    "make_grid",
+    "save_image",
+]
 
 
 @torch.no_grad()
@@ -203,3 +210,40 @@ def draw_keypoints(
             if there[a] and there[b]:
                 draw.line((*points[a], *points[b]), width=width, fill=hue)
     return _back(np.array(picture), image)
+
+
+def _wheel() -> np.ndarray:
+    """Return 55 colours around a circle, with as many steps between two as the eye tells apart (S. Baker, 2007)."""
+    steps = (("R", "Y", 15), ("Y", "G", 6), ("G", "C", 4), ("C", "B", 11), ("B", "M", 13), ("M", "R", 6))
+    corners = {"R": (1, 0, 0), "Y": (1, 1, 0), "G": (0, 1, 0), "C": (0, 1, 1), "B": (0, 0, 1), "M": (1, 0, 1)}
+    colours = []
+    for start, end, count in steps:
+        a, b = np.array(corners[start]), np.array(corners[end])
+        for i in range(count):
+            share = np.floor(255 * i / count)
+            colours.append(np.where(a == b, a * 255, np.where(b > a, share, 255 - share)))
+    return np.array(colours, np.float32)
+
+
+@torch.no_grad()
+def flow_to_image(flow: Tensor) -> Tensor:
+    """Return optical flow [2, H, W] or [N, 2, H, W] as images of uint8: the hue is its direction, white no movement.
+
+    Lengths are relative to the greatest of all. Raises ValueError for another dtype or shape.
+    Source: S. Baker et al., A Database and Evaluation Methodology for Optical Flow, 2007.
+    """
+    if flow.dtype is not torch.float32:
+        raise ValueError(f"Flow should be of dtype torch.float, got {flow.dtype}.")
+    if flow.ndim not in (3, 4) or flow.shape[-3] != 2:
+        raise ValueError(f"Input flow should have shape (2, H, W) or (N, 2, H, W), got {tuple(flow.shape)}.")
+    length = (flow**2).sum(-3).sqrt()
+    unit = flow / (length.max() + torch.finfo(torch.float32).eps)
+    length = (unit**2).sum(-3).sqrt()
+    wheel = torch.from_numpy(_wheel() / 255).to(flow.device)
+    u, v = unit.unbind(-3)
+    place = (torch.atan2(-v, -u) / math.pi + 1) / 2 * (len(wheel) - 1)
+    low = place.floor().long()
+    part = (place - low)[..., None]
+    colour = wheel[low] * (1 - part) + wheel[(low + 1) % len(wheel)] * part
+    pale = 1 - length[..., None] * (1 - colour)
+    return (255 * pale).floor().to(torch.uint8).movedim(-1, -3)

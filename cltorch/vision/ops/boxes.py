@@ -11,14 +11,18 @@ import cltorch as torch
 from cltorch.tensor import Tensor
 
 
-def box_area(boxes: Tensor) -> Tensor:
-    """Return the areas of boxes [N, 4].
+def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
+    """Return the areas of boxes [N, 4] in one of the forms of ``box_convert``.
 
     >>> import cltorch as torch
     >>> box_area(torch.tensor([[0.0, 0.0, 2.0, 3.0]]))
     tensor([6.])
     """
+    if fmt not in ("xyxy", "xywh", "cxcywh"):
+        raise ValueError(f"Unsupported Bounding Box area for given format {fmt}")
     b = _wide(boxes)
+    if fmt != "xyxy":
+        return b[..., 2] * b[..., 3]
     return (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
 
 

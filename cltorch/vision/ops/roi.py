@@ -12,7 +12,7 @@ from cltorch import nn
 from cltorch.tensor import Tensor
 
 
-def _rois(input: Tensor, boxes: Tensor | list[Tensor]) -> Tensor:
+def regions(input: Tensor, boxes: Tensor | list[Tensor]) -> Tensor:
     """Return regions [K, 5] of (index in the batch, x1, y1, x2, y2)."""
     if isinstance(boxes, (list, tuple)):
         for b in boxes:
@@ -28,11 +28,17 @@ def _rois(input: Tensor, boxes: Tensor | list[Tensor]) -> Tensor:
     return boxes.to(input.dtype)
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def pair(size: Any) -> tuple[int, int]:
+    """Return (height, width) of a number or of two."""
     return (size, size) if isinstance(size, int) else (size[0], size[-1])
 
 
-def _samples(start: Tensor, length: Tensor, bins: int, ratio: int, limit: int) -> tuple[Tensor, ...]:
+def round_half_away(x: Tensor) -> Tensor:
+    """Return whole numbers, halves away from zero, as C's round does."""
+    return (x.abs() + 0.5).floor().mul(x.sign())
+
+
+def samples(start: Tensor, length: Tensor, bins: int, ratio: int, limit: int) -> tuple[Tensor, ...]:
     """Return what each bin reads along one axis: the lower and the upper place and their weights [K, bins, points]."""
     points = torch.full_like(length, ratio) if ratio > 0 else torch.ceil(length / bins)
     most = ratio if ratio > 0 else max(1, int(points.max().item())) if len(points) else 1
@@ -58,15 +64,15 @@ def roi_align(
     ``boxes`` are (index in the batch, x1, y1, x2, y2) [K, 5], or for each image [L, 4]. A bin takes
     ``sampling_ratio`` samples along each side, or as many as it covers elements.
     """
-    rois = _rois(input, boxes)
-    rows, columns = _pair(output_size)
+    rois = regions(input, boxes)
+    rows, columns = pair(output_size)
     offset = 0.5 if aligned else 0.0
     x1, y1, x2, y2 = (rois[:, i] * spatial_scale - offset for i in range(1, 5))
     width, height = x2 - x1, y2 - y1
     if not aligned:
         width, height = width.clamp(min=1.0), height.clamp(min=1.0)
-    ys = _samples(y1, height, rows, sampling_ratio, input.shape[2])
-    xs = _samples(x1, width, columns, sampling_ratio, input.shape[3])
+    ys = samples(y1, height, rows, sampling_ratio, input.shape[2])
+    xs = samples(x1, width, columns, sampling_ratio, input.shape[3])
     batch = rois[:, 0].long()[:, None, None, None, None]
     total: Any = 0.0
     for y, wy in ((ys[0], ys[2]), (ys[1], ys[3])):
@@ -80,11 +86,9 @@ def roi_align(
 
 def roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0) -> Tensor:
     """Return the greatest elements [K, C, *output_size] in the bins of each region (R. Girshick, Fast R-CNN, 2015)."""
-    rois = _rois(input, boxes)
-    # halves are rounded away from zero, as C's round does
-    corners = rois[:, 1:] * spatial_scale
-    x1, y1, x2, y2 = (corners.abs() + 0.5).floor().mul(corners.sign()).unbind(1)
-    rows, columns = _pair(output_size)
+    rois = regions(input, boxes)
+    x1, y1, x2, y2 = round_half_away(rois[:, 1:] * spatial_scale).unbind(1)
+    rows, columns = pair(output_size)
     found = input[rois[:, 0].long()]
     masks = []
     for start, end, bins, limit in ((y1, y2, rows, input.shape[2]), (x1, x2, columns, input.shape[3])):
