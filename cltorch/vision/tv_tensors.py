@@ -16,7 +16,7 @@ from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.functional.convert import pil_to_tensor
 
-__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "Mask", "TVTensor", "Video", "wrap"]
+__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "KeyPoints", "Mask", "TVTensor", "Video", "wrap"]
 
 T = TypeVar("T", bound="TVTensor")
 
@@ -101,23 +101,50 @@ class BoundingBoxFormat(enum.Enum):
 
 
 class BoundingBoxes(TVTensor):
-    """Boxes (N, 4) in an image of ``canvas_size`` (height, width); their ``format`` says what the numbers are."""
+    """Boxes (N, 4) in an image of ``canvas_size`` (height, width); their ``format`` says what the numbers are.
 
-    _details = ("format", "canvas_size")
+    ``clamping_mode`` tells whether transforms cut boxes at the edges of the image ("soft" or "hard") or not (None).
+    """
+
+    _details = ("format", "canvas_size", "clamping_mode")
     format: BoundingBoxFormat
     canvas_size: tuple[int, int]
+    clamping_mode: str | None
 
     def __new__(
-        cls, data: Any, *, format: BoundingBoxFormat | str, canvas_size: tuple[int, int], dtype: Any = None,
-        device: Any = None, requires_grad: bool | None = None,
+        cls, data: Any, *, format: BoundingBoxFormat | str, canvas_size: tuple[int, int],
+        clamping_mode: str | None = "soft", dtype: Any = None, device: Any = None, requires_grad: bool | None = None,
     ) -> Any:  # fmt: skip
         """Return the boxes of an array or a tensor; raise ValueError where they are not (N, 4)."""
+        if clamping_mode not in (None, "hard", "soft"):
+            raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
         tensor = cls._made(data, dtype, device, requires_grad)
         tensor = tensor[None] if tensor.ndim == 1 else tensor
         if tensor.ndim != 2 or tensor.shape[1] != 4:
             raise ValueError(f"Expected a tensor of boxes (N, 4), got shape {tuple(tensor.shape)}")
         out = tensor.as_subclass(cls)
         out.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
+        out.canvas_size = tuple(canvas_size)
+        out.clamping_mode = clamping_mode
+        return out
+
+
+class KeyPoints(TVTensor):
+    """Points (…, 2), each an x and a y, in an image of ``canvas_size`` (height, width)."""
+
+    _details = ("canvas_size",)
+    canvas_size: tuple[int, int]
+
+    def __new__(
+        cls, data: Any, *, canvas_size: tuple[int, int], dtype: Any = None, device: Any = None,
+        requires_grad: bool | None = None,
+    ) -> Any:  # fmt: skip
+        """Return the points of an array or a tensor; raise ValueError where they are not (…, 2)."""
+        tensor = cls._made(data, dtype, device, requires_grad)
+        tensor = tensor[None] if tensor.ndim == 1 else tensor
+        if tensor.shape[-1] != 2:
+            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
+        out = tensor.as_subclass(cls)
         out.canvas_size = tuple(canvas_size)
         return out
 

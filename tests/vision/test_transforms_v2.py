@@ -72,7 +72,7 @@ RECORDED = [
 
 def boxes(format="XYXY", dtype=None):
     made = tv.BoundingBoxes(torch.tensor(CORNERS, dtype=dtype), format="XYXY", canvas_size=(9, 12))
-    return F.convert_bounding_box_format(made, format)
+    return F.convert_bounding_box_format(made, new_format=format)
 
 
 def image():
@@ -97,7 +97,7 @@ def test_kinds_are_kept_where_torchvision_keeps_them():
     assert wrapped.canvas_size == (3, 4) and wrapped.format is tv.BoundingBoxFormat.XYXY
     assert repr(boxes()[:1].as_subclass(torch.Tensor)) in repr(tv.wrap(boxes()[:1], like=b)).replace(
         "BoundingBoxes(", "tensor("
-    ).replace(", format=BoundingBoxFormat.XYXY, canvas_size=(9, 12)", "")
+    ).replace(", format=BoundingBoxFormat.XYXY, canvas_size=(9, 12), clamping_mode=soft", "")
     assert tv.Image(torch.zeros(2, 3)).shape == (1, 2, 3) and tv.Mask(np.zeros((2, 3), np.uint8)).dtype is torch.uint8
     assert tv.Image(Image.new("RGB", (5, 4))).shape == (3, 4, 5)
     for make, bad in ((tv.Image, [1]), (tv.Video, [[1]])):
@@ -114,8 +114,16 @@ def test_formats_of_boxes():
     assert v2.ClampBoundingBoxes()(outside).tolist() == [[0, 2, 10, 4]]
     assert v2.ConvertBoundingBoxFormat("xywh")(boxes()).format is tv.BoundingBoxFormat.XYWH
     assert F.horizontal_flip(boxes(dtype=torch.int64)).dtype is torch.int64
-    with pytest.raises(NotImplementedError, match="perspective of bounding boxes"):
-        F.perspective(boxes(), [[0, 0]] * 4, [[0, 0]] * 4)
+    plain = torch.tensor([[-3.0, 2.0, 20.0, 5.0]])
+    assert F.clamp_bounding_boxes(plain, "XYXY", (4, 10), "hard").tolist() == [[0, 2, 10, 4]]
+    F.convert_bounding_box_format(plain, "XYXY", "XYWH", inplace=True)
+    assert plain.tolist() == [[-3, 2, 23, 3]]
+    free = v2.SetClampingMode(None)(outside)
+    assert F.clamp_bounding_boxes(free).tolist() == F.crop(free, 0, 0, 2, 2).tolist() == outside.tolist()
+    assert v2.ClampBoundingBoxes("soft")(free).tolist() == [[0, 2, 10, 4]] and outside.clamping_mode == "soft"
+    for bad in (lambda: F.convert_bounding_box_format(plain, new_format="XYWH"), lambda: F.clamp_bounding_boxes(plain)):
+        with pytest.raises(ValueError, match="pure tensor"):
+            bad()
 
 
 def test_masks_follow_by_the_nearest_pixel():
@@ -125,9 +133,10 @@ def test_masks_follow_by_the_nearest_pixel():
     plain = v1.functional.rotate(mask.as_subclass(torch.Tensor)[None], 30.0)[0]
     assert torch.equal(turned.as_subclass(torch.Tensor), plain)
     assert F.resize(mask, [18, 24]).shape == (18, 24) and set(F.resize(mask, [5, 5]).unique().tolist()) <= {0, 7}
-    assert F.adjust_brightness(mask, 0.1) is mask and F.gaussian_blur(boxes(), 3).tolist() == CORNERS
-    with pytest.raises(TypeError, match="not str"):
-        F.invert("picture")
+    assert v2.ColorJitter(0.5)(image(), mask)[1] is mask and v2.GaussianBlur(3)(boxes()).tolist() == CORNERS
+    for other in ("picture", mask, boxes()):
+        with pytest.raises(TypeError, match=f"nothing to do with {type(other).__name__}"):
+            F.invert(other)
 
 
 def test_one_draw_for_a_whole_sample():

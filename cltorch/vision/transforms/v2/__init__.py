@@ -9,6 +9,8 @@ from cltorch.vision.transforms.v2.augment import (
     RandomErasing,
 )
 from cltorch.vision.transforms.v2.color import (
+    JPEG,
+    RGB,
     AugMix,
     AutoAugment,
     ColorJitter,
@@ -18,9 +20,11 @@ from cltorch.vision.transforms.v2.color import (
     RandAugment,
     RandomAdjustSharpness,
     RandomAutocontrast,
+    RandomChannelPermutation,
     RandomEqualize,
     RandomGrayscale,
     RandomInvert,
+    RandomPhotometricDistort,
     RandomPosterize,
     RandomSolarize,
     TrivialAugmentWide,
@@ -33,6 +37,7 @@ from cltorch.vision.transforms.v2.container import (
 )
 from cltorch.vision.transforms.v2.convert import (
     ClampBoundingBoxes,
+    ClampKeyPoints,
     ConvertBoundingBoxFormat,
     ConvertImageDtype,
     Identity,
@@ -40,15 +45,27 @@ from cltorch.vision.transforms.v2.convert import (
     LinearTransformation,
     Normalize,
     PILToTensor,
+    SetClampingMode,
     ToDtype,
     ToImage,
     ToPILImage,
     ToPureTensor,
     ToTensor,
+    UniformTemporalSubsample,
+)
+from cltorch.vision.transforms.v2.detection import (
+    RandomIoUCrop,
+    RandomResize,
+    RandomShortestSize,
+    RandomZoomOut,
+    SanitizeBoundingBoxes,
+    SanitizeKeyPoints,
+    ScaleJitter,
 )
 from cltorch.vision.transforms.v2.geometry import (
     CenterCrop,
     ElasticTransform,
+    FiveCrop,
     Pad,
     RandomAffine,
     RandomCrop,
@@ -58,18 +75,22 @@ from cltorch.vision.transforms.v2.geometry import (
     RandomRotation,
     RandomVerticalFlip,
     Resize,
+    TenCrop,
 )
 from cltorch.vision.transforms.v2.transform import (
     Transform,
 )
 
 __all__ = [
-    "AugMix", "AutoAugment", "AutoAugmentPolicy", "CenterCrop", "ClampBoundingBoxes", "ColorJitter", "Compose",
-    "ConvertBoundingBoxFormat", "ConvertImageDtype", "CutMix", "ElasticTransform", "GaussianBlur", "GaussianNoise",
-    "Grayscale", "Identity", "InterpolationMode", "Lambda", "LinearTransformation", "MixUp", "Normalize",
-    "PILToTensor", "Pad", "RandAugment", "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast",
-    "RandomChoice", "RandomCrop", "RandomEqualize", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip",
-    "RandomInvert", "RandomOrder", "RandomPerspective", "RandomPosterize", "RandomResizedCrop", "RandomRotation",
-    "RandomSolarize", "RandomVerticalFlip", "Resize", "ToDtype", "ToImage", "ToPILImage", "ToPureTensor", "ToTensor",
-    "Transform", "TrivialAugmentWide", "functional",
+    "AugMix", "AutoAugment", "AutoAugmentPolicy", "CenterCrop", "ClampBoundingBoxes", "ClampKeyPoints", "ColorJitter",
+    "Compose", "ConvertBoundingBoxFormat", "ConvertImageDtype", "CutMix", "ElasticTransform", "FiveCrop",
+    "GaussianBlur", "GaussianNoise", "Grayscale", "Identity", "InterpolationMode", "JPEG", "Lambda",
+    "LinearTransformation", "MixUp", "Normalize", "PILToTensor", "Pad", "RGB", "RandAugment", "RandomAdjustSharpness",
+    "RandomAffine", "RandomApply", "RandomAutocontrast", "RandomChannelPermutation", "RandomChoice", "RandomCrop",
+    "RandomEqualize", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomIoUCrop",
+    "RandomOrder", "RandomPerspective", "RandomPhotometricDistort", "RandomPosterize", "RandomResize",
+    "RandomResizedCrop", "RandomRotation", "RandomShortestSize", "RandomSolarize", "RandomVerticalFlip",
+    "RandomZoomOut", "Resize", "SanitizeBoundingBoxes", "SanitizeKeyPoints", "ScaleJitter", "SetClampingMode",
+    "TenCrop", "ToDtype", "ToImage", "ToPILImage", "ToPureTensor", "ToTensor", "Transform", "TrivialAugmentWide",
+    "UniformTemporalSubsample", "functional",
 ]  # fmt: skip

@@ -17,11 +17,12 @@ from cltorch.vision import transforms as v1
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, is_image, is_plain, leaves, rebuilt
-from cltorch.vision.tv_tensors import BoundingBoxes, Mask, Video, wrap
+from cltorch.vision.transforms.v2.labels import find_labels
+from cltorch.vision.transforms.v2.transform import RandomOfImages, Transform, is_image, leaves, rebuilt
+from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask, Video, wrap
 
 
-class RandomErasing(RandomTransform):
+class RandomErasing(RandomOfImages):
     """Replace a random rectangle of images with ``value`` (numbers, or "random") with probability ``p``."""
 
     def __init__(
@@ -63,14 +64,16 @@ class _Mix(Transform):
         self.alpha, self.num_classes = float(alpha), num_classes
         if labels_getter != "default" and labels_getter is not None and not callable(labels_getter):
             raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
-        self._labels_getter = _find_labels if labels_getter == "default" else labels_getter
+        self._labels_getter = find_labels if labels_getter == "default" else labels_getter
 
     def forward(self, *inputs: Any) -> Any:
         """Return the mixed batch, in the form of the given one."""
         sample = inputs if len(inputs) > 1 else inputs[0]
         flat = leaves(sample)
-        if any(is_pil(x) or isinstance(x, (BoundingBoxes, Mask)) for x in flat):
-            raise ValueError(f"{type(self).__name__}() does not support PIL images, bounding boxes and masks.")
+        if any(is_pil(x) or isinstance(x, (BoundingBoxes, KeyPoints, Mask)) for x in flat):
+            raise ValueError(
+                f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and masks."
+            )
         labels = self._labels_getter(sample)
         if not isinstance(labels, Tensor):
             raise ValueError(f"The labels must be a tensor, but got {type(labels)} instead.")
@@ -116,19 +119,6 @@ class _Mix(Transform):
 
     def _params(self, share: float, images: list[Any]) -> dict[str, Any]:
         raise NotImplementedError
-
-
-def _find_labels(sample: Any) -> Any:
-    if isinstance(sample, (tuple, list)) and len(sample) == 2 and isinstance(sample[1], dict):
-        sample = sample[1]
-    if isinstance(sample, dict):
-        names = [key for key in sample if isinstance(key, str)]
-        names.sort(key=lambda name: name.lower() not in ("label", "labels"))
-        found = next((name for name in names if "label" in name.lower()), None)
-        if found is None:
-            raise ValueError("Could not infer where the labels are in the sample: pass a labels_getter")
-        return sample[found]
-    return next((x for x in reversed(leaves(sample)) if is_plain(x)), None)
 
 
 class MixUp(_Mix):

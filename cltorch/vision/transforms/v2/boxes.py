@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,16 +10,35 @@ from cltorch.dtypes import float32
 from cltorch.tensor import Tensor
 from cltorch.vision.ops.boxes import box_convert
 from cltorch.vision.transforms.functional import geometry as F
-from cltorch.vision.transforms.functional import warp
+from cltorch.vision.transforms.v2 import points
 from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, wrap
 
 
-def convert_bounding_box_format(inpt: Any, new_format: BoundingBoxFormat | str) -> Any:
-    """Return boxes in another format."""
-    new = BoundingBoxFormat[new_format.upper()] if isinstance(new_format, str) else new_format
-    if not isinstance(inpt, BoundingBoxes):
-        raise TypeError(f"expected BoundingBoxes, got {type(inpt).__name__}")
-    return wrap(_as(inpt, inpt.format, new), like=inpt, format=new)
+def convert_bounding_box_format(
+    inpt: Any, old_format: Any = None, new_format: BoundingBoxFormat | str | None = None, inplace: bool = False
+) -> Any:
+    """Return boxes in another format; a plain tensor needs ``old_format`` too. ``inplace`` writes over it."""
+    if new_format is None:
+        raise TypeError("convert_bounding_box_format() missing 1 required argument: 'new_format'")
+    new = _format(new_format)
+    if isinstance(inpt, BoundingBoxes):
+        if old_format is not None:
+            raise ValueError("For bounding box tv_tensor inputs, `old_format` must not be passed.")
+        old = inpt.format
+    elif not isinstance(inpt, Tensor):
+        raise TypeError(f"Input can either be a plain tensor or a bounding box tv_tensor, but got {type(inpt)} instead")
+    elif old_format is None:
+        raise ValueError("For pure tensor inputs, `old_format` has to be passed.")
+    else:
+        old = _format(old_format)
+    converted = _as(inpt, old, new)
+    if inplace:
+        converted = inpt.as_subclass(Tensor).copy_(converted)
+    return wrap(converted, like=inpt, **({"format": new} if isinstance(inpt, BoundingBoxes) else {}))
+
+
+def _format(format: BoundingBoxFormat | str) -> BoundingBoxFormat:
+    return BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
 
 
 def _as(values: Tensor, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Tensor:
@@ -28,15 +46,39 @@ def _as(values: Tensor, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Tenso
     return plain if old is new else box_convert(plain, old.value.lower(), new.value.lower())
 
 
-def clamp_bounding_boxes(inpt: Any) -> Any:
-    """Return boxes cut at the edges of their canvas."""
+def clamp_bounding_boxes(
+    inpt: Any, format: Any = None, canvas_size: tuple[int, int] | None = None, clamping_mode: str | None = "auto"
+) -> Any:
+    """Return boxes cut at the edges of their canvas; a plain tensor needs ``format`` and ``canvas_size``.
+
+    ``clamping_mode`` is "soft" or "hard", which are the same for boxes along the axes, None, which leaves the boxes as
+    they are, or "auto", the boxes' own.
+    """
+    if clamping_mode not in (None, "soft", "hard", "auto"):
+        raise ValueError(f"clamping_mode must be soft, hard, auto or None, got {clamping_mode}")
+    if not isinstance(inpt, BoundingBoxes):
+        if type(inpt) is not Tensor:
+            raise TypeError(
+                f"Input can either be a plain tensor or a bounding box tv_tensor, but got {type(inpt)} instead"
+            )
+        if format is None or canvas_size is None or clamping_mode == "auto":
+            raise ValueError(
+                "For pure tensor inputs, `format`, `canvas_size` and `clamping_mode` have to be passed: clamping_mode "
+                "cannot be 'auto'."
+            )
+        boxes = BoundingBoxes(inpt, format=_format(format), canvas_size=canvas_size, clamping_mode=clamping_mode)
+        return clamp_bounding_boxes(boxes).as_subclass(Tensor)
+    if format is not None or canvas_size is not None:
+        raise ValueError("For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed.")
+    if clamping_mode != "auto":
+        inpt = wrap(inpt, like=inpt, clamping_mode=clamping_mode)
     return _moved(inpt, lambda x: x, inpt.canvas_size, clamp=True)
 
 
 def _moved(boxes: Any, change: Callable[[Tensor], Tensor], canvas: tuple[int, int], clamp: bool = False) -> Any:
     """Return boxes whose corners (x, y, x, y) are changed, in their own format and dtype."""
     corners = change(_as(boxes, boxes.format, BoundingBoxFormat.XYXY))
-    if clamp:
+    if clamp and boxes.clamping_mode is not None:
         height, width = canvas
         x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
         corners = functions.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1)
@@ -88,7 +130,7 @@ def resized_crop(
 
 
 def pad(boxes: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
-    if padding_mode not in ("constant", "edge"):
+    if padding_mode != "constant":
         raise ValueError(f"Padding mode '{padding_mode}' is not supported with bounding boxes")
     left, top, right, bottom = F.sides(padding)
     h, w = boxes.canvas_size
@@ -100,39 +142,60 @@ def affine(
     boxes: Any, angle: float, translate: Sequence[int], scale: float, shear: Any, interpolation: Any = None,
     fill: Any = None, center: Any = None,
 ) -> Any:  # fmt: skip
-    shears = list(shear) if isinstance(shear, (list, tuple)) else [shear, 0.0]
-    h, w = boxes.canvas_size
-    middle = [w * 0.5, h * 0.5] if center is None else center
-    return _turned(boxes, warp.inverse_affine_matrix(middle, angle, translate, scale, shears), (h, w), (0.0, 0.0))
+    canvas = boxes.canvas_size
+    return _around(boxes, points.affine_map(canvas, angle, translate, scale, shear, center), canvas)
 
 
 def rotate(
     boxes: Any, angle: float, interpolation: Any = None, expand: bool = False, center: Any = None, fill: Any = None
 ) -> Any:
-    h, w = boxes.canvas_size
-    middle = [w * 0.5, h * 0.5] if center is None or expand else center
-    matrix = warp.inverse_affine_matrix(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
-    if not expand:
-        return _turned(boxes, matrix, (h, w), (0.0, 0.0))
-    canvas = warp.expanded(warp.inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0]), (h, w))
-    # the turned image begins at the edge of the larger one
-    across, down = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
-    width, height = across * w + down * h, down * w + across * h
-    return _turned(boxes, matrix, canvas, ((width - w) / 2, (height - h) / 2))
+    return _around(boxes, *points.turned(boxes.canvas_size, angle, expand, center))
 
 
-def _turned(boxes: Any, inverse: Sequence[float], canvas: tuple[int, int], move: tuple[float, float]) -> Any:
-    """Return the boxes around the corners after the map of which ``inverse`` is the inverse, then moved."""
-    a, b, c, d, e, f = inverse
-    size = a * e - b * d
-    if math.isclose(size, 0.0):
-        raise ValueError("a map that flattens the image has no boxes")
+def perspective(
+    boxes: Any, startpoints: Any, endpoints: Any, interpolation: Any = None, fill: Any = None, coefficients: Any = None
+) -> Any:
+    return _around(boxes, points.projected(startpoints, endpoints, coefficients), boxes.canvas_size)
 
-    def change(x: Tensor) -> Tensor:
-        x = x if x.is_floating_point() else x.to(float32)
-        xs, ys = (functions.stack([x[:, i] for i in at], 1) for at in ((0, 2, 2, 0), (1, 1, 3, 3)))
-        new_x = (e * (xs - c) - b * (ys - f)) / size + move[0]
-        new_y = (a * (ys - f) - d * (xs - c)) / size + move[1]
-        return functions.stack([new_x.amin(1), new_y.amin(1), new_x.amax(1), new_y.amax(1)], 1)
 
-    return _moved(boxes, change, canvas, clamp=True)
+def elastic(boxes: Any, displacement: Tensor, interpolation: Any = None, fill: Any = None) -> Any:
+    change = points.bent(displacement, boxes.canvas_size)
+    # as in torchvision, the pixels that tell are those below and to the right of the corners
+    return _around(boxes, lambda x, y: change(x.ceil(), y.ceil()), boxes.canvas_size)
+
+
+def _around(boxes: Any, change: points.Map, canvas: tuple[int, int]) -> Any:
+    """Return the boxes around the places that the four corners go to."""
+
+    def hull(corners: Tensor) -> Tensor:
+        corners = corners if corners.is_floating_point() else corners.to(float32)
+        x, y = change(*(functions.stack([corners[:, i] for i in at], 1) for at in ((0, 2, 2, 0), (1, 1, 3, 3))))
+        return functions.stack([x.amin(1), y.amin(1), x.amax(1), y.amax(1)], 1)
+
+    return _moved(boxes, hull, canvas, clamp=True)
+
+
+def sanitize_bounding_boxes(
+    bounding_boxes: Any, format: Any = None, canvas_size: tuple[int, int] | None = None, min_size: float = 1.0,
+    min_area: float = 1.0,
+) -> tuple[Any, Tensor]:  # fmt: skip
+    """Return the boxes (N, 4) that lie in the image and are not too small, and which of them do.
+
+    A side must be at least ``min_size`` long, the area at least ``min_area``. Plain tensors need ``format`` and
+    ``canvas_size`` (height, width); BoundingBoxes have them.
+    """
+    if isinstance(bounding_boxes, BoundingBoxes):
+        if format is not None or canvas_size is not None:
+            raise ValueError(
+                "For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed: they are taken from "
+                "the boxes."
+            )
+        format, canvas_size = bounding_boxes.format, bounding_boxes.canvas_size
+    elif format is None or canvas_size is None:
+        raise ValueError("For pure tensor inputs, `format` and `canvas_size` have to be passed.")
+    height, width = canvas_size
+    x1, y1, x2, y2 = _as(bounding_boxes, _format(format), BoundingBoxFormat.XYXY).unbind(-1)
+    across, down = x2 - x1, y2 - y1
+    kept = (across >= min_size) & (down >= min_size) & (across * down >= min_area)
+    kept &= (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)
+    return wrap(bounding_boxes.as_subclass(Tensor)[kept], like=bounding_boxes), kept

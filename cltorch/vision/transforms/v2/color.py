@@ -9,21 +9,29 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from cltorch import functions
 from cltorch.vision import transforms as v1
+from cltorch.vision.transforms.compose import uniform
+from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, is_image, mode_of, simple
+from cltorch.vision.transforms.v2.transform import OfImages, RandomOfImages, is_image, mode_of, simple
 from cltorch.vision.tv_tensors import wrap
 
-RandomInvert = simple("RandomInvert", "Turn an image into its negative with probability ``p``.", F.invert, random=True)
+RandomInvert = simple(
+    "RandomInvert", "Turn an image into its negative with probability ``p``.", F.invert, RandomOfImages
+)
 RandomAutocontrast = simple(
-    "RandomAutocontrast", "Stretch each channel to the whole range with probability ``p``.", F.autocontrast, random=True
+    "RandomAutocontrast",
+    "Stretch each channel to the whole range with probability ``p``.",
+    F.autocontrast,
+    RandomOfImages,
 )
 RandomEqualize = simple(
-    "RandomEqualize", "Make all levels about as frequent with probability ``p``.", F.equalize, random=True
+    "RandomEqualize", "Make all levels about as frequent with probability ``p``.", F.equalize, RandomOfImages
 )
 
 
-class ColorJitter(Transform):
+class ColorJitter(OfImages):
     """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version."""
 
     def __init__(self, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None) -> None:
@@ -45,7 +53,7 @@ class ColorJitter(Transform):
         return inpt
 
 
-class Grayscale(Transform):
+class Grayscale(OfImages):
     """Turn an image into its lightness, in one channel or in three equal ones."""
 
     def __init__(self, num_output_channels: int = 1) -> None:
@@ -57,7 +65,7 @@ class Grayscale(Transform):
         return F.rgb_to_grayscale(inpt, num_output_channels=self.num_output_channels)
 
 
-class RandomGrayscale(RandomTransform):
+class RandomGrayscale(RandomOfImages):
     """Turn an image into gray with probability ``p``; the number of channels stays."""
 
     def __init__(self, p: float = 0.1) -> None:
@@ -68,7 +76,81 @@ class RandomGrayscale(RandomTransform):
         return F.rgb_to_grayscale(inpt, F.get_num_channels(inpt)) if is_image(inpt) else inpt
 
 
-class RandomPosterize(RandomTransform):
+RGB = simple("RGB", "Turn images of one channel into three equal ones.", F.grayscale_to_rgb, OfImages)
+
+
+class RandomChannelPermutation(OfImages):
+    """Put the channels of an image in a random order."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the order."""
+        channels = {F.get_num_channels(x) for x in flat_inputs if is_image(x)}
+        if len(channels) != 1:
+            raise ValueError(f"Found images of {sorted(channels)} channels in the sample, one number is needed")
+        return {"permutation": functions.randperm(channels.pop()).tolist()}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        return F.permute_channels(inpt, params["permutation"])
+
+
+class RandomPhotometricDistort(OfImages):
+    """Change brightness, contrast, saturation and hue and exchange channels, each with probability ``p``.
+
+    The augmentation of SSD (W. Liu et al., 2016); contrast changes before the hue or after it.
+    """
+
+    def __init__(
+        self, brightness: tuple[float, float] = (0.875, 1.125), contrast: tuple[float, float] = (0.5, 1.5),
+        saturation: tuple[float, float] = (0.5, 1.5), hue: tuple[float, float] = (-0.05, 0.05), p: float = 0.5,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.brightness, self.contrast, self.hue, self.saturation, self.p = brightness, contrast, hue, saturation, p
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the steps."""
+        channels = max((F.get_num_channels(x) for x in flat_inputs if is_image(x)), default=3)
+        steps: list[tuple[Callable[..., Any], Any]] = [
+            (change, uniform(low, high))
+            for change, (low, high) in (
+                (F.adjust_brightness, self.brightness), (F.adjust_contrast, self.contrast),
+                (F.adjust_saturation, self.saturation), (F.adjust_hue, self.hue),
+            )
+            if uniform() < self.p
+        ]  # fmt: skip
+        if uniform() < 0.5:  # contrast last instead of before saturation and hue
+            steps.sort(key=lambda step: step[0] is F.adjust_contrast)
+        if uniform() < self.p:
+            steps.append((F.permute_channels, functions.randperm(channels).tolist()))
+        return {"steps": steps}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the changed input."""
+        for change, amount in params["steps"]:
+            inpt = change(inpt, amount)
+        return inpt
+
+
+class JPEG(OfImages):
+    """Encode images of bytes as JPEG and decode them, with a ``quality`` of 1 to 100 or a random one of a range."""
+
+    def __init__(self, quality: Any) -> None:
+        super().__init__()
+        both = (quality, quality) if isinstance(quality, int) else tuple(quality)
+        if len(both) != 2 or not all(isinstance(q, int) for q in both) or not 1 <= both[0] <= both[1] <= 100:
+            raise ValueError(f"quality must be an integer from 1 to 100, or a sequence of two of them, got {quality}")
+        self.quality = both
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the quality."""
+        return {"quality": randint(self.quality[0], self.quality[1] + 1)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return what is left."""
+        return F.jpeg(inpt, params["quality"])
+
+
+class RandomPosterize(RandomOfImages):
     """Keep only ``bits`` of each byte with probability ``p``."""
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
@@ -80,7 +162,7 @@ class RandomPosterize(RandomTransform):
         return F.posterize(inpt, self.bits)
 
 
-class RandomSolarize(RandomTransform):
+class RandomSolarize(RandomOfImages):
     """Invert all values from ``threshold`` on, with probability ``p``."""
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
@@ -92,7 +174,7 @@ class RandomSolarize(RandomTransform):
         return F.solarize(inpt, self.threshold)
 
 
-class RandomAdjustSharpness(RandomTransform):
+class RandomAdjustSharpness(RandomOfImages):
     """Scale the sharpness with probability ``p``."""
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
@@ -104,7 +186,7 @@ class RandomAdjustSharpness(RandomTransform):
         return F.adjust_sharpness(inpt, self.sharpness_factor)
 
 
-class GaussianBlur(Transform):
+class GaussianBlur(OfImages):
     """Blur by Gauss's bell of a random ``sigma``, cut to ``kernel_size``."""
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
@@ -121,7 +203,7 @@ class GaussianBlur(Transform):
         return F.gaussian_blur(inpt, list(self.kernel_size), params["sigma"])
 
 
-class GaussianNoise(Transform):
+class GaussianNoise(OfImages):
     """Add normally distributed noise to an image of floats, cut to 0…1 where ``clip``."""
 
     def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
@@ -133,7 +215,7 @@ class GaussianNoise(Transform):
         return F.gaussian_noise(inpt, mean=self.mean, sigma=self.sigma, clip=self.clip)
 
 
-class _Policy(Transform):
+class _Policy(OfImages):
     """A policy of the first version, for the one image of a sample."""
 
     _make: Callable[..., Any]

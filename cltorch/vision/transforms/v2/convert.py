@@ -18,8 +18,8 @@ from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms import convert as v1
 from cltorch.vision.transforms.functional.convert import to_tensor
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.transforms.v2.transform import Transform, is_image, is_plain, simple
-from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, TVTensor, wrap
+from cltorch.vision.transforms.v2.transform import OfImages, Transform, is_image, is_plain, simple
+from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, TVTensor, Video, wrap
 
 Identity = simple("Identity", "Return everything as it is.", lambda inpt: inpt)
 
@@ -132,7 +132,7 @@ class ConvertImageDtype(Transform):
         return F.to_dtype(inpt, self.dtype, scale=True) if is_image(inpt) else inpt
 
 
-class Normalize(Transform):
+class Normalize(OfImages):
     """Subtract ``mean`` and divide by ``std``, one number for each channel; raise TypeError for PIL images."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
@@ -193,15 +193,62 @@ class ConvertBoundingBoxFormat(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the converted boxes."""
-        return F.convert_bounding_box_format(inpt, self.format)
+        return F.convert_bounding_box_format(inpt, new_format=self.format)
 
 
 class ClampBoundingBoxes(Transform):
-    """Cut boxes at the edges of their canvas."""
+    """Cut boxes at the edges of their canvas, as ``clamping_mode`` says (default: as their own does)."""
+
+    def __init__(self, clamping_mode: str | None = "auto") -> None:
+        super().__init__()
+        self.clamping_mode = clamping_mode
 
     def _takes(self, x: Any) -> bool:
         return isinstance(x, BoundingBoxes)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cut boxes."""
-        return F.clamp_bounding_boxes(inpt)
+        return F.clamp_bounding_boxes(inpt, clamping_mode=self.clamping_mode)
+
+
+class SetClampingMode(Transform):
+    """Say how the transforms after this one cut boxes: "soft", "hard" or None."""
+
+    def __init__(self, clamping_mode: str | None) -> None:
+        super().__init__()
+        if clamping_mode not in (None, "soft", "hard"):
+            raise ValueError(f"clamping_mode must be soft, hard or None, got {clamping_mode}")
+        self.clamping_mode = clamping_mode
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, BoundingBoxes)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the boxes with that mode."""
+        return wrap(inpt, like=inpt, clamping_mode=self.clamping_mode)
+
+
+class ClampKeyPoints(Transform):
+    """Move key points into their image."""
+
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, KeyPoints)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the moved points."""
+        return F.clamp_keypoints(inpt)
+
+
+class UniformTemporalSubsample(Transform):
+    """Take ``num_samples`` frames of videos (…, T, C, H, W), evenly spaced."""
+
+    def __init__(self, num_samples: int) -> None:
+        super().__init__()
+        self.num_samples = num_samples
+
+    def _takes(self, x: Any) -> bool:
+        return is_plain(x) or isinstance(x, Video)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the frames."""
+        return F.uniform_temporal_subsample(inpt, self.num_samples)

@@ -1,8 +1,7 @@
 """Transforms as functions of images, masks and boxes: torchvision.transforms.v2.functional.
 
-Plain tensors and PIL images are images. Masks follow changes of place by the nearest pixel, boxes by their corners;
-both pass changes of colour as they are. Raises TypeError for anything else, NotImplementedError for boxes where what
-becomes of them is not written yet.
+Plain tensors and PIL images are images. Masks follow changes of place by the nearest pixel, boxes by their corners,
+key points by themselves. Raises TypeError for anything else, and where only the colours of images can change.
 Source: https://docs.pytorch.org/vision/0.28/transforms.html#functionals
 """
 
@@ -13,43 +12,83 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.dtypes import dtype as Dtype
-from cltorch.dtypes import float32
+from cltorch.dtypes import float32, uint8
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
+from cltorch.vision.io.image import decode_jpeg, encode_jpeg
 from cltorch.vision.transforms.functional import blur, color, convert, geometry, warp
 from cltorch.vision.transforms.functional.resample import InterpolationMode
-from cltorch.vision.transforms.v2 import boxes
-from cltorch.vision.transforms.v2.boxes import clamp_bounding_boxes, convert_bounding_box_format
-from cltorch.vision.tv_tensors import BoundingBoxes, Image, Mask, TVTensor, wrap
+from cltorch.vision.transforms.v2 import boxes, points
+from cltorch.vision.transforms.v2.boxes import (
+    clamp_bounding_boxes,
+    convert_bounding_box_format,
+    sanitize_bounding_boxes,
+)
+from cltorch.vision.transforms.v2.points import clamp_keypoints, sanitize_keypoints
+from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video, wrap
 
 _Fn = Callable[..., Any]
 
 
-def _dispatch(name: str, image: _Fn, mask: _Fn | None, of_boxes: _Fn | None) -> _Fn:
+_kernels: dict[_Fn, dict[type, _Fn]] = {}  # what programs have registered
+
+
+def _dispatch(
+    name: str, image: _Fn, mask: _Fn | None = None, of_boxes: _Fn | None = None, of_points: _Fn | None = None
+) -> _Fn:
     """Return a function that treats each kind in its way and gives back the same kind."""
 
     def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(inpt, BoundingBoxes):
-            if of_boxes is None:
-                raise NotImplementedError(f"{name} of bounding boxes is not implemented")
+        registered = own.get(type(inpt)) if own else None
+        if registered is not None:
+            return registered(inpt, *args, **kwargs)
+        if isinstance(inpt, BoundingBoxes) and of_boxes is not None:
             return of_boxes(inpt, *args, **kwargs)
-        if not isinstance(inpt, Tensor) and not is_pil(inpt):
-            raise TypeError(f"{name} takes a tensor, a PIL image or one of tv_tensors, not {type(inpt).__name__}")
-        if isinstance(inpt, Mask):
-            if mask is None:
-                return inpt
+        if isinstance(inpt, KeyPoints) and of_points is not None:
+            return of_points(inpt, *args, **kwargs)
+        if isinstance(inpt, Mask) and mask is not None:
             return wrap(mask(inpt.as_subclass(Tensor), *args, **kwargs), like=inpt)
-        if isinstance(inpt, TVTensor):
+        if isinstance(inpt, (Image, Video)):
             return wrap(image(inpt.as_subclass(Tensor), *args, **kwargs), like=inpt)
+        if isinstance(inpt, TVTensor) or not (isinstance(inpt, Tensor) or is_pil(inpt)):
+            raise TypeError(f"{name} knows nothing to do with {type(inpt).__name__}")
         return image(inpt, *args, **kwargs)
 
+    own: dict[type, _Fn] = {}
+    _kernels[function] = own
     function.__name__ = function.__qualname__ = name
     function.__doc__ = image.__doc__
     return function
 
 
-def _same(inpt: Any, *args: Any, **kwargs: Any) -> Any:
-    return inpt
+def register_kernel(functional: _Fn | str, tv_tensor_cls: type) -> Callable[[_Fn], _Fn]:
+    """Return a decorator: ``functional`` calls the function for tensors of a class of one's own.
+
+    Raises ValueError for something that is no function of this module or no such class.
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import tv_tensors
+    >>> class Depth(tv_tensors.TVTensor): ...
+    >>> @register_kernel("horizontal_flip", Depth)
+    ... def flip(depth): return tv_tensors.wrap(depth.flip(-1), like=depth)
+    >>> horizontal_flip(torch.tensor([1, 2]).as_subclass(Depth)).tolist()
+    [2, 1]
+    """
+    found = globals().get(functional) if isinstance(functional, str) else functional
+    if found not in _kernels:
+        raise ValueError(f"Kernels can only be registered on functionals, but got {functional}.")
+    if not (isinstance(tv_tensor_cls, type) and issubclass(tv_tensor_cls, TVTensor)):
+        raise ValueError(f"Kernels can only be registered for subclasses of TVTensor, but got {tv_tensor_cls}.")
+    if tv_tensor_cls in (Image, Video, Mask, BoundingBoxes, KeyPoints):
+        raise ValueError(f"Kernels cannot be registered for the builtin classes, but got {tv_tensor_cls}")
+
+    def register(kernel: _Fn) -> _Fn:
+        if tv_tensor_cls in _kernels[found]:
+            raise ValueError(f"Functional {functional} already has a kernel registered for type {tv_tensor_cls}.")
+        _kernels[found][tv_tensor_cls] = kernel
+        return kernel
+
+    return register
 
 
 def _nearest(fn: _Fn, position: int) -> _Fn:
@@ -63,38 +102,127 @@ def _nearest(fn: _Fn, position: int) -> _Fn:
     return function
 
 
-resize = _dispatch("resize", geometry.resize, _nearest(geometry.resize, 1), boxes.resize)
-crop = _dispatch("crop", geometry.crop, geometry.crop, boxes.crop)
-center_crop = _dispatch("center_crop", geometry.center_crop, geometry.center_crop, boxes.center_crop)
-resized_crop = _dispatch("resized_crop", geometry.resized_crop, _nearest(geometry.resized_crop, 5), boxes.resized_crop)
-pad = _dispatch("pad", geometry.pad, geometry.pad, boxes.pad)
-horizontal_flip = _dispatch("horizontal_flip", geometry.hflip, geometry.hflip, boxes.horizontal_flip)
-vertical_flip = _dispatch("vertical_flip", geometry.vflip, geometry.vflip, boxes.vertical_flip)
-hflip, vflip = horizontal_flip, vertical_flip
-rotate = _dispatch("rotate", warp.rotate, _nearest(warp.rotate, 1), boxes.rotate)
-affine = _dispatch("affine", warp.affine, _nearest(warp.affine, 4), boxes.affine)
-perspective = _dispatch("perspective", warp.perspective, _nearest(warp.perspective, 2), None)
-elastic = _dispatch("elastic", warp.elastic_transform, _nearest(warp.elastic_transform, 1), None)
-elastic_transform = elastic
+def _perspective(
+    image: Any, startpoints: Any, endpoints: Any, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None,
+    coefficients: Any = None,
+) -> Any:  # fmt: skip
+    """Bring four points (x, y) of the image to four others; or ``coefficients`` (a … h) say where pixels come from."""
+    if coefficients is None:
+        coefficients = warp.perspective_coefficients(startpoints, endpoints)
+    elif startpoints is not None and endpoints is not None:
+        raise ValueError("The startpoints/endpoints and the coefficients shouldn't be defined concurrently.")
+    elif len(coefficients) != 8:
+        raise ValueError("Argument coefficients should have 8 float values")
+    return warp.project(image, coefficients, interpolation, fill)
 
-adjust_brightness = _dispatch("adjust_brightness", color.adjust_brightness, None, _same)
-adjust_contrast = _dispatch("adjust_contrast", color.adjust_contrast, None, _same)
-adjust_gamma = _dispatch("adjust_gamma", color.adjust_gamma, None, _same)
-adjust_hue = _dispatch("adjust_hue", color.adjust_hue, None, _same)
-adjust_saturation = _dispatch("adjust_saturation", color.adjust_saturation, None, _same)
-adjust_sharpness = _dispatch("adjust_sharpness", color.adjust_sharpness, None, _same)
-autocontrast = _dispatch("autocontrast", color.autocontrast, None, _same)
-equalize = _dispatch("equalize", color.equalize, None, _same)
-invert = _dispatch("invert", color.invert, None, _same)
-posterize = _dispatch("posterize", color.posterize, None, _same)
-rgb_to_grayscale = _dispatch("rgb_to_grayscale", color.rgb_to_grayscale, None, _same)
-to_grayscale = rgb_to_grayscale
-solarize = _dispatch("solarize", color.solarize, None, _same)
-gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur, None, _same)
-normalize = _dispatch("normalize", convert.normalize, None, _same)
-erase = _dispatch("erase", geometry.erase, None, _same)
 
-to_pil_image, pil_to_tensor = convert.to_pil_image, convert.pil_to_tensor
+def _of_mask(name: str, image: _Fn, interpolation: int | None = None) -> _Fn:
+    """Return a function of place: masks as images or, by the nearest pixel, without what is said at a position."""
+    mask = image if interpolation is None else _nearest(image, interpolation)
+    return _dispatch(name, image, mask, getattr(boxes, name), getattr(points, name))
+
+
+resize = _of_mask("resize", geometry.resize, 1)
+crop = _of_mask("crop", geometry.crop)
+center_crop = _of_mask("center_crop", geometry.center_crop)
+resized_crop = _of_mask("resized_crop", geometry.resized_crop, 5)
+pad = _of_mask("pad", geometry.pad)
+horizontal_flip = hflip = _of_mask("horizontal_flip", geometry.hflip)
+vertical_flip = vflip = _of_mask("vertical_flip", geometry.vflip)
+rotate = _of_mask("rotate", warp.rotate, 1)
+affine = _of_mask("affine", warp.affine, 4)
+perspective = _of_mask("perspective", _perspective, 2)
+elastic = elastic_transform = _of_mask("elastic", warp.elastic_transform, 1)
+
+
+def _jpeg(image: Any, quality: int) -> Any:
+    """Return what is left of an image of bytes after JPEG of a quality of 1 to 100."""
+    if is_pil(image):
+        return convert.to_pil_image(_jpeg(convert.pil_to_tensor(image), quality), mode=image.mode)
+    flat = image.reshape(-1, *image.shape[-3:])
+    done = [decode_jpeg(encode_jpeg(one.cpu(), quality)) for one in flat]
+    return functions.stack(done).reshape(image.shape).to(image.device) if done else image.clone()
+
+
+def _permute_channels(image: Any, permutation: list[int]) -> Any:
+    """Put the channels of an image in another order: channel i of the result is channel ``permutation[i]``."""
+    if is_pil(image):
+        return convert.to_pil_image(_permute_channels(convert.pil_to_tensor(image), permutation))
+    if len(permutation) != image.shape[-3]:
+        raise ValueError(
+            f"Length of permutation does not match number of channels: {len(permutation)} != {image.shape[-3]}"
+        )
+    return functions.index_select(image, -3, functions.tensor(permutation, device=image.device))
+
+
+def _grayscale_to_rgb(image: Any) -> Any:
+    """Turn one channel into three equal ones; what has three stays as it is."""
+    if is_pil(image):
+        return image.convert("RGB")
+    return image if image.shape[-3] >= 3 else color.rgb_to_grayscale(image, 3)
+
+
+def _equalize(image: Any) -> Any:
+    """Make all levels about as frequent; floats have the levels of bytes."""
+    if is_pil(image) or not image.is_floating_point():
+        return color.equalize(image)
+    return convert.convert_image_dtype(color.equalize(convert.convert_image_dtype(image, uint8)), image.dtype)
+
+
+def _posterize(image: Any, bits: int) -> Any:
+    """Keep only ``bits`` of each byte; of floats from 0 to 1 as many levels."""
+    if is_pil(image) or not image.is_floating_point():
+        return color.posterize(image, bits)
+    levels = 1 << bits
+    return image.mul(levels).floor().clamp(0, levels - 1).mul(1.0 / levels)
+
+
+adjust_brightness = _dispatch("adjust_brightness", color.adjust_brightness)
+adjust_contrast = _dispatch("adjust_contrast", color.adjust_contrast)
+adjust_gamma = _dispatch("adjust_gamma", color.adjust_gamma)
+adjust_hue = _dispatch("adjust_hue", color.adjust_hue)
+adjust_saturation = _dispatch("adjust_saturation", color.adjust_saturation)
+adjust_sharpness = _dispatch("adjust_sharpness", color.adjust_sharpness)
+autocontrast = _dispatch("autocontrast", color.autocontrast)
+equalize = _dispatch("equalize", _equalize)
+invert = _dispatch("invert", color.invert)
+posterize = _dispatch("posterize", _posterize)
+rgb_to_grayscale = to_grayscale = _dispatch("rgb_to_grayscale", color.rgb_to_grayscale)
+grayscale_to_rgb = _dispatch("grayscale_to_rgb", _grayscale_to_rgb)
+solarize = _dispatch("solarize", color.solarize)
+gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
+normalize = _dispatch("normalize", convert.normalize)
+erase = _dispatch("erase", geometry.erase)
+jpeg = _dispatch("jpeg", _jpeg)
+permute_channels = _dispatch("permute_channels", _permute_channels)
+
+
+def _several(name: str, image: _Fn) -> _Fn:
+    """Return a function that makes several images of one, each of its kind."""
+
+    def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_pil(inpt) and (not isinstance(inpt, Tensor) or isinstance(inpt, (Mask, BoundingBoxes, KeyPoints))):
+            raise TypeError(f"{name} takes an image or a video, not {type(inpt).__name__}")
+        plain = inpt.as_subclass(Tensor) if isinstance(inpt, TVTensor) else inpt
+        return tuple(wrap(one, like=inpt) for one in image(plain, *args, **kwargs))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = image.__doc__
+    return function
+
+
+five_crop, ten_crop = _several("five_crop", geometry.five_crop), _several("ten_crop", geometry.ten_crop)
+
+
+def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
+    """Return ``num_samples`` frames of a video (…, T, C, H, W), as evenly spaced as whole numbers allow."""
+    if not isinstance(inpt, Tensor) or (isinstance(inpt, TVTensor) and not isinstance(inpt, Video)):
+        raise TypeError(f"uniform_temporal_subsample takes a tensor or a video, not {type(inpt).__name__}")
+    frames = functions.linspace(0, inpt.shape[-4] - 1, num_samples).long().to(inpt.device)
+    return wrap(functions.index_select(inpt.as_subclass(Tensor), -4, frames), like=inpt)
+
+
+to_pil_image, pil_to_tensor, to_tensor = convert.to_pil_image, convert.pil_to_tensor, convert.to_tensor
 
 
 def to_image(inpt: Any) -> Any:
@@ -111,6 +239,8 @@ def to_image(inpt: Any) -> Any:
 
 def _to_dtype(image: Tensor, dtype: Dtype = float32, scale: bool = False) -> Tensor:
     """Convert to another dtype; ``scale`` stretches values between 0…1 for floats and 0…largest for integers."""
+    if is_pil(image):
+        raise TypeError("to_dtype takes tensors, not PIL images")
     return convert.convert_image_dtype(image, dtype) if scale else image.to(dtype)
 
 
@@ -118,7 +248,7 @@ def _only_type(inpt: Any, dtype: Dtype = float32, scale: bool = False) -> Any:
     return inpt.to(dtype)
 
 
-to_dtype = _dispatch("to_dtype", _to_dtype, _only_type, _only_type)
+to_dtype = _dispatch("to_dtype", _to_dtype, _only_type, _only_type, _only_type)
 
 
 def convert_image_dtype(image: Any, dtype: Dtype = float32) -> Any:
@@ -136,24 +266,38 @@ def _noise(image: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = Tr
     return noisy.clamp(0, 1) if clip else noisy
 
 
-gaussian_noise = _dispatch("gaussian_noise", _noise, None, _same)
+gaussian_noise = _dispatch("gaussian_noise", _noise)
 
 
 def get_dimensions(inpt: Any) -> list[int]:
-    """Return [channels, height, width] of an image."""
+    """Return [channels, height, width] of an image; TypeError for masks, boxes and points."""
+    if isinstance(inpt, (Mask, BoundingBoxes, KeyPoints)):
+        raise TypeError(f"{type(inpt).__name__} have no channels")
     return geometry.get_dimensions(inpt)
 
 
 def get_size(inpt: Any) -> list[int]:
-    """Return [height, width]: for boxes those of their canvas."""
-    if isinstance(inpt, BoundingBoxes):
+    """Return [height, width]: for boxes and points those of their canvas."""
+    if isinstance(inpt, (BoundingBoxes, KeyPoints)):
         return list(inpt.canvas_size)
     return geometry.get_dimensions(inpt)[1:]
 
 
 def get_num_channels(inpt: Any) -> int:
     """Return the number of channels of an image."""
-    return geometry.get_dimensions(inpt)[0]
+    return get_dimensions(inpt)[0]
+
+
+def get_num_frames(inpt: Any) -> int:
+    """Return the number of frames of a video (…, T, C, H, W)."""
+    if not isinstance(inpt, Video) and not (is_pure_tensor(inpt) and inpt.ndim > 3):
+        raise TypeError(f"get_num_frames takes a video, not {type(inpt).__name__}")
+    return int(inpt.shape[-4])
+
+
+def is_pure_tensor(inpt: Any) -> bool:
+    """Return whether a value is a tensor without a kind."""
+    return isinstance(inpt, Tensor) and not isinstance(inpt, TVTensor)
 
 
 get_image_size = geometry.get_image_size
@@ -161,10 +305,12 @@ get_image_num_channels = get_num_channels
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness",
-    "affine", "autocontrast", "center_crop", "clamp_bounding_boxes", "convert_bounding_box_format",
-    "convert_image_dtype", "crop", "elastic", "elastic_transform", "equalize", "erase", "gaussian_blur",
-    "gaussian_noise", "get_dimensions", "get_image_num_channels", "get_image_size", "get_num_channels", "get_size",
-    "hflip", "horizontal_flip", "invert", "normalize", "pad", "perspective", "pil_to_tensor", "posterize", "resize",
-    "resized_crop", "rgb_to_grayscale", "rotate", "solarize", "to_dtype", "to_grayscale", "to_image", "to_pil_image",
+    "affine", "autocontrast", "center_crop", "clamp_bounding_boxes", "clamp_keypoints", "convert_bounding_box_format",
+    "convert_image_dtype", "crop", "elastic", "elastic_transform", "equalize", "erase", "five_crop", "gaussian_blur",
+    "gaussian_noise", "get_dimensions", "get_image_num_channels", "get_image_size", "get_num_channels",
+    "get_num_frames", "get_size", "grayscale_to_rgb", "hflip", "horizontal_flip", "invert", "is_pure_tensor", "jpeg",
+    "normalize", "pad", "permute_channels", "perspective", "pil_to_tensor", "posterize", "register_kernel", "resize",
+    "resized_crop", "rgb_to_grayscale", "rotate", "sanitize_bounding_boxes", "sanitize_keypoints", "solarize",
+    "ten_crop", "to_dtype", "to_grayscale", "to_image", "to_pil_image", "to_tensor", "uniform_temporal_subsample",
     "vertical_flip", "vflip",
 ]  # fmt: skip

@@ -15,17 +15,17 @@ from cltorch.vision.transforms.functional.geometry import pad as pad_image
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, mode_of, simple, size_of
 from cltorch.vision.transforms.warp import fill_of
-from cltorch.vision.tv_tensors import Mask
+from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask
 
 RandomHorizontalFlip = simple(
-    "RandomHorizontalFlip", "Mirror left and right with probability ``p``.", F.horizontal_flip, random=True
+    "RandomHorizontalFlip", "Mirror left and right with probability ``p``.", F.horizontal_flip, RandomTransform
 )
 RandomVerticalFlip = simple(
-    "RandomVerticalFlip", "Mirror top and bottom with probability ``p``.", F.vertical_flip, random=True
+    "RandomVerticalFlip", "Mirror top and bottom with probability ``p``.", F.vertical_flip, RandomTransform
 )
 
 
-def _filling(fill: Any, inpt: Any) -> Any:
+def filling(fill: Any, inpt: Any) -> Any:
     """Return what comes in from outside: of masks the background."""
     if isinstance(fill, dict):
         return fill.get(type(inpt), fill.get("others", 0))
@@ -71,7 +71,7 @@ class Pad(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the padded input."""
-        return F.pad(inpt, self.padding, _filling(self.fill, inpt), self.padding_mode)
+        return F.pad(inpt, self.padding, filling(self.fill, inpt), self.padding_mode)
 
 
 class RandomCrop(Transform):
@@ -102,7 +102,7 @@ class RandomCrop(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cropped input."""
         for padding in params["pads"]:
-            inpt = F.pad(inpt, padding, _filling(self.fill, inpt), self.padding_mode)
+            inpt = F.pad(inpt, padding, filling(self.fill, inpt), self.padding_mode)
         return F.crop(inpt, *params["place"])
 
 
@@ -148,7 +148,7 @@ class RandomRotation(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the turned input."""
-        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
         return F.rotate(
             inpt, params["angle"], interpolation=self.interpolation, expand=self.expand, center=self.center, fill=fill
         )
@@ -174,7 +174,7 @@ class RandomAffine(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
         return F.affine(inpt, *params["drawn"], interpolation=self.interpolation, fill=fill, center=self.center)
 
 
@@ -197,7 +197,7 @@ class RandomPerspective(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
         return F.perspective(inpt, *params["corners"], interpolation=self.interpolation, fill=fill)
 
 
@@ -218,5 +218,38 @@ class ElasticTransform(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the bent input."""
-        fill = fill_of(_filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
         return F.elastic(inpt, params["displacement"], interpolation=self.interpolation, fill=fill)
+
+
+class _Crops(Transform):
+    """Make several images of one; masks, boxes and points cannot follow."""
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError for what cannot follow."""
+        if any(isinstance(x, (BoundingBoxes, KeyPoints, Mask)) for x in flat_inputs):
+            raise TypeError(f"BoundingBoxes'es, KeyPoints and Masks are not supported by {type(self).__name__}()")
+
+
+class FiveCrop(_Crops):
+    """Cut out the four corners and the middle of images: a tuple takes the place of each."""
+
+    def __init__(self, size: Any) -> None:
+        super().__init__()
+        self.size = v1.FiveCrop(size).size
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the crops."""
+        return F.five_crop(inpt, self.size)
+
+
+class TenCrop(_Crops):
+    """Cut out five crops of images and five of their mirror images: a tuple takes the place of each."""
+
+    def __init__(self, size: Any, vertical_flip: bool = False) -> None:
+        super().__init__()
+        self.size, self.vertical_flip = v1.TenCrop(size).size, vertical_flip
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the crops."""
+        return F.ten_crop(inpt, self.size, vertical_flip=self.vertical_flip)

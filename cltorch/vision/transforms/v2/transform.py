@@ -15,7 +15,7 @@ from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.functional.resample import InterpolationMode
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.tv_tensors import BoundingBoxes, Image, Mask, TVTensor, Video
+from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
 
 
 def leaves(sample: Any) -> list[Any]:
@@ -49,10 +49,11 @@ def is_image(x: Any) -> bool:
 
 
 def size_of(flat_inputs: list[Any]) -> tuple[int, int]:
-    """Return the (height, width) that images, masks and boxes have in common; ValueError where they differ."""
-    sizes = {tuple(F.get_size(x)) for x in flat_inputs if is_image(x) or isinstance(x, (Mask, BoundingBoxes))}
+    """Return the (height, width) that images, masks, boxes and points have in common; ValueError where they differ."""
+    kinds = (Mask, BoundingBoxes, KeyPoints)
+    sizes = {tuple(F.get_size(x)) for x in flat_inputs if is_image(x) or isinstance(x, kinds)}
     if not sizes:
-        raise TypeError("No image, video, mask or bounding box was found in the sample")
+        raise TypeError("No image, video, mask, bounding box or keypoint was found in the sample")
     if len(sizes) > 1:
         raise ValueError(f"Found multiple HxW dimensions in the sample: {sorted(sizes)}")
     height, width = sizes.pop()
@@ -121,6 +122,13 @@ class Transform(Module):
         return ", ".join(f"{name}={value}" for name, value in shown.items() if isinstance(value, simple))
 
 
+class OfImages(Transform):
+    """A transform of images and videos alone; the rest of a sample goes through."""
+
+    def _takes(self, x: Any) -> bool:
+        return is_image(x) or (isinstance(x, TVTensor) and not isinstance(x, (Mask, BoundingBoxes, KeyPoints)))
+
+
 class RandomTransform(Transform):
     """A transform that happens with probability ``p``; raise ValueError for a ``p`` outside of 0 to 1."""
 
@@ -139,11 +147,14 @@ def mode_of(interpolation: Any) -> Any:
     return InterpolationMode(interpolation) if isinstance(interpolation, str) else interpolation
 
 
-def simple(name: str, doc: str, function: Callable[..., Any], random: bool = False) -> Any:
+class RandomOfImages(RandomTransform, OfImages):
+    """A transform of images and videos alone that happens with probability ``p``."""
+
+
+def simple(name: str, doc: str, function: Callable[..., Any], base: type[Transform] = Transform) -> Any:
     """Return the class of a transform without parameters, or with ``p`` alone."""
 
     def transform(self: Any, inpt: Any, params: dict[str, Any]) -> Any:
         return function(inpt)
 
-    base = RandomTransform if random else Transform
     return type(name, (base,), {"transform": transform, "__doc__": doc, "__module__": "cltorch.vision.transforms.v2"})
