@@ -175,12 +175,12 @@ class Context:
             staged[:] = data.reshape(-1).view(np.uint8)
         self._stage(self._enqueue(cl.enqueue_copy, buf, staged, dst_offset=byte_offset, is_blocking=False), staged)
 
-    def read_later(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> None:
+    def fetch(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> None:
         """Copy bytes of a buffer into a contiguous host array, which is filled once the device was waited for."""
         if out.nbytes:
             if self.slow:
                 limits.transfer(out.nbytes)
-            self._stage(self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=False), out)
+            self._stage(self.read_later(buf, out, byte_offset), out)
 
     def _stage(self, event: Any, staged: np.ndarray) -> None:
         """Keep host memory until the copy that uses it has run; wait where very much of it is kept."""

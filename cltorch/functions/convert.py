@@ -82,7 +82,7 @@ def _transfer(x: Any, out: Any, later: bool = False) -> None:
     if out.device.type == "cpu":
         if later and x.device.type == "cl" and owner_of(out.storage) is PINNED:
             place = out.storage.array[start : start + x.layout.numel * x.dtype.itemsize]
-            x.device.context.read_later(x.storage.buf, place, x.layout.offset * x.dtype.itemsize)
+            x.device.context.fetch(x.storage.buf, place, x.layout.offset * x.dtype.itemsize)
         else:
             bits = np.ascontiguousarray(to_numpy(x)).reshape(-1).view(np.uint8)
             out.storage.array[start : start + bits.size] = bits
