@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dlpack, dtypes, functions, printing
+from cltorch.attributes import Attributes
 from cltorch.autograd import engine
 from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refresh_view
@@ -135,6 +136,10 @@ class Tensor(Array):
         """Return the index of the OpenCL device, -1 on the host."""
         index = self.device.index
         return -1 if index is None else index
+
+    def split(self, split_size: Any, dim: int = 0) -> Any:
+        """Return views of parts along a dimension, of one size or of the sizes of a list; see ``torch.split``."""
+        return functions.split(self, split_size, dim)
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a floating-point type."""
@@ -526,9 +531,17 @@ class Tensor(Array):
     def __setitem__(self, index: Any, value: Any) -> None:
         functions.setitem_(self, index, value)
 
-    def _attributes(self) -> dict[str, Any]:
-        """Return what the user has put on the tensor."""
-        return {k: v for k, v in self.__dict__.items() if k not in _FIELDS and not hasattr(Tensor, k)}
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What the user has put on the tensor."""
+        return Attributes(_whole_dict(self), _is_field)
+
+    @__dict__.setter
+    def __dict__(self, attributes: dict[str, Any]) -> None:
+        own = self.__dict__
+        given = dict(attributes)
+        own.clear()
+        own.update(given)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
@@ -550,7 +563,7 @@ class Tensor(Array):
         memo[id(self)] = out
         if self._grad is not None:
             out._grad = copy.deepcopy(self._grad, memo)
-        out.__dict__.update(copy.deepcopy(self._attributes(), memo))
+        out.__dict__.update(copy.deepcopy(dict(self.__dict__), memo))
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -558,11 +571,18 @@ class Tensor(Array):
         lay = self.layout
         return _unpickled, (
             type(self), self.storage, self.dtype, tuple(lay.shape), lay.strides, lay.offset, self._requires_grad,
-            self._attributes(),
+            dict(self.__dict__),
         )  # fmt: skip
 
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)))
+
+
+_whole_dict = vars(Array)["__dict__"].__get__
+
+
+def _is_field(name: str) -> bool:
+    return name in _FIELDS or hasattr(Tensor, name)
 
 
 def _copied_storage(s: Storage) -> Storage:

@@ -97,8 +97,29 @@ def test_backends_answer_what_programs_ask():
     assert (b.cudnn.benchmark, b.cudnn.deterministic) == (True, False)
     b.cudnn.benchmark = False
     b.cuda.matmul.allow_tf32 = False
+    b.cudnn.set_flags(enabled=True), b.nnpack.set_flags(enabled=True)
+    with b.mkldnn.flags(enabled=False):
+        assert not b.mkldnn.enabled
+    assert b.mkldnn.enabled and b.cudnn.conv.fp32_precision == b.fp32_precision == "none"
+    assert b.quantized.engine in b.quantized.supported_engines and isinstance(b.cpu.get_cpu_capability(), str)
+    assert not b.opt_einsum.is_available() and not b.kleidiai.is_available() and b.cusparselt.version() is None
     with pytest.raises(TypeError, match="unexpected keyword argument 'speed'"), b.cudnn.flags(speed=1):
         pass
+
+
+def test_attention_by_blocks_can_be_forbidden():
+    b, q = cltorch.backends.cuda, cltorch.rand(1, 2, 3, 4)
+    arguments = b.SDPAParams(q, q, q, None, 0.0, False, False)
+    by_blocks = cltorch.nn.functional.scaled_dot_product_attention(q, q, q)
+    with b.sdp_kernel(enable_flash=False, enable_mem_efficient=False, enable_cudnn=False):
+        assert b.math_sdp_enabled() and not b.flash_sdp_enabled() and not b.can_use_flash_attention(arguments)
+        assert cltorch.allclose(cltorch.nn.functional.scaled_dot_product_attention(q, q, q), by_blocks)
+    assert b.can_use_flash_attention(arguments) and b.is_flash_attention_available()
+    b.enable_flash_sdp(False), b.enable_mem_efficient_sdp(False)
+    try:
+        assert not b.mem_efficient_sdp_enabled() and b.cudnn_sdp_enabled() and b.can_use_flash_attention(arguments)
+    finally:
+        b.enable_flash_sdp(True), b.enable_mem_efficient_sdp(True)
 
 
 def test_the_accelerator_is_the_opencl_device(device):

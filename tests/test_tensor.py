@@ -363,7 +363,7 @@ def test_every_function_that_is_a_method_is_attached():
     own = [n for n in shared if getattr(cltorch.Tensor, n) is not strict(n, getattr(functions, n))]
     # what Tensor defines itself, since as a method it is more than the function
     assert set(own) <= {"is_complex", "is_floating_point", "is_signed", "is_conj", "is_neg", "numel", "is_inference",
-                        "is_same_size", "where", "real", "imag", "get_device"}  # fmt: skip
+                        "is_same_size", "where", "real", "imag", "get_device", "split"}  # fmt: skip
 
 
 UNARY = "abs acos asinh atan ceil cos cosh erf exp expm1 floor frac log1p neg reciprocal relu round rsqrt sigmoid sign \
@@ -397,3 +397,22 @@ def test_values_are_replaced_in_place(make):
         x.copy_(make([1.0, 2.0]))
     with pytest.raises(TypeError, match="must be Tensor, not str"):
         x.copy_("a")
+
+
+def test_attributes_of_a_tensor_are_those_of_the_program():
+    x = cltorch.nn.Parameter(cltorch.ones(2))
+    assert x.__dict__ == {} and vars(cltorch.ones(1) + 1) == {}
+    x.note, x.other = 1, 2
+    x.sum().backward()
+    assert vars(x) == {"note": 1, "other": 2}
+    x.__dict__["third"] = 3
+    x.__dict__.update(fourth=4)
+    assert x.third == 3 and x.__dict__.pop("other") == 2 and not hasattr(x, "other")
+    assert x.__dict__.setdefault("fifth", 5) == x.fifth == 5
+    assert vars(copy.copy(x)) == {"note": 1, "third": 3, "fourth": 4, "fifth": 5}
+    y = cltorch.ones(1)
+    y.__dict__ = vars(x)
+    assert vars(y) == vars(x) and type(x)(x.detach(), **vars(cltorch.ones(1))).shape == (2,)
+    y.__dict__.clear()
+    assert vars(y) == {} and y.tolist() == [1.0]
+    assert [part.shape[0] for part in cltorch.ones(5).split(split_size=2, dim=0)] == [2, 2, 1]

@@ -4,6 +4,24 @@ Programs ask these modules what there is, and set flags on them. The answers are
 Source: https://docs.pytorch.org/docs/2.13/backends.html
 """
 
-from cltorch.backends import cuda, cudnn, mkl, mkldnn, mps, openmp
+from cltorch.backends import (
+    cpu,
+    cuda,
+    cudnn,
+    cusparselt,
+    kleidiai,
+    mkl,
+    mkldnn,
+    mps,
+    nnpack,
+    openmp,
+    opt_einsum,
+    quantized,
+)
 
-__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
+__all__ = [
+    "cpu", "cuda", "cudnn", "cusparselt", "fp32_precision", "kleidiai", "mkl", "mkldnn", "mps", "nnpack", "openmp",
+    "opt_einsum", "quantized",
+]  # fmt: skip
+
+fp32_precision: str = "none"

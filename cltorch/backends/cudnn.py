@@ -6,15 +6,18 @@ Convolutions here always give the same bits, and their kernels are chosen withou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
+
+from cltorch.backends.flags import Precision, assign, within
 
 enabled: bool = True
 benchmark: bool = False
 benchmark_limit: int = 10
 deterministic: bool = False
 allow_tf32: bool = True
+fp32_precision: str = "none"
+conv, rnn = Precision(), Precision()
 
 
 def is_available() -> bool:
@@ -27,8 +30,17 @@ def version() -> int | None:
     return None
 
 
-@contextmanager
-def flags(**changes: Any) -> Iterator[None]:
+def is_acceptable(tensor: Any) -> bool:
+    """Return False: no tensor goes to cuDNN."""
+    return False
+
+
+def set_flags(**changes: Any) -> dict[str, Any]:
+    """Set flags and return what they were."""
+    return assign(globals(), _FLAGS, changes)
+
+
+def flags(**changes: Any) -> AbstractContextManager[None]:
     """Set flags inside a ``with`` block; raise TypeError for a flag that there is not.
 
     >>> import cltorch as torch
@@ -36,16 +48,7 @@ def flags(**changes: Any) -> Iterator[None]:
     ...     torch.backends.cudnn.benchmark
     True
     """
-    here = globals()
-    unknown = [name for name in changes if name not in _FLAGS]
-    if unknown:
-        raise TypeError(f"flags() got an unexpected keyword argument {unknown[0]!r}")
-    before = {name: here[name] for name in changes}
-    here.update(changes)
-    try:
-        yield
-    finally:
-        here.update(before)
+    return within(globals(), _FLAGS, changes)
 
 
-_FLAGS = ("enabled", "benchmark", "benchmark_limit", "deterministic", "allow_tf32")
+_FLAGS = ("enabled", "benchmark", "benchmark_limit", "deterministic", "allow_tf32", "fp32_precision")

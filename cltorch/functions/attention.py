@@ -19,6 +19,8 @@ from cltorch.ops.generator import default_generator
 
 #: whether attention may run by blocks; torch.nn.attention.sdpa_kernel says so
 fused: ContextVar[bool] = ContextVar("fused", default=True)
+# what torch.backends.cuda allows; all but "math" mean the kernel by blocks
+WAYS = {"flash": True, "mem_efficient": True, "cudnn": True, "math": True}
 
 __all__ = ["attention_gradients", "by_blocks", "scaled_dot_product_attention"]
 
@@ -142,9 +144,14 @@ def scaled_dot_product_attention(
     elif dropout_p > 0:
         at = default_generator(query.device).reserve(ops.words((*lead, lq), lk))
         drop = (at, dropout_p)
-    if not fused.get() or drop.__class__ is float or not by_blocks(query, value, attn_mask):
+    if not may_fuse() or drop.__class__ is float or not by_blocks(query, value, attn_mask):
         return composed(query, key, value, attn_mask, is_causal, scale, drop)
     return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)
+
+
+def may_fuse() -> bool:
+    """Return whether the program lets attention be computed by blocks."""
+    return fused.get() and (WAYS["flash"] or WAYS["mem_efficient"] or WAYS["cudnn"])
 
 
 def by_blocks(query: Any, value: Any, attn_mask: Any) -> bool:

@@ -40,10 +40,6 @@ class StorageTable:
         return ("storage", kind, key, location_tag(UntypedStorage(_raw=storage)), storage.nbytes // kind.itemsize)
 
 
-# what makes a tensor; its state in autograd has defaults in the class
-_FIELDS = frozenset(("storage", "layout", "dtype"))
-
-
 # Python's own pickler in Python: the one in C looks every global up by importing its module, and there is no module
 # "torch" to import
 _PythonPickler: Any = vars(pickle)["_Pickler"]
@@ -107,14 +103,14 @@ def _written(obj: Any) -> tuple[str, str] | None:
 
 def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
     if isinstance(x, Parameter):
-        attributes = _attributes(x)
+        attributes = dict(vars(x))
         data = x.detach()
         if attributes:
             return rebuild.rebuild_parameter_with_state, (data, x.requires_grad, OrderedDict(), attributes)
         if type(x) is Parameter:
             return rebuild.rebuild_parameter, (data, x.requires_grad, OrderedDict())
     func, args = _call(x)
-    attributes = _attributes(x)
+    attributes = dict(vars(x))
     if type(x) is Tensor and not attributes:
         return func, args
     return rebuild.rebuild_from_type_v2, (func, type(x), args, attributes)
@@ -128,8 +124,3 @@ def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
     storage = TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype)
     shape, strides = tuple(lay.shape), tuple(lay.strides)
     return rebuild.rebuild_tensor_v2, (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())
-
-
-def _attributes(x: Tensor) -> dict[str, Any]:
-    """Return what the user hung on a tensor."""
-    return {name: value for name, value in vars(x).items() if name not in _FIELDS and not hasattr(Tensor, name)}

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cltorch.functions.attention import by_blocks, fused
+from cltorch.functions.attention import by_blocks, may_fuse
 
 __all__ = [
     "SDPAParams", "activate_flash_attention_impl", "can_use_cudnn_attention", "can_use_efficient_attention",
@@ -45,7 +45,7 @@ def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
     >>> can_use_flash_attention(SDPAParams(q, q, q, None, 0.0, False, False))
     True
     """
-    return fused.get() and by_blocks(params.query, params.value, params.attn_mask)
+    return may_fuse() and by_blocks(params.query, params.value, params.attn_mask)
 
 
 def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
