@@ -13,6 +13,7 @@ class Embedding(Op):
     """Rows of a table; the gradient adds up by row, none goes to ``padding``, shares can be divided by their count."""
 
     name = "embedding"
+    complex = True
     linear = slice(1)
 
     @staticmethod

@@ -41,6 +41,7 @@ CASES = {
     "softsign": (f.softsign, lambda z: z / (1 + abs(z))),
     "tanhshrink": (f.tanhshrink, lambda z: z - np.tanh(z)),
     "l1_loss": (lambda z: f.l1_loss(z, z.real * 2), lambda z: np.asarray(abs(z - z.real * 2).mean())),
+    "embedding": (lambda z: f.embedding(cltorch.tensor([2, 0, 2], device=z.device), z), lambda z: z[[2, 0, 2]]),
     "unfold": (lambda z: f.unfold(z[None], (2, 3)),
                lambda z: np.lib.stride_tricks.sliding_window_view(z, (2, 3)).reshape(-1, 6).T),
     "fold": (lambda z: f.fold(z.reshape(3, 5), (1, 7), (1, 3)),
