@@ -16,7 +16,7 @@ tensor([3., nan])
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes
@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 Dims = int | Sequence[int] | None
+_KEEPING = frozenset("softmax log_softmax softmin normalize cumsum cumprod".split())  # results of the input's shape
 _COUNTED = frozenset((dtypes.uint8, dtypes.bool_, dtypes.int8, dtypes.int16, dtypes.int32))
 
 
@@ -38,6 +39,27 @@ def _mask_of(input: Any, mask: Any) -> Any:
     if mask.layout.ndim > input.layout.ndim:
         raise IndexError("_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)")
     return f.broadcast_to(mask.to(dtypes.bool_), input.layout.shape)
+
+
+def _input_mask(input: Any, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
+    """Return the mask of a call as truth values of the input's shape; raise ValueError where there is none."""
+    if mask is None:
+        raise ValueError("_input_mask requires explicit mask")
+    return _mask_of(input, mask)
+
+
+def _output_mask(op: Callable[..., Any], input: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return for which elements of a function's result, called with these arguments, anything was left of the input."""
+    name = op.__name__
+    if name not in __all__ or name == "logaddexp":
+        raise ValueError(f"_output_mask expected masked operation (got callable {op.__module__}.{name})")
+    left = _input_mask(input, *args, **kwargs)
+    if name in _KEEPING:
+        return left
+    rest = args[1:] if name == "norm" else args
+    dim = rest[0] if rest else kwargs.get("dim")
+    dims = _dims(dim, input.layout.ndim)
+    return f.any(left, dims or None, bool(kwargs.get("keepdim", False)))
 
 
 def _least(t: DType) -> float:

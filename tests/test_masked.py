@@ -71,6 +71,15 @@ def test_along_a_dimension():
     np.testing.assert_allclose(both, np.where(MASK, X + np.log(2), X), rtol=1e-5)
 
 
+def test_what_is_left():
+    x, mask = tensors("cpu")
+    assert masked._output_mask(masked.norm, x, 2.0, 2, mask=mask).tolist() == MASK.any(2).tolist()
+    assert masked._output_mask(masked.mean, x, mask=mask, dim=(0, 1), keepdim=True).shape == (1, 1, 5)
+    assert masked._output_mask(masked.softmax, x, 1, mask=mask[0]).tolist() == [MASK[0].tolist()] * 3
+    with pytest.raises(ValueError, match="requires explicit mask"):
+        masked._input_mask(x)
+
+
 def test_dtypes_and_refusals():
     n = cltorch.tensor([[3, 1], [5, 4]], dtype=cltorch.int32)
     mask = cltorch.tensor([[1, 0], [0, 0]])

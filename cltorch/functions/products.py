@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.graph import Settings
+from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import eye
+from cltorch.functions.create_like import ones_like
 from cltorch.functions.matmul import matmul
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.rearrange import roll
@@ -190,6 +191,8 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
         input, n = inverse(input), -n
     if n == 0:
         result = p.clone(expand(eye(shape[-1], dtype=input.dtype, device=input.device), shape))
+        if needs_grad(input):  # its gradient is zero, and there
+            result = p.where(ones_like(result, dtype=dtypes.bool_), result, input)
     else:
         # square and multiply, from the highest binary digit of n
         result = input

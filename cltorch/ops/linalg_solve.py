@@ -133,8 +133,6 @@ class Slogdet(Op):
     def forward(c: Any, a: Any) -> Any:
         sign, log = lapack.slogdet(a)
         c.save(a, sign)
-        if not a.dtype.is_complex:
-            c.non_differentiable(sign)
         return sign, log
 
     @staticmethod
@@ -143,6 +141,8 @@ class Slogdet(Op):
         if g_sign is not None and a.dtype.is_complex:  # a sign turns as the determinant's angle does
             turn = imaginary(m, m.mul(m.conj(g_sign), sign))
             g = m.neg(turn) if g is None else m.sub(g, turn)
+        if g is None:  # the sign of a real determinant does not move
+            return m.zeros_like(a)
         return m.mul(_spread(m, g), adjoint(m, m.linalg_inv_ex(a)[0]))
 
 

@@ -10,6 +10,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
+from cltorch.ops.create import full
 from cltorch.ops.index import dense_index
 from cltorch.ops.softmax import dense, lines
 from cltorch.ops.sort import key_params, sort
@@ -23,11 +24,13 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
     if x.device.type == "cpu":
         return _place_host(sequence, x, right, t, sorter)
     check_dtype(x.dtype, x.device)
+    n = sequence.layout.shape[-1]
+    if not n:  # the kernel looks at one element at least
+        return full(x.layout.shape, 0, t, x.device)
     out = empty(x.layout.shape, t, x.device)
     if out.layout.numel:
         context = x.device.context
         sequence, x = dense(sequence), dense(x)
-        n = sequence.layout.shape[-1]
         shared = sequence.layout.ndim == 1
         order = () if sorter is None else (dense_index(sorter).storage.buf, 0)
         name = "searchsorted" + ("_right" if right else "") + ("_by" if order else "")

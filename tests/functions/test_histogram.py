@@ -44,6 +44,12 @@ def test_histc(device):
     assert cltorch.histc(cltorch.tensor([2.0, 2.0], device=device), 4).tolist() == [0, 0, 2, 0]
 
 
+def test_of_nothing(device):
+    x = cltorch.zeros(5, 0, 5, device=device)
+    assert cltorch.histc(x, 3, -10, 10).tolist() == cltorch.histogram(x, 3).hist.tolist() == [0, 0, 0]
+    assert cltorch.histogramdd(x, [2] * 5, density=True).hist.isnan().all()
+
+
 def test_histc_dtypes_and_errors():
     x = cltorch.arange(4.0)
     assert cltorch.histc(x.half(), 3).tolist() == [1, 1, 2] and cltorch.histc(x.half(), 3).dtype is cltorch.float16

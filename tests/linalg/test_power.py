@@ -162,3 +162,10 @@ def test_gradients_of_powers(device, fp64, name):
     assert gradcheck(f, [x])
     if device == "cpu":
         assert gradgradcheck(f, [x])
+
+
+def test_gradients_that_are_zero():
+    a = random(2, 2, device="cpu").requires_grad_()
+    ct.linalg.matrix_power(a, 0).sum().backward()
+    ct.linalg.slogdet(a).sign.backward()
+    assert a.grad.tolist() == [[0, 0], [0, 0]]
