@@ -34,7 +34,8 @@ def act(xa, va):
     if mode == "assign":
         return f"x[{xa}] = v[{va}];"
     return f"{{ const {A} a = {load('x', xa)}, b = {load('v', va)}; {store(f'({join})', xa)} }}"
-noted = "ct_note(note, site, 0, at, size);"
+# noted behind the loops, which stay free of atomics
+kept = "wrong = at; faulty = 1;"
 %>
 ## the places of a line: its first element in x, the index and v
 <%def name="locate(first)">
@@ -64,15 +65,17 @@ __kernel void ct_${name}(int site, long lines, long length, long per_item, long 
 % endfor
     , volatile __global int *note)
 {
+    int faulty = 0;
+    long wrong = 0;
 % if gpu and mode == "gather":
     for (long e = get_global_id(0); e < lines * length; e += get_global_size(0)) {
         // owners tells here which way v runs: along the lines (1) or across them (0)
         const long line = owners ? e / length : e % lines, j = owners ? e % length : e / lines;
         ${locate(R - 1)}
         const long at = index[ib + j * is];
-        if (at < 0 || at >= size) {
+        if ((ulong)at >= (ulong)size) {
             v[vb + j * vs] = (${X})bad;
-            ${noted}
+            ${kept}
         } else ${act("xb + at * xs", "vb + j * vs")}
     }
 % elif gpu:
@@ -81,8 +84,8 @@ __kernel void ct_${name}(int site, long lines, long length, long per_item, long 
         ${locate(R - 1)}
         for (long j = 0; j < length; ++j) {
             const long at = index[ib + j * is];
-            if (at < 0 || at >= size) {
-                ${noted}
+            if ((ulong)at >= (ulong)size) {
+                ${kept}
                 continue;
             }
             if ((at & (owners - 1)) != mine) continue;
@@ -104,14 +107,14 @@ __kernel void ct_${name}(int site, long lines, long length, long per_item, long 
             for (long l = 0; l < n; ++l) {
                 const long at = index[ib + j * is + l * is${R - 1}];
                 const long va = vb + j * vs + l * vs${R - 1};
-                if (at >= 0 && at < size) {
+                if ((ulong)at < (ulong)size) {
                     ${act(f"xb + at * xs + l * xs{R - 1}", "va")}
                     continue;
                 }
 % if mode == "gather":
                 v[va] = (${X})bad;
 % endif
-                ${noted}
+                ${kept}
             }
     }
 % else:
@@ -120,15 +123,16 @@ __kernel void ct_${name}(int site, long lines, long length, long per_item, long 
         ${locate(R - 1)}
         for (long j = 0; j < length; ++j) {
             const long at = index[ib + j * is];
-            if (at >= 0 && at < size) {
+            if ((ulong)at < (ulong)size) {
                 ${act("xb + at * xs", "vb + j * vs")}
                 continue;
             }
 % if mode == "gather":
             v[vb + j * vs] = (${X})bad;
 % endif
-            ${noted}
+            ${kept}
         }
     }
 % endif
+    if (faulty) ct_note(note, site, 0, wrong, size);
 }

@@ -62,15 +62,16 @@ def act(xa, va):
 % for k in range(K):
             at${k} = index${k}[p${k}];
             if (wrap && at${k} < 0) at${k} += size${k};
-            off |= at${k} < 0 || at${k} >= size${k};
+            off |= (ulong)at${k} >= (ulong)size${k};
             base += at${k} * stride${k};
             dest = dest * size${k} + at${k};
 % endfor
         }
 </%def>
+## note which index of slice i is out of range
 <%def name="noted()">
 % for k in range(K):
-            if (at${k} < 0 || at${k} >= size${k})
+            if ((ulong)at${k} >= (ulong)size${k})
                 ct_note(note, site, ${k}, wrap && at${k} < 0 ? at${k} - size${k} : at${k}, size${k});
 % endfor
 </%def>
@@ -155,11 +156,13 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
 % endfor
     , volatile __global int *note)
 {
+    // noted behind the loops, which stay free of atomics; processors have few registers and look for the slice once more
+    long faulty = ${-1 if gpu else 0};
 % if mode == "claim":
     for (long i = get_global_id(0); i < count; i += get_global_size(0)) {
         ${locate()}
         if (off) {
-            ${noted()}
+            faulty = i;
         } else atomic_max(owner + dest, (int)i);
     }
 % elif owned and gpu:
@@ -168,7 +171,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
     for (long i = 0; i < count; ++i) {
         ${locate()}
         if (off) {
-            ${noted()}
+            faulty = i;
             continue;
         }
         if ((dest & (owners - 1)) != mine) continue;
@@ -179,7 +182,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
     for (long i = 0; i < count; ++i) {
         ${locate()}
         if (off) {
-            ${noted()}
+            faulty = 1;
             continue;
         }
         ${elements()}
@@ -197,7 +200,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
 % else:
         if (off) {
             ${nothing()}
-            ${noted()}
+            faulty = i;
             continue;
         }
 % endif
@@ -217,9 +220,29 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
         ${locate()}
         if (off) {
             ${nothing()}
-            ${noted()}
+            faulty = 1;
         } else {
             ${elements()}
+        }
+    }
+% endif
+% if mode != "won":
+% if gpu:
+    if (faulty < 0) return;
+    const long i = faulty;
+    {
+% else:
+    if (!faulty) return;
+% if owned:
+    for (long i = 0; i < count; ++i) {
+% else:
+    for (long i = get_global_id(0) * chunk${" / slice" if RR else ""}; i < count; ++i) {
+% endif
+% endif
+        ${locate()}
+        if (off) {
+            ${noted()}
+            return;
         }
     }
 % endif

@@ -91,7 +91,8 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
         // a class out of range must not read elsewhere; the result says that something is wrong, and it is noted
         if (bad) {
             loss = NAN;
-            ct_note(note, site, 0, t, classes);
+            wrong = t;
+            faulty = 1;
         } else if (!off) {
             heavy = ${w};
             loss = -${"(1 - smoothing) * " if smooth else ""}heavy * ${load("logp", "at + t * inner")};
@@ -110,11 +111,16 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
     }
     if (lid) return;
     ${target_of("line")}
+    int faulty = 0;
+    long wrong = 0;
     ${loss_of()}
     if (!off && !bad) loss += smoothing / classes * parts[0];
+    if (faulty) ct_note(note, site, 0, wrong, classes);
     ${store("losses", "loss", "line") if each else "losses[line] = loss;"}
     weights[line] = heavy;
 % else:
+    int faulty = 0;
+    long wrong = 0;
 % if gpu:
     for (long line = get_global_id(0); line < outer * inner; line += get_global_size(0)) {
 % else:
@@ -143,6 +149,7 @@ void ct_${name}(long outer, long classes, long inner, long per_item, long ignore
         all += heavy;
 % endif
     }
+    if (faulty) ct_note(note, site, 0, wrong, classes);
 % if alone:
     weights[0] = all;
     const ${A} r = ${"total / all" if mean else "total"};

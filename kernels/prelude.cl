@@ -36,8 +36,8 @@ inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_ha
 % endif
 % if with_notes:
 
-// Note the first index out of range since the host looked, for the operator of a number (0 notes nothing); of the index
-// tensors it is number k. Only called where there is one, so that it costs nothing where there is none.
+// Note an index out of range, unless there is a note already, for the operator of a number (0 notes nothing); of the
+// index tensors it is number k. Only called where there is one, so that it costs nothing where there is none.
 inline void ct_note(volatile __global int *note, int site, int k, long index, long size) {
     if (atomic_cmpxchg(note, 0, site) != 0) return;
     note[1] = k;

@@ -1,4 +1,4 @@
-"""Indices out of range on a device: kernels note the first one, and it is raised when the program waits anyway.
+"""Indices out of range on a device: kernels note one of them, and it is raised when the program waits anyway.
 
 Nothing waits in order to check. Kernels that index take a small buffer of the context as their last argument and write
 to it only where an index is out of range, which is skipped there. A read-back or a synchronisation that follows copies
