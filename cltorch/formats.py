@@ -63,8 +63,16 @@ channels_last = memory_format("channels_last", 4)
 channels_last_3d = memory_format("channels_last_3d", 5)
 
 
+def need_format(wanted: object) -> memory_format:
+    """Return a memory format; raise TypeError for anything else."""
+    if not isinstance(wanted, memory_format):
+        raise TypeError(f"argument 'memory_format' must be torch.memory_format, not {type(wanted).__name__}")
+    return wanted
+
+
 def follows(lay: Layout, wanted: memory_format) -> bool:
     """Return whether a layout is densely packed in the order of a format (dimensions of size 1 do not count)."""
+    need_format(wanted)
     if wanted._ndim is None:
         return lay.contiguous
     if lay.ndim != wanted._ndim:

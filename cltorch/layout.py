@@ -149,6 +149,8 @@ class Layout:
             if len(_KEYS) > 100_000:
                 _KEYS.clear()
             numel = prod(self.shape)
+            if numel > _MOST:
+                raise RuntimeError(f"numel: integer multiplication overflow with sizes={list(self.shape)}")
             contiguous = numel == 0 or _row_major(self.shape, self.strides)
             found = _KEYS[geometry] = (next(_serial), numel, contiguous, len(self.shape))
         self.key, self.numel, self.contiguous, self.ndim = found
@@ -161,7 +163,11 @@ class Layout:
         if found is None:
             if len(_DENSE) > 20_000:
                 _DENSE.clear()
-            found = Layout(key, contiguous_strides(key))
+            strides = contiguous_strides(key)
+            # 16 bytes are the most that an element has
+            if strides and strides[0] * max(key[0], 1) > _MOST // 16:
+                raise RuntimeError(f"Storage size calculation overflowed with sizes={list(key)}")
+            found = Layout(key, strides)
             found.dense = True
             _DENSE[key] = found
         return found
@@ -366,7 +372,7 @@ class Layout:
 
     def overlaps(self) -> bool:
         """Return whether two indices may mean one element (a stride of 0 in a dimension larger than 1)."""
-        return any(s == 0 and n > 1 for n, s in zip(self.shape, self.strides, strict=True))
+        return self.numel > 0 and any(s == 0 and n > 1 for n, s in zip(self.shape, self.strides, strict=True))
 
     def packed(self) -> bool:
         """Return whether the elements fill one stretch of memory, each place once (dimensions in any order)."""
@@ -386,6 +392,7 @@ class Layout:
         return self.offset + 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
 
 
+_MOST = 2**63 - 1  # what numbers of elements and of bytes must not go beyond
 _DENSE: dict[Size, Layout] = {}
 _KEYS: dict[Any, tuple[int, int, bool, int]] = {}  # what follows from shape and strides alone
 _serial = count()  # never reused, so that a cleared table only costs new plans

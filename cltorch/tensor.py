@@ -19,7 +19,8 @@ from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refresh_view
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
-from cltorch.formats import follows
+from cltorch.formats import follows, need_format
+from cltorch.functions.arguments import need_array
 from cltorch.functions.strict import strict
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
@@ -110,7 +111,7 @@ class Tensor(Array):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
-        if memory_format is not None and memory_format._ndim is not None:
+        if memory_format is not None and need_format(memory_format)._ndim is not None:
             return follows(self.layout, memory_format)
         return self.layout.contiguous
 
@@ -710,9 +711,9 @@ for _short, _dtype in (
     ("cdouble", dtypes.complex128),
 ):
     setattr(Tensor, _short, _converted(_dtype))
-Tensor.type_as = lambda self, other: functions.to(self, other.dtype, device=other.device)  # type: ignore[attr-defined]
+Tensor.type_as = lambda self, other: functions.to(self, need_array("type_as", "other", 1, other))  # type: ignore[attr-defined]
 Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
-Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]
+Tensor.is_same_size = functions.is_same_size  # type: ignore[attr-defined]
 Tensor.is_set_to = lambda self, other: same_bytes(self.storage, other.storage) and self.layout == other.layout  # type: ignore[attr-defined]
 for _name in ("T", "mT", "H", "mH"):
     _fn = getattr(functions, "matrix_transpose_" + _name, None)

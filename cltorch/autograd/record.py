@@ -106,11 +106,23 @@ def _op_node(op: type[Op]) -> type[OpNode]:
     return found
 
 
+def elsewhere(name: str, a: Any, b: Any) -> RuntimeError:
+    """Return the error for operands on two devices."""
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}! (in {name})"
+    )
+
+
 def apply(op: type[Op], *args: Any) -> Any:
     """Run a structured operator and record it where an argument needs a gradient."""
-    if not op.complex:
-        for a in args:
-            if isinstance(a, Array) and a.dtype.is_complex:
+    dev = None
+    for a in args:
+        if isinstance(a, Array):
+            here = a.storage.device
+            if here is not dev and dev is not None:
+                raise elsewhere(op.name, dev, here)
+            dev = here
+            if not op.complex and a.dtype.is_complex:
                 raise NotImplementedError(f"{op.name} is not implemented for complex tensors")
     if active:
         kind = lift(args)
@@ -466,6 +478,10 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
         kind = lift((x, *args))
         if kind is not None:
             return kind.inplace(x, op, args, write)
+    if op is not None and op.one_device:
+        for a in args:
+            if isinstance(a, Array) and a.storage.device is not x.storage.device:
+                raise elsewhere(op.name, x.storage.device, a.storage.device)
     needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
     recording = op is not None and True in needs and x.dtype.differentiable
     check_inplace(x, recording)

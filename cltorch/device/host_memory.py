@@ -37,6 +37,15 @@ def empty(nbytes: int) -> np.ndarray:
         raise OutOfMemoryError(text) from error
 
 
+def attempt(what: str, work: Callable[[], Any]) -> Any:
+    """Return ``work()``; where the host runs out of memory free what nobody needs and try once more."""
+    try:
+        return work()
+    except MemoryError:
+        pass
+    return again(what, work)
+
+
 def again(what: str, work: Callable[[], Any]) -> Any:
     """Return ``work()``, which has just run out of the host's memory; raise OutOfMemoryError if it does so again.
 

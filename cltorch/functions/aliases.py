@@ -7,7 +7,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import to
 from cltorch.ops.array import Array
 
@@ -128,7 +128,7 @@ def clamp_(input: Any, min: Any = None, max: Any = None) -> Any:
 clip, clip_ = clamp, clamp_
 
 
-def gelu(input: Any, *, approximate: str = "none") -> Any:
+def gelu(input: Any, *, approximate: str = "none", out: Any = None) -> Any:
     """Apply the Gaussian error linear unit, exact or by its tanh approximation.
 
     Source: Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415
@@ -138,9 +138,9 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
     tensor([-0.1587,  0.0000,  1.9545])
     """
     if approximate == "none":
-        return p.gelu_erf(input)
+        return p.gelu_erf(input, out=out)
     if approximate == "tanh":
-        return p.gelu_tanh(input)
+        return p.gelu_tanh(input, out=out)
     raise RuntimeError("approximate argument must be either none or tanh.")
 
 
@@ -151,6 +151,7 @@ def nan_to_num(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nan_to_num.html
     """
+    need_array("nan_to_num", "input", 1, input)
     if input.dtype.is_complex:
         m = Settings.functions
         whole = m.view_as_complex(m.contiguous(nan_to_num(m.view_as_real(input), nan, posinf, neginf)))
@@ -162,6 +163,7 @@ def nan_to_num(
 
 def nan_to_num_(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Replace NaN and infinities in place."""
+    need_array("nan_to_num_", "input", 1, input)
     if input.dtype.is_complex:
         nan_to_num_(Settings.functions.view_as_real(input), nan, posinf, neginf)
     if not input.dtype.is_floating_point:
@@ -315,6 +317,7 @@ def ldexp_(input: Any, other: Any) -> Any:
 
 def isreal(input: Any) -> Any:
     """Return whether each element is real: its imaginary part is zero."""
+    need_array("isreal", "input", 1, input)
     if input.dtype.is_complex:
         return p.eq(input.imag, 0)
     return p.ge(p.isnan(input), 0)
@@ -325,6 +328,8 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.isclose.html
     """
+    need_array("isclose", "input", 1, input)
+    need_array("isclose", "other", 2, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
     for name, value in (("rtol", rtol), ("atol", atol)):
@@ -342,5 +347,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-_HELPERS = {"SCALAR_NAMES", "Any", "Array", "Settings", "annotations", "dtypes", "p", "to"}
+_HELPERS = {"SCALAR_NAMES", "need_array", "Any", "Array", "Settings", "annotations", "dtypes", "p", "to"}
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

@@ -23,6 +23,10 @@ SCALAR_NAMES = {
     "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
     "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
+_C_KINDS = {
+    "bool": "bool", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "int32": "int",
+}  # fmt: skip
 
 
 def read_dtype(name: str, t: Any, default: dtype | None = None) -> Any:
@@ -36,6 +40,13 @@ def read_dtype(name: str, t: Any, default: dtype | None = None) -> Any:
     if isinstance(t, type) and t in _PYTHON:
         return _PYTHON[t]
     raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(t).__name__}")
+
+
+def wanted_dtype(name: str, out: Any, t: Any, default: dtype | None = None) -> Any:
+    """Return the dtype of ``out`` where it is given, else that which ``dtype=`` means."""
+    if out is None:
+        return read_dtype(name, t, default)
+    return need_array(name, "out", 1, out).dtype
 
 
 def _index(value: Any) -> int | None:
@@ -71,6 +82,8 @@ def read_size(name: str, size: Any) -> Size:
                 f'"type must be tuple of ints,but got {type(n).__name__}"'
             )
         out.append(value)
+    if any(n >= 2**63 for n in out):
+        raise TypeError(f"{name}(): argument 'size' failed to unpack {out} with error \"Overflow when unpacking long\"")
     if any(n < 0 for n in out):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {out}")
     return Size(out)
@@ -95,20 +108,36 @@ def read_number(name: str, argument: str, position: int, value: Any) -> Any:
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}")
 
 
+def no_room(t: dtype) -> RuntimeError:
+    """Return the error for a number that a dtype cannot hold."""
+    kind = _C_KINDS.get(t.name, f"{t.name}_t")
+    return RuntimeError(f"value cannot be converted to type {kind} without overflow")
+
+
 def fit_number(value: Any, t: dtype) -> Any:
-    """Return the number that an element becomes; raise RuntimeError where an integer type cannot hold it."""
-    if isinstance(value, complex) and not t.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
+    """Return the number that an element becomes; raise RuntimeError where a type cannot hold it.
+
+    Negative integers go round in unsigned types, as in PyTorch; infinities and NaN fit in all types of fractions.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if t.is_complex or not value:
+        return value
+    if t.kind == "b":
+        return True
+    if isinstance(value, complex):
+        if value.imag:
+            raise no_room(t)
+        value = value.real
+    fraction = isinstance(value, float)
     if t.kind in "ui":
-        if isinstance(value, float) and not math.isfinite(value):
-            raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
-        value = int(value)
         limits = dtypes.iinfo(t)
-        lowest = -limits.max if t.kind == "u" else limits.min
+        lowest = limits.min if t.kind == "i" or fraction else -limits.max
         if not lowest <= value <= limits.max:
-            raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
-        if t.kind == "u":
-            value &= limits.max
+            raise no_room(t)
+        value = int(value) & limits.max if t.kind == "u" else int(value)
+    elif abs(value) > dtypes.finfo(t).max and not (fraction and math.isinf(value)):
+        raise no_room(t)
     return value
 
 
@@ -138,6 +167,7 @@ def finish(result: Any, requires_grad: bool) -> Any:
 
 def into(out: Any, t: Any, result: Any) -> Any:
     """Write a factory's result into ``out``, which takes on its shape and keeps its own dtype and device."""
+    t = read_dtype("out", t)
     if t is not None and t is not out.dtype:
         raise RuntimeError(
             f"dtype {SCALAR_NAMES[t.name]} does not match dtype of out parameter ({SCALAR_NAMES[out.dtype.name]})"
@@ -157,10 +187,14 @@ def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
     Source: PyTorch's ``numpy_compatibility_arg_names``, which hold for every function of these arguments.
     """
 
+    code = f.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # trapezoid(y, x) has an x of its own
+    names = {k: v for k, v in _NUMPY_NAMES.items() if k not in own}
+
     @functools.wraps(f)
     def g(*args: Any, **named: Any) -> Any:
-        if named and not _NUMPY_NAMES.keys().isdisjoint(named):
-            named = {_NUMPY_NAMES.get(k, k): v for k, v in named.items()}
+        if named and not names.keys().isdisjoint(named):
+            named = {names.get(k, k): v for k, v in named.items()}
         return f(*args, **named)
 
     return g

@@ -46,6 +46,7 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
 
 def is_nonzero(input: Any) -> bool:
     """Return whether the one element of a tensor is not zero; raise RuntimeError for more or fewer elements."""
+    need_array("is_nonzero", "input", 1, input)
     if input.layout.numel != 1:
         what = "no values" if input.layout.numel == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
@@ -59,16 +60,19 @@ def numel(input: Any) -> int:
 
 def is_floating_point(input: Any) -> bool:
     """Return whether the dtype is a floating-point type."""
+    need_array("is_floating_point", "input", 1, input)
     return bool(input.dtype.is_floating_point)
 
 
 def is_complex(input: Any) -> bool:
     """Return whether the dtype is complex."""
+    need_array("is_complex", "input", 1, input)
     return bool(input.dtype.is_complex)
 
 
 def is_signed(input: Any) -> bool:
     """Return whether the dtype has a sign."""
+    need_array("is_signed", "input", 1, input)
     return bool(input.dtype.is_signed)
 
 
@@ -82,6 +86,8 @@ is_neg = is_conj
 
 def is_same_size(input: Any, other: Any) -> bool:
     """Return whether two tensors have the same shape."""
+    need_array("is_same_size", "input", 1, input)
+    need_array("is_same_size", "other", 2, other)
     return bool(input.layout.shape == other.layout.shape)
 
 

@@ -102,6 +102,7 @@ def real(input: Any) -> Any:
     >>> torch.real(torch.tensor([1 + 2j, 3 - 1j]))
     tensor([1., 3.])
     """
+    need_array("real", "input", 1, input)
     return select(view_as_real(input), -1, 0) if input.dtype.is_complex else input
 
 
@@ -117,6 +118,7 @@ def imag(input: Any) -> Any:
     >>> torch.imag(torch.tensor([1 + 2j, 3 - 1j]))
     tensor([ 2., -1.])
     """
+    need_array("imag", "input", 1, input)
     if not input.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
     return select(view_as_real(input), -1, 1)
@@ -132,6 +134,7 @@ def conj(input: Any) -> Any:
     >>> torch.conj(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
+    need_array("conj", "input", 1, input)
     return p.conj_values(input) if input.dtype.is_complex else input
 
 
@@ -164,6 +167,7 @@ def adjoint(input: Any) -> Any:
     tensor([[0.-1.j, 3.-0.j],
             [2.-0.j, 4.-0.j]])
     """
+    need_array("adjoint", "input", 1, input)
     if input.layout.ndim < 2:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
@@ -176,11 +180,13 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.conj_physical.html
     """
+    need_array("conj_physical", "input", 1, input)
     return conj(input) if out is None else into_out("conj_physical", out, conj(input))
 
 
 def conj_physical_(input: Any) -> Any:
     """Conjugate in place."""
+    need_array("conj_physical_", "input", 1, input)
     return p.conj_values_(input) if input.dtype.is_complex else input
 
 

@@ -17,7 +17,7 @@ from cltorch.device import device, resolve
 from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import dtype
 from cltorch.formats import follows
-from cltorch.functions.arguments import fit_number, read_dtype
+from cltorch.functions.arguments import fit_number, need_array, read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
@@ -211,7 +211,10 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     >>> torch.clone(torch.tensor([1.0]))
     tensor([1.])
     """
-    return apply(ContiguousCopy, input, formats.preserve_format if memory_format is None else memory_format)
+    if not isinstance(input, Array):
+        need_array("clone", "input", 1, input)
+    wanted = formats.preserve_format if memory_format is None else formats.need_format(memory_format)
+    return apply(ContiguousCopy, input, wanted)
 
 
 def writable_copy(x: Any, *others: Any) -> Any:
@@ -235,11 +238,15 @@ def detached_copy(x: Any) -> Any:
 
 def detach(input: Any) -> Any:
     """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
+    if not isinstance(input, Array):
+        need_array("detach", "input", 1, input)
     return input._detached()
 
 
 def detach_(input: Any) -> Any:
     """Cut a tensor from the graph that made it."""
+    if not isinstance(input, Array):
+        need_array("detach_", "input", 1, input)
     if input._base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) "
@@ -256,6 +263,7 @@ class _Copy(Op):
 
     name = "copy"
     complex = True
+    one_device = False
     node = "CopyBackwards"
 
     @staticmethod
@@ -288,6 +296,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     if input is src:
         return input
     _warn_lost(src.dtype, input.dtype)
+    check_overlap(input, (src,))
 
     def write() -> None:
         alike = src.dtype is input.dtype and src.layout.shape == input.layout.shape
@@ -295,12 +304,14 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
             _transfer(src, input, non_blocking)
             return
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
-        check_overlap(input, [])
         if value.storage is input.storage and value.layout != input.layout:
             value = _dense(value)
         strided.copy_into(input, value)
 
     return inplace(input, _Copy, input, src, write=write)
+
+
+_HALVES = (dtypes.float16, dtypes.bfloat16)
 
 
 class _Fill(Op):
@@ -320,23 +331,32 @@ class _Fill(Op):
 
 def fill_(input: Any, value: Any) -> Any:
     """Set every element to a number (or the value of a 0-d tensor)."""
+    if not isinstance(input, Array):
+        need_array("fill_", "input", 1, input)
     if isinstance(value, Array):
         if value.layout.ndim:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
-    value = fit_number(value, input.dtype) if isinstance(value, complex) else value
+    t = input.dtype
+    # one element of two bytes overflows, several are refused: as in PyTorch
+    if value and not (input.layout.numel == 1 and t in _HALVES and isinstance(value, (int, float))):
+        value = fit_number(value, t)
     return inplace(input, _Fill, input, value, write=lambda: strided.fill(input, value))
 
 
 def zero_(input: Any) -> Any:
     """Set every element to zero."""
+    if not isinstance(input, Array):
+        need_array("zero_", "input", 1, input)
     return fill_(input, 0)
 
 
 def fill(input: Any, value: Any) -> Any:
     """Return a tensor like ``input`` with every element set to a value."""
+    if not isinstance(input, Array):
+        need_array("fill", "input", 1, input)
     return fill_(clone(input), value)
 
 
@@ -443,6 +463,10 @@ def resize_(input: Any, *sizes: Any) -> Any:
 
 def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
     """Change the shape in place to that of another tensor."""
+    if not isinstance(input, Array):
+        need_array("resize_as_", "input", 1, input)
+    if not isinstance(the_template, Array):
+        need_array("resize_as_", "the_template", 2, the_template)
     return resize_(input, the_template.layout.shape)
 
 

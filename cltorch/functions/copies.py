@@ -12,7 +12,7 @@ from cltorch.functions import complex_parts, shape, split
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous_copy, detach
 from cltorch.functions.index import getitem
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_outs
 from cltorch.layout import wrap_dim
 
 __all__: list[str] = ["unsafe_split_with_sizes"]
@@ -63,7 +63,7 @@ def _copying(name: str, view: Callable[..., Any], several: bool) -> Callable[...
             places = tuple(out) if several else (out,)
             if len(places) != len(results):
                 raise RuntimeError(f"{full}(): expected {len(results)} tensors in out=, but got {len(places)}")
-            results = tuple(into_out(full, place, x) for place, x in zip(places, results, strict=True))
+            results = into_outs(full, places, results)
             return None if several else results[0]
         return results if several else results[0]
 

@@ -8,6 +8,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.device import Storage, resolve
 from cltorch.dtypes import dtype as DType
+from cltorch.formats import need_format
 from cltorch.functions.arguments import (
     check_layout,
     finish,
@@ -18,6 +19,7 @@ from cltorch.functions.arguments import (
     read_int,
     read_number,
     read_size,
+    wanted_dtype,
 )
 from cltorch.layout import Layout
 from cltorch.ops import create as ops
@@ -41,7 +43,7 @@ def _filled(
     check_layout(layout, pin_memory)
     t = read_dtype(name, dtype)
     if out is not None:
-        need_array(name, "out", len(size) + 1, out)
+        need_array(name, "out", 3, out)
         return into(out, t, ops.full(read_size(name, size), fit_number(value, out.dtype), out.dtype, out.device))
     if t is None:
         t = dtypes.get_default_dtype()
@@ -85,10 +87,10 @@ def empty(
     t = read_dtype("empty", dtype)
     shape = read_size("empty", _sizes("empty", size, named))
     if out is not None:
-        return out.resize_(shape)
+        return need_array("empty", "out", 2, out).resize_(shape)
     t = t or dtypes.get_default_dtype()
     if memory_format is not None:
-        return finish(empty_layout(memory_format.lay(shape), t, resolve(device)), requires_grad)
+        return finish(empty_layout(need_format(memory_format).lay(shape), t, resolve(device)), requires_grad)
     return finish(empty_array(shape, t, resolve(device)), requires_grad)
 
 
@@ -252,7 +254,7 @@ def eye(
     for letter, size in (("n", rows), ("m", columns)):
         if size < 0:
             raise RuntimeError(f"{letter} must be greater or equal to 0, got {size}")
-    t = out.dtype if out is not None else read_dtype("eye", dtype, dtypes.get_default_dtype())
+    t = wanted_dtype("eye", out, dtype, dtypes.get_default_dtype())
     result = ops.eye(rows, columns, t, out.device if out is not None else resolve(device))
     return into(out, dtype, result) if out is not None else finish(result, requires_grad)
 

@@ -60,6 +60,7 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
     """
+    need_array("native_dropout", "input", 1, input)
     mask = empty(input.shape, dtypes.bool_, input.device)
     if _check("native_dropout", input, p) or not train:
         mask.fill_(True)

@@ -12,7 +12,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, numpy_names, read_dims, read_int
 from cltorch.functions.create import zeros
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_outs, need_out
 from cltorch.functions.ranges import arange
 from cltorch.functions.reduce import keep, spread, store
 from cltorch.functions.return_types import result_class
@@ -125,12 +125,12 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
     _no_empty("aminmax", input, dims, dims)
     lo, hi = apply(Amin, input, rows.AMIN, dims, keepdim), apply(Extreme, input, rows.AMAX, dims, keepdim)
     if out is not None:
-        for x in out:
-            if x.dtype is not input.dtype:
+        for x in out if isinstance(out, (tuple, list)) else ():
+            if need_out("aminmax", x).dtype is not input.dtype:
                 raise RuntimeError(
                     f"Expected out tensor to have dtype {input.dtype.name}, but got {x.dtype.name} instead"
                 )
-        lo, hi = into_out("aminmax", out[0], lo), into_out("aminmax", out[1], hi)
+        lo, hi = into_outs("aminmax", out, (lo, hi))
     return aminmax_return(lo, hi)
 
 
@@ -153,7 +153,7 @@ def _max(name: str, less: bool) -> Any:
             _no_empty(name, input, dims, dim)
             values, indices = apply(along, input, dims[0], keepdim, less)
         if out is not None:
-            values, indices = into_out(name, out[0], values), into_out(name, out[1], indices)
+            values, indices = into_outs(name, out, (values, indices))
         return result_of(values, indices)
 
     f.__name__ = f.__qualname__ = name
@@ -183,6 +183,8 @@ def _arg(name: str, less: bool) -> Any:
         _, indices = extreme(input, None if dim is None or not input.layout.ndim else dims[0], less, False)
         if keepdim:
             indices = Array.new(indices.storage, Layout.of(kept_shape(input.layout.shape, dims, True)), indices.dtype)
+        if isinstance(out, Array) and out.dtype is not dtypes.int64:
+            raise RuntimeError(f"Expected out tensor to have dtype long int, but got {out.dtype.name} instead")
         return store(name, indices, out)
 
     f.__name__ = f.__qualname__ = name

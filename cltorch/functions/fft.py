@@ -264,7 +264,9 @@ def _frequencies(name: str, n: Any, d: Any, out: Any, points: Any, given: tuple[
     n = read_int(f"fft_{name}", "n", 1, n)
     t, layout, device, requires_grad = given
     check_layout(layout)
-    t = read_dtype(f"fft_{name}", t, dtypes.get_default_dtype() if out is None else out.dtype)
+    t = read_dtype(
+        f"fft_{name}", t, dtypes.get_default_dtype() if out is None else need_array(f"fft_{name}", "out", 3, out).dtype
+    )
     if t.is_complex:
         raise NotImplementedError(f"{name} is not implemented for '{SCALAR_NAMES[t.name]}'")
     if not t.is_floating_point:
@@ -280,6 +282,10 @@ def _around_zero(n: int) -> np.ndarray:
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     return np.concatenate((np.arange((n + 1) // 2), np.arange(-(n // 2), 0))).astype(np.float64)
+
+
+def _half_way(n: int) -> np.ndarray:
+    return np.arange(int(n / 2) + 1, dtype=np.float64)
 
 
 def fft_fftfreq(
@@ -311,9 +317,7 @@ def fft_rfftfreq(
     >>> torch.fft.rfftfreq(4)
     tensor([0.0000, 0.2500, 0.5000])
     """
-    return _frequencies(
-        "rfftfreq", n, d, out, lambda n: np.arange(n // 2 + 1, dtype=np.float64), (dtype, layout, device, requires_grad)
-    )
+    return _frequencies("rfftfreq", n, d, out, _half_way, (dtype, layout, device, requires_grad))
 
 
 def _shifted(name: str, input: Any, dim: Any, up: bool) -> Any:

@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.device import CPU, Storage, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import from_numpy_dtype, promote_types
-from cltorch.functions.arguments import SCALAR_NAMES, finish, read_dtype
+from cltorch.functions.arguments import SCALAR_NAMES, finish, no_room, read_dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array, from_host, values
 from cltorch.ops.plan import like_layout
@@ -152,7 +152,7 @@ def _checked(found: np.ndarray, t: DType) -> np.ndarray:
     if not (low >= lowest and (high <= limits.max if t.itemsize < 8 else high < 2.0**63)):
         if found.dtype.kind == "i" and t.itemsize == 8:
             return found
-        raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
+        raise no_room(t)
     return found
 
 

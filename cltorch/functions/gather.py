@@ -20,7 +20,7 @@ from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import check_overlap
+from cltorch.ops.pointwise import check_apart, check_overlap
 
 __all__ = [
     "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",
@@ -32,7 +32,8 @@ _MODES = {None: "assign", "add": "add", "multiply": "multiply"}
 
 def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
     """Return the dimension, and input and index of at least one dimension."""
-    need_array(name, "index", 2, index)
+    need_array(name, "input", 1, input)
+    need_array(name, "index", 3, index)
     if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
         if index.layout.numel:
             raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
@@ -59,11 +60,12 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     tensor([[1, 1],
             [4, 3]])
     """
-    need_array("gather", "index", 2, index)
+    need_array("gather", "input", 1, input)
+    need_array("gather", "index", 3, index)
     if not index.layout.numel:  # of any dtype, and with any number of dimensions
         wrap_dim(dim, input.layout.ndim)
         result = convert.clone(reshape(narrow(reshape(input, (-1,)), 0, 0, 0), index.layout.shape))
-        return result if out is None else p.into_out("gather", out, result)
+        return result if out is None else p.into_out("gather", out, result, (input,))
     d, x, places = _read("gather", input, dim, index)
     for i, (n, k) in enumerate(zip(x.layout.shape, places.layout.shape, strict=True)):
         if k > n and i != d:
@@ -74,9 +76,12 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     result = apply(ops.Gather, x, d, places)
     if not index.layout.ndim:
         result = reshape(result, ())
-    if out is not None and out.dtype is not input.dtype:
+    if out is None:
+        return result
+    if p.need_out("gather", out).dtype is not input.dtype:
         raise RuntimeError(f"Expected out tensor to have dtype {input.dtype.name}, but got {out.dtype.name} instead")
-    return result if out is None else p.into_out("gather", out, result)
+    check_overlap(out, (index,))
+    return p.into_out("gather", out, result, (input,))
 
 
 def _prepare(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[int, Any, Any, Any]:
@@ -121,12 +126,13 @@ def scatter(
         result = scatter_reduce(input, dim, index, _source(input, index, src), "prod")
     else:
         result = _scatter("scatter", input, dim, index, src, _MODES[reduce])
-    return result if out is None else p.into_out("scatter", out, result)
+    return result if out is None else p.into_out("scatter", out, result, (index, src))
 
 
 def _scatter_in_place(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -> Any:
     d, x, places, src = _prepare(name, input, dim, index, src)
     check_overlap(x, [])
+    check_apart(x, (index, src))
     if src.storage is x.storage:
         src = convert.contiguous_copy(src)
     if places.storage is x.storage:
@@ -164,7 +170,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_add_.html
     """
     result = _scatter("scatter_add", input, dim, index, src, "add")
-    return result if out is None else p.into_out("scatter_add", out, result)
+    return result if out is None else p.into_out("scatter_add", out, result, (index, src))
 
 
 def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -204,13 +210,14 @@ def scatter_reduce(
         result = apply(ops.ScatterReduce, x, d, places, src, reduce, include_self)
     if not input.layout.ndim:
         result = reshape(result, ())
-    return result if out is None else p.into_out("scatter_reduce", out, result)
+    return result if out is None else p.into_out("scatter_reduce", out, result, (index, src))
 
 
 def scatter_reduce_(
     input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
 ) -> Any:  # fmt: skip
     """Reduce values by the places that ``index`` names along a dimension, in place."""
+    check_apart(input, (index, src))
     return convert.copy_(input, scatter_reduce(input, dim, index, src, reduce, include_self=include_self))
 
 
@@ -229,13 +236,14 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     >>> torch.take_along_dim(torch.tensor([[10, 30, 20]]), torch.tensor([[1]]), dim=1)
     tensor([[30]])
     """
+    need_array("take_along_dim", "input", 1, input)
     need_array("take_along_dim", "indices", 2, indices)
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
     if dim is None:
         flat = reshape(input, (-1,))
         result = gather(flat, 0, _from_front(reshape(indices, (-1,)), flat.layout.numel))
-        return result if out is None else p.into_out("take_along_dim", out, result)
+        return result if out is None else p.into_out("take_along_dim", out, result, (input, indices))
     if input.layout.ndim != indices.layout.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -249,4 +257,4 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
         a[d], b[d] = input.layout.shape[d], indices.layout.shape[d]
     size = input.layout.shape[d] if common else 1
     result = gather(expand(input, a), d, _from_front(expand(indices, b), size))
-    return result if out is None else p.into_out("take_along_dim", out, result)
+    return result if out is None else p.into_out("take_along_dim", out, result, (input, indices))

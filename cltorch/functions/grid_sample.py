@@ -188,6 +188,7 @@ def affine_grid_generator(theta: Any, size: Sequence[int], align_corners: bool) 
     tensor([[[[-1.,  0.],
               [ 1.,  0.]]]])
     """
+    need_array("affine_grid_generator", "theta", 1, theta)
     sizes = [int(n) for n in size[2:]]
     dims, kind = len(sizes), {"dtype": theta.dtype, "device": theta.device}
     columns = []

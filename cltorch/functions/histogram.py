@@ -16,7 +16,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read_number
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import zeros
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.ranges import linspace
 from cltorch.functions.return_types import result_class
 from cltorch.functions.scan import diff
@@ -45,6 +45,8 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     >>> torch.bincount(torch.tensor([1, 3, 1]), minlength=5)
     tensor([0, 2, 0, 1, 0])
     """
+    if weights is not None:
+        need_array("bincount", "weights", 2, weights)
     need_array("bincount", "input", 1, input)
     minlength = read_int("bincount", "minlength", 3, minlength)
     if input.dtype.kind not in "ui":
@@ -240,6 +242,8 @@ def histogram(
     >>> torch.histogram(torch.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0)).hist
     tensor([0., 2., 1., 0.])
     """
+    if weight is not None:
+        need_array("histogram", "weight", 4, weight)
     need_array("histogram", "input", 1, input)
     if isinstance(bins, Array) and range is not None:
         raise TypeError("histogram(): range is for a number of bins, not for bins given as a tensor of edges")
@@ -251,7 +255,7 @@ def histogram(
         hist = _counted(points, edges, _weights(points, w), density)
     if out is None:
         return histogram_return(hist, edges[0])
-    return histogram_return(into_out("histogram", out[0], hist), into_out("histogram", out[1], edges[0]))
+    return histogram_return(*into_outs("histogram", out, (hist, edges[0])))
 
 
 def histogramdd(

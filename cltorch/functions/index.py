@@ -18,6 +18,7 @@ from cltorch.autograd.batches import bare
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
 from cltorch.functions.index_parse import NO_NUMBER, Advanced, parse
 from cltorch.functions.masked import masked_fill_
@@ -27,7 +28,7 @@ from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
 from cltorch.ops.embedding import Embedding
-from cltorch.ops.pointwise import _TYPE_NAMES, check_overlap
+from cltorch.ops.pointwise import _TYPE_NAMES, check_apart, check_overlap
 from cltorch.ops.strided import copy_into
 
 __all__ = [
@@ -91,6 +92,7 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
     if found.__class__ is Layout:
         x = slice_view(input, found, lambda base: parse(input, index, base))
         if not isinstance(value, Array):
+            check_overlap(x, ())
             convert.fill_(x, value)
             return
         lead = value.layout.ndim - found.ndim
@@ -148,6 +150,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_put_.html
     """
+    need_array("index_put", "input", 1, input)
+    need_array("index_put", "values", 3, values)
     return index_put_(convert.writable_copy(input, values, *indices), indices, values, accumulate)
 
 
@@ -160,6 +164,8 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
     >>> torch.zeros(3).index_put_((torch.tensor([0, 2, 0]),), torch.tensor(1.0), accumulate=True)
     tensor([2., 0., 1.])
     """
+    need_array("index_put_", "input", 1, input)
+    need_array("index_put_", "values", 3, values)
     for i in indices:
         if i is not None and not isinstance(i, Array):
             raise TypeError(f"index_put_(): indices must be tensors, not {type(i).__name__}")
@@ -200,9 +206,10 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     >>> torch.take(torch.tensor([[4, 3], [5, 6]]), torch.tensor([0, -1]))
     tensor([4, 6])
     """
+    need_array("take", "input", 1, input)
     index = _flat_index("take", index, input.layout.numel)
     result = apply(ops.Take, reshape(input, (-1,)), 0, None, True, index)
-    return result if out is None else p.into_out("take", out, result)
+    return result if out is None else p.into_out("take", out, result, (input, index))
 
 
 def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
@@ -216,6 +223,7 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             [0., 6.]])
     """
     index = _flat_index("put_", index, input.layout.numel)
+    need_array("put_", "source", 2, source)
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "put_(): self and source expected to have the same dtype, but got self.dtype = "
@@ -226,6 +234,8 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.layout.numel}, index.numel() = {index.layout.numel}"
         )
+    check_overlap(input, ())
+    check_apart(input, (index, source))
     index, source = reshape(index, (-1,)), reshape(source, (-1,))
     line = input.layout.view((-1,))
     if line is None:
@@ -238,6 +248,7 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """Return a copy with the elements of ``source`` at positions of the flattened tensor."""
+    need_array("put", "input", 1, input)
     return put_(convert.contiguous_copy(convert.writable_copy(input, index, source)), index, source, accumulate)
 
 
@@ -248,6 +259,8 @@ def embedding(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding.html
     """
+    need_array("embedding", "weight", 1, weight)
+    need_array("embedding", "indices", 2, indices)
     if indices.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
@@ -265,20 +278,9 @@ def write_out(input: Any, result: Any) -> Any:
 
     Raises RuntimeError where the result cannot be cast or lies on another device.
     """
-    if not dtypes.can_cast(result.dtype, input.dtype):
-        raise RuntimeError(
-            f"result type {_TYPE_NAMES[result.dtype]} can't be cast to the desired output type "
-            f"{_TYPE_NAMES[input.dtype]}"
-        )
-    if result.device is not input.device:
-        raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {result.device} "
-            f"and {input.device}!"
-        )
+    p.can_hold(input, result)
     if input.layout.shape != result.layout.shape:
         convert.resize_(input, result.layout.shape)
-    elif input.layout.overlaps():
-        check_overlap(input, ())
     copy_into(input, result)
     input.storage.version += 1
     return input

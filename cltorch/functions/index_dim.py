@@ -25,7 +25,7 @@ from cltorch.functions.shape import expand, permute, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
-from cltorch.ops.pointwise import _TYPE_NAMES
+from cltorch.ops.pointwise import _TYPE_NAMES, check_apart, check_overlap
 
 __all__ = [
     "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_reduce",
@@ -83,7 +83,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     result = apply(ops.IndexSelect, _first(input, d), d, (d,), False, index)
     if scalar:
         result = reshape(result, ())
-    return result if out is None else p.into_out("index_select", out, result)
+    return result if out is None else p.into_out("index_select", out, result, (input, index))
 
 
 def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: type[Exception]) -> Any:
@@ -122,6 +122,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
     >>> torch.zeros(3).index_add_(0, torch.tensor([0, 0, 2]), torch.tensor([1.0, 2.0, 3.0]))
     tensor([3., 0., 3.])
     """
+    need_array("index_add_", "source", 4, source)
     index = _vector("index_add_", index)
     d = wrap_dim(dim, input.layout.ndim)
     if source.dtype is not input.dtype:
@@ -130,7 +131,12 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
             "same scalar type"
         )
     x = input if input.layout.ndim else reshape(input, (1,))
-    _in_range(index, x.layout.shape[d], d)
+    if x.layout.ndim > 1:
+        _in_range(index, x.layout.shape[d], d)
+    else:
+        _in_range(index, x.layout.shape[d], d, "index out of range in self", IndexError)
+    check_overlap(input, ())
+    check_apart(input, (index, source))
     moved = _opposite("index_add_", x, d, index, source, RuntimeError)
     return _write("index_add_", input, d, index, moved if alpha == 1 else p.mul(moved, alpha), True)
 
@@ -138,8 +144,10 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 @numpy_names
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` added at the given indices of a dimension."""
+    need_array("index_add", "input", 1, input)
+    need_array("index_add", "source", 4, source)
     result = index_add_(convert.writable_copy(input, index, source), dim, index, source, alpha=alpha)
-    return result if out is None else p.into_out("index_add", out, result)
+    return result if out is None else p.into_out("index_add", out, result, (index, source))
 
 
 def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
@@ -155,7 +163,10 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
             f"{_TYPE_NAMES[input.dtype]} and (source) {_TYPE_NAMES[source.dtype]}"
         )
     x = input if input.layout.ndim else reshape(input, (1,))
-    _in_range(index, x.layout.shape[d], d)
+    if x.layout.numel:
+        _in_range(index, x.layout.shape[d], d, error=IndexError)
+    check_overlap(input, ())
+    check_apart(input, (index, source))
     moved = _opposite("index_copy_", x, d, index, source, IndexError)
     return _write("index_copy_", input, d, index, moved, False)
 
@@ -163,8 +174,10 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
 @numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` at the given indices of a dimension."""
+    need_array("index_copy", "input", 1, input)
+    need_array("index_copy", "source", 4, source)
     result = index_copy_(convert.writable_copy(input, index, source), dim, index, source)
-    return result if out is None else p.into_out("index_copy", out, result)
+    return result if out is None else p.into_out("index_copy", out, result, (index, source))
 
 
 def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
@@ -194,6 +207,7 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
 @numpy_names
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return a copy with the given indices of a dimension set to a value."""
+    need_array("index_fill", "input", 1, input)
     return index_fill_(convert.writable_copy(input, index, value), dim, index, value)
 
 
@@ -209,6 +223,8 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([3.0, 5.0]), "prod")
     tensor([ 1., 15.])
     """
+    need_array("index_reduce", "input", 1, input)
+    need_array("index_reduce", "source", 4, source)
     index = _vector("index_reduce", index)
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
@@ -221,6 +237,7 @@ def index_reduce(
             "same scalar type"
         )
     x = input if input.layout.ndim else reshape(input, (1,))
+    _in_range(index, x.layout.shape[d], d, "index out of range in self", IndexError)
     moved = _opposite("index_reduce", x, d, index, source, RuntimeError)
     back = [*range(1, d + 1), 0, *range(d + 1, moved.layout.ndim)]
     line = [1] * x.layout.ndim
@@ -229,11 +246,12 @@ def index_reduce(
     result = scatter_reduce(x, d, places, permute(moved, back), reduce, include_self=include_self)
     if not input.layout.ndim:
         result = reshape(result, ())
-    return result if out is None else p.into_out("index_reduce", out, result)
+    return result if out is None else p.into_out("index_reduce", out, result, (index, source))
 
 
 def index_reduce_(
     input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
 ) -> Any:  # fmt: skip
     """Reduce slices of ``source`` into the given indices of a dimension, in place."""
+    check_apart(input, (index, source))
     return convert.copy_(input, index_reduce(input, dim, index, source, reduce, include_self=include_self))

@@ -108,10 +108,10 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                         f"Sizes of tensors must match except in dimension {d}. Expected size {n} but got size {m} for "
                         f"tensor number {i} in the list."
                     )
-    if out is not None and not dtypes.can_cast(t, out.dtype):
+    if out is not None and not dtypes.can_cast(t, need_array("cat", "out", 3, out).dtype):
         raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}")
     result = apply(Cat, d, t, *kept)
-    return result if out is None else into_out("cat", out, result)
+    return result if out is None else into_out("cat", out, result, given)
 
 
 concat = concatenate = cat
@@ -139,7 +139,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                 f"{list(x.layout.shape)} at entry {i}"
             )
     result = apply(Stack, d, _common(given), *given)
-    return result if out is None else into_out("stack", out, result)
+    return result if out is None else into_out("stack", out, result, given)
 
 
 def _each(name: str, change: Any, tensors: tuple[Any, ...]) -> Any:

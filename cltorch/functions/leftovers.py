@@ -9,6 +9,7 @@ import math
 import warnings
 from typing import Any
 
+from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
 from cltorch.functions.shape import reshape, sizes_of
 
@@ -59,4 +60,5 @@ def resize(input: Any, *sizes: Any) -> Any:
 
 def resize_as(input: Any, tensor: Any) -> Any:
     """Return the tensor in the shape of another; deprecated in PyTorch, whose ``reshape`` does it."""
+    need_array("resize_as", "tensor", 2, tensor)
     return resize(input, tensor.layout.shape)

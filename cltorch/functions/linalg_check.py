@@ -12,7 +12,7 @@ from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.matmul import _C_NAMES
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.shape import expand, transpose
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array, values
@@ -145,14 +145,20 @@ def store_one(name: str, out: Any, result: Any) -> Any:
     """Store a result in ``out``, whose dtype must be the result's."""
     if out is None:
         return result
+    _same_dtype(out, result)
+    return into_out(name, out, result)
+
+
+def _same_dtype(out: Any, result: Any) -> None:
     if isinstance(out, Array) and out.dtype is not result.dtype:
         want, have = _C_NAMES[result.dtype.name], _C_NAMES[out.dtype.name]
         raise RuntimeError(f"Expected out tensor to have dtype {want}, but got {have} instead")
-    return into_out(name, out, result)
 
 
 def store_all(name: str, kind: Any, out: Any, results: Sequence[Any]) -> Any:
     """Return a named tuple of results, stored in the tensors of ``out`` where it is given."""
     if out is None:
         return kind(*results)
-    return kind(*(store_one(name, o, r) for o, r in zip(out, results, strict=True)))
+    for place, result in zip(out if isinstance(out, (tuple, list)) else (), results, strict=False):
+        _same_dtype(place, result)
+    return kind(*into_outs(name, out, results))

@@ -53,6 +53,10 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
+    if fweights is not None:
+        need_array("cov", "fweights", 3, fweights)
+    if aweights is not None:
+        need_array("cov", "aweights", 4, aweights)
     need_array("cov", "input", 1, input)
     if input.layout.ndim > 2:
         raise RuntimeError(

@@ -11,6 +11,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import need_array
 from cltorch.functions.create import empty, eye
 from cltorch.functions.gather import gather
 from cltorch.functions.linalg_check import (
@@ -134,6 +135,7 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.geqrf.html
     """
+    need_array("geqrf", "input", 1, input)
     if input.layout.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     need_full("torch.geqrf", input, "geqrf_cpu")
@@ -157,6 +159,7 @@ def linalg_lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = Fals
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_factor_ex.html
     """
+    need_array("linalg_lu_factor_ex", "A", 1, A)
     results = _lu("torch.lu_factor", A, pivot)
     if check_errors:
         raise_failure("torch.linalg.lu_factor_ex", results[2], ZERO_PIVOT, RuntimeError)
@@ -176,6 +179,7 @@ def linalg_lu_factor(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
             [0.5000, 1.0000]]),
     pivots=tensor([2, 2], dtype=torch.int32))
     """
+    need_array("linalg_lu_factor", "A", 1, A)
     results = _lu("torch.lu_factor", A, pivot)
     raise_failure("torch.linalg.lu_factor", results[2], ZERO_PIVOT, RuntimeError)
     return store_all("linalg_lu_factor", lu_factor_return, out, results[:2])
@@ -215,6 +219,7 @@ def linalg_lu(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
     tensor([[2., 2.],
             [0., 1.]])
     """
+    need_array("linalg_lu", "A", 1, A)
     LU, pivots, _ = _lu("linalg.lu", A, pivot)
     P = _permutation(LU, pivots) if pivot else empty(0, dtype=LU.dtype, device=LU.device)
     return store_all("linalg_lu", lu_return, out, (P, *_factors(LU)))
@@ -227,6 +232,7 @@ def lu_unpack(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_unpack.html
     """
+    need_array("lu_unpack", "LU_pivots", 2, LU_pivots)
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
@@ -243,6 +249,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu.html
     """
+    need_array("lu", "A", 1, A)
     results = _lu("torch.lu_factor", A, pivot)
     results = results if get_infos else results[:2]
     return store_all("lu", lambda *x: tuple(x), out, results)

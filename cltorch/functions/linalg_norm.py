@@ -134,7 +134,7 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
         return vector_norm(v, pow)
     d = wrap_dim(dim, v.layout.ndim)
     others = tuple(i for i in range(v.layout.ndim) if i != d)
-    return vector_norm(v, pow, others, True) if others else p.abs(v)
+    return vector_norm(v, pow, others, True) if others else vector_norm(unsqueeze(v, -1), pow, -1)
 
 
 @also_named(input="A")

@@ -136,6 +136,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     tensor([[ 0.],
             [-1.]])
     """
+    need_array("linalg_householder_product", "tau", 2, tau)
     name = "torch.linalg.householder_product"
     need_array(name, "input", 1, A)
     if A.layout.ndim >= 2 and A.layout.shape[-2] < A.layout.shape[-1]:
@@ -150,6 +151,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
 @also_named(input2="tau")
 def orgqr(input: Any, tau: Any) -> Any:
     """Return the first columns of a product of reflectors; the other name of ``householder_product``."""
+    need_array("orgqr", "tau", 2, tau)
     return linalg_householder_product(input, tau)
 
 
@@ -158,6 +160,9 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.ormqr.html
     """
+    need_array("ormqr", "input", 1, input)
+    need_array("ormqr", "tau", 2, tau)
+    need_array("ormqr", "other", 3, other)
     name = "torch.ormqr"
     if other.layout.ndim < 2:
         raise RuntimeError(f"{name}: other must have at least 2 dimensions.")

@@ -186,6 +186,8 @@ def triangular_solve(
     The older form of ``torch.linalg.solve_triangular``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.triangular_solve.html
     """
+    need_array("triangular_solve", "b", 1, b)
+    need_array("triangular_solve", "A", 2, A)
     for argument, x in (("b", b), ("A", A)):
         if x.layout.ndim < 2:
             raise RuntimeError(
@@ -209,6 +211,8 @@ def linalg_lu_solve(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_solve.html
     """
+    need_array("linalg_lu_solve", "LU", 1, LU)
+    need_array("linalg_lu_solve", "pivots", 2, pivots)
     name = "linalg.lu_solve"
     need_full(name, LU, "lu_solve_cpu")
     if pivots.dtype is not dtypes.int32:
@@ -240,6 +244,8 @@ def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_solve.html
     """
+    need_array("lu_solve", "LU_data", 2, LU_data)
+    need_array("lu_solve", "LU_pivots", 3, LU_pivots)
     return linalg_lu_solve(LU_data, LU_pivots, b, out=out)
 
 
@@ -300,6 +306,8 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_solve.html
     """
+    need_array("linalg_ldl_solve", "pivots", 2, pivots)
+    need_array("linalg_ldl_solve", "B", 3, B)
     name = "torch.linalg.ldl_solve"
     need_square(name, LD, "LD")
     if B.layout.ndim < 2:

@@ -10,6 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
 from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import broadcast_shapes
@@ -56,6 +57,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     >>> torch.tensor([1, 2]).masked_fill(torch.tensor([True, False]), 0)
     tensor([0, 2])
     """
+    need_array("masked_fill", "input", 1, input)
+    need_array("masked_fill", "mask", 2, mask)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Array):
@@ -64,9 +67,11 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
                 "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value.layout.ndim} dimension(s)."
             )
+        if value.dtype.is_complex and not input.dtype.is_complex:
+            raise no_room(input.dtype)
         value = convert.to(value, input.dtype)
-    elif isinstance(value, float) and not input.dtype.is_floating_point:
-        value = bool(value) if input.dtype is dtypes.bool_ else int(value)
+    else:
+        value = fit_number(read_number("masked_fill", "value", 3, value), input.dtype)
     result = p.where(mask, value, input)
     return result if result.dtype is input.dtype else convert.to(result, input.dtype)
 
@@ -86,12 +91,14 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     >>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))
     tensor([1, 3])
     """
+    need_array("masked_select", "input", 1, input)
+    need_array("masked_select", "mask", 2, mask)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
     found = find_nonzero(expand(mask, shape), flat=True)
     result = take_front(reshape(expand(input, shape), (-1,)), (found,))
-    return result if out is None else p.into_out("masked_select", out, result)
+    return result if out is None else p.into_out("masked_select", out, result, (input, mask))
 
 
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
@@ -104,6 +111,9 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     >>> torch.zeros(3).masked_scatter(torch.tensor([True, False, True]), torch.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])
     """
+    need_array("masked_scatter", "input", 1, input)
+    need_array("masked_scatter", "mask", 2, mask)
+    need_array("masked_scatter", "source", 3, source)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     if source.dtype is not input.dtype:
@@ -123,6 +133,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
 
 def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
     """Write the elements of ``source``, one after the other, where the mask holds."""
+    need_array("masked_scatter_", "mask", 1, mask)
     if tuple(broadcast_shapes(input.layout.shape, mask.layout.shape)) != tuple(input.layout.shape):
         raise RuntimeError(
             f"output with shape {list(input.layout.shape)} doesn't match the broadcast shape "

@@ -323,6 +323,8 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     >>> torch.inner(torch.tensor([1, 2, 3]), torch.tensor([0, 2, 1]))
     tensor(7)
     """
+    need_array("inner", "input", 1, input)
+    need_array("inner", "other", 2, other)
     if input.layout.ndim == 0 or other.layout.ndim == 0:
         return p.mul(input, other, out=out)
     _check("inner", ("self", input), ("other", other))
@@ -337,7 +339,7 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     return _finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """Return ``input @ weight.T + bias`` for inputs (…, in), weights (out, in) or (in) and a bias (out).
 
     Raises RuntimeError where sizes do not fit or dtypes or devices differ.
@@ -347,6 +349,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> torch.nn.functional.linear(torch.ones(1, 3), torch.ones(2, 3), torch.tensor([0.0, 1.0]))
     tensor([[3., 4.]])
     """
+    if out is not None:
+        return _finish("linear", linear(input, weight, bias), out)
     if bias is None:
         _check("linear", ("input", input), ("weight", weight))
     else:

@@ -341,6 +341,7 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     >>> torch.nn.functional.group_norm(torch.tensor([[1.0, 3.0, 5.0, 9.0]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
+    need_array("functional_group_norm", "input", 1, input)
     shape = input.layout.shape
     if len(shape) >= 2 and num_groups > 0 and shape[0] * shape[1] * math.prod(shape[2:]) == num_groups:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
@@ -381,10 +382,13 @@ def instance_norm(
             raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
     shape = need_array("instance_norm", "input", 1, input).layout.shape
+    for argument, a in (("running_mean", running_mean), ("running_var", running_var)):
+        if a is not None:
+            need_array("instance_norm", argument, 4, a)
     channels = shape[1] if len(shape) > 1 else 0
     if running_mean is None and running_var is None:
         for argument, a in (("weight", weight), ("bias", bias)):
-            if a is not None and a.layout.numel != channels:
+            if a is not None and need_array("instance_norm", argument, 2, a).layout.numel != channels:
                 raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
         return group_norm(input, channels, weight, bias, eps)
     # all instances stand side by side as the channels of one batch, and their running statistics are averaged
@@ -419,6 +423,13 @@ def functional_instance_norm(
     tensor([[[-1.0000,  1.0000],
              [-1.0000,  1.0000]]])
     """
+    need_array("functional_instance_norm", "input", 1, input)
+    if running_mean is not None:
+        need_array("functional_instance_norm", "running_mean", 2, running_mean)
+    if running_var is not None:
+        need_array("functional_instance_norm", "running_var", 3, running_var)
+    if bias is not None:
+        need_array("functional_instance_norm", "bias", 5, bias)
     if use_input_stats and math.prod(input.layout.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.layout.shape}")
     return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch.autograd.record import apply
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import clone
 from cltorch.ops import pad as ops
 
@@ -65,6 +65,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
             )
     if not any(before or after for before, after in pads):
         return clone(input)
+    value = fit_number(read_number("constant_pad_nd", "value", 3, value), input.dtype)
     return pad_dims(input, pads, "constant", value)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import as_strided
 from cltorch.layout import Layout
 from cltorch.ops.strided import ReplaceInLayout
@@ -38,12 +39,20 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     tensor([[0., 0.],
             [1., 1.]])
     """
+    need_array("select_scatter", "input", 1, input)
     return _replace("select_scatter", input, src, input.layout.select(dim, index))
 
 
 @numpy_names
 def slice_scatter(
-    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    input: Any,
+    src: Any,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Any = None,
 ) -> Any:
     """Return a copy with ``src`` at a slice of a dimension.
 
@@ -53,7 +62,9 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 0, 4, 2)
     tensor([1., 0., 1., 0.])
     """
-    return _replace("slice_scatter", input, src, input.layout.slice(dim, start, end, step))
+    need_array("slice_scatter", "input", 1, input)
+    result = _replace("slice_scatter", input, src, input.layout.slice(dim, start, end, step))
+    return result if out is None else into_out("slice_scatter", out, result)
 
 
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -66,6 +77,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     tensor([[1., 0.],
             [0., 1.]])
     """
+    need_array("diagonal_scatter", "input", 1, input)
     return _replace("diagonal_scatter", input, src, input.layout.diagonal(offset, dim1, dim2))
 
 
@@ -74,6 +86,7 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.as_strided_scatter.html
     """
+    need_array("as_strided_scatter", "input", 1, input)
     part = as_strided(input.detach(), size, stride, storage_offset).layout
     if part.overlaps() or part.offset < input.layout.offset or part.extent() > input.layout.extent():
         raise RuntimeError(

@@ -16,7 +16,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise, check_overlap
+from cltorch.ops.pointwise import _TYPE_NAMES, ARITH, SIGNED, SPECIAL, TORCH, Pointwise, check_apart, check_overlap
 from cltorch.ops.table import TABLE
 
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
@@ -46,21 +46,58 @@ def deliver(row: Pointwise, out: Any, operands: Sequence[Any], params: tuple[Any
     Raises RuntimeError where the dtype cannot be cast, a gradient would be lost, or ``out`` overlaps an operand.
     """
     result = pointwise(row, operands, params)
-    if isinstance(out, Array) and out.layout.shape == result.layout.shape:
-        check_overlap(out, operands)
+    check_overlap(need_out(row.name, out), operands)
     return into_out(row.name, out, result)
 
 
-def into_out(name: str, out: Any, result: Any) -> Any:
-    """Store a result in the tensor given as ``out=``."""
+def need_out(name: str, out: Any) -> Any:
+    """Return the tensor given as ``out=``; raise TypeError for anything else."""
     if not isinstance(out, Array):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    return out
+
+
+def into_out(name: str, out: Any, result: Any, apart: Sequence[Any] = ()) -> Any:
+    """Store a result in the tensor given as ``out=``, which must have no memory in common with those of ``apart``."""
+    _check_out(name, need_out(name, out), result)
+    if apart:
+        check_apart(out, apart)
+    return out.write_out(result)
+
+
+def _check_out(name: str, out: Any, result: Any) -> None:
     if mode.enabled and (result._requires_grad or out._requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad."
         )
-    return out.write_out(result)
+    can_hold(out, result)
+
+
+def can_hold(out: Any, result: Any) -> None:
+    """Raise RuntimeError where a result cannot be cast to the dtype of ``out``, or lies on another device."""
+    if not dtypes.can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            f"result type {_TYPE_NAMES[result.dtype]} can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}"
+        )
+    if result.device is not out.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {result.device} "
+            f"and {out.device}!"
+        )
+    if out.layout.overlaps() and out.layout.shape == result.layout.shape:
+        check_overlap(out, ())
+
+
+def into_outs(name: str, outs: Any, results: Sequence[Any]) -> tuple[Any, ...]:
+    """Store results in the tensors given as ``out=``: all of them or, where one does not fit, none."""
+    if not isinstance(outs, (tuple, list)):
+        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors, not {type(outs).__name__}")
+    if len(outs) != len(results):
+        raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(results)} Tensors, but has {len(outs)}")
+    for out, result in zip(outs, results, strict=True):
+        _check_out(name, need_out(name, out), result)
+    return tuple(out.write_out(result) for out, result in zip(outs, results, strict=True))
 
 
 def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:

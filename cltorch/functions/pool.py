@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.pointwise import into_out
 from cltorch.ops import pool as ops
 from cltorch.ops.pool_windows import Windows, output_size
 
@@ -70,6 +71,21 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _check_line(name: str, k: int, s: int, p: int, d: int) -> None:
+    """Raise RuntimeError in PyTorch's words for the largest of a line."""
+    for what, value in (("kernel_size", k), ("stride", s)):
+        if value <= 0:
+            raise RuntimeError(f"{name}() {what} must be greater than zero, but got {value}")
+    if p < 0:
+        raise RuntimeError(f"{name}() padding must be non-negative, but got {p}")
+    if p > k // 2:
+        raise RuntimeError(
+            f"{name}() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
+        )
+    if d <= 0:
+        raise RuntimeError(f"{name}() dilation must be greater than zero, but got {d}")
+
+
 def _ints(name: str, argument: str, value: Any, n: int) -> tuple[int, ...]:
     """Return an argument of n integers, which one integer may stand for."""
     if isinstance(value, (tuple, list)):
@@ -94,7 +110,9 @@ def _windows(
     k = _ints(name, "kernel_size", kernel, n)
     s = k if stride is None or stride == () else _ints(name, "stride", stride, n)
     p, d = _ints(name, "padding", padding, n), _ints(name, "dilation", dilation, n)
-    letters = "DHW"[3 - n :]
+    letters = "THW"[3 - n :] if name.startswith("max") else "DHW"[3 - n :]
+    if name == "max_pool1d":
+        _check_line(name, k[0], s[0], p[0], d[0])
     if any(v == 0 for v in s):
         raise RuntimeError("stride should not be zero")
     for what, values in (("kernel size", k), ("stride", s), ("dilation", d)):
@@ -111,6 +129,8 @@ def _windows(
             )
     out = [output_size(*of, bool(ceil_mode)) for of in zip(shape[1:], k, s, p, d, strict=True)]
     if min(out) < 1:
+        if name == "max_pool1d":
+            raise RuntimeError(f"{name}() Invalid computed output size: {out[0]}")
         x, y = ("x".join(map(str, (shape[0], *sizes))) for sizes in (shape[1:], out))
         raise RuntimeError(f"Given input size: ({x}). Calculated output size: ({y}). Output size is too small")
     return Windows(shape[1:], out, k, s, p, d)
@@ -120,21 +140,17 @@ def _check(name: str, x: Any, n: int, refused: tuple[str, ...]) -> None:
     """Raise for a rank, an empty dimension (other than the batch's) or a dtype that cannot be pooled."""
     need_array(name, "input", 1, x)
     shape = x.layout.shape
-    if len(shape) not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
-            f"but got:{list(shape)}: non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input"
-        )
-    if 0 in shape[-n - 1 :]:
-        raise RuntimeError(
-            f"{name}(): Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
-            f"but got:{list(shape)}"
-        )
+    ranks = f"{n + 1}D or {n + 2}D (batch mode) tensor"
+    if len(shape) not in (n + 1, n + 2) and n > 1:
+        raise RuntimeError(f"{name}(): non-empty {ranks} expected for input, but got: {list(shape)}")
+    if len(shape) not in (n + 1, n + 2) or 0 in shape[-n - 1 :]:
+        raise RuntimeError(f"{name}: Expected {ranks} with optional 0 dim batch size for input, but got:{list(shape)}")
     if x.dtype.name in refused:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
 
 
-_NO_MAX = ("bool",)
+_COMPLEX = ("complex32", "complex64", "complex128")
+_NO_MAX = ("bool", *_COMPLEX)
 _NO_AVG = ("bool", "uint8", "int8", "int16", "int32")
 _NO_ADAPTIVE = (*_NO_AVG, "int64")
 
@@ -239,8 +255,9 @@ def max_pool3d_with_indices(
 
 # ---- averages ----------------------------------------------------------------------------------------------------
 def _avg_pool(
-    n: int, x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include_pad: bool, override: Any
-) -> Any:
+    n: int, x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include_pad: bool, override: Any,
+    out: Any = None,
+) -> Any:  # fmt: skip
     name = f"avg_pool{n}d"
     _check(name, x, n, _NO_AVG)
     if override is not None and override == 0:
@@ -248,7 +265,8 @@ def _avg_pool(
     w = _windows(
         name, n, tuple(x.layout.shape[-n - 1 :]), _hashable(kernel), _hashable(stride), _hashable(padding), 1, ceil_mode
     )
-    return apply(_AVG[n], x, w, bool(include_pad), 0 if override is None else int(override))
+    result = apply(_AVG[n], x, w, bool(include_pad), 0 if override is None else int(override))
+    return result if out is None else into_out(name, out, result)
 
 
 def avg_pool1d(
@@ -278,6 +296,8 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Any = None,
 ) -> Any:
     """Return the average of each window of (N, C, H, W) or (C, H, W).
 
@@ -288,7 +308,7 @@ def avg_pool2d(
     >>> torch.nn.functional.avg_pool2d(torch.arange(4.0).view(1, 2, 2), 2)
     tensor([[[1.5000]]])
     """
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out)
 
 
 def avg_pool3d(
@@ -299,6 +319,8 @@ def avg_pool3d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Any = None,
 ) -> Any:
     """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
 
@@ -308,7 +330,7 @@ def avg_pool3d(
     >>> torch.nn.functional.avg_pool3d(torch.ones(1, 2, 4, 4), 2).shape
     torch.Size([1, 1, 2, 2])
     """
-    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out)
 
 
 # ---- as many windows as are wanted -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
+from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import narrow
@@ -70,9 +71,10 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     tensor([[1],
             [2]])
     """
+    need_array("nonzero", "input", 1, input)
     found = find_nonzero(input)
     if out is not None:
-        return into_out("nonzero", out, found)
+        return into_out("nonzero", out, found, (input,))
     if not as_tuple:
         return found
     if not input.layout.ndim:
@@ -103,4 +105,5 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
 
 def argwhere(input: Any) -> Any:
     """Return the coordinates of the nonzero elements, one row each."""
+    need_array("argwhere", "input", 1, input)
     return find_nonzero(input)

@@ -52,6 +52,8 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     >>> torch.kron(torch.tensor([1, 2]), torch.tensor([1, 10]))
     tensor([ 1, 10,  2, 20])
     """
+    need_array("kron", "input", 1, input)
+    need_array("kron", "other", 2, other)
     n = max(input.layout.ndim, other.layout.ndim)
     a, b = ([1] * (n - x.layout.ndim) + list(x.layout.shape) for x in (input, other))
     left = reshape(input, [k for size in a for k in (size, 1)])
@@ -71,6 +73,8 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     >>> torch.cross(torch.tensor([1, 0, 0]), torch.tensor([0, 1, 0]), dim=0)
     tensor([0, 0, 1])
     """
+    need_array("cross", "input", 1, input)
+    need_array("cross", "other", 2, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(
             f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[other.dtype]}"

@@ -31,7 +31,7 @@ def _check_input(name: str, input: Any, interpolation: str, out: Any) -> None:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if input.dtype not in (dtypes.float32, dtypes.float64):
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
-    if out is not None and out.dtype is not input.dtype:
+    if out is not None and need_array(name, "out", 3, out).dtype is not input.dtype:
         raise RuntimeError(f"{name}() out tensor must be same dtype as the input tensor")
     if interpolation not in _MODES:
         raise RuntimeError(

@@ -17,6 +17,7 @@ from cltorch.functions.arguments import (
     read_dtype,
     read_int,
     read_size,
+    wanted_dtype,
 )
 from cltorch.functions.create import empty
 from cltorch.functions.create_like import like
@@ -312,7 +313,7 @@ def randperm(
     count = read_int("randperm", "n", 1, n)
     if count < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {count}: [{count}]")
-    t = out.dtype if out is not None else read_dtype("randperm", dtype, dtypes.int64)
+    t = wanted_dtype("randperm", out, dtype, dtypes.int64)
     if t is dtypes.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     if t.is_floating_point:
@@ -502,7 +503,7 @@ def multinomial(
         raise RuntimeError(
             f"multinomial only supports floating-point dtypes for input, got: {SCALAR_NAMES[p.dtype.name]}"
         )
-    if out is not None and out.dtype is not dtypes.int64:
+    if out is not None and need_array("multinomial", "out", 3, out).dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {SCALAR_NAMES[out.dtype.name]}")
     if p.shape[-1] > 2**24:
         raise RuntimeError("number of categories cannot exceed 2^24")

@@ -12,14 +12,17 @@ from cltorch.functions.arguments import (
     check_layout,
     finish,
     into,
-    read_dtype,
     read_int,
     read_number,
+    wanted_dtype,
 )
 from cltorch.ops import create as ops
 from cltorch.ops.array import Array
 
 __all__ = ["arange", "linspace", "logspace", "range"]
+
+
+_MOST = 2**62  # more numbers than any memory holds
 
 
 def _as_number(value: Any) -> Any:
@@ -50,14 +53,17 @@ def arange(
     """
     start, end, step = _bounds("arange", args, named)
     check_layout(layout, pin_memory)
-    t = out.dtype if out is not None else read_dtype("arange", dtype)
+    t = wanted_dtype("arange", out, dtype)
     if t is None:
         t = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
     if t is dtypes.bool_:
         raise NotImplementedError("\"arange\" not implemented for 'Bool'")
     n = None
+    _check_direction(start, end, step)
+    if abs(end - start) > abs(step) * _MOST:
+        raise RuntimeError("invalid size, possible overflow?")
     if t.kind in "ui":
-        if t is not dtypes.int64 and step:
+        if t is not dtypes.int64:
             n = math.ceil((end - start) / step)  # narrower integers are counted as fractions, as in PyTorch
         start, end, step = int(start), int(end), int(step)
     _check_direction(start, end, step)
@@ -123,7 +129,7 @@ def range(
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
     low, high, gap = _bounds("range", (start, end, step), {})
-    t = out.dtype if out is not None else read_dtype("range", dtype, dtypes.get_default_dtype())
+    t = wanted_dtype("range", out, dtype, dtypes.get_default_dtype())
     _check_direction(low, high, gap)
     n = int((high - low) / gap) + 1
     if t.kind == "f":
@@ -162,7 +168,7 @@ def _evenly(
 ) -> Any:
     check_layout(layout)
     low, high, n = _ends(name, start, end, steps)
-    t = out.dtype if out is not None else read_dtype(name, dtype, dtypes.get_default_dtype())
+    t = wanted_dtype(name, out, dtype, dtypes.get_default_dtype())
     if t is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     if t.kind in "ui":

@@ -53,6 +53,7 @@ def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
     """
+    need_array("tile", "input", 1, input)
     counts = sizes_of(sizes if dims is None else (dims,))
     return repeat(input, (*(1,) * (input.layout.ndim - len(counts)), *counts))
 
@@ -131,6 +132,7 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
     tensor([[4, 3],
             [2, 1]])
     """
+    need_array("flip", "input", 1, input)
     order = _reversed_dims("flip", given if dims is None else (dims,))
     found = wrap_dims(order, input.layout.ndim) if order else ()
     return apply(Flip, input, found if input.layout.ndim else ())
@@ -138,6 +140,7 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
 
 def fliplr(input: Any) -> Any:
     """Reverse the columns; raise RuntimeError below two dimensions."""
+    need_array("fliplr", "input", 1, input)
     if input.layout.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
@@ -145,6 +148,7 @@ def fliplr(input: Any) -> Any:
 
 def flipud(input: Any) -> Any:
     """Reverse the rows; raise RuntimeError for a 0-d tensor."""
+    need_array("flipud", "input", 1, input)
     if input.layout.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
@@ -165,6 +169,7 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
     >>> torch.roll(torch.tensor([1, 2, 3, 4]), 1)
     tensor([4, 1, 2, 3])
     """
+    need_array("roll", "input", 1, input)
     by, along = _ints(shifts), _ints(dims if dims is not None else ())
     if not by:
         raise RuntimeError("`shifts` required")
@@ -191,6 +196,7 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     tensor([[2, 4],
             [1, 3]])
     """
+    need_array("rot90", "input", 1, input)
     plane = _ints(dims)
     n = input.layout.ndim
     if len(plane) != 2:

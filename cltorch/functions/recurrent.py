@@ -12,6 +12,7 @@ from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
+from cltorch.functions.arguments import need_array
 from cltorch.ops.array import Array
 from cltorch.ops.recurrent import GATES, Recurrent
 from cltorch.ops.recurrent_host import order
@@ -109,6 +110,11 @@ def _layers(
 def _run(mode: str, args: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     """Serve both signatures: (input, hx, params, …, batch_first) and (data, batch_sizes, hx, params, …)."""
     f = Settings.functions
+    if len(args) != 9:
+        raise TypeError(f"{mode}() received an invalid combination of arguments: {len(args)} where there should be 9")
+    hidden = args[2 if isinstance(args[3], (list, tuple)) else 1]
+    if mode == "lstm" and not (isinstance(hidden, (list, tuple)) and len(hidden) == 2):
+        raise RuntimeError("lstm expects two hidden states")
     if isinstance(args[3], (list, tuple)):
         data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional = args
         hx, cx = hx if mode == "lstm" else (hx, None)
@@ -172,6 +178,7 @@ def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any
     for i, x in enumerate((h, c)):
         if x is None:
             continue
+        need_array(f"{mode}_cell", "hx", 2, x)
         if x.shape[-1] != w_hh.shape[1]:
             raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {x.shape[-1]}, expected {w_hh.shape[1]}")
         if input.shape[0] != x.shape[0]:
@@ -189,6 +196,11 @@ def lstm_cell(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTMCell.html
     """
+    need_array("lstm_cell", "input", 1, input)
+    need_array("lstm_cell", "w_ih", 3, w_ih)
+    need_array("lstm_cell", "w_hh", 4, w_hh)
+    if b_hh is not None:
+        need_array("lstm_cell", "b_hh", 6, b_hh)
     if len(hx) != 2:
         raise RuntimeError("lstm_cell expects two hidden states")
     found = _cell("lstm", input, hx[0], hx[1], w_ih, w_hh, b_ih, b_hh)
@@ -200,6 +212,8 @@ def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: 
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRUCell.html
     """
+    need_array("gru_cell", "input", 1, input)
+    need_array("gru_cell", "w_ih", 3, w_ih)
     return _cell("gru", input, hx, None, w_ih, w_hh, b_ih, b_hh)[1]
 
 
@@ -208,6 +222,8 @@ def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNCell.html
     """
+    need_array("rnn_tanh_cell", "input", 1, input)
+    need_array("rnn_tanh_cell", "w_ih", 3, w_ih)
     return _cell("tanh", input, hx, None, w_ih, w_hh, b_ih, b_hh)[1]
 
 
@@ -216,4 +232,8 @@ def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNCell.html
     """
+    need_array("rnn_relu_cell", "input", 1, input)
+    need_array("rnn_relu_cell", "hx", 2, hx)
+    need_array("rnn_relu_cell", "w_ih", 3, w_ih)
+    need_array("rnn_relu_cell", "w_hh", 4, w_hh)
     return _cell("relu", input, hx, None, w_ih, w_hh, b_ih, b_hh)[1]

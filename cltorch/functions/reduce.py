@@ -13,7 +13,7 @@ from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import numpy_names, read_dims, read_dtype, read_int
+from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_int
 from cltorch.functions.complex_sums import product_of
 from cltorch.functions.convert import to
 from cltorch.functions.pointwise import into_out
@@ -83,7 +83,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     """
     dims = read_dims("sum", input, dim)
     if dtype is not None or out is not None:
-        t = read_dtype("sum", dtype, None if out is None else out.dtype)
+        t = read_dtype("sum", dtype, None if out is None else need_array("sum", "out", 3, out).dtype)
         input = to(input, t)
     else:
         t = input.dtype if input.dtype.differentiable else dtypes.int64
@@ -150,7 +150,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         raise RuntimeError("nansum does not support complex inputs")
     if not input.dtype.is_floating_point:
         return sum(input, dim, keepdim, dtype=dtype, out=out)
-    t = read_dtype("nansum", dtype, input.dtype if out is None else out.dtype)
+    t = read_dtype("nansum", dtype, input.dtype if out is None else need_array("nansum", "out", 3, out).dtype)
     if not t.is_floating_point:  # NaN has no integer: it must be gone before the conversion
         input = p.where(p.isnan(input), 0.0, input)
         return sum(input, dim, keepdim, dtype=t, out=out)
@@ -233,11 +233,12 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     >>> torch.tensor([2, 3, 4]).prod()
     tensor(24)
     """
+    need_array("prod", "input", 1, input)
     dims = read_dims(
         "prod", input, dim if dim is None else wrap_dim(read_int("prod", "dim", 2, dim), input.layout.ndim)
     )
     if dtype is not None or out is not None:
-        input = to(input, read_dtype("prod", dtype, None if out is None else out.dtype))
+        input = to(input, read_dtype("prod", dtype, None if out is None else need_array("prod", "out", 3, out).dtype))
     elif not input.dtype.differentiable:
         input = to(input, dtypes.int64)
     if input.dtype.is_complex:
@@ -280,4 +281,5 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     >>> torch.count_nonzero(torch.tensor([0, 1, 2]))
     tensor(2)
     """
+    need_array("count_nonzero", "input", 1, input)
     return reduce(rows.COUNT, _truth(input), read_dims("count_nonzero", input, dim), dtypes.int64)

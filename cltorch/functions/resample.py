@@ -6,12 +6,15 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.interpo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.device import host_memory
 from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import clone
+from cltorch.layout import Layout
 from cltorch.ops import resample as ops
 from cltorch.ops.resample_taps import taps
 
@@ -56,7 +59,9 @@ def upsample_to(
         factor = float(factors[d]) if factors is not None else 0.0
         # positions do not move where the size stays and no other scale was asked for
         if n != m or factor not in (0, 1):
-            steps.append((m / n, -d, (d + 2, taps(kind, n, m, align_corners, factor, t is dtypes.float64))))
+            Layout.of((m,))  # raises where there are too many
+            work = partial(taps, kind, n, m, align_corners, factor, t is dtypes.float64)
+            steps.append((m / n, -d, (d + 2, host_memory.attempt("interpolate", work))))
     if not steps:
         return clone(input)
     # what shrinks most comes first, so that the passes after it have less to do

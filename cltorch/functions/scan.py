@@ -17,7 +17,7 @@ from cltorch.functions.complex_sums import running_logs, running_products, runni
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import narrow, reshape
 from cltorch.layout import wrap_dim
@@ -78,7 +78,7 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
     def f(input: Any, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
-        t = read_dtype(name, dtype, None if out is None else out.dtype)
+        t = read_dtype(name, dtype, None if out is None else need_array(name, "out", 3, out).dtype)
         if t is None:
             t = input.dtype if input.dtype.differentiable else dtypes.int64
         elif t is not input.dtype:
@@ -151,7 +151,7 @@ def _extreme(name: str, op: str, kind: Any) -> Any:
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
         values, indices = apply(ops.CumExtreme, input, d, op)
         if out is not None:
-            return kind(into_out(name, out[0], values), into_out(name, out[1], indices))
+            return kind(*into_outs(name, out, (values, indices)))
         return kind(values, indices)
 
     f.__name__ = f.__qualname__ = name
@@ -191,6 +191,8 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     >>> torch.diff(torch.tensor([1, 3, 2]))
     tensor([ 2, -1])
     """
+    if append is not None:
+        need_array("diff", "append", 5, append)
     need_array("diff", "input", 1, input)
     if not input.layout.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")

@@ -36,7 +36,7 @@ def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool,
                 f"tensor device type {sequence.device} and input value tensor device type {values.device}"
             )
     found_dtype = dtypes.int32 if out_int32 else dtypes.int64
-    if out is not None and out.dtype is not found_dtype:
+    if out is not None and need_array("searchsorted", "out", 3, out).dtype is not found_dtype:
         raise RuntimeError(
             f"torch.{name}(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on "
             f"whether out_int32 flag is True, but we got output tensor's dtype {_TYPE_NAMES[out.dtype]} and out_int32 "
@@ -64,6 +64,8 @@ def searchsorted(
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 4]))
     tensor([1, 2])
     """
+    if sorter is not None:
+        need_array("searchsorted", "sorter", 7, sorter)
     need_array("searchsorted", "sorted_sequence", 1, sorted_sequence)
     shape = tuple(sorted_sequence.layout.shape)
     given = tuple(input.layout.shape) if isinstance(input, Array) else ()
@@ -118,7 +120,9 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     return _search("bucketize", boundaries, input, out_int32, right, out)
 
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None
+) -> Any:
     """Return which elements are among the test elements; either may be a number. NaN is among none.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.isin.html
@@ -127,6 +131,13 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 5]))
     tensor([False,  True, False])
     """
+    if out is not None and need_array("isin", "out", 3, out).dtype is not dtypes.bool_:
+        raise RuntimeError(f"Expected out tensor to have dtype bool, but got {out.dtype.name} instead")
+    result = _member(elements, test_elements, bool(invert))
+    return result if out is None else into_out("isin", out, result)
+
+
+def _member(elements: Any, test_elements: Any, invert: bool) -> Any:
     given = (elements, test_elements)
     arrays = [x for x in given if isinstance(x, Array)]
     if not arrays:

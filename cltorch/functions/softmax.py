@@ -8,7 +8,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import numpy_names
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import wrap_dim
 from cltorch.ops.softmax import LogSoftmax, Softmax
@@ -37,12 +37,14 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
+    need_array("softmax", "input", 1, input)
     return _apply(Softmax, "softmax", input, dim, dtype, out)
 
 
 @numpy_names
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Return the logarithm of softmax, computed without overflow."""
+    need_array("log_softmax", "input", 1, input)
     return _apply(LogSoftmax, "log_softmax", input, dim, dtype, out)
 
 

@@ -14,12 +14,12 @@ from cltorch.autograd.record import apply
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros
 from cltorch.functions.gather import scatter
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import pick as ops
-from cltorch.ops.pointwise import _TYPE_NAMES
+from cltorch.ops.pointwise import _TYPE_NAMES, check_apart
 from cltorch.ops.sort import Sort
 from cltorch.ops.sort import sort as sort_arrays
 from cltorch.ops.topk import TopK
@@ -51,11 +51,11 @@ def scatter_back(g: Any, indices: Any, dim: int, shape: Any) -> Any:
 def _results(name: str, kind: Any, out: Any, values: Any, indices: Any) -> Any:
     if out is None:
         return kind(values, indices)
-    if out[1].dtype is not dtypes.int64:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype long int, but got {_TYPE_NAMES[out[1].dtype].lower()} instead"
-        )
-    return kind(into_out(name, out[0], values), into_out(name, out[1], indices))
+    if isinstance(out, (tuple, list)) and len(out) == 2:
+        t = need_out(name, out[1]).dtype
+        if t is not dtypes.int64:
+            raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_TYPE_NAMES[t].lower()} instead")
+    return kind(*into_outs(name, out, (values, indices)))
 
 
 @numpy_names
@@ -85,6 +85,8 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
     """
     need_array("argsort", "input", 1, input)
     d = wrap_dim(read_int("argsort", "dim", 2, dim), input.layout.ndim)
+    if input.dtype.is_complex:
+        raise NotImplementedError("argsort is not implemented for complex tensors")
     return sort_arrays(input, d, bool(descending))[1]
 
 
@@ -147,6 +149,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
     n = input.layout.shape[d] if input.layout.ndim else 1
     if n and not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
+    if isinstance(out, (tuple, list)) and len(out) == 2:
+        check_apart(need_out("kthvalue", out[0]), (input,))
     return _along("kthvalue", ops.KTH, kthvalue_return, input, k - 1, dim, keepdim, out)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as rows
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.arguments import need_array
+from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import broadcast_to
 from cltorch.layout import broadcast_shapes
@@ -97,11 +98,15 @@ def frexp(input: Any, *, out: Any = None) -> Any:
     mantissa=tensor([0.6250, 0.5000]),
     exponent=tensor([ 4, -1], dtype=torch.int32))
     """
+    need_array("frexp", "input", 1, input)
     if not input.dtype.is_floating_point:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     results = apply(Frexp, input)
     if out is not None:
-        results = tuple(into_out("frexp", o, r) for o, r in zip(out, results, strict=True))
+        for x in out[1:2] if isinstance(out, (tuple, list)) else ():
+            if need_array("frexp", "out", 2, x).dtype is not dtypes.int32:
+                raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {x.dtype.name}")
+        results = into_outs("frexp", out, results)
     return frexp_return(*results)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.autograd.record import views as record_views
-from cltorch.functions.arguments import numpy_names
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.shape import narrow
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
@@ -23,6 +23,7 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     >>> torch.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    need_array("split", "tensor", 1, tensor)
     if not tensor.layout.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
@@ -68,6 +69,7 @@ def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into views of given sizes."""
+    need_array("split_with_sizes", "input", 1, input)
     return split(input, list(split_sizes), dim)
 
 
@@ -79,12 +81,15 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     >>> [c.shape[0] for c in torch.arange(11).chunk(6)]
     [2, 2, 2, 2, 2, 1]
     """
+    need_array("chunk", "input", 1, input)
     if input.layout.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
     size = -(-n // chunks)
+    if not size and chunks > 2**31:
+        raise RuntimeError(f"chunk: there is no room for {chunks} views")
     return split(input, [0] * chunks if size == 0 else size, dim)
 
 
@@ -99,6 +104,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     >>> [c.tolist() for c in torch.arange(7).tensor_split(3)]
     [[0, 1, 2], [3, 4], [5, 6]]
     """
+    need_array("tensor_split", "input", 1, input)
     if input.layout.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
@@ -122,6 +128,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 
 def _split_along(name: str, least: int, dim_of: Any) -> Any:
     def f(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+        need_array(name, "input", 1, input)
         n = input.layout.ndim
         if n < least:
             raise RuntimeError(
@@ -160,6 +167,7 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     >>> torch.tensor([[1, 2], [3, 4]]).unbind()
     (tensor([1, 2]), tensor([3, 4]))
     """
+    need_array("unbind", "input", 1, input)
     d = wrap_dim(dim, input.layout.ndim)
     if not input.layout.ndim:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")

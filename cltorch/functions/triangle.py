@@ -5,11 +5,12 @@ Source: https://docs.pytorch.org/docs/2.13/torch.html#other-operations
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
-from cltorch.device import resolve
+from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
 from cltorch.functions.convert import contiguous_copy, scatter_into_layout
 from cltorch.functions.pointwise import into_out
@@ -66,12 +67,15 @@ def _indices(name: str, upper: bool) -> Any:
     ) -> Any:  # fmt: skip
         check_layout(layout, pin_memory)
         t = read_dtype(name, dtype, dtypes.int64)
+        row, col = read_int(name, "row", 1, row), read_int(name, "col", 2, col)
+        offset = read_int(name, "offset", 3, offset)
         for what, n in (("row", row), ("col", col)):
             if n < 0:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
         if t not in (dtypes.int64, dtypes.int32, dtypes.int16):
             raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[t.name]}'")
-        return ops.indices(row, col, offset, upper, t, resolve(device))
+        work = partial(ops.indices, row, col, offset, upper, t, resolve(device))
+        return host_memory.attempt(name, work)
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (

@@ -127,6 +127,8 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
             f"Expect _random_samples of shape {[*planes, n]}, one for each plane and dimension, but got "
             f"{list(samples.layout.shape)}"
         )
+    if samples.dtype is not input.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
     index = None
     for d in range(n):
         # PyTorch draws for the width first where there are two dimensions
@@ -140,7 +142,7 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
         index = places if index is None else p.add(p.mul(index, sizes[d]), places)
     index = reshape(index, (*planes, math.prod(out), math.prod(k)))
     flat = reshape(input, (*planes, math.prod(sizes)))
-    values = gather(flat, 2, reshape(index, (*planes, -1)))
+    values = gather(flat, 2, reshape(index, (*planes, math.prod(out) * math.prod(k))))
     best, at = largest(reshape(values, index.layout.shape), -1)
     places = gather(index, 3, unsqueeze(at, -1))
     final = (*shape[:-n], *out)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.device import resolve
+from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, read_dtype, read_int
+from cltorch.layout import Layout
 from cltorch.ops.array import from_host
 
 __all__ = ["bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window"]
@@ -47,7 +48,11 @@ def _window(name: str, m: Any, sym: bool, given: dict[str, Any], shape: Callable
     t = read_dtype(name, dtype, dtypes.get_default_dtype())
     if not t.is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {SCALAR_NAMES[t.name]}")
-    points = np.ones(m) if m <= 1 else shape(np.arange(m, dtype=np.float64), float(m - 1 if sym else m))
+    if m <= 1:
+        points = np.ones(m)
+    else:
+        Layout.of((m,))  # raises where there are too many
+        points = host_memory.attempt(name, lambda: shape(np.arange(m, dtype=np.float64), float(m - 1 if sym else m)))
     return finish(from_host(points, t, resolve(device)), given.get("requires_grad", False))
 
 

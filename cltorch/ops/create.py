@@ -76,16 +76,13 @@ def spaced(
     A ``base`` is raised to those numbers. Integers are computed in int64, everything else in float64;
     a device without float64 gets the values from the host.
     """
+    Layout.of((n,))  # raises where there are too many
     whole = all(isinstance(v, int) for v in (start, step)) and half_way is None and base is None
     if half_way is None:
         half_way = n
     if dev.type == "cpu" or not (whole or dev.context.caps.fp64):
         work = partial(_spaced_host, n, start, end, step, half_way, base)
-        try:
-            values = work()
-        except MemoryError:
-            values = None
-        return from_host(host_memory.again("spaced", work) if values is None else values, t, dev)
+        return from_host(host_memory.attempt("spaced", work), t, dev)
     out = empty((n,), t, dev)
     if n:
         context = dev.context
@@ -123,6 +120,7 @@ def _spaced_host(n: int, start: float, end: float, step: float, half_way: int, b
 
 def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:
     """Return ones on the main diagonal and zeros elsewhere."""
+    Layout.of((rows, columns))  # raises where there are too many
     if dev.type == "cpu":
         return from_host(np.eye(rows, columns, dtype=np.float32 if t is bfloat16 else t.np), t, dev)
     check_dtype(t, dev)

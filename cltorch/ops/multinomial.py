@@ -5,12 +5,14 @@ kernels/random_multinomial.cl is the device's part.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from cltorch.device import CPU
+from cltorch.device import CPU, host_memory
 from cltorch.dtypes import float32, int64
+from cltorch.layout import Layout
 from cltorch.ops.array import empty, from_host, host_compute
 from cltorch.ops.generator import Generator
 from cltorch.ops.philox import stream
@@ -26,7 +28,9 @@ def multinomial(p: Any, samples: int, generator: Generator) -> Any:
     rows, categories = p.shape
     seed, block = generator.reserve(rows * samples)
     if p.device.type == "cpu":
-        return from_host(_host(host_compute(p).astype(np.float32), samples, seed, block), int64, CPU)
+        Layout.of((rows, samples))  # raises where there are too many
+        work = partial(_host, host_compute(p).astype(np.float32), samples, seed, block)
+        return from_host(host_memory.attempt("multinomial", work), int64, CPU)
     context, segments = p.device.context, -(-categories // SEGMENT)
     params = {"dtype": p.dtype.name, "ctype": p.dtype.ctype, "lanes": 1}
     add = context.kernel("random_multinomial", "ct_segments", "bblllli", **params)

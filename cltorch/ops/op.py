@@ -57,6 +57,7 @@ class Op:
     products: tuple[int, ...] = ()
     offset: int | None = None
     complex = False
+    one_device = True  # whether its operands must lie on one device
 
     @staticmethod
     def forward(c: Call, *args: Any) -> Any:

@@ -103,6 +103,12 @@ def _softsign_vjp(m, g, x, o):
     return g * share - m.real_part(m.conj(g) * x) * (share * share) * m.sgn(x)
 
 
+def _logistic(m, x):
+    low = m.real_part(x) < 0
+    z = m.exp(m.where(low, x, -x))  # of what is not above zero, so that it cannot overflow
+    return m.where(low, z, 1) / (1 + z)
+
+
 def _softplus(m, x, beta, threshold):
     return m.where(x * beta > threshold, x, m.log1p(m.exp(m.minimum(x * beta, threshold))) / beta)
 
@@ -354,7 +360,7 @@ ROWS = [
       ref=lambda x: np.maximum(x, 0)),
     P("relu6", SIGNED, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0),
       node="Hardtanh", ref=lambda x: np.clip(x, 0, 6), domain=(-3, 9), scope=FUNCTIONAL),
-    P("sigmoid", FLOAT, _sigmoid, lambda m, g, x, o: g * m.conj(o * (1 - o)), ref="scipy.expit", complex=COMPLEX),
+    P("sigmoid", FLOAT, _logistic, lambda m, g, x, o: g * m.conj(o * (1 - o)), ref="scipy.expit", complex=COMPLEX),
     P("logsigmoid", FLOAT_ONLY, lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x))),
       lambda m, g, x, o: g * _sigmoid(m, -x), node="LogSigmoid", ref="scipy.log_expit", scope=FUNCTIONAL),
     P("silu", FLOAT_ONLY, lambda m, x: x / (1 + m.exp(-x)),
@@ -441,7 +447,7 @@ ROWS = [
       args=_XT + " pos_weight", node="BinaryCrossEntropyWithLogits", inplace=False, scope=INNER,
       ref=lambda x, y, w: (1 - y) * x + (1 + (w - 1) * y) * np.log1p(np.exp(-x))),
     P("divergence", FLOAT_ONLY, lambda m, x, y: m.where(y == 0, 0, y * m.log(y)) - y * x,
-      lambda m, g, x, y, o: (-g * y, g * (m.log(y) + 1 - x)), args=_XT, node="KlDiv", inplace=False, scope=INNER,
+      lambda m, g, x, y, o: (-g * y, g * (m.log(y) + y / y - x)), args=_XT, node="KlDiv", inplace=False, scope=INNER,
       domain=(0.05, 5.0), ref=lambda x, y: y * (np.log(y) - x)),
     P("log_divergence", FLOAT_ONLY, lambda m, x, y: m.exp(y) * (y - x),
       lambda m, g, x, y, o: (-g * m.exp(y), g * m.exp(y) * (y - x + 1)), args=_XT, node="KlDiv", inplace=False,

@@ -140,6 +140,9 @@ def test_fill(device):
         assert z[:, 1].tolist()[:4] == ([True] * 4 if t is cltorch.bool else [3] * 4) and z[0, 0].item() == 0
         assert z[4].tolist() == [1, 1, 1]
     assert math.isinf(cltorch.zeros(1, dtype=cltorch.float16, device=device).fill_(1e6).item())
+    for t, value in ((cltorch.float16, 1e6), (cltorch.float32, 1e40), (cltorch.uint8, -0.5), (cltorch.int32, math.nan)):
+        with pytest.raises(RuntimeError, match="cannot be converted to type .* without overflow"):
+            cltorch.zeros(2, dtype=t, device=device).fill_(value)
 
 
 def test_where_a_copy_cannot_go(device):

@@ -57,22 +57,25 @@ class Choices:
         return self.number(2) == 1
 
 
-def cases(family: str, examples: int):
-    """Make a test of a function ``case(c, device, …)`` that runs for many cases in each of many examples."""
+def cases(family: str, examples: int, size: int = BYTES_PER_CASE):
+    """Make a test of a function ``case(c, device, …)`` that runs for many cases in each of many examples.
+
+    A case has ``size`` bytes to choose by.
+    """
 
     def decorate(case):
         def test(*args, **named):
             @settings(
                 max_examples=examples * FACTOR, deadline=None, database=None, derandomize=True,
-                suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+                # a case that names its whole call needs no shrinking
+                phases=(Phase.explicit, Phase.generate, Phase.shrink)[: 3 if size == BYTES_PER_CASE else 2],
             )  # fmt: skip
-            @given(data=st.binary(
-                min_size=CASES_PER_EXAMPLE * BYTES_PER_CASE, max_size=CASES_PER_EXAMPLE * BYTES_PER_CASE
-            ))  # fmt: skip
+            @given(data=st.binary(min_size=CASES_PER_EXAMPLE * size, max_size=CASES_PER_EXAMPLE * size))
             def run(data):
                 with np.errstate(all="ignore"):
                     for i in range(CASES_PER_EXAMPLE):
-                        part = data[i * BYTES_PER_CASE : (i + 1) * BYTES_PER_CASE]
+                        part = data[i * size : (i + 1) * size]
                         # equal bytes in every case would be equal cases: the place counts too, but not for zeros
                         c = Choices(bytes((b * (2 * i + 1)) % 256 for b in part))
                         case(c, *args, **named)

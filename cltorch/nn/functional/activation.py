@@ -11,6 +11,7 @@ from typing import Any
 from cltorch import functions
 from cltorch.functions.activation import prelu, rrelu_
 from cltorch.functions.aliases import gelu
+from cltorch.functions.arguments import need_array
 from cltorch.layout import wrap_dim
 
 __all__ = [
@@ -249,6 +250,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     >>> torch.nn.functional.glu(torch.tensor([2.0, 4.0, 0.0, 0.0]))
     tensor([1., 2.])
     """
+    need_array("glu", "input", 1, input)
     if input.layout.ndim == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
     d = wrap_dim(dim, input.layout.ndim)

@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 from cltorch.functions.dropout import dropout as drop
 from cltorch.functions.dropout import dropout_ as drop_
 
@@ -75,6 +76,7 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> torch.nn.functional.dropout1d(torch.ones(1, 2, 3), 1.0).sum()
     tensor(0.)
     """
+    need_array("dropout1d", "input", 1, input)
     _check(p)
     ndim = input.layout.ndim
     if ndim not in (2, 3):
@@ -95,6 +97,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 3, 3), 1.0).sum()
     tensor(0.)
     """
+    need_array("dropout2d", "input", 1, input)
     _check(p)
     ndim = input.layout.ndim
     if ndim == 3:
@@ -125,6 +128,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> torch.nn.functional.dropout3d(torch.ones(1, 1, 1, 1, 2), training=False).sum()
     tensor(2.)
     """
+    need_array("dropout3d", "input", 1, input)
     _check(p)
     ndim = input.layout.ndim
     if ndim not in (4, 5):

@@ -10,6 +10,7 @@ from typing import Any
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 from cltorch.autograd.batches import bare
+from cltorch.functions.arguments import need_array, read_int
 
 __all__ = ["embedding", "one_hot"]
 
@@ -35,13 +36,20 @@ def embedding(
     tensor([[2., 3.],
             [0., 1.]])
     """
+    need_array("embedding", "indices", 2, input)
+    need_array("embedding", "weight", 1, weight)
+    if weight.layout.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
     count = weight.layout.shape[0]
     if padding_idx is None:
         padding_idx = -1
     else:
+        padding_idx = read_int("embedding", "padding_idx", 3, padding_idx)
         if not -count <= padding_idx < count:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= count
+    if sparse:
+        raise NotImplementedError("embedding with sparse gradients is not built")
     if max_norm is not None:
         shorten(input, weight, max_norm, norm_type)
     return functions.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
@@ -72,6 +80,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
+    need_array("one_hot", "tensor", 1, tensor)
     if tensor.dtype is not dtypes.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if tensor.layout.numel == 0:

@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
+from cltorch.functions.arguments import need_array
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
 
@@ -78,6 +79,12 @@ def embedding_bag(
     tensor([[1., 2.],
             [4., 5.]])
     """
+    need_array("embedding_bag", "input", 1, input)
+    need_array("embedding_bag", "weight", 2, weight)
+    if offsets is not None:
+        need_array("embedding_bag", "offsets", 3, offsets)
+    if per_sample_weights is not None:
+        need_array("embedding_bag", "per_sample_weights", 9, per_sample_weights)
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "

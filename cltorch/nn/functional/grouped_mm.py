@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
+from cltorch.functions.arguments import need_array
 
 __all__ = ["grouped_mm"]
 
@@ -43,6 +44,8 @@ def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, ou
 
 
 def _check(a: Any, b: Any, offs: Any, bias: Any, out_dtype: Any) -> None:
+    need_array("grouped_mm", "mat_a", 1, a)
+    need_array("grouped_mm", "mat_b", 2, b)
     if a.dtype is not b.dtype:
         raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {a.dtype} != {b.dtype}")
     for name, x in (("mat_a", a), ("mat_b", b)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 from cltorch.functions.matmul import linear, matmul
 
 __all__ = ["bilinear", "linear"]
@@ -24,6 +25,9 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(1, 2, 3))
     tensor([[6.]])
     """
+    need_array("bilinear", "input1", 1, input1)
+    need_array("bilinear", "input2", 2, input2)
+    need_array("bilinear", "weight", 3, weight)
     a, b, w = input1.layout.shape, input2.layout.shape, weight.layout.shape
     if len(a) != len(b):
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(a)} and {len(b)}")

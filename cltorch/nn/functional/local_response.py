@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 
 __all__ = ["local_response_norm"]
 
@@ -22,6 +23,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     >>> torch.nn.functional.local_response_norm(torch.ones(1, 3, 1), 3, alpha=3.0, beta=1.0).flatten()
     tensor([0.3333, 0.2500, 0.3333])
     """
+    need_array("local_response_norm", "input", 1, input)
     shape = input.layout.shape
     if len(shape) < 3:
         raise ValueError(

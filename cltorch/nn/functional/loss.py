@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.autograd.batches import bare
-from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
 
 __all__ = [
@@ -57,6 +57,10 @@ def mse_loss(
     >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
     """
+    need_array("mse_loss", "input", 1, input)
+    need_array("mse_loss", "target", 2, target)
+    if weight is not None:
+        need_array("mse_loss", "weight", 6, weight)
     _warn_of_sizes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -77,6 +81,10 @@ def l1_loss(
     >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
     """
+    need_array("l1_loss", "input", 1, input)
+    need_array("l1_loss", "target", 2, target)
+    if weight is not None:
+        need_array("l1_loss", "weight", 6, weight)
     _warn_of_sizes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -99,6 +107,8 @@ def smooth_l1_loss(
     >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
     tensor(1.3125)
     """
+    need_array("smooth_l1_loss", "input", 1, input)
+    need_array("smooth_l1_loss", "target", 2, target)
     _warn_of_sizes(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
@@ -118,6 +128,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
     tensor(1.3125)
     """
+    need_array("huber_loss", "input", 1, input)
+    need_array("huber_loss", "target", 2, target)
     _warn_of_sizes(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -141,6 +153,8 @@ def binary_cross_entropy(
     >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
     """
+    need_array("binary_cross_entropy", "input", 1, input)
+    need_array("binary_cross_entropy", "target", 2, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     check_reduction(reduction)
@@ -181,6 +195,8 @@ def binary_cross_entropy_with_logits(
     >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.6931)
     """
+    need_array("binary_cross_entropy_with_logits", "input", 1, input)
+    need_array("binary_cross_entropy_with_logits", "target", 2, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     check_reduction(reduction)
@@ -209,6 +225,8 @@ def kl_div(
     >>> torch.nn.functional.kl_div(torch.tensor([[0.0]]), torch.tensor([[0.5]]), reduction="batchmean")
     tensor(-0.3466)
     """
+    need_array("kl_div", "input", 1, input)
+    need_array("kl_div", "target", 2, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     elif reduction == "mean":
@@ -244,6 +262,10 @@ def nll_loss(
     >>> torch.nn.functional.nll_loss(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
     tensor(2.)
     """
+    need_array("nll_loss", "input", 1, input)
+    need_array("nll_loss", "target", 2, target)
+    if weight is not None:
+        need_array("nll_loss", "weight", 3, weight)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     return functions.nll_loss(input, target, weight, ignore_index, reduction)
@@ -267,6 +289,8 @@ def cross_entropy(
     >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([1]))
     tensor(0.6931)
     """
+    need_array("cross_entropy", "input", 1, input)
+    need_array("cross_entropy", "target", 2, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     return functions.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
@@ -317,11 +341,13 @@ def gaussian_nll_loss(
     >>> torch.nn.functional.gaussian_nll_loss(torch.zeros(2), torch.ones(2), torch.ones(2))
     tensor(0.5000)
     """
+    need_array("gaussian_nll_loss", "input", 1, input)
     f = functions
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = f.full_like(input.detach(), var)
+    need_array("gaussian_nll_loss", "var", 3, var)
     shape, given = tuple(input.layout.shape), tuple(var.layout.shape)
     if given != shape and given == shape[:-1]:
         var = f.unsqueeze(var, -1)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.autograd.batches import bare
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
+from cltorch.ops.array import host
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -59,6 +61,9 @@ def margin_ranking_loss(
     >>> torch.nn.functional.margin_ranking_loss(one, 2 * one, one, margin=0.5)
     tensor(1.5000)
     """
+    need_array("margin_ranking_loss", "input1", 1, input1)
+    need_array("margin_ranking_loss", "input2", 2, input2)
+    need_array("margin_ranking_loss", "target", 3, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if not input1.layout.ndim == input2.layout.ndim == target.layout.ndim:
@@ -105,6 +110,9 @@ def cosine_embedding_loss(
     >>> torch.nn.functional.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
     tensor(0.)
     """
+    need_array("cosine_embedding_loss", "input1", 1, input1)
+    need_array("cosine_embedding_loss", "input2", 2, input2)
+    need_array("cosine_embedding_loss", "target", 3, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     f = functions
@@ -158,6 +166,9 @@ def triplet_margin_loss(
     >>> torch.nn.functional.triplet_margin_loss(a, p, n, margin=2.0)
     tensor(0.5858)
     """
+    need_array("triplet_margin_loss", "anchor", 1, anchor)
+    need_array("triplet_margin_loss", "positive", 2, positive)
+    need_array("triplet_margin_loss", "negative", 3, negative)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if margin <= 0:
@@ -200,6 +211,22 @@ def triplet_margin_with_distance_loss(
         )
     distance = functions.pairwise_distance if distance_function is None else distance_function
     return reduced(_triplet(anchor, positive, negative, margin, swap, distance), reduction)
+
+
+def _need_classes(name: str, input: Any, target: Any) -> None:
+    """Raise where the target is no int64, or the input no fraction."""
+    if target.dtype is not dtypes.int64:
+        raise RuntimeError(f"expected scalar type Long but found {SCALAR_NAMES[target.dtype.name]}")
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
+
+
+def _need_range(target: Any, first: int, end: int, message: str) -> None:
+    """Raise RuntimeError for a class out of range, on the host; a device is not waited for."""
+    if target.device.type == "cpu" and target.layout.numel:
+        classes = host(bare(target))
+        if not first <= classes.min() <= classes.max() < end:
+            raise RuntimeError(message)
 
 
 def multilabel_soft_margin_loss(
@@ -248,6 +275,8 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     f = functions
     check_reduction(reduction)
+    need_array("multi_margin_loss", "input", 1, input)
+    need_array("multi_margin_loss", "target", 2, target)
     if not input.layout.ndim:  # PyTorch takes a number for a vector of one class
         input = f.reshape(input, (1,))
     shape = tuple(input.layout.shape)
@@ -262,8 +291,14 @@ def multi_margin_loss(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{count}], but got {list(given)}. Input has shape {list(shape)}."
         )
-    if weight is not None and tuple(weight.layout.shape) != (classes,):
+    if weight is not None and tuple(need_array("multi_margin_loss", "weight", 5, weight).layout.shape) != (classes,):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.layout.shape)}")
+    _need_classes("multi_margin_loss", input, target)
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {SCALAR_NAMES[input.dtype.name]} but found {SCALAR_NAMES[weight.dtype.name]}"
+        )
+    _need_range(target, 0, classes, "target out of range")
     if len(given) != len(shape) - 1:
         target = f.reshape(target, shape[:-1])
     place = f.unsqueeze(target, -1)
@@ -295,6 +330,8 @@ def multilabel_margin_loss(
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     f = functions
+    need_array("multilabel_margin_loss", "input", 1, input)
+    need_array("multilabel_margin_loss", "target", 2, target)
     shape = tuple(input.layout.shape)
     if len(shape) > 2 or (shape and shape[-1] == 0):
         raise RuntimeError(
@@ -302,8 +339,8 @@ def multilabel_margin_loss(
         )
     if tuple(target.layout.shape) != shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(shape)}")
-    if target.dtype is not dtypes.int64:
-        raise RuntimeError(f"Expected object of scalar type Long but got scalar type {SCALAR_NAMES[target.dtype.name]}")
+    _need_classes("multilabel_margin_loss", input, target)
+    _need_range(target, -1, max(shape[-1:], default=1), "argument #2 'target' is out of range")
     x, y = (f.reshape(v, (-1, shape[-1] if shape else 1)) for v in (input, target))
     # nothing counts from the first negative class on
     named = f.eq(f.cumsum(f.to(f.lt(y, 0), dtypes.int64), 1), 0)

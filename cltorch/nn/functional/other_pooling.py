@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.functions import pool
+from cltorch.functions.arguments import need_array
 
 __all__ = [
     "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
@@ -81,6 +82,7 @@ def _fractional(
     n: int, input: Any, kernel_size: Any, output_size: Any, output_ratio: Any, samples: Any
 ) -> tuple[Any, Any]:
     name = f"fractional_max_pool{n}d"
+    need_array(name, "input", 1, input)
     if output_size is None:
         if output_ratio is None:
             raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
@@ -108,6 +110,7 @@ def fractional_max_pool2d_with_indices(
     >>> torch.nn.functional.fractional_max_pool2d_with_indices(torch.ones(1, 4, 4), 2, 2)[1].shape
     torch.Size([1, 2, 2])
     """
+    need_array("fractional_max_pool2d_with_indices", "input", 1, input)
     return _fractional(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -146,6 +149,7 @@ def fractional_max_pool3d_with_indices(
     >>> torch.nn.functional.fractional_max_pool3d_with_indices(torch.ones(1, 4, 4, 4), 2, 2)[1].shape
     torch.Size([1, 2, 2, 2])
     """
+    need_array("fractional_max_pool3d_with_indices", "input", 1, input)
     return _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -163,6 +167,7 @@ def fractional_max_pool3d(
     >>> torch.nn.functional.fractional_max_pool3d(torch.ones(1, 4, 4, 4), 2, 2).shape
     torch.Size([1, 2, 2, 2])
     """
+    need_array("fractional_max_pool3d", "input", 1, input)
     both = _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
     return both if return_indices else both[0]
 
@@ -216,6 +221,7 @@ def max_unpool1d(
     >>> F.max_unpool1d(x, at, 2)
     tensor([[0., 3., 2., 0.]])
     """
+    need_array("max_unpool1d", "input", 1, input)
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -231,6 +237,7 @@ def max_unpool2d(
     tensor([[[0., 0.],
              [3., 0.]]])
     """
+    need_array("max_unpool2d", "input", 1, input)
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -245,4 +252,5 @@ def max_unpool3d(
     >>> torch.nn.functional.max_unpool3d(torch.tensor([[[[3.0]]]]), torch.tensor([[[[5]]]]), 2).flatten()
     tensor([0., 0., 0., 0., 0., 3., 0., 0.])
     """
+    need_array("max_unpool3d", "input", 1, input)
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

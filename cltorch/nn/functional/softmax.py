@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 from cltorch.functions.softmax import log_softmax as log_softmax_along
 from cltorch.functions.softmax import softmax as softmax_along
 
@@ -30,6 +31,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     >>> torch.nn.functional.softmax(torch.zeros(1, 4), dim=1)
     tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
     """
+    need_array("softmax", "input", 1, input)
     if dim is None:
         dim = _implicit("softmax", input.layout.ndim, _stacklevel)
     return softmax_along(input, dim, dtype)
@@ -42,6 +44,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     >>> torch.nn.functional.softmin(torch.zeros(2), dim=0)
     tensor([0.5000, 0.5000])
     """
+    need_array("softmin", "input", 1, input)
     if dim is None:
         dim = _implicit("softmin", input.layout.ndim, _stacklevel)
     return softmax_along(functions.neg(input), dim, dtype)
@@ -54,6 +57,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     >>> torch.nn.functional.log_softmax(torch.tensor([0.0, 0.0]), dim=0)
     tensor([-0.6931, -0.6931])
     """
+    need_array("log_softmax", "input", 1, input)
     if dim is None:
         dim = _implicit("log_softmax", input.layout.ndim, _stacklevel)
     return log_softmax_along(input, dim, dtype)
@@ -70,6 +74,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     >>> torch.nn.functional.gumbel_softmax(torch.zeros(4, 3), hard=True).sum(1)
     tensor([1., 1., 1., 1.])
     """
+    need_array("gumbel_softmax", "logits", 1, logits)
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     noise = functions.neg(functions.log(functions.empty_like(logits.detach()).exponential_()))

@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -138,6 +139,7 @@ def upsample(
     >>> torch.nn.functional.upsample(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
     tensor([[[0., 0., 1., 1.]]])
     """
+    need_array("upsample", "input", 1, input)
     warnings.warn(
         "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", UserWarning, stacklevel=2
     )
@@ -151,6 +153,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
     >>> torch.nn.functional.upsample_nearest(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
     tensor([[[0., 0., 1., 1.]]])
     """
+    need_array("upsample_nearest", "input", 1, input)
     warnings.warn(
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,
@@ -166,6 +169,7 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
     >>> torch.nn.functional.upsample_bilinear(torch.arange(2.0).view(1, 1, 1, 2), scale_factor=2)[0, 0, 0]
     tensor([0.0000, 0.3333, 0.6667, 1.0000])
     """
+    need_array("upsample_bilinear", "input", 1, input)
     warnings.warn(
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,

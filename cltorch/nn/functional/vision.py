@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.arguments import need_array
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -62,6 +63,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     tensor([[[[ 0.,  1.],
               [ 0., -1.]]]])
     """
+    need_array("affine_grid", "theta", 1, theta)
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     dims = len(size) - 2

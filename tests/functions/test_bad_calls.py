@@ -1,0 +1,193 @@
+"""Calls that PyTorch refuses are refused here with the same kind of exception, and leave their operands alone."""
+
+from __future__ import annotations
+
+import pytest
+
+import cltorch
+
+MEET = "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory"
+OVERLAP = "unsupported operation: more than one element of the written-to tensor refers to a single memory location"
+
+
+def line(lib, n=4):
+    return lib.arange(float(n))
+
+
+def zeros(lib, n=3):
+    return lib.zeros(n, dtype=lib.int64)
+
+
+# called with the library and a vector of four numbers, which they try to write while they read it
+MEETING = {
+    "gather": lambda lib, x: lib.gather(x, 0, zeros(lib, 4), out=x),
+    "gather a part": lambda lib, x: lib.gather(x[1:], 0, zeros(lib), out=x[:3]),
+    "take": lambda lib, x: lib.take(x, zeros(lib, 4), out=x),
+    "take_along_dim": lambda lib, x: lib.take_along_dim(x, zeros(lib, 4), 0, out=x),
+    "masked_select": lambda lib, x: lib.masked_select(x, x > 0, out=x),
+    "index_select": lambda lib, x: lib.index_select(x, 0, zeros(lib), out=x),
+    "index_copy": lambda lib, x: lib.index_copy(line(lib), 0, zeros(lib, 4), x, out=x),
+    "kthvalue": lambda lib, x: lib.kthvalue(x, 1, 0, out=(x, zeros(lib, 0))),
+    "cat": lambda lib, x: lib.cat([x[:2], x[1:]], out=x),
+    "stack": lambda lib, x: lib.stack([x], out=x),
+    "nonzero": lambda lib, x: (lambda n: lib.nonzero(n, out=n))(x.long()),
+    "scatter_": lambda lib, x: x.scatter_(0, zeros(lib, 4), x),
+    "scatter_add_": lambda lib, x: x.scatter_add_(0, zeros(lib, 4), x),
+    "index_add_": lambda lib, x: x.index_add_(0, zeros(lib, 4), x),
+    "index_copy_": lambda lib, x: x.index_copy_(0, zeros(lib, 4), x),
+    "put_": lambda lib, x: x.put_(zeros(lib), x[:3]),
+    "copy_": lambda lib, x: x[1:].copy_(x[:3]),
+    "mul": lambda lib, x: lib.mul(x[1:], 2, out=x),
+}
+# called with a view of which all elements are one number
+EXPANDED = {
+    "gather": lambda lib, x: lib.gather(line(lib, 3), 0, zeros(lib), out=x),
+    "scatter_": lambda lib, x: x.scatter_(0, zeros(lib), lib.ones(3)),
+    "index_add_": lambda lib, x: x.index_add_(0, zeros(lib), lib.ones(3)),
+    "index_copy_": lambda lib, x: x.index_copy_(0, zeros(lib), lib.ones(3)),
+    "put_": lambda lib, x: x.put_(zeros(lib), lib.ones(3)),
+    "setitem": lambda lib, x: x.__setitem__(slice(None), 1),
+    "add_": lambda lib, x: x.add_(1),
+    "copy_": lambda lib, x: x.copy_(lib.ones(3)),
+}
+OTHERS = {
+    "cat of an out that is no tensor": (TypeError, lambda lib: lib.cat([line(lib)], out=[1])),
+    "masked_fill with a complex number": (RuntimeError, lambda lib: line(lib).masked_fill(line(lib) > 0, 1j)),
+    "masked_fill_ with a complex number": (RuntimeError, lambda lib: line(lib).masked_fill_(line(lib) > 0, 1j)),
+    "masked_fill with a complex tensor": (
+        RuntimeError, lambda lib: line(lib).masked_fill(line(lib) > 0, lib.tensor(1j))
+    ),
+    "isclose to a number": (TypeError, lambda lib: lib.isclose(line(lib), 1)),
+    "conv1d with a complex bias": (
+        RuntimeError,
+        lambda lib: lib.conv1d(lib.ones(1, 2, 4), lib.ones(2, 2, 2), lib.ones(2, dtype=lib.complex64)),
+    ),
+    "conv1d of complex by real": (
+        RuntimeError, lambda lib: lib.conv1d(lib.ones(1, 2, 4, dtype=lib.complex64), lib.ones(2, 2, 2))
+    ),
+    "embedding in a number": (
+        RuntimeError, lambda lib: lib.nn.functional.embedding(zeros(lib), lib.tensor(1.0))
+    ),
+    "arange without a step": (RuntimeError, lambda lib: lib.arange(0, 3, 0)),
+    "arange of integers without a step": (RuntimeError, lambda lib: lib.arange(0, 3, 0, dtype=lib.int64)),
+    "arange of too many": (RuntimeError, lambda lib: lib.arange(0, 1e30, 1e-30)),
+    "multi_margin_loss of fractions as classes": (
+        RuntimeError, lambda lib: lib.nn.functional.multi_margin_loss(lib.ones(2, 3), lib.zeros(2))
+    ),
+    "multi_margin_loss of a class too many": (
+        RuntimeError, lambda lib: lib.nn.functional.multi_margin_loss(lib.ones(2, 3), zeros(lib, 2) + 3)
+    ),
+    "multi_margin_loss of integers": (
+        NotImplementedError, lambda lib: lib.nn.functional.multi_margin_loss(lib.ones(2, 3).long(), zeros(lib, 2))
+    ),
+    "multi_margin_loss of another weight": (
+        RuntimeError,
+        lambda lib: lib.nn.functional.multi_margin_loss(
+            lib.ones(2, 3), zeros(lib, 2), weight=lib.ones(3, dtype=lib.float64)
+        ),
+    ),
+    "multilabel_margin_loss of a class below -1": (
+        RuntimeError, lambda lib: lib.nn.functional.multilabel_margin_loss(lib.ones(3), zeros(lib) - 2)
+    ),
+    "multilabel_margin_loss of short integers": (
+        RuntimeError, lambda lib: lib.nn.functional.multilabel_margin_loss(lib.ones(3), zeros(lib).int())
+    ),
+    "fractional_max_pool2d with numbers of another dtype": (
+        RuntimeError,
+        lambda lib: lib.nn.functional.fractional_max_pool2d(
+            lib.ones(1, 2, 4, 4), 2, output_size=2, _random_samples=lib.ones(1, 2, 2, dtype=lib.float64)
+        ),
+    ),
+    "max_pool2d of complex numbers": (
+        NotImplementedError, lambda lib: lib.max_pool2d(lib.ones(1, 2, 4, 4, dtype=lib.complex64), 2)
+    ),
+    "isin with out of another dtype": (RuntimeError, lambda lib: lib.isin(line(lib), line(lib), out=line(lib))),
+    "narrow_copy with out of another dtype": (
+        RuntimeError, lambda lib: lib.narrow_copy(line(lib), 0, 1, 2, out=zeros(lib))
+    ),
+    "linear with out of another dtype": (
+        RuntimeError, lambda lib: lib.nn.functional.linear(lib.ones(2, 3), lib.ones(2, 3), out=zeros(lib))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEETING)
+def test_an_operand_is_not_written_over(name, device):
+    cltorch.set_default_device(device)
+    try:
+        x = line(cltorch)
+        with pytest.raises(RuntimeError, match=MEET):
+            MEETING[name](cltorch, x)
+        assert x.tolist() == [0, 1, 2, 3]
+    finally:
+        cltorch.set_default_device("cpu")
+
+
+@pytest.mark.parametrize("name", EXPANDED)
+def test_expanded_views_are_not_written(name):
+    x = cltorch.zeros(1)
+    with pytest.raises(RuntimeError, match=OVERLAP):
+        EXPANDED[name](cltorch, x.expand(3))
+    assert x.item() == 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_bad_calls(name):
+    error, call = OTHERS[name]
+    with pytest.raises(error):
+        call(cltorch)
+
+
+def test_pytorch_refuses_them_too():
+    torch = pytest.importorskip("torch")
+    for call in MEETING.values():
+        with pytest.raises(RuntimeError, match=MEET):
+            call(torch, line(torch))
+    for call in EXPANDED.values():
+        with pytest.raises(RuntimeError, match=OVERLAP):
+            call(torch, torch.zeros(1).expand(3))
+    for error, call in OTHERS.values():
+        with pytest.raises(error):
+            call(torch)
+
+
+WITH_OUT = {
+    "isin": lambda lib, **k: lib.isin(line(lib), line(lib, 2), **k),
+    "avg_pool2d": lambda lib, **k: lib.nn.functional.avg_pool2d(line(lib, 16).reshape(1, 4, 4), 2, **k),
+    "avg_pool3d": lambda lib, **k: lib.nn.functional.avg_pool3d(line(lib, 16).reshape(1, 2, 2, 4), 2, **k),
+    "linear": lambda lib, **k: lib.nn.functional.linear(lib.ones(2, 3), lib.ones(2, 3), lib.ones(2), **k),
+    "gelu": lambda lib, **k: lib.nn.functional.gelu(line(lib), **k),
+    "gelu by tanh": lambda lib, **k: lib.nn.functional.gelu(line(lib), approximate="tanh", **k),
+    "narrow_copy": lambda lib, **k: lib.narrow_copy(line(lib), 0, 1, 2, **k),
+    "slice_scatter": lambda lib, **k: lib.slice_scatter(line(lib), lib.ones(2), 0, 1, 3, **k),
+}
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
+def test_results_go_where_out_says(name):
+    want = WITH_OUT[name](cltorch)
+    out = cltorch.empty(0, dtype=want.dtype)
+    assert WITH_OUT[name](cltorch, out=out) is out
+    assert cltorch.equal(out, want)
+
+
+@pytest.mark.parametrize("name", ["fractional_max_pool2d", "fractional_max_pool3d"])
+def test_no_images_at_all_are_pooled(name):
+    d = int(name[-2])
+    out = getattr(cltorch.nn.functional, name)(cltorch.ones((0, 2) + (4,) * d), 2, output_size=2)
+    assert out.shape == (0, 2) + (2,) * d
+
+
+def test_the_divergence_from_nothing_has_no_slope():
+    t = cltorch.tensor([0.0, 0.5, float("inf")], requires_grad=True)
+    cltorch.nn.functional.kl_div(cltorch.tensor([1.0, -2.0, 1.0]), t, reduction="sum").backward()
+    found = t.grad.tolist()
+    assert found[0] != found[0] and abs(found[1] - 2.306853) < 1e-5 and found[2] != found[2]  # as in PyTorch
+
+
+@pytest.mark.parametrize("t", ["float32", "complex64"])
+def test_sigmoid_does_not_overflow(t, device):
+    x = cltorch.tensor([-80.0, -1000.0, 1000.0, 0.0], dtype=getattr(cltorch, t), device=device)
+    found = cltorch.sigmoid(x + 1j if x.is_complex() else x).abs().tolist()
+    assert found[:2] == pytest.approx([1.8048513878454153e-35, 0.0], rel=1e-5)
+    assert found[2] == 1.0
