@@ -105,12 +105,18 @@ class autocast:
                 "        output = model(input)"
             )
 
-        @functools.wraps(func)
-        def wrapped(*args: Any, **kw: Any) -> Any:
-            with self:
-                return func(*args, **kw)
+        return autocast_decorator(self, func)
 
-        return wrapped
+
+def autocast_decorator(autocast_instance: Any, func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs another one within a context."""
+
+    @functools.wraps(func)
+    def wrapped(*args: Any, **kw: Any) -> Any:
+        with autocast_instance:
+            return func(*args, **kw)
+
+    return wrapped
 
 
 def _cast(value: Any, kind: str, dtype: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -178,6 +180,46 @@ def test_ways_of_attention_are_asked_for_and_registered():
     assert removed == [1] and A.current_flash_attention_impl() is None
     with pytest.raises(ValueError, match="Unknown flash attention impl 'FA4'"):
         A.activate_flash_attention_impl("FA4")
+
+
+def test_old_names_of_mixed_precision_on_the_host_warn():
+    with pytest.warns(FutureWarning, match="`torch.cpu.amp.autocast"), cltorch.cpu.amp.autocast():
+        assert (cltorch.ones(2, 2) @ cltorch.ones(2, 2)).dtype is cltorch.bfloat16
+    with pytest.warns(FutureWarning, match="`torch.cpu.amp.GradScaler"):
+        assert cltorch.cpu.amp.GradScaler().is_enabled()
+
+
+ACCESS = [
+    "a.get_tensor('0.weight').tolist()", "a.get_tensor('0.nothing')", "a.get_submodule('2')",
+    "a.get_submodule('0.weight')", "a.swap_tensor('0.weight', T.zeros(1)).tolist(), m[0].weight.tolist()",
+    "a.swap_tensor('0.x', T.zeros(1))",
+    "a.swap_tensor('0.x', T.zeros(1), allow_missing=True) is not None, m[0].x.tolist()", "a.set_tensor('0.bias', 3)",
+    "a.set_tensors(['0.bias', '1.running_mean'], [T.ones(1), None]), m[0].bias.tolist(), m[1].running_mean",
+    "a.set_tensors(['0.bias'], [])", "a.del_tensor('0.bias'), list(dict(m.named_parameters()))",
+    "a.del_tensors(['x'])", "a.swap_tensors_dict({'0.bias': T.ones(1), '0.y': T.ones(1)})",
+    "[len(x) for x in a.swap_tensors_dict({'0.bias': T.ones(1)})]",
+    "[len(x) for x in a.swap_tensors_dict({'0.bias': T.ones(1), '0.y': T.ones(1)}, allow_missing=True)]",
+    "m[0].bias.tolist()", "a.check_keys(['0.bias', 'z'])", "[n for n, _ in a.named_tensors()]",
+    "a.swap_submodule('0', 3)", "a.swap_submodule('7', T.nn.ReLU())",
+    "type(a.swap_submodule('0', T.nn.ReLU())).__name__, type(m[0]).__name__",
+    "[x.tolist() for x in a.swap_tensors(['0.bias'], [T.ones(1)])]", "a.get_tensors(['0.bias'])[0].tolist()",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ACCESS)
+def test_members_are_accessed_by_name_as_in_pytorch(text, peer):
+    def said(library):
+        m = library.nn.Sequential(library.nn.Linear(1, 1), library.nn.BatchNorm1d(1))
+        with library.no_grad():
+            m[0].weight.fill_(0.5)
+            m[0].bias.fill_(0.25)
+        a = importlib.import_module(f"{library.__name__}.nn.utils._named_member_accessor").NamedMemberAccessor(m)
+        try:
+            return str(eval(text, {"T": library, "a": a, "m": m}))
+        except Exception as e:
+            return type(e), str(e)
+
+    assert said(cltorch) == said(peer)
 
 
 def test_a_prefix_is_taken_from_names_and_metadata():

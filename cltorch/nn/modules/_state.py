@@ -20,7 +20,7 @@ from cltorch.tensor import Tensor
 _EXTRA = "_extra_state"
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """Tell which keys a state_dict lacked, and which had no place in the module."""
 
     __slots__ = ()
@@ -222,7 +222,7 @@ class State(Conversion):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
+    ) -> _IncompatibleKeys:
         """Copy parameters and buffers from a ``state_dict``, or put its tensors in their place with ``assign``.
 
         Returns the missing and the unexpected keys. Raises RuntimeError that lists every mismatch of shape, and with
@@ -252,7 +252,7 @@ class State(Conversion):
                 errors.insert(0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
         if errors:
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors))
-        return IncompatibleKeys(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
 
 def _empty_state() -> Any:
@@ -289,7 +289,7 @@ def _load(
                 unexpected,
                 errors,
             )
-    keys = IncompatibleKeys(missing, unexpected)
+    keys = _IncompatibleKeys(missing, unexpected)
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, keys) is not None:
             raise AssertionError(

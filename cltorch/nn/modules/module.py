@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cltorch.compiler import compile
-from cltorch.nn.modules._state import State
+from cltorch.nn.modules._state import State, _IncompatibleKeys  # noqa: F401  # where PyTorch has it
 from cltorch.nn.modules.hooks import (
     BackwardHook,
     GlobalHooks,
