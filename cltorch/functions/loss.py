@@ -27,6 +27,7 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
     if not shape:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if len(shape) == 1:
+        _check_dtype(target)
         if len(given) > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if given and given[0] != 1:
@@ -40,10 +41,11 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
             )
         if len(shape) == 2 and len(given) > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if len(shape) == 4:
+            _check_plane(shape, given)
         if shape[2:] != given[1:]:
             raise RuntimeError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(given)}")
-    if target.dtype not in (dtypes.int64, dtypes.uint8):
-        raise RuntimeError(f"expected scalar type Long but found {_TYPE_NAMES[target.dtype]}")
+    _check_dtype(target)
     if target.device is not input.device:
         raise RuntimeError(
             f"Expected all tensors to be on the same device, but got target is on {target.device}, different "
@@ -59,6 +61,20 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[weight.dtype]}")
     return target
+
+
+def _check_dtype(target: Any) -> None:
+    if target.dtype not in (dtypes.int64, dtypes.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_TYPE_NAMES[target.dtype]}")
+
+
+def _check_plane(shape: tuple[int, ...], given: tuple[int, ...]) -> None:
+    if len(given) != 3:
+        raise RuntimeError(
+            f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(given)}"
+        )
+    if shape[2:] != given[1:]:
+        raise RuntimeError(f"size mismatch (got input: {list(shape)} , target: {list(given)}")
 
 
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -100,8 +116,6 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _probabilities(input, target, weight, reduction, label_smoothing)
-    if target.dtype not in (dtypes.int64, dtypes.uint8):
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_TYPE_NAMES[target.dtype]}")
     target = _check(input, target, weight, reduction)
     return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
 

@@ -29,6 +29,12 @@ REFUSED = [
         lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2, 3).long()),
     ),
     ("Long or Byte, but got Float", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2))),
+    ("batch_size .4. to match", ValueError, lambda t: t.nn.CrossEntropyLoss()(t.ones(4, 3), t.ones(5))),
+    ("multi-target not supported", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(4, 3), t.ones(4, 2))),
+    ("Expected target size", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(4, 3, 2), t.ones(4, 3))),
+    ("Long or Byte, but got Float", RuntimeError, lambda t: t.nn.NLLLoss()(t.ones(3), t.ones(1))),
+    ("size mismatch .got input", RuntimeError, lambda t: t.nn.NLLLoss()(t.ones(4, 3, 2, 2), t.ones(4, 2, 3).long())),
+    ("targets of dimension: 2", RuntimeError, lambda t: t.nn.NLLLoss()(t.ones(4, 3, 2, 2), t.ones(4, 2).long())),
     ("Long or Byte, but got Int", RuntimeError, lambda t: t.nn.CrossEntropyLoss()(t.ones(2, 3), t.ones(2).int())),
     (
         "not supported for floating point target",
