@@ -25,7 +25,7 @@ class Missing:
     def _refuse(self) -> NoReturn:
         module, _, name = self.__name__.rpartition(".")
         kind = reference.not_planned(module, name)
-        why = "" if kind is None else f": not planned are {reference.families()[kind]}"
+        why = "" if kind is None else f"; not planned: {reference.families()[kind]}"
         raise NotAvailable(f"{self.__name__} is not available in cltorch{why}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
