@@ -235,6 +235,18 @@ def test_hooks_of_steps_run_around_every_step_in_order():
     assert len(seen) == 4
 
 
+def test_a_function_is_made_a_step_with_hooks():
+    class Still(cltorch.optim.Optimizer):
+        pass
+
+    optimizer, seen = Still([parameter(2)], {}), []
+    Still.step = Still.profile_hook_step(lambda self: seen.append("step"))
+    optimizer.register_step_pre_hook(lambda *_: seen.append("pre"))
+    optimizer.register_step_post_hook(lambda *_: seen.append("post"))
+    optimizer.step()
+    assert seen == ["pre", "step", "post"]
+
+
 def test_a_pre_hook_may_replace_the_arguments():
     optimizer = cltorch.optim.SGD([parameter(1)])
     with optimizer.register_step_pre_hook(lambda o, args, kw: (args, {"closure": lambda: 7})):
