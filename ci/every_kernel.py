@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import cltorch as torch
 from cltorch.device import templates
 from cltorch.nn import functional as F
+from cltorch.ops import conv_choice, gemm_cpu, sort
 
 DEVICES = [f"cl:{i}" for i in range(torch.cl.device_count())]
 KINDS = ("cpu", "gpu")
@@ -68,6 +70,13 @@ def products(d):
     return [*found, long @ torch.tensor(numbers(300, 64, seed=4), device=d), long.T @ long, b.T @ a.T]
 
 
+def few_rows(d):
+    x, y = (torch.tensor(a, device=d) for a in several((16, 40), (70, 40)))
+    # only larger matrices than an interpreter can do would be exchanged
+    with mock.patch.object(gemm_cpu, "_LONG", 0), mock.patch.object(gemm_cpu, "_LARGE", 0):
+        return [x @ y.T]
+
+
 def few_columns(d):
     x, y = (torch.tensor(a, device=d) for a in several((513, 48), (48, 4)))
     return [x @ y, (x @ y).T @ x]
@@ -80,8 +89,9 @@ def convolved(d):
 
 
 def winograd(d):
-    x, w = several((1, 32, 16, 16), (32, 32, 3, 3), scale=0.3)
-    return slopes(d, lambda x, w: F.conv2d(x, w, padding=1), x, w)
+    x, w = several((1, 32, 8, 8), (32, 32, 3, 3), scale=0.3)
+    with mock.patch.object(conv_choice, "_MARGIN", 0):  # it would be chosen for more places than an interpreter can do
+        return slopes(d, lambda x, w: F.conv2d(x, w, padding=1), x, w)
 
 
 def depthwise(d):
@@ -149,6 +159,8 @@ def sorted_(d):
     for shape, dim in (((3, 40), 1), ((40, 3), 0), ((2, 3000), 1), ((300, 6), 1)):
         x = torch.tensor(numbers(*shape), device=d)
         found += [*x.sort(dim), *x.topk(3, dim), x.median(dim)[0]]
+    with mock.patch.object(sort, "_ROWS_MOST", 600):
+        found += torch.tensor(numbers(700), device=d).sort()
     x = torch.tensor(np.arange(60) * 7 % 11, device=d)
     found += [*torch.unique(x, return_inverse=True, return_counts=True), torch.isin(x, x[:4])]
     line = torch.tensor(numbers(30), device=d).sort()[0]
@@ -197,8 +209,9 @@ def updated(d):
 CASES = {
     f.__name__.strip("_"): f
     for f in (
-        pointwise, made, reduced, scanned, products, few_columns, convolved, winograd, depthwise, pooled, pooled_tiles,
-        normalized, attention, recurrent, losses, ctc, indexed, sorted_, shaped, distances, drawn, updated,
+        pointwise, made, reduced, scanned, products, few_rows, few_columns, convolved, winograd, depthwise, pooled,
+        pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_, shaped, distances, drawn,
+        updated,
     )
 }  # fmt: skip
 
