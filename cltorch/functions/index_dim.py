@@ -168,6 +168,8 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     check_overlap(input, ())
     check_apart(input, (index, source))
     moved = _opposite("index_copy_", x, d, index, source, IndexError)
+    if not x.layout.numel:
+        return input
     return _write("index_copy_", input, d, index, moved, False)
 
 

@@ -11,6 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
+from cltorch.functions.arguments import need_array
 from cltorch.functions.shape import reshape
 from cltorch.functions.softmax import log_softmax
 from cltorch.ops.loss import CrossEntropy, Nll
@@ -53,6 +54,7 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
         )
     if weight is not None:
         classes = shape[0] if len(shape) == 1 else shape[1]
+        need_array("nll_loss", "weight", 3, weight)
         if tuple(weight.layout.shape) != (classes,):
             raise RuntimeError(
                 f"weight tensor should be defined either for all {classes} classes or no classes but got "

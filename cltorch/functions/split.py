@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cltorch.autograd.record import views as record_views
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.shape import narrow
@@ -135,6 +137,8 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
             )
         dim = dim_of(n)
+        if isinstance(indices_or_sections, np.integer):
+            indices_or_sections = int(indices_or_sections)
         if not isinstance(indices_or_sections, (int, tuple, list, Array)):
             raise TypeError(
                 f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not "

@@ -191,3 +191,32 @@ def test_sigmoid_does_not_overflow(t, device):
     found = cltorch.sigmoid(x + 1j if x.is_complex() else x).abs().tolist()
     assert found[:2] == pytest.approx([1.8048513878454153e-35, 0.0], rel=1e-5)
     assert found[2] == 1.0
+
+
+def test_operands_on_two_devices_never_meet_in_a_kernel(cl_device):
+    x = cltorch.ones(3, device=cl_device)
+    for call in (
+        lambda: cltorch.take(x, cltorch.tensor([0])),
+        lambda: x.index_copy_(0, cltorch.tensor([0], device=cl_device), cltorch.ones(1)),
+        lambda: cltorch.cat([x, cltorch.ones(3)]),
+    ):
+        with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+            call()
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_several_results_are_stored_together_or_not_at_all():
+    values, indices = cltorch.full((3,), 7.0), cltorch.zeros(3)
+    with pytest.raises(RuntimeError, match="dtype"):
+        cltorch.sort(cltorch.tensor([3.0, 1.0, 2.0]), out=(values, indices))
+    assert values.tolist() == [7, 7, 7]
+
+
+def test_a_name_of_numpys_may_be_an_argument_of_its_own():
+    assert cltorch.trapezoid(cltorch.ones(3), x=cltorch.tensor([0.0, 1.0, 3.0])).item() == 3
+
+
+@pytest.mark.parametrize("shape", [(2**62, 4), (2**62,), (0, 2**62, 4)])
+def test_sizes_whose_product_overflows(shape):
+    with pytest.raises(RuntimeError, match="overflow"):
+        cltorch.zeros(shape)

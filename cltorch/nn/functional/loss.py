@@ -33,6 +33,7 @@ def _warn_of_sizes(input: Any, target: Any) -> None:
 def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
     if weight is None:
         return reduced(each, reduction)
+    need_array("loss", "weight", 6, weight)
     if weight.layout.shape != each.layout.shape:
         raise ValueError("Weights and input must have the same size.")
     each = functions.mul(each, weight)
@@ -173,6 +174,7 @@ def binary_cross_entropy(
         if not (0 <= float(low) and float(high) <= 1):
             raise RuntimeError("all elements of input should be between 0 and 1")
     if weight is not None:
+        need_array("binary_cross_entropy", "weight", 3, weight)
         # a weight may be smaller than the input, never larger
         each = functions.mul(each, functions.expand(weight, input.layout.shape))
     return reduced(each, reduction)
