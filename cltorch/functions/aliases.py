@@ -333,8 +333,11 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
     for name, value in (("rtol", rtol), ("atol", atol)):
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"isclose(): argument '{name}' must be float, not {type(value).__name__}")
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    rtol, atol = float(rtol), float(atol)
     same = p.eq(input, other)
     if equal_nan and input.dtype.differentiable:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))

@@ -339,7 +339,7 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
         residuals = r.sum(p.square(p.abs(p.sub(matmul(A, X), B))), -2)
     return lstsq_return(
         squeeze(X, -1) if vector else X,
-        squeeze(residuals, -1) if vector and residuals is not none else residuals,
+        residuals,  # of a vector too they keep a dimension, as PyTorch's
         empty(0, dtype=dtypes.int64, device=A.device) if driver == "gels" else rank,
         S if driver in ("gelsd", "gelss") else none,
     )
