@@ -5,7 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -120,4 +120,4 @@ def restore_flash_attention_impl(_raise_warn: bool = True) -> None:
     if _active:
         _active.pop()[1].remove()
     elif _raise_warn:
-        logging.getLogger(__name__).warning("Trying to restore the default when no custom impl was activated")
+        warnings.warn("Trying to restore the default when no custom impl was activated", stacklevel=2)
