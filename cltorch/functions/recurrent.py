@@ -175,6 +175,8 @@ def rnn_relu(*args: Any) -> tuple[Any, Any]:
 def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> tuple[Any, ...]:
     if input.shape[-1] != w_ih.shape[1]:
         raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
+    need_array(f"{mode}_cell", "w_ih", 3, w_ih)
+    need_array(f"{mode}_cell", "w_hh", 4, w_hh)
     for i, x in enumerate((h, c)):
         if x is None:
             continue

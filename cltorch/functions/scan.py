@@ -193,6 +193,8 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     """
     if append is not None:
         need_array("diff", "append", 5, append)
+    if prepend is not None:
+        need_array("diff", "prepend", 4, prepend)
     need_array("diff", "input", 1, input)
     if not input.layout.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")

@@ -424,6 +424,8 @@ _SPECIAL: dict[tuple[str, str], Callable[[Drawer], Any]] = {
     ("unravel_index", "shape"): lambda d: d.c.of(((2, 2), 4, (0,), (-1, 2), (2**62, 4))),
     ("permute", "dims"): lambda d: tuple(range(len(d.shape)))[::-1] if d.c.number(3) else d.dims(),
     ("kaiser_window", "beta"): Drawer.fraction,
+    ("svd_lowrank", "niter"): _way(2, 0, -1),  # it takes as long as they are many
+    ("pca_lowrank", "niter"): _way(2, 0, -1),
     ("pow", "exponent"): Drawer.tensor_or_number,
     ("glu", "dim"): _dim,
     ("full", "size"): Drawer.sizes,

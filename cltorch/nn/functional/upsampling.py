@@ -45,6 +45,7 @@ def _sizes(input: Any, size: Any) -> list[int]:
 
 
 def _factors(input: Any, scale_factor: Any) -> list[float]:
+    need_array("interpolate", "input", 1, input)
     dim = input.dim() - 2
     if not isinstance(scale_factor, (list, tuple)):
         return [float(scale_factor)] * dim
