@@ -41,3 +41,10 @@ def test_what_cannot_be_done_is_told(tmp_path):
             refuse()
     with pytest.raises(RuntimeError, match="can't be specified at the same time"):
         torch.compile(double, mode="default", options={})
+
+
+def test_the_inner_marks_return_what_they_are_given():
+    from cltorch import _jit_internal  # noqa: PLC0415 (a module that only libraries import)
+
+    assert _jit_internal._copy_to_script_wrapper(len) is len and _jit_internal._overload_method(len) is len
+    assert not _jit_internal.is_scripting()
