@@ -32,8 +32,9 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     columns = a_row == 1 and a_k != 1 and rows > 1
     step, least = vw if columns else together, tuned.get("least_work", 0)
     chunk, parts = divide(rows, p.k, p.batch, columns, caps.compute_units, step, least, group)
+    room = min(_ROOM, caps.local_mem // itemsize)
     if not gpu and not columns and x_k != 1:
-        parts = max(parts, -(-p.k // _ROOM))
+        parts = max(parts, -(-p.k // room))
     part = -(-p.k // parts) or 1
     parts = -(-p.k // part) or 1
     number = NUMBER.get(ctype, "i")
@@ -44,7 +45,7 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
         "run": run_vectors,
         "lines": _LINES,
         "together": together,
-        "room": _ROOM,
+        "room": room,
         "group": group,
     }
     kernel = context.kernel(
@@ -71,9 +72,9 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
         *p.i_batch,
         int(p.addend),
     )
-    room = rows * parts * p.batch * itemsize if parts > 1 else 0
+    beside = rows * parts * p.batch * itemsize if parts > 1 else 0
     finish = None
-    if room:
+    if beside:
         finish = context.kernel("matmul_vector", "ct_mv_finish", "bbblllillilli" + number * 2, **params)
         share = 1 if gpu else 2048
         finish_size = (-(-rows // share), 1, p.batch)
@@ -84,7 +85,7 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     ) -> None:
         if swap:
             a, b, a_off, b_off = b, a, b_off, a_off
-        sums = context.alloc(room) if room else None
+        sums = context.alloc(beside) if beside else None
         s = c if sums is None else sums.buf
         kernel.launch(size, local, (a, b, c, i, s, a_off, b_off, c_off, i_off, *middle, alpha, beta))
         if finish is not None:

@@ -192,7 +192,7 @@ def test_orthogonal_weights_stay_orthogonal(device, shape, how, trivial):
     optimizer = cltorch.optim.SGD(layer.parameters(), lr=0.5)
 
     def check():
-        w = layer.weight.detach().double().cpu().numpy()
+        w = layer.weight.detach().cpu().double().numpy()
         w = w if w.shape[0] >= w.shape[1] else w.T
         np.testing.assert_allclose(w.T @ w, np.eye(w.shape[1]), atol=2e-5)
         return w

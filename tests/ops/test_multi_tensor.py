@@ -26,14 +26,14 @@ def every_second(x):
 
 
 def check(rows, numbers=(0.25, 2.0), kind=""):
-    before = [[x.double().cpu().numpy().copy() for x in row] for row in rows]
+    before = [[x.cpu().double().numpy().copy() for x in row] for row in rows]
     versions = [[x._version for x in row] for row in rows]
     update(FORMULA, (0, 2), rows, numbers, kind)
     for row, (a, b, c), old in zip(rows, before, versions, strict=True):
         wanted = (a + numbers[0] * b, b, np.maximum(c, np.abs(b) * numbers[1]))
         for x, value in zip(row, wanted, strict=True):
             rtol = TOLERANCE[x.dtype]
-            np.testing.assert_allclose(x.double().cpu().numpy(), value, rtol=rtol, atol=rtol)
+            np.testing.assert_allclose(x.cpu().double().numpy(), value, rtol=rtol, atol=rtol)
         assert [x._version - v for x, v in zip(row, old, strict=True)] == [1, 0, 1]
 
 

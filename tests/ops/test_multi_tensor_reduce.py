@@ -18,7 +18,7 @@ POWERS = [2.0, 1.0, 0.0, 3.0, 0.5, math.inf, -math.inf]
 
 
 def reference(arrays, power):
-    return np.linalg.norm(np.concatenate([a.detach().double().cpu().numpy().reshape(-1) for a in arrays]), power)
+    return np.linalg.norm(np.concatenate([a.detach().cpu().double().numpy().reshape(-1) for a in arrays]), power)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])

@@ -137,7 +137,7 @@ def parameters(device, dtype=cltorch.float32, shapes=SHAPES):
 
 
 def numpy_of(x):
-    return x.detach().double().cpu().numpy().copy()
+    return x.detach().cpu().double().numpy().copy()
 
 
 def give_gradients(params, rng):

@@ -62,7 +62,7 @@ def steps(library, params, optimizer, times, seed=1):
 
 def close(ours, theirs, rtol, atol):
     for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.detach().double().cpu().numpy(), q.detach().double().numpy(), rtol=rtol, atol=atol)
+        np.testing.assert_allclose(p.detach().cpu().double().numpy(), q.detach().double().numpy(), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
