@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cltorch.autograd import forward_ad
 from cltorch.dtypes import bool_, complex64, complex128, float64, get_default_dtype, int64
 from cltorch.ops.array import values, view
 
@@ -225,6 +226,10 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
         suffixes.append(f"grad_fn=<{x.grad_fn.name()}>")
     elif x.requires_grad:
         suffixes.append("requires_grad=True")
+    if x._tangents is not None:
+        tangent = forward_ad.unpack_dual(x).tangent
+        if tangent is not None:
+            suffixes.append(f"tangent={tangent!r}")
     return with_suffixes(prefix + text, suffixes, indent)
 
 

@@ -52,7 +52,7 @@ def test_several_arguments_values_and_extras():
 def test_what_is_no_scalar_is_told():
     with pytest.raises(RuntimeError, match="return a scalar tensor, got tensor with 1 dims"):
         grad(lambda x: x * 2)(torch.ones(2))
-    with pytest.raises(RuntimeError, match="return a tensor, got"):
+    with pytest.raises(RuntimeError, match="return a Tensor, got"):
         grad(lambda x: 3.0)(torch.ones(2))
     with pytest.raises(RuntimeError, match=r"argnum=2, but only 1 positional"):
         grad(cube, argnums=2)(torch.ones(2))
@@ -144,7 +144,7 @@ def test_random_numbers_in_vmap(device):
         (lambda: vmap(torch.neg, in_dims=2)(torch.ones(2)), ValueError, "-1 <= in_dim < 1"),
         (lambda: vmap(torch.add)(torch.ones(2), torch.ones(3)), ValueError, r"got sizes \[2, 3\]"),
         (lambda: vmap(torch.add, in_dims=(0,))(torch.ones(2), torch.ones(2)), ValueError, "in_dims is not compatible"),
-        (lambda: vmap(torch.neg, in_dims=None)(torch.ones(2)), ValueError, "all in_dims are None"),
+        (lambda: vmap(torch.neg, in_dims=None)(torch.ones(2)), ValueError, "expected `in_dims` to be int"),
         (lambda: vmap(lambda x: 3)(torch.ones(2)), ValueError, "must only return Tensors, got type <class 'int'>"),
         (lambda: vmap(torch.neg, chunk_size=0), ValueError, "chunk_size"),
     ],

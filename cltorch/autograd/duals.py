@@ -119,7 +119,8 @@ def paired(x: Any, t: Any, level: int) -> Any:
     """Return a view of a tensor that has a tangent at a level; raise where the two do not fit."""
     if x.layout.shape != t.layout.shape:
         raise RuntimeError(
-            f"Expected tangent to have the same shape as the primal: {list(x.shape)}, but got {list(t.shape)}"
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {list(x.shape)} while the given forward gradient is of size {list(t.shape)}."
         )
     if x.dtype is not t.dtype:
         raise RuntimeError(f"Expected tangent to have the dtype of the primal, {x.dtype}, but got {t.dtype}")

@@ -292,6 +292,14 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
                 f"Mismatch in shape: grad_output[{len(pairs)}] has a shape of {g.shape} and "
                 f"output[{len(pairs)}] has a shape of {out.shape}."
             )
+        elif g.dtype is not out.dtype:
+            if g.dtype.is_complex or out.dtype.is_complex:
+                raise RuntimeError(
+                    "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
+                    f"in dtype: grad_output[{len(pairs)}] has a dtype of {g.dtype} and output[{len(pairs)}] has a "
+                    f"dtype of {out.dtype}."
+                )
+            g = Settings.functions.gradient_cast(g, out.dtype)
         if edge is None:
             raise RuntimeError(f"element {len(pairs)} of tensors does not require grad and does not have a grad_fn")
         pairs.append((edge, Settings.functions.ones_like(out) if g is None else g))
@@ -379,11 +387,21 @@ def grad(
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
     unused = materialize_grads if allow_unused is None else allow_unused
     outs, ins = _several(outputs), _several(inputs)
     grads = _given(outs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
+    if not ins:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if is_grads_batched:
+        _check_batched(outs, grads)
         return for_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
     if layers and any(isinstance(x, Array) and x._batch for x in (*outs, *ins)):
         return below_batches(grad, outs, ins, grads, keep, create_graph, unused, materialize_grads)
@@ -393,6 +411,18 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=edges) or []
     return tuple(_finished(found, ins, unused, materialize_grads))
+
+
+def _check_batched(outs: Sequence[Any], grads: Sequence[Any]) -> None:
+    for i, (out, g) in enumerate(zip(outs, grads, strict=False)):
+        if isinstance(out, Array) and isinstance(g, Array) and tuple(g.shape[1:]) != tuple(out.shape):
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
+                f"shape of {out.shape}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
 
 
 def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool) -> list[Any]:

@@ -83,9 +83,14 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
         )
-    for what, x in (("tensor", tensor), ("tangent", tangent)):
+    for what, x in (("primal", tensor), ("tangent", tangent)):
         if isinstance(x, Array) and not x.dtype.differentiable:
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {x.dtype}")
+    if tensor._tangents is not None and duals.tangent(tensor, _entered[-1]) is not None:
+        raise RuntimeError(
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not "
+            "supported."
+        )
     return duals.paired(tensor, tangent, _entered[-1])
 
 

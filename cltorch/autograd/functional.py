@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
 from cltorch.autograd.graph import Settings
@@ -37,27 +38,19 @@ def _tensors(given: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
 def _inputs(inputs: Any, name: str, create_graph: bool) -> tuple[bool, tuple[Any, ...]]:
     """Return tensors that ask for gradients: the same values, part of the caller's graph only under create_graph."""
     many, found = _tensors(inputs, "inputs", f"given to {name}")
-    return many, tuple(
-        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(x.dtype.differentiable)
-        for x in found
-    )
+    return many, tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in found)
 
 
 def _outputs(func: Callable[..., Any], xs: Sequence[Any], name: str, strict: bool) -> tuple[bool, tuple[Any, ...]]:
     outs = func(*xs)
     many, found = _tensors(outs, "outputs", f"of the user-provided function given to {name}")
     if strict:
-        _check_depends(found, xs)
+        _check_depends(found)
     return many, found
 
 
-def _check_depends(outs: Sequence[Any], xs: Sequence[Any]) -> None:
+def _check_depends(outs: Sequence[Any]) -> None:
     for i, out in enumerate(outs):
-        if out is xs[i] if i < len(xs) else False:
-            raise RuntimeError(
-                f"Output {i} of the user-provided function is the same Tensor as the input. This is not allowed in "
-                "strict mode."
-            )
         if not out.requires_grad:
             raise RuntimeError(
                 f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in "
@@ -72,6 +65,8 @@ def _vector(v: Any, like: Sequence[Any], many: bool, name: str, whose: str) -> t
             raise RuntimeError(f"The vector v can only be None if {whose} a single Tensor with a single element.")
         return (Settings.functions.ones_like(like[0]),)
     _, found = _tensors(v, "v", f"given to {name}")
+    if len(found) != len(like) and not many:
+        raise RuntimeError("The given v should contain a single Tensor.")
     if len(found) != len(like):
         raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(found)}.")
     for i, (a, b) in enumerate(zip(found, like, strict=True)):
@@ -109,6 +104,25 @@ def _filled(grads: Sequence[Any], like: Sequence[Any], strict: bool, what: str) 
     return out
 
 
+def _need_slopes(grads: Sequence[Any], message: str) -> None:
+    """Raise RuntimeError where a derivative is itself independent of the inputs."""
+    for i, g in enumerate(grads):
+        if not g.requires_grad:
+            raise RuntimeError(message.format(i))
+
+
+_CONSTANT = (
+    "The jacobian of the user-provided function is independent of input {}. This is not allowed in strict mode when "
+    "create_graph=True."
+)
+_LINEAR = (
+    "While computing the hessian, found that the jacobian of the user-provided function with respect to input {} is "
+    "independent of the input. This is not allowed in strict mode. You should ensure that your function is twice "
+    "differentiable and that the jacobian depends on the inputs (this would be violated by a linear function, for "
+    "example)."
+)
+
+
 def _result(xs: Sequence[Any], many: bool, create_graph: bool) -> Any:
     done = tuple(xs) if create_graph else tuple(x.detach() for x in xs)
     return done if many else done[0]
@@ -134,6 +148,8 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
             strict,
             "The output of the user-provided function is independent of input",
         )
+        if strict and create_graph:
+            _need_slopes(found, _CONSTANT)
     return _result(outs, many_out, create_graph), _result(found, many, create_graph)
 
 
@@ -159,6 +175,8 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
             _grad(grads, us, vs, create_graph), outs, strict,
             "The output of the user-provided function is independent of the input, output",
         )  # fmt: skip
+        if strict and create_graph:
+            _need_slopes(found, _CONSTANT)
     return _result(outs, many_out, create_graph), _result(found, many_out, create_graph)
 
 
@@ -172,7 +190,8 @@ def jacobian(
 ) -> Any:
     """Return the Jacobian: for each output and input a tensor of the output's shape followed by the input's.
 
-    ``vectorize`` and ``strategy`` name ways to compute the same and are accepted; rows are computed one by one.
+    ``vectorize`` computes all rows at once, as vmap does; ``strategy="forward-mode"``, which needs it, columns. Raises
+    RuntimeError or NotImplementedError for combinations that PyTorch does not have either.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.jacobian.html
 
     >>> import cltorch as torch
@@ -180,30 +199,105 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    m = Settings.functions
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
+            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+        )
+    where = "torch.autograd.functional.jacobian: "
+    if strategy == "forward-mode":
+        for given, name in ((create_graph, "create_graph"), (strict, "strict")):
+            if given:
+                raise (NotImplementedError if name == "create_graph" else RuntimeError)(
+                    f'{where}`{name}=True` and `strategy="forward-mode"` are not supported together (yet). Please '
+                    f'either set `{name}=False` or `strategy="reverse-mode"`.'
+                )
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for "
+                "`vectorize=True`."
+            )
+    if strict and vectorize:
+        raise RuntimeError(
+            f"{where}`strict=True` and `vectorized=True` are not supported together. Please either set `strict=False` "
+            "or `vectorize=False`."
+        )
     with enable_grad():
         many, xs = _inputs(inputs, "jacobian", create_graph)
-        many_out, outs = _outputs(func, xs, "jacobian", strict)
-        rows = []
-        for i, out in enumerate(outs):
-            flat = out.reshape(-1)
-            columns: list[list[Any]] = [[] for _ in xs]
-            for j in range(out.layout.numel):
-                for k, g in enumerate(_grad([flat[j]], xs, None, create_graph)):
-                    if g is None and strict:
-                        raise RuntimeError(
-                            f"Output {i} of the user-provided function is independent of input {k}. This is not "
-                            "allowed in strict mode."
-                        )
-                    columns[k].append(m.zeros_like(xs[k]) if g is None else g)
-            row = [
-                m.stack(column).reshape((*out.shape, *x.shape)) if column else m.zeros((*out.shape, *x.shape))
-                for column, x in zip(columns, xs, strict=True)
+        if strategy == "forward-mode":
+            many_out, rows = _by_columns(func, xs)
+        else:
+            many_out, outs = _outputs(func, xs, "jacobian", strict)
+            rows = [
+                _at_once(out, xs, create_graph) if vectorize else _one_by_one(i, out, xs, create_graph, strict)
+                for i, out in enumerate(outs)
             ]
-            rows.append(tuple(row) if create_graph else tuple(x.detach() for x in row))
+        found = [tuple(row) if create_graph else tuple(x.detach() for x in row) for row in rows]
     if many_out:
-        return tuple(row if many else row[0] for row in rows)
-    return rows[0] if many else rows[0][0]
+        return tuple(row if many else row[0] for row in found)
+    return found[0] if many else found[0][0]
+
+
+def _one_by_one(i: int, out: Any, xs: Sequence[Any], create_graph: bool, strict: bool) -> list[Any]:
+    """Return the derivatives of one output by all inputs, row after row."""
+    m, flat = Settings.functions, out.reshape(-1)
+    columns: list[list[Any]] = [[] for _ in xs]
+    for j in range(out.layout.numel):
+        for k, g in enumerate(_grad([flat[j]], xs, None, create_graph)):
+            if strict and (g is None or (create_graph and not g.requires_grad)):
+                raise RuntimeError(
+                    _CONSTANT.format(k)
+                    if g is not None
+                    else f"Output {i} of the user-provided function is "
+                    f"independent of input {k}. This is not allowed in strict mode."
+                )
+            columns[k].append(m.zeros_like(xs[k]) if g is None else g)
+    return [
+        m.stack(column).reshape((*out.shape, *x.shape)) if column else m.zeros((*out.shape, *x.shape))
+        for column, x in zip(columns, xs, strict=True)
+    ]
+
+
+def _units(x: Any) -> Any:
+    """Return the unit vectors of a tensor's shape, stacked in front."""
+    m, n = Settings.functions, x.layout.numel
+    return m.reshape(m.eye(n, dtype=x.dtype, device=x.device), (n, *x.shape))
+
+
+def _at_once(out: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
+    """Return the derivatives of one output by all inputs, for a batch of unit vectors."""
+    m, n = Settings.functions, out.layout.numel
+    wanted = [x for x in xs if x.requires_grad]
+    found: Any = [None] * len(wanted)
+    if out.requires_grad and wanted and n:
+        found = grad(
+            [out], wanted, [_units(out)], retain_graph=True, create_graph=create_graph, allow_unused=True,
+            is_grads_batched=True,
+        )  # fmt: skip
+    rest = iter(found)
+    rows = [next(rest) if x.requires_grad else None for x in xs]
+    return [
+        m.zeros((*out.shape, *x.shape), dtype=x.dtype, device=x.device) if g is None else g.reshape((*out.shape, *x.shape))
+        for g, x in zip(rows, xs, strict=True)
+    ]  # fmt: skip
+
+
+def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list[list[Any]]]:
+    """Return whether there are many outputs, and the derivatives of each by all inputs, by derivatives forward."""
+    m = Settings.functions
+    many, rows = False, []
+    for k, x in enumerate(xs):
+        n = x.layout.numel
+        with batches.level(n) as number, forward_ad.dual_level():
+            given = [y.detach() for y in xs]
+            given[k] = forward_ad.make_dual(given[k], batches.wrap(_units(x), number))
+            many, outs = _outputs(func, given, "jacobian", False)
+            pushed = []
+            for out in outs:
+                primal, t = forward_ad.unpack_dual(out)
+                pushed.append(batches.expose(m.zeros_like(primal) if t is None else t, number, n))
+        rows.append([m.movedim(t, 0, -1).reshape((*t.shape[1:], *x.shape)) for t in pushed])
+    return many, [list(row) for row in zip(*rows, strict=True)]
 
 
 def hessian(
@@ -224,12 +318,21 @@ def hessian(
             [ 0., 12.]])
     """
     many, _ = _tensors(inputs, "inputs", "given to hessian")
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+    forward = outer_jacobian_strategy == "forward-mode"
 
     def first(*xs: Any) -> Any:
+        if forward:  # tangents came with them: they need a graph of their own as well
+            xs = tuple(x.requires_grad_() for x in xs)
         found = jacobian(_scalar(func, "hessian"), xs, create_graph=True)
+        if strict:
+            _need_slopes(found, _LINEAR)
         return tuple(found) if many else found[0]
 
-    return jacobian(first, inputs, create_graph=create_graph, strict=strict)
+    return jacobian(
+        first, inputs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy
+    )
 
 
 def _scalar(func: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -251,10 +354,12 @@ def _second(name: str, func: Callable[..., Any], inputs: Any, v: Any, create_gra
         vs = _vector(v, xs, many, name, "the input to the user-provided function is")
         out = _scalar(func, name)(*xs)
         if strict:
-            _check_depends([out], [])
+            _check_depends([out])
         first = _filled(
             _grad([out], xs, None, True), xs, strict, "The output of the user-provided function is independent of input"
         )
+        if strict:
+            _need_slopes(first, _LINEAR)
         found = _filled(
             _grad(first, xs, vs, create_graph), xs, strict,
             "The Hessian of the user-provided function is independent of input",

@@ -5,11 +5,13 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.gradcheck.gr
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, no_grad
@@ -61,6 +63,8 @@ def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: f
                 sides.append([_reals(o) for o in _outputs(fn, trial)])
             for k in range(outputs):
                 columns[k].append((sides[0][k] - sides[1][k]) / (2 * eps))
+    if not base.size:
+        return [np.zeros((0, _size(o))) for o in _outputs(fn, inputs)]
     return [np.array(c).reshape(base.size, -1) for c in columns]
 
 
@@ -109,11 +113,11 @@ def gradcheck(
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     if not (check_forward_ad or check_backward_ad):
-        raise ValueError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     if check_batched_grad and not check_backward_ad:
-        raise ValueError("Setting check_batched_grad=True requires check_backward_ad to be True")
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if check_batched_forward_grad and not check_forward_ad:
-        raise ValueError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
     wanted = [i for i, x in enumerate(args) if isinstance(x, Array) and x._requires_grad]
     near = {"rtol": rtol, "atol": atol, "equal_nan": True}
     try:
@@ -122,6 +126,8 @@ def gradcheck(
                 "gradcheck expects at least one input tensor to require gradient, but none of the them have "
                 "requires_grad=True."
             )
+        for i in wanted:
+            _check_input(args[i], i)
         outs = _outputs(func, args)
         for i in wanted:
             if fast_mode:
@@ -145,6 +151,22 @@ def gradcheck(
     return True
 
 
+def _check_input(x: Any, i: int) -> None:
+    """Warn of numbers that are not precise enough, and refuse elements that share memory."""
+    if x.dtype not in (dtypes.float64, dtypes.complex128):
+        warnings.warn(
+            f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will "
+            "likely fail if all the inputs are not of double precision floating point or complex.",
+            stacklevel=3,
+        )
+    if any(step == 0 and n > 1 for step, n in zip(x.layout.strides, x.layout.shape, strict=True)):
+        raise RuntimeError(
+            f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to "
+            "be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
+            "passing it to gradcheck."
+        )
+
+
 def _tracked(out: Any, x: Any) -> bool:
     return out._grad_fn is not None or out is x
 
@@ -161,6 +183,8 @@ def _check_backward(
 ) -> None:
     for k, out in enumerate(outs):
         analytical = _analytical(out, args[i]) if _tracked(out, args[i]) else np.zeros_like(numerical[k])
+        if not _tracked(out, args[i]) and not np.allclose(numerical[k], 0, **near):
+            raise GradcheckError("Numerical gradient for function expected to be zero")
         if not np.allclose(analytical, numerical[k], **near):
             raise _mismatch("", k, i, numerical[k], analytical)
         if (
@@ -311,6 +335,8 @@ def gradgradcheck(
         rng = np.random.default_rng(0)
         outs = _outputs(func, args)
         grad_outputs = [_tensor(rng.standard_normal(_size(o)), o) for o in outs]
+        if gen_non_contig_grad_outputs:
+            grad_outputs = [functions.select(functions.stack([g, g], -1), -1, 0) for g in grad_outputs]
         for g in grad_outputs:
             g._requires_grad = True
     seeds = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)

@@ -21,17 +21,24 @@ from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatt
 __all__ = ["grad", "grad_and_value", "jacrev", "vjp"]
 
 _depth = 0
+_recorded = True  # whether the innermost level was begun where operations are recorded
 
 
 @contextmanager
 def _level() -> Iterator[None]:
-    """Count how deep derivatives are nested."""
-    global _depth
-    _depth += 1
+    """Count how deep derivatives are nested; where nothing is recorded, they begin anew."""
+    global _depth, _recorded
+    before = _depth, _recorded
+    _depth, _recorded = _depth + 1, autograd.is_grad_enabled()
     try:
         yield
     finally:
-        _depth -= 1
+        _depth, _recorded = before
+
+
+def _kept(outs: Sequence[Any], own: Sequence[Any]) -> bool:
+    """Return whether results are to be differentiated again by what stands around this level."""
+    return _recorded and (_depth > 1 or _reaches_others(outs, own))
 
 
 def _fresh(tree: Any) -> Any:
@@ -40,6 +47,22 @@ def _fresh(tree: Any) -> Any:
         lambda x: x if not isinstance(x, Tensor) or not x.dtype.differentiable else _own(batches.in_every_level(x)),
         tree,
     )
+
+
+def _fresh_tensors(tree: Any) -> Any:
+    """Return what ``_fresh`` does; raise ValueError for what is no tensor, RuntimeError for integers."""
+    for x in tree_flatten(tree)[0]:
+        if not isinstance(x, Tensor):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        if not x.dtype.differentiable:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    return _fresh(tree)
+
+
+def _need_tensors(outs: Sequence[Any], name: str) -> None:
+    for out in outs:
+        if not isinstance(out, Tensor):
+            raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(out)}")
 
 
 def _own(x: Any) -> Any:
@@ -87,14 +110,29 @@ def _gradients(outs: Sequence[Any], xs: Sequence[Any], vs: Any, create: bool, re
 
 def _chosen(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> tuple[list[Any], tuple[int, ...]]:
     """Return the arguments with fresh ones in the places that derivatives are asked for, and the places."""
-    places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    places = _places(args, argnums)
+    made = list(args)
+    for i in places:
+        made[i] = _fresh_tensors(args[i])
+    return made, places
+
+
+def _places(args: tuple[Any, ...], argnums: Any) -> tuple[int, ...]:
+    """Return the places that derivatives are asked for; raise RuntimeError for what are none."""
+    if not isinstance(argnums, (int, tuple)) or (
+        isinstance(argnums, tuple) and not all(isinstance(i, int) for i in argnums)
+    ):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    if argnums == ():
+        raise RuntimeError("argnums must be non-empty")
+    places = (argnums,) if isinstance(argnums, int) else argnums
     for i in places:
         if not -len(args) <= i < len(args):
             raise RuntimeError(f"Got argnum={i}, but only {len(args)} positional inputs")
-    made = list(args)
-    for i in places:
-        made[i] = _fresh(args[i])
-    return made, places
+    places = tuple(i % len(args) for i in places)
+    if len(set(places)) < len(places):
+        raise RuntimeError(f"argnums elements must be unique, got {places}")
+    return places
 
 
 def _split(result: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
@@ -121,7 +159,7 @@ def grad_and_value(
             made, places = _chosen(args, argnums)
             out, aux = _split(func(*made, **kwargs), has_aux, "grad_and_value(f)(*args)")
             if not isinstance(out, Tensor):
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a tensor, got {type(out)}")
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}")
             if out.dim() != 0:
                 raise RuntimeError(
                     "grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with "
@@ -129,7 +167,7 @@ def grad_and_value(
                 )
             wanted = made[places[0]] if isinstance(argnums, int) else tuple(made[i] for i in places)
             flat, spec = tree_flatten(wanted)
-            keep = _depth > 1 or _reaches_others([out], flat)
+            keep = _kept([out], flat)
             result = tree_unflatten(_gradients([out], flat, None, keep), spec)
         value = (out, aux) if has_aux else out
         return (result, value) if keep else (result, _detached(value))
@@ -164,11 +202,12 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor([1., 2.]),)
     """
     with _level(), autograd.enable_grad():
-        made = _fresh(primals)
+        made = _fresh_tensors(primals)
         out, aux = _split(func(*made), has_aux, "vjp(f, *primals)")
         outs, out_spec = tree_flatten(out)
+        _need_tensors(outs, "vjp(f, *primals)")
         flat, spec = tree_flatten(made)
-        keep = _depth > 1 or _reaches_others(outs, flat)
+        keep = _kept(outs, flat)
 
     def vjp_fn(*cotangents: Any) -> Any:
         vs, given = tree_flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
@@ -177,7 +216,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
                 f"function. cotangents: {given}, primal output: {out_spec}"
             )
-        create = keep or _depth > 0 or any(v.requires_grad for v in vs)
+        create = keep or (_depth > 0 and autograd.is_grad_enabled()) or any(v.requires_grad for v in vs)
         found: tuple[Any, ...] = tree_unflatten(_gradients(outs, flat, vs, create, retain=True), spec)
         return found
 
@@ -191,7 +230,8 @@ def jacrev(
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a function that gives the Jacobian, one backward pass for each element of the value.
 
-    For a tree of outputs it is a tree of Jacobians, each of them a tree like the arguments asked for.
+    For a tree of outputs it is a tree of Jacobians, each of them a tree like the arguments asked for. ``chunk_size`` of
+    the passes are run at once.
 
     >>> import cltorch as torch
     >>> torch.func.jacrev(torch.sin)(torch.zeros(2))
@@ -199,15 +239,19 @@ def jacrev(
             [0., 1.]])
     """
 
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
+
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with _level(), autograd.enable_grad():
             made, places = _chosen(args, argnums)
-            out, aux = _split(func(*made, **kwargs), has_aux, "jacrev(f)(*args)")
+            out, aux = _split(func(*made, **kwargs), has_aux, "vjp(f, *primals)")
             wanted = made[places[0]] if isinstance(argnums, int) else tuple(made[i] for i in places)
             flat, spec = tree_flatten(wanted)
             outs, out_spec = tree_flatten(out)
-            keep = _depth > 1 or _reaches_others(outs, flat)
+            _need_tensors(outs, "vjp(f, *primals)")
+            keep = _kept(outs, flat)
             result = tree_unflatten([_jacobian(o, flat, spec, keep, chunk_size) for o in outs], out_spec)
         if not has_aux:
             return result

@@ -43,10 +43,22 @@ def vmap(
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
+    called = f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): "
+
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if not isinstance(in_dims, (int, tuple)):
+            raise ValueError(
+                f"{called}expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, "
+                f"got: {type(in_dims)}."
+            )
+        if not args:
+            raise ValueError(
+                f"vmap({_name(func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
+                "vmap over a function with no inputs. The latter is unsupported."
+            )
         flat, spec = tree_flatten(args)
-        dims = _dims(in_dims, args, flat, spec)
+        dims = _dims(in_dims, args, flat, called)
         size = _size(flat, dims)
         chunk = size if chunk_size is None else min(chunk_size, size)
         if chunk == size:
@@ -100,20 +112,19 @@ def _run(
         result = func(*tree_unflatten(given, spec), **kwargs)
         leaves, out_spec = tree_flatten(result)
         found = []
-        for x, d in zip(leaves, _spread(out_dims, result, "out_dims"), strict=True):
-            if not isinstance(x, Tensor):
-                raise ValueError(
-                    f"vmap({getattr(func, '__name__', func)}, ...): `{getattr(func, '__name__', func)}` must only "
-                    f"return Tensors, got type {type(x)}. Did you mean to set out_dims= to None for output?"
-                )
+        name = _name(func)
+        called = f"vmap({name}, ..., out_dims={out_dims})(<inputs>): "
+        for x, d in zip(leaves, _spread(out_dims, result, "out_dims", "outputs", called), strict=True):
             if d is None:
-                if batches.has_level(x, number):
-                    raise ValueError(
-                        f"vmap({getattr(func, '__name__', func)}, ...): `{getattr(func, '__name__', func)}` can not "
-                        "return a BatchedTensor when out_dim is None"
-                    )
+                if isinstance(x, Tensor) and batches.has_level(x, number):
+                    raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
                 found.append(x)
                 continue
+            if not isinstance(x, Tensor):
+                raise ValueError(
+                    f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set "
+                    "out_dims= to None for output?"
+                )
             if not -x.dim() - 1 <= d <= x.dim():
                 raise IndexError(
                     f"Dimension out of range (expected to be in range of [{-x.dim() - 1}, {x.dim()}], but got {d})"
@@ -136,39 +147,38 @@ def _chained(parts: list[Any], out_dims: Any) -> Any:
     )
 
 
-def _spread(dims: Any, tree: Any, name: str) -> list[Any]:
+def _name(func: Any) -> str:
+    return getattr(func, "__name__", None) or repr(func)
+
+
+def _spread(dims: Any, tree: Any, name: str, whose: str = "inputs", called: str = "") -> list[Any]:
     """Return one dimension for each leaf of a tree, from a number or None for a whole branch, or a tree of them."""
     if dims is None or isinstance(dims, int):
         return [dims] * len(tree_flatten(tree)[0])
     children, spec = tree_flatten(tree, is_leaf=lambda x: x is not tree)
     given, given_spec = tree_flatten(dims, is_leaf=lambda x: x is not dims)
-    if len(children) != len(given) or spec.type not in (given_spec.type, tuple, list):
+    if given_spec.is_leaf() or len(children) != len(given) or spec.type not in (given_spec.type, tuple, list):
         raise ValueError(
-            f"{name} is not compatible with the structure of inputs. {name} has structure {given_spec} but inputs has "
-            f"structure {spec}."
+            f"{called}{name} is not compatible with the structure of `{whose}`. {name} has structure {given_spec} but "
+            f"{whose} has structure {spec}."
         )
-    return [d for part, child in zip(given, children, strict=True) for d in _spread(part, child, name)]
+    return [d for part, child in zip(given, children, strict=True) for d in _spread(part, child, name, whose, called)]
 
 
-def _dims(in_dims: Any, args: tuple[Any, ...], flat: list[Any], spec: TreeSpec) -> list[Any]:
+def _dims(in_dims: Any, args: tuple[Any, ...], flat: list[Any], called: str) -> list[Any]:
     """Return the dimension that each leaf of the arguments is cut along, or None."""
-    if not args:
-        raise ValueError(
-            "vmap(func)(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
-            "function with no inputs."
-        )
-    dims = _spread(in_dims, args, "in_dims")
+    dims = _spread(in_dims, args, "in_dims", "inputs", called)
     for x, d in zip(flat, dims, strict=True):
         if d is None:
             continue
         if not isinstance(x, Tensor):
             raise ValueError(
-                f"vmap: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+                f"{called}Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         if not -x.dim() <= d < x.dim():
             raise ValueError(
-                f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.dim()} so "
+                f"{called}Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.dim()} so "
                 f"expected in_dim to satisfy -{x.dim()} <= in_dim < {x.dim()}."
             )
     return dims

@@ -12,7 +12,17 @@ from typing import Any
 from cltorch import autograd, functions
 from cltorch.autograd import duals
 from cltorch.autograd.batches import room
-from cltorch.func.backward import _detached, _fresh, _gradients, _level, _reaches_others, _split, jacrev
+from cltorch.func.backward import (
+    _detached,
+    _fresh,
+    _gradients,
+    _level,
+    _need_tensors,
+    _places,
+    _reaches_others,
+    _split,
+    jacrev,
+)
 from cltorch.func.batches import vmap
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -23,17 +33,20 @@ __all__ = ["hessian", "jacfwd", "jvp", "linearize"]
 def _pairs(primals: Any, tangents: Any, name: str) -> tuple[list[Any], list[Any], Any]:
     """Return the leaves of the values and of their tangents, and the tree that both are."""
     if not isinstance(primals, tuple):
-        raise RuntimeError(f"{name}: Expected primals to be a tuple, got {type(primals)}")
+        raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
     flat, spec = tree_flatten(primals)
     vs, given = tree_flatten(tangents)
     if given != spec:
         raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure")
     if not flat:
-        raise RuntimeError(f"{name}: Expected at least one Tensor in primals")
+        raise RuntimeError(f"{name}: Expected primals to contain at least one Tensor.")
     for what, leaves in (("primals", flat), ("tangents", vs)):
         for x in leaves:
             if not isinstance(x, Tensor):
                 raise RuntimeError(f"{name}: Expected {what} to be a tuple of Tensors, got a leaf of type {type(x)}")
+            if not x.dtype.differentiable:
+                kind = what.removesuffix("s")
+                raise ValueError(f"Expected {kind} to be floating point or complex, but got: {x.dtype}")
     return flat, vs, spec
 
 
@@ -54,12 +67,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         out, aux = _split(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
         outs, out_spec = tree_flatten(out)
         values, pushed = [], []
+        _need_tensors(outs, "jvp(f, primals, tangents)")
         for o in outs:
-            if not isinstance(o, Tensor):
-                raise RuntimeError(
-                    f"jvp(f, primals, tangents): Expected f(*primals) to return only tensors, got unsupported type "
-                    f"{type(o)}"
-                )
             value, t = duals.unpaired(o, level)
             if t is None:
                 if strict:
@@ -131,13 +140,10 @@ def jacfwd(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        for i in places:
-            if not -len(args) <= i < len(args):
-                raise RuntimeError(f"Got argnum={i}, but only {len(args)} positional inputs")
+        places = _places(args, argnums)
         wanted = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in places)
         flat, spec = tree_flatten(wanted)
         found: dict[str, Any] = {}
@@ -147,8 +153,9 @@ def jacfwd(
             tree = tree_unflatten(list(xs), spec)
             for i, x in zip(places, (tree,) if isinstance(argnums, int) else tree, strict=True):
                 given[i] = x
-            out, found["aux"] = _split(func(*given, **kwargs), has_aux, "jacfwd(f)(*args)")
+            out, found["aux"] = _split(func(*given, **kwargs), has_aux, "jvp(f, primals, tangents)")
             outs, found["spec"] = tree_flatten(out)
+            _need_tensors(outs, "jvp(f, primals, tangents)")
             return (tuple(outs), found["aux"]) if has_aux else tuple(outs)
 
         def push(*vs: Any) -> Any:

@@ -18,7 +18,7 @@ from cltorch.functions.index_dim import index_select
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.positions import nonzero
 from cltorch.functions.ranges import arange
-from cltorch.functions.shape import expand, reshape, unsqueeze
+from cltorch.functions.shape import expand, narrow, reshape, unsqueeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.join import BlockDiag, Cat, Stack
@@ -332,7 +332,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         return zeros((0,), dtype=input.dtype, device=input.device)
     n = input.layout.numel
     if not math.comb(n + r - 1 if with_replacement else n, r):
-        return zeros((0, r), dtype=input.dtype, device=input.device)
+        return expand(reshape(narrow(input, 0, 0, 0), (0, 1)), (0, r))
     if r == 1:
         return reshape(input, (-1, 1))
     places = arange(n, device=input.device)

@@ -1111,7 +1111,8 @@ def nodes_of_two_results(t):
 
 if __name__ == "__main__":
     torch = importlib.import_module("torch")
-    every = importlib.import_module("tests.autograd.programs_hooks").PROGRAMS  # programs of all modules
-    found = {name: plain(f(torch)) for name, f in every.items()}
+    found = {
+        name: plain(f(torch)) for name, f in importlib.import_module("tests.autograd.all_programs").PROGRAMS.items()
+    }
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in found.items())
     EXPECTED.write_text("{\n" + lines + "\n}\n")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from tests.autograd.programs import PROGRAMS, leaf, program, said
-
-__all__ = ["PROGRAMS"]
+from tests.autograd.programs import leaf, program, said
 
 
 @program

@@ -8,8 +8,8 @@ import json
 import pytest
 
 import cltorch
+from tests.autograd.all_programs import PROGRAMS
 from tests.autograd.programs import EXPECTED, plain
-from tests.autograd.programs_hooks import PROGRAMS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated", "ignore:Using backward")
 RECORDED = json.loads(EXPECTED.read_text())
