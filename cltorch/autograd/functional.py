@@ -276,10 +276,11 @@ def _at_once(out: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
         )  # fmt: skip
     rest = iter(found)
     rows = [next(rest) if x.requires_grad else None for x in xs]
+    shapes = [(*out.shape, *x.shape) for x in xs]
     return [
-        m.zeros((*out.shape, *x.shape), dtype=x.dtype, device=x.device) if g is None else g.reshape((*out.shape, *x.shape))
-        for g, x in zip(rows, xs, strict=True)
-    ]  # fmt: skip
+        m.zeros(shape, dtype=x.dtype, device=x.device) if g is None else g.reshape(shape)
+        for g, x, shape in zip(rows, xs, shapes, strict=True)
+    ]
 
 
 def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list[list[Any]]]:

@@ -161,8 +161,8 @@ def _check_input(x: Any, i: int) -> None:
         )
     if any(step == 0 and n > 1 for step, n in zip(x.layout.strides, x.layout.shape, strict=True)):
         raise RuntimeError(
-            f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to "
-            "be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
+            f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping "
+            "to be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
             "passing it to gradcheck."
         )
 

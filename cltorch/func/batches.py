@@ -49,8 +49,8 @@ def vmap(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if not isinstance(in_dims, (int, tuple)):
             raise ValueError(
-                f"{called}expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, "
-                f"got: {type(in_dims)}."
+                f"{called}expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
+                f"inputs, got: {type(in_dims)}."
             )
         if not args:
             raise ValueError(

@@ -107,7 +107,8 @@ def wrong_ends_of_gradients(t):
     found.append(str(grad(y, y, ones.double(), retain_graph=True)[0].dtype).split(".")[1])
     return (
         found, [w.category.__name__ for w in told], said(lambda: grad(y, [], ones)),
-        said(lambda: grad(y, x, ones * 1j)), said(lambda: dual(ones, ones, True)), said(lambda: dual(t.ones(2), ones[:1])),
+        said(lambda: grad(y, x, ones * 1j)), said(lambda: dual(ones, ones, True)),
+        said(lambda: dual(t.ones(2), ones[:1])),
         said(lambda: dual(t.tensor([1, 2]), ones)), "tangent=" in dual(ones, ones),
         t.combinations(x[:1]).requires_grad, tuple(t.combinations(x[:1]).shape),
     )  # fmt: skip
@@ -123,7 +124,8 @@ def options_of_gradcheck(t):
     return (
         "double precision" in str(told[0].message), said(lambda: check(t.exp, x, check_backward_ad=False)),
         said(lambda: check(t.exp, x, check_batched_forward_grad=True)), said(lambda: check(t.exp, spread)),
-        said(lambda: check(lambda a: a.detach().exp(), x)), check(t.exp, t.ones(0, device="cpu").double().requires_grad_()),
+        said(lambda: check(lambda a: a.detach().exp(), x)),
+        check(t.exp, t.ones(0, device="cpu").double().requires_grad_()),
         check(t.exp, x, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True),
         t.autograd.gradgradcheck(t.exp, x, gen_non_contig_grad_outputs=True),
     )  # fmt: skip
