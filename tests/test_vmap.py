@@ -151,6 +151,11 @@ def test_running_statistics_belong_to_slices(device):
     for i in range(2):
         assert_close(mean[i], x[i].mean(0) * 0.1)
         assert_close(var[i], 0.9 + 0.1 * x[i].var(0))
+    scale, one, other = torch.ones(2, 3, device=device), torch.zeros(3, device=device), torch.ones(3, device=device)
+    found = vmap(lambda w: F.batch_norm(x[0], one, other, w, training=True))(scale * 2)
+    assert_close(found[1], 2 * F.batch_norm(x[0], None, None, training=True))
+    assert_close(one, mean[0])
+    assert_close(other, var[0])
     with pytest.raises(RuntimeError, match="were not batched"):
         vmap(lambda a: F.batch_norm(a, mean[0], var[0], training=True))(x)
 
@@ -168,6 +173,7 @@ BY_NAME = {
         lambda x: (torch.searchsorted(Q[0, 0].sort().values, x), torch.searchsorted(x.sort().values, x, right=True),
                    torch.searchsorted(x[0].sort().values, x[0, 0]), torch.searchsorted(x[0], x, sorter=x[0].argsort()),
                    torch.bucketize(x, Q[1, 0]), torch.bucketize(Q[1, 0], x[0]), torch.isin(x, Q[1, 0])), Q),
+    "cov": (lambda x: (x.cov(), torch.corrcoef(x), x[0].cov(correction=0)), Q),
     "matrices": (
         lambda x: (torch.matrix_exp(x), *torch.linalg.lu(x), torch.cholesky_inverse(x),
                    torch.lu_solve(x, *torch.linalg.lu_factor(x)), *torch.lu_unpack(*torch.linalg.lu_factor(x)),

@@ -38,9 +38,9 @@ ELEMENTWISE = frozenset(
 # what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
 LOOPED = frozenset(
     """
-    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov histc isin linalg_lu
-    linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode nanmedian
-    searchsorted
+    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov histc histogram isin
+    linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode nanmedian
+    nonzero_static searchsorted
     """.split()
 )
 # what answers with one truth value for all numbers
@@ -66,7 +66,7 @@ def _looping(fn: Callable[..., Any], name: str, draws: bool) -> Callable[..., An
             number = max(map(level_of, _leaves((args, kw))), default=0)
             if draws and state.levels and not _idle(fn, args, kw):
                 return _drawn(f, args, kw, number)
-            if number and not draws:
+            if number and not draws and not _composed(name, kw):
                 return _whole(f, name, args, kw, number)
         return fn(*args, **kw)
 
@@ -79,6 +79,11 @@ def _idle(fn: Callable[..., Any], args: Any, kw: Any) -> bool:
         return False
     given = named_arguments(fn, args, kw)
     return given is not None and (given["train"] is False or given["p"] == 0)
+
+
+def _composed(name: str, kw: Any) -> bool:
+    """Return whether a call is made of functions that take batches: covariances without weights, which are read."""
+    return name == "cov" and kw.get("fweights") is None and kw.get("aweights") is None
 
 
 def _whole(fn: Callable[..., Any], name: str, args: Any, kw: Any, number: int) -> Any:

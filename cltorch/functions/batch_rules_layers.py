@@ -14,7 +14,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.batch_rules import Args, batch_all, merged, parted
 from cltorch.functions.ranges import arange
 from cltorch.functions.recurrent import composed as recurrent_steps
-from cltorch.functions.shape import expand, movedim, reshape, unsqueeze
+from cltorch.functions.shape import expand, movedim, narrow, reshape, unsqueeze
 from cltorch.ops import attention, ctc, embedding, norm_batch, recurrent
 from cltorch.ops.array import host
 from cltorch.ops.op import Op
@@ -29,9 +29,9 @@ def _attended(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> A
 
 # ---- batch normalisation: slices are channels, or samples where nothing tells them apart -----------------------------
 def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
-    x, *rest, training, momentum, eps = args
-    moving = rest[2:]
-    if training and moving[0] is not None and not (batched[3] and batched[4]):
+    x, *_, training, momentum, eps = args
+    moving = args[3:5] if training else (None, None)
+    if moving[0] is not None and batched[0] and not (batched[3] and batched[4]):
         raise RuntimeError(
             "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in "
             "place, were not batched.\nIf you are using a module and do not need eval mode, please set "
@@ -43,9 +43,9 @@ def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
     x, *rest = batch_all(size, args[:5], batched, range(5))
     lines: list[Any] = [None if a is None else reshape(a, (-1,)) for a in rest]
     out, mean, rstd = apply(op, merged(x, size, 1), *lines, training, momentum, eps)
-    for a, line in zip(rest[2:], lines[2:], strict=True):
-        if training and a is not None and line.storage is not a.storage:  # the statistics were read as a copy
-            a.copy_(reshape(line, a.layout.shape))
+    for a, line, several in zip(moving, lines[2:], batched[3:5], strict=True):
+        if a is not None and line.storage is not a.storage:  # the statistics were read as a copy
+            a.copy_(reshape(line if several else narrow(line, 0, 0, a.layout.numel), a.layout.shape))
     return parted(out, size, 1), reshape(mean, (size, -1)), reshape(rstd, (size, -1))
 
 
