@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.ops.overloads import resolvers
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_all, tree_leaves
 
@@ -68,3 +69,7 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried
                 f"{len(values)}"
             )
     return values
+
+
+_FUNCTIONS = {"cond": cond, "while_loop": while_loop}
+resolvers.append(lambda namespace, name: _FUNCTIONS.get(name) if namespace == "higher_order" else None)

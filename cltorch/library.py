@@ -9,12 +9,15 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cltorch import ops
 from cltorch.autograd import Function
 from cltorch.ops.array import Array
+from cltorch.ops.overloads import Namespace, resolvers
 
 __all__ = ["CustomOpDef", "custom_op", "register_autograd", "register_fake", "register_kernel"]
 
 _known: dict[str, CustomOpDef] = {}
+resolvers.append(lambda namespace, name: _known.get(f"{namespace}::{name}"))
 
 
 class CustomOpDef:
@@ -30,6 +33,8 @@ class CustomOpDef:
         self._setup_context: Callable[..., Any] | None = None
         functools.update_wrapper(self, fn)
         _known[name] = self
+        if not hasattr(ops, namespace):  # as torch.ops.namespace.name it can be found from now on
+            setattr(ops, namespace, Namespace(namespace))
 
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
@@ -99,6 +104,8 @@ def custom_op(
     >>> y = cube(x)
     >>> y.backward(); y.item(), x.grad
     (8.0, tensor(12.))
+    >>> torch.ops.docs.cube(torch.tensor(3.0))
+    tensor(27.)
     """
     if fn is None:
         return lambda f: custom_op(

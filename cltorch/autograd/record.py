@@ -277,7 +277,11 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         kind = lift(operands)
         if kind is not None:
             return kind.pointwise(row, operands, params)
-    out = row(*operands, params=params)
+    return noted(row, operands, params, row(*operands, params=params))
+
+
+def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) -> Any:
+    """Record a row's result where an operand needs a gradient; return it."""
     if mode.enabled and out.dtype.differentiable and row.opaque is not None:
         needs = tuple([isinstance(x, Array) and needs_grad(x) for x in operands])
         if True in needs:

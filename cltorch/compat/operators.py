@@ -1,12 +1,14 @@
-"""torch.ops: PyTorch's registry of compiled operators, of which there are none here.
+"""torch.ops: PyTorch's registry of compiled operators, of which there are only those with a function behind them.
 
-Programs name them in tables of what to do for which operator; a name is a value of its own, and calling it is an error.
+Programs name the others in tables of what to do for which operator; a name is a value of its own, and calling it is an
+error.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from cltorch import ops
 from cltorch.compat.missing import Missing
 
 #: The namespaces that PyTorch fills itself. Others belong to extensions, and are empty until one is loaded.
@@ -30,9 +32,13 @@ class Namespace:
         self.name = name
 
     def __getattr__(self, name: str) -> Any:
-        if self.name not in OWN or (name.startswith("__") and name.endswith("__")):
-            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
-        found = self.__dict__[name] = Operator(f"torch.ops.{self.name}.{name}")
+        known = getattr(ops, self.name, None)
+        found = getattr(known, name, None) if isinstance(known, ops.Namespace) else None
+        if found is None:
+            if self.name not in OWN or (name.startswith("__") and name.endswith("__")):
+                raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
+            found = Operator(f"torch.ops.{self.name}.{name}")
+        self.__dict__[name] = found
         return found
 
 

@@ -93,6 +93,7 @@ from cltorch.functions import (
     windows,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
+from cltorch.ops.overloads import resolvers
 
 __all__ = ["broadcast_shapes", "resolve_device", "wrap_dim"]
 
@@ -186,5 +187,6 @@ for _module in (
         if _name not in __all__:
             __all__.append(_name)
 
+resolvers.append(lambda namespace, name: globals().get(name) if namespace == "aten" and name in __all__ else None)
 assert batch_rules.WHOLE and batch_rules_layers.WHOLE
 Settings.functions = sys.modules[__name__]

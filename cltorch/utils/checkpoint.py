@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/checkpoint.html
 from __future__ import annotations
 
 import contextlib
+import enum
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,16 +17,40 @@ from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
 from cltorch.autograd.casting import state as casting
 from cltorch.autograd.function import Function
 from cltorch.autograd.saving import saved_tensors_hooks
+from cltorch.autograd.selective import Keeping, Taking
 from cltorch.device import device as Device
 from cltorch.nn.modules.container import Sequential
 from cltorch.ops import generator as generators
+from cltorch.ops.overloads import HigherOrderOperator, OpOverload, OpOverloadPacket
 from cltorch.tensor import Tensor
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
+    "check_backward_validity", "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts",
     "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
+
+
+class CheckpointPolicy(enum.Enum):
+    """Say of an operator whether its result is kept or computed again; what a compiler may override is ``PREFER_``.
+
+    There is no compiler here, so that both kinds are one. ``*_CPU_OFFLOAD`` is not built.
+    """
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+class SelectiveCheckpointContext:
+    """What a policy is told besides the operator: its result. ``is_recompute`` is always False."""
+
+    def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
+        self.is_recompute, self.op_output = is_recompute, op_output
 
 
 class CheckpointError(RuntimeError):
@@ -64,6 +89,55 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
 def noop_context_fn() -> tuple[Any, Any]:
     """Return two contexts that do nothing."""
     return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> tuple[Any, Any]:
+    """Return contexts for ``context_fn`` of ``checkpoint``, between which the results of chosen operators are kept.
+
+    ``policy_fn_or_list`` is a list of operators, or a function of (context, operator, tensors …) that returns a
+    ``CheckpointPolicy``. Operators are named as in PyTorch's dispatcher, ``torch.ops.aten.mm.default``; the tensors are
+    operands, not all arguments. Views and changes in place are always run again. A result that was changed in place
+    since raises RuntimeError in the second run, unless ``allow_cache_entry_mutation``. Raises ValueError for a list of
+    what are no operators, TypeError for another type, NotImplementedError for a policy that offloads.
+    Source: https://docs.pytorch.org/docs/2.13/checkpoint.html#torch.utils.checkpoint.create_selective_checkpoint_contexts
+
+    >>> import functools
+    >>> import cltorch as torch
+    >>> from cltorch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
+    >>> x = torch.ones(2, 2, requires_grad=True)
+    >>> keep = functools.partial(create_selective_checkpoint_contexts, [torch.ops.aten.mm.default])
+    >>> checkpoint(lambda x: torch.mm(x, x).sin(), x, use_reentrant=False, context_fn=keep).shape
+    torch.Size([2, 2])
+    """
+    if isinstance(policy_fn_or_list, list):
+        for op in policy_fn_or_list:
+            if not isinstance(op, (OpOverload, HigherOrderOperator)):
+                more = (
+                    "Please update the OpOverloadPacket to a specific OpOverload.For example, if you have "
+                    "`torch.ops.aten.mm`, change it to `torch.ops.aten.mm.default`."
+                    if isinstance(op, OpOverloadPacket)
+                    else ""
+                )
+                raise ValueError(
+                    f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}. {more}"
+                )
+        chosen = frozenset(policy_fn_or_list)
+        policy: Any = lambda ctx, op, *args: op in chosen  # noqa: E731
+    elif callable(policy_fn_or_list):
+        policy = policy_fn_or_list
+    else:
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+
+    def wanted(op: Any, args: Any, out: Any) -> bool:
+        found = policy(SelectiveCheckpointContext(is_recompute=False, op_output=out), op, *args)
+        if found in (CheckpointPolicy.MUST_CPU_OFFLOAD, CheckpointPolicy.PREFER_CPU_OFFLOAD):
+            raise NotImplementedError(f"{found} is not built: keep the result, or compute it again")
+        return found is True or found in (CheckpointPolicy.MUST_SAVE, CheckpointPolicy.PREFER_SAVE)
+
+    store: dict[Any, Any] = {}
+    return Keeping(store, wanted), Taking(store, allow_cache_entry_mutation)
 
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
 
 import pytest
 
 import cltorch
+from cltorch.ops import matmul
 from cltorch.utils.checkpoint import (
     CheckpointError,
+    CheckpointPolicy,
     checkpoint,
     checkpoint_sequential,
+    create_selective_checkpoint_contexts,
     get_device_states,
     set_checkpoint_debug_enabled,
     set_checkpoint_early_stop,
@@ -191,6 +195,66 @@ def test_contexts_surround_both_runs():
     y = checkpoint(lambda x: x.exp(), x, use_reentrant=False, context_fn=lambda: (Note("first"), Note("second")))
     y.sum().backward()
     assert seen == ["first", "end of first", "second", "end of second"]
+
+
+def selected(f, *args, keep, **options):
+    contexts = functools.partial(create_selective_checkpoint_contexts, keep, **options)
+    return checkpoint(f, *args, use_reentrant=False, context_fn=contexts)
+
+
+MM, SIN = cltorch.ops.aten.mm.default, cltorch.ops.aten.sin.default
+
+
+def test_chosen_results_are_kept(device, monkeypatch):
+    runs = []
+    forward = matmul.Linear.forward
+    monkeypatch.setattr(matmul.Linear, "forward", staticmethod(lambda *a: runs.append(1) or forward(*a)))
+    model = net(device)
+    x = cltorch.randn(3, 4, device=device)
+    want, _ = gradients(model, x, model)
+    addmm, norm = cltorch.ops.aten.addmm.default, cltorch.ops.aten.native_layer_norm.default
+    for keep, count in ((lambda *_: True, 3), (lambda *_: False, 6), ([addmm, norm], 3), ([norm, SIN], 6)):
+        runs.clear()
+        found, _ = gradients(model, x, lambda y, keep=keep: selected(model, y, keep=keep))
+        assert len(runs) == count
+        for a, b in zip(found, want, strict=True):
+            cltorch.testing.assert_close(a, b)
+
+
+def test_what_policies_are_told_and_what_is_said_of_wrong_ones():
+    x, seen = cltorch.ones(2, 2, requires_grad=True), []
+
+    def policy(ctx, op, *args):
+        seen.append((str(op), op.name(), ctx.is_recompute, tuple(ctx.op_output.shape), len(args)))
+        return CheckpointPolicy.MUST_SAVE if op == MM else CheckpointPolicy.PREFER_RECOMPUTE
+
+    selected(lambda y: y.t() @ y.sin(), x, keep=policy).sum().backward()
+    assert seen == [
+        ("aten.sin.default", "aten::sin", False, (2, 2), 1),
+        ("aten.mm.default", "aten::mm", False, (2, 2), 2),
+    ]
+    with pytest.raises(
+        ValueError, match=r"Please update the OpOverloadPacket to a specific OpOverload.*aten.mm.default"
+    ):
+        create_selective_checkpoint_contexts([cltorch.ops.aten.mm])
+    with pytest.raises(TypeError, match="either a function or a list of ops"):
+        create_selective_checkpoint_contexts(3)
+    with pytest.raises(NotImplementedError, match="OFFLOAD"):
+        selected(cltorch.sin, x, keep=lambda *_: CheckpointPolicy.MUST_CPU_OFFLOAD)
+
+    def changed(y):
+        z = cltorch.mm(y, y)
+        found = z.sin()
+        z.detach().mul_(2)
+        return found
+
+    with pytest.raises(RuntimeError, match="has been mutated"):
+        selected(changed, x, keep=[MM]).sum().backward()
+    selected(changed, x, keep=[MM], allow_cache_entry_mutation=True).sum().backward()
+    assert cltorch.ops.aten.add.Tensor(x, x, alpha=2).tolist() == [[3, 3]] * 2
+    assert cltorch.ops.higher_order.cond(True, cltorch.neg, cltorch.sin, (x,)).tolist() == [[-1, -1]] * 2
+    with pytest.raises(AttributeError, match="'_OpNamespace' 'aten' object has no attribute 'nothing'"):
+        cltorch.ops.aten.nothing  # noqa: B018
 
 
 def test_arguments_that_do_not_go_together():
