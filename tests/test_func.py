@@ -191,3 +191,33 @@ def test_programs_agree_with_pytorch():
 
     for mine, other in zip(program(func, torch), program(pytorch.func, pytorch), strict=True):
         np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "lengths", "want"),
+    [
+        ("a (h w) c -> (a h) c w", {"h": 2}, lambda x: x.reshape(2, 2, 3, 5).transpose(0, 1, 3, 2).reshape(4, 5, 3)),
+        ("a ... -> ... a", {}, lambda x: np.moveaxis(x, 0, -1)),
+        ("... a -> (... a)", {}, lambda x: x.reshape(-1)),
+        ("a b c -> c 1 (b a)", {}, lambda x: x.transpose(2, 1, 0).reshape(5, 1, 12)),
+    ],
+)
+def test_rearranged_dimensions(pattern, lengths, want):
+    x = np.arange(60.0).reshape(2, 6, 5)
+    assert torch.func.rearrange(torch.tensor(x), pattern, **lengths).numpy().tolist() == want(x).tolist()
+    assert torch.func.rearrange(list(torch.tensor(x)), pattern, **lengths).numpy().tolist() == want(x).tolist()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("a b", "'->'"), ("a b -> a c", "only on one side"), ("a a -> a", "duplicate dimension"),
+        ("a b c -> c b a", "Number of dimensions"), ("(a x) b -> a x b", "sizes"), ("a (b -> b a", "Imbalanced"),
+        ("a b) -> a b", "not balanced"), ("a ((b)) -> a b", "one-level"), ("a _b -> _b a", "underscore"),
+        ("a 3 -> 3 a", "size 1"), ("a ? -> ? a", "Unknown character"), ("a .. -> .. a", "dots only inside ellipsis"),
+        ("a (b ...) -> ... a b", "in the left side"), ("(a y) b -> a y b", "made of"),
+    ],
+)  # fmt: skip
+def test_patterns_that_are_wrong(pattern, message):
+    with pytest.raises(ValueError, match=message):
+        torch.func.rearrange(torch.ones(2, 3), pattern, **({"y": 3} if "y" in pattern else {}))

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cltorch.autograd import record
@@ -188,12 +187,16 @@ def overload_of(op: type[Op], args: Sequence[Any]) -> OpOverload:
 
 
 # ---- the operations of ``record`` -----------------------------------------------------------------------------------
-@lru_cache(maxsize=1024)
+_watched_ops: dict[type[Op], type[Op]] = {}
+
+
 def _watched(op: type[Op]) -> type[Op]:
     def forward(call: Any, *args: Any) -> Any:
         return state.running.operator(op, call, args)
 
-    return type(op.__name__, (op,), {"forward": staticmethod(forward)})
+    if op not in _watched_ops:
+        _watched_ops[op] = type(op.__name__, (op,), {"forward": staticmethod(forward)})
+    return _watched_ops[op]
 
 
 @contextmanager

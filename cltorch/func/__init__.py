@@ -12,8 +12,9 @@ from cltorch.func.modules import (
     replace_all_batch_norm_modules_,
     stack_module_state,
 )
+from cltorch.func.rearrange import rearrange
 
 __all__ = [
     "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
-    "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "linearize", "rearrange", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
