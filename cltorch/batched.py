@@ -43,6 +43,11 @@ class Sealed:
         self._storage.version = value
 
     @property
+    def memory(self) -> Any:
+        """Return what stands for the bytes, to compare it."""
+        return self._storage.memory
+
+    @property
     def array(self) -> Any:
         """Raise RuntimeError."""
         raise RuntimeError(

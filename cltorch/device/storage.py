@@ -54,6 +54,11 @@ class Storage:
         other._owner = self._owner or self
         return other
 
+    @property
+    def memory(self) -> Any:
+        """Return the object that stands for the bytes, the same for all aliases; None where there are none."""
+        return self.array if self.buf is None else self.buf
+
     def data_ptr(self) -> int:
         """Return an address that is the same for all views of these bytes and for nothing else alive."""
         return int(self.array.ctypes.data) if self.array is not None else int(self.buf.int_ptr)

@@ -626,7 +626,7 @@ def _meet(a: Any, b: Any) -> bool:
 
 def same_bytes(a: Any, b: Any) -> bool:
     """Return whether two storages have the same memory."""
-    return a is b or (a.buf is not None and a.buf is b.buf) or (a.array is not None and a.array is b.array)
+    return a is b or (a.memory is not None and a.memory is b.memory)
 
 
 _TYPE_NAMES = {
