@@ -75,8 +75,8 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
     """Return a tensor whose dimensions are permuted, split and merged as a pattern "before -> after" of names says.
 
     A group in parentheses is one dimension made of several axes, of which all lengths but one are given by keyword;
-    ``...`` stands for any number of dimensions, ``1`` for one of one element. A list of tensors is stacked first. Raises
-    ValueError for a pattern that is none or does not fit the shape.
+    ``...`` stands for any number of dimensions, ``1`` for one of one element. A list of tensors is stacked first.
+    Raises ValueError for a pattern that is none or does not fit the shape.
     Source: https://docs.pytorch.org/docs/2.13/func.api.html
 
     >>> import cltorch as torch
@@ -122,15 +122,15 @@ def _spelled_out(before: Any, after: Any, shape: Sequence[int]) -> tuple[Any, An
     if "..." not in _axes(before):
         if more:
             raise ValueError(
-                f"Number of dimensions in pattern ({len(before)}) must be equal to the number of dimensions in the tensor "
-                f"({len(shape)})"
+                f"Number of dimensions in pattern ({len(before)}) must be equal to the number of dimensions in the "
+                f"tensor ({len(shape)})"
             )
         return before, after, {}
     at = before.index(["..."])
     if more < -1:
         raise ValueError(
-            f"Number of dimensions in pattern ({len(before) - 1}) must be less than or equal to the number of dimensions "
-            f"in the tensor ({len(shape)})"
+            f"Number of dimensions in pattern ({len(before) - 1}) must be less than or equal to the number of "
+            f"dimensions in the tensor ({len(shape)})"
         )
     names = [f"...{i}" for i in range(more + 1)]
     before = [*before[:at], *([name] for name in names), *before[at + 1 :]]
