@@ -389,8 +389,6 @@ def test_values_are_replaced_in_place(make):
     assert x.copy_(make([1, 2, 3])).tolist() == [1.0, 2.0, 3.0] and x.copy_(5).tolist() == [5.0] * 3
     assert x.copy_(make([7.0], device="cpu")).tolist() == [7.0] * 3
     assert make([True, False]).fill_(2).tolist() == [True, True] and make([1, 2]).fill_(1.5).tolist() == [1, 1]
-    y = make([[1.0, 2.0], [3.0, 4.0]])
-    assert y.t().copy_(y).tolist() == [[1.0, 2.0], [3.0, 4.0]] and y.tolist() == [[1.0, 3.0], [2.0, 4.0]]
     with pytest.raises(RuntimeError, match="fill_ only supports 0-dimension value tensor but got tensor with 1 dim"):
         x.fill_(make([1.0]))
     with pytest.raises(RuntimeError, match="must match the size|doesn't match the broadcast shape"):

@@ -360,7 +360,7 @@ X = (1, 3, 4, 4)
     "call, error, message",
     [
         (lambda: f.max_pool2d(torch.ones(3, 4), 2), RuntimeError, r"non-empty 3D or 4D \(batch mode\) tensor expected"),
-        (lambda: f.max_pool1d(torch.ones(3), 2), RuntimeError, r"max_pool1d\(\): Expected 2D or 3D \(batch mode\)"),
+        (lambda: f.max_pool1d(torch.ones(3), 2), RuntimeError, r"max_pool1d: Expected 2D or 3D \(batch mode\)"),
         (
             lambda: f.max_pool2d(torch.ones(1, 0, 4, 4), 2),
             RuntimeError,
