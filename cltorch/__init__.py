@@ -148,6 +148,7 @@ from cltorch.errors import (
     DeviceMemoryError,
     OutOfMemoryError,
 )
+from cltorch.foreach import FUNCTIONS as _foreach
 from cltorch.formats import (
     channels_last,
     channels_last_3d,
@@ -249,6 +250,8 @@ _LATER = frozenset(
     "_C __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
     "masked multiprocessing onnx overrides profiler quasirandom return_types signal testing types vision xpu".split()
 )
+
+globals().update(_foreach)  # the names start with an underscore: not for `import *`
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,0 +1,140 @@
+"""torch._foreach_*: one operator over every tensor of a list, as optimisers outside this library call it.
+
+Each function is the operator of its name applied tensor by tensor, so that dtypes, derivatives and errors are the
+operator's own. Those with ``_`` at the end work in place and return None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any
+
+from cltorch import linalg
+from cltorch.tensor import Tensor
+
+__all__ = ["FUNCTIONS"]
+
+_UNARY = (
+    "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round "
+    "rsqrt sigmoid sign sin sinh sqrt tan tanh trunc"
+).split()
+_BINARY = "add sub mul div pow maximum minimum clamp_min clamp_max".split()
+_TERNARY = "addcmul addcdiv".split()
+_WITH_NUMBER = {"maximum": "clamp_min", "minimum": "clamp_max"}  # for numbers and in place
+
+
+def _check(tensors: Any, *others: Any) -> None:
+    if not tensors:
+        raise RuntimeError("Tensor list must have at least one tensor.")
+    for other in others:
+        if isinstance(other, Sequence) and len(other) != len(tensors):
+            if other and isinstance(other[0], Tensor):
+                raise RuntimeError(
+                    f"Tensor lists must have the same number of tensors, got {len(tensors)} and {len(other)}"
+                )
+            raise RuntimeError(
+                f"Tensor list must have same number of elements as scalar list, got {len(tensors)} and {len(other)}"
+            )
+
+
+def _each(value: Any) -> Any:
+    return value if isinstance(value, Sequence) else repeat(value)
+
+
+def _scalars(value: Any) -> Any:
+    """Return numbers, given as such or in a 1-d tensor."""
+    return value.tolist() if isinstance(value, Tensor) and value.ndim else value
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    def fn(self: Any) -> list[Any]:
+        _check(self)
+        return [getattr(t, name)() for t in self]
+
+    return fn
+
+
+def _binary(name: str, mark: str) -> Callable[..., Any]:
+    numbers = _WITH_NUMBER.get(name, name) + mark
+
+    def fn(self: Any, other: Any, **alpha: Any) -> list[Any]:
+        if name == "pow" and not mark and not isinstance(self, Sequence):
+            _check(other)
+            return [self**t for t in other]
+        _check(self, other)
+        return [
+            getattr(t, name if isinstance(o, Tensor) and not mark else numbers)(o, **alpha)
+            for t, o in zip(self, _each(other), strict=False)
+        ]
+
+    return fn
+
+
+def _ternary(name: str) -> Callable[..., Any]:
+    def fn(self: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> list[Any]:
+        value = _scalars(value)
+        _check(self, tensor1, tensor2, value)
+        return [
+            getattr(t, name)(a, b, value=v) for t, a, b, v in zip(self, tensor1, tensor2, _each(value), strict=False)
+        ]
+
+    return fn
+
+
+def _lerp(name: str) -> Callable[..., Any]:
+    def fn(self: Any, tensors1: Any, weight: Any) -> list[Any]:
+        _check(self, tensors1, weight)
+        return [getattr(t, name)(e, w) for t, e, w in zip(self, tensors1, _each(weight), strict=False)]
+
+    return fn
+
+
+def _foreach_norm(self: Any, ord: float = 2, dtype: Any = None) -> list[Any]:
+    _check(self)
+    return [linalg.vector_norm(t, ord, dtype=dtype) for t in self]
+
+
+def _foreach_clone(self: Any, *, memory_format: Any = None) -> list[Any]:
+    _check(self)
+    given = {} if memory_format is None else {"memory_format": memory_format}
+    return [t.clone(**given) for t in self]
+
+
+def _foreach_max(self: Any) -> list[Any]:
+    _check(self)
+    return [t.max() for t in self]
+
+
+def _foreach_copy_(self: Any, src: Any, non_blocking: bool = False) -> None:
+    _check(self, src)
+    for t, s in zip(self, src, strict=True):
+        t.copy_(s, non_blocking)
+
+
+def _in_place(fn: Callable[..., Any]) -> Callable[..., None]:
+    def run(*args: Any, **kwargs: Any) -> None:
+        fn(*args, **kwargs)
+
+    return run
+
+
+def _table() -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {}
+    for mark in ("", "_"):
+        made = {n: _unary(n + mark) for n in _UNARY}
+        made |= {n: _binary(n, mark) for n in _BINARY}
+        made |= {n: _ternary(n + mark) for n in _TERNARY}
+        made["lerp"] = _lerp("lerp" + mark)
+        for name, fn in made.items():
+            found[f"_foreach_{name}{mark}"] = _in_place(fn) if mark else fn
+    found["_foreach_zero_"] = _in_place(_unary("zero_"))
+    for name, fn in found.items():
+        fn.__name__ = fn.__qualname__ = name
+    for fn in (_foreach_norm, _foreach_clone, _foreach_max, _foreach_copy_):
+        found[fn.__name__] = fn
+    return found
+
+
+#: Every function of the family by its name in ``torch``.
+FUNCTIONS = _table()

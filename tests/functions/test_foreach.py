@@ -1,0 +1,73 @@
+"""The _foreach family, compared with PyTorch's."""
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.foreach import FUNCTIONS
+
+torch = pytest.importorskip("torch")
+
+_SHAPES = [(2, 3), (4,), ()]
+
+
+def _lists(module, count):
+    rng = np.random.default_rng(0)
+    values = [[rng.uniform(0.2, 0.9, s).astype("float32") for s in _SHAPES] for _ in range(count)]
+    return [[module.tensor(v) for v in column] for column in values]
+
+
+def _calls(m):
+    a, b, c = _lists(m, 3)
+    numbers = [0.5, 2.0, 3.0]
+    for name in FUNCTIONS:
+        bare = name.removeprefix("_foreach_").rstrip("_")
+        if bare in ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "clamp_min", "clamp_max"):
+            more = [(0.5,), (numbers,), (b,)]
+        elif bare in ("addcmul", "addcdiv"):
+            more = [(b, c), (b, c, 0.5), (b, c, numbers), (b, c, m.tensor(numbers))]
+        elif bare == "lerp":
+            more = [(b, 0.3), (b, c), (b, numbers)]
+        elif bare == "copy":
+            more = [(b,)]
+        elif bare == "norm":
+            more = [(), (1,), (float("inf"),)]
+        else:
+            more = [()]
+        for args in more:
+            yield name, [t.clone() for t in a], args, {}
+        if bare in ("add", "sub"):
+            yield name, [t.clone() for t in a], (b,), {"alpha": 2}
+        if bare in ("add", "mul", "div"):
+            yield name, [t.clone() for t in a], (m.tensor(2.0),), {}
+    yield "_foreach_pow", 2.0, (a,), {}
+
+
+def test_values_equal_pytorch():
+    for ours, theirs in zip(_calls(cltorch), _calls(torch), strict=True):
+        name, self, args, kwargs = theirs
+        want = getattr(torch, name)(self, *args, **kwargs)
+        got = getattr(cltorch, name)(ours[1], *ours[2], **ours[3])
+        if name.endswith("_"):
+            assert got is None, name
+            want, got = self, ours[1]
+        for x, y in zip(got, want, strict=True):
+            np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-6, atol=1e-6, err_msg=name)
+
+
+def test_lists_that_do_not_fit():
+    for m in (cltorch, torch):
+        a = [m.ones(2), m.ones(3)]
+        with pytest.raises(RuntimeError, match="at least one tensor"):
+            m._foreach_add([], 1)
+        with pytest.raises(RuntimeError, match="same number of tensors, got 2 and 1"):
+            m._foreach_add(a, a[:1])
+        with pytest.raises(RuntimeError, match="same number of elements as scalar list"):
+            m._foreach_mul(a, [1.0])
+
+
+def test_derivatives_pass():
+    x = cltorch.tensor([1.0, 2.0], requires_grad=True)
+    (y,) = cltorch._foreach_mul([x], [3.0])
+    y.sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
