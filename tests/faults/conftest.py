@@ -31,7 +31,7 @@ def error(work):
 """
 
 
-def process(program: str, *arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess:
+def process(program: str, *arguments: str, timeout: float = 500, **environment: str) -> subprocess.CompletedProcess:
     """Run a program in a process of its own."""
     env = {**os.environ, "PYTHONPATH": str(Path(cltorch.__file__).parents[1]), **environment}
     command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
