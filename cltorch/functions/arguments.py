@@ -205,8 +205,7 @@ def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
 
     Raises TypeError for anything but integers, IndexError for one out of range, RuntimeError for one given twice.
     """
-    if not isinstance(input, Array):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    need_array(name, "input", 1, input)
     n = input.layout.ndim
     if dim is None:
         return tuple(range(n))

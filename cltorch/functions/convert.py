@@ -211,8 +211,7 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     >>> torch.clone(torch.tensor([1.0]))
     tensor([1.])
     """
-    if not isinstance(input, Array):
-        need_array("clone", "input", 1, input)
+    need_array("clone", "input", 1, input)
     wanted = formats.preserve_format if memory_format is None else formats.need_format(memory_format)
     return apply(ContiguousCopy, input, wanted)
 
@@ -238,15 +237,13 @@ def detached_copy(x: Any) -> Any:
 
 def detach(input: Any) -> Any:
     """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
-    if not isinstance(input, Array):
-        need_array("detach", "input", 1, input)
+    need_array("detach", "input", 1, input)
     return input._detached()
 
 
 def detach_(input: Any) -> Any:
     """Cut a tensor from the graph that made it."""
-    if not isinstance(input, Array):
-        need_array("detach_", "input", 1, input)
+    need_array("detach_", "input", 1, input)
     if input._base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) "
@@ -331,8 +328,7 @@ class _Fill(Op):
 
 def fill_(input: Any, value: Any) -> Any:
     """Set every element to a number (or the value of a 0-d tensor)."""
-    if not isinstance(input, Array):
-        need_array("fill_", "input", 1, input)
+    need_array("fill_", "input", 1, input)
     if isinstance(value, Array):
         if value.layout.ndim:
             raise RuntimeError(
@@ -348,15 +344,13 @@ def fill_(input: Any, value: Any) -> Any:
 
 def zero_(input: Any) -> Any:
     """Set every element to zero."""
-    if not isinstance(input, Array):
-        need_array("zero_", "input", 1, input)
+    need_array("zero_", "input", 1, input)
     return fill_(input, 0)
 
 
 def fill(input: Any, value: Any) -> Any:
     """Return a tensor like ``input`` with every element set to a value."""
-    if not isinstance(input, Array):
-        need_array("fill", "input", 1, input)
+    need_array("fill", "input", 1, input)
     return fill_(clone(input), value)
 
 
@@ -463,10 +457,8 @@ def resize_(input: Any, *sizes: Any) -> Any:
 
 def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
     """Change the shape in place to that of another tensor."""
-    if not isinstance(input, Array):
-        need_array("resize_as_", "input", 1, input)
-    if not isinstance(the_template, Array):
-        need_array("resize_as_", "the_template", 2, the_template)
+    need_array("resize_as_", "input", 1, input)
+    need_array("resize_as_", "the_template", 2, the_template)
     return resize_(input, the_template.layout.shape)
 
 

@@ -76,8 +76,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     >>> torch.ones(2, 3).transpose(0, 1).shape
     torch.Size([3, 2])
     """
-    if not isinstance(input, Array):
-        need_array("transpose", "input", 1, input)
+    need_array("transpose", "input", 1, input)
     return record_view(
         input, input.layout.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1)
     )
@@ -91,15 +90,13 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.swapaxes.html
     """
-    if not isinstance(input, Array):
-        need_array("swapaxes", "input", 1, input)
+    need_array("swapaxes", "input", 1, input)
     return transpose(input, axis0, axis1)
 
 
 def t(input: Any) -> Any:
     """Transpose a matrix, as a view; a vector stays as it is. Raises RuntimeError above two dimensions."""
-    if not isinstance(input, Array):
-        need_array("t", "input", 1, input)
+    need_array("t", "input", 1, input)
     if input.layout.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.layout.ndim}D")
     if input.layout.ndim < 2:
@@ -114,8 +111,7 @@ def permute(input: Any, *given: Any, dims: Any = None) -> Any:
     >>> torch.ones(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
-    if not isinstance(input, Array):
-        need_array("permute", "input", 1, input)
+    need_array("permute", "input", 1, input)
     order = sizes_of(given if dims is None else (dims,))
     layout = input.layout.permute(order)
     inverse = [0] * len(order)
@@ -137,8 +133,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     >>> torch.ones(2, 3, 4).movedim(0, -1).shape
     torch.Size([3, 4, 2])
     """
-    if not isinstance(input, Array):
-        need_array("movedim", "input", 1, input)
+    need_array("movedim", "input", 1, input)
     n = input.layout.ndim
     src, dst = ([wrap_dim(d, n) for d in _numbers("movedim", x)] for x in (source, destination))
     if len(src) != len(dst):
@@ -167,8 +162,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     >>> torch.ones(1, 2, 1).squeeze().shape
     torch.Size([2])
     """
-    if not isinstance(input, Array):
-        need_array("squeeze", "input", 1, input)
+    need_array("squeeze", "input", 1, input)
     shape = input.layout.shape
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else dim
     return record_view(input, input.layout.squeeze(dims), "SqueezeBackward0", lambda m, g: m.reshape(g, shape))
@@ -182,8 +176,7 @@ def unsqueeze(input: Any, dim: int) -> Any:
     >>> torch.ones(2).unsqueeze(0).shape
     torch.Size([1, 2])
     """
-    if not isinstance(input, Array):
-        need_array("unsqueeze", "input", 1, input)
+    need_array("unsqueeze", "input", 1, input)
     shape = input.layout.shape
     return record_view(input, input.layout.unsqueeze(dim), "UnsqueezeBackward0", lambda m, g: m.reshape(g, shape))
 
@@ -252,8 +245,7 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     >>> torch.arange(6).reshape(3, 2).shape
     torch.Size([3, 2])
     """
-    if not isinstance(input, Array):
-        need_array("reshape", "input", 1, input)
+    need_array("reshape", "input", 1, input)
     wanted = sizes_of(sizes if shape is None else (shape,))
     layout = input.layout.view(wanted)
     before = input.layout.shape
@@ -267,15 +259,13 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
 
 def view_as(input: Any, other: Any) -> Any:
     """Return a view in the shape of another tensor."""
-    if not isinstance(other, Array):
-        need_array("view_as", "other", 2, other)
+    need_array("view_as", "other", 2, other)
     return view(input, other.layout.shape)
 
 
 def reshape_as(input: Any, other: Any) -> Any:
     """Return the tensor in the shape of another."""
-    if not isinstance(other, Array):
-        need_array("reshape_as", "other", 2, other)
+    need_array("reshape_as", "other", 2, other)
     return reshape(input, other.layout.shape)
 
 
@@ -286,8 +276,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     >>> torch.ones(2, 3, 4).flatten(1).shape
     torch.Size([2, 12])
     """
-    if not isinstance(input, Array):
-        need_array("flatten", "input", 1, input)
+    need_array("flatten", "input", 1, input)
     shape = input.layout.shape
     n = len(shape)
     first, last = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
@@ -305,8 +294,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 def ravel(input: Any) -> Any:
     """Return the elements as one dimension, side by side in memory: a view where they are."""
-    if not isinstance(input, Array):
-        need_array("ravel", "input", 1, input)
+    need_array("ravel", "input", 1, input)
     return reshape(contiguous(input), (input.layout.numel,))
 
 
@@ -317,8 +305,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     >>> torch.ones(6, 2).unflatten(0, (2, 3)).shape
     torch.Size([2, 3, 2])
     """
-    if not isinstance(input, Array):
-        need_array("unflatten", "input", 1, input)
+    need_array("unflatten", "input", 1, input)
     shape = input.layout.shape
     d = wrap_dim(dim, len(shape))
     parts = list(sizes)
@@ -347,8 +334,7 @@ def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) ->
     >>> torch.ones(3, 1).expand(-1, 4).shape
     torch.Size([3, 4])
     """
-    if not isinstance(input, Array):
-        need_array("expand", "input", 1, input)
+    need_array("expand", "input", 1, input)
     before = input.layout.shape
     layout = input.layout.expand(sizes_of(sizes if size is None else (size,)))
     return record_view(input, layout, "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
@@ -356,15 +342,13 @@ def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) ->
 
 def expand_as(input: Any, other: Any) -> Any:
     """Broadcast to the shape of another tensor, as a view."""
-    if not isinstance(other, Array):
-        need_array("expand_as", "other", 2, other)
+    need_array("expand_as", "other", 2, other)
     return expand(input, other.layout.shape)
 
 
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """Broadcast to a shape, as a view."""
-    if not isinstance(input, Array):
-        need_array("broadcast_to", "input", 1, input)
+    need_array("broadcast_to", "input", 1, input)
     return expand(input, *sizes, size=size)
 
 
@@ -386,8 +370,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     >>> torch.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])
     """
-    if not isinstance(input, Array):
-        need_array("narrow", "input", 1, input)
+    need_array("narrow", "input", 1, input)
     layout = input.layout
     if isinstance(start, Array) and (start.layout.ndim or start.dtype.kind not in "ui"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
@@ -423,8 +406,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     >>> torch.arange(6).view(2, 3).select(0, 1)
     tensor([3, 4, 5])
     """
-    if not isinstance(input, Array):
-        need_array("select", "input", 1, input)
+    need_array("select", "input", 1, input)
     layout = input.layout
     i = int(index)
     return _part(input, layout.select(dim, i), "SelectBackward0", lambda base: base.select(dim, i))
@@ -437,8 +419,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     >>> torch.arange(4).view(2, 2).diagonal()
     tensor([0, 3])
     """
-    if not isinstance(input, Array):
-        need_array("diagonal", "input", 1, input)
+    need_array("diagonal", "input", 1, input)
     layout = input.layout
     found = layout.diagonal(offset, dim1, dim2)
     return _part(input, found, "DiagonalBackward0", lambda base: base.diagonal(offset, dim1, dim2))
@@ -449,8 +430,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
 
     Raises RuntimeError where it would reach beyond the storage.
     """
-    if not isinstance(input, Array):
-        need_array("as_strided", "input", 1, input)
+    need_array("as_strided", "input", 1, input)
     layout = input.layout.as_strided(tuple(size), tuple(stride), storage_offset)
     held = input.storage.nbytes // input.dtype.itemsize
     if layout.numel and layout.extent() > held:
@@ -522,8 +502,7 @@ def dim_order(input: Any) -> tuple[int, ...]:
 
 def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = None) -> Any:
     """Return a copy of a range of one dimension."""
-    if not isinstance(input, Array):
-        need_array("narrow_copy", "input", 1, input)
+    need_array("narrow_copy", "input", 1, input)
     result = contiguous_copy(narrow(input, dim, start, length))
     if out is None:
         return result
