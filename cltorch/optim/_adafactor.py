@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.autograd import enable_grad, no_grad
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.pointwise import Formula
-from cltorch.optim.optimizer import Optimizer
-from cltorch.optim.rule import advance, check_one_element, host_number, scalar, step_tensor
+from cltorch.optim.optimizer import GroupOptimizer
+from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
 from cltorch.tensor import Tensor
 
 __all__ = ["Adafactor", "adafactor"]
 
 
-class Adafactor(Optimizer):
+class Adafactor(GroupOptimizer):
     r"""Divide the gradient by the root of its mean square, which rows and columns of matrices estimate.
 
     .. math::
@@ -81,22 +80,12 @@ class Adafactor(Optimizer):
         super().__setstate__(state)
         for group in self.param_groups:
             group.setdefault("foreach", None)
-        for kept in self.state.values():
-            if isinstance(kept, dict) and "step" in kept and not isinstance(kept["step"], Tensor):
-                kept["step"] = step_tensor(float(kept["step"]))
+        numbers_to_tensors(self.state)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; return what ``closure``, which computes the loss, returns."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                params = [p for p in group["params"] if p.grad is not None]
-                states = [self._begun(p, self.state[p]) for p in params]
-                _apply(group, params, [p.grad for p in params], states)
-        return loss
+    def _step_group(self, group: dict[str, Any]) -> None:
+        params = [p for p in group["params"] if p.grad is not None]
+        states = [self._begun(p, self.state[p]) for p in params]
+        _apply(group, params, [p.grad for p in params], states)
 
     def _begun(self, p: Tensor, state: dict[str, Any]) -> dict[str, Any]:
         """Return the state of a parameter, filled if this is its first step."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.autograd import enable_grad, no_grad
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.pointwise import Formula
-from cltorch.optim.optimizer import Optimizer
+from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import check_one_element, scalar
 from cltorch.tensor import Tensor
 
@@ -32,7 +31,7 @@ _NESTEROV = Formula("muon_nesterov", _average_nesterov, params=1)
 _MOVE = Formula("muon_move", lambda m, p, u, shrink, lr: (shrink * p - lr * u,), params=2)
 
 
-class Muon(Optimizer):
+class Muon(GroupOptimizer):
     r"""Descend along the momentum of matrices, each brought near the closest matrix with orthonormal rows or columns.
 
     .. math::
@@ -92,17 +91,6 @@ class Muon(Optimizer):
                     raise ValueError(
                         f"Muon only supports 2D parameters whereas we found a parameter with size: {p.size()}"
                     )
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; return what ``closure``, which computes the loss, returns."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                self._step_group(group)
-        return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
         params, buffers = [], []

@@ -12,10 +12,11 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.nn.modules.hooks import RemovableHandle, add_hook
 from cltorch.tensor import Tensor
 
-__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
+__all__ = ["GroupOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
 StateDict = dict[str, Any]
 
@@ -333,3 +334,22 @@ def _for_parameter(p: Tensor, value: Any, key: Any = None) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return type(value)(_for_parameter(p, entry) for entry in value)  # type: ignore[call-arg]
     return value
+
+
+class GroupOptimizer(Optimizer):
+    """Step one group of parameters after the other, as all optimisers do but those that search along a line."""
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        """Update the parameters of a group that have a gradient, and their states."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; return what ``closure``, which computes the loss, returns."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with set_grad_enabled(bool(self.defaults.get("differentiable"))):
+            for group in self.param_groups:
+                self._step_group(group)
+        return loss

@@ -7,16 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.device import CPU
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.pointwise import Formula
-from cltorch.optim.optimizer import _ON_HOST, Optimizer
+from cltorch.optim.optimizer import _ON_HOST, GroupOptimizer
 from cltorch.tensor import Tensor
 
 __all__ = [
     "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_scaled", "check_ways",
-    "for_parts", "host_number", "real", "scalar", "set_host_number", "step_tensor",
+    "for_parts", "host_number", "numbers_to_tensors", "real", "scalar", "set_host_number", "step_tensor",
 ]  # fmt: skip
 
 
@@ -50,7 +49,7 @@ class Rule:
         return found
 
 
-class RuleOptimizer(Optimizer):
+class RuleOptimizer(GroupOptimizer):
     """Step by a rule. A subclass names it and says which state, options and numbers a group has."""
 
     rule: Rule
@@ -95,21 +94,7 @@ class RuleOptimizer(Optimizer):
                 # options that checkpoints of older versions lack
                 if name in _OPTIONS_SINCE:
                     group.setdefault(name, _OPTIONS_SINCE[name] if name != "fused" else value)
-        for kept in self.state.values():
-            for name in ("step", "mu_product", "eta", "mu") if isinstance(kept, dict) else ():
-                if name in kept and not isinstance(kept[name], Tensor):
-                    kept[name] = step_tensor(float(kept[name]))
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; return what ``closure``, which computes the loss, returns."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        with set_grad_enabled(bool(self.defaults["differentiable"])):
-            for group in self.param_groups:
-                self._step_group(group)
-        return loss
+        numbers_to_tensors(self.state)
 
     def _step_group(self, group: dict[str, Any]) -> None:
         params, grads, states = [], [], []
@@ -211,6 +196,14 @@ def step_tensor(value: float = 0.0) -> Tensor:
     """Return a count of updates as PyTorch keeps it: 0-d, floating-point, on the host."""
     wide = dtypes.get_default_dtype() is dtypes.float64
     return functions.full((), value, dtype=dtypes.float64 if wide else dtypes.float32, device=CPU)
+
+
+def numbers_to_tensors(states: Mapping[Any, Any]) -> None:
+    """Replace the numbers that checkpoints of older versions have where newer ones keep 0-d tensors."""
+    for state in states.values():
+        for name in _ON_HOST if isinstance(state, dict) else ():
+            if name in state and not isinstance(state[name], Tensor):
+                state[name] = step_tensor(float(state[name]))
 
 
 def advance(step: Tensor) -> float:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from cltorch.autograd import enable_grad
-from cltorch.optim.optimizer import Optimizer
+from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import check_one_element
 
 __all__ = ["SparseAdam"]
 
 
-class SparseAdam(Optimizer):
+class SparseAdam(GroupOptimizer):
     """Take part in programs that name this optimiser; it steps over no gradient, for all are dense here.
 
     PyTorch's own refuses dense gradients, and so does this one, with its words: Adam is the optimiser for them.
@@ -45,12 +43,6 @@ class SparseAdam(Optimizer):
                 raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Refuse the gradients of the parameters, if there are any; return what ``closure`` returns."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        if any(p.grad is not None for group in self.param_groups for p in group["params"]):
+    def _step_group(self, group: dict[str, Any]) -> None:
+        if any(p.grad is not None for p in group["params"]):
             raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
-        return loss
