@@ -15,6 +15,7 @@ X, xtag   storage type and tag; A, M: type in which values are compared, its mas
 floating  True where NaN can occur; values: True where values are written too
 KR, RR    number of kept and reduced dimensions; G: work-group size
 </%doc>
+<%namespace name="places" file="reduce_places.cl"/>
 <%
 def load(at, w=1):
     n = "" if w == 1 else str(w)
@@ -29,28 +30,9 @@ def better(v, best):
     # NaN beats all but another NaN
     return f"(({v} {sign} {best}) | (({v} != {v}) & ({best} == {best})))" if floating else f"({v} {sign} {best})"
 %>
-<%def name="kept_base(k, skip)">
-        long base = xo;
-% if KR - skip == 1:
-        base += ${k} * ks0;
-% elif KR - skip > 1:
-        {
-            long rest = ${k};
-% for r in range(KR - 1 - skip, -1, -1):
-            { const long q = rest / kd${r}; base += (rest - q * kd${r}) * ks${r}; rest = q; }
-% endfor
-        }
-% endif
-</%def>
 <%def name="place(p)">
             long at = base;
-            {
-                long rest = ${p};
-% for r in range(RR - 1, 0, -1):
-                { const long t = rest / rd${r}; at += (rest - t * rd${r}) * rs${r}; rest = t; }
-% endfor
-                at += rest * rs0;
-            }
+            ${places.reduced_place(p)}
 </%def>
 <%def name="result(at)">
 % if values:
@@ -133,7 +115,7 @@ void ct_${name}(
     for (long u = first; u < last; ++u) {
         const long part = u / (outer * blocks), v = u - part * (outer * blocks);
         const long row = v / blocks, column = (v - row * blocks) * ${W};
-        ${kept_base("row", 1)}
+        ${places.kept_base("row", 1)}
         base += column;
         const long start = part * per_part, end = min(reduced, start + per_part);
         const long target = part * kept + row * width + column;
@@ -194,7 +176,7 @@ void ct_${name}(
     __local long places[${G}];
     const int lid = get_local_id(0);
     const long u = get_group_id(0), k = u / parts, part = u - k * parts;
-    ${kept_base("k", 0)}
+    ${places.kept_base("k", 0)}
     const long start = part * per_part, end = min(reduced, start + per_part);
     // items beyond a short range repeat its last element
     long where = min(start + lid, end - 1);
@@ -231,7 +213,7 @@ void ct_${name}(
     for (long u = get_global_id(0); u < kept * parts; u += get_global_size(0)) {
 % endif
         const long k = parts == 1 ? u : u / parts, part = u - k * parts;
-        ${kept_base("k", 0)}
+        ${places.kept_base("k", 0)}
         const long start = part * per_part, end = min(reduced, start + per_part);
         long where = start;
         ${A} best;

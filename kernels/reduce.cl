@@ -20,6 +20,7 @@ params, P number of parameters and their type; unit: True where the reduced dime
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 </%doc>
+<%namespace name="places" file="reduce_places.cl"/>
 <%
 wide = f"{A}{W}"
 def load(w, at):
@@ -128,36 +129,12 @@ inline ${A} ct_run(const __global ${X} *x, long at, long stride, long n, ${A} ac
     return acc;
 }
 % endif
-## the place in x of the kept index ``k`` (without its last dimension: ``skip`` = 1)
-<%def name="kept_base(k, skip)">
-        long base = xo;
-% if KR - skip == 1:
-        base += ${k} * ks0;
-% elif KR - skip > 1:
-        {
-            long rest = ${k};
-% for r in range(KR - 1 - skip, -1, -1):
-            { const long q = rest / kd${r}; base += (rest - q * kd${r}) * ks${r}; rest = q; }
-% endfor
-        }
-% endif
-</%def>
-## the place of the p-th reduced element, added to ``at``
-<%def name="reduced_place(p)">
-            {
-                long rest = ${p};
-% for r in range(RR - 1, 0, -1):
-                { const long t = rest / rd${r}; at += (rest - t * rd${r}) * rs${r}; rest = t; }
-% endfor
-                at += rest * rs0;
-            }
-</%def>
 ## combine the elements of ``lines`` rows, from the p-th reduced one on, with those of each column
 <%def name="combine_rows(lines)">
             {
 % for r in range(lines):
                 long at${r} = base;
-                { long at = base; ${reduced_place(f"(p + {r})")} at${r} = at; }
+                ${places.reduced_place(f"(p + {r})", f"at{r}")}
 % endfor
                 int j = 0;
                 for (; j + ${W} <= n; j += ${W}) {
@@ -211,7 +188,7 @@ void ct_${name}(
     const long last = min(kept * parts, first + per_item);
     for (long u = first; u < last; ++u) {
         const long k = parts == 1 ? u : u / parts, part = u - k * parts;
-        ${kept_base("k", 0)}
+        ${places.kept_base("k", 0)}
         long p = part * per_part;
         const long end = min(reduced, p + per_part);
         ${A} acc = ${identity};
@@ -235,11 +212,11 @@ void ct_${name}(
     }
 % elif mode == "items":
     for (long k = get_global_id(0); k < kept; k += get_global_size(0)) {
-        ${kept_base("k", 0)}
+        ${places.kept_base("k", 0)}
         ${A} acc = ${identity};
         for (long p = 0; p < reduced; ++p) {
             long at = base;
-            ${reduced_place("p")}
+            ${places.reduced_place("p")}
             acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
         }
         const ${A} r = ct_finish(acc, ${"aux[k]" if aux else "0"}${pargs});
@@ -250,12 +227,12 @@ void ct_${name}(
     const int lid = get_local_id(0);
     const long u = get_group_id(0);
     const long k = u / parts, part = u - k * parts;
-    ${kept_base("k", 0)}
+    ${places.kept_base("k", 0)}
     const long end = min(reduced, (part + 1) * per_part);
     ${A} acc = ${identity};
     for (long p = part * per_part + lid; p < end; p += ${G}) {
         long at = base;
-        ${reduced_place("p")}
+        ${places.reduced_place("p")}
         acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
     }
     tree[lid] = acc;
@@ -273,13 +250,13 @@ void ct_${name}(
     const long width = kd${KR - 1}, blocks = (width + ${TX - 1}) / ${TX}, outer = kept / width;
     const long u = get_group_id(0), part = u / (outer * blocks), v = u - part * (outer * blocks);
     const long row = v / blocks, column = (v - row * blocks) * ${TX} + tx, k = row * width + column;
-    ${kept_base("row", 1)}
+    ${places.kept_base("row", 1)}
     const long end = min(reduced, (part + 1) * per_part);
     ${A} acc = ${identity};
     if (column < width)
         for (long p = part * per_part + ty; p < end; p += ${G // TX}) {
             long at = base + column;
-            ${reduced_place("p")}
+            ${places.reduced_place("p")}
             acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
         }
     tree[lid] = acc;
@@ -304,7 +281,7 @@ void ct_${name}(
     for (long u = first; u < last; ++u) {
         const long part = u / (outer * blocks), v = u - part * (outer * blocks);
         const long row = v / blocks, column = (v - row * blocks) * run;
-        ${kept_base("row", 1)}
+        ${places.kept_base("row", 1)}
         base += column;
         const long begin = part * per_part, end = min(reduced, begin + per_part);
         const long k = row * width + column, target = oo + part * kept + k;

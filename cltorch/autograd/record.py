@@ -23,7 +23,7 @@ from cltorch.autograd.graph import (
 )
 from cltorch.autograd.layers import active, lift
 from cltorch.device import host_memory
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, two_devices
 from cltorch.ops.op import Call, Op, node_name
 from cltorch.ops.pointwise import COMPLEX_TYPES
 
@@ -106,13 +106,6 @@ def _op_node(op: type[Op]) -> type[OpNode]:
     return found
 
 
-def elsewhere(name: str, a: Any, b: Any) -> RuntimeError:
-    """Return the error for operands on two devices."""
-    return RuntimeError(
-        f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}! (in {name})"
-    )
-
-
 def apply(op: type[Op], *args: Any) -> Any:
     """Run a structured operator and record it where an argument needs a gradient."""
     dev = None
@@ -120,7 +113,7 @@ def apply(op: type[Op], *args: Any) -> Any:
         if isinstance(a, Array):
             here = a.storage.device
             if here is not dev and dev is not None:
-                raise elsewhere(op.name, dev, here)
+                raise two_devices(dev, here, op.name)
             dev = here
             if not op.complex and a.dtype.is_complex:
                 raise NotImplementedError(f"{op.name} is not implemented for complex tensors")
@@ -485,7 +478,7 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
     if op is not None and op.one_device:
         for a in args:
             if isinstance(a, Array) and a.storage.device is not x.storage.device:
-                raise elsewhere(op.name, x.storage.device, a.storage.device)
+                raise two_devices(x.storage.device, a.storage.device, op.name)
     needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
     recording = op is not None and True in needs and x.dtype.differentiable
     check_inplace(x, recording)

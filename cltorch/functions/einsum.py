@@ -18,7 +18,7 @@ from cltorch.functions.matmul import matrix_product
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import diagonal, permute, reshape, squeeze
 from cltorch.layout import wrap_dim
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, two_devices
 from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["einsum", "tensordot"]
@@ -100,9 +100,7 @@ def _same_kind(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
         raise RuntimeError(f"expected scalar type {_TYPE_NAMES[a.dtype]} but found {_TYPE_NAMES[b.dtype]}")
     if a.device is not b.device:
-        raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {a.device} and {b.device}!"
-        )
+        raise two_devices(a.device, b.device)
 
 
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:

@@ -26,7 +26,7 @@ from cltorch.functions.positions import put_front, put_in_place
 from cltorch.functions.shape import expand, permute, reshape, slice_view
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import index as ops
-from cltorch.ops.array import Array, host
+from cltorch.ops.array import Array, host, two_devices
 from cltorch.ops.embedding import Embedding
 from cltorch.ops.pointwise import _TYPE_NAMES, check_apart, check_overlap
 from cltorch.ops.strided import copy_into
@@ -116,10 +116,7 @@ def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: boo
         )
     if value.device is not input.device:
         if value.layout.ndim:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, {input.device} and "
-                f"{value.device}!"
-            )
+            raise two_devices(input.device, value.device)
         value = convert.to(value, input.device)
     shape = found.shape
     lead = value.layout.ndim - len(shape)

@@ -20,7 +20,7 @@ from cltorch.functions.positions import nonzero
 from cltorch.functions.ranges import arange
 from cltorch.functions.shape import expand, narrow, reshape, unsqueeze
 from cltorch.layout import wrap_dim
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, two_devices
 from cltorch.ops.join import BlockDiag, Cat, Stack
 from cltorch.ops.pointwise import _TYPE_NAMES
 
@@ -67,9 +67,7 @@ def _common(tensors: Sequence[Any]) -> dtype:
         if x.dtype is not t:
             t = promote_types(t, x.dtype)
         if x.device is not dev:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, {dev} and {x.device}!"
-            )
+            raise two_devices(dev, x.device)
     return t
 
 

@@ -22,7 +22,7 @@ from cltorch.functions.convert import to
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, two_devices
 from cltorch.ops.norm_batch import NativeBatchNorm
 from cltorch.ops.norm_rows import FusedRmsNorm, NativeGroupNorm, NativeLayerNorm, Rows
 from cltorch.ops.pointwise import compute_dtype
@@ -54,10 +54,7 @@ def _check(name: str, x: Any, complex: bool = False, **params: Any) -> None:
             continue
         need_array(name, argument, 2, a)
         if a.device is not x.device:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, {x.device} and "
-                f"{a.device}! (in {name}, argument {argument})"
-            )
+            raise two_devices(x.device, a.device, f"{name}, argument {argument}")
         if found is not None and a.dtype is not found:
             raise RuntimeError(
                 f"mixed dtype: expected scalar type {SCALAR_NAMES[found.name]} for {argument} but found "

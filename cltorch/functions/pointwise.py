@@ -15,7 +15,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, two_devices
 from cltorch.ops.pointwise import _TYPE_NAMES, ARITH, SIGNED, SPECIAL, TORCH, Pointwise, check_apart, check_overlap
 from cltorch.ops.table import TABLE
 
@@ -81,10 +81,7 @@ def can_hold(out: Any, result: Any) -> None:
             f"result type {_TYPE_NAMES[result.dtype]} can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}"
         )
     if result.device is not out.device:
-        raise RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {result.device} "
-            f"and {out.device}!"
-        )
+        raise two_devices(result.device, out.device)
     if out.layout.overlaps() and out.layout.shape == result.layout.shape:
         check_overlap(out, ())
 

@@ -15,7 +15,7 @@ from cltorch.functions.from_data import tensor
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import reshape
 from cltorch.ops import search as ops
-from cltorch.ops.array import Array, empty
+from cltorch.ops.array import Array, empty, two_devices
 from cltorch.ops.create import full
 from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.promotion import result_type
@@ -146,10 +146,7 @@ def _member(elements: Any, test_elements: Any, invert: bool) -> Any:
         if x.dtype is dtypes.bool_:
             raise RuntimeError("Unsupported input type encountered for isin(): Bool")
         if x.device is not arrays[0].device:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, {arrays[0].device} "
-                f"and {x.device}!"
-            )
+            raise two_devices(arrays[0].device, x.device)
     t = result_type(given) if len(arrays) == 1 else promote_types(*(x.dtype for x in arrays))
     dev = arrays[0].device
     x, tests = (to(v, t) if isinstance(v, Array) else tensor(v, dtype=t, device=dev) for v in given)

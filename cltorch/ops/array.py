@@ -51,6 +51,14 @@ class Array:
         return self.layout.shape
 
 
+def two_devices(first: Any, other: Any, where: str = "") -> RuntimeError:
+    """Return the error for operands that lie on two devices; ``where`` names the operator."""
+    suffix = f" (in {where})" if where else ""
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {first} and {other}!{suffix}"
+    )
+
+
 def check_dtype(t: dtype, dev: device) -> None:
     """Raise DeviceError where a device cannot hold a dtype."""
     if (t is float64 or t is complex128) and dev.type == "cl" and not dev.context.caps.fp64:

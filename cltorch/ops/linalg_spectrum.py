@@ -41,9 +41,7 @@ class Eigh(Op):
         w, v = c.saved
         inside = None
         if gv is not None:
-            inside = product(m, v, gv, True, False)
-            if v.dtype.is_complex:
-                _need_phase_free("linalg_eigh_backward: The eigenvectors", m.diagonal(inside, 0, -2, -1))
+            inside, _ = _turned(m, "linalg_eigh_backward", v, gv)
             inside = _over_gaps(m, inside, w)
         if gw is not None:
             if inside is None:
@@ -60,6 +58,15 @@ def _need_phase_free(subject: str, turn: Any) -> None:
             f"{subject} in the complex case are specified up to multiplication by e^{{i phi}}. The specified loss "
             "function depends on this quantity, so it is ill-defined."
         )
+
+
+def _turned(m: Any, name: str, v: Any, gv: Any) -> tuple[Any, Any]:
+    """Return the gradient of eigenvectors in their own basis, and its diagonal, which says how they would turn."""
+    inside = product(m, v, gv, True, False)
+    along = m.diagonal(inside, 0, -2, -1)
+    if v.dtype.is_complex:
+        _need_phase_free(f"{name}: The eigenvectors", along)
+    return inside, along
 
 
 class Eig(Op):
@@ -84,9 +91,7 @@ class Eig(Op):
         w, v = c.saved
         inside = None
         if gv is not None:
-            inside = product(m, v, gv, True, False)
-            along = m.diagonal(inside, 0, -2, -1)
-            _need_phase_free("linalg_eig_backward: The eigenvectors", along)
+            inside, along = _turned(m, "linalg_eig_backward", v, gv)
             # the vectors keep their length
             inside = m.sub(inside, m.mul(product(m, v, v, True, False), m.unsqueeze(m.real_part(along), -2)))
             inside = _over_gaps(m, inside, m.conj(w))

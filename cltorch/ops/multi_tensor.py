@@ -17,7 +17,7 @@ from cltorch import dtypes
 from cltorch.device import Storage
 from cltorch.dtypes import bfloat16, dtype, float64
 from cltorch.layout import Layout
-from cltorch.ops.array import cast_host, host, view
+from cltorch.ops.array import cast_host, host, two_devices, view
 from cltorch.ops.formula import HOST, Symbol, trace, used_operands
 from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
 from cltorch.ops.pointwise import Formula, check_overlap, run_into
@@ -78,9 +78,7 @@ def _check(row: Sequence[Any], written: Sequence[int]) -> None:
 def _refuse_devices(row: Sequence[Any]) -> None:
     first = row[0].device
     other = next(x.device for x in row if x.device is not first)
-    raise RuntimeError(
-        f"Expected all tensors to be on the same device, but found at least two devices, {first} and {other}!"
-    )
+    raise two_devices(first, other)
 
 
 def is_run(layouts: Sequence[Layout]) -> bool:

@@ -16,7 +16,7 @@ from cltorch import dtypes
 from cltorch.device import Storage
 from cltorch.dtypes import dtype, float64
 from cltorch.layout import Layout
-from cltorch.ops.array import Array, empty, from_host, host, view
+from cltorch.ops.array import Array, empty, from_host, host, two_devices, view
 from cltorch.ops.multi_tensor import _widened, is_run
 from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
 
@@ -48,7 +48,7 @@ def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: st
         if not is_run([x.layout]):
             raise RuntimeError("an array that is not one run of memory cannot be reduced with others")
         if x.device is not dev:
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found {dev} and {x.device}!")
+            raise two_devices(dev, x.device)
     if dev.type == "cpu":
         value = _on_host(what, arrays, power, compute)
         return from_host(np.array(value, np.float64), out, dev)

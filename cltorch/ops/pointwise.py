@@ -15,7 +15,17 @@ from cltorch import dtypes
 from cltorch.device import CPU, host_memory
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, broadcast_shapes
-from cltorch.ops.array import Array, cast_host, check_dtype, empty_layout, from_host, host, host_compute, to_numpy
+from cltorch.ops.array import (
+    Array,
+    cast_host,
+    check_dtype,
+    empty_layout,
+    from_host,
+    host,
+    host_compute,
+    to_numpy,
+    two_devices,
+)
 from cltorch.ops.complex_formula import complex_operands, handed_on, lower
 from cltorch.ops.formula import HOST, Symbol, Tracer, used_operands
 from cltorch.ops.plan import Plan, output_layout, specialise
@@ -68,10 +78,7 @@ def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
             if dev.type == "cpu" and dev is CPU and all(a.layout.ndim == 0 for a in arrays if a.device is CPU):
                 dev = x.device
             elif not (x.device is CPU and x.layout.ndim == 0):
-                raise RuntimeError(
-                    f"Expected all tensors to be on the same device, but found at least two devices, {dev} and "
-                    f"{x.device}! (in {name})"
-                )
+                raise two_devices(dev, x.device, name)
     return dev, [
         from_host(to_numpy(x), x.dtype, dev)
         if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
