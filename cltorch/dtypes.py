@@ -287,3 +287,11 @@ def float_to_bfloat16(a: np.ndarray) -> np.ndarray:
 def bfloat16_to_float(bits: np.ndarray) -> np.ndarray:
     """Widen bfloat16 bits (uint16) to float32 values."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+#: the names that dtypes have in C++, and so in PyTorch's messages and typed classes
+TYPE_NAMES = {
+    bool_: "Bool", uint8: "Byte", int8: "Char", int16: "Short", int32: "Int", int64: "Long", float16: "Half",
+    bfloat16: "BFloat16", float32: "Float", float64: "Double", complex32: "ComplexHalf", complex64: "ComplexFloat",
+    complex128: "ComplexDouble",
+}  # fmt: skip

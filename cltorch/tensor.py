@@ -25,7 +25,7 @@ from cltorch.functions.strict import strict
 from cltorch.layout import Layout
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array, host, to_numpy, values
-from cltorch.ops.pointwise import same_bytes
+from cltorch.ops.overlap import same_bytes
 from cltorch.storage_types import UntypedStorage, storage_class
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 

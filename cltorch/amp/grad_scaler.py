@@ -14,9 +14,9 @@ from typing import Any
 from cltorch import dtypes, functions
 from cltorch.amp.autocast_mode import device_works
 from cltorch.autograd import no_grad
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import is_run, update
 from cltorch.ops.multi_tensor_reduce import any_not_finite
-from cltorch.ops.pointwise import Formula
 from cltorch.tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]

@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.dtypes import dtype
+from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import Array
 
 _PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 #: PyTorch's names of the element types in its messages.
-SCALAR_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+SCALAR_NAMES = {t.name: name for t, name in TYPE_NAMES.items()}
 _C_KINDS = {
     "bool": "bool", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "int32": "int",

@@ -23,8 +23,8 @@ from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
 from cltorch.ops.fallback import callers_level
 from cltorch.ops.op import Op
+from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import like_layout
-from cltorch.ops.pointwise import check_overlap
 
 
 class ToCopy(Op):

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
@@ -19,7 +20,6 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import diagonal, permute, reshape, squeeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["einsum", "tensordot"]
 
@@ -98,7 +98,7 @@ def _alike(a: _Term, b: _Term) -> tuple[_Term, _Term]:
 
 def _same_kind(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"expected scalar type {_TYPE_NAMES[a.dtype]} but found {_TYPE_NAMES[b.dtype]}")
+        raise RuntimeError(f"expected scalar type {TYPE_NAMES[a.dtype]} but found {TYPE_NAMES[b.dtype]}")
     if a.device is not b.device:
         raise two_devices(a.device, b.device)
 

@@ -20,7 +20,7 @@ from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import check_apart, check_overlap
+from cltorch.ops.overlap import check_apart, check_overlap
 
 __all__ = [
     "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",

@@ -16,6 +16,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.batches import bare
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
@@ -28,7 +29,7 @@ from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host, two_devices
 from cltorch.ops.embedding import Embedding
-from cltorch.ops.pointwise import _TYPE_NAMES, check_apart, check_overlap
+from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.strided import copy_into
 
 __all__ = [
@@ -111,8 +112,8 @@ def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: boo
     """Put values at index tensors of a tensor, in place."""
     if value.dtype is not input.dtype:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {_TYPE_NAMES[input.dtype]} for the "
-            f"destination and {_TYPE_NAMES[value.dtype]} for the source."
+            f"Index put requires the source and destination dtypes match, got {TYPE_NAMES[input.dtype]} for the "
+            f"destination and {TYPE_NAMES[value.dtype]} for the source."
         )
     if value.device is not input.device:
         if value.layout.ndim:
@@ -185,7 +186,7 @@ def _flat_index(name: str, index: Any, n: int) -> Any:
     if not isinstance(index, Array):
         raise TypeError(f"{name}(): argument 'index' (position 1) must be Tensor, not {type(index).__name__}")
     if index.dtype is not dtypes.int64:
-        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {_TYPE_NAMES[index.dtype]}")
+        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {TYPE_NAMES[index.dtype]}")
     if index.device.type == "cpu" and index.layout.numel:
         a = host(bare(index))
         if not -n <= a.min() <= a.max() < n:
@@ -224,7 +225,7 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "put_(): self and source expected to have the same dtype, but got self.dtype = "
-            f"{_TYPE_NAMES[input.dtype]} and source.dtype = {_TYPE_NAMES[source.dtype]}"
+            f"{TYPE_NAMES[input.dtype]} and source.dtype = {TYPE_NAMES[source.dtype]}"
         )
     if source.layout.numel != index.layout.numel:
         raise IndexError(

@@ -14,6 +14,7 @@ from cltorch.autograd.batches import bare
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
@@ -25,7 +26,7 @@ from cltorch.functions.shape import expand, permute, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
-from cltorch.ops.pointwise import _TYPE_NAMES, check_apart, check_overlap
+from cltorch.ops.overlap import check_apart, check_overlap
 
 __all__ = [
     "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_reduce",
@@ -127,7 +128,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
     d = wrap_dim(dim, input.layout.ndim)
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"index_add_(): self ({_TYPE_NAMES[input.dtype]}) and source ({_TYPE_NAMES[source.dtype]}) must have the "
+            f"index_add_(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "
             "same scalar type"
         )
     x = input if input.layout.ndim else reshape(input, (1,))
@@ -160,7 +161,7 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "index_copy_(): self and source expected to have the same dtype, but got (self) "
-            f"{_TYPE_NAMES[input.dtype]} and (source) {_TYPE_NAMES[source.dtype]}"
+            f"{TYPE_NAMES[input.dtype]} and (source) {TYPE_NAMES[source.dtype]}"
         )
     x = input if input.layout.ndim else reshape(input, (1,))
     if x.layout.numel:
@@ -235,7 +236,7 @@ def index_reduce(
     d = wrap_dim(dim, input.layout.ndim)
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"index_reduce(): self ({_TYPE_NAMES[input.dtype]}) and source ({_TYPE_NAMES[source.dtype]}) must have the "
+            f"index_reduce(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "
             "same scalar type"
         )
     x = input if input.layout.ndim else reshape(input, (1,))

@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.dtypes import dtype, promote_types
+from cltorch.dtypes import TYPE_NAMES, dtype, promote_types
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
@@ -22,7 +22,6 @@ from cltorch.functions.shape import expand, narrow, reshape, unsqueeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.join import BlockDiag, Cat, Stack
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = [
     "atleast_1d",
@@ -107,7 +106,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                         f"tensor number {i} in the list."
                     )
     if out is not None and not dtypes.can_cast(t, need_array("cat", "out", 3, out).dtype):
-        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}")
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {TYPE_NAMES[out.dtype]}")
     result = apply(Cat, d, t, *kept)
     return result if out is None else into_out("cat", out, result, given)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
@@ -18,7 +19,6 @@ from cltorch.functions.matmul import matrix_product
 from cltorch.functions.shape import reshape, transpose
 from cltorch.functions.triangle import triu_indices
 from cltorch.ops.distance import CDist
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["cdist", "pdist"]
 
@@ -51,7 +51,7 @@ def cdist(
         if x.layout.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, {argument} got: {x.layout.ndim}D")
     if x1.dtype is not x2.dtype:
-        raise RuntimeError(f"expected scalar type {_TYPE_NAMES[x1.dtype]} but found {_TYPE_NAMES[x2.dtype]}")
+        raise RuntimeError(f"expected scalar type {TYPE_NAMES[x1.dtype]} but found {TYPE_NAMES[x2.dtype]}")
     need_same("cdist", x1, x2, "x1", "x2")
     columns, other = x1.layout.shape[-1], x2.layout.shape[-1]
     if columns != other:

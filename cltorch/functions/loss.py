@@ -9,13 +9,13 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.shape import reshape
 from cltorch.functions.softmax import log_softmax
 from cltorch.ops.loss import CrossEntropy, Nll
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["cross_entropy", "nll_loss"]
 
@@ -61,13 +61,13 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
                 f"weight tensor of shape: {list(weight.layout.shape)}"
             )
         if weight.dtype is not input.dtype:
-            raise RuntimeError(f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[weight.dtype]}")
+            raise RuntimeError(f"expected scalar type {TYPE_NAMES[input.dtype]} but found {TYPE_NAMES[weight.dtype]}")
     return target
 
 
 def _check_dtype(target: Any) -> None:
     if target.dtype not in (dtypes.int64, dtypes.uint8):
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {_TYPE_NAMES[target.dtype]}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {TYPE_NAMES[target.dtype]}")
 
 
 def _check_plane(shape: tuple[int, ...], given: tuple[int, ...]) -> None:
@@ -113,7 +113,7 @@ def cross_entropy(
             raise ValueError(f"{reduction} is not a valid value for reduction")
         if not target.dtype.is_floating_point:
             raise RuntimeError(
-                f"Expected floating point type for target with class probabilities, got {_TYPE_NAMES[target.dtype]}"
+                f"Expected floating point type for target with class probabilities, got {TYPE_NAMES[target.dtype]}"
             )
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
@@ -16,7 +17,6 @@ from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.nonzero import nonzero as find_nonzero
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = [
     "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select", "where",
@@ -42,7 +42,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         if condition.dtype is not dtypes.uint8:
             raise RuntimeError(
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
-                f"{_TYPE_NAMES[condition.dtype]}"
+                f"{TYPE_NAMES[condition.dtype]}"
             )
         condition = convert.to(condition, dtypes.bool_)
     return p.where(condition, input, other, out=out)
@@ -119,7 +119,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got"
-            f"{_TYPE_NAMES[input.dtype]} and {_TYPE_NAMES[source.dtype]}"
+            f"{TYPE_NAMES[input.dtype]} and {TYPE_NAMES[source.dtype]}"
         )
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
     found = find_nonzero(expand(mask, shape), flat=True)

@@ -23,9 +23,9 @@ from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, two_devices
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NativeBatchNorm
 from cltorch.ops.norm_rows import FusedRmsNorm, NativeGroupNorm, NativeLayerNorm, Rows
-from cltorch.ops.pointwise import compute_dtype
 
 __all__ = [
     "batch_norm",

@@ -10,12 +10,12 @@ from typing import Any
 
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import numpy_names, read_dims, read_dtype
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, store
 from cltorch.ops import reduce as rows
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.reduce import Reduction, kept_shape, reduce
 
 __all__ = ["dist", "frobenius_norm", "norm", "vector_norm"]
@@ -84,12 +84,12 @@ def vector_norm(
     if not x.dtype.differentiable or not t.differentiable:
         raise RuntimeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{_TYPE_NAMES[t if x.dtype.differentiable else x.dtype]}"
+            f"{TYPE_NAMES[t if x.dtype.differentiable else x.dtype]}"
         )
     if x.dtype.is_complex != t.is_complex:
         kinds = ("complex", "real") if x.dtype.is_complex else ("real", "complex")
         raise RuntimeError(
-            f"linalg.vector_norm: dtype should be {kinds[0]} for a {kinds[0]} input, but got {_TYPE_NAMES[t]}"
+            f"linalg.vector_norm: dtype should be {kinds[0]} for a {kinds[0]} input, but got {TYPE_NAMES[t]}"
         )
     ord = float(ord)
     if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):

@@ -15,8 +15,10 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.ops.array import Array, two_devices
-from cltorch.ops.pointwise import _TYPE_NAMES, ARITH, SIGNED, SPECIAL, TORCH, Pointwise, check_apart, check_overlap
+from cltorch.ops.overlap import check_apart, check_overlap
+from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
@@ -78,7 +80,7 @@ def can_hold(out: Any, result: Any) -> None:
     """Raise RuntimeError where a result cannot be cast to the dtype of ``out``, or lies on another device."""
     if not dtypes.can_cast(result.dtype, out.dtype):
         raise RuntimeError(
-            f"result type {_TYPE_NAMES[result.dtype]} can't be cast to the desired output type {_TYPE_NAMES[out.dtype]}"
+            f"result type {TYPE_NAMES[result.dtype]} can't be cast to the desired output type {TYPE_NAMES[out.dtype]}"
         )
     if result.device is not out.device:
         raise two_devices(result.device, out.device)

@@ -17,7 +17,7 @@ from cltorch.functions.shape import narrow
 from cltorch.ops import index as ops
 from cltorch.ops.array import view
 from cltorch.ops.nonzero import nonzero as find_nonzero
-from cltorch.ops.pointwise import check_overlap
+from cltorch.ops.overlap import check_overlap
 
 __all__ = ["argwhere", "index_back", "nonzero", "nonzero_static", "put_front", "take_front"]
 

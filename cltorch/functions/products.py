@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings, needs_grad
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_int
@@ -20,7 +21,6 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.rearrange import roll
 from cltorch.functions.shape import diagonal, expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes, wrap_dim
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["chain_matmul", "cross", "kron", "matrix_power", "multi_dot", "trace"]
 
@@ -77,7 +77,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
     need_array("cross", "other", 2, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(
-            f"expected scalar type {_TYPE_NAMES[input.dtype]} but found {_TYPE_NAMES[other.dtype]}"
+            f"expected scalar type {TYPE_NAMES[input.dtype]} but found {TYPE_NAMES[other.dtype]}"
         )  # fmt: skip
     if input.layout.ndim != other.layout.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")

@@ -19,7 +19,7 @@ from cltorch.functions.random import (
 from cltorch.ops import random as ops
 from cltorch.ops.array import Array
 from cltorch.ops.generator import Generator
-from cltorch.ops.pointwise import check_overlap
+from cltorch.ops.overlap import check_overlap
 
 __all__ = [
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_",

@@ -11,7 +11,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
-from cltorch.dtypes import dtype
+from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_int
 from cltorch.functions.complex_sums import product_of
@@ -21,7 +21,6 @@ from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import reduce as rows
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.reduce import Reduction, kept_shape, reduce
 
 __all__ = ["all", "any", "count_nonzero", "mean", "nanmean", "nansum", "prod", "prod_dims", "prod_others", "sum"]
@@ -107,7 +106,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         given = "Input" if dtype is None else "Optional"
         raise RuntimeError(
             f"mean(): could not infer output dtype. {given} dtype must be either a floating point or complex "
-            f"dtype. Got: {_TYPE_NAMES[t]}"
+            f"dtype. Got: {TYPE_NAMES[t]}"
         )
     input = to(input, t)
     n = math.prod(input.layout.shape[d] for d in dims)
@@ -167,7 +166,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if not input.dtype.is_floating_point:
         raise RuntimeError(
             "nanmean(): expected input to have floating point or complex dtype but got "
-            f"{_TYPE_NAMES[input.dtype]}"
+            f"{TYPE_NAMES[input.dtype]}"
         )  # fmt: skip
     total = nansum(input, dim, keepdim, dtype=dtype)
     return store("nanmean", p.div(total, sum(p.logical_not(p.isnan(input)), dim, keepdim)), out)

@@ -10,6 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
@@ -23,7 +24,6 @@ from cltorch.functions.shape import narrow, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import scan as ops
 from cltorch.ops.array import Array
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = [
     "cummax",
@@ -139,7 +139,7 @@ def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     need_array("logcumsumexp", "input", 1, input)
     d = wrap_dim(read_int("logcumsumexp", "dim", 2, dim), input.layout.ndim)
     if not input.dtype.differentiable:
-        raise NotImplementedError(f"\"logcumsumexp\" not implemented for '{_TYPE_NAMES[input.dtype]}'")
+        raise NotImplementedError(f"\"logcumsumexp\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     result = running_logs(input, d) if input.dtype.is_complex else apply(ops.LogCumSumExp, input, d)
     return result if out is None else into_out("logcumsumexp", out, result)
 

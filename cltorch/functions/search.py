@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.dtypes import promote_types
+from cltorch.dtypes import TYPE_NAMES, promote_types
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
 from cltorch.functions.from_data import tensor
@@ -17,7 +17,6 @@ from cltorch.functions.shape import reshape
 from cltorch.ops import search as ops
 from cltorch.ops.array import Array, empty, two_devices
 from cltorch.ops.create import full
-from cltorch.ops.pointwise import _TYPE_NAMES
 from cltorch.ops.promotion import result_type
 
 __all__ = ["bucketize", "isin", "searchsorted"]
@@ -39,7 +38,7 @@ def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool,
     if out is not None and need_array("searchsorted", "out", 3, out).dtype is not found_dtype:
         raise RuntimeError(
             f"torch.{name}(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on "
-            f"whether out_int32 flag is True, but we got output tensor's dtype {_TYPE_NAMES[out.dtype]} and out_int32 "
+            f"whether out_int32 flag is True, but we got output tensor's dtype {TYPE_NAMES[out.dtype]} and out_int32 "
             f"flag is {out_int32}"
         )
     if not sequence.layout.numel:
@@ -98,7 +97,7 @@ def searchsorted(
             )
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError(
-                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {_TYPE_NAMES[sorter.dtype]}"
+                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {TYPE_NAMES[sorter.dtype]}"
             )
         if sorter.layout.numel and bool(((sorter < 0) | (sorter >= shape[-1])).any()):
             raise RuntimeError("torch.searchsorted(): sorter index out of range")

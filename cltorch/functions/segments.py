@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous
@@ -20,7 +21,6 @@ from cltorch.functions.search import searchsorted
 from cltorch.functions.shape import expand, narrow, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import values
-from cltorch.ops.pointwise import _TYPE_NAMES
 
 __all__ = ["segment_reduce"]
 
@@ -57,9 +57,9 @@ def segment_reduce(
     if given is None:
         raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
     if not data.dtype.is_floating_point:
-        raise NotImplementedError(f"\"segment_reduce\" not implemented for '{_TYPE_NAMES[data.dtype]}'")
+        raise NotImplementedError(f"\"segment_reduce\" not implemented for '{TYPE_NAMES[data.dtype]}'")
     if given.dtype not in (dtypes.int32, dtypes.int64):
-        raise NotImplementedError(f"\"segment_reduce\" not implemented for {what} of '{_TYPE_NAMES[given.dtype]}'")
+        raise NotImplementedError(f"\"segment_reduce\" not implemented for {what} of '{TYPE_NAMES[given.dtype]}'")
     d = wrap_dim(axis, data.layout.ndim)
     if given.layout.ndim - 1 != d:
         raise RuntimeError(f"segment_reduce(): Expected axis to be the last dimension of {what} but got {axis}.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros
 from cltorch.functions.gather import scatter
@@ -19,7 +20,7 @@ from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import pick as ops
-from cltorch.ops.pointwise import _TYPE_NAMES, check_apart
+from cltorch.ops.overlap import check_apart
 from cltorch.ops.sort import Sort
 from cltorch.ops.sort import sort as sort_arrays
 from cltorch.ops.topk import TopK
@@ -54,7 +55,7 @@ def _results(name: str, kind: Any, out: Any, values: Any, indices: Any) -> Any:
     if isinstance(out, (tuple, list)) and len(out) == 2:
         t = need_out(name, out[1]).dtype
         if t is not dtypes.int64:
-            raise RuntimeError(f"Expected out tensor to have dtype long int, but got {_TYPE_NAMES[t].lower()} instead")
+            raise RuntimeError(f"Expected out tensor to have dtype long int, but got {TYPE_NAMES[t].lower()} instead")
     return kind(*into_outs(name, out, (values, indices)))
 
 

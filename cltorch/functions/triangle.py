@@ -17,7 +17,7 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import diagonal, reshape
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import triangle as ops
-from cltorch.ops.pointwise import check_overlap
+from cltorch.ops.overlap import check_overlap
 
 __all__ = [
     "diag", "diag_embed", "diagflat", "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices",

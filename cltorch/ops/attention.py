@@ -11,8 +11,8 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import attention_plan as plans
 from cltorch.ops.array import empty, from_host, host, host_compute, view
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.random import place
 
 _SCORES = 1 << 22  # of the host's blocks of scores, in elements

@@ -10,9 +10,9 @@ import numpy as np
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _VECTOR
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
 from cltorch.ops.strided import copy_into
 

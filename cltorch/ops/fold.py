@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _GRAIN, grid
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
 
 Pair = tuple[int, int]

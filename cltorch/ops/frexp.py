@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.ops.evaluate import Formula, compute_dtype, run
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import Formula, compute_dtype, run
 
 
 def _parts(m: Any, x: Any) -> tuple[Any, Any]:

@@ -16,8 +16,8 @@ from cltorch.layout import Layout
 from cltorch.ops import gemm_cpu, gemm_gpu, gemm_vector
 from cltorch.ops.array import Array, empty, from_host, host_compute
 from cltorch.ops.complex_formula import part
+from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.gemm_problem import Problem
-from cltorch.ops.pointwise import Formula, run
 
 
 def product(

@@ -10,9 +10,9 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.device import faults
 from cltorch.ops.array import empty, from_host, host, host_compute
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR, grid
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.softmax import _host, dense, lines, run
 

@@ -18,9 +18,10 @@ from cltorch.device import Storage
 from cltorch.dtypes import bfloat16, dtype, float64
 from cltorch.layout import Layout
 from cltorch.ops.array import cast_host, host, two_devices, view
+from cltorch.ops.evaluate import Formula, run_into
 from cltorch.ops.formula import HOST, Symbol, trace, used_operands
+from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
-from cltorch.ops.pointwise import Formula, check_overlap, run_into
 
 __all__ = ["update"]
 

@@ -13,9 +13,9 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.ops import norm_host, tuning
 from cltorch.ops.array import check_dtype, empty
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
 from cltorch.ops.strided import copy_into
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cltorch.dtypes import dtype
 from cltorch.ops.array import cast_host, from_host, host, host_compute
-from cltorch.ops.pointwise import compute_dtype
+from cltorch.ops.evaluate import compute_dtype
 
 
 def _moments(a: np.ndarray, axes: tuple[int, ...], rms: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from cltorch.dtypes import dtype
 from cltorch.ops import norm_host
 from cltorch.ops.array import check_dtype, empty
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import _NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
 
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings

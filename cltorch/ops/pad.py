@@ -12,8 +12,8 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute
 from cltorch.ops.complex_formula import as_real
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.softmax import dense
 
 Pads = tuple[tuple[int, int], ...]  # (before, after) for every dimension; negative numbers cut off

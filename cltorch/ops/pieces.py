@@ -11,8 +11,8 @@ from cltorch.device import device as Device
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, view
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.plan import specialise
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.strided import _COPY, copy_into, fill
 
 _ZERO = np.zeros(1, np.uint8)

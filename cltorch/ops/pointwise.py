@@ -1,4 +1,4 @@
-"""Pointwise operators: a row declares the formula and its derivative, this file runs them.
+"""Pointwise operators: a row declares the formula and its derivative, this file finds dtypes and the kernel for it.
 
 Source of the dtype rules: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#type-promotion-doc
 """
@@ -6,29 +6,18 @@ Source of the dtype rules: https://docs.pytorch.org/docs/2.13/tensor_attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from cltorch import dtypes
-from cltorch.device import CPU, host_memory
-from cltorch.dtypes import dtype
-from cltorch.layout import Layout, broadcast_shapes
-from cltorch.ops.array import (
-    Array,
-    cast_host,
-    check_dtype,
-    empty_layout,
-    from_host,
-    host,
-    host_compute,
-    to_numpy,
-    two_devices,
-)
-from cltorch.ops.complex_formula import complex_operands, handed_on, lower
-from cltorch.ops.formula import HOST, Symbol, Tracer, used_operands
-from cltorch.ops.plan import Plan, output_layout, specialise
+from cltorch.device import CPU
+from cltorch.dtypes import TYPE_NAMES, dtype
+from cltorch.layout import broadcast_shapes
+from cltorch.ops.array import Array
+from cltorch.ops.complex_formula import complex_operands, handed_on
+from cltorch.ops.evaluate import Formula, compute_dtype, devices_agree, enqueue, planned, run, run_into
+from cltorch.ops.formula import Symbol, Tracer, used_operands
+from cltorch.ops.overlap import check_overlap
+from cltorch.ops.plan import Plan, specialise
 from cltorch.ops.promotion import result_type
 
 # dtype rules: what an operator computes in and returns for the promoted dtype of its operands
@@ -50,183 +39,6 @@ TORCH = "torch"  # torch.name, and a method of Tensor
 FUNCTIONAL = "functional"  # torch.nn.functional.name only
 SPECIAL = "special"  # torch.special.name only
 INNER = "inner"  # a part of another function
-
-
-class Formula:
-    """A traced function with a name; ``masks`` are the operands used as conditions (bool Arrays)."""
-
-    __slots__ = ("name", "fn", "masks", "params", "__weakref__")
-
-    def __init__(self, name: str, fn: Callable[..., Any], masks: Sequence[int] = (), params: int = 0) -> None:
-        self.name, self.fn, self.masks, self.params = name, fn, frozenset(masks), params
-
-
-def compute_dtype(t: dtype) -> dtype:
-    """Return the dtype in which values of a dtype are computed (the halves compute in float32)."""
-    return dtypes.float32 if t.compute == "float" else t
-
-
-def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Return the common device of Arrays and the operands moved to it (only 0-d host Arrays are moved).
-
-    Raises RuntimeError naming both devices where they differ.
-    """
-    arrays = [x for x in operands if isinstance(x, Array)]
-    dev = arrays[0].device
-    for x in arrays:
-        if x.device is not dev:
-            if dev.type == "cpu" and dev is CPU and all(a.layout.ndim == 0 for a in arrays if a.device is CPU):
-                dev = x.device
-            elif not (x.device is CPU and x.layout.ndim == 0):
-                raise two_devices(dev, x.device, name)
-    return dev, [
-        from_host(to_numpy(x), x.dtype, dev)
-        if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
-        else _bits_to(x, dev)
-        if isinstance(x, Array) and x.device is not dev
-        else x
-        for x in operands
-    ]
-
-
-def _bits_to(x: Any, dev: Any) -> Any:
-    out = empty_layout(Layout.of(x.shape), x.dtype, dev)
-    dev.context.write(out.storage.buf, to_numpy(x).reshape(-1).view(np.uint8), owned=True)
-    return out
-
-
-def run(
-    formula: Formula,
-    compute: dtype,
-    operands: Sequence[Any],
-    params: Sequence[Any],
-    out_dtypes: Sequence[dtype],
-    shape: Sequence[int],
-) -> list[Any]:
-    """Compute a formula into new Arrays of these dtypes; operands lie on one device or are numbers."""
-    arrays = [x for x in operands if isinstance(x, Array)]
-    dev = arrays[0].device
-    if dev.type == "cpu":
-        try:
-            return _run_host(formula, compute, operands, params, out_dtypes, shape)
-        except MemoryError:
-            pass
-        work = partial(_run_host, formula, compute, operands, params, out_dtypes, shape)
-        return host_memory.again(formula.name, work)
-    for t in {*out_dtypes, compute}:
-        check_dtype(t, dev)
-    layout = output_layout(shape, [x.layout for x in arrays])
-    outs = [empty_layout(layout, t, dev) for t in out_dtypes]
-    _launch(formula, compute, operands, params, outs)
-    return outs
-
-
-def run_into(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
-) -> None:
-    """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
-    if outs[0].device.type == "cpu":
-        # nothing is written before everything is there: a lack of memory leaves the outputs as they were
-        try:
-            results = _cast_values(formula, compute, operands, params, outs)
-        except MemoryError:
-            results = []
-        if not results:
-            work = partial(_cast_values, formula, compute, operands, params, outs)
-            results = host_memory.again(formula.name, work)
-        for out, value in zip(outs, results, strict=True):
-            host(out)[...] = value
-        return
-    _launch(formula, compute, operands, params, outs)
-
-
-def _launch(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
-) -> None:
-    if outs[0].layout.numel:
-        if compute.is_complex or outs[0].dtype.is_complex:
-            formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
-        _enqueue(_planned(formula, compute, operands, outs), compute, operands, params, outs)
-
-
-def _planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any]) -> Any:
-    """Return the kernel of a formula for these layouts and dtypes, with its sizes and first arguments."""
-    context = outs[0].device.context
-    key = (
-        formula, compute, *((x.layout.key, x.dtype) for x in outs),
-        *((x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands),
-    )  # fmt: skip
-    plan = context.ready.get(key)
-    if plan is None:
-        plan = context.ready[key] = specialise(
-            context, formula, compute, [(x.layout, x.dtype) for x in outs],
-            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
-        )  # fmt: skip
-    return plan
-
-
-def _enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
-    kernel, global_size, local_size, pre = plan
-    arrays = [x for x in operands if isinstance(x, Array)]
-    number = float if compute.is_floating_point else int
-    kernel.launch(
-        global_size, local_size,
-        (
-            *pre, *(x.storage.buf for x in outs), *(x.storage.buf for x in arrays),
-            *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
-            *(number(x) for x in operands if not isinstance(x, Array)), *(number(p) for p in params),
-        ),
-    )  # fmt: skip
-
-
-def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any]) -> list[Any]:
-    wide = compute.wide
-    values: list[Any] = []
-    for i, x in enumerate(operands):
-        if isinstance(x, Array):
-            a = host(x) if i in formula.masks else host_compute(x)
-            values.append(a if i in formula.masks or a.dtype == wide else a.astype(wide))
-        else:
-            values.append(_number(x, wide))
-    with np.errstate(all="ignore"):
-        result = formula.fn(HOST, *values, *(_number(p, wide) for p in params))
-    return list(result) if isinstance(result, tuple) else [result]
-
-
-def _number(x: Any, wide: np.dtype) -> Any:
-    if wide.kind in "fc":
-        with np.errstate(all="ignore"):
-            return wide.type(x)
-    if wide.kind == "b":
-        return x
-    return np.asarray(int(x)).astype(wide)[()]
-
-
-def _cast_values(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
-) -> list[Any]:
-    values = _host_values(formula, compute, operands, params)
-    return [cast_host(value, out.dtype) for out, value in zip(outs, values, strict=True)]
-
-
-def _run_host(
-    formula: Formula,
-    compute: dtype,
-    operands: Sequence[Any],
-    params: Sequence[Any],
-    out_dtypes: Sequence[dtype],
-    shape: Sequence[int],
-) -> list[Any]:
-    layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
-    outs = []
-    for value, t in zip(_host_values(formula, compute, operands, params), out_dtypes, strict=True):
-        if layout.dense and np.shape(value) == tuple(shape):
-            outs.append(from_host(value, t, CPU))
-        else:
-            out = empty_layout(layout, t, CPU)
-            host(out)[...] = cast_host(value, t)
-            outs.append(out)
-    return outs
 
 
 class Pointwise:
@@ -300,7 +112,7 @@ class Pointwise:
             if rule is BITWISE or rule is INTEGER
             else rule is FLOAT_ONLY and common.kind != "f"
         ):
-            raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
+            raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         elif (rule is SIGNED or rule is REAL or rule is INTEGER) and common is dtypes.bool_:
             raise _refuse_bool(self.name)
         elif self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
@@ -309,7 +121,7 @@ class Pointwise:
 
     def _complex_types(self, common: dtype, operands: Sequence[Any]) -> tuple[dtype, dtype]:
         if not self.complex or common is dtypes.complex32:
-            raise NotImplementedError(f"\"{self.name}\" not implemented for '{_TYPE_NAMES[common]}'")
+            raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         if self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)
         if self.rule is COMPARE:
@@ -448,15 +260,14 @@ class Pointwise:
             if found is not None:
                 check_overlap(out, operands)
                 plan, compute = found
-                _enqueue(plan, compute, operands, params, (out,))
+                enqueue(plan, compute, operands, params, (out,))
                 return
         _, operands = devices_agree(self.name, [out, *operands])
         operands = operands[1:]
         compute, out_dtype = self.types(operands)
         if not dtypes.can_cast(out_dtype, out.dtype):
             raise RuntimeError(
-                f"result type {_TYPE_NAMES[out_dtype]} can't be cast to the desired output type "
-                f"{_TYPE_NAMES[out.dtype]}"
+                f"result type {TYPE_NAMES[out_dtype]} can't be cast to the desired output type {TYPE_NAMES[out.dtype]}"
             )
         shape = broadcast_shapes(out.shape, *(x.shape for x in operands if isinstance(x, Array)))
         if tuple(shape) != tuple(out.shape):
@@ -464,7 +275,7 @@ class Pointwise:
         check_overlap(out, operands)
         run_into(self.formula, compute, operands, params, (out,))
         if key is not None and out.layout.numel and not (compute.is_complex or out.dtype.is_complex):
-            dev.context.ready[key] = (_planned(self.formula, compute, operands, (out,)), compute)
+            dev.context.ready[key] = (planned(self.formula, compute, operands, (out,)), compute)
 
     # ---- backward --------------------------------------------------------------------------------------------
     def saves(self, needs: tuple[bool, ...], complex: bool = False) -> frozenset[int]:
@@ -591,66 +402,6 @@ def _fits(operands: Sequence[Any], compute: dtype) -> bool:
     return True
 
 
-def check_overlap(out: Any, operands: Sequence[Any]) -> None:
-    """Raise RuntimeError where writing ``out`` would change an operand halfway through."""
-    if out.layout.overlaps():
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
-    for x in operands:
-        if x is not out and isinstance(x, Array) and _meet(out, x):
-            if x.layout.offset != out.layout.offset or x.layout.key != out.layout.key:
-                raise RuntimeError(_MEET)
-
-
-def check_apart(out: Any, operands: Sequence[Any]) -> None:
-    """Raise RuntimeError where ``out`` has memory in common with an operand, be it the operand itself.
-
-    That is what PyTorch asks of operators that read elements from other places than those they write.
-    """
-    for x in operands:
-        if isinstance(x, Array) and (x is out or _meet(out, x)):
-            raise RuntimeError(_MEET)
-
-
-_MEET = (
-    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-    "location. Please clone() the tensor before performing the operation."
-)
-
-
-def _meet(a: Any, b: Any) -> bool:
-    """Return whether two Arrays have bytes in common; False, as in PyTorch, where strides make that hard to say."""
-    return (
-        same_bytes(a.storage, b.storage)
-        and a.layout.packed()
-        and b.layout.packed()
-        and b.layout.offset < a.layout.extent()
-        and a.layout.offset < b.layout.extent()
-    )
-
-
-def same_bytes(a: Any, b: Any) -> bool:
-    """Return whether two storages have the same memory."""
-    return a is b or (a.memory is not None and a.memory is b.memory)
-
-
-_TYPE_NAMES = {
-    dtypes.bool_: "Bool",
-    dtypes.uint8: "Byte",
-    dtypes.int8: "Char",
-    dtypes.int16: "Short",
-    dtypes.int32: "Int",
-    dtypes.int64: "Long",
-    dtypes.float16: "Half",
-    dtypes.bfloat16: "BFloat16",
-    dtypes.float32: "Float",
-    dtypes.float64: "Double",
-    dtypes.complex32: "ComplexHalf",
-    dtypes.complex64: "ComplexFloat",
-    dtypes.complex128: "ComplexDouble",
-}
 _SUB_OF_ONE_BOOL = (
     "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
     "`~` or `logical_not()` operator instead."

@@ -15,10 +15,10 @@ from cltorch.dtypes import int32
 from cltorch.layout import Layout
 from cltorch.ops import recurrent_host as on_host
 from cltorch.ops.array import empty, from_host, host_compute, view
+from cltorch.ops.evaluate import Formula, compute_dtype, run
 from cltorch.ops.gemm import product
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _VECTOR
-from cltorch.ops.pointwise import Formula, compute_dtype, run
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into, fill
 

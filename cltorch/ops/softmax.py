@@ -11,9 +11,9 @@ import numpy as np
 from cltorch.dtypes import dtype
 from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
+from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import _MASK, _VECTOR, grid
-from cltorch.ops.pointwise import compute_dtype
 from cltorch.ops.strided import copy_into
 
 

@@ -10,8 +10,8 @@ from cltorch import dtypes
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, empty_layout, host, view
 from cltorch.ops.complex_formula import as_real
+from cltorch.ops.evaluate import Formula, compute_dtype, run_into
 from cltorch.ops.op import Op
-from cltorch.ops.pointwise import Formula, compute_dtype, run_into
 
 _COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only

@@ -11,8 +11,8 @@ from cltorch.layout import Layout
 from cltorch.ops import scan
 from cltorch.ops.array import empty, from_host, host, host_compute, view
 from cltorch.ops.create import spaced
+from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.index import take
-from cltorch.ops.pointwise import Formula, run
 from cltorch.ops.softmax import dense, lines
 from cltorch.ops.sort import key_params, sort
 from cltorch.ops.strided import copy_into, fill

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
 from cltorch.tensor import Tensor

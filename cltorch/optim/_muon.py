@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import check_one_element, scalar
 from cltorch.tensor import Tensor

@@ -8,8 +8,8 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.device import CPU
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.ops.pointwise import Formula
 from cltorch.optim.optimizer import _ON_HOST, GroupOptimizer
 from cltorch.tensor import Tensor
 

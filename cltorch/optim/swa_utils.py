@@ -16,8 +16,8 @@ from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 from cltorch.nn.modules.batchnorm import _BatchNorm
 from cltorch.nn.modules.module import Module
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.ops.pointwise import Formula
 from cltorch.optim.lr_scheduler.base import LRScheduler, per_group
 from cltorch.optim.optimizer import Optimizer
 from cltorch.tensor import Tensor

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import is_run, update
-from cltorch.ops.pointwise import Formula
 
 FORMULA = Formula("test_blend", lambda m, a, b, c, s, t: (a + s * b, m.maximum(c, m.sqrt(b * b) * t)), params=2)
 TOLERANCE = {cltorch.float32: 1e-6, cltorch.float64: 1e-14, cltorch.float16: 1e-3, cltorch.bfloat16: 8e-3}

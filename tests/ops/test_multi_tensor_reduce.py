@@ -9,9 +9,9 @@ import pytest
 
 import cltorch
 from cltorch.device import context as contexts
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_reduce import any_not_finite, norm
-from cltorch.ops.pointwise import Formula
 
 SIZES = [1, 3, 7, 17, 255, 8193, 32769, 65600, *range(2, 70)]
 POWERS = [2.0, 1.0, 0.0, 3.0, 0.5, math.inf, -math.inf]

@@ -20,8 +20,9 @@ from cltorch.autograd.record import pointwise
 from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
 from cltorch.functions import pointwise as functions
 from cltorch.ops.array import values
+from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.plan import _turned, specialise
-from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, INTEGER, REAL, SIGNED, Formula, Pointwise, run
+from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, INTEGER, REAL, SIGNED, Pointwise
 from cltorch.ops.table import ROWS
 
 ROW = {row.name: row for row in ROWS}

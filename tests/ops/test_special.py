@@ -17,8 +17,8 @@ import cltorch
 from cltorch import special
 from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.ops.array import values
+from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.plan import specialise
-from cltorch.ops.pointwise import Formula, run
 from cltorch.ops.table_special import ROWS
 
 ROW = {row.name: row for row in ROWS}

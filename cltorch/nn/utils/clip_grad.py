@@ -13,9 +13,9 @@ from typing import Any
 from cltorch import functions
 from cltorch.autograd import no_grad
 from cltorch.dtypes import float32, promote_types
+from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import is_run, update
 from cltorch.ops.multi_tensor_reduce import norm
-from cltorch.ops.pointwise import Formula
 from cltorch.tensor import Tensor
 
 _SCALE = Formula("clip_grad_norm", lambda m, g, factor: (g * factor,), params=1)

@@ -1,0 +1,206 @@
+"""Evaluating a formula over arrays: by one kernel on a device, by NumPy on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cltorch import dtypes
+from cltorch.device import CPU, host_memory
+from cltorch.dtypes import dtype
+from cltorch.layout import Layout
+from cltorch.ops.array import (
+    Array,
+    cast_host,
+    check_dtype,
+    empty_layout,
+    from_host,
+    host,
+    host_compute,
+    to_numpy,
+    two_devices,
+)
+from cltorch.ops.complex_formula import lower
+from cltorch.ops.formula import HOST
+from cltorch.ops.plan import output_layout, specialise
+
+
+class Formula:
+    """A traced function with a name; ``masks`` are the operands used as conditions (bool Arrays)."""
+
+    __slots__ = ("name", "fn", "masks", "params", "__weakref__")
+
+    def __init__(self, name: str, fn: Callable[..., Any], masks: Sequence[int] = (), params: int = 0) -> None:
+        self.name, self.fn, self.masks, self.params = name, fn, frozenset(masks), params
+
+
+def compute_dtype(t: dtype) -> dtype:
+    """Return the dtype in which values of a dtype are computed (the halves compute in float32)."""
+    return dtypes.float32 if t.compute == "float" else t
+
+
+def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Return the common device of Arrays and the operands moved to it (only 0-d host Arrays are moved).
+
+    Raises RuntimeError naming both devices where they differ.
+    """
+    arrays = [x for x in operands if isinstance(x, Array)]
+    dev = arrays[0].device
+    for x in arrays:
+        if x.device is not dev:
+            if dev.type == "cpu" and dev is CPU and all(a.layout.ndim == 0 for a in arrays if a.device is CPU):
+                dev = x.device
+            elif not (x.device is CPU and x.layout.ndim == 0):
+                raise two_devices(dev, x.device, name)
+    return dev, [
+        from_host(to_numpy(x), x.dtype, dev)
+        if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
+        else _bits_to(x, dev)
+        if isinstance(x, Array) and x.device is not dev
+        else x
+        for x in operands
+    ]
+
+
+def _bits_to(x: Any, dev: Any) -> Any:
+    out = empty_layout(Layout.of(x.shape), x.dtype, dev)
+    dev.context.write(out.storage.buf, to_numpy(x).reshape(-1).view(np.uint8), owned=True)
+    return out
+
+
+def run(
+    formula: Formula,
+    compute: dtype,
+    operands: Sequence[Any],
+    params: Sequence[Any],
+    out_dtypes: Sequence[dtype],
+    shape: Sequence[int],
+) -> list[Any]:
+    """Compute a formula into new Arrays of these dtypes; operands lie on one device or are numbers."""
+    arrays = [x for x in operands if isinstance(x, Array)]
+    dev = arrays[0].device
+    if dev.type == "cpu":
+        try:
+            return _run_host(formula, compute, operands, params, out_dtypes, shape)
+        except MemoryError:
+            pass
+        work = partial(_run_host, formula, compute, operands, params, out_dtypes, shape)
+        return host_memory.again(formula.name, work)
+    for t in {*out_dtypes, compute}:
+        check_dtype(t, dev)
+    layout = output_layout(shape, [x.layout for x in arrays])
+    outs = [empty_layout(layout, t, dev) for t in out_dtypes]
+    _launch(formula, compute, operands, params, outs)
+    return outs
+
+
+def run_into(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> None:
+    """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
+    if outs[0].device.type == "cpu":
+        # nothing is written before everything is there: a lack of memory leaves the outputs as they were
+        try:
+            results = _cast_values(formula, compute, operands, params, outs)
+        except MemoryError:
+            results = []
+        if not results:
+            work = partial(_cast_values, formula, compute, operands, params, outs)
+            results = host_memory.again(formula.name, work)
+        for out, value in zip(outs, results, strict=True):
+            host(out)[...] = value
+        return
+    _launch(formula, compute, operands, params, outs)
+
+
+def _launch(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> None:
+    if outs[0].layout.numel:
+        if compute.is_complex or outs[0].dtype.is_complex:
+            formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
+        enqueue(planned(formula, compute, operands, outs), compute, operands, params, outs)
+
+
+def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any]) -> Any:
+    """Return the kernel of a formula for these layouts and dtypes, with its sizes and first arguments."""
+    context = outs[0].device.context
+    key = (
+        formula, compute, *((x.layout.key, x.dtype) for x in outs),
+        *((x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands),
+    )  # fmt: skip
+    plan = context.ready.get(key)
+    if plan is None:
+        plan = context.ready[key] = specialise(
+            context, formula, compute, [(x.layout, x.dtype) for x in outs],
+            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
+        )  # fmt: skip
+    return plan
+
+
+def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]) -> None:
+    """Launch what ``planned`` has returned."""
+    kernel, global_size, local_size, pre = plan
+    arrays = [x for x in operands if isinstance(x, Array)]
+    number = float if compute.is_floating_point else int
+    kernel.launch(
+        global_size, local_size,
+        (
+            *pre, *(x.storage.buf for x in outs), *(x.storage.buf for x in arrays),
+            *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
+            *(number(x) for x in operands if not isinstance(x, Array)), *(number(p) for p in params),
+        ),
+    )  # fmt: skip
+
+
+def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any]) -> list[Any]:
+    wide = compute.wide
+    values: list[Any] = []
+    for i, x in enumerate(operands):
+        if isinstance(x, Array):
+            a = host(x) if i in formula.masks else host_compute(x)
+            values.append(a if i in formula.masks or a.dtype == wide else a.astype(wide))
+        else:
+            values.append(_number(x, wide))
+    with np.errstate(all="ignore"):
+        result = formula.fn(HOST, *values, *(_number(p, wide) for p in params))
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def _number(x: Any, wide: np.dtype) -> Any:
+    if wide.kind in "fc":
+        with np.errstate(all="ignore"):
+            return wide.type(x)
+    if wide.kind == "b":
+        return x
+    return np.asarray(int(x)).astype(wide)[()]
+
+
+def _cast_values(
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+) -> list[Any]:
+    values = _host_values(formula, compute, operands, params)
+    return [cast_host(value, out.dtype) for out, value in zip(outs, values, strict=True)]
+
+
+def _run_host(
+    formula: Formula,
+    compute: dtype,
+    operands: Sequence[Any],
+    params: Sequence[Any],
+    out_dtypes: Sequence[dtype],
+    shape: Sequence[int],
+) -> list[Any]:
+    layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
+    outs = []
+    for value, t in zip(_host_values(formula, compute, operands, params), out_dtypes, strict=True):
+        if layout.dense and np.shape(value) == tuple(shape):
+            outs.append(from_host(value, t, CPU))
+        else:
+            out = empty_layout(layout, t, CPU)
+            host(out)[...] = cast_host(value, t)
+            outs.append(out)
+    return outs
