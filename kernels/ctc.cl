@@ -8,7 +8,8 @@ A      type of all values;  I type of the targets
 G      work-items of a group; with one there is nothing to wait for
 
 table holds (length of the input, of the labels, where they begin in the targets) of every sample; alpha and both are
-(N, T, L) with L places; logp is (T, N, C). Places 0, 2, 4 … bear the blank. A label out of range makes its sample NaN.
+(N, T, L) with L places; logp is (T, N, C). Places 0, 2, 4 … bear the blank. A label out of range makes its sample NaN,
+and "alpha" notes it as one of the operator ``site``.
 </%doc>
 <%
 fence = "barrier(CLK_GLOBAL_MEM_FENCE);" if G > 1 else ""
@@ -18,9 +19,9 @@ inline ${A} ct_ctc_sum(const ${A} a, const ${A} b, const ${A} c)
     const ${A} m = fmax(fmax(a, b), c);
     return m == -INFINITY ? m : log(exp(a - m) + exp(b - m) + exp(c - m)) + m;
 }
-#define LABEL(s) ((s) & 1 ? (int)labels[(s) >> 1] : blank)
+#define LABEL(s) ((s) & 1 ? labels[(s) >> 1] : blank)
 #define LOGP(t, c) ((c) >= 0 && (c) < C ? logp[((long)(t) * N + n) * C + (c)] : (${A})NAN)
-__kernel void ct_${name}(const int N, const int C, const int L, const int T, const int blank,
+__kernel void ct_${name}(${"const int site, " if mode == "alpha" else ""}const int N, const int C, const int L, const int T, const int blank,
 % if mode in ("grad", "labels"):
                 const int zero, const __global int *table, const __global ${I} *targets, const __global ${A} *logp,
                 const __global ${A} *both, const __global ${A} *loss, const __global ${A} *g, const long go,
@@ -30,7 +31,7 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
                 const __global ${A} *alpha, __global ${A} *both)
 % else:
                 const __global int *table, const __global ${I} *targets, const __global ${A} *logp,
-                __global ${A} *alpha, __global ${A} *loss)
+                __global ${A} *alpha, __global ${A} *loss, volatile __global int *note)
 % endif
 {
 % if mode == "grad":
@@ -53,7 +54,8 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
         const ${A} nll = loss[n];
         if (t >= table[3 * n] || (zero && nll == INFINITY) || first > count)
             continue;
-        const int s0 = first ? 2 * first - 1 : 0, label = LABEL(s0);
+        const int s0 = first ? 2 * first - 1 : 0;
+        const long label = LABEL(s0);
         if (label < 0 || label >= C || (first && label == blank))
             continue;
         bool again = false;
@@ -76,10 +78,19 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
     }
 % else:
     const int me = get_local_id(0);
+% if mode == "alpha":
+    int faulty = 0;
+    long wrong = 0;
+% endif
     for (int n = get_group_id(0); n < N; n += get_num_groups(0)) {
         const int steps = table[3 * n], places = 2 * table[3 * n + 1] + 1;
         const __global ${I} *labels = targets + table[3 * n + 2];
 % if mode == "alpha":
+        for (int k = me; k < table[3 * n + 1]; k += ${G})
+            if ((ulong)(long)labels[k] >= (ulong)C) {
+                wrong = labels[k];
+                faulty = 1;
+            }
         __global ${A} *to = alpha + (long)n * T * L;
         for (int s = me; steps && s < places; s += ${G})
             to[s] = s < 2 ? LOGP(0, LABEL(s)) : -INFINITY;
@@ -88,7 +99,7 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
             const __global ${A} *from = to;
             to += L;
             for (int s = me; s < places; s += ${G}) {
-                const int label = LABEL(s);
+                const long label = LABEL(s);
                 const ${A} a = from[s], b = s > 0 ? from[s - 1] : -INFINITY;
                 const ${A} c = (s & 1) && s > 1 && label != LABEL(s - 2) ? from[s - 2] : -INFINITY;
                 to[s] = ct_ctc_sum(a, b, c) + LOGP(t, label);
@@ -108,7 +119,7 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
             const __global ${A} *from = to;
             to -= L;
             for (int s = me; s < places; s += ${G}) {
-                const int label = LABEL(s);
+                const long label = LABEL(s);
                 ${A} on = s >= places - 2 ? 0 : -INFINITY;
                 if (back > 1) {
                     const ${A} a = from[s], b = s + 1 < places ? from[s + 1] : -INFINITY;
@@ -125,5 +136,8 @@ __kernel void ct_${name}(const int N, const int C, const int L, const int T, con
                 to[(long)t * L + s] += al[(long)t * L + s];
 % endif
     }
+% if mode == "alpha":
+    if (faulty) ct_note(note, site, 0, wrong, C);
+% endif
 % endif
 }

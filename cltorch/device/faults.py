@@ -8,7 +8,9 @@ the note along. Operators have numbers, so that a kernel can say which of them i
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,24 @@ _WORDS = 6  # number of the site, which index tensor, and the index and the size
 _sites: list[tuple[str, tuple[int, ...] | None]] = [("", ())]  # operators, and the dimensions that they index
 _numbers: dict[tuple[str, tuple[int, ...] | None], int] = {}
 _numbering = threading.Lock()
+
+
+_speaker: ContextVar[str] = ContextVar("speaker", default="")
+
+
+@contextmanager
+def told_as(what: str) -> Iterator[None]:
+    """Let the operators called inside, which some function is made of, note indices in that function's name."""
+    token = _speaker.set(what)
+    try:
+        yield
+    finally:
+        _speaker.reset(token)
+
+
+def teller(what: str) -> str:
+    """Return the name in which an operator notes its indices: its own, or that of the function that it is a part of."""
+    return what and (_speaker.get() or what)
 
 
 def site(what: str, dims: Sequence[int] | None = None) -> int:

@@ -93,7 +93,7 @@ def ctc_loss(
     and gradient of samples whose labels do not fit in their time. Lengths that lie on a device are read from it. The
     gradient is the one for log-probabilities that sum to 1, as they do behind ``log_softmax``; it has no derivative.
     float32 and float64. Raises RuntimeError for lengths and sizes that do not fit, and on the host for labels out of
-    range (on a device their sample is NaN).
+    range (on a device DeviceIndexError when the program waits for it).
     A. Graves et al., Connectionist Temporal Classification, ICML 2006.
 
     >>> import cltorch as torch

@@ -14,6 +14,7 @@ from cltorch.autograd.batches import bare
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
+from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
@@ -246,7 +247,8 @@ def index_reduce(
     line = [1] * x.layout.ndim
     line[d] = index.layout.numel
     places = expand(reshape(index, line), [index.layout.numel if i == d else n for i, n in enumerate(x.layout.shape)])
-    result = scatter_reduce(x, d, places, permute(moved, back), reduce, include_self=include_self)
+    with faults.told_as("index_reduce"):
+        result = scatter_reduce(x, d, places, permute(moved, back), reduce, include_self=include_self)
     if not input.layout.ndim:
         result = reshape(result, ())
     return result if out is None else p.into_out("index_reduce", out, result, (index, source))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.device import faults
 from cltorch.functions import masked, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
@@ -83,7 +84,8 @@ def _quantile(
     if interpolation in ("lower", "higher", "nearest"):
         ranks = {"lower": p.floor, "higher": p.ceil, "nearest": p.round}[interpolation](ranks)
     below = p.floor(ranks)
-    result = gather(ordered, -1, to(below, dtypes.int64))
+    with faults.told_as(name):
+        result = gather(ordered, -1, to(below, dtypes.int64))
     if interpolation in ("linear", "midpoint"):
         weight = 0.5 if interpolation == "midpoint" else p.sub(ranks, below)
         result = p.lerp(result, gather(ordered, -1, to(p.ceil(ranks), dtypes.int64)), weight)
@@ -102,7 +104,7 @@ def quantile(
     ``q`` is a number, or a tensor of at most one dimension whose levels become the first dimension of the result.
     ``interpolation`` is "linear", "lower", "higher", "midpoint" or "nearest". A NaN makes the result NaN.
     Raises RuntimeError for other dtypes than float32 and float64, for no elements, and for levels out of 0 … 1 (in a
-    tensor on a device these are not looked for).
+    tensor on a device those that are no place in the line raise DeviceIndexError when the program waits).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.quantile.html
 
     >>> import cltorch as torch

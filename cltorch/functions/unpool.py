@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.batches import bare
+from cltorch.device import faults
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.convert import to
@@ -67,7 +68,8 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
             raise RuntimeError(f"Found an invalid max index: {wrong[0]} (output volumes are of size {sizes})")
     flat = (*lead, math.prod(shape[-n:]))
     blank = zeros((*lead, plane), dtype=input.dtype, device=input.device)
-    out = scatter(blank, len(lead), reshape(indices, flat), reshape(input, flat))
+    with faults.told_as(f"max_unpool{n}d"):
+        out = scatter(blank, len(lead), reshape(indices, flat), reshape(input, flat))
     return reshape(out, (*lead, *output_size))
 
 

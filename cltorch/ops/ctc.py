@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.device import faults
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
 
 _GROUP = 128
+_SITE = faults.target_site("ctc_loss")
 
 
 class Lengths(NamedTuple):
@@ -38,7 +40,7 @@ def _plan(context: Any, mode: str, t: Any, index: Any, groups: int, work: int, v
     caps = context.caps
     gpu = (variant or caps.kind) != "cpu"
     size = 1 << (min(_GROUP, caps.max_work_group).bit_length() - 1) if gpu else 1
-    args = "iiiiii" + "b" * 6 + "llb" if mode in ("grad", "labels") else "iiiii" + "b" * 5
+    args = {"alpha": "iiiiii" + "b" * 5 + "e", "beta": "iiiii" + "b" * 5}.get(mode, "iiiiii" + "b" * 6 + "llb")
     kernel = context.kernel(
         "ctc", f"ct_ctc_{mode}", args, name=f"ctc_{mode}", mode=mode, A=t.ctype, I=index.ctype, G=size
     )
@@ -62,7 +64,7 @@ def forward(logp: Any, targets: Any, lengths: Lengths, blank: int, variant: str 
         kernel, size, local = _plan(device.context, "alpha", t, targets.dtype, batch, steps * places * 8, variant)
         head = _head(lengths, device)
         buffers = (head, targets, logp, alpha, loss)
-        kernel.launch(size, local, (batch, classes, places, steps, blank, *(x.storage.buf for x in buffers)))
+        kernel.launch(size, local, (_SITE, batch, classes, places, steps, blank, *(x.storage.buf for x in buffers)))
     return loss, alpha
 
 

@@ -41,7 +41,7 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "", wh
         if mode != "add":
             raise NotImplementedError(f"scatter with {mode} is not implemented for complex tensors on an OpenCL device")
         x, v, index = as_real(x), as_real(v), view(index, index.layout.unsqueeze(-1).expand((*index.shape, 2)))
-    context = x.device.context
+    context, what = x.device.context, faults.teller(what)
     key = ("along", mode, what, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
     plan = context.ready.get(key)
     if plan is None:

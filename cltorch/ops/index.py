@@ -158,7 +158,7 @@ def _run(
 ) -> None:
     if v.layout.numel == 0:
         return
-    context = x.device.context
+    context, what = x.device.context, faults.teller(what)
     key = (
         "index", mode, what, dims and tuple(dims), x.dtype, x.layout.key, v.layout.key, indices[0].dtype,
         *(i.layout.key for i in indices), variant,

@@ -105,6 +105,10 @@ def permutation(pivots: np.ndarray, rows: int) -> Any:
     flat = pivots.reshape(-1, pivots.shape[-1]) - 1 if pivots.shape[-1] else pivots.reshape(pivots.size, 0)
     if not pivots.shape[-1]:
         flat = np.empty((math.prod(pivots.shape[:-1]), 0), np.int64)
+    if flat.size and not 0 <= flat.min() <= flat.max() < rows:
+        raise RuntimeError(
+            "pivots must be between 1 and LU.size(-2) inclusive. Did you properly pass the result of lu_factor?"
+        )
     order = np.tile(np.arange(rows), (len(flat), 1))
     every = np.arange(len(flat))
     for j in range(flat.shape[1]):
@@ -274,6 +278,11 @@ def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
 def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> Any:
     """Return X of A X = B from the factors of A."""
     solver = _routine("linalg.ldl_solve", _ldl_kind(ld, hermitian) + "trs", ld.dtype)
+    if pivots.size and abs(pivots).max() > ld.shape[-1]:
+        raise RuntimeError(
+            "Pivots given to ldl_solve must all satisfy |pivot| <= LD.size(-2). Did you properly pass the result of "
+            "ldl_factor?"
+        )
     pivots = np.broadcast_to(pivots, ld.shape[:-1])
     batch = np.broadcast_shapes(ld.shape[:-2], b.shape[:-2])
     pivots = np.broadcast_to(pivots, batch + ld.shape[-1:])

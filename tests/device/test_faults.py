@@ -7,6 +7,10 @@ import pytest
 import cltorch
 from cltorch.nn import functional as F
 
+_ON_THE_HOST = (
+    "out of|invalid max index|smaller than num_classes|non-negative|can not be greater|has to be 0|in the range|indices"
+)
+
 
 def _told(index, dim, size):
     return f"index {index} is out of bounds for dimension {dim} with size {size}"
@@ -31,7 +35,7 @@ def _ops(device):
         "index_add_": (lambda: ones.clone().index_add_(1, bad, x[:, :3]), column),
         "index_copy_": (lambda: ones.clone().index_copy_(0, bad, x), row),
         "index_fill_": (lambda: ones.clone().index_fill_(0, bad, 1.0), row),
-        "scatter_reduce of index_reduce": (lambda: x.index_reduce(0, bad, ones, "amax"), row),
+        "index_reduce": (lambda: x.index_reduce(0, bad, ones, "amax"), row),
         "take": (lambda: x.take(bad * 2), flat),
         "put_": (lambda: ones.clone().put_(bad * 2, bad.float()), flat),
         "gather": (lambda: x.gather(0, rows), row),
@@ -40,9 +44,21 @@ def _ops(device):
         "scatter_": (lambda: ones.clone().scatter_(0, rows, x), row),
         "scatter_add": (lambda: ones.scatter_add(0, rows, x), row),
         "scatter_reduce": (lambda: ones.scatter_reduce(0, rows, x, "amax"), row),
-        "scatter of max_unpool": (lambda: F.max_unpool2d(ones[:1].reshape(1, 1, 2, 2), pooled, 2), _told(99, 2, 16)),
+        "max_unpool2d": (lambda: F.max_unpool2d(ones[:1].reshape(1, 1, 2, 2), pooled, 2), _told(99, 2, 16)),
         "embedding": (lambda: F.embedding(bad, x), row),
-        "scatter of one_hot": (lambda: F.one_hot(bad, 4), column),
+        "one_hot": (lambda: F.one_hot(bad, 4), column),
+        "one_hot of a negative class": (lambda: F.one_hot(low, 4), _told(-1, 1, 4)),
+        "embedding_bag": (lambda: F.embedding_bag(bad, x, bad[2:]), row),
+        "embedding_bag of a last offset": (lambda: F.embedding_bag(few, x, bad.flip(0)[:2]), _told(7, 0, 4)),
+        "embedding_bag of a first offset": (lambda: F.embedding_bag(few, x, few[:1]), _told(1, 0, 1)),
+        "multi_margin_loss": (lambda: F.multi_margin_loss(x, targets), _told(5, 1, 4)),
+        "multilabel_margin_loss": (lambda: F.multilabel_margin_loss(x.T[:3, :3], -rows[:, :3]), _told(-7, 1, 3)),
+        "quantile": (lambda: x.quantile(cltorch.tensor([0.5, 1.5], device=device)), _told(16, 0, 12)),
+        "ctc_loss": (lambda: F.ctc_loss(ones.reshape(3, 1, 4), bad[None], (3,), (3,)), "Target 7 is out of bounds"),
+        "ctc_loss of more": (
+            lambda: F.ctc_loss(ones.reshape(3, 1, 4), bad[None] + 2**32, (3,), (2,)),
+            "Target 4294967",
+        ),
         "cross_entropy_loss": (lambda: F.cross_entropy(x, targets), "Target 5 is out of bounds for 4 classes"),
         "nll_loss": (lambda: F.nll_loss(x, targets, reduction="none"), "Target 5 is out of bounds for 4 classes"),
     }
@@ -53,7 +69,7 @@ def test_the_host_raises_at_once():
         try:
             call()
         except (IndexError, RuntimeError) as error:
-            assert re.search("out of|invalid max index|smaller than num_classes", str(error)), (what, error)
+            assert re.search(_ON_THE_HOST, str(error)), (what, error)
         else:
             raise AssertionError(f"{what} raises nothing")
 

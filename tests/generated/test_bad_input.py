@@ -92,22 +92,26 @@ def test_calls_end_as_promised(space, examples):
     run()
 
 
+def on_device(call: Call, device: str) -> None:
+    """Make a call on the host and on a device, and assert that they agree."""
+    here, there = made(call, "cpu"), made(call, device)
+    if "away" in repr(call):
+        return
+    if here.error is None:
+        assert there.error is None, f"{call} on {device}: {there}, but the host gives {here}"
+        # other functions are compared where their tests know how exact they are
+        agree(call, here, there, f"on {device}", call.name in ON_DEVICES)
+    elif there.error is not None:
+        # the host looks at indices before it looks at other things
+        assert "index" in str(here.error) or related(here.error, there.error), (
+            f"{call} on {device}: {there}, but on the host: {here}"
+        )
+    else:
+        raise AssertionError(f"{call} on {device}: {there}, but the host refuses: {here}")
+
+
 @cases("bad input on OpenCL devices", 10, BYTES)
 def test_devices_do_as_the_host(c, cl_device):
     space = c.of(("torch", "Tensor", "nn.functional", "torch"))
     names = [n for n in calls.names(space) if FACTOR > 1 or n in ON_DEVICES]
-    call = calls.call(c, space, chosen(c, names), ("float32", "int64", "bool"))
-    here, there = made(call, "cpu"), made(call, cl_device)
-    if "away" in repr(call):
-        return
-    if here.error is None:
-        assert there.error is None, f"{call} on {cl_device}: {there}, but the host gives {here}"
-        # other functions are compared where their tests know how exact they are
-        agree(call, here, there, f"on {cl_device}", call.name in ON_DEVICES)
-    elif there.error is not None:
-        # the host looks at indices before it looks at other things
-        assert "index" in str(here.error) or related(here.error, there.error), (
-            f"{call} on {cl_device}: {there}, but on the host: {here}"
-        )
-    else:
-        raise AssertionError(f"{call} on {cl_device}: {there}, but the host refuses: {here}")
+    on_device(calls.call(c, space, chosen(c, names), ("float32", "int64", "bool")), cl_device)

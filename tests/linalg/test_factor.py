@@ -281,3 +281,15 @@ def test_what_has_no_gradient_says_so(device):
         ct.linalg.qr(x, "complete").R.sum().backward()
     with pytest.raises(RuntimeError, match="derivative for aten::geqrf is not implemented"):
         ct.geqrf(x).a.sum().backward()
+
+
+def test_pivots_that_name_no_row_are_refused(device):
+    a, b = ct.eye(3, device=device), ct.ones(3, 1, device=device)
+    for wrong in ([1, 2, 9], [0, 2, 3]):
+        pivots = ct.tensor(wrong, dtype=ct.int32, device=device)
+        with pytest.raises(RuntimeError, match="pivots must be between 1 and"):
+            ct.lu_unpack(a, pivots)
+        with pytest.raises(RuntimeError, match="pivots must be between 1 and"):
+            ct.linalg.lu_solve(a, pivots, b)
+    with pytest.raises(RuntimeError, match="Pivots given to ldl_solve"):
+        ct.linalg.ldl_solve(a, ct.tensor([1, 2, 9], dtype=ct.int32, device=device), b)

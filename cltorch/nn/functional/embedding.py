@@ -10,6 +10,7 @@ from typing import Any
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 from cltorch.autograd.batches import bare
+from cltorch.device import faults
 from cltorch.functions.arguments import need_array, read_int
 
 __all__ = ["embedding", "one_hot"]
@@ -96,4 +97,5 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     elif on_host and int(functions.amax(bare(tensor))) >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
     zeros = functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
-    return functions.scatter(zeros, -1, functions.unsqueeze(tensor, -1), 1)
+    with faults.told_as("one_hot"):
+        return functions.scatter(zeros, -1, functions.unsqueeze(tensor, -1), 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
+from cltorch.device import faults
 from cltorch.functions.arguments import need_array
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
@@ -47,6 +48,11 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any
             raise RuntimeError(
                 f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {last}"
             )
+    elif offsets.numel():
+        # a device notes what is wrong as an index of a table that has only zeros, and no memory of this size
+        with faults.told_as("embedding_bag"):
+            for part, size in ((offsets[:1], 1), (offsets[-1:], length + 1)):
+                gather(f.expand(f.zeros(1, device=offsets.device), (size,)), 0, f.to(part, dtypes.int64))
     places = f.arange(length, dtype=offsets.dtype, device=input.device)
     bag = f.sub(f.searchsorted(offsets, places, right=True), 1)
     return input, bag, offsets.numel() - (1 if include_last_offset else 0)
@@ -124,7 +130,8 @@ def embedding_bag(
     if max_norm is not None:
         shorten(line, weight, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx
-    values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
+    with faults.told_as("embedding_bag"):
+        values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
     kept = None if padding_idx is None else f.unsqueeze(f.ne(line, padding), 1)
     # one bag more takes what comes behind the last offset
     shape = (bags + 1, weight.layout.shape[1])

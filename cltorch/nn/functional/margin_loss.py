@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd.batches import bare
+from cltorch.device import faults
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
@@ -302,7 +303,9 @@ def multi_margin_loss(
     if len(given) != len(shape) - 1:
         target = f.reshape(target, shape[:-1])
     place = f.unsqueeze(target, -1)
-    each = f.relu(f.add(f.sub(input, gather(input, -1, place)), margin))
+    with faults.told_as("multi_margin_loss"):
+        own = gather(input, -1, place)
+    each = f.relu(f.add(f.sub(input, own), margin))
     each = f.square(each) if p == 2 else each
     if weight is not None:
         each = f.mul(each, f.unsqueeze(f.take(weight, target), -1))
@@ -344,8 +347,10 @@ def multilabel_margin_loss(
     x, y = (f.reshape(v, (-1, shape[-1] if shape else 1)) for v in (input, target))
     # nothing counts from the first negative class on
     named = f.eq(f.cumsum(f.to(f.lt(y, 0), dtypes.int64), 1), 0)
-    place = f.where(named, y, 0)
-    wanted = f.gt(f.scatter_add(f.zeros_like(y), 1, place, f.to(named, dtypes.int64)), 0)
+    # one out of range stays, so that a device notes it
+    place = f.where(f.logical_or(named, f.logical_or(f.lt(y, -1), f.ge(y, x.layout.shape[1]))), y, 0)
+    with faults.told_as("multilabel_margin_loss"):
+        wanted = f.gt(f.scatter_add(f.zeros_like(y), 1, place, f.to(named, dtypes.int64)), 0)
     margin = f.relu(f.add(f.sub(f.unsqueeze(x, 1), f.unsqueeze(gather(x, 1, place), 2)), 1))
     counted = f.logical_and(f.unsqueeze(named, 2), f.logical_not(f.unsqueeze(wanted, 1)))
     each = f.div(f.sum(f.where(counted, margin, 0.0), (1, 2)), x.layout.shape[1])
