@@ -16,7 +16,7 @@ from typing import Any
 from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.edges import GradientEdge
-from cltorch.autograd.grad_mode import _Switch
+from cltorch.autograd.grad_mode import Switch
 from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
 from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
@@ -36,7 +36,7 @@ def run(
     running = tasks.running
     running.append(Task(nodes, needed))
     try:
-        with _Switch(create_graph), suspended() if active[0] else nullcontext():
+        with Switch(create_graph), suspended() if active[0] else nullcontext():
             return _run(roots, retain_graph, create_graph, targets, needed)
     finally:
         running.pop()

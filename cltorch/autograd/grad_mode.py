@@ -25,7 +25,7 @@ mode = _Mode()
 inference_count = [0]
 
 
-class _Switch:
+class Switch:
     """A context manager that is a decorator too, of functions and generators."""
 
     def __init__(self, enabled: bool, inference: bool | None = None) -> None:
@@ -46,7 +46,7 @@ class _Switch:
 
     def clone(self) -> Any:
         """Return a fresh manager of the same setting."""
-        return _Switch(self._enabled, self._inference)
+        return Switch(self._enabled, self._inference)
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isgeneratorfunction(fn):
@@ -73,7 +73,7 @@ class _Switch:
         return wrapped
 
 
-class no_grad(_Switch):
+class no_grad(Switch):
     """Stop recording operations, as a context manager or decorator.
 
     >>> import cltorch as torch
@@ -94,7 +94,7 @@ class no_grad(_Switch):
         super().__init__(False)
 
 
-class enable_grad(_Switch):
+class enable_grad(Switch):
     """Record operations again inside ``no_grad``.
 
     >>> import cltorch as torch
@@ -115,7 +115,7 @@ class enable_grad(_Switch):
         super().__init__(True)
 
 
-class set_grad_enabled(_Switch):
+class set_grad_enabled(Switch):
     """Set recording at once; as a context manager it is undone at the end.
 
     >>> import cltorch as torch
@@ -138,7 +138,7 @@ class set_grad_enabled(_Switch):
         return super().__call__(fn)
 
 
-class inference_mode(_Switch):
+class inference_mode(Switch):
     """Stop recording, and refuse to let the results take part in autograd later.
 
     >>> import cltorch as torch

@@ -12,18 +12,18 @@ from typing import Any
 from cltorch import autograd, functions
 from cltorch.autograd import duals
 from cltorch.autograd.batches import room
-from cltorch.func.backward import (
-    _detached,
-    _fresh,
-    _gradients,
-    _level,
-    _need_tensors,
-    _places,
-    _reaches_others,
-    _split,
-    jacrev,
-)
+from cltorch.func.backward import jacrev
 from cltorch.func.batches import vmap
+from cltorch.func.levels import (
+    detached,
+    fresh,
+    gradients_at,
+    need_tensors,
+    new_level,
+    reaches_others,
+    read_argnums,
+    split_aux,
+)
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -64,10 +64,10 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     level = duals.enter()
     try:
         made = [duals.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
-        out, aux = _split(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
+        out, aux = split_aux(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
         outs, out_spec = tree_flatten(out)
         values, pushed = [], []
-        _need_tensors(outs, "jvp(f, primals, tangents)")
+        need_tensors(outs, "jvp(f, primals, tangents)")
         for o in outs:
             value, t = duals.unpaired(o, level)
             if t is None:
@@ -98,14 +98,14 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(torch.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
-    with _level(), autograd.enable_grad():
-        made = _fresh(primals)
+    with new_level(), autograd.enable_grad():
+        made = fresh(primals)
         flat, spec = tree_flatten(made)
         out = func(*made)
         outs, out_spec = tree_flatten(out)
-        keep = _reaches_others(outs, flat)
+        keep = reaches_others(outs, flat)
         us = [room(functions.zeros_like(o), [o])._detached().requires_grad_() for o in outs]
-        pulled = _gradients(outs, flat, us, True)
+        pulled = gradients_at(outs, flat, us, True)
 
     def jvp_fn(*tangents: Any) -> Any:
         vs, given = tree_flatten(tangents)
@@ -122,10 +122,10 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                         f"tangent:{i} with {what} {a} in flattened pytree doesn't match the {what} {b} of the "
                         "corresponding primal."
                     )
-        pushed = _gradients(pulled, us, vs, keep or any(v.requires_grad for v in vs), retain=True)
+        pushed = gradients_at(pulled, us, vs, keep or any(v.requires_grad for v in vs), retain=True)
         return tree_unflatten(pushed, out_spec)
 
-    return (out if keep else _detached(out)), jvp_fn
+    return (out if keep else detached(out)), jvp_fn
 
 
 def jacfwd(
@@ -143,7 +143,7 @@ def jacfwd(
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        places = _places(args, argnums)
+        places = read_argnums(args, argnums)
         wanted = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in places)
         flat, spec = tree_flatten(wanted)
         found: dict[str, Any] = {}
@@ -153,9 +153,9 @@ def jacfwd(
             tree = tree_unflatten(list(xs), spec)
             for i, x in zip(places, (tree,) if isinstance(argnums, int) else tree, strict=True):
                 given[i] = x
-            out, found["aux"] = _split(func(*given, **kwargs), has_aux, "jvp(f, primals, tangents)")
+            out, found["aux"] = split_aux(func(*given, **kwargs), has_aux, "jvp(f, primals, tangents)")
             outs, found["spec"] = tree_flatten(out)
-            _need_tensors(outs, "jvp(f, primals, tangents)")
+            need_tensors(outs, "jvp(f, primals, tangents)")
             return (tuple(outs), found["aux"]) if has_aux else tuple(outs)
 
         def push(*vs: Any) -> Any:

@@ -11,12 +11,12 @@ import numpy as np
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
-from cltorch.functions.matmul import _C_NAMES
+from cltorch.functions.matmul import C_NAMES
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.shape import expand, transpose
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array, values
-from cltorch.ops.lapack import LinAlgError, _element
+from cltorch.ops.lapack import LinAlgError, in_batch
 
 __all__: list[str] = []
 
@@ -124,7 +124,7 @@ def raise_failure(name: str, info: Any, words: str, kind: type[Exception] = LinA
     found = values(bare(info))
     if np.any(found):
         at = int(np.argmax(found.reshape(-1) != 0))
-        raise kind(f"{name}: {_element(found != 0)}{words.format(info=int(found.reshape(-1)[at]))}")
+        raise kind(f"{name}: {in_batch(found != 0)}{words.format(info=int(found.reshape(-1)[at]))}")
 
 
 SINGULAR = (
@@ -151,7 +151,7 @@ def store_one(name: str, out: Any, result: Any) -> Any:
 
 def _same_dtype(out: Any, result: Any) -> None:
     if isinstance(out, Array) and out.dtype is not result.dtype:
-        want, have = _C_NAMES[result.dtype.name], _C_NAMES[out.dtype.name]
+        want, have = C_NAMES[result.dtype.name], C_NAMES[out.dtype.name]
         raise RuntimeError(f"Expected out tensor to have dtype {want}, but got {have} instead")
 
 

@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 # how PyTorch's messages about matrix products name the types of C++
-_C_NAMES = {
+C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
     "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
@@ -46,7 +46,7 @@ def _check(name: str, *given: tuple[str, Any]) -> None:
         if x.dtype is not first.dtype:
             raise RuntimeError(
                 "expected m1 and m2 to have the same dtype, but got: "
-                f"{_C_NAMES[first.dtype.name]} != {_C_NAMES[x.dtype.name]}"
+                f"{C_NAMES[first.dtype.name]} != {C_NAMES[x.dtype.name]}"
             )
     if first.dtype is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES['bool']}'")
@@ -67,7 +67,7 @@ def _finish(name: str, result: Any, out: Any) -> Any:
     if out is None:
         return result
     if isinstance(out, Array) and out.dtype is not result.dtype:
-        want, have = _C_NAMES[result.dtype.name], _C_NAMES[out.dtype.name]
+        want, have = C_NAMES[result.dtype.name], C_NAMES[out.dtype.name]
         raise RuntimeError(f"Expected out tensor to have dtype {want}, but got {have} instead")
     return into_out(name, out, result)
 

@@ -37,7 +37,7 @@ __all__ = [
 
 # PyTorch's names of the kernels that refuse a dtype, which its messages quote
 _REFUSAL = {"uniform": "check_uniform_bounds", "normal": "normal_kernel_cpu", "log_normal": "log_normal_cpu"}
-_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def need_float(dist: str, t: DType) -> None:
@@ -317,8 +317,8 @@ def randperm(
     if t is dtypes.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     if t.is_floating_point:
-        if count > 2 ** _DIGITS[t.name] + 1:
-            raise RuntimeError(f"n cannot be greater than {2 ** _DIGITS[t.name] + 1} for {SCALAR_NAMES[t.name]} type.")
+        if count > 2 ** DIGITS[t.name] + 1:
+            raise RuntimeError(f"n cannot be greater than {2 ** DIGITS[t.name] + 1} for {SCALAR_NAMES[t.name]} type.")
     elif count > dtypes.iinfo(t).max + 1:
         raise RuntimeError(f"value cannot be converted to type {t.name} without overflow")
     dev = out.device if out is not None else resolve(device)

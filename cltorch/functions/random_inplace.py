@@ -9,7 +9,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import inplace
 from cltorch.functions.arguments import SCALAR_NAMES, read_int, read_number
 from cltorch.functions.random import (
-    _DIGITS,
+    DIGITS,
     check_probabilities,
     check_probability,
     check_range,
@@ -158,7 +158,7 @@ def random_(self: Any, *args: Any, generator: Generator | None = None, **named: 
     t = self.dtype
     if high is None:
         if t.is_floating_point:
-            top = 2 ** _DIGITS[t.name] + 1
+            top = 2 ** DIGITS[t.name] + 1
         else:
             top = 2 if t is dtypes.bool_ else dtypes.iinfo(t).max + 1
         low, high = low or 0, top

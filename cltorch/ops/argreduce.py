@@ -12,7 +12,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, grid
 from cltorch.ops.reduce import kept_shape
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
@@ -62,7 +62,7 @@ def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, valu
     kept, reduced = math.prod(ks), math.prod(rs)
     compare = t if t.is_floating_point or t.itemsize == 8 else dtypes.int32
     ctype = compare.compute
-    width = _VECTOR[ctype]
+    width = VECTOR[ctype]
     neighbours = kst[-1] == 1 and rst[-1] != 1
     if gpu:
         mode = "items" if reduced <= _SHORT or (neighbours and kept >= 2048) else "groups"
@@ -78,7 +78,7 @@ def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, valu
     per_part = -(-reduced // parts)
     parts = -(-reduced // per_part)
     params = {
-        "less": less, "X": t.ctype, "xtag": t.tag, "A": ctype, "M": _MASK[ctype], "W": width,
+        "less": less, "X": t.ctype, "xtag": t.tag, "A": ctype, "M": MASK[ctype], "W": width,
         "floating": t.is_floating_point, "KR": len(ks), "RR": len(rs), "G": group,
     }  # fmt: skip
     geometry: list[int] = []

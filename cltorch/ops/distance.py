@@ -12,7 +12,7 @@ from cltorch.layout import Layout
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _VECTOR
+from cltorch.ops.plan import VECTOR
 from cltorch.ops.softmax import dense
 from cltorch.ops.strided import copy_into
 
@@ -50,7 +50,7 @@ def _plan(
     buffers = 2 if mode == "backward" and math.isinf(p) else int(mode == "backward")
     kernel = context.kernel(
         "distance", f"ct_{name}", letters + "b" * (buffers + 1),
-        name=name, mode=mode, way=way, gpu=gpu, A=compute.compute, X=t.ctype, xtag=t.tag, W=_VECTOR[compute.compute],
+        name=name, mode=mode, way=way, gpu=gpu, A=compute.compute, X=t.ctype, xtag=t.tag, W=VECTOR[compute.compute],
         T=tile,
     )  # fmt: skip
     lines = batch * rows

@@ -15,7 +15,7 @@ import numpy as np
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _GRAIN, grid
+from cltorch.ops.plan import GRAIN, grid
 from cltorch.ops.softmax import dense
 
 Pair = tuple[int, int]
@@ -76,7 +76,7 @@ def run(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool, variant: str = "")
         else:
             rows = count // sizes[-1]
             work = planes * max(math.prod(b.shape(True)), math.prod(b.size))
-            items = max(1, min(rows, context.caps.compute_units * 4, -(-work // _GRAIN)))
+            items = max(1, min(rows, context.caps.compute_units * 4, -(-work // GRAIN)))
             count, per_item = rows, -(-rows // items)
             launch = (-(-rows // per_item),), (1,)
         head = (count, per_item, *b.size, *b.kernel, *b.out, *b.dilation, *b.padding, *b.stride)

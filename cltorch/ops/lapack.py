@@ -333,7 +333,7 @@ def svd(a: np.ndarray, full_matrices: bool, vectors: bool) -> Any:
     finite = np.isfinite(a).all((-2, -1))
     if not finite.all():
         raise LinAlgError(
-            f"linalg.svd: {_element(~finite)}The algorithm failed to converge because the input matrix contained "
+            f"linalg.svd: {in_batch(~finite)}The algorithm failed to converge because the input matrix contained "
             "non-finite values."
         )
     try:
@@ -349,7 +349,7 @@ def svd(a: np.ndarray, full_matrices: bool, vectors: bool) -> Any:
         ) from None
 
 
-def _element(failed: np.ndarray) -> str:
+def in_batch(failed: np.ndarray) -> str:
     """Return how messages name the first failed matrix of a batch."""
     return f"(Batch element {int(np.argmax(failed))}): " if failed.ndim else ""
 
@@ -399,7 +399,7 @@ def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any
     failed = rank < s.shape[-1]
     if driver == "gels" and failed.any():
         raise LinAlgError(
-            f"torch.linalg.lstsq: {_element(failed)}The least squares solution could not be computed because the input "
+            f"torch.linalg.lstsq: {in_batch(failed)}The least squares solution could not be computed because the input "
             f"matrix does not have full rank (error code: {int(rank.reshape(-1)[np.argmax(failed)]) + 1})."
         )
     inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(a.dtype)

@@ -12,9 +12,9 @@ from cltorch.device import faults
 from cltorch.ops.array import empty, from_host, host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, grid
 from cltorch.ops.reduce import SUM, reduce
-from cltorch.ops.softmax import _host, dense, lines, run
+from cltorch.ops.softmax import dense, lines, run, softmax_on_host
 
 _NUMBER = {"float": "f", "double": "d"}
 _GROUP = 256
@@ -68,12 +68,12 @@ def _plan(
     elif gpu:
         size, local = grid(context, logp.layout.numel)
     else:
-        width = _VECTOR[a]
+        width = VECTOR[a]
         units = outer if rows else outer * -(-inner // width)
         size, local, per_item = lines(context, units, 2 * classes * (1 if rows else width))
     alone = mode == "forward" and not gpu and not each and parts == 1
     kernel = context.kernel(
-        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=_MASK[a], W=_VECTOR[a], G=group,
+        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=MASK[a], W=VECTOR[a], G=group,
         X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
         mean=reduction == "mean" and (mode != "forward" or alone), smooth=smooth, softmax=softmax, gpu=gpu,
         rows=rows and mode == "backward", alone=alone,
@@ -198,7 +198,7 @@ class Nll(Op):
     def forward(cls, c: Any, x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> Any:
         c.options = (ignore, reduction, smooth)
         if x.device.type == "cpu":
-            logp = _host(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x
+            logp = softmax_on_host(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x
             a, t = host_compute(logp), host(target).astype(np.int64)
             if a.ndim == 1:
                 a, t = a[None], t[None]

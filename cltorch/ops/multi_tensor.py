@@ -21,7 +21,7 @@ from cltorch.ops.array import cast_host, host, two_devices, view
 from cltorch.ops.evaluate import Formula, run_into
 from cltorch.ops.formula import HOST, Symbol, trace, used_operands
 from cltorch.ops.overlap import check_overlap
-from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
+from cltorch.ops.plan import GROUP, LETTER, MASK, VECTOR
 
 __all__ = ["update"]
 
@@ -170,7 +170,7 @@ def _plan(
     for types, members in groups.items():
         slots = min(_ROWS, _POINTERS // len(types))
         kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, scalars)
-        local = 1 if kind == "cpu" else min(_GROUP, context.caps.max_work_group)
+        local = 1 if kind == "cpu" else min(GROUP, context.caps.max_work_group)
         for start in range(0, len(members), slots):
             part = members[start : start + slots]
             first = len(table)
@@ -199,11 +199,11 @@ def _kernel(
     statements, results, tracer = trace(formula.fn, compute, [False] * len(row), formula.params)
     used = used_operands(formula.fn, len(row), formula.params, compute, [True] * len(results))
     texts = {k: r.text if isinstance(r, Symbol) else tracer.literal(r) for k, r in zip(written, results, strict=True)}
-    width = _VECTOR[ctype] if kind == "cpu" else 4
-    args = "bl" + "b" * (slots * len(row)) + _LETTER[ctype] * (formula.params - scalars) + "bl" * scalars
+    width = VECTOR[ctype] if kind == "cpu" else 4
+    args = "bl" + "b" * (slots * len(row)) + LETTER[ctype] * (formula.params - scalars) + "bl" * scalars
     return context.kernel(
         "multi_tensor", f"ct_{formula.name}", args,
-        name=formula.name, T=slots, W=width, V=ctype, M=_MASK[ctype], P=ctype,
+        name=formula.name, T=slots, W=width, V=ctype, M=MASK[ctype], P=ctype,
         params=formula.params - scalars, scalars=scalars,
         columns=tuple((x.dtype.tag, x.dtype.ctype, k in used, texts.get(k, "")) for k, x in enumerate(row)),
         statements=tuple(statements), groups=kind != "cpu",
@@ -226,13 +226,13 @@ def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbe
         constants = [wide.type(v) for v in numbers]
         for block in blocks:
             parts = [a[block] for a in arrays]
-            values = [_widened(a, x.dtype, wide) for a, x in zip(parts, row, strict=True)]
+            values = [widened(a, x.dtype, wide) for a, x in zip(parts, row, strict=True)]
             results = formula.fn(HOST, *values, *constants)
             for k, value in zip(written, results, strict=True):
                 parts[k][...] = cast_host(value, row[k].dtype)
 
 
-def _widened(a: np.ndarray, t: dtype, wide: Any) -> np.ndarray:
+def widened(a: np.ndarray, t: dtype, wide: Any) -> np.ndarray:
     if t is bfloat16:
         a = dtypes.bfloat16_to_float(a)
     return a if a.dtype == wide else a.astype(wide)

@@ -17,8 +17,8 @@ from cltorch.device import Storage
 from cltorch.dtypes import dtype, float64
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, from_host, host, two_devices, view
-from cltorch.ops.multi_tensor import _widened, is_run
-from cltorch.ops.plan import _GROUP, _LETTER, _MASK, _VECTOR
+from cltorch.ops.multi_tensor import is_run, widened
+from cltorch.ops.plan import GROUP, LETTER, MASK, VECTOR
 
 __all__ = ["any_not_finite", "norm"]
 
@@ -85,10 +85,10 @@ def _on_device(
 def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: dtype, kind: str) -> _Plan:
     grain = _GRAIN.get(kind, _GRAIN["gpu"])
     a = compute.compute
-    local, width = 1, _VECTOR[a]
+    local, width = 1, VECTOR[a]
     if kind != "cpu":
         # a power of two, for halves are joined; 64 entries of the table fill a device anyway
-        local, width = 1 << (min(_GROUP, context.caps.max_work_group).bit_length() - 1), 4
+        local, width = 1 << (min(GROUP, context.caps.max_work_group).bit_length() - 1), 4
     groups = 0 if kind == "cpu" else local
     table: list[list[int]] = []
     launches: list[Any] = []
@@ -101,15 +101,15 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
                 lay = arrays[i].layout
                 table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
             kernel = context.kernel(
-                "multi_tensor_reduce", "ct_partial", "blb" + _LETTER[a] + "b" * _TENSORS,
-                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, M=_MASK[a], W=width, what=what,
+                "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * _TENSORS,
+                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, M=MASK[a], W=width, what=what,
                 groups=groups,
             )  # fmt: skip
             count = len(table) - first
             launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (_TENSORS - len(part))))
     finish = context.kernel(
-        "multi_tensor_reduce", "ct_finish", "blb" + _LETTER[a],
-        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, M=_MASK[a], W=1, what=what, groups=groups,
+        "multi_tensor_reduce", "ct_finish", "blb" + LETTER[a],
+        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, M=MASK[a], W=1, what=what, groups=groups,
     )  # fmt: skip
     if not table:
         return _Plan([], None, 0, (finish, local))
@@ -126,7 +126,7 @@ def _on_host(what: str, arrays: Sequence[Array], power: float, compute: dtype) -
         for x in arrays:
             n = x.layout.numel
             if n:
-                a = _widened(host(view(x, Layout((n,), (1,), x.layout.offset))), x.dtype, compute.wide)
+                a = widened(host(view(x, Layout((n,), (1,), x.layout.offset))), x.dtype, compute.wide)
                 values.append(float(_part(what, a, power)))
         if what in ("max", "bad"):
             return float(np.max(values, initial=0.0))

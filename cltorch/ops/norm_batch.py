@@ -15,12 +15,12 @@ from cltorch.ops import norm_host, tuning
 from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR
+from cltorch.ops.plan import MASK, VECTOR
 from cltorch.ops.softmax import dense
 from cltorch.ops.strided import copy_into
 
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
-_NUMBER = {"float": "f", "double": "d"}
+NUMBER = {"float": "f", "double": "d"}
 WEIGHT, BIAS, RUNNING, GX, GW, GB = 1, 2, 4, 8, 16, 32
 
 
@@ -44,7 +44,7 @@ class BatchPlan:
         gpu = (variant or context.caps.kind) != "cpu"
         columns = inner == 1
         units = context.caps.compute_units
-        self.width = _VECTOR[a]
+        self.width = VECTOR[a]
         self.tile = 32 if columns else 1
         self.group = work_group(context)
         self.variant = "groups" if gpu else "columns" if columns else "planes"
@@ -76,7 +76,7 @@ class BatchPlan:
         found = self._kernels.get(key)
         if found is not None:
             return found
-        number = _NUMBER[self.acc.compute]
+        number = NUMBER[self.acc.compute]
         letters = "llllllbl" + ("blb" if backward else "")
         if backward and (rowwise or stage != "stats"):
             letters += "bl" if rowwise else "b"
@@ -96,7 +96,7 @@ class BatchPlan:
             rowwise=rowwise,
             rms=rms,
             A=self.acc.compute,
-            M=_MASK[self.acc.compute],
+            M=MASK[self.acc.compute],
             W=self.width,
             X=self.dtype.ctype,
             xtag=self.dtype.tag,

@@ -12,9 +12,9 @@ from cltorch.dtypes import dtype
 from cltorch.ops import norm_host
 from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.evaluate import compute_dtype
-from cltorch.ops.norm_batch import _NUMBER, BatchPlan, work_group
+from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR
+from cltorch.ops.plan import MASK, VECTOR
 from cltorch.ops.softmax import dense
 
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
@@ -60,8 +60,8 @@ class RowsPlan:
             return found
         a = self.acc.compute
         letters = {
-            "forward": "llllll" + _NUMBER[a] + "blblblbbb",
-            "backward": "llllll" + _NUMBER[a] + "blblblbbb" + ("bb" if partial else ""),
+            "forward": "llllll" + NUMBER[a] + "blblblbbb",
+            "backward": "llllll" + NUMBER[a] + "blblblbbb" + ("bb" if partial else ""),
             "finish": "lllbbbbi",
         }[stage]
         name = f"norm_rows_{stage}"
@@ -78,8 +78,8 @@ class RowsPlan:
             biased=biased,
             partial=partial,
             A=a,
-            M=_MASK[a],
-            W=_VECTOR[a],
+            M=MASK[a],
+            W=VECTOR[a],
             G=self.group,
             X=self.dtype.ctype,
             xtag=self.dtype.tag,

@@ -13,7 +13,7 @@ from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, view
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.plan import specialise
-from cltorch.ops.strided import _COPY, copy_into, fill
+from cltorch.ops.strided import COPY, copy_into, fill
 
 _ZERO = np.zeros(1, np.uint8)
 
@@ -71,6 +71,6 @@ def _plan(context: Any, pieces: Pieces, sources: Sequence[Any], t: dtype) -> Any
     steps = []
     for i, part, place in parts:
         x = sources[i]
-        launch = specialise(context, _COPY, compute_dtype(x.dtype), [(place, t)], [(part, x.dtype)])
+        launch = specialise(context, COPY, compute_dtype(x.dtype), [(place, t)], [(part, x.dtype)])
         steps.append((i, *launch, place.offset, part.offset - x.layout.offset))
     return Layout.of(shape), steps

@@ -11,8 +11,8 @@ from cltorch.formats import channels_last, channels_last_3d, follows
 from cltorch.layout import Layout, coalesce
 from cltorch.ops.formula import Symbol, trace
 
-_VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
-_MASK = {
+VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
+MASK = {
     "float": "int",
     "double": "long",
     "int": "int",
@@ -21,13 +21,13 @@ _MASK = {
     "char": "char",
     "uchar": "char",
 }
-_LETTER = {"float": "f", "double": "d"}
-_GROUP = 256
+LETTER = {"float": "f", "double": "d"}
+GROUP = 256
 _HIGH, _SQUARE = 64, 32  # rows of a block in the transposing form of a kernel on CPU devices, and on others its sides
 _LONG = 100  # statements of a formula above which that form is not taken
 _TURNED = 1 << 14  # elements below which that form is not worth its compilation
 _LOCAL = 16384  # bytes of local memory that every device has
-_GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
+GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
 
 
 class Plan:
@@ -115,7 +115,7 @@ def specialise(
     statements, results, tracer = trace(
         formula.fn, compute, [i in formula.masks for i in range(len(ins))], formula.params
     )
-    width = 1 if tracer.single else 4 if gpu else _VECTOR[ctype]
+    width = 1 if tracer.single else 4 if gpu else VECTOR[ctype]
     flat = len(sizes) == 1 and (sizes[0] == 1 or all(s[-1] == 1 for s in steps))
     # the transposing form repeats a formula for every row of a tile, which is too much of a long one to compile
     plain = flat or tracer.single or len(statements) > _LONG
@@ -135,14 +135,14 @@ def specialise(
     # filling may write to one place again and again
     out_inner, in_inner = ["s" if c == "0" else c for c in inner[: len(outs)]], iter(inner[len(outs) :])
     mode = "flat" if flat else "tiles" if turned is not None else "items" if gpu else "rows"
-    number = _LETTER.get(ctype, "l")
+    number = LETTER.get(ctype, "l")
     params = {
         "name": formula.name,
         "mode": mode,
         "W": width,
         "rank": 0 if flat else len(sizes),
         "V": ctype,
-        "M": _MASK[ctype],
+        "M": MASK[ctype],
         "P": "long" if number == "l" else ctype,
         "ins": tuple(
             ("", "", False, "")
@@ -165,7 +165,7 @@ def specialise(
             global_size, local_size = grid(context, (n + width - 1) // width)
             pre = (n, 0)
         else:
-            items = max(1, min((n + _GRAIN - 1) // _GRAIN, context.caps.compute_units * 4))
+            items = max(1, min((n + GRAIN - 1) // GRAIN, context.caps.compute_units * 4))
             chunk = -(-n // items)
             chunk = -(-chunk // 64) * 64
             global_size, local_size, pre = (-(-n // chunk),), (1,), (n, chunk)
@@ -180,7 +180,7 @@ def specialise(
         elif mode == "tiles":
             units = n // (sizes[-1] * sizes[-2]) * -(-sizes[-2] // block[0]) * -(-sizes[-1] // block[1])
             if gpu:
-                group = min(_GROUP, context.caps.max_work_group)
+                group = min(GROUP, context.caps.max_work_group)
                 groups = min(units, context.caps.compute_units * 32)
                 per_item, global_size, local_size = 0, (groups * group,), (group,)
             else:
@@ -192,7 +192,7 @@ def specialise(
             seg = min(row, 65536)
             segs = -(-row // seg)
             units = n // row * segs
-            items = max(1, min(-(-n // _GRAIN), context.caps.compute_units * 8, units))
+            items = max(1, min(-(-n // GRAIN), context.caps.compute_units * 8, units))
             per_item = -(-units // items)
             global_size, local_size = (-(-units // per_item),), (1,)
             pre, leading = (units, row, seg, segs, per_item, *tail), "l" * (5 + len(tail))
@@ -224,7 +224,7 @@ def _turned(
 
 def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
     """Return a launch of whole work-groups for a kernel whose work-items stride over the data."""
-    group = min(_GROUP, context.caps.max_work_group)
+    group = min(GROUP, context.caps.max_work_group)
     groups = max(1, min(-(-items // group), context.caps.compute_units * 32))
     return (groups * group,), (group,)
 

@@ -11,7 +11,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.plan import _MASK, grid
+from cltorch.ops.plan import MASK, grid
 from cltorch.ops.pool_windows import Windows
 
 _GRAIN = 4096  # elements below which another work-item on a CPU device costs more than it brings
@@ -66,7 +66,7 @@ def index_dtype(form: str) -> dtype:
 
 
 def _width(interior: int, a: str) -> int:
-    most = 16 if _MASK[a] == "int" else 8
+    most = 16 if MASK[a] == "int" else 8
     return next((w for w in (16, 8, 4) if w <= most and w <= interior), 0)
 
 
@@ -125,7 +125,7 @@ def make_plan(
         X=t.ctype,
         xtag=t.tag,
         A=a,
-        M=_MASK[a],
+        M=MASK[a],
         low="-INFINITY" if t.is_floating_point else _lowest(t),
         W=width,
         S=stride if width else 0,
@@ -159,7 +159,7 @@ def _tiled(context: Any, name: str, w: Windows, layout: Layout, t: dtype, a: str
     row, taps = w.out[2], w.kernel[1] * 2
     large = layout.numel if name.endswith("backward") else layout.numel * taps
     rows = large // max(row * taps, 1)
-    most = 16 if _MASK[a] == "int" else 8
+    most = 16 if MASK[a] == "int" else 8
     kernel = context.kernel(
         "pool_tiles",
         f"ct_{name}_tiles",
@@ -171,7 +171,7 @@ def _tiled(context: Any, name: str, w: Windows, layout: Layout, t: dtype, a: str
         X=t.ctype,
         xtag=t.tag,
         A=a,
-        M=_MASK[a],
+        M=MASK[a],
         KH=w.kernel[1],
         W=next(v for v in (4, 8, 16) if v >= row or v == most),
     )
@@ -193,7 +193,7 @@ def _scattered(context: Any, w: Windows, layout: Layout, t: dtype, form: str, pl
         X="ushort" if t.itemsize == 2 else t.ctype,  # the halves are only moved
         xtag=t.tag,
         A=t.compute,
-        M=_MASK[t.compute],
+        M=MASK[t.compute],
         W=1,
         S=0,
         single=alone,

@@ -18,7 +18,7 @@ from cltorch.ops.array import empty, from_host, host_compute, view
 from cltorch.ops.evaluate import Formula, compute_dtype, run
 from cltorch.ops.gemm import product
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _VECTOR
+from cltorch.ops.plan import VECTOR
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into, fill
 
@@ -58,7 +58,7 @@ class _Steps:
     def __init__(self, context: Any, t: Any, variant: str) -> None:
         self.context, self.t = context, t
         self.cpu = (variant or context.caps.kind) == "cpu"
-        self.width = _VECTOR[t.ctype] if self.cpu else 1
+        self.width = VECTOR[t.ctype] if self.cpu else 1
 
     def kernel(self, mode: str, backward: bool) -> Any:
         key = ("recurrent", mode, backward, self.t, self.cpu)

@@ -18,7 +18,7 @@ from cltorch.ops import tuning
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.formula import HOST, Symbol, trace
-from cltorch.ops.plan import _MASK, _VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, grid
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
 _GROUP = 256
@@ -222,7 +222,7 @@ class _Walk:
 
     def __init__(self, ks: Any, kst: Any, rs: Any, rst: Any, gpu: bool, acc: dtype, cores: int) -> None:
         self.ks, self.kst, self.rs, self.rst, self.gpu = ks, kst, rs, rst, gpu
-        self.width, self.room = _VECTOR[acc.compute], _RUN_BYTES // acc.itemsize
+        self.width, self.room = VECTOR[acc.compute], _RUN_BYTES // acc.itemsize
         self.target = cores * (16 if gpu else 4)
         self.kept, self.reduced = math.prod(ks), math.prod(rs)
         neighbours = kst[-1] == 1 and rst[-1] != 1
@@ -310,8 +310,8 @@ def _launch(
     inner = (dtypes.float32 if t.compute == "float" else t) if truth else acc
     mode, ctype, width = walk.mode, acc.compute, walk.width
     params = {
-        "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": _MASK[ctype],
-        "B": inner.compute, "N": _MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,
+        "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": MASK[ctype],
+        "B": inner.compute, "N": MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,
         "map": _text(map_fn, inner, 2, row.params), "combine": _text(row.combine, acc, 2, 0),
         "finish": _text(finish, acc, 2, row.params), "identity": _literal(row.identity, acc), "aux": row.aux,
         "params": row.params, "P": ctype if acc.is_floating_point else "long",

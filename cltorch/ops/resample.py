@@ -17,7 +17,7 @@ from cltorch.formats import channels_last, channels_last_3d, follows
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute, view
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _GRAIN, _VECTOR, grid
+from cltorch.ops.plan import GRAIN, VECTOR, grid
 from cltorch.ops.resample_taps import Taps
 from cltorch.ops.softmax import dense
 
@@ -38,7 +38,7 @@ def _plan(
     mode = "items" if gpu else "lines" if inner == 1 else "rows"
     kernel = context.kernel(
         "resample", "ct_resample", "liilli" + "bbb" + "blb", name="resample", mode=mode, single=single, X=x_t.ctype,
-        xtag=x_t.tag, Y=t.ctype, ytag=t.tag, A=a, W=_VECTOR[a], rounded=t is dtypes.uint8,
+        xtag=x_t.tag, Y=t.ctype, ytag=t.tag, A=a, W=VECTOR[a], rounded=t is dtypes.uint8,
     )  # fmt: skip
     per_item = 0
     if gpu:
@@ -46,7 +46,7 @@ def _plan(
     else:
         units = outer if inner == 1 else outer * m
         work = outer * m * inner * taps.weight.shape[1]
-        items = max(1, min(units, caps.compute_units * 4, -(-work // _GRAIN)))
+        items = max(1, min(units, caps.compute_units * 4, -(-work // GRAIN)))
         per_item = -(-units // items)
         size, local = (-(-units // per_item),), (1,)
     table = []

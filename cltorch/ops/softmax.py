@@ -13,7 +13,7 @@ from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import _MASK, _VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, grid
 from cltorch.ops.strided import copy_into
 
 
@@ -72,7 +72,7 @@ def _plan(
     outer = math.prod(shape) // (n * inner)
     count = outer * inner
     ctype = compute_dtype(t).compute
-    width = _VECTOR[ctype]
+    width = VECTOR[ctype]
     group = tuning.group_items(context, "softmax gpu")
     if gpu:
         # few lines that are long: a group each; else neighbouring lines give neighbouring reads, or are short
@@ -82,7 +82,7 @@ def _plan(
     name = ("log_" if logarithm else "") + "softmax" + ("_backward" if backward else "")
     kernel = context.kernel(
         "softmax", f"ct_{name}", "llllbl" + ("bl" if backward else "") + "b", name=name, backward=backward,
-        logarithm=logarithm, mode=mode, W=width, A=ctype, M=_MASK[ctype], X=t.ctype, xtag=t.tag, G=group,
+        logarithm=logarithm, mode=mode, W=width, A=ctype, M=MASK[ctype], X=t.ctype, xtag=t.tag, G=group,
     )  # fmt: skip
     size: tuple[int, ...]
     local: tuple[int, ...] | None
@@ -99,7 +99,7 @@ def _plan(
     return kernel, size, local, (outer, n, inner, per_item)
 
 
-def _host(x: Any, dim: int, logarithm: bool) -> Any:
+def softmax_on_host(x: Any, dim: int, logarithm: bool) -> Any:
     a = host_compute(x)
     if a.size == 0:
         return from_host(a, x.dtype, x.device)
@@ -119,7 +119,7 @@ class Softmax(Op):
 
     @classmethod
     def forward(cls, c: Any, x: Any, dim: int) -> Any:
-        out = _host(x, dim, cls.logarithm) if x.device.type == "cpu" else run(x, dim, cls.logarithm)
+        out = softmax_on_host(x, dim, cls.logarithm) if x.device.type == "cpu" else run(x, dim, cls.logarithm)
         c.dim = dim
         c.save(out)
         return out

@@ -13,7 +13,7 @@ from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import Formula, compute_dtype, run_into
 from cltorch.ops.op import Op
 
-_COPY = Formula("copy", lambda m, x: x)
+COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
 _BITS = {1: dtypes.uint8, 2: dtypes.int16, 4: dtypes.int32, 8: dtypes.int64}
 
@@ -37,13 +37,13 @@ def copy_into(out: Any, x: Any) -> None:
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
         if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:
-            run_into(_COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)])
+            run_into(COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)])
             return
         context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
-    run_into(_COPY, compute_dtype(x.dtype), [x], (), [out])
+    run_into(COPY, compute_dtype(x.dtype), [x], (), [out])
 
 
 def fill(out: Any, value: float) -> None:

@@ -29,7 +29,7 @@ _HOOKS = (
 )  # fmt: skip
 
 
-_ON_HOST = ("step", "mu_product", "eta", "mu")  # state of one number, which a step asks for
+ON_HOST = ("step", "mu_product", "eta", "mu")  # state of one number, which a step asks for
 
 
 class _Required:
@@ -326,7 +326,7 @@ class Optimizer:
 def _for_parameter(p: Tensor, value: Any, key: Any = None) -> Any:
     """Return loaded state with its tensors on the device and in the dtype of their parameter; counts on the host."""
     if isinstance(value, Tensor):
-        if key in _ON_HOST:
+        if key in ON_HOST:
             return value.to(device="cpu")
         return value.to(device=p.device, dtype=p.dtype) if p.is_floating_point() else value.to(device=p.device)
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ from cltorch import dtypes, functions
 from cltorch.device import CPU
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.optim.optimizer import _ON_HOST, GroupOptimizer
+from cltorch.optim.optimizer import ON_HOST, GroupOptimizer
 from cltorch.tensor import Tensor
 
 __all__ = [
@@ -164,7 +164,7 @@ class RuleOptimizer(GroupOptimizer):
             raise RuntimeError("API has changed, `state_steps` argument must contain a list of singleton tensors")
         if not cls._unscale(grads, grad_scale, found_inf):
             return
-        names = (*cls._states(group), *(name for name in _ON_HOST if name in lists))
+        names = (*cls._states(group), *(name for name in ON_HOST if name in lists))
         given = [{name: lists[name][i] for name in names} for i in range(len(params))]
         states = [dict(state) for state in given]
         cls._apply(group, params, grads, states, differentiable)
@@ -201,7 +201,7 @@ def step_tensor(value: float = 0.0) -> Tensor:
 def numbers_to_tensors(states: Mapping[Any, Any]) -> None:
     """Replace the numbers that checkpoints of older versions have where newer ones keep 0-d tensors."""
     for state in states.values():
-        for name in _ON_HOST if isinstance(state, dict) else ():
+        for name in ON_HOST if isinstance(state, dict) else ():
             if name in state and not isinstance(state[name], Tensor):
                 state[name] = step_tensor(float(state[name]))
 

@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Plain(Transform):
+class Plain(Transform):
     """A transform without parameters: any two of one class are equal."""
 
     def __eq__(self, other: Any) -> bool:
@@ -29,7 +29,7 @@ class _Plain(Transform):
     __hash__ = None
 
 
-class ExpTransform(_Plain):
+class ExpTransform(Plain):
     """Map x to exp(x).
 
     >>> import cltorch as torch
@@ -50,7 +50,7 @@ class ExpTransform(_Plain):
         return x
 
 
-class SigmoidTransform(_Plain):
+class SigmoidTransform(Plain):
     """Map x to 1 / (1 + exp(-x)).
 
     The result keeps away from 0 and 1 by the least that the dtype can tell, so that its inverse is finite.
@@ -72,7 +72,7 @@ class SigmoidTransform(_Plain):
         return -softplus(-x) - softplus(x)
 
 
-class SoftplusTransform(_Plain):
+class SoftplusTransform(Plain):
     """Map x to ln(1 + exp(x)), which for x > 20 is x."""
 
     domain, codomain = constraints.real, constraints.positive
@@ -88,7 +88,7 @@ class SoftplusTransform(_Plain):
         return -softplus(-x)
 
 
-class TanhTransform(_Plain):
+class TanhTransform(Plain):
     """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1."""
 
     domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
@@ -105,7 +105,7 @@ class TanhTransform(_Plain):
         return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))
 
 
-class AbsTransform(_Plain):
+class AbsTransform(Plain):
     """Map x to |x|; the inverse is the non-negative one."""
 
     domain, codomain = constraints.real, constraints.positive

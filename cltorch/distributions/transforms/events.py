@@ -13,7 +13,7 @@ from cltorch.layout import Size
 __all__ = ["CatTransform", "IndependentTransform", "ReshapeTransform", "StackTransform"]
 
 
-def _need_dims(shape: Any, count: int) -> None:
+def need_dims(shape: Any, count: int) -> None:
     if len(shape) < count:
         raise ValueError("Too few dimensions on input")
 
@@ -55,11 +55,11 @@ class IndependentTransform(Transform):
         return self.base_transform.sign
 
     def _call(self, x: Any) -> Any:
-        _need_dims(x.shape, self.domain.event_dim)
+        need_dims(x.shape, self.domain.event_dim)
         return self.base_transform(x)
 
     def _inverse(self, y: Any) -> Any:
-        _need_dims(y.shape, self.codomain.event_dim)
+        need_dims(y.shape, self.codomain.event_dim)
         return self.base_transform.inv(y)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
@@ -115,7 +115,7 @@ class ReshapeTransform(Transform):
 
     @staticmethod
     def _exchange(shape: Any, old: Size, new: Size) -> Any:
-        _need_dims(shape, len(old))
+        need_dims(shape, len(old))
         cut = len(shape) - len(old)
         if tuple(shape[cut:]) != tuple(old):
             raise ValueError(f"Shape mismatch: expected {shape[cut:]} but got {old}")

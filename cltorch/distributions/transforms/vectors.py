@@ -7,8 +7,8 @@ from typing import Any
 
 from cltorch import functions as fn
 from cltorch.distributions import constraints
-from cltorch.distributions.transforms.elementwise import _Plain
-from cltorch.distributions.transforms.events import _need_dims
+from cltorch.distributions.transforms.elementwise import Plain
+from cltorch.distributions.transforms.events import need_dims
 from cltorch.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
 from cltorch.dtypes import finfo
 from cltorch.linalg import cholesky
@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class CorrCholeskyTransform(_Plain):
+class CorrCholeskyTransform(Plain):
     """Map vectors of D (D - 1) / 2 numbers to Cholesky factors of D x D correlation matrices.
 
     The tanh of each number is what a row has left of its length 1, in that direction, after those before it.
@@ -57,20 +57,20 @@ class CorrCholeskyTransform(_Plain):
         return lengths + slopes
 
     def forward_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 1)
+        need_dims(shape, 1)
         size = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
         if size * (size - 1) // 2 != shape[-1]:
             raise ValueError("Input is not a flattened lower-diagonal number")
         return shape[:-1] + (size, size)
 
     def inverse_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 2)
+        need_dims(shape, 2)
         if shape[-2] != shape[-1]:
             raise ValueError("Input is not square")
         return shape[:-2] + (shape[-1] * (shape[-1] - 1) // 2,)
 
 
-class SoftmaxTransform(_Plain):
+class SoftmaxTransform(Plain):
     """Map vectors to probabilities by softmax; the inverse is the logarithm. Not bijective.
 
     >>> import cltorch as torch
@@ -87,15 +87,15 @@ class SoftmaxTransform(_Plain):
         return y.log()
 
     def forward_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 1)
+        need_dims(shape, 1)
         return shape
 
     def inverse_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 1)
+        need_dims(shape, 1)
         return shape
 
 
-class StickBreakingTransform(_Plain):
+class StickBreakingTransform(Plain):
     """Map vectors of n numbers to probabilities of n + 1 events, each a share of what those before it have left.
 
     Source: https://mc-stan.org/docs/reference-manual/transforms.html, unit simplex.
@@ -127,15 +127,15 @@ class StickBreakingTransform(_Plain):
         return (-x - softplus(-x) + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 1)
+        need_dims(shape, 1)
         return shape[:-1] + (shape[-1] + 1,)
 
     def inverse_shape(self, shape: Any) -> Any:
-        _need_dims(shape, 1)
+        need_dims(shape, 1)
         return shape[:-1] + (shape[-1] - 1,)
 
 
-class LowerCholeskyTransform(_Plain):
+class LowerCholeskyTransform(Plain):
     """Map matrices to lower triangular ones with a positive diagonal, the exponential of theirs. Not bijective.
 
     >>> import cltorch as torch
@@ -152,7 +152,7 @@ class LowerCholeskyTransform(_Plain):
         return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
-class PositiveDefiniteTransform(_Plain):
+class PositiveDefiniteTransform(Plain):
     """Map matrices to positive definite ones, by way of their Cholesky factors. Not bijective.
 
     >>> import cltorch as torch

@@ -33,13 +33,13 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (np.ndarray, np.generic)):
         return data if data.dtype.kind in "SUOM" else functions.as_tensor(data)
     if isinstance(data, Mapping):
-        return _rebuild_mapping(data, {key: default_convert(data[key]) for key in data})
+        return rebuild_mapping(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*(default_convert(d) for d in data))
     if isinstance(data, tuple):
         return [default_convert(d) for d in data]
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-        return _rebuild_sequence(data, [default_convert(d) for d in data])
+        return rebuild_sequence(data, [default_convert(d) for d in data])
     return data
 
 
@@ -61,7 +61,7 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
         return rule(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
         fields = {key: collate([d[key] for d in batch], collate_fn_map=collate_fn_map) for key in first}
-        return _rebuild_mapping(first, fields)
+        return rebuild_mapping(first, fields)
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         columns = zip(*batch, strict=False)
         return kind(*(collate(column, collate_fn_map=collate_fn_map) for column in columns))
@@ -69,7 +69,7 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
         stacked = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
-        return stacked if isinstance(first, tuple) else _rebuild_sequence(first, stacked)
+        return stacked if isinstance(first, tuple) else rebuild_sequence(first, stacked)
     raise TypeError(_UNKNOWN.format(kind))
 
 
@@ -135,7 +135,7 @@ def default_collate(batch: Any) -> Any:
     return collate(batch, collate_fn_map=default_collate_fn_map)
 
 
-def _rebuild_mapping(like: Mapping[Any, Any], fields: dict[Any, Any]) -> Any:
+def rebuild_mapping(like: Mapping[Any, Any], fields: dict[Any, Any]) -> Any:
     # subclasses of dict (defaultdict, a config object) keep their type where it can be made
     if type(like) is dict:
         return fields
@@ -149,7 +149,7 @@ def _rebuild_mapping(like: Mapping[Any, Any], fields: dict[Any, Any]) -> Any:
         return fields
 
 
-def _rebuild_sequence(like: Sequence[Any], items: list[Any]) -> Any:
+def rebuild_sequence(like: Sequence[Any], items: list[Any]) -> Any:
     if type(like) is list:
         return items
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cltorch.tensor import Tensor
-from cltorch.utils.data._utils.collate import _rebuild_mapping, _rebuild_sequence
+from cltorch.utils.data._utils.collate import rebuild_mapping, rebuild_sequence
 
 
 def pin_memory(data: Any, device: Any = None) -> Any:
@@ -18,11 +18,11 @@ def pin_memory(data: Any, device: Any = None) -> Any:
     if isinstance(data, (str, bytes)):
         return data
     if isinstance(data, Mapping):
-        return _rebuild_mapping(data, {key: pin_memory(data[key], device) for key in data})
+        return rebuild_mapping(data, {key: pin_memory(data[key], device) for key in data})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*(pin_memory(d, device) for d in data))
     if isinstance(data, tuple):
         return [pin_memory(d, device) for d in data]
     if isinstance(data, Sequence):
-        return _rebuild_sequence(data, [pin_memory(d, device) for d in data])
+        return rebuild_sequence(data, [pin_memory(d, device) for d in data])
     return data

@@ -1,0 +1,143 @@
+"""What the derivatives of functions share: levels of nesting, arguments to differentiate by, gradients at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cltorch import autograd, functions
+from cltorch.autograd import batches
+from cltorch.tensor import Tensor
+from cltorch.utils._pytree import tree_flatten, tree_map
+
+_depth = 0
+_recorded = True  # whether the innermost level was begun where operations are recorded
+
+
+@contextmanager
+def new_level() -> Iterator[None]:
+    """Count how deep derivatives are nested; where nothing is recorded, they begin anew."""
+    global _depth, _recorded
+    before = _depth, _recorded
+    _depth, _recorded = _depth + 1, autograd.is_grad_enabled()
+    try:
+        yield
+    finally:
+        _depth, _recorded = before
+
+
+def inside() -> bool:
+    """Return whether a derivative is being computed around the caller."""
+    return _depth > 0
+
+
+def recorded_around(outs: Sequence[Any], own: Sequence[Any]) -> bool:
+    """Return whether results are to be differentiated again by what stands around this level."""
+    return _recorded and (_depth > 1 or reaches_others(outs, own))
+
+
+def fresh(tree: Any) -> Any:
+    """Return the same values as tensors of this level, whose gradients can be asked for."""
+    return tree_map(
+        lambda x: x if not isinstance(x, Tensor) or not x.dtype.differentiable else _own(batches.in_every_level(x)),
+        tree,
+    )
+
+
+def fresh_tensors(tree: Any) -> Any:
+    """Return what ``fresh`` does; raise ValueError for what is no tensor, RuntimeError for integers."""
+    for x in tree_flatten(tree)[0]:
+        if not isinstance(x, Tensor):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        if not x.dtype.differentiable:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    return fresh(tree)
+
+
+def need_tensors(outs: Sequence[Any], name: str) -> None:
+    """Raise RuntimeError where a function has returned something else than tensors."""
+    for out in outs:
+        if not isinstance(out, Tensor):
+            raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(out)}")
+
+
+def _own(x: Any) -> Any:
+    return x.view_as(x) if x.requires_grad else x._detached(True).requires_grad_()
+
+
+def reaches_others(outs: Sequence[Any], own: Sequence[Any]) -> bool:
+    """Return whether the graph of some tensors ends in leaves other than the ones of this level."""
+    mine = {id(batches.bare(x)) for x in own if x.is_leaf}
+    seen: set[int] = set()
+    nodes = [out.grad_fn for out in outs if isinstance(out, Tensor) and out.grad_fn is not None]
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if hasattr(node, "variable") and id(node.variable) not in mine:
+            return True
+        nodes += [following for following, _ in node.next_functions if following is not None]
+    return False
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Return the tensors of a tree."""
+    return [x for x in tree_flatten(tree)[0] if isinstance(x, Tensor)]
+
+
+def detached(tree: Any) -> Any:
+    """Return a tree whose tensors belong to no graph."""
+    return tree_map(lambda x: x._detached(True) if isinstance(x, Tensor) and x.requires_grad else x, tree)
+
+
+def gradients_at(outs: Sequence[Any], xs: Sequence[Any], vs: Any, create: bool, retain: bool = False) -> list[Any]:
+    """Return the gradients at xs, zeros where nothing depends on one."""
+    wanted = [x for x in xs if x.requires_grad]
+    pairs = [(o, v) for o, v in zip(outs, vs or [None] * len(outs), strict=True) if o.requires_grad]
+    found: Any = [None] * len(wanted)
+    if wanted and pairs:
+        found = autograd.grad(
+            [o for o, _ in pairs], wanted, [v for _, v in pairs] if vs else None, create_graph=create,
+            retain_graph=True if retain or create else None, allow_unused=True,
+        )  # fmt: skip
+    by_input = iter(found)
+    grads = [next(by_input) if x.requires_grad else None for x in xs]
+    return [functions.zeros_like(x) if g is None else g for g, x in zip(grads, xs, strict=True)]
+
+
+def chosen(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the arguments with fresh ones in the places that derivatives are asked for, and the places."""
+    places = read_argnums(args, argnums)
+    made = list(args)
+    for i in places:
+        made[i] = fresh_tensors(args[i])
+    return made, places
+
+
+def read_argnums(args: tuple[Any, ...], argnums: Any) -> tuple[int, ...]:
+    """Return the places that derivatives are asked for; raise RuntimeError for what are none."""
+    if not isinstance(argnums, (int, tuple)) or (
+        isinstance(argnums, tuple) and not all(isinstance(i, int) for i in argnums)
+    ):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    if argnums == ():
+        raise RuntimeError("argnums must be non-empty")
+    places = (argnums,) if isinstance(argnums, int) else argnums
+    for i in places:
+        if not -len(args) <= i < len(args):
+            raise RuntimeError(f"Got argnum={i}, but only {len(args)} positional inputs")
+    places = tuple(i % len(args) for i in places)
+    if len(set(places)) < len(places):
+        raise RuntimeError(f"argnums elements must be unique, got {places}")
+    return places
+
+
+def split_aux(result: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """Return (output, aux) of what a function has returned; raise RuntimeError where it is no such pair."""
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    return result
