@@ -11,14 +11,13 @@ import importlib.util
 import os
 import re
 import sys
-import urllib.request
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
+from cltorch.download import download
 from cltorch.serialization import load as load_file
-from cltorch.serialization.atomic import atomic_write
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
@@ -98,19 +97,16 @@ def load(repo_or_dir: Any, model: str, *args: Any, source: str = "github", **kwa
 def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
     """Download a file, which appears under its name only when it is complete and its SHA-256 sum fits.
 
-    Raises RuntimeError for another sum than ``hash_prefix`` begins.
+    Raises RuntimeError for another sum than ``hash_prefix`` begins, and where the connection breaks.
     """
     if urlparse(url).scheme not in ("http", "https", "file"):
         raise ValueError(f"cannot download {url}: neither http nor https")
-    digest = hashlib.sha256()
-    request = urllib.request.Request(url, headers={"User-Agent": "cltorch"})
-    with urllib.request.urlopen(request) as response, atomic_write(os.path.expanduser(dst)) as file:
-        while chunk := response.read(1 << 17):
-            file.write(chunk)
-            digest.update(chunk)
-        found = digest.hexdigest()
+
+    def check(found: str) -> None:
         if hash_prefix is not None and not found.startswith(hash_prefix):
             raise RuntimeError(f'invalid hash value (expected "{hash_prefix}", got "{found}")')
+
+    download(url, os.path.expanduser(dst), hashlib.sha256(), check, progress)
 
 
 def load_state_dict_from_url(

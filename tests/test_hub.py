@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -70,3 +72,21 @@ def test_a_wrong_sum_leaves_nothing(weights, tmp_path):
     assert not target.exists() and not list(tmp_path.glob(".out*"))
     with pytest.raises(ValueError, match="neither http nor https"):
         hub.download_url_to_file("ftp://host/file", target)
+
+
+def test_a_broken_connection_leaves_nothing(tmp_path):
+    class Half(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"x" * 10)
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Half) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(RuntimeError, match="broke after 10 of 100 bytes"):
+            hub.download_url_to_file(f"http://127.0.0.1:{server.server_port}/w.pt", tmp_path / "w.pt", progress=False)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
@@ -180,6 +181,13 @@ def test_download_tries_mirrors_and_checks_sums(tmp_path):
     assert len(data) == 12 and sorted(p.name for p in (root / "Local" / "raw").iterdir()) == names
     Local.mirrors = ()
     assert len(Local(root, download=True, train=False)) == 6  # nothing is fetched again
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_others_may_read_a_download_as_any_new_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    path = download_url((tmp_path / "x").as_uri(), tmp_path / "root")
+    assert os.stat(path).st_mode == os.stat(tmp_path / "x").st_mode
 
 
 def test_download_failure_says_what_each_mirror_said(tmp_path):

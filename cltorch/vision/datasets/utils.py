@@ -12,16 +12,14 @@ import lzma
 import os
 import shutil
 import tarfile
-import tempfile
 import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlparse
 
-_USER_AGENT = "cltorch"
-_CHUNK = 1 << 16
+from cltorch.download import download
+
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
@@ -68,47 +66,11 @@ def download_url(
 
 
 def _fetch(url: str, path: str, md5: str | None) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": _USER_AGENT})
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(request, timeout=60) as response:
-            length = response.headers.get("Content-Length")
-            _copy(response, out, os.path.basename(path), int(length) if length else None)
-        if length and os.path.getsize(temporary) != int(length):
-            raise RuntimeError(f"the connection broke after {os.path.getsize(temporary)} of {length} bytes")
-        if md5 is not None and (got := calculate_md5(temporary)) != md5:
+    def check(got: str) -> None:
+        if md5 is not None and got != md5:
             raise RuntimeError(f"File not found or corrupted: its MD5 sum is {got}, not {md5}")
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
 
-
-def _copy(source: IO[bytes], out: IO[bytes], name: str, total: int | None) -> None:
-    with _progress(name, total) as bar:
-        while chunk := source.read(_CHUNK):
-            out.write(chunk)
-            bar.update(len(chunk))
-
-
-def _progress(name: str, total: int | None) -> Any:
-    """Return a tqdm bar, or one that shows nothing where tqdm is not installed."""
-    try:
-        from tqdm import tqdm  # noqa: PLC0415 - optional
-    except ImportError:
-        return _NoBar()
-    return tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False)
-
-
-class _NoBar:
-    def __enter__(self) -> _NoBar:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        pass
-
-    def update(self, n: int) -> None:
-        """Count nothing."""
+    download(url, path, hashlib.md5(usedforsecurity=False), check)
 
 
 def extract_archive(
