@@ -68,6 +68,31 @@ def even_block(rows: int, width: int, want: int, units: int, sizes: tuple[int, .
     return choice, wide
 
 
+def block_fields(g: Geometry, s: Stencil, x: Layout, block: tuple[int, int], vw: int, size: int) -> dict[str, int]:
+    """Return what the table says of the source, its tiles, blocks of them, and the memory of a work-item.
+
+    The forward pass and the gradient of the weight transform their source alike; values have ``size`` bytes.
+    """
+    high, wide = block
+    th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
+    rows, nr = g.n * th, NV * vw
+    blocks_w = -(-tw // wide)
+    # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
+    depth, most = whole(s.reduced, vw), high * wide
+    if depth * size >= 1024:
+        depth += vw
+    v_point, m_point = most * depth + vw, most * nr + vw
+    plane = (4 * min(high, th) + 2) * (4 * wide + 2) * vw
+    return {
+        "reduced": s.reduced, "lanes": s.lanes, "tiles": -(-s.lanes // nr), "blocks": -(-rows // high) * blocks_w,
+        "blocks_w": blocks_w, "block_h": high, "block_w": wide, "rows": rows, "depth": depth, "TH": th, "TW": tw,
+        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "low_h": s.low[1], "low_w": s.low[2],
+        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
+        "x_end": x.extent() - x.offset, "each": 36 * (v_point + m_point) + plane, "v_size": 36 * v_point,
+        "v_point": v_point, "m_size": 36 * m_point, "m_point": m_point,
+    }  # fmt: skip
+
+
 def correlation(
     context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: Triple, bias: bool
 ) -> Callable[..., Any]:
@@ -79,8 +104,7 @@ def correlation(
     th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
     rows, tiles = g.n * th, -(-s.lanes // nr)
     high, wide = even_block(rows, tw, WANT, caps.compute_units, sizes_for(caps.float_width))
-    blocks_w = -(-tw // wide)
-    blocks = -(-rows // high) * blocks_w
+    blocks = -(-rows // high) * -(-tw // wide)
     items = min(blocks, 4 * caps.compute_units)
     share = -(-blocks // items)
     items = -(-blocks // share)
@@ -89,22 +113,10 @@ def correlation(
     slices = max(1, min(-(-packed_all // SLICE), tiles // 2)) if packed_all > KEEP else 1
     slice_tiles = -(-tiles // slices)
     span = -(-slice_tiles // min(slice_tiles, -(-caps.compute_units // (items * g.groups))))
-    # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
-    depth, most = whole(s.reduced, vw), high * wide
-    if depth * size >= 1024:
-        depth += vw
-    v_point, m_point = most * depth + vw, most * nr + vw
-    plane = (4 * min(high, th) + 2) * (4 * wide + 2) * vw
-    each = 36 * (v_point + m_point) + plane
     values = {
-        "reduced": s.reduced, "lanes": s.lanes, "tiles": tiles, "span": span, "share": share, "blocks": blocks,
-        "blocks_w": blocks_w, "block_h": high, "block_w": wide, "rows": rows, "depth": depth, "TH": th, "TW": tw,
-        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "low_h": s.low[1], "low_w": s.low[2],
-        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
-        "x_end": x.extent() - x.offset, "y_n": g.groups * s.lanes * s.dst[1] * s.dst[2], "y_c": s.dst[1] * s.dst[2],
-        "w_group": w_strides[0], "w_lane": w_strides[1], "w_reduced": w_strides[2],
-        "w_end": g.groups * s.lanes * s.reduced * 9, "each": each, "v_size": 36 * v_point, "v_point": v_point,
-        "m_size": 36 * m_point, "m_point": m_point,
+        **block_fields(g, s, x, (high, wide), vw, size), "span": span, "share": share,
+        "y_n": g.groups * s.lanes * s.dst[1] * s.dst[2], "y_c": s.dst[1] * s.dst[2], "w_group": w_strides[0],
+        "w_lane": w_strides[1], "w_reduced": w_strides[2], "w_end": g.groups * s.lanes * s.reduced * 9,
     }  # fmt: skip
     (phase,) = s.phases
     numbers = [number for number, *_ in sorted(phase.taps, key=lambda tap: tap[2])]
@@ -118,7 +130,7 @@ def correlation(
     pack_chunks = -(-s.reduced // chunk)
     packed_bytes = g.groups * slice_tiles * each_lanes
     cuts = [(first, min(slice_tiles, tiles - first)) for first in range(0, tiles, slice_tiles)]
-    room = items * -(-slice_tiles // span) * g.groups * each * size
+    room = items * -(-slice_tiles // span) * g.groups * values["each"] * size
     alloc, has_bias = context.alloc, int(bias)
     nbytes = g.n * g.groups * s.lanes * s.dst[1] * s.dst[2] * t.itemsize
 

@@ -10,15 +10,11 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.conv_cpu import element, finish, table, vector_width, whole
+from cltorch.ops.conv_cpu import element, finish, table, vector_width
 from cltorch.ops.conv_shape import Geometry, Stencil
-from cltorch.ops.conv_winograd import NV, block_for, sizes_for
+from cltorch.ops.conv_winograd import INTS, NV, block_fields, block_for, sizes_for
 
-#: what ct_winograd_weight reads from its table, in this order
-INTS = (
-    "reduced", "lanes", "tiles", "span", "share", "blocks", "blocks_w", "block_h", "block_w", "rows", "depth", "TH",
-    "TW", "IH", "IW", "OH", "OW", "low_h", "low_w",
-)  # fmt: skip
+#: what ct_winograd_weight reads from its table behind INTS, in this order
 LONGS = (
     "x_n", "x_c", "x_h", "x_w", "x_end", "g_n", "g_c", "g_h", "g_w", "g_end", "size", "each", "v_size", "v_point",
     "m_size", "m_point",
@@ -59,26 +55,13 @@ def weight_gradient(
     th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
     rows, tiles = g.n * th, -(-s.lanes // nr)
     high, wide = block_for(rows, tw, WANT)
-    blocks_w = -(-tw // wide)
-    blocks = -(-rows // high) * blocks_w
+    blocks = -(-rows // high) * -(-tw // wide)
     share, span = divide(s.reduced, s.lanes, g.groups, blocks, high * wide, nr, caps.compute_units)
     parts = -(-blocks // share)
-    # rows and planes are a little apart from round numbers, so that they do not meet in the same sets of a cache
-    depth, most = whole(s.reduced, vw), high * wide
-    if depth * item >= 1024:
-        depth += vw
-    v_point, m_point = most * depth + vw, most * nr + vw
-    plane = (4 * min(high, th) + 2) * (4 * wide + 2) * vw
-    each = 36 * (v_point + m_point) + plane
     size = (1 + 36 * (s.reduced + 1)) * nr
     values = {
-        "reduced": s.reduced, "lanes": s.lanes, "tiles": tiles, "span": span, "share": share, "blocks": blocks,
-        "blocks_w": blocks_w, "block_h": high, "block_w": wide, "rows": rows, "depth": depth, "TH": th, "TW": tw,
-        "IH": s.src[1], "IW": s.src[2], "OH": s.dst[1], "OW": s.dst[2], "low_h": s.low[1], "low_w": s.low[2],
-        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
-        "x_end": x.extent() - x.offset, "g_n": y.strides[0], "g_c": y.strides[1], "g_h": y.strides[3],
-        "g_w": y.strides[4], "g_end": y.extent() - y.offset, "size": size, "each": each, "v_size": 36 * v_point,
-        "v_point": v_point, "m_size": 36 * m_point, "m_point": m_point,
+        **block_fields(g, s, x, (high, wide), vw, item), "span": span, "share": share, "g_n": y.strides[0],
+        "g_c": y.strides[1], "g_h": y.strides[3], "g_w": y.strides[4], "g_end": y.extent() - y.offset, "size": size,
     }  # fmt: skip
     tab = table(context, INTS + LONGS, values, ())
     params = {
@@ -87,7 +70,7 @@ def weight_gradient(
     kernel = context.kernel("conv_winograd_weight", "ct_winograd_weight", "bbbbbll", **params)
     join = context.kernel("conv_winograd_weight", "ct_winograd_join", "bbbbiii", **params)
     size3 = (parts, -(-tiles // span), g.groups)
-    sums_bytes, room = parts * g.groups * tiles * size * item, size3[0] * size3[1] * size3[2] * each * item
+    sums_bytes, room = parts * g.groups * tiles * size * item, size3[0] * size3[1] * size3[2] * values["each"] * item
     join_size = (-(-s.reduced // vw), g.groups * tiles)
     channels = g.groups * s.lanes
     alloc, nbytes, bias_bytes = context.alloc, channels * s.reduced * 9 * t.itemsize, channels * t.itemsize
