@@ -17,7 +17,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
 from cltorch.ops.complex_math import Transcendental
-from cltorch.ops.formula import Symbol, Tracer, used_operands
+from cltorch.ops.formula import Symbol, Tracer, multiplied, used_operands
 
 # what an operand or a result is: one of two parts, a real number, a condition (a result: a truth value)
 PAIR, REAL, MASK = "c", "r", "m"
@@ -84,6 +84,10 @@ class Complex:
         return self._new(a * c - b * d, a * d + b * c)
 
     __rmul__ = __mul__
+
+    def __pow__(self, n: int) -> Complex:
+        power: Complex = multiplied(self, n)
+        return power
 
     def __truediv__(self, o: Any) -> Complex:
         a, b, c, d = self._pair(o)

@@ -27,6 +27,16 @@ _HOST_SPECIAL: dict[str, Any] = {}
 FORMULAS: dict[str, Callable[..., Any]] = {}  # formulas that others may call by their names: m.digamma(x)
 
 
+def multiplied(x: Any, n: int) -> Any:
+    """Return a small whole power of a traced value as a product, which is faster than C's ``pow`` and rounds less."""
+    if n.__class__ is not int or not 1 <= n <= 4:
+        raise TypeError(f"a formula raises to the powers 1 to 4 by **, to {n} by m.pow")
+    result = x
+    for _ in range(n - 1):
+        result = result * x
+    return result
+
+
 class Symbol:
     """Stand for a value of the kernel being traced: its C name and whether it is a mask."""
 
@@ -67,6 +77,10 @@ class Symbol:
 
     def __rtruediv__(self, o: Any) -> Symbol:
         return self._op(o, "/", True)
+
+    def __pow__(self, n: int) -> Symbol:
+        power: Symbol = multiplied(self, n)
+        return power
 
     def __neg__(self) -> Symbol:
         return self.tracer.emit(f"-{self.tracer.number(self)}")

@@ -21,6 +21,7 @@ from cltorch.dtypes import bfloat16_to_float, float_to_bfloat16
 from cltorch.functions import pointwise as functions
 from cltorch.ops.array import values
 from cltorch.ops.evaluate import Formula, run
+from cltorch.ops.formula import trace
 from cltorch.ops.plan import _turned, specialise
 from cltorch.ops.pointwise import BITWISE, COMPARE, FLOAT, FLOAT_ONLY, INTEGER, REAL, SIGNED, Pointwise
 from cltorch.ops.table import ROWS
@@ -523,6 +524,18 @@ def test_powers_of_integers(device):
     with pytest.raises(RuntimeError, match="Integers to negative integer powers are not allowed"):
         x**-1
     assert (x**0.5).dtype is cltorch.float32
+
+
+def test_a_formula_multiplies_small_powers_out(device):
+    for t, x, cubes in (
+        (dtypes.float32, [1.5, -2.0], [3.375, -8.0]),
+        (dtypes.complex64, [1j, 2.0], [-1j, 8.0]),
+    ):
+        operand = cltorch.tensor(x, dtype=t, device=device)
+        (got,) = run(Formula("cube", lambda m, x: x**3), t, [operand], (), (t,), (2,))
+        assert values(got).tolist() == cubes
+    with pytest.raises(TypeError, match=r"to 0\.5 by m\.pow"):
+        trace(lambda m, x: x**0.5, dtypes.float32, [False], 0)
 
 
 def test_halves_are_rounded_to_even(device):
