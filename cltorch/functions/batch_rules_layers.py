@@ -12,9 +12,10 @@ from cltorch.autograd.batches import COMPOSED, WHOLE, aligned, top
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.batch_rules import Args, batch_all, merged, parted
+from cltorch.functions.parts import narrow
 from cltorch.functions.ranges import arange
 from cltorch.functions.recurrent import composed as recurrent_steps
-from cltorch.functions.shape import expand, movedim, narrow, reshape, unsqueeze
+from cltorch.functions.shape import expand, movedim, reshape, unsqueeze
 from cltorch.ops import attention, ctc, embedding, norm_batch, recurrent
 from cltorch.ops.array import host
 from cltorch.ops.op import Op

@@ -15,8 +15,9 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous, to_copy
 from cltorch.functions.join import stack
+from cltorch.functions.parts import select
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import broadcast_tensors, select, transpose
+from cltorch.functions.shape import broadcast_tensors, transpose
 from cltorch.layout import Layout
 from cltorch.ops.complex_formula import real_layout
 

@@ -15,7 +15,8 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.functions.join import cat
-from cltorch.functions.shape import narrow, reshape, squeeze, unsqueeze
+from cltorch.functions.parts import narrow
+from cltorch.functions.shape import reshape, squeeze, unsqueeze
 from cltorch.layout import Size
 from cltorch.ops import conv as ops
 from cltorch.ops.conv_shape import Geometry

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch.functions import complex_parts, shape, split
+from cltorch.functions import complex_parts, parts, shape, split
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous_copy, detach
 from cltorch.functions.index import getitem
@@ -31,17 +31,17 @@ def _expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
 
 _VIEWS: dict[str, Callable[..., Any]] = {
     "alias": lambda input: input,
-    "as_strided": shape.as_strided,
+    "as_strided": parts.as_strided,
     "detach": detach,
-    "diagonal": shape.diagonal,
+    "diagonal": parts.diagonal,
     "expand": _expand,
     "permute": shape.permute,
-    "select": shape.select,
+    "select": parts.select,
     "slice": _slice,
     "squeeze": shape.squeeze,
     "t": shape.t,
     "transpose": shape.transpose,
-    "unfold": shape.unfold,
+    "unfold": parts.unfold,
     "unsqueeze": shape.unsqueeze,
     "view": shape.view,
     "view_as_complex": complex_parts.view_as_complex,

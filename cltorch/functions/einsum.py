@@ -16,8 +16,9 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.matmul import matrix_product
+from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import diagonal, permute, reshape, squeeze
+from cltorch.functions.shape import permute, reshape, squeeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 

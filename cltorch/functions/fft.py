@@ -21,9 +21,9 @@ from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, into
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import to_copy
 from cltorch.functions.pad import pad_dims
+from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.rearrange import roll
-from cltorch.functions.shape import narrow
 from cltorch.layout import wrap_dim
 from cltorch.ops import fft as ops
 from cltorch.ops.array import Array, from_host

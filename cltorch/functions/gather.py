@@ -16,7 +16,8 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.create_like import ones_like, zeros_like
-from cltorch.functions.shape import expand, narrow, reshape
+from cltorch.functions.parts import narrow
+from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array

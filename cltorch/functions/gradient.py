@@ -13,8 +13,9 @@ from cltorch import dtypes
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, read_number
 from cltorch.functions.join import cat
+from cltorch.functions.parts import narrow
 from cltorch.functions.scan import diff
-from cltorch.functions.shape import narrow, reshape
+from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dims
 from cltorch.ops.array import Array
 

@@ -20,9 +20,10 @@ from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import ones
 from cltorch.functions.join import stack
 from cltorch.functions.matmul import bmm
+from cltorch.functions.parts import select
 from cltorch.functions.positions import take_front
 from cltorch.functions.ranges import arange, linspace
-from cltorch.functions.shape import expand, permute, reshape, select, transpose
+from cltorch.functions.shape import expand, permute, reshape, transpose
 
 __all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
 

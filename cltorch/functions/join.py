@@ -15,10 +15,11 @@ from cltorch.dtypes import TYPE_NAMES, dtype, promote_types
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
+from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.positions import nonzero
 from cltorch.functions.ranges import arange
-from cltorch.functions.shape import expand, narrow, reshape, unsqueeze
+from cltorch.functions.shape import expand, reshape, unsqueeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.join import BlockDiag, Cat, Stack

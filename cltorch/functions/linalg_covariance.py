@@ -18,7 +18,8 @@ from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.functions.convert import to
 from cltorch.functions.linalg_check import adjoint
 from cltorch.functions.matmul import matmul
-from cltorch.functions.shape import diagonal, reshape, squeeze, unsqueeze
+from cltorch.functions.parts import diagonal
+from cltorch.functions.shape import reshape, squeeze, unsqueeze
 
 __all__ = ["corrcoef", "cov"]
 

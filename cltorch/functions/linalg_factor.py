@@ -26,8 +26,9 @@ from cltorch.functions.linalg_check import (
     store_all,
     store_one,
 )
+from cltorch.functions.parts import narrow
 from cltorch.functions.return_types import result_class
-from cltorch.functions.shape import expand, narrow, unsqueeze
+from cltorch.functions.shape import expand, unsqueeze
 from cltorch.functions.triangle import tril, triu
 from cltorch.ops import lapack
 from cltorch.ops import linalg_factor as ops

@@ -23,8 +23,9 @@ from cltorch.functions.linalg_solve import solve_matrices
 from cltorch.functions.linalg_spectrum import linalg_eigh
 from cltorch.functions.matmul import matmul
 from cltorch.functions.norms import vector_norm
+from cltorch.functions.parts import diagonal, narrow
 from cltorch.functions.random import randn
-from cltorch.functions.shape import diagonal, narrow, reshape, squeeze, unsqueeze
+from cltorch.functions.shape import reshape, squeeze, unsqueeze
 
 __all__ = ["lobpcg"]
 

@@ -22,10 +22,11 @@ from cltorch.functions.linalg_check import store_one as store
 from cltorch.functions.linalg_solve import solve_triangle
 from cltorch.functions.matmul import matmul
 from cltorch.functions.norms import vector_norm
+from cltorch.functions.parts import diagonal, narrow
 from cltorch.functions.products import cross
 from cltorch.functions.rearrange import flip as reverse
 from cltorch.functions.scan import cumprod
-from cltorch.functions.shape import diagonal, expand, narrow, unsqueeze
+from cltorch.functions.shape import expand, unsqueeze
 from cltorch.functions.triangle import tril, triu
 from cltorch.layout import broadcast_shapes, wrap_dim
 

@@ -31,8 +31,9 @@ from cltorch.functions.linalg_check import (
     store_one,
 )
 from cltorch.functions.linalg_factor import pivot_rows, take_rows
+from cltorch.functions.parts import diagonal
 from cltorch.functions.return_types import result_class
-from cltorch.functions.shape import diagonal, expand, movedim, reshape, squeeze, unsqueeze
+from cltorch.functions.shape import expand, movedim, reshape, squeeze, unsqueeze
 from cltorch.ops import linalg_factor as factor
 from cltorch.ops import linalg_solve as ops
 from cltorch.ops.array import values

@@ -12,8 +12,9 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
+from cltorch.functions.parts import narrow
 from cltorch.functions.positions import nonzero, put_front, take_front
-from cltorch.functions.shape import expand, narrow, reshape
+from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.nonzero import nonzero as find_nonzero

@@ -10,8 +10,8 @@ from typing import Any
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.parts import as_strided
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import as_strided
 from cltorch.layout import Layout
 from cltorch.ops.strided import ReplaceInLayout
 

@@ -12,8 +12,8 @@ from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
+from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import narrow
 from cltorch.ops import index as ops
 from cltorch.ops.array import view
 from cltorch.ops.nonzero import nonzero as find_nonzero

@@ -17,9 +17,10 @@ from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import eye
 from cltorch.functions.create_like import ones_like
 from cltorch.functions.matmul import matmul
+from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.rearrange import roll
-from cltorch.functions.shape import diagonal, expand, reshape, squeeze, unsqueeze
+from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes, wrap_dim
 
 __all__ = ["chain_matmul", "cross", "kron", "matrix_power", "multi_dot", "trace"]

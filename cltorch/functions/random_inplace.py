@@ -8,14 +8,8 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import inplace
 from cltorch.functions.arguments import SCALAR_NAMES, read_int, read_number
-from cltorch.functions.random import (
-    DIGITS,
-    check_probabilities,
-    check_probability,
-    check_range,
-    need_float,
-    read_generator,
-)
+from cltorch.functions.random import DIGITS, check_range, need_float, read_generator
+from cltorch.functions.samples import check_probabilities, check_probability
 from cltorch.ops import random as ops
 from cltorch.ops.array import Array
 from cltorch.ops.generator import Generator

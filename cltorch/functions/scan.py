@@ -18,9 +18,10 @@ from cltorch.functions.complex_sums import running_logs, running_products, runni
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
+from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.return_types import result_class
-from cltorch.functions.shape import narrow, reshape
+from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import scan as ops
 from cltorch.ops.array import Array

@@ -15,10 +15,11 @@ from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous
 from cltorch.functions.create import full
 from cltorch.functions.gather import scatter_reduce
+from cltorch.functions.parts import narrow
 from cltorch.functions.ranges import arange
 from cltorch.functions.scan import cumsum
 from cltorch.functions.search import searchsorted
-from cltorch.functions.shape import expand, narrow, reshape
+from cltorch.functions.shape import expand, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import values
 

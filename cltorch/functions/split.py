@@ -8,7 +8,7 @@ import numpy as np
 
 from cltorch.autograd.record import views as record_views
 from cltorch.functions.arguments import need_array, numpy_names
-from cltorch.functions.shape import narrow
+from cltorch.functions.parts import narrow
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
 

@@ -18,7 +18,8 @@ from cltorch.functions.create import ones
 from cltorch.functions.extremes import amin
 from cltorch.functions.fft import fft_fft, fft_ifft, fft_irfft, fft_rfft
 from cltorch.functions.pad import pad, pad_dims
-from cltorch.functions.shape import as_strided_back, expand, narrow, reshape, squeeze, transpose, unfold, unsqueeze
+from cltorch.functions.parts import as_strided_back, narrow, unfold
+from cltorch.functions.shape import expand, reshape, squeeze, transpose, unsqueeze
 from cltorch.layout import Layout
 from cltorch.ops.fallback import callers_level
 

@@ -13,8 +13,9 @@ from cltorch.autograd.record import apply, inplace
 from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
 from cltorch.functions.convert import contiguous_copy, scatter_into_layout
+from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import diagonal, reshape
+from cltorch.functions.shape import reshape
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import triangle as ops
 from cltorch.ops.overlap import check_overlap

@@ -19,8 +19,9 @@ from cltorch.functions.create import full, zeros
 from cltorch.functions.extremes import max as largest
 from cltorch.functions.gather import gather, scatter
 from cltorch.functions.join import cat
+from cltorch.functions.parts import select
 from cltorch.functions.ranges import arange
-from cltorch.functions.shape import reshape, select, unsqueeze
+from cltorch.functions.shape import reshape, unsqueeze
 from cltorch.ops.array import host
 
 __all__ = ["fractional_max_pool", "max_unpool"]

@@ -1,0 +1,153 @@
+"""Views of some of a tensor's elements: ranges, indices, diagonals, windows, any strides.
+
+Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import needs_grad
+from cltorch.autograd.record import view as record_view
+from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.convert import contiguous_copy
+from cltorch.functions.pointwise import into_out
+from cltorch.layout import Layout
+from cltorch.ops.array import Array
+from cltorch.ops.array import view as raw_view
+
+__all__ = [
+    "as_strided", "as_strided_back", "diagonal", "narrow", "narrow_copy", "select", "slice_view", "unfold",
+]  # fmt: skip
+
+
+@numpy_names
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """Keep a range of one dimension, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    need_array("narrow", "input", 1, input)
+    layout = input.layout
+    if isinstance(start, Array) and (start.layout.ndim or start.dtype.kind not in "ui"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    first = int(start)
+    found = layout.narrow(dim, first, length)
+    return _part(input, found, "SliceBackward0", lambda base: base.narrow(dim, first, length))
+
+
+def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layout]) -> Any:
+    """Return a view of some elements, whose adjoint puts the gradient into zeros.
+
+    ``again`` takes the same part of another layout: where the input's own elements share memory, as after ``expand``,
+    the gradient has a layout of its own.
+    """
+    base, part = input.layout, layout
+    if mode.enabled and not base.contiguous and needs_grad(input) and not _injective(base):
+        base = Layout.of(base.shape)
+        part = again(base)
+    # the adjoint holds layouts only: a tensor in it would live as long as the graph
+    return record_view(input, layout, name, lambda m, g: m.scatter_into_layout(g, base, part))
+
+
+def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) -> Any:
+    """Return a view by ints, slices and None; ``again`` applies them to another layout."""
+    return _part(input, layout, "SliceBackward0", again)
+
+
+@numpy_names
+def select(input: Any, dim: int, index: int) -> Any:
+    """Take one index of a dimension, as a view without that dimension.
+
+    >>> import cltorch as torch
+    >>> torch.arange(6).view(2, 3).select(0, 1)
+    tensor([3, 4, 5])
+    """
+    need_array("select", "input", 1, input)
+    layout = input.layout
+    i = int(index)
+    return _part(input, layout.select(dim, i), "SelectBackward0", lambda base: base.select(dim, i))
+
+
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Return the diagonal of two dimensions as the last dimension of a view.
+
+    >>> import cltorch as torch
+    >>> torch.arange(4).view(2, 2).diagonal()
+    tensor([0, 3])
+    """
+    need_array("diagonal", "input", 1, input)
+    layout = input.layout
+    found = layout.diagonal(offset, dim1, dim2)
+    return _part(input, found, "DiagonalBackward0", lambda base: base.diagonal(offset, dim1, dim2))
+
+
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """Return a view of the storage with any sizes and strides.
+
+    Raises RuntimeError where it would reach beyond the storage.
+    """
+    need_array("as_strided", "input", 1, input)
+    layout = input.layout.as_strided(tuple(size), tuple(stride), storage_offset)
+    held = input.storage.nbytes // input.dtype.itemsize
+    if layout.numel and layout.extent() > held:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and "
+            f"itemsize {input.dtype.itemsize} "
+            f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for "
+            f"storage of size {input.storage.nbytes}"
+        )
+    before = input.layout
+    return record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))
+
+
+def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:
+    """Put a gradient of a view at its strided place of zeros; indices that mean one element add up."""
+    within = base.offset <= part.offset and part.extent() <= base.extent()
+    dense = base.extent() - base.offset == base.numel
+    if within and dense and _injective(part) and not part.overlaps():
+        return m.scatter_into_layout(g, base, part)
+    # several indices of the view mean one element, or some none of the base's: add up by element, in a fixed order
+    extent = max(base.extent(), part.extent())
+    positions = m.arange(extent, device=g.device)
+    where = m.reshape(raw_view(positions, part), (-1,))
+    flat = m.index_add(m.zeros(extent, dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,)))
+    return m.contiguous(m.as_strided(flat, base.shape, base.strides, base.offset))
+
+
+def _injective(lay: Layout) -> bool:
+    reach = 0
+    for s, n in sorted((s, n) for n, s in zip(lay.shape, lay.strides, strict=True) if n > 1):
+        if s <= reach:
+            return False
+        reach += s * (n - 1)
+    return True
+
+
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """Return windows of ``size`` every ``step`` along a dimension, as a view with the windows last.
+
+    >>> import cltorch as torch
+    >>> torch.arange(4).unfold(0, 2, 1)
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    before = input.layout
+    layout = before.unfold(dimension, size, step)
+    return record_view(input, layout, "UnfoldBackward0", lambda m, g: as_strided_back(m, g, before, layout))
+
+
+def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = None) -> Any:
+    """Return a copy of a range of one dimension."""
+    need_array("narrow_copy", "input", 1, input)
+    result = contiguous_copy(narrow(input, dim, start, length))
+    if out is None:
+        return result
+    if need_array("narrow_copy", "out", 5, out).dtype is not input.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {input.dtype.name}, but got {out.dtype.name} instead")
+    return into_out("narrow_copy", out, result)
