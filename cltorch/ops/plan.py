@@ -159,47 +159,43 @@ def specialise(
         "grid": gpu,
         "block": block if mode == "tiles" else (),
     }
-    pre: tuple[int, ...]
-    if mode == "flat":
-        if gpu:
-            global_size, local_size = grid(context, (n + width - 1) // width)
-            pre = (n, 0)
-        else:
-            items = max(1, min((n + GRAIN - 1) // GRAIN, context.caps.compute_units * 4))
-            chunk = -(-n // items)
-            chunk = -(-chunk // 64) * 64
-            global_size, local_size, pre = (-(-n // chunk),), (1,), (n, chunk)
-        leading = "ll"
-    else:
-        tail = [*sizes]
-        for s in steps:
-            tail += s
-        if mode == "items":
-            global_size, local_size = grid(context, n)
-            pre, leading = (n, *tail), "l" * (1 + len(tail))
-        elif mode == "tiles":
-            units = n // (sizes[-1] * sizes[-2]) * -(-sizes[-2] // block[0]) * -(-sizes[-1] // block[1])
-            if gpu:
-                group = min(GROUP, context.caps.max_work_group)
-                groups = min(units, context.caps.compute_units * 32)
-                per_item, global_size, local_size = 0, (groups * group,), (group,)
-            else:
-                per_item = -(-units // max(1, min(units, context.caps.compute_units * 8)))
-                global_size, local_size = (-(-units // per_item),), (1,)
-            pre, leading = (units, per_item, *tail), "l" * (2 + len(tail))
-        else:
-            row = sizes[-1]
-            seg = min(row, 65536)
-            segs = -(-row // seg)
-            units = n // row * segs
-            items = max(1, min(-(-n // GRAIN), context.caps.compute_units * 8, units))
-            per_item = -(-units // items)
-            global_size, local_size = (-(-units // per_item),), (1,)
-            pre, leading = (units, row, seg, segs, per_item, *tail), "l" * (5 + len(tail))
+    global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu)
     buffers = len(outs) + len(tensors)
-    args = leading + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
+    args = "l" * len(pre) + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
     kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
     return kernel, global_size, local_size, pre
+
+
+def _work(
+    context: Any, mode: str, n: int, sizes: Sequence[int], steps: Sequence[Sequence[int]], block: tuple[int, ...],
+    width: int, gpu: bool,
+) -> tuple[tuple[int], tuple[int], tuple[int, ...]]:  # fmt: skip
+    """Return (global size, local size, leading arguments) that share ``n`` elements among work-items."""
+    units = context.caps.compute_units
+    if mode == "flat":
+        if gpu:
+            return *grid(context, (n + width - 1) // width), (n, 0)
+        items = max(1, min((n + GRAIN - 1) // GRAIN, units * 4))
+        chunk = -(-n // items)
+        chunk = -(-chunk // 64) * 64
+        return (-(-n // chunk),), (1,), (n, chunk)
+    tail = [x for s in (sizes, *steps) for x in s]
+    if mode == "items":
+        return *grid(context, n), (n, *tail)
+    if mode == "tiles":
+        tiles = n // (sizes[-1] * sizes[-2]) * -(-sizes[-2] // block[0]) * -(-sizes[-1] // block[1])
+        if gpu:
+            group = min(GROUP, context.caps.max_work_group)
+            return (min(tiles, units * 32) * group,), (group,), (tiles, 0, *tail)
+        per_item = -(-tiles // max(1, min(tiles, units * 8)))
+        return (-(-tiles // per_item),), (1,), (tiles, per_item, *tail)
+    row = sizes[-1]
+    segment = min(row, 65536)
+    segments = -(-row // segment)
+    count = n // row * segments
+    items = max(1, min(-(-n // GRAIN), units * 8, count))
+    per_item = -(-count // items)
+    return (-(-count // per_item),), (1,), (count, row, segment, segments, per_item, *tail)
 
 
 def _turned(

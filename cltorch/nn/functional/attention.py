@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
@@ -82,6 +83,44 @@ def _project(query: Any, key: Any, value: Any, weight: Any, bias: Any) -> tuple[
     return q, k, v
 
 
+def _project_separately(given: Sequence[Any], weights: Sequence[Any], bias: Any) -> tuple[Any, Any, Any]:
+    """Return the projections of (query, key, value) by a weight each and a third of the bias."""
+    _, key, value = given
+    if key.shape[:2] != value.shape[:2]:
+        raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+    for name, w in zip("qkv", weights, strict=True):
+        if w is None:
+            raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+    biases = (None,) * 3 if bias is None else f.chunk(bias, 3)
+    q, k, v = (f.linear(x, w, b) for x, w, b in zip(given, weights, biases, strict=True))
+    return q, k, v
+
+
+def _one_for_each_head(mask: Any, shape: tuple[int, int, int]) -> Any:
+    """Return a mask of attention as (N heads or 1, L, S); raise RuntimeError where its shape does not fit."""
+    if mask.dim() == 2:
+        if tuple(mask.shape) != shape[1:]:
+            raise RuntimeError(f"The shape of the 2D attn_mask is {mask.shape}, but should be {shape[1:]}.")
+        return mask.unsqueeze(0)
+    if tuple(mask.shape) != shape:
+        raise RuntimeError(f"The shape of the 3D attn_mask is {mask.shape}, but should be {shape}.")
+    return mask
+
+
+def _joined(attention: Any, padding: Any, shape: tuple[int, int, int, int]) -> Any:
+    """Return the sum of a mask of attention and one of padded keys, to broadcast to (N, heads, L, S), or None."""
+    batch, _, length, source = shape
+    if attention is not None:
+        attention = f.reshape(attention, shape if attention.shape[0] > 1 else (1, 1, length, source))
+    if padding is None:
+        return attention
+    for d, n in enumerate((batch, source)):
+        if padding.shape[d] != n:
+            raise AssertionError(f"Expected key_padded_mask.shape[{d}] to be {n}, but got {padding.shape[d]}")
+    padding = f.reshape(padding, (batch, 1, 1, source))
+    return padding if attention is None else attention + padding
+
+
 def multi_head_attention_forward(
     query: Any,
     key: Any,
@@ -147,16 +186,8 @@ def multi_head_attention_forward(
     if head * num_heads != width:
         raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
     if use_separate_proj_weight:
-        if key.shape[:2] != value.shape[:2]:
-            raise AssertionError(
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
-            )
-        for name, w in (("q", q_proj_weight), ("k", k_proj_weight), ("v", v_proj_weight)):
-            if w is None:
-                raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
-        biases = (None,) * 3 if in_proj_bias is None else f.chunk(in_proj_bias, 3)
         own = (q_proj_weight, k_proj_weight, v_proj_weight)
-        q, k, v = (f.linear(x, w, b) for x, w, b in zip((query, key, value), own, biases, strict=True))
+        q, k, v = _project_separately((query, key, value), own, in_proj_bias)
     else:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
@@ -164,17 +195,7 @@ def multi_head_attention_forward(
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
         q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
     if attn_mask is not None:
-        if attn_mask.dim() == 2:
-            if tuple(attn_mask.shape) != (length, source):
-                raise RuntimeError(
-                    f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {(length, source)}."
-                )
-            attn_mask = attn_mask.unsqueeze(0)
-        elif tuple(attn_mask.shape) != (batch * num_heads, length, source):
-            raise RuntimeError(
-                f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be "
-                f"{(batch * num_heads, length, source)}."
-            )
+        attn_mask = _one_for_each_head(attn_mask, (batch * num_heads, length, source))
 
     def longer(mask: Any) -> Any:
         return None if mask is None else f.pad(mask, (0, 1))
@@ -203,18 +224,7 @@ def multi_head_attention_forward(
         zeros = f.zeros((batch, num_heads, 1, head), dtype=k.dtype, device=k.device)
         k, v = f.cat((k, zeros), 2), f.cat((v, zeros), 2)
         attn_mask, key_padding_mask = longer(attn_mask), longer(key_padding_mask)
-    source = k.shape[2]
-    if attn_mask is not None:
-        shape = (batch, num_heads, length, source) if attn_mask.shape[0] > 1 else (1, 1, length, source)
-        attn_mask = f.reshape(attn_mask, shape)
-    if key_padding_mask is not None:
-        for d, n in enumerate((batch, source)):
-            if key_padding_mask.shape[d] != n:
-                raise AssertionError(
-                    f"Expected key_padded_mask.shape[{d}] to be {n}, but got {key_padding_mask.shape[d]}"
-                )
-        padding = f.reshape(key_padding_mask, (batch, 1, 1, source))
-        attn_mask = padding if attn_mask is None else attn_mask + padding
+    attn_mask = _joined(attn_mask, key_padding_mask, (batch, num_heads, length, k.shape[2]))
     if not training:
         dropout_p = 0.0
     weights: Any = None
