@@ -59,7 +59,7 @@ class Tensor(Array):
     _view_kind: str | None = None  # why a view must not be changed in place
     _inference = False
     _batch = 0  # the level at which it is a batch under vmap
-    _tangents: dict[int, Any] | None = None  # derivatives forward, by level
+    _tangents: dict[int, Any] | None = None  # of forward-mode derivatives, by level
     _tangent_version = -1  # the storage's version when they were made
     is_quantized = is_sparse = is_sparse_csr = is_mkldnn = is_nested = False
     is_xpu = is_mps = is_xla = is_ipu = is_hpu = is_mtia = is_maia = is_vulkan = False
@@ -159,11 +159,6 @@ class Tensor(Array):
         return False
 
     is_neg = is_conj
-
-    @property
-    def layout_(self) -> Layout:
-        """Return shape, strides and offset as one value."""
-        return self.layout
 
     @property
     def is_cl(self) -> bool:
@@ -363,7 +358,7 @@ class Tensor(Array):
         functions.set_data(self, value)
 
     def _detached(self, tangents: bool = False) -> Any:
-        """Return the same memory outside the graph; ``tangents`` says whether derivatives forward go along."""
+        """Return the same memory outside the graph; ``tangents`` says whether they go along."""
         out = Array.new(self.storage, self.layout, self.dtype)
         if self._inference or out._inference:
             out._inference = self._inference

@@ -1,4 +1,4 @@
-"""Derivatives forward: tensors that carry tangents, and what each kind of operation makes of them.
+"""Forward-mode derivatives: tensors that carry tangents, and what each kind of operation makes of them.
 
 No operator has a rule of its own for this. A pointwise row's tangent is its derivative's formula at the tangent: its
 Jacobian is diagonal. Where an operator says that it is linear, the tangent goes through it; every other one's is the

@@ -1,4 +1,4 @@
-"""Derivatives forward with dual numbers.
+"""Forward-mode derivatives with dual numbers.
 
 Source: https://docs.pytorch.org/docs/2.13/autograd.html#forward-mode-automatic-differentiation
 """
@@ -28,13 +28,13 @@ _entered: list[int] = []
 
 
 def enter_dual_level() -> int:
-    """Begin a level of derivatives forward; return 0, its number. Levels of this kind do not nest.
+    """Begin a level of forward-mode derivatives; return 0, its number. Levels of this kind do not nest.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.enter_dual_level.html
     """
     if _entered:
         raise RuntimeError(
-            "Nested forward mode AD is not supported at the moment: torch.func.jvp nests derivatives forward"
+            "Nested forward mode AD is not supported at the moment: torch.func.jvp nests forward-mode derivatives"
         )
     _entered.append(duals.enter())
     return 0
@@ -54,7 +54,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
 
 class dual_level:
-    """Begin a level of derivatives forward, and end it with the block.
+    """Begin a level of forward-mode derivatives, and end it with the block.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.dual_level.html
 
@@ -105,7 +105,7 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
 
 
 class set_forward_grad_enabled:
-    """Switch derivatives forward on or off at once; as a context manager it is undone at the end."""
+    """Switch forward-mode derivatives on or off at once; as a context manager it is undone at the end."""
 
     def __init__(self, mode: bool) -> None:
         self._before = state.enabled

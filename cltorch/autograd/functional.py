@@ -284,7 +284,7 @@ def _at_once(out: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
 
 
 def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list[list[Any]]]:
-    """Return whether there are many outputs, and the derivatives of each by all inputs, by derivatives forward."""
+    """Return whether there are many outputs, and the derivatives of each by all inputs, by forward-mode derivatives."""
     m = Settings.functions
     many, rows = False, []
     for k, x in enumerate(xs):

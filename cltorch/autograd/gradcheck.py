@@ -102,9 +102,9 @@ def gradcheck(
 ) -> bool:
     """Return whether the gradients of a function agree with finite differences (inputs in float64 or complex128).
 
-    ``check_forward_ad`` compares derivatives forward too, ``check_batched_grad`` gradients for a batch of vectors with
-    those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians. Raises
-    GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
+    ``check_forward_ad`` compares forward-mode derivatives too, ``check_batched_grad`` gradients for a batch of vectors
+    with those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians.
+    Raises GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
 
     >>> import cltorch as torch
     >>> x = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)

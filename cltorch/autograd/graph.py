@@ -285,7 +285,7 @@ class Saved:
         return t
 
     def with_tangents(self, tangents: Any) -> None:
-        """Give a kept result the derivatives forward that it got after it was kept."""
+        """Give a kept result the tangents that it got after it was kept."""
         t: Any = self._tensor
         if self._hooks is None and t is not None:
             t._tangents, t._tangent_version = tangents, t.storage.version

@@ -1,7 +1,7 @@
 """What may stand around an operation besides the graph: dual numbers, and batches that ``vmap`` hides.
 
 While nothing is entered in any thread, ``active`` is empty and an operation asks no further. Otherwise the operands
-tell whether one of the kinds takes the operation over: first derivatives forward, then batches.
+tell whether one of the kinds takes the operation over: first forward-mode derivatives, then batches.
 """
 
 from __future__ import annotations

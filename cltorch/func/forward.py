@@ -1,4 +1,4 @@
-"""Derivatives of functions forward: jvp, linearize, and the Jacobian by columns.
+"""Forward-mode derivatives of functions: jvp, linearize, and the Jacobian by columns.
 
 Source: https://docs.pytorch.org/docs/2.13/func.html
 """

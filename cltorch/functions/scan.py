@@ -1,4 +1,4 @@
-"""Running totals along a dimension, and the differences and areas between neighbours.
+"""Cumulative operations along a dimension, and the differences and areas between neighbours.
 
 Source: https://docs.pytorch.org/docs/2.13/torch.html#other-operations
 """

@@ -1,4 +1,4 @@
-"""Pooling undone, and pooling over windows of a random size.
+"""Unpooling, and fractional max pooling.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#pooling-functions
 """

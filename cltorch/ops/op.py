@@ -45,10 +45,10 @@ class Op:
     gradient (or None) per argument, composed of the differentiable functions in ``m``, so that it can be
     differentiated again. A gradient handed in is None when that result was not used.
 
-    What an operator may say besides, so that derivatives forward cost less: ``linear``, the places of the arguments in
-    which it is linear together; ``products``, those in each of which it is linear alone, and ``offset``, one that is
-    added to such a product and may be None. ``complex`` says that its rules, the gradient's too, hold for complex
-    numbers; any other operator refuses them.
+    What an operator may say besides, so that forward-mode derivatives cost less: ``linear``, the places of the
+    arguments in which it is linear together; ``products``, those in each of which it is linear alone, and ``offset``,
+    one that is added to such a product and may be None. ``complex`` says that its rules, the gradient's too, hold for
+    complex numbers; any other operator refuses them.
     """
 
     name = "op"

@@ -338,7 +338,7 @@ class Pointwise:
     def tangent(
         self, has: Sequence[bool], tangents: Sequence[Any], values: Sequence[Any], params: Sequence[Any], t: dtype
     ) -> Any:
-        """Return the derivative forward, of dtype ``t``, in one fused kernel: the Jacobian is diagonal.
+        """Return the tangent, of dtype ``t``, in one fused kernel: the Jacobian is diagonal.
 
         ``tangents`` are those of the operands that ``has`` names, ``values`` the operands and the result.
         """

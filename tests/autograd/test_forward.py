@@ -1,4 +1,4 @@
-"""Derivatives forward: tangents of every row and operator against finite differences, and the interface around them."""
+"""Forward-mode derivatives: tangents of every row and operator against finite differences, and their interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms for finding objects, key points and classes of one's own; numbers recorded from torchvision."""
+"""Transforms for object detection, key points and classes of one's own; numbers recorded from torchvision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention, of one kind and of many heads.
+"""Scaled dot product attention and multi-head attention.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#attention-mechanisms
 """
@@ -148,7 +148,7 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Any, Any]:
-    """Return attention of many heads, (L, N, E), and its weights or None; see ``torch.nn.MultiheadAttention``.
+    """Return multi-head attention, (L, N, E), and its weights or None; see ``torch.nn.MultiheadAttention``.
 
     Without ``need_weights`` the scores are never stored. ``is_causal`` says that ``attn_mask`` is the causal mask.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.

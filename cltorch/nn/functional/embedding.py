@@ -1,4 +1,4 @@
-"""Tables of vectors looked up by index, and indices as vectors of zeros and a one.
+"""Embedding: vectors of a table by index; and one-hot vectors.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#sparse-functions
 """

@@ -1,4 +1,4 @@
-"""Pooling by a norm, over windows at random distances, and undone.
+"""Power-average pooling, fractional max pooling and unpooling.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#pooling-functions
 """

@@ -1,4 +1,4 @@
-"""Images, lines and volumes at other sizes.
+"""Interpolation of lines, images and volumes to other sizes.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#vision-functions
 """

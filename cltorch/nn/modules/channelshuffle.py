@@ -1,4 +1,4 @@
-"""Channels that take turns, as a module.
+"""Channel shuffle as a module.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
 """

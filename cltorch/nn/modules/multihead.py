@@ -1,4 +1,4 @@
-"""Attention of many heads as a module.
+"""Multi-head attention as a module.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.html#transformer-layers
 """

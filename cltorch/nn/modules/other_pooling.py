@@ -1,4 +1,4 @@
-"""Pooling by a norm, over windows at random distances, and undone, as modules.
+"""Power-average pooling, fractional max pooling and unpooling, as modules.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.html#pooling-layers
 """

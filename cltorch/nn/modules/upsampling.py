@@ -1,4 +1,4 @@
-"""Images, lines and volumes at other sizes, as modules.
+"""Interpolation of lines, images and volumes to other sizes, as modules.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Upsample.html
 """

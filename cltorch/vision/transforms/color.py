@@ -180,7 +180,7 @@ class RandomEqualize(_Sometimes):
 
 
 class GaussianBlur(Module):
-    """Blur by Gauss's bell of a random ``sigma``, cut to ``kernel_size``."""
+    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``."""
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Random rotations, affine maps, views from aside, and elastic bending.
+"""Random rotations, affine and perspective maps, and elastic deformation.
 
 Source: https://docs.pytorch.org/vision/stable/transforms.html#geometry
 """
@@ -149,7 +149,7 @@ class RandomAffine(Module):
 
 
 class RandomPerspective(Module):
-    """Look at the image from aside with probability ``p``: its corners move by up to half ``distortion_scale``."""
+    """Apply a random perspective with probability ``p``: the corners move by up to half ``distortion_scale``."""
 
     def __init__(
         self, distortion_scale: float = 0.5, p: float = 0.5,
@@ -212,7 +212,7 @@ class ElasticTransform(Module):
         return functions.cat(moves, 1).permute(0, 2, 3, 1)
 
     def forward(self, tensor: Any) -> Any:
-        """Return the bent image."""
+        """Return the deformed image."""
         _, height, width = F.get_dimensions(tensor)
         displacement = self.get_params(self.alpha, self.sigma, [height, width])
         return warp.elastic_transform(tensor, displacement, self.interpolation, self.fill)

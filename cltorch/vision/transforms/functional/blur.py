@@ -1,4 +1,4 @@
-"""Blurring by Gauss's bell.
+"""Gaussian blur.
 
 Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.functional.gaussian_blur.html
 """

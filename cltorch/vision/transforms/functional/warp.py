@@ -1,4 +1,4 @@
-"""Rotating, shearing, looking from aside, and bending.
+"""Rotation, affine and perspective maps, and elastic deformation.
 
 Every function takes a PIL image or a tensor (…, C, H, W) on any device and returns the same kind. Tensors know
 interpolation by the nearest pixel and by the four around.

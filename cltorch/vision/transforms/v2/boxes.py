@@ -159,7 +159,7 @@ def perspective(
 
 
 def elastic(boxes: Any, displacement: Tensor, interpolation: Any = None, fill: Any = None) -> Any:
-    change = points.bent(displacement, boxes.canvas_size)
+    change = points.deformed(displacement, boxes.canvas_size)
     # as in torchvision, the pixels that tell are those below and to the right of the corners
     return _around(boxes, lambda x, y: change(x.ceil(), y.ceil()), boxes.canvas_size)
 

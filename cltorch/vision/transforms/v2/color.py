@@ -187,7 +187,7 @@ class RandomAdjustSharpness(RandomOfImages):
 
 
 class GaussianBlur(OfImages):
-    """Blur by Gauss's bell of a random ``sigma``, cut to ``kernel_size``."""
+    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``."""
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Transforms for finding objects: of images together with the boxes in them.
+"""Transforms for object detection: of images together with the boxes in them.
 
 Source: https://docs.pytorch.org/vision/0.28/transforms.html#geometry
 """

@@ -179,7 +179,7 @@ class RandomAffine(Transform):
 
 
 class RandomPerspective(RandomTransform):
-    """Look at the image from aside with probability ``p``."""
+    """Apply a random perspective with probability ``p``."""
 
     def __init__(
         self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = InterpolationMode.BILINEAR,
@@ -217,7 +217,7 @@ class ElasticTransform(Transform):
         return {"displacement": v1.ElasticTransform.get_params(self.alpha, self.sigma, list(size_of(flat_inputs)))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Return the bent input."""
+        """Return the deformed input."""
         fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
         return F.elastic(inpt, params["displacement"], interpolation=self.interpolation, fill=fill)
 

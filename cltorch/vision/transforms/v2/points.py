@@ -91,7 +91,7 @@ def projected(startpoints: Any, endpoints: Any, coefficients: Any) -> Map:
     return change
 
 
-def bent(displacement: Tensor, canvas: tuple[int, int]) -> Map:
+def deformed(displacement: Tensor, canvas: tuple[int, int]) -> Map:
     """Return what ``elastic`` does to points: the pixel that each lies in goes where it is shown."""
     height, width = canvas
 
@@ -171,7 +171,7 @@ def perspective(
 
 
 def elastic(points: Any, displacement: Tensor, interpolation: Any = None, fill: Any = None) -> Any:
-    return _moved(points, bent(displacement, points.canvas_size), points.canvas_size)
+    return _moved(points, deformed(displacement, points.canvas_size), points.canvas_size)
 
 
 def _canvas(points: Any, canvas_size: Any) -> Any:

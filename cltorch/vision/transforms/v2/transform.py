@@ -1,4 +1,4 @@
-"""The base of the second transforms: one draw of numbers for everything in a sample.
+"""The base of the v2 transforms: one draw of numbers for everything in a sample.
 
 Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Transform.html
 """
