@@ -13,7 +13,9 @@ from cltorch.vision import models
 from cltorch.vision.models import weights as weights_module
 from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.common import rescale_for_inception
+from cltorch.vision.models.maxvit import MaxVit
 from cltorch.vision.models.resnet import BasicBlock, Bottleneck, ResNet
+from cltorch.vision.models.vision_transformer import VisionTransformer
 
 # recorded from torchvision 0.28: the number of parameters, a digest of the names and shapes in state_dict, and for some
 # networks the first scores of an image, with parameters and image from NumPy's generator (see ``filled``)
@@ -79,6 +81,39 @@ def test_scores_are_torchvisions(bare, cl_device, name):
     greatest = PUBLISHED[name]["greatest"]
     np.testing.assert_allclose(scores[:4], PUBLISHED[name]["scores"], rtol=0, atol=1e-4 * greatest)
     assert np.abs(scores).max() == pytest.approx(greatest, rel=1e-4)
+
+
+def test_a_small_maxvit_gives_torchvisions_scores(bare, cl_device):
+    model = MaxVit((32, 32), 8, 2, [16, 24], [1, 2], 8, 0.2, num_classes=5)
+    model.load_state_dict(filled(model.state_dict()))
+    image = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 3, 32, 32), np.float32))
+    with torch.no_grad():
+        scores = model.to(cl_device).eval()(image.to(cl_device)).cpu().numpy()
+    expected = [[-1.604025, -0.2555305, 0.1568833, -1.174892, 0.1802391]]
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match=r"\(14, 14\) of block 0 is not divisible by partition size 4"):
+        MaxVit((56, 56), 8, 4, [16], [1], 8, 0.2)
+
+
+@pytest.mark.parametrize(
+    "name, member, option, wrong",
+    [("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", "image_size", 224), ("maxvit_t", "DEFAULT", "input_size", (448, 448))],
+)
+def test_weights_decide_the_size_of_images(monkeypatch, name, member, option, wrong):
+    made_with = []
+    build = models.get_model_builder(name)
+    kind = {"vit_b_16": VisionTransformer, "maxvit_t": MaxVit}[name]
+
+    def stop(self, size, *args, **kwargs):
+        made_with.append(size)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kind, "__init__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        build(weights=member)
+    assert made_with == [384 if name == "vit_b_16" else (224, 224)]
+    with pytest.raises(ValueError, match=f"'{option}' expected value"):
+        build(weights=member, **{option: wrong})
 
 
 def _block(prefix, convolutions, downsample):

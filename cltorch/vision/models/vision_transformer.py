@@ -130,10 +130,10 @@ _SIZES = {
 
 def _define(name: str) -> Any:
     def make(weights: Any, options: dict[str, Any]) -> VisionTransformer:
-        options.setdefault("image_size", 224)
-        model: VisionTransformer = build(
-            name, lambda image_size, **kw: VisionTransformer(image_size, *_SIZES[name], **kw), weights, options
-        )
+        def network(image_size: int = 224, **kwargs: Any) -> VisionTransformer:
+            return VisionTransformer(image_size, *_SIZES[name], **kwargs)
+
+        model: VisionTransformer = build(name, network, weights, options, image_size=lambda meta: meta["min_size"][0])
         return model
 
     return define(name, f"the Vision Transformer {name[4:].replace('_', '/').upper()}", make)

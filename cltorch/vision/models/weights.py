@@ -144,8 +144,8 @@ def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module
 def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], **given: Any) -> Any:
     """Return ``make(**options)`` with weights: None, the path of a file, or published ones (a member or its name).
 
-    ``given`` are options that weights need, where weights are given. ``pretrained`` among the options is the older
-    form of ``weights``. Raises ValueError for a number of classes other than that of the weights.
+    ``given`` are options that published weights need, or functions of their ``meta`` that return such. ``pretrained``
+    among the options is the older form of ``weights``. Raises ValueError for an option other than the weights need.
     """
     if "pretrained" in options:
         pretrained = options.pop("pretrained")
@@ -158,7 +158,8 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
     member = weights if weights is None else weights_class(name).verify(weights)
     if member is not None:
         given = {"num_classes": len(member.meta["categories"]), **given}
-        for key, value in given.items():
+        for key, need in given.items():
+            value = need(member.meta) if callable(need) else need
             if options.setdefault(key, value) != value:
                 raise ValueError(f"The parameter '{key}' expected value {value} but got {options[key]} instead.")
     model = make(**options)
