@@ -1,6 +1,6 @@
 """The programs of all modules."""
 
-from tests.autograd import programs_func, programs_hooks
+from tests.autograd import programs_changes, programs_func, programs_function, programs_hooks, programs_tools
 from tests.autograd.programs import PROGRAMS
 
-__all__ = ["PROGRAMS", "programs_func", "programs_hooks"]
+__all__ = ["PROGRAMS", "programs_changes", "programs_func", "programs_function", "programs_hooks", "programs_tools"]

@@ -2,9 +2,102 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
-from tests.autograd.programs import leaf, program, said
+from tests.autograd.programs import leaf, plain, program, said
+
+
+@program
+def hooks_of_tensors(t):
+    x = leaf(t, 1.0, 2.0)
+    y = x * 2
+    seen = []
+    h = y.register_hook(lambda g: seen.append(("y", plain(g))) or g * 10)
+    x.register_hook(lambda g: seen.append(("x", plain(g))) or g + 1)
+    y.sum().backward(retain_graph=True)
+    h.remove()
+    y.sum().backward()
+    return x.grad, seen, said(lambda: t.ones(1).register_hook(print))
+
+
+@program
+def hooks_run_in_order_and_before_what_is_retained(t):
+    x = leaf(t, 1.0)
+    y = x * 2
+    y.retain_grad()
+    y.register_hook(lambda g: g * 2)
+    y.register_hook(lambda g: g + 1)
+    y.sum().backward()
+    return x.grad, y.grad
+
+
+@program
+def hooks_of_leaves_count_in_grad(t):
+    x = leaf(t, 1.0)
+    x.register_hook(lambda g: g * 7)
+    return t.autograd.grad((x * 2).sum(), x), x.grad
+
+
+@program
+def hooks_of_the_middle_count_in_grad(t):
+    x = leaf(t, 1.0)
+    y = x * 2
+    y.register_hook(lambda g: g * 7)
+    return t.autograd.grad((y * 3).sum(), [y, x])
+
+
+@program
+def hooks_after_accumulation(t):
+    x = leaf(t, 1.0, 2.0)
+    seen = []
+    h = x.register_post_accumulate_grad_hook(lambda p: seen.append(plain(p.grad)))
+    (x * 2).sum().backward()
+    (x * 2).sum().backward()
+    h.remove()
+    (x * 2).sum().backward()
+    return seen, said(lambda: (x * 2).register_post_accumulate_grad_hook(print)), t.autograd.grad((x * 2).sum(), x)
+
+
+@program
+def an_optimizer_in_the_hook(t):
+    x = leaf(t, 1.0, 2.0)
+
+    def step(p):
+        with t.no_grad():
+            p -= 0.5 * p.grad
+        p.grad = None
+
+    x.register_post_accumulate_grad_hook(step)
+    (x * x).sum().backward()
+    return x, x.grad
+
+
+@program
+def hooks_of_nodes(t):
+    x = leaf(t, 1.0, 2.0)
+    y = (x * 3).exp()
+    seen = []
+    y.grad_fn.register_hook(lambda gi, go: seen.append((len(gi), plain(go))))
+    y.grad_fn.register_prehook(lambda go: (go[0] * 2,))
+    y.grad_fn.next_functions[0][0].register_hook(lambda gi, go: tuple(g * 2 if g is not None else None for g in gi))
+    y.sum().backward()
+    return x.grad, seen
+
+
+@program
+def names_of_nodes(t):
+    x = t.ones(2, 2, requires_grad=True)
+    made = [
+        x + 1, x - 1, x * 2, x / 2, x.exp(), x.log(), -x, x.abs(), x**2, x**3, x.sum(), x.t(), x.transpose(0, 1),
+        x.select(0, 0), x[:, 1:], x.view(4), x.reshape(4), x.unsqueeze(0), x.expand(2, 2), x.sigmoid(), x.tanh(),
+        x.relu(), x.sqrt(),
+        x.clone(), x.clamp(0, 1), x.permute(1, 0), x.double(), x.squeeze(), x.sin(), x.cos(), x.mean(), x.maximum(x),
+        x.narrow(0, 0, 1), x.contiguous().sum(0), x.flatten(),
+    ]  # fmt: skip
+    f = (x * 2).grad_fn
+    chain = [f.name(), type(f.next_functions[0][0]).__name__, f.next_functions[0][1], len(f.next_functions)]
+    return [re.sub(r"\d+$", "", m.grad_fn.name()) for m in made], chain, x.grad_fn, f.next_functions[0][0].variable is x
 
 
 @program

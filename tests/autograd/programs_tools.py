@@ -1,0 +1,133 @@
+"""Programs about anomalies, saved tensors, threads, deep graphs and mixed dtypes; see ``programs``."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+
+from tests.autograd.programs import leaf, plain, program, said
+
+
+@program
+def anomalies(t):
+    x = leaf(t, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with t.autograd.detect_anomaly():
+            y = t.sqrt(x) * 0
+            found = said(y.sum().backward)
+        with t.autograd.detect_anomaly(check_nan=False):
+            (t.sqrt(x) * 0).sum().backward()
+        t.autograd.set_detect_anomaly(True)
+        on = t.is_anomaly_enabled()
+        t.autograd.set_detect_anomaly(False)
+    return found, on, t.is_anomaly_enabled(), x.grad
+
+
+@program
+def hooks_of_saved_tensors(t):
+    packed = []
+
+    def pack(x):
+        packed.append(plain(x))
+        return x.detach() * 10
+
+    x = leaf(t, 2.0, 3.0)
+    with t.autograd.graph.saved_tensors_hooks(pack, lambda x: x / 5):
+        y = x * x
+    z = y * 1.0
+    z.sum().backward()
+    with t.autograd.graph.save_on_cpu():
+        w = x.exp() * x
+    w.sum().backward()
+    return packed, x.grad
+
+
+@program
+def variables(t):
+    v = t.autograd.Variable(t.ones(2), requires_grad=True)
+    return isinstance(t.ones(1), t.autograd.Variable), type(v).__name__, v.requires_grad, v
+
+
+@program
+def functional(t):
+    f = t.autograd.functional
+    x, y = t.tensor([1.0, 2.0]), t.tensor([3.0, 4.0])
+
+    def g(a):
+        return a**2 * t.tensor([1.0, 2.0])
+
+    def h(a, b):
+        return (a * b * b).sum()
+
+    return (
+        f.jacobian(g, x), f.jacobian(lambda a, b: (a * b, a + b), (x, y)), f.hessian(lambda a: (a**3).sum(), x),
+        f.hessian(h, (x, y)), f.vjp(g, x, t.ones(2)), f.jvp(g, x, t.ones(2)), f.vjp(h, (x, y)),
+        f.hvp(lambda a: (a**3).sum(), x, t.ones(2)), f.vhp(lambda a: (a**3).sum(), x, t.ones(2)),
+        f.jacobian(g, x, create_graph=True).requires_grad, f.jacobian(lambda a: t.ones(2), x),
+        said(lambda: f.jacobian(lambda a: t.ones(2), x, strict=True)), said(lambda: f.hessian(g, x)),
+        said(lambda: f.vjp(g, x)), said(lambda: f.jacobian(lambda a: 1, x)), f.hvp(h, (x, y), (x, y)),
+        f.jacobian(g, x, vectorize=True), f.jacobian(lambda a: a.sum(), x),
+    )  # fmt: skip
+
+
+@program
+def deep_graphs(t):
+    x = leaf(t, 1.0)
+    y = x
+    for _ in range(3000):
+        y = y + 0
+    y.sum().backward()
+    z = y * 1
+    del y
+    del z
+    gc.collect()
+    return x.grad
+
+
+@program
+def threads(t):
+    x = leaf(t, 1.0, 2.0)
+    y = (x * x).sum()
+    states = []
+
+    def work():
+        states.append(t.is_grad_enabled())
+        y.backward()
+
+    with t.no_grad():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        states.append(t.is_grad_enabled())
+    return x.grad, states
+
+
+@program
+def mixed_dtypes(t):
+    x = t.tensor([1.0, 2.0], dtype=t.float16, requires_grad=True)
+    y = t.tensor([3.0, 4.0], dtype=t.float64, requires_grad=True)
+    (x * y).sum().backward()
+    i = t.tensor([1, 2])
+    z = leaf(t, 1.0, 1.0)
+    (z * i).sum().backward()
+    return str(x.grad.dtype), str(y.grad.dtype), x.grad, y.grad, z.grad, (z > 0).requires_grad, z.long().requires_grad
+
+
+@program
+def gradients_where_nothing_depends(t):
+    x = leaf(t, 1.5)
+    return (
+        t.autograd.grad(x.floor().sum(), x), t.autograd.grad(x.sign().sum(), x), (x == 1).requires_grad,
+        said(lambda: t.autograd.grad((x > 0).sum(), x)), (x // 2).requires_grad,
+    )  # fmt: skip
+
+
+@program
+def nodes_of_two_results(t):
+    x = t.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    values, indices = x.max(0)
+    a, b = x.unbind()[:2]
+    (values * 2).backward()
+    return x.grad, indices.requires_grad, values.grad_fn.name(), a.output_nr, b.output_nr, a.grad_fn is b.grad_fn
