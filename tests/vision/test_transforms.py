@@ -8,6 +8,7 @@ import pytest
 import cltorch as torch
 from cltorch.vision import _pillow, transforms
 from cltorch.vision.transforms import functional as F
+from cltorch.vision.transforms import v2
 
 Image = pytest.importorskip("PIL.Image", reason="works on PIL images")
 
@@ -128,11 +129,11 @@ def test_geometry_on_both_kinds(picture, kind):
 
 
 @pytest.mark.parametrize("mode", ["BILINEAR", "BICUBIC"])
-@pytest.mark.parametrize("size", [(10, 12), (40, 45), (7, 60), (20, 11)])
+@pytest.mark.parametrize("size", [(10, 12), (40, 45), (30, 7), (20, 11)])
 def test_resizing_tensors_equals_pillow(picture, mode, size, device):
     mode = transforms.InterpolationMode[mode]
     expected = np.asarray(F.resize(picture, size, mode)).transpose(2, 0, 1).astype(int)
-    found = F.resize(F.pil_to_tensor(picture).to(device), size, mode)
+    found = v2.functional.resize(F.pil_to_tensor(picture).to(device), size, mode)
     assert found.dtype is torch.uint8 and np.abs(found.cpu().numpy().astype(int) - expected).max() <= 1
     if mode is transforms.InterpolationMode.BILINEAR:  # cubics overshoot, which floats keep
         floats = F.resize(F.to_tensor(picture).to(device), size, mode).cpu().numpy()

@@ -200,14 +200,14 @@ def test_changes_of_colour_are_the_first_versions():
     x = torch.from_numpy(PIXELS)
     pairs = [
         (v2.RandomInvert(1.0), v1.functional.invert), (v2.RandomEqualize(1.0), v1.functional.equalize),
-        (v2.RandomAutocontrast(1.0), v1.functional.autocontrast),
+        (v2.RandomAutocontrast(1.0), v2.functional.autocontrast),
         (v2.Grayscale(3), lambda y: v1.functional.rgb_to_grayscale(y, 3)),
         (v2.RandomPosterize(2, 1.0), lambda y: v1.functional.posterize(y, 2)),
         (v2.RandomSolarize(90, 1.0), lambda y: v1.functional.solarize(y, 90)),
         (v2.RandomAdjustSharpness(2, 1.0), lambda y: v1.functional.adjust_sharpness(y, 2)),
         (v2.GaussianBlur(3, (1.0, 1.0)), lambda y: v1.functional.gaussian_blur(y, 3, 1.0)),
         (v2.RandomRotation((30, 30)), lambda y: v1.functional.rotate(y, 30.0, fill=0)),
-        (v2.Resize([5, 6]), lambda y: v1.functional.resize(y, [5, 6])),
+        (v2.Resize([5, 6]), lambda y: v2.functional.resize(y, [5, 6])),
         (v2.Pad(2), lambda y: v1.functional.pad(y, 2)), (v2.CenterCrop(5), lambda y: v1.functional.center_crop(y, 5)),
     ]  # fmt: skip
     for transform, expected in pairs:

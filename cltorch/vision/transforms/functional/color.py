@@ -182,12 +182,27 @@ def autocontrast(img: Any) -> Any:
     """Stretch each channel so that its darkest value becomes black and its lightest white."""
     if not _is_tensor(img, 3):
         return ImageOps.autocontrast(img)
-    bound, dtype = _largest(img.dtype), _computing(img.dtype)
+    bound = _largest(img.dtype)
+    low, span = _levels(img)
+    scale = functions.where(span == 0, 1.0, functions.where(span == 0, 1.0, span).reciprocal() * bound)
+    return ((img - functions.where(span == 0, 0.0, low)) * scale).clamp(0, bound).to(img.dtype)
+
+
+def autocontrast_by_quotient(img: Any) -> Any:
+    """Stretch each channel as ``autocontrast`` does; whole numbers are cut off after a division, not a product."""
+    if not _is_tensor(img, 3):
+        return ImageOps.autocontrast(img)
+    bound = _largest(img.dtype)
+    low, span = _levels(img)
+    part = functions.where(span == 0, 1.0, span * (1.0 / bound))
+    return ((img - functions.where(span == 0, 0.0, low)) / part).clamp(0, bound).to(img.dtype)
+
+
+def _levels(img: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the darkest value of each channel, and the distance to its lightest."""
+    dtype = _computing(img.dtype)
     low = img.amin(dim=(-2, -1), keepdim=True).to(dtype)
-    high = img.amax(dim=(-2, -1), keepdim=True).to(dtype)
-    flat = low == high
-    scale = functions.where(flat, 1.0, functions.where(flat, 1.0, high - low).reciprocal() * bound)
-    return ((img - functions.where(flat, 0.0, low)) * scale).clamp(0, bound).to(img.dtype)
+    return low, img.amax(dim=(-2, -1), keepdim=True).to(dtype) - low
 
 
 def equalize(img: Any) -> Any:

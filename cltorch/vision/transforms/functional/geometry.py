@@ -67,13 +67,28 @@ def resize(
     ``max_size`` bounds the longer edge in the second case. ``antialias`` matters to tensors only: PIL images are
     always filtered when they shrink. Raises ValueError for sizes that do not fit together.
     """
+    return _resize(img, size, interpolation, max_size, antialias, False)
+
+
+def resize_stepwise(
+    img: Any,
+    size: int | Sequence[int],
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    max_size: int | None = None,
+    antialias: bool | None = True,
+) -> Any:
+    """Resize as ``resize`` does, but round bytes after each direction, as is done with PIL images."""
+    return _resize(img, size, interpolation, max_size, antialias, True)
+
+
+def _resize(img: Any, size: Any, interpolation: Any, max_size: Any, antialias: bool | None, stepwise: bool) -> Any:
     mode = interpolation_mode(interpolation)
     _, old_height, old_width = get_dimensions(img)
     height, width = target_size(old_height, old_width, size, max_size)
     if (height, width) == (old_height, old_width):
         return img
     if isinstance(img, Tensor):
-        return resize_tensor(img, height, width, mode, antialias is not False)
+        return resize_tensor(img, height, width, mode, antialias is not False, stepwise)
     return img.resize((width, height), PIL_FILTERS[mode])
 
 
@@ -177,6 +192,7 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
     """
     if not isinstance(padding, (numbers.Number, tuple, list)):
         raise TypeError("Got inappropriate padding arg")
+    fill = 0 if fill is None else fill
     if not isinstance(fill, (numbers.Number, tuple, list, str)):
         raise TypeError("Got inappropriate fill arg")
     if not isinstance(padding_mode, str):

@@ -68,8 +68,8 @@ def _cubic(x: np.ndarray, a: float) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def _weights(source: int, target: int, mode: InterpolationMode, antialias: bool) -> np.ndarray:
-    """Return the matrix (target, source) whose rows are the weights of the source pixels."""
+def _weights(source: int, target: int, mode: InterpolationMode, antialias: bool, fixed: bool) -> np.ndarray:
+    """Return the matrix (target, source) whose rows are the weights of the source pixels, ``fixed`` in 16 bits."""
     scale = source / target
     stretch = max(scale, 1.0) if antialias else 1.0
     cubic = mode is InterpolationMode.BICUBIC
@@ -89,7 +89,15 @@ def _weights(source: int, target: int, mode: InterpolationMode, antialias: bool)
             near = np.arange(first, first + (4 if cubic else 2))
             w = _cubic(near - position, -0.75) if cubic else _triangle(near - position)
             np.add.at(out[i], np.clip(near, 0, source - 1), w)
-    return out.astype(np.float32)
+    return (_in_fixed_point(out) if fixed else out).astype(np.float32)
+
+
+def _in_fixed_point(weights: np.ndarray) -> np.ndarray:
+    """Round weights to multiples of the least power of two that lets the greatest fit into 16 bits."""
+    bits = 22
+    while bits > 0 and int(0.5 + weights.max() * 2**bits) >= 2**15:
+        bits -= 1
+    return np.trunc(weights * 2**bits + np.copysign(0.5, weights)) / 2**bits
 
 
 def _nearest(source: int, target: int, exact: bool) -> list[int]:
@@ -97,36 +105,38 @@ def _nearest(source: int, target: int, exact: bool) -> list[int]:
     return [min(int((i + shift) * source / target), source - 1) for i in range(target)]
 
 
-def resize_tensor(image: Tensor, height: int, width: int, mode: InterpolationMode, antialias: bool) -> Tensor:
-    """Resize (…, H, W); integers are rounded and clamped to their range."""
-    old_height, old_width = image.shape[-2:]
+def resize_tensor(
+    image: Tensor, height: int, width: int, mode: InterpolationMode, antialias: bool, stepwise: bool = False
+) -> Tensor:
+    """Resize (…, H, W); integers are rounded, and bytes clamped to their range.
+
+    ``stepwise`` computes bytes as PyTorch's host and Pillow do: first in rows, then in columns, with weights in fixed
+    point, and rounded to bytes both times. Otherwise they are rounded once, at the end.
+    """
     if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
-        exact = mode is InterpolationMode.NEAREST_EXACT
-        rows = functions.tensor(_nearest(old_height, height, exact), device=image.device)
-        columns = functions.tensor(_nearest(old_width, width, exact), device=image.device)
-        return functions.index_select(functions.index_select(image, -2, rows), -1, columns)
+        return _pick(image, height, width, mode is InterpolationMode.NEAREST_EXACT)
     if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
         raise ValueError(f"interpolation {mode} is for PIL images only, not for tensors")
-    if image.is_floating_point():
-        settle = _unchanged
-    else:
-        settle = _to_bytes if image.dtype is uint8 else functions.round
+    old_height, old_width = image.shape[-2:]
+    stepwise = stepwise and image.dtype is uint8
     x = image if image.is_floating_point() else image.to(float32)
-    # the direction that shrinks more goes first, and bytes are rounded in between: cheaper, and Pillow's way
-    down_first = height * old_width < width * old_height
+    # the direction that shrinks more goes first, which is cheaper, unless the result depends on the order
+    down_first = not stepwise and height * old_width < width * old_height
     for down in (down_first, not down_first):
         if down and height != old_height:
-            weights = functions.from_numpy(_weights(old_height, height, mode, antialias))
-            x = settle(weights.to(x.device, x.dtype) @ x)
+            weights = functions.from_numpy(_weights(old_height, height, mode, antialias, stepwise))
+            x = weights.to(x.device, x.dtype) @ x
         elif not down and width != old_width:
-            weights = functions.from_numpy(_weights(old_width, width, mode, antialias).T.copy())
-            x = settle(x @ weights.to(x.device, x.dtype))
-    return x.to(image.dtype)
+            weights = functions.from_numpy(_weights(old_width, width, mode, antialias, stepwise).T.copy())
+            x = x @ weights.to(x.device, x.dtype)
+        if stepwise:
+            x = x.add(0.5).floor().clamp(0, 255)
+    if stepwise or image.is_floating_point():
+        return x.to(image.dtype)
+    return (x.clamp(0, 255) if image.dtype is uint8 else x).round().to(image.dtype)
 
 
-def _unchanged(x: Tensor) -> Tensor:
-    return x
-
-
-def _to_bytes(x: Tensor) -> Tensor:
-    return x.clamp(0, 255).add(0.5).floor()
+def _pick(image: Tensor, height: int, width: int, exact: bool) -> Tensor:
+    rows = functions.tensor(_nearest(image.shape[-2], height, exact), device=image.device)
+    columns = functions.tensor(_nearest(image.shape[-1], width, exact), device=image.device)
+    return functions.index_select(functions.index_select(image, -2, rows), -1, columns)

@@ -25,6 +25,8 @@ from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask, Video, wra
 class RandomErasing(RandomOfImages):
     """Replace a random rectangle of images with ``value`` (numbers, or "random") with probability ``p``."""
 
+    get_params = staticmethod(v1.RandomErasing.get_params)
+
     def __init__(
         self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
         value: Any = 0.0, inplace: bool = False,

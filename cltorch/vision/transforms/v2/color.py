@@ -34,6 +34,8 @@ RandomEqualize = simple(
 class ColorJitter(OfImages):
     """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version."""
 
+    get_params = staticmethod(v1.ColorJitter.get_params)
+
     def __init__(self, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None) -> None:
         super().__init__()
         checked = v1.ColorJitter(*(0 if value is None else value for value in (brightness, contrast, saturation, hue)))
@@ -188,6 +190,8 @@ class RandomAdjustSharpness(RandomOfImages):
 
 class GaussianBlur(OfImages):
     """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``."""
+
+    get_params = staticmethod(v1.GaussianBlur.get_params)
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()

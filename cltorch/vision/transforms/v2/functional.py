@@ -7,12 +7,13 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html#functionals
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import functions
 from cltorch.dtypes import dtype as Dtype
-from cltorch.dtypes import float32, uint8
+from cltorch.dtypes import float32, iinfo, uint8
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.io.image import decode_jpeg, encode_jpeg
@@ -56,8 +57,15 @@ def _dispatch(
 
     own: dict[type, _Fn] = {}
     _kernels[function] = own
+    return _named(function, name, image)
+
+
+def _named(function: _Fn, name: str, image: _Fn) -> _Fn:
+    """Give a function of all kinds a name, and the description and the arguments of the one for images."""
     function.__name__ = function.__qualname__ = name
     function.__doc__ = image.__doc__
+    first, *rest = inspect.signature(image).parameters.values()
+    function.__signature__ = inspect.Signature([first.replace(name="inpt"), *rest])  # type: ignore[attr-defined]
     return function
 
 
@@ -116,20 +124,59 @@ def _perspective(
     return warp.project(image, coefficients, interpolation, fill)
 
 
+def _resized_crop(
+    image: Any, top: int, left: int, height: int, width: int, size: int | Sequence[int],
+    interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True,
+) -> Any:  # fmt: skip
+    """Cut out a rectangle and resize it."""
+    part = geometry.crop(image, top, left, height, width)
+    return geometry.resize_stepwise(part, size, interpolation, antialias=antialias)
+
+
+def _pad(image: Any, padding: int | Sequence[int], fill: Any = None, padding_mode: str = "constant") -> Any:
+    """Pad by one number on all sides, by [left/right, top/bottom] or by [left, top, right, bottom]."""
+    return geometry.pad(image, padding, fill, padding_mode)
+
+
+def _rotate(
+    image: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
+    center: Sequence[int] | None = None, fill: Any = None,
+) -> Any:  # fmt: skip
+    """Turn by ``angle`` degrees against the clock around ``center`` (x, y), the middle if not given.
+
+    ``expand`` makes the result as large as the turned image; ``fill`` is what comes in from outside. A right angle only
+    puts the pixels of a tensor in another order.
+    """
+    if isinstance(image, Tensor) and center is None and angle % 90 == 0:
+        quarters = int(angle % 360) // 90
+        if quarters == 0:
+            return image.clone()
+        if quarters == 2 or expand or image.shape[-1] == image.shape[-2]:
+            return functions.rot90(image, quarters, (-2, -1))
+    return warp.rotate(image, angle, interpolation, expand, center, fill)
+
+
+def _erase(image: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
+    """Replace the rectangle of height ``h`` and width ``w`` at row ``i``, column ``j`` by ``v``, a tensor."""
+    if is_pil(image):
+        return convert.to_pil_image(geometry.erase(convert.pil_to_tensor(image), i, j, h, w, v, True), image.mode)
+    return geometry.erase(image, i, j, h, w, v, inplace)
+
+
 def _of_mask(name: str, image: _Fn, interpolation: int | None = None) -> _Fn:
     """Return a function of place: masks as images or, by the nearest pixel, without what is said at a position."""
     mask = image if interpolation is None else _nearest(image, interpolation)
     return _dispatch(name, image, mask, getattr(boxes, name), getattr(points, name))
 
 
-resize = _of_mask("resize", geometry.resize, 1)
+resize = _of_mask("resize", geometry.resize_stepwise, 1)
 crop = _of_mask("crop", geometry.crop)
 center_crop = _of_mask("center_crop", geometry.center_crop)
-resized_crop = _of_mask("resized_crop", geometry.resized_crop, 5)
-pad = _of_mask("pad", geometry.pad)
+resized_crop = _of_mask("resized_crop", _resized_crop, 5)
+pad = _of_mask("pad", _pad)
 horizontal_flip = hflip = _of_mask("horizontal_flip", geometry.hflip)
 vertical_flip = vflip = _of_mask("vertical_flip", geometry.vflip)
-rotate = _of_mask("rotate", warp.rotate, 1)
+rotate = _of_mask("rotate", _rotate, 1)
 affine = _of_mask("affine", warp.affine, 4)
 perspective = _of_mask("perspective", _perspective, 2)
 elastic = elastic_transform = _of_mask("elastic", warp.elastic_transform, 1)
@@ -163,16 +210,21 @@ def _grayscale_to_rgb(image: Any) -> Any:
 
 
 def _equalize(image: Any) -> Any:
-    """Make all levels about as frequent; floats have the levels of bytes."""
-    if is_pil(image) or not image.is_floating_point():
+    """Make all levels about as frequent; other dtypes have the levels of bytes."""
+    if is_pil(image) or image.dtype is uint8:
         return color.equalize(image)
     return convert.convert_image_dtype(color.equalize(convert.convert_image_dtype(image, uint8)), image.dtype)
 
 
 def _posterize(image: Any, bits: int) -> Any:
-    """Keep only ``bits`` of each byte; of floats from 0 to 1 as many levels."""
-    if is_pil(image) or not image.is_floating_point():
+    """Keep only the highest ``bits`` of whole numbers; of floats from 0 to 1 as many levels."""
+    if not isinstance(bits, int) or not 0 <= bits <= 8:
+        raise TypeError(f"bits must be a positive integer in the range [0, 8], got {bits} instead.")
+    if is_pil(image) or image.dtype is uint8:
         return color.posterize(image, bits)
+    if not image.is_floating_point():
+        least = iinfo(image.dtype).max.bit_length() - bits  # of the bits that are kept
+        return image if least <= 0 else functions.bitwise_and(image, ((1 << bits) - 1) << least)
     levels = 1 << bits
     return image.mul(levels).floor().clamp(0, levels - 1).mul(1.0 / levels)
 
@@ -183,7 +235,7 @@ adjust_gamma = _dispatch("adjust_gamma", color.adjust_gamma)
 adjust_hue = _dispatch("adjust_hue", color.adjust_hue)
 adjust_saturation = _dispatch("adjust_saturation", color.adjust_saturation)
 adjust_sharpness = _dispatch("adjust_sharpness", color.adjust_sharpness)
-autocontrast = _dispatch("autocontrast", color.autocontrast)
+autocontrast = _dispatch("autocontrast", color.autocontrast_by_quotient)
 equalize = _dispatch("equalize", _equalize)
 invert = _dispatch("invert", color.invert)
 posterize = _dispatch("posterize", _posterize)
@@ -192,7 +244,7 @@ grayscale_to_rgb = _dispatch("grayscale_to_rgb", _grayscale_to_rgb)
 solarize = _dispatch("solarize", color.solarize)
 gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
 normalize = _dispatch("normalize", convert.normalize)
-erase = _dispatch("erase", geometry.erase)
+erase = _dispatch("erase", _erase)
 jpeg = _dispatch("jpeg", _jpeg)
 permute_channels = _dispatch("permute_channels", _permute_channels)
 
@@ -206,9 +258,7 @@ def _several(name: str, image: _Fn) -> _Fn:
         plain = inpt.as_subclass(Tensor) if isinstance(inpt, TVTensor) else inpt
         return tuple(wrap(one, like=inpt) for one in image(plain, *args, **kwargs))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = image.__doc__
-    return function
+    return _named(function, name, image)
 
 
 five_crop, ten_crop = _several("five_crop", geometry.five_crop), _several("ten_crop", geometry.ten_crop)

@@ -77,6 +77,8 @@ class Pad(Transform):
 class RandomCrop(Transform):
     """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image."""
 
+    get_params = staticmethod(v1.RandomCrop.get_params)
+
     def __init__(
         self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0,
         padding_mode: str = "constant",
@@ -109,6 +111,8 @@ class RandomCrop(Transform):
 class RandomResizedCrop(Transform):
     """Cut out a rectangle of random area and shape, and resize it."""
 
+    get_params = staticmethod(v1.RandomResizedCrop.get_params)
+
     def __init__(
         self, size: Any, scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3.0 / 4.0, 4.0 / 3.0),
         interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True,
@@ -132,6 +136,8 @@ class RandomResizedCrop(Transform):
 
 class RandomRotation(Transform):
     """Turn by a random angle from the range ``degrees``."""
+
+    get_params = staticmethod(v1.RandomRotation.get_params)
 
     def __init__(
         self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None,
@@ -157,6 +163,8 @@ class RandomRotation(Transform):
 class RandomAffine(Transform):
     """Turn, move, scale and shear at random, around the middle or ``center``."""
 
+    get_params = staticmethod(v1.RandomAffine.get_params)
+
     def __init__(
         self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
         interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0, center: Any = None,
@@ -181,6 +189,8 @@ class RandomAffine(Transform):
 class RandomPerspective(RandomTransform):
     """Apply a random perspective with probability ``p``."""
 
+    get_params = staticmethod(v1.RandomPerspective.get_params)
+
     def __init__(
         self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = InterpolationMode.BILINEAR,
         fill: Any = 0,
@@ -203,6 +213,8 @@ class RandomPerspective(RandomTransform):
 
 class ElasticTransform(Transform):
     """Bend an image as if seen through moving water."""
+
+    get_params = staticmethod(v1.ElasticTransform.get_params)
 
     def __init__(
         self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0

@@ -62,7 +62,10 @@ def turned(canvas: tuple[int, int], angle: float, expand: bool, center: Any) -> 
     matrix = warp.inverse_affine_matrix(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     if not expand:
         return straight(matrix), canvas
-    size = warp.expanded(warp.inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0]), canvas)
+    if angle % 90 == 0:
+        size = (w, h) if angle % 180 else (h, w)
+    else:
+        size = warp.expanded(warp.inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0]), canvas)
     # the turned image begins at the edge of the larger one
     across, down = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
     width, height = across * w + down * h, down * w + across * h

@@ -75,6 +75,9 @@ class Transform(Module):
     {'image': tensor([[[1., 1.]]]), 'label': 3}
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise where a sample cannot be transformed."""
 
