@@ -10,7 +10,7 @@ from typing import Any
 class Caps:
     """What a device can do, asked of the device and never guessed from its vendor."""
 
-    kind: str
+    kind: str  # whose kernels suit it: cpu, gpu or accelerator
     name: str
     vendor: str
     driver: str

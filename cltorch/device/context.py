@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import threading
@@ -38,7 +39,7 @@ def _caps(d: Any) -> Caps:
     extensions = set(d.extensions.split())
     version = re.search(r"(\d+\.\d+)", d.opencl_c_version)
     kind = "cpu" if d.type & cl.device_type.CPU else "gpu" if d.type & cl.device_type.GPU else "accelerator"
-    return Caps(
+    caps = Caps(
         kind=kind,
         name=d.name.strip(),
         vendor=d.vendor.strip(),
@@ -56,8 +57,9 @@ def _caps(d: Any) -> Caps:
         int64_atomics="cl_khr_int64_base_atomics" in extensions,
         sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
         host_unified=bool(d.host_unified_memory),
-        quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version)),
+        quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version), d.name),
     )
+    return dataclasses.replace(caps, kind="gpu") if "loops_end_early" in caps.quirks else caps
 
 
 class Context:

@@ -30,17 +30,21 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Quirk:
-    """Describe one defect: the runtimes that have it, each with the first version that does not (None: none known)."""
+    """Describe one defect: the runtimes that have it, each with the first version that does not (None: none known).
+
+    ``on`` is how the names of the devices begin that have it, where a runtime has it on some only.
+    """
 
     name: str
     runtimes: tuple[tuple[str, Version | None], ...]
     what: str
     why: str
     instead: str
+    on: str = ""
 
-    def applies(self, runtime: Runtime) -> bool:
-        """Return whether a runtime has this defect; one that tells no version may have any."""
-        return any(
+    def applies(self, runtime: Runtime, device: str = "") -> bool:
+        """Return whether a runtime's device has this defect; a runtime that tells no version may have any."""
+        return device.lower().startswith(self.on) and any(
             name == runtime.name and (fixed is None or not runtime.version or runtime.version < fixed)
             for name, fixed in self.runtimes
         )
@@ -89,6 +93,21 @@ QUIRKS = (
         "Mesa's way over SPIR-V cannot translate it, Oclgrind's interpreter does not know it; seen in 22.3 and 21.10",
         "no prefetching (gemm_tile.cl)",
     ),
+    Quirk(
+        "loops_end_early",
+        (("rusticl", None),),
+        "the loops of a work-item take 65,535 steps together; each behind that ends after one, and nothing tells",
+        "gallivm counts steps so that no shader hangs the process, and does so for OpenCL too; seen in 22.3",
+        "kernels for GPUs, whose work-items do little each; they suit its lanes and compile sooner as well (context.py)",
+        on="llvmpipe",
+    ),
+    Quirk(
+        "local_told_twice",
+        (("rusticl", None),),
+        "the local memory that a kernel needs is told as twice what it is",
+        "the variables of its source are counted among its arguments too; seen in 22.3",
+        "half of what is told (program.py)",
+    ),
 )
 
 
@@ -105,6 +124,6 @@ def runtime_of(platform_name: str, platform_version: str, driver_version: str) -
     return Runtime(name, tuple(int(n) for n in said.group(1).split(".")) if said else ())
 
 
-def of(runtime: Runtime, quirks: Iterable[Quirk] = QUIRKS) -> frozenset[str]:
-    """Return the names of the quirks of a runtime."""
-    return frozenset(quirk.name for quirk in quirks if quirk.applies(runtime))
+def of(runtime: Runtime, device: str = "", quirks: Iterable[Quirk] = QUIRKS) -> frozenset[str]:
+    """Return the names of the quirks of a runtime's device."""
+    return frozenset(quirk.name for quirk in quirks if quirk.applies(runtime, device))

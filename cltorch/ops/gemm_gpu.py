@@ -10,6 +10,8 @@ from cltorch.ops import tuning
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
+_DEPTH = 8192  # of K in one launch, where loops end early: a product takes up to five steps for each
+
 
 def blocks_for(
     context: Any, kernel: str, itemsize: int, rows: int, columns: int, repeats: int = 1
@@ -53,12 +55,21 @@ def plan(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
             break
     local = (block["tx"] * block["ty"], 1, 1)  # some devices take groups of one dimension only
     size = (-(-p.n // block["bn"]) * local[0], -(-p.m // block["bm"]), p.batch)
-    sizes = (p.m, p.n, p.k, p.a_row, p.a_k, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.inner)
-    tail = (*p.a_batch, *p.b_batch, *p.i_batch, p.m * p.n, int(p.a_row != 1), int(p.b_n == 1), int(p.addend))
+    steps = (p.a_row, p.a_k, p.b_k, p.b_n, p.n)
+    tail = (p.m * p.n, int(p.a_row != 1), int(p.b_n == 1))
+    first = (*steps, p.i_row, p.i_col, p.inner, *p.a_batch, *p.b_batch, *p.i_batch, *tail, int(p.addend))
+    # sums of later slices of K are added to what is there
+    later = (*steps, p.n, 1, p.inner, *p.a_batch, *p.b_batch, p.m * p.n * p.inner, p.m * p.n, *tail, 1)
+    depth = _DEPTH if "loops_end_early" in context.caps.quirks else max(p.k, 1)
 
     def run(
         a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any
     ) -> None:
-        kernel.launch(size, local, (a, b, c, i, a_off, b_off, c_off, i_off, *sizes, *tail, alpha, beta))
+        whole = (p.m, p.n, min(p.k, depth), *first)
+        kernel.launch(size, local, (a, b, c, i, a_off, b_off, c_off, i_off, *whole, alpha, beta))
+        for k in range(depth, p.k, depth):
+            part = (p.m, p.n, min(p.k - k, depth), *later)
+            from_a, from_b = a_off + k * p.a_k, b_off + k * p.b_k
+            kernel.launch(size, local, (a, b, c, c, from_a, from_b, c_off, c_off, *part, alpha, 1))
 
     return run
