@@ -104,6 +104,7 @@ run_on() {
     rusticl)
         local libraries
         libraries=$(dirname "$(cat "$home/rusticl/vendors/rusticl.icd")")
+        kind=gpu # as which llvmpipe is treated (device/quirks.py)
         settings+=(RUSTICL_ENABLE=llvmpipe "LD_LIBRARY_PATH=$libraries" "GALLIUM_PIPE_SEARCH_DIR=$libraries/gallium-pipe")
         ;;
     oclgrind)

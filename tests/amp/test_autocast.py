@@ -36,7 +36,7 @@ def test_products_and_convolutions_take_fewer_bits(where, dtype):
             cltorch.einsum("bij,bjk->bik", a, b), F.linear(m.to(dtype), v),
         ]  # fmt: skip
     assert {y.dtype for y in found} == {dtype}
-    reference = (a.double().cpu() @ b.double().cpu()).float()
+    reference = (a.cpu().double() @ b.cpu().double()).float()
     assert cltorch.allclose(found[0].float().cpu(), reference, rtol=0.05, atol=0.1)
 
 

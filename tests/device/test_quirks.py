@@ -36,13 +36,23 @@ def test_a_quirk_ends_with_the_version_that_mends_it():
     assert row.applies(Runtime("pocl", (3, 1))) and row.applies(Runtime("pocl"))
     assert not row.applies(Runtime("pocl", (4, 0))) and not row.applies(Runtime("intel-cpu", (3, 1)))
     assert row.applies(Runtime("rusticl", (99,)))
-    assert quirks.of(Runtime("pocl", (4, 0, 1)), [row]) == frozenset()
+    assert quirks.of(Runtime("pocl", (4, 0, 1)), quirks=[row]) == frozenset()
+
+
+def test_a_quirk_may_be_one_of_some_devices_of_a_runtime():
+    row = Quirk("q", (("rusticl", None),), "", "", "", on="llvmpipe")
+    assert quirks.of(Runtime("rusticl", (22, 3)), "llvmpipe (LLVM 15.0.6, 256 bits)", [row]) == {"q"}
+    assert not quirks.of(Runtime("rusticl", (22, 3)), "AMD Radeon RX 6600", [row])
 
 
 def test_every_row_says_all_and_is_asked_for_somewhere():
     asked = set()
     package = templates.kernel_dir().parent / "cltorch"
-    files = [*templates.kernel_dir().glob("*.cl"), *(package / "ops").glob("*.py"), package / "device" / "program.py"]
+    files = [
+        *templates.kernel_dir().glob("*.cl"),
+        *(package / "ops").glob("*.py"),
+        *(package / "device").glob("[cp]*.py"),
+    ]
     for path in files:
         asked |= set(re.findall(r'"(\w+)" (?:not )?in [\w.]*caps\.quirks', path.read_text(encoding="utf-8")))
     assert asked == {row.name for row in quirks.QUIRKS}
@@ -79,6 +89,20 @@ def test_a_product_builds_where_prefetching_does_not(cl_device):
     a = np.arange(70 * 40, dtype=np.float32).reshape(70, 40) % 7
     x = cltorch.tensor(a, device=cl_device)
     np.testing.assert_array_equal((x @ x.T).cpu().numpy(), a @ a.T)
+
+
+def test_products_over_long_lines_do_not_end_early(cl_device):
+    a = np.random.default_rng(0).integers(-3, 4, (40, 30_000)).astype(np.float32)
+    x, y = cltorch.tensor(a, device=cl_device), cltorch.ones(40, 40, device=cl_device)
+    np.testing.assert_array_equal((x @ x.T).cpu().numpy(), a @ a.T)
+    np.testing.assert_array_equal(cltorch.addmm(y, x, x.T, beta=2, alpha=3).cpu().numpy(), 3 * (a @ a.T) + 2)
+    np.testing.assert_array_equal(
+        (x.view(2, 20, -1) @ x.view(2, -1, 20)).cpu().numpy(), a.reshape(2, 20, -1) @ a.reshape(2, -1, 20)
+    )
+    large = cltorch.tensor(a[:, :7000].reshape(500, 560), device=cl_device)
+    np.testing.assert_array_equal(
+        (large @ large.T).sum(1).cpu().numpy(), (large.cpu().numpy() @ large.cpu().numpy().T).sum(1)
+    )
 
 
 @pytest.mark.parametrize("dtype", [cltorch.float32, cltorch.int16])
