@@ -98,7 +98,7 @@ QUIRKS = (
         (("rusticl", None),),
         "the loops of a work-item take 65,535 steps together; each behind that ends after one, and nothing tells",
         "gallivm counts steps so that no shader hangs the process, and does so for OpenCL too; seen in 22.3",
-        "kernels for GPUs, whose work-items do little each; they suit its lanes and compile sooner as well (context.py)",
+        "kernels for GPUs, whose work-items do little each; they suit its lanes and compile sooner too (context.py)",
         on="llvmpipe",
     ),
     Quirk(
