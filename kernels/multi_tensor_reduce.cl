@@ -3,7 +3,7 @@ Reduce the elements of many tensors to one number: partial results by a table of
 
 mode         "partial": entries (row, elements, position) of a table to one number each; "finish": those to the result
 T            tensors per launch (partial); tag, ctype: dtype and storage type of the tensors, or of the result (finish)
-A, M, W      type of the accumulator, integer type of its size (vectors' masks), vector width
+A, W         type of the accumulator, vector width
 what         norm (sum of powers), square, abs, count, max, min, bad (1 where any element is not finite)
 groups       0 where a work-item has an entry alone (CPU), else the size of the work-groups that share it (GPU)
 </%doc>

@@ -13,7 +13,7 @@ variant   "cpu": one work-item per stretch of rows, vectors along a row;  "gpu":
 rms       divide by the root of the mean square: no mean, no bias
 runs      True: weights are constant along runs (inner > 1), False: one weight per element
 weighted, biased   whether there are weight and bias
-A, M      type of the arithmetic, integer type of its size;  W: vector width;  G: size of a work-group
+A         type of the arithmetic;  W: vector width;  G: size of a work-group
 X, xtag   storage type and tag of x, g, out and gx;  P, ptag: of weight and bias
 </%doc>
 <%

@@ -14,7 +14,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.shape import reshape
-from cltorch.functions.softmax import log_softmax
+from cltorch.functions.softmax import log_softmax, need_floating
 from cltorch.ops.loss import CrossEntropy, Nll
 
 __all__ = ["cross_entropy", "nll_loss"]
@@ -86,6 +86,9 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     DeviceIndexError, when the program waits for it; the result is NaN).
     """
     target = _check(input, target, weight, reduction)
+    if not input.dtype.is_floating_point:
+        kernel = "nll_loss_out_frame" if input.layout.ndim < 3 else "nll_loss2d_forward_out_frame"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     return apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
 
 
@@ -118,6 +121,8 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _probabilities(input, target, weight, reduction, label_smoothing)
+    if shape:
+        need_floating("log_softmax", input, min(len(shape) - 1, 1))
     target = _check(input, target, weight, reduction)
     return apply(CrossEntropy, input, target, weight, ignore_index, reduction, float(label_smoothing))
 

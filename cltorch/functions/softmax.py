@@ -7,6 +7,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.pointwise import into_out
@@ -16,13 +17,17 @@ from cltorch.ops.softmax import LogSoftmax, Softmax
 __all__ = ["is_grad_enabled", "log_softmax", "softmax", "softmin"]
 
 
+def need_floating(name: str, input: Any, dim: int) -> None:
+    """Raise NotImplementedError where the softmax of a dtype is asked for that has none; PyTorch's kernels by name."""
+    if not input.dtype.is_floating_point:
+        last = "_lastdim" if wrap_dim(dim, input.layout.ndim) == max(input.layout.ndim, 1) - 1 else ""
+        raise NotImplementedError(f"\"{name}{last}_kernel_impl\" not implemented for '{TYPE_NAMES[input.dtype]}'")
+
+
 def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> Any:
     if dtype is not None:
         input = input.to(dtype)
-    if not input.dtype.is_floating_point:
-        raise NotImplementedError(
-            f"\"{name}_kernel_impl\" not implemented for '{str(input.dtype).split('.')[-1].capitalize()}'"
-        )
+    need_floating(name, input, dim)
     result = apply(op, input, wrap_dim(dim, input.layout.ndim))
     return result if out is None else into_out(name, out, result)
 

@@ -12,7 +12,7 @@ from cltorch.device import faults
 from cltorch.ops.array import empty, from_host, host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import MASK, VECTOR, grid
+from cltorch.ops.plan import VECTOR, grid
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.softmax import dense, lines, run, softmax_on_host
 
@@ -73,7 +73,7 @@ def _plan(
         size, local, per_item = lines(context, units, 2 * classes * (1 if rows else width))
     alone = mode == "forward" and not gpu and not each and parts == 1
     kernel = context.kernel(
-        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, M=MASK[a], W=VECTOR[a], G=group,
+        "loss", f"ct_nll_{mode}", args, name=f"nll_{mode}", mode=mode, A=a, W=VECTOR[a], G=group,
         X=logp.dtype.ctype, xtag=logp.dtype.tag, I=target.dtype.ctype, weighted=weighted, each=each,
         mean=reduction == "mean" and (mode != "forward" or alone), smooth=smooth, softmax=softmax, gpu=gpu,
         rows=rows and mode == "backward", alone=alone,

@@ -18,7 +18,7 @@ from cltorch.dtypes import dtype, float64
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, empty, from_host, host, two_devices, view
 from cltorch.ops.multi_tensor import is_run, widened
-from cltorch.ops.plan import GROUP, LETTER, MASK, VECTOR
+from cltorch.ops.plan import GROUP, LETTER, VECTOR
 
 __all__ = ["any_not_finite", "norm"]
 
@@ -102,14 +102,14 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
                 table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
             kernel = context.kernel(
                 "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * _TENSORS,
-                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, M=MASK[a], W=width, what=what,
+                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, W=width, what=what,
                 groups=groups,
             )  # fmt: skip
             count = len(table) - first
             launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (_TENSORS - len(part))))
     finish = context.kernel(
         "multi_tensor_reduce", "ct_finish", "blb" + LETTER[a],
-        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, M=MASK[a], W=1, what=what, groups=groups,
+        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, W=1, what=what, groups=groups,
     )  # fmt: skip
     if not table:
         return _Plan([], None, 0, (finish, local))

@@ -14,7 +14,7 @@ from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
-from cltorch.ops.plan import MASK, VECTOR
+from cltorch.ops.plan import VECTOR
 from cltorch.ops.softmax import dense
 
 _GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
@@ -78,7 +78,6 @@ class RowsPlan:
             biased=biased,
             partial=partial,
             A=a,
-            M=MASK[a],
             W=VECTOR[a],
             G=self.group,
             X=self.dtype.ctype,

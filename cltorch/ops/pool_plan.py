@@ -118,7 +118,6 @@ def make_plan(
         "ll" + "i" * 19 + "lbblb" + ("b" if form else ""),
         name=f"{name}_pool",
         mode=mode,
-        pick=name == "pick",
         variant="items" if gpu else "rows",
         index=form,
         I=index_dtype(form).ctype,
@@ -129,9 +128,8 @@ def make_plan(
         low="-INFINITY" if t.is_floating_point else _lowest(t),
         W=width,
         S=stride if width else 0,
-        U=1 if gpu else 8,
         L="int" if layout.numel < 2**30 else "long",
-        single=False,
+        **({"single": False} if backward else {"pick": name == "pick", "U": 1 if gpu else 8}),
     )
     per_item = 0
     count = layout.numel

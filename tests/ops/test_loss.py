@@ -235,6 +235,16 @@ def test_error_is_torchs(text):
     assert isinstance(ours.value, type(theirs.value)), (ours.value, theirs.value)
 
 
+def test_integer_scores_are_refused(device):
+    scores, target = cltorch.zeros(4, 3, dtype=cltorch.int32, device=device), cltorch.zeros(4).long().to(device)
+    with pytest.raises(NotImplementedError, match="\"log_softmax_lastdim_kernel_impl\" not implemented for 'Int'"):
+        cltorch.nn.functional.cross_entropy(scores, target)
+    with pytest.raises(NotImplementedError, match="\"softmax_kernel_impl\" not implemented for 'Int'"):
+        scores.softmax(0)
+    with pytest.raises(NotImplementedError, match="\"nll_loss_out_frame\" not implemented for 'Int'"):
+        cltorch.nn.functional.nll_loss(scores, target)
+
+
 def test_gradients_of_first_and_second_order(device, fp64):
     if not fp64:
         pytest.skip("the device has no float64")
