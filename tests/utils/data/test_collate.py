@@ -22,6 +22,11 @@ def test_leaves():
     assert default_collate([np.int16(1), np.int16(2)]).dtype == torch.int16
 
 
+def test_arrays_of_different_dtypes_are_promoted_as_tensors():
+    mixed = default_collate([np.ones(2, np.float32), np.zeros(2, np.int32)])
+    assert mixed.dtype == torch.float32 and mixed.tolist() == [[1, 1], [0, 0]]
+
+
 def test_structures():
     assert default_collate([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}])["b"] == ["x", "y"]
     point = default_collate([Point(1, 2.0), Point(3, 4.0)])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import cltorch as torch
 from cltorch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
 METHODS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # for machines with few cores
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
 
@@ -246,6 +248,27 @@ def test_timeout():
     assert time.monotonic() - begin < 20 and no_children()
 
 
+@posix
+@pytest.mark.parametrize("action, message", [(be_killed, "killed by signal: Killed"), (sleep, "timed out after 0.5")])
+def test_the_thread_that_pins_tells_of_a_lost_worker(cl_device, action, message):
+    loader = DataLoader(Fails(action), batch_size=5, num_workers=1, pin_memory=True, timeout=0.5)
+    batches, begin = iter(loader), time.monotonic()
+    assert [next(batches).is_pinned() for _ in range(2)] == [True, True]
+    for _ in range(2):  # and says so again
+        with pytest.raises(RuntimeError, match=message):
+            next(batches)
+    assert time.monotonic() - begin < 20 and no_children()
+
+
+def test_more_workers_than_cores_are_warned_of(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    with pytest.warns(UserWarning, match="will create 3 worker processes in total"):
+        DataLoader([0], num_workers=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DataLoader([0], num_workers=2)
+
+
 def unpicklable(samples):
     return lambda: 0
 
@@ -295,7 +318,8 @@ def test_arguments():
 
 
 SCRIPT = """
-import time
+import sys, time
+import cltorch as torch
 from cltorch.utils.data import DataLoader
 
 class Slow:
@@ -305,21 +329,30 @@ class Slow:
         return i
 
 if __name__ == "__main__":
-    for batch in DataLoader(Slow(), batch_size=2, num_workers=2):
-        print("running", flush=True)
+    pinned, persistent = ("pinned" in sys.argv), ("persistent" in sys.argv)
+    loader = DataLoader(Slow(), 2, num_workers=2, pin_memory=pinned, persistent_workers=persistent)
+    for _ in range(2):
+        for batch in loader:
+            assert not pinned or batch.is_pinned()
+            print("running", flush=True)
+            if persistent:
+                break
 """
 
 
 @posix
+@pytest.mark.parametrize("words", [(), ("pinned",), ("pinned", "persistent")], ids="-".join)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill"])
-def test_workers_end_with_the_main_process(tmp_path, number):
+def test_workers_end_with_the_main_process(tmp_path, number, words):
+    if words and not torch.cl.is_available():
+        pytest.skip("pins memory for no OpenCL device")
     path = tmp_path / "slow.py"
     path.write_text(textwrap.dedent(SCRIPT))
     root = os.path.dirname(os.path.dirname(torch.__file__))
     process = subprocess.Popen(
-        [sys.executable, str(path)],
+        [sys.executable, str(path), *words],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": root},
         start_new_session=True,
     )
@@ -328,7 +361,8 @@ def test_workers_end_with_the_main_process(tmp_path, number):
         os.killpg(process.pid, number)  # as a terminal does, to the whole group
     else:
         process.kill()
-    process.wait(20)
+    said = process.communicate(timeout=20)[1].decode()
+    assert number != signal.SIGINT or said.rstrip().endswith("KeyboardInterrupt") and "Exception ignored" not in said
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         try:

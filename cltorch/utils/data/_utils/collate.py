@@ -79,7 +79,7 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: CollateMap | N
 
 
 def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: CollateMap | None = None) -> Tensor:
-    """Stack NumPy arrays of one shape into a tensor."""
+    """Stack NumPy arrays of one shape into a tensor; different dtypes are promoted as those of tensors."""
     if batch[0].dtype.kind in "SUOM":
         raise TypeError(_UNKNOWN.format(batch[0].dtype))
     shape = batch[0].shape
@@ -89,6 +89,8 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: Colla
             f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
             f"{list(batch[other].shape)} at entry {other}"
         )
+    if any(b.dtype != batch[0].dtype for b in batch):  # NumPy promotes other pairs of types than tensors do
+        return functions.stack([functions.as_tensor(b) for b in batch], 0)
     return functions.from_numpy(np.stack(batch))
 
 
