@@ -11,17 +11,12 @@ gpu        True: forward a work-group takes a tile of T by T results through loc
            element. False: a work-item takes a range of rows
 A, X, xtag arithmetic type, storage type and tag of x1, x2 and out; W: vector width
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(p, at, w=1):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
+    return memory.module.load(p, at, xtag, X, w=w)
 def store(p, value, at, w=1):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, {p}, {at});"
-    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
+    return memory.module.store(p, at, value, xtag, X, w=w)
 def add(total, d, w=1):
     power = f"({A}{w})(p)" if w > 1 else "p"
     return {

@@ -7,11 +7,12 @@ mode      "items": one element of out per work-item, striding (GPUs); "rows": wh
 X, xtag   storage type and tag (columns: an unsigned integer of the element's size, for it only copies); A type of sums
 count is the number of elements or rows of out.
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(at):
-    return f"ct_load_{xtag}(x, {at})" if xtag in ("f16", "bf16") else f"x[{at}]"
+    return memory.module.load("x", at, xtag, X)
 def store(value, at):
-    return f"ct_store_{xtag}({value}, out, {at});" if xtag in ("f16", "bf16") else f"out[{at}] = {value};"
+    return memory.module.store("out", at, value, xtag, X)
 direct = xtag not in ("f16", "bf16")
 %>
 <%def name="gather()">

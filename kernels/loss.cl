@@ -16,17 +16,12 @@ each       True where every line's loss is wanted (reduction "none"); mean: divi
 alone      CPU forward: True where one work-item takes all lines and needs no "finish"
 rows       CPU backward: True where inner == 1 and vectors run along the classes, else along neighbouring lines
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(p, at, w=1):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
+    return memory.module.load(p, at, xtag, X, w=w)
 def store(p, value, at, w=1):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, {p}, {at});"
-    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
+    return memory.module.store(p, at, value, xtag, X, w=w)
 w = load("weight", "t") if weighted else f"(({A})1)"
 wc = load("weight", "c") if weighted else f"(({A})1)"
 %>

@@ -16,24 +16,16 @@ weighted, biased   whether there are weight and bias
 A         type of the arithmetic;  W: vector width;  G: size of a work-group
 X, xtag   storage type and tag of x, g, out and gx;  P, ptag: of weight and bias
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(w, p, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
+    return memory.module.load(p, at, xtag, X, w=w)
 def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, out, {at});"
-    return f"out[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, out + {at});"
+    return memory.module.store("out", at, value, xtag, X, w=w)
 def param(w, p, at):
-    n = "" if w == 1 else str(w)
-    if ptag in ("f16", "bf16"):
-        return f"ct_load_{ptag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
+    return memory.module.load(p, at, ptag, P, w=w)
 def store_param(p, value, at):
-    return f"ct_store_{ptag}({value}, {p}, {at});" if ptag in ("f16", "bf16") else f"{p}[{at}] = {value};"
+    return memory.module.store(p, at, value, ptag, P)
 def vec(w):
     return A if w == 1 else f"{A}{w}"
 def centred(w, at):

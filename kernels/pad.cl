@@ -10,12 +10,13 @@ X, xtag   storage type and tag (forward: an unsigned integer of the element's si
 A         type of sums; I: type of indices
 Dimension r has n<r> elements unpadded, m<r> padded, l<r> of them in front (negative: cut off).
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 R = len(padded)
 def load(p, at):
-    return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"{p}[{at}]"
+    return memory.module.load(p, at, xtag, X)
 def store(value, at):
-    return f"ct_store_{xtag}({value}, out, {at});" if xtag in ("f16", "bf16") else f"out[{at}] = {value};"
+    return memory.module.store("out", at, value, xtag, X)
 size = "n" if adjoint else "m"  # of the result
 %>
 <%def name="fold(r)">

@@ -17,19 +17,12 @@ W, S      vector width and stride along the width that vectors walk (0: no vecto
 L         type of the number of an output (or of an input, backward): int where that will do
 U         vector width of the sum over one window (1: none)
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(w, p, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-    v = f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
+    return memory.module.load(p, at, xtag, X, A, w)
 def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, out, {at});"
-    v = value if X == A else f"convert_{X}{n}({value})"
-    return f"out[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, out + {at});"
+    return memory.module.store("out", at, value, xtag, X, A, w)
 def store_index(w, value, at):
     if not index or pick:
         return ""

@@ -10,19 +10,12 @@ variant   "planes" CPU: one work-item per stretch of planes; it sends each eleme
                    names (in the order of g, so that equal bits come out again)
 Here rows, vectors and items are those of gx, and ``vlo`` … ``vhi`` are groups of S inputs.
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(w, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}(g, {at})"
-    v = f"g[{at}]" if w == 1 else f"vload{n}(0, g + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
+    return memory.module.load("g", at, xtag, X, A, w)
 def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, gx, {at});"
-    v = value if X == A else f"convert_{X}{n}({value})"
-    return f"gx[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, gx + {at});"
+    return memory.module.store("gx", at, value, xtag, X, A, w)
 # what an index holds that points from output (od, oh, ow) to input (id, ih, iw)
 if index == "flat":
     wanted = f"(({I})id * H + ih) * IW + iw"

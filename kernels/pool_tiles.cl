@@ -7,19 +7,12 @@ the rows at the end of a stretch are done one element at a time.
 
 name, mode, index, X, xtag, A, M, W   as in pool.cl; backward: the gradient from g (called x here) instead of the result
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(w, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})"
-    v = f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
+    return memory.module.load("x", at, xtag, X, A, w)
 def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, out, {at});"
-    v = value if X == A else f"convert_{X}{n}({value})"
-    return f"out[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, out + {at});"
+    return memory.module.store("out", at, value, xtag, X, A, w)
 floating = xtag[0] in "fb"
 # NaN is larger than everything
 def better(v, m):

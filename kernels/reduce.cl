@@ -20,22 +20,16 @@ params, P number of parameters and their type; unit: True where the reduced dime
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%namespace name="places" file="reduce_places.cl"/>
 <%
 wide = f"{A}{W}"
 def load(w, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        v, t = f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})", "float"
-    else:
-        v, t = (f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"), X
-    return v if t == B else f"convert_{B}{n}({v})"
+    return memory.module.load("x", at, xtag, X, B, w)
 def store(value, at):
-    if otag in ("f16", "bf16"):
-        return f"ct_store_{otag}({value if A == 'float' else f'convert_float({value})'}, out, {at});"
     if otag == "b8":
         return f"out[{at}] = ({value}) != 0;"
-    return f"out[{at}] = {value};" if T == A else f"out[{at}] = convert_{T}({value});"
+    return memory.module.store("out", at, value, otag, T, A)
 plist = "".join(f", {A} p{k}" for k in range(params))
 pargs = "".join(f", p{k}" for k in range(params))
 vargs = "".join(f", v{k}" for k in range(params))

@@ -18,6 +18,7 @@ reverse   True: from the last element to the first; lag: 0 or 1 (rec)
 A, I      scalar type of the arithmetic, integer type of its size; X, xtag, T, otag: storage of x (and a), and of out
 floating  True where NaN can occur; L, W, G: lanes, vector width, work-group size
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 second = op in ("max", "min", "rec")
 position = op in ("max", "min")
@@ -30,19 +31,11 @@ identity2 = "1" if op == "rec" else "0"
 unit = mode in ("rows", "groups")
 def num(w): return "" if w == 1 else str(w)
 def load(p, w, at):
-    if xtag in ("f16", "bf16"):
-        v = f"ct_load_{xtag}{'_' + str(w) if w > 1 else ''}({p}, {at})"
-        return v if A == "float" else f"convert_{A}{num(w)}({v})"
-    v = f"{p}[{at}]" if w == 1 else f"vload{w}(0, {p} + {at})"
-    return v if X == A else f"convert_{A}{num(w)}({v})"
+    return memory.module.load(p, at, xtag, X, A, w)
 def store(w, value, at):
-    if otag in ("f16", "bf16"):
-        v = value if A == "float" else f"convert_float{num(w)}({value})"
-        return f"ct_store_{otag}{'_' + str(w) if w > 1 else ''}({v}, out, {at});"
     if otag == "b8":
         value = f"({value} != 0)" if w == 1 else f"(({value} != 0) & 1)"
-    v = value if T == A else f"convert_{T}{num(w)}({value})"
-    return f"out[{at}] = {v};" if w == 1 else f"vstore{w}({v}, 0, out + {at});"
+    return memory.module.store("out", at, value, otag, T, A, w)
 def store_position(w, value, at):
     return f"indices[{at}] = {value};" if w == 1 else f"vstore{w}(convert_long{w}({value}), 0, indices + {at});"
 def join(v, s, x, t, w):

@@ -11,21 +11,12 @@ mode       "lines"   inner == 1: a work-item takes lines, vectors run along them
 W, A, M    vector width, accumulation type, mask type of its size; G: work-group size
 X, xtag    storage type and tag of x, y and out
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 def load(p, w, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        v = f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-        return v if A == "float" else f"convert_{A}{n}({v})"
-    v = f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
+    return memory.module.load(p, at, xtag, X, A, w)
 def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        wide = value if A == "float" else f"convert_float{n}({value})"
-        return f"ct_store_{xtag}{'_' + n if n else ''}({wide}, out, {at});"
-    v = value if X == A else f"convert_{X}{n}({value})"
-    return f"out[{at}] = {v};" if w == 1 else f"vstore{n}({v}, 0, out + {at});"
+    return memory.module.store("out", at, value, xtag, X, A, w)
 keep = X == A and not logarithm  # exponentials wait in out, where it can hold them, instead of being computed twice
 def larger(a, b):
     # three times as fast as fmax in PoCL; a NaN in b does not win, but spoils the sum

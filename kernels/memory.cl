@@ -1,0 +1,21 @@
+## C text that reads and writes ``w`` elements of an array in the storage type of its dtype, as functions of Python.
+## ``tag`` and ``stored`` are the dtype's tag and storage type; the halves are float once they are read.
+<%!
+HALVES = ("f16", "bf16")
+def load(p, at, tag, stored, wanted=None, w=1):
+    """Return the elements of p from ``at`` on, converted to the type ``wanted`` where one is named."""
+    n = "" if w == 1 else str(w)
+    if tag in HALVES:
+        value, have = f"ct_load_{tag}{'_' + n if n else ''}({p}, {at})", "float"
+    else:
+        value, have = f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})", stored
+    return value if wanted in (None, have) else f"convert_{wanted}{n}({value})"
+def store(p, at, value, tag, stored, given=None, w=1):
+    """Return a statement that writes a value to p from ``at`` on, converted where its type ``given`` is named."""
+    n = "" if w == 1 else str(w)
+    have = "float" if tag in HALVES else stored
+    value = value if given in (None, have) else f"convert_{have}{n}({value})"
+    if tag in HALVES:
+        return f"ct_store_{tag}{'_' + n if n else ''}({value}, {p}, {at});"
+    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
+%>
