@@ -20,12 +20,12 @@ def place(device):
 def test_cuda_is_the_same_module():
     assert cltorch.cuda is cltorch.cl
     code = "import cltorch.cuda, cltorch.cl; assert cltorch.cuda is cltorch.cl"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_import_does_not_touch_opencl():
     code = "import sys, cltorch, cltorch.cl; assert 'pyopencl' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_availability():

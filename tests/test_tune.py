@@ -1,7 +1,9 @@
 """The tuner: it measures, finds what is better, survives candidates that hang or crash, and writes what it says."""
 
 import json
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +24,7 @@ for line in sys.stdin:
     question = json.loads(line)
     p = question["candidate"]
     if p["rows_together"] == 2 and p["run_vectors"] == 128:
-        time.sleep(60)
+        time.sleep(3600)
     if p["rows_together"] == 8:
         print("a driver's last words", file=sys.stderr, flush=True)
         os.abort()
@@ -112,7 +114,10 @@ def _caps():
 
 def test_it_writes_what_is_better_and_only_that(cl_device, file, fake, monkeypatch, capsys):
     context = cltorch.device(cl_device).context
-    monkeypatch.setattr(command, "_PATIENCE", (1.5, 0.0))
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import json"], check=True)
+    patience = 1.5 + 20 * (time.monotonic() - began)  # on a busy machine the worker takes long to start
+    monkeypatch.setattr(command, "_PATIENCE", (patience, 0.0))
     tuning.try_out(context, KERNEL, PRESENT)
     try:
         arguments = ["--device", cl_device, "--only", f"^{KERNEL}$", "--all", "--budget", "300"]
@@ -122,9 +127,8 @@ def test_it_writes_what_is_better_and_only_that(cl_device, file, fake, monkeypat
     finally:
         tuning.try_out(context, KERNEL, None)
     out = capsys.readouterr().out
-    assert (
-        "no answer within 1.5 s" in out and "SIGABRT" in out and "wrong result" in out and f"written to {file}" in out
-    )
+    assert f"no answer within {patience:.3g} s" in out and "SIGABRT" in out and "wrong result" in out
+    assert f"written to {file}" in out
     entry = json.loads(file.read_text())["devices"][tuning.device_key(context.caps)][KERNEL]
     assert entry["parameters"] == PRESENT | {"run_vectors": 64, "least_work": 4096}
     assert entry["before_ms"] == {"job": 1.0} and entry["after_ms"] == {"job": 0.45} and entry["gain"] == 0.55

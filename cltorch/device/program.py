@@ -52,7 +52,7 @@ class Kernel:
             with self._lock:
                 self._set(*args)
                 cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
-        except (cl.Error, TypeError) as error:
+        except (cl.Error, TypeError, RuntimeError) as error:
             self._failed(error, global_size, local_size, args)
         context.launches += 1
         if not context.launches % _PACE:
@@ -63,6 +63,8 @@ class Kernel:
         context = self.context
         if context.queue is None:
             raise RuntimeError(discovery.FORKED) from None
+        if "bad_cast" in str(error):  # PyOpenCL's binding, of an integer
+            raise RuntimeError(f"value cannot be converted to an argument of {self.name} without overflow") from error
         what = f"launch of {self.name} on {context.name}"
         # drivers may put off allocating a buffer until a kernel uses it
         if isinstance(error, cl.Error) and error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cltorch import dtypes
@@ -212,7 +213,8 @@ def round_(input: Any, *, decimals: int = 0) -> Any:
 
 
 def _powers_of_ten(decimals: int) -> tuple[float, float]:
-    return (10.0**decimals, 1.0) if decimals > 0 else (1.0, 10.0**-decimals)
+    power = 10.0 ** abs(decimals) if abs(decimals) < 309 else math.inf
+    return (power, 1.0) if decimals > 0 else (1.0, power)
 
 
 def threshold(input: Any, threshold: float, value: float) -> Any:
@@ -294,12 +296,12 @@ def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
     >>> torch.logit(torch.tensor([0.5]))
     tensor([0.])
     """
-    return p.logit_plain(input if eps is None else clamp(input, eps, 1 - eps), out=out)
+    return p.logit_plain(input if eps is None else clamp(input, float(eps), 1 - float(eps)), out=out)
 
 
 def logit_(input: Any, eps: float | None = None) -> Any:
     """Replace by ``log(x / (1 - x))`` in place."""
-    return p.logit_plain_(input if eps is None else clamp_(input, eps, 1 - eps))
+    return p.logit_plain_(input if eps is None else clamp_(input, float(eps), 1 - float(eps)))
 
 
 def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:

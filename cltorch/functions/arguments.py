@@ -86,12 +86,14 @@ def read_size(name: str, size: Any) -> Size:
 
 
 def read_int(name: str, argument: str, position: int, value: Any) -> int:
-    """Return an integer argument; raise TypeError for anything else."""
+    """Return an integer argument; raise TypeError for anything else and ValueError for one beyond 64 bits."""
     found = _index(value)
     if found is None:
         raise TypeError(
             f"{name}(): argument '{argument}' (position {position}) must be int, not {type(value).__name__}"
         )
+    if not -(2**63) <= found < 2**63:
+        raise ValueError("Overflow when unpacking long long")
     return found
 
 

@@ -29,6 +29,10 @@ def _check(name: str, x: Any, p: float) -> bool:
     return p == 0 or x.layout.numel == 0
 
 
+def _no_fractions(x: Any) -> RuntimeError:
+    return RuntimeError(f"result type Float can't be cast to the desired output type {SCALAR_NAMES[x.dtype.name]}")
+
+
 def dropout_at(x: Any, keep: float, scale: float, at: tuple[int, int]) -> Any:
     """Drop with the mask at a given place (seed, block) of a random stream."""
     return apply(ops.Dropout, x, keep, scale, at)
@@ -48,9 +52,7 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
     if _check("dropout", input, p) or not train:
         return input
     if not input.dtype.is_floating_point:
-        raise RuntimeError(
-            f"result type Float can't be cast to the desired output type {SCALAR_NAMES[input.dtype.name]}"
-        )
+        raise _no_fractions(input)
     at = default_generator(input.device).reserve(input.layout.numel)
     return dropout_at(input, 1 - p, 0.0 if p == 1 else 1 / (1 - p), at)
 
@@ -60,9 +62,11 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
     """
-    need_array("native_dropout", "input", 1, input)
+    nothing = _check("native_dropout", input, p)
+    if train and not input.dtype.is_floating_point:
+        raise _no_fractions(input)
     mask = empty(input.shape, dtypes.bool_, input.device)
-    if _check("native_dropout", input, p) or not train:
+    if nothing or not train:
         mask.fill_(True)
         return input * 1, mask
     at = default_generator(input.device).reserve(input.layout.numel)

@@ -140,7 +140,7 @@ def _checked(found: np.ndarray, t: DType) -> np.ndarray:
             else "'complex' object cannot be interpreted as an integer"
         )
     if found.dtype == object:
-        if not t.is_floating_point:
+        if not (t.is_floating_point or t.is_complex):
             raise ValueError(_OVERFLOW)
         return found.astype(np.float64)
     if t.kind not in "ui" or found.dtype.kind == "b" or not found.size:

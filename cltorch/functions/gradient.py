@@ -37,7 +37,8 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     """
     need_array("gradient", "input", 1, input)
     rank = input.layout.ndim
-    dims = tuple(range(rank)) if dim is None else wrap_dims((dim,) if isinstance(dim, int) else tuple(dim), rank)
+    chosen = (dim,) if isinstance(dim, int) else dim if dim is None else tuple(dim)
+    dims = tuple(range(rank)) if chosen is None else wrap_dims(chosen, rank) if chosen else ()
     steps = _steps(spacing, len(dims), rank, dim is not None)
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")

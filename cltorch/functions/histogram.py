@@ -15,7 +15,7 @@ from cltorch.functions import extremes, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read_number
 from cltorch.functions.convert import contiguous, to
-from cltorch.functions.create import zeros
+from cltorch.functions.create import full, zeros
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.ranges import linspace
 from cltorch.functions.return_types import result_class
@@ -214,7 +214,7 @@ def _counted(input: Any, edges: list[Any], weight: Any, density: bool) -> Any:
 def _weights(input: Any, weight: Any) -> Any:
     if weight is None:
         return None
-    if weight.dtype is not input.dtype:
+    if need_array("histogramdd", "weight", 4, weight).dtype is not input.dtype:
         raise RuntimeError(
             "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same "
             f"dtype, but got input({_WORDS[input.dtype.name]}), and weight({_WORDS[weight.dtype.name]})"
@@ -279,6 +279,9 @@ def histogramdd(
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     _check_float("histogramdd", input)
     d = input.layout.shape[-1]
+    if not d:
+        nothing = full((), math.nan if density else 0.0, dtype=input.dtype, device=input.device)
+        return histogramdd_return(nothing, ())
     given = [bins] * d if isinstance(bins, int) else list(bins)
     with no_grad():
         points = reshape(input, (math.prod(input.layout.shape[:-1]), d))

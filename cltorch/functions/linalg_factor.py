@@ -233,12 +233,15 @@ def lu_unpack(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_unpack.html
     """
+    need_array("lu_unpack", "LU_data", 1, LU_data)
     need_array("lu_unpack", "LU_pivots", 2, LU_pivots)
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
             "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor"
         )
+    if unpack_pivots and LU_pivots.layout.shape[:-1] != LU_data.layout.shape[:-2]:
+        raise RuntimeError("torch.lu_unpack: LU_data and LU_pivots must have the same batch dimensions")
     none = empty(0, dtype=LU_data.dtype, device=LU_data.device)
     P = _permutation(LU_data, LU_pivots) if unpack_pivots else none
     L, U = _factors(LU_data) if unpack_data else (none, none)

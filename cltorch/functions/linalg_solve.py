@@ -179,6 +179,11 @@ def linalg_solve_triangular(
 
 
 @also_named(input="b")
+def _copied(A: Any, X: Any) -> Any:
+    """Return a copy of the matrices, as many as there are solutions."""
+    return p.clone(expand(A, (*X.layout.shape[:-2], *A.layout.shape[-2:])))
+
+
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:
@@ -201,7 +206,7 @@ def triangular_solve(
     need_fitting("triangular_solve", A, b)
     used = flip(A) if transpose else A
     X = solve_triangle(used, b, bool(upper) != bool(transpose), bool(unitriangular))
-    return store_all("triangular_solve", triangular_solve_return, out, (X, p.clone(A)))
+    return store_all("triangular_solve", triangular_solve_return, out, (X, _copied(A, X)))
 
 
 # ---- with factors ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, fit_number, need_array, read_number
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import copy_
 from cltorch.functions.pointwise import into_out
@@ -215,6 +215,14 @@ def _expandable(name: str, input: Any, shape: Any) -> None:
         )
 
 
+def _scales(input: Any, *given: Any) -> list[Any]:
+    """Return beta and alpha as the dtype can hold them; raise RuntimeError where it cannot."""
+    return [
+        fit_number(x if x.__class__ is int or x.__class__ is float else read_number("addmm", "beta", 4, x), input.dtype)
+        for x in given
+    ]
+
+
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
 
@@ -231,7 +239,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
     _need_dim("mat2", mat2, 2, "matrix")
     _check_inner(mat1, mat2)
     _expandable("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
-    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, beta, alpha), out)
+    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales(input, beta, alpha)), out)
 
 
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
@@ -242,7 +250,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
     _check("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     _check_batches("baddbmm", batch1, batch2)
     _expandable("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
-    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, beta, alpha), out)
+    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales(input, beta, alpha)), out)
 
 
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:

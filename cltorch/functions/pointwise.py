@@ -194,7 +194,10 @@ def _bind(
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
         if "alpha" in row.params and params[0].__class__ is bool and not _all_bool(operands):
             raise RuntimeError("Boolean alpha only supported for Boolean results.")
-        params = tuple(map(int, params))  # the kernel of integers takes integers
+        try:
+            params = tuple(map(int, params))  # the kernel of integers takes integers
+        except (OverflowError, TypeError, ValueError) as error:  # an infinity, a complex number, NaN
+            raise RuntimeError("value cannot be converted to type int64_t without overflow") from error
     return operands, params
 
 

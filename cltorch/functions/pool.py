@@ -108,7 +108,7 @@ def _windows(
 ) -> Windows:
     """Return the windows of a pooling of (channels, *sizes); raise RuntimeError where there can be none."""
     k = _ints(name, "kernel_size", kernel, n)
-    s = k if stride is None or stride == () else _ints(name, "stride", stride, n)
+    s = k if stride is None or (isinstance(stride, tuple) and not stride) else _ints(name, "stride", stride, n)
     p, d = _ints(name, "padding", padding, n), _ints(name, "dilation", dilation, n)
     letters = "THW"[3 - n :] if name.startswith("max") else "DHW"[3 - n :]
     if name == "max_pool1d":

@@ -66,6 +66,7 @@ def new_random(
         raise TypeError(f"{name}() received an invalid combination of arguments: size is missing")
     shape = read_size(name, size)
     if out is not None:
+        need_array(name, "out", len(size) + 1, out)
         return out if out.shape == shape else out.resize_(shape)
     t = read_dtype(name, dtype, default or dtypes.get_default_dtype())
     return empty_array(shape, t, resolve(device))

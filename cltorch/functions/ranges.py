@@ -16,6 +16,7 @@ from cltorch.functions.arguments import (
     read_number,
     wanted_dtype,
 )
+from cltorch.functions.shape import reshape
 from cltorch.ops import create as ops
 from cltorch.ops.array import Array
 
@@ -27,6 +28,13 @@ _MOST = 2**62  # more numbers than any memory holds
 
 def _as_number(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
+
+
+def _into(out: Any, dtype: Any, result: Any) -> Any:
+    """Store a line in ``out``, which keeps its shape where that has as many elements."""
+    if isinstance(out, Array) and out.layout.numel == result.layout.numel:
+        result = reshape(result, out.layout.shape)
+    return into(out, dtype, result)
 
 
 def arange(
@@ -73,7 +81,7 @@ def arange(
     if t.kind == "f":
         start, step = float(start), float(step)
     result = ops.spaced(int(n), start, 0, step, t, dev)
-    return into(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return _into(out, dtype, result) if out is not None else finish(result, requires_grad)
 
 
 def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -135,7 +143,7 @@ def range(
     if t.kind == "f":
         low, gap = float(low), float(gap)
     result = ops.spaced(n, low, 0, gap, t, out.device if out is not None else resolve(device))
-    return into(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return _into(out, dtype, result) if out is not None else finish(result, requires_grad)
 
 
 def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
@@ -176,7 +184,7 @@ def _evenly(
     step = (float(high) - float(low)) / (n - 1) if n > 1 else 0.0
     dev = out.device if out is not None else resolve(device)
     result = ops.spaced(n, float(low), float(high), step, t, dev, 1 if n == 1 else n // 2, base)
-    return into(out, dtype, result) if out is not None else finish(result, grad)
+    return _into(out, dtype, result) if out is not None else finish(result, grad)
 
 
 def linspace(

@@ -12,6 +12,7 @@ from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array
 from cltorch.ops.array import Array
 from cltorch.ops.recurrent import GATES, Recurrent
@@ -173,21 +174,41 @@ def rnn_relu(*args: Any) -> tuple[Any, Any]:
 
 
 def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> tuple[Any, ...]:
-    if input.shape[-1] != w_ih.shape[1]:
-        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
     need_array(f"{mode}_cell", "w_ih", 3, w_ih)
     need_array(f"{mode}_cell", "w_hh", 4, w_hh)
+    for what, x in (("input", input), ("w_ih", w_ih), ("w_hh", w_hh)):
+        if x.layout.ndim != 2:
+            raise RuntimeError(f"{mode}_cell(): Expected {what} to be 2-dimensional, but it has {x.layout.ndim}")
+    if input.shape[-1] != w_ih.shape[1]:
+        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
     for i, x in enumerate((h, c)):
         if x is None:
             continue
         need_array(f"{mode}_cell", "hx", 2, x)
+        if x.layout.ndim != 2:
+            raise RuntimeError(f"{mode}_cell(): Expected hidden{i} to be 2-dimensional, but it has {x.layout.ndim}")
         if x.shape[-1] != w_hh.shape[1]:
             raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {x.shape[-1]}, expected {w_hh.shape[1]}")
         if input.shape[0] != x.shape[0]:
             raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {x.shape[0]}")
+    rows = GATES[mode] * w_hh.shape[1]
+    for what, w in (("weight_ih", w_ih), ("weight_hh", w_hh)):
+        if w.shape[0] != rows:
+            raise RuntimeError(f"{what} first dim must be {GATES[mode]} * hidden_size = {rows}, but got {w.shape[0]}")
+    for what, b in (("b_ih", b_ih), ("b_hh", b_hh)):
+        if b is not None and tuple(need_array(f"{mode}_cell", what, 5, b).shape) != (rows,):
+            raise RuntimeError(f"{mode}_cell(): Expected {what} to have the shape [{rows}], but got {list(b.shape)}")
+    for x in (h, c, w_ih, w_hh, b_ih, b_hh):
+        if x is not None and x.dtype is not input.dtype:
+            raise RuntimeError(
+                f"expected m1 and m2 to have the same dtype, but got: {TYPE_NAMES[input.dtype].lower()} != "
+                f"{TYPE_NAMES[x.dtype].lower()}"
+            )
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{mode}_cell\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     if (b_ih is None) != (b_hh is None):
-        f = Settings.functions
-        b_ih, b_hh = (f.zeros_like(b_hh if b is None else b_ih) if b is None else b for b in (b_ih, b_hh))
+        other = Settings.functions.zeros_like(b_hh if b_ih is None else b_ih)
+        b_ih, b_hh = (other if b is None else b for b in (b_ih, b_hh))
     return apply(Recurrent, input, h, c, w_ih, w_hh, b_ih, b_hh, None, (input.shape[0],), mode, False)
 
 

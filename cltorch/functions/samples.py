@@ -61,6 +61,8 @@ def normal(
     >>> torch.normal(torch.zeros(3), 1.0).shape
     torch.Size([3])
     """
+    if out is not None:
+        need_array("normal", "out", 4, out)
     arrays = [x for x in (mean, std) if isinstance(x, Array)]
     if not isinstance(std, Array) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")

@@ -225,7 +225,7 @@ def _areas(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     d = wrap_dim(dim, y.layout.ndim)
     n = y.layout.shape[d]
     if x is not None:
-        if isinstance(x, Array) and x.dtype is dtypes.bool_:
+        if need_array(name, "x", 2, x).dtype is dtypes.bool_:
             raise RuntimeError(f"{name}: received a bool input for `x`, but bool is not supported")
         if x.layout.ndim == 1 and y.layout.ndim > 1:
             line = [1] * y.layout.ndim
@@ -253,6 +253,8 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     tensor(4.)
     """
     areas, d = _areas("trapezoid", y, x, dx, dim)
+    if not y.layout.shape[d]:
+        return r.sum(y, d, dtype=y.dtype)
     return p.div(r.sum(areas, d), 2)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as rows
-from cltorch.functions.arguments import need_array
+from cltorch.functions import reduce
+from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.pointwise import into_out, into_outs
+from cltorch.functions.ranges import arange
 from cltorch.functions.return_types import result_class
-from cltorch.functions.shape import broadcast_to
+from cltorch.functions.shape import broadcast_to, unsqueeze
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.frexp import Frexp
@@ -80,10 +82,11 @@ def mvlgamma_(input: Any, p: int) -> Any:
 def _sum_of_lgammas(input: Any, count: int) -> Any:
     if count < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
-    total = rows.add(rows.lgamma(input), 0.25 * count * (count - 1) * math.log(math.pi))
-    for j in range(1, count):
-        total = rows.add(total, rows.lgamma(rows.sub(input, 0.5 * j)))
-    return total
+    need_array("mvlgamma", "input", 1, input)
+    t = input.dtype if input.dtype.is_floating_point else dtypes.get_default_dtype()
+    halves = rows.mul(arange(read_int("mvlgamma", "p", 2, count), dtype=t, device=input.device), 0.5)
+    each = rows.lgamma(rows.sub(unsqueeze(input, -1), halves))
+    return rows.add(reduce.sum(each, -1), 0.25 * count * (count - 1) * math.log(math.pi))
 
 
 def frexp(input: Any, *, out: Any = None) -> Any:

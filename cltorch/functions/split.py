@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.autograd.record import views as record_views
-from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.parts import narrow
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
@@ -84,6 +84,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     [2, 2, 2, 2, 2, 1]
     """
     need_array("chunk", "input", 1, input)
+    chunks = read_int("chunk", "chunks", 2, chunks)
     if input.layout.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:

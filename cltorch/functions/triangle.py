@@ -75,6 +75,10 @@ def _indices(name: str, upper: bool) -> Any:
                 raise RuntimeError(f"{what} must be non-negative, got{n}")
         if t not in (dtypes.int64, dtypes.int32, dtypes.int16):
             raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[t.name]}'")
+        if upper:  # nothing is in the rows below the triangle's tip, or right of its last row's end
+            row = min(row, max(col - offset, 0))
+        else:
+            col = min(col, max(row + offset, 0))
         work = partial(ops.indices, row, col, offset, upper, t, resolve(device))
         return host_memory.attempt(name, work)
 

@@ -59,6 +59,7 @@ def _correlate(x: Any, weight: Any, bias: Any, g: Geometry, shape: Any, back: bo
     t = x.dtype
     dev = x.storage.device
     if dev.type == "cpu":
+        Layout.of(shape)  # raises RuntimeError where there are more elements than can be counted
         f = conv_host.input_gradient if back else conv_host.forward
         out = f(host_compute(x), host_compute(weight), None if bias is None else host_compute(bias), g)
         return from_host(out.reshape(shape), t, dev)

@@ -125,6 +125,9 @@ def _launch(
         enqueue(planned(formula, compute, operands, outs), compute, operands, params, outs)
 
 
+_UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN among integers
+
+
 def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any]) -> Any:
     """Return the kernel of a formula for these layouts and dtypes, with its sizes and first arguments."""
     context = outs[0].device.context
@@ -146,12 +149,16 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     kernel, global_size, local_size, pre = plan
     arrays = [x for x in operands if isinstance(x, Array)]
     number = float if compute.is_floating_point else int
+    try:
+        numbers = [*[number(x) for x in operands if not isinstance(x, Array)], *[number(p) for p in params]]
+    except _UNFIT as error:
+        raise RuntimeError(f"value cannot be converted to type {compute.name} without overflow") from error
     kernel.launch(
         global_size, local_size,
         (
             *pre, *(x.storage.buf for x in outs), *(x.storage.buf for x in arrays),
             *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
-            *(number(x) for x in operands if not isinstance(x, Array)), *(number(p) for p in params),
+            *numbers,
         ),
     )  # fmt: skip
 
@@ -171,12 +178,15 @@ def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], para
 
 
 def _number(x: Any, wide: np.dtype) -> Any:
-    if wide.kind in "fc":
-        with np.errstate(all="ignore"):
-            return wide.type(x)
-    if wide.kind == "b":
+    if wide.kind == "b" and not (isinstance(x, int) and abs(x) > 2**62):
         return x
-    return np.asarray(int(x)).astype(wide)[()]
+    try:
+        if wide.kind in "fc":
+            with np.errstate(all="ignore"):
+                return wide.type(x)
+        return np.asarray(int(x), np.int64).astype(wide)[()]
+    except _UNFIT as error:
+        raise RuntimeError(f"value cannot be converted to type {wide} without overflow") from error
 
 
 def _cast_values(

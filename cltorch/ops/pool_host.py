@@ -57,6 +57,8 @@ def _sliding(a: np.ndarray, w: Windows) -> tuple[np.ndarray, np.ndarray]:
 def _adaptive(a: np.ndarray, w: Windows) -> tuple[np.ndarray, np.ndarray]:
     best = np.empty((len(a), *w.out), a.dtype)
     index = np.empty(best.shape, np.int64)
+    if not best.size:
+        return best, index
     ranges = [list(zip(*w.inside(d), strict=True)) for d in range(3)]
     for od, oh, ow in product(*(range(n) for n in w.out)):
         (d0, d1), (h0, h1), (w0, w1) = ranges[0][od], ranges[1][oh], ranges[2][ow]

@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.layout import Layout
+
+_MOST = 2**31 - 1
+
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """Return the number of windows along a dimension."""
@@ -45,6 +49,9 @@ class Windows:
         self.kernel, self.stride = _three(kernel, 1), _three(stride, 1)
         self.padding, self.dilation = _three(padding, 0), _three(dilation, 1)
         self.adaptive = not kernel
+        if max(self.kernel + self.stride + self.padding + self.dilation) > _MOST:
+            raise RuntimeError("value cannot be converted to type int without overflow")
+        Layout.of(self.out)  # raises RuntimeError where a plane has more elements than can be counted
 
     def reach(self, d: int) -> tuple[np.ndarray, np.ndarray]:
         """Return where the windows along a dimension start and end, padding included."""

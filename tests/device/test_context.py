@@ -27,7 +27,7 @@ def process(program, **environment):
     """Run a program in a process of its own and return what it printed."""
     env = {**os.environ, **environment}
     ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=600
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()

@@ -62,7 +62,7 @@ def in_new_process(program: str) -> list:
     """Run a program that prints JSON, in a process that has not looked for devices yet."""
     env = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
     run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(program)], env=env, capture_output=True, text=True, timeout=600
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
@@ -114,7 +114,7 @@ def test_a_library_that_is_missing_does_not_hide_the_others(working, originals, 
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the compiled driver is a Linux library")
-@pytest.mark.parametrize("body, words", [("abort()", "SIGABRT"), ("sleep(1000)", "did not answer within 4 s")])
+@pytest.mark.parametrize("body, words", [("abort()", "SIGABRT"), ("sleep(1000)", "did not answer within {} s")])
 def test_a_driver_that_aborts_or_hangs_is_only_a_verdict(
     working, originals, vendors, cache, tmp_path, monkeypatch, body, words
 ):
@@ -125,12 +125,16 @@ def test_a_driver_that_aborts_or_hangs_is_only_a_verdict(
     constructor = f"__attribute__((constructor)) static void bad(void) {{ {body}; }}"
     source.write_text(f"#include <stdlib.h>\n#include <unistd.h>\n{constructor}\n")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    monkeypatch.setenv("CLTORCH_PROBE_TIMEOUT", "4")
-    for number, name in enumerate([str(library), *originals]):
-        (vendors / f"{number}.icd").write_text(name + "\n")
+    for number, name in enumerate(originals):
+        (vendors / f"{number + 1}.icd").write_text(name + "\n")
+    began = time.monotonic()
+    in_new_process(REPORT)
+    patience = 4 + int(5 * (time.monotonic() - began))  # a busy machine needs more for the drivers that work
+    monkeypatch.setenv("CLTORCH_PROBE_TIMEOUT", str(patience))
+    (vendors / "0.icd").write_text(str(library) + "\n")
     found, skipped = in_new_process(REPORT)
     assert len(found) == len(working)
-    assert words in {name: why for name, why, _ in skipped}[str(library)]
+    assert words.format(patience) in {name: why for name, why, _ in skipped}[str(library)]
 
 
 # ---- the probe -------------------------------------------------------------------------------------------------------
@@ -162,7 +166,7 @@ def test_the_probe_sees_a_wrong_result_and_a_kernel_that_does_not_build(working)
     "program, stage, words",
     [
         ("import os; os.abort()", "crash", ""),
-        ("import time; time.sleep(100)", "timeout", "within 1 s"),
+        ("import time; time.sleep(3600)", "timeout", "within 1 s"),
         ("import sys; sys.stderr.write('cannot start'); sys.exit(3)", "crash", "exit status 3"),
         ("print('a driver talks')", "crash", "exit status 0"),
     ],
@@ -171,11 +175,11 @@ def test_the_sandbox_turns_every_end_into_an_answer(tmp_path, monkeypatch, progr
     script = tmp_path / "probe.py"
     script.write_text(program)
     monkeypatch.setattr(sandbox, "PROGRAM", script)
-    monkeypatch.setenv("CLTORCH_PROBE_TIMEOUT", "1" if stage == "timeout" else "30")
+    monkeypatch.setenv("CLTORCH_PROBE_TIMEOUT", "1" if stage == "timeout" else "300")
     started = time.perf_counter()
     answer = sandbox.ask({"do": "list"})
     assert (answer["ok"], answer["stage"]) == (False, stage) and words in answer["reason"]
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 600
     assert "cannot start" not in program or answer["log"] == "cannot start"
 
 

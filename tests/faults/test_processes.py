@@ -35,7 +35,7 @@ def pair(folder: Path) -> list[str]:
     for child in both:
         child.stdin.write("go\n")
         child.stdin.flush()
-    told = [child.communicate(timeout=120)[0] for child in both]
+    told = [child.communicate(timeout=600)[0] for child in both]
     assert [child.returncode for child in both] == [0, 0]
     return told
 
@@ -112,7 +112,7 @@ def test_a_process_may_end_amid_queued_work(first_device):
             [sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
     for name, child in children.items():
-        told, complaints = child.communicate(timeout=120)
+        told, complaints = child.communicate(timeout=600)
         assert (told, complaints) == ("queued\n", ""), name
         assert child.returncode == (3 if "exit" in ENDS[name] else 0), name
 
@@ -140,5 +140,5 @@ def test_a_spawned_child_uses_the_device(first_device, tmp_path):
     program = tmp_path / "spawns.py"
     program.write_text(SPAWN)
     env = {**os.environ, "PYTHONPATH": str(Path(cltorch.__file__).parents[1])}
-    ran = subprocess.run([sys.executable, str(program)], env=env, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([sys.executable, str(program)], env=env, capture_output=True, text=True, timeout=600)
     assert ran.stdout.strip() == "[1.0, 3.0, 5.0] [0.0, 1.0, 2.0]", ran.stderr

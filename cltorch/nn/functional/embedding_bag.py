@@ -127,6 +127,8 @@ def embedding_bag(
                 f"{padding_idx}"
             )
         padding_idx %= rows
+    if sparse:
+        raise NotImplementedError("embedding with sparse gradients is not built")
     if max_norm is not None:
         shorten(line, weight, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx

@@ -58,6 +58,7 @@ def _check(a: Any, b: Any, offs: Any, bias: Any, out_dtype: Any) -> None:
     if (offs is not None) == (a.dim() == 3 and b.dim() == 3):
         raise RuntimeError("Have to provide offsets if there is a 2d matrix, or no offset if both matrices are 3d")
     if offs is not None:
+        need_array("grouped_mm", "offs", 3, offs)
         if offs.dim() != 1:
             raise RuntimeError("offs has to be 1D")
         if offs.dtype is not dtypes.int32:

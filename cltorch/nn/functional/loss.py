@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
@@ -21,13 +22,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _warn_of_sizes(input: Any, target: Any) -> None:
-    if input.layout.shape != target.layout.shape:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
-            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
-        )
+def _one_size(input: Any, target: Any) -> Sequence[Any]:
+    """Return both as one shape, which is what their dtypes count by, with a warning where they differ."""
+    if input.layout.shape == target.layout.shape:
+        return input, target
+    warnings.warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+        "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+        stacklevel=3,
+    )
+    return functions.broadcast_tensors(input, target)
 
 
 def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
@@ -62,7 +66,7 @@ def mse_loss(
     need_array("mse_loss", "target", 2, target)
     if weight is not None:
         need_array("mse_loss", "weight", 6, weight)
-    _warn_of_sizes(input, target)
+    input, target = _one_size(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     return _weighted(functions.squared_error(input, target), weight, reduction, True)
@@ -86,7 +90,7 @@ def l1_loss(
     need_array("l1_loss", "target", 2, target)
     if weight is not None:
         need_array("l1_loss", "weight", 6, weight)
-    _warn_of_sizes(input, target)
+    input, target = _one_size(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     return _weighted(functions.absolute_error(input, target), weight, reduction, True)
@@ -110,7 +114,7 @@ def smooth_l1_loss(
     """
     need_array("smooth_l1_loss", "input", 1, input)
     need_array("smooth_l1_loss", "target", 2, target)
-    _warn_of_sizes(input, target)
+    input, target = _one_size(input, target)
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     if beta < 0:
@@ -131,7 +135,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     need_array("huber_loss", "input", 1, input)
     need_array("huber_loss", "target", 2, target)
-    _warn_of_sizes(input, target)
+    input, target = _one_size(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     return _weighted(functions.huber_error(input, target, delta=delta), weight, reduction, False)
@@ -173,6 +177,9 @@ def binary_cross_entropy(
         low, high = functions.aminmax(bare(input).detach())
         if not (0 <= float(low) and float(high) <= 1):
             raise RuntimeError("all elements of input should be between 0 and 1")
+        low, high = functions.aminmax(bare(target).detach())
+        if not (0 <= float(low) and float(high) <= 1):
+            raise RuntimeError("all elements of target should be between 0 and 1")
     if weight is not None:
         need_array("binary_cross_entropy", "weight", 3, weight)
         # a weight may be smaller than the input, never larger
@@ -208,7 +215,10 @@ def binary_cross_entropy_with_logits(
         each = functions.logits_error(input, target)
     else:
         each = functions.weighted_logits_error(input, target, pos_weight)
-    return reduced(each if weight is None else functions.mul(each, weight), reduction)
+    if weight is not None:
+        each = functions.mul(each, weight)
+    # weights are of no account for the dtype
+    return reduced(functions.to(each, functions.result_type(input, target)), reduction)
 
 
 def kl_div(

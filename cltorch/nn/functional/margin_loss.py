@@ -91,7 +91,14 @@ def soft_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    return reduced(functions.soft_margin_error(input, target), reduction)
+    need_array("soft_margin_loss", "input", 1, input)
+    need_array("soft_margin_loss", "target", 2, target)
+    each = functions.soft_margin_error(input, target)
+    if each.layout.shape != input.layout.shape:
+        raise RuntimeError(
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(each.shape)}"
+        )
+    return reduced(functions.to(each, input.dtype), reduction)
 
 
 def cosine_embedding_loss(

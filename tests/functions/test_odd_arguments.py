@@ -1,0 +1,95 @@
+"""Arguments that make no sense, found by generated calls: the same exceptions everywhere, none of NumPy or a driver."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch.nn import functional as F
+
+NO_ROOM = "without overflow"
+REFUSED = {
+    "a fraction beyond int64": (lambda o, i: cltorch.addcmul(i, i, i, value=1e40), NO_ROOM),
+    "an integer beyond int64": (lambda o, i: cltorch.addcmul(i, i, i, value=2**63), NO_ROOM),
+    "NaN among integers": (lambda o, i: F.threshold(i, 0.5, math.nan), NO_ROOM),
+    "a complex threshold": (lambda o, i: F.threshold(o, 1j, 0.5), NO_ROOM),
+    "a threshold beyond int64 for truth values": (lambda o, i: F.threshold(i > 0, 2**64, 0.5), NO_ROOM),
+    "a dilation": (
+        lambda o, i: F.conv_transpose2d(o, o[None].mT.reshape(2, 1, 2, 2), dilation=2**62),
+        "Storage size calculation",
+    ),
+    "a window": (lambda o, i: F.avg_pool2d(o, 2**62, ceil_mode=True), NO_ROOM),
+    "more windows than can be": (lambda o, i: F.adaptive_avg_pool1d(o, 2**62), "Storage size calculation"),
+    "more largest than can be": (lambda o, i: F.adaptive_max_pool2d(o, 2**62), "Storage size calculation"),
+    "an order of mvlgamma": (lambda o, i: cltorch.mvlgamma(o, 2**62), "Storage size calculation"),
+    "a cell's input": (lambda o, i: cltorch.rnn_tanh_cell(o, o[0], o[0], o[0]), "Expected input to be 2-dim"),
+    "a cell's weights": (lambda o, i: cltorch.gru_cell(o[0], o[0], o[0], o[0]), "weight_ih first dim must be 3 \\* "),
+    "a cell's bias": (lambda o, i: cltorch.rnn_relu_cell(o[0], o[0], o[0], o[0], o[0]), "Expected b_ih to have the"),
+    "a cell of truth values": (lambda o, i: cltorch.rnn_relu_cell(o[0] > 0, *[o[0]] * 3), "bool != float"),
+    "a cell of integers": (lambda o, i: cltorch.rnn_tanh_cell(*[i[0]] * 4), "not implemented for 'Long'"),
+    "dropout of integers": (lambda o, i: cltorch.native_dropout(i, 0.5, True), "can't be cast to the desired"),
+    "a target of another shape": (lambda o, i: F.soft_margin_loss(o[0], o[0].expand(3, 2, 2)), "doesn't match the"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused(what, device):
+    call, message = REFUSED[what]
+    with pytest.raises(RuntimeError, match=message):
+        call(cltorch.ones(2, 2, 2, device=device), cltorch.ones(2, 2, 2, dtype=cltorch.int64, device=device))
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: cltorch.rand(1, out=()), lambda x: cltorch.normal(mean=x, out=cltorch.int64),
+    lambda x: cltorch.trapezoid(x, x=...), lambda x: cltorch.histogramdd(x, 1, weight=1.5),
+    lambda x: cltorch.lu_unpack((), x), lambda x: F.grouped_mm(x, x, offs=[2, 2]),
+])  # fmt: skip
+def test_a_tensor_is_asked_for(call):
+    with pytest.raises(TypeError, match="must be Tensor"):
+        call(cltorch.ones(2, 2))
+
+
+def test_results_at_the_edges(device):
+    x, none = cltorch.ones(2, 2, device=device), cltorch.ones(0, 2, 3, device=device)
+    assert cltorch.tril_indices(1, 2**62, 2).tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert cltorch.triu_indices(2**62, 2, -1).tolist() == [[0, 0, 1, 1, 2], [0, 1, 0, 1, 1]]
+    assert F.adaptive_max_pool1d(none, 2).shape == (0, 2, 2)
+    assert cltorch.gradient(x, dim=()) == () and x.chunk(np.int64(2))[1].shape == (1, 2)
+    assert cltorch.round(x, decimals=-(2**62)).isnan().all() and cltorch.logit(x, eps=2**64).isnan().all()
+    assert cltorch.median(none.to(cltorch.complex64)).isnan()
+    assert cltorch.trapezoid(none.int(), dim=0).dtype is cltorch.int32
+    assert cltorch.arange(4, out=x).shape == (2, 2) and x.tolist() == [[0, 1], [2, 3]]
+    hist, edges = cltorch.histogramdd(x[:, :0], 2)
+    assert hist.item() == 0 and edges == ()
+    assert cltorch.triangular_solve(x.expand(2, 2, 2), x)[1].shape == (2, 2, 2)
+    assert cltorch.tensor([2**63], dtype=cltorch.complex64).item() == 2**63
+
+
+def test_one_bias_of_a_cell_is_enough(device):
+    x, w, b = (cltorch.ones(*shape, device=device) for shape in ((2, 2), (6, 2), (6,)))
+    for biases in ((b, None), (None, b)):
+        both = [cltorch.zeros_like(b) if v is None else v for v in biases]
+        assert cltorch.equal(cltorch.gru_cell(x, x, w, w, *biases), cltorch.gru_cell(x, x, w, w, *both))
+
+
+def test_dtypes_of_losses(device):
+    half, one = (cltorch.ones(2, dtype=t, device=device) for t in (cltorch.float16, cltorch.float32))
+    wide = cltorch.ones((), dtype=cltorch.float64)
+    assert F.binary_cross_entropy_with_logits(half, half, weight=one).dtype is cltorch.float16
+    assert F.binary_cross_entropy_with_logits(half, half, pos_weight=one).dtype is cltorch.float16
+    assert F.soft_margin_loss(half, one).dtype is cltorch.float16
+    for loss in (F.mse_loss, F.l1_loss):  # sizes are made equal before dtypes are compared
+        with pytest.warns(UserWarning, match="target size"):
+            assert loss(cltorch.ones(2), wide).dtype is cltorch.float64
+    with pytest.raises(RuntimeError, match="elements of target should be between"):
+        F.binary_cross_entropy(cltorch.ones(2), cltorch.ones(2) * 3)
+
+
+def test_a_refused_embedding_bag_leaves_its_rows():
+    rows = cltorch.full((2, 2), 5.0)
+    with pytest.raises(NotImplementedError):
+        F.embedding_bag(cltorch.tensor([[0, 1]]), rows, max_norm=1.0, sparse=True)
+    assert rows.tolist() == [[5, 5], [5, 5]]
