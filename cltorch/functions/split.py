@@ -91,12 +91,16 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
     size = -(-n // chunks)
-    if not size and chunks > 2**31:
-        raise RuntimeError(f"chunk: there is no room for {chunks} views")
+    _need_room("chunk", chunks if not size else 0)
     return split(input, [0] * chunks if size == 0 else size, dim)
 
 
 unsafe_split, unsafe_chunk = split, chunk
+
+
+def _need_room(name: str, count: int) -> None:
+    if count > 2**24:  # gigabytes of views, all but a few of them empty
+        raise RuntimeError(f"{name}: there is no room for {count} views")
 
 
 @numpy_names
@@ -117,6 +121,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         k = indices_or_sections
         if k <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {k}")
+        _need_room("tensor_split", k)
         cuts = [i * (n // k) + min(i, n % k) for i in range(1, k)]
     else:
         cuts = [int(i) for i in indices_or_sections]

@@ -25,6 +25,8 @@ REFUSED = {
     "more windows than can be": (lambda o, i: F.adaptive_avg_pool1d(o, 2**62), "Storage size calculation"),
     "more largest than can be": (lambda o, i: F.adaptive_max_pool2d(o, 2**62), "Storage size calculation"),
     "an order of mvlgamma": (lambda o, i: cltorch.mvlgamma(o, 2**62), "Storage size calculation"),
+    "more views than there is room for": (lambda o, i: o[:, :, :0].tensor_split(2**62, 2), "no room"),
+    "a product's factor": (lambda o, i: cltorch.addmm(o[0], o[0], o[0], beta=1j), NO_ROOM),
     "a cell's input": (lambda o, i: cltorch.rnn_tanh_cell(o, o[0], o[0], o[0]), "Expected input to be 2-dim"),
     "a cell's weights": (lambda o, i: cltorch.gru_cell(o[0], o[0], o[0], o[0]), "weight_ih first dim must be 3 \\* "),
     "a cell's bias": (lambda o, i: cltorch.rnn_relu_cell(o[0], o[0], o[0], o[0], o[0]), "Expected b_ih to have the"),

@@ -28,7 +28,10 @@ WRITE = frozenset("batch_norm instance_norm native_batch_norm embedding embeddin
 UNASKED = frozenset("binary_cross_entropy gaussian_nll_loss quantile nanquantile".split())
 # functions that promise no numbers: of memory as it was, and of boundaries that are not in order
 INEXACT = frozenset(
-    "empty empty_like empty_strided new_empty new_empty_strided resize_as_ resize_ resize bucketize searchsorted empty_permuted".split()
+    """
+    empty empty_like empty_permuted empty_strided new_empty new_empty_strided resize resize_ resize_as_ bucketize
+    searchsorted
+    """.split()
 )
 
 
