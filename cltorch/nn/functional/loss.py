@@ -151,8 +151,8 @@ def binary_cross_entropy(
 ) -> Any:
     """Return the cross entropy of probabilities against targets in [0, 1]; logarithms are cut off at -100.
 
-    Raises ValueError where the sizes differ, RuntimeError where the dtypes do, and on the host where an input lies
-    outside [0, 1]; on a device the result is NaN then.
+    Raises ValueError where the sizes differ, RuntimeError where the dtypes do, and on the host where an input or a
+    target lies outside [0, 1]; on a device the result of such an input is NaN.
 
     >>> import cltorch as torch
     >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
