@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from cltorch import dtypes
@@ -213,7 +212,7 @@ def round_(input: Any, *, decimals: int = 0) -> Any:
 
 
 def _powers_of_ten(decimals: int) -> tuple[float, float]:
-    power = 10.0 ** abs(decimals) if abs(decimals) < 309 else math.inf
+    power = 10.0 ** abs(decimals) if abs(decimals) < 309 else float("inf")
     return (power, 1.0) if decimals > 0 else (1.0, power)
 
 
