@@ -24,7 +24,7 @@ from cltorch.ops.array import (
     two_devices,
 )
 from cltorch.ops.complex_formula import lower
-from cltorch.ops.formula import HOST
+from cltorch.ops.formula_host import HOST
 from cltorch.ops.plan import output_layout, specialise
 
 

@@ -19,7 +19,8 @@ from cltorch.dtypes import bfloat16, dtype, float64
 from cltorch.layout import Layout
 from cltorch.ops.array import cast_host, host, two_devices, view
 from cltorch.ops.evaluate import Formula, run_into
-from cltorch.ops.formula import HOST, Symbol, trace, used_operands
+from cltorch.ops.formula import Symbol, trace, used_operands
+from cltorch.ops.formula_host import HOST
 from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import GROUP, LETTER, MASK, VECTOR
 

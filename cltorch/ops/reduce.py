@@ -17,7 +17,8 @@ from cltorch.layout import Layout, coalesce_few
 from cltorch.ops import tuning
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.complex_formula import as_real
-from cltorch.ops.formula import HOST, Symbol, trace
+from cltorch.ops.formula import Symbol, trace
+from cltorch.ops.formula_host import HOST
 from cltorch.ops.plan import MASK, VECTOR, grid
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
