@@ -5,10 +5,10 @@ Source: https://docs.pytorch.org/vision/0.28/utils.html
 
 from __future__ import annotations
 
-import colorsys
 import io
 import math
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -90,9 +90,8 @@ def save_image(tensor: Any, fp: Any, format: str | None = None, **options: Any) 
 
 
 def _palette(count: int) -> list[tuple[int, int, int]]:
-    """Return colours that differ from their neighbours: turns by the golden ratio around the circle of hues."""
-    hues = [(i * 0.61803398875) % 1.0 for i in range(count)]
-    return [tuple(round(255 * v) for v in colorsys.hsv_to_rgb(h, 0.85, 0.95)) for h in hues]  # type: ignore[misc]
+    """Return torchvision's colours of the objects 0, 1, …: black first, neighbours far from each other."""
+    return [(i * (2**25 - 1) % 255, i * (2**15 - 1) % 255, i * (2**21 - 1) % 255) for i in range(count)]
 
 
 def _colors(colors: Any, count: int) -> list[tuple[int, ...]]:
@@ -104,6 +103,10 @@ def _colors(colors: Any, count: int) -> list[tuple[int, ...]]:
             raise ValueError(
                 f"Number of colors must be equal or larger than the number of objects, but got {len(colors)} < {count}."
             )
+    elif not isinstance(colors, (tuple, str)):
+        raise ValueError(f"colors must be a tuple or a string, or a list thereof, but got {colors}.")
+    elif isinstance(colors, tuple) and len(colors) != 3:
+        raise ValueError(f"If passed as tuple, colors should be an RGB triplet, but got {colors}.")
     else:
         colors = [colors] * count
     _pillow.require("a colour")
@@ -135,8 +138,13 @@ def _back(values: np.ndarray, like: Tensor) -> Tensor:
 def draw_bounding_boxes(
     image: Tensor, boxes: Tensor, labels: list[str | None] | None = None, colors: Any = None, fill: bool | None = False,
     width: int = 1, font: str | None = None, font_size: int | None = None, label_colors: Any = None,
+    label_background_colors: Any = None, fill_labels: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return an image [1 or 3, H, W] of uint8, or of floats in [0, 1], with boxes [N, 4] and their labels drawn."""
+    """Return an image [1 or 3, H, W] of uint8, or of floats in [0, 1], with boxes [N, 4] and their labels drawn.
+
+    Colours are names or three numbers, one for all or a list. ``fill_labels`` puts the labels on a background, of the
+    box's colour if no other is given.
+    """
     _check_image(image, "image")
     image_module = _pillow.require("draw_bounding_boxes")
     if boxes.numel() and ((boxes[:, 0] > boxes[:, 2]).any() or (boxes[:, 1] > boxes[:, 3]).any()):
@@ -146,22 +154,39 @@ def draw_bounding_boxes(
         raise ValueError(
             f"The number of boxes ({count}) and labels ({len(labels)}) mismatch. Please specify labels for each box."
         )
+    if not count:
+        warnings.warn("boxes doesn't contain any box. No box was drawn", stacklevel=2)
+        return image
+    if font is None and font_size is not None:
+        warnings.warn("Argument 'font_size' will be ignored since 'font' is not set.", stacklevel=2)
     fonts = _pillow.ImageFont
     face = fonts.truetype(font, font_size or 10) if font else fonts.load_default()
     picture = image_module.fromarray(np.ascontiguousarray(_to_bytes(image).permute(1, 2, 0).cpu().numpy()))
     draw = _pillow.ImageDraw.Draw(picture, "RGBA" if fill else None)
-    hues, words = _colors(colors, count), _colors(label_colors, count) if label_colors else None
+    hues = words = grounds = _colors(colors, count)
+    if label_colors or fill_labels:
+        words = _colors(label_colors or "black", count)
+    if label_background_colors:
+        grounds = _colors(label_background_colors, count)
     for i, box in enumerate(boxes.to(torch.int64).tolist()):
         draw.rectangle(box, outline=hues[i], width=width, fill=(*hues[i], 100) if fill else None)
         text = labels[i] if labels else None
-        if text is not None:
-            draw.text((box[0] + width + 1, box[1] + width + 1), text, fill=words[i] if words else hues[i], font=face)
+        if text is None:
+            continue
+        corner = (box[0] + width + 1, box[1] + width + 1)
+        if fill_labels:
+            left, top, right, bottom = draw.textbbox(corner, text, font=face)
+            draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=grounds[i])
+        draw.text(corner, text, fill=words[i], font=face)
     return _back(np.array(picture), image)
 
 
 @torch.no_grad()
 def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
-    """Return an image [1 or 3, H, W] with bool masks [H, W] or [N, H, W] painted over it, ``alpha`` opaque."""
+    """Return an image [1 or 3, H, W] with bool masks [H, W] or [N, H, W] painted over it, ``alpha`` opaque.
+
+    Where masks overlap they are black.
+    """
     _check_image(image, "image")
     masks = masks[None] if masks.dim() == 2 else masks
     if masks.dim() != 3:
@@ -173,13 +198,17 @@ def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, co
             "The image and the masks must have the same height and width, got "
             f"{tuple(image.shape[-2:])} and {tuple(masks.shape[-2:])}"
         )
-    plain = _to_bytes(image).float()
-    painted = plain.clone()
+    if not len(masks):
+        warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
+        return image
+    scale = 1 if image.dtype is torch.uint8 else 1 / 255
+    plain = image.expand(3, -1, -1).to(torch.float32 if image.dtype is torch.uint8 else image.dtype)
+    painted = plain
     for mask, hue in zip(masks, _colors(colors, len(masks)), strict=False):
-        ink = torch.tensor(hue, dtype=torch.float32, device=image.device)[:, None, None]
+        ink = torch.tensor(hue, dtype=plain.dtype, device=image.device)[:, None, None] * scale
         painted = torch.where(mask, ink, painted)
-    mixed = torch.where(masks.any(0), plain * (1 - alpha) + painted * alpha, plain)
-    return mixed.to(torch.uint8) if image.dtype is torch.uint8 else (mixed / 255).to(image.dtype)
+    painted = torch.where(masks.sum(0) > 1, 0.0, painted)
+    return (plain * (1 - alpha) + painted * alpha).to(image.dtype)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import cltorch as torch
+from cltorch import vision
 from cltorch.vision import io as vio
 from cltorch.vision import utils
 
@@ -41,16 +42,47 @@ def test_modes(image, mode, channels):
     assert torch.equal(vio.decode_image(data, vio.ImageReadMode[mode]), vio.decode_image(data, mode))
 
 
-def test_a_palette_becomes_colours_and_orientation_is_applied():
+def encoded(image, kind, **options):
+    """Return the bytes of a PIL image as a tensor."""
     out = io.BytesIO()
-    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).convert("P").save(out, "PNG")
-    assert vio.decode_image(torch.tensor(list(out.getvalue()), dtype=torch.uint8)).shape == (3, 2, 3)
-    out, exif = io.BytesIO(), Image.Exif()
+    image.save(out, kind, **options)
+    return torch.tensor(list(out.getvalue()), dtype=torch.uint8)
+
+
+def test_a_palette_gives_numbers_or_colours_and_orientation_is_applied():
+    numbers = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    classes = Image.fromarray(numbers).convert("P")
+    classes.putdata(numbers.ravel().tolist())
+    classes.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 100])
+    data = encoded(classes, "PNG")
+    assert vio.decode_image(data).tolist() == [numbers.tolist()]  # as labels of pixels are stored
+    assert vio.decode_image(data, "RGB")[:, 0, 1].tolist() == [200, 0, 0]
+    assert vio.decode_image(encoded(classes, "PNG", transparency=1)).shape == (4, 2, 3)
+    exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
-    Image.new("RGB", (4, 2)).save(out, "JPEG", exif=exif)
-    data = torch.tensor(list(out.getvalue()), dtype=torch.uint8)
+    data = encoded(Image.new("RGB", (4, 2)), "JPEG", exif=exif)
     assert vio.decode_image(data).shape == (3, 2, 4)
     assert vio.decode_image(data, apply_exif_orientation=True).shape == (3, 4, 2)
+
+
+def test_each_format_has_its_function():
+    first, second = Image.new("RGB", (4, 2), (255, 0, 0)), Image.new("RGB", (4, 2), (0, 0, 255))
+    moving = encoded(first, "GIF", save_all=True, append_images=[second])
+    for frames in (vio.decode_gif(moving), vio.decode_image(moving, "GRAY")):
+        assert frames.shape == (2, 3, 2, 4) and frames[:, :, 1, 1].tolist() == [[255, 0, 0], [0, 0, 255]]
+    assert vio.decode_gif(encoded(first, "GIF"))[:, 1, 1].tolist() == [255, 0, 0]
+    webp = encoded(second, "WEBP", lossless=True)
+    assert vio.decode_webp(webp)[:, 0, 0].tolist() == [0, 0, 255] and vio.decode_webp(webp, "GRAY").shape == (1, 2, 4)
+    photo, drawing = encoded(first, "JPEG"), encoded(first, "PNG")
+    assert [image.shape for image in vio.decode_jpeg([photo, photo], device="cpu")] == [(3, 2, 4)] * 2
+    for decode, data in ((vio.decode_png, photo), (vio.decode_jpeg, drawing), (vio.decode_gif, webp)):
+        with pytest.raises(RuntimeError, match="not of format"):
+            decode(data)
+
+
+def test_photos_are_decoded_onto_a_device(device):
+    image = vio.decode_jpeg(encoded(Image.new("RGB", (4, 2)), "JPEG"), device=device)
+    assert image.device.type == torch.device(device).type and image.shape == (3, 2, 4)
 
 
 def test_bad_input_is_told(tmp_path, image):
@@ -62,8 +94,15 @@ def test_bad_input_is_told(tmp_path, image):
         vio.encode_jpeg(image[:2])
     with pytest.raises(RuntimeError, match="between 0 and 9"):
         vio.encode_png(image, 10)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="No such file or directory: .*none.png"):
         vio.read_image(tmp_path / "none.png")
+
+
+def test_pillow_is_the_only_backend():
+    vision.set_image_backend(vision.get_image_backend())
+    vision.disable_beta_transforms_warning()
+    with pytest.raises(ValueError, match="Invalid backend 'accimage'"):
+        vision.set_image_backend("accimage")
 
 
 def test_a_grid_puts_images_side_by_side(device):
@@ -99,7 +138,13 @@ def test_boxes_are_drawn(device):
     drawn = utils.draw_bounding_boxes(blank, boxes, colors="red")
     assert drawn[0, 3, 2:11].tolist() == [255] * 9 and drawn[0, 12, 5] == 255 and drawn[0, 6, 6] == 0
     assert not drawn[1:].any() and not blank.any()
-    assert utils.draw_bounding_boxes(blank, boxes, ["thing"], fill=True)[:, 6:9, 6:9].any()
+    assert utils.draw_bounding_boxes(blank, boxes, ["thing"], "red", fill=True)[:, 6:9, 6:9].any()
+    marked = utils.draw_bounding_boxes(blank, boxes, ["I"], "red", fill_labels=True, label_background_colors="blue")
+    ground = marked[:, 5:12, 4:8].flatten(1).T.tolist()
+    assert [0, 0, 255] in ground and [0, 0, 0] in ground and [255, 0, 0] not in ground
+    assert utils.draw_bounding_boxes(blank + 9, boxes.repeat(2, 1))[:, 3, 5].tolist() == [1, 127, 31]
+    with pytest.warns(UserWarning, match="doesn't contain any box"):
+        assert torch.equal(utils.draw_bounding_boxes(blank, boxes[:0]), blank)
     halves = utils.draw_bounding_boxes(blank.float(), boxes, colors=(255, 0, 0))
     assert halves.dtype is torch.float32 and halves.max().item() == 1
     with pytest.raises(ValueError, match=r"boxes \(1\) and labels \(2\) mismatch"):
@@ -114,6 +159,12 @@ def test_masks_and_points_are_drawn(device):
     mask[2:4, 2:4] = True
     drawn = utils.draw_segmentation_masks(grey, mask, alpha=0.5, colors=[(200, 0, 0)])
     assert drawn[:, 2, 2].tolist() == [150, 50, 50] and drawn[:, 0, 0].tolist() == [100] * 3
+    both = utils.draw_segmentation_masks(grey, torch.stack([mask, mask]), alpha=0.5, colors="red")
+    assert both[:, 2, 2].tolist() == [50] * 3 and both[:, 0, 0].tolist() == [100] * 3
+    with pytest.warns(UserWarning, match="doesn't contain any mask"):
+        utils.draw_segmentation_masks(grey, mask[None][:0])
+    with pytest.raises(ValueError, match="RGB triplet"):
+        utils.draw_segmentation_masks(grey, mask, colors=(1, 2))
     with pytest.raises(ValueError, match="dtype bool"):
         utils.draw_segmentation_masks(grey, mask.float())
     points = torch.tensor([[[1, 1], [6, 6]]], device=device)

@@ -42,9 +42,12 @@ def _mode(mode: Any) -> ImageReadMode:
 
 
 def read_file(path: str | os.PathLike[str]) -> Tensor:
-    """Return a file's bytes as a uint8 tensor [N]."""
-    with open(path, "rb") as file:
-        return torch.from_numpy(np.frombuffer(file.read(), np.uint8).copy())
+    """Return a file's bytes as a uint8 tensor [N]; raise RuntimeError where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return torch.from_numpy(np.frombuffer(file.read(), np.uint8).copy())
+    except OSError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def write_file(filename: str | os.PathLike[str], data: Tensor) -> None:
@@ -58,11 +61,19 @@ def write_file(filename: str | os.PathLike[str], data: Tensor) -> None:
 def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:
     """Return an image [C, H, W] of uint8 from encoded bytes (a uint8 tensor [N]) or from a file's path.
 
-    Raises RuntimeError for bytes that are no image.
+    What has a palette gives its numbers in the palette, unless a mode is given or a colour is transparent; GIFs are
+    always coloured, and those with several images give [images, 3, H, W]. Raises RuntimeError for bytes that are no
+    image.
     """
+    image = _open(read_file(input) if isinstance(input, (str, os.PathLike)) else input)
+    if image.format == "GIF":
+        return _frames(image)
+    return _decode(image, mode, apply_exif_orientation)
+
+
+def _open(input: Any, *formats: str) -> Any:
+    """Return the PIL image of encoded bytes; raise RuntimeError where they are none, or of another format."""
     image_module = _pillow.require("decode_image")
-    if isinstance(input, (str, os.PathLike)):
-        input = read_file(input)
     if input.dtype is not torch.uint8 or input.dim() != 1 or not input.numel():
         raise RuntimeError(f"Expected a non empty 1-dimensional uint8 tensor, got {tuple(input.shape)}, {input.dtype}")
     try:
@@ -70,23 +81,54 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
         image.load()
     except Exception as error:
         raise RuntimeError(f"the bytes are no image that Pillow can read: {error}") from error
+    if formats and image.format not in formats:
+        raise RuntimeError(f"the bytes are not of format {formats[0]} but of {image.format}")
+    return image
+
+
+def _decode(image: Any, mode: Any, apply_exif_orientation: bool = False) -> Tensor:
     if apply_exif_orientation:
         image = _pillow.ImageOps.exif_transpose(image)
     wanted = _PILLOW.get(_mode(mode))
     if wanted is None and image.mode not in ("L", "LA", "RGB", "RGBA"):
-        wanted = "RGBA" if "transparency" in image.info or image.mode == "PA" else "L" if image.mode == "1" else "RGB"
+        if "transparency" in image.info or image.mode == "PA":
+            wanted = "RGBA"
+        else:
+            wanted = {"1": "L", "P": None}.get(image.mode, "RGB")
     values = np.array(image if wanted is None else image.convert(wanted))
     return torch.from_numpy(np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1)))
 
 
+def _frames(image: Any) -> Tensor:
+    pictures = []
+    for number in range(image.n_frames):
+        image.seek(number)
+        pictures.append(_decode(image, ImageReadMode.RGB))
+    return torch.stack(pictures) if len(pictures) > 1 else pictures[0]
+
+
 def decode_png(input: Tensor, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:
     """Return the image [C, H, W] of a PNG file's bytes."""
-    return decode_image(input, mode, apply_exif_orientation)
+    return _decode(_open(input, "PNG"), mode, apply_exif_orientation)
 
 
-def decode_jpeg(input: Tensor, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:
-    """Return the image [C, H, W] of a JPEG file's bytes."""
-    return decode_image(input, mode, apply_exif_orientation)
+def decode_jpeg(
+    input: Any, mode: Any = ImageReadMode.UNCHANGED, device: Any = "cpu", apply_exif_orientation: bool = False
+) -> Any:
+    """Return the image [C, H, W] of a JPEG file's bytes, or of each in a list, on ``device``."""
+    if isinstance(input, list):
+        return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
+    return _decode(_open(input, "JPEG", "MPO"), mode, apply_exif_orientation).to(device)
+
+
+def decode_gif(input: Tensor) -> Tensor:
+    """Return the image [3, H, W] of a GIF file's bytes, or its images [images, 3, H, W]."""
+    return _frames(_open(input, "GIF"))
+
+
+def decode_webp(input: Tensor, mode: Any = ImageReadMode.UNCHANGED) -> Tensor:
+    """Return the image [C, H, W] of a WebP file's bytes."""
+    return _decode(_open(input, "WEBP"), mode)
 
 
 def read_image(path: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Tensor:
