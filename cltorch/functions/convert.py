@@ -445,7 +445,10 @@ def resize_(input: Any, *sizes: Any) -> Any:
     if mode.enabled and needs_grad(input):
         raise RuntimeError("cannot resize variables that require grad")
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
-    layout = Layout.of(tuple(int(n) for n in shape))
+    shape = tuple(int(n) for n in shape)
+    if min(shape, default=0) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    layout = Layout.of(shape)
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize

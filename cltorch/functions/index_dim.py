@@ -18,7 +18,7 @@ from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.arguments import fit_number, need_array, numpy_names, read_number
 from cltorch.functions.create import full
 from cltorch.functions.gather import scatter_reduce
 from cltorch.functions.masked import masked_fill_
@@ -132,6 +132,8 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
             f"index_add_(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "
             "same scalar type"
         )
+    if alpha.__class__ is not int or alpha != 1:
+        alpha = fit_number(read_number("index_add_", "alpha", 5, alpha), input.dtype)
     x = input if input.layout.ndim else reshape(input, (1,))
     if x.layout.ndim > 1:
         _in_range(index, x.layout.shape[d], d)

@@ -291,6 +291,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
 # ---- groups and instances ----------------------------------------------------------------------------------------
 def _group(name: str, x: Any, num_groups: int, weight: Any, bias: Any) -> Rows:
     _check(name, x, weight=weight, bias=bias)
+    num_groups = read_int(name, "num_groups", 2, num_groups)
     shape = x.layout.shape
     if len(shape) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")

@@ -27,6 +27,8 @@ REFUSED = {
     "an order of mvlgamma": (lambda o, i: cltorch.mvlgamma(o, 2**62), "Storage size calculation"),
     "more views than there is room for": (lambda o, i: o[:, :, :0].tensor_split(2**62, 2), "no room"),
     "a product's factor": (lambda o, i: cltorch.addmm(o[0], o[0], o[0], beta=1j), NO_ROOM),
+    "a negative size": (lambda o, i: o.resize_(2, -3), "negative dimension -3: \\[2, -3\\]"),
+    "NaN times integers": (lambda o, i: i.index_add(0, i[0, 0], i, alpha=math.nan), NO_ROOM),
     "a cell's input": (lambda o, i: cltorch.rnn_tanh_cell(o, o[0], o[0], o[0]), "Expected input to be 2-dim"),
     "a cell's weights": (lambda o, i: cltorch.gru_cell(o[0], o[0], o[0], o[0]), "weight_ih first dim must be 3 \\* "),
     "a cell's bias": (lambda o, i: cltorch.rnn_relu_cell(o[0], o[0], o[0], o[0], o[0]), "Expected b_ih to have the"),
@@ -68,6 +70,13 @@ def test_results_at_the_edges(device):
     assert hist.item() == 0 and edges == ()
     assert cltorch.triangular_solve(x.expand(2, 2, 2), x)[1].shape == (2, 2, 2)
     assert cltorch.tensor([2**63], dtype=cltorch.complex64).item() == 2**63
+
+
+def test_factors_of_integers_are_whole(device):
+    x, at = cltorch.ones(2, dtype=cltorch.int8, device=device), cltorch.tensor([0], device=device)
+    assert x.index_add(0, at, x[:1], alpha=1.5).tolist() == [2, 1]
+    with pytest.raises(TypeError, match="must be int, not float"):
+        F.group_norm(cltorch.ones(2, 4, device=device), 2.0)
 
 
 def test_one_bias_of_a_cell_is_enough(device):
