@@ -60,8 +60,12 @@ def act(xa, va):
             }
 % endfor
 % for k in range(K):
-            at${k} = index${k}[p${k}];
-            if (wrap && at${k} < 0) at${k} += size${k};
+            {
+                // its sign is asked for before it is widened: Mesa's compiler (22.3) takes a widened int for positive
+                const ${I} given = index${k}[p${k}];
+                at${k} = given;
+                if (wrap && given < 0) at${k} += size${k};
+            }
             off |= (ulong)at${k} >= (ulong)size${k};
             base += at${k} * stride${k};
             dest = dest * size${k} + at${k};

@@ -63,7 +63,11 @@ def store(k, at, w):
 <%def name="scalar_types()">
 #define V ${V}
 #define M int
+% if "byte_choices" in caps.quirks and V in ("char", "uchar"):
+#define SEL(c, a, b) select((V)(b), (V)(a), (V)(-((c) != 0)))
+% else:
 #define SEL(c, a, b) ((c) ? (a) : (b))
+% endif
 #define ANY(c) (c)
 </%def>
 <%def name="no_types()">

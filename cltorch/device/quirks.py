@@ -102,6 +102,14 @@ QUIRKS = (
         on="llvmpipe",
     ),
     Quirk(
+        "byte_choices",
+        (("rusticl", None),),
+        "a choice between two numbers of 8 bits, as in `c ? a : b`, ends the process",
+        "llvmpipe's code for NIR's bcsel of bytes is not valid, as it seems; seen in 22.3",
+        "the function select, which is made of bits (pointwise.cl)",
+        on="llvmpipe",
+    ),
+    Quirk(
         "local_told_twice",
         (("rusticl", None),),
         "the local memory that a kernel needs is told as twice what it is",

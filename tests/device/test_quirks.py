@@ -85,6 +85,22 @@ def test_doubles_beside_infinite_and_large_ones(cl_device):
     np.testing.assert_array_equal(found, np.fmod(a, 2.0))
 
 
+def test_bytes_are_chosen_one_by_one(cl_device):
+    for dtype in (cltorch.int8, cltorch.uint8):
+        x = cltorch.arange(7, dtype=dtype, device=cl_device)  # fewer than a vector, and then a vector and a rest
+        for y in (x, cltorch.cat([x, x])):
+            expected = [3 if n <= 4 else n for n in y.tolist()]
+            assert cltorch.nn.functional.threshold(y, 4, 3).tolist() == expected
+            assert cltorch.where(y > 4, y, 3 * cltorch.ones_like(y)).tolist() == expected
+
+
+def test_an_index_of_32_bits_counts_from_the_end(cl_device):
+    x = cltorch.arange(12.0, device=cl_device).view(6, 2)
+    for dtype in (cltorch.int32, cltorch.int64):
+        at = cltorch.tensor([-1, 0, -6, 5], dtype=dtype, device=cl_device)
+        assert x[at].tolist() == [[10, 11], [0, 1], [0, 1], [10, 11]]
+
+
 def test_a_product_builds_where_prefetching_does_not(cl_device):
     a = np.arange(70 * 40, dtype=np.float32).reshape(70, 40) % 7
     x = cltorch.tensor(a, device=cl_device)

@@ -173,6 +173,7 @@ def test_long_sums_keep_their_digits(variant, cl_device):
             np.testing.assert_allclose(numbers(half), exact / 64, rtol=2e-2 if k < 65504 * 200 else 1)
 
 
+@pytest.mark.usefixtures("processor_kernels")
 def test_tiles_of_other_devices(cl_device):
     """AVX2 and four-wide machines have other tiles than the one that runs the test."""
     context = cltorch.device(cl_device).context
@@ -193,6 +194,7 @@ def test_tiles_of_other_devices(cl_device):
             np.testing.assert_array_equal(numbers(out), a @ b)
 
 
+@pytest.mark.usefixtures("processor_kernels")
 @pytest.mark.parametrize("name, left", [("cpu-avx512", "in place"), ("cpu-avx2", "packed")])
 def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device, monkeypatch):
     monkeypatch.setattr(gemm_cpu, "_LARGE", 0)
@@ -222,6 +224,7 @@ def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device, monkeyp
         tuning.try_out(context, "matmul cpu few rows", None)
 
 
+@pytest.mark.usefixtures("processor_kernels")
 def test_few_rows_pack_several_panels_together(cl_device, monkeypatch):
     monkeypatch.setattr(gemm_cpu, "_SLICE", 32)
     rng = np.random.default_rng(7)
