@@ -12,6 +12,7 @@
 ## Parameters: ti (dtype), bm, bn, bk (block), ty, tx (work-group), deep (channels fill steps of bk, so that a step has
 ## one tap), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
+<%namespace name="memory" file="memory.cl"/>
 <%
     items, rows, cols = ty * tx, bm // ty, bn // tx
     # one more word per row keeps the items of a column of the block out of one bank
@@ -19,12 +20,7 @@
 %>
 ${tile.types(ti, ti, 4)}
 <%def name="table()">
-% for i, name in enumerate(ints):
-    const int ${name} = (int)T[${i}];
-% endfor
-% for i, name in enumerate(longs):
-    const long ${name} = T[${len(ints) + i}];
-% endfor
+    ${memory.fields(ints, longs)}
     // per phase its first place, first tap and number of taps; per tap its number in the weight and the place it reads
     const __global long *phase_at = T + ${len(ints) + len(longs)}, *tap_at = phase_at + 5 * phases;
 </%def>

@@ -7,13 +7,9 @@
 ## All sizes come in a table of longs: the fields (named by the template parameters `ints` and `longs`), then the planes
 ## (3 each), the phases of the result (5 each: first place, first tap, number of taps), the numbers of the taps in the
 ## packed weights' order, the taps' offsets in the panel, and the depths and heights that they read in the source.
+<%namespace name="memory" file="memory.cl"/>
 <%def name="table(ints, longs)">
-% for i, name in enumerate(ints):
-    const int ${name} = (int)T[${i}];
-% endfor
-% for i, name in enumerate(longs):
-    const long ${name} = T[${len(ints) + i}];
-% endfor
+    ${memory.fields(ints, longs)}
     const __global long *plane_at = T + ${len(ints) + len(longs)}, *phase_at = plane_at + 3 * planes;
     const __global long *tap_number = phase_at + 5 * phases, *tap_offset = tap_number + taps;
     const __global long *tap_d = tap_offset + taps, *tap_h = tap_d + taps;

@@ -15,6 +15,7 @@
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 <%namespace name="winograd" file="winograd_tile.cl"/>
+<%namespace name="memory" file="memory.cl"/>
 <%
     nr = nv * vw
     some = 8  # channels of the weight that are transformed together
@@ -27,7 +28,7 @@ ${winograd.functions(vw)}
 __kernel CT_ONE_ITEM void ct_winograd_pack(const __global ct_in *W, const __global ct_in *B, __global ct_t *P,
                                            const __global long *T, long w_off, long b_off, int has_bias, int chunk,
                                            int kt_first, int kt_count) {
-    ${winograd.table(ints, longs)}
+    ${memory.fields(ints, longs)}
     const __global long *number = T + ${len(ints) + len(longs)};
     const int group = get_global_id(1) / kt_count, first = (get_global_id(1) % kt_count + kt_first) * ${nr};
     const int c0 = get_global_id(0) * chunk, c1 = min(reduced, c0 + chunk), valid = min(${nr}, lanes - first);
@@ -137,7 +138,7 @@ static void ct_put_run(const __global ct_t *src, __global ct_out *y, const long 
 __kernel CT_ONE_ITEM void ct_winograd(const __global ct_in *X, const __global ct_t *P, __global ct_out *Y,
                                       __global ct_t *S, const __global long *T, long x_off, int kt_first,
                                       int kt_count) {
-    ${winograd.table(ints, longs)}
+    ${memory.fields(ints, longs)}
     const int kt0 = kt_first + get_global_id(1) * span, kt1 = min(kt_first + kt_count, kt0 + span);
     const int group = get_global_id(2);
     const __global ct_in *end = X + x_off + x_end;

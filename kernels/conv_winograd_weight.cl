@@ -10,6 +10,7 @@
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 <%namespace name="winograd" file="winograd_tile.cl"/>
+<%namespace name="memory" file="memory.cl"/>
 <%
     nr = nv * vw
     read, write = winograd.module.read, winograd.module.write
@@ -54,7 +55,7 @@ ${winograd.functions(vw)}
 </%def>
 __kernel CT_ONE_ITEM void ct_winograd_weight(const __global ct_in *X, const __global ct_in *G, __global ct_t *P,
                                              __global ct_t *S, const __global long *T, long x_off, long g_off) {
-    ${winograd.table(ints, longs)}
+    ${memory.fields(ints, longs)}
     const int kt0 = get_global_id(1) * span, kt1 = min(tiles, kt0 + span);
     const int group = get_global_id(2);
     const __global ct_in *end = X + x_off + x_end, *end_of_grad = G + g_off + g_end;
@@ -123,7 +124,7 @@ __kernel CT_ONE_ITEM void ct_winograd_weight(const __global ct_in *X, const __gl
 // One work-item joins the parts of vw channels of a tile of lanes, and writes them as weights: [lane][channel][tap].
 __kernel CT_ONE_ITEM void ct_winograd_join(const __global ct_t *P, __global ct_out *W, __global ct_out *B,
                                            const __global long *T, int parts, int groups, int has_bias) {
-    ${winograd.table(ints, longs)}
+    ${memory.fields(ints, longs)}
     const int first = get_global_id(1) % tiles * ${nr}, c0 = get_global_id(0) * ${vw}, count = min(${vw}, reduced - c0);
     const long part = (long)groups * tiles * size, lane0 = get_global_id(1) / tiles * lanes + first;
     P += get_global_id(1) * size;

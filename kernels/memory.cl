@@ -1,5 +1,5 @@
-## C text that reads and writes ``w`` elements of an array in the storage type of its dtype, as functions of Python.
-## ``tag`` and ``stored`` are the dtype's tag and storage type; the halves are float once they are read.
+## C text that reads and writes ``w`` elements of an array in the storage type of its dtype, as functions of Python, and
+## the fields of a table. ``tag`` and ``stored`` are the dtype's tag and storage type; the halves are float once read.
 <%!
 HALVES = ("f16", "bf16")
 def load(p, at, tag, stored, wanted=None, w=1):
@@ -19,3 +19,12 @@ def store(p, at, value, tag, stored, given=None, w=1):
         return f"ct_store_{tag}{'_' + n if n else ''}({value}, {p}, {at});"
     return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
 %>
+## the fields of a table of longs, T, by their names: those that fit an int first
+<%def name="fields(ints, longs)">
+% for i, name in enumerate(ints):
+    const int ${name} = (int)T[${i}];
+% endfor
+% for i, name in enumerate(longs):
+    const long ${name} = T[${len(ints) + i}];
+% endfor
+</%def>

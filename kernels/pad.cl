@@ -65,6 +65,21 @@ i${r} = i${r} < 0 ? i${r} + n${r} : i${r} >= n${r} ? i${r} - n${r} : i${r};
             total += ${load("x", f"xo + b{R - 1}")};
             ${"}" * R}
 </%def>
+## the place in x of the first ``dims`` coordinates of an element of out, and whether it lies inside
+<%def name="source(dims)">
+    ${I} from = 0;
+    bool inside = true;
+% for r in range(dims):
+% if padded[r]:
+    i${r} -= l${r};
+    ${fold(r)}
+% if mode == "constant":
+    inside = inside && i${r} >= 0 && i${r} < n${r};
+% endif
+% endif
+    from = from * n${r} + i${r};
+% endfor
+</%def>
 __kernel void ct_${name}(const ${I} count, const ${I} per_item, const __global ${X} *x, const long xo, __global ${X} *out, const long value
 % for r in range(R):
     , const ${I} n${r}, const ${I} m${r}, const ${I} l${r}
@@ -83,18 +98,7 @@ __kernel void ct_${name}(const ${I} count, const ${I} per_item, const __global $
             ${store("total", f"start + i{w}")}
         }
 % else:
-            ${I} from = 0;
-            bool inside = true;
-% for r in range(w):
-% if padded[r]:
-            i${r} -= l${r};
-            ${fold(r)}
-% if mode == "constant":
-            inside = inside && i${r} >= 0 && i${r} < n${r};
-% endif
-% endif
-            from = from * n${r} + i${r};
-% endfor
+            ${source(w)}
             const __global ${X} *line = x + xo + (long)from * n${w};
             __global ${X} *to = out + start;
             // where the elements of the line itself begin and end
@@ -124,18 +128,7 @@ __kernel void ct_${name}(const ${I} count, const ${I} per_item, const __global $
     ${copies()}
     ${store("total", "at")}
 % else:
-    ${I} from = 0;
-    bool inside = true;
-% for r in range(R):
-% if padded[r]:
-    i${r} -= l${r};
-    ${fold(r)}
-% if mode == "constant":
-    inside = inside && i${r} >= 0 && i${r} < n${r};
-% endif
-% endif
-    from = from * n${r} + i${r};
-% endfor
+    ${source(R)}
     out[at] = inside ? x[xo + from] : (${X})value;
 % endif
 % endif

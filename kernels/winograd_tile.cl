@@ -11,14 +11,6 @@ def write(x, p):
     return f"CT_WRITEV(__global, {x}, {p});"
 %>
 <%namespace name="tile" file="gemm_tile.cl"/>
-<%def name="table(ints, longs)">
-% for i, name in enumerate(ints):
-    const int ${name} = (int)T[${i}];
-% endfor
-% for i, name in enumerate(longs):
-    const long ${name} = T[${len(ints) + i}];
-% endfor
-</%def>
 <%def name="six(load)">
 % for i in range(6):
                 const ct_v d${i} = ${load(i)};
