@@ -1,6 +1,7 @@
 """Networks for images: torchvision's numbers of parameters and names, shapes, weights from files, training."""
 
 import hashlib
+import importlib
 import json
 from pathlib import Path
 
@@ -216,6 +217,15 @@ def test_weights_say_what_they_are():
     assert prepared[0, 0, 0].item() == pytest.approx((124 / 255 - 0.485) / 0.229, abs=1e-5)
     with pytest.raises(ValueError, match="Invalid weight name"):
         models.get_weight("Nothing_Weights.DEFAULT")
+
+
+def test_weights_are_found_beside_their_networks():
+    for name in models.list_models(module=models) + models.list_models(module=models.segmentation):
+        weights = models.get_model_weights(name)
+        module = importlib.import_module(models.get_model_builder(name).__module__)
+        assert getattr(module, weights.__name__) is weights
+    with pytest.raises(AttributeError, match="VGG16_Weights"):
+        importlib.import_module("cltorch.vision.models.resnet").VGG16_Weights  # noqa: B018
 
 
 def test_networks_are_listed_and_made_by_name():

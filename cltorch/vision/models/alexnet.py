@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 
 
 class AlexNet(nn.Module):
@@ -39,3 +39,6 @@ def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Ale
     """Return AlexNet; arguments as of ``resnet18``."""
     model: AlexNet = build("alexnet", AlexNet, weights, kwargs)
     return model
+
+
+__getattr__ = attributes(__name__)

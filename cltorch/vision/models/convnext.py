@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation, Permute
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -125,3 +125,6 @@ def convnext_base(*, weights: Any = None, progress: bool = True, **kwargs: Any) 
 def convnext_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-L; arguments as of ``resnet18``."""
     return _convnext("convnext_large", (192, 384, 768, 1536), (3, 3, 27, 3), 0.5, weights, kwargs)
+
+
+__getattr__ = attributes(__name__)

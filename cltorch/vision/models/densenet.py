@@ -12,7 +12,7 @@ from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.utils import checkpoint
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 
 
 class _DenseLayer(nn.Module):
@@ -131,3 +131,6 @@ def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) ->
 def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-201; arguments as of ``resnet18``."""
     return _densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, kwargs)
+
+
+__getattr__ = attributes(__name__)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import make_divisible
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -175,3 +175,5 @@ def _define(name: str, make: Callable[..., EfficientNet], which: Any) -> Any:
 efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3 = (_define(f"b{i}", _scaled, i) for i in range(4))
 efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7 = (_define(f"b{i}", _scaled, i) for i in range(4, 8))
 efficientnet_v2_s, efficientnet_v2_m, efficientnet_v2_l = (_define(f"v2_{size}", _second, size) for size in "sml")
+
+__getattr__ = attributes(__name__)

@@ -14,7 +14,7 @@ from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import BasicConv2d, inception_weights, rescale_for_inception
-from cltorch.vision.models.weights import build_with_heads, register_model
+from cltorch.vision.models.weights import attributes, build_with_heads, register_model
 
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ["logits", "aux_logits2", "aux_logits1"])
 
@@ -146,3 +146,6 @@ def googlenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> G
     if weights is not None and keep:
         warnings.warn("auxiliary heads of the published googlenet are NOT trained: train them", stacklevel=2)
     return model
+
+
+__getattr__ = attributes(__name__)

@@ -14,7 +14,7 @@ from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import BasicConv2d, inception_weights, rescale_for_inception
-from cltorch.vision.models.weights import build_with_heads, register_model
+from cltorch.vision.models.weights import attributes, build_with_heads, register_model
 
 InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
 _Block = Callable[..., nn.Module]
@@ -252,3 +252,6 @@ def inception_v3(*, weights: Any = None, progress: bool = True, **kwargs: Any) -
     keep = kwargs.get("aux_logits", True)
     model: Inception3 = build_with_heads("inception_v3", Inception3, weights, kwargs, None if keep else drop_head)
     return model
+
+
+__getattr__ = attributes(__name__)

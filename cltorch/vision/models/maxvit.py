@@ -16,7 +16,7 @@ import numpy as np
 from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -311,3 +311,5 @@ def _tiny(weights: Any, options: dict[str, Any]) -> MaxVit:
 
 
 maxvit_t = define("maxvit_t", "MaxViT, the tiny one", _tiny)
+
+__getattr__ = attributes(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import make_divisible
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 
 _MOMENTUM = 1 - 0.9997  # of TensorFlow's averages, as PyTorch counts it
 
@@ -80,3 +80,5 @@ def _define(name: str, alpha: float) -> Any:
 
 mnasnet0_5, mnasnet0_75 = _define("mnasnet0_5", 0.5), _define("mnasnet0_75", 0.75)
 mnasnet1_0, mnasnet1_3 = _define("mnasnet1_0", 1.0), _define("mnasnet1_3", 1.3)
+
+__getattr__ = attributes(__name__)

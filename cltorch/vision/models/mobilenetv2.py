@@ -12,7 +12,7 @@ from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import initialise, make_divisible
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation
 
 # (expansion, channels, blocks, stride of the first)
@@ -89,3 +89,6 @@ def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -
     """Return MobileNetV2; arguments as of ``resnet18``."""
     model: MobileNetV2 = build("mobilenet_v2", MobileNetV2, weights, kwargs)
     return model
+
+
+__getattr__ = attributes(__name__)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import initialise, make_divisible
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
@@ -147,3 +147,6 @@ def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: 
 def mobilenet_v3_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """Return the small MobileNetV3; arguments as of ``resnet18``."""
     return _mobilenet("mobilenet_v3_small", _SMALL, 1024, weights, kwargs)
+
+
+__getattr__ = attributes(__name__)

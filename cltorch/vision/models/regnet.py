@@ -16,7 +16,7 @@ import numpy as np
 from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import make_divisible
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
@@ -137,3 +137,5 @@ regnet_y_400mf, regnet_y_800mf, regnet_y_1_6gf, regnet_y_3_2gf = (_define(w) for
 regnet_y_8gf, regnet_y_16gf, regnet_y_32gf, regnet_y_128gf = (_define(w) for w in list(_DESIGNS)[4:8])
 regnet_x_400mf, regnet_x_800mf, regnet_x_1_6gf, regnet_x_3_2gf = (_define(w) for w in list(_DESIGNS)[8:12])
 regnet_x_8gf, regnet_x_16gf, regnet_x_32gf = (_define(w) for w in list(_DESIGNS)[12:])
+
+__getattr__ = attributes(__name__)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from cltorch import functions, nn
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -280,3 +280,6 @@ def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any
 def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-101 with 3x3 convolutions twice as wide; arguments as of ``resnet18``."""
     return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, width_per_group=128))
+
+
+__getattr__ = attributes(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 
 
 def _depthwise(channels: int, stride: int) -> list[nn.Module]:
@@ -107,3 +107,6 @@ def shufflenet_v2_x1_5(*, weights: Any = None, progress: bool = True, **kwargs: 
 def shufflenet_v2_x2_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 2; arguments as of ``resnet18``."""
     return _shufflenet("shufflenet_v2_x2_0", [24, 244, 488, 976, 2048], weights, kwargs)
+
+
+__getattr__ = attributes(__name__)

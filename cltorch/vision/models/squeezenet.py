@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, register_model
+from cltorch.vision.models.weights import attributes, build, register_model
 
 
 class Fire(nn.Module):
@@ -80,3 +80,6 @@ def squeezenet1_1(*, weights: Any = None, progress: bool = True, **kwargs: Any) 
     """Return SqueezeNet 1.1; arguments as of ``resnet18``."""
     model: SqueezeNet = build("squeezenet1_1", partial(SqueezeNet, "1_1"), weights, kwargs)
     return model
+
+
+__getattr__ = attributes(__name__)

@@ -14,7 +14,7 @@ from cltorch import functions, nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.swin_attention import ShiftedWindowAttention, ShiftedWindowAttentionV2
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import MLP, Permute
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -183,3 +183,5 @@ def _define(name: str) -> Any:
 
 
 swin_t, swin_s, swin_b, swin_v2_t, swin_v2_s, swin_v2_b = (_define(name) for name in _SIZES)
+
+__getattr__ = attributes(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import initialise
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 
 # how many 3x3 convolutions each of the five stages has
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -68,3 +68,5 @@ def _define(depth: int, batch_norm: bool) -> Any:
 _plain, _normed = (partial(_define, batch_norm=normed) for normed in (False, True))
 vgg11, vgg13, vgg16, vgg19 = (_plain(depth) for depth in _DEPTHS)
 vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_normed(depth) for depth in _DEPTHS)
+
+__getattr__ = attributes(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import build, define
+from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import MLP
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)
@@ -140,3 +140,5 @@ def _define(name: str) -> Any:
 
 
 vit_b_16, vit_b_32, vit_l_16, vit_l_32, vit_h_14 = (_define(name) for name in _SIZES)
+
+__getattr__ = attributes(__name__)

@@ -105,6 +105,18 @@ def class_names() -> dict[str, str]:
     return {row["class"]: name for name, row in table()["models"].items()}
 
 
+def attributes(module: str) -> Callable[[str], Any]:
+    """Return a module's ``__getattr__``, which makes the classes of its networks' weights when they are asked for."""
+
+    def attribute(name: str) -> Any:
+        network = class_names().get(name) if name.endswith("_Weights") else None
+        if network is not None and _networks[network].__module__ == module:
+            return weights_class(network)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return attribute
+
+
 def register_model(name: str | None = None) -> Callable[[Callable[..., M]], Callable[..., M]]:
     """Return a decorator that lists a function that returns a network, under ``name`` or its own name.
 

@@ -20,7 +20,7 @@ from cltorch.vision.models.segmentation._utils import (
     resnet_features,
 )
 from cltorch.vision.models.segmentation.fcn import FCNHead
-from cltorch.vision.models.weights import register_model
+from cltorch.vision.models.weights import attributes, register_model
 
 
 class DeepLabV3(_SimpleSegmentationModel):
@@ -124,3 +124,6 @@ def deeplabv3_mobilenet_v3_large(
         aux_loss,
     )  # fmt: skip
     return model
+
+
+__getattr__ = attributes(__name__)

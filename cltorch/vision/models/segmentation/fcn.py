@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.vision.models.segmentation._utils import _SimpleSegmentationModel, build_segmentation, resnet_features
-from cltorch.vision.models.weights import register_model
+from cltorch.vision.models.weights import attributes, register_model
 
 
 class FCN(_SimpleSegmentationModel):
@@ -58,3 +58,6 @@ def fcn_resnet101(
         "fcn_resnet101", "resnet101", make, weights, weights_backbone, num_classes, aux_loss
     )
     return model
+
+
+__getattr__ = attributes(__name__)

@@ -12,7 +12,7 @@ from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.segmentation._utils import build_segmentation, enlarge, mobilenet_stages
-from cltorch.vision.models.weights import register_model
+from cltorch.vision.models.weights import attributes, register_model
 
 
 class LRASPPHead(nn.Module):
@@ -73,3 +73,6 @@ def lraspp_mobilenet_v3_large(
         "lraspp_mobilenet_v3_large", "mobilenet_v3_large", _on_mobilenet, weights, weights_backbone, num_classes, None
     )
     return model
+
+
+__getattr__ = attributes(__name__)
