@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -94,6 +95,7 @@ class Context:
         else:
             self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
             self._kinds = Kernel, NotingKernel
+        ending.holders.add(self)
         self.ready = Ready()
         self.faults = Faults(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
@@ -275,6 +277,11 @@ class Context:
         self._pinned.empty()
         self._for_staging.empty()
         self.wait_for()
+
+    def hold(self, until: float) -> None:
+        """Keep other threads from launching kernels, at the end of the program."""
+        for kernel in list(self._kernels.values()):
+            kernel.hold(until - time.monotonic())
 
     # ---- kernels ---------------------------------------------------------------------------------------------
     def kernel(self, template: str, name: str, args: str, /, **params: Any) -> Kernel:

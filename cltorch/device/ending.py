@@ -1,7 +1,8 @@
 """The end of the interpreter, when no other thread may be inside the driver.
 
 Python ends a daemon thread that asks for the interpreter's lock once it is being torn down; in the middle of PyOpenCL's
-C++ that aborts the whole process. So calls that let go of the lock are counted, and the end waits for them.
+C++ that aborts the whole process. So calls that let go of the lock are counted, and the end waits for them; launches,
+which come by Python as well, are held.
 Source: https://docs.python.org/3/c-api/init.html (Py_FinalizeEx, PyThread_exit_thread)
 """
 
@@ -11,11 +12,15 @@ import atexit
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from typing import Any
 
 _SECONDS = 2.0  # that the end waits for a driver
 _inside: list[int] = []  # one entry by each thread for each call it is in
 _ended = False
+#: What has a method ``hold(until)``, which keeps other threads from launching anything from then on.
+holders: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
@@ -38,6 +43,8 @@ def _end() -> None:
     me = threading.get_ident()
     while any(thread != me for thread in list(_inside)) and time.monotonic() < until:
         time.sleep(0.001)
+    for holder in list(holders):
+        holder.hold(until)
 
 
 atexit.register(_end)

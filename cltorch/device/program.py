@@ -37,7 +37,7 @@ class Kernel:
         self._set = kernel.set_args
         self._buffers = tuple(i for i, a in enumerate(args) if a == "b")
         # arguments are state of the kernel object: two threads must not interleave set_args and enqueue
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if context.limits:
             info = cl.kernel_work_group_info.LOCAL_MEM_SIZE
             told = kernel.get_work_group_info(info, context.cl_device)
@@ -77,6 +77,13 @@ class Kernel:
             except cl.Error as again:
                 raise OutOfMemoryError(f"{what} failed, out of memory: {again}. {context.allocator.usage()}") from again
         raise DeviceError(f"{what} failed: {error} (global {global_size}, local {local_size})") from error
+
+    def hold(self, seconds: float) -> None:
+        """Keep every other thread from launching this from now on; wait for one that is about it.
+
+        PyOpenCL calls Python again in order to set arguments, where a thread must not be when the interpreter ends.
+        """
+        self._lock.acquire(timeout=max(seconds, 0))
 
     def __call__(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, *args: Any) -> None:
         """Enqueue; a buffer argument is a Storage."""
