@@ -14,10 +14,8 @@ from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
-from cltorch.ops.plan import VECTOR
+from cltorch.ops.plan import GRAIN, VECTOR
 from cltorch.ops.softmax import dense
-
-_GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
 
 
 class Rows(NamedTuple):
@@ -46,7 +44,7 @@ class RowsPlan:
         if self.gpu:
             per_item, self.size, self.local = 0, (w.rows * self.group,), (self.group,)
         else:
-            items = max(1, min(w.rows, context.caps.compute_units * 4, -(-w.rows * w.n // _GRAIN)))
+            items = max(1, min(w.rows, context.caps.compute_units * 4, -(-w.rows * w.n // GRAIN)))
             per_item = -(-w.rows // items)
             self.size, self.local = (-(-w.rows // per_item),), (1,)
         self.pre = (w.rows, w.n, w.groups, w.channels, self.inner, per_item)
