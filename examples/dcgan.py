@@ -50,8 +50,8 @@ def initialise(module):
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-def fooled(scores, real):
-    """Return the loss of scores that should say ``real``."""
+def loss_of(scores, real):
+    """Return how far the judge's scores are from saying that all images are real, or that none is."""
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
@@ -81,7 +81,9 @@ def main():
     draw, judge = generator(args.noise, args.width).to(args.device), discriminator(args.width).to(args.device)
     draw.apply(initialise)
     judge.apply(initialise)
-    optimizers = [torch.optim.Adam(m.parameters(), lr=args.lr, betas=(0.5, 0.999)) for m in (draw, judge)]
+    draw_optimizer, judge_optimizer = (
+        torch.optim.Adam(network.parameters(), lr=args.lr, betas=(0.5, 0.999)) for network in (draw, judge)
+    )
     same = torch.randn(COLUMNS, args.noise, 1, 1, device=args.device)
     rows = []
     for epoch in range(1, args.epochs + 1):
@@ -90,22 +92,25 @@ def main():
             for step, (real, _) in enumerate(bar):
                 real = real.to(args.device)
                 made = draw(torch.randn(len(real), args.noise, 1, 1, device=args.device))
-                judged = fooled(judge(real), True) + fooled(judge(made.detach()), False)
-                optimizers[1].zero_grad()
+                # the judge learns to tell them apart; cut off by detach, this does not reach the network that draws
+                judged = loss_of(judge(real), True) + loss_of(judge(made.detach()), False)
+                judge_optimizer.zero_grad()
                 judged.backward()
-                optimizers[1].step()
-                drawn = fooled(judge(made), True)
-                optimizers[0].zero_grad()
+                judge_optimizer.step()
+                # the other one learns to draw what the judge takes for real
+                drawn = loss_of(judge(made), True)
+                draw_optimizer.zero_grad()
                 drawn.backward()
-                optimizers[0].step()
+                draw_optimizer.step()
                 if step % 20 == 0:  # reading the losses waits for the device
                     bar.set_postfix(draw=f"{drawn.item():.2f}", judge=f"{judged.item():.2f}", refresh=False)
         draw.eval()
         with torch.no_grad():
             made = draw(same)
             rows.append(made.cpu())
-            share = (judge(made) > 0).float().mean().item()
         print(f"epoch {epoch}/{args.epochs}: loss of drawing {drawn.item():.3f}, of judging {judged.item():.3f}")
+    with torch.no_grad():
+        share = (judge(made) > 0).float().mean().item()
     args.out.mkdir(parents=True, exist_ok=True)
     save_image(make_grid(0.5 - 0.5 * torch.cat(rows), nrow=COLUMNS, pad_value=1.0), args.out / "generated.png")
     print(f"picture: {args.out / 'generated.png'}")

@@ -41,11 +41,16 @@ class VAE(nn.Module):
         return self.decoder(hidden).view_as(x), mean, log_variance
 
 
-def bound(logits, x, mean, log_variance):
-    """Return the bound of an image's log probability that training lowers, in nats for each image."""
-    again = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+def bound(model, images):
+    """Return what training lowers: an upper bound of minus the log probability of an image, in nats.
+
+    It is how badly the image comes back, and how far its distribution is from the standard normal one, of which
+    `draw` takes the hidden numbers of invented images.
+    """
+    logits, mean, log_variance = model(images)
+    again = F.binary_cross_entropy_with_logits(logits, images, reduction="sum")
     distance = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum()
-    return (again + distance) / len(x)
+    return (again + distance) / len(images)
 
 
 @torch.no_grad()
@@ -54,13 +59,8 @@ def evaluate(model, loader, device):
     total = torch.zeros((), device=device)
     for images, _ in loader:
         images = images.to(device)
-        total += bound(*_arguments(model, images)) * len(images)
+        total += bound(model, images) * len(images)
     return total.item() / len(loader.dataset)
-
-
-def _arguments(model, images):
-    logits, mean, log_variance = model(images)
-    return logits, images, mean, log_variance
 
 
 @torch.no_grad()
@@ -109,7 +109,7 @@ def main():
     for epoch in range(1, args.epochs + 1):
         with tqdm(train_loader, desc=f"epoch {epoch}/{args.epochs}", unit="step", leave=False) as bar:
             for step, (images, _) in enumerate(bar):
-                loss = bound(*_arguments(model, images.to(args.device)))
+                loss = bound(model, images.to(args.device))
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
