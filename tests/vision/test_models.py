@@ -16,7 +16,7 @@ from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.common import rescale_for_inception
 from cltorch.vision.models.maxvit import MaxVit
 from cltorch.vision.models.resnet import BasicBlock, Bottleneck, ResNet
-from cltorch.vision.models.vision_transformer import VisionTransformer
+from cltorch.vision.models.vision_transformer import ConvStemConfig, VisionTransformer
 
 # recorded from torchvision 0.28: the number of parameters, a digest of the names and shapes in state_dict, and for some
 # networks the first scores of an image, with parameters and image from NumPy's generator (see ``filled``)
@@ -94,6 +94,27 @@ def test_a_small_maxvit_gives_torchvisions_scores(bare, cl_device):
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match=r"\(14, 14\) of block 0 is not divisible by partition size 4"):
         MaxVit((56, 56), 8, 4, [16], [1], 8, 0.2)
+
+
+def test_vision_transformers_take_convolutions_first_and_old_weights():
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 12, "num_classes": 3}
+    stem = [ConvStemConfig(4, 3, 2), ConvStemConfig(6, 3, 2)]
+    model = VisionTransformer(16, 4, **sizes, conv_stem_configs=stem)
+    names = [name for name, _ in model.conv_proj.named_children()]
+    assert names == ["conv_bn_relu_0", "conv_bn_relu_1", "conv_last"] and model.mlp_dim == 12
+    assert model._process_input(torch.zeros(2, 3, 16, 16)).shape == (2, 16, 8)
+    assert model(torch.zeros(2, 3, 16, 16)).shape == (2, 3)
+    with pytest.raises(AssertionError, match="Wrong image width! Expected 16 but got 15!"):
+        model(torch.zeros(2, 3, 16, 15))
+    plain = VisionTransformer(16, 4, **sizes)
+    old = {
+        k.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): v for k, v in plain.state_dict().items()
+    }
+    assert sum("linear_" in name for name in old) == 4
+    again = VisionTransformer(16, 4, **sizes)
+    again.load_state_dict(old)
+    first, second = (m.encoder.layers[0].mlp[3].weight for m in (plain, again))
+    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize(

@@ -70,16 +70,28 @@ class ResBottleneckBlock(nn.Module):
         return self.activation((x if self.proj is None else self.proj(x)) + self.f(x))
 
 
+class SimpleStemIN(Conv2dNormActivation):
+    """A 3x3 convolution with stride 2, normalised and activated."""
+
+    def __init__(self, width_in: int, width_out: int, norm_layer: Any, activation_layer: Any) -> None:
+        super().__init__(width_in, width_out, 3, 2, norm_layer=norm_layer, activation_layer=activation_layer)
+
+
 class RegNet(nn.Module):
-    """Stages of equal blocks, each stage with stride 2, from a design's parameters."""
+    """Stages of equal blocks, each stage with stride 2, from a design's parameters.
+
+    ``stem_type(3, stem_width, norm_layer, activation)`` returns what comes before them, and ``block_type`` a block.
+    """
 
     def __init__(
         self, block_params: dict[str, Any], num_classes: int = 1000, stem_width: int = 32,
+        stem_type: Callable[..., nn.Module] | None = None, block_type: Callable[..., nn.Module] | None = None,
         norm_layer: Callable[..., nn.Module] | None = None, activation: Callable[..., nn.Module] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         norm, activation = norm_layer or nn.BatchNorm2d, activation or nn.ReLU
-        self.stem = Conv2dNormActivation(3, stem_width, 3, 2, norm_layer=norm, activation_layer=activation)
+        block_type = block_type or ResBottleneckBlock
+        self.stem = (stem_type or SimpleStemIN)(3, stem_width, norm, activation)
         params = dict(block_params)
         se_ratio = params.pop("se_ratio", None)
         trunk: OrderedDict[str, nn.Module] = OrderedDict()
@@ -87,7 +99,7 @@ class RegNet(nn.Module):
         for i, (count, width, group) in enumerate(stages(**params), 1):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for j in range(count):
-                blocks[f"block{i}-{j}"] = ResBottleneckBlock(
+                blocks[f"block{i}-{j}"] = block_type(
                     width if j else before, width, 1 if j else 2, norm, activation, group, 1.0, se_ratio
                 )
             trunk[f"block{i}"] = nn.Sequential(blocks)

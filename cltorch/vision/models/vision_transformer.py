@@ -9,14 +9,47 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.weights import attributes, build, define
-from cltorch.vision.ops.misc import MLP
+from cltorch.vision.ops.misc import MLP, Conv2dNormActivation
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)
+
+
+class ConvStemConfig(NamedTuple):
+    """What a convolution is that comes before the patches (https://arxiv.org/abs/2106.14881)."""
+
+    out_channels: int
+    kernel_size: int
+    stride: int
+    norm_layer: Callable[..., nn.Module] = nn.BatchNorm2d
+    activation_layer: Callable[..., nn.Module] = nn.ReLU
+
+
+class MLPBlock(MLP):
+    """Two linear layers; weights saved when they were named ``linear_1`` and ``linear_2`` load too."""
+
+    _version = 2
+
+    def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
+        super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=nn.GELU, dropout=dropout)
+        for m in self.modules():
+            if isinstance(m, nn.Linear):
+                nn.init.xavier_uniform_(m.weight)
+                nn.init.normal_(m.bias, std=1e-6)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *args: Any
+    ) -> None:
+        if local_metadata.get("version", 1) < 2:
+            for old, new in (("linear_1", "0"), ("linear_2", "3")):
+                for kind in ("weight", "bias"):
+                    if f"{prefix}{old}.{kind}" in state_dict:
+                        state_dict[f"{prefix}{new}.{kind}"] = state_dict.pop(f"{prefix}{old}.{kind}")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 class EncoderBlock(nn.Module):
@@ -32,15 +65,11 @@ class EncoderBlock(nn.Module):
         self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads, dropout=attention_dropout, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.ln_2 = norm_layer(hidden_dim)
-        self.mlp = MLP(hidden_dim, [mlp_dim, hidden_dim], activation_layer=nn.GELU, dropout=dropout)
-        for m in self.mlp.modules():
-            if isinstance(m, nn.Linear):
-                nn.init.xavier_uniform_(m.weight)
-                nn.init.normal_(m.bias, std=1e-6)
+        self.mlp = MLPBlock(hidden_dim, mlp_dim, dropout)
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 3:
-            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
         x = self.dropout(x) + input
@@ -69,24 +98,30 @@ class Encoder(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 3:
-            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
         return self.ln(self.layers(self.dropout(input + self.pos_embedding)))
 
 
 class VisionTransformer(nn.Module):
-    """Cut an image into patches, and let them and a token for the class attend to each other."""
+    """Cut an image into patches, and let them and a token for the class attend to each other.
+
+    ``conv_stem_configs`` are convolutions that make the patches instead of one. Raises AssertionError for a size that
+    patches do not fill, and for images of another size.
+    """
 
     def __init__(
         self, image_size: int, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int,
         dropout: float = 0.0, attention_dropout: float = 0.0, num_classes: int = 1000,
         representation_size: int | None = None,
-        norm_layer: Callable[..., nn.Module] = _NORM,
+        norm_layer: Callable[..., nn.Module] = _NORM, conv_stem_configs: list[ConvStemConfig] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if image_size % patch_size:
-            raise ValueError(f"Input shape indivisible by patch size: {image_size} and {patch_size}")
-        self.image_size, self.patch_size, self.hidden_dim = image_size, patch_size, hidden_dim
-        self.conv_proj = nn.Conv2d(3, hidden_dim, patch_size, stride=patch_size)
+            raise AssertionError(f"Input shape indivisible by patch size! {image_size} and {patch_size}")
+        self.image_size, self.patch_size, self.hidden_dim, self.mlp_dim = image_size, patch_size, hidden_dim, mlp_dim
+        self.dropout, self.attention_dropout, self.num_classes = dropout, attention_dropout, num_classes
+        self.representation_size, self.norm_layer = representation_size, norm_layer
+        self.conv_proj = _patches(hidden_dim, patch_size, conv_stem_configs)
         self.class_token = nn.Parameter(functions.zeros(1, 1, hidden_dim))
         self.seq_length = (image_size // patch_size) ** 2 + 1
         self.encoder = Encoder(
@@ -98,24 +133,45 @@ class VisionTransformer(nn.Module):
             heads["act"] = nn.Tanh()
         heads["head"] = nn.Linear(representation_size or hidden_dim, num_classes)
         self.heads = nn.Sequential(heads)
-        fan_in = self.conv_proj.in_channels * patch_size**2
-        nn.init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / fan_in))
-        nn.init.zeros_(self.conv_proj.bias)
         if representation_size is not None:
             nn.init.trunc_normal_(self.heads.pre_logits.weight, std=math.sqrt(1 / hidden_dim))
             nn.init.zeros_(self.heads.pre_logits.bias)
         nn.init.zeros_(self.heads.head.weight)
         nn.init.zeros_(self.heads.head.bias)
 
+    def _process_input(self, x: Tensor) -> Tensor:
+        """Return the patches of images, (N, patches, hidden_dim)."""
+        for name, size in zip(("height", "width"), x.shape[2:], strict=True):
+            if size != self.image_size:
+                raise AssertionError(f"Wrong image {name}! Expected {self.image_size} but got {size}!")
+        return self.conv_proj(x).flatten(2).transpose(1, 2)
+
     def forward(self, x: Tensor) -> Tensor:
-        n, _, height, width = x.shape
-        if (height, width) != (self.image_size, self.image_size):
-            raise RuntimeError(
-                f"Wrong image size! Expected {self.image_size}x{self.image_size} but got {height}x{width}!"
-            )
-        x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = self.encoder(functions.cat([self.class_token.expand(n, -1, -1), x], dim=1))
+        """Return the scores of the classes."""
+        x = self._process_input(x)
+        x = self.encoder(functions.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1))
         return self.heads(x[:, 0])
+
+
+def _patches(hidden_dim: int, patch_size: int, stem: list[ConvStemConfig] | None) -> nn.Module:
+    """Return what turns an image into patches: a convolution, or several and one of one pixel."""
+    if stem is None:
+        whole = nn.Conv2d(3, hidden_dim, patch_size, stride=patch_size)
+        nn.init.trunc_normal_(whole.weight, std=math.sqrt(1 / (3 * patch_size**2)))
+        nn.init.zeros_(whole.bias)
+        return whole
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    before = 3
+    for i, config in enumerate(stem):
+        layers[f"conv_bn_relu_{i}"] = Conv2dNormActivation(
+            before, config.out_channels, config.kernel_size, config.stride, norm_layer=config.norm_layer,
+            activation_layer=config.activation_layer,
+        )  # fmt: skip
+        before = config.out_channels
+    last = layers["conv_last"] = nn.Conv2d(before, hidden_dim, 1)
+    nn.init.normal_(last.weight, std=math.sqrt(2 / hidden_dim))
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(layers)
 
 
 # (patch, layers, heads, width, width of the linear layers)
