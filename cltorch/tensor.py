@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from cltorch import dlpack, dtypes, functions, printing
 from cltorch.attributes import Attributes
 from cltorch.autograd import engine
 from cltorch.autograd.grad_mode import inference_count, mode
-from cltorch.autograd.graph import RemovableHandle, Retained, needs_grad, refresh_view
+from cltorch.autograd.graph import Retained, needs_grad, refresh_view
+from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
 from cltorch.formats import follows, need_format
@@ -192,6 +194,11 @@ class Tensor(Array):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
+        if not isinstance(requires_grad, int):
+            raise TypeError(
+                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{type(requires_grad).__name__}"
+            )
         if requires_grad and not self.dtype.differentiable:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if self._inference and requires_grad and not mode.inference:
@@ -318,8 +325,8 @@ class Tensor(Array):
         if fn is not None:
             return fn.register_tensor_hook(self._output_nr, hook)
         if self._hooks is None:
-            self._hooks = {}
-        return RemovableHandle(self._hooks, hook)
+            self._hooks = OrderedDict()
+        return add_hook(self._hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` after its ``grad`` was accumulated."""
@@ -328,8 +335,8 @@ class Tensor(Array):
         if self.grad_fn is not None:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if self._post_hooks is None:
-            self._post_hooks = {}
-        return RemovableHandle(self._post_hooks, hook)
+            self._post_hooks = OrderedDict()
+        return add_hook(self._post_hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep ``grad`` of a tensor that is not a leaf."""

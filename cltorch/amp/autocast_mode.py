@@ -90,7 +90,7 @@ class autocast:
         settings.autocast_increment_nesting()
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
         kind = settings.kind(self.device)
         if settings.autocast_decrement_nesting() == 0:
             settings.clear_autocast_cache()

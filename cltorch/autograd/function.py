@@ -72,8 +72,8 @@ class FunctionNode(Node):
     def __init__(
         self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]
     ) -> None:
-        self._positions = [i for i, need in enumerate(needs) if need]
-        super().__init__([edge_of(args[i]) for i in self._positions], len(results))
+        self._positions = [i for i, a in enumerate(args) if isinstance(a, Array)]
+        super().__init__([edge_of(args[i]) if needs[i] else None for i in self._positions], len(results))
         self._cls, self._ctx = cls, ctx
         self._inputs = [(a.shape, a.dtype, a.device) if isinstance(a, Array) else None for a in args]
         self._metas = [(r.shape, r.dtype, r.device) if isinstance(r, Array) else None for r in results]
@@ -111,7 +111,11 @@ class FunctionNode(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected {count}, "
                 f"got {len(results)})"
             )
-        return [self._checked(i, results[i]) for i in self._positions]
+        # nobody takes the gradients of tensors that need none, but hooks see them
+        return [
+            results[i] if edge is None else self._checked(i, results[i])
+            for i, edge in zip(self._positions, self.edges, strict=True)
+        ]
 
     def _checked(self, i: int, g: Any) -> Any:
         """Return a gradient in the shape and dtype of its input."""
@@ -236,6 +240,7 @@ class Function(metaclass=_FunctionMeta):
         output, ctx = cls._unrecorded(args, kw, needs)
         single = not isinstance(output, tuple)
         results: list[Any] = [output] if single else list(output)
+        outside = [any(r is x for x in ctx._outside) for r in results]
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
                 results[i] = Array.new(r.storage, r.layout, r.dtype)
@@ -243,10 +248,10 @@ class Function(metaclass=_FunctionMeta):
             d.storage.version += 1
         if recording:
             node = named(FunctionNode, f"{cls.__name__}Backward")(cls, ctx, args, needs, results)
-            numbers = {id(r): i for i, r in enumerate(results) if not any(r is x for x in ctx._outside)}
+            numbers = {id(r): i for i, r in enumerate(results) if not outside[i]}
             ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
             for i, r in enumerate(results):
-                if not isinstance(r, Array) or not r.dtype.differentiable or any(r is x for x in ctx._outside):
+                if not isinstance(r, Array) or not r.dtype.differentiable or outside[i]:
                     continue
                 if any(r is d for d in ctx._dirty):
                     if r._base is None and r._requires_grad and r._grad_fn is None:

@@ -6,10 +6,12 @@ import itertools
 import re
 import traceback
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import real_layout
 
@@ -58,25 +60,6 @@ class Settings:
     check_nan = True
 
 
-class RemovableHandle:
-    """Take a hook away again with ``remove()``."""
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        self._hooks = hooks
-        self.id = next(_serial)
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self.remove()
-
-
 class Hooks:
     """What is asked of one node besides its derivative: hooks by kind, and the user's notes (``metadata``).
 
@@ -87,8 +70,8 @@ class Hooks:
     __slots__ = ("pre", "post", "tensor", "retained", "metadata")
 
     def __init__(self) -> None:
-        self.pre: dict[int, Any] = {}
-        self.post: dict[int, Any] = {}
+        self.pre: dict[int, Any] = OrderedDict()
+        self.post: dict[int, Any] = OrderedDict()
         self.tensor: dict[int, dict[int, Any]] = {}
         self.retained: dict[int, Any] = {}
         self.metadata: dict[Any, Any] = {}
@@ -154,15 +137,15 @@ class Node:
 
     def register_prehook(self, hook: Callable[[tuple[Any, ...]], Any]) -> RemovableHandle:
         """Call ``hook(grad_outputs)`` before this node runs; what it returns replaces them."""
-        return RemovableHandle(self._extras().pre, hook)
+        return add_hook(self._extras().pre, hook)
 
     def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> RemovableHandle:
         """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; what it returns replaces grad_inputs."""
-        return RemovableHandle(self._extras().post, hook)
+        return add_hook(self._extras().post, hook)
 
     def register_tensor_hook(self, nr: int, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call ``hook(grad)`` when the gradient of the result ``nr`` is complete; what it returns replaces it."""
-        return RemovableHandle(self._extras().tensor.setdefault(nr, {}), hook)
+        return add_hook(self._extras().tensor.setdefault(nr, OrderedDict()), hook)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"

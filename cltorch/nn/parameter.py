@@ -38,6 +38,8 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             data = functions.empty(0)
+        if requires_grad and not data.dtype.differentiable:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         bare = data.detach()
         if type(bare) is Tensor or isinstance(bare, cls):
             bare = bare.as_subclass(cls)

@@ -14,6 +14,8 @@ from cltorch.optim.rule import check_one_element, real, scalar
 
 __all__ = ["LBFGS"]
 
+_KEPT = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")  # in PyTorch's order
+
 
 class LBFGS(Optimizer):
     """Minimise by Newton-like steps, whose curvature is estimated from the last ``history_size`` steps.
@@ -90,7 +92,7 @@ class LBFGS(Optimizer):
 
     def _minimise(self, closure: Callable[[], Any]) -> Any:
         group = self.param_groups[0]
-        lr = float(scalar(group["lr"]))
+        lr = scalar(group["lr"])
         # the state is that of all parameters, kept with the first so that it is loaded in its dtype
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
@@ -102,14 +104,13 @@ class LBFGS(Optimizer):
         if _largest(grad) <= group["tolerance_grad"]:
             return first_loss
         iteration = 0
+        kept = {name: state.get(name) for name in _KEPT}
         while iteration < group["max_iter"]:
             iteration += 1
             state["n_iter"] += 1
-            d = self._direction(state, grad, group["history_size"])
-            state["d"] = d
-            state["prev_flat_grad"], state["prev_loss"] = functions.clone(grad), loss
-            t = min(1.0, _ratio(1.0, float(grad.abs().sum()))) * lr if state["n_iter"] == 1 else lr
-            state["t"] = t
+            d = kept["d"] = self._direction(state, kept, grad, group["history_size"])
+            kept["prev_flat_grad"], kept["prev_loss"] = functions.clone(grad), loss
+            t = kept["t"] = min(1.0, _ratio(1.0, float(grad.abs().sum()))) * lr if state["n_iter"] == 1 else lr
             slope = float(grad.dot(d))
             if slope > -group["tolerance_change"]:
                 break
@@ -120,7 +121,7 @@ class LBFGS(Optimizer):
                     raise RuntimeError("only 'strong_wolfe' is supported")
                 found, evaluated = self._search(closure, Point(0.0, loss, grad, slope), t, d, evaluations)
                 t, loss, grad = found.t, found.value, found.grad
-                state["t"] = t
+                kept["t"] = t
                 self._add_grad(t, d)
                 small = _largest(grad) <= group["tolerance_grad"]
             else:
@@ -141,32 +142,33 @@ class LBFGS(Optimizer):
                 or abs(loss - before) < group["tolerance_change"]
             ):
                 break
+        state.update(kept)
         return first_loss
 
-    def _direction(self, state: dict[str, Any], grad: Any, history: int) -> Any:
+    def _direction(self, state: dict[str, Any], kept: dict[str, Any], grad: Any, history: int) -> Any:
         """Note the last step in the history and return where the next one goes: the two-loop recursion."""
         if state["n_iter"] == 1:
-            state["old_dirs"], state["old_stps"], state["ro"], state["H_diag"] = [], [], [], 1
+            kept.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
             return grad.neg()
-        dirs, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
-        y = grad.sub(state["prev_flat_grad"])
-        s = state["d"].mul(state["t"])
-        ys = float(y.dot(s))
-        if ys > 1e-10:
+        dirs, steps, ro = kept["old_dirs"], kept["old_stps"], kept["ro"]
+        y = grad.sub(kept["prev_flat_grad"])
+        s = kept["d"].mul(kept["t"])
+        ys = y.dot(s)
+        if float(ys) > 1e-10:
             if len(dirs) == history:
-                for kept in (dirs, steps, ro):
-                    kept.pop(0)
+                for old in (dirs, steps, ro):
+                    old.pop(0)
             dirs.append(y)
             steps.append(s)
             ro.append(1.0 / ys)
-            state["H_diag"] = _ratio(ys, float(y.dot(y)))
+            kept["H_diag"] = ys / y.dot(y)
         q = grad.neg()
         al: list[Any] = state.setdefault("al", [None] * history)  # kept as PyTorch keeps it
         # 0-d tensors, which need no waiting
         for i in range(len(dirs) - 1, -1, -1):
             al[i] = steps[i].dot(q) * ro[i]
             q.sub_(dirs[i] * al[i])
-        d = q.mul(state["H_diag"])
+        d = q.mul(kept["H_diag"])
         for i in range(len(dirs)):
             d.add_(steps[i] * (al[i] - dirs[i].dot(d) * ro[i]))
         return d

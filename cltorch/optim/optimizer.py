@@ -107,6 +107,9 @@ class Optimizer:
     tensor([0.5000, 0.5000], requires_grad=True)
     """
 
+    OptimizerPreHook = Callable[..., Any]  # a type of a hook, as PyTorch's class has it for annotations
+    OptimizerPostHook = Callable[..., Any]
+
     _stepping = False
     _opt_called = False
     _optimizer_step_pre_hooks: OrderedDict[int, Callable[..., Any]]

@@ -1,5 +1,5 @@
 """The handle that takes a hook away again, where PyTorch's programs import it from: torch.utils.hooks."""
 
-from cltorch.autograd.graph import RemovableHandle
+from cltorch.autograd.handle import RemovableHandle
 
 __all__ = ["RemovableHandle"]

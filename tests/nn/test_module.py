@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import pytest
 
@@ -376,9 +377,50 @@ def test_old_pickles_without_the_newer_hooks_still_work(lib):
     assert twin(lib.ones(1, 1)).shape == (1, 1) and list(twin.state_dict()) == ["weight", "bias"]
 
 
-def test_sharing_memory_says_that_it_is_not_possible():
-    with pytest.raises(NotImplementedError, match="share_memory"):
-        nn.Linear(1, 1).share_memory()
+def test_sharing_memory_keeps_the_parameters_and_their_values(lib):
+    m = lib.nn.BatchNorm1d(2)
+    weight = m.weight
+    assert m.share_memory() is m and m.weight is weight
+    assert m.weight.is_shared() and m.running_mean.is_shared()
+    assert m.weight.tolist() == [1.0, 1.0]
+
+
+def test_conversion_to_complex_dtypes_warns_and_takes_floats_along(lib):
+    m = lib.nn.BatchNorm1d(2)
+    with pytest.warns(UserWarning, match="Complex modules are a new feature"):
+        m.to(lib.complex64)
+    assert m.weight.dtype is lib.complex64 and m.num_batches_tracked.dtype is lib.int64
+    with pytest.warns(UserWarning, match="discards the imaginary part"):
+        m.to(lib.float32)
+    assert m.weight.dtype is lib.float32
+    with pytest.raises(RuntimeError, match="does not accept copy argument"):
+        m.to(lib.float32, copy=True)
+
+
+def test_errors_of_calls_name_module(lib):
+    with pytest.raises(TypeError, match=r"^Module.load_state_dict\(\) missing 1 required positional argument"):
+        lib.nn.ReLU().load_state_dict()
+    with pytest.raises(TypeError, match="torch.nn.modules.activation.ReLU is not a Module subclass"):
+        lib.nn.Module().add_module("a", lib.nn.ReLU)
+    with pytest.raises(TypeError, match="must be bool, not str"):
+        lib.nn.Linear(1, 1).requires_grad_("yes")
+    with pytest.raises(RuntimeError, match="Only Tensors of floating point and complex dtype can require gradients"):
+        lib.nn.Parameter(lib.tensor([1]))
+
+
+def test_subclasses_of_deprecated_classes_do_not_warn(lib):
+    class Mine(lib.nn.Container):
+        pass
+
+    class Loss(lib.nn.NLLLoss2d):
+        pass
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Mine(a=lib.nn.ReLU())
+        Loss()
+    with pytest.warns(FutureWarning, match="NLLLoss2d"):
+        lib.nn.NLLLoss2d()
 
 
 def test_container_is_deprecated(lib):

@@ -14,7 +14,7 @@ MODULES = [
     "nn.utils.prune", "nn.attention", "nn.parallel", "optim", "optim.lr_scheduler", "optim.swa_utils", "amp",
 ]  # fmt: skip
 # what PyTorch's wrappers say of these is *args and **kwargs; the rest are formats of numbers that are not here
-HIDDEN = {"Container", "NLLLoss2d", "LazyLinear", "LazyBatchNorm1d"}
+HIDDEN = {"LazyLinear", "LazyBatchNorm1d"}
 ABSENT = {"DistributedDataParallel", "assert_int_or_pair", "scaled_grouped_mm", "scaled_mm"}
 ANYTHING = [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
 
@@ -57,3 +57,13 @@ def test_arguments_are_pytorchs(name, peer):
             differing.append(f"{what}: {found}, not {wanted}")
     assert missing == []
     assert not differing, "\n".join(differing)
+
+
+def test_methods_of_lazy_layers_and_convolutions_take_pytorchs_arguments(peer):
+    for name, method in (
+        ("LazyLinear", "initialize_parameters"), ("LazyBatchNorm1d", "initialize_parameters"),
+        ("LazyInstanceNorm2d", "initialize_parameters"), ("LazyConv2d", "initialize_parameters"),
+        ("ConvTranspose2d", "_output_padding"), ("Module", "_named_members"), ("AvgPool3d", "__setstate__"),
+    ):  # fmt: skip
+        theirs, ours = (getattr(getattr(lib.nn, name), method) for lib in (peer, cltorch))
+        assert arguments(ours) == arguments(theirs), name

@@ -325,6 +325,10 @@ def test_lbfgs_checkpoints_go_both_ways():
 
     p2, ours, closure2 = rosenbrock(cltorch, p.tolist(), **options)
     q2, theirs, other2 = rosenbrock(torch, q.tolist(), **options)
+    kept, wanted = (next(iter(o.state_dict()["state"].values())) for o in (optimizer, reference))
+    assert list(kept) == list(wanted)
+    assert [type(v).__name__ for v in kept["ro"]] == [type(v).__name__ for v in wanted["ro"]]
+    assert type(kept["H_diag"]).__name__ == type(wanted["H_diag"]).__name__
     ours.load_state_dict(converted(reference.state_dict(), cltorch, torch.Tensor))
     theirs.load_state_dict(converted(optimizer.state_dict(), torch, cltorch.Tensor))
     ours.step(closure2)

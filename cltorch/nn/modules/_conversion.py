@@ -62,19 +62,28 @@ class Conversion(Traversal):
 
     # ---- device and dtype ------------------------------------------------------------------------------------
     def to(self: M, *args: Any, **kwargs: Any) -> M:
-        """Move the parameters and buffers to a device, and the floating-point ones to a dtype.
+        """Move the parameters and buffers to a device, and the floating-point and complex ones to a dtype.
 
-        ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``. Raises TypeError for a
-        dtype that is not floating point.
+        ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)``, ``to(tensor)`` or ``to(memory_format=...)``,
+        which is for those of four or five dimensions. Raises TypeError for a dtype that is not floating point or
+        complex, and warns of a complex one.
 
         >>> import cltorch as torch
         >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype, non_blocking, memory_format, _ = functions.parse_to(*args, **kwargs)
-        if dtype is not None and not dtype.is_floating_point:
+        device, dtype, non_blocking, memory_format, copy = functions.parse_to(*args, **kwargs)
+        if copy:
+            raise RuntimeError(".to() does not accept copy argument")
+        if dtype is not None and not dtype.differentiable:
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
+        if dtype is not None and dtype.is_complex:
+            warnings.warn(
+                "Complex modules are a new feature under active development whose design may change, and some modules "
+                "might not work as expected when using complex tensors as parameters or buffers.",
+                stacklevel=2,
             )
 
         def convert(t: Any) -> Any:
@@ -84,7 +93,7 @@ class Conversion(Traversal):
                     "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
                     "torch.nn.Module.to() when moving module from meta to a different device."
                 )
-            return t.to(device, dtype if t.is_floating_point() else None, non_blocking, **kw)
+            return t.to(device, dtype if t.dtype.differentiable else None, non_blocking, **kw)
 
         return self._apply(convert)
 
@@ -137,8 +146,8 @@ class Conversion(Traversal):
         return self._apply(lambda t: functions.empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self: M) -> M:
-        """Raise NotImplementedError: processes cannot share the memory of tensors."""
-        raise NotImplementedError("share_memory: the memory of tensors cannot be shared between processes")
+        """Move host memory to where processes forked from this one share it; see ``Tensor.share_memory_``."""
+        return self._apply(lambda t: t.share_memory_())
 
     # ---- gradients -------------------------------------------------------------------------------------------
     def requires_grad_(self: M, requires_grad: bool = True) -> M:

@@ -22,7 +22,7 @@ class Traversal:
     # ---- walks -----------------------------------------------------------------------------------------------
     def _named_members(
         self,
-        members: Callable[[Any], Iterable[tuple[str, Any]]],
+        get_members_fn: Callable[[Any], Iterable[tuple[str, Any]]],
         prefix: str = "",
         recurse: bool = True,
         remove_duplicate: bool = True,
@@ -30,7 +30,7 @@ class Traversal:
         seen: set[int] = set()
         tree = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in tree:
-            for name, value in members(module):
+            for name, value in get_members_fn(module):
                 if value is None or id(value) in seen:
                     continue
                 if remove_duplicate:

@@ -262,6 +262,10 @@ class LazyNormBase(LazyLayer, NormBase):
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
+    def initialize_parameters(self, input: Any) -> None:
+        """Give the parameters and statistics as many values as the input has channels."""
+        super().initialize_parameters(input)
+
 
 class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
     """Be a BatchNorm1d that takes ``num_features`` from its first input.

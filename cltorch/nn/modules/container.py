@@ -21,13 +21,17 @@ L = TypeVar("L", bound="ModuleList")
 class Container(Module):
     """Hold modules given by keyword; deprecated in PyTorch: a plain Module does the same."""
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Container:
+            warnings.warn(
+                "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. "
+                "Subclass that instead.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        return super().__new__(cls)
+
     def __init__(self, **kwargs: Any) -> None:
-        warnings.warn(
-            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. "
-            "Subclass that instead.",
-            FutureWarning,
-            stacklevel=2,
-        )
         super().__init__()
         for key, value in kwargs.items():
             self.add_module(key, value)

@@ -49,8 +49,8 @@ class _ConvNd(Module):
         groups: int,
         bias: bool,
         padding_mode: str,
-        device: Any,
-        dtype: Any,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         sizes = _ntuple(self._dims)
@@ -224,14 +224,23 @@ class _ConvTranspose(_ConvNd):
             padding_mode, device, dtype,
         )  # fmt: skip
 
-    def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
+    def _output_padding(
+        self,
+        input: Any,
+        output_size: Any,
+        stride: Any,
+        padding: Any,
+        kernel_size: Any,
+        num_spatial_dims: int,
+        dilation: Any = None,
+    ) -> tuple[int, ...]:
         """Return the output padding that makes the result ``output_size``, whose batch and channels may be left out.
 
         Raises ValueError for a size that no output padding below the stride can make.
         """
         if output_size is None:
             return self.output_padding
-        n = self._dims
+        n = num_spatial_dims
         given, ndim = list(output_size), input.layout.ndim
         if len(given) == ndim:
             given = given[ndim - n :]
@@ -239,19 +248,25 @@ class _ConvTranspose(_ConvNd):
             raise ValueError(
                 f"ConvTranspose{n}D: for {ndim}D input, output_size must have {n} or {ndim} elements (got {len(given)})"
             )
+        sizes, steps = input.layout.shape[ndim - n :], (1,) * n if dilation is None else dilation
         least = [
             (size - 1) * s - 2 * p + d * (k - 1) + 1
-            for size, s, p, d, k in zip(
-                input.layout.shape[ndim - n :], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
-            )
+            for size, s, p, d, k in zip(sizes, stride, padding, steps, kernel_size, strict=True)
         ]
-        most = [low + s - 1 for low, s in zip(least, self.stride, strict=True)]
+        most = [low + s - 1 for low, s in zip(least, stride, strict=True)]
         if not all(low <= size <= high for low, size, high in zip(least, given, most, strict=True)):
             raise ValueError(
                 f"requested an output size of {tuple(given)}, but valid sizes range from {least} to {most} (for an "
                 f"input of {input.shape[ndim - n :]})"
             )
         return tuple(size - low for size, low in zip(given, least, strict=True))
+
+    def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        if output_size is None:
+            return self.output_padding
+        return self._output_padding(
+            input, output_size, self.stride, self.padding, self.kernel_size, self._dims, self.dilation
+        )
 
 
 class ConvTranspose1d(_ConvTranspose):

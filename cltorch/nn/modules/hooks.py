@@ -3,64 +3,17 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.autograd import apply, is_grad_enabled
-from cltorch.ops.op import Call, Op
+from cltorch.autograd import Function, is_grad_enabled
+from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.tensor import Tensor
 
-_ids = itertools.count()
-
-
-class RemovableHandle:
-    """Take a hook away again with ``remove()``, or at the end of a ``with`` block."""
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        self.hooks_dict_ref = weakref.ref(hooks_dict)
-        self.id = next(_ids)
-        extra = [] if extra_dict is None else extra_dict if isinstance(extra_dict, list) else [extra_dict]
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra)
-
-    def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
-            hooks = ref()
-            if hooks is not None:
-                hooks.pop(self.id, None)
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref))
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        global _ids
-        hooks, self.id, extra = state
-        self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra)
-        # ids of unpickled handles are taken
-        _ids = itertools.count(max(next(_ids), self.id + 1))
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self.remove()
-
-
-def add_hook(hooks: Any, hook: Callable[..., Any], *flags: tuple[Any, bool], prepend: bool = False) -> RemovableHandle:
-    """Add a hook to an ordered dictionary and its id to those ``flags`` dictionaries that are switched on."""
-    handle = RemovableHandle(hooks, extra_dict=[d for d, _ in flags])
-    hooks[handle.id] = hook
-    for d, on in flags:
-        if on:
-            d[handle.id] = True
-    if prepend:
-        hooks.move_to_end(handle.id, last=False)
-    return handle
+__all__ = ["RemovableHandle", "add_hook"]
 
 
 class WrappedHook:
@@ -171,19 +124,16 @@ def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHan
     return add_hook(GlobalHooks.backward, hook)
 
 
-class BackwardHookFunction(Op):
+class BackwardHookFunction(Function):
     """Pass tensors through, as one node of the graph to which hooks can be tied."""
 
-    name = "backward_hook_function"
-    node = "BackwardHookFunction"
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        ctx.mark_non_differentiable(*(t for t in args if not t.requires_grad))
+        return args
 
     @staticmethod
-    def forward(c: Call, *tensors: Any) -> Any:
-        c.non_differentiable(*(t for t, need in zip(tensors, c.needs, strict=True) if not need))
-        return tensors
-
-    @staticmethod
-    def vjp(m: Any, c: Call, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any) -> Any:
         return grads
 
 
@@ -192,6 +142,17 @@ def _spread(indices: Sequence[int], values: Sequence[Any], size: int) -> tuple[A
     for i, v in zip(indices, values, strict=True):
         out[i] = v
     return tuple(out)
+
+
+def _replaced(grads: Any, new: Any, kind: str, what: str) -> Any:
+    """Return what a hook makes of gradients: its result where that is not None, which must be as many."""
+    if new is None:
+        return grads
+    if len(new) != len(grads):
+        raise RuntimeError(
+            f"Backward {kind} returned an invalid number of {what}, got {len(new)}, but expected {len(grads)}"
+        )
+    return new
 
 
 class BackwardHook:
@@ -226,52 +187,34 @@ class BackwardHook:
         at = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         if not (is_grad_enabled() and any(args[i].requires_grad for i in at)):
             return args, None
-        passed = apply(BackwardHookFunction, *(args[i] for i in at))
-        node = next(t.grad_fn for t in passed if t.grad_fn is not None)
-        # the node's own gradients come for those arguments alone that need one
-        wanted = [k for k, i in enumerate(at) if args[i].requires_grad]
-        node.register_hook(lambda grad_in, grad_out: hook(grad_in, grad_out, wanted))
+        passed = BackwardHookFunction.apply(*(args[i] for i in at))
+        next(t.grad_fn for t in passed if t.grad_fn is not None).register_hook(hook)
         new = list(args)
         for i, t in zip(at, passed, strict=True):
             new[i] = t
         return (tuple(new) if type(args) is tuple else type(args)(*new)), at
 
-    def _on_inputs(self, grad_input: Any, _: Any, wanted: list[int]) -> Any:
+    def _on_inputs(self, grad_input: Any, _: Any) -> Any:
         if self.grad_outputs is None:
             return None  # the gradients of the outputs were not computed
         assert self.inputs_at is not None
-        given: Any = _spread([self.inputs_at[k] for k in wanted], grad_input, self.n_inputs)
+        given: Any = _spread(self.inputs_at, grad_input, self.n_inputs)
         for hook in self.user_hooks:
-            out = hook(self.module, given, self.grad_outputs)
-            if out is None:
-                continue
-            out = out if isinstance(out, (tuple, list)) else (out,)
-            if len(out) != len(given):
-                raise RuntimeError(
-                    f"Backward hook returned an invalid number of grad_input, got {len(out)}, but expected {len(given)}"
-                )
-            given = out
+            given = _replaced(given, hook(self.module, given, self.grad_outputs), "hook", "grad_input")
         self.grad_outputs = None
-        return tuple(given[self.inputs_at[k]] for k in wanted)
+        return tuple(given[i] for i in self.inputs_at)
 
-    def _on_outputs(self, grad_input: Any, grad_output: Any, wanted: list[int]) -> Any:
+    def _on_outputs(self, _: Any, grad_output: Any) -> Any:
         assert self.outputs_at is not None
         self.grad_outputs = _spread(self.outputs_at, grad_output, self.n_outputs)
         for hook in self.user_pre_hooks:
-            out = hook(self.module, self.grad_outputs)
-            if out is None:
-                continue
-            out = out if isinstance(out, (tuple, list)) else (out,)
-            if len(out) != self.n_outputs:
-                raise RuntimeError(
-                    f"Backward pre hook returned an invalid number of grad_output, got {len(out)}, but "
-                    f"expected {self.n_outputs}"
-                )
-            self.grad_outputs = out
+            self.grad_outputs = _replaced(
+                self.grad_outputs, hook(self.module, self.grad_outputs), "pre hook", "grad_output"
+            )
         grads = self.grad_outputs
         if self.inputs_at is None:
             self._without_inputs()
-        return tuple(grads[self.outputs_at[k]] for k in wanted)
+        return tuple(grads[i] for i in self.outputs_at)
 
     def _without_inputs(self) -> None:
         warnings.warn(

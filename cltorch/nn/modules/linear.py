@@ -146,7 +146,7 @@ class LazyLinear(LazyLayer, Linear):
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
 
-    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
+    def initialize_parameters(self, input: Any) -> None:
         """Take ``in_features`` from the input; AssertionError where a loaded weight has another size."""
         super().initialize_parameters(input)
         if self.in_features == 0:

@@ -471,6 +471,16 @@ class MultiLabelMarginLoss(_Loss):
 class NLLLoss2d(NLLLoss):
     """Be NLLLoss by the name it once had for images; deprecated, and warns so."""
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is NLLLoss2d:
+            warnings.warn(
+                "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
+                "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        return super().__new__(cls)
+
     def __init__(
         self,
         weight: Any = None,
@@ -479,12 +489,6 @@ class NLLLoss2d(NLLLoss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
-        warnings.warn(
-            "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
-            "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
-            FutureWarning,
-            stacklevel=2,
-        )
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 

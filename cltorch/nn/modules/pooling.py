@@ -184,8 +184,8 @@ class AvgPool3d(AvgPool2d):
             self.divisor_override,
         )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+    def __setstate__(self, d: dict[str, Any]) -> None:
+        super().__setstate__(d)
         for name, default in (("padding", 0), ("ceil_mode", False), ("count_include_pad", True)):
             self.__dict__.setdefault(name, default)
 

@@ -54,7 +54,7 @@ def typename(x: Any) -> str:
     """Return the name of a value's type as PyTorch's messages have it ("torch.FloatTensor", "int")."""
     if isinstance(x, Tensor):
         return x.type()
-    kind = type(x)
+    kind = x if isinstance(x, type) else type(x)
     return (
         kind.__qualname__
         if kind.__module__ in ("builtins", "__builtin__")

@@ -17,6 +17,7 @@ from cltorch.optim.lr_scheduler.schedules import (
     StepLR,
 )
 from cltorch.optim.lr_scheduler.sequential import SequentialLR
+from cltorch.optim.optimizer import Optimizer as Optimizer
 
 __all__ = [
     "ChainedScheduler",
