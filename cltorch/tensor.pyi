@@ -3,7 +3,7 @@
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
-from cltorch.autograd.graph import RemovableHandle as RemovableHandle
+from cltorch.autograd.handle import RemovableHandle as RemovableHandle
 from cltorch.ops.array import Array as Array
 from cltorch.ops.generator import Generator as Generator
 from collections.abc import Callable as Callable
