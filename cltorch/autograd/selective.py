@@ -128,7 +128,7 @@ class Keeping(Watch):
 
     def pointwise(self, row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         out = row(*operands, params=params)
-        self._keep(OpOverload("aten", row.name), operands, out)
+        self._keep(OpOverload.any_of("aten", row.name), operands, out)
         return out
 
 
@@ -170,7 +170,7 @@ class Taking(Watch):
         return tuple(results) if many else results[0]
 
     def pointwise(self, row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
-        found = self._take(OpOverload("aten", row.name))
+        found = self._take(OpOverload.any_of("aten", row.name))
         return row(*operands, params=params) if found is None else _alias(found.results)
 
 
@@ -183,7 +183,7 @@ def overload_of(op: type[Op], args: Sequence[Any]) -> OpOverload:
         name = "mm" if max(x.layout.ndim for x in args[:2]) == 2 else "bmm"
     elif issubclass(op, Attention):
         name = "_scaled_dot_product_flash_attention" + ("_for_cpu" if args[0].device.type == "cpu" else "")
-    return OpOverload("aten", name)
+    return OpOverload.any_of("aten", name)
 
 
 # ---- the operations of ``record`` -----------------------------------------------------------------------------------

@@ -177,25 +177,69 @@ def into(out: Any, t: Any, result: Any) -> Any:
 
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
+# reductions whose ``dim`` is a number that must be there: a form of its own, without ``keepdim``, takes all elements
+_ONE_DIM = frozenset("max median min nanmedian prod".split())
+_KEEP_NEEDS_DIM = _ONE_DIM | {"mean", "sum"}
+_OUT_NEEDS_DIM = frozenset("median nanmedian prod sum".split())
 
 
 def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function take NumPy's names of its arguments too, ``axis`` for ``dim`` and ``keepdims`` for ``keepdim``.
 
+    The function also refuses, with a TypeError, a ``keepdim`` that is no truth value, a truth value as ``dim``, and
+    forms that no overload of PyTorch's has, as ``sum(x, keepdim=True)``.
     Source: PyTorch's ``numpy_compatibility_arg_names``, which hold for every function of these arguments.
     """
 
     code = f.__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # trapezoid(y, x) has an x of its own
     names = {k: v for k, v in _NUMPY_NAMES.items() if k not in own}
+    if own[0] in ("x", "A"):
+        names["input"] = own[0]
+    at = code.co_varnames.index("keepdim") if "keepdim" in own[: code.co_argcount] else 99
+    one = f.__name__ in _ONE_DIM
 
     @functools.wraps(f)
     def g(*args: Any, **named: Any) -> Any:
-        if named and not names.keys().isdisjoint(named):
-            named = {names.get(k, k): v for k, v in named.items()}
+        if named:
+            if not names.keys().isdisjoint(named):
+                named = {names.get(k, k): v for k, v in named.items()}
+            _check_named(f.__name__, len(args), named)
+        if len(args) > 1:
+            if at < len(args):
+                read_flag(f.__name__, "keepdim", at + 1, args[at])
+            if one and args[1] is None:
+                raise TypeError(f"{f.__name__}(): argument 'dim' (position 2) must be int, not NoneType")
         return f(*args, **named)
 
     return g
+
+
+def read_flag(name: str, argument: str, position: int, value: Any) -> bool:
+    """Return a truth value; raise TypeError for anything else, numbers too."""
+    if value.__class__ is not bool and not isinstance(value, np.bool_):
+        raise TypeError(
+            f"{name}(): argument '{argument}' (position {position}) must be bool, not {type(value).__name__}"
+        )
+    return bool(value)
+
+
+def _check_named(name: str, count: int, named: dict[str, Any]) -> None:
+    """Check the ``dim`` and the ``keepdim`` given by name to a reduction with ``count`` arguments in order."""
+    if "keepdim" in named:
+        value = named["keepdim"]
+        if value.__class__ is not bool and not isinstance(value, np.bool_):
+            raise TypeError(f"{name}(): argument 'keepdim' must be bool, not {type(value).__name__}")
+        if count < 2 and "dim" not in named and name in _KEEP_NEEDS_DIM:
+            raise TypeError(f"{name}(): received an invalid combination of arguments: keepdim needs a dim")
+    if "dim" in named:
+        dim = named["dim"]
+        if dim.__class__ is bool or (dim is None and name in _ONE_DIM):
+            raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
+        if isinstance(dim, Array):
+            named["dim"] = read_int(name, "dim", 2, dim)
+    elif count < 2 and named.get("out") is not None and name in _OUT_NEEDS_DIM:
+        raise TypeError(f"{name}(): received an invalid combination of arguments: out needs a dim")
 
 
 def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:

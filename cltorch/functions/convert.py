@@ -221,6 +221,12 @@ def writable_copy(x: Any, *others: Any) -> Any:
     return clone(room(x, others)) if active else clone(x)
 
 
+def old_value(x: Any, *others: Any) -> Any:
+    """Return a tensor that is about to be changed, or a copy of it where a derivative will read what it was."""
+    reads = mode.enabled and any(isinstance(y, Array) and needs_grad(y) for y in (x, *others))
+    return clone(x) if reads else x
+
+
 def gradient_copy(g: Any, x: Any) -> Any:
     """Return a copy of a gradient, laid out as its leaf is where that is packed, and contiguous otherwise."""
     if x.layout.contiguous or not x.layout.packed():
@@ -449,6 +455,8 @@ def resize_(input: Any, *sizes: Any) -> Any:
     if min(shape, default=0) < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     layout = Layout.of(shape)
+    if layout.shape == input.layout.shape:
+        return input
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize

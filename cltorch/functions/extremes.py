@@ -10,7 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, numpy_names, read_dims, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_int
 from cltorch.functions.create import zeros
 from cltorch.functions.pointwise import into_outs, need_out
 from cltorch.functions.ranges import arange
@@ -84,7 +84,7 @@ def _no_empty(name: str, input: Any, dims: tuple[int, ...], given: Any) -> None:
 def _extreme(name: str, op: type[Extreme], row: Reduction) -> Any:
     def f(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
         dims = read_dims(name, input, dim)
-        given = None if dim is None or (dim.__class__ is not int and not len(dim)) else dim
+        given = None if dim is None or (isinstance(dim, (tuple, list)) and not dim) else dim
         _no_empty(name, input, dims, given)
         if isinstance(out, Array) and out.dtype is not input.dtype:
             raise RuntimeError(
@@ -142,6 +142,7 @@ def _max(name: str, less: bool) -> Any:
 
     def f(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
         if other is not None or isinstance(dim, Array):
+            need_array(name, "input", 1, input)
             return pairwise(input, dim if other is None else other, out=out)
         dims = read_dims(name, input, dim if dim is None else read_int(name, "dim", 2, dim))
         if dim is None:

@@ -158,7 +158,8 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     tensor([[0., 0., 1.]])
     """
     if reduce == "multiply":
-        return convert.copy_(input, scatter(input, dim, index, src, value=value, reduce=reduce))
+        before = convert.old_value(input, src)
+        return convert.copy_(input, scatter(before, dim, index, src, value=value, reduce=reduce))
     if reduce not in _MODES:
         raise RuntimeError("reduce argument must be either add or multiply.")
     return _scatter_in_place("scatter_", input, dim, index, value if src is None else src, _MODES[reduce])
@@ -219,7 +220,8 @@ def scatter_reduce_(
 ) -> Any:  # fmt: skip
     """Reduce values by the places that ``index`` names along a dimension, in place."""
     check_apart(input, (index, src))
-    return convert.copy_(input, scatter_reduce(input, dim, index, src, reduce, include_self=include_self))
+    before = convert.old_value(input, src)
+    return convert.copy_(input, scatter_reduce(before, dim, index, src, reduce, include_self=include_self))
 
 
 def _from_front(indices: Any, size: int) -> Any:

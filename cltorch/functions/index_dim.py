@@ -261,4 +261,5 @@ def index_reduce_(
 ) -> Any:  # fmt: skip
     """Reduce slices of ``source`` into the given indices of a dimension, in place."""
     check_apart(input, (index, source))
-    return convert.copy_(input, index_reduce(input, dim, index, source, reduce, include_self=include_self))
+    before = convert.old_value(input, source)
+    return convert.copy_(input, index_reduce(before, dim, index, source, reduce, include_self=include_self))

@@ -36,6 +36,7 @@ def _pair(name: str, x: Any, dim: Any) -> tuple[int, int]:
 
 
 @also_named(input="A")
+@numpy_names
 def linalg_matrix_norm(
     A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
@@ -80,6 +81,7 @@ def linalg_matrix_norm(
 
 
 @also_named(input="A")
+@numpy_names
 def linalg_norm(
     A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Any:

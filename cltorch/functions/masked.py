@@ -9,9 +9,10 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.dtypes import TYPE_NAMES
-from cltorch.functions import convert
+from cltorch.functions import convert, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
+from cltorch.functions.expanded import folded, warn_expanded, zero_strides
 from cltorch.functions.parts import narrow
 from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, reshape
@@ -79,6 +80,13 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
 def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
     """Set elements where the mask holds to a number."""
+    if isinstance(input, Array) and isinstance(mask, Array) and input.layout.overlaps():
+        warn_expanded("masked_fill_", "tensor[mask] = scalar")
+        base = folded(input)
+        convert.copy_(
+            base, masked_fill(base, reduce.any(expand(mask, input.layout.shape), zero_strides(input), True), value)
+        )
+        return input
     return convert.copy_(input, masked_fill(input, mask, value))
 
 

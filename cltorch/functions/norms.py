@@ -11,7 +11,7 @@ from typing import Any
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES
-from cltorch.functions.arguments import numpy_names, read_dims, read_dtype
+from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, store
 from cltorch.ops import reduce as rows
@@ -67,6 +67,7 @@ def _row(ord: float) -> tuple[Reduction, tuple[Any, ...]]:
     return (rows.PNORM, (ord,)) if found is None else (found, ())
 
 
+@numpy_names
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
@@ -141,4 +142,4 @@ def dist(input: Any, other: Any, p: Any = 2) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.dist.html
     """
-    return vector_norm(input - other, p)
+    return vector_norm(input - need_array("dist", "other", 2, other), p)

@@ -257,6 +257,7 @@ def _one_with_params(row: Pointwise) -> Callable[..., Any]:
 
 def _inplace(row: Pointwise) -> Callable[..., Any]:
     names = row.args + tuple(row.params)
+    absolute = row.name == "abs"  # whose result is of another dtype
 
     def f(*given: Any, **named: Any) -> Any:
         operands, params = _bind(row, names, given, named)
@@ -264,6 +265,8 @@ def _inplace(row: Pointwise) -> Callable[..., Any]:
             raise TypeError(
                 f"{row.name}_(): argument 'input' (position 1) must be Tensor, not {type(operands[0]).__name__}"
             )
+        if absolute and operands[0].dtype.is_complex:
+            raise RuntimeError("In-place abs is not supported for complex tensors.")
         return pointwise_(row, operands[0], operands[1:], params)
 
     return f

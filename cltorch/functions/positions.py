@@ -12,14 +12,20 @@ from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
+from cltorch.functions.expanded import folded, warn_expanded
 from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
+from cltorch.functions.ranges import arange
+from cltorch.functions.shape import expand, reshape
 from cltorch.ops import index as ops
 from cltorch.ops.array import view
 from cltorch.ops.nonzero import nonzero as find_nonzero
 from cltorch.ops.overlap import check_overlap
 
 __all__ = ["argwhere", "index_back", "nonzero", "nonzero_static", "put_front", "take_front"]
+
+# what PyTorch allows on expanded tensors, with what it warns of besides
+_ON_EXPANDED = {"index_put_": "tensor[indices] = tensor", "index_fill_": "tensor[mask] = scalar"}
 
 
 def put_in_place(
@@ -35,7 +41,10 @@ def put_in_place(
 
     ``what`` is the operator and ``dims`` are the dimensions in the error for an index out of range.
     """
-    check_overlap(x, [])
+    if x.layout.overlaps():
+        if what not in _ON_EXPANDED:
+            check_overlap(x, [])
+        return _put_on_expanded(x, indices, value, accumulate, wrap, what)
     if value.storage is x.storage:
         value = convert.contiguous_copy(value)
     indices = [convert.contiguous_copy(i) if i.storage is x.storage else i for i in indices]
@@ -43,6 +52,18 @@ def put_in_place(
         x, ops.PutInPlace, x, value, accumulate, wrap, *indices,
         write=lambda: ops.put(x, indices, value, accumulate, wrap, what=what, dims=dims),
     )  # fmt: skip
+
+
+def _put_on_expanded(x: Any, indices: Sequence[Any], value: Any, accumulate: bool, wrap: bool, what: str) -> Any:
+    """Put values at the places in memory that the elements at some indices have, in their order."""
+    warn_expanded(what, _ON_EXPANDED[what])
+    base = folded(x)
+    n = base.layout.numel
+    numbers = expand(reshape(arange(n, device=x.device), base.layout.shape), x.layout.shape)
+    places = reshape(take_front(numbers, indices, wrap=wrap), (-1,))
+    changed = put_front(reshape(base, (-1,)), (places,), reshape(value, (-1,)), accumulate)
+    convert.copy_(base, reshape(changed, base.layout.shape))
+    return x
 
 
 def take_front(x: Any, indices: Sequence[Any], at: int = 0, wrap: bool = True) -> Any:

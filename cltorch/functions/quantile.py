@@ -11,7 +11,7 @@ from cltorch import dtypes
 from cltorch.device import faults
 from cltorch.functions import masked, reduce
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import to
 from cltorch.functions.create import full
 from cltorch.functions.gather import gather
@@ -96,6 +96,7 @@ def _quantile(
     return result if out is None else into_out(name, out, result)
 
 
+@numpy_names
 def quantile(
     input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None
 ) -> Any:
@@ -114,6 +115,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, out, False)
 
 
+@numpy_names
 def nanquantile(
     input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None
 ) -> Any:

@@ -168,6 +168,11 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
             "nanmean(): expected input to have floating point or complex dtype but got "
             f"{TYPE_NAMES[input.dtype]}"
         )  # fmt: skip
+    if dtype is not None and not read_dtype("nanmean", dtype).differentiable:
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+            f"Got: {TYPE_NAMES[read_dtype('nanmean', dtype)]}"
+        )
     total = nansum(input, dim, keepdim, dtype=dtype)
     return store("nanmean", p.div(total, sum(p.logical_not(p.isnan(input)), dim, keepdim)), out)
 
@@ -253,9 +258,13 @@ def _truth(x: Any) -> Any:
 def _logical(name: str, row: Reduction) -> Any:
     def f(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
         dims = read_dims(name, input, dim)
-        if dim is not None and dim.__class__ is not int and not len(dim):
+        if isinstance(dim, (tuple, list)) and not dim:
             dims = ()  # here, and only here, an empty list means no dimension
         t = dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_
+        if out is not None:
+            t = need_array(name, "out", 3, out).dtype
+            if t not in (dtypes.bool_, dtypes.uint8):
+                raise RuntimeError(f"{name} only supports bool tensor for result, got: {TYPE_NAMES[t]}")
         input = _truth(input)
         return store(name, keep(reduce(row, input, dims, t), input.layout.shape, dims, keepdim), out)
 

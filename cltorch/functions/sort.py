@@ -156,7 +156,6 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
 
 
 def _median(name: str, what: str, kind: Any) -> Any:
-    @numpy_names
     def f(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         if dim is not None:
@@ -177,7 +176,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
         f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([4.0, 1.0, 3.0, 2.0]))\ntensor(2.)\n"
     )
-    return f
+    return numpy_names(f)
 
 
 median = _median("median", ops.MEDIAN, median_return)

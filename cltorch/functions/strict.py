@@ -13,14 +13,14 @@ __all__: list[str] = []
 # functions whose operands are all tensors, with the name of the second one
 _ALL = dict.fromkeys(
     """
-    arctan2 atan2 fmax fmin gcd hypot igamma igammac lcm logaddexp logaddexp2 logical_and logical_or logical_xor
+    arctan2 atan2 fmax fmin gcd hypot igamma igammac lcm ldexp logaddexp logaddexp2 logical_and logical_or logical_xor
     maximum minimum nextafter
     """.split(),
     "other",
 ) | {"heaviside": "values"}
 # functions whose second operand may be a number
 _FIRST = frozenset(
-    "clamp_max clamp_min rsub eq fmod ge greater greater_equal gt le less less_equal lt ne not_equal".split()
+    "clamp_max clamp_min copysign rsub eq fmod ge greater greater_equal gt le less less_equal lt ne not_equal".split()
 )
 
 _made: dict[Callable[..., Any], Callable[..., Any]] = {}  # one for a function, under however many names
@@ -28,7 +28,7 @@ _made: dict[Callable[..., Any], Callable[..., Any]] = {}  # one for a function, 
 
 def strict(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
     """Return the public function of this name, which raises TypeError for a number in the place of a tensor."""
-    second = _ALL.get(name)
+    second = _ALL.get(name.removesuffix("_"))
     if second is None and name not in _FIRST:
         return f
     if f in _made:

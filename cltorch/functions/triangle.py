@@ -11,14 +11,17 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
 from cltorch.device import host_memory, resolve
+from cltorch.functions import reduce
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
-from cltorch.functions.convert import contiguous_copy, scatter_into_layout
+from cltorch.functions.convert import contiguous_copy, copy_, scatter_into_layout
+from cltorch.functions.create import full
+from cltorch.functions.expanded import folded, zero_strides
+from cltorch.functions.masked import masked_fill
 from cltorch.functions.parts import diagonal
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, logical_not
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import triangle as ops
-from cltorch.ops.overlap import check_overlap
 
 __all__ = [
     "diag", "diag_embed", "diagflat", "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices",
@@ -49,12 +52,22 @@ def _triangle_(name: str, upper: bool) -> Any:
         if input.layout.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         k = read_int(name, "diagonal", 2, diagonal)
-        check_overlap(input, [])
+        if input.layout.overlaps():
+            return _on_expanded(input, k, upper)
         return inplace(input, ops.TriangleInPlace, input, k, upper, write=lambda: ops.keep(input, None, k, upper))
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = f"Do what ``{name[:-1]}`` does, in place."
     return f
+
+
+def _on_expanded(x: Any, k: int, upper: bool) -> Any:
+    """Set to zero what lies outside the triangle in any of the matrices or rows that are one place in memory."""
+    base = folded(x)
+    ones = full(x.layout.shape, True, dtype=dtypes.bool_, device=x.device)
+    inside = apply(ops.Triangle, ones, k, upper)
+    copy_(base, masked_fill(base, logical_not(reduce.all(inside, zero_strides(x), True)), 0))
+    return x
 
 
 tril, triu = _triangle("tril", False), _triangle("triu", True)

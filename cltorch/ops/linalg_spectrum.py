@@ -42,6 +42,9 @@ class Eigh(Op):
         inside = None
         if gv is not None:
             inside, _ = _turned(m, "linalg_eigh_backward", v, gv)
+            # rotations have a skew derivative: without the other part the gradient is symmetric, whatever was not read
+            turned = m.transpose(inside, -2, -1)
+            inside = m.mul(m.sub(inside, m.conj(turned) if v.dtype.is_complex else turned), 0.5)
             inside = _over_gaps(m, inside, w)
         if gw is not None:
             if inside is None:

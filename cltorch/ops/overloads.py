@@ -1,7 +1,8 @@
 """torch.ops: operators by the names that PyTorch's dispatcher has for them, as far as there are functions behind them.
 
 ``torch.ops.aten.mm.default`` is a value that can be compared, printed and called. One operator here serves all
-overloads of a name, so overloads of one name are equal. Layers above say what functions there are (``resolvers``).
+overloads of a name: what runs is known as ``OpOverload.any_of(name)``, which equals each of them. Layers above say what
+functions there are (``resolvers``).
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ class OpOverload(_Named):
     def __init__(self, namespace: str, name: str, overload: str = "default") -> None:
         super().__init__(namespace, name)
         self._overloadname = overload
+        self._any = False
+
+    @classmethod
+    def any_of(cls, namespace: str, name: str) -> OpOverload:
+        """Return what equals every overload of a name."""
+        made = cls(namespace, name)
+        made._any = True
+        return made
 
     def name(self) -> str:
         """Return the operator's name in the dispatcher."""
@@ -58,7 +67,11 @@ class OpOverload(_Named):
         return OpOverloadPacket(self.namespace, self.__name__)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpOverload) and (self.namespace, self.__name__) == (other.namespace, other.__name__)
+        return (
+            isinstance(other, OpOverload)
+            and (self.namespace, self.__name__) == (other.namespace, other.__name__)
+            and (self._any or other._any or self._overloadname == other._overloadname)
+        )
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.__name__))

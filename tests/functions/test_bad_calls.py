@@ -101,6 +101,11 @@ OTHERS = {
     "max_pool2d of complex numbers": (
         NotImplementedError, lambda lib: lib.max_pool2d(lib.ones(1, 2, 4, 4, dtype=lib.complex64), 2)
     ),
+    "abs_ of complex numbers": (RuntimeError, lambda lib: lib.ones(2, dtype=lib.complex64).abs_()),
+    "copysign of a number": (TypeError, lambda lib: lib.copysign(2, line(lib))),
+    "ldexp by a number": (TypeError, lambda lib: lib.ldexp(line(lib), 2)),
+    "atan2_ by a number": (TypeError, lambda lib: line(lib).atan2_(2.0)),
+    "max of a number": (TypeError, lambda lib: lib.max(2, line(lib))),
     "isin with out of another dtype": (RuntimeError, lambda lib: lib.isin(line(lib), line(lib), out=line(lib))),
     "narrow_copy with out of another dtype": (
         RuntimeError, lambda lib: lib.narrow_copy(line(lib), 0, 1, 2, out=zeros(lib))

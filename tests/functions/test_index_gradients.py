@@ -1,5 +1,7 @@
 """Gradients of everything that reads or writes by index, and what autograd records of it."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,58 @@ def test_scattering_through_a_view_is_recorded(device):
     np.testing.assert_array_equal(plain(y), [[2, 14, 2], [5, 2, 7]])
     np.testing.assert_array_equal(plain(x.grad), [[8, 56, 8], [0, 8, 0]])
     np.testing.assert_array_equal(plain(w.grad), [[28 + 10, 28 + 14]])
+
+
+ON_EXPANDED = """
+x.masked_fill_(torch.tensor([[True, False, False], [True, True, False]], device=x.device), 9.0)
+x[torch.tensor([[True, False, False], [False, True, False]], device=x.device)] = 9.0
+x[torch.tensor([[True, False, False], [False, True, False]], device=x.device)] = torch.ones(2, device=x.device) * 7
+x.index_fill_(0, torch.tensor([1], device=x.device), 9.0)
+x.index_fill_(1, torch.tensor([2, 0], device=x.device), 9.0)
+x[torch.tensor([1, 0], device=x.device)] = torch.arange(6.0, device=x.device).reshape(2, 3)
+x[:, torch.tensor([1, 2], device=x.device)] = torch.arange(4.0, device=x.device).reshape(2, 2)
+x.index_put_((torch.tensor([0, 1], device=x.device),), torch.arange(6.0, device=x.device).reshape(2, 3), True)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", ON_EXPANDED)
+def test_what_may_be_changed_in_expanded_tensors_warns(text, device):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    found = []
+    for lib, where in ((cltorch, device), (torch, "cpu")):
+        x = lib.tensor([1.0, 2.0, 3.0], device=where).expand(2, 3)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            exec(text, {"torch": lib, "x": x})
+        found.append((x.tolist(), bool([w for w in said if "on expanded tensors is deprecated" in str(w.message)])))
+    assert found[0] == found[1]
+    assert found[0][1]
+
+
+def test_gradients_of_changes_of_expanded_tensors(device):
+    x = cltorch.tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
+    y = (x * 2).expand(2, 3)
+    y.masked_fill_(cltorch.tensor([[True, False, False], [False, True, False]], device=device), 5.0)
+    y.sum().backward()
+    assert y.tolist() == [[5, 5, 6]] * 2
+    assert x.grad.tolist() == [0, 0, 4]
+
+
+@pytest.mark.parametrize("how", ["scatter", "reduce", "index"])
+def test_a_change_in_place_keeps_what_its_derivative_reads(how, device):
+    x = cltorch.tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
+    s = cltorch.tensor([5.0, 7.0], device=device, requires_grad=True)
+    at = cltorch.tensor([0, 2], device=device)
+    y = x * 1
+    if how == "scatter":
+        y.scatter_(0, at, s.detach(), reduce="multiply")
+    elif how == "reduce":
+        y.scatter_reduce_(0, at, s, "prod")
+    else:
+        y.index_reduce_(0, at, s, "prod")
+    y.sum().backward()
+    assert x.grad.tolist() == [5, 1, 7]
+    assert how == "scatter" or s.grad.tolist() == [1, 3]
 
 
 def test_setting_a_leaf_raises(device):

@@ -30,10 +30,16 @@ def test_triangles_in_place_change_only_the_view(device):
     assert part.tril_(-1) is part
     assert np.array_equal(host(x), np.stack([np.ones((4, 4)), np.triu(np.ones((4, 4)), 1)]))
     assert np.array_equal(host(x.triu_(2)), np.triu(np.ones((2, 4, 4)), 2))
-    with pytest.raises(RuntimeError, match="more than one element"):
-        ct.ones(1, 3, device=device).expand(3, 3).tril_()
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         ct.ones(2, 2, device=device, requires_grad=True).tril_()
+
+
+def test_triangles_in_place_of_expanded_tensors(device):
+    x = ct.tensor([1, 2, 3], device=device)
+    assert x.expand(2, 3).tril_().tolist() == [[1, 0, 0]] * 2
+    x = ct.tensor([1, 2, 3], device=device)
+    assert x.expand(2, 3).triu_(1).tolist() == [[0, 0, 3]] * 2
+    assert x.tolist() == [0, 0, 3]
 
 
 def test_errors_of_triangles(device):

@@ -30,6 +30,7 @@ PROGRAMS = {
     "eigh": lambda t, a, b: t.linalg.eigh(spd(t, a)).eigenvalues,
     "eigvals": lambda t, a, b: t.linalg.eigvals(a),
     "eigh vectors": lambda t, a, b: t.linalg.eigh(spd(t, a))[1].abs(),
+    "eigh of other matrices": lambda t, a, b: t.linalg.eigh(a, UPLO="U")[1].abs(),
     "eigvalsh": lambda t, a, b: t.linalg.eigvalsh(spd(t, a), UPLO="U"),
     "inv": lambda t, a, b: t.linalg.inv(a),
     "inv_ex": lambda t, a, b: t.linalg.inv_ex(a),

@@ -251,6 +251,13 @@ def test_what_policies_are_told_and_what_is_said_of_wrong_ones():
     with pytest.raises(RuntimeError, match="has been mutated"):
         selected(changed, x, keep=[MM]).sum().backward()
     selected(changed, x, keep=[MM], allow_cache_entry_mutation=True).sum().backward()
+    add = cltorch.ops.aten.add
+    assert add.Tensor != add.Scalar
+    assert add.Tensor == add.Tensor
+    kept = []
+    selected(lambda y: y + y, x, keep=lambda ctx, op, *a, **k: (kept.append(op), CheckpointPolicy.MUST_SAVE)[1])
+    assert kept == [add.Tensor]
+    assert kept[0] in [cltorch.ops.aten.mm.default, add.Scalar]
     assert cltorch.ops.aten.add.Tensor(x, x, alpha=2).tolist() == [[3, 3]] * 2
     assert cltorch.ops.higher_order.cond(True, cltorch.neg, cltorch.sin, (x,)).tolist() == [[-1, -1]] * 2
     with pytest.raises(AttributeError, match="'_OpNamespace' 'aten' object has no attribute 'nothing'"):
