@@ -77,7 +77,7 @@ def test_reductions(c, name):
         got = getattr(x, name)(*given, **named)
     elif form == 2 and given and given[0] is not None:
         got = call(input=x, dim=given[0], **named)
-    elif form == 3 and name not in ("count_nonzero", "nanmean"):
+    elif form == 3 and name not in ("count_nonzero", "nanmean") and (given or name not in ("prod", "sum")):
         out = cltorch.empty(0, dtype=getattr(cltorch, str(t)))
         got = call(x, *given, **named, out=out)
         assert got is out
