@@ -18,7 +18,7 @@ from cltorch.functions.create import full
 from cltorch.functions.expanded import folded, zero_strides
 from cltorch.functions.masked import masked_fill
 from cltorch.functions.parts import diagonal
-from cltorch.functions.pointwise import into_out, logical_not
+from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import triangle as ops
@@ -65,8 +65,8 @@ def _on_expanded(x: Any, k: int, upper: bool) -> Any:
     """Set to zero what lies outside the triangle in any of the matrices or rows that are one place in memory."""
     base = folded(x)
     ones = full(x.layout.shape, True, dtype=dtypes.bool_, device=x.device)
-    inside = apply(ops.Triangle, ones, k, upper)
-    copy_(base, masked_fill(base, logical_not(reduce.all(inside, zero_strides(x), True)), 0))
+    outside = apply(ops.Triangle, ones, k - 1 if upper else k + 1, not upper)
+    copy_(base, masked_fill(base, reduce.any(outside, zero_strides(x), True), 0))
     return x
 
 
