@@ -197,6 +197,58 @@ def test_rules_by_name(name):
         vmap(lambda y: y.argmax(5))(x)
 
 
+def written(make):
+    def f(x):
+        y = make(x)
+        y[0] = x[1]
+        return y + 0
+
+    return f
+
+
+MADE = {
+    "zeros_like": written(torch.zeros_like),
+    "ones_like": written(lambda x: torch.ones_like(x, dtype=torch.float64)),
+    "full_like": written(lambda x: torch.full_like(x, 3.0)),
+    "empty_like": lambda x: torch.empty_like(x).copy_(x),
+    "new_zeros": written(lambda x: x.new_zeros(2)),
+    "new_ones": written(lambda x: x.new_ones((2, 2))),
+    "new_full": written(lambda x: x.new_full((2,), 4.0)),
+    "new_empty": lambda x: x.new_empty(size=(3,)).copy_(x),
+    "new_zeros without a size": lambda x: x.new_zeros(()).add_(x[0]),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_tensors_made_like_a_batch_can_be_written(name):
+    x = torch.arange(6.0).reshape(2, 3)
+    agrees(MADE[name], [x], [0])
+    nested = vmap(vmap(MADE[name]))(torch.stack([x, x + 1]))
+    assert_close(nested[1], vmap(MADE[name])(x + 1))
+
+
+ENDS = torch.tensor([1.0, 2.0])
+BAGS = torch.tensor([[0, 2], [0, 1]])
+READ = {
+    "linspace": (lambda a: torch.linspace(a, a * 3, 4), ENDS),
+    "logspace": (lambda a: torch.logspace(0, a, 4, base=2.0), ENDS),
+    "embedding_bag": (lambda o: F.embedding_bag(torch.tensor([0, 1, 1, 2]), torch.arange(6.0).reshape(3, 2), o), BAGS),
+    "ctc_loss": (
+        lambda n: F.ctc_loss(torch.zeros(4, 1, 3).log_softmax(-1), torch.tensor([[1, 2]]), n, torch.tensor([2])),
+        torch.tensor([[4], [3]]),
+    ),
+    "quantile": (lambda q: torch.quantile(torch.arange(4.0), q), ENDS / 4),
+    "gumbel_softmax": (lambda x: F.gumbel_softmax(x).sum(), torch.zeros(2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_reads_its_arguments_takes_them_slice_after_slice(name):
+    f, x = READ[name]
+    found = vmap(f, randomness="different")(x)
+    assert_close(found, torch.stack([f(y) for y in x]), rtol=1e-6, atol=1e-6)
+
+
 def test_levels_nest(device):
     x = torch.arange(24.0, device=device).reshape(2, 3, 4)
     y = torch.arange(4.0, device=device)

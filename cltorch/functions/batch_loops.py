@@ -17,7 +17,7 @@ from cltorch.functions.batch_functions import RULES, named_arguments
 from cltorch.ops import generator as generators
 from cltorch.ops.array import Array
 
-__all__ = ["ELEMENTWISE", "LOOPED", "RANDOM", "install"]
+__all__ = ["ELEMENTWISE", "LOOPED", "RANDOM", "install", "looping"]
 
 # what draws random numbers
 RANDOM = frozenset(
@@ -38,11 +38,16 @@ ELEMENTWISE = frozenset(
 # what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
 LOOPED = frozenset(
     """
-    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov histc histogram isin
-    linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp lu_solve lu_unpack masked_scatter matrix_exp mode nanmedian
-    nonzero_static searchsorted
+    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov ctc_loss histc
+    histogram isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp linspace logspace lu_solve lu_unpack
+    masked_scatter matrix_exp mode nanmedian nonzero_static searchsorted
     """.split()
 )
+# what is computed slice after slice only where these arguments, which are read, are batches
+_READ = {"ctc_loss": ("input_lengths", "target_lengths"), "embedding_bag": ("offsets",)}
+# what makes a tensor for each slice, to be written into
+_LIKE = frozenset("empty_like full_like ones_like zeros_like".split())
+_NEW = frozenset("new_empty new_full new_ones new_zeros".split())
 # what answers with one truth value for all numbers
 _JUDGED = frozenset(("allclose", "equal"))
 _REFUSED = (
@@ -56,17 +61,41 @@ def install(module: Any) -> None:
     names = vars(module)
     for name in getattr(module, "__all__", ()):
         if name in RANDOM or name in LOOPED or name in _JUDGED:
-            names[name] = _looping(names[name], name, name in RANDOM)
+            names[name] = looping(names[name], name, name in RANDOM)
+        elif name in _LIKE or name in _NEW:
+            names[name] = _creating(names[name], name in _NEW)
 
 
-def _looping(fn: Callable[..., Any], name: str, draws: bool) -> Callable[..., Any]:
+def _creating(fn: Callable[..., Any], sized: bool) -> Callable[..., Any]:
+    """Let a function that makes a tensor like another make one for each slice of a batch."""
+
+    @functools.wraps(fn)
+    def f(*args: Any, **kw: Any) -> Any:
+        number = level_of(args[0]) if args and active else 0
+        if not number:
+            return fn(*args, **kw)
+        x, *rest = args
+        if sized:
+            given = [kw.pop("size")] if "size" in kw else rest
+            first = given[0] if given else ()
+            shape = first if isinstance(first, (tuple, list)) else given
+            rest = [(x._inner.layout.shape[0], *shape), *(rest[1:] if shape is first else ())]
+        with outside(number):
+            return wrap(f(x._inner, *rest, **kw), number)
+
+    return f
+
+
+def looping(fn: Callable[..., Any], name: str, draws: bool = False) -> Callable[..., Any]:
+    """Return a function that follows vmap's randomness, or that takes a batch by its rule or slice after slice."""
+
     @functools.wraps(fn)
     def f(*args: Any, **kw: Any) -> Any:
         if active:
             number = max(map(level_of, _leaves((args, kw))), default=0)
             if draws and state.levels and not _idle(fn, args, kw):
                 return _drawn(f, args, kw, number)
-            if number and not draws and not _composed(name, kw):
+            if number and not draws and not _composed(fn, name, args, kw):
                 return _whole(f, name, args, kw, number)
         return fn(*args, **kw)
 
@@ -81,8 +110,11 @@ def _idle(fn: Callable[..., Any], args: Any, kw: Any) -> bool:
     return given is not None and (given["train"] is False or given["p"] == 0)
 
 
-def _composed(name: str, kw: Any) -> bool:
-    """Return whether a call is made of functions that take batches: covariances without weights, which are read."""
+def _composed(fn: Callable[..., Any], name: str, args: Any, kw: Any) -> bool:
+    """Return whether a call is made of functions that take batches, and reads none: covariances without weights …"""
+    if name in _READ:
+        given = named_arguments(fn, args, kw) or {}
+        return not any(level_of(given.get(k)) for k in _READ[name])
     return name == "cov" and kw.get("fweights") is None and kw.get("aweights") is None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.batches import bare
 from cltorch.device import faults
 from cltorch.functions import masked, reduce
 from cltorch.functions import pointwise as p
@@ -53,7 +54,7 @@ def _levels(name: str, input: Any, q: Any) -> Any:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
     if q.device is not input.device:
         raise RuntimeError(f"{name}() q tensor must be on the same device as the input tensor")
-    if q.device.type == "cpu" and not ((values(q) >= 0) & (values(q) <= 1)).all():
+    if q.device.type == "cpu" and not ((values(bare(q)) >= 0) & (values(bare(q)) <= 1)).all():
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return q
 

@@ -7,12 +7,14 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embeddi
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
 from cltorch.device import faults
 from cltorch.functions.arguments import need_array
+from cltorch.functions.batch_loops import looping
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
 
@@ -58,6 +60,7 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any
     return input, bag, offsets.numel() - (1 if include_last_offset else 0)
 
 
+@functools.partial(looping, name="embedding_bag")
 def embedding_bag(
     input: Any,
     weight: Any,
