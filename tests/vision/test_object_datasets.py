@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cltorch.vision import datasets
-from cltorch.vision.datasets import caltech, flowers102, imagenet, oxford_iiit_pet
+from cltorch.vision.datasets import caltech, flowers102, imagenet, oxford_iiit_pet, voc
 
 Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
 
@@ -179,3 +179,49 @@ def test_imagenet_sorts_its_validation_images(tmp_path, monkeypatch):
     imagenet.parse_val_archive(str(tmp_path), wnids=["n02", "n01", "n02"])
     found = sorted(str(p.relative_to(tmp_path / "val")) for p in (tmp_path / "val").rglob("*.jpg"))
     assert found == [f"{w}/ILSVRC2012_val_{i:08d}.jpg" for w, i in (("n01", 1), ("n02", 0), ("n02", 2))]
+
+
+@pytest.fixture
+def voc_files(tmp_path):
+    folder = tmp_path / "VOCdevkit" / "VOC2007"
+    for name, grey in (("000001", 50), ("000002", 90)):
+        photo(folder / "JPEGImages" / f"{name}.jpg", grey)
+        classes = Image.new("P", (6, 4), grey // 10)
+        classes.putpalette([i % 256 for i in range(768)])
+        (folder / "SegmentationClass").mkdir(exist_ok=True)
+        classes.save(folder / "SegmentationClass" / f"{name}.png")
+    for kind in ("Main", "Segmentation"):
+        (folder / "ImageSets" / kind).mkdir(parents=True)
+        (folder / "ImageSets" / kind / "test.txt").write_text("000001\n000002\n")
+    (folder / "Annotations").mkdir()
+    box = "<bndbox><xmin>1</xmin><xmax> 2 </xmax></bndbox>"
+    for name, objects in (("000001", 1), ("000002", 2)):
+        inside = f"<object><name>dog</name>{box}</object>" * objects
+        text = f"<annotation><folder>VOC2007</folder><segmented/>{inside}</annotation>"
+        (folder / "Annotations" / f"{name}.xml").write_text(text)
+    return tmp_path
+
+
+def test_pascal_voc(voc_files):
+    found = datasets.VOCDetection(voc_files, "2007", "test")
+    dog = {"name": "dog", "bndbox": {"xmin": "1", "xmax": "2"}}
+    assert [shade(image) for image, _ in found] == [50, 90] and len(found.annotations) == 2
+    assert [target["annotation"]["object"] for _, target in found] == [[dog], [dog, dog]]
+    assert found[0][1]["annotation"]["folder"] == "VOC2007" and "segmented" not in found[0][1]["annotation"]
+    assert found.url.endswith("VOC/voc2007/VOCtest_06-Nov-2007.tar")
+    pixels = datasets.VOCSegmentation(voc_files, "2007", "test", transforms=lambda x, y: (x.size, y))
+    assert pixels[1][0] == (6, 4) and pixels[1][1].mode == "P" and shade(pixels[1][1]) == 9
+    with pytest.raises(ValueError, match="Unknown value 'test' for argument image_set"):
+        datasets.VOCDetection(voc_files, "2012", "test")
+    with pytest.raises(RuntimeError, match="not found or corrupted"):
+        datasets.VOCDetection(voc_files, "2012")
+
+
+def test_pascal_voc_is_downloaded(voc_files, tmp_path, monkeypatch):
+    archive = packed(tmp_path / "voc.tar", voc_files, ["VOCdevkit"])
+    row = voc._Archive("voc.tar", md5(archive), "VOCdevkit/VOC2007")
+    monkeypatch.setitem(voc._ARCHIVES, "2007-test", row)
+    (tmp_path / "voc2007").mkdir()
+    archive.rename(tmp_path / "voc2007" / "voc.tar")
+    monkeypatch.setattr(voc, "_SOURCE", tmp_path.as_uri() + "/")
+    assert len(datasets.VOCDetection(tmp_path / "new", "2007", "test", download=True)) == 2

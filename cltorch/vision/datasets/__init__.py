@@ -10,9 +10,10 @@ from cltorch.vision.datasets.mnist import EMNIST, KMNIST, MNIST, QMNIST, Fashion
 from cltorch.vision.datasets.oxford_iiit_pet import OxfordIIITPet
 from cltorch.vision.datasets.stl10 import STL10, SVHN
 from cltorch.vision.datasets.vision import VisionDataset
+from cltorch.vision.datasets.voc import VOCDetection, VOCSegmentation
 
 __all__ = [
     "CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "DatasetFolder", "EMNIST", "FakeData", "FashionMNIST",
     "Flowers102", "ImageFolder", "ImageNet", "KMNIST", "MNIST", "OxfordIIITPet", "QMNIST", "STL10", "SVHN",
-    "VisionDataset",
+    "VOCDetection", "VOCSegmentation", "VisionDataset",
 ]  # fmt: skip
