@@ -21,8 +21,12 @@ def processor_kernels(request: pytest.FixtureRequest) -> None:
         pytest.skip("this device does not take the kernels for processors")
 
 
+#: Parameters of tests, and which of their values mean such kernels.
+_CHOICES = {"variant": ("cpu",), "kind": ("cpu",), "way": ("lanes", "rows", "tiles")}
+
+
 @pytest.fixture(autouse=True)
-def _variants(request: pytest.FixtureRequest) -> None:
-    """Take every parameter ``variant="cpu"`` or ``kind="cpu"`` for such kernels."""
-    if "cpu" in (_given(request).get("variant"), _given(request).get("kind")):
+def _choices(request: pytest.FixtureRequest) -> None:
+    """Take a parameter that chooses such kernels for a wish to skip them."""
+    if any(_given(request).get(name) in values for name, values in _CHOICES.items()):
         request.getfixturevalue("processor_kernels")
