@@ -26,6 +26,7 @@ from cltorch.ops import (
     gemm,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
+from cltorch.ops.channels import laid_as
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
@@ -235,7 +236,7 @@ class Convolution(Op):
     def forward(c: Any, x: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(x if c.needs[1] else None, weight if c.needs[0] else None)
         c.geometry, c.shapes = geometry, (x.layout.shape, weight.layout.shape)
-        return convolve(x, weight, bias, geometry, shape)
+        return laid_as(convolve(x, weight, bias, geometry, shape), x, weight)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -264,7 +265,7 @@ class TransposedConvolution(Op):
     def forward(c: Any, y: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(y if c.needs[1] else None, weight if c.needs[0] else None)
         c.geometry, c.shapes = geometry, (y.layout.shape, weight.layout.shape)
-        return convolve_back(y, weight, bias, geometry, shape)
+        return laid_as(convolve_back(y, weight, bias, geometry, shape), y, weight)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

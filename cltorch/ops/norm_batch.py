@@ -11,8 +11,10 @@ import math
 from typing import Any
 
 from cltorch.dtypes import dtype
+from cltorch.layout import Layout
 from cltorch.ops import norm_host, tuning
-from cltorch.ops.array import check_dtype, empty
+from cltorch.ops.array import Array, check_dtype, empty
+from cltorch.ops.channels import format_of, laid_as
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import MASK, VECTOR
@@ -175,6 +177,12 @@ def _plan(x: Any, p: dtype) -> BatchPlan:
     return plan
 
 
+def _rows(x: Any) -> Any:
+    """Return an Array whose channels come last in memory as the matrix (places, channels) that it is."""
+    lay, channels = x.layout, x.layout.shape[1]
+    return Array.new(x.storage, Layout((lay.numel // channels, channels), (channels, 1), lay.offset), x.dtype)
+
+
 class NativeBatchNorm(Op):
     """Batch normalisation; ``training`` by the batch's statistics, else by the running ones.
 
@@ -202,12 +210,18 @@ class NativeBatchNorm(Op):
             found = (empty(x.shape, x.dtype, x.device), *(empty((x.shape[1],), acc, x.device) for _ in range(2)))
         elif x.device.type == "cpu":
             found = norm_host.batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps)
+            found = laid_as(found[0], x), *found[1:]
         else:
             check_dtype(x.dtype, x.device)
-            x = dense(x)
+            format = format_of(x.layout)
+            rows = x = dense(x) if format is None else x
+            if format is not None:
+                rows = _rows(x)
             weight, bias = (None if a is None else dense(a) for a in (weight, bias))
             running = tuple(None if a is None else dense(a) for a in (running_mean, running_var))
-            found = _plan(x, p).forward(x, weight, bias, running[0], running[1], not training, momentum, eps)
+            found = _plan(rows, p).forward(rows, weight, bias, running[0], running[1], not training, momentum, eps)
+            if format is not None:
+                found = Array.new(found[0].storage, format.lay(x.layout.shape), x.dtype), *found[1:]
             if training:
                 for a, b in zip((running_mean, running_var), running, strict=True):
                     if b is not a:
@@ -231,8 +245,16 @@ class NativeBatchNorm(Op):
             found = _composed(m, g, x, weight, mean, rstd, training, eps, c.param)
         elif g.device.type == "cpu":
             found = norm_host.batch_norm_backward(g, x, weight, mean, rstd, training, c.param)
+            found = laid_as(found[0], x), *found[1:]
         else:
-            found = _plan(x, c.param).backward(dense(g), x, weight, mean, rstd, not training, c.needs)
+            format = format_of(x.layout)
+            if format is None:
+                found = _plan(x, c.param).backward(dense(g), x, weight, mean, rstd, not training, c.needs)
+            else:
+                rows, g = _rows(x), _rows(g if format_of(g.layout) is format else laid_as(dense(g), x))
+                found = _plan(rows, c.param).backward(g, rows, weight, mean, rstd, not training, c.needs)
+                if found[0] is not None:
+                    found = Array.new(found[0].storage, format.lay(x.layout.shape), x.dtype), *found[1:]
         return (*(a if need else None for a, need in zip(found, c.needs, strict=False)), *(None,) * 5)
 
 

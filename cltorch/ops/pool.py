@@ -12,6 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.ops import pool_host
 from cltorch.ops.array import Array, check_dtype, empty
+from cltorch.ops.channels import laid_as
 from cltorch.ops.op import Op
 from cltorch.ops.pool_plan import Plan, index_dtype, index_form, make_plan
 from cltorch.ops.pool_windows import Windows
@@ -45,8 +46,10 @@ class MaxPool(Op):
             form = "flat" if indices else index_form(w, x.device.context.caps.kind) if c.recording else ""
             out, index = max_pool(x, w, form)
         c.save(index)
+        out = laid_as(out, x)
         if not indices:
             return out
+        index = laid_as(index, x)
         c.non_differentiable(index)
         return out, index
 
@@ -91,13 +94,13 @@ class MaxPoolSpread(Op):
         c.windows = w
         c.save(index)
         if g.device.type == "cpu":
-            return pool_host.spread(g, index, w)
-        g = dense(g)
+            return laid_as(pool_host.spread(g, index, w), g)
+        given, g = g, dense(g)
         form, index = _index_of(index)
         plan = _plan(g.device.context, "max_backward", w, g, form)
         out = _new(plan, g.device.context)
         plan(g, out, (index.storage.buf,))
-        return out
+        return laid_as(out, given)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -138,8 +141,8 @@ class AvgPool(Op):
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
         c.options = (w, include_pad, override)
         if x.device.type == "cpu":
-            return pool_host.avg_pool(x, w, include_pad, override)
-        return _averages("avg", x, w, include_pad, override)
+            return laid_as(pool_host.avg_pool(x, w, include_pad, override), x)
+        return laid_as(_averages("avg", x, w, include_pad, override), x)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -161,8 +164,8 @@ class AvgPoolSpread(Op):
     def forward(c: Any, g: Any, w: Windows, include_pad: bool, override: int) -> Any:
         c.options = (w, include_pad, override)
         if g.device.type == "cpu":
-            return pool_host.avg_spread(g, w, include_pad, override)
-        return _averages("avg_backward", g, w, include_pad, override)
+            return laid_as(pool_host.avg_spread(g, w, include_pad, override), g)
+        return laid_as(_averages("avg_backward", g, w, include_pad, override), g)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

@@ -1,0 +1,79 @@
+"""Images whose channels come last in memory keep that order through layers, with PyTorch's strides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cltorch
+from cltorch import nn
+from cltorch.nn import functional as F
+
+CASES = {
+    "conv": lambda x: F.conv2d(x, cltorch.ones(4, 8, 3, 3, device=x.device), padding=1),
+    "conv 1x1": lambda x: F.conv2d(x, cltorch.ones(4, 8, 1, 1, device=x.device)),
+    "conv transposed": lambda x: F.conv_transpose2d(x, cltorch.ones(8, 4, 2, 2, device=x.device), stride=2),
+    "batch norm": lambda x: F.batch_norm(x, None, None, training=True),
+    "max pool": lambda x: F.max_pool2d(x, 2),
+    "max pool's places": lambda x: F.max_pool2d(x, 2, return_indices=True)[1],
+    "avg pool": lambda x: F.avg_pool2d(x, 2),
+    "adaptive": lambda x: F.adaptive_avg_pool2d(x, 2),
+    "relu": F.relu,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_results_and_gradients_have_the_order_of_their_input(name, device):
+    image = cltorch.tensor(np.linspace(-1, 1, 2 * 8 * 6 * 6, dtype=np.float32).reshape(2, 8, 6, 6), device=device)
+    found = []
+    for last in (True, False):
+        format = cltorch.channels_last if last else cltorch.contiguous_format
+        x = image.contiguous(memory_format=format).requires_grad_()
+        y = CASES[name](x)
+        assert y.is_contiguous(memory_format=format)
+        assert y.stride() == cltorch.empty(y.shape).contiguous(memory_format=format).stride()
+        found.append([y.detach().cpu()])
+        if y.requires_grad:
+            w = cltorch.linspace(-2, 3, y.numel(), device=device).reshape(y.shape).contiguous(memory_format=format)
+            (g,) = cltorch.autograd.grad(y, x, w)
+            if name != "relu":
+                assert g.is_contiguous(memory_format=format)
+            found[-1].append(g.cpu())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_that_come_in_another_order_are_the_same(device):
+    bn = nn.BatchNorm2d(8).to(device)
+    x = cltorch.arange(2.0 * 8 * 4 * 4, device=device).reshape(2, 8, 4, 4).sin()
+    w = cltorch.arange(2.0 * 8 * 4 * 4, device=device).reshape(2, 8, 4, 4).cos()
+    found = []
+    for format in (cltorch.channels_last, cltorch.contiguous_format):
+        bn.zero_grad()
+        y = x.contiguous(memory_format=format).requires_grad_()
+        bn(y).backward(w)
+        found.append([t.cpu().numpy() for t in (y.grad, bn.weight.grad, bn.bias.grad)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_come_last_make_results_that_do(device):
+    x, w = cltorch.ones(1, 3, 5, 5, device=device), cltorch.ones(4, 3, 3, 3, device=device)
+    y = F.conv2d(x, w.contiguous(memory_format=cltorch.channels_last))
+    assert y.stride() == (36, 1, 12, 4)
+
+
+def test_networks_have_pytorchs_strides(peer):
+    def strides(library):
+        net = library.nn.Sequential(
+            library.nn.Conv2d(3, 8, 3, padding=1), library.nn.BatchNorm2d(8), library.nn.ReLU(),
+            library.nn.MaxPool2d(2), library.nn.Conv2d(8, 4, 1), library.nn.AvgPool2d(2),
+        ).to(memory_format=library.channels_last)  # fmt: skip
+        x = library.ones(2, 3, 8, 8).contiguous(memory_format=library.channels_last)
+        found = []
+        for layer in net:
+            x = layer(x)
+            found.append(x.stride())
+        return found
+
+    assert strides(cltorch) == strides(peer)
