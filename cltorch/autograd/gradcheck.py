@@ -6,7 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.gradcheck.gr
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.engine import grad
+from cltorch.autograd.function import FunctionNode
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
 from cltorch.ops.array import Array, from_host, to_numpy
@@ -144,6 +145,8 @@ def gradcheck(
                 _check_batched(args[i], outs)
             if check_batched_forward_grad:
                 _check_batched_forward(func, args, i)
+        if check_undefined_grad and check_backward_ad:
+            _check_undefined(func, args, wanted)
     except GradcheckError:
         if raise_exception:
             raise
@@ -195,6 +198,35 @@ def _check_backward(
             raise GradcheckError(
                 f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice"
             )
+
+
+def _undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> Iterator[Any]:
+    """Yield the gradients that no gradient of all outputs leads to, and zeros of all outputs but one.
+
+    The engine leaves out what no gradient reaches: only a user's function can be wrong about it, and is called here.
+    """
+    outs = [o for o in _outputs(fn, args) if o.requires_grad]
+    nodes = {id(o.grad_fn): o.grad_fn for o in outs if isinstance(o.grad_fn, FunctionNode)}
+    for node in nodes.values():
+        yield from node.apply([None] * node.outputs)
+    for missing in range(len(outs)) if len(outs) > 1 else ():
+        found = [o for o in _outputs(fn, args) if o.requires_grad]
+        del found[missing]
+        zeros = list(map(Settings.functions.zeros_like, found))
+        yield from grad(found, [args[i] for i in wanted], zeros, allow_unused=True)
+
+
+def _check_undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> None:
+    """Check that no gradient at all, of every output and of each one, counts as zero."""
+    where = "Please look at the notes about undefined output gradients in PyTorch's derivatives"
+    try:
+        found = [g for g in _undefined(fn, args, wanted) if g is not None]
+    except RuntimeError as error:
+        raise GradcheckError(f"Expected backward function to handle undefined output grads. {where}") from error
+    if any(_reals(g).any() for g in found):
+        raise GradcheckError(
+            f"Expected all input grads to be undefined or zero when all output grads are undefined or zero. {where}"
+        )
 
 
 def _pushed(fn: Callable[..., Any], args: Sequence[Any], i: int, v: Any) -> list[np.ndarray]:

@@ -48,6 +48,45 @@ def test_wrong_first_derivatives_are_found(name):
     assert gradcheck(f, double(0.5, -1.0, 2.0), raise_exception=False) is False
 
 
+def without_gradients(backward, outputs=1):
+    """Return a function of one or two results whose backward gets None where no gradient comes."""
+
+    class Made(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2 if outputs == 1 else (x * 2, x * 3)
+
+        @staticmethod
+        def backward(ctx, *grads):
+            return backward(*grads)
+
+    return Made.apply
+
+
+def test_no_gradient_counts_as_zero():
+    x = double(1.0, 2.0)
+    careless = without_gradients(lambda g: g * 2)
+    with pytest.raises(TypeError, match="NoneType"):
+        gradcheck(careless, x)
+    assert gradcheck(careless, x, check_undefined_grad=False)
+    assert gradcheck(without_gradients(lambda g: None if g is None else g * 2), x)
+    wrong = without_gradients(lambda g: cltorch.ones_like(x) if g is None else g * 2)
+    with pytest.raises(GradcheckError, match="Expected all input grads to be undefined or zero"):
+        gradcheck(wrong, x)
+
+    def of_two(g, h):
+        if g is None and h is None:
+            return None
+        if g is None or h is None:
+            raise RuntimeError("one is missing")
+        return g * 2 + h * 3
+
+    with pytest.raises(RuntimeError, match="one is missing"):  # the Jacobian of one result alone
+        gradcheck(without_gradients(of_two, 2), x)
+    assert gradcheck(lambda y: cltorch.var_mean(y), x)
+
+
 def test_right_derivatives_pass():
     f = function(lambda x, g: 2 * x * g)
     x = double(0.5, -1.0, 2.0)
@@ -75,7 +114,7 @@ def test_gradients_that_differ_from_run_to_run_are_found():
 
     with pytest.raises(GradcheckError, match="Backward is not reentrant"):
         gradcheck(function(noisy), double(1.0, 2.0, 3.0))
-    assert gradcheck(function(noisy), double(1.0, 2.0, 3.0), nondet_tol=1e-6)
+    assert gradcheck(function(noisy), double(1.0, 2.0, 3.0), nondet_tol=1e-6, check_undefined_grad=False)
 
 
 def test_tolerances_count():
