@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.device import Storage, resolve
+from cltorch.device import Storage, host_memory, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.formats import need_format
 from cltorch.functions.arguments import (
@@ -255,7 +255,8 @@ def eye(
         if size < 0:
             raise RuntimeError(f"{letter} must be greater or equal to 0, got {size}")
     t = wanted_dtype("eye", out, dtype, dtypes.get_default_dtype())
-    result = ops.eye(rows, columns, t, out.device if out is not None else resolve(device))
+    dev = out.device if out is not None else resolve(device)
+    result = host_memory.attempt("eye", lambda: ops.eye(rows, columns, t, dev))
     return into(out, dtype, result) if out is not None else finish(result, requires_grad)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.device import resolve
+from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, into, need_array, read_dtype, read_int
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import to_copy
@@ -271,10 +271,13 @@ def _frequencies(name: str, n: Any, d: Any, out: Any, points: Any, given: tuple[
         raise NotImplementedError(f"{name} is not implemented for '{SCALAR_NAMES[t.name]}'")
     if not t.is_floating_point:
         raise RuntimeError(f"{name} requires a floating point or complex dtype")
-    k = points(n)
-    with np.errstate(all="ignore"):
-        values = k * (1 / np.float64(n * d))
-    result = from_host(values, t, resolve(device) if out is None else out.device)
+    dev = resolve(device) if out is None else out.device
+
+    def work() -> Any:
+        with np.errstate(all="ignore"):
+            return from_host(points(n) * (1 / np.float64(n * d)), t, dev)
+
+    result = host_memory.attempt(name, work)
     return finish(result, requires_grad) if out is None else into(out, t, result)
 
 

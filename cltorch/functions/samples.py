@@ -8,7 +8,7 @@ from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype as DType
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read_number
 from cltorch.functions.create import empty
 from cltorch.functions.random import fill_random, need_float, new_random, read_generator
 from cltorch.layout import Size, broadcast_shapes
@@ -64,6 +64,10 @@ def normal(
     if out is not None:
         need_array("normal", "out", 4, out)
     arrays = [x for x in (mean, std) if isinstance(x, Array)]
+    mean, std = (
+        x if isinstance(x, Array) else read_number("normal", argument, i, x)
+        for i, (argument, x) in enumerate((("mean", mean), ("std", std)), 1)
+    )
     if not isinstance(std, Array) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if not arrays:

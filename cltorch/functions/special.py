@@ -28,6 +28,8 @@ def _order(n: Any, input: Any) -> tuple[int, Any]:
     """Return the order and the tensor, which the method gives the other way round."""
     if isinstance(n, Array):
         n, input = input, n
+    if isinstance(n, Array) and not n.layout.ndim and n.dtype.kind in "ui":
+        n = n.item()
     if not isinstance(n, int):
         raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
     if n < 0:

@@ -105,6 +105,8 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
     need_array(name, "input", 1, input)
     need_array(name, "_random_samples", 4, samples)
     k, out = _sizes(name, "kernel_size", kernel_size, n), _sizes(name, "output_size", output_size, n)
+    if min(k) < 1:
+        raise RuntimeError(f"{name}(): kernel sizes must be greater than zero, but got {list(k)}")
     shape = input.layout.shape
     if len(shape) not in (n + 1, n + 2):
         raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(shape)}")

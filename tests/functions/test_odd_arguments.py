@@ -27,6 +27,9 @@ REFUSED = {
     "an order of mvlgamma": (lambda o, i: cltorch.mvlgamma(o, 2**62), "Storage size calculation"),
     "more views than there is room for": (lambda o, i: o[:, :, :0].tensor_split(2**62, 2), "no room"),
     "a product's factor": (lambda o, i: cltorch.addmm(o[0], o[0], o[0], beta=1j), NO_ROOM),
+    "a matrix beyond all memory": (lambda o, i: cltorch.eye(2**50, m=2, device=o.device), "memory|cannot hold"),
+    "frequencies beyond all memory": (lambda o, i: cltorch.fft.fftfreq(2**50), "the host is out of memory"),
+    "windows of no size": (lambda o, i: F.fractional_max_pool2d(o, 0, 1), "kernel sizes must be greater than zero"),
     "a negative size": (lambda o, i: o.resize_(2, -3), "negative dimension -3: \\[2, -3\\]"),
     "NaN times integers": (lambda o, i: i.index_add(0, i[0, 0], i, alpha=math.nan), NO_ROOM),
     "a cell's input": (lambda o, i: cltorch.rnn_tanh_cell(o, o[0], o[0], o[0]), "Expected input to be 2-dim"),
@@ -75,6 +78,9 @@ def test_results_at_the_edges(device):
 def test_factors_of_integers_are_whole(device):
     x, at = cltorch.ones(2, dtype=cltorch.int8, device=device), cltorch.tensor([0], device=device)
     assert x.index_add(0, at, x[:1], alpha=1.5).tolist() == [2, 1]
+    assert cltorch.equal(x.float().polygamma(x[1].clone()), cltorch.polygamma(1, x.float()))
+    with pytest.raises(TypeError, match="must be Number, not list"):
+        cltorch.normal(mean=[], size=(1,), device=device)
     with pytest.raises(TypeError, match="must be int, not float"):
         F.group_norm(cltorch.ones(2, 4, device=device), 2.0)
 
