@@ -239,6 +239,8 @@ class Layout:
                     )
                 n = have
             if n != have:
+                if n < 0 and have == 1:
+                    raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(sizes)}")
                 if have != 1:
                     raise RuntimeError(
                         f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "

@@ -80,6 +80,13 @@ def related(a: BaseException, b: BaseException) -> bool:
     return isinstance(a, type(b)) or isinstance(b, type(a)) or {type(a).__name__} == {type(b).__name__}
 
 
+def sensible(value: Any) -> bool:
+    """Return whether the tensors of a result have sizes that there can be."""
+    if isinstance(value, (tuple, list)):
+        return all(sensible(x) for x in value)
+    return not isinstance(value, cltorch.Tensor) or min(value.shape, default=0) >= 0
+
+
 def numbers(x: Any) -> np.ndarray:
     """Return a tensor's values."""
     if str(x.dtype).endswith(("bfloat16", "complex32")):

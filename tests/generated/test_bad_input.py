@@ -12,7 +12,7 @@ import cltorch
 from tests.generated import calls
 from tests.generated.drawing import FACTOR, cases
 from tests.generated.nonsense import DTYPES, Call
-from tests.generated.outcome import Outcome, differ, function, related
+from tests.generated.outcome import Outcome, differ, function, related, sensible
 
 try:
     import torch
@@ -44,7 +44,7 @@ def made(call: Call, device: str) -> Outcome:
     beside = cltorch.arange(37.0).to(device)
     cltorch.manual_seed(0)
     outcome = Outcome(cltorch, call, device)
-    assert outcome.documented, f"{call} on {device}: {outcome}"
+    assert outcome.documented and sensible(outcome.value), f"{call} on {device}: {outcome}"
     writes = call.name.endswith("_") or call.name in WRITE or "out" in call.named or call.named.get("inplace")
     if not (writes and outcome.error is None) and not isinstance(outcome.error, cltorch.DeviceIndexError):
         changed = outcome.built.changed()
