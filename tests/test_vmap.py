@@ -197,6 +197,11 @@ def test_rules_by_name(name):
         vmap(lambda y: y.argmax(5))(x)
 
 
+def test_what_least_squares_leave_out_is_empty_for_every_slice():
+    found = vmap(lambda a, b: tuple(torch.linalg.lstsq(a, b)))(torch.ones(2, 2, 3), torch.ones(2, 2, 1))
+    assert [tuple(x.shape) for x in found] == [(2, 3, 1), (2, 0), (2,), (2, 0)]
+
+
 def written(make):
     def f(x):
         y = make(x)

@@ -82,7 +82,12 @@ def _matrices(fn: Callable[..., Any], given: Given, number: int, size: int) -> A
     a, b = (given[k] for k in (("A", "B") if "A" in given else ("LU", "B") if "LU" in given else ("LU_data", "b")))
     if min(a.layout.ndim, b.layout.ndim) < 2 or a.layout.ndim != b.layout.ndim:
         return NotImplemented
-    return _leading(fn, given, number, size)
+    m = Settings.functions
+
+    def every(y: Any) -> Any:  # least squares leave out residuals and ranks by an empty vector for all matrices
+        return m.expand(m.unsqueeze(y, 0), (size, 0)) if tuple(y.layout.shape) == (0,) != (size,) else y
+
+    return _mapped(_leading(fn, given, number, size), every)
 
 
 def _searched(fn: Callable[..., Any], given: Given, number: int, size: int) -> Any:
