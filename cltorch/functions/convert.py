@@ -57,10 +57,17 @@ def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
         return out
     if x.dtype is not t and x.dtype.itemsize > t.itemsize or x.dtype is dtypes.float64:
         x = converted(x, t, x.device)  # convert before the transfer: fewer bytes, and no double where there is none
-    if not x.layout.contiguous:
-        x = _dense(x)
-    moved = empty(x.layout.shape, x.dtype, dev)
-    _transfer(x, moved, later)
+    if x.layout.contiguous:
+        moved = empty(x.layout.shape, x.dtype, dev)
+        _transfer(x, moved, later)
+    else:
+        # the order of dimensions in memory is kept, as PyTorch keeps it: what moves are packed bytes
+        if not x.layout.packed():
+            x = _dense(x, formats.preserve_format)
+        lay = x.layout
+        moved = empty((lay.numel,), x.dtype, dev)
+        _transfer(Array.new(x.storage, Layout((lay.numel,), (1,), lay.offset), x.dtype), moved, later)
+        moved = Array.new(moved.storage, like_layout(lay), x.dtype)
     return moved if x.dtype is t else converted(moved, t, dev)
 
 

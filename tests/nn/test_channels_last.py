@@ -77,3 +77,19 @@ def test_networks_have_pytorchs_strides(peer):
         return found
 
     assert strides(cltorch) == strides(peer)
+
+
+def test_moves_between_devices_keep_the_order_in_memory(device):
+    values = np.arange(48.0, dtype=np.float32).reshape(2, 3, 2, 4)
+    for x in (
+        cltorch.tensor(values).contiguous(memory_format=cltorch.channels_last),
+        cltorch.tensor(values).transpose(1, 3),
+        cltorch.tensor(values)[:, 1:].contiguous(memory_format=cltorch.channels_last)[1:],
+    ):
+        there = x.to(device)
+        assert there.stride() == x.stride()
+        assert there.cpu().stride() == x.stride() and there.half().cpu().stride() == x.stride()
+        assert cltorch.equal(there.cpu(), x)
+    gap = cltorch.tensor(values).contiguous(memory_format=cltorch.channels_last)[:, :2]
+    assert cltorch.equal(gap.to(device).cpu(), gap)
+    assert nn.Conv2d(3, 4, 3).to(memory_format=cltorch.channels_last).to(device).weight.stride() == (27, 1, 9, 3)
