@@ -51,10 +51,16 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def run(data, monkeypatch, capsys):
-    """Return a function that runs the example with arguments and returns the lines it printed."""
+    """Return a function that runs the example with arguments and returns the lines it printed.
+
+    ``draw=False`` leaves out the pictures, which take longer than so small a training.
+    """
     module = load(EXAMPLE)
 
-    def call(*arguments):
+    def call(*arguments, draw=True):
+        if not draw:
+            for name in ("draw_curves", "draw_predictions"):
+                monkeypatch.setattr(module, name, lambda *args: None)
         common = ["--data", str(data), "--batch-size", "40", "--log-every", "2"]
         monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *common, *map(str, arguments)])
         module.main()
@@ -75,8 +81,8 @@ def test_the_example_learns_writes_what_it_promises_and_resumes_exactly(run, dev
         assert picture.startswith(PNG) and len(picture) > 5000
 
     # a run that is broken off and resumed ends with the same bits
-    run("--device", device, "--epochs", 1, "--out", parts)
-    resumed = run("--device", device, "--epochs", 2, "--out", parts, "--resume", parts / "checkpoint.pt")
+    run("--device", device, "--epochs", 1, "--out", parts, draw=False)
+    resumed = run("--device", device, "--epochs", 2, "--out", parts, "--resume", parts / "checkpoint.pt", draw=False)
     assert resumed[-1] == out[-1]
     a, b = (cltorch.load(folder / "checkpoint.pt", map_location="cpu") for folder in (whole, parts))
     assert [e["epoch"] for e in a["history"]] == [1, 2]
