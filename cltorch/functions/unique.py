@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from cltorch.autograd.grad_mode import no_grad
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import movedim, reshape
 from cltorch.layout import wrap_dim
@@ -20,6 +20,8 @@ __all__ = ["unique", "unique_consecutive"]
 
 def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, dim: int | None) -> Any:
     need_array(name, "input", 1, input)
+    if input.dtype.is_complex:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     with no_grad():
         if dim is None:
             values, places, numbers = ops.unique(reshape(input, (-1,)), ordered)

@@ -31,6 +31,7 @@ REFUSED = {
     "frequencies beyond all memory": (lambda o, i: cltorch.fft.fftfreq(2**50), "the host is out of memory"),
     "windows of no size": (lambda o, i: F.fractional_max_pool2d(o, 0, 1), "kernel sizes must be greater than zero"),
     "a negative size to expand to": (lambda o, i: o[:1].expand(-5, 2, 2), "negative dimension -5"),
+    "complex elements in order": (lambda o, i: cltorch.unique(o * 1j), "\"unique\" not implemented for 'ComplexFloat'"),
     "a negative size": (lambda o, i: o.resize_(2, -3), "negative dimension -3: \\[2, -3\\]"),
     "NaN times integers": (lambda o, i: i.index_add(0, i[0, 0], i, alpha=math.nan), NO_ROOM),
     "a cell's input": (lambda o, i: cltorch.rnn_tanh_cell(o, o[0], o[0], o[0]), "Expected input to be 2-dim"),
