@@ -120,6 +120,8 @@ def scatter(
     The last of equal places stays; ``reduce`` "add" or "multiply" combines values with what is there.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_.html
     """
+    need_array("scatter", "input", 1, input)
+    need_array("scatter", "index", 3, index)
     if reduce not in _MODES:
         raise RuntimeError("reduce argument must be either add or multiply.")
     src = value if src is None else src

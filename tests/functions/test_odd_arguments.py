@@ -54,7 +54,8 @@ def test_what_is_refused(what, device):
 @pytest.mark.parametrize("call", [
     lambda x: cltorch.rand(1, out=()), lambda x: cltorch.normal(mean=x, out=cltorch.int64),
     lambda x: cltorch.trapezoid(x, x=...), lambda x: cltorch.histogramdd(x, 1, weight=1.5),
-    lambda x: cltorch.lu_unpack((), x), lambda x: F.grouped_mm(x, x, offs=[2, 2]),
+    lambda x: cltorch.lu_unpack((), x), lambda x: cltorch.scatter([[1]], 0, x.long(), 1.0, reduce="multiply"),
+    lambda x: F.grouped_mm(x, x, offs=[2, 2]),
 ])  # fmt: skip
 def test_a_tensor_is_asked_for(call):
     with pytest.raises(TypeError, match="must be Tensor"):
