@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 import threading
-import time
 from collections import deque
 from typing import Any
 
@@ -95,7 +94,6 @@ class Context:
         else:
             self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
             self._kinds = Kernel, NotingKernel
-        ending.holders.add(self)
         self.ready = Ready()
         self.faults = Faults(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
@@ -150,8 +148,7 @@ class Context:
         if out.nbytes:
             self.syncs += 1
             asked, staged, noted = self.asked(), len(self._staged), self.faults.ask()
-            with ending.call():
-                self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
+            self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
             self._finished(asked, staged)
             self.faults.check(noted)
             if self.slow:
@@ -212,13 +209,15 @@ class Context:
         self.copies += 1
         try:
             try:
-                return command(self.queue, *args, **options)
+                with ending.call:
+                    return command(self.queue, *args, **options)
             except cl.Error as error:
                 if error.code != cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
                     raise
             # drivers may put off allocating a buffer until a command uses it
             self.relieve()
-            return command(self.queue, *args, **options)
+            with ending.call:
+                return command(self.queue, *args, **options)
         except cl.Error as error:
             full = error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
             kind = OutOfMemoryError if full else DeviceError
@@ -230,7 +229,7 @@ class Context:
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            with ending.call():
+            with ending.call:
                 if event is None:
                     self.queue.finish()
                 else:
@@ -264,7 +263,8 @@ class Context:
                     self._mapping = cl.CommandQueue(self.cl_context)
             buf = cl.Buffer(self.cl_context, flags, nbytes)
             mapped: Any = cl.enqueue_map_buffer  # its stub wants flags as one member of their enumeration
-            array: np.ndarray = mapped(self._mapping, buf, both, 0, (nbytes,), np.uint8)[0]
+            with ending.call:
+                array: np.ndarray = mapped(self._mapping, buf, both, 0, (nbytes,), np.uint8)[0]
         except cl.Error as error:
             kind = OutOfMemoryError if error.code in _NO_MEMORY else DeviceError
             raise kind(f"{self.name}: {nbytes} bytes of pinned host memory cannot be had: {error}") from error
@@ -277,11 +277,6 @@ class Context:
         self._pinned.empty()
         self._for_staging.empty()
         self.wait_for()
-
-    def hold(self, until: float) -> None:
-        """Keep other threads from launching kernels, at the end of the program."""
-        for kernel in list(self._kernels.values()):
-            kernel.hold(until - time.monotonic())
 
     # ---- kernels ---------------------------------------------------------------------------------------------
     def kernel(self, template: str, name: str, args: str, /, **params: Any) -> Kernel:

@@ -1,50 +1,55 @@
 """The end of the interpreter, when no other thread may be inside the driver.
 
-Python ends a daemon thread that asks for the interpreter's lock once it is being torn down; in the middle of PyOpenCL's
-C++ that aborts the whole process. So calls that let go of the lock are counted, and the end waits for them; launches,
-which come by Python as well, are held.
+Python ends a daemon thread that asks for the interpreter's lock once it is being torn down; beneath PyOpenCL's C++ that
+aborts the whole process. So calls that let go of the lock are counted, and the end waits for them. Launches, whose
+arguments PyOpenCL sets by Python that its C++ calls, are made one at a time, and the end keeps their turn for itself.
 Source: https://docs.python.org/3/c-api/init.html (Py_FinalizeEx, PyThread_exit_thread)
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
+import os
 import threading
 import time
-import weakref
-from collections.abc import Iterator
 from typing import Any
 
 _SECONDS = 2.0  # that the end waits for a driver
 _inside: list[int] = []  # one entry by each thread for each call it is in
 _ended = False
-#: What has a method ``hold(until)``, which keeps other threads from launching anything from then on.
-holders: weakref.WeakSet[Any] = weakref.WeakSet()
+launching = threading.RLock()  # the turn to launch: arguments are state of a kernel from being set until its launch
 
 
-@contextlib.contextmanager
-def call() -> Iterator[None]:
-    """Mark a call that waits inside the driver; a thread that makes one after the program's end stays here."""
-    me = threading.get_ident()
-    if _ended and threading.current_thread() is not threading.main_thread():
-        threading.Event().wait()
-    _inside.append(me)
-    try:
-        yield
-    finally:
-        _inside.remove(me)
+class _Call:
+    """A call that lets go of the interpreter's lock; a thread that begins one after the program's end stays here."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        _inside.append(me)
+        # looked at only once the entry stands: either this thread sees the end, or the end sees the entry
+        if _ended and threading.current_thread() is not threading.main_thread():
+            _inside.remove(me)
+            threading.Event().wait()
+
+    def __exit__(self, *error: Any) -> None:
+        _inside.remove(threading.get_ident())
+
+
+call = _Call()
 
 
 def _end() -> None:
     global _ended
+    launching.acquire(timeout=_SECONDS)  # never released: whoever comes now, but for this thread, waits for ever
     _ended = True
     until = time.monotonic() + _SECONDS
     me = threading.get_ident()
     while any(thread != me for thread in list(_inside)) and time.monotonic() < until:
         time.sleep(0.001)
-    for holder in list(holders):
-        holder.hold(until)
 
 
 atexit.register(_end)
+if hasattr(os, "register_at_fork"):  # a child must not inherit a turn that nobody will give back
+    os.register_at_fork(before=launching.acquire, after_in_parent=launching.release, after_in_child=launching.release)

@@ -10,6 +10,7 @@ import numpy as np
 import pyopencl as cl
 
 from cltorch.device import binaries, declarations, discovery, ending, limits, sandbox
+from cltorch.device.ending import launching
 from cltorch.device.templates import render
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
@@ -27,7 +28,7 @@ _PACE = 256  # launches between two looks at how far the device is behind; a pow
 class Kernel:
     """Hold one compiled kernel with the types of its arguments."""
 
-    __slots__ = ("name", "context", "_queue", "_kernel", "_set", "_buffers", "_lock")
+    __slots__ = ("name", "context", "_queue", "_kernel", "_set", "_buffers")
 
     def __init__(self, context: Any, kernel: Any, name: str, args: str) -> None:
         self.name, self.context, self._kernel, self._queue = name, context, kernel, context.queue
@@ -36,8 +37,6 @@ class Kernel:
         kernel.set_scalar_arg_dtypes([_SCALARS[a] for a in args])
         self._set = kernel.set_args
         self._buffers = tuple(i for i, a in enumerate(args) if a == "b")
-        # arguments are state of the kernel object: two threads must not interleave set_args and enqueue
-        self._lock = threading.RLock()
         if context.limits:
             info = cl.kernel_work_group_info.LOCAL_MEM_SIZE
             told = kernel.get_work_group_info(info, context.cl_device)
@@ -49,7 +48,7 @@ class Kernel:
         if context.limits:
             limits.check_group(context.caps, self.name, local_size)
         try:
-            with self._lock:
+            with launching:
                 self._set(*args)
                 cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
         except (cl.Error, TypeError, RuntimeError) as error:
@@ -70,20 +69,13 @@ class Kernel:
         if isinstance(error, cl.Error) and error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
             context.relieve()
             try:
-                with self._lock:
+                with launching:
                     self._set(*args)
                     cl.enqueue_nd_range_kernel(context.queue, self._kernel, global_size, local_size)
                 return
             except cl.Error as again:
                 raise OutOfMemoryError(f"{what} failed, out of memory: {again}. {context.allocator.usage()}") from again
         raise DeviceError(f"{what} failed: {error} (global {global_size}, local {local_size})") from error
-
-    def hold(self, seconds: float) -> None:
-        """Keep every other thread from launching this from now on; wait for one that is about it.
-
-        PyOpenCL calls Python again in order to set arguments, where a thread must not be when the interpreter ends.
-        """
-        self._lock.acquire(timeout=max(seconds, 0))
 
     def __call__(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None, *args: Any) -> None:
         """Enqueue; a buffer argument is a Storage."""
@@ -164,7 +156,7 @@ def _built(program: Any, flags: list[str], where: str) -> Any:
     def work() -> None:
         try:
             # cache_dir=False: no second cache on disk beside ours
-            with ending.call():
+            with ending.call:
                 outcome.append(program.build(options=flags, cache_dir=False))
         except BaseException as error:
             outcome.append(error)
