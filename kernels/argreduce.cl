@@ -7,13 +7,14 @@ of [parts, kept], which a launch of mode "join" puts together.
 
 name      kernel name without its prefix; less: True for the smallest
 mode      "rows"    one work-item per (kept index, part): blocks of vectors that hold nothing better are passed over
-          "columns" one work-item per (block of W kept columns, part)
+          "columns" one work-item per (run of kept columns, part)
           "groups"  GPU: one work-group per (kept index, part), a tree in local memory
           "items"   GPU: one work-item per (kept index, part)
           "join"    x and its positions are the parts' winners
 X, xtag   storage type and tag; A, M: type in which values are compared, its mask type; W: vector width
 floating  True where NaN can occur; values: True where values are written too
 KR, RR    number of kept and reduced dimensions; G: work-group size
+RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 </%doc>
 <%namespace name="places" file="reduce_places.cl"/>
 <%
@@ -33,6 +34,39 @@ def better(v, best):
 <%def name="place(p)">
             long at = base;
             ${places.reduced_place(p)}
+</%def>
+## compare the elements of ``lines`` rows, from the p-th reduced one on, with the extremes of their columns
+<%def name="improve(lines)">
+        {
+            const ${M} since = (${M})(p - start);
+% for r in range(lines):
+            long at${r};
+            { ${place(f"(p + {r})")} at${r} = at; }
+% endfor
+            int j = 0;
+            for (; j + ${W} <= n; j += ${W}) {
+                ${A}${W} best = bests[j / ${W}];
+                ${M}${W} where = places[j / ${W}];
+% for r in range(lines):
+                {
+                    const ${A}${W} v = ${load(f"at{r} + j", W)};
+                    const ${M}${W} c = ${better("v", "best")};
+                    best = select(best, v, c);
+                    where = select(where, (${M}${W})(since + ${r}), c);
+                }
+% endfor
+                bests[j / ${W}] = best;
+                places[j / ${W}] = where;
+            }
+            for (; j < n; ++j) {
+% for r in range(lines):
+                {
+                    const ${A} v = ${load(f"at{r} + j")}, best = ((${A} *)bests)[j];
+                    if (${better("v", "best")}) { ((${A} *)bests)[j] = v; ((${M} *)places)[j] = since + ${r}; }
+                }
+% endfor
+            }
+        }
 </%def>
 <%def name="result(at)">
 % if values:
@@ -101,6 +135,9 @@ __attribute__((reqd_work_group_size(${G}, 1, 1)))
 % endif
 void ct_${name}(
     long kept, long reduced, long parts, long per_part, long per_item
+% if mode == "columns":
+    , long run
+% endif
 % for r in range(KR):
     , long kd${r}, long ks${r}
 % endfor
@@ -110,65 +147,34 @@ void ct_${name}(
     , const __global ${X} *x, long xo, __global long *out${f", __global {X} *best_out" if values else ""})
 {
 % if mode == "columns":
-    const long width = kd${KR - 1}, blocks = (width + ${W - 1}) / ${W}, outer = kept / width;
+    // The extremes of a run of columns and their places stay in the first cache while stretches of several rows are read.
+    const long width = kd${KR - 1}, blocks = (width + run - 1) / run, outer = kept / width;
     const long first = (long)get_global_id(0) * per_item, last = min(outer * blocks * parts, first + per_item);
+    ${A}${W} bests[${RUN // W}];
+    ${M}${W} places[${RUN // W}];
     for (long u = first; u < last; ++u) {
         const long part = u / (outer * blocks), v = u - part * (outer * blocks);
-        const long row = v / blocks, column = (v - row * blocks) * ${W};
+        const long row = v / blocks, column = (v - row * blocks) * run;
         ${places.kept_base("row", 1)}
         base += column;
         const long start = part * per_part, end = min(reduced, start + per_part);
         const long target = part * kept + row * width + column;
-        if (column + ${W} <= width) {
-            ${A}${W} best;
-            ${M}${W} where = (${M}${W})(0);
-            { ${place("start")} best = ${load("at", W)}; }
-            for (long p = start + 1; p < end; ++p) {
-                ${place("p")}
-                const ${A}${W} v = ${load("at", W)};
-                const ${M}${W} c = ${better("v", "best")};
-                best = select(best, v, c);
-                where = select(where, (${M}${W})((${M})(p - start)), c);
-            }
-            ${M} places[${W}];
-            vstore${W}(where, 0, places);
+        const int n = (int)min(run, width - column);
+        {
+            ${place("start")}
+            int j = 0;
+            for (; j + ${W} <= n; j += ${W}) bests[j / ${W}] = ${load("at + j", W)};
+            for (; j < n; ++j) ((${A} *)bests)[j] = ${load("at + j")};
+            for (j = 0; j < n; j += ${W}) places[j / ${W}] = (${M}${W})(0);
+        }
+        long p = start + 1;
+        for (; p + ${LINES} <= end; p += ${LINES}) ${improve(LINES)}
+        for (; p < end; ++p) ${improve(1)}
+        for (int j = 0; j < n; ++j) {
 % if values:
-            ${A} bests[${W}];
-            vstore${W}(best, 0, bests);
+            ${store(f"(({A} *)bests)[j]", "target + j")}
 % endif
-            for (int j = 0; j < ${W}; ++j) {
-% if values:
-                ${store("bests[j]", "target + j")}
-% endif
-                out[target + j] = start + places[j];
-            }
-        } else {
-            // the last columns, row by row, so that memory is read in order
-            const int some = width - column;
-            ${A} bests[${W}];
-            long places[${W}];
-            {
-                ${place("start")}
-                for (int c = 0; c < some; ++c) {
-                    bests[c] = ${load("at + c")};
-                    places[c] = start;
-                }
-            }
-            for (long p = start + 1; p < end; ++p) {
-                ${place("p")}
-                for (int c = 0; c < some; ++c) {
-                    const ${A} v = ${load("at + c")};
-                    const int b = ${better("v", "bests[c]")};
-                    bests[c] = b ? v : bests[c];
-                    places[c] = b ? p : places[c];
-                }
-            }
-            for (int c = 0; c < some; ++c) {
-% if values:
-                ${store("bests[c]", "target + c")}
-% endif
-                out[target + c] = places[c];
-            }
+            out[target + j] = start + ((${M} *)places)[j];
         }
     }
 % elif mode == "groups":

@@ -4,10 +4,11 @@ Batch normalisation of x[outer, C, inner]: every channel over ``outer`` and ``in
 A channel's elements are numbered 0 … outer * inner and cut in ``parts`` of ``per_part``. A first kernel ("stats")
 leaves two numbers for each part of each channel, a second ("apply") joins them in order and maps the elements, so that
 a channel is spread over many work-items and the result has the same bits in every run. Where channels need not be cut,
-a CPU device does both in one kernel ("fused"), while the channel is still in its cache.
+a CPU device does both in one kernel ("fused"), while the channel is still in its cache. Instead of "apply", "spread"
+writes the channels' variances, or with ``root`` their roots.
 
 name      kernel name without its prefix
-stage     "stats", "apply" or "fused"
+stage     "stats", "apply", "fused" or "spread"
 backward  stats: False: mean and sum of squared deviations (means as distances from the channel's first element, so that
                  little is lost where they are large);  True: sums of g and of g * (x - mean)
           apply: False: out = (x - mean) * rstd * weight + bias, mean and rstd are kept, the running ones move
@@ -292,6 +293,17 @@ ${walk()}
     }
 % endif
 </%def>
+## the mean (as a distance from the first element) and the sum m2 of squared deviations of w channels, from their parts
+<%def name="join_parts(w, c, mu)">
+                ${A} before = 0;
+                for (long p = 0; p < parts; ++p) {
+                    const ${A} size = min(total, (p + 1) * per_part) - p * per_part;
+                    const ${vec(w)} delta = ${acc(w, "first_out", f"p * C + {c}")} - ${mu};
+                    m2 += ${acc(w, "second_out", f"p * C + {c}")} + delta * delta * (before * size / (before + size));
+                    before += size;
+                    ${mu} += delta * (size / before);
+                }
+</%def>
 ## what w channels from c + off on need, joined from the parts; k makes the names, and who is true for the one that
 ## writes what is kept
 <%def name="join(w, who, k='', off=0)">
@@ -313,14 +325,7 @@ c = f"c + {off}" if off else "c"
 % else:
             {
                 ${v} m2 = (${v})(0);
-                ${A} before = 0;
-                for (long p = 0; p < parts; ++p) {
-                    const ${A} size = min(total, (p + 1) * per_part) - p * per_part;
-                    const ${v} delta = ${acc(w, "first_out", f"p * C + {c}")} - mu${k};
-                    m2 += ${acc(w, "second_out", f"p * C + {c}")} + delta * delta * (before * size / (before + size));
-                    before += size;
-                    mu${k} += delta * (size / before);
-                }
+${join_parts(w, c, f"mu{k}")}
                 mu${k} += ${load(w, "x", c if variant == "columns" else "c * inner")};
                 scale${k} = (${A})1 / sqrt(m2 / (${A})total + eps);
                 if (${who}) {
@@ -400,6 +405,20 @@ ${apply_columns(w, K)}
             }
 % endif
 </%def>
+% if stage == "spread":
+__kernel void ct_${name}(
+    long outer, long C, long inner, long parts, long per_part, long per_item, const __global ${A} *first_out,
+    const __global ${A} *second_out, ${A} divisor, int root, __global ${X} *out)
+{
+    const long total = outer * inner;
+    for (long c = get_global_id(0); c < C; c += get_global_size(0)) {
+        ${A} mu = 0, m2 = 0;
+${join_parts(1, "c", "mu")}
+        const ${A} var = m2 / divisor;
+        ${store(1, "root ? sqrt(var) : var", "c")}
+    }
+}
+% else:
 __kernel
 % if variant == "groups":
 __attribute__((reqd_work_group_size(${G}, 1, 1)))
@@ -498,3 +517,4 @@ ${runs("begin", "end", map_body, map_tail, map_one)}
     }
 % endif
 }
+% endif

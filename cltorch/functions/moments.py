@@ -18,6 +18,7 @@ from cltorch.functions.reduce import keep, mean, spread, store
 from cltorch.ops import reduce as rows
 from cltorch.ops.op import Op
 from cltorch.ops.reduce import accumulation, kept_shape, reduce
+from cltorch.ops.variance import variance
 
 __all__ = ["logsumexp", "std", "std_mean", "var", "var_mean"]
 
@@ -27,15 +28,14 @@ def _centred(m: Any, c: Any, x: Any) -> Any:
 
 
 class Var(Op):
-    """Variance in two passes: the mean, then the squares around it."""
+    """Variance: the squares around the mean."""
 
     name = "var"
-    row = rows.VAR
+    root = False
 
     @classmethod
     def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, divisor: float) -> Any:
-        around = reduce(rows.MEAN, x, dims, accumulation(x.dtype), (float(n),))
-        out = keep(reduce(cls.row, x, dims, x.dtype, (divisor,), aux=around), x.layout.shape, dims, keepdim)
+        out = keep(variance(x, dims, n, divisor, cls.root), x.layout.shape, dims, keepdim)
         c.dims, c.shape, c.divisor = dims, x.layout.shape, divisor
         c.save(x, out)
         return out
@@ -51,7 +51,7 @@ class Std(Var):
     """The root of the variance; no gradient where it is zero."""
 
     name = "std"
-    row = rows.STD
+    root = True
 
     @classmethod
     def vjp(cls, m: Any, c: Any, g: Any) -> Any:

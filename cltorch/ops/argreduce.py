@@ -13,9 +13,11 @@ from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.op import Op
 from cltorch.ops.plan import MASK, VECTOR, grid
-from cltorch.ops.reduce import kept_shape
+from cltorch.ops.reduce import kept_shape, run_of_columns
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
+_RUN_BYTES = 4096  # extremes of the columns that a CPU's work-item walks down together; their places take as much
+_LINES = 4  # rows whose columns are read together
 _GROUP = 256
 _SHORT = 32  # reduced elements that one work-item of a GPU walks by itself
 
@@ -68,9 +70,10 @@ def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, valu
         mode = "items" if reduced <= _SHORT or (neighbours and kept >= 2048) else "groups"
     else:
         mode = "columns" if neighbours and ks[-1] >= 4 and reduced < 2**31 else "rows"
-    columns = width if mode == "columns" else 1
-    units = kept // ks[-1] * -(-ks[-1] // columns) if mode == "columns" else kept
     target = caps.compute_units * (16 if gpu else 4)
+    room = _RUN_BYTES // compare.itemsize
+    columns = run_of_columns(kept, ks[-1], reduced, room, width, target) if mode == "columns" else 1
+    units = kept // ks[-1] * -(-ks[-1] // columns) if mode == "columns" else kept
     grain = group * 8 if gpu else _GRAIN // columns
     parts = 1
     if units < target and reduced > grain:
@@ -80,8 +83,9 @@ def _plan(context: Any, lay: Layout, t: dtype, dim: int | None, less: bool, valu
     params = {
         "less": less, "X": t.ctype, "xtag": t.tag, "A": ctype, "M": MASK[ctype], "W": width,
         "floating": t.is_floating_point, "KR": len(ks), "RR": len(rs), "G": group,
+        "RUN": room if mode == "columns" else 0, "LINES": _LINES if mode == "columns" else 0,
     }  # fmt: skip
-    geometry: list[int] = []
+    geometry: list[int] = [columns] if mode == "columns" else []
     for n, s in (*zip(ks, kst, strict=True), *zip(rs, rst, strict=True)):
         geometry += [n, s]
     name = "argmin" if less else "argmax"

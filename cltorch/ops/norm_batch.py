@@ -17,7 +17,7 @@ from cltorch.ops.array import Array, check_dtype, empty
 from cltorch.ops.channels import format_of, laid_as
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import MASK, VECTOR
+from cltorch.ops.plan import MASK, VECTOR, grid
 from cltorch.ops.softmax import dense
 from cltorch.ops.strided import copy_into
 
@@ -79,12 +79,15 @@ class BatchPlan:
         if found is not None:
             return found
         number = NUMBER[self.acc.compute]
-        letters = "llllllbl" + ("blb" if backward else "")
-        if backward and (rowwise or stage != "stats"):
-            letters += "bl" if rowwise else "b"
-        letters += "bb"
-        if stage != "stats":
-            letters += "iblb" + ("bb" if backward else number * 2 + "blblblbb")
+        if stage == "spread":
+            letters = "llllllbb" + number + "ib"
+        else:
+            letters = "llllllbl" + ("blb" if backward else "")
+            if backward and (rowwise or stage != "stats"):
+                letters += "bl" if rowwise else "b"
+            letters += "bb"
+            if stage != "stats":
+                letters += "iblb" + ("bb" if backward else number * 2 + "blblblbb")
         name = f"batch_norm_{stage}{'_backward' if backward else ''}"
         found = self._kernels[key] = self.context.kernel(
             "norm_batch",
@@ -141,6 +144,19 @@ class BatchPlan:
             ),
         )  # fmt: skip
         return out, *kept
+
+    def spread(self, x: Any, divisor: float, root: bool) -> Any:
+        """Return the variances of the channels of a dense Array, or their roots, as an Array of [channels]."""
+        out = empty((self.channels,), self.dtype, x.device)
+        one, two = self.partials()
+        self.kernel("stats", False).launch(
+            self.size, self.local, (*self.pre, x.storage.buf, x.layout.offset, one.buf, two.buf)
+        )
+        size, local = grid(self.context, self.channels)
+        self.kernel("spread", False).launch(
+            size, local, (*self.pre, one.buf, two.buf, divisor, int(root), out.storage.buf)
+        )
+        return out
 
     def backward(
         self, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, fixed: bool, needs: tuple[bool, ...]

@@ -23,7 +23,7 @@ MASK = {
 }
 LETTER = {"float": "f", "double": "d"}
 GROUP = 256
-_HIGH, _SQUARE = 64, 32  # rows of a block in the transposing form of a kernel on CPU devices, and on others its sides
+_HIGH, _SQUARE = 256, 32  # rows of a block in the transposing form of a kernel on CPU devices, and on others its sides
 _LONG = 100  # statements of a formula above which that form is not taken
 _TURNED = 1 << 14  # elements below which that form is not worth its compilation
 _LOCAL = 16384  # bytes of local memory that every device has

@@ -216,6 +216,17 @@ def _complex(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, pa
     return Array.new(both.storage, Layout.of(kept_shape(x.layout.shape, dims, False)), out_dtype)
 
 
+def run_of_columns(kept: int, row: int, reduced: int, room: int, vector: int, target: int) -> int:
+    """Return how many neighbouring columns a CPU's work-item walks down together, of ``room`` at most.
+
+    There are as many parts of the columns as it takes until all cores have work, beside parts of the rows.
+    """
+    outer = kept // row or 1
+    pieces = -(-target // (outer * max(1, reduced // _FEW_ROWS)))
+    pieces = max(-(-row // room), min(pieces, -(-row // (4 * vector))))
+    return -(-row // (pieces * vector)) * vector or vector
+
+
 class _Walk:
     """How one launch walks its operand: kept and reduced sizes and strides, and the shape of kernel that suits them."""
 
@@ -235,11 +246,7 @@ class _Walk:
             self.columns = 32 if ks[-1] >= 32 else 16
         else:
             self.mode = "columns" if neighbours and ks[-1] >= 4 else "rows"
-            # as many parts of the columns as it takes until all cores have work, beside parts of the rows
-            outer = self.kept // ks[-1] or 1
-            pieces = -(-self.target // (outer * max(1, self.reduced // _FEW_ROWS)))
-            pieces = max(-(-ks[-1] // self.room), min(pieces, -(-ks[-1] // (4 * self.width))))
-            self.columns = -(-ks[-1] // (pieces * self.width)) * self.width or self.width
+            self.columns = run_of_columns(self.kept, ks[-1], self.reduced, self.room, self.width, self.target)
 
     @property
     def by_columns(self) -> bool:
