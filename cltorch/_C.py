@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from cltorch import functions
+from cltorch.autograd.batches import state as _batches
 from cltorch.device import device as device
+from cltorch.device import get_default_device
 from cltorch.dtypes import dtype as dtype
 from cltorch.formats import layout as layout
 from cltorch.formats import memory_format as memory_format
+from cltorch.func import levels as _levels
 from cltorch.layout import Size as Size
 from cltorch.ops.generator import Generator as Generator
 
@@ -32,3 +36,58 @@ def _log_api_usage_once(event: str) -> None:
 def _get_tracing_state() -> Any:
     """Return None: nothing is traced."""
     return None
+
+
+def _are_functorch_transforms_active() -> bool:
+    """Return whether vmap, or a derivative of torch.func, is around the caller."""
+    return bool(_batches.levels) or _levels.inside()
+
+
+def _get_default_device() -> str:
+    """Return the default device's kind, as ``cpu``."""
+    return get_default_device().type
+
+
+class _Switches:
+    """Settings of TorchScript's compiler: each returns what was set before, and nothing reads them."""
+
+    def __init__(self, **values: bool) -> None:
+        self._values = values
+
+    def setter(self, name: str) -> Callable[[bool], bool]:
+        def set_(value: bool) -> bool:
+            before = self._values[name]
+            self._values[name] = bool(value)
+            return before
+
+        set_.__doc__ = "Keep a setting of a compiler that is not there, and return the one before."
+        return set_
+
+
+_switches = _Switches(
+    profiling_executor=True, profiling_mode=True, texpr_fuser=False, nvfuser=False, nvfuser_guard=False,
+    texpr_reductions=False, inline_everything=False, llga=False,
+)  # fmt: skip
+_jit_set_profiling_executor = _switches.setter("profiling_executor")
+_jit_set_profiling_mode = _switches.setter("profiling_mode")
+_jit_set_texpr_fuser_enabled = _switches.setter("texpr_fuser")
+_jit_set_texpr_reductions_enabled = _switches.setter("texpr_reductions")
+_jit_set_nvfuser_enabled = _switches.setter("nvfuser")
+_jit_set_nvfuser_guard_mode = _switches.setter("nvfuser_guard")
+_jit_set_inline_everything_mode = _switches.setter("inline_everything")
+_jit_set_llga_enabled = _switches.setter("llga")
+
+
+def _jit_override_can_fuse_on_cpu(value: bool) -> None:
+    """Do nothing: no compiler fuses here."""
+
+
+_jit_override_can_fuse_on_gpu = _jit_override_can_fuse_on_cpu
+
+
+def _jit_can_fuse_on_cpu() -> bool:
+    """Return False: no compiler fuses here."""
+    return False
+
+
+_jit_can_fuse_on_gpu = _jit_can_fuse_on_cpu

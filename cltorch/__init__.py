@@ -62,6 +62,7 @@ from cltorch.autograd import (
 from cltorch.autograd.anomaly_mode import is_anomaly_check_nan_enabled, set_anomaly_enabled
 from cltorch.batched import Batched as _Batched  # what vmap makes of tensors
 from cltorch.checks import assert_ as _assert
+from cltorch.checks import assert_async as _assert_async
 from cltorch.checks import check as _check
 from cltorch.checks import check_index as _check_index
 from cltorch.checks import check_is_size as _check_is_size
@@ -159,6 +160,7 @@ from cltorch.formats import (
     preserve_format,
     strided,
 )
+from cltorch.functions.from_data import shape_as_tensor as _shape_as_tensor
 from cltorch.functions.gamma_sample import dirichlet_slope as _dirichlet_grad
 from cltorch.functions.gamma_sample import gamma_slope as _standard_gamma_grad
 from cltorch.functions.gamma_sample import sample_dirichlet as _sample_dirichlet

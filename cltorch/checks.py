@@ -12,6 +12,12 @@ def assert_(condition: Any, message: str) -> None:
         raise AssertionError(message)
 
 
+def assert_async(input: Any, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
+    """Raise RuntimeError unless a tensor of one value is not zero; a device is waited for."""
+    if not input.is_nonzero():
+        raise RuntimeError(assert_msg)
+
+
 def _checker(error: type[Exception]) -> Callable[..., None]:
     def check(cond: Any, message: Callable[[], Any] | None = None) -> None:
         if not isinstance(cond, bool):

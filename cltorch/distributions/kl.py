@@ -21,7 +21,7 @@ _KL_MEMOIZE: dict[tuple[type, type], Any] = {}
 def register_kl(type_p: Any, type_q: Any) -> Callable[[Any], Any]:
     """Decorate a function of p and q that is to give the divergence of two classes, and of those derived from them.
 
-    Raises TypeError for what is no class of distributions.
+    Raises TypeError for what is no class.
 
     >>> from cltorch.distributions import Normal, register_kl
     >>> class Mine(Normal):
@@ -30,11 +30,9 @@ def register_kl(type_p: Any, type_q: Any) -> Callable[[Any], Any]:
     ... def kl_mine(p, q):
     ...     return p.loc - q.loc
     """
-    for kind, name in ((type_p, "type_p"), (type_q, "type_q")):
+    for kind in (type_p, type_q):  # any class will do, as in PyTorch: libraries have bases of their own
         if not isinstance(kind, type):
             raise TypeError("issubclass() arg 1 must be a class")
-        if not issubclass(kind, Distribution):
-            raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
 
     def decorator(function: Any) -> Any:
         _KL_REGISTRY[type_p, type_q] = function

@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.device import CPU, Storage, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import from_numpy_dtype, promote_types
-from cltorch.functions.arguments import SCALAR_NAMES, finish, no_room, read_dtype
+from cltorch.functions.arguments import SCALAR_NAMES, finish, need_array, no_room, read_dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array, from_host, values
 from cltorch.ops.plan import like_layout
@@ -398,3 +398,9 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
         )
     flat = np.frombuffer(buffer, t.np, count, offset)
     return finish(Array.new(Storage.wrap(flat), Layout.of((count,)), t), requires_grad)
+
+
+def shape_as_tensor(input: Any) -> Any:
+    """Return the sizes of a tensor as a tensor of int64 on the host: torch._shape_as_tensor."""
+    need_array("_shape_as_tensor", "input", 1, input)
+    return tensor(list(input.shape), dtype=dtypes.int64, device=CPU)

@@ -292,3 +292,64 @@ def test_questions_and_conditions_of_libraries():
         "NotImplementedError there is no device 'mps' in cltorch: a tensor can be on cpu, cl or meta",
         "NotImplementedError torch.utils.flop_counter.FlopCounterMode does not count operations in cltorch",
     ]
+
+
+def test_inner_functions_of_libraries():
+    out = program(
+        """
+        import torch
+        from torch._tensor import Tensor
+        from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+        from torch.utils.data._utils.collate import np_str_obj_array_pattern
+        assert Tensor is torch.Tensor and np_str_obj_array_pattern.search("<U3")
+
+        seen = []
+        def look(x):
+            seen.append(torch._C._are_functorch_transforms_active())
+            return x.sum()
+        torch.vmap(look)(torch.ones(2, 2)), torch.func.grad(look)(torch.ones(2)), look(torch.ones(2))
+        print(seen, torch._C._get_default_device(), torch._shape_as_tensor(torch.ones(2, 3)).tolist())
+        print(torch._C._jit_set_profiling_mode(False), torch._C._jit_set_profiling_mode(True))
+        sizes = [torch._utils._element_size(d) for d in (torch.bool, torch.bfloat16, torch.complex64)]
+        print(sizes, torch._utils._get_device_index(3), torch._utils._get_device_index("cpu", allow_cpu=True))
+        parts = torch.ones(2, 2), torch.zeros(3)
+        flat = _flatten_dense_tensors(parts)
+        print(flat.tolist(), [p.shape == q.shape for p, q in zip(_unflatten_dense_tensors(flat, parts), parts)])
+        torch._assert_async(torch.tensor([3]))
+        for use in (
+            lambda: torch._assert_async(torch.tensor(0)), lambda: torch._assert_async(torch.tensor(0.0), "said"),
+            lambda: torch._utils._get_device_index("cpu"), lambda: torch._utils._get_device_index(None),
+        ):
+            try:
+                use()
+            except (ValueError, RuntimeError) as error:
+                print(type(error).__name__, error)
+        """
+    )
+    assert out.splitlines() == [
+        "[True, True, False] cpu [2, 3]",
+        "True False",
+        "[1, 2, 8] 3 -1",
+        "[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0] [True, True]",
+        "RuntimeError Expected Tensor with single nonzero value, but got zero",
+        "RuntimeError said",
+        "ValueError Expected a non cpu device, but got: cpu",
+        "ValueError Expected a torch.device with a specified index or an integer, but got:None",
+    ]
+
+
+def test_divergences_may_be_registered_for_bases_of_libraries():
+    assert (
+        program(
+            """
+        import torch
+        from torch.distributions import Normal, kl_divergence, register_kl
+
+        class Base: pass
+        class Mine(Normal, Base): pass
+        register_kl(Mine, Base)(lambda p, q: p.loc - q.loc)
+        print(kl_divergence(Mine(3.0, 1.0), Mine(1.0, 1.0)).item())
+        """
+        )
+        == "2.0"
+    )

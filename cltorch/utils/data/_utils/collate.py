@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/data.html#dataloader-collate-fn
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch
 
 _UNKNOWN = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+
+#: The kinds of NumPy dtypes, by their text, of which no tensor is made.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 CollateMap = dict[type | tuple[type, ...], Callable[..., Any]]
 
