@@ -388,7 +388,7 @@ class Tensor(Array):
         """Return a NumPy array that shares the memory of a host tensor.
 
         Raises TypeError for a tensor on a device (``force=True`` copies it) or of a dtype NumPy lacks, RuntimeError
-        for one that requires a gradient.
+        for one that requires a gradient, unless gradients are switched off.
         """
         if self.dtype is dtypes.bfloat16:
             raise TypeError("Got unsupported ScalarType BFloat16")
@@ -399,7 +399,7 @@ class Tensor(Array):
                     "tensor to host memory first."
                 )
             return to_numpy(self)
-        if self.requires_grad and not force:
+        if self.requires_grad and not force and mode.enabled:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return host(self)
 

@@ -145,6 +145,12 @@ def test_arrays_share_memory_with_host_tensors():
     assert np.asarray(cltorch.tensor([1.5, 2.5]), dtype=np.int64).tolist() == [1, 2]
     with pytest.raises(RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad"):
         cltorch.ones(1, requires_grad=True).numpy()
+    x.requires_grad_()
+    for off in (cltorch.no_grad(), cltorch.inference_mode()):
+        with off:
+            x.numpy()[0, 0] += 1
+            np.asarray(x)[0, 0] += 1
+    assert x[0, 0].item() == 11 and x.requires_grad and x._version == 0
     with pytest.raises(TypeError, match="Got unsupported ScalarType BFloat16"):
         cltorch.ones(1, dtype=cltorch.bfloat16).numpy()
     assert cltorch.ones(1, requires_grad=True).numpy(force=True).tolist() == [1.0]

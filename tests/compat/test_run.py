@@ -338,6 +338,25 @@ def test_inner_functions_of_libraries():
     ]
 
 
+def test_questions_about_tracers():
+    out = program(
+        """
+        import torch
+        from torch._subclasses.fake_tensor import FakeTensor, is_fake, maybe_get_fake_mode
+        from torch.fx.experimental.proxy_tensor import get_innermost_proxy_mode, get_proxy_mode, make_fx
+        x = torch.empty(2, device="meta")
+        print(get_proxy_mode(), get_innermost_proxy_mode())
+        print(is_fake(x), maybe_get_fake_mode(x), isinstance(x, FakeTensor))
+        try:
+            make_fx(torch.sin)
+        except NotImplementedError as error:
+            print(error)
+        """
+    )
+    assert out.splitlines()[:2] == ["None None", "False None False"]
+    assert "torch.fx.experimental.proxy_tensor.make_fx is not available in cltorch" in out
+
+
 def test_divergences_may_be_registered_for_bases_of_libraries():
     assert (
         program(

@@ -5,12 +5,10 @@
 
 from typing import Any
 
+from cltorch.utils.tensorboard.package import part
+
 
 def __getattr__(name: str) -> Any:
-    if name != "SummaryWriter":
+    if name not in ("FileWriter", "SummaryWriter"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        from tensorboardX import SummaryWriter  # noqa: PLC0415 (optional)
-    except ImportError as error:
-        raise ImportError("utils.tensorboard needs the package tensorboardX: pip install tensorboardX") from error
-    return SummaryWriter
+    return getattr(part("writer"), name)

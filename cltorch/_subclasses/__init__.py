@@ -1,0 +1,1 @@
+"""What libraries ask of PyTorch's inner package of tensors without values."""

@@ -1,0 +1,1 @@
+"""The corner of torch.fx.experimental that libraries ask questions of."""

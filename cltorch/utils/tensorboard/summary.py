@@ -1,0 +1,11 @@
+"""What makes the records of torch.utils.tensorboard.summary, as ``hparams``: tensorboardX's functions."""
+
+from typing import Any
+
+from cltorch.utils.tensorboard.package import part
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(part("summary"), name)

@@ -1,0 +1,11 @@
+"""The writers of torch.utils.tensorboard.writer: those of tensorboardX."""
+
+from typing import Any
+
+from cltorch.utils.tensorboard.package import part
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(part("writer"), name)
