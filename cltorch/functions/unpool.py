@@ -14,7 +14,7 @@ from cltorch.autograd.batches import bare
 from cltorch.device import faults
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
-from cltorch.functions.convert import to
+from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import full, zeros
 from cltorch.functions.extremes import max as largest
 from cltorch.functions.gather import gather, scatter
@@ -23,6 +23,7 @@ from cltorch.functions.parts import select
 from cltorch.functions.ranges import arange
 from cltorch.functions.shape import reshape, unsqueeze
 from cltorch.ops.array import host
+from cltorch.ops.channels import suggested
 
 __all__ = ["fractional_max_pool", "max_unpool"]
 
@@ -71,7 +72,9 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
     blank = zeros((*lead, plane), dtype=input.dtype, device=input.device)
     with faults.told_as(f"max_unpool{n}d"):
         out = scatter(blank, len(lead), reshape(indices, flat), reshape(input, flat))
-    return reshape(out, (*lead, *output_size))
+    out = reshape(out, (*lead, *output_size))
+    format = suggested(input.layout)
+    return out if format is None else contiguous(out, format)
 
 
 def _starts(sample: Any, size: int, pool: int, out: int) -> Any:
@@ -79,7 +82,8 @@ def _starts(sample: Any, size: int, pool: int, out: int) -> Any:
     last = full((*sample.layout.shape, 1), size - pool, dtype=dtypes.int64, device=sample.device)
     if out == 1:
         return last
-    alpha = (size - pool) / (out - 1)
+    # rounded to the samples' dtype, as PyTorch does: 16-bit numbers choose other windows else
+    alpha = full((1,), (size - pool) / (out - 1), dtype=sample.dtype, device=sample.device)
     sample = unsqueeze(sample, -1)
     steps = arange(out - 1, dtype=sample.dtype, device=sample.device)
     far = to(p.mul(p.add(steps, sample), alpha), dtypes.int64)

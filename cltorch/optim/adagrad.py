@@ -8,6 +8,7 @@ from cltorch import functions
 from cltorch.optim.rule import (
     Rule,
     RuleOptimizer,
+    check_fused,
     check_one_element,
     check_scaled,
     check_ways,
@@ -90,6 +91,8 @@ class Adagrad(RuleOptimizer):
         check_ways(foreach, fused, differentiable)
         for group in self.param_groups:
             for p in group["params"]:
+                if group["fused"]:
+                    check_fused(p)
                 self._init_state(group, p, self.state[p])
 
     def share_memory(self) -> None:

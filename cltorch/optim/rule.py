@@ -105,11 +105,8 @@ class RuleOptimizer(GroupOptimizer):
                 continue
             state = {} if stateless else self.state[p]
             if not state:
-                if group.get("fused") and not p.is_floating_point():
-                    raise RuntimeError(
-                        "`fused=True` requires all the params to be floating point Tensors of supported devices: "
-                        f"['cl', 'cpu'] but {p.dtype} and {p.device.type}"
-                    )
+                if group.get("fused"):
+                    check_fused(p)
                 self._init_state(group, p, state)
             params.append(p)
             grads.append(g)
@@ -276,6 +273,15 @@ def check_ways(foreach: Any, fused: Any, differentiable: bool) -> None:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_fused(p: Tensor) -> None:
+    """Raise RuntimeError for a parameter that no fused step of PyTorch takes."""
+    if not p.is_floating_point():
+        raise RuntimeError(
+            "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+            f"['cl', 'cpu'] but {p.dtype} and {p.device.type}"
+        )
 
 
 def check_scaled(fused: Any, grad_scale: Any, found_inf: Any) -> None:

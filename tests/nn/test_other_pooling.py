@@ -124,6 +124,21 @@ def test_windows_at_given_samples_are_pytorchs(n, shape, device):
             np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_windows_of_16_bit_samples_are_pytorchs(name, device):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, u = np.tile(np.arange(50.0, dtype=np.float32)[:, None], (1, 6, 1, 50)), sample((1, 6, 2)) % 1.0
+    found = []
+    for library, kw in ((torch, {}), (cltorch, {"device": device})):
+        t = getattr(library, name)
+        given = library.tensor(x, dtype=t, **kw), library.tensor(u, dtype=t, **kw)
+        found.append([
+            library.nn.functional.fractional_max_pool2d(given[0], 1, m, _random_samples=given[1]).tolist()
+            for m in (3, 10, 25)
+        ])  # fmt: skip
+    assert found[0] == found[1]
+
+
 def test_random_windows_hold_their_largest_elements(device):
     m = nn.FractionalMaxPool2d(3, output_ratio=0.5, return_indices=True)
     a = sample((2, 3, 12, 10))

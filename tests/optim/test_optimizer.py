@@ -160,7 +160,16 @@ def test_names_of_parameters_are_kept():
         optimizer.add_param_group({"params": [parameter(1)]})
 
 
+def test_fused_steps_refuse_other_parameters():
+    for dtype in (cltorch.complex64, cltorch.int32):
+        p = cltorch.ones(2, dtype=dtype)
+        with pytest.raises(RuntimeError, match="requires all the params to be floating point"):
+            cltorch.optim.Adagrad([p], fused=True)
+
+
 def test_repr_is_pytorchs():
+    two = cltorch.optim.SGD([{"params": [parameter(1)]}, {"params": [parameter(1)], "lr": 0.2}], lr=0.1)
+    assert "    weight_decay: 0\n\nParameter Group 1\n    dampening: 0\n" in repr(two)
     optimizer = cltorch.optim.SGD([parameter(1)], lr=0.1)
     assert repr(optimizer) == (
         "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n"
