@@ -18,7 +18,7 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
-from cltorch.functions.convert import to
+from cltorch.functions.convert import contiguous, to
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
@@ -375,11 +375,12 @@ def instance_norm(
     ``momentum``; without it by the running ones. Raises RuntimeError for sizes that do not fit.
     D. Ulyanov et al., Instance Normalization, 2016.
     """
+    shape = need_array("instance_norm", "input", 1, input).layout.shape
+    input = contiguous(input)
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
-    shape = need_array("instance_norm", "input", 1, input).layout.shape
     for argument, a in (("running_mean", running_mean), ("running_var", running_var)):
         if a is not None:
             need_array("instance_norm", argument, 4, a)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.shape import permute, reshape
+from cltorch.ops.channels import suggested
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -43,6 +44,9 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
             f"but input.size(-3)={c} is not divisible by {r * r}"
         )
     n, c = len(lead), c // (r * r)
+    if suggested(input.layout) is not None and n == 1:
+        parts = permute(reshape(permute(input, (0, 2, 3, 1)), (*lead, h, w, c, r, r)), (0, 1, 4, 2, 5, 3))
+        return permute(reshape(parts, (*lead, h * r, w * r, c)), (0, 3, 1, 2))
     parts = reshape(input, (*lead, c, r, r, h, w))
     parts = permute(parts, (*range(n + 1), n + 3, n + 1, n + 4, n + 2))
     return reshape(parts, (*lead, c, h * r, w * r))
@@ -67,6 +71,9 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
                 f"not divisible by {r}"
             )
     n = len(lead)
+    if suggested(input.layout) is not None and n == 1:
+        parts = reshape(permute(input, (0, 2, 3, 1)), (*lead, h // r, r, w // r, r, c))
+        return permute(reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*lead, h // r, w // r, c * r * r)), (0, 3, 1, 2))
     parts = reshape(input, (*lead, c, h // r, r, w // r, r))
     parts = permute(parts, (*range(n + 1), n + 2, n + 4, n + 1, n + 3))
     return reshape(parts, (*lead, c * r * r, h // r, w // r))
@@ -93,6 +100,12 @@ def channel_shuffle(input: Any, groups: int) -> Any:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
         )
+    if suggested(input.layout) is not None:
+        n = len(shape)
+        last = permute(input, (0, *range(2, n), 1))
+        parts = reshape(last, (*last.layout.shape[:-1], groups, shape[1] // groups))
+        dealt = reshape(permute(parts, (*range(n - 1), n, n - 1)), last.layout.shape)
+        return permute(dealt, (0, n - 1, *range(1, n - 1)))
     parts = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
     return reshape(permute(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
 

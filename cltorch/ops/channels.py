@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch.formats import channels_last, channels_last_3d, follows, memory_format
 from cltorch.layout import Layout
-from cltorch.ops.array import empty_layout
+from cltorch.ops.array import empty_layout, view
 from cltorch.ops.strided import copy_into
 
 
@@ -20,11 +20,42 @@ def format_of(lay: Layout) -> memory_format | None:
     return next((f for f in (channels_last, channels_last_3d) if follows(lay, f)), None)
 
 
+def suggested(lay: Layout) -> memory_format | None:
+    """Return the format that the strides of an image suggest, gaps between its elements or not; None for contiguous."""
+    n = lay.ndim
+    if lay.contiguous or n not in (4, 5) or lay.strides[1] == 0 or 0 in lay.shape:
+        return None
+    least = 0
+    for d in (1, *range(n - 1, 1, -1), 0):
+        step = lay.strides[d]
+        if step < least or (d == 0 and least == lay.strides[1]):
+            return None
+        least = step * lay.shape[d]
+    return channels_last if n == 4 else channels_last_3d
+
+
+def turned(x: Any) -> Any:
+    """Return a view of an image with its channels behind all other dimensions."""
+    lay = x.layout
+    return view(x, lay.permute((0, *range(2, lay.ndim), 1)))
+
+
+def turned_back(x: Any) -> Any:
+    """Undo ``turned``."""
+    n = x.layout.ndim
+    return view(x, x.layout.permute((0, n - 1, *range(1, n - 1))))
+
+
+def turned_dim(dim: int, ndim: int) -> int:
+    """Return where a dimension of an image stands in its ``turned`` view."""
+    return 0 if dim == 0 else (dim - 2) % (ndim - 1) + 1
+
+
 def laid_as(out: Any, *operands: Any) -> Any:
     """Return a dense result, copied into the format of the operands if the channels of one come last in memory."""
     for x in operands:
         if not x.layout.contiguous:
-            format = format_of(x.layout)
+            format = suggested(x.layout)
             if format is not None:
                 moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
                 copy_into(moved, out)

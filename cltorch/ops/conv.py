@@ -26,7 +26,7 @@ from cltorch.ops import (
     gemm,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
-from cltorch.ops.channels import laid_as
+from cltorch.ops.channels import laid_as, suggested
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
@@ -236,22 +236,21 @@ class Convolution(Op):
     def forward(c: Any, x: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(x if c.needs[1] else None, weight if c.needs[0] else None)
         c.geometry, c.shapes = geometry, (x.layout.shape, weight.layout.shape)
+        c.format = suggested(x.layout) or suggested(weight.layout)
         return laid_as(convolve(x, weight, bias, geometry, shape), x, weight)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         x, weight = c.saved
-        gx = gw = gb = None
+        gx = None
         if c.needs[0]:
             gx = m.conv_transpose_at(g, weight, None, c.geometry, c.shapes[0])
-        if c.needs[1]:
-            if m.is_grad_enabled() or not c.needs[2]:
-                gw = m.conv_weight_at(x, g, c.geometry, c.shapes[1])
-            else:
-                return gx, *convolve_weight(x, g, c.geometry, c.shapes[1], True), None, None
-        if c.needs[2]:
-            gb = _bias_gradient(m, g)
-        return gx, gw, gb, None, None
+        if c.needs[1] and c.needs[2] and not m.is_grad_enabled():
+            gw, gb = convolve_weight(x, g, c.geometry, c.shapes[1], True)
+        else:
+            gw = m.conv_weight_at(x, g, c.geometry, c.shapes[1]) if c.needs[1] else None
+            gb = _bias_gradient(m, g) if c.needs[2] else None
+        return _laid(m, c.format, gx), _laid(m, c.format, gw), gb, None, None
 
 
 class TransposedConvolution(Op):
@@ -265,14 +264,15 @@ class TransposedConvolution(Op):
     def forward(c: Any, y: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(y if c.needs[1] else None, weight if c.needs[0] else None)
         c.geometry, c.shapes = geometry, (y.layout.shape, weight.layout.shape)
+        c.format = suggested(y.layout) or suggested(weight.layout)
         return laid_as(convolve_back(y, weight, bias, geometry, shape), y, weight)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         y, weight = c.saved
         return (
-            m.conv_at(g, weight, None, c.geometry, c.shapes[0]) if c.needs[0] else None,
-            m.conv_weight_at(g, y, c.geometry, c.shapes[1]) if c.needs[1] else None,
+            _laid(m, c.format, m.conv_at(g, weight, None, c.geometry, c.shapes[0])) if c.needs[0] else None,
+            _laid(m, c.format, m.conv_weight_at(g, y, c.geometry, c.shapes[1])) if c.needs[1] else None,
             _bias_gradient(m, g) if c.needs[2] else None,
             None,
             None,
@@ -300,6 +300,10 @@ class ConvolutionWeight(Op):
             None,
             None,
         )
+
+
+def _laid(m: Any, format: Any, g: Any) -> Any:
+    return g if g is None or format is None else m.contiguous(g, format)
 
 
 def _bias_gradient(m: Any, g: Any) -> Any:

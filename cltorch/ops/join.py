@@ -12,6 +12,7 @@ from cltorch.device import Storage
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
 from cltorch.ops.array import Array, empty
+from cltorch.ops.channels import suggested, turned, turned_back, turned_dim
 from cltorch.ops.op import Op
 from cltorch.ops.pieces import Pieces, assemble
 
@@ -30,13 +31,11 @@ class Cat(Op):
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
             c.dim, c.parts = dim, [(x.layout.shape[dim], x.dtype) for x in tensors]
-        if dim == 0 and tensors[0].storage.array is not None:
-            whole = _host_bytes(tensors, t)
-            if whole is not None:
-                n = sum([x.layout.shape[0] for x in tensors])
-                return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
-        key = ("cat", dim)
-        return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
+        format = suggested(tensors[0].layout)
+        if format is not None and all(suggested(x.layout) is format for x in tensors):
+            dim = turned_dim(dim, tensors[0].layout.ndim)
+            return turned_back(_joined(dim, t, [turned(x) for x in tensors]))
+        return _joined(dim, t, tensors)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -46,6 +45,16 @@ class Cat(Op):
             grads.append(m.to_copy(m.narrow(g, c.dim, at, n), t, g.device) if need else None)
             at += n
         return None, None, *grads
+
+
+def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
+    if dim == 0 and tensors[0].storage.array is not None:
+        whole = _host_bytes(tensors, t)
+        if whole is not None:
+            n = sum([x.layout.shape[0] for x in tensors])
+            return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
+    key = ("cat", dim)
+    return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
 
 
 def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:
@@ -184,23 +193,29 @@ class Flip(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...]) -> Any:
-        lay = x.layout
         c.dims = dims
-        strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
-        last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
-        if lay.numel and dims and strides[-1] == -1:
-            if x.device.type == "cl" and x.device.context.caps.kind == "cpu" and x.dtype.itemsize <= 8:
-                return _mirror(x, strides, last)
-
-        def build() -> Pieces:
-            # not a layout of a tensor (views never have negative strides), only one to read by
-            return lay.shape, [(0, Layout(lay.shape, strides, last), Layout.of(lay.shape))] if lay.numel else []
-
-        return assemble(("flip", dims), build, (x,), x.dtype, x.device)
+        if suggested(x.layout) is not None:
+            return turned_back(_flipped(turned(x), [turned_dim(d, x.layout.ndim) for d in dims]))
+        return _flipped(x, dims)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return m.flip(g, c.dims), None
+
+
+def _flipped(x: Any, dims: Sequence[int]) -> Any:
+    lay = x.layout
+    strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
+    last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
+    if lay.numel and dims and strides[-1] == -1:
+        if x.device.type == "cl" and x.device.context.caps.kind == "cpu" and x.dtype.itemsize <= 8:
+            return _mirror(x, strides, last)
+
+    def build() -> Pieces:
+        # not a layout of a tensor (views never have negative strides), only one to read by
+        return lay.shape, [(0, Layout(lay.shape, strides, last), Layout.of(lay.shape))] if lay.numel else []
+
+    return assemble(("flip", *dims), build, (x,), x.dtype, x.device)
 
 
 def _mirror(x: Any, strides: Sequence[int], last: int) -> Any:
@@ -237,24 +252,30 @@ class Roll(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-        lay = x.layout
         c.shifts, c.dims = shifts, dims
-
-        def build() -> Pieces:
-            pieces = []
-            for box in cartesian(*(_halves(lay.shape[d], s) for s, d in zip(shifts, dims, strict=True))):
-                source, target = lay, Layout.of(lay.shape)
-                for d, (start, to, n) in zip(dims, box, strict=True):
-                    source, target = source.slice(d, start, start + n), target.slice(d, to, to + n)
-                if source.numel:
-                    pieces.append((0, source, target))
-            return lay.shape, pieces
-
-        return assemble(("roll", shifts, dims), build, (x,), x.dtype, x.device)
+        if suggested(x.layout) is not None:
+            return turned_back(_rolled(turned(x), shifts, tuple(turned_dim(d, x.layout.ndim) for d in dims)))
+        return _rolled(x, shifts, dims)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return m.roll(g, tuple(-s for s in c.shifts), c.dims), None, None
+
+
+def _rolled(x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
+    lay = x.layout
+
+    def build() -> Pieces:
+        pieces = []
+        for box in cartesian(*(_halves(lay.shape[d], s) for s, d in zip(shifts, dims, strict=True))):
+            source, target = lay, Layout.of(lay.shape)
+            for d, (start, to, n) in zip(dims, box, strict=True):
+                source, target = source.slice(d, start, start + n), target.slice(d, to, to + n)
+            if source.numel:
+                pieces.append((0, source, target))
+        return lay.shape, pieces
+
+    return assemble(("roll", shifts, dims), build, (x,), x.dtype, x.device)
 
 
 def _halves(n: int, shift: int) -> Sequence[tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from cltorch.dtypes import dtype
 from cltorch.ops import norm_host
 from cltorch.ops.array import check_dtype, empty
+from cltorch.ops.channels import laid_as, suggested
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
@@ -239,6 +240,17 @@ class NativeGroupNorm(NormRows):
     """group_norm and instance_norm."""
 
     name = "native_group_norm"
+
+    @staticmethod
+    def forward(c: Any, x: Any, weight: Any, bias: Any, w: Rows, eps: float) -> Any:
+        c.format = suggested(x.layout)
+        found = NormRows.forward(c, x, weight, bias, w, eps)
+        return laid_as(found[0], x), *found[1:]
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
+        gx, *others = NormRows.vjp(m, c, g)
+        return gx if gx is None or c.format is None else m.contiguous(gx, c.format), *others
 
 
 class FusedRmsNorm(NormRows):

@@ -11,6 +11,7 @@ import numpy as np
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute
+from cltorch.ops.channels import suggested, turned, turned_back
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
@@ -141,6 +142,18 @@ def _host_adjoint(g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
     return from_host(np.ascontiguousarray(a), g.dtype, g.device)
 
 
+def _padded(x: Any, pads: Pads, mode: str, value: Any) -> Any:
+    if x.device.type == "cpu":
+        return _host_pad(x, pads, mode, value)
+    return run(x, x.layout.shape, pads, mode, value, False)
+
+
+def _summed(g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
+    if g.device.type == "cpu":
+        return _host_adjoint(g, shape, pads, mode)
+    return run(g, shape, pads, mode, 0, True)
+
+
 class Pad(Op):
     """Put elements before and after those of each dimension."""
 
@@ -150,15 +163,17 @@ class Pad(Op):
     @staticmethod
     def forward(c: Any, x: Any, pads: Pads, mode: str, value: Any) -> Any:
         c.shape, c.pads, c.mode = x.layout.shape, pads, mode
-        if x.device.type == "cpu":
-            return _host_pad(x, pads, mode, value)
-        return run(x, x.layout.shape, pads, mode, value, False)
+        c.format = None if mode == "circular" else suggested(x.layout)  # which PyTorch's does not keep
+        if c.format is not None:
+            return turned_back(_padded(turned(x), (pads[0], *pads[2:], pads[1]), mode, value))
+        return _padded(x, pads, mode, value)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         if c.mode == "constant":
             return m.pad_dims(g, tuple((-before, -after) for before, after in c.pads), "constant", 0), None, None, None
-        return m.pad_adjoint(g, c.shape, c.pads, c.mode), None, None, None
+        gx = m.pad_adjoint(g, c.shape, c.pads, c.mode)
+        return gx if c.format is None else m.contiguous(gx, c.format), None, None, None
 
 
 class PadAdjoint(Op):
@@ -171,9 +186,10 @@ class PadAdjoint(Op):
     @staticmethod
     def forward(c: Any, g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
         c.pads, c.mode = pads, mode
-        if g.device.type == "cpu":
-            return _host_adjoint(g, shape, pads, mode)
-        return run(g, shape, pads, mode, 0, True)
+        if mode != "circular" and suggested(g.layout) is not None:
+            shape, pads = (shape[0], *shape[2:], shape[1]), (pads[0], *pads[2:], pads[1])
+            return turned_back(_summed(turned(g), shape, pads, mode))
+        return _summed(g, shape, pads, mode)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.ops import pool_host
 from cltorch.ops.array import Array, check_dtype, empty
-from cltorch.ops.channels import laid_as
+from cltorch.ops.channels import laid_as, suggested
 from cltorch.ops.op import Op
 from cltorch.ops.pool_plan import Plan, index_dtype, index_form, make_plan
 from cltorch.ops.pool_windows import Windows
@@ -39,7 +39,7 @@ class MaxPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, indices: bool) -> Any:
-        c.windows = w
+        c.windows, c.format = w, suggested(x.layout)
         if x.device.type == "cpu":
             out, index = pool_host.max_pool(x, w)
         else:
@@ -55,7 +55,8 @@ class MaxPool(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
-        return m.max_pool_spread(g, *c.saved, c.windows), None, None
+        gx = m.max_pool_spread(g, *c.saved, c.windows)
+        return gx if c.format is None else m.contiguous(gx, c.format), None, None
 
 
 def max_pool(x: Any, w: Windows, form: str) -> tuple[Any, Any]:
@@ -139,7 +140,7 @@ class AvgPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
-        c.options = (w, include_pad, override)
+        c.options, c.format = (w, include_pad, override), suggested(x.layout)
         if x.device.type == "cpu":
             return laid_as(pool_host.avg_pool(x, w, include_pad, override), x)
         return laid_as(_averages("avg", x, w, include_pad, override), x)
@@ -151,7 +152,8 @@ class AvgPool(Op):
             # one window that is all of the plane: the gradient is the same number everywhere, which needs no copies
             shape = (*g.shape[: -w.ndim], *w.size[3 - w.ndim :])
             return m.expand(m.div(g, override or math.prod(w.size)), shape), None, None, None
-        return m.avg_pool_spread(g, *c.options), None, None, None
+        gx = m.avg_pool_spread(g, *c.options)
+        return gx if c.format is None else m.contiguous(gx, c.format), None, None, None
 
 
 class AvgPoolSpread(Op):

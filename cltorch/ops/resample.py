@@ -13,9 +13,8 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.formats import channels_last, channels_last_3d, follows
-from cltorch.layout import Layout
-from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute, view
+from cltorch.ops.array import check_dtype, empty, from_host, host_compute
+from cltorch.ops.channels import suggested, turned, turned_back
 from cltorch.ops.op import Op
 from cltorch.ops.plan import GRAIN, VECTOR, grid
 from cltorch.ops.resample_taps import Taps
@@ -111,13 +110,6 @@ def run(x: Any, steps: tuple[tuple[int, Taps], ...], variant: str = "") -> Any:
     return x
 
 
-def _last(x: Any) -> Any:
-    """Return the channels' format of an input whose channels come last in memory, else None."""
-    if x.layout.contiguous:
-        return None
-    return next((f for f in (channels_last, channels_last_3d) if follows(x.layout, f)), None)
-
-
 class Resample(Op):
     """Weighted sums of neighbours along dimensions."""
 
@@ -128,16 +120,10 @@ class Resample(Op):
     @staticmethod
     def forward(c: Any, x: Any, steps: tuple[tuple[int, Taps], ...]) -> Any:
         c.steps = steps
-        format = _last(x)
-        if format is None or x.device.type == "cpu":
+        if suggested(x.layout) is None:
             return run(x, steps)
-        # seen as (N, sizes, C) such an input is dense, and its channels are what vectors run along
-        order = (0, *range(2, x.layout.ndim), 1)
-        lay = x.layout
-        seen = view(x, Layout.make([lay.shape[d] for d in order], [lay.strides[d] for d in order], lay.offset))
-        out = run(seen, tuple((dim - 1, taps) for dim, taps in steps))
-        shape = [out.shape[0], out.shape[-1], *out.shape[1:-1]]
-        return Array.new(out.storage, format.lay(shape), out.dtype)
+        # vectors run along the channels, which lie side by side
+        return turned_back(run(turned(x), tuple((dim - 1, taps) for dim, taps in steps)))
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

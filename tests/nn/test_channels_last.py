@@ -18,8 +18,27 @@ CASES = {
     "max pool's places": lambda x: F.max_pool2d(x, 2, return_indices=True)[1],
     "avg pool": lambda x: F.avg_pool2d(x, 2),
     "adaptive": lambda x: F.adaptive_avg_pool2d(x, 2),
+    "unpool": lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+    "group norm": lambda x: F.group_norm(x, 2, cltorch.linspace(1, 2, 8, device=x.device)),
+    "pad": lambda x: F.pad(x, (1, -1, 0, 2), value=3.0),
+    "pad channels": lambda x: F.pad(x, (0, 0, 0, 0, 2, 1, 0, 1)),
+    "reflect": lambda x: F.pad(x, (1, 2, 3, 0), "reflect"),
+    "replicate": lambda x: F.pad(x, (1, 2, 3, 0), "replicate"),
+    "interpolate": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
+    "nearest": lambda x: F.interpolate(x, 3),
+    "cat": lambda x: cltorch.cat([x[:, :3], x, x[:, 6:]], 1),
+    "cat rows": lambda x: cltorch.cat([x, 2 * x], 2),
+    "cat columns": lambda x: cltorch.cat([x, 2 * x], -1),
+    "cat batch": lambda x: cltorch.cat([x, 2 * x]),
+    "flip": lambda x: x.flip(1, -1),
+    "roll": lambda x: x.roll((1, 2, 3), (0, 1, 2)),
+    "pixel shuffle": lambda x: F.pixel_shuffle(x, 2),
+    "pixel unshuffle": lambda x: F.pixel_unshuffle(x, 3),
+    "channel shuffle": lambda x: F.channel_shuffle(x, 2),
     "relu": F.relu,
 }
+
+FOLLOW = ("conv", "conv transposed", "max pool", "avg pool", "adaptive", "group norm", "reflect")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -34,6 +53,9 @@ def test_results_and_gradients_have_the_order_of_their_input(name, device):
         assert y.stride() == cltorch.empty(y.shape).contiguous(memory_format=format).stride()
         found.append([y.detach().cpu()])
         if y.requires_grad:
+            (same,) = cltorch.autograd.grad(y, x, cltorch.ones(y.shape, device=device), retain_graph=True)
+            if name in FOLLOW:
+                assert same.is_contiguous(memory_format=format)
             w = cltorch.linspace(-2, 3, y.numel(), device=device).reshape(y.shape).contiguous(memory_format=format)
             (g,) = cltorch.autograd.grad(y, x, w)
             if name != "relu":
@@ -55,6 +77,35 @@ def test_gradients_that_come_in_another_order_are_the_same(device):
         found.append([t.cpu().numpy() for t in (y.grad, bn.weight.grad, bn.bias.grad)])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_dropped_lies_as_its_input(device):
+    x = cltorch.ones(2, 8, 6, 6, device=device).contiguous(memory_format=cltorch.channels_last).requires_grad_()
+    y = F.dropout(x)
+    assert y.is_contiguous(memory_format=cltorch.channels_last)
+    (g,) = cltorch.autograd.grad(y, x, cltorch.ones_like(y))
+    assert g.cpu().tolist() == y.cpu().tolist()
+
+
+def test_weights_gradients_lie_as_weights_or_images(device):
+    for layer in (nn.Conv2d, nn.ConvTranspose2d):
+        m = layer(8, 4, 3).to(device)
+        found = []
+        for weights, images in ((False, False), (True, False), (False, True)):
+            last = cltorch.channels_last
+            m = m.to(memory_format=last if weights else cltorch.contiguous_format)
+            x = cltorch.linspace(-1, 1, 2 * 8 * 5 * 5, device=device).reshape(2, 8, 5, 5)
+            y = m(x.contiguous(memory_format=last) if images else x)
+            g, _ = cltorch.autograd.grad(y, (m.weight, m.bias), cltorch.ones(y.shape, device=device))
+            assert g.is_contiguous(memory_format=last if weights or images else cltorch.contiguous_format)
+            found.append(g.cpu().numpy())
+        for g in found[1:]:
+            np.testing.assert_allclose(g, found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_instance_norm_makes_rows_of_channels(device):
+    x = cltorch.ones(2, 8, 6, 6, device=device).contiguous(memory_format=cltorch.channels_last)
+    assert F.instance_norm(x).is_contiguous()
 
 
 def test_weights_that_come_last_make_results_that_do(device):
