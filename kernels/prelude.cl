@@ -24,14 +24,18 @@ inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
 inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
-% if w == 8 and "vload_half8" in caps.quirks:
-inline float8 ct_load_f16_8(const __global half *p, long i) {
-    return (float8)(vload_half4(0, p + i), vload_half4(0, p + i + 4));
+% if w >= 8 and "vload_half8" in caps.quirks:
+inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
+    return (float${w})(ct_load_f16_${w // 2}(p, i), ct_load_f16_${w // 2}(p, i + ${w // 2}));
+}
+inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) {
+    ct_store_f16_${w // 2}(x.lo, p, i);
+    ct_store_f16_${w // 2}(x.hi, p, i + ${w // 2});
 }
 % else:
 inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload_half${w}(0, p + i); }
-% endif
 inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
+% endif
 % endfor
 % endif
 % if with_notes:

@@ -54,9 +54,9 @@ QUIRKS = (
     Quirk(
         "vload_half8",
         (("pocl", None),),
-        "vload_half8 stops the process at an address that is not a multiple of 16",
-        "its library loads an aligned vector where the language promises a half's alignment only; seen in 3.1",
-        "two vload_half4 (prelude.cl)",
+        "vload_half8 and vstore_half8 stop the process at an address that is not a multiple of 16",
+        "its library takes an aligned vector where the language promises a half's alignment only; seen in 3.1",
+        "two vload_half4, two vstore_half4 (prelude.cl)",
     ),
     Quirk(
         "small_angles",

@@ -66,6 +66,12 @@ def test_halves_load_from_any_element(cl_device):
         np.testing.assert_array_equal((x[start:] * 2).cpu().numpy(), a[start:] * 2)
 
 
+def test_halves_are_stored_from_any_element(cl_device):
+    column = cltorch.tensor([[1.5], [-2.0], [0.25]], dtype=cltorch.float16, device=cl_device)
+    for width in (17, 20, 41):  # rows that begin where no vector of halves does; their value is made before the loop
+        assert (column.expand(3, width).contiguous() == column).all()
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_small_angles_beside_large_ones(cl_device, name):
     a = np.tile(np.float32([1e-3, 1e9, -2e-5, 3.0, 7e-3, 1e6, 0.0, -1e-7]), 8)
