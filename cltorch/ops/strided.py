@@ -12,6 +12,7 @@ from cltorch.ops.array import Array, empty, empty_layout, host, view
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import Formula, compute_dtype, run_into
 from cltorch.ops.op import Op
+from cltorch.ops.overlap import same_bytes
 
 COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
@@ -34,6 +35,8 @@ def copy_into(out: Any, x: Any) -> None:
         )
         and out.device.type != "cpu"
     ):
+        if x.layout.offset == out.layout.offset and same_bytes(x.storage, out.storage):
+            return  # onto itself, which a driver refuses
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
         if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:

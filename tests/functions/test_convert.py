@@ -153,6 +153,18 @@ def test_where_a_copy_cannot_go(device):
         x.copy_(cltorch.zeros(2, device=device))
 
 
+def test_a_copy_onto_itself(device):
+    x = cltorch.arange(6.0, device=device).view(2, 3)
+    x.copy_(x.detach())
+    x[...] = x
+    x.T.copy_(x.T)
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    layer = cltorch.nn.Linear(3, 2, device=device)
+    before = layer.weight.tolist()
+    layer.load_state_dict(layer.state_dict())
+    assert layer.weight.tolist() == before
+
+
 @pytest.mark.skipif(not cltorch.cl.is_available(), reason="needs an OpenCL device")
 def test_a_device_without_double_says_so(monkeypatch):
     context = cltorch.device("cl").context
