@@ -178,12 +178,12 @@ def linalg_solve_triangular(
     return store_one("linalg_solve_triangular", out, _triangular(A, B, bool(upper), left, bool(unitriangular)))
 
 
-@also_named(input="b")
 def _copied(A: Any, X: Any) -> Any:
     """Return a copy of the matrices, as many as there are solutions."""
     return p.clone(expand(A, (*X.layout.shape[:-2], *A.layout.shape[-2:])))
 
 
+@also_named(input="b")
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:

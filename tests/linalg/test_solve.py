@@ -138,6 +138,7 @@ def test_the_old_triangular_solve_has_its_own_order(device):
         near(found, np.linalg.solve(T, host(b)))
         near(copy, host(A))
         near(b.triangular_solve(A, upper, True).solution, np.linalg.solve(T.T, host(b)))
+        near(ct.triangular_solve(input=b, A=A, upper=upper).solution, host(found))
 
 
 @pytest.mark.parametrize("left", [True, False])
