@@ -17,15 +17,10 @@ KR, RR    number of kept and reduced dimensions; G: work-group size
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 </%doc>
 <%namespace name="places" file="reduce_places.cl"/>
+<%namespace name="memory" file="memory.cl"/>
 <%
-def load(at, w=1):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}(x, {at})"
-    v = f"x[{at}]" if w == 1 else f"vload{n}(0, x + {at})"
-    return v if X == A else f"convert_{A}{n}({v})"
-def store(value, at):
-    return f"ct_store_{xtag}({value}, best_out, {at});" if xtag in ("f16", "bf16") else f"best_out[{at}] = {value};"
+def load(at, w=1): return memory.module.load("x", at, xtag, X, A, w)
+def store(value, at): return memory.module.store("best_out", at, value, xtag, X)
 sign = "<" if less else ">"
 def better(v, best):
     # NaN beats all but another NaN

@@ -24,31 +24,14 @@ X, xtag   storage type and tag of x, g, out and gx;  P, ptag: of weight, bias an
 T, G      channels per work-group, size of a work-group
 flags     at run time: 1 weight, 2 bias, 4 running statistics, 8 gradient of x, 16 gradient of weight, 32 of bias
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
-def load(w, p, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_load_{xtag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
-def store(w, value, at):
-    n = "" if w == 1 else str(w)
-    if xtag in ("f16", "bf16"):
-        return f"ct_store_{xtag}{'_' + n if n else ''}({value}, out, {at});"
-    return f"out[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, out + {at});"
-def param(w, p, at):
-    n = "" if w == 1 else str(w)
-    if ptag in ("f16", "bf16"):
-        return f"ct_load_{ptag}{'_' + n if n else ''}({p}, {at})"
-    return f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})"
-def store_param(w, p, value, at):
-    n = "" if w == 1 else str(w)
-    if ptag in ("f16", "bf16"):
-        return f"ct_store_{ptag}{'_' + n if n else ''}({value}, {p}, {at});"
-    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
-def acc(w, p, at):
-    return f"{p}[{at}]" if w == 1 else f"vload{w}(0, {p} + {at})"
-def store_acc(w, p, value, at):
-    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, {p} + {at});"
+def load(w, p, at): return memory.module.load(p, at, xtag, X, w=w)
+def store(w, value, at): return memory.module.store("out", at, value, xtag, X, w=w)
+def param(w, p, at): return memory.module.load(p, at, ptag, P, w=w)
+def store_param(w, p, value, at): return memory.module.store(p, at, value, ptag, P, w=w)
+def acc(w, p, at): return memory.module.load(p, at, "", A, w=w)
+def store_acc(w, p, value, at): return memory.module.store(p, at, value, "", A, w=w)
 def vec(w):
     return A if w == 1 else f"{A}{w}"
 def positive(w, v):

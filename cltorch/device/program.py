@@ -28,10 +28,10 @@ _PACE = 256  # launches between two looks at how far the device is behind; a pow
 class Kernel:
     """Hold one compiled kernel with the types of its arguments."""
 
-    __slots__ = ("name", "context", "_queue", "_kernel", "_set", "_buffers")
+    __slots__ = ("name", "context", "_kernel", "_set", "_buffers")
 
     def __init__(self, context: Any, kernel: Any, name: str, args: str) -> None:
-        self.name, self.context, self._kernel, self._queue = name, context, kernel, context.queue
+        self.name, self.context, self._kernel = name, context, kernel
         if kernel.num_args != len(args):
             raise BuildError(f"kernel {name} takes {kernel.num_args} arguments, declared are {len(args)}: {args!r}")
         kernel.set_scalar_arg_dtypes([_SCALARS[a] for a in args])

@@ -215,21 +215,18 @@ def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
     return g
 
 
-def read_flag(name: str, argument: str, position: int, value: Any) -> bool:
-    """Return a truth value; raise TypeError for anything else, numbers too."""
+def read_flag(name: str, argument: str, position: int | None, value: Any) -> bool:
+    """Return a truth value, given by position or (None) by name; raise TypeError for anything else, numbers too."""
     if value.__class__ is not bool and not isinstance(value, np.bool_):
-        raise TypeError(
-            f"{name}(): argument '{argument}' (position {position}) must be bool, not {type(value).__name__}"
-        )
+        where = f"'{argument}'" if position is None else f"'{argument}' (position {position})"
+        raise TypeError(f"{name}(): argument {where} must be bool, not {type(value).__name__}")
     return bool(value)
 
 
 def _check_named(name: str, count: int, named: dict[str, Any]) -> None:
     """Check the ``dim`` and the ``keepdim`` given by name to a reduction with ``count`` arguments in order."""
     if "keepdim" in named:
-        value = named["keepdim"]
-        if value.__class__ is not bool and not isinstance(value, np.bool_):
-            raise TypeError(f"{name}(): argument 'keepdim' must be bool, not {type(value).__name__}")
+        read_flag(name, "keepdim", None, named["keepdim"])
         if count < 2 and "dim" not in named and name in _KEEP_NEEDS_DIM:
             raise TypeError(f"{name}(): received an invalid combination of arguments: keepdim needs a dim")
     if "dim" in named:

@@ -215,11 +215,11 @@ def _expandable(name: str, input: Any, shape: Any) -> None:
         )
 
 
-def _scales(input: Any, *given: Any) -> list[Any]:
+def _scales(name: str, input: Any, beta: Any, alpha: Any) -> list[Any]:
     """Return beta and alpha as the dtype can hold them; raise RuntimeError where it cannot."""
     return [
-        fit_number(x if x.__class__ is int or x.__class__ is float else read_number("addmm", "beta", 4, x), input.dtype)
-        for x in given
+        fit_number(x if x.__class__ is int or x.__class__ is float else read_number(name, what, at, x), input.dtype)
+        for what, at, x in (("beta", 4, beta), ("alpha", 5, alpha))
     ]
 
 
@@ -239,7 +239,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
     _need_dim("mat2", mat2, 2, "matrix")
     _check_inner(mat1, mat2)
     _expandable("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
-    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales(input, beta, alpha)), out)
+    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales("addmm", input, beta, alpha)), out)
 
 
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
@@ -250,7 +250,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
     _check("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     _check_batches("baddbmm", batch1, batch2)
     _expandable("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
-    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales(input, beta, alpha)), out)
+    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales("baddbmm", input, beta, alpha)), out)
 
 
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:

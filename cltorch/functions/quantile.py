@@ -54,8 +54,10 @@ def _levels(name: str, input: Any, q: Any) -> Any:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
     if q.device is not input.device:
         raise RuntimeError(f"{name}() q tensor must be on the same device as the input tensor")
-    if q.device.type == "cpu" and not ((values(bare(q)) >= 0) & (values(bare(q)) <= 1)).all():
-        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+    if q.device.type == "cpu":
+        levels = values(bare(q))
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return q
 
 

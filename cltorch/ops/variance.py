@@ -46,5 +46,7 @@ def _as_channels(lay: Layout, dims: tuple[int, ...]) -> tuple[int, int, int] | N
             runs.append((gone, size))
     if len(runs) == 1:
         return 1, 1, runs[0][1]
-    sizes = [size for _, size in runs]
-    return None if len(sizes) > 3 else (*sizes, *(1,) * (3 - len(sizes)))  # type: ignore[return-value]
+    if len(runs) > 3:
+        return None
+    outer, channels, inner = (*(size for _, size in runs), 1, 1)[:3]
+    return outer, channels, inner

@@ -174,12 +174,10 @@ def binary_cross_entropy(
         )
     each = functions.binary_cross_entropy_error(input, target)
     if input.device.type == "cpu" and input.layout.numel:
-        low, high = functions.aminmax(bare(input).detach())
-        if not (0 <= float(low) and float(high) <= 1):
-            raise RuntimeError("all elements of input should be between 0 and 1")
-        low, high = functions.aminmax(bare(target).detach())
-        if not (0 <= float(low) and float(high) <= 1):
-            raise RuntimeError("all elements of target should be between 0 and 1")
+        for what, x in (("input", input), ("target", target)):
+            low, high = functions.aminmax(bare(x).detach())
+            if not (0 <= float(low) and float(high) <= 1):
+                raise RuntimeError(f"all elements of {what} should be between 0 and 1")
     if weight is not None:
         need_array("binary_cross_entropy", "weight", 3, weight)
         # a weight may be smaller than the input, never larger

@@ -262,8 +262,6 @@ class _ConvTranspose(_ConvNd):
         return tuple(size - low for size, low in zip(given, least, strict=True))
 
     def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
-        if output_size is None:
-            return self.output_padding
         return self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, self._dims, self.dilation
         )
