@@ -23,9 +23,11 @@ __all__: list[str] = []  # nothing of torch.*
 
 _LOWER = (
     "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution "
-    "einsum linear lstm matmul mm prelu rnn_relu rnn_tanh scaled_dot_product_attention"
+    "chain_matmul einsum linear lstm matmul mm multi_dot prelu rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell "
+    "scaled_dot_product_attention"
 )
-_LOWER_CL = "addmv addr chain_matmul gru gru_cell lstm_cell multi_dot mv rnn_relu_cell rnn_tanh_cell"
+_LOWER_CL = "addmv addr gru gru_cell lstm_cell mv"
+_LOWER_CPU = "inner_rows linalg_vecdot tensordot"  # whose products PyTorch casts
 _LOSSES = (
     "binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy hinge_embedding_loss huber_loss kl_div "
     "l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss "
@@ -38,8 +40,13 @@ _FLOAT32_CL = (
     "softmax softplus sum tan upsample vector_norm"
 )
 _FLOAT32_CPU = (
-    "adaptive_avg_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse cholesky_solve ctc_loss "
-    "grid_sample inverse max_pool3d nanquantile pinverse prod quantile stft trace"
+    "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse "
+    "cholesky_solve ctc_loss fft_fft fft_fft2 fft_fftn fft_hfft fft_ifft fft_ifft2 fft_ifftn fft_ihfft fft_irfft "
+    "fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fractional_max_pool geqrf grid_sample inverse linalg_cholesky "
+    "linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
+    "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve "
+    "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve lu_solve max_pool3d max_unpool nanquantile orgqr "
+    "ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve view_as_complex"
 )
 _WIDEST = "bilinear"
 _WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put scatter_add tensordot vdot"
@@ -52,7 +59,8 @@ _MIXED_CPU = "functional_group_norm functional_layer_norm group_norm layer_norm 
 def _rules() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for rule, kinds, names in (
-        ("lower", ("cpu", "cl"), _LOWER), ("lower", ("cl",), _LOWER_CL), ("float32", ("cpu", "cl"), _LOSSES),
+        ("lower", ("cpu", "cl"), _LOWER), ("lower", ("cl",), _LOWER_CL),
+        ("lower", ("cpu",), _LOWER_CPU), ("float32", ("cpu", "cl"), _LOSSES),
         ("float32", ("cl",), _FLOAT32_CL), ("float32", ("cpu",), _FLOAT32_CPU), ("widest", ("cpu", "cl"), _WIDEST),
         ("widest", ("cl",), _WIDEST_CL), ("widest", ("cpu",), _WIDEST_CPU), ("mixed", ("cpu", "cl"), _MIXED),
         ("mixed", ("cpu",), _MIXED_CPU), ("banned", ("cl",), "binary_cross_entropy"),

@@ -21,7 +21,7 @@ from cltorch.ops.array import Array
 
 __all__ = [
     "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_", "bmm", "dot",
-    "ger", "inner", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
+    "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
 ]  # fmt: skip
 
 # how PyTorch's messages about matrix products name the types of C++
@@ -335,14 +335,20 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     need_array("inner", "other", 2, other)
     if input.layout.ndim == 0 or other.layout.ndim == 0:
         return p.mul(input, other, out=out)
+    if input.layout.ndim == other.layout.ndim == 1 and input.layout.shape == other.layout.shape:
+        _check("inner", ("self", input), ("other", other))
+        return dot(input, other, out=out)
+    return inner_rows(input, other, out=out)
+
+
+def inner_rows(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Return ``inner`` of what are not two vectors, which alone autocast on the host casts."""
     _check("inner", ("self", input), ("other", other))
     a, b = input.layout.shape, other.layout.shape
     if a[-1] != b[-1]:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but got shapes {list(a)} and {list(b)}"
         )
-    if len(a) == len(b) == 1:
-        return dot(input, other, out=out)
     rows = matrix_product(reshape(input, (-1, a[-1])), reshape(other, (-1, b[-1])), False, True)
     return _finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
 

@@ -13,7 +13,7 @@ from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import clone
 from cltorch.ops import pad as ops
 
-__all__ = ["constant_pad_nd", "pad", "pad_adjoint", "pad_dims"]
+__all__ = ["constant_pad_nd", "pad", "pad_adjoint", "pad_dims", "pad_edges"]
 
 _SUPPORTED = (
     "Supported combinations for non-constant padding:\n"
@@ -26,6 +26,11 @@ _SUPPORTED = (
 def pad_dims(x: Any, pads: ops.Pads, mode: str, value: Any) -> Any:
     """Pad by (before, after) of every dimension, without checks."""
     return apply(ops.Pad, x, pads, mode, value)
+
+
+def pad_edges(x: Any, pads: ops.Pads, mode: str) -> Any:
+    """Pad by what is at the edges: a function of its own, since autocast on the host takes float32 for it alone."""
+    return apply(ops.Pad, x, pads, mode, 0)
 
 
 def pad_adjoint(g: Any, shape: Sequence[int], pads: ops.Pads, mode: str) -> Any:
@@ -108,7 +113,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         input = pad_dims(input, tuple((min(before, 0), min(after, 0)) for before, after in pads), "constant", 0)
         pads = tuple((max(before, 0), max(after, 0)) for before, after in pads)
         _check_circular(input.layout.shape, pads, spatial, mode)
-    return pad_dims(input, pads, mode, 0)
+    return pad_dims(input, pads, mode, 0) if mode == "circular" else pad_edges(input, pads, mode)
 
 
 def _check_reflect_or_replicate(shape: Sequence[int], pads: ops.Pads, spatial: int, mode: str) -> None:

@@ -25,11 +25,13 @@ _NOT_TORCH = (
     fractional_max_pool functional_adaptive_max_pool1d functional_batch_norm functional_group_norm
     functional_instance_norm functional_layer_norm gather_from_layout gelu geometric_ getitem gradient_cast
     gradient_copy greater_ greater_equal_ im2col im2col_blocks index_add_ index_back index_copy_ index_fill_
-    index_reduce_ is_pinned is_shared less_ less_equal_ like linear log_normal_ map2_ map_ masked_fill_ masked_scatter_
+    index_reduce_ inner_rows is_pinned is_shared less_ less_equal_ like linear log_normal_ map2_ map_ masked_fill_
+    masked_scatter_
     matrix_product matrix_transpose_H matrix_transpose_T matrix_transpose_mH matrix_transpose_mT
     max_pool2d_with_indices max_pool3d_with_indices max_pool_pick max_pool_spread max_unpool multi_dot multiply_
     mvlgamma_ new_empty new_empty_strided new_full new_ones new_tensor new_zeros nll_loss normal_ not_equal_ pad
-    pad_adjoint pad_dims parse_to pin_memory pivot_rows polygamma_ pow_ prod_dims prod_others put_ put_front random_
+    pad_adjoint pad_dims pad_edges parse_to pin_memory pivot_rows polygamma_ pow_ prod_dims prod_others put_
+    put_front random_
     rdiv real_part recurrence recurrent_gradients renorm_ repeat replace_in_layout resample reshape_as resize_
     resolve_device running_sum scaled_dot_product_attention scatter_ scatter_add_ scatter_back scatter_chosen
     scatter_counts scatter_into_layout scatter_reduce_ set_ set_data setitem_ share_memory_ shifted slice_view softmin

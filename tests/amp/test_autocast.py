@@ -260,7 +260,14 @@ CALLS = [
     "F.avg_pool3d(b[None, None], 1)", "F.max_pool2d(b[None], 2)", "T.outer(b[0], a[0])", "T.cdist(b, b)",
     "F.binary_cross_entropy(b.sigmoid(), a.sigmoid())", "F.normalize(b)", "F.cosine_similarity(b, a)",
     "F.scaled_dot_product_attention(b[None], a[None], a[None])", "a.matmul(b[0])", "F.bilinear(b, b, a[None])",
-    "F.rms_norm(b, (4,), b[0])", "T.tensordot(a, b)", "T.index_select(b, 0, t)", "T.where(b > 0, a, b)",
+    "T.inner(a, b)", "T.inner(a[0], a[0])", "T.linalg.vecdot(a, a)", "T.tensordot(a, a, 1)", "T.chain_matmul(a, a)",
+    "T.linalg.multi_dot([a, a, a])", "T.rnn_tanh_cell(a, a, a, a)", "T.linalg.qr(b).Q", "T.linalg.inv(b)",
+    "T.linalg.svd(b).S", "T.linalg.cholesky(b.mT @ b)", "T.linalg.solve(b, b)", "T.fft.rfft(b)", "T.fft.fft2(b)",
+    "T.polar(b, b)", "T.linalg.matrix_rank(b)", "T.linalg.eigvalsh(b)", "T.linalg.lstsq(b, b).solution",
+    "F.pad(b[None], (1, 1, 1, 1), 'reflect')", "F.pad(b[None], (1, 1), 'replicate')",
+    "F.pad(b[None], (1, 1), 'circular')", "F.pad(b, (1, 1))", "F.fractional_max_pool2d(b[None], 2, 2)",
+    "F.max_unpool2d(b[None], t.repeat(4).reshape(1, 4, 4), 1)", "F.rms_norm(b, (4,), b[0])", "T.tensordot(a, b)",
+    "T.index_select(b, 0, t)", "T.where(b > 0, a, b)",
 ]  # fmt: skip
 
 

@@ -84,8 +84,13 @@ def test_tied_tensors_and_strictness():
         _functional_call(net, {"a": zero, "b": cltorch.ones(())}, x)
     with pytest.raises(RuntimeError, match="Unexpected key\\(s\\): 'c'.\n\tMissing key\\(s\\): 'a', 'b'"):
         _functional_call(net, {"c": zero}, x, strict=True)
-    with pytest.raises(AttributeError, match="has no attribute `c`"):
-        _functional_call(net, {"a": zero, "c": zero}, x)
+    assert _functional_call(net, {"a": zero, "c": zero}, x).item() == 0.0 and not hasattr(net, "c")
+    with pytest.raises(TypeError, match="5 is not an instance of torch.Tensor"):
+        _functional_call(net, {"a": 5}, x)
+    with pytest.raises(TypeError, match="attribute `0`: .* is not an instance of torch.Tensor"):
+        _functional_call(cltorch.nn.Sequential(net), {"0": zero}, x)
+    with pytest.raises(KeyError, match="be empty string"):
+        _functional_call(net, {"": zero}, x)
     assert net.a is net.b and net.a.item() == 1.0
 
 
@@ -95,6 +100,32 @@ def test_originals_of_parametrised_tensors_can_be_given():
     keys = [f"parametrizations.weight.original{i}" for i in (0, 1)]
     y = _functional_call(layer, {keys[0]: g, keys[1]: v}, cltorch.ones(1, 2))
     assert y.item() == pytest.approx(14.0)
+
+
+def test_values_of_parametrised_tensors_can_be_given():
+    class Doubled(cltorch.nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+        def right_inverse(self, y):
+            return y / 2
+
+    layer = cltorch.nn.Linear(2, 1, bias=False)
+    before = layer.weight.tolist()
+    utils.parametrize.register_parametrization(layer, "weight", Doubled())
+    y = _functional_call(layer, {"weight": cltorch.ones(1, 2)}, cltorch.ones(1, 2))
+    assert y.item() == 2.0 and layer.weight.tolist() == before
+
+
+def test_weight_norm_of_vectors(device):
+    for make in (utils.weight_norm, utils.parametrizations.weight_norm):
+        layer = cltorch.nn.BatchNorm1d(3).to(device)
+        layer.weight.data.copy_(cltorch.tensor([1.0, -2.0, 3.0], device=device))
+        layer = make(layer)
+        assert layer.weight.tolist() == [1.0, -2.0, 3.0]
+        assert sorted(p.tolist() for p in layer.parameters())[-1] == [1.0, 2.0, 3.0]  # a norm for every element
+        with pytest.raises(IndexError, match="Dimension out of range"):
+            make(cltorch.nn.BatchNorm1d(3), dim=1)
 
 
 def test_weights_get_another_order_of_memory(device):

@@ -296,6 +296,16 @@ def test_error_is_torchs(text):
     assert a == b, (str(ours.value), str(theirs.value))
 
 
+def test_what_is_packed_and_unpadded_is_copied():
+    x = cltorch.zeros(3, 2, 4)
+    packed = utils.pack_padded_sequence(x, [3, 3])
+    packed.data.fill_(1.0)
+    for part in utils.unpad_sequence(x, cltorch.tensor([3, 2])):
+        assert part.is_contiguous()
+        part.fill_(1.0)
+    assert not x.any()
+
+
 def test_results_of_utilities_are_torchs():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     for lengths, first in itertools.product(([4, 2, 2], [1, 4, 3]), (False, True)):

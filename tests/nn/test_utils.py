@@ -66,6 +66,26 @@ def test_values_are_limited(device):
     nn.utils.clip_grad_value_([nn.Parameter(cltorch.ones(1))], 1.0)
 
 
+def test_complex_gradients_are_scaled_by_their_magnitudes(device):
+    p = nn.Parameter(cltorch.zeros(2, dtype=cltorch.complex64, device=device))
+    for norm_type, wanted in ((2.0, 13.0), (1.0, 17.0), (math.inf, 12.0)):
+        p.grad = cltorch.tensor([3 + 4j, 12j], device=device)
+        total = nn.utils.clip_grad_norm_(p, 1.0, norm_type)
+        assert total.dtype is cltorch.float32 and total.item() == pytest.approx(wanted)
+        np.testing.assert_allclose(p.grad.cpu().numpy(), np.array([3 + 4j, 12j]) / wanted, rtol=1e-5)
+    with pytest.raises(NotImplementedError, match="complex"):
+        nn.utils.clip_grad_value_(p, 1.0)
+
+
+def test_norms_of_order_zero_and_of_nothing(device):
+    ones, none = cltorch.ones(3, device=device), cltorch.ones(0, device=device)
+    assert nn.utils.get_total_norm([ones, ones, 0 * ones], 0).item() == 2.0  # tensors, not elements
+    assert nn.utils.get_total_norm([ones, none]).item() == pytest.approx(math.sqrt(3))
+    for norm_type in (math.inf, -1):
+        with pytest.raises(RuntimeError, match="does not have an identity"):
+            nn.utils.get_total_norm([ones, none], norm_type)
+
+
 def test_clipping_does_not_wait_for_the_device(cl_device):
     p = with_gradients(cl_device, [3.0, 4.0], [1.0])
     context = cltorch.device(cl_device).context

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_no
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -35,6 +36,11 @@ def _gradients(parameters: Iterable[Any]) -> list[Any]:
     return [p.grad for p in parameters if p.grad is not None]
 
 
+def _parts(grads: list[Any]) -> list[Any]:
+    """Return gradients with complex ones as pairs of real numbers, in the same memory."""
+    return [functions.view_as_real(g) if g.is_complex() else g for g in grads]
+
+
 @no_grad()
 def get_total_norm(
     tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
@@ -52,12 +58,21 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not found:
         return functions.tensor(0.0)
+    if (norm_type < 0 or norm_type == math.inf) and not all(t.numel() for t in found):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {norm_type:g} norm on an empty tensor because the operation does "
+            "not have an identity"
+        )
+    found = [functions.abs(t) if t.is_complex() else t for t in found]
     out = functools.reduce(promote_types, (t.dtype for t in found))
     groups: dict[Any, list[Any]] = {}
     for t in found:
         # what is scattered in memory is copied into one run first
         groups.setdefault(t.device, []).append(t if is_run([t.layout]) else functions.contiguous(t))
     norms = [functions.to(norm(ts, norm_type, out), device=found[0].device) for ts in groups.values()]
+    if norm_type == 0:  # the norm of norms counts the tensors that are not zero
+        norms = [functions.to(norm([t], 0.0, out), device=found[0].device) for ts in groups.values() for t in ts]
+        norms = [functions.vector_norm(functions.stack(norms), 0.0)]
     total = norms[0] if len(norms) == 1 else functions.vector_norm(functions.stack(norms), norm_type)
     if error_if_nonfinite and not bool(functions.isfinite(total)):
         raise RuntimeError(
@@ -79,7 +94,7 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, for
     >>> w.grad
     tensor([0.6000, 0.8000])
     """
-    grads = _gradients(_listed(parameters))
+    grads = _parts(_gradients(_listed(parameters)))
     if not grads:
         return
     # multiplied in any case: to ask whether it is needed would wait for the device
@@ -145,5 +160,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     tensor([ 1.0000, -0.5000])
     """
     grads = _gradients([parameters] if isinstance(parameters, Tensor) else parameters)
+    if any(g.is_complex() for g in grads):
+        raise NotImplementedError("clamp is not supported for complex types")
     if grads:
         update(_CLAMP, [0], [[g] for g in grads], [float(clip_value)])

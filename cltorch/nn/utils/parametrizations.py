@@ -13,7 +13,7 @@ from cltorch.nn.functional import normalize
 from cltorch.nn.modules.module import Module
 from cltorch.nn.utils import parametrize
 from cltorch.nn.utils.spectral_norm import as_matrix, output_dim
-from cltorch.nn.utils.weight_norm import norm_except, normalised
+from cltorch.nn.utils.weight_norm import normalised
 from cltorch.tensor import Tensor
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
@@ -28,7 +28,7 @@ class _WeightNorm(Module):
         return normalised(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Any) -> tuple[Any, Any]:
-        return norm_except(weight, self.dim), weight
+        return functions.norm_except_dim(weight, 2, self.dim), weight
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cltorch import dtypes, functions
+from cltorch.formats import contiguous_format
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence",
@@ -61,7 +62,7 @@ class PackedSequence(_Packed):
                 )
         else:
             if not isinstance(data, (list, tuple)) or len(data) != 2:
-                raise AssertionError("Expected data to be a tuple of length 2")
+                raise AssertionError("Expected data to be a list or tuple of length 2")
             data, batch_sizes = data
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
@@ -193,7 +194,7 @@ def pack_padded_sequence(
             block = input[start : t + 1, :n]
             parts.append(functions.reshape(block, (-1, *block.shape[2:])))
             start = t + 1
-    data = parts[0] if len(parts) == 1 else functions.cat(parts, 0)
+    data = functions.clone(parts[0]) if len(parts) == 1 else functions.cat(parts, 0)
     return PackedSequence(data, functions.tensor(sizes, device="cpu"), indices, None)
 
 
@@ -291,7 +292,10 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
     """
     if not batch_first:
         padded_sequences = functions.transpose(padded_sequences, 0, 1)
-    return [x[: int(n)] for x, n in zip(padded_sequences.unbind(0), lengths.tolist(), strict=True)]
+    return [
+        functions.clone(x[: int(n)], memory_format=contiguous_format)
+        for x, n in zip(padded_sequences.unbind(0), lengths.tolist(), strict=True)
+    ]
 
 
 def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> PackedSequence:

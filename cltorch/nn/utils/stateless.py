@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch.nn.modules.module import Module
 from cltorch.nn.utils.parametrize import is_parametrized
+from cltorch.tensor import Tensor
 
 __all__ = ["functional_call"]
 
@@ -51,26 +52,31 @@ def _check_keys(module: Module, given: dict[str, Any]) -> None:
         ("Missing key(s)", [k for k in own if k not in given]),
     ):
         if names:
-            lines.append(f"{words}: {', '.join(map(repr, names))}.")
+            lines.append(f"{words}: {', '.join(map(repr, sorted(names)))}.")
     if lines:
         joined = "\n\t".join(lines)
         raise RuntimeError(f"Error(s) in reparametrizing for {type(module).__name__}:\n\t{joined}")
 
 
+_MISSING: Any = object()
+
+
 def _swap(owner: Module, name: str, value: Any) -> Any:
-    """Put a tensor in the place of a module's and return that one."""
+    """Put a tensor in the place of a module's and return that one; what was not there goes again."""
     for kind in (owner._parameters, owner._buffers):
         if name in kind:
             before, kind[name] = kind[name], value
             return before
-    # what is parametrised, and what is no tensor of the module, is an attribute
+    if value is _MISSING:
+        return owner.__dict__.pop(name)
     if is_parametrized(owner, name):
-        raise NotImplementedError(
-            f"the value of a parametrised tensor cannot be given; give parametrizations.{name}.original"
-        )
-    if name not in owner.__dict__:
-        raise AttributeError(f"{type(owner).__name__} has no attribute `{name}`")
-    before, owner.__dict__[name] = owner.__dict__[name], value
+        before = getattr(owner, name)
+        setattr(owner, name, value)
+        return before
+    before = owner._modules.get(name, owner.__dict__.get(name, _MISSING))
+    if before is not _MISSING and not isinstance(before, Tensor):
+        raise TypeError(f"attribute `{name}`: {before} is not an instance of torch.Tensor")
+    owner.__dict__[name] = value
     return before
 
 
@@ -83,8 +89,12 @@ def reparametrized(
     if strict:
         _check_keys(module, used)
     places = {}
-    for key in used:
+    for key, value in used.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"{value} is not an instance of torch.Tensor")
         path, _, name = key.rpartition(".")
+        if not name:
+            raise KeyError('tensor name can\'t be empty string ""')
         places[key] = (module.get_submodule(path), name)
     before: dict[str, Any] = {}
     try:

@@ -13,19 +13,12 @@ from cltorch import functions
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
-__all__ = ["WeightNorm", "norm_except", "normalised", "remove_weight_norm", "weight_norm"]
-
-
-def norm_except(v: Any, dim: int) -> Any:
-    """Return the norms of a tensor over all dimensions but one, which stay as 1; over all for -1."""
-    if dim == -1:
-        return functions.vector_norm(v, 2)
-    return functions.vector_norm(v, 2, dim=tuple(d for d in range(v.ndim) if d != dim % v.ndim), keepdim=True)
+__all__ = ["WeightNorm", "normalised", "remove_weight_norm", "weight_norm"]
 
 
 def normalised(v: Any, g: Any, dim: int) -> Any:
     """Return ``v`` with its norms, over all dimensions but one, replaced by ``g``."""
-    return functions.mul(v, functions.div(g, norm_except(v, dim)))
+    return functions.mul(v, functions.div(g, functions.norm_except_dim(v, 2, dim)))
 
 
 class WeightNorm:
@@ -48,7 +41,7 @@ class WeightNorm:
         fn = WeightNorm(name, dim)
         weight = getattr(module, name)
         del module._parameters[name]
-        module.register_parameter(name + "_g", Parameter(norm_except(weight.detach(), fn.dim)))
+        module.register_parameter(name + "_g", Parameter(functions.norm_except_dim(weight.detach(), 2, fn.dim)))
         module.register_parameter(name + "_v", Parameter(weight.data))
         setattr(module, name, fn.compute_weight(module))
         module.register_forward_pre_hook(fn)
