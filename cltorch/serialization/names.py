@@ -14,7 +14,7 @@ from cltorch import dtypes
 from cltorch.device import device
 from cltorch.formats import strided
 from cltorch.layout import Size
-from cltorch.nn.parameter import Parameter
+from cltorch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from cltorch.serialization import rebuild
 from cltorch.serialization.rebuild import StorageType
 from cltorch.serialization.safe_globals import user_allowed
@@ -128,6 +128,7 @@ WRITTEN: dict[Any, tuple[str, str]] = {
     UNTYPED: ("torch.storage", "UntypedStorage"),
     Size: ("torch", "Size"),
     device: ("torch", "device"),
+    **{kind: ("torch.nn.parameter", kind.__name__) for kind in (UninitializedParameter, UninitializedBuffer)},
 }
 
 _PYTHON2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}

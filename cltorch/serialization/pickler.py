@@ -11,7 +11,7 @@ from cltorch.device import Storage, device
 from cltorch.dtypes import dtype
 from cltorch.formats import layout
 from cltorch.layout import Size
-from cltorch.nn.parameter import Parameter
+from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.location import location_tag
 from cltorch.storage_types import TypedStorage, UntypedStorage
@@ -80,6 +80,8 @@ class Pickler(_PythonPickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how to rebuild our own values; NotImplemented leaves it to the object."""
+        if isinstance(obj, UninitializedTensorMixin):
+            return obj.__reduce_ex__(self.proto)
         if isinstance(obj, Tensor):
             return _reduce_tensor(obj)
         if isinstance(obj, (dtype, rebuild.StorageType)):

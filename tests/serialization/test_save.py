@@ -195,3 +195,16 @@ def test_bad_targets(tmp_path):
         torch.save(1, io.BytesIO(), pickle_protocol=99)
     with pytest.raises(Exception, match="pickle"):
         torch.save(lambda: 0, io.BytesIO())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_lazy_modules_are_saved_before_they_know_their_shapes(zipped):
+    net = torch.nn.Sequential(torch.nn.LazyLinear(3, dtype=torch.float64), torch.nn.LazyBatchNorm1d())
+    file = io.BytesIO()
+    torch.save(net, file, _use_new_zipfile_serialization=zipped)
+    file.seek(0)
+    found = torch.load(file, weights_only=False)
+    assert type(found[0].weight) is torch.nn.parameter.UninitializedParameter
+    assert type(found[1].running_mean) is torch.nn.parameter.UninitializedBuffer
+    assert found[0](torch.ones(2, 4, dtype=torch.float64)).shape == (2, 3)
+    assert found[0].weight.shape == (3, 4) and found[1](torch.ones(2, 4)).shape == (2, 4)

@@ -279,3 +279,14 @@ def test_states_of_schedulers_continue_on_the_other_side():
     for part, state in zip(ours, saved, strict=True):
         part.load_state_dict(state)
     assert steps(*ours) == pytest.approx(steps(*theirs))
+
+
+def test_states_without_shapes_go_both_ways():
+    for ours, theirs in ((cltorch, torch), (torch, cltorch)):
+        file = io.BytesIO()
+        ours.save(ours.nn.LazyBatchNorm1d(dtype=ours.float64).state_dict(), file)
+        file.seek(0)
+        found = theirs.load(file, weights_only=False)
+        assert type(found["weight"]) is theirs.nn.parameter.UninitializedParameter
+        assert type(found["running_mean"]) is theirs.nn.parameter.UninitializedBuffer
+        assert theirs is cltorch or found["weight"].dtype is theirs.float64  # which PyTorch does not write
