@@ -393,8 +393,8 @@ def _inplace(name: str, f: Any) -> Any:
         result = f(input, *operands, beta=beta, alpha=alpha)
         if tuple(result.layout.shape) != tuple(input.layout.shape):
             raise RuntimeError(
-                f"{name}: the result of shape {list(result.layout.shape)} does not fit the tensor of shape "
-                f"{list(input.layout.shape)} that it should replace"
+                f"Bad in-place call: input tensor size {list(input.layout.shape)} and output tensor size "
+                f"{list(result.layout.shape)} should match"
             )
         return copy_(input, result)
 

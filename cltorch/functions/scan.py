@@ -19,12 +19,13 @@ from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
 from cltorch.functions.parts import narrow
-from cltorch.functions.pointwise import into_out, into_outs
+from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import scan as ops
 from cltorch.ops.array import Array
+from cltorch.ops.overlap import check_overlap
 
 __all__ = [
     "cummax",
@@ -86,6 +87,8 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
             input = to(input, t)
         if t is dtypes.bool_:
             raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
+        if out is not None:
+            check_overlap(out, (input,))
         if t.is_complex:
             result = running_sums(input, d) if op is ops.CumSum else running_products(input, d)
             return result if out is None else into_out(name, out, result)
@@ -141,6 +144,8 @@ def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     d = wrap_dim(read_int("logcumsumexp", "dim", 2, dim), input.layout.ndim)
     if not input.dtype.differentiable:
         raise NotImplementedError(f"\"logcumsumexp\" not implemented for '{TYPE_NAMES[input.dtype]}'")
+    if out is not None:
+        check_overlap(need_out("logcumsumexp", out), (input,))
     result = running_logs(input, d) if input.dtype.is_complex else apply(ops.LogCumSumExp, input, d)
     return result if out is None else into_out("logcumsumexp", out, result)
 

@@ -29,6 +29,10 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     if not tensor.layout.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
+    if isinstance(split_size_or_sections, Array):
+        if split_size_or_sections.layout.numel != 1:
+            raise TypeError(_NO_SIZES)
+        split_size_or_sections = int(split_size_or_sections.item())
     if not isinstance(split_size_or_sections, int):
         sizes = [int(k) for k in split_size_or_sections]
         if any(k < 0 for k in sizes):
@@ -60,6 +64,9 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     return record_views(tensor, layouts, name, lambda m, gs: m.cat(_with_zeros(m, gs, shapes), d))
 
 
+_NO_SIZES = "split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not Tensor"
+
+
 def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
     """Return gradients with zeros in place of those that are missing."""
     like = next(g for g in grads if g is not None)
@@ -72,6 +79,8 @@ def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into views of given sizes."""
     need_array("split_with_sizes", "input", 1, input)
+    if isinstance(split_sizes, Array):
+        raise TypeError(_NO_SIZES)
     return split(input, list(split_sizes), dim)
 
 

@@ -38,6 +38,9 @@ MEETING = {
     "put_": lambda lib, x: x.put_(zeros(lib), x[:3]),
     "copy_": lambda lib, x: x[1:].copy_(x[:3]),
     "mul": lambda lib, x: lib.mul(x[1:], 2, out=x),
+    "cumsum": lambda lib, x: lib.cumsum(x[:3], 0, out=x[1:]),
+    "cumprod": lambda lib, x: lib.cumprod(x[:3], 0, out=x[1:]),
+    "logcumsumexp": lambda lib, x: lib.logcumsumexp(x[:3], 0, out=x[1:]),
 }
 # called with a view of which all elements are one number
 EXPANDED = {
@@ -64,6 +67,15 @@ OTHERS = {
     ),
     "conv1d of complex by real": (
         RuntimeError, lambda lib: lib.conv1d(lib.ones(1, 2, 4, dtype=lib.complex64), lib.ones(2, 2, 2))
+    ),
+    "embedding_bag of complex rows": (
+        RuntimeError,
+        lambda lib: lib.nn.functional.embedding_bag(
+            zeros(lib, (1, 2)), lib.ones(4, 3, dtype=lib.complex64), max_norm=1.0
+        ),
+    ),
+    "embedding_bag of integers": (
+        RuntimeError, lambda lib: lib.nn.functional.embedding_bag(zeros(lib, (1, 2)), lib.ones(4, 3).long())
     ),
     "embedding in a number": (
         RuntimeError, lambda lib: lib.nn.functional.embedding(zeros(lib), lib.tensor(1.0))

@@ -224,3 +224,9 @@ def test_running_totals_agree_with_pytorch(device):
         b = np.round(a * 2)
         mine, ref = getattr(ct.tensor(b, device=device), name)(1), getattr(torch.from_numpy(b), name)(1)
         assert mine.indices.tolist() == ref.indices.tolist()
+
+
+def test_running_totals_may_replace_their_operand(x):
+    for f in (ct.cumsum, ct.cumprod, ct.logcumsumexp):
+        want, y = f(x, 1), x.clone()
+        assert f(y, 1, out=y) is y and ct.equal(y, want)
