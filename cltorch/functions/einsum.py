@@ -15,6 +15,7 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
+from cltorch.functions.convert import to
 from cltorch.functions.matmul import matrix_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
@@ -313,4 +314,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
         right[j] = left[i]
     output = [label for label in (*left, *right) if not (label in left and label in right)]
     result = _contract([_Term(a, left), _Term(b, right)], output)
+    # integers that were summed over one operand alone counted in int64, which wraps to the same
+    if result.dtype is not a.dtype and not a.dtype.differentiable:
+        result = to(result, a.dtype)
     return result if out is None else into_out("tensordot", out, result)

@@ -12,6 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, read_number
+from cltorch.functions.convert import to
 from cltorch.functions.join import cat
 from cltorch.functions.parts import narrow
 from cltorch.functions.scan import diff
@@ -129,6 +130,8 @@ def unravel_index(indices: Any, shape: int | Sequence[int]) -> tuple[Any, ...]:
             raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    if indices.dtype is not dtypes.int64:
+        indices = to(indices, dtypes.int64)
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     return tuple(
         p.remainder(p.floor_divide(indices, step), n) if n and step else p.mul(indices, 0)

@@ -50,6 +50,9 @@ def test_unravel_index(device):
     for g, w in zip(got, np.unravel_index(flat, (3, 4, 5)), strict=True):
         assert g.tolist() == w.tolist()
     assert [i.item() for i in cltorch.unravel_index(cltorch.tensor(5), 6)] == [5]
+    small = cltorch.tensor([1, 200], device=device).to(cltorch.uint8)
+    rows, columns = cltorch.unravel_index(small, (300, 3))  # 900 numbers, more than the indices' dtype counts to
+    assert rows.dtype is columns.dtype is cltorch.int64 and (rows.tolist(), columns.tolist()) == ([0, 66], [1, 2])
 
 
 def test_unravel_index_errors():

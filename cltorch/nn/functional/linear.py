@@ -45,7 +45,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     second = functions.reshape(input2, (-1, 1, b[-1]))
     # for each row: (1, in2) @ (in2, out * in1) would repeat work for every row, so the weight meets input1 first
     half = matmul(first, functions.reshape(functions.permute(weight, 1, 0, 2), (w[1], w[0] * w[2])))
-    out = functions.sum(functions.mul(functions.reshape(half, (-1, w[0], w[2])), second), -1)
+    out = functions.sum(functions.mul(functions.reshape(half, (-1, w[0], w[2])), second), -1, dtype=half.dtype)
     if bias is not None:
         out = functions.add(out, bias)
     return functions.reshape(out, (*a[:-1], w[0]))
