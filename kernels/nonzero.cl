@@ -6,7 +6,12 @@ name: kernel name; mode "count" or "write"; X, xtag: storage type and tag of the
 gpu      False: a work-item per chunk.  True: a work-group of G per chunk, G elements at a time, places by running sums
 </%doc>
 <%
-test = f"ct_load_{xtag}(x, i) != 0" if xtag in ("f16", "bf16") else "x[i] != 0"
+if xtag in ("f16", "bf16"):
+    test = f"(ct_load_{xtag}(x, i) != 0)"
+elif xtag in ("c64", "c128"):
+    test = "(x[i].x != 0 || x[i].y != 0)"
+else:
+    test = "(x[i] != 0)"
 %>
 <%def name="write()">
 % if ndim == 0:

@@ -8,6 +8,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.device import resolve
 from cltorch.dtypes import dtype as DType
+from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import (
     check_layout,
     finish,
@@ -162,6 +163,11 @@ def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
     return low, high, count
 
 
+def _line(n: int, low: float, high: float, t: DType, dev: Any, base: float | None) -> Any:
+    step = (high - low) / (n - 1) if n > 1 else 0.0
+    return ops.spaced(n, low, high, step, t, dev, 1 if n == 1 else n // 2, base)
+
+
 def _evenly(
     name: str,
     start: Any,
@@ -176,14 +182,27 @@ def _evenly(
 ) -> Any:
     check_layout(layout)
     low, high, n = _ends(name, start, end, steps)
-    t = wanted_dtype(name, out, dtype, dtypes.get_default_dtype())
+    t = dtypes.get_default_dtype()
+    if low.__class__ is complex or high.__class__ is complex:
+        t = t.to_complex()
+    found = wanted_dtype(name, out, dtype, t)
+    if t.is_complex and not found.is_complex:
+        raise RuntimeError(f"{name}(): numbers of dtype {t} can't be safely cast to the dtype {found}")
+    t = found
     if t is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     if t.kind in "ui":
         low, high = int(low), int(high)
-    step = (float(high) - float(low)) / (n - 1) if n > 1 else 0.0
     dev = out.device if out is not None else resolve(device)
-    result = ops.spaced(n, float(low), float(high), step, t, dev, 1 if n == 1 else n // 2, base)
+    if t.is_complex:
+        low, high = complex(low), complex(high)
+        real = _line(n, low.real, high.real, t.to_real(), dev, None)
+        imag = _line(n, low.imag, high.imag, t.to_real(), dev, None)
+        result = p.add(real, p.mul(imag, 1j))
+        if base is not None:
+            result = p.pow(base, result)
+    else:
+        result = _line(n, float(low), float(high), t, dev, base)
     return _into(out, dtype, result) if out is not None else finish(result, grad)
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute
+from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute, view
 from cltorch.ops.channels import suggested, turned, turned_back
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
+from cltorch.ops.strided import copy_into
 
 Pads = tuple[tuple[int, int], ...]  # (before, after) for every dimension; negative numbers cut off
 
@@ -79,13 +80,23 @@ def plan(
     return kernel, (-(-total // group) * group,), (group,), total, 1, sizes
 
 
+def _around_complex(x: Any, shape: Sequence[int], pads: Pads, value: complex, kind: str | None) -> Any:
+    """Return a complex Array with a number that is not zero around it: real and imaginary parts one by one."""
+    out = empty(padded_shape(shape, pads), x.dtype, x.device)
+    source, target = as_real(x), as_real(out)
+    for i, part in enumerate((value.real, value.imag)):
+        padded = run(view(source, source.layout.select(-1, i)), shape, pads, "constant", part, False, kind)
+        copy_into(view(target, target.layout.select(-1, i)), padded)
+    return out
+
+
 def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint: bool, kind: str | None = None) -> Any:
     """Return the padded Array, or with ``adjoint`` the sums over copies; ``shape`` is that of the unpadded one."""
     t = x.dtype
     check_dtype(t, x.device)
     if t.is_complex:
-        if value:
-            raise NotImplementedError("only zeros can be put around complex tensors on an OpenCL device")
+        if value and not adjoint:
+            return _around_complex(x, shape, pads, complex(value), kind)
         both = run(as_real(x), (*shape, 2), (*pads, (0, 0)), mode, 0, adjoint, kind)
         return Array.new(both.storage, Layout.of(both.layout.shape[:-1]), t)
     x = dense(x)

@@ -161,6 +161,23 @@ def test_made_from_numbers(device):
     assert abs(n.mean()) < 0.1 and abs((abs(n) ** 2).mean() - 1) < 0.1
 
 
+def test_numbers_in_order(device):
+    lines = cltorch.linspace(1, 2j, 3, device=device)
+    check(lines, np.array([1, 0.5 + 1j, 2j], np.complex64))
+    check(cltorch.linspace(-2, -3, 1, dtype=cltorch.complex64, device=device), np.array([-2], np.complex64))
+    check(cltorch.logspace(1, 2j, 3, device=device), np.power(10, np.array([1, 0.5 + 1j, 2j], np.complex64)))
+    assert cltorch.linspace(cltorch.tensor(1j), 2, 2, device=device).tolist() == [1j, 2]
+    with pytest.raises(RuntimeError, match="complex64 can't be safely cast to the dtype .*float32"):
+        cltorch.linspace(1, 2j, 3, dtype=cltorch.float32, device=device)
+
+
+def test_positions_and_what_stands_around(device):
+    z = cltorch.tensor([[0, 1j, 2], [0j, 0, 3]], device=device)
+    assert cltorch.nonzero(z).tolist() == cltorch.argwhere(z).tolist() == [[0, 1], [0, 2], [1, 2]]
+    check(cltorch.nn.functional.pad(z, (1, -1), value=2.0), np.array([[2, 0, 1j], [2, 0, 0]], np.complex64))
+    check(cltorch.constant_pad_nd(z, (0, 0, 1, 0), 1 - 2j)[0], np.full(3, 1 - 2j, np.complex64))
+
+
 def test_copies_and_casts(device):
     z, x = on(device, Z, X)
     check(x.to(cltorch.complex64), X.astype(np.complex64))
