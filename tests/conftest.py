@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 # read when NumPy is imported: its threads would only wait for the cores that the OpenCL runtime works on
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,6 +50,32 @@ def fp64(device: str) -> bool:
     """Return whether the device has float64."""
     d = cltorch.device(device)
     return d.type == "cpu" or d.context.caps.fp64
+
+
+def _given(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return getattr(getattr(request.node, "callspec", None), "params", {})
+
+
+@pytest.fixture
+def processor_kernels(request: pytest.FixtureRequest) -> None:
+    """Skip kernels for processors on a device that ends their loops early and never takes them."""
+    given = _given(request)
+    name = given.get("cl_device", given.get("device", given.get("place", "none"))).removeprefix("cpu ")
+    if name.startswith("cl") and "loops_end_early" in cltorch.device(name).resolve().context.caps.quirks:
+        pytest.skip("this device does not take the kernels for processors")
+
+
+#: Parameters of tests, and which of their values mean such kernels.
+_CHOICES = {"variant": ("cpu",), "kind": ("cpu",), "way": ("lanes", "rows", "tiles")}
+
+
+@pytest.fixture(autouse=True)
+def _choices(request: pytest.FixtureRequest) -> None:
+    """Take a parameter that chooses such kernels for a wish to skip them."""
+    given = _given(request)
+    chosen = any(given.get(name) in values for name, values in _CHOICES.items())
+    if chosen or str(given.get("place")).startswith("cpu cl"):
+        request.getfixturevalue("processor_kernels")
 
 
 def pytest_report_header() -> list[str]:

@@ -180,6 +180,7 @@ TILES = [(t, conv_cpu) for width in (16, 8) for t in conv_cpu.tiles_for(width, 4
 TILES += [(t, conv_cpu_weight) for width in (16, 8) for t in conv_cpu_weight.tiles_for(width, 4)]
 
 
+@pytest.mark.usefixtures("processor_kernels")
 @pytest.mark.parametrize("tile, module", TILES, ids=lambda v: str(v) if hasattr(v, "m") else "")
 def test_every_tile_is_exact(tile, module, cl_device, monkeypatch):
     monkeypatch.setattr(module, "tiles_for", lambda *_: [tile])
@@ -194,6 +195,7 @@ def with_room(monkeypatch, room):
         monkeypatch.setattr(module, "divide", lambda s, n, g, w, _, units, f=divide: f(s, n, g, w, room, units))
 
 
+@pytest.mark.usefixtures("processor_kernels")
 def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
     with_room(monkeypatch, 1500)
     for k, padding in ((70, 1), (70, 0), (3, 1), (3, 0)):
@@ -204,6 +206,7 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
         check(case, all_passes(case, f"cpu {cl_device}"))
 
 
+@pytest.mark.usefixtures("processor_kernels")
 def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkeypatch):
     with_room(monkeypatch, 1024)
     case = Case(1, 1, 2, 3, (41, 40), (40, 38))

@@ -72,8 +72,8 @@ def check(dev, n, groups, c, k, ins, padding=1, t=dtypes.float32, lay=lambda a: 
 
 
 @pytest.fixture
-def always(monkeypatch):
-    """Let every convolution be Winograd's."""
+def always(monkeypatch, processor_kernels):
+    """Let every convolution be Winograd's, which is chosen on devices with kernels for processors only."""
     for name in ("correlation", "weight_gradient"):
         monkeypatch.setattr(conv_choice, name, lambda g, s, t: "winograd")
 
