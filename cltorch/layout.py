@@ -71,6 +71,14 @@ def wrap_dims(dims: int | Iterable[int] | None, ndim: int) -> tuple[int, ...]:
     return out or tuple(range(ndim))
 
 
+def _as_shape(given: Any) -> Sequence[int]:
+    if isinstance(given, int):
+        return (given,)
+    if isinstance(given, list):
+        return given
+    raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {given}")
+
+
 def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     """Return the common shape of operands, aligned at their last dimension.
 
@@ -80,8 +88,8 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    if any(isinstance(s, int) for s in shapes):
-        shapes = tuple((s,) if isinstance(s, int) else s for s in shapes)
+    if any(not isinstance(s, tuple) for s in shapes):
+        shapes = tuple(s if isinstance(s, tuple) else _as_shape(s) for s in shapes)
     ndim = max((len(s) for s in shapes), default=0)
     out = [1] * ndim
     for s in shapes:

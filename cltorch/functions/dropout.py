@@ -62,6 +62,8 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
     """
+    if not need_array("native_dropout", "input", 1, input).layout.numel:
+        return input * 1, empty(input.shape, input.dtype, input.device)  # PyTorch's mask of nothing is no mask
     nothing = _check("native_dropout", input, p)
     if train and not input.dtype.is_floating_point:
         raise _no_fractions(input)

@@ -17,12 +17,13 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.device import host_memory, resolve
-from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, into, need_array, read_dtype, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, need_array, read_dtype, read_int
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import to_copy
 from cltorch.functions.pad import pad_dims
 from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
+from cltorch.functions.ranges import into_line
 from cltorch.functions.rearrange import roll
 from cltorch.layout import wrap_dim
 from cltorch.ops import fft as ops
@@ -278,7 +279,7 @@ def _frequencies(name: str, n: Any, d: Any, out: Any, points: Any, given: tuple[
             return from_host(points(n) * (1 / np.float64(n * d)), t, dev)
 
     result = host_memory.attempt(name, work)
-    return finish(result, requires_grad) if out is None else into(out, t, result)
+    return finish(result, requires_grad) if out is None else into_line(out, t, result)
 
 
 def _around_zero(n: int) -> np.ndarray:

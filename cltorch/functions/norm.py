@@ -182,7 +182,7 @@ def functional_batch_norm(
             [ 1.0000]])
     """
     if training:
-        shape = input.layout.shape
+        shape = need_array("batch_norm", "input", 1, input).layout.shape
         if shape[0] * math.prod(shape[2:]) == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
         if eps <= 0:

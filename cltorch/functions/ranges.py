@@ -31,7 +31,7 @@ def _as_number(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def _into(out: Any, dtype: Any, result: Any) -> Any:
+def into_line(out: Any, dtype: Any, result: Any) -> Any:
     """Store a line in ``out``, which keeps its shape where that has as many elements."""
     if isinstance(out, Array) and out.layout.numel == result.layout.numel:
         result = reshape(result, out.layout.shape)
@@ -82,7 +82,7 @@ def arange(
     if t.kind == "f":
         start, step = float(start), float(step)
     result = ops.spaced(int(n), start, 0, step, t, dev)
-    return _into(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return into_line(out, dtype, result) if out is not None else finish(result, requires_grad)
 
 
 def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -144,7 +144,7 @@ def range(
     if t.kind == "f":
         low, gap = float(low), float(gap)
     result = ops.spaced(n, low, 0, gap, t, out.device if out is not None else resolve(device))
-    return _into(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return into_line(out, dtype, result) if out is not None else finish(result, requires_grad)
 
 
 def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
@@ -203,7 +203,7 @@ def _evenly(
             result = p.pow(base, result)
     else:
         result = _line(n, float(low), float(high), t, dev, base)
-    return _into(out, dtype, result) if out is not None else finish(result, grad)
+    return into_line(out, dtype, result) if out is not None else finish(result, grad)
 
 
 def linspace(

@@ -28,10 +28,7 @@ def _order(n: Any, input: Any) -> tuple[int, Any]:
     """Return the order and the tensor, which the method gives the other way round."""
     if isinstance(n, Array):
         n, input = input, n
-    if isinstance(n, Array) and not n.layout.ndim and n.dtype.kind in "ui":
-        n = n.item()
-    if not isinstance(n, int):
-        raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    n = read_int("polygamma", "n", 1, n)
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     return n, input
@@ -82,11 +79,12 @@ def mvlgamma_(input: Any, p: int) -> Any:
 
 
 def _sum_of_lgammas(input: Any, count: int) -> Any:
+    need_array("mvlgamma", "input", 1, input)
+    count = read_int("mvlgamma", "p", 2, count)
     if count < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
-    need_array("mvlgamma", "input", 1, input)
     t = input.dtype if input.dtype.is_floating_point else dtypes.get_default_dtype()
-    halves = rows.mul(arange(read_int("mvlgamma", "p", 2, count), dtype=t, device=input.device), 0.5)
+    halves = rows.mul(arange(count, dtype=t, device=input.device), 0.5)
     each = rows.lgamma(rows.sub(unsqueeze(input, -1), halves))
     return rows.add(reduce.sum(each, -1), 0.25 * count * (count - 1) * math.log(math.pi))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,23 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _no_sizes(value: Any) -> TypeError:
+    kind = type(value).__name__
+    return TypeError(f"split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not {kind}")
+
+
+def _sizes_or_number(value: Any) -> int | list[int]:
+    """Return what ``split`` cuts into: the size of each part, or the sizes of all."""
+    if isinstance(value, (list, tuple)):
+        return [read_int("split_with_sizes", "split_sizes", 2, k) for k in value]
+    number = value
+    if isinstance(value, Array) and value.layout.numel == 1 and math.isfinite(value.item()):
+        number = int(value.item())  # a fraction is cut off
+    if isinstance(number, (bool, Array)) or not hasattr(number, "__index__"):
+        raise _no_sizes(value)
+    return operator.index(number)
+
+
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into views of a given size along a dimension (the last may be smaller), or of given sizes.
 
@@ -29,12 +48,9 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     if not tensor.layout.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
-    if isinstance(split_size_or_sections, Array):
-        if split_size_or_sections.layout.numel != 1:
-            raise TypeError(_NO_SIZES)
-        split_size_or_sections = int(split_size_or_sections.item())
-    if not isinstance(split_size_or_sections, int):
-        sizes = [int(k) for k in split_size_or_sections]
+    given = _sizes_or_number(split_size_or_sections)
+    if not isinstance(given, int):
+        sizes = given
         if any(k < 0 for k in sizes):
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
@@ -45,7 +61,7 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
                 f"{dim}), but got split_sizes={sizes}"
             )
     else:
-        k = split_size_or_sections
+        k = given
         if k < 0:
             raise RuntimeError(f"split expects split_size be non-negative, but got split_size={k}")
         if k == 0:
@@ -60,11 +76,8 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
         layouts.append(tensor.layout.slice(d, at, at + k))
         at += k
     shapes = [lay.shape for lay in layouts]
-    name = "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0"
+    name = "SplitBackward0" if isinstance(given, int) else "SplitWithSizesBackward0"
     return record_views(tensor, layouts, name, lambda m, gs: m.cat(_with_zeros(m, gs, shapes), d))
-
-
-_NO_SIZES = "split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not Tensor"
 
 
 def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
@@ -80,7 +93,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
     """Cut into views of given sizes."""
     need_array("split_with_sizes", "input", 1, input)
     if isinstance(split_sizes, Array):
-        raise TypeError(_NO_SIZES)
+        raise _no_sizes(split_sizes)
     return split(input, list(split_sizes), dim)
 
 

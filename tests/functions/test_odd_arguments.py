@@ -40,6 +40,13 @@ REFUSED = {
     "a cell of truth values": (lambda o, i: cltorch.rnn_relu_cell(o[0] > 0, *[o[0]] * 3), "bool != float"),
     "a cell of integers": (lambda o, i: cltorch.rnn_tanh_cell(*[i[0]] * 4), "not implemented for 'Long'"),
     "dropout of integers": (lambda o, i: cltorch.native_dropout(i, 0.5, True), "can't be cast to the desired"),
+    "a loss in the dtype of whole inputs": (lambda o, i: F.huber_loss(i, o), "can't be cast to the desired"),
+    "a loss in the dtype of whole targets": (
+        lambda o, i: F.binary_cross_entropy_with_logits(o, i),
+        "can't be cast to the desired",
+    ),
+    "a mean of whole distances": (lambda o, i: F.hinge_embedding_loss(i, i), "could not infer output dtype"),
+    "a window of more dimensions": (lambda o, i: F.max_unpool1d(o, i, (2, 2)), "elements in output_size, but got 2"),
     "a target of another shape": (lambda o, i: F.soft_margin_loss(o[0], o[0].expand(3, 2, 2)), "doesn't match the"),
 }
 
@@ -55,7 +62,8 @@ def test_what_is_refused(what, device):
     lambda x: cltorch.rand(1, out=()), lambda x: cltorch.normal(mean=x, out=cltorch.int64),
     lambda x: cltorch.trapezoid(x, x=...), lambda x: cltorch.histogramdd(x, 1, weight=1.5),
     lambda x: cltorch.lu_unpack((), x), lambda x: cltorch.scatter([[1]], 0, x.long(), 1.0, reduce="multiply"),
-    lambda x: F.grouped_mm(x, x, offs=[2, 2]),
+    lambda x: F.grouped_mm(x, x, offs=[2, 2]), lambda x: F.interpolate("text", size=2),
+    lambda x: F.batch_norm(None, None, None, training=True), lambda x: F.hinge_embedding_loss(1.0, x),
 ])  # fmt: skip
 def test_a_tensor_is_asked_for(call):
     with pytest.raises(TypeError, match="must be Tensor"):
@@ -106,6 +114,45 @@ def test_dtypes_of_losses(device):
             assert loss(cltorch.ones(2), wide).dtype is cltorch.float64
     with pytest.raises(RuntimeError, match="elements of target should be between"):
         F.binary_cross_entropy(cltorch.ones(2), cltorch.ones(2) * 3)
+
+
+def test_some_losses_are_stored_as_one_of_their_operands(device):
+    half, one = (cltorch.full((2,), 0.25, dtype=t, device=device) for t in (cltorch.float16, cltorch.float32))
+    for reduction in ("none", "mean", "sum"):
+        assert F.huber_loss(half, one, reduction=reduction).dtype is cltorch.float16
+        assert F.huber_loss(one, half, reduction=reduction).dtype is cltorch.float32
+        assert F.binary_cross_entropy_with_logits(half, one, reduction=reduction).dtype is cltorch.float32
+        assert F.binary_cross_entropy_with_logits(one, half, reduction=reduction).dtype is cltorch.float16
+    whole = cltorch.tensor([3, -1], device=device)
+    each = F.hinge_embedding_loss(whole, cltorch.tensor([1, -1], device=device), margin=2.5, reduction="none")
+    assert each.dtype is cltorch.int64 and each.tolist() == [3, 3]
+
+
+def test_numbers_that_are_given_otherwise(device):
+    x = cltorch.ones(4, 2, device=device)
+    assert [part.shape for part in x.split(cltorch.tensor(2.5))] == [(2, 2), (2, 2)]
+    assert [part.shape for part in x.split(np.int64(3))] == [(3, 2), (1, 2)]
+    for sizes in (2.5, True, "2", None, cltorch.tensor([2, 2])):
+        with pytest.raises(TypeError, match="must be tuple of ints"):
+            x.split(sizes)
+    assert cltorch.equal(cltorch.polygamma(np.int64(1), x), cltorch.polygamma(1, x))
+    for order in (True, 1.0, "1"):
+        with pytest.raises(TypeError, match="argument 'n' .position 1. must be int"):
+            cltorch.polygamma(order, x)
+        with pytest.raises(TypeError, match="argument 'p' .position 2. must be int"):
+            cltorch.mvlgamma(x, order)
+    for shape in (None, 2.5, "ab"):
+        with pytest.raises(RuntimeError, match="Input shapes should be of type ints"):
+            cltorch.broadcast_shapes(3, shape)
+
+
+def test_places_and_masks_of_other_shapes(device):
+    x, at = (cltorch.ones(1, 2, 3, dtype=t, device=device) for t in (cltorch.float32, cltorch.int64))
+    assert F.max_unpool1d(x, at, 2, padding=(1, 3)).shape == (1, 2, 4)
+    with pytest.raises(IndexError):
+        F.max_unpool2d(x, at, 2, stride=(1,))
+    assert cltorch.fft.fftfreq(2, out=cltorch.zeros(2, 1, device=device)).tolist() == [[0.0], [-0.5]]
+    assert cltorch.native_dropout(x[:0], 0.5)[1].dtype is cltorch.float32
 
 
 def test_a_refused_embedding_bag_leaves_its_rows():

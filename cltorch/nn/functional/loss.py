@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
@@ -32,6 +32,16 @@ def _one_size(input: Any, target: Any) -> Sequence[Any]:
         stacklevel=3,
     )
     return functions.broadcast_tensors(input, target)
+
+
+def _as_stored(each: Any, x: Any) -> Any:
+    """Return elements in the dtype of an operand into whose copy PyTorch writes them; raise RuntimeError for others."""
+    if each.dtype is x.dtype:
+        return each
+    if not dtypes.can_cast(each.dtype, x.dtype):
+        names = SCALAR_NAMES[each.dtype.name], SCALAR_NAMES[x.dtype.name]
+        raise RuntimeError(f"result type {names[0]} can't be cast to the desired output type {names[1]}")
+    return functions.to(each, x.dtype)
 
 
 def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
@@ -138,7 +148,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     input, target = _one_size(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    return _weighted(functions.huber_error(input, target, delta=delta), weight, reduction, False)
+    each = _as_stored(functions.huber_error(input, target, delta=delta), input)
+    return _weighted(each, weight, reduction, False)
 
 
 def binary_cross_entropy(
@@ -215,8 +226,7 @@ def binary_cross_entropy_with_logits(
         each = functions.weighted_logits_error(input, target, pos_weight)
     if weight is not None:
         each = functions.mul(each, weight)
-    # weights are of no account for the dtype
-    return reduced(functions.to(each, functions.result_type(input, target)), reduction)
+    return reduced(_as_stored(each, target), reduction)
 
 
 def kl_div(

@@ -40,8 +40,11 @@ def hinge_embedding_loss(
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     f = functions
-    far = f.where(f.ne(target, 1), f.relu(f.sub(margin, input)), 0.0)
-    return reduced(f.add(far, f.where(f.ne(target, -1), input, 0.0)), reduction)
+    need_array("hinge_embedding_loss", "self", 1, input)
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        margin = int(margin)  # everything is computed in the dtype of the input
+    far = f.where(f.ne(target, 1), f.relu(f.sub(margin, input)), 0)
+    return reduced(f.add(far, f.where(f.ne(target, -1), input, 0)), reduction)
 
 
 def margin_ranking_loss(

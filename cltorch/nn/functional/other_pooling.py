@@ -177,9 +177,8 @@ def _unpooled_size(
     input: Any, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], output_size: Any
 ) -> list[int]:
     n = len(kernel)
-    default = [
-        (input.size(d - n) - 1) * s + k - 2 * p for d, (k, s, p) in enumerate(zip(kernel, stride, padding, strict=True))
-    ]
+    # PyTorch passes over steps and paddings beyond the dimensions
+    default = [(input.size(d - n) - 1) * stride[d] + kernel[d] - 2 * padding[d] for d in range(n)]
     if output_size is None:
         return default
     if len(output_size) == n + 2:
@@ -189,7 +188,7 @@ def _unpooled_size(
             f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of "
             f"'{len(output_size)}'"
         )
-    for d, (size, wanted, s) in enumerate(zip(default, output_size, stride, strict=True)):
+    for d, (size, wanted, s) in enumerate(zip(default, output_size, stride[:n], strict=True)):
         if not size - s < wanted < size + s:
             raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {size - s} and {size + s})')
     return list(output_size)
@@ -198,6 +197,8 @@ def _unpooled_size(
 def _unpool(n: int, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> Any:
     kernel = _tuple(kernel_size, n)
     steps = kernel if stride is None else _tuple(stride, n)
+    if len(kernel) != n:
+        raise RuntimeError(f"There should be exactly {n} elements in output_size, but got {len(kernel)} elements.")
     size = _unpooled_size(input, kernel, steps, _tuple(padding, n), output_size)
     if min(steps) <= 0:
         raise RuntimeError(f"strides should be greater than zero, but got stride: {list(steps)}")

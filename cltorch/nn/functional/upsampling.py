@@ -45,7 +45,6 @@ def _sizes(input: Any, size: Any) -> list[int]:
 
 
 def _factors(input: Any, scale_factor: Any) -> list[float]:
-    need_array("interpolate", "input", 1, input)
     dim = input.dim() - 2
     if not isinstance(scale_factor, (list, tuple)):
         return [float(scale_factor)] * dim
@@ -104,6 +103,7 @@ def interpolate(
     >>> torch.nn.functional.interpolate(x, scale_factor=2, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
+    need_array("interpolate", "input", 1, input)
     if mode in _PLAIN:
         if align_corners is not None:
             raise ValueError(
