@@ -52,7 +52,7 @@ class SobolEngine:
             warnings.simplefilter("ignore")  # SciPy would have a power of two
             points = from_numpy(self._points.random(n)).to(dtype or dtypes.get_default_dtype())
         self.num_generated += n
-        return points if out is None else write_out(out, points)
+        return points if out is None else write_out(out.resize_(points.shape), points)
 
     def draw_base2(self, m: int, out: Any = None, dtype: Any = None) -> Any:
         """Return the next ``2**m`` points; raise ValueError where all points so far are not a power of two then."""

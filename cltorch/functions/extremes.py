@@ -12,7 +12,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_int
 from cltorch.functions.create import zeros
-from cltorch.functions.pointwise import into_outs, need_out
+from cltorch.functions.pointwise import into_outs
 from cltorch.functions.ranges import arange
 from cltorch.functions.reduce import keep, spread, store
 from cltorch.functions.return_types import result_class
@@ -125,11 +125,6 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
     _no_empty("aminmax", input, dims, dims)
     lo, hi = apply(Amin, input, rows.AMIN, dims, keepdim), apply(Extreme, input, rows.AMAX, dims, keepdim)
     if out is not None:
-        for x in out if isinstance(out, (tuple, list)) else ():
-            if need_out("aminmax", x).dtype is not input.dtype:
-                raise RuntimeError(
-                    f"Expected out tensor to have dtype {input.dtype.name}, but got {x.dtype.name} instead"
-                )
         lo, hi = into_outs("aminmax", out, (lo, hi))
     return aminmax_return(lo, hi)
 
@@ -154,7 +149,7 @@ def _max(name: str, less: bool) -> Any:
             _no_empty(name, input, dims, dim)
             values, indices = apply(along, input, dims[0], keepdim, less)
         if out is not None:
-            values, indices = into_outs(name, out, (values, indices))
+            values, indices = into_outs(f"{name}_dim", out, (values, indices))
         return result_of(values, indices)
 
     f.__name__ = f.__qualname__ = name

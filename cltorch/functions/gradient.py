@@ -112,7 +112,8 @@ def _uneven(x: Any, coordinates: Any, d: int, order: int) -> Any:
 def unravel_index(indices: Any, shape: int | Sequence[int]) -> tuple[Any, ...]:
     """Return, for indices into a flattened tensor of a shape, the index along each of its dimensions.
 
-    Raises TypeError for indices that are no integers and shapes that are none, ValueError for negative sizes.
+    Raises TypeError for indices that are no integers and shapes that are none, ValueError for negative sizes,
+    RuntimeError for an index into a shape without elements.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.unravel_index.html
 
     >>> import cltorch as torch
@@ -130,6 +131,8 @@ def unravel_index(indices: Any, shape: int | Sequence[int]) -> tuple[Any, ...]:
             raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    if 0 in sizes and indices.layout.numel:
+        raise RuntimeError("ZeroDivisionError")
     if indices.dtype is not dtypes.int64:
         indices = to(indices, dtypes.int64)
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]

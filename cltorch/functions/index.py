@@ -23,6 +23,7 @@ from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
 from cltorch.functions.index_parse import NO_NUMBER, Advanced, parse
 from cltorch.functions.masked import masked_fill_
+from cltorch.functions.outputs import resize_out
 from cltorch.functions.parts import slice_view
 from cltorch.functions.positions import put_front, put_in_place
 from cltorch.functions.shape import expand, permute, reshape
@@ -275,11 +276,12 @@ def embedding(
 def write_out(input: Any, result: Any) -> Any:
     """Store a result in the tensor given as ``out=``: resized to its shape, its dtype kept.
 
+    Warns where that shape is another one and ``input`` has elements.
+
     Raises RuntimeError where the result cannot be cast or lies on another device.
     """
     p.can_hold(input, result)
-    if input.layout.shape != result.layout.shape:
-        convert.resize_(input, result.layout.shape)
+    resize_out(input, result.layout.shape)
     copy_into(input, result)
     input.storage.version += 1
     return input

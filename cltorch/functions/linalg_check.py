@@ -11,7 +11,7 @@ import numpy as np
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
-from cltorch.functions.matmul import C_NAMES
+from cltorch.functions.outputs import C_NAMES
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.shape import expand, transpose
 from cltorch.layout import broadcast_shapes
@@ -141,11 +141,19 @@ ZERO_PIVOT = (
 )
 
 
+# functions of one result that PyTorch computes apart and casts to the dtype of ``out``
+_CASTS = frozenset(
+    "cholesky cholesky_inverse cholesky_solve linalg_cond linalg_matrix_rank linalg_pinv linalg_tensorinv "
+    "linalg_tensorsolve".split()
+)
+
+
 def store_one(name: str, out: Any, result: Any) -> Any:
-    """Store a result in ``out``, whose dtype must be the result's."""
+    """Store a result in ``out``, whose dtype must be the result's except of the few functions that cast."""
     if out is None:
         return result
-    _same_dtype(out, result)
+    if name not in _CASTS:
+        _same_dtype(out, result)
     return into_out(name, out, result)
 
 

@@ -13,6 +13,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, fit_number, need_array, read_number
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import copy_
+from cltorch.functions.outputs import C_NAMES
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes
@@ -23,13 +24,6 @@ __all__ = [
     "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_", "bmm", "dot",
     "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
 ]  # fmt: skip
-
-# how PyTorch's messages about matrix products name the types of C++
-C_NAMES = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
-    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def _check(name: str, *given: tuple[str, Any]) -> None:

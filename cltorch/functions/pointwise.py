@@ -16,6 +16,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.functions.outputs import check_dtype
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
@@ -74,6 +75,7 @@ def _check_out(name: str, out: Any, result: Any) -> None:
             "the arguments requires grad."
         )
     can_hold(out, result)
+    check_dtype(name, result.dtype, out.dtype)
 
 
 def can_hold(out: Any, result: Any) -> None:

@@ -17,6 +17,7 @@ from cltorch.functions.arguments import (
     read_number,
     wanted_dtype,
 )
+from cltorch.functions.outputs import resize_out
 from cltorch.functions.shape import reshape
 from cltorch.ops import create as ops
 from cltorch.ops.array import Array
@@ -31,10 +32,13 @@ def _as_number(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def into_line(out: Any, dtype: Any, result: Any) -> Any:
+def into_line(out: Any, dtype: Any, result: Any, warns: bool = False) -> Any:
     """Store a line in ``out``, which keeps its shape where that has as many elements."""
-    if isinstance(out, Array) and out.layout.numel == result.layout.numel:
-        result = reshape(result, out.layout.shape)
+    if isinstance(out, Array):
+        if out.layout.numel == result.layout.numel:
+            result = reshape(result, out.layout.shape)
+        elif warns:
+            resize_out(out, result.layout.shape)
     return into(out, dtype, result)
 
 
@@ -82,7 +86,7 @@ def arange(
     if t.kind == "f":
         start, step = float(start), float(step)
     result = ops.spaced(int(n), start, 0, step, t, dev)
-    return into_line(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return into_line(out, dtype, result, warns=True) if out is not None else finish(result, requires_grad)
 
 
 def _bounds(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -144,7 +148,7 @@ def range(
     if t.kind == "f":
         low, gap = float(low), float(gap)
     result = ops.spaced(n, low, 0, gap, t, out.device if out is not None else resolve(device))
-    return into_line(out, dtype, result) if out is not None else finish(result, requires_grad)
+    return into_line(out, dtype, result, warns=True) if out is not None else finish(result, requires_grad)
 
 
 def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:

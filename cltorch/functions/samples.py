@@ -10,6 +10,7 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import dtype as DType
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read_number
 from cltorch.functions.create import empty
+from cltorch.functions.outputs import resize_out
 from cltorch.functions.random import fill_random, need_float, new_random, read_generator
 from cltorch.layout import Size, broadcast_shapes
 from cltorch.ops import multinomial as multinomial_ops
@@ -88,6 +89,8 @@ def normal(
         scaled = TABLE["add"](TABLE["mul"](z, std), mean)
         return scaled if scaled.dtype is z.dtype else scaled.to(z.dtype)
 
+    if out is not None:
+        resize_out(out, shape)
     return _give(apply(ops.zero_gradient("normal"), sample, mean, std), out)
 
 

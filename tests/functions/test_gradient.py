@@ -61,6 +61,7 @@ def test_unravel_index_errors():
         (lambda: cltorch.unravel_index(i.float(), 6), TypeError, "integer dtype, but got torch.float32"),
         (lambda: cltorch.unravel_index(i, (2, -3)), ValueError, "cannot have negative values"),
         (lambda: cltorch.unravel_index(i, (2.0, 3)), TypeError, "only contain ints"),
+        (lambda: cltorch.unravel_index(i, (2, 0)), RuntimeError, "ZeroDivisionError"),
         (lambda: cltorch.unravel_index(i, i), TypeError, "int or sequence of ints"),
     ):
         with pytest.raises(kind, match=message):

@@ -304,6 +304,8 @@ WRONG = [
     (lambda f, o: f.triplet_margin_loss(o(2, 3), o(2, 3), o(3)), RuntimeError, "expected to have the same number of"),
     (lambda f, o: f.triplet_margin_loss(o(3), o(3), o(3), margin=0), ValueError, "margin must be greater than 0"),
     (lambda f, o: f.multi_margin_loss(o(2, 3), o(2).long(), p=3), ValueError, "only p == 1 and p == 2 supported"),
+    (lambda f, o: f.multi_margin_loss(o(2, 3), o(2).long(), weight=o(2, 3)), ValueError, "weight must be one-dimens"),
+    (lambda f, o: f.multilabel_margin_loss(o(2, 3), o(2, 3), reduction="abc"), ValueError, "abc is not a valid value"),
     (lambda f, o: f.nll_loss(o(2, 3), o(3).long()), ValueError, "Expected input batch_size"),
     (lambda f, o: f.cross_entropy(o(2, 3), o(2).long(), label_smoothing=2), RuntimeError, "label_smoothing must be"),
 ]

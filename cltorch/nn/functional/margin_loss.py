@@ -288,6 +288,8 @@ def multi_margin_loss(
     check_reduction(reduction)
     need_array("multi_margin_loss", "input", 1, input)
     need_array("multi_margin_loss", "target", 2, target)
+    if weight is not None and need_array("multi_margin_loss", "weight", 5, weight).layout.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
     if not input.layout.ndim:  # PyTorch takes a number for a vector of one class
         input = f.reshape(input, (1,))
     shape = tuple(input.layout.shape)
@@ -302,7 +304,7 @@ def multi_margin_loss(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{count}], but got {list(given)}. Input has shape {list(shape)}."
         )
-    if weight is not None and tuple(need_array("multi_margin_loss", "weight", 5, weight).layout.shape) != (classes,):
+    if weight is not None and tuple(weight.layout.shape) != (classes,):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.layout.shape)}")
     _need_classes("multi_margin_loss", input, target)
     if weight is not None and weight.dtype is not input.dtype:
@@ -343,6 +345,7 @@ def multilabel_margin_loss(
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
     f = functions
+    check_reduction(reduction)
     need_array("multilabel_margin_loss", "input", 1, input)
     need_array("multilabel_margin_loss", "target", 2, target)
     shape = tuple(input.layout.shape)

@@ -1,0 +1,88 @@
+import warnings
+
+import pytest
+
+import cltorch
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, out: cltorch.add(x, x, out=out),
+        lambda x, out: cltorch.exp(x, out=out),
+        lambda x, out: cltorch.cumsum(x, 0, out=out),
+        lambda x, out: cltorch.cat([x], out=out),
+        lambda x, out: cltorch.arange(3.0, out=out),
+        lambda x, out: cltorch.normal(x, x, out=out),
+    ],
+)
+def test_a_lost_output_is_told_of(device, call):
+    x = cltorch.ones(3, device=device)
+    out = cltorch.zeros(2, device=device)
+    with pytest.warns(UserWarning, match=r"resized since it had shape \[2\].*required output shape \[3\]") as told:
+        assert call(x, out) is out
+    assert told[0].filename == __file__
+    assert out.shape == (3,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert call(x, cltorch.empty(0, device=device)).shape == (3,)
+        assert call(x, cltorch.empty(3, device=device)).shape == (3,)
+
+
+def test_factories_resize_without_a_word(device):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for make in (cltorch.zeros, cltorch.ones, cltorch.rand, cltorch.eye):
+            assert make(3, out=cltorch.zeros(2, device=device)).shape[0] == 3
+        assert cltorch.linspace(0, 1, 5, out=cltorch.zeros(2, device=device)).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda x, out: cltorch.neg(x, out=out), "Found dtype Complex"),
+        (lambda x, out: cltorch.round(x, decimals=2, out=out), "Found dtype Complex"),
+        (lambda x, out: cltorch.nn.functional.hardshrink(x, out=out), "Found dtype Complex"),
+        (lambda x, out: cltorch.tril(x, out=out), "to have dtype float, but got c10::complex<float>"),
+        (lambda x, out: cltorch.index_select(x, 0, cltorch.tensor([0], device=x.device), out=out), "same scalar type"),
+        (lambda x, out: cltorch.take(x, cltorch.tensor([0], device=x.device), out=out), "same dtype"),
+        (lambda x, out: cltorch.nan_to_num(x, out=out), "nan_to_num: dtype of out: ComplexFloat"),
+        (lambda x, out: cltorch.permute_copy(x, (1, 0), out=out), "to have dtype float"),
+        (lambda x, out: cltorch.softmax(x, 0, out=out), "to have dtype float"),
+        (lambda x, out: cltorch.nonzero(x, out=out), "scalar type Long"),
+        (lambda x, out: cltorch.signbit(x, out=out), "non-boolean"),
+    ],
+)
+def test_no_cast_into_the_output(device, call, words):
+    x = cltorch.ones(2, 2, device=device)
+    with pytest.raises(RuntimeError, match=words):
+        call(x, cltorch.empty(2, 2, dtype=cltorch.complex64, device=device))
+
+
+def test_the_values_of_extremes_are_not_cast(device):
+    x = cltorch.ones(2, 2, device=device)
+    outs = (
+        cltorch.empty(2, dtype=cltorch.complex64, device=device),
+        cltorch.empty(2, dtype=cltorch.int64, device=device),
+    )
+    for f in (cltorch.max, cltorch.cummax):
+        with pytest.raises(RuntimeError, match="Float|float"):
+            f(x, 0, out=outs)
+    whole = cltorch.empty((), dtype=cltorch.complex64, device=device)
+    assert cltorch.max(x, out=whole).item() == 1
+    with pytest.raises(RuntimeError, match="ComplexFloat but got scalar type ComplexDouble"):
+        cltorch.complex(cltorch.ones(2), cltorch.ones(2), out=cltorch.empty(2, dtype=cltorch.complex128))
+
+
+def test_absolute_values_of_complex_numbers_go_into_complex_ones(device):
+    x = cltorch.tensor([3 + 4j], device=device)
+    assert cltorch.abs(x, out=cltorch.empty(1, dtype=cltorch.complex64, device=device)).tolist() == [5]
+    assert cltorch.abs(x, out=cltorch.empty(1, device=device)).tolist() == [5]
+
+
+def test_some_factorizations_cast_into_the_output():
+    x = cltorch.eye(2) * 4
+    assert cltorch.cholesky(x, out=cltorch.empty(2, 2, dtype=cltorch.float64)).tolist() == [[2, 0], [0, 2]]
+    assert cltorch.linalg.pinv(x, out=cltorch.empty(2, 2, dtype=cltorch.float64)).diagonal().tolist() == [0.25, 0.25]
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        cltorch.cholesky(x, out=cltorch.empty(2, 2, dtype=cltorch.int64))
