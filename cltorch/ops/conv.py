@@ -67,6 +67,8 @@ def _correlate(x: Any, weight: Any, bias: Any, g: Geometry, shape: Any, back: bo
     context = dev.context
     if not weight.layout.contiguous:
         weight = dense(weight)
+    if bias is not None and not bias.layout.contiguous:
+        bias = dense(bias)
     key = ("conv", g, back, t, x.layout.key, bias is None)
     plan = context.ready.get(key)
     if plan is None:

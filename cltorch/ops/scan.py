@@ -249,6 +249,7 @@ class LogCumSumExp(Op):
         nothing = m.eq(out, -math.inf)
         floor = m.where(nothing, 0.0, out)
         decay = m.where(nothing, 0.0, m.exp(m.sub(floor, m.shifted(floor, c.dim, None, True))))
+        decay = m.where(m.eq(out, math.inf), 1.0, decay)
         rest = m.recurrence(decay, g, c.dim, True, 0)
         return m.mul(m.exp(m.sub(x, floor)), rest), None
 

@@ -267,3 +267,20 @@ def test_random_settings_agree_with_torch(seed, device):
     for want, got in zip(*results, strict=True):
         assert got.shape == want.shape
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(want).max()))
+
+
+@pytest.mark.parametrize(
+    ("f", "size", "weight", "options"),
+    [
+        (cltorch.conv2d, (1, 4, 9, 9), (8, 4, 3, 3), {"padding": 1}),
+        (cltorch.conv2d, (2, 16, 8, 8), (8, 16, 1, 1), {}),
+        (cltorch.conv2d, (2, 8, 8, 8), (8, 1, 3, 3), {"groups": 8}),
+        (cltorch.conv_transpose2d, (1, 4, 5, 5), (4, 8, 3, 3), {"stride": 2}),
+    ],
+)
+def test_a_bias_with_gaps_or_repeated(f, size, weight, options, device):
+    x, w = (cltorch.tensor(np.random.rand(*s).astype(np.float32), device=device) for s in (size, weight))
+    numbers = cltorch.tensor(np.random.rand(16).astype(np.float32), device=device)
+    for bias in (numbers[::2], numbers[1::2], numbers[3:4].expand(8)):
+        want = f(x, w, **options) + bias.reshape(1, 8, 1, 1)
+        np.testing.assert_allclose(f(x, w, bias, **options).cpu().numpy(), want.cpu().numpy(), rtol=1e-4, atol=1e-5)

@@ -230,3 +230,9 @@ def test_running_totals_may_replace_their_operand(x):
     for f in (ct.cumsum, ct.cumprod, ct.logcumsumexp):
         want, y = f(x, 1), x.clone()
         assert f(y, 1, out=y) is y and ct.equal(y, want)
+
+
+def test_gradient_of_logcumsumexp_at_infinity(device):
+    x = ct.tensor([0.0, float("inf"), 1.0], device=device, requires_grad=True)
+    ct.logcumsumexp(x, 0).sum().backward()
+    assert x.grad[::2].tolist() == [1, 0] and x.grad[1].isnan().item()
