@@ -3,10 +3,10 @@
 Source: https://docs.pytorch.org/docs/2.13/distributed.html
 """
 
-from cltorch.distributed import rpc
+from cltorch.distributed import autograd, rpc
 
 __all__ = [
-    "is_available", "is_gloo_available", "is_initialized", "is_mpi_available", "is_nccl_available",
+    "autograd", "is_available", "is_gloo_available", "is_initialized", "is_mpi_available", "is_nccl_available",
     "is_torchelastic_launched", "is_ucc_available", "is_xccl_available", "rpc",
 ]  # fmt: skip
 

@@ -88,7 +88,8 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     """Count the elements in ``bins`` bins of equal width from ``min`` to ``max``, in the dtype of the input.
 
     Where the two are equal, as by default, the least and the largest element are taken. Elements outside, and NaN, are
-    not counted. Raises RuntimeError for no bins and for limits that are not finite, NotImplementedError for integers.
+    not counted. Integers are counted on a device only, as in PyTorch. Raises RuntimeError for no bins and for limits
+    that are not finite, NotImplementedError for integers on the host.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.histc.html
 
     >>> import cltorch as torch
@@ -97,11 +98,14 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     """
     need_array("histc", "input", 1, input)
     bins = read_int("histc", "bins", 2, bins)
-    if not input.dtype.is_floating_point:
+    whole = input.dtype.kind in "ui" and input.device.type != "cpu"
+    if not (whole or input.dtype.is_floating_point):
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     lo, hi = float(read_number("histc", "min", 3, min)), float(read_number("histc", "max", 4, max))
+    if whole:
+        lo, hi = int(lo), int(hi)
     with no_grad():
         flat = reshape(input, (-1,))
         lo, hi = _bounds("histc", flat, lo, hi, "torch.histc: range of")
@@ -109,9 +113,10 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
             lo, hi = lo - 1, hi + 1
         if lo > hi:
             raise RuntimeError("torch.histc: max must be larger than min")
-        wide = to(flat, dtypes.float32) if flat.dtype.itemsize == 2 else flat
+        wide = to(flat, dtypes.int64) if whole else to(flat, dtypes.float32) if flat.dtype.itemsize == 2 else flat
         inside = p.logical_and(p.ge(wide, lo), p.le(wide, hi))
-        at = p.div(p.mul(p.sub(p.where(inside, wide, lo), lo), bins), hi - lo)
+        at = p.mul(p.sub(p.where(inside, wide, lo), lo), bins)
+        at = p.floor_divide(at, hi - lo) if whole else p.div(at, hi - lo)
         places = p.where(inside, p.clamp_max(to(at, dtypes.int64), bins - 1), bins)
         result = to(diff(ops.ends_of(places, bins)), input.dtype)
     return result if out is None else into_out("histc", out, result)

@@ -15,13 +15,16 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import pointwise, pointwise_
+from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.outputs import check_dtype
-from cltorch.ops.array import Array, two_devices
+from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
+# what PyTorch computes of two numbers too, as of tensors without dimensions
+_OF_NUMBERS = frozenset({"add", "sub", "mul", "div", "floor_divide", "floor_quotient", "trunc_divide"})
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
 
 
@@ -104,12 +107,24 @@ def into_outs(name: str, outs: Any, results: Sequence[Any]) -> tuple[Any, ...]:
 def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
     operands = [number(row.name, a, i + 1, x) for i, (a, x) in enumerate(zip(row.args, given, strict=True))]
     if not any(isinstance(x, Array) for x in operands):
+        if row.name in _OF_NUMBERS:
+            return [from_host(np.asarray(operands[0]), _dtype_of(operands[0]), CPU), operands[1]]
         raise TypeError(
             f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}"
         )
     if any(x.__class__ is int and x > _MOST for x in operands) and _integers(operands):
         operands = [x - 2**64 if x.__class__ is int and x > _MOST else x for x in operands]
     return operands
+
+
+def _dtype_of(x: Any) -> dtypes.dtype:
+    """Return the dtype of a tensor made of a Python number."""
+    if isinstance(x, bool):
+        return dtypes.bool_
+    if isinstance(x, int):
+        return dtypes.int64
+    t = dtypes.get_default_dtype()
+    return t.to_complex() if isinstance(x, complex) else t
 
 
 def _integers(operands: Sequence[Any]) -> bool:

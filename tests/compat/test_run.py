@@ -209,7 +209,8 @@ def test_inner_modules_are_there_to_be_imported():
         from torch._dynamo import OptimizedModule
         from torch.nn.modules.module import _IncompatibleKeys
         from torch.utils.data import IterDataPipe, functional_datapipe
-        from torch.distributed import rpc
+        from torch.distributed import autograd, rpc
+        assert not autograd.is_available()
         torch._dynamo.config.suppress_errors = True
         table = {torch.ops.aten.add.Tensor: 1, torch.ops.aten.mm.default: 2}
 

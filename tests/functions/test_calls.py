@@ -231,7 +231,7 @@ def test_out_of_the_extremes_has_the_dtype_of_the_input() -> None:
     for f in (torch.amax, torch.amin):
         with pytest.raises(RuntimeError, match="Expected the dtype for input and out to match"):
             f(a, 0, out=torch.empty(2, dtype=torch.float64))
-    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype float32, but got float64 instead"):
+    with pytest.raises(RuntimeError, match="Expected out tensor to have dtype float, but got double instead"):
         torch.aminmax(a, dim=0, out=(torch.empty(2), torch.empty(2, dtype=torch.float64)))
 
 

@@ -50,6 +50,16 @@ def test_of_nothing(device):
     assert cltorch.histogramdd(x, [2] * 5, density=True).hist.isnan().all()
 
 
+def test_histc_counts_integers_on_a_device(cl_device):
+    x = cltorch.tensor([0, 3, 3, 7, 9, -1], dtype=cltorch.int32, device=cl_device)
+    counts = x.histc(4, min=0, max=7)
+    assert counts.dtype is cltorch.int32 and counts.tolist() == [1, 2, 0, 1]
+    assert x.to(cltorch.uint8)[:4].histc(8, 0, 8).tolist() == np.histogram([0, 3, 3, 7], 8, (0, 8))[0].tolist()
+    assert cltorch.full((3,), 5, device=cl_device).histc(2).tolist() == [0, 3]
+    with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+        (x > 0).histc(2)
+
+
 def test_histc_dtypes_and_errors():
     x = cltorch.arange(4.0)
     assert cltorch.histc(x.half(), 3).tolist() == [1, 1, 2] and cltorch.histc(x.half(), 3).dtype is cltorch.float16

@@ -160,3 +160,20 @@ def test_a_refused_embedding_bag_leaves_its_rows():
     with pytest.raises(NotImplementedError):
         F.embedding_bag(cltorch.tensor([[0, 1]]), rows, max_norm=1.0, sparse=True)
     assert rows.tolist() == [[5, 5], [5, 5]]
+
+
+def test_arithmetic_of_two_numbers():
+    for found, expected in (
+        (cltorch.add(8, 3), cltorch.tensor(11)),
+        (cltorch.sub(8, 3, alpha=2), cltorch.tensor(2)),
+        (cltorch.mul(2.0, 3), cltorch.tensor(6.0)),
+        (cltorch.add(True, 1j), cltorch.tensor(1 + 1j)),
+        (cltorch.div(8, 3), cltorch.tensor(8 / 3)),
+        (cltorch.div(-8, 3, rounding_mode="trunc"), cltorch.tensor(-2)),
+        (cltorch.div(-8, 3, rounding_mode="floor"), cltorch.tensor(-3)),
+        (cltorch.floor_divide(-8, 3), cltorch.tensor(-3)),
+    ):
+        assert found.dtype is expected.dtype and found.shape == () and found.item() == expected.item()
+    for refused in (cltorch.remainder, cltorch.maximum, cltorch.eq):
+        with pytest.raises(TypeError, match="must be Tensor, not int"):
+            refused(8, 3)
