@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.grad_mode import no_grad
-from cltorch.autograd.graph import Settings
+from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
@@ -355,6 +355,10 @@ def native_group_norm(
         raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
     out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
     t = _parameters_dtype(input, weight, bias)
+    if mode.enabled and needs_grad(input):  # the operator's own are not differentiable
+        rows = to(reshape(input, (N, group, -1)), mu.dtype)
+        mu = mean(rows, -1, True)
+        rstd = p.rsqrt(p.add(mean(p.square(p.sub(rows, mu)), -1), float(eps)))
     return out, to(reshape(mu, (N, group)), t), to(reshape(rstd, (N, group)), t)
 
 

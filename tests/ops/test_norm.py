@@ -416,6 +416,17 @@ def test_second_derivatives_of_halves_come_in_their_own_dtype(device):
     assert x.grad.dtype is torch.float16 and w.grad.dtype is torch.float32
 
 
+def test_gradients_of_native_group_norms_statistics(device):
+    dtype = torch.float64 if "cpu" in str(device) else torch.float32
+    x = torch.tensor(np.random.default_rng(0).standard_normal((2, 4, 3)), dtype=dtype, device=device).requires_grad_()
+    _, mean, rstd = torch.native_group_norm(x, None, None, 2, 4, 3, 2, 1e-5)
+    (g,) = torch.autograd.grad(mean[0, 1] + rstd[0, 1].log(), x)
+    rows = x.detach()[0, 2:].cpu().numpy()
+    want = (1 - (rows - rows.mean()) / (rows.var() + 1e-5)) / 6
+    np.testing.assert_allclose(g[0, 2:].cpu().numpy(), want, rtol=1e-4, atol=1e-5)
+    assert not g[1].any() and not g[0, :2].any()
+
+
 def test_names_of_the_graph():
     x = torch.ones(2, 4, 3, requires_grad=True)
     assert f.functional_batch_norm(x, None, None, training=True).grad_fn.name() == "NativeBatchNormBackward0"
