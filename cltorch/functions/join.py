@@ -106,13 +106,17 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                         f"Sizes of tensors must match except in dimension {d}. Expected size {n} but got size {m} for "
                         f"tensor number {i} in the list."
                     )
-    if out is not None and not dtypes.can_cast(t, need_array("cat", "out", 3, out).dtype):
-        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {TYPE_NAMES[out.dtype]}")
+    _check_out("cat", t, out)
     result = apply(Cat, d, t, *kept)
     return result if out is None else into_out("cat", out, result, given)
 
 
 concat = concatenate = cat
+
+
+def _check_out(name: str, t: dtypes.dtype, out: Any) -> None:
+    if out is not None and not dtypes.can_cast(t, need_array(name, "out", 3, out).dtype):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {TYPE_NAMES[out.dtype]}")
 
 
 @numpy_names
@@ -136,7 +140,9 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(x.layout.shape)} at entry {i}"
             )
-    result = apply(Stack, d, _common(given), *given)
+    t = _common(given)
+    _check_out("stack", t, out)
+    result = apply(Stack, d, t, *given)
     return result if out is None else into_out("stack", out, result, given)
 
 

@@ -206,3 +206,10 @@ def test_joins_agree_with_pytorch(device):
     theirs = [torch.from_numpy(host(x)) for x in ours]
     for name in ("cat", "stack", "hstack", "vstack", "dstack", "column_stack"):
         assert getattr(ct, name)(ours).tolist() == getattr(torch, name)(theirs).tolist()
+
+
+@pytest.mark.parametrize("f", [ct.cat, ct.stack])
+def test_no_fractions_into_integers(f, device):
+    x = ct.ones(2, device=device)
+    with pytest.raises(TypeError, match="can't be cast to the desired output type Long"):
+        f([x, x], out=ct.empty(0, dtype=ct.int64, device=device))
