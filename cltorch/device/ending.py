@@ -3,6 +3,7 @@
 Python ends a daemon thread that asks for the interpreter's lock once it is being torn down; beneath PyOpenCL's C++ that
 aborts the whole process. So calls that let go of the lock are counted, and the end waits for them. Launches, whose
 arguments PyOpenCL sets by Python that its C++ calls, are made one at a time, and the end keeps their turn for itself.
+Threads of the package itself are ended before, since what comes after the end may wait for them.
 Source: https://docs.python.org/3/c-api/init.html (Py_FinalizeEx, PyThread_exit_thread)
 """
 
@@ -12,11 +13,13 @@ import atexit
 import os
 import threading
 import time
+import weakref
 from typing import Any
 
 _SECONDS = 2.0  # that the end waits for a driver
 _inside: list[int] = []  # one entry by each thread for each call it is in
 _ended = False
+helpers: weakref.WeakSet[Any] = weakref.WeakSet()  # what has a thread that calls the driver, and a method ``stop``
 launching = threading.RLock()  # the turn to launch: arguments are state of a kernel from being set until its launch
 
 
@@ -42,6 +45,8 @@ call = _Call()
 
 def _end() -> None:
     global _ended
+    for helper in list(helpers):
+        helper.stop()
     launching.acquire(timeout=_SECONDS)  # never released: whoever comes now, but for this thread, waits for ever
     _ended = True
     until = time.monotonic() + _SECONDS

@@ -375,3 +375,35 @@ def test_workers_end_with_the_main_process(tmp_path, number, words):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     raise AssertionError("workers outlived the main process")
+
+
+ENDS = """
+import sys, time, weakref
+weakref.finalize(sys, print)  # so that finalizers run behind the end of the device's use
+import cltorch as torch
+from cltorch.utils.data import DataLoader
+
+class Batch:
+    def __init__(self, samples): self.x = torch.zeros(100_000 * sum(samples))  # of a size that is not kept yet
+    def pin_memory(self):
+        time.sleep(0.3)  # still on the way when the program ends
+        self.x = self.x.pin_memory()
+        return self
+
+torch.ones(1, device="cl")
+batches = iter(DataLoader(range(100), 2, num_workers=1, pin_memory=True, collate_fn=Batch))
+print(len(next(batches).x))
+"""
+
+
+@posix
+def test_a_program_ends_while_a_batch_is_pinned(tmp_path):
+    if not torch.cl.is_available():
+        pytest.skip("pins memory for no OpenCL device")
+    path = tmp_path / "ends.py"
+    path.write_text(ENDS)
+    root = os.path.dirname(os.path.dirname(torch.__file__))
+    ended = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, env={**os.environ, "PYTHONPATH": root}, timeout=120
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"100000\n\n", b"")

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cltorch.device import ending
 from cltorch.utils.data._utils.multiprocess import MultiProcessIterator, Stopped
 
 _AHEAD = 2  # pinned batches that may wait for the program
@@ -25,6 +26,7 @@ class _Pinning:
         batches.wake, self._alarm = multiprocessing.Pipe(duplex=False)
         self._thread = threading.Thread(target=self._run, name="cltorch-pin-memory", daemon=True)
         self._thread.start()
+        ending.helpers.add(self)
 
     def _run(self) -> None:
         while not self._stopped:
@@ -46,11 +48,14 @@ class _Pinning:
         return self._done.get()
 
     def stop(self) -> None:
-        """End the thread; batches that it holds are lost."""
+        """End the thread, if that has not been done; batches that it holds are lost."""
+        if self._stopped:
+            return
         self._stopped = True
         if threading.current_thread() is self._thread:  # garbage collected there
             return
-        self._alarm.send_bytes(b"stop")
+        if self._thread.is_alive():  # never in a forked child, where the alarm is still the parent's
+            self._alarm.send_bytes(b"stop")
         while self._thread.is_alive():
             try:  # the thread may wait for room
                 self._done.get(timeout=0.01)
