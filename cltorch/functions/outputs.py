@@ -67,9 +67,8 @@ def resize_out(out: Any, shape: Any) -> None:
     if out.layout.numel:
         warnings.warn(
             f"An output with one or more elements was resized since it had shape {list(out.layout.shape)}, which does "
-            f"not match the required output shape {list(shape)}. This behavior is deprecated, and in a future PyTorch "
-            "release outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
-            "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            f"not match the required output shape {list(shape)}. This is deprecated: give a tensor of that shape, or "
+            "one without elements, as after out.resize_(0).",
             stacklevel=callers_level(),
         )
     out.resize_(shape)
