@@ -49,7 +49,8 @@ def test_the_import_takes_at_most_0_3_seconds_beyond_numpy(tmp_path):
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     runs = [tuple(map(float, run(program, **compiled).split())) for _ in range(4)]
     numpy, ours = (min(seconds) for seconds in zip(*runs, strict=True))
-    assert ours <= max(0.3, 2 * numpy)  # NumPy's import takes 0.1 s where processors are not shared
+    # NumPy's import takes 0.1 s where processors are not shared; where it takes longer, so does everything
+    assert ours <= 3 * max(0.1, numpy)
 
 
 def test_the_package_says_that_it_is_typed():
