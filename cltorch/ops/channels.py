@@ -61,3 +61,8 @@ def laid_as(out: Any, *operands: Any) -> Any:
                 copy_into(moved, out)
                 return moved
     return out
+
+
+def in_format(m: Any, format: memory_format | None, g: Any) -> Any:
+    """Return a gradient in the format of what it is the gradient of, as it is where that has none or is not needed."""
+    return g if g is None or format is None else m.contiguous(g, format)

@@ -26,7 +26,7 @@ from cltorch.ops import (
     gemm,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
-from cltorch.ops.channels import laid_as, suggested
+from cltorch.ops.channels import in_format, laid_as, suggested
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
@@ -252,7 +252,7 @@ class Convolution(Op):
         else:
             gw = m.conv_weight_at(x, g, c.geometry, c.shapes[1]) if c.needs[1] else None
             gb = _bias_gradient(m, g) if c.needs[2] else None
-        return _laid(m, c.format, gx), _laid(m, c.format, gw), gb, None, None
+        return in_format(m, c.format, gx), in_format(m, c.format, gw), gb, None, None
 
 
 class TransposedConvolution(Op):
@@ -273,8 +273,8 @@ class TransposedConvolution(Op):
     def vjp(m: Any, c: Any, g: Any) -> Any:
         y, weight = c.saved
         return (
-            _laid(m, c.format, m.conv_at(g, weight, None, c.geometry, c.shapes[0])) if c.needs[0] else None,
-            _laid(m, c.format, m.conv_weight_at(g, y, c.geometry, c.shapes[1])) if c.needs[1] else None,
+            in_format(m, c.format, m.conv_at(g, weight, None, c.geometry, c.shapes[0])) if c.needs[0] else None,
+            in_format(m, c.format, m.conv_weight_at(g, y, c.geometry, c.shapes[1])) if c.needs[1] else None,
             _bias_gradient(m, g) if c.needs[2] else None,
             None,
             None,
@@ -302,10 +302,6 @@ class ConvolutionWeight(Op):
             None,
             None,
         )
-
-
-def _laid(m: Any, format: Any, g: Any) -> Any:
-    return g if g is None or format is None else m.contiguous(g, format)
 
 
 def _bias_gradient(m: Any, g: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cltorch.dtypes import dtype
 from cltorch.ops import norm_host
 from cltorch.ops.array import check_dtype, empty
-from cltorch.ops.channels import laid_as, suggested
+from cltorch.ops.channels import in_format, laid_as, suggested
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
@@ -250,7 +250,7 @@ class NativeGroupNorm(NormRows):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
         gx, *others = NormRows.vjp(m, c, g)
-        return gx if gx is None or c.format is None else m.contiguous(gx, c.format), *others
+        return in_format(m, c.format, gx), *others
 
 
 class FusedRmsNorm(NormRows):

@@ -11,7 +11,7 @@ import numpy as np
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host, host_compute, view
-from cltorch.ops.channels import suggested, turned, turned_back
+from cltorch.ops.channels import in_format, suggested, turned, turned_back
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
@@ -184,7 +184,7 @@ class Pad(Op):
         if c.mode == "constant":
             return m.pad_dims(g, tuple((-before, -after) for before, after in c.pads), "constant", 0), None, None, None
         gx = m.pad_adjoint(g, c.shape, c.pads, c.mode)
-        return gx if c.format is None else m.contiguous(gx, c.format), None, None, None
+        return in_format(m, c.format, gx), None, None, None
 
 
 class PadAdjoint(Op):

@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.ops import pool_host
 from cltorch.ops.array import Array, check_dtype, empty
-from cltorch.ops.channels import laid_as, suggested
+from cltorch.ops.channels import in_format, laid_as, suggested
 from cltorch.ops.op import Op
 from cltorch.ops.pool_plan import Plan, index_dtype, index_form, make_plan
 from cltorch.ops.pool_windows import Windows
@@ -56,7 +56,7 @@ class MaxPool(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
         gx = m.max_pool_spread(g, *c.saved, c.windows)
-        return gx if c.format is None else m.contiguous(gx, c.format), None, None
+        return in_format(m, c.format, gx), None, None
 
 
 def max_pool(x: Any, w: Windows, form: str) -> tuple[Any, Any]:
@@ -153,7 +153,7 @@ class AvgPool(Op):
             shape = (*g.shape[: -w.ndim], *w.size[3 - w.ndim :])
             return m.expand(m.div(g, override or math.prod(w.size)), shape), None, None, None
         gx = m.avg_pool_spread(g, *c.options)
-        return gx if c.format is None else m.contiguous(gx, c.format), None, None, None
+        return in_format(m, c.format, gx), None, None, None
 
 
 class AvgPoolSpread(Op):

@@ -69,11 +69,11 @@ def get_total_norm(
     for t in found:
         # what is scattered in memory is copied into one run first
         groups.setdefault(t.device, []).append(t if is_run([t.layout]) else functions.contiguous(t))
-    norms = [functions.to(norm(ts, norm_type, out), device=found[0].device) for ts in groups.values()]
+    joined = list(groups.values())
     if norm_type == 0:  # the norm of norms counts the tensors that are not zero
-        norms = [functions.to(norm([t], 0.0, out), device=found[0].device) for ts in groups.values() for t in ts]
-        norms = [functions.vector_norm(functions.stack(norms), 0.0)]
-    total = norms[0] if len(norms) == 1 else functions.vector_norm(functions.stack(norms), norm_type)
+        joined = [[t] for ts in joined for t in ts]
+    norms = [functions.to(norm(ts, norm_type, out), device=found[0].device) for ts in joined]
+    total = norms[0] if len(norms) == 1 and norm_type else functions.vector_norm(functions.stack(norms), norm_type)
     if error_if_nonfinite and not bool(functions.isfinite(total)):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
