@@ -108,23 +108,13 @@ def _operands(row: Pointwise, given: Sequence[Any]) -> list[Any]:
     operands = [number(row.name, a, i + 1, x) for i, (a, x) in enumerate(zip(row.args, given, strict=True))]
     if not any(isinstance(x, Array) for x in operands):
         if row.name in _OF_NUMBERS:
-            return [from_host(np.asarray(operands[0]), _dtype_of(operands[0]), CPU), operands[1]]
+            return [from_host(np.asarray(operands[0]), dtypes.scalar_dtype(operands[0]), CPU), operands[1]]
         raise TypeError(
             f"{row.name}(): argument '{row.args[0]}' (position 1) must be Tensor, not {type(given[0]).__name__}"
         )
     if any(x.__class__ is int and x > _MOST for x in operands) and _integers(operands):
         operands = [x - 2**64 if x.__class__ is int and x > _MOST else x for x in operands]
     return operands
-
-
-def _dtype_of(x: Any) -> dtypes.dtype:
-    """Return the dtype of a tensor made of a Python number."""
-    if isinstance(x, bool):
-        return dtypes.bool_
-    if isinstance(x, int):
-        return dtypes.int64
-    t = dtypes.get_default_dtype()
-    return t.to_complex() if isinstance(x, complex) else t
 
 
 def _integers(operands: Sequence[Any]) -> bool:

@@ -186,9 +186,7 @@ def _evenly(
 ) -> Any:
     check_layout(layout)
     low, high, n = _ends(name, start, end, steps)
-    t = dtypes.get_default_dtype()
-    if low.__class__ is complex or high.__class__ is complex:
-        t = t.to_complex()
+    t = dtypes.scalar_dtype(1j if isinstance(low, complex) or isinstance(high, complex) else 1.0)
     found = wanted_dtype(name, out, dtype, t)
     if t.is_complex and not found.is_complex:
         raise RuntimeError(f"{name}(): numbers of dtype {t} can't be safely cast to the dtype {found}")
