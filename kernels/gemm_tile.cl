@@ -20,7 +20,8 @@ def is_float(t):
 ## ---- types ----------------------------------------------------------------------------------------------------------------
 ## ct_in / ct_out: storage types of operands and result; ct_t: type of arithmetic, ct_v: its vector.
 ## Integers narrower than 32 bits are computed in int: the result is cut to the stored width, as wrapping arithmetic would.
-<%def name="types(ti, to, vw)">
+## With ``pairs`` a ct_t of an operand holds two neighbouring bfloat16, and CT_FMA adds both of their products to c.
+<%def name="types(ti, to, vw, pairs=False)">
 typedef ${STORAGE[ti]} ct_in;
 typedef ${STORAGE[to]} ct_out;
 typedef ${compute(ti)} ct_t;
@@ -36,7 +37,14 @@ typedef ct_v ct_packed_v __attribute__((aligned(sizeof(ct_t))));
 #define CT_WRITEV(space, x, p) vstore${vw}(x, 0, p)
 #endif
 #define CT_ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
-% if is_float(ti):
+% if pairs:
+// an instruction that compilers older than the processor do not know by a builtin
+static inline ct_v ct_dot(const ct_v a, const ct_v b, ct_v c) {
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+}
+#define CT_FMA(a, b, c) ct_dot(a, b, c)
+% elif is_float(ti):
 #define CT_FMA(a, b, c) fma(a, b, c)
 % else:
 #define CT_FMA(a, b, c) ((a) * (b) + (c))

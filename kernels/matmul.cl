@@ -7,29 +7,56 @@
 ##
 ## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B), unroll (steps of K
 ## per round), prefetch (rows of the panel asked for ahead), tail (vectors of the narrower tile that a last panel of so few
-## columns takes), panels (whether ct_gemm_panel and ct_pack_a are wanted too).
+## columns takes), panels (whether ct_gemm_panel and ct_pack_a are wanted too), pairs (bfloat16 by the processor's own
+## instruction, which multiplies two neighbours along K and adds both products: K, k0, kn and kc then count pairs, a pair is
+## one ct_t, and ``odd`` says that the last pair has one element).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <% nr = nv * vw %>
-${tile.types(ti, to, vw)}
-
+${tile.types(ti, to, vw, pairs)}
+% if pairs:
+typedef ${"ushort%d" % vw} ct_halves __attribute__((aligned(2)));
+typedef ${"uint%d" % vw} ct_words;
+static inline ct_t ct_pair(const __global ct_in *low, const long apart, const int alone) {
+    return as_float((uint)low[0] | (alone ? 0 : (uint)low[apart] << 16));
+}
+static inline ct_v ct_pairs(const __global ct_in *low, const long apart, const int alone) {
+    const ct_words x = convert_uint${vw}(*(const __global ct_halves *)low);
+    return alone ? as_float${vw}(x) : as_float${vw}(x | convert_uint${vw}(*(const __global ct_halves *)(low + apart)) << 16);
+}
+% endif
+<%
+# a step along K, and what is read there: an element, or a pair and whether it is the odd one
+step = 2 if pairs else 1
+def along(stride): return f"2 * {stride}" if pairs else stride
+def one(p, stride): return f"ct_pair({p}, {stride}, alone)" if pairs else f"CT_LOAD({p})"
+def many(p): return f"ct_pairs({p}, b_k, alone)" if pairs else f"CT_LOADV({p})"
+%>
+<%def name="alone(indent, k)">\
+% if pairs:
+${indent}const int alone = odd && k0 + ${k} == K - 1;
+% endif
+</%def>\
 ## one element of K at a time for the ends of a transposing copy, and for strides that no vector can load
 <%def name="pack_b()">
     {
         // b points at row k0, first column of the group
-        const __global ct_in *b = B + k0 * b_k + (long)n0 * b_n;
+        const __global ct_in *b = B + k0 * ${along("b_k")} + (long)n0 * b_n;
         if (b_n == 1) {
-            for (int k = 0; k < kn; k++, b += b_k) {
+            for (int k = 0; k < kn; k++, b += ${along("b_k")}) {
+${alone("                ", "k")}\
                 const __global ct_in *src = b;
                 __local ct_t *dst = packed + (long)k * ${nr};
                 for (int g = 0; g < panels; g++, src += ${nr}, dst += (long)kc * ${nr}) {
                     const int cols = N - n0 - g * ${nr};
                     if (cols >= ${nr}) {
 % for j in range(nv):
-                        CT_PREFETCH(src + 8 * b_k + ${j * vw});
-                        CT_WRITEV(__local, CT_LOADV(src + ${j * vw}), dst + ${j * vw});
+% for row in range(step):
+                        CT_PREFETCH(src + ${8 * step + row} * b_k + ${j * vw});
+% endfor
+                        CT_WRITEV(__local, ${many(f"src + {j * vw}")}, dst + ${j * vw});
 % endfor
                     } else {
-                        for (int j = 0; j < ${nr}; j++) dst[j] = j < cols ? CT_LOAD(src + j) : (ct_t)0;
+                        for (int j = 0; j < ${nr}; j++) dst[j] = j < cols ? ${one("src + j", "b_k")} : (ct_t)0;
                     }
                 }
             }
@@ -47,9 +74,9 @@ ${tile.types(ti, to, vw)}
 % for l in range(vw):
                     const __global ct_in *p${l} = b + min(${l}, last) * b_n;
 % endfor
-                    for (; k + ${vw} <= kn; k += ${vw}) {
+                    for (; k + ${vw} <= ${"kn - (odd && k0 + kn == K)" if pairs else "kn"}; k += ${vw}) {
 % for l in range(vw):
-                        ct_v r${l} = CT_LOADV(p${l} + k);
+                        ct_v r${l} = ${f"CT_READV(__global, (const __global ct_t *)p{l} + k)" if pairs else f"CT_LOADV(p{l} + k)"};
 % endfor
                         ${tile.transpose(vw)}
 % for l in range(vw):
@@ -57,8 +84,10 @@ ${tile.types(ti, to, vw)}
 % endfor
                     }
                 }
-                for (; k < kn; k++)
-                    for (int l = 0; l < ${vw}; l++) dst[k * ${nr} + l] = CT_LOAD(b + min(l, last) * b_n + k * b_k);
+                for (; k < kn; k++) {
+${alone("                    ", "k")}\
+                    for (int l = 0; l < ${vw}; l++) dst[k * ${nr} + l] = ${one(f"b + min(l, last) * b_n + k * {along('b_k')}", "b_k")};
+                }
             }
         }
     }
@@ -107,10 +136,10 @@ ${tile.types(ti, to, vw)}
         }
 % endif
         if (plain && m0 + ${mr} <= M && nn + ${v * vw} <= N) {
-            __global ct_t *c = (__global ct_t *)C + (long)m0 * c_row + nn;
+            __global ct_out *c = C + (long)m0 * c_row + nn;
 % for i in range(mr):
 % for j in range(v):
-            CT_WRITEV(__global, c${i}_${j}, c + ${j * vw});
+            ${"CT_PUTV(c%d_%d, c + %d)" % (i, j, j * vw) if to in ("float16", "bfloat16") else "CT_WRITEV(__global, c%d_%d, (__global ct_t *)c + %d)" % (i, j, j * vw)};
 % endfor
             c += c_row;
 % endfor
@@ -166,7 +195,7 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
     const __global ${"ct_in" if rows_mode else "ct_t"} *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
     __global ct_t *W, long a_off, long b_off, long c_off, long i_off, long w_off, int M, int N, int K, int kc, int span, int chunk,
     long a_row, long b_k, long b_n, long c_row, long i_row, long i_col, long w_row, int inner, long a_b0, long a_b1,
-    long b_b0, long b_b1, long i_b0, long i_b1, long c_b, long w_b, int plain, int addend, ct_t alpha, ct_t beta) {
+    long b_b0, long b_b1, long i_b0, long i_b1, long c_b, long w_b, int plain, int addend, ${"int odd, " if pairs else ""}ct_t alpha, ct_t beta) {
     __local ct_v room[${local_elems // vw}];
     __local ct_t *packed = (__local ct_t *)room;
     const long z = get_global_id(2), z0 = z / inner, z1 = z % inner;
@@ -185,7 +214,7 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
         for (int m0 = first; m0 < end; m0 += ${mr}) {
 % if rows_mode:
 % for i in range(mr):
-            const __global ct_t *a${i} = (const __global ct_t *)A + min(m0 + ${i}, M - 1) * a_row + k0;
+            const __global ct_t *a${i} = (const __global ct_t *)(A + min(m0 + ${i}, M - 1) * a_row) + k0;
 % endfor
 % else:
             const __global ct_t *ap = A + (long)k0 * a_row + (long)m0 * kn;
@@ -206,17 +235,20 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
 % if panels:
 // A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. One work-item per panel and slice.
 __kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, long a_off, int M, int K, int kc, long a_row, long a_k,
-                                    int inner, long a_b0, long a_b1, long p_b) {
+                                    int inner, long a_b0, long a_b1, long p_b${", int odd" if pairs else ""}) {
     const long z = get_global_id(2);
     const int m0 = get_global_id(0) * ${mr}, k0 = get_global_id(1) * kc, kn = min(kc, K - k0), last = min(${mr}, M - m0) - 1;
-    A += a_off + z / inner * a_b0 + z % inner * a_b1 + m0 * a_row + k0 * a_k;
+    A += a_off + z / inner * a_b0 + z % inner * a_b1 + m0 * a_row + k0 * ${along("a_k")};
     P += z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr}) + (long)m0 * kn;
     int k = 0;
     if (a_row == 1 && last == ${mr - 1}) {
-        for (; k < kn; k++, A += a_k, P += ${mr}) {
-            CT_PREFETCH(A + 8 * a_k);
+        for (; k < kn; k++, A += ${along("a_k")}, P += ${mr}) {
+${alone("            ", "k")}\
+% for row in range(step):
+            CT_PREFETCH(A + ${8 * step + row} * a_k);
+% endfor
 % for i in range(mr):
-            P[${i}] = CT_LOAD(A + ${i});
+            P[${i}] = ${one(f"A + {i}", "a_k")};
 % endfor
         }
         return;
@@ -225,8 +257,9 @@ __kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, l
     const __global ct_in *a${i} = A + min(${i}, last) * a_row;
 % endfor
     for (; k < kn; k++, P += ${mr}) {
+${alone("        ", "k")}\
 % for i in range(mr):
-        P[${i}] = CT_LOAD(a${i} + k * a_k);
+        P[${i}] = ${one(f"a{i} + k * {along('a_k')}", "a_k")};
 % endfor
     }
 }

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from cltorch.dtypes import dtype
-from cltorch.ops import tuning
+from cltorch.dtypes import bfloat16, dtype
+from cltorch.ops import instructions, tuning
 from cltorch.ops.gemm_problem import Problem
 
 # terms of a sum, and elements of a matrix, from which exchanging the operands pays for two programs more to compile
@@ -73,7 +73,11 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         if p.m <= few["most_rows"] and turned is not None:
             return _turned(context, p, t, turned)
     w = tile or Tile.of(tuning.parameters(context, "matmul cpu", itemsize), caps.local_mem, itemsize)
-    direct = p.a_k == 1 and t.ctype == ctype and not w.packed
+    pairs = t is bfloat16 and instructions.has(context, "bfloat16 pairs")
+    odd = p.k % 2
+    if pairs:
+        p = replace(p, k=-(-p.k // 2))
+    direct = p.a_k == 1 and not w.packed and (not odd if pairs else t.ctype == ctype)
     slices = -(-p.k * w.nr // w.room) or 1
     kc = max(1, -(-p.k // slices))
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
@@ -88,9 +92,10 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
         "prefetch": w.prefetch, "tail": _tail(p.n, w), "panels": tile is None or not direct,
+        "pairs": pairs,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
-    letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{number * 2}"
+    letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{'i' * pairs}{number * 2}"
     kernel = context.kernel("matmul", "ct_gemm_rows" if direct else "ct_gemm_panel", letters, **params)
     a_row, a_batch = p.a_row, p.a_batch
     pack = None
@@ -98,16 +103,16 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         a_row = tiles * w.mr
         each = a_row * max(p.k, 1)
         a_batch = (each * p.inner, each)
-        pack = context.kernel("matmul", "ct_pack_a", "bbliiillilll", **params)
+        pack = context.kernel("matmul", "ct_pack_a", f"bbliiillilll{'i' * pairs}", **params)
         pack_size = (tiles, -(-p.k // kc) or 1, p.batch)
-        pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each)
+        pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each, *(odd,) * pairs)
         room = each * p.batch * itemsize
-    plain = not p.addend and t.ctype == ctype and p.k <= kc
+    plain = not p.addend and (t.ctype == ctype or t.is_floating_point) and p.k <= kc
     # sums over slices of K wait in C itself, or beside it where C's type is too narrow
     beside = p.m * p.n * p.batch * itemsize if p.k > kc and t.ctype != ctype else 0
     sizes = (p.m, p.n, p.k, kc, span, chunk, a_row, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.n, p.inner)
     batch = (*a_batch, *p.b_batch, *p.i_batch, p.m * p.n, p.m * p.n)
-    addend = int(p.addend)
+    addend = (int(p.addend), *(odd,) * pairs)
     one = (1, 1, 1)
 
     def run(
@@ -123,7 +128,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         else:
             w_buf, w_off = c, c_off
         head = (a, b, c, i, w_buf, a_off, b_off, c_off, i_off, w_off)
-        kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), addend, alpha, beta))
+        kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), *addend, alpha, beta))
 
     return run
 

@@ -7,7 +7,7 @@ import pytest
 
 import cltorch
 from cltorch import dtypes
-from cltorch.ops import gemm, gemm_cpu, tuning
+from cltorch.ops import gemm, gemm_cpu, instructions, tuning
 from cltorch.ops.tuning_defaults import KERNELS
 
 VARIANTS = ("cpu", "gpu")
@@ -236,6 +236,45 @@ def test_few_rows_pack_several_panels_together(cl_device, monkeypatch):
         np.testing.assert_array_equal(numbers(product(x, y, z, 2, 3, variant="cpu")), 2 * (a @ b) + 3 * c)
         half = product(x.to(dtypes.float16), y.to(dtypes.float16), variant="cpu")
         np.testing.assert_array_equal(numbers(half), a @ b)
+
+
+@pytest.mark.usefixtures("processor_kernels")
+@pytest.mark.parametrize("way", ("as it is", "without the instruction"))
+def test_bfloat16_in_pairs(way, cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    if way == "without the instruction":
+        monkeypatch.setitem(context.ready, "instructions", frozenset())
+    elif not instructions.has(context, "bfloat16 pairs"):
+        pytest.skip("the processor or its compiler has no such instruction")
+    rng = np.random.default_rng(8)
+    for (m, k, n), ta, tb in itertools.product([*SIZES, (3, 0, 4), (9, 4097, 20)], (False, True), (False, True)):
+        a, x = draw(rng, *((k, m) if ta else (m, k)), device=cl_device)
+        b, y = draw(rng, *((n, k) if tb else (k, n)), device=cl_device)
+        c, z = draw(rng, m, n, device=cl_device)
+        x, y, z = x.bfloat16(), y.bfloat16(), z.bfloat16()
+        exact = (a.T if ta else a) @ (b.T if tb else b)  # whole numbers, which float32 holds; rounded once at the end
+        for got, wanted in (
+            (product(x, y, ta=ta, tb=tb, variant="cpu"), exact),
+            (product(x, y, z, 0.5, 2, ta, tb, "cpu"), 0.5 * exact + 2 * c),
+        ):
+            expected = numbers(cltorch.tensor(wanted).bfloat16())
+            np.testing.assert_array_equal(numbers(got), expected, err_msg=f"{m} {k} {n}, transposed: {ta} {tb}")
+    a, x = draw(rng, 3, 4, 40, 61, device=cl_device)
+    b, y = draw(rng, 4, 61, 99, device=cl_device)
+    got = product(x.bfloat16()[:, :, 1::2, 2:], y.bfloat16()[:, 2:, ::3], variant="cpu")
+    expected = cltorch.tensor(a[:, :, 1::2, 2:] @ b[:, 2:, ::3]).bfloat16()
+    np.testing.assert_array_equal(numbers(got), numbers(expected))
+
+
+@pytest.mark.usefixtures("processor_kernels")
+def test_bfloat16_keeps_what_is_not_finite(cl_device):
+    a = np.ones((20, 33), np.float32)
+    a[3, 32], a[5, 7], a[6, 7] = np.nan, np.inf, -np.inf
+    x = cltorch.tensor(a, device=cl_device).bfloat16()
+    y = cltorch.ones(33, 50, device=cl_device).bfloat16()
+    expected = np.repeat(a.sum(1, keepdims=True), 50, 1)
+    np.testing.assert_array_equal(numbers(product(x, y, variant="cpu")), expected)
+    np.testing.assert_array_equal(numbers(product(y, x, ta=True, tb=True, variant="cpu")), expected.T)
 
 
 def test_same_bits_every_time(cl_device):
