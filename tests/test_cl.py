@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -119,6 +120,21 @@ def test_events(place):
             start.elapsed_time(cl.Event(enable_timing=True))
     with pytest.raises(RuntimeError, match="between processes"):
         cl.Event(interprocess=True)
+
+
+def test_the_time_between_events_is_what_the_device_took(place):
+    with cl.device(place):
+        start, end = cl.Event(enable_timing=True), cl.Event(enable_timing=True)
+        x = cltorch.zeros(1 << 16, device=place)
+        began = time.perf_counter()
+        start.record()
+        start.synchronize()
+        reached = time.perf_counter()
+        while time.perf_counter() - reached < 0.02:
+            x = x + 1
+            cl.synchronize(place)
+        end.record()
+        assert 19 < start.elapsed_time(end) < 1e3 * (time.perf_counter() - began) + 1
 
 
 def test_streams(place):

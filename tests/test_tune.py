@@ -168,7 +168,9 @@ MEASURED = [k for k in KERNELS if jobs.jobs(k, "cpu")]
 
 
 @pytest.mark.parametrize("kernel", MEASURED)
-def test_the_present_parameters_pass_each_job(kernel, cl_device):
+def test_the_present_parameters_pass_each_job(kernel, cl_device, request):
+    if " cpu" in kernel:
+        request.getfixturevalue("processor_kernels")
     context = cltorch.device(cl_device).context
     rng = np.random.default_rng(0)
     for job in jobs.jobs(kernel, "cpu"):
@@ -191,7 +193,7 @@ def test_functions_agree_with_their_references(kernel, device, monkeypatch):
         assert prepared.error(prepared.plan()()) <= 1
 
 
-def test_wrong_results_and_failures_are_answers(cl_device, monkeypatch):
+def test_wrong_results_and_failures_are_answers(cl_device, processor_kernels, monkeypatch):
     bench = worker.Bench(cl_device, KERNEL)
     present = dict(tuning.parameters(bench.context, KERNEL))
     try:

@@ -36,16 +36,21 @@ class Event:
             raise RuntimeError("OpenCL events cannot be shared between processes (interprocess=True)")
         self.enable_timing = enable_timing
         self._event: Any = None
+        self._moment: Any = None  # tells when the event completed
         self._context: Any = None
         self._asked = 0  # commands of the device before this event
         self._noted: Any = None  # what was asked about indices out of range before it
 
     def record(self, stream: Stream | None = None) -> None:
-        """Put the event behind everything asked of the device so far."""
+        """Put the event behind everything asked of the device so far.
+
+        On a device without a clock an event with ``enable_timing`` waits until it is reached, to look at the host's.
+        """
         self._context = (stream or current_stream()).context
         self._noted = self._context.faults.ask(waits=False)
         self._asked = self._context.asked()
         self._event = self._context.marker()
+        self._moment = self._context.moment(self._event) if self.enable_timing else None
 
     def query(self) -> bool:
         """Return whether everything before the event has run (an event that was never recorded counts as done)."""
@@ -63,14 +68,17 @@ class Event:
             self._context.faults.check(self._noted)
 
     def elapsed_time(self, end_event: Event) -> float:
-        """Return the milliseconds from this event to another, by the device's clock; waits for both."""
+        """Return the milliseconds from this event to another; waits for both.
+
+        They are the device's clock's, or the host's where the device has none.
+        """
         if not (self.enable_timing and end_event.enable_timing):
             raise ValueError("Both events must be created with argument 'enable_timing=True'.")
         if self._event is None or end_event._event is None:
             raise ValueError("Both events must be recorded before calculating elapsed time.")
         self.synchronize()
         end_event.synchronize()
-        return (end_event._event.profile.end - self._event.profile.end) * 1e-6
+        return (end_event._moment() - self._moment()) * 1e-6
 
     def __repr__(self) -> str:
         return "<torch.cl.Event uninitialized>" if self._event is None else f"<torch.cl.Event {self._event.int_ptr:#x}>"

@@ -114,13 +114,13 @@ def _vectors(n: int, variant: str) -> list[Job]:
     return [_product(1, n, n, variant), _product(1, n, n, variant, tb=True), _product(64 * n, 64, 1, variant)]
 
 
-def jobs(kernel: str, kind: str) -> list[Job]:
+def jobs(kernel: str, kind: str, quirks: frozenset[str] = frozenset()) -> list[Job]:
     """Return what is timed for a kernel on a device of a kind; nothing where that device does not run the kernel.
 
-    A processor runs a GPU's kernels too, to test them, and gets smaller sizes then.
+    A processor runs a GPU's kernels too, to test them or because of a quirk, and gets smaller sizes then.
     """
     gpu = kind != "cpu"
-    big, rows = (2048, 65536) if gpu else (256, 1024)
+    big, rows = (2048, 65536) if gpu and "loops_end_early" not in quirks else (256, 1024)
     found: dict[str, list[Job]] = {
         "matmul cpu": [
             _product(512, 512, 512, "cpu"), _product(768, 768, 768, "cpu", ta=True),
