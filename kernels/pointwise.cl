@@ -15,6 +15,8 @@ outs         (dtype tag, storage type, inner) per result; results: (text, is mas
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
 block        (rows, columns) of a block of tiles, which is one unit of work (tiles only)
+stream       True where the results are larger than the caches (CPU): whole lines are written past them, since a line that
+             is written into a cache is read from memory first
 </%doc>
 <%
 tensors = [i for i, x in enumerate(ins) if x[0]]
@@ -51,8 +53,27 @@ def store(k, at, w):
         if ctype != V:
             step = through(ctype, n)
             value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
+    if streamed(k) and w == W:
+        return f"ct_stream_{ctype}({value}, o{k} + {at});"
     return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
+LINE = 64
+def streamed(k):
+    tag, ctype, _ = outs[k]
+    return stream and W * {"float": 4, "int": 4, "double": 8, "long": 8}.get(ctype, 0) == LINE and tag not in ("b8", "f16", "bf16")
 %>
+% for ctype in sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}):
+inline void ct_stream_${ctype}(const ${ctype}${W} value, __global ${ctype} *p) {
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+#if __has_builtin(__builtin_nontemporal_store)
+    if ((size_t)p % ${LINE} == 0) {
+        __builtin_nontemporal_store(value, (__global ${ctype}${W} *)p);
+        return;
+    }
+#endif
+#endif
+    vstore${W}(value, 0, p);
+}
+% endfor
 <%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">
 #define V ${V}${W}

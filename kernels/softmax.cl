@@ -8,10 +8,12 @@ mode       "lines"   inner == 1: a work-item takes lines, vectors run along them
            "columns" a work-item takes blocks of W neighbouring lines, a lane each
            "items"   GPU: a work-item per line
            "groups"  GPU: a work-group per line, maximum and sum by trees in local memory
+large      whether x is larger than the caches
 W, A, M    vector width, accumulation type, mask type of its size; G: work-group size
 X, xtag    storage type and tag of x, y and out
 </%doc>
 <%namespace name="memory" file="memory.cl"/>
+<%namespace name="tile" file="gemm_tile.cl"/>
 <%
 def load(p, w, at):
     return memory.module.load(p, at, xtag, X, A, w)
@@ -79,6 +81,7 @@ at = "at + i * inner"
             }
 </%def>
 % if mode == "lines":
+${tile.prefetch()}
 % for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
 inline ${A} ct_${what}_lanes(${A}${W} v) {
     ${A} t[${W}];
@@ -194,7 +197,12 @@ def write(w):
 % if backward:
         ${along(add)}
 % else:
-        for (long i = 0; i < whole; i += ${W}) { ${add(W)} }
+        for (long i = 0; i < whole; i += ${W}) {
+% if large:
+            CT_PREFETCH(x + at + n + i); // the next line, while this one is computed with; behind the last one is no harm
+% endif
+            ${add(W)}
+        }
         // the rest, too, by a vector: exp of single elements would take longer than all the others
         if (n < ${W}) {
             for (long i = 0; i < n; ++i) { ${add(1)} }

@@ -28,6 +28,7 @@ class Caps:
     sub_groups: bool
     host_unified: bool
     quirks: frozenset[str] = frozenset()
+    cache: int = 0  # bytes of the last cache in front of the memory, 0 where the device does not tell
 
 
 class Ready(dict[Any, Any]):

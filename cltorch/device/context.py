@@ -60,6 +60,7 @@ def _caps(d: Any) -> Caps:
         sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
         host_unified=bool(d.host_unified_memory),
         quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version), d.name),
+        cache=d.global_mem_cache_size,
     )
     return dataclasses.replace(caps, kind="gpu") if "loops_end_early" in caps.quirks else caps
 

@@ -93,14 +93,19 @@ def run(
         check_dtype(t, dev)
     layout = output_layout(shape, [x.layout for x in arrays])
     outs = [empty_layout(layout, t, dev) for t in out_dtypes]
-    _launch(formula, compute, operands, params, outs)
+    _launch(formula, compute, operands, params, outs, True)
     return outs
 
 
 def run_into(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+    formula: Formula,
+    compute: dtype,
+    operands: Sequence[Any],
+    params: Sequence[Any],
+    outs: Sequence[Any],
+    apart: bool = False,
 ) -> None:
-    """Compute a formula into existing Arrays of one shape (which may be operands themselves)."""
+    """Compute a formula into existing Arrays of one shape (which may be operands themselves, but for ``apart``)."""
     if outs[0].device.type == "cpu":
         # nothing is written before everything is there: a lack of memory leaves the outputs as they were
         try:
@@ -113,33 +118,36 @@ def run_into(
         for out, value in zip(outs, results, strict=True):
             host(out)[...] = value
         return
-    _launch(formula, compute, operands, params, outs)
+    _launch(formula, compute, operands, params, outs, apart)
 
 
 def _launch(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
+    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any], apart: bool
 ) -> None:
     if outs[0].layout.numel:
         if compute.is_complex or outs[0].dtype.is_complex:
             formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
-        enqueue(planned(formula, compute, operands, outs), compute, operands, params, outs)
+        enqueue(planned(formula, compute, operands, outs, apart), compute, operands, params, outs)
 
 
 _UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN among integers
 
 
-def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any]) -> Any:
-    """Return the kernel of a formula for these layouts and dtypes, with its sizes and first arguments."""
+def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any], apart: bool = False) -> Any:
+    """Return the kernel of a formula for these layouts and dtypes, with its sizes and first arguments.
+
+    ``apart`` says that no operand lies in the memory of the results.
+    """
     context = outs[0].device.context
     key = (
-        formula, compute, *((x.layout.key, x.dtype) for x in outs),
+        formula, compute, apart, *((x.layout.key, x.dtype) for x in outs),
         *((x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands),
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
         plan = context.ready[key] = specialise(
             context, formula, compute, [(x.layout, x.dtype) for x in outs],
-            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
+            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands], apart=apart,
         )  # fmt: skip
     return plan
 

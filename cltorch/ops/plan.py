@@ -97,11 +97,13 @@ def specialise(
     outs: Sequence[tuple[Layout, dtype]],
     ins: Sequence[tuple[Layout, dtype] | None],
     kind: str | None = None,
+    apart: bool = True,
 ) -> tuple[Any, Any, Any, Any]:
     """Return (kernel, global size, local size, leading arguments) for operands of these layouts and dtypes.
 
     ``ins`` holds None for an operand that is a number. All output layouts have one shape, to which inputs broadcast.
-    ``kind`` ("cpu" or "gpu") chooses the form of the kernel; the device's own by default.
+    ``kind`` ("cpu" or "gpu") chooses the form of the kernel; the device's own by default. ``apart`` says that no input
+    lies in the memory of the results, which are then written past the caches where they are larger.
     """
     shape = outs[0][0].shape
     tensors = [x for x in ins if x is not None]
@@ -158,6 +160,7 @@ def specialise(
         "params": formula.params,
         "grid": gpu,
         "block": block if mode == "tiles" else (),
+        "stream": apart and not gpu and 0 < context.caps.cache <= n * sum(t.itemsize for _, t in outs),
     }
     global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu)
     buffers = len(outs) + len(tensors)

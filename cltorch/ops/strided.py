@@ -40,13 +40,13 @@ def copy_into(out: Any, x: Any) -> None:
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
         if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:
-            run_into(COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)])
+            run_into(COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)], True)
             return
         context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
-    run_into(COPY, compute_dtype(x.dtype), [x], (), [out])
+    run_into(COPY, compute_dtype(x.dtype), [x], (), [out], True)
 
 
 def fill(out: Any, value: float) -> None:
@@ -64,7 +64,7 @@ def fill(out: Any, value: float) -> None:
         pattern = np.asarray(_bits(value, out.dtype)).reshape(1)
         context.fill_bytes(out.storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
         return
-    run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out])
+    run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out], True)
 
 
 _FILL = Formula("fill", lambda m, v: v, params=1)

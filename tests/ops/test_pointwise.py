@@ -7,6 +7,7 @@ and offsets go through one kernel per row in float32, and the other dtypes take 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
@@ -447,6 +448,30 @@ def test_transposed_operands_are_turned_in_tiles(cl_device, t, kind):
             p, q, s = (numbers(i) for i in ins)
             np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
             np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
+
+
+def test_large_results_are_written_past_the_caches(cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))  # everything counts as large
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    a, b = (np.random.default_rng(i).standard_normal((157, 211)).astype(np.float32) for i in (0, 1))
+    x, y = (cltorch.tensor(v, device=cl_device) for v in (a, b))
+    np.testing.assert_array_equal(numbers(x + y), a + b)
+    np.testing.assert_array_equal(numbers(x + y[3]), a + b[3])
+    np.testing.assert_array_equal(numbers(x + y[:, 3:4]), a + b[:, 3:4])
+    np.testing.assert_array_equal(numbers(x[1:, 5:200] * y[1:, 5:200]), a[1:, 5:200] * b[1:, 5:200])
+    np.testing.assert_array_equal(numbers(x.t().contiguous()), a.T)
+    np.testing.assert_array_equal(numbers(cltorch.cat([x[:3, 7:], y[2:, 7:]])), np.concatenate([a[:3, 7:], b[2:, 7:]]))
+    whole = cltorch.zeros(157 * 211 + 7, device=cl_device)
+    whole[7:].view(157, 211).copy_(x.t().contiguous().t())  # off the beginning of a line
+    np.testing.assert_array_equal(numbers(whole), np.concatenate([np.zeros(7), a.ravel()]))
+    x += y
+    np.testing.assert_array_equal(numbers(x), a + b)
+    np.testing.assert_array_equal(numbers((x > y).int() + 1), (a + b > b) + 1)
+    texts = [
+        dict(key[1]).get("stream") for key in context._programs if isinstance(key, tuple) and key[0] == "pointwise"
+    ]
+    assert (True in texts) == (context.caps.kind == "cpu")
 
 
 def test_only_large_operands_across_the_result_are_turned():

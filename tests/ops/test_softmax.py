@@ -1,5 +1,6 @@
 """softmax and log_softmax: both kinds of device against NumPy, the functions against PyTorch."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -42,6 +43,17 @@ def test_forward_and_backward(logarithm, variant, cl_device):
             gx = y * (g - (g * y).sum(dim, keepdims=True))
         got = softmax.run(cltorch.tensor(g, device=cl_device), dim, logarithm, got, variant)
         np.testing.assert_allclose(numbers(got), gx, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("logarithm", [False, True])
+def test_lines_larger_than_the_caches(logarithm, cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    for shape in ((1, 1), (5, 7), (3, 64), (70, 1000)):
+        a = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        got = softmax.run(cltorch.tensor(a, device=cl_device), 1, logarithm)
+        np.testing.assert_allclose(numbers(got), reference(a, 1, logarithm), rtol=2e-6, atol=2e-6)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
