@@ -99,7 +99,13 @@ def _heads() -> bool:
     return bool(randint(0, 2))
 
 
-class AutoAugment(Module):
+class _Policy(Module):
+    """What the policies have in common: the one place where an operation is applied."""
+
+    _operate = staticmethod(apply_op)
+
+
+class AutoAugment(_Policy):
     """Change an image by one of 25 pairs of operations that were found by a search.
 
     Source: https://arxiv.org/abs/1805.09501
@@ -133,14 +139,14 @@ class AutoAugment(Module):
         for (name, p, index), number, positive in steps:
             if number <= p:
                 magnitude = _strength(space, name, index, 10, lambda up=positive: not up)  # type: ignore[misc]
-                img = apply_op(img, name, magnitude, self.interpolation, fill)
+                img = self._operate(img, name, magnitude, self.interpolation, fill)
         return img
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(policy={self.policy}, fill={self.fill})"
 
 
-class RandAugment(Module):
+class RandAugment(_Policy):
     """Change an image by ``num_ops`` random operations of the same strength ``magnitude``.
 
     Source: E. D. Cubuk et al., https://arxiv.org/abs/1909.13719
@@ -163,7 +169,7 @@ class RandAugment(Module):
         for _ in range(self.num_ops):
             name = list(space)[randint(0, len(space))]
             magnitude = _strength(space, name, self.magnitude, self.num_magnitude_bins, _heads)
-            img = apply_op(img, name, magnitude, self.interpolation, fill)
+            img = self._operate(img, name, magnitude, self.interpolation, fill)
         return img
 
     def __repr__(self) -> str:
@@ -171,7 +177,7 @@ class RandAugment(Module):
         return f"{type(self).__name__}({detail}, interpolation={self.interpolation}, fill={self.fill})"
 
 
-class TrivialAugmentWide(Module):
+class TrivialAugmentWide(_Policy):
     """Change an image by one random operation of random strength.
 
     Source: S. G. Müller and F. Hutter, https://arxiv.org/abs/2103.10158
@@ -189,14 +195,14 @@ class TrivialAugmentWide(Module):
         space: Space = {"Identity": None, **_space(0.99, 32.0, 32.0, 135.0, 0.99, (8, 2))}
         name, bins = list(space)[randint(0, len(space))], self.num_magnitude_bins
         magnitude = _strength(space, name, randint(0, bins), bins, _heads)
-        return apply_op(img, name, magnitude, self.interpolation, fill_of(self.fill, img))
+        return self._operate(img, name, magnitude, self.interpolation, fill_of(self.fill, img))
 
     def __repr__(self) -> str:
         detail = f"num_magnitude_bins={self.num_magnitude_bins}, interpolation={self.interpolation}, fill={self.fill}"
         return f"{type(self).__name__}({detail})"
 
 
-class AugMix(Module):
+class AugMix(_Policy):
     """Mix an image with ``mixture_width`` versions of it, each changed by a chain of random operations.
 
     ``severity`` from 1 to 10 bounds the strengths, ``chain_depth`` is the length of the chains (random from 1 to 3
@@ -248,7 +254,7 @@ class AugMix(Module):
             for _ in range(self.chain_depth if self.chain_depth > 0 else randint(1, 4)):
                 name = list(space)[randint(0, len(space))]
                 magnitude = _strength(space, name, randint(0, self.severity), self._PARAMETER_MAX, _heads)
-                changed = apply_op(changed, name, magnitude, self.interpolation, fill)
+                changed = self._operate(changed, name, magnitude, self.interpolation, fill)
             mix = mix + weights[:, i].reshape(shape) * changed
         return mix.reshape(img.shape).to(img.dtype)
 

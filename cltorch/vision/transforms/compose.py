@@ -113,6 +113,8 @@ class RandomChoice(RandomTransforms):
     def __call__(self, *args: Any) -> Any:
         """Return the transformed image."""
         weights = [1.0] * len(self.transforms) if self.p is None else list(self.p)
+        if len(weights) != len(self.transforms):
+            raise ValueError(f"{len(weights)} probabilities for {len(self.transforms)} transforms")
         left = uniform() * sum(weights)
         chosen = len(weights) - 1
         for i, w in enumerate(weights):

@@ -81,18 +81,21 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """Scale the brightness: 0 is black, 1 the image itself; raise ValueError for a negative factor."""
-    _not_negative("brightness_factor", brightness_factor)
+    """Scale the brightness: 0 is black, 1 the image itself; raise ValueError for a tensor and a negative factor."""
     if not _is_tensor(img):
         return ImageEnhance.Brightness(img).enhance(brightness_factor)
+    _not_negative("brightness_factor", brightness_factor)
     return _blend(img, 0.0, brightness_factor)
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """Scale the distance to the mean lightness: 0 is all gray, 1 the image itself; ValueError for a negative factor."""
-    _not_negative("contrast_factor", contrast_factor)
+    """Scale the distance to the mean lightness: 0 is all gray, 1 the image itself.
+
+    Raises ValueError for a tensor and a negative factor.
+    """
     if not _is_tensor(img):
         return ImageEnhance.Contrast(img).enhance(contrast_factor)
+    _not_negative("contrast_factor", contrast_factor)
     light = _gray(img) if get_dimensions(img)[0] == 3 else img
     # an image without a dimension of channels has one mean as well
     dims = (-3, -2, -1) if img.ndim > 2 else (-2, -1)
@@ -101,10 +104,13 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """Scale the distance to the image in gray: 0 is gray, 1 the image itself; ValueError for a negative factor."""
-    _not_negative("saturation_factor", saturation_factor)
+    """Scale the distance to the image in gray: 0 is gray, 1 the image itself.
+
+    Raises ValueError for a tensor and a negative factor.
+    """
     if not _is_tensor(img):
         return ImageEnhance.Color(img).enhance(saturation_factor)
+    _not_negative("saturation_factor", saturation_factor)
     return img if get_dimensions(img)[0] == 1 else _blend(img, _gray(img), saturation_factor)
 
 
@@ -136,10 +142,13 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
-    """Scale the distance to a blurred image: 0 is blurred, 1 the image itself; ValueError for a negative factor."""
-    _not_negative("sharpness_factor", sharpness_factor)
+    """Scale the distance to a blurred image: 0 is blurred, 1 the image itself.
+
+    Raises ValueError for a tensor and a negative factor.
+    """
     if not _is_tensor(img):
         return ImageEnhance.Sharpness(img).enhance(sharpness_factor)
+    _not_negative("sharpness_factor", sharpness_factor)
     if img.shape[-1] <= 2 or img.shape[-2] <= 2:
         return img
     window = functions.full((1, 1, 3, 3), 1 / 13, dtype=_computing(img.dtype), device=img.device)
@@ -157,9 +166,14 @@ def invert(img: Any) -> Any:
 
 
 def posterize(img: Any, bits: int) -> Any:
-    """Keep the highest ``bits`` of the bytes of an image; raise TypeError for tensors of another dtype."""
+    """Keep the highest ``bits`` of the bytes of an image.
+
+    Raises TypeError for tensors of another dtype, ValueError for another number of bits than 0 to 8.
+    """
     if not check_image(img):
         return ImageOps.posterize(img, bits)
+    if not 0 <= bits <= 8:
+        raise ValueError(f"the number of bits is from 0 to 8, got {bits}")
     _bytes_only(img)
     return functions.bitwise_and(img, -int(2 ** (8 - bits)) & 255) if _is_tensor(img, 3) else img
 

@@ -156,7 +156,7 @@ def _per_channel(numbers: tuple[float, ...], kind: np.dtype) -> np.ndarray:
 
 
 def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
-    """Subtract ``mean`` and divide by ``std``, one number for each channel of (…, C, H, W).
+    """Subtract ``mean`` and divide by ``std``, one number for each channel of (…, C, H, W), or one for all.
 
     Raises TypeError for integers, ValueError for fewer than 3 dimensions or a ``std`` of zero.
 
@@ -172,6 +172,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
         raise ValueError(
             f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {tensor.size()}"
         )
+    mean, std = ([v] if isinstance(v, (int, float)) else v for v in (mean, std))
     if any(s == 0 for s in std):
         raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
     values = None if inplace and not tensor.layout.contiguous else plain_values(tensor)

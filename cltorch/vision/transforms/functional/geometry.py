@@ -199,6 +199,8 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
         raise TypeError("Got inappropriate padding_mode arg")
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
+    if isinstance(fill, str) and not is_pil(img):
+        raise TypeError(f"Got inappropriate fill arg: {fill!r} names a colour, which PIL images alone know")
     left, top, right, bottom = sides(padding)
     if check_image(img):
         return _pad_tensor(img, left, top, right, bottom, fill, padding_mode)
@@ -215,7 +217,9 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
 
 
 def sides(padding: Any) -> tuple[int, int, int, int]:
-    sides = [int(padding)] if isinstance(padding, (int, float)) else [int(p) for p in padding]
+    sides: list[Any] = [padding] if isinstance(padding, (int, float)) else list(padding)
+    if not all(isinstance(p, numbers.Integral) for p in sides):
+        raise TypeError(f"padding should be an integer, or a tuple or list of integers, but got {padding}")
     if len(sides) == 1:
         return sides[0], sides[0], sides[0], sides[0]
     if len(sides) == 2:
@@ -255,8 +259,8 @@ def _pad_tensor(img: Tensor, left: int, top: int, right: int, bottom: int, fill:
         padded = np.full((*plain.shape[:-2], h + top + bottom, w + left + right), values[0], plain.dtype)
         padded[..., top : top + h, left : left + w] = plain
         return functions.from_numpy(padded)
-    if len(values) != img.shape[-3]:
-        raise ValueError(f"fill has {len(values)} values, the image {img.shape[-3]} channels")
+    if img.ndim < 3 or len(values) != img.shape[-3]:
+        raise ValueError(f"fill has {len(values)} values, the image the shape {tuple(img.shape)}")
     planes = [pad_sides(img[..., c, :, :], [left, right, top, bottom], value=v) for c, v in enumerate(values)]
     return functions.stack(planes, -3)
 
@@ -307,6 +311,8 @@ def pair(size: Any, message: str = "Please provide only two dimensions (h, w) fo
     """Return (height, width) of a number or of one or two numbers; raise ValueError for more."""
     if isinstance(size, (int, float)):
         return int(size), int(size)
+    if isinstance(size, str):
+        raise TypeError(f"size should be a number or a sequence of numbers, got {size!r}")
     values = [int(s) for s in size]
     if len(values) == 1:
         values *= 2

@@ -110,13 +110,19 @@ def resize_tensor(
 ) -> Tensor:
     """Resize (…, H, W); integers are rounded, and bytes clamped to their range.
 
+    Raises NotImplementedError for interpolations that Pillow alone has, RuntimeError where nothing is left.
+
     ``stepwise`` computes bytes as PyTorch's host and Pillow do: first in rows, then in columns, with weights in fixed
     point, and rounded to bytes both times. Otherwise they are rounded once, at the end.
     """
+    if min(height, width, *image.shape[-2:]) < 1:
+        raise RuntimeError(
+            f"images have at least one pixel: from {tuple(image.shape[-2:])} to {(height, width)} (height, width)"
+        )
     if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
         return _pick(image, height, width, mode is InterpolationMode.NEAREST_EXACT)
     if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
-        raise ValueError(f"interpolation {mode} is for PIL images only, not for tensors")
+        raise NotImplementedError(f"interpolation {mode} is for PIL images only, not for tensors")
     old_height, old_width = image.shape[-2:]
     stepwise = stepwise and image.dtype is uint8
     x = image if image.is_floating_point() else image.to(float32)

@@ -110,16 +110,8 @@ def expanded(matrix: Sequence[float], size: tuple[int, int]) -> tuple[int, int]:
     return int((high - low)[1]), int((high - low)[0])
 
 
-def affine(
-    img: Any, angle: float, translate: Sequence[int], scale: float, shear: Any,
-    interpolation: InterpolationMode | int = InterpolationMode.NEAREST, fill: Any = None,
-    center: Sequence[int] | None = None,
-) -> Any:  # fmt: skip
-    """Turn by ``angle`` degrees with the clock, move, scale and shear, around ``center`` (x, y) or the middle.
-
-    ``shear`` is in degrees, along x or (x, y). Raises TypeError or ValueError for arguments of another form.
-    """
-    mode = interpolation_mode(interpolation)
+def checked_affine(angle: Any, translate: Any, scale: Any, shear: Any, center: Any) -> list[float]:
+    """Return the shear along x and along y; raise TypeError or ValueError for arguments of another form."""
     _check_center(angle, center)
     if not isinstance(translate, (list, tuple)):
         raise TypeError("Argument translate should be a sequence")
@@ -134,6 +126,20 @@ def affine(
     )
     if len(shears) != 2:
         raise ValueError(f"Shear should be a sequence containing two values. Got {shears}")
+    return shears
+
+
+def affine(
+    img: Any, angle: float, translate: Sequence[int], scale: float, shear: Any,
+    interpolation: InterpolationMode | int = InterpolationMode.NEAREST, fill: Any = None,
+    center: Sequence[int] | None = None,
+) -> Any:  # fmt: skip
+    """Turn by ``angle`` degrees with the clock, move, scale and shear, around ``center`` (x, y) or the middle.
+
+    ``shear`` is in degrees, along x or (x, y). Raises TypeError or ValueError for arguments of another form.
+    """
+    mode = interpolation_mode(interpolation)
+    shears = checked_affine(angle, translate, scale, shear, center)
     if not check_image(img):
         middle = [img.width * 0.5, img.height * 0.5] if center is None else center
         matrix = inverse_affine_matrix(middle, angle, translate, scale, shears)
@@ -181,6 +187,16 @@ def project(
     return sample(img, perspective_grid(coefficients, size, _grid_dtype(img)), mode, fill)
 
 
+def check_displacement(displacement: Any, height: int, width: int) -> None:
+    """Raise TypeError for what is no tensor, ValueError for one that does not fit an image of that size."""
+    if not isinstance(displacement, Tensor):
+        raise TypeError("Argument displacement should be a Tensor")
+    if tuple(displacement.shape) != (1, height, width, 2):
+        raise ValueError(
+            f"Argument displacement shape should be {(1, height, width, 2)}, but given {tuple(displacement.shape)}"
+        )
+
+
 def elastic_transform(
     img: Any, displacement: Tensor, interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
     fill: Any = None,
@@ -195,17 +211,12 @@ def elastic_transform(
             "Please, use InterpolationMode enum.", stacklevel=2,
         )  # fmt: skip
     mode = interpolation_mode(interpolation)
-    if not isinstance(displacement, Tensor):
-        raise TypeError("Argument displacement should be a Tensor")
     if not isinstance(img, Tensor):
         if not is_pil(img):
             raise TypeError(f"img should be PIL Image or Tensor. Got {type(img)}")
         return to_pil_image(elastic_transform(pil_to_tensor(img), displacement, mode, fill), mode=img.mode)
     height, width = img.shape[-2:]
-    if tuple(displacement.shape) != (1, height, width, 2):
-        raise ValueError(
-            f"Argument displacement shape should be {(1, height, width, 2)}, but given {tuple(displacement.shape)}"
-        )
+    check_displacement(displacement, height, width)
     check_sampling(img, mode, fill)
     columns, rows = (np.linspace((1 - n) / n, (n - 1) / n, n, dtype=np.float32) for n in (width, height))
     still = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), -1)[None]

@@ -40,7 +40,10 @@ class RandomErasing(RandomOfImages):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the rectangle and what fills it."""
-        image = next(x for x in flat_inputs if isinstance(x, Tensor) and is_image(x))
+        found = next((x for x in flat_inputs if is_image(x)), None)
+        if found is None:
+            raise TypeError("No image or video was found in the sample")
+        image = F.pil_to_tensor(found) if is_pil(found) else found
         channels = F.get_num_channels(image)
         if self.value is not None and len(self.value) not in (1, channels):
             raise ValueError(

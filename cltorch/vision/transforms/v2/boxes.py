@@ -70,9 +70,9 @@ def clamp_bounding_boxes(
         return clamp_bounding_boxes(boxes).as_subclass(Tensor)
     if format is not None or canvas_size is not None:
         raise ValueError("For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed.")
-    if clamping_mode != "auto":
-        inpt = wrap(inpt, like=inpt, clamping_mode=clamping_mode)
-    return _moved(inpt, lambda x: x, inpt.canvas_size, clamp=True)
+    mode = inpt.clamping_mode if clamping_mode == "auto" else clamping_mode
+    cut = _moved(wrap(inpt, like=inpt, clamping_mode=mode), lambda x: x, inpt.canvas_size, clamp=True)
+    return wrap(cut, like=inpt)
 
 
 def _moved(boxes: Any, change: Callable[[Tensor], Tensor], canvas: tuple[int, int], clamp: bool = False) -> Any:

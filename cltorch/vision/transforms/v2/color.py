@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from cltorch import functions
+from cltorch.dtypes import iinfo
+from cltorch.tensor import Tensor
 from cltorch.vision import transforms as v1
+from cltorch.vision.transforms.autoaugment import apply_op
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.geometry import filling
 from cltorch.vision.transforms.v2.transform import OfImages, RandomOfImages, is_image, mode_of, simple
-from cltorch.vision.tv_tensors import wrap
+from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask, wrap
 
 RandomInvert = simple(
     "RandomInvert", "Turn an image into its negative with probability ``p``.", F.invert, RandomOfImages
@@ -219,6 +224,17 @@ class GaussianNoise(OfImages):
         return F.gaussian_noise(inpt, mean=self.mean, sigma=self.sigma, clip=self.clip)
 
 
+def _operation(img: Any, name: str, magnitude: float, interpolation: Any, fill: Any) -> Any:
+    """Return the image changed by one operation of the policies, which the second version has for floats as well."""
+    if name in ("Equalize", "AutoContrast"):
+        return F.equalize(img) if name == "Equalize" else F.autocontrast(img)
+    if name == "Posterize":
+        return F.posterize(img, int(magnitude))
+    if name == "Solarize" and isinstance(img, Tensor):
+        return F.solarize(img, magnitude / 255 * (1 if img.is_floating_point() else iinfo(img.dtype).max))
+    return apply_op(img, name, magnitude, interpolation, fill)
+
+
 class _Policy(OfImages):
     """A policy of the first version, for the one image of a sample."""
 
@@ -229,19 +245,30 @@ class _Policy(OfImages):
         if "interpolation" in kwargs:
             kwargs["interpolation"] = mode_of(kwargs["interpolation"])
         made = type(self)._make(*args, **kwargs)
+        made._operate = _operation
         object.__setattr__(self, "_policy", made)  # not a child: it has no parameters, and its lines are our own
         self.interpolation, hidden = made.interpolation, ("training", "interpolation", "policies")
         vars(self).update({k: v for k, v in vars(made).items() if not k.startswith("_") and k not in hidden})
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Raise TypeError unless there is just one image."""
+        """Raise TypeError unless there is just one image, and nothing that could not follow it."""
+        for x in flat_inputs:
+            if isinstance(x, (BoundingBoxes, KeyPoints, Mask)):
+                raise TypeError(f"{type(self).__name__}() takes images alone: {type(x).__name__} cannot follow them")
         count = sum(chosen and is_image(x) for x, chosen in zip(flat_inputs, self._chosen(flat_inputs), strict=True))
         if count != 1:
             raise TypeError(f"{type(self).__name__}() takes samples with one image, got {count}")
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        return wrap(self._policy(inpt), like=inpt) if is_image(inpt) else inpt
+        if not is_image(inpt):
+            return inpt
+        policy = self._policy
+        if isinstance(policy.fill, dict):  # by the kind of the input
+            policy = copy(policy)
+            policy.fill = filling(self.fill, inpt)
+        plain = inpt.as_subclass(Tensor) if isinstance(inpt, Tensor) else inpt
+        return wrap(policy(plain), like=inpt)
 
 
 def _policy(version: Any) -> Any:

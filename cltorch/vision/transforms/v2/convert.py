@@ -121,15 +121,18 @@ class ToDtype(Transform):
 
 
 class ConvertImageDtype(Transform):
-    """Convert images to another dtype, scaling their values."""
+    """Convert to another dtype, scaling the values of images."""
 
     def __init__(self, dtype: Dtype = float32) -> None:
         super().__init__()
         self.dtype = dtype
 
+    def _takes(self, x: Any) -> bool:
+        return isinstance(x, Tensor)
+
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the converted input."""
-        return F.to_dtype(inpt, self.dtype, scale=True) if is_image(inpt) else inpt
+        return F.to_dtype(inpt, self.dtype, scale=True)
 
 
 class Normalize(OfImages):
@@ -155,6 +158,11 @@ class LinearTransformation(Transform):
     def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
         super().__init__()
         self._whiten = v1.LinearTransformation(transformation_matrix, mean_vector)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError for PIL images."""
+        if any(is_pil(x) for x in flat_inputs):
+            raise TypeError(f"{type(self).__name__}() does not support PIL images.")
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the transformed input."""

@@ -209,14 +209,14 @@ class _Sanitizing(Transform):
     def _kept(self, sample: Any, kept: Tensor, labels: list[Any], kinds: Any) -> Any:
         done = [
             x.as_subclass(Tensor)[kept] if any(x is label for label in labels)
-            else wrap(x.as_subclass(Tensor)[kept], like=x) if isinstance(x, kinds) else x
+            else wrap(x.as_subclass(Tensor)[kept], like=x) if isinstance(x, kinds) and len(x) == len(kept) else x
             for x in leaves(sample)
         ]  # fmt: skip
         return rebuilt(sample, iter(done))
 
 
 class SanitizeBoundingBoxes(_Sanitizing):
-    """Take away boxes that are too small or reach out of the image, with their labels and masks.
+    """Take away boxes that are too small or reach out of the image, with their labels and those masks that are as many.
 
     Sides must be at least ``min_size`` long and areas at least ``min_area`` large. ``labels_getter`` gives the tensor
     of labels in a sample, or several, "default" looks for a key with "label" in its name, None leaves labels alone.

@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.dtypes import dtype as Dtype
-from cltorch.dtypes import float32, iinfo, uint8
+from cltorch.dtypes import float32, iinfo, int16, uint8
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.io.image import decode_jpeg, encode_jpeg
@@ -103,9 +103,15 @@ def _nearest(fn: _Fn, position: int) -> _Fn:
     """Return a function of masks: the one of images, by the nearest pixel; ``position`` is that of interpolation."""
 
     def function(mask: Tensor, *args: Any, **kwargs: Any) -> Any:
-        kwargs["interpolation"] = InterpolationMode.NEAREST
+        # whatever interpolation is asked for, no class between two others comes out
+        mode = args[position] if len(args) > position else kwargs.get("interpolation")
+        mode = mode if mode is InterpolationMode.NEAREST_EXACT else InterpolationMode.NEAREST
+        if len(args) > position:
+            args = (*args[:position], mode, *args[position + 1 :])
+        else:
+            kwargs["interpolation"] = mode
         # masks may lack a dimension for the channel
-        return fn(mask[None], *args[:position], **kwargs)[0] if mask.ndim == 2 else fn(mask, *args[:position], **kwargs)
+        return fn(mask[None], *args, **kwargs)[0] if mask.ndim == 2 else fn(mask, *args, **kwargs)
 
     return function
 
@@ -307,11 +313,20 @@ def convert_image_dtype(image: Any, dtype: Dtype = float32) -> Any:
 
 
 def _noise(image: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> Tensor:
-    """Add normally distributed noise to floats, cut to 0…1 where ``clip``."""
-    if not image.is_floating_point():
-        raise ValueError(f"Input tensor is expected to be in float dtype, got dtype={image.dtype}")
+    """Add normally distributed noise to floats or bytes, cut to their range where ``clip``; bytes wrap around else.
+
+    ``mean`` and ``sigma`` count from 0 to 1. Raises ValueError for another dtype, a PIL image or a negative ``sigma``.
+    """
+    if is_pil(image):
+        raise ValueError("noise is added to tensors, not to PIL images")
     if sigma < 0:
         raise ValueError(f"sigma shouldn't be negative. Got {sigma}")
+    if image.dtype is uint8:
+        noise = functions.randn_like(image, dtype=float32) * (sigma * 255) + mean * 255
+        noisy = image.to(int16) + noise.to(int16)
+        return (noisy.clamp(0, 255) if clip else noisy).to(uint8)
+    if not image.is_floating_point():
+        raise ValueError(f"Input tensor is expected to be in uint8 or float dtype, got dtype={image.dtype}")
     noisy = image + mean + functions.randn_like(image) * sigma
     return noisy.clamp(0, 1) if clip else noisy
 

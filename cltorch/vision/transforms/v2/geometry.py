@@ -14,7 +14,6 @@ from cltorch.vision.transforms.functional import InterpolationMode
 from cltorch.vision.transforms.functional.geometry import pad as pad_image
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, mode_of, simple, size_of
-from cltorch.vision.transforms.warp import fill_of
 from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask
 
 RandomHorizontalFlip = simple(
@@ -26,22 +25,23 @@ RandomVerticalFlip = simple(
 
 
 def filling(fill: Any, inpt: Any) -> Any:
-    """Return what comes in from outside: of masks the background."""
-    if isinstance(fill, dict):
-        return fill.get(type(inpt), fill.get("others", 0))
-    return 0 if isinstance(inpt, Mask) else fill
+    """Return what comes in from outside, which a dict gives for each kind of input, and for "others"."""
+    return fill.get(type(inpt), fill.get("others", 0)) if isinstance(fill, dict) else fill
 
 
 class Resize(Transform):
-    """Resize to (height, width), or so that the smaller edge has the given length."""
+    """Resize to (height, width), or so that the smaller edge has the given length; None: the longer ``max_size``."""
 
     def __init__(
         self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None,
         antialias: bool | None = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        checked = v1.Resize(size, mode_of(interpolation), max_size, antialias)
-        self.size: Any = [size] if isinstance(size, int) else list(size)
+        if size is None and not isinstance(max_size, int):
+            raise ValueError(f"max_size must be an integer when size is None, but got {max_size} instead.")
+        # without a size the longer edge alone is given, which the first version does not know
+        checked = v1.Resize(1 if size is None else size, mode_of(interpolation), None, antialias)
+        self.size: Any = None if size is None else [size] if isinstance(size, int) else list(size)
         self.interpolation, self.max_size, self.antialias = checked.interpolation, max_size, antialias
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
@@ -62,7 +62,7 @@ class CenterCrop(Transform):
 
 
 class Pad(Transform):
-    """Pad on all sides; masks with the background."""
+    """Pad on all sides."""
 
     def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class RandomRotation(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the turned input."""
-        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = filling(self.fill, inpt)
         return F.rotate(
             inpt, params["angle"], interpolation=self.interpolation, expand=self.expand, center=self.center, fill=fill
         )
@@ -182,7 +182,7 @@ class RandomAffine(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = filling(self.fill, inpt)
         return F.affine(inpt, *params["drawn"], interpolation=self.interpolation, fill=fill, center=self.center)
 
 
@@ -207,7 +207,7 @@ class RandomPerspective(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = filling(self.fill, inpt)
         return F.perspective(inpt, *params["corners"], interpolation=self.interpolation, fill=fill)
 
 
@@ -230,7 +230,7 @@ class ElasticTransform(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the deformed input."""
-        fill = fill_of(filling(self.fill, inpt), inpt) if not isinstance(inpt, Mask) else 0
+        fill = filling(self.fill, inpt)
         return F.elastic(inpt, params["displacement"], interpolation=self.interpolation, fill=fill)
 
 

@@ -49,8 +49,7 @@ def straight(inverse: Sequence[float], move: tuple[float, float] = (0.0, 0.0)) -
 
 def affine_map(canvas: tuple[int, int], angle: float, translate: Any, scale: float, shear: Any, center: Any) -> Map:
     """Return what ``affine`` does to points of an image of (height, width)."""
-    shears = list(shear) if isinstance(shear, (list, tuple)) else [shear, 0.0]
-    shears = shears * 2 if len(shears) == 1 else shears
+    shears = warp.checked_affine(angle, translate, scale, shear, center)
     middle = [canvas[1] * 0.5, canvas[0] * 0.5] if center is None else center
     return straight(warp.inverse_affine_matrix(middle, angle, translate, scale, shears))
 
@@ -97,6 +96,7 @@ def projected(startpoints: Any, endpoints: Any, coefficients: Any) -> Map:
 def deformed(displacement: Tensor, canvas: tuple[int, int]) -> Map:
     """Return what ``elastic`` does to points: the pixel that each lies in goes where it is shown."""
     height, width = canvas
+    warp.check_displacement(displacement, height, width)
 
     def change(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         column, row = x.to(int64).clamp(0, width - 1), y.to(int64).clamp(0, height - 1)

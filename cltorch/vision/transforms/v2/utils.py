@@ -1,0 +1,68 @@
+"""What transforms of one's own ask about the inputs of a sample.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html#developer-tools
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.transform import is_image
+from cltorch.vision.transforms.v2.transform import size_of as query_size
+from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints
+
+__all__ = ["check_type", "get_bounding_boxes", "get_keypoints", "has_all", "has_any", "query_chw", "query_size"]
+
+Check = type | Callable[[Any], bool]
+
+
+def check_type(obj: Any, types_or_checks: Sequence[Check]) -> bool:
+    """Return whether a value is of one of the types, or one of the functions says yes.
+
+    >>> check_type(3, (str, lambda x: x == 3))
+    True
+    """
+    return any(isinstance(obj, t) if isinstance(t, type) else bool(t(obj)) for t in types_or_checks)
+
+
+def has_any(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
+    """Return whether some input is of one of the types (see ``check_type``)."""
+    return any(check_type(x, types_or_checks) for x in flat_inputs)
+
+
+def has_all(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
+    """Return whether there is an input of each of the types (see ``check_type``)."""
+    return all(has_any(flat_inputs, t) for t in types_or_checks)
+
+
+def _first(flat_inputs: Sequence[Any], kind: type, what: str) -> Any:
+    for x in flat_inputs:
+        if isinstance(x, kind):
+            return x
+    raise ValueError(f"No {what} were found in the sample")
+
+
+def get_bounding_boxes(flat_inputs: Sequence[Any]) -> Any:
+    """Return the first boxes; raise ValueError where there are none."""
+    return _first(flat_inputs, BoundingBoxes, "bounding boxes")
+
+
+def get_keypoints(flat_inputs: Sequence[Any]) -> Any:
+    """Return the first key points; raise ValueError where there are none."""
+    return _first(flat_inputs, KeyPoints, "keypoints")
+
+
+def query_chw(flat_inputs: Sequence[Any]) -> tuple[int, int, int]:
+    """Return the (channels, height, width) that the images and videos have in common.
+
+    Raises TypeError where there is none, ValueError where they differ.
+    """
+    found = {tuple(F.get_dimensions(x)) for x in flat_inputs if is_image(x)}
+    if not found:
+        raise TypeError("No image or video was found in the sample")
+    if len(found) > 1:
+        raise ValueError(f"Found multiple CxHxW dimensions in the sample: {sorted(found)}")
+    channels, height, width = found.pop()
+    return channels, height, width
