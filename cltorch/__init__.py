@@ -165,6 +165,8 @@ from cltorch.functions.gamma_sample import dirichlet_slope as _dirichlet_grad
 from cltorch.functions.gamma_sample import gamma_slope as _standard_gamma_grad
 from cltorch.functions.gamma_sample import sample_dirichlet as _sample_dirichlet
 from cltorch.functions.gamma_sample import standard_gamma as _standard_gamma
+from cltorch.functions.linalg_norm import with_norms as _weight_norm
+from cltorch.functions.linalg_norm import with_norms_and_norms as _weight_norm_interface
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.layout import Size
 from cltorch.nn.functional.numbered import (

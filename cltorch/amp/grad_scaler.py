@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/amp.html#gradient-scaling
 from __future__ import annotations
 
 import enum
+import inspect
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -134,24 +135,76 @@ class GradScaler:
         if kept["stage"] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         # in double precision where there is any would change nothing: scales are powers of two nearly always
-        kept["found_inf_per_device"] = self._unscale(optimizer, functions.reciprocal(self._scale))
+        inverse = functions.reciprocal(self._scale)
+        kept["found_inf_per_device"] = self._unscale_grads_(optimizer, inverse, functions.zeros_like(inverse), False)
         kept["stage"] = OptState.UNSCALED
 
-    def _unscale(self, optimizer: Any, inverse: Any) -> dict[Any, Any]:
+    # the names below, and the signature of _unscale_grads_, are those that sharded scalers and optimisers which unscale
+    # in their own kernels know from PyTorch
+
+    def _unscale_grads_(self, optimizer: Any, inv_scale: Any, found_inf: Any, allow_fp16: bool) -> dict[Any, Any]:
+        """Multiply gradients by ``inv_scale``; return for each of their devices whether one is not finite, as 0 or 1.
+
+        ``found_inf`` is PyTorch's place for an answer, which is made anew here.
+        """
         by_device: dict[Any, list[Any]] = {}
         for group in optimizer.param_groups:
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                if p.grad.dtype is dtypes.float16:
+                if p.grad.dtype is dtypes.float16 and not allow_fp16:
                     raise ValueError("Attempting to unscale FP16 gradients.")
                 by_device.setdefault(p.grad.device, []).append(p.grad)
         found = {}
         with no_grad():
             for device, grads in by_device.items():
-                update(_UNSCALE, [0], [[g] for g in grads], [], scalars=[functions.to(inverse, device=device)])
+                update(_UNSCALE, [0], [[g] for g in grads], [], scalars=[functions.to(inv_scale, device=device)])
                 found[device] = any_not_finite([g if is_run([g.layout]) else functions.contiguous(g) for g in grads])
         return found
+
+    def _check_inf_per_device(self, optimizer: Any) -> dict[Any, Any]:
+        """Note which gradients of an optimiser are not finite, without unscaling any."""
+        self._check("_check_inf_per_device")
+        one = functions.ones_like(self._scale)
+        found = self._unscale_grads_(optimizer, one, functions.zeros_like(one), True)
+        self._per_optimizer_states[id(optimizer)]["found_inf_per_device"] = found
+        return found
+
+    def _found_inf_per_device(self, optimizer: Any) -> dict[Any, Any]:
+        found: dict[Any, Any] = self._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
+        return found
+
+    def _maybe_opt_step(self, optimizer: Any, optimizer_state: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if any(x.item() for x in optimizer_state["found_inf_per_device"].values()):
+            return None
+        return optimizer.step(*args, **kwargs)
+
+    def _step_scaled(self, optimizer: Any, kept: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Step an optimiser that unscales by itself: it finds ``grad_scale`` and ``found_inf`` among its attributes."""
+        if "grad_scaler" in inspect.signature(optimizer.step).parameters:
+            warnings.warn(
+                "An optimizer whose step takes `grad_scaler` is of an older kind: GradScaler will stop passing itself, "
+                "and sets the attributes `grad_scale` and `found_inf` of other optimizers.",
+                FutureWarning,
+                stacklevel=3,
+            )
+            return optimizer.step(*args, grad_scaler=self, **kwargs)
+        if kept["stage"] is OptState.READY:
+            self._check_inf_per_device(optimizer)
+            optimizer.grad_scale = self._scale * getattr(optimizer, "grad_scale", 1)
+        else:
+            optimizer.grad_scale = getattr(optimizer, "grad_scale", None)
+        optimizer.found_inf = self._total(kept["found_inf_per_device"].values())
+        result = optimizer.step(*args, **kwargs)
+        del optimizer.grad_scale, optimizer.found_inf
+        return result
+
+    def _total(self, found: Iterable[Any]) -> Any:
+        """Return on the scale's device whether anything was found on any."""
+        total = functions.zeros_like(self._scale)
+        for x in found:
+            total = functions.maximum(total, functions.to(x, device=total.device))
+        return total
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Unscale the gradients, unless that was done, and call ``optimizer.step`` if all are finite.
@@ -167,13 +220,14 @@ class GradScaler:
         kept = self._per_optimizer_states[id(optimizer)]
         if kept["stage"] is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
-        if kept["stage"] is OptState.READY:
-            self.unscale_(optimizer)
-        if not kept["found_inf_per_device"]:
-            raise AssertionError("No inf checks were recorded for this optimizer.")
-        result = None
-        if not any(x.item() for x in kept["found_inf_per_device"].values()):
-            result = optimizer.step(*args, **kwargs)
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            result = self._step_scaled(optimizer, kept, *args, **kwargs)
+        else:
+            if kept["stage"] is OptState.READY:
+                self.unscale_(optimizer)
+            if not kept["found_inf_per_device"]:
+                raise AssertionError("No inf checks were recorded for this optimizer.")
+            result = self._maybe_opt_step(optimizer, kept, *args, **kwargs)
         kept["stage"] = OptState.STEPPED
         return result
 
@@ -199,18 +253,15 @@ class GradScaler:
 
     def _grow_or_back_off(self) -> None:
         scale = self._scale
-        found = [
-            functions.to(x, device=scale.device)
-            for kept in self._per_optimizer_states.values()
-            for x in kept["found_inf_per_device"].values()
-        ]
+        found = [x for kept in self._per_optimizer_states.values() for x in kept["found_inf_per_device"].values()]
         if not found:
             raise AssertionError("No inf checks were recorded prior to update.")
-        total = found[0]
-        for x in found[1:]:
-            total = functions.maximum(total, x)
+        total = self._total(found)
         numbers = [self._growth_factor, self._backoff_factor, float(self._growth_interval)]
         update(_NEXT, [0, 1], [[scale, self._growth_tracker, total]], numbers)
+
+    def _get_scale_async(self) -> Any:
+        return self._scale
 
     def get_scale(self) -> float:
         """Return the scale; waits for the device."""

@@ -139,6 +139,18 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     return vector_norm(v, pow, others, True) if others else vector_norm(unsqueeze(v, -1), pow, -1)
 
 
+def with_norms(v: Any, g: Any, dim: int = 0) -> Any:
+    """Return ``v`` with its norms, over all dimensions but one (over all for -1), replaced: torch._weight_norm."""
+    need_array("_weight_norm", "v", 1, v)
+    need_array("_weight_norm", "g", 2, g)
+    return p.mul(v, p.div(g, norm_except_dim(v, 2, dim)))
+
+
+def with_norms_and_norms(v: Any, g: Any, dim: int = 0) -> Any:
+    """Return what ``with_norms`` does, and the norms that were replaced: torch._weight_norm_interface."""
+    return with_norms(v, g, dim), norm_except_dim(v, 2, dim)
+
+
 @also_named(input="A")
 def linalg_cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     """Return the condition numbers of matrices in a norm: the norm of A times that of its inverse.

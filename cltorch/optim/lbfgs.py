@@ -11,6 +11,7 @@ from cltorch.autograd import enable_grad, no_grad
 from cltorch.optim.line_search import Point, strong_wolfe
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import check_one_element, real, scalar
+from cltorch.tensor import Tensor
 
 __all__ = ["LBFGS"]
 
@@ -143,6 +144,8 @@ class LBFGS(Optimizer):
             ):
                 break
         state.update(kept)
+        if isinstance(group["lr"], Tensor) and group["line_search_fn"] is None:
+            state["t"] = group["lr"].new_tensor(state["t"])  # a tensor, as PyTorch saves the product with the rate
         return first_loss
 
     def _direction(self, state: dict[str, Any], kept: dict[str, Any], grad: Any, history: int) -> Any:

@@ -14,7 +14,8 @@ class SparseAdam(GroupOptimizer):
     """Take part in programs that name this optimiser; it steps over no gradient, for all are dense here.
 
     PyTorch's own refuses dense gradients, and so does this one, with its words: Adam is the optimiser for them.
-    Raises ValueError for values out of range, and RuntimeError in a step where a parameter has a gradient.
+    Raises ValueError for values out of range and complex parameters, and RuntimeError in a step where a parameter has a
+    gradient.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SparseAdam.html
 
@@ -42,6 +43,8 @@ class SparseAdam(GroupOptimizer):
             if not 0.0 <= betas[i] < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        if any(p.is_complex() for group in self.param_groups for p in group["params"]):
+            raise ValueError("SparseAdam does not support complex parameters")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         if any(p.grad is not None for p in group["params"]):

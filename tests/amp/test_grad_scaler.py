@@ -166,3 +166,55 @@ def test_errors(device):
     for options, word in (({"growth_factor": 1.0}, "growth"), ({"backoff_factor": 1.0}, "backoff")):
         with pytest.raises(AssertionError, match=f"The {word} factor must be"):
             cltorch.amp.GradScaler("cpu", **options)
+
+
+def test_an_optimiser_that_unscales_by_itself_is_given_the_scale_and_what_was_found(device):
+    w, _, scaler = setting(device)
+    seen = []
+
+    class Own(cltorch.optim.SGD):
+        _step_supports_amp_scaling = True
+
+        def step(self, closure=None):
+            scale = None if self.grad_scale is None else self.grad_scale.item()
+            seen.append((scale, self.found_inf.item(), w.grad.tolist()))
+
+    optimizer = Own([w], lr=0.5)
+    scaler.scale((w * 3).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    assert scaler._found_inf_per_device(optimizer)[w.device].item() == 0
+    scaler.update()
+    w.grad[1] = math.inf
+    scaler.step(optimizer)
+    scaler.update()
+    assert seen == [(8.0, 0.0, [24.0] * 3), (None, 0.0, [3.0] * 3), (16.0, 1.0, [3.0, math.inf, 3.0])]
+    assert scaler.get_scale() == 8.0 == scaler._get_scale_async().item()
+    assert not hasattr(optimizer, "grad_scale") and not hasattr(optimizer, "found_inf")
+
+
+def test_an_optimiser_whose_step_takes_the_scaler_is_given_it_with_a_warning():
+    w, _, scaler = setting("cpu")
+
+    class Older(cltorch.optim.SGD):
+        _step_supports_amp_scaling = True
+
+        def step(self, closure=None, grad_scaler=None):
+            return grad_scaler
+
+    scaler.scale(w.sum()).backward()
+    with pytest.warns(FutureWarning, match="grad_scaler"):
+        assert scaler.step(Older([w], lr=0.5)) is scaler
+
+
+def test_gradients_are_looked_at_without_being_unscaled(device):
+    w, optimizer, scaler = setting(device)
+    with pytest.raises(AssertionError, match="_check_inf_per_device"):
+        scaler._check_inf_per_device(optimizer)
+    scaler.scale(w.sum()).backward()
+    assert [x.item() for x in scaler._check_inf_per_device(optimizer).values()] == [0.0]
+    assert w.grad.tolist() == [8.0] * 3
+    w.grad.fill_(math.nan)
+    assert {str(d): x.item() for d, x in scaler._check_inf_per_device(optimizer).items()} == {str(w.device): 1.0}

@@ -228,3 +228,24 @@ def test_a_prefix_is_taken_from_names_and_metadata():
     nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
     assert list(state) == list(net.module.state_dict()) and "module" not in state._metadata
     nn.BatchNorm1d(2).load_state_dict(state)
+
+
+def test_weights_with_norms_of_their_own(device, peer):
+    rng = np.random.default_rng(0)
+    v, g = rng.random((3, 2, 2)).astype(np.float32), rng.random((1, 2, 1)).astype(np.float32)
+
+    def run(library, place):
+        a, b = (library.tensor(x, device=place, requires_grad=True) for x in (v, g))
+        made = library._weight_norm(a, b, 1)
+        made.pow(3).sum().backward()
+        again, norms = library._weight_norm_interface(a, library.ones(3, 1, 1, device=place), 0)
+        return [x.detach().cpu().numpy() for x in (made, a.grad, b.grad, norms, library._weight_norm(a, b[0, 0], -1))]
+
+    for ours, theirs in zip(run(cltorch, device), run(peer, "cpu"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+def test_wrapped_hooks_have_the_name_that_libraries_look_for():
+    net = nn.Linear(1, 1)
+    net._register_load_state_dict_pre_hook(lambda *given: None, with_module=True)
+    assert isinstance(next(iter(net._load_state_dict_pre_hooks.values())), nn.modules.module._WrappedHook)

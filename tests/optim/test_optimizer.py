@@ -410,3 +410,8 @@ def test_a_copy_is_independent_and_complete(duplicate, device):
     stepped(optimizer, seed=4)
     np.testing.assert_array_equal(p.detach().cpu().numpy(), q.detach().cpu().numpy())
     assert optimizer.state[p]["step"].item() == other.state[q]["step"].item() == 2.0
+
+
+def test_sparse_adam_refuses_complex_parameters():
+    with pytest.raises(ValueError, match="complex"):
+        cltorch.optim.SparseAdam([cltorch.rand(2, dtype=cltorch.complex64)])

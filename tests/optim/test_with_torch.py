@@ -289,6 +289,22 @@ def rosenbrock(library, start, dtype="float64", device="cpu", **options):
     return p, optimizer, closure
 
 
+@pytest.mark.parametrize("lr", [0.001, [0.001]])
+def test_lbfgs_saves_the_step_of_a_rate_in_a_tensor_as_a_tensor(lr):
+    kept = []
+    for library in (cltorch, torch):
+        p, optimizer, closure = rosenbrock(library, [-1.0, 2.0], lr=library.tensor(lr), max_iter=3)
+        optimizer.step(closure)
+        again = library.optim.LBFGS([p], lr=library.tensor(lr), max_iter=3)
+        again.load_state_dict(optimizer.state_dict())
+        again.step(closure)
+        t = again.state_dict()["state"][0]["t"]
+        assert isinstance(t, library.Tensor) and t.ndim == 0
+        kept.append((t.item(), p.tolist()))
+    assert kept[0][0] == kept[1][0]
+    np.testing.assert_allclose(kept[0][1], kept[1][1], rtol=1e-7)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch.autograd import no_grad
 from cltorch.nn.modules._conversion import Conversion
-from cltorch.nn.modules.hooks import RemovableHandle, WrappedHook, add_hook
+from cltorch.nn.modules.hooks import RemovableHandle, _WrappedHook, add_hook
 from cltorch.nn.parameter import Parameter, is_lazy
 from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
@@ -64,7 +64,7 @@ class State(Conversion):
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        return add_hook(self._load_state_dict_pre_hooks, WrappedHook(hook, self if with_module else None))
+        return add_hook(self._load_state_dict_pre_hooks, _WrappedHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call a hook before ``load_state_dict``.

@@ -16,7 +16,7 @@ from cltorch.tensor import Tensor
 __all__ = ["RemovableHandle", "add_hook"]
 
 
-class WrappedHook:
+class _WrappedHook:
     """A hook that is given its module first; holds the module weakly and can be pickled."""
 
     def __init__(self, hook: Callable[..., Any], module: Any = None) -> None:

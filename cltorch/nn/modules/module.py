@@ -18,7 +18,7 @@ from cltorch.nn.modules.hooks import (
     BackwardHook,
     GlobalHooks,
     RemovableHandle,
-    WrappedHook,
+    _WrappedHook,
     add_hook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
@@ -427,7 +427,7 @@ class Module(State):
         if node is None:
             return
         for hook in hooks:
-            node.register_hook(WrappedHook(hook, self))
+            node.register_hook(_WrappedHook(hook, self))
         lack = _what_a_node_misses(args, result, node)
         if lack is not None:
             warnings.warn(lack, FutureWarning, stacklevel=4)

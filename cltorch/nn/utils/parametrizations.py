@@ -9,11 +9,11 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
+from cltorch.functions.linalg_norm import with_norms
 from cltorch.nn.functional import normalize
 from cltorch.nn.modules.module import Module
 from cltorch.nn.utils import parametrize
 from cltorch.nn.utils.spectral_norm import as_matrix, output_dim
-from cltorch.nn.utils.weight_norm import normalised
 from cltorch.tensor import Tensor
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
@@ -25,7 +25,7 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Any, weight_v: Any) -> Any:
-        return normalised(weight_v, weight_g, self.dim)
+        return with_norms(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Any) -> tuple[Any, Any]:
         return functions.norm_except_dim(weight, 2, self.dim), weight

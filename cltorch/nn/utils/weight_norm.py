@@ -10,15 +10,11 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.functions.linalg_norm import with_norms
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
 
-__all__ = ["WeightNorm", "normalised", "remove_weight_norm", "weight_norm"]
-
-
-def normalised(v: Any, g: Any, dim: int) -> Any:
-    """Return ``v`` with its norms, over all dimensions but one, replaced by ``g``."""
-    return functions.mul(v, functions.div(g, functions.norm_except_dim(v, 2, dim)))
+__all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
 
 class WeightNorm:
@@ -30,7 +26,7 @@ class WeightNorm:
 
     def compute_weight(self, module: Module) -> Any:
         """Return the weight."""
-        return normalised(getattr(module, self.name + "_v"), getattr(module, self.name + "_g"), self.dim)
+        return with_norms(getattr(module, self.name + "_v"), getattr(module, self.name + "_g"), self.dim)
 
     @staticmethod
     def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
