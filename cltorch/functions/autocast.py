@@ -22,12 +22,16 @@ from cltorch.ops.array import Array
 __all__: list[str] = []  # nothing of torch.*
 
 _LOWER = (
-    "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution "
-    "chain_matmul einsum linear lstm matmul mm multi_dot prelu rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell "
-    "scaled_dot_product_attention"
+    "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
+    "convolution chain_matmul einsum linalg_vecdot linear lstm matmul mm multi_dot prelu rnn_relu rnn_relu_cell "
+    "rnn_tanh rnn_tanh_cell scaled_dot_product_attention"
 )
 _LOWER_CL = "addmv addr gru gru_cell lstm_cell mv"
-_LOWER_CPU = "inner_rows linalg_vecdot tensordot"  # whose products PyTorch casts
+_LOWER_CPU = "inner_rows tensordot"  # whose products PyTorch casts
+# what ends in a product that PyTorch casts, behind steps that it does not: only the result has fewer bits
+_ROUNDED = "corrcoef cov linalg_pinv matrix_power"
+_ROUNDED_CL, _ROUNDED_CPU = "pinverse", "affine_grid"
+_NARROWEST_CPU = "gru gru_cell lstm_cell"  # whose operands PyTorch casts for products, and not the states
 _LOSSES = (
     "binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy hinge_embedding_loss huber_loss kl_div "
     "l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss "
@@ -35,9 +39,10 @@ _LOSSES = (
 )
 _FLOAT32_CL = (
     "acos asin cdist cosh cosine_similarity cumprod cumsum dist erfinv exp expm1 functional_group_norm "
-    "functional_layer_norm group_norm interpolate layer_norm log log10 log1p log2 log_softmax logsumexp "
-    "native_group_norm native_layer_norm norm normalize nuclear_norm pdist pow prod reciprocal renorm rsqrt sinh "
-    "softmax softplus sum tan upsample vector_norm"
+    "functional_layer_norm group_norm interpolate layer_norm linalg_matrix_norm linalg_norm log log10 log1p log2 "
+    "log_softmax logsumexp multilabel_soft_margin_loss native_layer_norm norm norm_except_dim normalize nuclear_norm "
+    "pairwise_distance pdist pow prod reciprocal renorm rms_norm rsqrt sinh softmax softplus square sum tan upsample "
+    "vector_norm"
 )
 _FLOAT32_CPU = (
     "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse "
@@ -45,15 +50,18 @@ _FLOAT32_CPU = (
     "fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fractional_max_pool geqrf grid_sample inverse linalg_cholesky "
     "linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
     "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve "
-    "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve lu_solve max_pool3d max_unpool nanquantile orgqr "
-    "ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve view_as_complex"
+    "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve local_response_norm lu_solve max_pool3d max_unpool "
+    "nanquantile orgqr ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve view_as_complex"
 )
 _WIDEST = "bilinear"
-_WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put scatter_add tensordot vdot"
+_WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put inner_rows scatter_add tensordot vdot"
 _WIDEST_CPU = "cat index_copy stack"
 # in PyTorch these take an input of fewer bits beside parameters in float32, and give the input's dtype
-_MIXED = "batch_norm functional_batch_norm functional_instance_norm instance_norm native_batch_norm rms_norm"
-_MIXED_CPU = "functional_group_norm functional_layer_norm group_norm layer_norm native_group_norm native_layer_norm"
+_MIXED = "batch_norm functional_batch_norm functional_instance_norm instance_norm native_batch_norm"
+_MIXED_CPU = (
+    "functional_group_norm functional_layer_norm group_norm layer_norm native_group_norm native_layer_norm rms_norm"
+)
+_ALONE_CL = "trace"  # made of functions that are cast when a program calls them
 
 
 def _rules() -> dict[str, dict[str, str]]:
@@ -64,6 +72,8 @@ def _rules() -> dict[str, dict[str, str]]:
         ("float32", ("cl",), _FLOAT32_CL), ("float32", ("cpu",), _FLOAT32_CPU), ("widest", ("cpu", "cl"), _WIDEST),
         ("widest", ("cl",), _WIDEST_CL), ("widest", ("cpu",), _WIDEST_CPU), ("mixed", ("cpu", "cl"), _MIXED),
         ("mixed", ("cpu",), _MIXED_CPU), ("banned", ("cl",), "binary_cross_entropy"),
+        ("rounded", ("cpu", "cl"), _ROUNDED), ("rounded", ("cl",), _ROUNDED_CL), ("rounded", ("cpu",), _ROUNDED_CPU),
+        ("narrowest", ("cpu",), _NARROWEST_CPU), ("alone", ("cl",), _ALONE_CL),
     ):  # fmt: skip
         for name in names.split():
             for kind in kinds:
@@ -72,6 +82,11 @@ def _rules() -> dict[str, dict[str, str]]:
 
 
 RULES = _rules()
+# calls that are not cast for what their arguments ask for: averages of windows, and powers without a product
+_SPARED: dict[str, Callable[..., bool]] = {
+    "interpolate": lambda input, size=None, scale_factor=None, mode="nearest", *args, **kw: mode == "area",
+    "matrix_power": lambda input, n, *args, **kw: abs(n) < 2,
+}
 _BANNED = (
     "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
     "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
@@ -126,10 +141,21 @@ def _cast_call(fn: Callable[..., Any], rules: dict[str, str], args: tuple[Any, .
         return fn(*args, **kw)
     if rule == "banned":
         raise RuntimeError(_BANNED)
+    if fn.__name__ in _SPARED and _SPARED[fn.__name__](*args, **kw):
+        rule = "alone"
     back = None
     target = dtypes.float32
     if rule == "lower":
         target = now.dtype[kind]
+    elif rule == "alone":
+        kind = None
+    elif rule == "rounded":
+        back = now.dtype[kind] if any(_eligible(x, kind) for x in _tensors(args, kw)) else None
+        kind = None
+    elif rule == "narrowest":
+        target = now.dtype[kind]
+        if len({x.dtype for x in _tensors(args, kw) if _eligible(x, kind)}) < 2:
+            kind = None
     elif rule == "float32":
         if any(isinstance(x, dtypes.dtype) for x in (*args, *kw.values())):
             kind = None  # the caller has chosen

@@ -295,3 +295,55 @@ def test_the_lists_of_the_host_are_pytorchs(dtype):
     ours, theirs = answers(cltorch), answers(torch)
     different = {t: (ours[t], theirs[t]) for t in CALLS if theirs[t].startswith("torch.") and ours[t] != theirs[t]}
     assert different == {}
+
+
+def test_what_ends_in_a_product_gives_fewer_bits(where):
+    device, k = where
+    a = cltorch.randn(4, 4, device=device)
+    half = cltorch.bfloat16
+    with cltorch.autocast(k, dtype=half):
+        found = [
+            cltorch.cov(a), cltorch.corrcoef(a), cltorch.linalg.pinv(a), cltorch.matrix_power(a, 3),
+            cltorch.linalg.matrix_power(a, 2), cltorch.linalg.vecdot(a, a), F.conv_tbc(a[None], a[None], a[0]),
+        ]  # fmt: skip
+        assert cltorch.matrix_power(a, 1).dtype == cltorch.float32
+        ints = cltorch.cov(cltorch.tensor([[1, 2], [3, 5]], device=device))
+    assert {y.dtype for y in found} == {half} and ints.dtype == cltorch.float32
+    # only the last step is rounded
+    cltorch.testing.assert_close(found[0].float(), cltorch.cov(a), rtol=0.01, atol=0.01)
+    cltorch.testing.assert_close(found[2].float(), cltorch.linalg.pinv(a), rtol=0.01, atol=0.01)
+
+
+def test_norms_of_half_precision_are_float32_on_opencl_devices(where):
+    device, k = where
+    a, i = cltorch.rand(4, 4, device=device).half(), cltorch.rand(1, 1, 4, 4, device=device).half()
+    with cltorch.autocast(k, dtype=cltorch.float16):
+        found = [
+            F.rms_norm(a, (4,)), F.rms_norm(a, (4,), a[0].float()), cltorch.linalg.norm(a), cltorch.square(a),
+            cltorch.linalg.matrix_norm(a), F.pairwise_distance(a, a), F.multilabel_soft_margin_loss(a, a),
+            F.triplet_margin_with_distance_loss(a, a, a), cltorch.norm_except_dim(a),
+        ]  # fmt: skip
+        spared = [F.interpolate(i, size=2, mode="area"), cltorch.trace(a) if k == "cl" else a]
+        if k == "cl":
+            assert cltorch.inner(a, a.float()).dtype == cltorch.float32
+    assert {y.dtype for y in found} == {cltorch.float32 if k == "cl" else cltorch.float16}
+    assert {y.dtype for y in spared} == {cltorch.float16}
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
+def test_recurrent_layers_take_what_a_layer_before_them_gives(where, name):
+    device, k = where
+    net = cltorch.nn.Sequential(cltorch.nn.Linear(4, 4), getattr(cltorch.nn, name)(4, 3)).to(device)
+    with cltorch.autocast(k, dtype=cltorch.bfloat16):
+        out = net(cltorch.ones(2, 4, device=device))
+    first = out[0] if isinstance(out, tuple) else out
+    assert first.dtype == cltorch.bfloat16
+    first.float().sum().backward()
+    assert all(p.grad.dtype == cltorch.float32 for p in net.parameters())
+
+
+def test_the_adaptive_softmax_gives_its_inputs_dtype():
+    layer = cltorch.nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2])
+    with cltorch.autocast("cpu"):
+        output, loss = layer(cltorch.ones(3, 4), cltorch.tensor([0, 3, 5]))
+    assert output.dtype == loss.dtype == cltorch.float32

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions as f
+from cltorch.dtypes import promote_types
 from cltorch.functions.gather import gather
 from cltorch.nn import functional as F
 from cltorch.nn.modules.container import ModuleList, Sequential
@@ -105,14 +106,15 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         entry = y
         for i in range(self.n_clusters):
             entry = f.where(f.ge(y, self.cutoffs[i]), self.shortlist_size + i, entry)
-        output = f.squeeze(gather(head, 1, f.unsqueeze(entry, 1)), 1)
+        wide = promote_types(head.dtype, x.dtype)  # autocast computes in fewer bits than the result has
+        output = f.to(f.squeeze(gather(head, 1, f.unsqueeze(entry, 1)), 1), wide)
         for i, cluster in enumerate(self.tail):
             low, high = self.cutoffs[i], self.cutoffs[i + 1]
             (rows,) = f.nonzero(f.logical_and(f.ge(y, low), f.lt(y, high)), as_tuple=True)
             if rows.numel():
                 inside = F.log_softmax(cluster(f.index_select(x, 0, rows)), dim=1)
                 place = f.unsqueeze(f.sub(f.index_select(y, 0, rows), low), 1)
-                output = f.index_add(output, 0, rows, f.squeeze(gather(inside, 1, place), 1))
+                output = f.index_add(output, 0, rows, f.to(f.squeeze(gather(inside, 1, place), 1), wide))
         loss = f.mean(f.neg(output))
         return _ASMoutput(f.squeeze(output, 0) if single else output, loss)
 

@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.autograd.casting import active
 from cltorch.nn import init
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
@@ -139,7 +140,7 @@ class RNNBase(Module):
     def check_input(self, input: Any, batch_sizes: Any) -> None:
         """Raise where the input's dtype, dimensions or width are wrong."""
         weight = self._flat_weights[0]
-        if input.dtype is not weight.dtype:
+        if input.dtype is not weight.dtype and not active[0]:  # autocast casts both
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"
