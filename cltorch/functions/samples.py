@@ -211,6 +211,8 @@ def multinomial(
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and samples > p.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    if p.shape[-1] == 0:
+        raise RuntimeError(f"cannot sample from no categories: prob_dist has shape {list(p.shape)}")
     source = read_generator("multinomial", generator, p.device)
     m = Settings.functions
     if p.layout.numel:

@@ -16,8 +16,11 @@ from cltorch.utils.data._utils.ahead import PinnedIterator
 from cltorch.utils.data._utils.base import SingleProcessIterator
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data._utils.multiprocess import MultiProcessIterator
+from cltorch.utils.data._utils.worker import get_worker_info
 from cltorch.utils.data.dataset import IterableDataset
 from cltorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -25,7 +28,7 @@ T_co = TypeVar("T_co", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class _Endless(Sampler[None]):
+class _InfiniteConstantSampler(Sampler[None]):
     """Yield None for ever: a stream needs no indices, only requests."""
 
     def __iter__(self) -> Iterator[None]:
@@ -79,7 +82,6 @@ class DataLoader(Generic[T_co]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        _warn_of_many_workers(num_workers)
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
@@ -92,7 +94,7 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         self.persistent_workers = persistent_workers
         self._iterator: Any = None
-        self._claimed: int | None = None  # the length that somebody was told of a stream
+        self._claimed: int | None = None  # the samples that a stream said it has, where somebody asked
 
         stream = isinstance(dataset, IterableDataset)
         if stream:
@@ -121,7 +123,7 @@ class DataLoader(Generic[T_co]):
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if sampler is None:
             if stream:
-                sampler = _Endless()
+                sampler = _InfiniteConstantSampler()
             elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)
             else:
@@ -134,6 +136,7 @@ class DataLoader(Generic[T_co]):
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
         self._ready = True
+        self.check_worker_number_rationality()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._ready and name in _FIXED:
@@ -190,21 +193,21 @@ class DataLoader(Generic[T_co]):
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
             return len(self._index_sampler)
-        n = len(self.dataset)  # type: ignore[arg-type]
+        n = self._claimed = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is not None:
             n = n // self.batch_size if self.drop_last else -(-n // self.batch_size)
-        self._claimed = n
         return n
 
-
-def _warn_of_many_workers(num_workers: int) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if cores is not None and num_workers > cores:
-        warnings.warn(
-            f"This DataLoader will create {num_workers} worker processes in total, but this process may use {cores} "
-            "cores only. More workers than cores can make loading slower, or let it freeze: lower num_workers if so.",
-            stacklevel=3,
-        )
+    def check_worker_number_rationality(self) -> None:
+        """Warn where there are more workers than cores that this process may use."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if cores is not None and self.num_workers > cores:
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total, but this process may use "
+                f"{cores} cores only. More workers than cores can make loading slower, or let it freeze: lower "
+                "num_workers if so.",
+                stacklevel=3,
+            )
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from cltorch import functions
 from cltorch.dtypes import int64
+from cltorch.random import default_generator
 from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch
 
@@ -53,9 +54,6 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     [0, 1, 2, 0, 1, 2]
     """
 
-    def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
-
     def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]
         return ChainDataset([self, other])
 
@@ -75,7 +73,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Tensor) -> None:
-        if any(t.shape[0] != tensors[0].shape[0] for t in tensors):
+        if any(t.size(0) != tensors[0].size(0) for t in tensors):
             raise AssertionError(f"Size mismatch between tensors: {[tuple(t.shape) for t in tensors]}")
         self.tensors = tensors
 
@@ -182,8 +180,14 @@ class ConcatDataset(Dataset[T_co]):
             raise IndexError(f"index {index} is out of range for a ConcatDataset of length {n}")
         return which, index - (self.cumulative_sizes[which - 1] if which else 0)
 
-    def __getitem__(self, index: int) -> T_co:
-        which, at = self._locate(index)
+    @property
+    def cummulative_sizes(self) -> list[int]:
+        """Return ``cumulative_sizes`` under its old name, with a FutureWarning."""
+        warnings.warn("cummulative_sizes is now cumulative_sizes", category=FutureWarning, stacklevel=2)
+        return self.cumulative_sizes
+
+    def __getitem__(self, idx: int) -> T_co:
+        which, at = self._locate(idx)
         return cast(T_co, self.datasets[which][at])
 
 
@@ -223,13 +227,15 @@ class Subset(Dataset[T_co]):
         self.dataset = dataset
         self.indices = indices
 
-    def __getitem__(self, index: Any) -> T_co:
-        if isinstance(index, list):
-            return cast(T_co, self.dataset[[self.indices[i] for i in index]])
-        return cast(T_co, self.dataset[self.indices[index]])
+    def __getitem__(self, idx: Any) -> T_co:
+        if isinstance(idx, list):
+            return cast(T_co, self.dataset[[self.indices[i] for i in idx]])
+        return cast(T_co, self.dataset[self.indices[idx]])
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[T_co]:
-        return _fetch_many(self.dataset, [self.indices[i] for i in indices])
+        wanted = [self.indices[i] for i in indices]
+        fetch = getattr(self.dataset, "__getitems__", None)
+        return cast(Sequence[T_co], fetch(wanted) if callable(fetch) else [self.dataset[i] for i in wanted])
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -245,7 +251,7 @@ def _fetch_many(dataset: Any, indices: Sequence[int]) -> Sequence[Any]:
     return samples
 
 
-def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = None) -> list[Subset[Any]]:
+def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = default_generator) -> list[Subset[Any]]:
     """Split a dataset at random into subsets of the given lengths, or of given fractions that sum to 1.
 
     Fractions are rounded down and the remainder is dealt out one each from the first subset on. Raises ValueError
@@ -270,6 +276,8 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
                 warnings.warn(message, stacklevel=2)
     if sum(sizes) != n:
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
+    if any(isinstance(size, float) for size in sizes):
+        raise TypeError(f"random_split expects lengths as integers, or fractions that sum to 1, got {sizes}")
     order = functions.randperm(n, generator=generator).tolist()
     ends = itertools.accumulate(int(s) for s in sizes)
     return [Subset(dataset, order[end - int(size) : end]) for end, size in zip(ends, sizes, strict=True)]

@@ -80,7 +80,8 @@ class RandomSampler(Sampler[int]):
         generator = fresh_generator() if self.generator is None else self.generator
         left = self.num_samples
         if n == 0 and left:
-            raise ValueError(f"cannot draw {left} samples from an empty dataset")
+            kind = RuntimeError if self.replacement else ZeroDivisionError
+            raise kind(f"cannot draw {left} samples from an empty dataset")
         while left:
             if self.replacement:
                 take = min(left, 4096)

@@ -63,3 +63,36 @@ def test_a_custom_collate_sees_samples_of_a_gathered_batch():
     data = TensorDataset(torch.arange(6).reshape(3, 2), torch.tensor([7, 8, 9]))
     (batch,) = DataLoader(data, batch_size=3, collate_fn=lambda samples: [(x.tolist(), y.item()) for x, y in samples])
     assert batch == [([0, 1], 7), ([2, 3], 8), ([4, 5], 9)]
+
+
+def test_a_custom_collate_gets_a_list_that_it_may_change():
+    data = TensorDataset(torch.arange(6).reshape(3, 2), torch.tensor([7, 8, 9]))
+
+    def load(collate):
+        (batch,) = DataLoader(data, batch_size=3, collate_fn=collate)
+        return batch
+
+    def backwards(samples):
+        samples.sort(key=lambda sample: -sample[1])
+        return default_collate(samples)
+
+    def doubled(samples):
+        samples.append(samples[0])
+        return default_collate(samples + samples[:1])
+
+    assert load(lambda samples: isinstance(samples, list))
+    assert [t.tolist() for t in load(default_collate)] == [[[0, 1], [2, 3], [4, 5]], [7, 8, 9]]
+    assert [t.tolist() for t in load(lambda s: default_collate(s))] == [[[0, 1], [2, 3], [4, 5]], [7, 8, 9]]
+    assert [t.tolist() for t in load(backwards)] == [[[4, 5], [2, 3], [0, 1]], [9, 8, 7]]
+    assert load(doubled)[1].tolist() == [7, 8, 9, 7, 7]
+    assert load(lambda s: default_collate(s[1:]))[1].tolist() == [8, 9]
+    with pytest.raises(IndexError):
+        list(DataLoader(data, batch_sampler=[[]]))
+
+
+def test_kinds_of_arrays_that_are_left_as_they_are():
+    masked = np.ma.array([1, 2], mask=[False, True])
+    record = np.rec.array([(1, 2)], dtype=[("a", int), ("b", int)])
+    assert default_convert(masked) is masked and default_convert(record) is record
+    with pytest.raises(TypeError):
+        default_convert(np.array(["2020-01-01"], "M8[D]"))

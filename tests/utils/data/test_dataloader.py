@@ -1,5 +1,7 @@
 """The loader in one process: batches, order, arguments."""
 
+import warnings
+
 import pytest
 
 import cltorch as torch
@@ -78,11 +80,48 @@ def test_iterable_dataset():
     assert [b.tolist() for b in DataLoader(Count(5), batch_size=2, drop_last=True)] == [[0, 1], [2, 3]]
     assert list(DataLoader(Count(3), batch_size=None)) == [0, 1, 2]
     assert len(DataLoader(Count(5), batch_size=2)) == 3
-    with pytest.warns(UserWarning, match="reported to be 2"):
-        assert len(list(DataLoader(Count(5, claimed=2)))) == 5
     for wrong in ({"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}):
         with pytest.raises(ValueError, match="IterableDataset"):
             DataLoader(Count(3), **wrong)
+
+
+def test_a_stream_that_is_longer_than_it_said_warns_for_each_batch_too_many():
+    loader = DataLoader(Count(5, claimed=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(iter(loader))) == 5  # nobody has asked for the length
+        halves = DataLoader(Count(5, claimed=3), batch_size=2)
+        assert len(halves) == 2 and len(list(halves)) == 3  # batches are held against samples
+    assert len(loader) == 3
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="reported to be 3") as said:
+            assert len(list(loader)) == 5
+        assert len(said) == 2
+
+
+def test_a_timeout_is_for_workers():
+    with pytest.raises(AssertionError, match="timeout=5"):
+        iter(DataLoader([1], timeout=5))
+
+
+def test_an_order_that_a_sampler_draws_at_once_comes_before_the_seed_of_the_pass():
+    class AtOnce:
+        def __iter__(self):
+            return iter(torch.randperm(20).tolist())
+
+    torch.manual_seed(4)
+    expected = torch.randperm(20).tolist()
+    torch.manual_seed(4)
+    assert list(DataLoader(range(20), batch_size=None, sampler=AtOnce())) == expected
+
+
+def test_the_order_is_that_of_a_generator_seeded_from_the_default_one():
+    torch.manual_seed(5)
+    torch.empty((), dtype=torch.int64).random_()  # the seed of the pass
+    seed = int(torch.empty((), dtype=torch.int64).random_())
+    expected = torch.randperm(9, generator=torch.Generator().manual_seed(seed)).tolist()
+    torch.manual_seed(5)
+    assert list(DataLoader(range(9), shuffle=True, batch_size=None)) == expected
 
 
 def test_samplers_replace_shuffle():

@@ -41,8 +41,8 @@ class Count(IterableDataset):
 def test_base_classes_name_the_missing_method():
     with pytest.raises(NotImplementedError, match="__getitem__"):
         Dataset()[0]
-    with pytest.raises(NotImplementedError, match="__iter__"):
-        iter(IterableDataset())
+    with pytest.raises(TypeError, match="abstract.*__iter__"):
+        IterableDataset()
 
 
 def test_tensor_dataset(device):
@@ -138,3 +138,22 @@ def test_random_split():
         random_split(Squares(10), [1.5, -0.5])
     with pytest.warns(UserWarning, match="index 1 is 0"):
         random_split(Squares(1), [0.5, 0.5])
+
+
+def test_subset_takes_what_its_dataset_gives_for_a_batch():
+    class Fewer(Squares):
+        def __getitems__(self, indices):
+            return [self[indices[0]]]
+
+    assert Subset(Fewer(5), [3, 2]).__getitems__([0, 1]) == [9]
+    assert [b.tolist() for b in DataLoader(Subset(Squares(5), torch.tensor([3, 2])), batch_size=2)] == [[9, 4]]
+
+
+def test_old_name_of_the_sizes():
+    with pytest.warns(FutureWarning, match="cumulative_sizes"):
+        assert ConcatDataset([Squares(2), Squares(3)]).cummulative_sizes == [2, 5]
+
+
+def test_lengths_of_a_split_are_integers():
+    with pytest.raises(TypeError, match=r"integers.*\[5.0, 5.0\]"):
+        random_split(range(10), [5.0, 5.0])

@@ -98,3 +98,12 @@ def test_distributed_parts_cover_the_dataset(drop_last):
         DistributedSampler(range(3), 2, 2)
     with pytest.raises(RuntimeError, match="num_replicas"):
         DistributedSampler(range(3))
+
+
+def test_an_empty_dataset_has_nothing_to_draw():
+    with pytest.raises(ZeroDivisionError, match="3 samples from an empty"):
+        list(RandomSampler([], num_samples=3))
+    with pytest.raises(RuntimeError, match="3 samples from an empty"):
+        list(RandomSampler([], replacement=True, num_samples=3))
+    with pytest.raises(RuntimeError, match="no categories"):
+        list(WeightedRandomSampler([], 1))

@@ -170,6 +170,26 @@ def test_persistent_workers():
     assert no_children()
 
 
+def state(samples):
+    info = get_worker_info()
+    drawn = random.random(), float(np.random.rand()), torch.rand(1).item()
+    return info.id, info.seed, torch.initial_seed(), torch.get_num_threads(), drawn, repr(info.rng), info.worker_method
+
+
+def test_seeds_in_a_worker_are_made_of_the_seed_of_the_pass_as_in_pytorch():
+    generator = torch.Generator().manual_seed(6)
+    base = int(torch.empty((), dtype=torch.int64).random_(generator=torch.Generator().manual_seed(6)))
+    loader = DataLoader(range(4), num_workers=2, collate_fn=state, generator=generator, persistent_workers=True)
+    first, second = list(loader), list(loader)
+    for worker, (seen, later) in enumerate(zip(first[:2], second[:2], strict=True)):
+        assert seen[:4] == (worker, base + worker, base + worker, 1)
+        words = np.random.SeedSequence([worker, base & 0xFFFFFFFF, base >> 32, 0]).generate_state(4)
+        assert seen[4][:2] == (random.Random(base + worker).random(), np.random.RandomState(words).rand())
+        # a worker that stays does not begin anew
+        assert later[:4] == seen[:4] and all(a != b for a, b in zip(seen[4], later[4], strict=True))
+        assert seen[5:] == ("None", "multiprocessing")
+
+
 def seeds(samples):
     info = get_worker_info()
     return info.id, info.num_workers, info.seed, random.random(), float(np.random.rand()), torch.rand(1).item()

@@ -15,7 +15,7 @@ from cltorch.utils.data.dataset import IterableDataset
 
 
 class BaseIterator(Iterator[Any]):
-    """Count the batches of one pass and warn once when a stream yields more than its length says."""
+    """Count the batches of one pass and warn when they are more than the samples that a stream said it has."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -32,10 +32,11 @@ class BaseIterator(Iterator[Any]):
         self._new_pass()
 
     def _new_pass(self) -> None:
+        self._indices = iter(self._loader._index_sampler)
         # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
         self._base_seed = draw_seed(self._loader.generator)
-        self._indices = iter(self._loader._index_sampler)
         self._yielded = 0
+        self._claimed = self._loader._claimed if self._stream else None
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -45,8 +46,8 @@ class BaseIterator(Iterator[Any]):
 
     def _count(self) -> None:
         self._yielded += 1
-        claimed = self._loader._claimed
-        if self._stream and claimed is not None and self._yielded == claimed + 1:
+        claimed = self._claimed
+        if claimed is not None and self._yielded > claimed:
             warnings.warn(
                 f"Length of IterableDataset {self._loader.dataset} was reported to be {claimed} (when "
                 f"accessing len(dataloader)), but {self._yielded} samples have been fetched. Have __iter__ yield "
@@ -60,6 +61,8 @@ class SingleProcessIterator(BaseIterator):
 
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
+        if loader.timeout:
+            raise AssertionError(f"timeout={loader.timeout} is for workers, of which this DataLoader has none")
         self._fetcher = make_fetcher(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
 
     def __next__(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ class SampleBatch(Sequence[tuple[Any, ...]]):
     """Hold the fields of a batch as stacked tensors, and read as the sequence of its samples.
 
     A dataset's ``__getitems__`` returns one where it can gather a whole batch at once. ``default_collate`` then takes
-    ``fields`` as they are; any other collate function sees the samples, one tuple of rows each, as from a list.
+    ``fields`` as they are; any other collate function gets the list of samples, one tuple of rows each.
     The fields listed in ``numbers`` are vectors whose elements a sample holds as Python numbers.
     """
 
@@ -36,3 +37,21 @@ class SampleBatch(Sequence[tuple[Any, ...]]):
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         columns = (f.tolist() if i in self.numbers else f.unbind(0) for i, f in enumerate(self.fields))
         return zip(*columns, strict=True)
+
+
+class SampleRows(list[tuple[Any, ...]]):
+    """List the samples of a SampleBatch for a collate function, which may sort, cut or extend it.
+
+    While it holds what it was made of, ``default_collate`` takes the fields from which the rows were cut.
+    """
+
+    __slots__ = ("_made", "fields")
+
+    def __init__(self, batch: SampleBatch) -> None:
+        super().__init__(batch)
+        self.fields = batch.fields
+        self._made = tuple(self)
+
+    def whole(self) -> bool:
+        """Return whether these are the samples of the batch still, in their order."""
+        return 0 < len(self) == len(self._made) and all(map(operator.is_, self, self._made))

@@ -15,9 +15,11 @@ import numpy as np
 from cltorch import functions
 from cltorch.dtypes import float64
 from cltorch.tensor import Tensor
-from cltorch.utils.data._utils.batch import SampleBatch
+from cltorch.utils.data._utils.batch import SampleBatch, SampleRows
 
-_UNKNOWN = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+default_collate_err_msg_format = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
 
 #: The kinds of NumPy dtypes, by their text, of which no tensor is made.
 np_str_obj_array_pattern = re.compile(r"[SaUO]")
@@ -34,8 +36,9 @@ def default_convert(data: Any) -> Any:
     """
     if isinstance(data, Tensor):
         return data
-    if isinstance(data, (np.ndarray, np.generic)):
-        return data if data.dtype.kind in "SUOM" else functions.as_tensor(data)
+    # masked arrays and records, which are no plain arrays, stay
+    if isinstance(data, (np.ndarray, np.generic)) and type(data).__module__ == "numpy":
+        return data if data.dtype.kind in "SUO" else functions.as_tensor(data)
     if isinstance(data, Mapping):
         return rebuild_mapping(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
@@ -53,7 +56,9 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
     Mappings and sequences are walked; a tuple of fields becomes a list. Raises TypeError for an element of a type
     without a rule and RuntimeError for sequences of unequal length.
     """
-    if isinstance(batch, SampleBatch) and collate_fn_map is default_collate_fn_map:
+    if isinstance(batch, SampleBatch) and collate_fn_map is default_collate_fn_map and len(batch):
+        return list(batch.fields)
+    if isinstance(batch, SampleRows) and collate_fn_map is default_collate_fn_map and batch.whole():
         return list(batch.fields)
     first = batch[0]
     kind = type(first)
@@ -74,7 +79,7 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
             raise RuntimeError("each element in list of batch should be of equal size")
         stacked = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
         return stacked if isinstance(first, tuple) else rebuild_sequence(first, stacked)
-    raise TypeError(_UNKNOWN.format(kind))
+    raise TypeError(default_collate_err_msg_format.format(kind))
 
 
 def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: CollateMap | None = None) -> Tensor:
@@ -85,7 +90,7 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: CollateMap | N
 def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """Stack NumPy arrays of one shape into a tensor; different dtypes are promoted as those of tensors."""
     if batch[0].dtype.kind in "SUOM":
-        raise TypeError(_UNKNOWN.format(batch[0].dtype))
+        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
     shape = batch[0].shape
     other = next((i for i, b in enumerate(batch) if b.shape != shape), None)
     if other is not None:
@@ -121,7 +126,7 @@ def collate_str_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> A
 default_collate_fn_map: CollateMap = {
     Tensor: collate_tensor_fn,
     np.ndarray: collate_numpy_array_fn,
-    (np.bool_, np.number): collate_numpy_scalar_fn,
+    (np.bool_, np.number, np.object_): collate_numpy_scalar_fn,
     float: collate_float_fn,
     int: collate_int_fn,
     str: collate_str_fn,

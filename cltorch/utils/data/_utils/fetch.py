@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cltorch.utils.data._utils.batch import SampleBatch, SampleRows
+from cltorch.utils.data._utils.collate import default_collate
 from cltorch.utils.data.dataset import IterableDataset
 
 
@@ -22,7 +24,10 @@ class MapFetcher:
         if not self.auto_collation:
             return self.collate_fn(self.dataset[index])
         if self.many is not None:
-            return self.collate_fn(self.many(index))
+            samples = self.many(index)
+            if isinstance(samples, SampleBatch) and self.collate_fn is not default_collate:
+                samples = SampleRows(samples)
+            return self.collate_fn(samples)
         return self.collate_fn([self.dataset[i] for i in index])
 
 

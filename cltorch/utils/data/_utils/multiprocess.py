@@ -91,7 +91,7 @@ class MultiProcessIterator(BaseIterator):
         self._drain()
         self._new_pass()
         for w in self._workers:
-            w.pipe.send(Restart(self._base_seed))
+            w.pipe.send(Restart())
         self._begin()
 
     def _begin(self) -> None:

@@ -11,8 +11,7 @@ from cltorch.ops.generator import Generator
 
 def draw_seed(generator: Any = None) -> int:
     """Draw a 63-bit seed from ``generator`` (default: the default generator)."""
-    high, low = functions.randint(high=2**31, size=(2,), dtype=int64, generator=generator).tolist()
-    return int(high) << 31 | int(low)
+    return int(functions.empty((), dtype=int64).random_(generator=generator).item())
 
 
 def seeded_generator(seed: int) -> Any:

@@ -14,22 +14,30 @@ from collections.abc import Callable
 from multiprocessing import connection as mp_connection
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cltorch.random import manual_seed
+from cltorch.settings import set_num_threads
 from cltorch.utils.data._utils.fetch import IterableFetcher, make_fetcher
 from cltorch.utils.data._utils.transport import send
 
 
-class WorkerInfo(NamedTuple):
-    """Say which worker this is: ``id`` of ``num_workers``, its ``seed`` and its copy of the ``dataset``."""
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """Say which worker this is: ``id`` of ``num_workers``, its ``seed`` and its copy of the ``dataset``.
+
+    Workers are processes here: ``rng`` and ``worker_method`` keep their defaults.
+    """
 
     id: int
     num_workers: int
     seed: int
     dataset: Any
+    rng: Any = None
+    worker_method: str | None = "multiprocessing"
 
 
 _info: WorkerInfo | None = None
@@ -52,9 +60,7 @@ class Job(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """Ask to begin a new pass: the seed of it."""
-
-    seed: int
+    """Ask to begin a new pass; generators go on from where they are."""
 
 
 class Setup(NamedTuple):
@@ -134,7 +140,8 @@ def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
     failure: Failure | None = None
     fetcher: Any = None
     try:
-        _seed(setup.seed + setup.id)
+        set_num_threads(1)  # as many workers as cores share the machine
+        _seed(setup.seed, setup.id)
         _info = WorkerInfo(setup.id, setup.num_workers, setup.seed + setup.id, setup.dataset)
         if setup.init_fn is not None:
             setup.init_fn(setup.id)
@@ -143,7 +150,6 @@ def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
     while True:
         job = jobs.get()
         if isinstance(job, Restart):
-            _info = WorkerInfo(setup.id, setup.num_workers, job.seed + setup.id, setup.dataset)
             fetcher = None
             continue
         if failure is None:
@@ -182,7 +188,8 @@ def _listen(pipe: Connection, jobs: queue.SimpleQueue[Any]) -> None:
     os._exit(0)
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    manual_seed(seed)
-    np.random.seed(np.random.SeedSequence(seed).generate_state(4))
+def _seed(base: int, worker: int) -> None:
+    random.seed(base + worker)
+    manual_seed(base + worker)
+    # the words that PyTorch gives NumPy for this pair
+    np.random.seed(np.random.SeedSequence([worker, base & 0xFFFFFFFF, base >> 32, 0]).generate_state(4))

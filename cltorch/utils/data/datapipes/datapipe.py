@@ -6,8 +6,8 @@ Source: https://github.com/pytorch/pytorch/blob/v2.13.0/torch/utils/data/datapip
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar, cast
 
 from cltorch.utils.data.dataset import Dataset, IterableDataset
 
@@ -56,6 +56,9 @@ class IterDataPipe(_Stages, IterableDataset[T]):
     """
 
     functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        return cast(Iterator[T], self)
 
     def reset(self) -> None:
         """Do nothing: a pipe that has a state overrides it."""
