@@ -11,10 +11,10 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import connection as mp_connection
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
