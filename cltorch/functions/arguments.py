@@ -239,6 +239,9 @@ def _check_named(name: str, count: int, named: dict[str, Any]) -> None:
         raise TypeError(f"{name}(): received an invalid combination of arguments: out needs a dim")
 
 
+_MOST_DIMS = 64  # PyTorch keeps the dimensions to reduce as bits of one number
+
+
 def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     """Return the dimensions that ``dim=`` means (all of them for None or an empty list), none of a 0-d tensor.
 
@@ -246,6 +249,8 @@ def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     """
     need_array(name, "input", 1, input)
     n = input.layout.ndim
+    if n > _MOST_DIMS:
+        raise RuntimeError(f"{name}(): only tensors with up to {_MOST_DIMS} dims are supported, but got {n}")
     if dim is None:
         return tuple(range(n))
     if dim.__class__ is not int:

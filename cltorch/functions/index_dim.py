@@ -85,7 +85,10 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     result = apply(ops.IndexSelect, _first(input, d), d, (d,), False, index)
     if scalar:
         result = reshape(result, ())
-    return result if out is None else p.into_out("index_select", out, result, (input, index))
+    if out is None:
+        return result
+    check_overlap(out, ())  # of whatever shape
+    return p.into_out("index_select", out, result, (input, index))
 
 
 def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: type[Exception]) -> Any:

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES, dtype, promote_types
+from cltorch.functions import pointwise as p
+from cltorch.functions import reduce
 from cltorch.functions.arguments import need_array, numpy_names, read_int
+from cltorch.functions.convert import to
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.parts import narrow
@@ -108,6 +112,10 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                     )
     _check_out("cat", t, out)
     result = apply(Cat, d, t, *kept)
+    if len(kept) != len(given) and mode.enabled:
+        for x in given:  # those passed over have a gradient too, of no elements
+            if x._requires_grad and not any(x is y for y in kept):
+                result = p.sub(result, to(reduce.sum(x), t))
     return result if out is None else into_out("cat", out, result, given)
 
 

@@ -140,7 +140,8 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
     if input.layout.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     need_full("torch.geqrf", input, "geqrf_cpu")
-    return store_all("geqrf", geqrf_return, out, apply(ops.Geqrf, input))
+    results = apply(ops.Geqrf, input)
+    return geqrf_return(*(results if out is None else p.into_outs("geqrf", out, results)))
 
 
 # ---- LU ----------------------------------------------------------------------------------------------------------

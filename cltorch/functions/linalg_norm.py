@@ -60,9 +60,7 @@ def linalg_matrix_norm(
     if ord == "fro":
         return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))
     if not x.layout.numel and not isinstance(ord, str) and ord > 0:
-        kept = [(1 if d in (rows, columns) else n) for d, n in enumerate(x.layout.shape)]
-        shape = kept if keepdim else [n for d, n in enumerate(x.layout.shape) if d not in (rows, columns)]
-        return store_one(name, out, zeros(shape, dtype=t.to_real(), device=x.device))
+        return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))  # zeros, which have a gradient
     if ord in ("nuc", 2, -2):
         if t.itemsize == 2:
             raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {SCALAR_NAMES[t.name]}")

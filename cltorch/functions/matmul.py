@@ -309,11 +309,12 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
                 raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
     if product.dtype is dtypes.bool_ and input.dtype is dtypes.bool_:
         scaled = p.logical_and(product, bool(alpha))
-        return _finish("addr", p.logical_or(scaled, p.logical_and(input, bool(beta))), out)
-    scaled = product if alpha == 1 else p.mul(product, alpha)
-    if beta == 0:
-        return _finish("addr", scaled, out)
-    return _finish("addr", p.add(scaled, input, alpha=beta), out)
+        result = p.logical_or(scaled, p.logical_and(input, bool(beta)))
+    else:
+        result = product if alpha == 1 else p.mul(product, alpha)
+        if beta != 0:
+            result = p.add(result, input, alpha=beta)
+    return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
 
 
 def inner(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -385,6 +386,8 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
 def _inplace(name: str, f: Any) -> Any:
     def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
         result = f(input, *operands, beta=beta, alpha=alpha)
+        if name == "addbmm_" and result.layout.shape != input.layout.shape:
+            input.resize_(result.layout.shape)  # PyTorch lets this one grow
         if tuple(result.layout.shape) != tuple(input.layout.shape):
             raise RuntimeError(
                 f"Bad in-place call: input tensor size {list(input.layout.shape)} and output tensor size "

@@ -85,12 +85,16 @@ def _batch(
     eps: float,
 ) -> Any:
     _check(name, x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
-    if x.layout.ndim < 2:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [-{max(x.layout.ndim, 1)}, "
-            f"{max(x.layout.ndim, 1) - 1}], but got 1)"
-        )
-    channels = x.layout.shape[1]
+    if x.layout.shape == (0,):  # PyTorch takes it for samples without channels
+        x = reshape(x, (0, 0))
+        result, mu, rstd = _batch(name, x, weight, bias, running_mean, running_var, training, momentum, eps)
+        return reshape(result, (0,)), mu, rstd
+    channels = x.layout.shape[1] if x.layout.ndim > 1 else 0
+    if x.layout.ndim < 2 and not any(
+        a is not None and a.layout.numel for a in (running_mean, running_var, weight, bias)
+    ):
+        n = max(x.layout.ndim, 1)
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got 1)")
     if not training:
         for argument, a in (("running_mean", running_mean), ("running_var", running_var)):
             if a is None:
@@ -144,16 +148,20 @@ def native_batch_norm(
     training: bool,
     momentum: float,
     eps: float,
+    *,
+    out: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Return the result of batch_norm, the batch's means and its reciprocal deviations (empty without ``training``).
 
     Both have the dtype of the parameters, or the input's where there are none.
     """
-    out, mu, rstd = _batch("native_batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)
+    name = "native_batch_norm"
+    result, mu, rstd = _batch(name, input, weight, bias, running_mean, running_var, training, momentum, eps)
     if not training:
         mu, rstd = (Array.new(a.storage, Layout.of((0,)), a.dtype) for a in (mu, rstd))
     t = _parameters_dtype(input, weight, bias, running_mean, running_var)
-    return out, to(mu, t), to(rstd, t)
+    results = result, to(mu, t), to(rstd, t)
+    return results if out is None else p.into_outs(name, out, results)
 
 
 def _parameters_dtype(input: Any, *params: Any) -> Any:
@@ -356,7 +364,7 @@ def native_group_norm(
     out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
     t = _parameters_dtype(input, weight, bias)
     if mode.enabled and needs_grad(input):  # the operator's own are not differentiable
-        rows = to(reshape(input, (N, group, -1)), mu.dtype)
+        rows = to(reshape(input, (N, group, w.n)), mu.dtype)
         mu = mean(rows, -1, True)
         rstd = p.rsqrt(p.add(mean(p.square(p.sub(rows, mu)), -1), float(eps)))
     return out, to(reshape(mu, (N, group)), t), to(reshape(rstd, (N, group)), t)

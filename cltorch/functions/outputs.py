@@ -18,7 +18,8 @@ C_NAMES = {
 # functions that write their result into ``out`` without a cast, by PyTorch's words where the dtypes differ
 _WORDS = {
     "Found dtype {out} but expected {result}": (
-        "abs absolute ceil conj_physical fix floor frac gelu_erf gelu_tanh hardshrink neg negative round round_places "
+        "abs absolute bitwise_not ceil conj_physical fix floor frac "
+        "gelu_erf gelu_tanh hardshrink neg negative round round_places "
         "sgn sign softplus softshrink trunc"
     ),
     "Expected out tensor to have dtype {c_result}, but got {c_out} instead": (

@@ -56,7 +56,7 @@ def arange(
 
     Called as ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``. Without ``dtype`` the result is
     int64 if all three are integers, else of the default floating type. Raises RuntimeError where the step is zero or
-    leads away from the end.
+    leads away from the end, ValueError where it is zero as an integer of 64 bits.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.arange.html
 
@@ -79,7 +79,10 @@ def arange(
         if t is not dtypes.int64:
             n = math.ceil((end - start) / step)  # narrower integers are counted as fractions, as in PyTorch
         start, end, step = int(start), int(end), int(step)
-    _check_direction(start, end, step)
+        if step == 0 and t is dtypes.int64:  # of a fraction; narrower integers repeat the start
+            raise ValueError("step must be nonzero")
+    if step != 0:
+        _check_direction(start, end, step)
     if n is None:
         n = -(-(end - start) // step) if t.kind in "ui" else math.ceil((end - start) / step)
     dev = out.device if out is not None else resolve(device)

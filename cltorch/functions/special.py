@@ -10,7 +10,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as rows
 from cltorch.functions import reduce
 from cltorch.functions.arguments import need_array, read_int
-from cltorch.functions.pointwise import into_out, into_outs
+from cltorch.functions.pointwise import can_hold, into_out, into_outs
 from cltorch.functions.ranges import arange
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import broadcast_to, unsqueeze
@@ -75,7 +75,9 @@ def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
 
 def mvlgamma_(input: Any, p: int) -> Any:
     """Replace elements by the logarithm of the multivariate gamma function, in place."""
-    return input.copy_(_sum_of_lgammas(input, p))
+    result = _sum_of_lgammas(input, p)
+    can_hold(input, result)
+    return input.copy_(result)
 
 
 def _sum_of_lgammas(input: Any, count: int) -> Any:

@@ -416,3 +416,11 @@ def fp64(device):
 def numbers(x):
     x = x.cpu()
     return x.float().numpy() if x.dtype in (dtypes.bfloat16, dtypes.float16) else x.numpy()
+
+
+def test_arange_of_integers_whose_step_is_a_fraction(device):
+    assert cltorch.arange(3, 4, 0.5, dtype=cltorch.uint8, device=device).tolist() == [3, 3]
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        cltorch.arange(3, 4, 0.5, dtype=cltorch.int64, device=device)
+    with pytest.raises(RuntimeError, match="step must be nonzero"):
+        cltorch.arange(3, 4, 0, device=device)

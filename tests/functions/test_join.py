@@ -213,3 +213,12 @@ def test_no_fractions_into_integers(f, device):
     x = ct.ones(2, device=device)
     with pytest.raises(TypeError, match="can't be cast to the desired output type Long"):
         f([x, x], out=ct.empty(0, dtype=ct.int64, device=device))
+
+
+def test_empty_lines_passed_over_have_gradients_of_no_elements(device):
+    a = ct.ones(0, device=device, requires_grad=True)
+    b = ct.tensor([[-0.0, 2.0]], device=device, requires_grad=True)
+    y = ct.cat([a, b, a])
+    assert str(y[0, 0].item()) == "-0.0"
+    ga, gb = ct.autograd.grad(y.sum(), [a, b])
+    assert ga.shape == (0,) and gb.tolist() == [[1.0, 1.0]]

@@ -86,3 +86,55 @@ def test_some_factorizations_cast_into_the_output():
     assert cltorch.linalg.pinv(x, out=cltorch.empty(2, 2, dtype=cltorch.float64)).diagonal().tolist() == [0.25, 0.25]
     with pytest.raises(RuntimeError, match="can't be cast"):
         cltorch.cholesky(x, out=cltorch.empty(2, 2, dtype=cltorch.int64))
+
+
+OUTS = {  # call, dtypes of out, and how it ends: the dtypes of the results, or an exception with its words
+    "addr casts": (lambda x, i, out: cltorch.addr(x, x[0], x[0], out=out), "float64", None),
+    "addr keeps fractions": (lambda x, i, out: cltorch.addr(x, x[0], x[0], out=out), "int64", "can't be cast"),
+    "bitwise_not casts nothing": (lambda x, i, out: cltorch.bitwise_not(i, out=out), "int32", "Int but expected Long"),
+    "geqrf casts": (lambda x, i, out: cltorch.geqrf(x, out=out), "float64 float64", None),
+    "geqrf keeps fractions": (lambda x, i, out: cltorch.geqrf(x, out=out), "float32 int64", "can't be cast"),
+    "native_batch_norm stores": (
+        lambda x, i, out: cltorch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5, out=out),
+        "float32 float32 float32",
+        None,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*host")
+@pytest.mark.parametrize(("call", "types", "words"), OUTS.values(), ids=OUTS)
+def test_dtypes_of_outputs(device, call, types, words):
+    x = cltorch.tensor([[1.0, 2.0], [5.0, 3.0]], device=device)
+    i = cltorch.arange(3, device=device)
+    outs = tuple(cltorch.empty(0, dtype=getattr(cltorch, t), device=device) for t in types.split())
+    given = outs[0] if len(outs) == 1 else outs
+    if words is not None:
+        with pytest.raises(RuntimeError, match=words):
+            call(x, i, given)
+        return
+    call(x, i, given)
+    name = call.__code__.co_names[1]
+    plain = {
+        "addr": lambda: cltorch.addr(x, x[0], x[0]),
+        "geqrf": lambda: cltorch.geqrf(x),
+        "native_batch_norm": lambda: cltorch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5),
+    }[name]()
+    for out, want in zip(outs, plain if isinstance(plain, tuple) else (plain,), strict=True):
+        assert cltorch.equal(out, want.to(out.dtype))
+
+
+def test_an_output_that_lies_on_itself_is_refused_before_its_shape_is_looked_at(device):
+    x, index = cltorch.ones(3, 6, device=device), cltorch.zeros(2, dtype=cltorch.int64, device=device)
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        cltorch.index_select(x, 1, index, out=cltorch.empty(2, device=device).expand(2, 2))
+
+
+def test_addbmm_lets_a_number_grow_and_mvlgamma_keeps_integers(device):
+    x = cltorch.ones(1, device=device)
+    assert x.addbmm_(cltorch.ones(2, 3, 4, device=device), cltorch.ones(2, 4, 5, device=device)) is x
+    assert x.tolist() == [[9.0] * 5] * 3
+    with pytest.raises(RuntimeError, match="Bad in-place call"):
+        cltorch.ones(1, device=device).addmm_(cltorch.ones(3, 4, device=device), cltorch.ones(4, 5, device=device))
+    with pytest.raises(RuntimeError, match="can't be cast to the desired output type Long"):
+        cltorch.ones(3, dtype=cltorch.int64, device=device).mvlgamma_(1)

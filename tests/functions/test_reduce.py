@@ -527,3 +527,10 @@ def test_against_numpy_without_torch(device):
                 (x.norm(2, dims), np.sqrt((a * a).sum(dims))),
             ):
                 np.testing.assert_allclose(plain(ours), theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_reductions_are_of_up_to_64_dimensions(cl_device):
+    x = cltorch.ones([1] * 65, device=cl_device)
+    for f in (cltorch.sum, cltorch.amax, cltorch.std, cltorch.logsumexp):
+        with pytest.raises(RuntimeError, match="up to 64 dims are supported, but got 65"):
+            f(x, 1)

@@ -208,3 +208,10 @@ def test_equal_vectors_have_no_gradient(device):
     for mode in ("use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"):
         (g,) = ct.autograd.grad(ct.cdist(x, x, compute_mode=mode).sum(), [x])
         assert not host(g).any()
+
+
+def test_the_norm_of_no_elements_belongs_to_the_graph(device):
+    x = ct.ones(5, 0, device=device, requires_grad=True)
+    y = ct.linalg.norm(x, float("inf"), keepdim=True)
+    assert y.tolist() == [[0.0]] and y.requires_grad
+    assert ct.autograd.grad(y.sum(), x)[0].shape == (5, 0)

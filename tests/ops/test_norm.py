@@ -351,6 +351,16 @@ def test_empty_inputs(device):
     assert torch.layer_norm(torch.zeros(0, 3, device=device), (3,)).shape == (0, 3)
     assert torch.layer_norm(torch.zeros(3, 0, device=device), (0,)).shape == (3, 0)
     assert torch.group_norm(torch.zeros(0, 4, 3, device=device), 2).shape == (0, 4, 3)
+    _, mean, rstd = torch.native_group_norm(x.detach().requires_grad_(), None, None, 0, 3, 4, 1, 1e-5)
+    assert mean.shape == rstd.shape == (0, 1)
+
+
+def test_a_batch_norm_of_no_numbers_has_no_channels(device):
+    none, one = torch.zeros(0, device=device), torch.zeros(1, device=device)
+    for training in (True, False):
+        assert torch.batch_norm(none, None, None, none, none, training, 0.1, 1e-5, False).shape == (0,)
+    with pytest.raises(RuntimeError, match="running_mean should contain 0 elements not 1"):
+        torch.batch_norm(torch.zeros(4, device=device), None, None, one, one, True, 0.1, 1e-5, False)
 
 
 def test_only_the_gradients_that_are_asked_for(device):
