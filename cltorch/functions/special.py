@@ -147,4 +147,5 @@ def _next_half(x: Any, y: Any, t: Any) -> Any:
     step = rows.add(bits, rows.sub(rows.mul(away.to(dtypes.int16), 2), 1))
     least = rows.add(rows.mul(rows.lt(towards, 0).to(dtypes.int16), -(2**15)), 1)
     moved = rows.where(rows.eq(wide, 0), least, step).to(dtypes.int16).contiguous().view(t)
-    return rows.where(rows.eq(wide, towards), y.to(t), rows.where(rows.isnan(rows.add(wide, towards)), math.nan, moved))
+    unknown = rows.logical_or(rows.isnan(wide), rows.isnan(towards))
+    return rows.where(rows.eq(wide, towards), y.to(t), rows.where(unknown, math.nan, moved))

@@ -22,7 +22,8 @@ def lgamma(m: Any, x: Any) -> Any:
     low, a = x < 0, m.abs(x)
     small = a < 1
     near = m.where(small, a + 1, a)
-    value = (near - 1) * (near - 2) * series(m, fits.LGAMMA_NEAR, (near - 1.75) * (4 / 3))
+    over = m.where(small, a, a - 1)  # near - 1, and near - 2 is one less, both without the rounding of a + 1
+    value = over * (over - 1) * series(m, fits.LGAMMA_NEAR, (near - 1.75) * (4 / 3))
     value = m.where(small, value - m.log(a), value)  # Γ(x) = Γ(x + 1) / x
     u = 1 / a
     far = (a - 0.5) * (m.log(a) - 1) + (_HALF_LOG_2PI - 0.5 + u * series(m, fits.LGAMMA_FAR, 9 * u - 1))

@@ -77,9 +77,10 @@ def _angle_vjp(m, g, x, o):
     return m.where(nothing, 0, g * 1j / m.conj(m.where(nothing, 1, x)))
 
 
-def _half_each(m, g, x, y, larger):
-    """Share the gradient of equal operands between both, as PyTorch does."""
-    return m.where(larger, g, m.where(x == y, g * 0.5, 0)), m.where(larger | (x == y), m.where(x == y, g * 0.5, 0), g)
+def _half_each(m, g, x, y, first, second):
+    """Share the gradient of equal operands between both, as PyTorch does; where one is NaN both have all of it."""
+    each = m.where(x == y, g * 0.5, g)
+    return m.where(second, 0, each), m.where(first, 0, each)
 
 
 def _gelu_tanh_share(m, x):
@@ -147,7 +148,9 @@ def _logaddexp(m, x, y):
 
 
 def _logaddexp_vjp(m, g, x, y, o):
-    return g * m.conj(m.exp(x - o)), g * m.conj(m.exp(y - o))
+    if m_is_complex(m, x):
+        return g * m.conj(m.exp(x - o)), g * m.conj(m.exp(y - o))
+    return g / (1 + m.exp(y - x)), g / (1 + m.exp(x - y))  # which hold where one of them is infinite
 
 
 def _logaddexp2(m, x, y):
@@ -173,8 +176,15 @@ def _clamp_vjp(m, g, x, lo, hi, o):
 
 
 def _mish_vjp(m, g, x, o):
-    t = m.tanh(_softplus(m, x, 1, 20))
-    return g * (t + x * _sigmoid(m, x) * (1 - t * t))
+    s = _softplus(m, x, 1, 20)
+    z = m.exp(-2 * s)  # 1 - tanh(s)**2 is made of it, as x multiplies what a tanh that is not quite one leaves over
+    return g * (m.tanh(s) + x * _sigmoid(m, x) * (4 * z / ((1 + z) * (1 + z))))
+
+
+def _atan2_vjp(m, g, y, x, o):
+    size = x * x + y * y
+    share = m.where(size == 0, 0, g / m.where(size == 0, 1, size))  # none at the origin, as PyTorch has it
+    return share * x, -share * y
 
 
 # M. Giles, Approximating the erfinv function, GPU Computing Gems, 2011: in log(1 - x²), near zero and in the tails
@@ -284,8 +294,8 @@ ROWS = [
     P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
       lambda m, g, x, y, o: (g * m.where((x == 0) & (y <= 0), 0, m.log(y)), g * x / y), args=_XY, ref="scipy.xlogy",
       domain=(0.05, 5.0)),
-    P("logaddexp2", FLOAT_ONLY, _logaddexp2, lambda m, g, x, y, o: (g * m.exp2(x - o), g * m.exp2(y - o)), args=_XY,
-      ref="logaddexp2", inplace=False),
+    P("logaddexp2", FLOAT_ONLY, _logaddexp2, lambda m, g, x, y, o: (g / (1 + m.exp2(y - x)), g / (1 + m.exp2(x - y))),
+      args=_XY, ref="logaddexp2", inplace=False),
     P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)), lambda m, g, x, o: g / (x * (1 - x)), ref="scipy.logit",
       domain=(0.05, 0.95), node="Logit", scope=INNER),
     # ---- trigonometric and hyperbolic ------------------------------------------------------------------------
@@ -299,7 +309,7 @@ ROWS = [
       domain=(-0.95, 0.95), complex=COMPLEX),
     P("atan", FLOAT, lambda m, x: m.atan(x), lambda m, g, x, o: g / m.conj(1 + x * x), ref="arctan", complex=COMPLEX),
     P("atan2", FLOAT, lambda m, y, x: m.atan2(y, x),
-      lambda m, g, y, x, o: (g * x / (x * x + y * y), -g * y / (x * x + y * y)), args=_XY, ref="arctan2"),
+      _atan2_vjp, args=_XY, ref="arctan2"),
     P("sinh", FLOAT, lambda m, x: m.sinh(x), lambda m, g, x, o: g * m.conj(m.cosh(x)), ref="sinh", complex=COMPLEX),
     P("cosh", FLOAT, lambda m, x: m.cosh(x), lambda m, g, x, o: g * m.conj(m.sinh(x)), ref="cosh", complex=COMPLEX),
     P("tanh", FLOAT, lambda m, x: m.tanh(x), lambda m, g, x, o: g * m.conj(1 - o * o), ref="tanh", complex=COMPLEX),
@@ -328,10 +338,10 @@ ROWS = [
       params={"up": 1.0, "down": 1.0}, ref=lambda x, up, down: np.round(x * up / down) / up * down, scope=INNER),
     P("frac", FLOAT_ONLY, lambda m, x: x - m.trunc(x), lambda m, g, x, o: g, ref=lambda x: x - np.trunc(x)),
     # ---- extremes and bounds ---------------------------------------------------------------------------------
-    P("maximum", ARITH, lambda m, x, y: m.maximum(x, y), lambda m, g, x, y, o: _half_each(m, g, x, y, x > y), args=_XY,
-      ref="maximum", inplace=False),
-    P("minimum", ARITH, lambda m, x, y: m.minimum(x, y), lambda m, g, x, y, o: _half_each(m, g, x, y, x < y), args=_XY,
-      ref="minimum", inplace=False),
+    P("maximum", ARITH, lambda m, x, y: m.maximum(x, y),
+      lambda m, g, x, y, o: _half_each(m, g, x, y, x > y, x < y), args=_XY, ref="maximum", inplace=False),
+    P("minimum", ARITH, lambda m, x, y: m.minimum(x, y),
+      lambda m, g, x, y, o: _half_each(m, g, x, y, x < y, x > y), args=_XY, ref="minimum", inplace=False),
     P("fmax", ARITH, lambda m, x, y: m.where(x != x, y, m.where(y != y, x, m.maximum(x, y))),
       lambda m, g, x, y, o: (m.where((x >= y) | (y != y), g, 0), m.where((x >= y) | (y != y), 0, g)), args=_XY,
       ref="fmax", inplace=False),
@@ -356,7 +366,7 @@ ROWS = [
     P("erfinv", FLOAT, _erfinv, lambda m, g, x, o: g * (0.5 / _INV_SQRT_PI) * m.exp(o * o), ref="scipy.erfinv",
       domain=(-0.99, 0.99)),
     # ---- activations -----------------------------------------------------------------------------------------
-    P("relu", SIGNED, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o > 0, g, 0),
+    P("relu", SIGNED, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o <= 0, 0, g),
       ref=lambda x: np.maximum(x, 0)),
     P("relu6", SIGNED, lambda m, x: m.minimum(m.maximum(x, 0), 6), lambda m, g, x, o: m.where((x > 0) & (x < 6), g, 0),
       node="Hardtanh", ref=lambda x: np.clip(x, 0, 6), domain=(-3, 9), scope=FUNCTIONAL),

@@ -743,3 +743,24 @@ def test_gradients_have_the_dtype_of_their_operand(device, t):
     s = 1 / (1 + np.exp(-np.array([0.5, 0.5, -6.0])))
     np.testing.assert_allclose(numbers(x.grad), s * (1 - s) * [0.5, 0.25, 2.0], rtol=1e-2)
     np.testing.assert_allclose(numbers(w.grad), s * (1 - s) * [1.0, 2.0, -3.0], rtol=1e-5)
+
+
+INF, NAN = math.inf, math.nan
+SLOPES = {  # operands, and the gradients of each that PyTorch gives
+    "maximum": ([[1, NAN, 2, 2, 1], [NAN, 1, 2, 1, 3]], [[1, 1, 0.5, 1, 0], [1, 1, 0.5, 0, 1]]),
+    "minimum": ([[1, NAN, 2, 2, 1], [NAN, 1, 2, 1, 3]], [[1, 1, 0.5, 0, 1], [1, 1, 0.5, 1, 0]]),
+    "relu": ([[1, NAN, -1, 0]], [[1, 1, 0, 0]]),
+    "atan2": ([[0, 0, 1, -0.0], [0, 1, 2, 0]], [[0, 1, 0.4, 0], [0, 0, -0.2, 0]]),
+    "logaddexp": ([[0, INF, -INF, 1, INF], [INF, 0, 3, 1, INF]], [[0, 1, 0, 0.5, NAN], [1, 0, 1, 0.5, NAN]]),
+    "logaddexp2": ([[0, INF, -INF, 1, INF], [INF, 0, 3, 1, INF]], [[0, 1, 0, 0.5, NAN], [1, 0, 1, 0.5, NAN]]),
+    "mish": ([[0, 1e3, 1e10, -100]], [[0.6, 1, 1, 0]]),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_gradients_at_infinity_at_nan_and_of_large_numbers(device, name):
+    operands, want = SLOPES[name]
+    xs = [cltorch.tensor(a, dtype=cltorch.float32, device=device, requires_grad=True) for a in operands]
+    y = getattr(functions, name)(*xs)
+    for grad, w in zip(cltorch.autograd.grad(y.sum(), xs), want, strict=True):
+        np.testing.assert_allclose(values(grad), w, rtol=1e-6, atol=1e-30)
