@@ -79,6 +79,8 @@ class Context:
         # profiling on the one queue is what makes Event.elapsed_time a device time; it was measured to cost nothing
         self._has_clock = bool(cl_device.profiling_timer_resolution)  # Mesa 22.3 tells 0, and of each event the same
         self.queue: Any = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        if "ends_amid_work" in self.caps.quirks:
+            ending.queues.append(self.wait_for)
         major, minor = (int(n) for n in self.caps.c_version.split("."))
         self.std_option = (
             ("-cl-std=CL3.0",)

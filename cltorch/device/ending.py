@@ -4,12 +4,14 @@ Python ends a daemon thread that asks for the interpreter's lock once it is bein
 aborts the whole process. So calls that let go of the lock are counted, and the end waits for them. Launches, whose
 arguments PyOpenCL sets by Python that its C++ calls, are made one at a time, and the end keeps their turn for itself.
 Threads of the package itself are ended before, since what comes after the end may wait for them.
+Where a runtime does not survive the end of a process amid its work (``device/quirks.py``), its queue is waited for.
 Source: https://docs.python.org/3/c-api/init.html (Py_FinalizeEx, PyThread_exit_thread)
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -20,6 +22,7 @@ _SECONDS = 2.0  # that the end waits for a driver
 _inside: list[int] = []  # one entry by each thread for each call it is in
 _ended = False
 helpers: weakref.WeakSet[Any] = weakref.WeakSet()  # what has a thread that calls the driver, and a method ``stop``
+queues: list[Any] = []  # what the end waits for, each by a call without arguments
 launching = threading.RLock()  # the turn to launch: arguments are state of a kernel from being set until its launch
 
 
@@ -53,6 +56,9 @@ def _end() -> None:
     me = threading.get_ident()
     while any(thread != me for thread in list(_inside)) and time.monotonic() < until:
         time.sleep(0.001)
+    for finish in queues:
+        with contextlib.suppress(Exception):  # a device that has failed has nothing left to wait for
+            finish()
 
 
 atexit.register(_end)

@@ -110,6 +110,14 @@ QUIRKS = (
         on="llvmpipe",
     ),
     Quirk(
+        "ends_amid_work",
+        (("rusticl", None),),
+        "a process that ends while commands are queued crashes or hangs",
+        "LLVM and Mesa are taken down while the queue's thread still compiles by them, at a launch; seen in 22.3",
+        "the end of the program waits for the queue (ending.py)",
+        on="llvmpipe",
+    ),
+    Quirk(
         "local_told_twice",
         (("rusticl", None),),
         "the local memory that a kernel needs is told as twice what it is",

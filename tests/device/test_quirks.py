@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -138,3 +140,22 @@ def test_large_copies_and_fills_keep_every_bit(cl_device, dtype):
     copied[1:-1].fill_(-7)
     assert (copied.cpu().numpy()[1:-1] == -7).all()
     np.testing.assert_array_equal(copied.cpu().numpy().view(bits.dtype)[[0, -1]], bits[[1, -1]])
+
+
+ENDS = """
+import time
+import cltorch
+x = cltorch.ones(64, device="{device}")
+context = x.device.context
+for n in range(2):  # programs that no cache knows
+    body = f"for (int i = 0; i < 9; ++i) a[j] = sin(a[j]) * {{time.time_ns()}}.0f + {{n}};"
+    source = "kernel void ct_end(global float *a) {{ const size_t j = get_global_id(0); " + body + "}}"
+    context.kernel_from_source(source, "ct_end", "b")((64,), None, x.storage)
+"""
+
+
+def test_a_program_may_end_while_its_commands_are_queued(cl_device):
+    ran = subprocess.run(
+        [sys.executable, "-c", ENDS.format(device=cl_device)], capture_output=True, text=True, timeout=200
+    )
+    assert ran.returncode == 0, ran.stderr
