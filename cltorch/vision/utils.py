@@ -17,6 +17,7 @@ import cltorch as torch
 from cltorch.serialization.atomic import atomic_write
 from cltorch.tensor import Tensor
 from cltorch.vision import _pillow
+from cltorch.vision.transforms.functional.convert import convert_image_dtype
 
 __all__ = [
     "draw_bounding_boxes",
@@ -125,13 +126,13 @@ def _check_image(image: Any, name: str) -> None:
 
 
 def _to_bytes(image: Tensor) -> Tensor:
-    image = image if image.dtype is torch.uint8 else (image * 255).clamp(0, 255).to(torch.uint8)
+    image = convert_image_dtype(image, torch.uint8)
     return image.expand(3, -1, -1) if image.shape[0] == 1 else image
 
 
 def _back(values: np.ndarray, like: Tensor) -> Tensor:
     out = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(like.device)
-    return out if like.dtype is torch.uint8 else (out / 255).to(like.dtype)
+    return convert_image_dtype(out, like.dtype)
 
 
 @torch.no_grad()
@@ -216,7 +217,10 @@ def draw_keypoints(
     image: Tensor, keypoints: Tensor, connectivity: list[tuple[int, int]] | None = None, colors: Any = None,
     radius: int = 2, width: int = 3, visibility: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return an image [1 or 3, H, W] with points [instances, K, 2] of (x, y) and the lines between them drawn."""
+    """Return an image [1 or 3, H, W] with points [instances, K, 2] of (x, y) and the lines between them drawn.
+
+    ``colors`` are those of the points, circles unless it is given; lines are white.
+    """
     _check_image(image, "image")
     image_module = _pillow.require("draw_keypoints")
     if keypoints.dim() != 3:
@@ -229,7 +233,7 @@ def draw_keypoints(
         )
     picture = image_module.fromarray(np.ascontiguousarray(_to_bytes(image).permute(1, 2, 0).cpu().numpy()))
     draw = _pillow.ImageDraw.Draw(picture)
-    hues = _colors("white" if colors is None else colors, len(keypoints))
+    hues: list[Any] = [None] * len(keypoints) if colors is None else _colors(colors, len(keypoints))
     shown = seen.reshape(keypoints.shape[:2]).tolist()
     for points, there, hue in zip(keypoints.to(torch.int64).tolist(), shown, hues, strict=False):
         for (x, y), visible in zip(points, there, strict=True):
@@ -237,7 +241,7 @@ def draw_keypoints(
                 draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=hue, outline=None, width=0)
         for a, b in connectivity or ():
             if there[a] and there[b]:
-                draw.line((*points[a], *points[b]), width=width, fill=hue)
+                draw.line((*points[a], *points[b]), width=width)
     return _back(np.array(picture), image)
 
 

@@ -80,6 +80,22 @@ def test_each_format_has_its_function():
             decode(data)
 
 
+def test_wide_pixels_are_refused_and_inks_kept():
+    with pytest.raises(RuntimeError, match="16 bits"):
+        vio.decode_image(encoded(Image.fromarray(np.full((4, 5), 30000, np.uint16)), "PNG"), "RGB")
+    inks = Image.fromarray(np.full((8, 8, 4), (0, 60, 120, 200), np.uint8), "CMYK")
+    data = encoded(inks, "JPEG")
+    found = vio.decode_jpeg(data)
+    assert found.shape == (4, 8, 8) and (found[:, 0, 0].int() - torch.tensor([255, 195, 135, 55])).abs().max() <= 4
+    assert vio.decode_jpeg(data, vio.ImageReadMode.RGB).shape == (3, 8, 8)
+
+
+def test_floats_are_drawn_upon_as_torchvision_rounds():
+    image = torch.full((3, 8, 8), 0.999)
+    drawn = utils.draw_bounding_boxes(image, torch.tensor([[1, 1, 4, 4]]), colors="red")
+    assert drawn[:, 0, 0].tolist() == [1.0] * 3 and drawn[:, 1, 1].tolist() == [1, 0, 0]
+
+
 def test_photos_are_decoded_onto_a_device(device):
     image = vio.decode_jpeg(encoded(Image.new("RGB", (4, 2)), "JPEG"), device=device)
     assert image.device.type == torch.device(device).type and image.shape == (3, 2, 4)
@@ -169,6 +185,9 @@ def test_masks_and_points_are_drawn(device):
         utils.draw_segmentation_masks(grey, mask.float())
     points = torch.tensor([[[1, 1], [6, 6]]], device=device)
     drawn = utils.draw_keypoints(grey, points, [(0, 1)], colors="blue", radius=0, width=1)
-    assert all(drawn[:, i, i].tolist() == [0, 0, 255] for i in range(1, 7))
+    # torchvision's lines are white, whatever colour the points have
+    assert all(drawn[:, i, i].tolist() == [255] * 3 for i in range(1, 7))
+    drawn = utils.draw_keypoints(grey, points, colors="blue", radius=1)
+    assert drawn[:, 1, 2].tolist() == drawn[:, 6, 6].tolist() == [0, 0, 255] and drawn[:, 3, 3].tolist() == [100] * 3
     hidden = utils.draw_keypoints(grey, points, colors="blue", visibility=torch.tensor([[True, False]]))
     assert hidden[2, 1, 1] == 255 and hidden[2, 6, 6] == 100

@@ -167,3 +167,12 @@ def test_optical_flow_in_colours():
     assert utils.flow_to_image(flow[None].expand(2, -1, -1, -1)).shape == (2, 3, 1, 5)
     with pytest.raises(ValueError, match="dtype torch.float"):
         utils.flow_to_image(flow.double())
+
+
+def test_maps_without_boxes_have_gradients_of_zero(device):
+    maps = {"a": torch.rand(1, 2, 16, 16, device=device), "b": torch.rand(1, 2, 4, 4, device=device)}
+    for m in maps.values():
+        m.requires_grad_()
+    small = torch.tensor([[1.0, 1, 6, 6]], device=device)
+    ops.MultiScaleRoIAlign(["a", "b"], 2, 2)(maps, [small], [(64, 64)]).sum().backward()
+    assert maps["a"].grad.abs().sum() > 0 and maps["b"].grad.abs().sum() == 0

@@ -222,7 +222,7 @@ def test_regions_as_a_list(device):
     x = torch.arange(32.0, device=device).reshape(2, 1, 4, 4)
     listed = [torch.tensor([[0.0, 0.0, 3.0, 3.0]], device=device), torch.zeros(0, 4, device=device)]
     assert ops.roi_align(x, listed, 2, sampling_ratio=2).shape == (1, 1, 2, 2)
-    with pytest.raises(ValueError, match=r"List\[Tensor\[L, 4\]\] is expected, got \(1, 3\)"):
+    with pytest.raises(AssertionError, match=r"List\[Tensor\[L, 4\]\] is expected, got \(1, 3\)"):
         ops.roi_align(x, [torch.zeros(1, 3)], 2)
 
 
@@ -268,3 +268,38 @@ def test_blocks_compute(device):
     assert ops.SqueezeExcitation(3, 2).to(device)(x).shape == x.shape
     assert ops.Permute([0, 2, 3, 1])(x).shape == (2, 8, 8, 3)
     assert ops.MLP(8, [4, 2], torch.nn.LayerNorm).to(device)(x).shape == (2, 3, 8, 2)
+
+
+TURNED = [[10.0, 20, 8, 4, 30], [0, 0, 2, 6, -90], [5, 5, 3, 3, 0]]
+
+
+def corners(x, y, width, height, angle):
+    """Return the corners of a box around its centre, turned against the clock where y points down."""
+    turn = np.deg2rad(angle)
+    across, down = np.array([np.cos(turn), -np.sin(turn)]) * width, np.array([np.sin(turn), np.cos(turn)]) * height
+    return [np.array([x, y]) + a * across / 2 + b * down / 2 for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+
+
+def test_turned_boxes_are_converted(device):
+    boxes = torch.tensor(TURNED, device=device)
+    expected = np.array([np.concatenate(corners(*row)) for row in TURNED])
+    four = ops.box_convert(boxes, "cxcywhr", "xyxyxyxy")
+    assert np.allclose(four.cpu().numpy(), expected, atol=1e-5)
+    corner = ops.box_convert(boxes, "cxcywhr", "xywhr").cpu().numpy()
+    assert np.allclose(corner[:, :2], expected[:, :2], atol=1e-5)
+    assert np.array_equal(corner[:, 2:], np.float32(TURNED)[:, 2:])
+    for fmt in ("xywhr", "xyxyxyxy"):
+        back = ops.box_convert(ops.box_convert(boxes, "cxcywhr", fmt), fmt, "cxcywhr")
+        assert np.allclose(back.cpu().numpy(), TURNED, atol=1e-4)
+    assert ops.box_convert(boxes.int(), "cxcywhr", "xywhr")[0].tolist() == [6, 20, 8, 4, 30]
+    for call in (lambda: ops.box_convert(boxes, "xywhr", "xyxy"), lambda: ops.box_iou(boxes, boxes, "cxcywhr")):
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_masks_without_a_pixel_and_scores_of_another_dtype(device):
+    masks = torch.zeros(2, 5, 6, device=device)
+    masks[1, 2, 3] = 1
+    assert ops.masks_to_boxes(masks).tolist() == [[0, 0, 0, 0], [3, 2, 3, 2]]
+    with pytest.raises(RuntimeError, match="same type"):
+        ops.nms(torch.zeros(3, 4, device=device), torch.zeros(3, dtype=torch.float16, device=device), 0.5)

@@ -63,7 +63,7 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
 
     What has a palette gives its numbers in the palette, unless a mode is given or a colour is transparent; GIFs are
     always coloured, and those with several images give [images, 3, H, W]. Raises RuntimeError for bytes that are no
-    image.
+    image, and for pixels of more than 8 bits.
     """
     image = _open(read_file(input) if isinstance(input, (str, os.PathLike)) else input)
     if image.format == "GIF":
@@ -90,6 +90,11 @@ def _decode(image: Any, mode: Any, apply_exif_orientation: bool = False) -> Tens
     if apply_exif_orientation:
         image = _pillow.ImageOps.exif_transpose(image)
     wanted = _PILLOW.get(_mode(mode))
+    if image.mode.startswith("I"):
+        # as bytes they would all be cut to 255
+        raise RuntimeError(f"the image holds numbers of 16 bits or more (mode {image.mode}): there is no torch.uint16")
+    if wanted is None and image.mode == "CMYK" and image.format == "JPEG":
+        return torch.from_numpy(255 - np.array(image).transpose(2, 0, 1))  # as in the file, where 255 is no ink
     if wanted is None and image.mode not in ("L", "LA", "RGB", "RGBA"):
         if "transparency" in image.info or image.mode == "PA":
             wanted = "RGBA"

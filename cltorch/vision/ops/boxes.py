@@ -9,6 +9,7 @@ import math
 
 import cltorch as torch
 from cltorch.tensor import Tensor
+from cltorch.vision.ops.rotated import ROTATED, convert_rotated
 
 
 def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
@@ -43,7 +44,9 @@ def _overlap(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
-    """Return intersection over union of boxes [N, 4] with boxes [M, 4] as [N, M]."""
+    """Return intersection over union of boxes [N, 4] with boxes [M, 4] as [N, M]; turned boxes cannot be compared."""
+    if fmt in ROTATED:
+        raise NotImplementedError(f"the overlap of boxes that are turned ({fmt}) is not there")
     boxes1, boxes2 = box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")
     inter, union = _overlap(boxes1, boxes2)
     return inter / union
@@ -93,8 +96,14 @@ def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     """Return boxes [..., 4] in another form: "xyxy" corners, "xywh" corner and size, "cxcywh" centre and size.
 
-    Raises ValueError for another form.
+    Boxes that are turned are "xywhr" or "cxcywhr" [..., 5], with an angle in degrees against the clock, or "xyxyxyxy"
+    [..., 8], all corners with the clock. Raises ValueError for another form, NotImplementedError between boxes that are
+    turned and others.
     """
+    if in_fmt in ROTATED and out_fmt in ROTATED:
+        return convert_rotated(boxes, in_fmt, out_fmt)
+    if {in_fmt, out_fmt} <= {"xyxy", "xywh", "cxcywh", *ROTATED} and not {in_fmt, out_fmt}.isdisjoint(ROTATED):
+        raise NotImplementedError(f"no box can be converted from {in_fmt} to {out_fmt}: one is turned, one is not")
     for fmt in (in_fmt, out_fmt):
         if fmt not in ("xyxy", "xywh", "cxcywh"):
             raise ValueError(f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and out_fmt {out_fmt}")
@@ -126,7 +135,7 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:
-    """Return the boxes [N, 4] around the nonzero elements of masks [N, H, W]; each must have one."""
+    """Return the boxes [N, 4] around the nonzero elements of masks [N, H, W]; zeros where a mask has none."""
     if masks.numel() == 0:
         return torch.zeros((0, 4), device=masks.device, dtype=torch.float)
     inside = masks != 0
@@ -136,7 +145,8 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
         places = torch.arange(length, device=masks.device).expand(n, length)
         sides.append((torch.where(hit, places, length).amin(1), torch.where(hit, places, -1).amax(1)))
     (left, right), (top, bottom) = sides
-    return torch.stack((left, top, right, bottom), dim=1).float()
+    found = torch.stack((left, top, right, bottom), dim=1).float()
+    return torch.where(inside.flatten(1).any(1)[:, None], found, 0.0)
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -152,6 +162,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
             f"boxes and scores should have same number of elements in dimension 0, got {boxes.shape[0]} and "
             f"{tuple(scores.shape)}"
         )
+    if boxes.dtype is not scores.dtype:
+        raise RuntimeError(f"boxes should have the same type as scores, got {boxes.dtype} and {scores.dtype}")
     if not len(boxes):
         return torch.empty((0,), dtype=torch.int64, device=boxes.device)
     with torch.no_grad():

@@ -60,8 +60,8 @@ class MultiScaleRoIAlign(nn.Module):
         out = torch.zeros(len(rois), maps[0].shape[1], *self.output_size, dtype=maps[0].dtype, device=maps[0].device)
         for i, (m, scale) in enumerate(zip(maps, self.scales, strict=True)):
             here = torch.where(level == i)[0]
-            if len(here):
-                out[here] = roi_align(m, rois[here], self.output_size, scale, self.sampling_ratio).to(out.dtype)
+            # without boxes as well: every map is part of the graph
+            out[here] = roi_align(m, rois[here], self.output_size, scale, self.sampling_ratio).to(out.dtype)
         return out
 
     def __repr__(self) -> str:

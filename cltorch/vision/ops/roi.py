@@ -17,14 +17,16 @@ def regions(input: Tensor, boxes: Tensor | list[Tensor]) -> Tensor:
     if isinstance(boxes, (list, tuple)):
         for b in boxes:
             if b.dim() != 2 or b.shape[1] != 4:
-                raise ValueError(
+                raise AssertionError(
                     "The shape of the tensor in the boxes list is not correct as List[Tensor[L, 4]] is expected, "
                     f"got {tuple(b.shape)}"
                 )
         index = [torch.full((len(b), 1), i, dtype=b.dtype, device=b.device) for i, b in enumerate(boxes)]
         boxes = torch.cat([torch.cat(index), torch.cat(list(boxes))], dim=1)
     if boxes.dim() != 2 or boxes.shape[1] != 5:
-        raise ValueError(f"The boxes tensor shape is not correct as Tensor[K, 5] is expected, got {tuple(boxes.shape)}")
+        raise AssertionError(
+            f"The boxes tensor shape is not correct as Tensor[K, 5] is expected, got {tuple(boxes.shape)}"
+        )
     return boxes.to(input.dtype)
 
 
