@@ -35,7 +35,7 @@ def save(
     ``f`` is a path or a binary stream. Tensors that share a storage share it again after loading; the whole storage
     is saved, also for a small view of it. A path is replaced only once everything is written and synced: a crash
     leaves the previous file. Raises RuntimeError where the folder is missing. Storages on ``cl:N`` are tagged
-    ``cuda:N``.
+    ``cuda:N``. The ``Pickler`` of ``pickle_module`` writes what is not PyTorch's, functions for one.
 
     >>> import cltorch as torch, io
     >>> f = io.BytesIO()
@@ -46,24 +46,25 @@ def save(
     """
     if not 0 <= pickle_protocol <= pickle.HIGHEST_PROTOCOL:
         raise ValueError(f"pickle protocol must be 0 to {pickle.HIGHEST_PROTOCOL}, got {pickle_protocol}")
+
+    def write(obj: Any, f: Any, prefix: str) -> None:
+        if _use_new_zipfile_serialization:
+            name = prefix if prefix.isprintable() and prefix.isascii() and prefix else "archive"
+            save_zip(obj, f, name, pickle_protocol, not _disable_byteorder_record, pickle_module)
+        elif skipping():
+            raise RuntimeError("skip_data leaves out the data of the zip format only")
+        else:
+            save_legacy(obj, f, pickle_protocol, pickle_module)
+
     if isinstance(f, (str, os.PathLike)):
         path = os.fspath(f)
         prefix = os.path.splitext(os.path.basename(path))[0]
         with atomic_write(path) as stream:
-            _write(obj, stream, prefix, pickle_protocol, _use_new_zipfile_serialization, not _disable_byteorder_record)
+            write(obj, stream, prefix)
         return
     if not hasattr(f, "write"):
         raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
-    _write(obj, f, "archive", pickle_protocol, _use_new_zipfile_serialization, not _disable_byteorder_record)
-
-
-def _write(obj: Any, f: Any, prefix: str, protocol: int, as_zip: bool, byteorder_record: bool) -> None:
-    if as_zip:
-        save_zip(obj, f, prefix if prefix.isprintable() and prefix else "archive", protocol, byteorder_record)
-    elif skipping():
-        raise RuntimeError("skip_data leaves out the data of the zip format only")
-    else:
-        save_legacy(obj, f, protocol)
+    write(obj, f, "archive")
 
 
 def load(
@@ -90,6 +91,8 @@ def load(
         weights_only = True
     if weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
+    if weights_only and (unknown := [name for name in pickle_load_args if name != "encoding"]):
+        raise TypeError(f"load with weights_only=True got an unexpected keyword argument '{unknown[0]}'")
     options = Options(weights_only, restore_location(map_location), pickle_module or pickle, pickle_load_args)
     if isinstance(f, (str, os.PathLike)):
         mapped = config.load.mmap if mmap is None else bool(mmap)

@@ -126,11 +126,22 @@ def _read_into(f: Any, out: np.ndarray, error: Any) -> None:
         done += n
 
 
+class _Forward:
+    """Write to a stream from here on, never going back: a compressing one could not, and positions count from here."""
+
+    def __init__(self, f: Any) -> None:
+        self.write = f.write
+
+    def flush(self) -> None:
+        """Do nothing: the stream's owner flushes it."""
+
+
 class ArchiveWriter:
     """Write records, uncompressed, each aligned; the same content gives the same bytes."""
 
     def __init__(self, f: Any, prefix: str, alignment: int = ALIGNMENT) -> None:
-        self._zip = zipfile.ZipFile(f, "w", zipfile.ZIP_STORED, allowZip64=True)
+        forward: Any = _Forward(f)
+        self._zip = zipfile.ZipFile(forward, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._prefix, self._alignment = prefix, alignment
         self._digest = 0
 

@@ -10,21 +10,22 @@ import io
 import pickle
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cltorch.device import CPU, Storage
-from cltorch.serialization.pickler import Pickler, StorageTable
+from cltorch.serialization.pickler import StorageTable, make_pickler
 from cltorch.serialization.reading import Options, StorageId, native, storage_id, unpickle
-from cltorch.serialization.rebuild import StorageView, storage_object
+from cltorch.serialization.rebuild import StorageView
 from cltorch.storage_types import UntypedStorage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
 
-def save_legacy(obj: Any, f: Any, protocol: int) -> None:
+def save_legacy(obj: Any, f: Any, protocol: int, pickle_module: Any = pickle) -> None:
     """Write an object and its storages as a stream."""
     info = {
         "protocol_version": PROTOCOL_VERSION,
@@ -34,7 +35,7 @@ def save_legacy(obj: Any, f: Any, protocol: int) -> None:
     for head in (MAGIC_NUMBER, PROTOCOL_VERSION, info):
         f.write(pickle.dumps(head, protocol))
     table, graph = _LegacyTable(), io.BytesIO()
-    Pickler(graph, table, protocol).dump(obj)
+    make_pickler(graph, table, protocol, pickle_module).dump(obj)
     f.write(graph.getbuffer())
     keys = sorted(table.storages)
     f.write(pickle.dumps(keys, protocol))
@@ -82,6 +83,7 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
     little = info.get("little_endian", True) if isinstance(info, dict) else True
     pending: dict[str, _Pending] = {}
     claimed = 0
+    later: list[Callable[[], Any]] = []
 
     def persistent_load(pid: Any) -> Any:
         nonlocal claimed
@@ -96,10 +98,10 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
             host = UntypedStorage(_raw=Storage.allocate(wanted.nbytes, CPU))
             entry = pending[wanted.key] = _Pending(wanted, options.restore(host, wanted.location))
         offset = _view_offset(pid, wanted)
-        if not offset:
-            return storage_object(entry.storage, wanted.dtype)
+        if wanted.dtype is None and not offset:
+            return entry.storage
         view = StorageView(wrap_storage=entry.storage, dtype=wanted.dtype)
-        view.offset = offset
+        view.offset, view.later = offset, later
         return view
 
     result = unpickle(f, length, persistent_load, options)
@@ -114,6 +116,8 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
     missing = next((key for key, entry in pending.items() if not entry.filled), None)
     if missing is not None and options.collect is None:
         raise RuntimeError(f"{name}: the bytes of storage {missing} are missing; corrupt file?")
+    for finish in later:
+        finish()
     return result
 
 

@@ -5,6 +5,7 @@ Files made here use the same names, so that PyTorch reads them, and neither side
 
 from __future__ import annotations
 
+import _compat_pickle
 import codecs
 import importlib
 from collections import Counter, OrderedDict
@@ -131,12 +132,12 @@ WRITTEN: dict[Any, tuple[str, str]] = {
     **{kind: ("torch.nn.parameter", kind.__name__) for kind in (UninitializedParameter, UninitializedBuffer)},
 }
 
-_PYTHON2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-
 
 def full_name(module: str, name: str) -> str:
-    """Return one name for what Python 2 and 3 call differently."""
-    return f"{_PYTHON2.get(module, module)}.{name}"
+    """Return one name for what Python 2 and 3 call differently: a pickle of protocol 2 holds the older one."""
+    if (module, name) in _compat_pickle.NAME_MAPPING:
+        module, name = _compat_pickle.NAME_MAPPING[module, name]
+    return f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}"
 
 
 def unrestricted(module: str, name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import warnings
 from collections import OrderedDict
 from types import FunctionType
 from typing import Any
@@ -51,6 +53,7 @@ class Pickler(_PythonPickler):
     def __init__(self, f: Any, table: StorageTable, protocol: int) -> None:
         super().__init__(f, protocol=protocol)
         self._table = table
+        self.module: _OtherReducers | None = None
 
     def persistent_id(self, obj: Any) -> Any:
         """Return the id of a storage, None for anything else."""
@@ -93,7 +96,45 @@ class Pickler(_PythonPickler):
         if isinstance(obj, device):
             kind = "cuda" if obj.type == "cl" else obj.type
             return device, (kind,) if obj.index is None else (kind, obj.index)
-        return NotImplemented
+        return NotImplemented if self.module is None or _written(obj) is not None else self.module.reduce(obj)
+
+
+class _OtherReducers:
+    """Ask the pickler of another module how to rebuild an object that is not PyTorch's."""
+
+    def __init__(self, module: Any, protocol: int) -> None:
+        self._pickler = module.Pickler(io.BytesIO(), protocol)
+        self.table = getattr(self._pickler, "dispatch_table", None)
+
+    def reduce(self, obj: Any) -> Any:
+        override = getattr(self._pickler, "reducer_override", None)
+        return NotImplemented if override is None else override(obj)
+
+
+def make_pickler(f: Any, table: StorageTable, protocol: int, module: Any) -> Any:
+    """Return a Pickler that leaves what is not PyTorch's to the pickler of ``module``, a ``pickle_module`` argument.
+
+    A pickler in Python, as dill's, is derived from; one in C, as cloudpickle's, is asked for its reducers.
+    """
+    if module is pickle:
+        return Pickler(f, table, protocol)
+    kind = module.Pickler
+    if not issubclass(kind, _PythonPickler):
+        pickler = Pickler(f, table, protocol)
+        pickler.module = _OtherReducers(module, protocol)
+        if pickler.module.table is not None:
+            pickler.dispatch_table = pickler.module.table
+        return pickler
+    save_function = kind.dispatch.get(FunctionType, Pickler.save_global)
+
+    def save_ours_or(self: Any, obj: Any, *args: Any, **named: Any) -> None:
+        if _written(obj) is not None:
+            Pickler.save_global(self, obj)
+        else:
+            save_function(self, obj, *args, **named)
+
+    derived = type("Pickler", (Pickler, kind), {"dispatch": {**kind.dispatch, FunctionType: save_ours_or}})
+    return derived(f, table, protocol)
 
 
 def _written(obj: Any) -> tuple[str, str] | None:
@@ -104,6 +145,8 @@ def _written(obj: Any) -> tuple[str, str] | None:
 
 
 def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
+    if x._hooks and x.is_leaf:
+        warnings.warn("the backward hooks of a tensor are not saved", stacklevel=2)
     if isinstance(x, Parameter):
         attributes = dict(vars(x))
         data = x.detach()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
+from cltorch import functions
 from cltorch.device import Storage, device
 from cltorch.dtype_names import named_dtype
 from cltorch.dtypes import dtype as DType
@@ -41,9 +43,10 @@ class StorageType:
 
 
 class StorageView(TypedStorage):
-    """View a part of a storage from ``offset`` elements on, as files of PyTorch before 1.0 may hold."""
+    """View a storage whose bytes may follow later, from ``offset`` elements on, as files before PyTorch 1.6 hold it."""
 
     offset = 0
+    later: list[Callable[[], Any]] | None = None  # what to do once the bytes are there
 
 
 def storage_object(raw: UntypedStorage, dtype: DType | None) -> TypedStorage | UntypedStorage:
@@ -68,7 +71,7 @@ def rebuild_tensor_v2(
     metadata: Any = None,
 ) -> Tensor:
     """Return a tensor that views a storage, with its ``requires_grad``."""
-    tensor = rebuild_tensor(storage, storage_offset, size, stride)
+    tensor = _with_metadata(rebuild_tensor(storage, storage_offset, size, stride), storage, metadata)
     return _finish(tensor, requires_grad, backward_hooks)
 
 
@@ -86,7 +89,8 @@ def rebuild_tensor_v3(
     if not isinstance(storage, (TypedStorage, UntypedStorage)) or not isinstance(dtype, DType):
         kinds = f"{type(storage).__name__} and {type(dtype).__name__}"
         raise RuntimeError(f"a tensor needs a storage and a dtype, not {kinds}")
-    return _finish(_view(storage, dtype, storage_offset, size, stride), requires_grad, backward_hooks)
+    tensor = _with_metadata(_view(storage, dtype, storage_offset, size, stride), storage, metadata)
+    return _finish(tensor, requires_grad, backward_hooks)
 
 
 def rebuild_meta_tensor(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
@@ -167,6 +171,27 @@ def _ints(what: str, values: Any) -> tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or any(type(v) is not int or not 0 <= v < 2**63 for v in values):
         raise RuntimeError(f"the {what} of a tensor must be non-negative integers, got {values!r:.80}")
     return tuple(values)
+
+
+def _with_metadata(tensor: Any, storage: Any, metadata: Any) -> Any:
+    """Return a tensor that PyTorch saved as a view which conjugates or negates what its storage holds."""
+    if metadata is None:
+        return tensor
+    if not isinstance(metadata, dict) or any(type(key) is not str for key in metadata):
+        raise RuntimeError(f"the metadata of a tensor must be a dict, not {type(metadata).__name__}")
+
+    def seen() -> Any:
+        values = tensor.conj() if metadata.get("conj") is True else tensor
+        return -values if metadata.get("neg") is True else values
+
+    if not any(metadata.get(view) is True for view in ("conj", "neg")):
+        return tensor
+    later = getattr(storage, "later", None)
+    if later is None:
+        return seen()
+    result = functions.empty_like(tensor)
+    later.append(lambda: result.detach().copy_(seen()))
+    return result
 
 
 def _finish(tensor: Tensor, requires_grad: Any, backward_hooks: Any) -> Tensor:

@@ -208,7 +208,8 @@ class RestrictedUnpickler:
                 target.__setstate__(state)
             else:
                 parts = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-                vars(target).update(_attributes(parts[0] or {}))
+                if parts[0]:  # an object with __slots__ alone has no __dict__
+                    vars(target).update(_attributes(parts[0]))
                 for key, value in _attributes(parts[1] or {}).items():
                     setattr(target, key, value)
         else:

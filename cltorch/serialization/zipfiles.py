@@ -14,16 +14,18 @@ from cltorch.device import CPU, Storage
 from cltorch.serialization import config
 from cltorch.serialization.archive import ArchiveReader, ArchiveWriter, CorruptArchiveError
 from cltorch.serialization.options import mapped_shared, missing_byteorder, skipping
-from cltorch.serialization.pickler import Pickler, StorageTable
+from cltorch.serialization.pickler import StorageTable, make_pickler
 from cltorch.serialization.reading import Options, native, storage_id, unpickle
 from cltorch.serialization.rebuild import storage_object
 from cltorch.storage_types import TypedStorage, UntypedStorage
 
 
-def save_zip(obj: Any, f: Any, prefix: str, protocol: int, byteorder_record: bool = True) -> None:
+def save_zip(
+    obj: Any, f: Any, prefix: str, protocol: int, byteorder_record: bool = True, pickle_module: Any = pickle
+) -> None:
     """Write an object and its storages as an archive; storages on a device are read back one at a time."""
     table, graph = StorageTable(), io.BytesIO()
-    Pickler(graph, table, protocol).dump(obj)
+    make_pickler(graph, table, protocol, pickle_module).dump(obj)
     alignment = config.save.storage_alignment
     archive = ArchiveWriter(f, prefix, alignment)
     archive.write("data.pkl", graph.getbuffer())

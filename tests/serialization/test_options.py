@@ -2,7 +2,9 @@
 
 import io
 import mmap
+import pickle
 import sys
+from types import FunctionType, SimpleNamespace
 
 import pytest
 
@@ -76,3 +78,76 @@ def test_byte_order_and_checksums():
     assert torch.load(f).tolist() == [1.0]
     with pytest.raises(TypeError, match="set_default_load_endianness"):
         s.set_default_load_endianness("big")
+
+
+def test_settings_that_there_are_not():
+    assert config.load.calculate_storage_offsets is False and config.save.use_pinned_memory_for_d2h is False
+    for group in (config.load, config.save):
+        with pytest.raises(AttributeError, match="misspelt does not exist"):
+            group.misspelt = True
+
+
+class Counting(pickle._Pickler):
+    """A pickler in Python that writes functions of its own accord, as dill's does."""
+
+    dispatch = {
+        **pickle._Pickler.dispatch,
+        FunctionType: lambda self, f: self.save_reduce(eval, (f.__name__,), obj=f),
+    }
+
+
+class Reducing(pickle.Pickler):
+    """A pickler in C that says how to rebuild functions, as cloudpickle's does."""
+
+    def reducer_override(self, obj):
+        return (eval, (obj.__name__,)) if isinstance(obj, FunctionType) else NotImplemented
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("kind", [Counting, Reducing])
+def test_a_pickle_module_writes_what_pickle_cannot(kind, zipped):
+    def local():
+        pass
+
+    local.__name__ = "len"
+    module = SimpleNamespace(Pickler=kind, Unpickler=pickle.Unpickler)
+    value = {"f": local, "x": torch.ones(2), "dtype": torch.float16}
+    f = io.BytesIO()
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        torch.save(value, f)
+    f = io.BytesIO()
+    torch.save(value, f, pickle_module=module, _use_new_zipfile_serialization=zipped)
+    f.seek(0)
+    found = torch.load(f, pickle_module=module, weights_only=False)
+    assert found["f"] is len and found["x"].tolist() == [1, 1] and found["dtype"] is torch.float16
+    f.seek(0)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(f)
+
+
+class Slots:
+    __slots__ = ("a",)
+
+
+def test_allowed_classes_without_a_dict_and_names_of_python_2():
+    value = Slots()
+    value.a = 3
+    f = io.BytesIO()
+    torch.save([value, range(4)], f)
+    f.seek(0)
+    name = f"{Slots.__module__}.Slots"
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(f) == sorted(["builtins.range", name])
+    f.seek(0)
+    with torch.serialization.safe_globals([Slots, range]):
+        found, numbers = torch.load(f)
+    assert found.a == 3 and numbers == range(4)
+
+
+def test_arguments_of_an_unpickler_that_are_not_known():
+    f = io.BytesIO()
+    torch.save(1, f)
+    f.seek(0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fix_imports'"):
+        torch.load(f, fix_imports=True)
+    f.seek(0)
+    assert torch.load(f, fix_imports=True, weights_only=False) == 1

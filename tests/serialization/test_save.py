@@ -1,5 +1,6 @@
 """Saving: round trips, shared storages, atomic replacement."""
 
+import gzip
 import io
 import os
 import sys
@@ -208,3 +209,22 @@ def test_lazy_modules_are_saved_before_they_know_their_shapes(zipped):
     assert type(found[1].running_mean) is torch.nn.parameter.UninitializedBuffer
     assert found[0](torch.ones(2, 4, dtype=torch.float64)).shape == (2, 3)
     assert found[0].weight.shape == (3, 4) and found[1](torch.ones(2, 4)).shape == (2, 4)
+
+
+def test_streams_that_cannot_go_back(tmp_path):
+    with gzip.open(tmp_path / "model.pt.gz", "wb") as f:
+        torch.save({"x": torch.arange(4)}, f)
+    with gzip.open(tmp_path / "model.pt.gz") as f:
+        assert torch.load(f)["x"].tolist() == [0, 1, 2, 3]
+
+
+def test_hooks_are_not_saved_and_a_warning_says_so():
+    x = torch.ones(2, requires_grad=True)
+    x.register_hook(lambda g: g)
+    with pytest.warns(UserWarning, match="hooks of a tensor are not saved"):
+        assert round_trip(x).requires_grad
+
+
+def test_names_in_an_archive_are_ascii(tmp_path):
+    torch.save(torch.ones(1), tmp_path / "é.pt")
+    assert "archive/data.pkl" in zipfile.ZipFile(tmp_path / "é.pt").namelist()

@@ -290,3 +290,22 @@ def test_states_without_shapes_go_both_ways():
         assert type(found["weight"]) is theirs.nn.parameter.UninitializedParameter
         assert type(found["running_mean"]) is theirs.nn.parameter.UninitializedBuffer
         assert theirs is cltorch or found["weight"].dtype is theirs.float64  # which PyTorch does not write
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["zip", "legacy"])
+def test_views_that_conjugate_or_negate_their_storage_are_read_as_what_they_show(form):
+    x = torch.tensor([1 + 2j, 3 - 1j])
+    loaded = to_cltorch({"conj": x.conj(), "x": x, "part": x.conj()[1:], "leaf": x.conj().requires_grad_()}, **form)
+    assert loaded["conj"].tolist() == [1 - 2j, 3 + 1j] and loaded["x"].tolist() == [1 + 2j, 3 - 1j]
+    assert loaded["part"].tolist() == [3 + 1j]
+    assert loaded["leaf"].tolist() == [1 - 2j, 3 + 1j] and loaded["leaf"].is_leaf and loaded["leaf"].requires_grad
+    assert to_cltorch(x.conj().imag, **form).tolist() == [-2.0, 1.0]
+
+
+def test_a_stream_may_hold_something_before_the_archive():
+    f = io.BytesIO(b"0123456789")
+    f.seek(10)
+    cltorch.save(cltorch.ones(3), f)
+    for load in (torch.load, cltorch.load):
+        f.seek(10)
+        assert load(f).tolist() == [1, 1, 1]

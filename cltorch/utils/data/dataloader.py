@@ -162,7 +162,9 @@ class DataLoader(Generic[T_co]):
                     "multiprocessing_context option should specify a valid start method in "
                     f"{known!r}, but got multiprocessing_context={context!r}"
                 )
-            if not isinstance(context, (str, multiprocessing.context.BaseContext)):
+            if isinstance(context, str):
+                context = multiprocessing.get_context(context)
+            if not isinstance(context, multiprocessing.context.BaseContext):
                 raise TypeError(
                     "multiprocessing_context option should be a valid context object or a string specifying the start "
                     f"method, but got multiprocessing_context={context}"

@@ -338,6 +338,10 @@ def test_arguments():
         DataLoader([0], num_workers=1, multiprocessing_context=3)
     loader = DataLoader([0], num_workers=1, multiprocessing_context=multiprocessing.get_context("spawn"))
     assert [int(b) for b in loader] == [0] and loader.prefetch_factor == 2
+    loader = DataLoader([0], num_workers=1, multiprocessing_context="spawn")
+    assert isinstance(loader.multiprocessing_context, type(multiprocessing.get_context("spawn")))
+    with pytest.raises(AssertionError, match="prefetch_factor=0"):
+        iter(DataLoader([0], num_workers=1, prefetch_factor=0))
 
 
 SCRIPT = """

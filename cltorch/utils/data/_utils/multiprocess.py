@@ -62,7 +62,11 @@ class MultiProcessIterator(BaseIterator):
 
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
-        self._context = _context(loader.multiprocessing_context)
+        if loader.prefetch_factor <= 0:
+            raise AssertionError(
+                f"prefetch_factor={loader.prefetch_factor} asks workers for nothing: it must be positive"
+            )
+        self._context = loader.multiprocessing_context or multiprocessing.get_context()
         self._workers: list[_Worker] = []
         self.wake: Connection | None = None  # what arrives here ends a wait
         self._finalizer = weakref.finalize(self, _end_workers, self._workers)
@@ -223,10 +227,3 @@ def _end_workers(workers: list[_Worker]) -> None:
         if w.process.is_alive():
             w.process.kill()
             w.process.join()
-
-
-def _context(wish: Any) -> Any:
-    """Return the multiprocessing context of an argument: a context, a start method's name, or the default."""
-    if wish is None or isinstance(wish, str):
-        return multiprocessing.get_context(wish)
-    return wish
