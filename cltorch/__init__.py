@@ -8,6 +8,7 @@ tensor(12.)
 
 from importlib import import_module as _import_module
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from numpy import newaxis
@@ -22,7 +23,6 @@ from cltorch import (
     functions,
     linalg,
     nn,
-    optim,
     random,
     serialization,
     special,
@@ -249,10 +249,14 @@ from cltorch.typed import (
 )
 from cltorch.version import __version__
 
+if _TYPE_CHECKING:
+    from cltorch import optim
+
 # what few programs need is imported at its first use
 _LATER = frozenset(
     "_C __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
-    "masked multiprocessing onnx overrides profiler quasirandom return_types signal testing types vision xpu".split()
+    "masked multiprocessing onnx optim overrides profiler quasirandom return_types signal testing types vision "
+    "xpu".split()
 )
 
 globals().update(_foreach)  # the names start with an underscore: not for `import *`

@@ -41,6 +41,16 @@ def test_the_import_brings_no_opencl_and_no_torch():
     assert run(program) == "[]"
 
 
+def test_optimizers_and_data_loaders_are_imported_at_their_first_use():
+    later = "cltorch.optim cltorch.utils.data multiprocessing concurrent.futures".split()
+    program = (
+        f"import sys, cltorch; print([name for name in {later} if name in sys.modules]); "
+        "print(cltorch.optim.SGD.__name__, cltorch.utils.data.DataLoader.__name__, 'data' in dir(cltorch.utils)); "
+        "from cltorch.utils import data"
+    )
+    assert run(program).splitlines() == ["[]", "SGD DataLoader True"]
+
+
 @pytest.mark.timing
 def test_the_import_takes_at_most_0_3_seconds_beyond_numpy(tmp_path):
     # processor time, whatever else the machine does; the first run compiles the modules, as an installation does
@@ -50,7 +60,7 @@ def test_the_import_takes_at_most_0_3_seconds_beyond_numpy(tmp_path):
     runs = [tuple(map(float, run(program, **compiled).split())) for _ in range(4)]
     numpy, ours = (min(seconds) for seconds in zip(*runs, strict=True))
     # NumPy's import takes 0.1 s where processors are not shared; where it takes longer, so does everything
-    assert ours <= 3 * max(0.1, numpy)
+    assert ours <= max(0.3, 2 * numpy)
 
 
 def test_the_package_says_that_it_is_typed():

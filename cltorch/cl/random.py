@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,7 +40,7 @@ def seed() -> None:
 
 def seed_all() -> None:
     """Seed the generators of all OpenCL devices with one random number."""
-    manual_seed_cl(secrets.randbits(64))
+    manual_seed_cl(int.from_bytes(os.urandom(8), "little"))
 
 
 def initial_seed() -> int:

@@ -6,7 +6,7 @@ The stream is counter-based: block ``k`` of the stream with seed ``s`` is Philox
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
 import threading
 from typing import Any
@@ -65,7 +65,7 @@ class Generator:
 
     def seed(self) -> int:
         """Seed with a random number from the operating system and return it."""
-        seed = secrets.randbits(64)
+        seed = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(seed)
         return seed
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -123,12 +123,26 @@ def _fill_host(x: Any, dist: str, a: float, b: float, at: tuple[int, int], sourc
 def _in_threads(fill: Callable[[int], None], starts: range) -> None:
     """Call for every start, on several threads where that pays: NumPy lets go of the interpreter while it works."""
     workers = min(os.cpu_count() or 1, len(starts) // 4)
+    errors: list[BaseException] = []
+
+    def work(mine: range) -> None:
+        try:
+            for start in mine:
+                fill(start)
+        except BaseException as error:
+            errors.append(error)
+
     if workers < 2:
-        for start in starts:
-            fill(start)
+        work(starts)
     else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(fill, starts))
+        # the standard library's pools of threads take 4 ms to import, which every program would wait for
+        threads = [threading.Thread(target=work, args=(starts[k::workers],)) for k in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _unit(w: Any, dtype: Any) -> Any:

@@ -1,5 +1,22 @@
 """Utilities around tensors: torch.utils."""
 
-from cltorch.utils import checkpoint, data, dlpack, serialization
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from cltorch.utils import checkpoint, dlpack, serialization
+
+if _TYPE_CHECKING:
+    from cltorch.utils import data
 
 __all__ = ["checkpoint", "data", "dlpack", "serialization"]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "data":  # imported at its first use, for it brings processes and pipes along
+        return _import_module("cltorch.utils.data")
+    raise AttributeError(f"module 'cltorch.utils' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
