@@ -19,6 +19,7 @@ aux       True where map and finish read a value per kept index (buffer of A, la
 params, P number of parameters and their type; unit: True where the reduced dimension is contiguous
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
+streams   runs that are read at the same time, one or more (rows)
 </%doc>
 <%namespace name="memory" file="memory.cl"/>
 <%namespace name="places" file="reduce_places.cl"/>
@@ -83,45 +84,72 @@ ${functions(1)}
 ${functions(W)}
 % endif
 % if mode == "rows":
-inline ${A} ct_run(const __global ${X} *x, long at, long stride, long n, ${A} acc, ${A} aux_value${plist}) {
+## the elements of ``rows`` runs of one length, each combined in the order in which it is combined alone
+<%def name="run(rows)">
+<%
+name = "ct_run" if rows == 1 else "ct_runs"
+each = range(rows)
+%>
+inline void ${name}(const __global ${X} *x, const long *at, long stride, long n, ${A} *acc, const ${A} *aux_value${plist}) {
     long i = 0;
 % if unit:
     if (n >= ${W}) {
         // four vector accumulators hide the latency of the combining instruction
-        ${wide} sum = (${wide})(${identity});
-        const ${wide} q = (${wide})(aux_value);
+% for r in each:
+        ${wide} sum${r} = (${wide})(${identity});
+        const ${wide} q${r} = (${wide})(aux_value[${r}]);
+% endfor
 % for k in range(params):
         const ${wide} v${k} = (${wide})(p${k});
 % endfor
         while (i + ${4 * W} <= n) {
             const long stop = min(n, i + ${128 * 4 * W});
-            ${wide} a0 = (${wide})(${identity}), a1 = a0, a2 = a0, a3 = a0;
+% for r in each:
+            ${wide} ${", ".join(f"a{r}_{j} = (({wide})({identity}))" for j in range(4))};
+% endfor
             for (; i + ${4 * W} <= stop; i += ${4 * W}) {
+% for r in each:
 % for j in range(4):
-                a${j} = ct_combinev(a${j}, ct_mapv(${load(W, f"at + i + {j * W}")}, q${vargs}));
+                a${r}_${j} = ct_combinev(a${r}_${j}, ct_mapv(${load(W, f"at[{r}] + i + {j * W}")}, q${r}${vargs}));
+% endfor
 % endfor
             }
-            sum = ct_combinev(sum, ct_combinev(ct_combinev(a0, a1), ct_combinev(a2, a3)));
+% for r in each:
+            sum${r} = ct_combinev(sum${r}, ct_combinev(ct_combinev(a${r}_0, a${r}_1), ct_combinev(a${r}_2, a${r}_3)));
+% endfor
         }
-        for (; i + ${W} <= n; i += ${W})
-            sum = ct_combinev(sum, ct_mapv(${load(W, "at + i")}, q${vargs}));
-        ${A} lanes[${W}];
-        vstore${W}(sum, 0, lanes);
-        for (int step = ${W // 2}; step > 0; step /= 2)
-            for (int j = 0; j < step; ++j)
-                lanes[j] = ct_combine(lanes[j], lanes[j + step]);
-        acc = ct_combine(acc, lanes[0]);
+        for (; i + ${W} <= n; i += ${W}) {
+% for r in each:
+            sum${r} = ct_combinev(sum${r}, ct_mapv(${load(W, f"at[{r}] + i")}, q${r}${vargs}));
+% endfor
+        }
+% for r in each:
+        {
+            ${A} lanes[${W}];
+            vstore${W}(sum${r}, 0, lanes);
+            for (int step = ${W // 2}; step > 0; step /= 2)
+                for (int j = 0; j < step; ++j)
+                    lanes[j] = ct_combine(lanes[j], lanes[j + step]);
+            acc[${r}] = ct_combine(acc[${r}], lanes[0]);
+        }
+% endfor
     }
 % endif
     while (i < n) {
-        const long stop = min(n, i + 512);
-        ${A} a = ${identity};
-        for (; i < stop; ++i)
-            a = ct_combine(a, ct_map(${load(1, "at + i" + ("" if unit else " * stride"))}, aux_value${pargs}));
-        acc = ct_combine(acc, a);
+        const long stop = min(n, i + 512), begin = i;
+        for (int r = 0; r < ${rows}; ++r) {
+            ${A} a = ${identity};
+            for (i = begin; i < stop; ++i)
+                a = ct_combine(a, ct_map(${load(1, "at[r] + i" + ("" if unit else " * stride"))}, aux_value[r]${pargs}));
+            acc[r] = ct_combine(acc[r], a);
+        }
     }
-    return acc;
 }
+</%def>
+${run(1)}
+% if streams > 1:
+${run(streams)}
+% endif
 % endif
 ## combine the elements of ``lines`` rows, from the p-th reduced one on, with those of each column
 <%def name="combine_rows(lines)">
@@ -181,13 +209,37 @@ void ct_${name}(
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(kept * parts, first + per_item);
     for (long u = first; u < last; ++u) {
+% if streams > 1:
+        // Several runs at once, where they are of one length: a core fetches more from memory by several streams than by
+        // one. What remains is done alone, with the same result.
+        if (u + ${streams} <= last && (parts == 1 || reduced % per_part == 0 || u % parts + ${streams} < parts)) {
+            long at[${streams}];
+            ${A} acc[${streams}], given[${streams}];
+            for (int r = 0; r < ${streams}; ++r) {
+                const long k = parts == 1 ? u + r : (u + r) / parts, part = u + r - k * parts;
+                ${places.kept_base("k", 0)}
+                at[r] = base + part * per_part * rs0;
+                acc[r] = ${identity};
+                given[r] = ${"aux[k]" if aux else "0"};
+            }
+            ct_runs(x, at, rs0, min(reduced, per_part), acc, given${pargs});
+            for (int r = 0; r < ${streams}; ++r) {
+                const ${A} r1 = ct_finish(acc[r], given[r]${pargs});
+                ${store("r1", "oo + u + r")}
+            }
+            u += ${streams - 1};
+            continue;
+        }
+% endif
         const long k = parts == 1 ? u : u / parts, part = u - k * parts;
         ${places.kept_base("k", 0)}
         long p = part * per_part;
         const long end = min(reduced, p + per_part);
         ${A} acc = ${identity};
+        const ${A} given = ${"aux[k]" if aux else "0"};
 % if RR == 1:
-        acc = ct_run(x, base + p * rs0, rs0, end - p, acc, ${"aux[k]" if aux else "0"}${pargs});
+        const long at = base + p * rs0;
+        ct_run(x, &at, rs0, end - p, &acc, &given${pargs});
 % else:
         while (p < end) {
             const long run = p / rd${RR - 1}, start = p - run * rd${RR - 1};
@@ -197,11 +249,11 @@ void ct_${name}(
             { const long q = rest / rd${r}; at += (rest - q * rd${r}) * rs${r}; rest = q; }
 % endfor
             at += rest * rs0;
-            acc = ct_run(x, at, rs${RR - 1}, n, acc, ${"aux[k]" if aux else "0"}${pargs});
+            ct_run(x, &at, rs${RR - 1}, n, &acc, &given${pargs});
             p += n;
         }
 % endif
-        const ${A} r = ct_finish(acc, ${"aux[k]" if aux else "0"}${pargs});
+        const ${A} r = ct_finish(acc, given${pargs});
         ${store("r", "oo + u")}
     }
 % elif mode == "items":

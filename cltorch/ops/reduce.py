@@ -26,6 +26,8 @@ _GROUP = 256
 _SHORT = 32  # reduced elements that one work-item of a GPU walks by itself
 _RUN_BYTES = 8192  # accumulators of the columns that a CPU's work-item walks down together: a quarter of a first cache
 _LINES = 8  # rows whose columns are read together
+_STREAMS = 4  # runs that a CPU's work-item reads at the same time where they come from memory and
+_LONG_RUN = 65536  # have so many bytes: with rows of 4 to 16 KB it takes longer
 _FEW_ROWS = 64  # fewer reduced elements per part are not worth a second launch
 
 # what a row accumulates in
@@ -286,6 +288,8 @@ def _plan(
     rs, (rst,) = coalesce_few([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
     cores = context.caps.compute_units
     walk = _Walk(ks, kst, rs, rst, gpu, acc, cores)
+    if walk.mode == "rows" and _larger_than_the_caches(context.caps, walk, t):
+        walk.target *= _STREAMS  # so that a work-item has several parts to read at the same time
     parts, per_part = walk.cut()
     if parts == 1:
         return _launch(context, row, acc, t, out_dtype, walk, 1, per_part, row.map, row.finish), None, 0
@@ -297,6 +301,10 @@ def _plan(
         again = _Walk([n], [parts], [parts], [1], gpu, acc, cores)
     second = _launch(context, row, acc, acc, out_dtype, again, 1, parts, _same, row.finish)
     return first, second, n * parts * acc.itemsize
+
+
+def _larger_than_the_caches(caps: Any, walk: _Walk, t: dtype) -> bool:
+    return bool(0 < caps.cache <= walk.kept * walk.reduced * t.itemsize)
 
 
 def _launch(
@@ -317,15 +325,19 @@ def _launch(
     # a test against zero happens in the elements' own type: a conversion would make 0.5 a zero
     inner = (dtypes.float32 if t.compute == "float" else t) if truth else acc
     mode, ctype, width = walk.mode, acc.compute, walk.width
+    unit = mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1)
+    several = unit and len(walk.rs) == 1 and per_part * t.itemsize >= _LONG_RUN
+    several = several and _larger_than_the_caches(caps, walk, t)
     params = {
         "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": MASK[ctype],
         "B": inner.compute, "N": MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,
         "map": _text(map_fn, inner, 2, row.params), "combine": _text(row.combine, acc, 2, 0),
         "finish": _text(finish, acc, 2, row.params), "identity": _literal(row.identity, acc), "aux": row.aux,
         "params": row.params, "P": ctype if acc.is_floating_point else "long",
-        "unit": mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1), "KR": len(walk.ks), "RR": len(walk.rs),
+        "unit": unit, "KR": len(walk.ks), "RR": len(walk.rs),
         "G": group, "TX": walk.columns if mode == "group_columns" else 0,
         "RUN": walk.room if mode == "columns" else 0, "LINES": _LINES if mode == "columns" else 0,
+        "streams": _STREAMS if several else 1,
     }  # fmt: skip
     geometry: list[int] = [walk.columns] if mode == "columns" else []
     for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):
@@ -341,6 +353,8 @@ def _launch(
         work = units * max(1, per_part) * (walk.columns if walk.by_columns else 1)
         items = max(1, min(units, caps.compute_units * 8, -(-work // 4096)))
         per_item = -(-units // items)
+        if several:
+            per_item = -(-per_item // _STREAMS) * _STREAMS
         size, local = (-(-units // per_item),), (1,)
     letter = {"float": "f", "double": "d"}.get(ctype, "l")
     letters = "l" * (5 + len(geometry)) + "bl" + ("b" if row.aux else "") + "bl" + letter * row.params

@@ -1,5 +1,6 @@
 """Reductions and positions of extremes as kernels, for both kinds of device and every shape of walk, against NumPy."""
 
+import dataclasses
 import itertools
 import math
 
@@ -172,6 +173,27 @@ def test_sums_of_ten_million_lose_no_digits(variant, cl_device):
         assert abs(got - half) / half < 1e-6
     columns = numbers(reduce.reduce(reduce.SUM, x.view(-1, 4), (0,), dtypes.float32, variant=variant))
     np.testing.assert_allclose(columns, a.reshape(-1, 4).sum(0, dtype=np.float64), rtol=1e-6)
+
+
+def test_parts_that_are_read_at_the_same_time(cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    monkeypatch.setattr(reduce, "_LONG_RUN", 1)
+    monkeypatch.setattr(reduce, "_GRAIN", 100)
+    for shape in ((1,), (100,), (30_011,), (4, 5000), (3, 7001), (2, 3, 4099)):
+        a = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+        x = cltorch.tensor(a, device=cl_device)
+        for dims in (tuple(range(len(shape))), (len(shape) - 1,)):
+            exact = a.astype(np.float64)
+            np.testing.assert_allclose(numbers(x.sum(dims)), exact.sum(dims), rtol=1e-5, atol=1e-4)
+            np.testing.assert_array_equal(numbers(x.amax(dims)), a.max(dims))
+            if shape != (1,):
+                np.testing.assert_allclose(numbers(x.var(dims)), exact.var(dims, ddof=1), rtol=1e-5)
+        np.testing.assert_array_equal(numbers(x.long().sum()), a.astype(np.int64).sum())
+        np.testing.assert_array_equal(numbers(x.sum()), numbers(x.sum()))
+        x[..., -1] = math.nan
+        assert math.isnan(x.amax().item()) and math.isnan(x.sum().item())
 
 
 def test_host_sums_lose_no_digits():
