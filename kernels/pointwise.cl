@@ -15,7 +15,7 @@ outs         (dtype tag, storage type, inner) per result; results: (text, is mas
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
 block        (rows, columns) of a block of tiles, which is one unit of work (tiles only)
-stream       True where the results are larger than the caches (CPU): whole lines are written past them, since a line that
+stream       True where the results are large beside the caches (CPU): whole lines are written past them, since a line that
              is written into a cache is read from memory first
 </%doc>
 <%
