@@ -159,7 +159,10 @@ def test_kmnist_emnist_qmnist(tmp_path):
     (raw / "qmnist-test-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros((10_002, 2, 2), np.uint8))))
     labels = np.arange(10_002 * 8, dtype=np.int32).reshape(-1, 8)
     (raw / "qmnist-test-labels-idx2-int.gz").write_bytes(gzip.compress(idx(labels)))
-    assert datasets.QMNIST(tmp_path, train=False).targets[:2].tolist() == [0, 8]
+    first = datasets.QMNIST(tmp_path, train=False, transform=transforms.ToTensor())
+    assert first.targets.shape == (10_002, 8) and first.targets[:2, 0].tolist() == [0, 8]
+    assert [first[i][1] for i in range(2)] == [0, 8] and first[1][1].__class__ is int
+    assert next(iter(DataLoader(first, batch_size=3)))[1].tolist() == [0, 8, 16]
     last = datasets.QMNIST(tmp_path, "test50k", compat=False, transform=transforms.ToTensor())
     assert len(last) == 2 and last[1][1].tolist() == labels[-1].tolist()
     assert next(iter(DataLoader(last, batch_size=2)))[1].shape == (2, 8)

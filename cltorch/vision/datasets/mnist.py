@@ -142,16 +142,20 @@ class MNIST(VisionDataset):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         """Return the samples of a batch, transformed all at once where the transforms allow it."""
-        at_once = batched(self.transform)
-        if at_once is None or self.target_transform is not None or self.targets.dim() != 1:
+        at_once, labels = batched(self.transform), self._numbers()
+        if at_once is None or self.target_transform is not None or labels is None:
             return [self[i] for i in indices]
         rows = np.asarray(indices, np.int64)
         images = at_once(self.data.numpy()[rows][:, :, :, None])
         # a sample's label is a Python int, as in __getitem__
-        return SampleBatch([images, functions.from_numpy(self.targets.numpy()[rows])], numbers=(1,))
+        return SampleBatch([images, functions.from_numpy(labels[rows])], numbers=(1,))
 
     def _label(self, target: Tensor) -> Any:
         return int(target)
+
+    def _numbers(self) -> np.ndarray | None:
+        """Return the labels of all samples where each is one number."""
+        return self.targets.numpy()
 
     def extra_repr(self) -> str:
         """Return which part this is."""
@@ -252,8 +256,8 @@ class EMNIST(MNIST):
 class QMNIST(MNIST):
     """Load QMNIST, MNIST rebuilt from NIST with 60,000 test images and eight numbers about each.
 
-    ``what`` is train, test, test10k, test50k or nist (default: by ``train``). ``compat=True`` gives the class as
-    label, ``compat=False`` all eight numbers as a tensor.
+    ``what`` is train, test, test10k, test50k or nist (default: by ``train``). ``targets`` are all eight numbers (N, 8);
+    a sample's label is the class with ``compat``, else all eight as a tensor.
     Source: https://github.com/facebookresearch/qmnist
     """
 
@@ -298,10 +302,13 @@ class QMNIST(MNIST):
         images, labels = images[part], labels[part]
         if labels.ndim != 2:
             raise ValueError(f"the labels of QMNIST have shape {labels.shape}, not (N, 8)")
-        return images, labels[:, 0] if self.compat else labels
+        return images, labels
 
     def _label(self, target: Tensor) -> Any:
-        return int(target) if self.compat else target
+        return int(target[0]) if self.compat else target
+
+    def _numbers(self) -> np.ndarray | None:
+        return self.targets.numpy()[:, 0] if self.compat else None
 
     def extra_repr(self) -> str:
         """Return which part this is."""
