@@ -24,6 +24,7 @@ RENAMED = {
     "torch.cuda.amp": "cltorch.amp",
     "torch.functional": "cltorch.functions.public",
     "torch.ops": "cltorch.compat.operators",
+    "torch.profiler.profiler": "cltorch.profiler",
     "torch._tensor": "cltorch.tensor",
     "torch.accelerator.memory": "cltorch.accelerator",
     "torch.autograd.anomaly_mode": "cltorch.autograd.anomaly",

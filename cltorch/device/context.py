@@ -77,7 +77,7 @@ class Context:
         self.device = device("cl", index)
         self.cl_context = cl.Context([cl_device])
         # profiling on the one queue is what makes Event.elapsed_time a device time; it was measured to cost nothing
-        self._has_clock = bool(cl_device.profiling_timer_resolution)  # Mesa 22.3 tells 0, and of each event the same
+        self.has_clock = bool(cl_device.profiling_timer_resolution)  # Mesa 22.3 tells 0, and of each event the same
         self.queue: Any = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         if "ends_amid_work" in self.caps.quirks:
             ending.queues.append(self.wait_for)
@@ -370,7 +370,7 @@ class Context:
 
         A device without a clock is waited for here, and the time is the host's.
         """
-        if self._has_clock:
+        if self.has_clock:
             return lambda: int(marker.profile.end)
         self.wait_for(marker)
         now = time.perf_counter_ns()
@@ -400,6 +400,11 @@ def get(index: int) -> Context:
                     )
                 found = _made[index] = Context(index, devices[index].cl_device)
     return found
+
+
+def made() -> list[Context]:
+    """Return the contexts that there are so far."""
+    return list(_made.values())
 
 
 def _refuse_after_fork() -> None:

@@ -1,0 +1,194 @@
+"""Watch operators, gradients and kernels while a profiler runs; nothing is in their way while none does.
+
+Every operator's ``forward``, every node's ``apply`` and the one place that launches kernels are replaced between
+``start`` and ``stop``. Views and copies between host and device are not operators and are not seen.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cltorch.autograd.graph import Node
+from cltorch.autograd.profiler_util import DeviceType, EventList, FunctionEvent, Kernel
+from cltorch.device import context, program
+from cltorch.ops.array import Array
+from cltorch.ops.op import Op
+from cltorch.ops.pointwise import Pointwise
+
+current: Recorder | None = None  # that of the profiler that runs
+
+
+def _below(cls: Any) -> Iterator[Any]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from _below(sub)
+
+
+def _name(op: str) -> str:
+    return f"aten::{op}"
+
+
+class Recorder:
+    """Collect events between ``start`` and ``stop``; one at a time in a process."""
+
+    def __init__(self, *, cpu: bool = True, device: bool = True, shapes: bool = False, stack: bool = False) -> None:
+        self._cpu, self._device, self._shapes, self._with_stack = cpu, device, shapes, stack
+        self._events: list[FunctionEvent] = []
+        self._launched: list[tuple[Any, str, Any, FunctionEvent | None]] = []
+        self._open = threading.local()
+        self._undo: list[Callable[[], None]] = []
+        self._began = 0
+
+    def start(self) -> None:
+        """Begin to record; raises RuntimeError where another profiler runs."""
+        global current
+        if current is not None:
+            raise RuntimeError("a profiler is running already: only one at a time")
+        current = self
+        self._began = time.perf_counter_ns()
+        if self._device:
+            launch = program.enqueue
+
+            def enqueue(queue: Any, kernel: Any, *sizes: Any) -> Any:
+                event = launch(queue, kernel, *sizes)
+                self._launched.append((event, kernel.function_name, queue, self._top()))
+                return event
+
+            self._set(program, "enqueue", enqueue)
+        row = Pointwise.__call__
+        self._set(Pointwise, "__call__", self._watched(row, lambda args: _name(args[0].name), 1))
+        into = Pointwise.into
+        self._set(Pointwise, "into", self._watched(into, lambda args: _name(args[0].name) + "_", 1))
+        for op in _below(Op):
+            self._watch_op(op)
+        self._set(Op, "__init_subclass__", classmethod(lambda cls: self._watch_op(cls)))  # what is imported later
+        for node in list(_below(Node)):
+            if "apply" in vars(node):
+                self._set(node, "apply", self._watched(vars(node)["apply"], lambda args: args[0].name(), 1))
+
+    def stop(self) -> None:
+        """End recording, and wait for the kernels that were launched."""
+        global current
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        current = None
+        self._ended = self._now()
+        for event in self._events:
+            if not event.time_range.end:  # a part of the program that goes on
+                event.time_range.end = self._ended
+        self._read_kernels()
+
+    def events(self) -> list[FunctionEvent]:
+        """Return what was recorded, in the order of its beginning."""
+        kept = [e for e in self._events if self._cpu or e.device_type is DeviceType.CUDA or e.is_user_annotation]
+        return sorted(kept, key=lambda event: event.time_range.start)
+
+    def event_list(self, memory: bool = False) -> EventList:
+        """Return what was recorded as a list that averages and prints."""
+        return EventList(self.events(), memory)
+
+    # ---- one event -------------------------------------------------------------------------------------------
+    def enter(self, name: str, args: Any = (), user: bool = False) -> FunctionEvent:
+        """Begin an event inside the one that this thread is in."""
+        opened = self._opened()
+        event = FunctionEvent(len(self._events), name, threading.get_native_id(), 0.0)
+        event.is_user_annotation = user
+        if self._shapes:
+            event.input_shapes = [list(a.layout.shape) if isinstance(a, Array) else [] for a in args]
+        if self._with_stack:
+            event.stack = _stack()
+        if opened:
+            event.cpu_parent = opened[-1]
+            opened[-1].cpu_children.append(event)
+        self._events.append(event)
+        opened.append(event)
+        event.device_memory_usage = -_held()
+        event.time_range.start = self._now()
+        return event
+
+    def leave(self, event: FunctionEvent) -> None:
+        """End an event, and those inside that have not ended."""
+        event.time_range.end = self._now()
+        event.device_memory_usage += _held()
+        opened = self._opened()
+        while opened and opened.pop() is not event:
+            pass
+
+    def _now(self) -> float:
+        return (time.perf_counter_ns() - self._began) / 1e3
+
+    def _opened(self) -> list[FunctionEvent]:
+        try:
+            return self._open.events
+        except AttributeError:
+            self._open.events = []
+            return self._open.events
+
+    def _top(self) -> FunctionEvent | None:
+        opened = self._opened()
+        return opened[-1] if opened else None
+
+    # ---- what is watched -------------------------------------------------------------------------------------
+    def _set(self, owner: Any, name: str, value: Any) -> None:
+        had, before = name in vars(owner), vars(owner).get(name)
+        setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, before) if had else delattr(owner, name))
+
+    def _watched(self, function: Any, name: Callable[[Any], str], skip: int) -> Any:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            event = self.enter(name(args), args[skip:])
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.leave(event)
+
+        return watched
+
+    def _watch_op(self, op: type[Op]) -> None:
+        forward = vars(op).get("forward")
+        if isinstance(forward, staticmethod):
+            self._set(op, "forward", staticmethod(self._watched(forward.__func__, lambda _: _name(op.name), 1)))
+        elif isinstance(forward, classmethod):
+            self._set(op, "forward", classmethod(self._watched(forward.__func__, lambda _: _name(op.name), 2)))
+
+    def _read_kernels(self) -> None:
+        """Turn the launches into events on the device, by its own clock where it has one."""
+        contexts = {c.queue.int_ptr: c for c in context.made() if c.queue is not None}
+        ahead: dict[int, float] = {}
+        for event, name, queue, parent in self._launched:
+            on = contexts.get(queue.int_ptr)
+            if on is None or not on.has_clock:
+                continue
+            on.wait_for(event)
+            if queue.int_ptr not in ahead:
+                marker = on.marker()
+                on.wait_for(marker)
+                ahead[queue.int_ptr] = self._now() - marker.profile.end / 1e3
+            begin, end = (t / 1e3 + ahead[queue.int_ptr] for t in (event.profile.start, event.profile.end))
+            seen = FunctionEvent(len(self._events), name, 0, begin, end)
+            seen.device_type, seen.device_index = DeviceType.CUDA, on.index
+            self._events.append(seen)
+            if parent is not None:
+                parent.kernels.append(Kernel(name, on.index, end - begin))
+        self._launched.clear()
+
+
+def _held() -> int:
+    """Return the bytes of all tensors on devices."""
+    return sum(c.allocator.allocated for c in context.made())
+
+
+def _stack() -> list[str]:
+    """Return the lines of the program that led here, the innermost first, without those of this package."""
+    lines = []
+    frame = sys._getframe(2)
+    while frame is not None:
+        if not frame.f_globals.get("__name__", "").startswith("cltorch."):
+            lines.append(f"{frame.f_code.co_filename}({frame.f_lineno}): {frame.f_code.co_name}")
+        frame = frame.f_back  # type: ignore[assignment]
+    return lines

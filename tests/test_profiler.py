@@ -1,0 +1,195 @@
+"""torch.profiler and torch.autograd.profiler: what is recorded, its sums and times, schedules, tables and traces."""
+
+import gzip
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import cltorch as torch
+from cltorch.autograd.profiler_util import DeviceType
+from cltorch.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule
+
+
+def names(events):
+    return [event.name for event in events if event.device_type is DeviceType.CPU]
+
+
+def test_operators_gradients_and_parts(device):
+    x = torch.ones(4, 3, device=device, requires_grad=True)
+    with profile(record_shapes=True) as seen:
+        with record_function("the part"):
+            y = (x.exp() @ torch.ones(3, 2, device=device)).sum()
+        y.backward()
+    events = seen.events()
+    part = next(e for e in events if e.name == "the part")
+    assert part.is_user_annotation and part.cpu_parent is None
+    inside = names(part.cpu_children)
+    assert [n for n in inside if n in ("aten::exp", "aten::matmul", "aten::sum")] == [
+        "aten::exp", "aten::matmul", "aten::sum",
+    ]  # fmt: skip
+    matmul = next(e for e in events if e.name == "aten::matmul")
+    assert matmul.input_shapes[:2] == [[4, 3], [3, 2]]
+    backward = [n for n in names(events) if n.endswith("Backward0")]
+    assert backward == ["SumBackward0", "MmBackward0", "ExpBackward0"]
+    for event in events:
+        assert event.time_range.end > event.time_range.start
+        assert -1e-6 <= event.self_cpu_time_total <= event.cpu_time_total
+    assert part.cpu_time_total >= sum(child.cpu_time_total for child in part.cpu_children)
+    # outside of the profiler nothing is recorded, and everything is as it was
+    x.exp()
+    assert len(seen.events()) == len(events)
+    assert not hasattr(type(y.grad_fn).apply, "__wrapped__")
+    assert x.exp().sum().item() == pytest.approx(12 * 2.718281828, rel=1e-6)
+
+
+def test_kernels_on_a_device(device):
+    if torch.device(device).type == "cpu":
+        pytest.skip("the host has no kernels")
+    x = torch.ones(1 << 16, device=device)
+    x.exp()
+    with profile(profile_memory=True) as seen:
+        y = x.exp()
+    assert y.shape == x.shape
+    exp = next(e for e in seen.events() if e.name == "aten::exp")
+    if exp.kernels:  # the device has a clock
+        kernel = next(e for e in seen.events() if e.device_type is DeviceType.CUDA)
+        assert [k.name for k in exp.kernels] == [kernel.name] and "exp" in kernel.name
+        assert exp.device_time_total == exp.self_device_time_total == pytest.approx(kernel.device_time_total)
+        assert 0 < kernel.device_time_total < 1e7 and kernel.cpu_time_total == 0
+        assert exp.cuda_time_total == exp.device_time_total
+        total = f"Self CL time total: {seen.key_averages().total_average().self_device_time_total / 2:.3f}us"
+        table = seen.key_averages().table(sort_by="self_cuda_time_total")
+        assert total in table or "ms" in total or "ms" in table.splitlines()[-1]
+        assert "Self CL" in table and "CL Mem" in table
+    assert exp.device_memory_usage == 4 << 16
+    with profile(activities=[ProfilerActivity.CPU]) as host_only:
+        x.exp()
+    assert "aten::exp" in names(host_only.events())
+    assert all(e.device_type is DeviceType.CPU and not e.kernels for e in host_only.events())
+
+
+def test_sums_over_names():
+    x, y = torch.ones(3), torch.ones(2, 2)
+    with profile(record_shapes=True, with_stack=True) as seen:
+        for value in x, x, y:
+            value.exp()
+        x.add_(1)
+    averages = {e.key: e for e in seen.key_averages()}
+    exp = averages["aten::exp"]
+    events = [e for e in seen.events() if e.name == "aten::exp"]
+    assert exp.count == 3 and exp.cpu_time_total == pytest.approx(sum(e.cpu_time_total for e in events))
+    assert exp.cpu_time == pytest.approx(exp.cpu_time_total / 3) and exp.cpu_time_str.endswith("s")
+    assert averages["aten::add_"].count == 1
+    by_shape = {e.input_shapes: e.count for e in seen.key_averages(True) if e.key == "aten::exp"}
+    assert by_shape == {"[[3]]": 2, "[[2, 2]]": 1}
+    by_line = [e for e in seen.key_averages(group_by_stack_n=1) if e.key == "aten::exp"]
+    assert len(by_line) == 1 and "test_profiler.py" in by_line[0].stack[0]
+    total = seen.key_averages().total_average()
+    assert total.self_cpu_time_total == pytest.approx(seen.key_averages().self_cpu_time_total)
+    table = seen.key_averages().table(sort_by="cpu_time_total", row_limit=1)
+    rows = [line for line in table.splitlines() if "aten::" in line]
+    longest = max(seen.key_averages(), key=lambda e: e.cpu_time_total)
+    assert len(rows) == 1 and longest.key in rows[0]
+    with pytest.raises(AttributeError, match="nonsense"):
+        seen.key_averages().table(sort_by="nonsense")
+
+
+def test_steps_of_a_schedule():
+    ready = []
+
+    def note(prof):
+        ready.append((prof.step_num, [n for n in names(prof.events()) if n.startswith("Profiler")]))
+
+    with profile(schedule=schedule(wait=1, warmup=1, active=2, repeat=2), on_trace_ready=note) as seen:
+        for step in range(10):
+            assert (seen.current_action is ProfilerAction.NONE) == (step in (0, 4, 8, 9))
+            torch.ones(2).exp()
+            seen.step()
+    assert ready == [(4, ["ProfilerStep#2", "ProfilerStep#3"]), (8, ["ProfilerStep#6", "ProfilerStep#7"])]
+    assert names(seen.events()).count("aten::exp") == 2
+    once = []
+    with profile(on_trace_ready=once.append) as seen:
+        torch.ones(2).exp()
+        seen.step()
+        torch.ones(2).exp()
+    assert once == [seen] and names(seen.events()).count("aten::exp") == 2
+
+
+def test_traces(tmp_path):
+    with profile(on_trace_ready=torch.profiler.tensorboard_trace_handler(str(tmp_path), "me", use_gzip=True)) as seen:
+        seen.add_metadata_json("run", '{"number": 3}')
+        with record_function("the part"):
+            torch.ones(2).exp()
+    [written] = tmp_path.iterdir()
+    assert written.name.startswith("me.") and written.name.endswith(".pt.trace.json.gz")
+    seen.export_chrome_trace(str(tmp_path / "trace.json"))
+    plain = json.loads((tmp_path / "trace.json").read_text())
+    assert json.loads(gzip.decompress(written.read_bytes())) == plain and plain["run"] == {"number": 3}
+    traced = {event["name"]: event for event in plain["traceEvents"]}
+    part, exp = traced["the part"], traced["aten::exp"]
+    assert part["ts"] <= exp["ts"] and exp["ts"] + exp["dur"] <= part["ts"] + part["dur"]
+    assert (part["cat"], exp["cat"], exp["ph"]) == ("user_annotation", "cpu_op", "X")
+
+
+def test_the_older_profiler():
+    x = torch.ones(3, requires_grad=True)
+    with torch.autograd.profiler.profile(record_shapes=True) as seen:
+        assert str(seen) == "<unfinished torch.autograd.profile>"
+        with pytest.raises(RuntimeError):
+            seen.key_averages()
+        with torch.autograd.profiler.record_function("the part"):
+            x.exp().sum().backward()
+    assert {"the part", "aten::exp", "ExpBackward0"} <= set(names(seen.function_events))
+    assert "the part" in seen.table() and seen.self_cpu_time_total > 0
+    with torch.autograd.profiler.profile(enabled=False):
+        x.exp()
+
+
+def test_what_is_refused():
+    with pytest.raises(NotImplementedError, match="with_flops"):
+        profile(with_flops=True)
+    with pytest.raises(AssertionError):
+        profile().events()
+    with profile():
+        with pytest.raises(RuntimeError, match="already"):
+            profile().start()
+    with pytest.raises(ZeroDivisionError):
+        with profile() as seen:
+            raise ZeroDivisionError
+    assert seen.events() == []
+
+
+def test_a_decorator_and_a_part_without_a_profiler():
+    @record_function("whole")
+    def twice(x):
+        return x + x
+
+    assert twice(torch.ones(1)).item() == 2
+    with profile() as seen:
+        twice(torch.ones(1))
+        twice(torch.ones(1))
+    assert names(seen.events()).count("whole") == 2
+
+
+def test_in_a_program_for_pytorch(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            import torch
+            from torch.autograd import profiler
+            from torch.profiler.profiler import profile
+            with profile(activities=[torch.profiler.ProfilerActivity.CPU]) as p:
+                with profiler.record_function("model_inference"):
+                    torch.nn.Linear(2, 2)(torch.ones(1, 2))
+            print(sorted(e.key for e in p.key_averages() if e.key in ("model_inference", "aten::linear")))
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "cltorch", "run", str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines() == ["['aten::linear', 'model_inference']"], done.stderr
