@@ -106,8 +106,12 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
 
 
 def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:
-    """Put a gradient of a view at its strided place of zeros; indices that mean one element add up."""
-    within = base.offset <= part.offset and part.extent() <= base.extent()
+    """Put a gradient of a view at its strided place of zeros; indices that mean one element add up.
+
+    Where several indices of the base mean one element, each has an equal part of that element's gradient.
+    """
+    own = base.contiguous or _injective(base)
+    within = own and base.offset <= part.offset and part.extent() <= base.extent()
     dense = base.extent() - base.offset == base.numel
     if within and dense and _injective(part) and not part.overlaps():
         return m.scatter_into_layout(g, base, part)
@@ -115,7 +119,14 @@ def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:
     extent = max(base.extent(), part.extent())
     positions = m.arange(extent, device=g.device)
     where = m.reshape(raw_view(positions, part), (-1,))
-    flat = m.index_add(m.zeros(extent, dtype=g.dtype, device=g.device), 0, m.contiguous(where), m.reshape(g, (-1,)))
+    zeros = m.zeros(extent, dtype=g.dtype, device=g.device)
+    flat = m.index_add(zeros, 0, m.contiguous(where), m.reshape(g, (-1,)))
+    if not own:
+        shared = m.contiguous(m.reshape(raw_view(positions, base), (-1,)))
+        count, ones = (
+            m.full((n,), v, dtype=g.dtype.to_real(), device=g.device) for n, v in ((extent, 0), (base.numel, 1))
+        )
+        flat = flat / m.clamp(m.index_add(count, 0, shared, ones), min=1)
     return m.contiguous(m.as_strided(flat, base.shape, base.strides, base.offset))
 
 
@@ -137,9 +148,12 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
             [1, 2],
             [2, 3]])
     """
-    before = input.layout
-    layout = before.unfold(dimension, size, step)
-    return record_view(input, layout, "UnfoldBackward0", lambda m, g: as_strided_back(m, g, before, layout))
+    base = input.layout
+    layout = part = base.unfold(dimension, size, step)
+    if not base.contiguous and not _injective(base):  # the gradient of what overlaps has a layout of its own
+        base = Layout.of(base.shape)
+        part = base.unfold(dimension, size, step)
+    return record_view(input, layout, "UnfoldBackward0", lambda m, g: as_strided_back(m, g, base, part))
 
 
 def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = None) -> Any:

@@ -118,6 +118,35 @@ def test_gradients_of_views(device, fp64, name):
     np.testing.assert_array_equal(g.cpu().numpy(), want.reshape(2, 3, 4))
 
 
+WINDOWS = {
+    "unfold of unfold": (lambda x: x.unfold(0, 2, 1), lambda x: x.unfold(1, 3, 1)),
+    "unfold of unfold in another order": (lambda x: x.unfold(1, 3, 1), lambda x: x.permute(2, 0, 1).unfold(1, 2, 1)),
+    "unfold of expand": (lambda x: x.unsqueeze(1).expand(3, 3, 4), lambda x: x.unfold(2, 2, 1)),
+    "unfold along expand": (lambda x: x.unsqueeze(1).expand(3, 3, 4), lambda x: x.unfold(1, 2, 1)),
+    "select of unfold": (lambda x: x.unfold(0, 2, 1), lambda x: x.select(2, 1)),
+    "diagonal of unfold": (lambda x: x.unfold(1, 3, 1), lambda x: x.diagonal(0, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_gradients_of_views_of_overlapping_views(device, name):
+    first, second = WINDOWS[name]
+    found = []
+    for between in (lambda x: x, lambda x: x.clone(memory_format=cltorch.contiguous_format)):
+        x = cltorch.arange(12.0, device=device).view(3, 4).requires_grad_()
+        out = second(between(first(x)))
+        (out * cltorch.arange(float(out.numel()), device=device).view(out.shape)).sum().backward()
+        found.append(x.grad.tolist())
+    assert found[0] == found[1]
+
+
+def test_gradient_of_as_strided_of_an_overlapping_view(device):
+    # as PyTorch does, an element that several places of the input share gets its gradient in equal parts through each
+    x = cltorch.arange(3.0, device=device).requires_grad_()
+    x.expand(2, 3).as_strided((2, 2), (1, 1)).backward(cltorch.tensor([[1.0, 2], [3, 4]], device=device))
+    assert x.grad.tolist() == [1.0, 5.0, 4.0]
+
+
 @pytest.mark.parametrize("name", ["permute", "narrow", "diagonal", "unfold", "as_strided twice the same", "expand"])
 def test_second_gradients_of_views(name):
     x = cltorch.tensor(A[:, :2] / 7, requires_grad=True)
