@@ -62,7 +62,7 @@ def streamed(k):
     return stream and W * {"float": 4, "int": 4, "double": 8, "long": 8}.get(ctype, 0) == LINE and tag not in ("b8", "f16", "bf16")
 %>
 % for ctype in sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}):
-inline void ct_stream_${ctype}(const ${ctype}${W} value, __global ${ctype} *p) {
+static inline void ct_stream_${ctype}(const ${ctype}${W} value, __global ${ctype} *p) {
 #if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #if __has_builtin(__builtin_nontemporal_store)
     if ((size_t)p % ${LINE} == 0) {
@@ -74,6 +74,14 @@ inline void ct_stream_${ctype}(const ${ctype}${W} value, __global ${ctype} *p) {
     vstore${W}(value, 0, p);
 }
 % endfor
+% if any(map(streamed, range(len(outs)))):
+// x86 orders such stores neither with what the thread writes afterwards nor with its saying that it is done
+#if defined(__clang__) && defined(__x86_64__)
+#define CT_STREAMED() __builtin_ia32_sfence()
+#else
+#define CT_STREAMED()
+#endif
+% endif
 <%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">
 #define V ${V}${W}
@@ -470,5 +478,8 @@ ${numbers()}
 % endfor
     }
 ${no_types()}
+% endif
+% if any(map(streamed, range(len(outs)))):
+    CT_STREAMED();
 % endif
 }
