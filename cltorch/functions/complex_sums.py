@@ -19,7 +19,7 @@ def product_of(x: Any, dims: Sequence[int], keepdim: bool) -> Any:
     n = math.prod(shape[d] for d in dims)
     rest = [shape[d] for d in kept]
     if not n:
-        total = m.ones(rest, dtype=x.dtype, device=x.device)
+        total = m.exp(m.sum(x, dims))  # ones that belong to the graph
     else:
         total = m.reshape(m.permute(x, [*dims, *kept]), (n, *rest))
         while n > 1:

@@ -363,7 +363,7 @@ def native_group_norm(
         raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
     out, mu, rstd = apply(NativeGroupNorm, input, weight, bias, w, float(eps))
     t = _parameters_dtype(input, weight, bias)
-    if mode.enabled and needs_grad(input):  # the operator's own are not differentiable
+    if input._tangents is not None or (mode.enabled and needs_grad(input)):  # the operator's own are not differentiable
         rows = to(reshape(input, (N, group, w.n)), mu.dtype)
         mu = mean(rows, -1, True)
         rstd = p.rsqrt(p.add(mean(p.square(p.sub(rows, mu)), -1), float(eps)))

@@ -119,3 +119,10 @@ def test_refusals_say_what_is_missing():
         cltorch.linalg.vector_norm(z, dtype=cltorch.float32)
     with pytest.raises(RuntimeError, match="dtype should be real for a real input"):
         cltorch.linalg.vector_norm(z.real, dtype=cltorch.complex64)
+
+
+def test_products_of_no_complex_numbers_belong_to_the_graph(device):
+    x = cltorch.ones(3, 0, dtype=cltorch.complex64, device=device, requires_grad=True)
+    y = cltorch.prod(x, 1)
+    assert y.tolist() == [1, 1, 1] and y.requires_grad
+    assert cltorch.autograd.grad(y.sum().real, x)[0].shape == (3, 0)

@@ -437,6 +437,16 @@ def test_gradients_of_native_group_norms_statistics(device):
     assert not g[1].any() and not g[0, :2].any()
 
 
+def test_tangents_of_native_group_norms_statistics(device):
+    x = torch.tensor([[1.0, 2.0, 4.0, 9.0]], device=device)
+    for k in (1, 2):
+        _, slope = torch.func.jvp(
+            lambda v, k=k: torch.native_group_norm(v, None, None, 1, 4, 1, 2, 0.0)[k], (x,), (x * x,)
+        )
+        up, down = (torch.native_group_norm(x + s * x * x, None, None, 1, 4, 1, 2, 0.0)[k] for s in (1e-3, -1e-3))
+        np.testing.assert_allclose(numpy(slope), numpy(up - down) / 2e-3, rtol=1e-2)
+
+
 def test_names_of_the_graph():
     x = torch.ones(2, 4, 3, requires_grad=True)
     assert f.functional_batch_norm(x, None, None, training=True).grad_fn.name() == "NativeBatchNormBackward0"
