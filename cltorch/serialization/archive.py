@@ -16,6 +16,7 @@ import numpy as np
 
 ALIGNMENT = 64
 _LOCAL_HEADER = 30  # bytes of a zip local file header before the name
+_DIRECTORY_ENTRY = 46  # bytes of a record's entry in the directory before its name
 _ZIP64_EXTRA = 20  # what zipfile adds to the header of a record of 2 GiB and more
 _CHUNK = 1 << 24
 
@@ -97,6 +98,19 @@ class ArchiveReader:
         if start + info.file_size > self._length:
             raise self._corrupt(f"record {record} reaches past the end of the file")
         return int(start)
+
+    def checksum_places(self, folder: str) -> list[int]:
+        """Return where in the file the checksums of a folder's records stand, in the directory at its end."""
+        places, at = [], int(self._zip.start_dir)
+        for info in self._zip.infolist():
+            self._f.seek(at)
+            entry = self._f.read(_DIRECTORY_ENTRY)
+            if len(entry) != _DIRECTORY_ENTRY or entry[:4] != b"PK\x01\x02":
+                raise self._corrupt("its directory is not where it should be")
+            if info.filename.startswith(f"{self._prefix}/{folder}/"):
+                places.append(at + 16)
+            at += _DIRECTORY_ENTRY + sum(struct.unpack("<HHH", entry[28:34]))
+        return places
 
     def read(self, record: str) -> np.ndarray:
         """Return a record as a new uint8 array; raise CorruptArchiveError where its checksum does not match."""

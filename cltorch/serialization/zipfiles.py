@@ -47,6 +47,10 @@ def load_zip(f: Any, name: str, options: Options, mapped: bool) -> Any:
         if byteorder not in ("little", "big"):
             raise CorruptArchiveError(f"{name}: unknown byte order {byteorder!r:.20}")
     pages = _map(f) if mapped else None
+    if pages is not None and mapped_shared():
+        # what the program writes goes to the file, whose checksums would no longer be true: 0 means that there is none
+        for place in archive.checksum_places("data"):
+            pages[place : place + 4] = 0
     storages: dict[str, UntypedStorage] = {}
 
     def persistent_load(pid: Any) -> TypedStorage | UntypedStorage:
