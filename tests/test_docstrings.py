@@ -12,7 +12,7 @@ from types import FunctionType
 import pytest
 
 import cltorch
-from cltorch import nn, optim
+from cltorch import amp, nn, optim
 from cltorch.functions import public
 
 ROOT = Path(cltorch.__file__).parent
@@ -48,18 +48,18 @@ def test_there_are_examples():
     assert sum(len(examples(name)) for name in MODULES) > 800
 
 
-# names that PyTorch has deprecated for others
-OLD = {"Container", "NLLLoss2d"}
-
-
 @pytest.mark.parametrize(
-    "module", [nn, nn.functional, nn.init, optim, optim.lr_scheduler, nn.utils.rnn, nn.utils.prune]
-)
+    "module",
+    [
+        amp, nn, nn.functional, nn.init, nn.parallel, nn.utils, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn,
+        optim, optim.lr_scheduler,
+    ],
+)  # fmt: skip
 def test_layers_functions_and_optimisers_have_an_example(module):
     lacking = []
     for name in module.__all__:
         x = getattr(module, name)
-        if name in OLD or name.endswith("_") or not callable(x) or isinstance(x, FunctionType) and is_row_or_old(x):
+        if name.endswith("_") or not callable(x) or isinstance(x, FunctionType) and is_row_or_old(x):
             continue
         if ">>>" not in (inspect.getdoc(x) or "") or (inspect.isclass(x) and ">>>" not in (vars(x)["__doc__"] or "")):
             lacking.append(name)

@@ -183,6 +183,24 @@ def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Ca
     """Decorate ``backward`` of a Function, whose ``forward`` has ``custom_fwd``: autocast is on or off as it was there.
 
     Source: https://docs.pytorch.org/docs/2.13/amp.html#torch.amp.custom_bwd
+
+    >>> import cltorch as torch
+    >>> class Product(torch.autograd.Function):
+    ...     @staticmethod
+    ...     @torch.amp.custom_fwd(device_type='cpu')
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x @ x
+    ...     @staticmethod
+    ...     @torch.amp.custom_bwd(device_type='cpu')
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         print((g @ x.T).dtype)
+    ...         return (g @ x.T + x.T @ g).float()
+    >>> with torch.autocast('cpu'):
+    ...     y = Product.apply(torch.ones(2, 2, requires_grad=True))
+    >>> y.sum().backward()
+    torch.bfloat16
     """
     _check_type(device_type)
     if bwd is None:

@@ -86,6 +86,11 @@ def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
 
 
 def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
-    """Do what ``rrelu`` does, in place."""
+    """Do what ``rrelu`` does, in place.
+
+    >>> import cltorch as torch
+    >>> torch.rrelu_(torch.tensor([-1.0, 2.0]), 0.5, 0.5)
+    tensor([-0.5000,  2.0000])
+    """
     slopes = _slopes(input, lower, upper, training)
     return p.leaky_relu_(input, slopes) if isinstance(slopes, float) else pointwise_(_PRELU, input, [slopes], ())

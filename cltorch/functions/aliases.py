@@ -229,7 +229,12 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
 
 
 def threshold_(input: Any, threshold: float, value: float) -> Any:
-    """Replace what is not above a threshold, in place."""
+    """Replace what is not above a threshold, in place.
+
+    >>> import cltorch as torch
+    >>> torch.threshold_(torch.tensor([1.0, 2.0, 3.0]), 1.5, 0)
+    tensor([0., 2., 3.])
+    """
     return p.threshold_(input, threshold, value)
 
 

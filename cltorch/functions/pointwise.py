@@ -20,7 +20,7 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.outputs import check_dtype
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
-from cltorch.ops.pointwise import ARITH, SIGNED, SPECIAL, TORCH, Pointwise
+from cltorch.ops.pointwise import ARITH, FUNCTIONAL, SIGNED, SPECIAL, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 
 # what PyTorch computes of two numbers too, as of tensors without dimensions
@@ -319,12 +319,15 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
     return f
 
 
+_PLACES = {FUNCTIONAL: "nn.functional."}
+
+
 def _doc(row: Pointwise) -> str:
     words = row.doc or f"Compute {row.name.replace('_', ' ')} elementwise."
     given = ", ".join(row.args) + "".join(
         f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items())
     )
-    page = "special" if row.scope == SPECIAL else f"generated/torch.{row.name}"
+    page = "special" if row.scope == SPECIAL else f"generated/torch.{_PLACES.get(row.scope, '')}{row.name}"
     return (
         f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
         f"Source: https://docs.pytorch.org/docs/2.13/{page}.html\n"

@@ -121,7 +121,7 @@ class RuleOptimizer(GroupOptimizer):
         """Update parameters of one group and their states in place."""
         names = cls._states(group)
         by_count: dict[Any, list[list[Any]]] = {}
-        capturable = group.get("capturable")
+        capturable = group.get("capturable") and not group.get("fused")  # fused steps count on any device
         for p, g, state in zip(params, grads, states, strict=True):
             if capturable and p.storage.array is not None:
                 raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cl'].")

@@ -412,6 +412,16 @@ def test_a_copy_is_independent_and_complete(duplicate, device):
     assert optimizer.state[p]["step"].item() == other.state[q]["step"].item() == 2.0
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_fused_steps_on_the_host_may_be_called_capturable(name):
+    ways = []
+    for options in ({}, {"capturable": True}):
+        p = cltorch.nn.Parameter(cltorch.ones(2))
+        ways.append(stepped(getattr(cltorch.optim, name)([p], lr=0.1, fused=True, **options), 2))
+    one, two = (o.param_groups[0]["params"][0].tolist() for o in ways)
+    assert one == two != [1.0, 1.0]
+
+
 def test_sparse_adam_refuses_complex_parameters():
     with pytest.raises(ValueError, match="complex"):
         cltorch.optim.SparseAdam([cltorch.rand(2, dtype=cltorch.complex64)])

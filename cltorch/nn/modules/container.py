@@ -19,7 +19,15 @@ L = TypeVar("L", bound="ModuleList")
 
 
 class Container(Module):
-    """Hold modules given by keyword; deprecated in PyTorch: a plain Module does the same."""
+    """Hold modules given by keyword; deprecated in PyTorch: a plain Module does the same.
+
+    >>> import warnings
+    >>> import cltorch as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     torch.nn.Container(act=torch.nn.ReLU()).act
+    ReLU()
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Container:

@@ -469,7 +469,16 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class NLLLoss2d(NLLLoss):
-    """Be NLLLoss by the name it once had for images; deprecated, and warns so."""
+    """Be NLLLoss by the name it once had for images; deprecated, and warns so.
+
+    >>> import warnings
+    >>> import cltorch as torch
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     loss = torch.nn.NLLLoss2d()
+    >>> loss(torch.zeros(1, 2, 1, 1), torch.tensor([[[1]]]))
+    tensor(0.)
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is NLLLoss2d:

@@ -91,6 +91,11 @@ def data_parallel(
     dim: int = 0,
     module_kwargs: dict[str, Any] | None = None,
 ) -> Any:
-    """Call a module as DataParallel would; ``inputs`` is a tensor or a tuple of arguments."""
+    """Call a module as DataParallel would; ``inputs`` is a tensor or a tuple of arguments.
+
+    >>> import cltorch as torch
+    >>> torch.nn.parallel.data_parallel(torch.nn.ReLU(), torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     args = inputs if isinstance(inputs, tuple) else (inputs,)
     return DataParallel(module, device_ids, output_device, dim)(*args, **(module_kwargs or {}))
