@@ -74,7 +74,7 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
         out = scatter(blank, len(lead), reshape(indices, flat), reshape(input, flat))
     out = reshape(out, (*lead, *output_size))
     format = suggested(input.layout)
-    return out if format is None else contiguous(out, format)
+    return out if format is None or n == 3 else contiguous(out, format)  # as PyTorch's, whose volumes lie in order
 
 
 def _starts(sample: Any, size: int, pool: int, out: int) -> Any:

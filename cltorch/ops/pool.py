@@ -141,9 +141,8 @@ class AvgPool(Op):
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
         c.options, c.format = (w, include_pad, override), suggested(x.layout)
-        if x.device.type == "cpu":
-            return laid_as(pool_host.avg_pool(x, w, include_pad, override), x)
-        return laid_as(_averages("avg", x, w, include_pad, override), x)
+        pool = pool_host.avg_pool if x.device.type == "cpu" else _averages
+        return laid_as(pool(x, w, include_pad, override), x)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -167,20 +166,25 @@ class AvgPoolSpread(Op):
         c.options = (w, include_pad, override)
         if g.device.type == "cpu":
             return laid_as(pool_host.avg_spread(g, w, include_pad, override), g)
-        return laid_as(_averages("avg_backward", g, w, include_pad, override), g)
+        return laid_as(_averages(g, w, include_pad, override, "avg_backward"), g)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return m.avg_pool_windows(g, *c.options), None, None, None
 
 
-def _averages(name: str, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
+def _averages(x: Any, w: Windows, include_pad: bool, override: int, name: str = "avg") -> Any:
     check_dtype(x.dtype, x.device)
     x = dense(x)
     plan = _plan(x.device.context, name, w, x, "", include_pad, override)
     out = _new(plan, x.device.context)
     plan(x, out)
     return out
+
+
+def _densely(forward: Any) -> Any:
+    """Return a forward whose results are contiguous even where channels come last in memory: PyTorch's are."""
+    return staticmethod(lambda c, x, *given: forward(c, dense(x), *given))
 
 
 class MaxPool2d(MaxPool):
@@ -205,6 +209,7 @@ class AdaptiveMaxPool3d(MaxPool):
     """adaptive_max_pool3d."""
 
     node = "AdaptiveMaxPool3D"
+    forward = _densely(MaxPool.forward)
 
 
 class AvgPool2d(AvgPool):
@@ -217,6 +222,7 @@ class AvgPool3d(AvgPool):
     """avg_pool3d."""
 
     node = "AvgPool3D"
+    forward = _densely(AvgPool.forward)
 
 
 class AdaptiveAvgPool2d(AvgPool):
@@ -229,3 +235,4 @@ class AdaptiveAvgPool3d(AvgPool):
     """adaptive_avg_pool3d."""
 
     node = "AdaptiveAvgPool3D"
+    forward = _densely(AvgPool.forward)

@@ -144,3 +144,23 @@ def test_moves_between_devices_keep_the_order_in_memory(device):
     gap = cltorch.tensor(values).contiguous(memory_format=cltorch.channels_last)[:, :2]
     assert cltorch.equal(gap.to(device).cpu(), gap)
     assert nn.Conv2d(3, 4, 3).to(memory_format=cltorch.channels_last).to(device).weight.stride() == (27, 1, 9, 3)
+
+
+def test_pools_of_volumes_are_contiguous_but_those_of_max_pool3d(device, peer):
+    values = np.linspace(-1, 1, 2 * 4 * 4 * 4 * 4, dtype=np.float32).reshape(2, 4, 4, 4, 4)
+
+    def run(library, place):
+        f = library.nn.functional
+        x = library.tensor(values, device=place).contiguous(memory_format=library.channels_last_3d).requires_grad_()
+        found = [
+            f.avg_pool3d(x, 2), f.adaptive_avg_pool3d(x, 2), f.adaptive_max_pool3d(x, 2), f.lp_pool3d(x, 2, 2),
+            f.interpolate(x, size=2, mode="area"), f.max_pool3d(x, 2),
+            f.max_unpool3d(*f.max_pool3d(x, 2, return_indices=True), 2),
+        ]  # fmt: skip
+        slopes = [library.autograd.grad(y.sum(), x)[0].cpu().numpy() for y in found]
+        return [y.stride() for y in found], [y.detach().cpu().numpy() for y in found] + slopes
+
+    ours, theirs = run(cltorch, device), run(peer, "cpu")
+    assert ours[0] == theirs[0]
+    for a, b in zip(ours[1], theirs[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
