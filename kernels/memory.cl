@@ -18,7 +18,40 @@ def store(p, at, value, tag, stored, given=None, w=1):
     if tag in HALVES:
         return f"ct_store_{tag}{'_' + n if n else ''}({value}, {p}, {at});"
     return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
+LINE = 64  # bytes of a line of the cache
+BYTES = {"float": 4, "int": 4, "double": 8, "long": 8}
+def whole_line(tag, stored, w):
+    """Return whether vectors of a storage type are as large as a line, so that they may be written past the caches."""
+    return w * BYTES.get(stored, 0) == LINE and tag not in HALVES
+def store_line(p, at, value, stored):
+    """Return a statement that writes a line past the caches, by a function that ``streams`` has made."""
+    return f"ct_stream_{stored}({value}, {p} + {at});"
 %>
+## functions that write vectors past the caches, where their place is the beginning of a line, else as usual
+<%def name="streams(types, w)">
+% for stored in types:
+static inline void ct_stream_${stored}(const ${stored}${w} value, __global ${stored} *p) {
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+#if __has_builtin(__builtin_nontemporal_store)
+    if ((size_t)p % ${LINE} == 0) {
+        __builtin_nontemporal_store(value, (__global ${stored}${w} *)p);
+        return;
+    }
+#endif
+#endif
+    vstore${w}(value, 0, p);
+}
+% endfor
+% if types:
+// For a kernel's end: x86 orders such stores neither with what the thread writes afterwards nor with its saying that it
+// is done.
+#if defined(__clang__) && defined(__x86_64__)
+#define CT_STREAMED() __builtin_ia32_sfence()
+#else
+#define CT_STREAMED()
+#endif
+% endif
+</%def>
 ## the fields of a table of longs, T, by their names: those that fit an int first
 <%def name="fields(ints, longs)">
 % for i, name in enumerate(ints):

@@ -14,6 +14,7 @@ rms       divide by the root of the mean square: no mean, no bias
 runs      True: weights are constant along runs (inner > 1), False: one weight per element
 weighted, biased   whether there are weight and bias
 A         type of the arithmetic;  W: vector width;  G: size of a work-group
+stream    whether the results are large beside the caches, and are written past them
 X, xtag   storage type and tag of x, g, out and gx;  P, ptag: of weight and bias
 </%doc>
 <%namespace name="memory" file="memory.cl"/>
@@ -21,7 +22,10 @@ X, xtag   storage type and tag of x, g, out and gx;  P, ptag: of weight and bias
 def load(w, p, at):
     return memory.module.load(p, at, xtag, X, w=w)
 def store(w, value, at):
+    if w == W and streamed:
+        return memory.module.store_line("out", at, value, X)
     return memory.module.store("out", at, value, xtag, X, w=w)
+streamed = stream and memory.module.whole_line(xtag, X, W)
 def param(w, p, at):
     return memory.module.load(p, at, ptag, P, w=w)
 def store_param(p, value, at):
@@ -35,6 +39,9 @@ def weight_at(w, i):
 def bias_at(w, i):
     return f" + {'bc' if runs else param(w, 'bias', f'base + {i}')}" if biased else ""
 %>
+% if streamed:
+${memory.streams([X], W)}
+% endif
 % if stage == "finish":
 __kernel void ct_${name}(
     long entries, long parts, long per_item, const __global ${A} *first_in, const __global ${A} *second_in,
@@ -320,6 +327,9 @@ ${along(products, run_sums)}
 ${along(gradient, nothing)}
 % endif
     }
+% if streamed:
+    CT_STREAMED();
+% endif
 % endif
 }
 % endif

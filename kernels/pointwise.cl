@@ -18,6 +18,7 @@ block        (rows, columns) of a block of tiles, which is one unit of work (til
 stream       True where the results are large beside the caches (CPU): whole lines are written past them, since a line that
              is written into a cache is read from memory first
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 tensors = [i for i, x in enumerate(ins) if x[0]]
 def scalar_load(i, at):
@@ -54,34 +55,12 @@ def store(k, at, w):
             step = through(ctype, n)
             value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
     if streamed(k) and w == W:
-        return f"ct_stream_{ctype}({value}, o{k} + {at});"
+        return memory.module.store_line(f"o{k}", at, value, ctype)
     return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
-LINE = 64
 def streamed(k):
-    tag, ctype, _ = outs[k]
-    return stream and W * {"float": 4, "int": 4, "double": 8, "long": 8}.get(ctype, 0) == LINE and tag not in ("b8", "f16", "bf16")
+    return stream and memory.module.whole_line(outs[k][0], outs[k][1], W)
 %>
-% for ctype in sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}):
-static inline void ct_stream_${ctype}(const ${ctype}${W} value, __global ${ctype} *p) {
-#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
-#if __has_builtin(__builtin_nontemporal_store)
-    if ((size_t)p % ${LINE} == 0) {
-        __builtin_nontemporal_store(value, (__global ${ctype}${W} *)p);
-        return;
-    }
-#endif
-#endif
-    vstore${W}(value, 0, p);
-}
-% endfor
-% if any(map(streamed, range(len(outs)))):
-// x86 orders such stores neither with what the thread writes afterwards nor with its saying that it is done
-#if defined(__clang__) && defined(__x86_64__)
-#define CT_STREAMED() __builtin_ia32_sfence()
-#else
-#define CT_STREAMED()
-#endif
-% endif
+${memory.streams(sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}), W)}\
 <%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">
 #define V ${V}${W}

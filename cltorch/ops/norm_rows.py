@@ -15,7 +15,7 @@ from cltorch.ops.channels import in_format, laid_as, suggested
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
-from cltorch.ops.plan import GRAIN, VECTOR
+from cltorch.ops.plan import GRAIN, VECTOR, past_the_caches
 from cltorch.ops.softmax import dense
 
 
@@ -41,6 +41,7 @@ class RowsPlan:
         self.gpu = (variant or context.caps.kind) != "cpu"
         self.variant = "gpu" if self.gpu else "cpu"
         self.group = work_group(context)
+        self.stream = past_the_caches(context.caps, w.rows * w.n * t.itemsize) and not self.gpu
         self.inner = w.n // w.channels
         if self.gpu:
             per_item, self.size, self.local = 0, (w.rows * self.group,), (self.group,)
@@ -79,6 +80,7 @@ class RowsPlan:
             A=a,
             W=VECTOR[a],
             G=self.group,
+            stream=self.stream and stage != "finish",
             X=self.dtype.ctype,
             xtag=self.dtype.tag,
             P=self.param.ctype,

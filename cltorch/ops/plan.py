@@ -103,7 +103,7 @@ def specialise(
 
     ``ins`` holds None for an operand that is a number. All output layouts have one shape, to which inputs broadcast.
     ``kind`` ("cpu" or "gpu") chooses the form of the kernel; the device's own by default. ``apart`` says that no input
-    lies in the memory of the results, which are then written past the caches where they are larger than half of them.
+    lies in the memory of the results, which are then written past the caches where they are large.
     """
     shape = outs[0][0].shape
     tensors = [x for x in ins if x is not None]
@@ -160,13 +160,18 @@ def specialise(
         "params": formula.params,
         "grid": gpu,
         "block": block if mode == "tiles" else (),
-        "stream": apart and not gpu and 0 < context.caps.cache <= 2 * n * sum(t.itemsize for _, t in outs),
+        "stream": apart and not gpu and past_the_caches(context.caps, n * sum(t.itemsize for _, t in outs)),
     }
     global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu)
     buffers = len(outs) + len(tensors)
     args = "l" * len(pre) + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
     kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
     return kernel, global_size, local_size, pre
+
+
+def past_the_caches(caps: Any, nbytes: int) -> bool:
+    """Return whether results of so many bytes are written past the caches, being half as large as the last of them."""
+    return bool(0 < caps.cache <= 2 * nbytes)
 
 
 def _work(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -252,6 +253,26 @@ def test_both_kinds_of_row_kernel(cl_device, rows, variant):
     found = plan.backward(gy, x, w, mean, rstd, (True, True, not rows.rms))
     for one, wanted in zip(found[: 2 if rows.rms else 3], expected[1:], strict=False):
         close(one, wanted.reshape(one.shape), 3e-5)
+
+
+def test_rows_that_are_written_past_the_caches(cl_device, monkeypatch):
+    context = torch.device(cl_device).resolve().context
+    rng = np.random.default_rng(0)
+    cases = [(rows, n, *(rng.standard_normal((rows, n)).astype("float32") for _ in "xg")) for rows, n in
+             ((20, 64), (7, 100), (5, 1300), (3, 1))]  # fmt: skip
+
+    def results():
+        for rows, n, a, g in cases:
+            x, w = make(a, cl_device), torch.ones(n, device=cl_device, requires_grad=True)
+            for y in (f.layer_norm(x, (n,), w), f.rms_norm(x, (n,), w), f.group_norm(x.reshape(rows, 1, n), 1)):
+                yield numpy(y)
+                yield numpy(torch.autograd.grad(y, x, torch.tensor(g, device=cl_device).reshape(y.shape))[0])
+
+    expected = list(results())
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    for found, wanted in zip(results(), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_instance_norm(device):
