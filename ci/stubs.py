@@ -147,9 +147,13 @@ def tensor_stub() -> str:
     return _HEAD + "\n".join(head) + f"\n\nclass Tensor(Array):\n{members}\n\n" + "\n".join(functions) + "\n"
 
 
-_DUNDERS = frozenset(
-    name for name in vars(Tensor) if name.startswith("__") and name not in ("__doc__", "__module__", "__dict__")
-) - {"__annotations__", "__hash__", "__weakref__", "__firstlineno__", "__static_attributes__", "__slots__", "__new__"}
+_DUNDERS = (
+    frozenset(
+        name for name in vars(Tensor) if name.startswith("__") and name not in ("__doc__", "__module__", "__dict__")
+    )
+    - {"__annotations__", "__hash__", "__weakref__", "__firstlineno__", "__static_attributes__", "__slots__", "__new__"}
+    - {"__init_subclass__", "__torch_function__"}
+)
 _OVERRIDES = "  # type: ignore[override]"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from cltorch import functions
+from cltorch import functions, torch_function
 from cltorch.autograd.batches import state as _batches
 from cltorch.device import device as device
 from cltorch.device import get_default_device
@@ -16,6 +16,8 @@ from cltorch.formats import memory_format as memory_format
 from cltorch.func import levels as _levels
 from cltorch.layout import Size as Size
 from cltorch.ops.generator import Generator as Generator
+from cltorch.torch_function import DisableTorchFunction as DisableTorchFunction
+from cltorch.torch_function import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
 
 
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -26,7 +28,13 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
 #: What reads the arguments of ``Tensor.to``.
 _nn = SimpleNamespace(_parse_to=_parse_to)
 
-__all__ = ["Generator", "Size", "device", "dtype", "layout", "memory_format"]
+_disabled_torch_function_impl = torch_function.disabled
+_push_on_torch_function_stack, _pop_torch_function_stack = torch_function.push, torch_function.pop
+
+__all__ = [
+    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "Size", "device", "dtype", "layout",
+    "memory_format",
+]  # fmt: skip
 
 
 def _log_api_usage_once(event: str) -> None:
@@ -46,6 +54,26 @@ def _are_functorch_transforms_active() -> bool:
 def _get_default_device() -> str:
     """Return the default device's kind, as ``cpu``."""
     return get_default_device().type
+
+
+def _len_torch_function_stack() -> int:
+    """Return how many modes there are around the caller."""
+    return len(torch_function.state.modes)
+
+
+def _get_function_stack_at(i: int) -> Any:
+    """Return a mode by its place, the outermost first."""
+    return torch_function.state.modes[i]
+
+
+def _is_torch_function_enabled() -> bool:
+    """Return whether subclasses of Tensor are asked."""
+    return torch_function.state.off == 0
+
+
+def _is_torch_function_all_disabled() -> bool:
+    """Return whether neither subclasses nor modes are asked."""
+    return torch_function.state.off == 2
 
 
 class _Switches:

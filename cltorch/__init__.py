@@ -233,6 +233,7 @@ from cltorch.storage_types import (
 )
 from cltorch.storage_types import FloatStorage as Storage
 from cltorch.tensor import Tensor, is_tensor
+from cltorch.torch_function import DisableTorchFunction, DisableTorchFunctionSubclass
 from cltorch.typed import (
     BFloat16Tensor,
     BoolTensor,

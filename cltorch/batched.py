@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch import torch_function
 from cltorch.autograd import batches
 from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.layout import Layout
@@ -65,6 +66,7 @@ class Sealed:
 class Batched(Tensor):
     """A slice of the batch ``_inner``, whose first dimension it is along; ``_batch`` is its level's number."""
 
+    __torch_function__ = torch_function.disabled
     _inner: Any
     _batch = 0
     _whole: Any = None  # the batch that this is a view of: tangents follow changes of either

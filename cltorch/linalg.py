@@ -10,6 +10,7 @@ Source: https://docs.pytorch.org/docs/2.13/linalg.html
 tensor(8.)
 """
 
+from cltorch import torch_function
 from cltorch.functions.linalg_factor import linalg_cholesky as cholesky
 from cltorch.functions.linalg_factor import linalg_cholesky_ex as cholesky_ex
 from cltorch.functions.linalg_factor import linalg_ldl_factor as ldl_factor
@@ -59,3 +60,5 @@ __all__ = [
     "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
     "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+torch_function.functions(__all__, globals(), "cltorch.linalg", "torch.linalg")

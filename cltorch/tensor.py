@@ -8,12 +8,12 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from cltorch import dlpack, dtypes, functions, printing
+from cltorch import dlpack, dtypes, functions, printing, torch_function
 from cltorch.attributes import Attributes
 from cltorch.autograd import engine
 from cltorch.autograd.grad_mode import inference_count, mode
@@ -22,12 +22,9 @@ from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
 from cltorch.formats import follows, need_format
-from cltorch.functions.arguments import need_array
-from cltorch.functions.strict import strict
-from cltorch.layout import Layout
-from cltorch.methods import METHODS
+from cltorch.layout import Layout, Size
+from cltorch.operators import attach
 from cltorch.ops.array import Array, host, to_numpy, values
-from cltorch.ops.overlap import same_bytes
 from cltorch.storage_types import UntypedStorage, storage_class
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
@@ -35,7 +32,16 @@ _make = object.__new__
 _FIELDS = frozenset(("storage", "layout", "dtype"))
 
 
-class Tensor(Array):
+class _TensorMeta(type):
+    """Let a subclass have Tensor's ``__dict__``, where another base class would bring one that shows the fields too."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **kw: Any) -> Any:
+        if not all(issubclass(base, Array) for base in bases):
+            space.setdefault("__dict__", vars(Tensor)["__dict__"])
+        return super().__new__(mcs, name, bases, space, **kw)
+
+
+class Tensor(Array, metaclass=_TensorMeta):
     """A multi-dimensional array of one dtype on one device.
 
     ``Tensor(2, 3)`` is an uninitialised float tensor of that size, ``Tensor([1, 2])`` holds the values, as in PyTorch.
@@ -190,26 +196,11 @@ class Tensor(Array):
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
-        self.requires_grad_(on)
+        _want_grad(self, on)  # not by the method, which a subclass may write by this
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
-        if not isinstance(requires_grad, int):
-            raise TypeError(
-                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
-                f"{type(requires_grad).__name__}"
-            )
-        if requires_grad and not self.dtype.differentiable:
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if self._inference and requires_grad and not mode.inference:
-            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
-        if not requires_grad and self._grad_fn is not None:
-            raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                "variable in a subgraph "
-                "that doesn't require differentiation use var_no_grad = var.detach()."
-            )
-        self._requires_grad = bool(requires_grad)
+        _want_grad(self, requires_grad)
         return self
 
     @property
@@ -453,18 +444,66 @@ class Tensor(Array):
     def record_stream(self, stream: Any) -> None:
         """Do nothing: memory is only used again by commands that the one queue of a device runs later."""
 
+    # ---- subclasses ------------------------------------------------------------------------------------------
+    def __init_subclass__(cls, **kw: Any) -> None:
+        super().__init_subclass__(**kw)
+        if torch_function.asks(cls):
+            torch_function.install(cls)
+
     def as_subclass(self, cls: Any) -> Any:
-        """Return the same tensor as an object of a subclass."""
-        out = _make(cls)
-        out.storage, out.layout, out.dtype = self.storage, self.layout, self.dtype
-        out._grad_fn, out._output_nr, out._requires_grad = self._grad_fn, self._output_nr, self._requires_grad
-        if self._tangents is not None:
-            out._tangents, out._tangent_version = self._tangents, self._tangent_version
+        """Return the same memory, with the same history, as an object of a subclass."""
+        x = self
+        if self._requires_grad and self._grad_fn is None and mode.enabled and not self._batch:
+            x = functions.view_as(self, self)  # a leaf's gradient goes to the leaf
+        out = _of_class(cls, x)
+        for name in _HISTORY:
+            if name in _whole_dict(x):
+                setattr(out, name, getattr(x, name))
         return out
+
+    @staticmethod
+    def _make_subclass(cls: Any, data: Any, require_grad: bool = False, **kw: Any) -> Any:
+        """Return the memory of a tensor, without its history, as an object of a subclass."""
+        if not isinstance(data, Tensor):
+            raise TypeError(f"_make_subclass(): argument 'data' must be Tensor, not {type(data).__name__}")
+        out = _of_class(cls, data)
+        return out.requires_grad_(True) if require_grad else out
+
+    @staticmethod
+    def _make_wrapper_subclass(cls: Any, *args: Any, **kw: Any) -> Any:
+        """Refuse: a tensor without memory is for ``__torch_dispatch__``, below which there is nothing here."""
+        raise NotImplementedError(
+            f"{cls.__name__}: wrapper subclasses work by __torch_dispatch__, which is not looked at here; "
+            "use __torch_function__ and as_subclass"
+        )
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function as of plain tensors and return its results as of this class; a subclass may do otherwise.
+
+        Returns NotImplemented where an argument's class is no base of this one.
+        Source: https://docs.pytorch.org/docs/2.13/notes/extending.html#subclassing-torch-tensor
+
+        >>> import cltorch as torch
+        >>> class Weights(torch.Tensor):
+        ...     pass
+        >>> type(torch.ones(2).as_subclass(Weights) + 1).__name__
+        'Weights'
+        """
+        if not all(issubclass(cls, t) for t in types):
+            return NotImplemented
+        with torch_function.without(1):
+            result = func(*args, **(kwargs or {}))
+        return result if func in torch_function.AS_THEY_ARE else _converted(result, cls)
 
     # ---- Python protocols ------------------------------------------------------------------------------------
     def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return printing.tensor_string(self)
+        kind = type(self)
+        if kind in torch_function.PLAIN:
+            return printing.tensor_string(self)
+        text = printing.tensor_string(self, f"{kind.__name__}(")
+        parameter = getattr(kind, "_mark", "") == "_is_param" or getattr(self, "_is_param", False)
+        return f"Parameter({text})" if parameter else text
 
     def __format__(self, spec: str) -> str:
         return printing.format_tensor(self, spec)
@@ -477,7 +516,7 @@ class Tensor(Array):
     def __iter__(self) -> Iterator[Any]:
         if not self.layout.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(functions.unbind(self, 0))
+        return iter(self.unbind(0))  # a method, for subclasses
 
     def __reversed__(self) -> Any:
         return functions.flip(self, (0,)) if self.layout.ndim else self
@@ -581,7 +620,50 @@ class Tensor(Array):
         return sorted(set(object.__dir__(self)))
 
 
+def _want_grad(x: Any, requires_grad: Any) -> None:
+    if not isinstance(requires_grad, int):
+        raise TypeError(
+            f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}"
+        )
+    if requires_grad and not x.dtype.differentiable:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    if x._inference and requires_grad and not mode.inference:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+    if not requires_grad and x._grad_fn is not None:
+        raise RuntimeError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+            "variable in a subgraph "
+            "that doesn't require differentiation use var_no_grad = var.detach()."
+        )
+    x._requires_grad = bool(requires_grad)
+
+
 _whole_dict = vars(Array)["__dict__"].__get__
+# what a tensor of another class must have to stand for the same value
+_HISTORY = (
+    "_grad_fn", "_output_nr", "_requires_grad", "_base", "_view_version", "_base_seq", "_view_kind", "_inference",
+    "_tangents", "_tangent_version",
+)  # fmt: skip
+
+
+def _of_class(cls: Any, x: Any) -> Any:
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise RuntimeError(f"cls must be a type that inherits from torch.Tensor, not {cls}")
+    if not torch_function.on[0] and torch_function.asks(cls) and cls is not Tensor:
+        torch_function.switch_on()
+    out = _make(cls)
+    out.storage, out.layout, out.dtype = x.storage, x.layout, x.dtype
+    return out
+
+
+def _converted(result: Any, cls: Any) -> Any:
+    """Return a result, or the tensors in a tuple or list of results, as of a class."""
+    if isinstance(result, Tensor):
+        return result if isinstance(result, cls) or cls is Tensor or result._batch else result.as_subclass(cls)
+    if isinstance(result, (tuple, list)) and not isinstance(result, Size):
+        items = [_converted(x, cls) for x in result]
+        return result._make(items) if hasattr(result, "_make") else type(result)(items)
+    return result
 
 
 def _is_field(name: str) -> bool:
@@ -620,107 +702,7 @@ def _new(storage: Storage, layout: Layout, dtype: dtype) -> Tensor:
 Array.new = staticmethod(_new)  # type: ignore[method-assign]
 
 
-def _operator(name: str, fn: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[..., Any]:
-    accepted = (Tensor, int, float, complex, np.generic) if "matmul" not in name else (Tensor,)
-
-    def f(self: Any, other: Any) -> Any:
-        if not isinstance(other, accepted):
-            if isinstance(other, np.ndarray):
-                other = functions.from_numpy(other)
-            else:
-                return NotImplemented
-        return fn(other, self) if swapped else fn(self, other)
-
-    f.__name__ = name
-    return f
-
-
-def _inplace_operator(name: str, fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def f(self: Any, other: Any) -> Any:
-        return fn(self, other)
-
-    f.__name__ = name
-    return f
-
-
-def _inverted(self: Any) -> Any:
-    if self.dtype.differentiable:
-        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
-    return functions.bitwise_not(self)
-
-
-_OPERATORS = {
-    "add": "add",
-    "sub": "sub",
-    "mul": "mul",
-    "truediv": "div",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "pow": "pow",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "bitwise_left_shift",
-    "rshift": "bitwise_right_shift",
-    "matmul": "matmul",
-}
-for _name, _function in _OPERATORS.items():
-    _fn = getattr(functions, _function, None)
-    if _fn is not None:
-        setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", _fn))
-        setattr(Tensor, f"__r{_name}__", _operator(f"__r{_name}__", _fn, swapped=True))
-        if _name == "truediv":
-            Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
-        _fn_ = getattr(functions, _function + "_", None)
-        if _fn_ is not None:
-            setattr(Tensor, f"__i{_name}__", _inplace_operator(f"__i{_name}__", _fn_))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__", getattr(functions, _name)))
-Tensor.__neg__ = functions.neg  # type: ignore[attr-defined]
-Tensor.__abs__ = functions.abs  # type: ignore[attr-defined]
-Tensor.__invert__ = _inverted  # type: ignore[attr-defined]
-Tensor.__pos__ = functions.positive  # type: ignore[attr-defined]
-
-
-def _attach(names: Sequence[str]) -> None:
-    for name in names:
-        fn = getattr(functions, name, None)
-        if callable(fn) and name not in Tensor.__dict__:  # not the module functions.index
-            setattr(Tensor, name, strict(name, fn))
-
-
-def _converted(t: dtypes.dtype) -> Callable[..., Any]:
-    def f(self: Any, memory_format: Any = None) -> Any:
-        return functions.to(self, t) if memory_format is None else functions.to(self, t, memory_format=memory_format)
-
-    return f
-
-
-_attach(METHODS)
-for _short, _dtype in (
-    ("half", dtypes.float16),
-    ("float", dtypes.float32),
-    ("double", dtypes.float64),
-    ("bfloat16", dtypes.bfloat16),
-    ("int", dtypes.int32),
-    ("long", dtypes.int64),
-    ("short", dtypes.int16),
-    ("char", dtypes.int8),
-    ("byte", dtypes.uint8),
-    ("bool", dtypes.bool_),
-    ("chalf", dtypes.complex32),
-    ("cfloat", dtypes.complex64),
-    ("cdouble", dtypes.complex128),
-):
-    setattr(Tensor, _short, _converted(_dtype))
-Tensor.type_as = lambda self, other: functions.to(self, need_array("type_as", "other", 1, other))  # type: ignore[attr-defined]
-Tensor.where = lambda self, condition, other: functions.where(condition, self, other)  # type: ignore[attr-defined]
-Tensor.is_same_size = functions.is_same_size  # type: ignore[attr-defined]
-Tensor.is_set_to = lambda self, other: same_bytes(self.storage, other.storage) and self.layout == other.layout  # type: ignore[attr-defined]
-for _name in ("T", "mT", "H", "mH"):
-    _fn = getattr(functions, "matrix_transpose_" + _name, None)
-    if _fn is not None:
-        setattr(Tensor, _name, property(_fn))
+attach(Tensor)
 
 
 def is_tensor(obj: Any) -> bool:

@@ -1,5 +1,6 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
+from cltorch import torch_function
 from cltorch.autograd import forward_ad, functional, grad_mode, graph
 from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.edges import (
@@ -9,7 +10,8 @@ from cltorch.autograd.edges import (
     is_multithreading_enabled,
     set_multithreading_enabled,
 )
-from cltorch.autograd.engine import backward, grad
+from cltorch.autograd.engine import backward
+from cltorch.autograd.engine import grad as _grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
     enable_grad,
@@ -61,6 +63,8 @@ __all__ = [
     "set_grad_enabled",
     "view",
 ]
+
+grad = torch_function.function(_grad, "cltorch.autograd", "torch.autograd.grad")
 
 # PyTorch has them in its modules graph and grad_mode, which are below the ones they are in
 for _found in (

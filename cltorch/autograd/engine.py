@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from cltorch import torch_function
 from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.edges import GradientEdge
@@ -20,6 +21,7 @@ from cltorch.autograd.grad_mode import Switch
 from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
 from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
+from cltorch.ops.fallback import callers_level
 
 
 def run(
@@ -36,7 +38,11 @@ def run(
     running = tasks.running
     running.append(Task(nodes, needed))
     try:
-        with Switch(create_graph), suspended() if active[0] else nullcontext():
+        with (
+            Switch(create_graph),
+            suspended() if active[0] else nullcontext(),
+            torch_function.quiet() if torch_function.on[0] else nullcontext(),
+        ):
             return _run(roots, retain_graph, create_graph, targets, needed)
     finally:
         running.pop()
@@ -414,7 +420,7 @@ def grad(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
             "other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     unused = materialize_grads if allow_unused is None else allow_unused
     outs, ins = _several(outputs), _several(inputs)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cltorch import torch_function
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import Node, Saved, Settings, edge_of, named, needs_grad
 from cltorch.autograd.layers import active, lift
@@ -99,7 +100,11 @@ class FunctionNode(Node):
         fn = cls.backward if cls.backward is not Function.backward else cls.vjp
         ctx._node = self
         try:
-            results = fn(ctx, *grads)
+            if torch_function.on[0]:
+                with torch_function.loud():
+                    results = fn(ctx, *grads)
+            else:
+                results = fn(ctx, *grads)
         finally:
             ctx._node = None
         results = results if isinstance(results, tuple) else (results,)

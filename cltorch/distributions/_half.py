@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transformed_distribution import TransformedDistribution
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.dirichlet import Dirichlet
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.utils import broadcast_all
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["Beta"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions._binary import need_one
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import lazy_property, logits_to_probs, probs_to_logits
 from cltorch.dtypes import finfo, int64
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

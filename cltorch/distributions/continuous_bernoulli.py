@@ -9,12 +9,12 @@ import math
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.utils import broadcast_all, clamp_probs, negative_cross_entropy
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

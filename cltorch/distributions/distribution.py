@@ -8,10 +8,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.utils import lazy_property
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor, is_tensor
 

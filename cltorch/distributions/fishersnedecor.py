@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.utils import broadcast_all
 from cltorch.dtypes import finfo
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

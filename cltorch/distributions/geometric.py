@@ -5,13 +5,13 @@ from __future__ import annotations
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all, negative_cross_entropy
 from cltorch.dtypes import finfo
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

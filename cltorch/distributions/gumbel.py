@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import AffineTransform, ExpTransform
 from cltorch.distributions.uniform import Uniform
 from cltorch.distributions.utils import broadcast_all, euler_constant
 from cltorch.dtypes import finfo
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["Gumbel"]

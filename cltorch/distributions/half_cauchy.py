@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions._half import Half
 from cltorch.distributions.cauchy import Cauchy
 from cltorch.distributions.transforms import AbsTransform
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["HalfCauchy"]

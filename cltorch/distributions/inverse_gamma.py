@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import PowerTransform
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["InverseGamma"]

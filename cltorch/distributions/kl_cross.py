@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions.bernoulli import Bernoulli
 from cltorch.distributions.beta import Beta
 from cltorch.distributions.binomial import Binomial
@@ -24,6 +23,7 @@ from cltorch.distributions.pareto import Pareto
 from cltorch.distributions.poisson import Poisson
 from cltorch.distributions.uniform import Uniform
 from cltorch.distributions.utils import euler_constant
+from cltorch.functions import public as fn
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 

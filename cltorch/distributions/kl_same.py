@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import grad
 from cltorch.distributions.bernoulli import Bernoulli
 from cltorch.distributions.beta import Beta
@@ -40,6 +39,7 @@ from cltorch.distributions.poisson import Poisson
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.uniform import Uniform
 from cltorch.distributions.utils import _sum_rightmost, euler_constant
+from cltorch.functions import public as fn
 from cltorch.layout import broadcast_shapes
 from cltorch.linalg import solve_triangular
 from cltorch.nn.functional import softplus

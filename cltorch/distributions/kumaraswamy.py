@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import AffineTransform, PowerTransform
 from cltorch.distributions.uniform import Uniform
 from cltorch.distributions.utils import broadcast_all, euler_constant
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["Kumaraswamy"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.categorical import Categorical
 from cltorch.distributions.constraints import MixtureSameFamilyConstraint
 from cltorch.distributions.distribution import Distribution
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.nn.functional import log_softmax
 from cltorch.tensor import Tensor

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.utils import broadcast_all, lazy_property
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.nn.functional import logsigmoid
 from cltorch.tensor import Tensor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.utils import _standard_normal, broadcast_all
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

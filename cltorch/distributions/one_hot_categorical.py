@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.categorical import Categorical
 from cltorch.distributions.distribution import Distribution
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.nn.functional import one_hot
 from cltorch.tensor import Tensor

@@ -9,13 +9,13 @@ from __future__ import annotations
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import SigmoidTransform
 from cltorch.distributions.utils import broadcast_all, clamp_probs
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.nn.functional import softplus
 from cltorch.tensor import Tensor

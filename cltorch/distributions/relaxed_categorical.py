@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.categorical import Categorical
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import ExpTransform
 from cltorch.distributions.utils import broadcast_all, clamp_probs
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.tensor import Tensor
 

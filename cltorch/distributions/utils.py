@@ -10,9 +10,9 @@ from functools import update_wrapper
 from numbers import Number
 from typing import Any, Generic, TypeVar
 
-from cltorch import functions as fn
 from cltorch.autograd import enable_grad
 from cltorch.dtypes import finfo, get_default_dtype
+from cltorch.functions import public as fn
 from cltorch.nn.functional import binary_cross_entropy_with_logits, softmax
 from cltorch.tensor import Tensor, is_tensor
 

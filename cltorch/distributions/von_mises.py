@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all, lazy_property
 from cltorch.dtypes import float64
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 from cltorch.special import i0e, i1e
 from cltorch.tensor import Tensor

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.exponential import Exponential
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import AffineTransform, PowerTransform
 from cltorch.distributions.utils import broadcast_all, euler_constant
+from cltorch.functions import public as fn
 from cltorch.tensor import Tensor
 
 __all__ = ["Weibull"]

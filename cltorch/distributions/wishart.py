@@ -7,12 +7,12 @@ import warnings
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.autograd import is_grad_enabled
 from cltorch.distributions import constraints
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.multivariate_normal import CovarianceParams, _half_log_det, one_matrix
+from cltorch.functions import public as fn
 from cltorch.layout import Size, broadcast_shapes
 from cltorch.linalg import slogdet
 from cltorch.tensor import Tensor

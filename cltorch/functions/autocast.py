@@ -18,6 +18,7 @@ from cltorch.autograd.casting import active, state
 from cltorch.autograd.grad_mode import mode
 from cltorch.functions.convert import to
 from cltorch.ops.array import Array
+from cltorch.torch_function import unless
 
 __all__: list[str] = []  # nothing of torch.*
 
@@ -126,6 +127,7 @@ def _wrapped(fn: Callable[..., Any], rules: dict[str, str]) -> Callable[..., Any
         return fn(*args, **kw)
 
     f._autocast = rules  # type: ignore[attr-defined]
+    unless[f] = active, fn
     _made[fn] = f
     return f
 

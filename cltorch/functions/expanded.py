@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 from cltorch.functions.parts import narrow
+from cltorch.ops.fallback import callers_level
 
 __all__: list[str] = []
 
@@ -33,5 +34,5 @@ def warn_expanded(name: str, like: str) -> None:
         f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
         f"This also applies to advanced indexing e.g. {like}",
         UserWarning,
-        stacklevel=4,
+        stacklevel=callers_level(),
     )

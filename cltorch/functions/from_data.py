@@ -15,6 +15,7 @@ from cltorch.dtypes import from_numpy_dtype, promote_types
 from cltorch.functions.arguments import SCALAR_NAMES, finish, need_array, no_room, read_dtype
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array, from_host, values
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.plan import like_layout
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor", "tensor"]
@@ -198,7 +199,7 @@ def tensor(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
             UserWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
         return finish(_copied("tensor", data, dtype, device), requires_grad)
     return finish(_make("tensor", data, dtype, device), requires_grad)
@@ -346,7 +347,7 @@ def _share(array: np.ndarray) -> Any:
             "writing to this tensor will result in undefined behavior. You may want to copy the array to protect its "
             "data or make it writable before converting it to a tensor.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
     layout = Layout.make(Size(array.shape), [s // size for s in array.strides], 0)
     # one run over all the memory that the strides reach
@@ -394,7 +395,7 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
             "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
             "write to the underlying (supposedly non-writable) buffer using the tensor.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     flat = np.frombuffer(buffer, t.np, count, offset)
     return finish(Array.new(Storage.wrap(flat), Layout.of((count,)), t), requires_grad)

@@ -12,6 +12,7 @@ from typing import Any
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
 from cltorch.functions.shape import reshape, sizes_of
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["const_data_ptr", "dense_dim", "module_load", "resize", "resize_as", "sparse_dim", "to_dense"]
 METHODS_ONLY = __all__  # none of them is a name of torch.*
@@ -47,7 +48,7 @@ def module_load(input: Any, other: Any, assign: bool = False) -> Any:
 
 def resize(input: Any, *sizes: Any) -> Any:
     """Return the tensor in another shape of as many elements; deprecated in PyTorch, whose ``reshape`` does it."""
-    warnings.warn("non-inplace resize is deprecated", UserWarning, stacklevel=2)
+    warnings.warn("non-inplace resize is deprecated", UserWarning, stacklevel=callers_level())
     shape = sizes_of(sizes)
     if math.prod(shape) != input.layout.numel:
         raise RuntimeError(

@@ -20,6 +20,7 @@ from cltorch.functions.linalg_check import adjoint
 from cltorch.functions.matmul import matmul
 from cltorch.functions.parts import diagonal
 from cltorch.functions.shape import reshape, squeeze, unsqueeze
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["corrcoef", "cov"]
 
@@ -101,7 +102,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         divisor = p.mul(divisor, 0) if few else divisor
     if few:
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
-                      "observations.", stacklevel=2)  # fmt: skip
+                      "observations.", stacklevel=callers_level())  # fmt: skip
     return squeeze(p.div(product, divisor))
 
 

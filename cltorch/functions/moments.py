@@ -16,6 +16,7 @@ from cltorch.functions.complex_sums import log_of_sum, spread_of_parts
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, mean, spread, store
 from cltorch.ops import reduce as rows
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.op import Op
 from cltorch.ops.reduce import accumulation, kept_shape, reduce
 from cltorch.ops.variance import variance
@@ -78,7 +79,7 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
         warnings.warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
             "(input numel divided by output numel).",
-            stacklevel=4,
+            stacklevel=callers_level(),
         )
 
     def one(x: Any) -> Any:

@@ -22,6 +22,7 @@ from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, FUNCTIONAL, SIGNED, SPECIAL, TORCH, Pointwise
 from cltorch.ops.table import TABLE
+from cltorch.torch_function import asking, refused
 
 # what PyTorch computes of two numbers too, as of tensors without dimensions
 _OF_NUMBERS = frozenset({"add", "sub", "mul", "div", "floor_divide", "floor_quotient", "trunc_divide"})
@@ -132,11 +133,15 @@ def _unary(row: Pointwise) -> Callable[..., Any]:
 
     def f(input: Any, *, out: Any = None) -> Any:
         if not isinstance(input, Array):
+            asked = refused(input)
+            if asked is not None:
+                return asked((input,), {} if out is None else {"out": out})
             _operands(row, (input,))
         if out is not None:
             return deliver(row, out, (input,), defaults)
         return pointwise(row, (input,), defaults)
 
+    asking.add(f)
     return f
 
 
@@ -146,12 +151,16 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
 
     def f(input: Any, other: Any, *, out: Any = None) -> Any:
         if not (isinstance(input, Array) and (isinstance(other, Array) or _plain(other))):
+            asked = refused(input, other)
+            if asked is not None:
+                return asked((input, other), {} if out is None else {"out": out})
             input, other = _operands(row, (input, other))
         if out is not None:
             return deliver(row, out, (input, other), defaults)
         return pointwise(row, (input, other), defaults)
 
     if second == "other":
+        asking.add(f)
         return f
 
     def renamed(input: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
@@ -238,10 +247,14 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
             and (isinstance(other, Array) or _plain(other))
         ):
             return pointwise(row, (input, other), defaults)
+        asked = refused(input, other)
+        if asked is not None:
+            return asked((input, other, *rest), named if out is None else {**named, "out": out})
         if rest:  # the old form add(input, alpha, other)
             return general(input, rest[0], alpha=other, out=out, **named)
         return general(input, other, out=out, **named)
 
+    asking.add(f)
     return f
 
 
@@ -257,8 +270,12 @@ def _one_with_params(row: Pointwise) -> Callable[..., Any]:
                 return pointwise(row, (input,), defaults)
             if len(rest) == count and all(x.__class__ is float or x.__class__ is int for x in rest):
                 return pointwise(row, (input,), rest)
+        asked = refused(input)
+        if asked is not None:
+            return asked((input, *rest), named if out is None else {**named, "out": out})
         return general(input, *rest, out=out, **named)
 
+    asking.add(f)
     return f
 
 

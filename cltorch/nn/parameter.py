@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions
+from cltorch import functions, torch_function
 from cltorch.tensor import Tensor
 
 
-class _MarkedMeta(type):
+class _MarkedMeta(type(Tensor)):  # type: ignore[misc]
     """Count a tensor of a user's own subclass as an instance once it bears the class's mark."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -34,6 +34,7 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
     """
 
     _mark = "_is_param"
+    __torch_function__ = torch_function.disabled
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -41,7 +42,9 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
         if requires_grad and not data.dtype.differentiable:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         bare = data.detach()
-        if type(bare) is Tensor or isinstance(bare, cls):
+        kind = type(data)
+        plain = type(bare) is Tensor and (kind is Tensor or not torch_function.asks(kind))
+        if plain or isinstance(bare, cls):
             bare = bare.as_subclass(cls)
         elif type(bare) is type(data):
             bare._is_param = True
@@ -79,6 +82,7 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
     """
 
     _mark = "_is_buffer"
+    __torch_function__ = torch_function.disabled
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
@@ -87,6 +91,9 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
         t.persistent = persistent
         t._is_buffer = True
         return t
+
+
+torch_function.PLAIN.update((Parameter, Buffer))
 
 
 def is_lazy(param: Any) -> bool:
@@ -98,6 +105,7 @@ class UninitializedTensorMixin:
     """Refuse the use of a tensor that has no shape yet, until ``materialize`` gives it one."""
 
     cls_to_become: type = Tensor
+    __torch_function__ = torch_function.disabled
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape, memory and final class; the values are whatever lay in its memory."""

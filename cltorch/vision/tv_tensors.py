@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cltorch import functions
+from cltorch import functions, torch_function
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.functional.convert import pil_to_tensor
@@ -24,6 +24,7 @@ T = TypeVar("T", bound="TVTensor")
 class TVTensor(Tensor):
     """The base of the kinds."""
 
+    __torch_function__ = torch_function.disabled
     _details: tuple[str, ...] = ()  # attributes beside the values
 
     @classmethod

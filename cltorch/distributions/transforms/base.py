@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.utils import _sum_rightmost, lazy_property
+from cltorch.functions import public as fn
 
 __all__ = ["ComposeTransform", "Transform", "identity_transform"]
 

@@ -6,11 +6,11 @@ import math
 from numbers import Number
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transforms.base import Transform
 from cltorch.distributions.utils import _sum_rightmost, broadcast_all, lazy_property
 from cltorch.dtypes import finfo
+from cltorch.functions import public as fn
 from cltorch.layout import broadcast_shapes
 from cltorch.nn.functional import softplus
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transforms.base import Transform
 from cltorch.distributions.utils import _sum_rightmost, lazy_property
+from cltorch.functions import public as fn
 from cltorch.layout import Size
 
 __all__ = ["CatTransform", "IndependentTransform", "ReshapeTransform", "StackTransform"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.transforms.elementwise import Plain
 from cltorch.distributions.transforms.events import need_dims
 from cltorch.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
 from cltorch.dtypes import finfo
+from cltorch.functions import public as fn
 from cltorch.linalg import cholesky
 from cltorch.nn.functional import pad, softmax, softplus
 

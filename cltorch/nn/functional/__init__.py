@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 
 import sys
 
+from cltorch import torch_function
 from cltorch.functions import autocast
 from cltorch.functions.shuffle import channel_shuffle, native_channel_shuffle, pixel_shuffle, pixel_unshuffle
 from cltorch.nn.functional.activation import (
@@ -129,6 +130,10 @@ from cltorch.nn.functional.pooling import (
 from cltorch.nn.functional.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from cltorch.nn.functional.upsampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from cltorch.nn.functional.vision import affine_grid, grid_sample
+from cltorch.torch_function import handle_torch_function as handle_torch_function
+from cltorch.torch_function import has_torch_function as has_torch_function
+from cltorch.torch_function import has_torch_function_unary as has_torch_function_unary
+from cltorch.torch_function import has_torch_function_variadic as has_torch_function_variadic
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -156,3 +161,4 @@ __all__ = [
 
 # what is composed here of other functions is cast as a whole
 autocast.install([m for name, m in sorted(sys.modules.items()) if f"{name}.".startswith(f"{__name__}.")])
+torch_function.functions(__all__, globals(), "cltorch.nn.functional", "torch.nn.functional")

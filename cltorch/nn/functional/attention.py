@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.functions.attention import scaled_dot_product_attention
+from cltorch.ops.fallback import callers_level
 
 f: Any = functions  # some of its functions are called as the modules that hold them
 
@@ -32,7 +33,7 @@ def canonical_mask(
     if check_other and other_type is not None and mask.dtype is not other_type:
         warnings.warn(
             f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead.",
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
     if mask.dtype is dtypes.bool_:
         zeros = functions.zeros(mask.shape, dtype=target_type, device=mask.device)

@@ -12,6 +12,7 @@ from cltorch import functions
 from cltorch.functions.arguments import need_array
 from cltorch.functions.dropout import dropout as drop
 from cltorch.functions.dropout import dropout_ as drop_
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
@@ -106,7 +107,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
             "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain "
             "the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     elif ndim != 4:
         warnings.warn(
@@ -114,7 +115,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "future release. To retain the behavior and silence this warning, please use dropout instead. Note that "
             "dropout2d exists to provide channel-wise dropout on inputs with 2 spatial dimensions, a channel "
             "dimension, and an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return _channels(input, p, training, inplace)
 
@@ -137,6 +138,6 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "future release. To retain the behavior and silence this warning, please use dropout instead. Note that "
             "dropout3d exists to provide channel-wise dropout on inputs with 3 spatial dimensions, a channel "
             "dimension, and an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return _channels(input, p, training, inplace, ndim == 5)

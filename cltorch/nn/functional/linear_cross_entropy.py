@@ -15,6 +15,7 @@ from cltorch import functions as f
 from cltorch.autograd import Function, enable_grad, grad
 from cltorch.nn.functional.linear import linear
 from cltorch.nn.functional.loss import cross_entropy
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["linear_cross_entropy"]
 
@@ -72,7 +73,7 @@ def linear_cross_entropy(
             "label_smoothing == 0, target.dtype == int64, out_features == (). Got "
             f"reduction={reduction!r}, label_smoothing={label_smoothing}, target.dtype={target.dtype}, "
             f"out_features={tuple(out)}.",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     logits = linear(
         input,

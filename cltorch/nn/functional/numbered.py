@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import cltorch.nn.functional as f
+from cltorch import torch_function
 from cltorch.nn.functional.embedding import shorten
 from cltorch.nn.functional.linear import bilinear
 from cltorch.nn.functional.reduction import REDUCTIONS, reduced
@@ -73,3 +74,6 @@ def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: floa
     """Scale the rows of a table that ``indices`` names, in place, to at most ``max_norm``; return the table."""
     shorten(indices, input, max_norm, norm_type)
     return input
+
+
+torch_function.functions(__all__, globals(), "cltorch", "torch")

@@ -6,11 +6,12 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.ops.fallback import callers_level
 
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def legacy_reduction(size_average: bool | None, reduce: bool | None, stacklevel: int = 3, warn: bool = True) -> str:
+def legacy_reduction(size_average: bool | None, reduce: bool | None, warn: bool = True) -> str:
     """Return what ``size_average`` and ``reduce`` mean as a reduction, and warn that they are deprecated."""
     size_average = True if size_average is None else size_average
     reduce = True if reduce is None else reduce
@@ -18,7 +19,7 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, stacklevel:
     if warn:
         warnings.warn(
             f"size_average and reduce args will be deprecated, please use reduction='{meaning}' instead.",
-            stacklevel=stacklevel + 1,
+            stacklevel=callers_level(),
         )
     return meaning
 

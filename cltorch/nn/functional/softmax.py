@@ -12,14 +12,15 @@ from cltorch import functions
 from cltorch.functions.arguments import need_array
 from cltorch.functions.softmax import log_softmax as log_softmax_along
 from cltorch.functions.softmax import softmax as softmax_along
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
 
-def _implicit(name: str, ndim: int, stacklevel: int) -> int:
+def _implicit(name: str, ndim: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + 1,  # autocast stands between the caller and the function
+        stacklevel=callers_level(),
     )
     return 0 if ndim in (0, 1, 3) else 1
 
@@ -33,7 +34,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmax", "input", 1, input)
     if dim is None:
-        dim = _implicit("softmax", input.layout.ndim, _stacklevel)
+        dim = _implicit("softmax", input.layout.ndim)
     return softmax_along(input, dim, dtype)
 
 
@@ -46,7 +47,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmin", "input", 1, input)
     if dim is None:
-        dim = _implicit("softmin", input.layout.ndim, _stacklevel)
+        dim = _implicit("softmin", input.layout.ndim)
     return softmax_along(functions.neg(input), dim, dtype)
 
 
@@ -59,7 +60,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     """
     need_array("log_softmax", "input", 1, input)
     if dim is None:
-        dim = _implicit("log_softmax", input.layout.ndim, _stacklevel)
+        dim = _implicit("log_softmax", input.layout.ndim)
     return log_softmax_along(input, dim, dtype)
 
 
@@ -76,7 +77,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     """
     need_array("gumbel_softmax", "logits", 1, logits)
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=callers_level())
     noise = functions.neg(functions.log(functions.empty_like(logits.detach()).exponential_()))
     soft = softmax_along(functions.div(functions.add(logits, noise), tau), dim)
     if not hard:

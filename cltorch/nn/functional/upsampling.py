@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.functions.arguments import need_array
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -142,7 +143,9 @@ def upsample(
     """
     need_array("upsample", "input", 1, input)
     warnings.warn(
-        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", UserWarning, stacklevel=2
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
+        UserWarning,
+        stacklevel=callers_level(),
     )
     return interpolate(input, size, scale_factor, mode, align_corners)
 
@@ -158,7 +161,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
     warnings.warn(
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,
-        stacklevel=2,
+        stacklevel=callers_level(),
     )
     return interpolate(input, size, scale_factor, mode="nearest")
 
@@ -174,6 +177,6 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
     warnings.warn(
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         UserWarning,
-        stacklevel=2,
+        stacklevel=callers_level(),
     )
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.functions.arguments import need_array
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -46,7 +47,7 @@ def grid_sample(
             f"'{padding_mode}'"
         )
     if align_corners is None:
-        warnings.warn(_CHANGED, stacklevel=2)
+        warnings.warn(_CHANGED, stacklevel=callers_level())
     return functions.grid_sampler(input, grid, _MODES.index(mode), _PADDINGS.index(padding_mode), bool(align_corners))
 
 
@@ -80,5 +81,5 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
     if align_corners is None:
-        warnings.warn(_CHANGED, stacklevel=2)
+        warnings.warn(_CHANGED, stacklevel=callers_level())
     return functions.affine_grid_generator(theta, size, bool(align_corners))

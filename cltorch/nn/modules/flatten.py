@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions
+from cltorch.functions import public as functions
 from cltorch.nn.modules.module import Module
 
 __all__ = ["Flatten", "Unflatten"]

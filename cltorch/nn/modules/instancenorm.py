@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from cltorch import functions
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn.modules.batchnorm import LazyNormBase, NormBase
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
 from cltorch.nn.modules.local_response import CrossMapLRN2d, LocalResponseNorm

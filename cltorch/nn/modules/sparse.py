@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cltorch import functions
 from cltorch.autograd import no_grad
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
 from cltorch.nn.modules.embedding_bag import EmbeddingBag

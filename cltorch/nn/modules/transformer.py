@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
 from cltorch.nn.functional.attention import canonical_mask

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cltorch import functions
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 
 

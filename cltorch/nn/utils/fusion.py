@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from cltorch import functions
 from cltorch.autograd import no_grad
+from cltorch.functions import public as functions
 from cltorch.nn.parameter import Parameter
 
 __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions
 from cltorch.autograd import no_grad
+from cltorch.functions import public as functions
 from cltorch.nn.functional import normalize
 from cltorch.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cltorch.nn.modules.module import Module

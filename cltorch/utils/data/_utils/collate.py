@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cltorch import functions
 from cltorch.dtypes import float64
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch, SampleRows
 
