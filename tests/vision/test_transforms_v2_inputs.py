@@ -174,3 +174,18 @@ def test_questions_about_a_sample():
             ask(["a"])
     with pytest.raises(ValueError, match="multiple"):
         v2.query_chw([image, image[:1]])
+
+
+def test_boxes_of_whole_numbers_stay_whole(device):
+    # as torchvision 0.28 converts and bends them
+    whole = tv.BoundingBoxes([[3, 4, 5, 6]], format="CXCYWH", canvas_size=(9, 12)).to(device)
+    for fmt, expected in (("XYXY", [0, 1, 5, 7]), ("XYWH", [0, 1, 5, 6])):
+        found = F.convert_bounding_box_format(whole, new_format=fmt)
+        assert found.tolist() == [expected] and found.dtype is torch.int64
+    corners = tv.BoundingBoxes([[1, 2, 4, 7]], format="XYXY", canvas_size=(9, 12)).to(device)
+    assert F.convert_bounding_box_format(corners, new_format="CXCYWH").tolist() == [[2, 4, 3, 5]]
+    sized = tv.BoundingBoxes([[1, 2, 4, 5]], format="XYWH", canvas_size=(9, 12)).to(device)
+    bent = F.elastic(sized, torch.full((1, 9, 12, 2), 0.1, device=device))
+    assert bent.tolist() == [[0, 1, 4, 5]] and bent.dtype is torch.int64
+    assert F.horizontal_flip(whole).tolist() == [[9, 4, 5, 6]]
+    assert F.crop(whole, 1, 1, 8, 11).tolist() == [[2, 3, 4, 6]]

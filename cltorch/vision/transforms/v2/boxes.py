@@ -43,7 +43,13 @@ def _format(format: BoundingBoxFormat | str) -> BoundingBoxFormat:
 
 def _as(values: Tensor, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Tensor:
     plain = values.as_subclass(Tensor)
-    return plain if old is new else box_convert(plain, old.value.lower(), new.value.lower())
+    if old is new:
+        return plain
+    if plain.is_floating_point():
+        return box_convert(plain, old.value.lower(), new.value.lower())
+    # whole numbers stay whole: by way of the corners, cut off, with the centre rounded down
+    corners = box_convert(plain.to(float32), old.value.lower(), "xyxy").to(plain.dtype)
+    return box_convert(corners.to(float32), "xyxy", new.value.lower()).floor().to(plain.dtype)
 
 
 def clamp_bounding_boxes(
@@ -77,7 +83,9 @@ def clamp_bounding_boxes(
 
 def _moved(boxes: Any, change: Callable[[Tensor], Tensor], canvas: tuple[int, int], clamp: bool = False) -> Any:
     """Return boxes whose corners (x, y, x, y) are changed, in their own format and dtype."""
-    corners = change(_as(boxes, boxes.format, BoundingBoxFormat.XYXY))
+    plain = boxes.as_subclass(Tensor)
+    plain = plain if plain.is_floating_point() else plain.to(float32)  # whole numbers are cut off at the end alone
+    corners = change(_as(plain, boxes.format, BoundingBoxFormat.XYXY))
     if clamp and boxes.clamping_mode is not None:
         height, width = canvas
         x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
@@ -155,22 +163,27 @@ def rotate(
 def perspective(
     boxes: Any, startpoints: Any, endpoints: Any, interpolation: Any = None, fill: Any = None, coefficients: Any = None
 ) -> Any:
-    return _around(boxes, points.projected(startpoints, endpoints, coefficients), boxes.canvas_size)
+    return _around(boxes, points.projected(startpoints, endpoints, coefficients), boxes.canvas_size, "before")
 
 
 def elastic(boxes: Any, displacement: Tensor, interpolation: Any = None, fill: Any = None) -> Any:
     change = points.deformed(displacement, boxes.canvas_size)
     # as in torchvision, the pixels that tell are those below and to the right of the corners
-    return _around(boxes, lambda x, y: change(x.ceil(), y.ceil()), boxes.canvas_size)
+    return _around(boxes, lambda x, y: change(x.ceil(), y.ceil()), boxes.canvas_size, "before and after")
 
 
-def _around(boxes: Any, change: points.Map, canvas: tuple[int, int]) -> Any:
-    """Return the boxes around the places that the four corners go to."""
+def _around(boxes: Any, change: points.Map, canvas: tuple[int, int], cut: str = "") -> Any:
+    """Return the boxes around the places that the four corners go to.
+
+    Of boxes of whole numbers the corners are cut off "before", or "before and after" as well.
+    """
+    whole = None if boxes.is_floating_point() else boxes.dtype
 
     def hull(corners: Tensor) -> Tensor:
-        corners = corners if corners.is_floating_point() else corners.to(float32)
+        corners = corners.trunc() if whole and cut else corners
         x, y = change(*(functions.stack([corners[:, i] for i in at], 1) for at in ((0, 2, 2, 0), (1, 1, 3, 3))))
-        return functions.stack([x.amin(1), y.amin(1), x.amax(1), y.amax(1)], 1)
+        found = functions.stack([x.amin(1), y.amin(1), x.amax(1), y.amax(1)], 1)
+        return found.to(whole) if whole and cut == "before and after" else found
 
     return _moved(boxes, hull, canvas, clamp=True)
 
