@@ -6,7 +6,8 @@
 ## registers.
 ##
 ## Parameters: vt, side (16 or 8), dmax (room for the widths of keys and values, a multiple of 32), mask, drop: as
-## attention.cl.
+## attention.cl; held ("forward", "query" or "key"), what the program holds: Oclgrind counts the local memory of all of
+## a program's kernels together.
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
     items, each, wide = side * side, 32 // side, dmax // side
@@ -111,6 +112,7 @@ static ct_t ct_coin(ulong block, uint key0, uint key1, int z, int q, int k, int 
 % endif
 </%def>
 #define CT_GROUP __attribute__((reqd_work_group_size(${side * side}, 1, 1)))
+% if held == "forward":
 __kernel CT_GROUP void ct_attention(
     const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, __global ct_t *O, __global ct_t *lse,
     long q_off, long k_off, long v_off, int heads, int group, int Lq, int Lk, int D, int Dv, long q_b, long q_h, long
@@ -176,7 +178,8 @@ __kernel CT_GROUP void ct_attention(
     if (item < 32 && q0 + item < Lq)
         lse[(long)z * Lq + q0 + item] = sum[item] == 0 ? (ct_t)INFINITY : top[item] + log(sum[item]);
 }
-
+% endif
+% if held == "query":
 // delta: sum of gradient times result, a value per query
 __kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G, __global ct_t *delta, long o_off,
     long g_off,
@@ -191,6 +194,7 @@ __kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G,
     for (int d = 0; d < Dv; d++) sum = fma(O[d], G[d], sum);
     delta[at] = sum;
 }
+% endif
 
 <%def name="head()">
     const __global ct_t *Q, const __global ct_t *K, const __global ct_t *V, const __global ct_t *G,
@@ -222,6 +226,7 @@ __kernel void ct_attention_delta(const __global ct_t *O, const __global ct_t *G,
             }
         }
 </%def>
+% if held == "query":
 __kernel CT_GROUP void ct_attention_query(${head()}) {
     __local ct_t left[${32 * line}], right[${32 * line}], e[${32 * line}];
     const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
@@ -242,7 +247,8 @@ __kernel CT_GROUP void ct_attention_query(${head()}) {
     }
     ${store("dq", "DQ", "dq_row", "q0", "Lq", "D", "1")}
 }
-
+% endif
+% if held == "key":
 __kernel CT_GROUP void ct_attention_key(${head()}) {
     __local ct_t left[${32 * line}], right[${32 * line}];
     // the probabilities may lie where the left operand of the scores was
@@ -276,3 +282,4 @@ __kernel CT_GROUP void ct_attention_key(${head()}) {
     ${store("dk", "DK", "dk_row", "k0", "Lk", "D", "1")}
     ${store("dv", "DV", "dv_row", "k0", "Lk", "Dv", "1")}
 }
+% endif

@@ -10,7 +10,8 @@
 ## ct_conv_depthwise_back makes gradients of the input for steps of two, from the same panel.
 ##
 ## Parameters: ti (dtype), vw (vector), rows, high (rows of the window, 0 for any window), step (of such
-## windows, else 1), room (elements of local memory), ints, longs (fields of the table).
+## windows, else 1), room (elements of local memory), ints, longs (fields of the table), back (whether the program holds
+## ct_conv_depthwise_back, else the other: Oclgrind counts the local memory of all of a program's kernels together).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 ${tile.types(ti, ti, vw)}
@@ -50,6 +51,7 @@ static void ct_save_row(const ct_v x, __global ct_out *y, const __global ct_out 
     }
 }
 
+
 ## what both kernels begin with: the loop over planes, and a plane's panel and weights
 <%def name="begin()">
     __local ct_v memory[${room // vw}];
@@ -76,6 +78,7 @@ static void ct_save_row(const ct_v x, __global ct_out *y, const __global ct_out 
         }
         for (int t = 0; t < taps; t++) weights[t] = CT_LOAD(w + tap_number[t]);
 </%def>
+% if not back:
 __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __global ct_in *W, const __global ct_in *B,
                                             __global ct_out *Y, const __global long *T, long x_off, long w_off,
                                             long b_off, int has_bias) {
@@ -125,7 +128,7 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise(const __global ct_in *X, const __glo
         }
     }
 }
-
+% else:
 // Gradients of the input for steps of two: a row of results has even and odd columns from different taps, and they are
 // put together on their way out. Rows are written in their order, so that what goes too far is written again.
 __kernel CT_ONE_ITEM void ct_conv_depthwise_back(const __global ct_in *X, const __global ct_in *W,
@@ -151,3 +154,4 @@ __kernel CT_ONE_ITEM void ct_conv_depthwise_back(const __global ct_in *X, const 
             }
     }
 }
+% endif

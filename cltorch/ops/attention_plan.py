@@ -106,7 +106,7 @@ class Plan:
             )
         else:
             side = 16 if caps.max_work_group >= 256 else 8
-            params["side"] = side
+            params |= {"side": side, "held": "query" if backward else "forward"}
             self.block, self.local, template, name = 32, (side * side, 1, 1), "attention_gpu", "ct_attention"
             if drop:
                 params["lanes"] = 1
@@ -121,7 +121,7 @@ class Plan:
             self.delta = kernel(template, "ct_attention_delta", f"bbb{'l' * 3}iii{'l' * 6}", **params)
             letters = f"{'b' * 9}{'l' * 4}{'i' * 6}{'l' * 21}i{number}{tail}"
             self.query = kernel(template, "ct_attention_query", letters, **params)
-            self.key = kernel(template, "ct_attention_key", letters, **params)
+            self.key = kernel(template, "ct_attention_key", letters, **params | {"held": "key"})
 
 
 def _plan(context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool) -> Plan:

@@ -93,6 +93,7 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     tab = table(context, INTS + LONGS, values, rest)
     params = {
         "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "step": step, "room": room, "ints": INTS, "longs": LONGS,
+        "back": back,
     }  # fmt: skip
     kernel = context.kernel("conv_depthwise", f"ct_conv_depthwise{'_back' * back}", "bbbbbllli", **params)
     size2 = (-(-total // share), blocks)
