@@ -67,6 +67,7 @@ def products(d):
     a, b, v = (torch.tensor(x, device=d) for x in several((37, 29), (29, 41), (29,)))
     long = torch.tensor(numbers(3, 300), device=d)
     found = [a @ b, a @ v, v @ b, a[:3] @ b, (a.half() @ b.half()).float(), long @ long.T]
+    found += [((a > 0).bfloat16() @ (b > 0).bfloat16()).float()]  # whole numbers, which no rounding takes apart
     found.append(((2 * a).round().bfloat16() @ (2 * b).round().bfloat16()).float())  # exact, so rounded alike
     return [*found, long @ torch.tensor(numbers(300, 64, seed=4), device=d), long.T @ long, b.T @ a.T]
 
