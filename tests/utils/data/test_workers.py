@@ -301,6 +301,21 @@ def test_a_batch_that_cannot_be_sent():
         list(DataLoader([1], num_workers=1, collate_fn=unpicklable))
 
 
+def doubled(samples):
+    return torch.ones(2, requires_grad=True) * 2
+
+
+def leaf(samples):
+    return torch.ones(2, requires_grad=True)
+
+
+def test_gradients_do_not_cross_processes():
+    with pytest.raises(RuntimeError, match=r"shape \[2\].*not a leaf.*detach"):
+        list(DataLoader([0], num_workers=1, collate_fn=doubled))
+    (found,) = DataLoader([0], num_workers=1, collate_fn=leaf)
+    assert found.requires_grad and found.is_leaf
+
+
 def test_leaving_a_pass_early_ends_the_workers():
     for batch in DataLoader(Numbers(), batch_size=2, num_workers=2):
         assert batch["number"].tolist() == [0, 1]

@@ -44,8 +44,13 @@ class _Packer(pickle.Pickler):
                     f"a DataLoader worker made a tensor on {obj.device}; workers can return host tensors only: move "
                     "the batch to the device in the main process"
                 )
-            if type(obj) is not Tensor or obj.grad_fn is not None:
-                return None if obj.grad_fn is None else self.persistent_id(obj.detach())
+            if obj.grad_fn is not None:
+                raise RuntimeError(
+                    f"a DataLoader worker made a tensor of shape {list(obj.shape)} that requires a gradient and is not "
+                    "a leaf; no gradient flows from one process into another: detach() it"
+                )
+            if type(obj) is not Tensor:
+                return None
             return "tensor", self._place(host(obj)), obj.dtype.name, tuple(obj.shape), obj.requires_grad
         if type(obj) is np.ndarray and not obj.dtype.hasobject and obj.dtype.names is None:
             return "array", self._place(obj), obj.dtype.str, obj.shape, False
