@@ -16,6 +16,7 @@ from typing import Any
 
 from cltorch.compat import reference
 from cltorch.compat.missing import Missing
+from cltorch.device.device import answer_to_cuda
 
 # modules whose name here is another one; submodules follow
 RENAMED = {
@@ -174,6 +175,7 @@ def _loaded() -> list[str]:
 def install() -> None:
     """Let ``import torch`` and ``import torchvision`` give cltorch from here on, in this process.
 
+    The ``type`` of an OpenCL device, which is "cl", equals "cuda" as well from here on.
     Raises RuntimeError where PyTorch itself has been imported before.
     """
     foreign = [name for name in _loaded() if not isinstance(sys.modules[name], Facade)]
@@ -181,12 +183,14 @@ def install() -> None:
         raise RuntimeError(f"{foreign[0]} has been imported already: install() must come before it")
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
+        answer_to_cuda(True)
 
 
 def uninstall() -> None:
     """Undo ``install``: what has been imported from cltorch stays with those who have it."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+        answer_to_cuda(False)
         for name in _loaded():
             if isinstance(sys.modules[name], Facade):
                 del sys.modules[name]

@@ -15,6 +15,31 @@ _default: device | None = None
 _current_cl = 0
 
 
+class _AlsoCuda(str):
+    """The type ``cl`` for programs that compare it with ``cuda``: equal to both, by its hash ``cl``."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return other == "cuda" or str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+_cl: str = "cl"
+
+
+def answer_to_cuda(on: bool) -> None:
+    """Let the type of every OpenCL device equal "cuda" besides "cl", or end that."""
+    global _cl
+    _cl = _AlsoCuda("cl") if on else "cl"
+    for (kind, _), known in _interned.items():
+        if kind == "cl":
+            known.type = _cl
+
+
 class device:
     """Name a place for tensors: ``cpu`` (the host), ``cl:N`` (an OpenCL device) or ``meta`` (shape and dtype only).
 
@@ -61,7 +86,7 @@ class device:
         found = _interned.get(key)
         if found is None:
             found = object.__new__(cls)
-            found.type, found.index, found._context = kind, index, None
+            found.type, found.index, found._context = _cl if kind == "cl" else kind, index, None
             _interned[key] = found
         return found
 
@@ -94,7 +119,7 @@ class device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (device, (self.type, self.index))
+        return (device, (str(self.type), self.index))
 
     def __copy__(self) -> device:
         return self

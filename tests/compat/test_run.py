@@ -238,6 +238,34 @@ def test_inner_modules_are_there_to_be_imported():
     ]
 
 
+def test_a_device_is_recognised_by_the_name_cuda():
+    out = program(
+        """
+        import copy, io, pickle
+        import torch
+        d = torch.device("cuda", 0)
+        print(d.type == "cuda", d.type in ("cuda", "xpu"), d.type != "cuda", "cuda" == d.type, d.type == "cl")
+        print(d.type == "cpu", d.type != "cpu", torch.device("cpu").type == "cuda", torch.device("cl:1").type == "cuda")
+        print(d, {"cl": 1}[d.type], pickle.loads(pickle.dumps(d)) is d, type(d.__reduce__()[1][0]).__name__)
+        with torch.autocast(device_type=d.type, dtype=torch.bfloat16):
+            print(torch.is_autocast_enabled("cuda"))
+        file = io.BytesIO()
+        torch.save({"device": d}, file)
+        file.seek(0)
+        print(torch.load(file)["device"] is d)
+        """
+    )
+    assert out.splitlines() == [
+        "True True False True True",
+        "False True False True",
+        "cl:0 1 True str",
+        "True",
+        "True",
+    ]
+    kind = cltorch.device("cl").type
+    assert kind != "cuda" and type(kind) is str  # only where the program is PyTorch's
+
+
 def test_questions_and_conditions_of_libraries():
     out = program(
         """
