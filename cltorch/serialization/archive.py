@@ -168,9 +168,13 @@ class ArchiveWriter:
         position = self._zip.fp.tell() if self._zip.fp is not None else 0
         start = position + _LOCAL_HEADER + len(info.filename.encode()) + (_ZIP64_EXTRA if large else 0)
         info.extra = _padding(-start % self._alignment, self._alignment)
-        with self._zip.open(info, "w", force_zip64=large) as out:
-            for at in range(0, len(view), _CHUNK):
-                out.write(view[at : at + _CHUNK])
+        try:
+            with self._zip.open(info, "w", force_zip64=large) as out:
+                for at in range(0, len(view), _CHUNK):
+                    out.write(view[at : at + _CHUNK])
+        except BaseException:
+            self._zip.fp = None  # else zipfile writes a directory when it is collected, to a file that may be closed
+            raise
         info.extra = b""  # the padding is for the local header only, not for the directory
         self._digest = zlib.crc32(f"{info.filename}{info.CRC}".encode(), self._digest)
 

@@ -1,5 +1,6 @@
 """Saving: round trips, shared storages, atomic replacement."""
 
+import gc
 import gzip
 import io
 import os
@@ -228,3 +229,23 @@ def test_hooks_are_not_saved_and_a_warning_says_so():
 def test_names_in_an_archive_are_ascii(tmp_path):
     torch.save(torch.ones(1), tmp_path / "é.pt")
     assert "archive/data.pkl" in zipfile.ZipFile(tmp_path / "é.pt").namelist()
+
+
+def test_a_save_that_fails_writes_no_more_afterwards(monkeypatch):
+    class Full(io.BytesIO):
+        refused = 0
+
+        def write(self, data):
+            if self.tell() + len(data) > 5000:
+                self.refused += 1
+                raise OSError(28, "No space left on device")
+            return super().write(data)
+
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    f = Full()
+    with pytest.raises(OSError, match="No space left"):
+        torch.save(torch.zeros(10000), f)
+    tried = f.refused
+    gc.collect()
+    assert not said and f.refused == tried
