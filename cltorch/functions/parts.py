@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,11 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     Raises RuntimeError where it would reach beyond the storage.
     """
     need_array("as_strided", "input", 1, input)
-    layout = input.layout.as_strided(tuple(size), tuple(stride), storage_offset)
+    # tensors of one integer are sizes, too
+    sizes, strides = (
+        tuple([operator.index(n) if isinstance(n, Array) else n for n in what]) for what in (size, stride)
+    )
+    layout = input.layout.as_strided(sizes, strides, storage_offset)
     held = input.storage.nbytes // input.dtype.itemsize
     if layout.numel and layout.extent() > held:
         raise RuntimeError(

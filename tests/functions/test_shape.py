@@ -140,6 +140,12 @@ def test_gradients_of_views_of_overlapping_views(device, name):
     assert found[0] == found[1]
 
 
+def test_as_strided_takes_tensors_as_sizes(device):
+    x = cltorch.arange(6, device=device)
+    y = x.as_strided((cltorch.tensor(2), 3), (cltorch.tensor(1), 1))
+    assert y.contiguous().tolist() == [[0, 1, 2], [1, 2, 3]] and all(type(n) is int for n in (*y.shape, *y.stride()))
+
+
 def test_gradient_of_as_strided_of_an_overlapping_view(device):
     # as PyTorch does, an element that several places of the input share gets its gradient in equal parts through each
     x = cltorch.arange(3.0, device=device).requires_grad_()
