@@ -135,7 +135,7 @@ def wrap(inner: Any, level: int) -> Any:
     out: Any = _make(Batched)
     lay = inner.layout
     out._inner, out._batch = inner, level
-    out.storage = Sealed(inner.storage)
+    out._storage = Sealed(inner._storage)
     out.layout = Layout.make(lay.shape[1:], lay.strides[1:], lay.offset)
     out.dtype = inner.dtype
     return out

@@ -158,16 +158,16 @@ def dlpack(
     d = managed.dl_tensor
     start = layout.offset * t.itemsize
     if place[0] == DLDeviceType.kDLCPU:
-        d.data, d.byte_offset = x.storage.array.ctypes.data + start, 0
+        d.data, d.byte_offset = x._storage.array.ctypes.data + start, 0
     else:
         x.device.context.synchronize()
-        d.data, d.byte_offset = x.storage.buf.int_ptr, start
+        d.data, d.byte_offset = x._storage.buf.int_ptr, start
     d.device_type, d.device_id, d.ndim = *place, layout.ndim
     d.code, d.bits, d.lanes = _CODE_OF[t], t.itemsize * 8, 1
     d.shape, d.strides = shape, strides
     managed.deleter = _give_back
     address = ctypes.addressof(managed)
-    _lent[address] = (managed, shape, strides, x.storage)
+    _lent[address] = (managed, shape, strides, x._storage)
     if place[0] == DLDeviceType.kDLCPU:
         return _new(address, form.name, _capsule_dies)
     _sweep()

@@ -40,7 +40,7 @@ def _element(flat: Any, index: int) -> Any:
     i = index + size if index < 0 else index
     if not 0 <= i < size:
         raise IndexError(f"index {index} out of range for storage of size {size}")
-    return Array.new(flat.storage, Layout.make((1,), (1,), i), flat.dtype)
+    return Array.new(flat._storage, Layout.make((1,), (1,), i), flat.dtype)
 
 
 def _copy(raw: Storage, dev: Device) -> Storage:
@@ -157,7 +157,7 @@ class UntypedStorage(_Common):
         elif isinstance(data, int):
             self._raw = Storage.allocate(data, resolve(device))
         else:
-            self._raw = tensor(data, dtype=dtypes.uint8, device=device).storage
+            self._raw = tensor(data, dtype=dtypes.uint8, device=device)._storage
 
     @classmethod
     def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -234,7 +234,7 @@ class TypedStorage(_Common):
             count = args[0] if args else 0
             self._raw = Storage.allocate(count * self.dtype.itemsize, resolve(device))
         elif isinstance(args[0], (Sequence, np.ndarray)):
-            self._raw = tensor(args[0], dtype=self.dtype, device=device).storage
+            self._raw = tensor(args[0], dtype=self.dtype, device=device)._storage
         else:
             raise TypeError(
                 f"TypedStorage takes no arguments, a size, a sequence or wrap_storage, but got {type(args[0]).__name__}"

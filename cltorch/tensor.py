@@ -25,11 +25,11 @@ from cltorch.formats import follows, need_format
 from cltorch.layout import Layout, Size
 from cltorch.operators import attach
 from cltorch.ops.array import Array, host, to_numpy, values
-from cltorch.storage_types import UntypedStorage, storage_class
+from cltorch.storage_types import TypedStorage, UntypedStorage, storage_class
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
 _make = object.__new__
-_FIELDS = frozenset(("storage", "layout", "dtype"))
+_FIELDS = frozenset(("_storage", "layout", "dtype"))
 
 
 class _TensorMeta(type):
@@ -127,7 +127,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         """Return the address of the first element (on a device: of its buffer, plus the offset in bytes; 0 on meta)."""
         if not self.layout.numel or self.is_meta:
             return 0
-        return self.storage.data_ptr() + self.layout.offset * self.dtype.itemsize
+        return self._storage.data_ptr() + self.layout.offset * self.dtype.itemsize
 
     def new(self, *args: Any, device: Any = None) -> Any:
         """Return a tensor of this dtype on this device: of a size, or with values, as the class called does."""
@@ -135,7 +135,11 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""
-        return UntypedStorage(_raw=self.storage)
+        return UntypedStorage(_raw=self._storage)
+
+    def storage(self) -> Any:
+        """Return the elements behind the tensor, shared by its views, as a TypedStorage of this dtype."""
+        return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
     def storage_type(self) -> Any:
         """Return the class FloatStorage, ByteStorage … of the storage."""
@@ -171,11 +175,11 @@ class Tensor(Array, metaclass=_TensorMeta):
     @property
     def is_cl(self) -> bool:
         """Return whether the tensor lies on an OpenCL device."""
-        return self.storage.device.type == "cl"
+        return self._storage.device.type == "cl"
 
     is_cuda = is_cl
-    is_cpu = property(lambda self: self.storage.array is not None)
-    is_meta = property(lambda self: self.storage.device.type == "meta")
+    is_cpu = property(lambda self: self._storage.array is not None)
+    is_meta = property(lambda self: self._storage.device.type == "meta")
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """Return the name of the typed class, or a copy converted to another type."""
@@ -185,7 +189,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     @property
     def grad_fn(self) -> Any:
         """Return the node that made this tensor, None for a leaf."""
-        if self._base is not None and self._view_version != self.storage.version:
+        if self._base is not None and self._view_version != self._storage.version:
             refresh_view(self)
         return self._grad_fn
 
@@ -241,7 +245,7 @@ class Tensor(Array, metaclass=_TensorMeta):
                     f"'{wanted.name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
                     "dtype)."
                 )
-            if value.storage.device is not self.storage.device:
+            if value._storage.device is not self._storage.device:
                 raise RuntimeError(
                     f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
                     f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
@@ -293,7 +297,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     def _version(self) -> int:
         if self._inference:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return self.storage.version
+        return self._storage.version
 
     def _is_view(self) -> bool:
         return self._base is not None
@@ -346,7 +350,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     @property
     def data(self) -> Any:
         """Return the same memory outside the graph; changing it in place is not noticed by autograd."""
-        out = Array.new(self.storage.alias(), self.layout, self.dtype)
+        out = Array.new(self._storage.alias(), self.layout, self.dtype)
         if self._inference or out._inference:
             out._inference = self._inference
         return out
@@ -357,7 +361,7 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def _detached(self, tangents: bool = False) -> Any:
         """Return the same memory outside the graph; ``tangents`` says whether they go along."""
-        out = Array.new(self.storage, self.layout, self.dtype)
+        out = Array.new(self._storage, self.layout, self.dtype)
         if self._inference or out._inference:
             out._inference = self._inference
         if tangents and self._tangents is not None:
@@ -383,7 +387,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         """
         if self.dtype is dtypes.bfloat16:
             raise TypeError("Got unsupported ScalarType BFloat16")
-        if self.storage.array is None:
+        if self._storage.array is None:
             if not force:
                 raise TypeError(
                     f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
@@ -594,13 +598,13 @@ class Tensor(Array, metaclass=_TensorMeta):
                 "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
                 "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
-        key = id(self.storage)
+        key = id(self._storage)
         storage = memo.get(key)
         if storage is None:
-            storage = memo[key] = _copied_storage(self.storage)
-            memo[id(memo)] = [*memo.get(id(memo), []), self.storage]  # keep the key's object alive
+            storage = memo[key] = _copied_storage(self._storage)
+            memo[id(memo)] = [*memo.get(id(memo), []), self._storage]  # keep the key's object alive
         out = _make(type(self))
-        out.storage, out.layout, out.dtype = storage, self.layout, self.dtype
+        out._storage, out.layout, out.dtype = storage, self.layout, self.dtype
         out._requires_grad = self._requires_grad
         memo[id(self)] = out
         if self._grad is not None:
@@ -612,7 +616,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         # storages go through pickle's memo, so that tensors which share memory do so afterwards
         lay = self.layout
         return _unpickled, (
-            type(self), self.storage, self.dtype, tuple(lay.shape), lay.strides, lay.offset, self._requires_grad,
+            type(self), self._storage, self.dtype, tuple(lay.shape), lay.strides, lay.offset, self._requires_grad,
             dict(self.__dict__),
         )  # fmt: skip
 
@@ -652,7 +656,7 @@ def _of_class(cls: Any, x: Any) -> Any:
     if not torch_function.on[0] and torch_function.asks(cls) and cls is not Tensor:
         torch_function.switch_on()
     out = _make(cls)
-    out.storage, out.layout, out.dtype = x.storage, x.layout, x.dtype
+    out._storage, out.layout, out.dtype = x._storage, x.layout, x.dtype
     return out
 
 
@@ -683,7 +687,7 @@ def _unpickled(
     cls: Any, storage: Storage, t: dtype, shape: Any, strides: Any, offset: int, requires_grad: bool, attributes: Any
 ) -> Any:
     made = _make(cls)
-    made.storage, made.layout, made.dtype = storage, Layout.make(shape, strides, offset), t
+    made._storage, made.layout, made.dtype = storage, Layout.make(shape, strides, offset), t
     made._requires_grad = requires_grad
     made.__dict__.update(attributes)
     return made
@@ -691,7 +695,7 @@ def _unpickled(
 
 def _new(storage: Storage, layout: Layout, dtype: dtype) -> Tensor:
     t = _make(Tensor)
-    t.storage = storage
+    t._storage = storage
     t.layout = layout
     t.dtype = dtype
     if inference_count[0] and mode.inference:

@@ -158,6 +158,16 @@ def test_untyped_storage(device):
     assert len(UntypedStorage(7, device=device)) == 7
 
 
+def test_a_tensors_storage(device):
+    x = cltorch.arange(6, dtype=cltorch.int16, device=device).view(2, 3)
+    s = x[1, 1:].storage()  # of the whole tensor, whatever the view
+    assert type(s) is TypedStorage and s.dtype is cltorch.int16 and s.tolist() == [0, 1, 2, 3, 4, 5]
+    s[4] = 40
+    assert x.tolist() == [[0, 1, 2], [3, 40, 5]] and s.data_ptr() == x.data_ptr() and len(x.storage()) == 6
+    y = cltorch.empty(0, dtype=cltorch.int16, device=device).set_(x.storage(), 1, (2, 2))
+    assert y.tolist() == [[1, 2], [3, 40]] and y.view(cltorch.uint8).storage().size() == 12
+
+
 def test_from_buffer():
     assert cltorch.ByteStorage.from_buffer(b"abc").tolist() == [97, 98, 99]
     assert cltorch.ShortStorage.from_buffer(b"\x00\x01", "big").tolist() == [1]

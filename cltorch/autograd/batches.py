@@ -101,7 +101,7 @@ def expose(x: Any, number: int, size: int) -> Any:
         if found is not None:
             out = Settings.functions.view_as(out, out)
             out._tangents = {k: expose(t, number, size) for k, t in found.items()}
-            out._tangent_version = out.storage.version
+            out._tangent_version = out._storage.version
         return out
     m = Settings.functions
     if mine > number:
@@ -128,7 +128,7 @@ def in_level(x: Any, number: int, size: int) -> Any:
 
 def _give(x: Any, tangents: dict[int, Any]) -> None:
     """Give a batch its tangents, and the whole tensor theirs: gradients are recorded for that."""
-    x._tangents, x._tangent_version = tangents, x.storage.version
+    x._tangents, x._tangent_version = tangents, x._storage.version
     if x._batch:
         size = x._inner.layout.shape[0]
         _give(x._inner, {k: expose(t, x._batch, size) for k, t in tangents.items()})

@@ -72,10 +72,10 @@ def _base_of(x: Any) -> Any:
 def tangents(x: Any) -> dict[int, Any] | None:
     """Return a tensor's tangents by level; a view follows what was done to its base in place."""
     base = _base_of(x)
-    if base is not None and x._tangent_version != x.storage.version and base._tangents is not None:
+    if base is not None and x._tangent_version != x._storage.version and base._tangents is not None:
         gather = Settings.functions.gather_from_layout
         x._tangents = {k: gather(t, base.layout, x.layout) for k, t in base._tangents.items()}
-        x._tangent_version = x.storage.version
+        x._tangent_version = x._storage.version
     found: dict[int, Any] | None = x._tangents
     return found
 
@@ -110,7 +110,7 @@ def attach(y: Any, level: int, t: Any) -> None:
         t = Settings.functions.view_as(t, t)
         t._tangents = outer or None
     y._tangents = {**(y._tangents or {}), level: t}
-    y._tangent_version = y.storage.version
+    y._tangent_version = y._storage.version
     if y._batch:  # gradients are recorded for the whole tensor: what is kept for them needs the tangent too
         attach(y._inner, level, expose(t, y._batch, y._inner.layout.shape[0]))
 

@@ -59,7 +59,7 @@ def increment_version(tensor: Any) -> None:
     if not isinstance(tensor, (Array, Iterable)):
         raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
     for x in (tensor,) if isinstance(tensor, Array) else tensor:
-        x.storage.version += 1
+        x._storage.version += 1
 
 
 class set_multithreading_enabled:

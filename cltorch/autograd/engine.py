@@ -288,7 +288,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
         g.layout.offset == 0
         and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
         and sys.getrefcount(g) <= _ALONE[0]
-        and sys.getrefcount(g.storage) <= _ALONE[1]
+        and sys.getrefcount(g._storage) <= _ALONE[1]
     ):
         x.grad = g
     else:

@@ -248,9 +248,9 @@ class Function(metaclass=_FunctionMeta):
         outside = [any(r is x for x in ctx._outside) for r in results]
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
-                results[i] = Array.new(r.storage, r.layout, r.dtype)
+                results[i] = Array.new(r._storage, r.layout, r.dtype)
         for d in ctx._dirty:
-            d.storage.version += 1
+            d._storage.version += 1
         if recording:
             node = named(FunctionNode, f"{cls.__name__}Backward")(cls, ctx, args, needs, results)
             numbers = {id(r): i for i, r in enumerate(results) if not outside[i]}
@@ -302,7 +302,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         refused = []
         for r in outs:
             if isinstance(r, Array):
-                r = Array.new(r.storage, r.layout, r.dtype)
+                r = Array.new(r._storage, r.layout, r.dtype)
                 r._grad_fn, r._requires_grad = _Refusal(()), True
             refused.append(r)
         return tuple(refused) if isinstance(results, tuple) else refused[0]

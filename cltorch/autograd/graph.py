@@ -211,17 +211,17 @@ class Saved:
         self._hooks = hooks[-1] if hooks else None
         self._node, self._nr = node, nr
         self._history: Any = None
-        self._version = tensor.storage.version
+        self._version = tensor._storage.version
         if self._hooks is not None:
             with no_grad():
                 self._tensor = self._hooks[0](tensor if node is None else tensor.detach())
-            if tensor.storage.version != self._version:
+            if tensor._storage.version != self._version:
                 raise RuntimeError(_CHANGED_BY_HOOK)
             # what comes back from the hooks takes the place of the tensor in the graph
             edge = edge_of(tensor) if node is None else None
             self._history = edge
         elif node is not None:
-            self._tensor = Array.new(tensor.storage, tensor.layout, tensor.dtype)
+            self._tensor = Array.new(tensor._storage, tensor.layout, tensor.dtype)
         else:
             self._tensor = tensor
 
@@ -232,19 +232,19 @@ class Saved:
             raise RuntimeError(_FREED)
         if self._hooks is not None:
             return self._unpacked(node, t)
-        if t.storage.version != self._version:
+        if t._storage.version != self._version:
             maker = node if self._node is not None else t._grad_fn
             nr = self._nr if self._node is not None else t._output_nr
             origin = f", which is output {nr} of {short_name(maker)}," if maker is not None else ""
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{t.type()} {list(t.shape)}]{origin} is at version {t.storage.version}; expected version "
+                f"[{t.type()} {list(t.shape)}]{origin} is at version {t._storage.version}; expected version "
                 f"{self._version} instead. "
                 "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
                 "torch.autograd.set_detect_anomaly(True, check_nan=False)."
             )
         if self._node is not None:
-            out = Array.new(t.storage, t.layout, t.dtype)
+            out = Array.new(t._storage, t.layout, t.dtype)
             out._grad_fn, out._output_nr, out._requires_grad = node, self._nr, True
             if t._tangents is not None:
                 out._tangents, out._tangent_version = t._tangents, t._tangent_version
@@ -259,10 +259,10 @@ class Saved:
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
             )
         if self._node is not None:
-            t = Array.new(t.storage, t.layout, t.dtype)
+            t = Array.new(t._storage, t.layout, t.dtype)
             t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
         elif self._history is not None:
-            t = Array.new(t.storage, t.layout, t.dtype)
+            t = Array.new(t._storage, t.layout, t.dtype)
             t._grad_fn, t._output_nr = self._history
             t._requires_grad = True
         return t
@@ -271,7 +271,7 @@ class Saved:
         """Give a kept result the tangents that it got after it was kept."""
         t: Any = self._tensor
         if self._hooks is None and t is not None:
-            t._tangents, t._tangent_version = tangents, t.storage.version
+            t._tangents, t._tangent_version = tangents, t._storage.version
 
     def release(self) -> None:
         """Let the tensor go."""
@@ -285,7 +285,7 @@ def short_name(node: Any) -> str:
 
 def edge_of(x: Any) -> Any:
     """Return the edge to which a gradient of a tensor goes, or None if it needs none."""
-    if x._base is not None and x._view_version != x.storage.version:
+    if x._base is not None and x._view_version != x._storage.version:
         refresh_view(x)
     if x._grad_fn is not None:
         return (x._grad_fn, x._output_nr)
@@ -306,7 +306,7 @@ def accumulator(x: Any) -> AccumulateGrad:
 
 def needs_grad(x: Any) -> bool:
     """Return whether a gradient of a tensor is wanted (a view's answer may have changed with its base)."""
-    if x._base is not None and x._view_version != x.storage.version and x._base_seq != _seq_of(x._base):
+    if x._base is not None and x._view_version != x._storage.version and x._base_seq != _seq_of(x._base):
         return True
     return x._requires_grad
 
@@ -327,7 +327,7 @@ def refresh_view(x: Any) -> None:
             raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
         x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x), 0, True
         x._base_seq = seq
-    x._view_version = x.storage.version
+    x._view_version = x._storage.version
 
 
 def _refused_view(x: Any, what: str) -> str:

@@ -111,7 +111,7 @@ def apply(op: type[Op], *args: Any) -> Any:
     dev = None
     for a in args:
         if isinstance(a, Array):
-            here = a.storage.device
+            here = a._storage.device
             if here is not dev and dev is not None:
                 raise two_devices(dev, here, op.name)
             dev = here
@@ -136,7 +136,7 @@ def apply(op: type[Op], *args: Any) -> Any:
             results = [out] if single else list(out)
             for i, r in enumerate(results):
                 if any(r is a for a in args):
-                    results[i] = Array.new(r.storage, r.layout, r.dtype)
+                    results[i] = Array.new(r._storage, r.layout, r.dtype)
             node = _op_node(op)(op, call, args, results)
             for i, r in enumerate(results):
                 if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
@@ -298,11 +298,11 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
     check_inplace(x, recording)
     if not recording:
         row.into(x, operands, params)
-        x.storage.version += 1
+        x._storage.version += 1
         return x
     if row.vjp is None or any(needs[i] for i in row.opaque):
         row.into(x, operands, params)
-        x.storage.version += 1
+        x._storage.version += 1
         rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))
         return x
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does
@@ -316,7 +316,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
     node = named(PointwiseNode, row.node)(row, before, params, needs, None)
     node.edges = edges
     row.into(x, operands, params)
-    x.storage.version += 1
+    x._storage.version += 1
     node.keep_result(x)
     rebase(x, node, 0 if needs[0] else None)
     return x
@@ -452,14 +452,14 @@ def _outside(out: Any) -> None:
 
 
 def _alias(x: Any, layout: Any, dtype: Any = None) -> Any:
-    out = Array.new(x.storage, layout, dtype or x.dtype)
+    out = Array.new(x._storage, layout, dtype or x.dtype)
     base = x._base
     if base is None:
         base = x
     out._base = base
     if base._grad_fn is not None:
         out._base_seq = base._grad_fn.seq
-    out._view_version = x.storage.version
+    out._view_version = x._storage.version
     if x._inference or out._inference:
         out._inference = x._inference
     return out
@@ -477,20 +477,20 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
             return kind.inplace(x, op, args, write)
     if op is not None and op.one_device:
         for a in args:
-            if isinstance(a, Array) and a.storage.device is not x.storage.device:
-                raise two_devices(x.storage.device, a.storage.device, op.name)
+            if isinstance(a, Array) and a._storage.device is not x._storage.device:
+                raise two_devices(x._storage.device, a._storage.device, op.name)
     needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
     recording = op is not None and True in needs and x.dtype.differentiable
     check_inplace(x, recording)
     if not recording:
         write()
-        x.storage.version += 1
+        x._storage.version += 1
         return x
     assert op is not None
     call = Call(needs)
     op.forward(call, *args)
     node = _op_node(op)(op, call, args, [x])
     write()
-    x.storage.version += 1
+    x._storage.version += 1
     rebase(x, node, 0 if needs[0] else None)
     return x

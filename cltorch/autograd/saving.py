@@ -90,7 +90,7 @@ class _Mutations:
     def pack(self, tensor: Any) -> _Kept:
         """Keep a tensor."""
         kept = _Kept(tensor)
-        rows = self.by_storage.setdefault(id(tensor.storage), [])
+        rows = self.by_storage.setdefault(id(tensor._storage), [])
         rows[:] = [r for r in rows if r() is not None]
         rows.append(weakref.ref(kept))
         return kept
@@ -108,9 +108,9 @@ class _Mutations:
         """Clone what is kept of a tensor's storage: it is about to be changed."""
         clones: dict[int, Any] = {}
         with no_grad():
-            for ref in self.by_storage.pop(id(x.storage), ()):
+            for ref in self.by_storage.pop(id(x._storage), ()):
                 kept = ref()
-                if kept is not None and kept.tensor.storage is x.storage:
+                if kept is not None and kept.tensor._storage is x._storage:
                     t = kept.tensor
                     if id(t) not in clones:
                         clones[id(t)] = Settings.functions.clone(t.detach())

@@ -81,7 +81,7 @@ class Watch:
 
 
 def _alias(x: Any) -> Any:
-    return Array.new(x.storage, x.layout, x.dtype) if isinstance(x, Array) else x
+    return Array.new(x._storage, x.layout, x.dtype) if isinstance(x, Array) else x
 
 
 def _listed(out: Any) -> list[Any]:
@@ -117,7 +117,7 @@ class Keeping(Watch):
                 at, of = _place(x, args), _place(x, results)
                 kept.append(("operand", at) if at is not None else ("result", of) if of is not None else ("own", x))
         self.store[key] = _Kept(
-            single, [x.storage.version for x in results if isinstance(x, Array)], attributes, kept,
+            single, [x._storage.version for x in results if isinstance(x, Array)], attributes, kept,
             [i for i, x in enumerate(results) if call is not None and _place(x, call.outside) is not None],
         )  # fmt: skip
 
@@ -152,7 +152,7 @@ class Taking(Watch):
         if found is _RUN_AGAIN:
             return None
         self.store[key] = _TAKEN
-        versions = [x.storage.version for x in _listed(found.results) if isinstance(x, Array)]
+        versions = [x._storage.version for x in _listed(found.results) if isinstance(x, Array)]
         if versions != found.versions and not self.allow_mutation:
             raise RuntimeError("Tensor cached during selective activation checkpoint has been mutated")
         return found

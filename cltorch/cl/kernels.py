@@ -131,9 +131,9 @@ class CustomKernel:
             raise ValueError(f"global_size {items} is not a multiple of local_size {group}")
         launcher = self._kernel(place.context)
         if math.prod(items):
-            launcher(items, group, *(v.storage if isinstance(v, Tensor) else v for v in values))
+            launcher(items, group, *(v._storage if isinstance(v, Tensor) else v for v in values))
             for tensor in written:
-                tensor.storage.version += 1
+                tensor._storage.version += 1
 
     def _checked(self, argument: _Argument, value: Any) -> Any:
         what = f"argument '{argument.name}' of kernel {self.name}"

@@ -200,11 +200,11 @@ def _tensors(args: tuple[Any, ...], kw: dict[str, Any]) -> list[Any]:
 
 
 def _kind(x: Any) -> str:
-    return x.storage.device.type
+    return x._storage.device.type
 
 
 def _eligible(x: Any, kind: str) -> bool:
-    return x.dtype.is_floating_point and x.dtype is not dtypes.float64 and x.storage.device.type == kind
+    return x.dtype.is_floating_point and x.dtype is not dtypes.float64 and x._storage.device.type == kind
 
 
 def _cast(x: Any, kind: str, target: Any) -> Any:
@@ -232,8 +232,8 @@ def _cast_one(x: Any, kind: str, target: Any) -> Any:
     # a weight that several functions use is cast once; without a change in between, the graph of one cast serves all
     key = (id(x), target)
     kept = now.cache.get(key)
-    if kept is not None and kept[0] is x and kept[1] == x.storage.version:
+    if kept is not None and kept[0] is x and kept[1] == x._storage.version:
         return kept[2]
     made = to(x, target)
-    now.cache[key] = (x, x.storage.version, made)
+    now.cache[key] = (x, x._storage.version, made)
     return made

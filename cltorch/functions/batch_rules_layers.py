@@ -45,7 +45,7 @@ def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
     lines: list[Any] = [None if a is None else reshape(a, (-1,)) for a in rest]
     out, mean, rstd = apply(op, merged(x, size, 1), *lines, training, momentum, eps)
     for a, line, several in zip(moving, lines[2:], batched[3:5], strict=True):
-        if a is not None and line.storage is not a.storage:  # the statistics were read as a copy
+        if a is not None and line._storage is not a._storage:  # the statistics were read as a copy
             a.copy_(reshape(line if several else narrow(line, 0, 0, a.layout.numel), a.layout.shape))
     return parted(out, size, 1), reshape(mean, (size, -1)), reshape(rstd, (size, -1))
 

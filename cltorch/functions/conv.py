@@ -77,7 +77,7 @@ def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
         rest.append(("bias", need_array(name, "bias", 3, bias)))
     t = input.dtype
     for argument, x in rest:
-        if x.storage.device is not input.storage.device:
+        if x._storage.device is not input._storage.device:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but got {argument} is on {x.device}, different from "
                 f"other tensors on {input.device} (when checking argument in method {name})"

@@ -66,8 +66,8 @@ def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
             x = _dense(x, formats.preserve_format)
         lay = x.layout
         moved = empty((lay.numel,), x.dtype, dev)
-        _transfer(Array.new(x.storage, Layout((lay.numel,), (1,), lay.offset), x.dtype), moved, later)
-        moved = Array.new(moved.storage, like_layout(lay), x.dtype)
+        _transfer(Array.new(x._storage, Layout((lay.numel,), (1,), lay.offset), x.dtype), moved, later)
+        moved = Array.new(moved._storage, like_layout(lay), x.dtype)
     return moved if x.dtype is t else converted(moved, t, dev)
 
 
@@ -87,17 +87,17 @@ def _transfer(x: Any, out: Any, later: bool = False) -> None:
         return
     start = out.layout.offset * out.dtype.itemsize
     if out.device.type == "cpu":
-        if later and x.device.type == "cl" and owner_of(out.storage) is PINNED:
-            place = out.storage.array[start : start + x.layout.numel * x.dtype.itemsize]
-            x.device.context.fetch(x.storage.buf, place, x.layout.offset * x.dtype.itemsize)
+        if later and x.device.type == "cl" and owner_of(out._storage) is PINNED:
+            place = out._storage.array[start : start + x.layout.numel * x.dtype.itemsize]
+            x.device.context.fetch(x._storage.buf, place, x.layout.offset * x.dtype.itemsize)
         else:
             bits = np.ascontiguousarray(to_numpy(x)).reshape(-1).view(np.uint8)
-            out.storage.array[start : start + bits.size] = bits
+            out._storage.array[start : start + bits.size] = bits
         return
-    still = x.device.type != "cpu" or (later and owner_of(x.storage) is PINNED)
+    still = x.device.type != "cpu" or (later and owner_of(x._storage) is PINNED)
     bits = host(x) if x.device.type == "cpu" else to_numpy(x)
     bits = np.ascontiguousarray(bits).reshape(-1).view(np.uint8)
-    out.device.context.write(out.storage.buf, bits, start, owned=still)
+    out.device.context.write(out._storage.buf, bits, start, owned=still)
 
 
 def to_copy(x: Any, t: dtype, dev: device) -> Any:
@@ -314,7 +314,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
             _transfer(src, input, non_blocking)
             return
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
-        if value.storage is input.storage and value.layout != input.layout:
+        if value._storage is input._storage and value.layout != input.layout:
             value = _dense(value)
         strided.copy_into(input, value)
 
@@ -374,9 +374,9 @@ def set_data(x: Any, value: Any) -> None:
     if x._requires_grad and not value.dtype.differentiable:
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     # the version goes on counting: what was kept for a derivative has not changed in place
-    version = x.storage.version
-    x.storage, x.layout, x.dtype = value.storage.alias(), value.layout, value.dtype
-    x.storage.version = version
+    version = x._storage.version
+    x._storage, x.layout, x.dtype = value._storage.alias(), value.layout, value.dtype
+    x._storage.version = version
 
 
 def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Any:
@@ -388,14 +388,14 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     check_inplace(input, mode.enabled and needs_grad(input))
     if source is None:
         found = empty((0,), input.dtype, input.device)
-        input.storage, input.layout = found.storage, found.layout
+        input._storage, input.layout = found._storage, found.layout
         return input
     if isinstance(source, Array):
         if source.dtype is not input.dtype:
             raise RuntimeError(
                 f"Could not set tensor of type {input.dtype.name} to a tensor of type {source.dtype.name}"
             )
-        storage, layout = source.storage, source.layout
+        storage, layout = source._storage, source.layout
     else:
         storage = getattr(source, "_raw", source)
         storage = getattr(storage, "_raw", storage)
@@ -414,7 +414,7 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
             f'Attempted to set the storage of a tensor on device "{input.device}" to a storage on different device '
             f'"{storage.device}". This is no longer allowed; the devices must match.'
         )
-    input.storage, input.layout = storage, layout
+    input._storage, input.layout = storage, layout
     storage.version += 1
     return input
 
@@ -427,7 +427,7 @@ def apply_(input: Any, callable: Any) -> Any:
         raise RuntimeError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.")
     changed = [callable(v) for v in values(input).reshape(-1).tolist()]
     host(input)[...] = cast_host(np.asarray(changed).reshape(tuple(input.shape)), input.dtype)
-    input.storage.version += 1
+    input._storage.version += 1
     return input
 
 
@@ -449,7 +449,7 @@ def _mapped(name: str, input: Any, others: tuple[Any, ...], callable: Any) -> An
     lines = [np.broadcast_to(values(x), tuple(input.shape)).reshape(-1).tolist() for x in (input, *others)]
     changed = np.asarray([callable(*row) for row in zip(*lines, strict=True)])
     host(input)[...] = cast_host(changed.reshape(tuple(input.shape)), input.dtype)
-    input.storage.version += 1
+    input._storage.version += 1
     return input
 
 
@@ -467,8 +467,8 @@ def resize_(input: Any, *sizes: Any) -> Any:
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize
-    if need > input.storage.nbytes:
-        input.storage.resize(need)
+    if need > input._storage.nbytes:
+        input._storage.resize(need)
     input.layout = layout
     return input
 

@@ -178,7 +178,7 @@ def _arg(name: str, less: bool) -> Any:
         _no_empty(name, input, dims, dims)
         _, indices = extreme(input, None if dim is None or not input.layout.ndim else dims[0], less, False)
         if keepdim:
-            indices = Array.new(indices.storage, Layout.of(kept_shape(input.layout.shape, dims, True)), indices.dtype)
+            indices = Array.new(indices._storage, Layout.of(kept_shape(input.layout.shape, dims, True)), indices.dtype)
         if isinstance(out, Array) and out.dtype is not dtypes.int64:
             raise RuntimeError(f"Expected out tensor to have dtype long int, but got {out.dtype.name} instead")
         return store(name, indices, out)

@@ -136,9 +136,9 @@ def _scatter_in_place(name: str, input: Any, dim: int, index: Any, src: Any, mod
     d, x, places, src = _prepare(name, input, dim, index, src)
     check_overlap(x, [])
     check_apart(x, (index, src))
-    if src.storage is x.storage:
+    if src._storage is x._storage:
         src = convert.contiguous_copy(src)
-    if places.storage is x.storage:
+    if places._storage is x._storage:
         places = convert.contiguous_copy(places)
     inplace(
         x, ops.ScatterInPlace, x, d, places, src, mode, write=lambda: ops.scatter_into(mode, x, d, places, src, name)

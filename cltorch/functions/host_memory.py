@@ -39,14 +39,14 @@ def pin_memory(x: Any, device: Any = None) -> Any:
     layout, n = x.layout, x.dtype.itemsize
     start, stop = layout.offset * n, layout.extent() * n
     storage = Storage.wrap(Device("cl").context.pinned(max(stop - start, 0)))
-    storage.array[:] = x.storage.array[start : max(start, stop)]
+    storage.array[:] = x._storage.array[start : max(start, stop)]
     storage._owner = PINNED
     return Array.new(storage, Layout.make(layout.shape, layout.strides, 0), x.dtype)
 
 
 def is_pinned(x: Any, device: Any = None) -> bool:
     """Return whether a tensor lies in pinned memory."""
-    return owner_of(x.storage) is PINNED
+    return owner_of(x._storage) is PINNED
 
 
 def share_memory_(x: Any) -> Any:
@@ -57,7 +57,7 @@ def share_memory_(x: Any) -> Any:
 
     https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
     """
-    storage = x.storage
+    storage = x._storage
     if storage.array is None or is_shared(x):
         return x
     pages = mmap.mmap(-1, max(storage.nbytes, 1))
@@ -69,4 +69,4 @@ def share_memory_(x: Any) -> Any:
 
 def is_shared(x: Any) -> bool:
     """Return whether a tensor's memory is shared between processes; always so on a device, as in PyTorch."""
-    return x.storage.array is None or isinstance(owner_of(x.storage), mmap.mmap)
+    return x._storage.array is None or isinstance(owner_of(x._storage), mmap.mmap)

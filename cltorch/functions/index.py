@@ -283,5 +283,5 @@ def write_out(input: Any, result: Any) -> Any:
     p.can_hold(input, result)
     resize_out(input, result.layout.shape)
     copy_into(input, result)
-    input.storage.version += 1
+    input._storage.version += 1
     return input

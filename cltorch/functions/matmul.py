@@ -32,7 +32,7 @@ def _check(name: str, *given: tuple[str, Any]) -> None:
         need_array(name, argument, i + 1, x)
     first = given[0][1]
     for argument, x in given[1:]:
-        if x.storage.device is not first.storage.device:
+        if x._storage.device is not first._storage.device:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but got {argument} is on {x.device}, different from "
                 f"other tensors on {first.device} (when checking argument in method {name})"

@@ -158,7 +158,7 @@ def native_batch_norm(
     name = "native_batch_norm"
     result, mu, rstd = _batch(name, input, weight, bias, running_mean, running_var, training, momentum, eps)
     if not training:
-        mu, rstd = (Array.new(a.storage, Layout.of((0,)), a.dtype) for a in (mu, rstd))
+        mu, rstd = (Array.new(a._storage, Layout.of((0,)), a.dtype) for a in (mu, rstd))
     t = _parameters_dtype(input, weight, bias, running_mean, running_var)
     results = result, to(mu, t), to(rstd, t)
     return results if out is None else p.into_outs(name, out, results)

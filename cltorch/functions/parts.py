@@ -98,13 +98,13 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
         tuple([operator.index(n) if isinstance(n, Array) else n for n in what]) for what in (size, stride)
     )
     layout = input.layout.as_strided(sizes, strides, storage_offset)
-    held = input.storage.nbytes // input.dtype.itemsize
+    held = input._storage.nbytes // input.dtype.itemsize
     if layout.numel and layout.extent() > held:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {layout.offset}, and "
             f"itemsize {input.dtype.itemsize} "
             f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for "
-            f"storage of size {input.storage.nbytes}"
+            f"storage of size {input._storage.nbytes}"
         )
     before = input.layout
     return record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))

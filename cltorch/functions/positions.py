@@ -45,9 +45,9 @@ def put_in_place(
         if what not in _ON_EXPANDED:
             check_overlap(x, [])
         return _put_on_expanded(x, indices, value, accumulate, wrap, what)
-    if value.storage is x.storage:
+    if value._storage is x._storage:
         value = convert.contiguous_copy(value)
-    indices = [convert.contiguous_copy(i) if i.storage is x.storage else i for i in indices]
+    indices = [convert.contiguous_copy(i) if i._storage is x._storage else i for i in indices]
     return inplace(
         x, ops.PutInPlace, x, value, accumulate, wrap, *indices,
         write=lambda: ops.put(x, indices, value, accumulate, wrap, what=what, dims=dims),

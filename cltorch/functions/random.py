@@ -76,7 +76,7 @@ def fill_random(name: str, x: Any, dist: str, a: float, b: float, generator: Any
     """Fill a tensor with numbers of a distribution and return it."""
     need_float(dist, x.dtype)
     ops.refill(x, dist, a, b, read_generator(name, generator, x.device))
-    x.storage.version += 1
+    x._storage.version += 1
     return finish(x, requires_grad)
 
 
@@ -241,7 +241,7 @@ def randint(
     x = new_random("randint", (size,), named, out, dtype, layout, device, dtypes.int64)
     check_range(low, high, x.dtype)
     ops.refill(x, "randint", low, high - low, read_generator("randint", generator, x.device))
-    x.storage.version += 1
+    x._storage.version += 1
     return finish(x, requires_grad)
 
 

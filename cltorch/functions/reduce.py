@@ -33,7 +33,7 @@ def spread(m: Any, g: Any, shape: Any, dims: tuple[int, ...]) -> Any:
 
 def keep(out: Any, shape: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     """Return a result of ``reduce`` with its reduced dimensions as dimensions of size 1, where that is wanted."""
-    return Array.new(out.storage, Layout.of(kept_shape(shape, dims, True)), out.dtype) if keepdim and dims else out
+    return Array.new(out._storage, Layout.of(kept_shape(shape, dims, True)), out.dtype) if keepdim and dims else out
 
 
 def store(name: str, result: Any, out: Any) -> Any:

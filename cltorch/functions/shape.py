@@ -195,9 +195,9 @@ def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
                 if stride % k:
                     raise RuntimeError(f"self.stride({d}) must be divisible by {k} {what}, but got {stride}")
             layout = Layout.make((*lay.shape[:-1], lay.shape[-1] // k), (*(s // k for s in outer), 1), lay.offset // k)
-    out = Array.new(x.storage, layout, t)
+    out = Array.new(x._storage, layout, t)
     out._base = x if x._base is None else x._base
-    out._view_version = x.storage.version
+    out._view_version = x._storage.version
     return out
 
 
@@ -350,12 +350,12 @@ def _inplace(name: str, view_of: Any) -> Any:
         if mode.enabled:
             check_inplace(input, found._requires_grad)
         input.layout = found.layout
-        input.storage.version += 1
+        input._storage.version += 1
         if found._grad_fn is not None:
             input._grad_fn, input._output_nr, input._requires_grad = found._grad_fn, 0, True
-        input._view_version = input.storage.version
+        input._view_version = input._storage.version
         if found._tangents is not None:
-            input._tangents, input._tangent_version = found._tangents, input.storage.version
+            input._tangents, input._tangent_version = found._tangents, input._storage.version
         return input
 
     f.__name__ = f.__qualname__ = name

@@ -27,7 +27,7 @@ def extreme(x: Any, dim: int | None, less: bool, want_values: bool, variant: str
 
     The dimension must not be empty. ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
-    lay, dev = x.layout, x.storage.device
+    lay, dev = x.layout, x._storage.device
     shape = kept_shape(lay.shape, (dim,), False) if dim is not None else ()
     if dev.type == "cpu":
         return _host(x, dim, less, want_values, shape)
@@ -42,12 +42,12 @@ def extreme(x: Any, dim: int | None, less: bool, want_values: bool, variant: str
     if plan is None:
         plan = context.ready[key] = _plan(context, lay, x.dtype, dim, less, want_values, variant)
     (kernel, size, group, pre), join, partial = plan
-    results = (indices.storage.buf,) if values is None else (indices.storage.buf, values.storage.buf)
+    results = (indices._storage.buf,) if values is None else (indices._storage.buf, values._storage.buf)
     if join is None:
-        kernel.launch(size, group, (*pre, x.storage.buf, lay.offset, *results))
+        kernel.launch(size, group, (*pre, x._storage.buf, lay.offset, *results))
         return values, indices
     places, bests = context.alloc(partial * 8), context.alloc(partial * x.dtype.itemsize)
-    kernel.launch(size, group, (*pre, x.storage.buf, lay.offset, places.buf, bests.buf))
+    kernel.launch(size, group, (*pre, x._storage.buf, lay.offset, places.buf, bests.buf))
     kernel, size, group, pre = join
     kernel.launch(size, group, (*pre, bests.buf, places.buf, *results))
     return values, indices
@@ -143,8 +143,8 @@ class MaxDim(Op):
         if keepdim:
             lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
             values, indices = (
-                Array.new(values.storage, lay, values.dtype),
-                Array.new(indices.storage, lay, indices.dtype),
+                Array.new(values._storage, lay, values.dtype),
+                Array.new(indices._storage, lay, indices.dtype),
             )
         c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
         c.save(indices)

@@ -25,7 +25,7 @@ NO_COMPLEX_HALF = "complex32 is a dtype without operators here: use complex64"
 class Array:
     """Pair a storage with a layout and a dtype."""
 
-    storage: Any
+    _storage: Any
     layout: Layout
     dtype: DType
 
@@ -37,13 +37,13 @@ class Array:
     def new(storage: Storage, layout: Layout, dtype: DType) -> Any:
         """Return the result object of an operator."""
         a = Array()
-        a.storage, a.layout, a.dtype = storage, layout, dtype
+        a._storage, a.layout, a.dtype = storage, layout, dtype
         return a
 
     @property
     def device(self) -> device:
         """Return the device of the storage."""
-        return self.storage.device
+        return self._storage.device
 
     @property
     def shape(self) -> Size:
@@ -89,8 +89,8 @@ def host(x: Any) -> np.ndarray:
         return np.empty(lay.shape, t.np)
     n = t.itemsize
     if lay.contiguous:
-        return np.ndarray(lay.shape, t.np, x.storage.array, lay.offset * n)
-    return np.ndarray(lay.shape, t.np, x.storage.array, lay.offset * n, tuple([s * n for s in lay.strides]))
+        return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n)
+    return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n, tuple([s * n for s in lay.strides]))
 
 
 def host_compute(x: Any) -> np.ndarray:
@@ -145,17 +145,17 @@ def to_numpy(x: Any) -> np.ndarray:
 
 
 def _copied(x: Any) -> np.ndarray:
-    if x.storage.array is not None:
+    if x._storage.array is not None:
         return np.array(host(x))
     lay, t = x.layout, x.dtype
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
     if lay.contiguous:
         out = np.empty(lay.shape, t.np)
-        x.device.context.read(x.storage.buf, out.reshape(-1).view(np.uint8), lay.offset * t.itemsize)
+        x.device.context.read(x._storage.buf, out.reshape(-1).view(np.uint8), lay.offset * t.itemsize)
         return out
     span = np.empty(lay.extent() - lay.offset, t.np)
-    x.device.context.read(x.storage.buf, span.view(np.uint8), lay.offset * t.itemsize)
+    x.device.context.read(x._storage.buf, span.view(np.uint8), lay.offset * t.itemsize)
     return np.array(as_strided(span, tuple(lay.shape), tuple(s * t.itemsize for s in lay.strides)))
 
 
@@ -167,4 +167,4 @@ def values(x: Any) -> np.ndarray:
 
 def view(x: Any, layout: Layout) -> Any:
     """Return another layout of the same storage, outside the autograd graph."""
-    return Array.new(x.storage, layout, x.dtype)
+    return Array.new(x._storage, layout, x.dtype)

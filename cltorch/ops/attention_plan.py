@@ -167,7 +167,7 @@ class Problem:
         out: tuple[Any, ...] = ()
         if self.mask is not None:
             m = self.mask
-            out = (m.storage.buf, m.layout.offset, *_steps(m), m.layout.strides[-2], m.layout.strides[-1])
+            out = (m._storage.buf, m.layout.offset, *_steps(m), m.layout.strides[-2], m.layout.strides[-1])
         if self.drop is not None:
             (seed, block), p = self.drop
             out += (seed & 0xFFFFFFFF, seed >> 32, block, 1 - p, 0.0 if p == 1 else 1 / (1 - p))
@@ -210,7 +210,7 @@ def forward(p: Problem) -> tuple[Any, Any]:
     plan.run.launch(
         size, plan.local,
         (
-            q.storage.buf, k.storage.buf, v.storage.buf, o.storage.buf, lse.storage.buf, q.layout.offset,
+            q._storage.buf, k._storage.buf, v._storage.buf, o._storage.buf, lse._storage.buf, q.layout.offset,
             k.layout.offset, v.layout.offset, *p.sizes, *_strides(q), *_strides(k), *_strides(v), *_strides(o),
             int(p.causal), p.scale, *p.tail,
         ),
@@ -241,8 +241,8 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
         plan.run.launch(
             (chunks, cells, 1), plan.local,
             (
-                q.storage.buf, k.storage.buf, v.storage.buf, o.storage.buf, lse.storage.buf, g.storage.buf,
-                dq.storage.buf, dk.storage.buf, dv.storage.buf, *offsets, o.layout.offset, g.layout.offset, *p.sizes,
+                q._storage.buf, k._storage.buf, v._storage.buf, o._storage.buf, lse._storage.buf, g._storage.buf,
+                dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, o.layout.offset, g.layout.offset, *p.sizes,
                 *steps, *_strides(o), *_strides(g), one.layout.numel, *_strides(one), *_strides(dk), *_strides(dv),
                 span, int(p.causal), p.scale, *p.tail,
             ),
@@ -255,15 +255,15 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
     plan.delta.launch(
         (-(-count // 64) * 64,), (64,),
         (
-            o.storage.buf, g.storage.buf, delta.storage.buf, o.layout.offset, g.layout.offset, count, p.heads, p.lq,
+            o._storage.buf, g._storage.buf, delta._storage.buf, o.layout.offset, g.layout.offset, count, p.heads, p.lq,
             p.dv, *_strides(o), *_strides(g),
         ),
     )  # fmt: skip
     dq = heads_inside(q.layout.shape, p.t, dev)
     args = (
-        q.storage.buf, k.storage.buf, v.storage.buf, g.storage.buf, lse.storage.buf, delta.storage.buf, dq.storage.buf,
-        dk.storage.buf, dv.storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g), *_strides(dq),
-        *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
+        q._storage.buf, k._storage.buf, v._storage.buf, g._storage.buf, lse._storage.buf, delta._storage.buf,
+        dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g),
+        *_strides(dq), *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
     )  # fmt: skip
     items = plan.local[0]
     plan.query.launch((-(-p.lq // 32) * items, p.batch * p.heads, 1), plan.local, args)

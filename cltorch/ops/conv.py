@@ -58,7 +58,7 @@ def convolve_back(y: Any, weight: Any, bias: Any, g: Geometry, shape: Any) -> An
 
 def _correlate(x: Any, weight: Any, bias: Any, g: Geometry, shape: Any, back: bool) -> Any:
     t = x.dtype
-    dev = x.storage.device
+    dev = x._storage.device
     if dev.type == "cpu":
         Layout.of(shape)  # raises RuntimeError where there are more elements than can be counted
         f = conv_host.input_gradient if back else conv_host.forward
@@ -110,7 +110,7 @@ def make_plan(
     def call(x: Any, weight: Any, bias: Any) -> Any:
         b = weight if bias is None else bias
         out = run(
-            x.storage.buf, x.layout.offset, weight.storage.buf, weight.layout.offset, b.storage.buf, b.layout.offset
+            x._storage.buf, x.layout.offset, weight._storage.buf, weight.layout.offset, b._storage.buf, b.layout.offset
         )
         return new(out, layout, t)
 
@@ -129,9 +129,9 @@ def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: b
         run = gemm.make_plan(context, t, rows, w, third if bias else None, False, not back, variant)
 
         def call(x: Any, weight: Any, bias: Any) -> Any:
-            a = new(x.storage, Layout(rows.shape, rows.strides, x.layout.offset), t)
-            b = new(weight.storage, Layout(w.shape, w.strides, weight.layout.offset), t)
-            return new(run(a, b, bias, 1, 1).storage, out, t)
+            a = new(x._storage, Layout(rows.shape, rows.strides, x.layout.offset), t)
+            b = new(weight._storage, Layout(w.shape, w.strides, weight.layout.offset), t)
+            return new(run(a, b, bias, 1, 1)._storage, out, t)
 
         return call
     w = Layout.of((g.groups, g.k, g.c))
@@ -140,10 +140,10 @@ def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: b
     run = gemm.make_plan(context, t, w, columns, third if bias else None, back, False, variant)
 
     def call_each(x: Any, weight: Any, bias: Any) -> Any:
-        a = new(weight.storage, Layout(w.shape, w.strides, weight.layout.offset), t)
-        b = new(x.storage, Layout(columns.shape, columns.strides, x.layout.offset), t)
-        i = None if bias is None else new(bias.storage, Layout(third.shape, third.strides, bias.layout.offset), t)
-        return new(run(a, b, i, 1, 1).storage, out, t)
+        a = new(weight._storage, Layout(w.shape, w.strides, weight.layout.offset), t)
+        b = new(x._storage, Layout(columns.shape, columns.strides, x.layout.offset), t)
+        i = None if bias is None else new(bias._storage, Layout(third.shape, third.strides, bias.layout.offset), t)
+        return new(run(a, b, i, 1, 1)._storage, out, t)
 
     return call_each
 
@@ -151,7 +151,7 @@ def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: b
 def convolve_weight(x: Any, y: Any, g: Geometry, shape: Any, bias: bool = False) -> tuple[Any, Any]:
     """Return what a gradient y of ``convolve``'s result means for its weight and for its bias (or None)."""
     t = x.dtype
-    dev = x.storage.device
+    dev = x._storage.device
     if dev.type == "cpu":
         b = host_compute(y)
         out = from_host(conv_host.weight_gradient(host_compute(x), b, g).reshape(shape), t, dev)
@@ -195,7 +195,7 @@ def make_weight_plan(
     new = Array.new
 
     def call(x: Any, y: Any) -> Any:
-        out, total = run(x.storage.buf, x.layout.offset, y.storage.buf, y.layout.offset)
+        out, total = run(x._storage.buf, x.layout.offset, y._storage.buf, y.layout.offset)
         return new(out, layout, t), new(total, bias_layout, t) if bias else None
 
     return call

@@ -47,9 +47,9 @@ def fill(x: Any, value: float) -> None:
         vectors = nbytes // 64
         run = max(4096, -(-vectors // (context.caps.compute_units * 8)))
         repeated = int(np.tile(pattern, 8 // t.itemsize).view(np.uint64)[0])
-        kernel((-(-vectors // run),), (1,), x.storage, repeated, vectors, run)
+        kernel((-(-vectors // run),), (1,), x._storage, repeated, vectors, run)
         start, nbytes = vectors * 64, nbytes - vectors * 64
-    context.fill_bytes(x.storage.buf, pattern, start, nbytes)
+    context.fill_bytes(x._storage.buf, pattern, start, nbytes)
 
 
 def _runs(n: int, context: Any) -> tuple[tuple[int], tuple[int], int]:
@@ -93,7 +93,7 @@ def spaced(
         kernel(
             size,
             local,
-            out.storage,
+            out._storage,
             0,
             n,
             run,
@@ -126,12 +126,12 @@ def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:
     check_dtype(t, dev)
     if t.is_complex:
         out = full((rows, columns), 0, t, dev)
-        strided.fill(Array.new(out.storage, Layout.make((min(rows, columns),), (columns + 1,), 0), t), 1)
+        strided.fill(Array.new(out._storage, Layout.make((min(rows, columns),), (columns + 1,), 0), t), 1)
         return out
     out, n = empty((rows, columns), t, dev), rows * columns
     if n:
         context = dev.context
         kernel = context.kernel("create", "ct_eye", "blll", what="eye", dtype=t.name, ctype=t.ctype, wide="")
         size, local, run = _runs(n, context)
-        kernel(size, local, out.storage, n, run, columns)
+        kernel(size, local, out._storage, n, run, columns)
     return out

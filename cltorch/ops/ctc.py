@@ -64,7 +64,7 @@ def forward(logp: Any, targets: Any, lengths: Lengths, blank: int, variant: str 
         kernel, size, local = _plan(device.context, "alpha", t, targets.dtype, batch, steps * places * 8, variant)
         head = _head(lengths, device)
         buffers = (head, targets, logp, alpha, loss)
-        kernel.launch(size, local, (_SITE, batch, classes, places, steps, blank, *(x.storage.buf for x in buffers)))
+        kernel.launch(size, local, (_SITE, batch, classes, places, steps, blank, *(x._storage.buf for x in buffers)))
     return loss, alpha
 
 
@@ -80,14 +80,14 @@ def backward(
     head, both = _head(lengths, device), empty(alpha.layout.shape, t, device)
     kernel, size, local = _plan(device.context, "beta", t, targets.dtype, batch, steps * places * 8, variant)
     buffers = (head, targets, logp, alpha, both)
-    kernel.launch(size, local, (batch, classes, places, steps, blank, *(x.storage.buf for x in buffers)))
+    kernel.launch(size, local, (batch, classes, places, steps, blank, *(x._storage.buf for x in buffers)))
     operands = (head, targets, logp, both, loss, g)
     stride = g.layout.strides[0] if batch > 1 else 0
-    given = (batch, classes, places, steps, blank, int(zero), *(x.storage.buf for x in operands), g.layout.offset)
+    given = (batch, classes, places, steps, blank, int(zero), *(x._storage.buf for x in operands), g.layout.offset)
     rows = batch * steps
     for mode, work in (("grad", 8 * classes), ("labels", places * places)):
         kernel, size, local = _plan(device.context, mode, t, targets.dtype, rows, work, variant)
-        kernel.launch(size, local, (*given, stride, out.storage.buf))
+        kernel.launch(size, local, (*given, stride, out._storage.buf))
     return out
 
 
@@ -230,5 +230,5 @@ def _moved(x: Any) -> Any:
     out = empty(x.layout.shape, x.dtype, x.device)
     n = x.dtype.itemsize
     if x.layout.numel:
-        x.device.context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
+        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
     return out

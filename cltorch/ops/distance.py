@@ -30,8 +30,8 @@ def _launch(
     if plan is None:
         plan = context.ready[key] = _plan(context, mode, p, x1.layout, x2.layout, out.dtype, strides, variant)
     kernel, size, local, head = plan
-    ends = (x1.storage.buf, x1.layout.offset, x2.storage.buf, x2.layout.offset, *(x.storage.buf for x in more))
-    kernel.launch(size, local, (*head, *ends, out.storage.buf))
+    ends = (x1._storage.buf, x1.layout.offset, x2._storage.buf, x2.layout.offset, *(x._storage.buf for x in more))
+    kernel.launch(size, local, (*head, *ends, out._storage.buf))
 
 
 def _plan(

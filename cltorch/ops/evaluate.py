@@ -67,7 +67,7 @@ def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
 
 def _bits_to(x: Any, dev: Any) -> Any:
     out = empty_layout(Layout.of(x.shape), x.dtype, dev)
-    dev.context.write(out.storage.buf, to_numpy(x).reshape(-1).view(np.uint8), owned=True)
+    dev.context.write(out._storage.buf, to_numpy(x).reshape(-1).view(np.uint8), owned=True)
     return out
 
 
@@ -164,7 +164,7 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     kernel.launch(
         global_size, local_size,
         (
-            *pre, *(x.storage.buf for x in outs), *(x.storage.buf for x in arrays),
+            *pre, *(x._storage.buf for x in outs), *(x._storage.buf for x in arrays),
             *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
             *numbers,
         ),

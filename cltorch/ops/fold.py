@@ -82,7 +82,7 @@ def run(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool, variant: str = "")
         head = (count, per_item, *b.size, *b.kernel, *b.out, *b.dilation, *b.padding, *b.stride)
         plan = context.ready[key] = kernel, launch, head
     kernel, launch, head = plan
-    kernel.launch(*launch, (*head, x.storage.buf, x.layout.offset, out.storage.buf))
+    kernel.launch(*launch, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
     return out
 
 

@@ -42,7 +42,7 @@ def standard_gamma(shape: Any, generator: Generator, logarithm: bool = False) ->
             "random_gamma", "ct_gamma", f"blbllIIL{real}", dtype=t.name, ctype=t.ctype, lanes=1, logarithm=logarithm
         )
         local = 1 if context.caps.kind == "cpu" else min(256, context.caps.max_work_group)
-        places = (out.storage, 0, shape.storage, shape.layout.offset)
+        places = (out._storage, 0, shape._storage, shape.layout.offset)
         kernel((-(-n // local) * local,), (local,), *places, n, seed & 0xFFFFFFFF, seed >> 32, block, least)
     elif n:
         real_type = np.float64 if t is float64 else np.float32

@@ -52,7 +52,7 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "", wh
     kernel.launch(
         size, local,
         (
-            *head, x.storage.buf, x.layout.offset, index.storage.buf, index.layout.offset, v.storage.buf,
+            *head, x._storage.buf, x.layout.offset, index._storage.buf, index.layout.offset, v._storage.buf,
             v.layout.offset, *tail,
         ),
     )  # fmt: skip

@@ -38,7 +38,7 @@ def product(
     if beta == 0:
         addend = None  # as in PyTorch, NaN and infinity in it do not matter then
     t = a.dtype
-    dev = a.storage.device
+    dev = a._storage.device
     if dev.type == "cpu":
         return _on_host(a, b, addend, alpha, beta, transpose_a, transpose_b)
     if t.is_complex:
@@ -91,8 +91,8 @@ def make_plan(
         out = alloc(nbytes)
         if whole:
             alpha, beta = int(alpha), int(beta)
-        a_buf, b_buf, a_off, b_off = a.storage.buf, b.storage.buf, a.layout.offset, b.layout.offset
-        i_buf, i_off = (out.buf, 0) if addend is None else (addend.storage.buf, addend.layout.offset)
+        a_buf, b_buf, a_off, b_off = a._storage.buf, b._storage.buf, a.layout.offset, b.layout.offset
+        i_buf, i_off = (out.buf, 0) if addend is None else (addend._storage.buf, addend.layout.offset)
         for da, db, di, dc in p.repeats:
             run(a_buf, b_buf, out.buf, i_buf, a_off + da, b_off + db, dc, i_off + di, alpha, beta)
         return new(out, layout, t)
@@ -138,4 +138,4 @@ def _on_host(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: bo
         if addend is not None:
             i = host_compute(addend)
             r += i if beta == 1 else i * scale(beta)
-    return from_host(r, t, a.storage.device)
+    return from_host(r, t, a._storage.device)

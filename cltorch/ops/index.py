@@ -170,13 +170,13 @@ def _run(
             context, mode, faults.site(what, dims), x.layout, v.layout, layouts, x.dtype, indices[0].dtype, variant
         )
     launches, scratch, tail = plan
-    owner = x.storage
+    owner = x._storage
     if scratch:
         owner = context.alloc(scratch)
         context.fill_bytes(owner.buf, np.full(1, 255, np.uint8), 0, scratch)
-    buffers: list[Any] = [x.storage.buf, x.layout.offset, v.storage.buf, v.layout.offset, owner.buf]
+    buffers: list[Any] = [x._storage.buf, x.layout.offset, v._storage.buf, v.layout.offset, owner.buf]
     for i in indices:
-        buffers += (i.storage.buf, i.layout.offset)
+        buffers += (i._storage.buf, i.layout.offset)
     for kernel, size, local, head in launches:
         kernel.launch(size, local, (*head, int(wrap), *buffers, *tail))
 

@@ -48,7 +48,7 @@ class Cat(Op):
 
 
 def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
-    if dim == 0 and tensors[0].storage.array is not None:
+    if dim == 0 and tensors[0]._storage.array is not None:
         whole = _host_bytes(tensors, t)
         if whole is not None:
             n = sum([x.layout.shape[0] for x in tensors])
@@ -68,7 +68,7 @@ def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:
         if x.dtype is not t or not layout.contiguous:
             return None
         start = layout.offset * n
-        parts.append(x.storage.array[start : start + layout.numel * n])
+        parts.append(x._storage.array[start : start + layout.numel * n])
     whole: np.ndarray = np.concatenate(parts)
     return whole
 
@@ -96,7 +96,7 @@ class Stack(Op):
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
             c.dim, c.dtypes = dim, [x.dtype for x in tensors]
-        if dim == 0 and tensors[0].storage.array is not None:
+        if dim == 0 and tensors[0]._storage.array is not None:
             whole = _host_bytes(tensors, t)
             if whole is not None:
                 return Array.new(Storage.wrap(whole), Layout.of((len(tensors), *tensors[0].layout.shape)), t)
@@ -238,7 +238,7 @@ def _mirror(x: Any, strides: Sequence[int], last: int) -> Any:
         geometry += [size, step]
     kernel.launch(
         (-(-units // per_item),), (1,),
-        (units, n, _SEGMENT, segments, per_item, *geometry, x.storage.buf, last, out.storage.buf),
+        (units, n, _SEGMENT, segments, per_item, *geometry, x._storage.buf, last, out._storage.buf),
     )  # fmt: skip
     return out
 

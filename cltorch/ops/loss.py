@@ -87,7 +87,7 @@ def _weights(weight: Any, smooth: float) -> tuple[Any, ...]:
     if weight is None:
         return ()
     total = reduce(SUM, weight, (0,), compute_dtype(weight.dtype)) if smooth else weight
-    return weight.storage.buf, total.storage.buf
+    return weight._storage.buf, total._storage.buf
 
 
 def forward(
@@ -117,13 +117,13 @@ def forward(
         kernel.launch(
             size, local,
             (
-                outer, classes, inner, per_item, ignore, smooth, logp.storage.buf, target.storage.buf,
-                *_weights(weight, smooth), losses.storage.buf, weights.storage.buf, site,
+                outer, classes, inner, per_item, ignore, smooth, logp._storage.buf, target._storage.buf,
+                *_weights(weight, smooth), losses._storage.buf, weights._storage.buf, site,
             ),
         )  # fmt: skip
     if not each and not alone:
         finish, size, local, *_ = _plan(context, "finish", logp, target, False, reduction, False, False, variant)
-        finish.launch(size, local, (parts, losses.storage.buf, weights.storage.buf, out.storage.buf))
+        finish.launch(size, local, (parts, losses._storage.buf, weights._storage.buf, out._storage.buf))
     return out, weights
 
 
@@ -150,8 +150,8 @@ def backward(
     kernel.launch(
         size, local,
         (
-            *_geometry(logp), per_item, ignore, smooth, logp.storage.buf, target.storage.buf, *_weights(weight, smooth),
-            g.storage.buf, weights.storage.buf, out.storage.buf,
+            *_geometry(logp), per_item, ignore, smooth, logp._storage.buf, target._storage.buf,
+            *_weights(weight, smooth), g._storage.buf, weights._storage.buf, out._storage.buf,
         ),
     )  # fmt: skip
     return out
@@ -164,7 +164,7 @@ def _fresh(x: Any) -> Any:
     out = empty(x.shape, x.dtype, x.device)
     n = x.dtype.itemsize
     if x.layout.contiguous and x.layout.numel:
-        x.device.context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
+        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
         return out
     return dense(x)
 

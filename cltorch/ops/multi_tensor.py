@@ -49,9 +49,9 @@ def update(
     and where a written Array overlaps itself.
     """
     numbers = [float(v) for v in numbers]
-    devices = {row[0].storage.device for row in rows}
+    devices = {row[0]._storage.device for row in rows}
     for dev in devices:
-        chosen = rows if len(devices) == 1 else [row for row in rows if row[0].storage.device is dev]
+        chosen = rows if len(devices) == 1 else [row for row in rows if row[0]._storage.device is dev]
         if dev.type == "cpu":
             for row in chosen:
                 _on_host(formula, written, row, [*numbers, *(float(host(x).reshape(-1)[0]) for x in scalars)])
@@ -59,7 +59,7 @@ def update(
             _on_device(dev.context, formula, written, chosen, numbers, kind, scalars)
     for row in rows:
         for k in written:
-            row[k].storage.version += 1
+            row[k]._storage.version += 1
 
 
 def compute_in(row: Sequence[Any]) -> dtype:
@@ -115,7 +115,7 @@ def _on_device(
     geometry: list[Any] = [formula, kind, len(scalars)]
     for row in rows:
         for x in row:
-            if x.storage.device is not context.device:
+            if x._storage.device is not context.device:
                 _refuse_devices(row)
             lay = x.layout
             geometry += (lay.key, lay.offset, x.dtype)
@@ -125,11 +125,11 @@ def _on_device(
         plan = context.ready[key] = _plan(context, formula, written, rows, kind or context.caps.kind, len(scalars))
     given: list[Any] = list(numbers)
     for x in scalars:
-        given += (x.storage.buf, x.layout.offset)
+        given += (x._storage.buf, x.layout.offset)
     for kernel, global_size, local_size, first, members in plan.launches:
         kernel.launch(
             global_size, local_size,
-            (plan.table.buf, first, *[x.storage.buf for i in members for x in rows[i]], *given),
+            (plan.table.buf, first, *[x._storage.buf for i in members for x in rows[i]], *given),
         )  # fmt: skip
     for i in plan.alone:
         row = rows[i]
@@ -213,7 +213,7 @@ def _kernel(
 
 # ---- the host ----------------------------------------------------------------------------------------------------
 def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbers: Sequence[float]) -> None:
-    if any(x.storage.array is None for x in row):
+    if any(x._storage.array is None for x in row):
         _refuse_devices(row)
     _check(row, written)
     wide = compute_in(row).wide

@@ -74,11 +74,11 @@ def _on_device(
         plan = context.ready[key] = _plan(context, what, arrays, out, compute, kind or context.caps.kind)
     parts = context.alloc(max(plan.count, 1) * compute.itemsize)
     for kernel, global_size, local_size, first, members in plan.launches:
-        buffers = [arrays[i].storage.buf for i in members]
+        buffers = [arrays[i]._storage.buf for i in members]
         kernel.launch(global_size, local_size, (plan.table.buf, first, parts.buf, power, *buffers))
     result = empty((), out, arrays[0].device)
     kernel, local = plan.finish
-    kernel.launch((local,), (local,), (parts.buf, plan.count, result.storage.buf, power))
+    kernel.launch((local,), (local,), (parts.buf, plan.count, result._storage.buf, power))
     return result
 
 

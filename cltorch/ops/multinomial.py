@@ -43,10 +43,10 @@ def multinomial(p: Any, samples: int, generator: Generator) -> Any:
 
     offset = p.layout.offset
     if rows:
-        add(size(rows * segments), (local,), sums.storage, p.storage, offset, rows, categories, segments, SEGMENT)
+        add(size(rows * segments), (local,), sums._storage, p._storage, offset, rows, categories, segments, SEGMENT)
         shape = (rows, samples, categories, segments, SEGMENT)
         key = (seed & 0xFFFFFFFF, seed >> 32, block)
-        draw(size(rows * samples), (local,), out.storage, sums.storage, p.storage, offset, *shape, *key)
+        draw(size(rows * samples), (local,), out._storage, sums._storage, p._storage, offset, *shape, *key)
     return out
 
 

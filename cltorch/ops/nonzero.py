@@ -40,7 +40,7 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     counts = context.alloc(chunks * 8)
     types = {"X": x.dtype.ctype, "xtag": x.dtype.tag, "gpu": gpu, "G": group}
     count = context.kernel("nonzero", "ct_nonzero_count", "llblb", name="nonzero_count", mode="count", ndim=0, **types)
-    count.launch(size, local, (n, chunk, x.storage.buf, x.layout.offset, counts.buf))
+    count.launch(size, local, (n, chunk, x._storage.buf, x.layout.offset, counts.buf))
     found = np.empty(chunks, np.int64)
     context.read(counts.buf, found.view(np.uint8))
     total = int(found.sum())
@@ -52,5 +52,5 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
             "nonzero", "ct_nonzero_write", "llblbb" + "l" * ndim, name="nonzero_write", mode="write", ndim=ndim, **types
         )
         shape = () if flat else lay.shape
-        write.launch(size, local, (n, chunk, x.storage.buf, x.layout.offset, counts.buf, out.storage.buf, *shape))
+        write.launch(size, local, (n, chunk, x._storage.buf, x.layout.offset, counts.buf, out._storage.buf, *shape))
     return out

@@ -121,7 +121,7 @@ class BatchPlan:
         self, x: Any, weight: Any, bias: Any, mean: Any, var: Any, fixed: bool, momentum: float, eps: float
     ) -> tuple[Any, Any, Any]:
         """Return (result, mean, 1 / deviation) of dense Arrays; the running statistics move unless ``fixed``."""
-        buf, dev = x.storage.buf, x.device
+        buf, dev = x._storage.buf, x.device
         out = empty(x.shape, self.dtype, dev)
         kept = empty((self.channels,), self.acc, dev), empty((self.channels,), self.acc, dev)
         one, two = self.partials()
@@ -133,14 +133,14 @@ class BatchPlan:
         for flag, a in ((WEIGHT, weight), (BIAS, bias), (RUNNING, mean), (RUNNING, var)):
             flags |= 0 if a is None else flag
             # what is absent is not read: any buffer will do
-            operands += (buf, 0) if a is None else (a.storage.buf, a.layout.offset)
+            operands += (buf, 0) if a is None else (a._storage.buf, a.layout.offset)
         stage = "apply" if fixed or not self.fuses else "fused"
         self.kernel(stage, False, fixed).launch(
             self.size,
             self.local,
             (
-                *start, flags, *operands[:2], out.storage.buf, eps, momentum, *operands[2:],
-                kept[0].storage.buf, kept[1].storage.buf,
+                *start, flags, *operands[:2], out._storage.buf, eps, momentum, *operands[2:],
+                kept[0]._storage.buf, kept[1]._storage.buf,
             ),
         )  # fmt: skip
         return out, *kept
@@ -150,11 +150,11 @@ class BatchPlan:
         out = empty((self.channels,), self.dtype, x.device)
         one, two = self.partials()
         self.kernel("stats", False).launch(
-            self.size, self.local, (*self.pre, x.storage.buf, x.layout.offset, one.buf, two.buf)
+            self.size, self.local, (*self.pre, x._storage.buf, x.layout.offset, one.buf, two.buf)
         )
         size, local = grid(self.context, self.channels)
         self.kernel("spread", False).launch(
-            size, local, (*self.pre, one.buf, two.buf, divisor, int(root), out.storage.buf)
+            size, local, (*self.pre, one.buf, two.buf, divisor, int(root), out._storage.buf)
         )
         return out
 
@@ -162,22 +162,22 @@ class BatchPlan:
         self, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, fixed: bool, needs: tuple[bool, ...]
     ) -> tuple[Any, Any, Any]:
         """Return the gradients of (x, weight, bias), None for those that are not needed."""
-        buf, dev = x.storage.buf, x.device
+        buf, dev = x._storage.buf, x.device
         one, two = self.partials()
-        start = (*self.pre, buf, x.layout.offset, g.storage.buf, g.layout.offset, mean.storage.buf)
+        start = (*self.pre, buf, x.layout.offset, g._storage.buf, g.layout.offset, mean._storage.buf)
         if not self.fuses:
             self.kernel("stats", True).launch(self.size, self.local, (*start, one.buf, two.buf))
         gx = empty(x.shape, self.dtype, dev) if needs[0] else None
         gw = empty((self.channels,), self.param, dev) if needs[1] else None
         gb = empty((self.channels,), self.param, dev) if needs[2] else None
         flags = (weight is not None) * WEIGHT | (gx is not None) * GX | (gw is not None) * GW | (gb is not None) * GB
-        w = (buf, 0) if weight is None else (weight.storage.buf, weight.layout.offset)
+        w = (buf, 0) if weight is None else (weight._storage.buf, weight.layout.offset)
         self.kernel("fused" if self.fuses else "apply", True, fixed).launch(
             self.size,
             self.local,
             (
-                *start, rstd.storage.buf, one.buf, two.buf, flags, *w,
-                *(buf if a is None else a.storage.buf for a in (gx, gw, gb)),
+                *start, rstd._storage.buf, one.buf, two.buf, flags, *w,
+                *(buf if a is None else a._storage.buf for a in (gx, gw, gb)),
             ),
         )  # fmt: skip
         return gx, gw, gb
@@ -196,7 +196,7 @@ def _plan(x: Any, p: dtype) -> BatchPlan:
 def _rows(x: Any) -> Any:
     """Return an Array whose channels come last in memory as the matrix (places, channels) that it is."""
     lay, channels = x.layout, x.layout.shape[1]
-    return Array.new(x.storage, Layout((lay.numel // channels, channels), (channels, 1), lay.offset), x.dtype)
+    return Array.new(x._storage, Layout((lay.numel // channels, channels), (channels, 1), lay.offset), x.dtype)
 
 
 class NativeBatchNorm(Op):
@@ -237,14 +237,14 @@ class NativeBatchNorm(Op):
             running = tuple(None if a is None else dense(a) for a in (running_mean, running_var))
             found = _plan(rows, p).forward(rows, weight, bias, running[0], running[1], not training, momentum, eps)
             if format is not None:
-                found = Array.new(found[0].storage, format.lay(x.layout.shape), x.dtype), *found[1:]
+                found = Array.new(found[0]._storage, format.lay(x.layout.shape), x.dtype), *found[1:]
             if training:
                 for a, b in zip((running_mean, running_var), running, strict=True):
                     if b is not a:
                         copy_into(a, b)
         if training and running_mean is not None:
-            running_mean.storage.version += 1
-            running_var.storage.version += 1
+            running_mean._storage.version += 1
+            running_var._storage.version += 1
         c.param = p
         c.save(x, weight, found[1], found[2])
         c.non_differentiable(*found[1:])
@@ -270,7 +270,7 @@ class NativeBatchNorm(Op):
                 rows, g = _rows(x), _rows(g if format_of(g.layout) is format else laid_as(dense(g), x))
                 found = _plan(rows, c.param).backward(g, rows, weight, mean, rstd, not training, c.needs)
                 if found[0] is not None:
-                    found = Array.new(found[0].storage, format.lay(x.layout.shape), x.dtype), *found[1:]
+                    found = Array.new(found[0]._storage, format.lay(x.layout.shape), x.dtype), *found[1:]
         return (*(a if need else None for a, need in zip(found, c.needs, strict=False)), *(None,) * 5)
 
 

@@ -90,17 +90,17 @@ class RowsPlan:
 
     def forward(self, x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
         """Return (result, mean, 1 / deviation) of dense Arrays."""
-        buf, dev = x.storage.buf, x.device
+        buf, dev = x._storage.buf, x.device
         out = empty(x.shape, self.dtype, dev)
         rstd = empty((self.rows.rows,), self.acc, dev)
         mean = rstd if self.rows.rms else empty((self.rows.rows,), self.acc, dev)
         # what is absent is not read: any buffer will do
-        w, b = ((buf, 0) if a is None else (a.storage.buf, a.layout.offset) for a in (weight, bias))
+        w, b = ((buf, 0) if a is None else (a._storage.buf, a.layout.offset) for a in (weight, bias))
         self.kernel("forward", weight is not None, bias is not None, False).launch(
             self.size,
             self.local,
             (
-                *self.pre, eps, buf, x.layout.offset, *w, *b, mean.storage.buf, rstd.storage.buf, out.storage.buf
+                *self.pre, eps, buf, x.layout.offset, *w, *b, mean._storage.buf, rstd._storage.buf, out._storage.buf
             ),
         )  # fmt: skip
         return out, mean, rstd
@@ -109,7 +109,7 @@ class RowsPlan:
         self, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, needs: tuple[bool, ...]
     ) -> tuple[Any, Any, Any]:
         """Return the gradients of (x, weight, bias), None for weight and bias where they are not needed."""
-        buf, dev, w = x.storage.buf, x.device, self.rows
+        buf, dev, w = x._storage.buf, x.device, self.rows
         gx = empty(x.shape, self.dtype, dev)
         partial = needs[1] or needs[2]
         entries = w.groups * w.channels
@@ -118,13 +118,13 @@ class RowsPlan:
         if partial and not self.gpu:
             one, two = (self.context.alloc(parts * entries * self.acc.itemsize) for _ in range(2))
             sums = one.buf, two.buf
-        offset = (buf, 0) if weight is None else (weight.storage.buf, weight.layout.offset)
+        offset = (buf, 0) if weight is None else (weight._storage.buf, weight.layout.offset)
         self.kernel("backward", weight is not None, False, bool(sums)).launch(
             self.size,
             self.local,
             (
-                *self.pre, 0.0, buf, x.layout.offset, g.storage.buf, g.layout.offset, *offset, mean.storage.buf,
-                rstd.storage.buf, gx.storage.buf, *sums,
+                *self.pre, 0.0, buf, x.layout.offset, g._storage.buf, g.layout.offset, *offset, mean._storage.buf,
+                rstd._storage.buf, gx._storage.buf, *sums,
             ),
         )  # fmt: skip
         if not partial:
@@ -138,8 +138,8 @@ class RowsPlan:
                 plan.size,
                 plan.local,
                 (
-                    *plan.pre, buf, x.layout.offset, g.storage.buf, g.layout.offset, mean.storage.buf,
-                    rstd.storage.buf, w.channels, two.buf, one.buf,
+                    *plan.pre, buf, x.layout.offset, g._storage.buf, g.layout.offset, mean._storage.buf,
+                    rstd._storage.buf, w.channels, two.buf, one.buf,
                 ),
             )  # fmt: skip
         gw, gb = (empty((entries,), self.param, dev) if need else None for need in needs[1:3])
@@ -149,7 +149,7 @@ class RowsPlan:
             (-(-entries // per_item),),
             None if self.gpu else (1,),
             (
-                entries, parts, per_item, one.buf, two.buf, *(buf if a is None else a.storage.buf for a in (gw, gb)),
+                entries, parts, per_item, one.buf, two.buf, *(buf if a is None else a._storage.buf for a in (gw, gb)),
                 (gw is not None) + 2 * (gb is not None),
             ),
         )  # fmt: skip

@@ -40,7 +40,7 @@ _MEET = (
 def _meet(a: Any, b: Any) -> bool:
     """Return whether two Arrays have bytes in common; False, as in PyTorch, where strides make that hard to say."""
     return (
-        same_bytes(a.storage, b.storage)
+        same_bytes(a._storage, b._storage)
         and a.layout.packed()
         and b.layout.packed()
         and b.layout.offset < a.layout.extent()

@@ -98,7 +98,7 @@ def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint
         if value and not adjoint:
             return _around_complex(x, shape, pads, complex(value), kind)
         both = run(as_real(x), (*shape, 2), (*pads, (0, 0)), mode, 0, adjoint, kind)
-        return Array.new(both.storage, Layout.of(both.layout.shape[:-1]), t)
+        return Array.new(both._storage, Layout.of(both.layout.shape[:-1]), t)
     x = dense(x)
     out = empty(shape if adjoint else padded_shape(shape, pads), t, x.device)
     if out.layout.numel == 0:
@@ -110,7 +110,7 @@ def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint
         found = context.ready[key] = plan(context, t, tuple(shape), pads, mode, adjoint, kind or context.caps.kind)
     kernel, size, group, count, per_item, sizes = found
     bits = int(cast_host(np.asarray(value), t).reshape(1).view(_COPIED[t.itemsize][1])[0]) if value else 0
-    kernel.launch(size, group, (count, per_item, x.storage.buf, x.layout.offset, out.storage.buf, bits, *sizes))
+    kernel.launch(size, group, (count, per_item, x._storage.buf, x.layout.offset, out._storage.buf, bits, *sizes))
     return out
 
 

@@ -45,8 +45,8 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
         size, local, per_item = lines(context, count, n)
         kernel.launch(
             size, local,
-            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, values.storage.buf, indices.storage.buf,
-             picked.storage.buf, positions.storage.buf),
+            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, values._storage.buf, indices._storage.buf,
+             picked._storage.buf, positions._storage.buf),
         )  # fmt: skip
     return picked, positions
 
@@ -88,7 +88,7 @@ class Pick(Op):
         c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
         if keepdim:
             lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
-            values, indices = (Array.new(found.storage, lay, found.dtype) for found in (values, indices))
+            values, indices = (Array.new(found._storage, lay, found.dtype) for found in (values, indices))
         c.save(indices)
         c.non_differentiable(indices)
         return values, indices

@@ -51,7 +51,7 @@ def assemble(
         context.fill_bytes(buf, _ZERO, 0, layout.numel * t.itemsize)
     for i, kernel, size, local, leading, to, shift in steps:
         x = sources[i]
-        kernel.launch(size, local, (*leading, buf, x.storage.buf, to, x.layout.offset + shift))
+        kernel.launch(size, local, (*leading, buf, x._storage.buf, to, x.layout.offset + shift))
     return Array.new(out, layout, t)
 
 

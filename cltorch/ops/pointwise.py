@@ -132,7 +132,7 @@ class Pointwise:
         """Compute on Arrays and Python numbers (at least one Array), without autograd."""
         params = self.defaults if params is None else params
         x = operands[0]
-        dev = x.storage.device if isinstance(x, Array) else CPU
+        dev = x._storage.device if isinstance(x, Array) else CPU
         if dev.type != "cpu":
             key: Any
             if self.arity == 1:
@@ -144,13 +144,13 @@ class Pointwise:
                     )
                     plan.kernel.launch(
                         plan.global_size, plan.local_size,
-                        (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, *params),
+                        (*plan.pre, out._storage.buf, x._storage.buf, 0, x.layout.offset, *params),
                     )  # fmt: skip
                     return out
             elif self.arity == 2:
                 y = operands[1]
                 if isinstance(y, Array):
-                    if y.storage.device is dev:
+                    if y._storage.device is dev:
                         key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
                         plan = dev.context.ready.get(key)
                         if plan is not None:
@@ -162,9 +162,9 @@ class Pointwise:
                                 plan.local_size,
                                 (
                                     *plan.pre,
-                                    out.storage.buf,
-                                    x.storage.buf,
-                                    y.storage.buf,
+                                    out._storage.buf,
+                                    x._storage.buf,
+                                    y._storage.buf,
                                     0,
                                     x.layout.offset,
                                     y.layout.offset,
@@ -183,7 +183,7 @@ class Pointwise:
                         )
                         plan.kernel.launch(
                             plan.global_size, plan.local_size,
-                            (*plan.pre, out.storage.buf, x.storage.buf, 0, x.layout.offset, y, *params),
+                            (*plan.pre, out._storage.buf, x._storage.buf, 0, x.layout.offset, y, *params),
                         )  # fmt: skip
                         return out
             else:
@@ -197,7 +197,7 @@ class Pointwise:
                     plan.kernel.launch(
                         plan.global_size, plan.local_size,
                         (
-                            *plan.pre, out.storage.buf, *[x.storage.buf for x in arrays], 0,
+                            *plan.pre, out._storage.buf, *[x._storage.buf for x in arrays], 0,
                             *[x.layout.offset for x in arrays],
                             *[x for x in operands if not isinstance(x, Array)], *params,
                         ),
@@ -212,7 +212,7 @@ class Pointwise:
         key: list[Any] = [self]
         for x in operands:
             if isinstance(x, Array):
-                if x.storage.device is not dev:
+                if x._storage.device is not dev:
                     return None
                 key += (x.layout.key, x.dtype)
             else:
@@ -248,9 +248,9 @@ class Pointwise:
         Raises RuntimeError for a result dtype that cannot be cast to the Array's, and for overlapping memory.
         """
         params = self.defaults if params is None else params
-        dev = out.storage.device
+        dev = out._storage.device
         key: Any = None
-        if dev.type != "cpu" and all(x.storage.device is dev for x in operands if isinstance(x, Array)):
+        if dev.type != "cpu" and all(x._storage.device is dev for x in operands if isinstance(x, Array)):
             # what has been checked once for these layouts and dtypes need not be checked again, but for the memory
             key = (
                 "into", self, out.layout.key, out.dtype,

@@ -71,7 +71,7 @@ def max_pool(x: Any, w: Windows, form: str) -> tuple[Any, Any]:
         return out, None
     t = index_dtype(form)
     index = Array.new(context.alloc(plan.layout.numel * t.itemsize), plan.layout, t)
-    plan(x, out, (index.storage.buf,))
+    plan(x, out, (index._storage.buf,))
     return out, index
 
 
@@ -100,7 +100,7 @@ class MaxPoolSpread(Op):
         form, index = _index_of(index)
         plan = _plan(g.device.context, "max_backward", w, g, form)
         out = _new(plan, g.device.context)
-        plan(g, out, (index.storage.buf,))
+        plan(g, out, (index._storage.buf,))
         return laid_as(out, given)
 
     @staticmethod
@@ -124,7 +124,7 @@ class MaxPoolPick(Op):
         form, index = _index_of(index)
         plan = _plan(x.device.context, "pick", w, x, form)
         out = _new(plan, x.device.context)
-        plan(x, out, (index.storage.buf,))
+        plan(x, out, (index._storage.buf,))
         return out
 
     @staticmethod

@@ -29,9 +29,9 @@ class Plan:
     def __call__(self, x: Any, out: Any, index: tuple[Any, ...] = ()) -> None:
         """Launch with an input Array, an output Array and the index's buffer, if there is one."""
         if self.layout.numel:
-            buf = out.storage.buf
+            buf = out._storage.buf
             self.kernel.launch(
-                self.global_size, self.local_size, (*self.pre, x.storage.buf, x.layout.offset, buf, *index)
+                self.global_size, self.local_size, (*self.pre, x._storage.buf, x.layout.offset, buf, *index)
             )
 
 

@@ -96,9 +96,9 @@ def _launch(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: 
         run, local = 1, min(256, caps.max_work_group)
         size = -(-blocks // local) * local
     seed, block = at
-    tail = () if source is None else (source.storage, source.layout.offset)
+    tail = () if source is None else (source._storage, source.layout.offset)
     key0, key1 = seed & 0xFFFFFFFF, seed >> 32
-    kernel((size,), (local,), x.storage, x.layout.offset, n, key0, key1, block, a, b, run, *tail)
+    kernel((size,), (local,), x._storage, x.layout.offset, n, key0, key1, block, a, b, run, *tail)
 
 
 # ---- the host ----------------------------------------------------------------------------------------------------

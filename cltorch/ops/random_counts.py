@@ -52,7 +52,7 @@ def _counts(dist: str, x: Any, y: Any, generator: Generator) -> Any:
         kernel = context.kernel(
             "random_counts", "ct_counts", "blblbllIIL", dist=dist, dtype=t.name, ctype=t.ctype, lanes=1
         )
-        places = (out.storage, 0, x.storage, x.layout.offset, y.storage, y.layout.offset)
+        places = (out._storage, 0, x._storage, x.layout.offset, y._storage, y.layout.offset)
         local = 1 if context.caps.kind == "cpu" else min(256, context.caps.max_work_group)
         kernel((-(-n // local) * local,), (local,), *places, n, seed & 0xFFFFFFFF, seed >> 32, block)
     elif n:

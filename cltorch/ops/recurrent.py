@@ -103,9 +103,9 @@ class _Steps:
         k, n, steps = (gates, units, (units, 1)) if backward else (units, gates, (1, units))
         panels = -(-n // (2 * self.width))
         packed = self.context.alloc(panels * 2 * self.width * k * self.t.itemsize)
-        pack.launch((panels,), (1,), (weight.storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
+        pack.launch((panels,), (1,), (weight._storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
         share = self.share(batch)
-        tail = (packed.buf, order.storage.buf, order.layout.shape[0], units, share)
+        tail = (packed.buf, order._storage.buf, order.layout.shape[0], units, share)
         kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
 
     def launch(self, kernel: Any, lines: int, units: int, args: tuple[Any, ...]) -> None:
@@ -143,16 +143,16 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     extra: tuple[Any, ...] = ()
     if mode == "lstm":
         cell, kept, c_before = _copied(c0, t), empty((n, 4 * units), t, dev), empty((n, units), t, dev)
-        extra = (cell.storage.buf, kept.storage.buf, c_before.storage.buf)
+        extra = (cell._storage.buf, kept._storage.buf, c_before._storage.buf)
     elif mode == "gru":
         kept = empty((n, 4 * units), t, dev)
-        extra = (gx.storage.buf, kept.storage.buf)
+        extra = (gx._storage.buf, kept._storage.buf)
     batch = h0.layout.shape[0]
     if w_hr is None and len(sizes) > 1 and steps.share(batch):
         pre, bias = empty((batch, GATES[mode] * units), t, dev), b_hh if mode == "gru" else gx
         more = (gx, 0, 0) if bias is None else (bias, bias.layout.offset, 1)
-        args = (pre.storage.buf, h.storage.buf, h_before.storage.buf, out.storage.buf, int(keep), 1, *extra)
-        args += (more[0].storage.buf, *more[1:])
+        args = (pre._storage.buf, h._storage.buf, h_before._storage.buf, out._storage.buf, int(keep), 1, *extra)
+        args += (more[0]._storage.buf, *more[1:])
         steps.whole(mode, False, batch, w_hh, args, steps.order(tuple(sizes), reverse))
         return out, h, cell, (h_before, kept, c_before, None)
     # what many steps multiply by is turned once, for that is quicker to pack
@@ -162,17 +162,17 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     kernel, project = steps.kernel(mode, False), None
     if w_hr is not None:
         project, projection = steps.kernel("project", False), _transposed(w_hr) if turn else w_hr
-    state = (h.storage.buf, h_before.storage.buf)
+    state = (h._storage.buf, h_before._storage.buf)
     plain = int(w_hr is None)
     for at, rows in _order(sizes, reverse):
         addend = b_hh if mode == "gru" else _rows(gx, at, rows)
         pre = product(_rows(h, 0, rows), weight, addend, transpose_b=not turn)
-        args = (pre.storage.buf, *state, hidden.storage.buf, int(keep), plain, *extra, rows, units, at)
+        args = (pre._storage.buf, *state, hidden._storage.buf, int(keep), plain, *extra, rows, units, at)
         steps.launch(kernel, rows, units, args)
         if project is not None:
             pre = product(_rows(hidden, at, rows), projection, transpose_b=not turn)
             steps.launch(
-                project, rows, width, (pre.storage.buf, *state, out.storage.buf, int(keep), 1, rows, width, at)
+                project, rows, width, (pre._storage.buf, *state, out._storage.buf, int(keep), 1, rows, width, at)
             )
     return out, h, cell, (h_before, kept, c_before, None if w_hr is None else hidden)
 
@@ -211,19 +211,19 @@ def _device_backward(
             fill(cell, 0)
         else:
             copy_into(cell, dc)
-        extra = (gates.storage.buf, c_before.storage.buf, cell.storage.buf)
+        extra = (gates._storage.buf, c_before._storage.buf, cell._storage.buf)
     elif mode == "gru":
         dhidden, direct = empty((total, 3 * units), t, dev), empty((batch, units), t, dev)
-        extra = (gates.storage.buf, h_before.storage.buf, dhidden.storage.buf, direct.storage.buf)
+        extra = (gates._storage.buf, h_before._storage.buf, dhidden._storage.buf, direct._storage.buf)
     else:
-        extra = (out.storage.buf,)
+        extra = (out._storage.buf,)
     into_state = dpre if dhidden is None else dhidden
     given = int(dout is not None)
-    some, some_at = (dout.storage.buf, dout.layout.offset) if dout is not None else (last.storage.buf, 0)
+    some, some_at = (dout._storage.buf, dout.layout.offset) if dout is not None else (last._storage.buf, 0)
     if w_hr is None and len(sizes) > 1 and steps.share(batch):
         rec = empty((batch, width), t, dev)
-        ends = (rec.storage.buf, last.storage.buf, first.storage.buf)
-        args = (some, some_at, *ends, dpre.storage.buf, given, *extra)
+        ends = (rec._storage.buf, last._storage.buf, first._storage.buf)
+        args = (some, some_at, *ends, dpre._storage.buf, given, *extra)
         steps.whole(mode, True, batch, w_hh, args, steps.order(tuple(sizes), not reverse))
         return dpre, into_state, _first_state(first, rec, sizes[-1] if reverse else sizes[0], batch), cell, None
     kernel = steps.kernel(mode, True)
@@ -233,23 +233,23 @@ def _device_backward(
     rec, following = last, 0
     for at, rows in _order(sizes, not reverse):
         lines = max(rows, following)
-        ends = (rec.storage.buf, last.storage.buf, first.storage.buf)
+        ends = (rec._storage.buf, last._storage.buf, first._storage.buf)
         if project is None:
             steps.launch(
                 kernel, lines, units,
-                (some, some_at, *ends, dpre.storage.buf, given, following, *extra, rows, units, at),
+                (some, some_at, *ends, dpre._storage.buf, given, following, *extra, rows, units, at),
             )  # fmt: skip
         else:
             assert dproject is not None
             steps.launch(
                 project, lines, width,
-                (some, some_at, *ends, dproject.storage.buf, given, following, rows, width, at),
+                (some, some_at, *ends, dproject._storage.buf, given, following, rows, width, at),
             )  # fmt: skip
             through = product(_rows(dproject, at, rows), w_hr)
-            ends = (through.storage.buf, through.storage.buf, first.storage.buf)
+            ends = (through._storage.buf, through._storage.buf, first._storage.buf)
             steps.launch(
                 kernel, rows, units,
-                (through.storage.buf, 0, *ends, dpre.storage.buf, 0, rows, *extra, rows, units, at),
+                (through._storage.buf, 0, *ends, dpre._storage.buf, 0, rows, *extra, rows, units, at),
             )  # fmt: skip
         rec = product(_rows(into_state, at, rows), w_hh, None if direct is None else _rows(direct, 0, rows))
         following = rows

@@ -181,7 +181,7 @@ def reduce(
     the device's kind.
     """
     dims = tuple(dims)
-    dev = x.storage.device
+    dev = x._storage.device
     if x.dtype.is_complex and dev.type != "cpu":
         return _complex(row, x, dims, out_dtype, params)
     acc = row.accumulator(x.dtype, out_dtype)
@@ -199,14 +199,14 @@ def reduce(
     (kernel, size, group, pre), second, partial = plan
     number = float if acc.is_floating_point else int
     numbers = [number(p) for p in params]
-    aux_args = (aux.storage.buf,) if row.aux else ()
+    aux_args = (aux._storage.buf,) if row.aux else ()
     if second is None:
-        kernel.launch(size, group, (*pre, x.storage.buf, x.layout.offset, *aux_args, out.storage.buf, 0, *numbers))
+        kernel.launch(size, group, (*pre, x._storage.buf, x.layout.offset, *aux_args, out._storage.buf, 0, *numbers))
         return out
     scratch = context.alloc(partial)
-    kernel.launch(size, group, (*pre, x.storage.buf, x.layout.offset, *aux_args, scratch.buf, 0, *numbers))
+    kernel.launch(size, group, (*pre, x._storage.buf, x.layout.offset, *aux_args, scratch.buf, 0, *numbers))
     kernel, size, group, pre = second
-    kernel.launch(size, group, (*pre, scratch.buf, 0, *aux_args, out.storage.buf, 0, *numbers))
+    kernel.launch(size, group, (*pre, scratch.buf, 0, *aux_args, out._storage.buf, 0, *numbers))
     return out
 
 
@@ -215,7 +215,7 @@ def _complex(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, pa
     if row not in (SUM, MEAN):
         raise NotImplementedError(f"{row.name} is not implemented for complex tensors on an OpenCL device")
     both = reduce(row, as_real(x), dims, out_dtype.to_real(), params)
-    return Array.new(both.storage, Layout.of(kept_shape(x.layout.shape, dims, False)), out_dtype)
+    return Array.new(both._storage, Layout.of(kept_shape(x.layout.shape, dims, False)), out_dtype)
 
 
 def run_of_columns(kept: int, row: int, reduced: int, room: int, vector: int, target: int) -> int:

@@ -74,7 +74,7 @@ def resampled(x: Any, dim: int, taps: Taps, t: dtype, variant: str = "") -> Any:
     if plan is None:
         plan = context.ready[key] = _plan(context, taps, outer, inner, x.dtype, t, variant)
     kernel, size, local, (head, _) = plan
-    kernel.launch(size, local, (*head, x.storage.buf, x.layout.offset, out.storage.buf))
+    kernel.launch(size, local, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
     return out
 
 

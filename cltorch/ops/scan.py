@@ -60,10 +60,10 @@ def scan(
                 context, op, x.layout, x.dtype, dim, out_dtype, acc, reverse, lag, variant
             )
         launches, totals_bytes, second_bytes = plan
-        inputs = [x.storage.buf, x.layout.offset]
+        inputs = [x._storage.buf, x.layout.offset]
         if a is not None:
-            inputs += [a.storage.buf, a.layout.offset]
-        results = [out.storage.buf] if indices is None else [out.storage.buf, indices.storage.buf]
+            inputs += [a._storage.buf, a.layout.offset]
+        results = [out._storage.buf] if indices is None else [out._storage.buf, indices._storage.buf]
         totals = [context.alloc(n) for n in (totals_bytes, second_bytes) if n]
         partial = [s.buf for s in totals]
         for kernel, size, local, geometry, phase in launches:

@@ -32,7 +32,7 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
         context = x.device.context
         sequence, x = dense(sequence), dense(x)
         shared = sequence.layout.ndim == 1
-        order = () if sorter is None else (dense_index(sorter).storage.buf, 0)
+        order = () if sorter is None else (dense_index(sorter)._storage.buf, 0)
         name = "searchsorted" + ("_right" if right else "") + ("_by" if order else "")
         kernel = context.kernel(
             "search", f"ct_{name}", "llllblbl" + ("bl" if order else "") + "b",
@@ -42,8 +42,8 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
         size, local, per_item = lines(context, x.layout.numel, 64)
         kernel.launch(
             size, local,
-            (x.layout.numel, per_item, n, 0 if shared else x.layout.shape[-1], sequence.storage.buf,
-             sequence.layout.offset, x.storage.buf, x.layout.offset, *order, out.storage.buf),
+            (x.layout.numel, per_item, n, 0 if shared else x.layout.shape[-1], sequence._storage.buf,
+             sequence.layout.offset, x._storage.buf, x.layout.offset, *order, out._storage.buf),
         )  # fmt: skip
     return out
 
@@ -83,7 +83,7 @@ def expand_counts(ends: Any, total: int, t: dtype) -> Any:
             name="expand_counts", mode="counts", right=True, sorter=False, A="long", X="long", xtag="i64", O=t.ctype,
         )  # fmt: skip
         size, local, per_item = lines(context, total, 64)
-        kernel.launch(size, local, (total, per_item, n, 0, ends.storage.buf, ends.layout.offset, out.storage.buf))
+        kernel.launch(size, local, (total, per_item, n, 0, ends._storage.buf, ends.layout.offset, out._storage.buf))
     return out
 
 
@@ -104,7 +104,7 @@ def member(x: Any, tests: Any, invert: bool) -> Any:
         size, local, per_item = lines(context, x.layout.numel, 64)
         kernel.launch(
             size, local,
-            (x.layout.numel, per_item, n, values.storage.buf, values.layout.offset, x.storage.buf, x.layout.offset,
-             out.storage.buf),
+            (x.layout.numel, per_item, n, values._storage.buf, values.layout.offset, x._storage.buf, x.layout.offset,
+             out._storage.buf),
         )  # fmt: skip
     return out

@@ -53,11 +53,11 @@ def run(x: Any, dim: int, logarithm: bool, y: Any = None, variant: str = "") -> 
         plan = context.ready[key] = _plan(context, shape, dim, x.dtype, logarithm, y is not None, variant)
     kernel, size, group, head = plan
     if y is None:
-        kernel.launch(size, group, (*head, x.storage.buf, x.layout.offset, out.storage.buf))
+        kernel.launch(size, group, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
         return out
     y = dense(y)
     kernel.launch(
-        size, group, (*head, x.storage.buf, x.layout.offset, y.storage.buf, y.layout.offset, out.storage.buf)
+        size, group, (*head, x._storage.buf, x.layout.offset, y._storage.buf, y.layout.offset, out._storage.buf)
     )  # fmt: skip
     return out
 

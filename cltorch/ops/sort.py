@@ -84,8 +84,8 @@ def _by_items(name: str, per_line: int) -> Any:
         scratch = context.alloc(items * per_line * n * (16 if keys["bits"] == 64 else 8))
         kernel.launch(
             (items,), (1,),
-            (lines, n, inner, per_item, x.storage.buf, x.layout.offset, scratch.buf, values.storage.buf,
-             indices.storage.buf),
+            (lines, n, inner, per_item, x._storage.buf, x.layout.offset, scratch.buf, values._storage.buf,
+             indices._storage.buf),
         )  # fmt: skip
 
     return run
@@ -100,7 +100,7 @@ def _tiles(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     odd = context.alloc(lines * n * (16 if bits == 64 else 8)) if bits > 8 else even
     counts = context.alloc(lines * tiles * 1024)
     ranges = context.alloc(lines * tiles * bits // 4) if ranged else counts  # the kernels ignore it where not ranged
-    head = (n, inner, tiles, per, x.storage.buf, x.layout.offset, ranges.buf)
+    head = (n, inner, tiles, per, x._storage.buf, x.layout.offset, ranges.buf)
     size, one = (lines * tiles,), (1,)
 
     def kernel(name: str, args: str) -> Any:
@@ -113,7 +113,7 @@ def _tiles(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
         source, target = (even, odd) if k % 2 else (odd, even)
         kernel("count" + first, "ibb").launch(size, one, (*head, 8 * k, source.buf, counts.buf))
         kernel("move" + first, "ibbb").launch(size, one, (*head, 8 * k, source.buf, counts.buf, target.buf))
-    ends = (even.buf, odd.buf, values.storage.buf, indices.storage.buf)
+    ends = (even.buf, odd.buf, values._storage.buf, indices._storage.buf)
     kernel("finish", "bbbb").launch(size, one, (*head, *ends))
 
 
@@ -125,7 +125,7 @@ def _local(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     groups = -(-lines // (_TILE // n))
     kernel.launch(
         (groups * group,), (group,),
-        (lines, n, inner, x.storage.buf, x.layout.offset, values.storage.buf, indices.storage.buf),
+        (lines, n, inner, x._storage.buf, x.layout.offset, values._storage.buf, indices._storage.buf),
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _merge(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
         "sort_local", "ct_sort_packed", "lllblb", name="sort_packed", packed=True, T=_TILE, G=group, **keys
     )
     tiles = lines * -(-n // _TILE)
-    kernel.launch((tiles * group,), (group,), (lines, n, inner, x.storage.buf, x.layout.offset, a.buf))
+    kernel.launch((tiles * group,), (group,), (lines, n, inner, x._storage.buf, x.layout.offset, a.buf))
     kernel = context.kernel("sort_merge", "ct_sort_merge", "lllbb", K=_RESULTS, **keys)
     width = _TILE
     while width < n:
@@ -146,7 +146,7 @@ def _merge(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     kernel = context.kernel("sort_merge", "ct_sort_finish", "lllblbbb", K=_RESULTS, **keys)
     kernel.launch(
         (-(-lines * n // group) * group,), (group,),
-        (lines, n, inner, x.storage.buf, x.layout.offset, a.buf, values.storage.buf, indices.storage.buf),
+        (lines, n, inner, x._storage.buf, x.layout.offset, a.buf, values._storage.buf, indices._storage.buf),
     )  # fmt: skip
 
 

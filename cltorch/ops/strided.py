@@ -35,14 +35,14 @@ def copy_into(out: Any, x: Any) -> None:
         )
         and out.device.type != "cpu"
     ):
-        if x.layout.offset == out.layout.offset and same_bytes(x.storage, out.storage):
+        if x.layout.offset == out.layout.offset and same_bytes(x._storage, out._storage):
             return  # onto itself, which a driver refuses
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
         if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:
             run_into(COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)], True)
             return
-        context.copy_bytes(x.storage.buf, out.storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
+        context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
@@ -55,14 +55,14 @@ def fill(out: Any, value: float) -> None:
         return
     if out.device.type == "cpu":
         one = Array()
-        one.storage, one.layout, one.dtype = out.storage, out.layout, out.dtype
+        one._storage, one.layout, one.dtype = out._storage, out.layout, out.dtype
         host(one)[...] = _bits(value, out.dtype)
         return
     context, n = out.device.context, out.dtype.itemsize
     serial = out.layout.numel * n >= _LARGE and "serial_copies" in context.caps.quirks
     if out.layout.contiguous and not (serial and out.dtype.kind in "fi"):
         pattern = np.asarray(_bits(value, out.dtype)).reshape(1)
-        context.fill_bytes(out.storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
+        context.fill_bytes(out._storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
         return
     run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out], True)
 
@@ -72,7 +72,7 @@ _FILL = Formula("fill", lambda m, v: v, params=1)
 
 def _run(x: Any, count: int) -> Any:
     """Return the elements of an Array as they lie in memory, as integers of their size."""
-    return Array.new(x.storage, Layout.make((count,), (1,), x.layout.offset), _BITS[x.dtype.itemsize])
+    return Array.new(x._storage, Layout.make((count,), (1,), x.layout.offset), _BITS[x.dtype.itemsize])
 
 
 def _bits(value: float, t: Any) -> Any:
@@ -115,7 +115,7 @@ class ScatterIntoLayout(Op):
         c.base, c.part = base, part
         out = fresh(base, g.dtype, g.device)
         if part.numel != base.numel:
-            fill(Array.new(out.storage, Layout.of((out.layout.extent(),)), out.dtype), 0)
+            fill(Array.new(out._storage, Layout.of((out.layout.extent(),)), out.dtype), 0)
         copy_into(view(out, relative(base, part)), g)
         return out
 

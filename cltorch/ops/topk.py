@@ -49,7 +49,7 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
         name="topk", mode=way, most=_LIST_MOST, G=group, unit=unit,
         **key_params(x.dtype, largest, (8 if x.dtype.itemsize == 8 else 16) if unit else 0),
     )  # fmt: skip
-    ends = (x.storage.buf, x.layout.offset, values.storage.buf, indices.storage.buf)
+    ends = (x._storage.buf, x.layout.offset, values._storage.buf, indices._storage.buf)
     if way == "rounds":
         kernel.launch((lines * group,), (group,), (lines, n, inner, k, *ends))
     else:

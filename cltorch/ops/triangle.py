@@ -55,7 +55,7 @@ def keep(out: Any, x: Any, k: int, upper: bool, variant: str | None = None) -> N
     geometry: list[int] = []
     for n, o, s in zip(sizes, os, xs, strict=True):
         geometry += [n, o, s]
-    buffers = (out.storage.buf, lay.offset, *(() if x is None else (x.storage.buf, source.offset)))
+    buffers = (out._storage.buf, lay.offset, *(() if x is None else (x._storage.buf, source.offset)))
     strides = (*lay.strides[-2:], *source.strides[-2:])
     kernel.launch(size, local, (lines, rows, columns, k, per_item, *strides, *geometry, *buffers))
 
@@ -107,5 +107,5 @@ def indices(rows: int, columns: int, k: int, upper: bool, t: dtype, dev: Device)
             name="triangle_indices", mode="indices", upper=upper, U=t.ctype, R=0, gpu=False,
         )  # fmt: skip
         group = 1 if context.caps.kind == "cpu" else 64
-        kernel.launch((-(-rows // group) * group,), (group,), (rows, columns, k, total, out.storage.buf))
+        kernel.launch((-(-rows // group) * group,), (group,), (rows, columns, k, total, out._storage.buf))
     return out

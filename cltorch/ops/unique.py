@@ -45,20 +45,20 @@ def unique(x: Any, ordered: bool) -> tuple[Any, Any, Any]:
         x, order = sort(x, 0, False)
     size, local, per_item = lines(context, n, 4 + m)
     flags = empty((n,), dtypes.int64, dev)
-    positions = (flags if order is None else order).storage.buf  # some buffer must be given
+    positions = (flags if order is None else order)._storage.buf  # some buffer must be given
     # sorted elements lie in order already, sorted slices are only named in order
-    head = (n, m, per_item, rows and ordered, x.storage.buf, x.layout.offset)
+    head = (n, m, per_item, rows and ordered, x._storage.buf, x.layout.offset)
     context.kernel("unique", "ct_unique_flags", "llliblbb", **keys).launch(
-        size, local, (*head, positions, flags.storage.buf)
+        size, local, (*head, positions, flags._storage.buf)
     )
     sums = scan.scan(scan.SUM, flags, 0, dtypes.int64)
     last = np.empty(1, np.int64)
-    context.read(sums.storage.buf, last.view(np.uint8), (n - 1) * 8)
+    context.read(sums._storage.buf, last.view(np.uint8), (n - 1) * 8)
     count = int(last[0]) + 1
     starts, inverse = empty((count,), dtypes.int64, dev), empty((n,), dtypes.int64, dev)
     context.kernel("unique", "ct_unique_write", "llibbbb", **keys).launch(
         size, local,
-        (n, per_item, ordered, sums.storage.buf, positions, starts.storage.buf, inverse.storage.buf),
+        (n, per_item, ordered, sums._storage.buf, positions, starts._storage.buf, inverse._storage.buf),
     )  # fmt: skip
     chosen = take(order, [starts]) if rows and ordered else starts
     return take(x, [chosen]), inverse, _lengths(starts, n)
@@ -74,7 +74,7 @@ def _slices(x: Any, n: int, m: int) -> Any:
     while width < n:
         kernel.launch(
             size, local,
-            (n, m, per_item, width, x.storage.buf, x.layout.offset, order.storage.buf, other.storage.buf),
+            (n, m, per_item, width, x._storage.buf, x.layout.offset, order._storage.buf, other._storage.buf),
         )  # fmt: skip
         order, other, width = other, order, width * 2
     return order

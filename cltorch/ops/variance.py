@@ -28,7 +28,7 @@ def variance(x: Any, dims: tuple[int, ...], n: int, divisor: float, root: bool) 
     if plan is None:
         plan = context.ready[key] = BatchPlan(context, shape, x.dtype, x.dtype)
     out = plan.spread(x, divisor, root)
-    return Array.new(out.storage, Layout.of(kept_shape(x.layout.shape, dims, False)), x.dtype)
+    return Array.new(out._storage, Layout.of(kept_shape(x.layout.shape, dims, False)), x.dtype)
 
 
 def _as_channels(lay: Layout, dims: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -82,7 +82,7 @@ class RuleOptimizer(GroupOptimizer):
         Parameters of one group for which this is equal are updated with the same numbers.
         """
         step = state["step"]
-        if step.storage.array is None or step.dtype not in _COUNTS:
+        if step._storage.array is None or step.dtype not in _COUNTS:
             # a count on a device would be waited for in every step
             step = state["step"] = step.to(CPU, dtypes.float32)
         return advance(step)
@@ -123,7 +123,7 @@ class RuleOptimizer(GroupOptimizer):
         by_count: dict[Any, list[list[Any]]] = {}
         capturable = group.get("capturable") and not group.get("fused")  # fused steps count on any device
         for p, g, state in zip(params, grads, states, strict=True):
-            if capturable and p.storage.array is not None:
+            if capturable and p._storage.array is not None:
                 raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cl'].")
             t = cls._count(group, p, state)
             row = [p, g, *[state[name] for name in names]]
@@ -206,27 +206,27 @@ def numbers_to_tensors(states: Mapping[Any, Any]) -> None:
 def advance(step: Tensor) -> float:
     """Add one to a count on the host and return it."""
     # a memoryview, for NumPy's way to one number takes longer than the rest of a parameter's share in a step
-    values = step.storage.array.data.cast(step.dtype.np.char)
+    values = step._storage.array.data.cast(step.dtype.np.char)
     at = step.layout.offset
     t = values[at] + 1.0
     values[at] = t
-    step.storage.version += 1
+    step._storage.version += 1
     return float(t)
 
 
 def host_number(state: dict[str, Any], name: str) -> float:
     """Return a number that a state keeps as a 0-d tensor on the host, where it is brought if it lies elsewhere."""
     x = state[name]
-    if x.storage.array is None or x.dtype not in _COUNTS:
+    if x._storage.array is None or x.dtype not in _COUNTS:
         x = state[name] = x.to(CPU, dtypes.float32)
-    return float(x.storage.array.data.cast(x.dtype.np.char)[x.layout.offset])
+    return float(x._storage.array.data.cast(x.dtype.np.char)[x.layout.offset])
 
 
 def set_host_number(state: dict[str, Any], name: str, value: float) -> float:
     """Change a number that a state keeps on the host, and return it as it was stored."""
     x = state[name]
-    x.storage.array.data.cast(x.dtype.np.char)[x.layout.offset] = value
-    x.storage.version += 1
+    x._storage.array.data.cast(x.dtype.np.char)[x.layout.offset] = value
+    x._storage.version += 1
     return host_number(state, name)
 
 

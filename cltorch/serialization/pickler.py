@@ -166,6 +166,6 @@ def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
     lay = x.layout
     if x.is_meta:
         return rebuild.rebuild_meta_tensor, (x.dtype, tuple(lay.shape), tuple(lay.strides), x.requires_grad)
-    storage = TypedStorage(wrap_storage=UntypedStorage(_raw=x.storage), dtype=x.dtype)
+    storage = TypedStorage(wrap_storage=UntypedStorage(_raw=x._storage), dtype=x.dtype)
     shape, strides = tuple(lay.shape), tuple(lay.strides)
     return rebuild.rebuild_tensor_v2, (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())

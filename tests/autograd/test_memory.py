@@ -58,8 +58,8 @@ STEPS = {
 def test_a_graph_is_freed_when_its_last_result_goes(device, name):
     x = leaf(device)
     out = STEPS[name](x)
-    node, storage, tensor = weakref.ref(out.grad_fn), weakref.ref(out.storage), weakref.ref(out)
-    shared = out.storage is x.storage
+    node, storage, tensor = weakref.ref(out.grad_fn), weakref.ref(out._storage), weakref.ref(out)
+    shared = out._storage is x._storage
     del out
     assert node() is None and tensor() is None and (storage() is None or shared)
 
@@ -82,7 +82,7 @@ def test_what_is_kept_for_the_derivative_goes_with_backward(device):
     x = leaf(device)
     y = x * 2
     z = y * y
-    kept = weakref.ref(y.storage)
+    kept = weakref.ref(y._storage)
     del y
     assert kept() is not None
     z.sum().backward()
@@ -95,7 +95,7 @@ def test_a_graph_that_is_retained_stays(device):
     x = leaf(device)
     y = x * 2
     z = (y * y).sum()
-    kept = weakref.ref(y.storage)
+    kept = weakref.ref(y._storage)
     del y
     z.backward(retain_graph=True)
     assert kept() is not None
@@ -151,10 +151,10 @@ def test_a_gradient_is_taken_over_rather_than_copied(device):
     seen = []
     x.exp().sum().backward()
     x.grad = None
-    handle = x.register_hook(lambda g: seen.append(weakref.ref(g.storage)) or None)
+    handle = x.register_hook(lambda g: seen.append(weakref.ref(g._storage)) or None)
     x.exp().sum().backward()
     handle.remove()
-    assert seen[0]() is x.grad.storage
+    assert seen[0]() is x.grad._storage
 
 
 @pytest.mark.parametrize("count", [20_000])

@@ -16,7 +16,7 @@ def test_each_form_walks_all_of_the_memory(cl_device, name, lanes, run, apart):
     n = 4096
     x, out = torch.arange(float(n), device=cl_device), torch.ones(n, device=cl_device)
     items = n // lanes // run
-    kernel((items,), None, x.storage, out.storage, run, items if apart else 1)
+    kernel((items,), None, x._storage, out._storage, run, items if apart else 1)
     expected = np.arange(n, dtype=np.float32)
     expected = expected * 0.5 + 1 if name == "ct_probe_update" else expected
     np.testing.assert_array_equal(out.cpu().numpy(), expected)

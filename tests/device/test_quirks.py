@@ -150,7 +150,7 @@ context = x.device.context
 for n in range(2):  # programs that no cache knows
     body = f"for (int i = 0; i < 9; ++i) a[j] = sin(a[j]) * {{time.time_ns()}}.0f + {{n}};"
     source = "kernel void ct_end(global float *a) {{ const size_t j = get_global_id(0); " + body + "}}"
-    context.kernel_from_source(source, "ct_end", "b")((64,), None, x.storage)
+    context.kernel_from_source(source, "ct_end", "b")((64,), None, x._storage)
 """
 
 

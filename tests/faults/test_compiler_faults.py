@@ -45,7 +45,7 @@ HANGS_LATER = """
 
     def build(name):
         source = "// %d\\n__kernel void %s(__global float *x) { x[0] = 7; }" % (time.time_ns(), name)
-        context.kernel_from_source(source, name, "b", name)((1,), None, x.storage)
+        context.kernel_from_source(source, name, "b", name)((1,), None, x._storage)
 
     for kind, limit in ((2, "0.2"), (1, "")):
         fault("build", kind)

@@ -190,7 +190,7 @@ def test_tiles_of_other_devices(cl_device):
             p = gemm.Problem.of(x.layout, y.layout, None, False, False)
             out = cltorch.empty(m, n, device=cl_device)
             run = gemm_cpu.plan(context, p, dtypes.float32, tile)
-            run(x.storage.buf, y.storage.buf, out.storage.buf, out.storage.buf, 0, 0, 0, 0, 1.0, 0.0)
+            run(x._storage.buf, y._storage.buf, out._storage.buf, out._storage.buf, 0, 0, 0, 0, 1.0, 0.0)
             np.testing.assert_array_equal(numbers(out), a @ b)
 
 

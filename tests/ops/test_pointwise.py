@@ -420,7 +420,7 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, t):
         layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
         kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind="gpu")
         every = [*outs, *ins]
-        kernel.launch(size, group, (*lead, *(i.storage.buf for i in every), *(i.layout.offset for i in every)))
+        kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.layout.offset for i in every)))
         p, q, s = (numbers(i) for i in ins)
         np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
         np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
@@ -444,7 +444,7 @@ def test_transposed_operands_are_turned_in_tiles(cl_device, t, kind):
             layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
             kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind=kind)
             every = [*outs, *ins]
-            kernel.launch(size, group, (*lead, *(i.storage.buf for i in every), *(i.layout.offset for i in every)))
+            kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.layout.offset for i in every)))
             p, q, s = (numbers(i) for i in ins)
             np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
             np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))

@@ -280,7 +280,7 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, name):
     }[name]
     layouts = [(out.layout, out.dtype)], [(given.layout, given.dtype)]
     kernel, size, group, lead = specialise(context, formula, cltorch.float32, *layouts, kind="gpu")
-    kernel.launch(size, group, (*lead, out.storage.buf, given.storage.buf, 0, 0))
+    kernel.launch(size, group, (*lead, out._storage.buf, given._storage.buf, 0, 0))
     np.testing.assert_allclose(values(out), want, rtol=1e-6)
 
 

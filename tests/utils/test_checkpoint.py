@@ -78,7 +78,7 @@ def test_what_lies_between_is_not_kept_and_given_back_after_use():
 
     def f(x):
         y = x.exp()
-        alive.append(weakref.ref(y.storage))
+        alive.append(weakref.ref(y._storage))
         return y.sin()
 
     x = cltorch.ones(3, requires_grad=True)

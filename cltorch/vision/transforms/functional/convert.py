@@ -146,7 +146,7 @@ def plain_values(x: Any) -> np.ndarray | None:
     They are where it lies on the host, is of a floating dtype that NumPy computes with, and outside of any graph.
     What is done to one small image after the other is done on them: a call of NumPy costs a fraction of an operator's.
     """
-    plain = x.__class__ is Tensor and x.storage.array is not None and not active
+    plain = x.__class__ is Tensor and x._storage.array is not None and not active
     return host(x) if plain and x.dtype in (float32, float64) and not x.requires_grad else None
 
 
@@ -184,7 +184,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
             result /= divided
             if not inplace:
                 return functions.from_numpy(result)
-            tensor.storage.version += 1
+            tensor._storage.version += 1
             return tensor
     shift, scale = (functions.tensor(list(v), dtype=tensor.dtype, device=tensor.device) for v in (mean, std))
     if shift.ndim == 1:
