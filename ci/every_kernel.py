@@ -46,6 +46,8 @@ def several(*shapes, scale=1.0):
 def pointwise(d):
     x, y = (torch.tensor(a, device=d) for a in several((5, 37), (5, 37)))
     found = [torch.sin(x) * y, x.t() + y.t().contiguous(), x[:, ::2] > 0, torch.where(x > y, x, y), torch.erf(x)]
+    small = (x * 9).to(torch.int8)
+    found += [x > y, torch.isfinite(x), small > 3, (small > 0).int(), ~(small > 0), small.bool()]
     return [*found, (x.half() * 2).float(), (x.bfloat16() + 1).float(), x.abs() ** y, torch.fmod(x, 0.3)]
 
 

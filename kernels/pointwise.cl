@@ -45,7 +45,9 @@ def store(k, at, w):
     n = "" if w == 1 else str(w)
     if tag == "b8":
         cond = text if mask else f"({text} != ((V)(0)))"
-        value = f"({cond} ? 1 : 0)" if w == 1 else f"convert_uchar{w}({cond} & ({M}{w})(1))"
+        # select, not & 1, which becomes an extension of bits: that makes 255 of them on Oclgrind 21.10
+        whole = f"select(({M}{w})(0), ({M}{w})(1), {cond})"
+        value = f"({cond} ? 1 : 0)" if w == 1 else f"convert_uchar{w}({whole})"
     else:
         value = f"SEL({text}, ((V)(1)), ((V)(0)))" if mask else text
         if tag in ("f16", "bf16"):
