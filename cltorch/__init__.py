@@ -234,6 +234,7 @@ from cltorch.storage_types import (
 from cltorch.storage_types import FloatStorage as Storage
 from cltorch.tensor import Tensor, is_tensor
 from cltorch.torch_function import DisableTorchFunction, DisableTorchFunctionSubclass
+from cltorch.torch_function import builtin as _builtin
 from cltorch.typed import (
     BFloat16Tensor,
     BoolTensor,
@@ -261,6 +262,19 @@ _LATER = frozenset(
 )
 
 globals().update(_foreach)  # the names start with an underscore: not for `import *`
+
+# what PyTorch has not written in Python and no tensor can override: it is no method as an attribute of a class either
+for _name in """
+    autocast_decrement_nesting autocast_increment_nesting can_cast clear_autocast_cache from_numpy
+    get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype get_default_dtype get_num_interop_threads
+    get_num_threads is_anomaly_check_nan_enabled is_anomaly_enabled is_autocast_cache_enabled
+    is_autocast_cpu_enabled is_autocast_enabled is_grad_enabled is_inference_mode_enabled is_vulkan_available
+    promote_types set_anomaly_enabled set_autocast_cache_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
+    set_autocast_dtype set_autocast_enabled set_autocast_gpu_dtype set_flush_denormal set_num_interop_threads
+    set_num_threads to_dlpack
+    """.split():
+    globals()[_name] = _builtin(globals()[_name], __name__, _name)
+del _name
 
 
 def __getattr__(name: str) -> _Any:

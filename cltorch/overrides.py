@@ -176,7 +176,7 @@ def get_ignored_functions() -> set[Any]:
     """Return the functions of torch that arguments cannot override; modes see those of them that make tensors."""
     space: Any = import_module("cltorch")
     public = {getattr(space, name) for name in dir(space) if name[0] != "_" and name[0].islower()} - {None}
-    found = {f for f in public if inspect.isfunction(f) and (f not in PATHS or f.__name__ in torch_function.MODES_ONLY)}
+    found = {f for f in public if inspect.isroutine(f) and (f not in PATHS or f.__name__ in torch_function.MODES_ONLY)}
     return found | {getattr(Tensor, name) for name in ("__new__", "__init__", "__hash__", "__iter__", "as_subclass")}
 
 

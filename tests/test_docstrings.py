@@ -7,7 +7,6 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
-from types import FunctionType
 
 import pytest
 
@@ -28,7 +27,7 @@ class Finder(doctest.DocTestFinder):
     """Find the examples of decorated functions too, where they are written."""
 
     def _from_module(self, module, object):
-        return super()._from_module(module, inspect.unwrap(object) if inspect.isfunction(object) else object)
+        return super()._from_module(module, inspect.unwrap(object) if inspect.isroutine(object) else object)
 
 
 def examples(name):
@@ -59,7 +58,7 @@ def test_layers_functions_and_optimisers_have_an_example(module):
     lacking = []
     for name in module.__all__:
         x = getattr(module, name)
-        if name.endswith("_") or not callable(x) or isinstance(x, FunctionType) and is_row_or_old(x):
+        if name.endswith("_") or not callable(x) or inspect.isroutine(x) and is_row_or_old(x):
             continue
         if ">>>" not in (inspect.getdoc(x) or "") or (inspect.isclass(x) and ">>>" not in (vars(x)["__doc__"] or "")):
             lacking.append(name)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
+import pickle
 import threading
+import types
 
 import pytest
 
@@ -268,3 +272,45 @@ def test_enabling_within_a_guard(lib):
         with lib.overrides._enable_torch_function():
             assert type(x + 1) is Sub
         assert type(x + 1) is lib.Tensor
+
+
+_SPACES = ("", "nn.functional", "nn.init", "linalg", "fft", "special")
+
+
+@pytest.mark.parametrize("space", _SPACES)
+def test_functions_are_methods_of_a_class_where_pytorch_has_written_them_in_python(space):
+    ours, theirs = cltorch, pytest.importorskip("torch")
+    for part in filter(None, space.split(".")):
+        ours, theirs = getattr(ours, part), getattr(theirs, part)
+    kinds = {n: type(getattr(theirs, n)) for n in dir(theirs) if not n.startswith("_") and hasattr(ours, n)}
+    names = [n for n, kind in kinds.items() if kind in (types.FunctionType, types.BuiltinFunctionType)]
+    names = [n for n in names if inspect.isroutine(getattr(ours, n)) and not n.startswith("has_torch_function")]
+    assert len(names) > 20
+    wrong = []
+    for name in names:
+        kept = type("Kept", (), {"f": getattr(ours, name)})().f
+        if isinstance(kept, types.MethodType) != (kinds[name] is types.FunctionType):
+            wrong.append(name)
+    assert wrong == []
+
+
+def test_a_function_kept_in_a_class_is_called_as_it_is(lib):
+    class Kept:
+        conv = lib.conv2d
+        flat = lib.nn.functional.linear
+        norm = lib.linalg.norm
+
+    x = lib.ones(1, 1, 2, 2)
+    assert Kept().conv(x, weight=x).item() == 4 and Kept.conv is Kept().conv is lib.conv2d
+    assert Kept().flat(x, lib.ones(1, 2)).tolist() == [[[[2.0], [2.0]]]]
+    assert Kept().norm(x).item() == 2
+
+
+def test_functions_that_are_no_methods_can_be_pickled_copied_and_asked_for_their_names(lib):
+    for f in (lib.add, lib.linalg.norm, lib.nn.functional.conv2d, lib.promote_types):
+        assert pickle.loads(pickle.dumps(f)) is f and copy.deepcopy(f) is f
+        assert inspect.isroutine(f) and f.__doc__
+    assert lib.add.__name__ == "add" and "add" in repr(lib.add)
+    assert str(inspect.signature(cltorch.mm)).startswith("(input: 'Any', mat2: 'Any', *, ")
+    half = functools.partial(lib.mul, lib.ones(2))
+    assert half.func is lib.mul and half(0.5).tolist() == [0.5, 0.5]

@@ -125,7 +125,7 @@ def callable_with_tensors(function: Any, name: str) -> bool:
     """Return whether calls to a function can be made up."""
     if name in LEFT_OUT or name.startswith(("set_", "get_", "is_autocast", "autocast_", "sym_", "clear_", "use_")):
         return False
-    if not inspect.isfunction(function):
+    if not inspect.isroutine(function):
         return False
     return name in _SPECIAL or bool(_required(function))
 

@@ -63,7 +63,7 @@ class Report:
 
     def _facade(self, facade: Facade) -> None:
         for name, value in list(facade.__dict__.items()):
-            if inspect.isfunction(value) and not name.startswith("_"):
+            if inspect.isroutine(value) and not name.startswith("_"):
                 facade.__dict__[name] = self._timed(value, f"{facade.__name__}.{name}")
 
     def _replace(self, cls: type, name: str, label: str) -> None:
