@@ -18,7 +18,7 @@ from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.edges import GradientEdge
 from cltorch.autograd.grad_mode import Switch
-from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of
+from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of, tied
 from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
 from cltorch.ops.fallback import callers_level
@@ -133,6 +133,8 @@ def _run(
                 results = node.apply(grads)
             else:
                 results = node.apply_to(grads, [e is not None and e[0] in needed for e in node.edges])
+            if create_graph and node.flat and not layers:
+                results = tied(results, node.edges, grads)
         except Exception:
             if node.trace is not None:
                 _tell_origin(node, 4)

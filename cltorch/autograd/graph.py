@@ -85,6 +85,7 @@ class Node:
     """
 
     __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")
+    flat = False  # whether the gradient is the same all around an operand's value, and of its graph all the same
 
     def __init__(self, edges: Sequence[Any], outputs: int = 1) -> None:
         self.edges = edges
@@ -159,6 +160,41 @@ def named(kind: type[Node], name: str) -> Any:
     found = _named.get((kind, name))
     if found is None:
         found = _named[kind, name] = type(name, (kind,), {"__slots__": (), "__doc__": kind.__doc__})
+    return found
+
+
+class Tied(Node):
+    """Make a gradient part of the graph of operands that it does not change with: they get zeros."""
+
+    __slots__ = ("_like",)
+
+    def __init__(self, g: Any, edges: Sequence[Any], like: Sequence[Any]) -> None:
+        super().__init__([edge_of(g) if needs_grad(g) else None, *edges])
+        self._like = like
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        zeros = Settings.functions.zeros
+        return [grads[0], *(zeros(shape, dtype=dtype, device=device) for shape, dtype, device in self._like)]
+
+    def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+        zeros = Settings.functions.zeros
+        likes = zip(self._like, wanted[1:], strict=True)
+        return [grads[0], *(zeros(s, dtype=d, device=at) if want else None for (s, d, at), want in likes)]
+
+
+def tied(results: Sequence[Any], edges: Sequence[Any], grads: Sequence[Any]) -> list[Any]:
+    """Return a node's gradients as part of its operands' graph: PyTorch differentiates them once more, to zeros."""
+    pairs = [(e, r) for e, r in zip(edges, results, strict=True) if e is not None and r is not None]
+    like = [(r.layout.shape, r.dtype, r.device) for _, r in pairs]
+    ends = [e for e, _ in pairs]
+    found = []
+    for r in results:
+        if r is not None and r.dtype.differentiable:
+            node = Tied(r, ends, like)
+            if r._base is not None or any(r is g for g in grads):
+                r = Array.new(r.storage, r.layout, r.dtype)
+            r._grad_fn, r._output_nr, r._requires_grad = node, 0, True
+        found.append(r)
     return found
 
 

@@ -57,6 +57,10 @@ class OpNode(Node):
         call.kept = ()
         call.unpack = None
 
+    @property
+    def flat(self) -> bool:  # type: ignore[override]
+        return self._call.flat
+
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         call = self._call
         call.unpack = lambda: [s.unpack(self) if isinstance(s, Saved) else s for s in self._saved]
@@ -196,6 +200,10 @@ class PointwiseNode(Node):
             self._values.append(kept)
         else:
             self._values.append(None)
+
+    @property
+    def flat(self) -> bool:  # type: ignore[override]
+        return self._row.flat
 
     @property
     def next_functions(self) -> tuple[Any, ...]:
@@ -354,6 +362,10 @@ class CopySlices(Node):
 
     def name(self) -> str:
         return "torch::autograd::CopySlices"
+
+    @property
+    def flat(self) -> bool:  # type: ignore[override]
+        return self._fn.flat
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         functions = Settings.functions

@@ -196,7 +196,7 @@ class Nll(Op):
 
     @classmethod
     def forward(cls, c: Any, x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> Any:
-        c.options = (ignore, reduction, smooth)
+        c.options, c.flat = (ignore, reduction, smooth), not cls.softmax
         if x.device.type == "cpu":
             logp = softmax_on_host(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x
             a, t = host_compute(logp), host(target).astype(np.int64)

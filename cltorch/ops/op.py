@@ -10,7 +10,8 @@ class Call:
     """Carry what one call of an operator must remember for its derivative.
 
     ``needs[i]`` tells whether positional argument ``i`` needs a gradient. ``save`` keeps Arrays (a no-op when nothing
-    needs a gradient); plain values are kept as attributes.
+    needs a gradient); plain values are kept as attributes. ``flat`` says that the gradient changes with no operand and
+    is all the same part of the operands' graph, as PyTorch has it.
     """
 
     def __init__(self, needs: Sequence[bool]) -> None:
@@ -19,6 +20,7 @@ class Call:
         self.kept: tuple[Any, ...] = ()
         self.outside: tuple[Any, ...] = ()
         self.unpack: Any = None
+        self.flat = False
 
     def save(self, *arrays: Any) -> None:
         """Keep Arrays (inputs, results or intermediates; None is allowed) for the derivative."""

@@ -174,6 +174,7 @@ class Pad(Op):
     @staticmethod
     def forward(c: Any, x: Any, pads: Pads, mode: str, value: Any) -> Any:
         c.shape, c.pads, c.mode = x.layout.shape, pads, mode
+        c.flat = mode in ("reflect", "replicate")
         c.format = None if mode == "circular" else suggested(x.layout)  # which PyTorch's does not keep
         if c.format is not None:
             return turned_back(_padded(turned(x), (pads[0], *pads[2:], pads[1]), mode, value))

@@ -58,6 +58,7 @@ class Pointwise:
     accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
               in the last place and what operands off by one unit make of it, and by ``share`` units of 1
     complex   what comes of complex operands (COMPLEX, PARTS), "" where PyTorch refuses them
+    flat      the derivative changes with no operand, and is still part of their graph, as PyTorch has it
     opaque    operands by which the function has no derivative; None where results never require a gradient
     """
 
@@ -80,11 +81,12 @@ class Pointwise:
         accuracy: tuple[float, float] = (4, 0),
         opaque: Sequence[int] | None = (),
         complex: str = "",
+        flat: bool = False,
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
-        self.scope, self.accuracy, self.opaque, self.complex = scope, accuracy, opaque, complex
+        self.scope, self.accuracy, self.opaque, self.complex, self.flat = scope, accuracy, opaque, complex, flat
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"

@@ -39,7 +39,7 @@ class MaxPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, indices: bool) -> Any:
-        c.windows, c.format = w, suggested(x.layout)
+        c.windows, c.format, c.flat = w, suggested(x.layout), True
         if x.device.type == "cpu":
             out, index = pool_host.max_pool(x, w)
         else:
@@ -140,7 +140,7 @@ class AvgPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
-        c.options, c.format = (w, include_pad, override), suggested(x.layout)
+        c.options, c.format, c.flat = (w, include_pad, override), suggested(x.layout), True
         pool = pool_host.avg_pool if x.device.type == "cpu" else _averages
         return laid_as(pool(x, w, include_pad, override), x)
 
@@ -225,14 +225,21 @@ class AvgPool3d(AvgPool):
     forward = _densely(AvgPool.forward)
 
 
+def _adaptive_average(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
+    out = AvgPool.forward(c, x, w, include_pad, override)
+    c.flat = w.out != (1, 1, 1)  # of one window PyTorch takes the mean, whose gradient is in nobody's graph
+    return out
+
+
 class AdaptiveAvgPool2d(AvgPool):
     """adaptive_avg_pool1d and adaptive_avg_pool2d."""
 
     node = "AdaptiveAvgPool2D"
+    forward = staticmethod(_adaptive_average)
 
 
 class AdaptiveAvgPool3d(AvgPool):
     """adaptive_avg_pool3d."""
 
     node = "AdaptiveAvgPool3D"
-    forward = _densely(AvgPool.forward)
+    forward = _densely(_adaptive_average)

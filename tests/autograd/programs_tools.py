@@ -131,3 +131,31 @@ def nodes_of_two_results(t):
     a, b = x.unbind()[:2]
     (values * 2).backward()
     return x.grad, indices.requires_grad, values.grad_fn.name(), a.output_nr, b.output_nr, a.grad_fn is b.grad_fn
+
+
+@program
+def gradients_that_change_with_no_operand(t):
+    f = t.nn.functional
+
+    def twice(run, *xs):
+        first = t.autograd.grad(run(*xs).sum(), xs, create_graph=True)
+        needs = [g.requires_grad for g in first]
+        return needs, True in needs and t.autograd.grad(sum(g.sum() for g in first), xs, allow_unused=True)
+
+    def in_place(x):
+        y = x * 1
+        y[1:].relu_()
+        return y
+
+    line = [-1.0, 0.5, 2.0, 8.0]
+    pointwise = [f.relu, f.relu6, f.hardtanh, f.leaky_relu, f.softshrink, f.hardshrink, in_place]
+    pointwise += [lambda x: f.threshold(x, 1, 0), lambda x: t.relu_(x * 2), lambda x: t.clamp(x, 0, 1)]
+    planes = [lambda x: f.max_pool2d(x, 2), lambda x: f.avg_pool2d(x, 2), lambda x: f.adaptive_avg_pool2d(x, 1)]
+    planes += [lambda x: f.adaptive_avg_pool2d(x, (1, 2))]
+    planes += [lambda x: f.pad(x, (1, 1), "reflect"), lambda x: f.pad(x, (1, 1)), lambda x: f.max_pool1d(x[0], 2)]
+    return (
+        [twice(g, leaf(t, *line)) for g in pointwise],
+        [twice(g, leaf(t, *line).detach().reshape(1, 2, 2).requires_grad_()) for g in planes],
+        twice(f.prelu, leaf(t, *line), leaf(t, 0.5)),
+        twice(lambda x: f.nll_loss(x, t.tensor([1])), leaf(t, *line).detach().reshape(1, 4).requires_grad_()),
+    )
