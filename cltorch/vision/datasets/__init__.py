@@ -1,20 +1,40 @@
 """Image data sets, from local files or downloaded: torchvision.datasets."""
 
 from cltorch.vision.datasets.caltech import Caltech101, Caltech256
+from cltorch.vision.datasets.celeba import CelebA
 from cltorch.vision.datasets.cifar import CIFAR10, CIFAR100
+from cltorch.vision.datasets.cityscapes import Cityscapes
 from cltorch.vision.datasets.coco import CocoCaptions, CocoDetection
+from cltorch.vision.datasets.country211 import Country211
+from cltorch.vision.datasets.dtd import DTD
+from cltorch.vision.datasets.eurosat import EuroSAT
 from cltorch.vision.datasets.fakedata import FakeData
+from cltorch.vision.datasets.fgvc_aircraft import FGVCAircraft
 from cltorch.vision.datasets.flowers102 import Flowers102
 from cltorch.vision.datasets.folder import DatasetFolder, ImageFolder
+from cltorch.vision.datasets.food101 import Food101
+from cltorch.vision.datasets.gtsrb import GTSRB
 from cltorch.vision.datasets.imagenet import ImageNet
+from cltorch.vision.datasets.kitti import Kitti
+from cltorch.vision.datasets.lfw import LFWPairs, LFWPeople
 from cltorch.vision.datasets.mnist import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
+from cltorch.vision.datasets.omniglot import Omniglot
 from cltorch.vision.datasets.oxford_iiit_pet import OxfordIIITPet
+from cltorch.vision.datasets.pcam import PCAM
+from cltorch.vision.datasets.places365 import Places365
+from cltorch.vision.datasets.rendered_sst2 import RenderedSST2
+from cltorch.vision.datasets.sbd import SBDataset
+from cltorch.vision.datasets.stanford_cars import StanfordCars
 from cltorch.vision.datasets.stl10 import STL10, SVHN
+from cltorch.vision.datasets.sun397 import SUN397
+from cltorch.vision.datasets.usps import USPS
 from cltorch.vision.datasets.vision import VisionDataset
 from cltorch.vision.datasets.voc import VOCDetection, VOCSegmentation
 
 __all__ = [
-    "CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "CocoCaptions", "CocoDetection", "DatasetFolder", "EMNIST",
-    "FakeData", "FashionMNIST", "Flowers102", "ImageFolder", "ImageNet", "KMNIST", "MNIST", "OxfordIIITPet", "QMNIST",
-    "STL10", "SVHN", "VOCDetection", "VOCSegmentation", "VisionDataset",
+    "CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "CelebA", "Cityscapes", "CocoCaptions", "CocoDetection",
+    "Country211", "DTD", "DatasetFolder", "EMNIST", "EuroSAT", "FGVCAircraft", "FakeData", "FashionMNIST", "Flowers102",
+    "Food101", "GTSRB", "ImageFolder", "ImageNet", "KMNIST", "Kitti", "LFWPairs", "LFWPeople", "MNIST", "Omniglot",
+    "OxfordIIITPet", "PCAM", "Places365", "QMNIST", "RenderedSST2", "SBDataset", "STL10", "SUN397", "SVHN",
+    "StanfordCars", "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import importlib
 import lzma
 import os
 import shutil
@@ -138,6 +139,42 @@ def verify_str_arg(value: Any, arg: str | None = None, valid_values: Sequence[st
         known = ", ".join(repr(v) for v in valid_values)
         raise ValueError(f"Unknown value '{value}'{where}. Valid values are {{{known}}}.")
     return value
+
+
+def not_found(dataset: Any, folder: str | os.PathLike[str], fetch: bool = True) -> RuntimeError:
+    """Return the error to raise for a data set whose files are missing or damaged."""
+    hint = "; download=True fetches them" if fetch else ", and they have to be fetched by hand"
+    return RuntimeError(f"{type(dataset).__name__}: files not found or damaged in {os.fspath(folder)}{hint}")
+
+
+def needed(module: str, what: str) -> Any:
+    """Return an optional module; raise RuntimeError that says what needs it and how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise RuntimeError(f"{what} needs {package}, which is not installed: pip install {package}") from error
+
+
+def download_file_from_google_drive(
+    file_id: str,
+    root: str | os.PathLike[str],
+    filename: str | os.PathLike[str] | None = None,
+    md5: str | None = None,
+) -> None:
+    """Download a file of Google Drive into ``root``; one that is there with the right MD5 sum is kept.
+
+    Needs the package gdown. Raises RuntimeError where it is missing, and where something else arrives.
+    """
+    root = os.path.expanduser(root)
+    path = os.path.join(root, filename or file_id)
+    gdown = needed("gdown", "downloading from Google Drive")
+    if check_integrity(path, md5):
+        return
+    os.makedirs(root, exist_ok=True)
+    gdown.download(id=file_id, output=path, quiet=True)
+    if not check_integrity(path, md5):
+        raise RuntimeError(f"File not found or corrupted: what Google Drive sent for {path} has not the MD5 sum {md5}")
 
 
 def load_mat(path: str | os.PathLike[str], what: str, **options: Any) -> Any:
