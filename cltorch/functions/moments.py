@@ -29,22 +29,23 @@ def _centred(m: Any, c: Any, x: Any) -> Any:
 
 
 class Var(Op):
-    """Variance: the squares around the mean."""
+    """Variance: the squares around the mean, over the degrees of freedom (0 for fewer than none)."""
 
     name = "var"
     root = False
 
     @classmethod
-    def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, divisor: float) -> Any:
-        out = keep(variance(x, dims, n, divisor, cls.root), x.layout.shape, dims, keepdim)
-        c.dims, c.shape, c.divisor = dims, x.layout.shape, divisor
+    def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, freedom: int | float) -> Any:
+        out = keep(variance(x, dims, n, float(max(freedom, 0)), cls.root), x.layout.shape, dims, keepdim)
+        c.dims, c.shape = dims, x.layout.shape
+        c.share = (1 / freedom if freedom else math.inf) if n else 0.0  # nothing changes with no elements
         c.save(x, out)
         return out
 
     @classmethod
     def vjp(cls, m: Any, c: Any, g: Any) -> Any:
         x, _ = c.saved
-        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), 2 / c.divisor if c.divisor else math.nan)
+        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), 2 * c.share)
         return m.mul(g, _centred(m, c, x)), None, None, None, None
 
 
@@ -59,7 +60,7 @@ class Std(Var):
         x, out = c.saved
         flat = m.eq(out, 0)
         g = m.where(flat, 0, m.div(g, m.where(flat, 1, out)))
-        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), 1 / c.divisor if c.divisor else math.nan)
+        g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), c.share)
         return m.mul(g, _centred(m, c, x)), None, None, None, None
 
 
@@ -83,7 +84,7 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
         )
 
     def one(x: Any) -> Any:
-        return apply(op, x, dims, keepdim, n, float(freedom) if freedom > 0 else 0.0)
+        return apply(op, x, dims, keepdim, n, freedom)
 
     return spread_of_parts(one, input, op is Std) if input.dtype.is_complex else one(input), dims
 

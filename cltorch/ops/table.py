@@ -405,7 +405,7 @@ ROWS = [
       lambda m, g, x, o: m.where((x > -3) & (x < 3), g / 6, 0), domain=(-5, 5), ref=lambda x: np.clip(x + 3, 0, 6) / 6,
       scope=FUNCTIONAL),
     P("hardswish", FLOAT_ONLY, lambda m, x: x * (m.minimum(m.maximum(x + 3, 0), 6) / 6), domain=(-5, 5),
-      vjp=lambda m, g, x, o: m.where(x < -3, 0, m.where(x <= 3, g * (x / 3 + 0.5), g)),
+      vjp=lambda m, g, x, o: m.where(x <= -3, 0, m.where(x < 3, g * (x / 3 + 0.5), g)),
       ref=lambda x: x * np.clip(x + 3, 0, 6) / 6, scope=FUNCTIONAL),
     P("softplus", FLOAT_ONLY, _softplus, params={"beta": 1.0, "threshold": 20.0}, inplace=False,
       vjp=lambda m, g, x, o, beta, threshold: m.where(x * beta > threshold, g, g * _sigmoid(m, x * beta)),

@@ -534,3 +534,30 @@ def test_reductions_are_of_up_to_64_dimensions(cl_device):
     for f in (cltorch.sum, cltorch.amax, cltorch.std, cltorch.logsumexp):
         with pytest.raises(RuntimeError, match="up to 64 dims are supported, but got 65"):
             f(x, 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+def test_gradients_of_a_spread_without_freedom(device):
+    def both(values, correction, f=cltorch.var):
+        x = cltorch.tensor(values, device=device, requires_grad=True)
+        (g,) = cltorch.autograd.grad(f(x, dim=0, correction=correction), x)
+        x = x.detach()
+        _, tangent = cltorch.func.jvp(lambda x: f(x, dim=0, correction=correction), (x,), (x + 1,))
+        return g.tolist(), tangent.item()
+
+    inf = math.inf
+    assert both([], 1) == ([], 0) and both([], 0) == ([], 0)
+    assert both([1.0, 2.0], 3) == ([1, -1], -1) and both([1.0, 1.0], 3) == ([0, 0], 0)
+    assert both([1.0, 2.0], 2)[0] == [-inf, inf] and both([1.0], 2) == ([0], 0)
+    assert np.isnan(both([1.0], 1)[0]).all() and math.isnan(both([], 1, cltorch.std)[1])
+    assert both([1.0, 2.0], 3, cltorch.std)[0] == [0, 0]
+
+
+def test_a_count_hands_no_gradient_on(device):
+    for f in (lambda x: x.norm(0), lambda x: cltorch.linalg.vector_norm(x, 0, dim=0)):
+        x = cltorch.ones(3, device=device, requires_grad=True)
+        assert cltorch.autograd.grad(f(x), x, allow_unused=True) == (None,)
+        with pytest.raises(RuntimeError, match="not have been used"):
+            cltorch.autograd.grad(f(x), x)
+        assert cltorch.func.grad(f)(x).tolist() == [0, 0, 0]
+        assert cltorch.func.jvp(f, (x.detach(),), (x.detach(),))[1].item() == 0

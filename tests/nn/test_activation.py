@@ -225,3 +225,9 @@ def test_gumbel_softmax_draws_from_the_categories(device):
     assert g.abs().sum().item() > 0
     with pytest.warns(UserWarning, match="`eps` parameter is deprecated and has no effect"):
         F.gumbel_softmax(logits.detach(), eps=1e-3)
+
+
+def test_hardswish_is_flat_and_straight_from_its_ends_on(device):
+    x = cltorch.tensor([-3.0, 3.0, -2.9375, float("nan")], device=device, requires_grad=True)
+    F.hardswish(x).sum().backward()
+    assert x.grad.tolist()[:2] == [0, 1] and x.grad[2].item() == pytest.approx(-2.9375 / 3 + 0.5)
