@@ -9,8 +9,6 @@ from __future__ import annotations
 import enum
 from typing import Any, TypeVar
 
-import numpy as np
-
 from cltorch import functions, torch_function
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
@@ -85,11 +83,11 @@ class Video(TVTensor):
 
 
 class Mask(TVTensor):
-    """Masks (…, H, W): the class or the object of each pixel. PIL images are taken too."""
+    """Masks (…, H, W): the class or the object of each pixel. PIL images are taken too, as (C, H, W)."""
 
     def __new__(cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Any:
         """Return the mask of an array, a tensor or a PIL image."""
-        given = np.array(data) if is_pil(data) else data
+        given = pil_to_tensor(data) if is_pil(data) else data
         return cls._made(given, dtype, device, requires_grad).as_subclass(cls)
 
 

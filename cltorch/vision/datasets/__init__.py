@@ -30,6 +30,7 @@ from cltorch.vision.datasets.sun397 import SUN397
 from cltorch.vision.datasets.usps import USPS
 from cltorch.vision.datasets.vision import VisionDataset
 from cltorch.vision.datasets.voc import VOCDetection, VOCSegmentation
+from cltorch.vision.datasets.wrapper import wrap_dataset_for_transforms_v2
 
 __all__ = [
     "CIFAR10", "CIFAR100", "Caltech101", "Caltech256", "CelebA", "Cityscapes", "CocoCaptions", "CocoDetection",
@@ -37,4 +38,5 @@ __all__ = [
     "Food101", "GTSRB", "ImageFolder", "ImageNet", "KMNIST", "Kitti", "LFWPairs", "LFWPeople", "MNIST", "Omniglot",
     "OxfordIIITPet", "PCAM", "Places365", "QMNIST", "RenderedSST2", "SBDataset", "STL10", "SUN397", "SVHN",
     "StanfordCars", "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset",
+    "wrap_dataset_for_transforms_v2",
 ]  # fmt: skip

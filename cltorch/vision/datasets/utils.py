@@ -147,13 +147,13 @@ def not_found(dataset: Any, folder: str | os.PathLike[str], fetch: bool = True) 
     return RuntimeError(f"{type(dataset).__name__}: files not found or damaged in {os.fspath(folder)}{hint}")
 
 
-def needed(module: str, what: str) -> Any:
-    """Return an optional module; raise RuntimeError that says what needs it and how to get it."""
+def needed(module: str, what: str, kind: type[Exception] = RuntimeError) -> Any:
+    """Return an optional module; raise an error that says what needs it and how to get it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise RuntimeError(f"{what} needs {package}, which is not installed: pip install {package}") from error
+        raise kind(f"{what} needs {package}, which is not installed: pip install {package}") from error
 
 
 def download_file_from_google_drive(
@@ -179,8 +179,4 @@ def download_file_from_google_drive(
 
 def load_mat(path: str | os.PathLike[str], what: str, **options: Any) -> Any:
     """Return what SciPy reads from a MATLAB file; raise ImportError that says what needs SciPy."""
-    try:
-        from scipy.io import loadmat  # noqa: PLC0415 (optional)
-    except ImportError as error:
-        raise ImportError(f"{what} needs SciPy, which is not installed: pip install scipy") from error
-    return loadmat(path, **options)
+    return needed("scipy.io", what, ImportError).loadmat(path, **options)
