@@ -192,7 +192,7 @@ def tied(results: Sequence[Any], edges: Sequence[Any], grads: Sequence[Any]) -> 
         if r is not None and r.dtype.differentiable:
             node = Tied(r, ends, like)
             if r._base is not None or any(r is g for g in grads):
-                r = Array.new(r.storage, r.layout, r.dtype)
+                r = Array.new(r._storage, r.layout, r.dtype)
             r._grad_fn, r._output_nr, r._requires_grad = node, 0, True
         found.append(r)
     return found
