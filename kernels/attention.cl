@@ -79,9 +79,11 @@ __kernel CT_ONE_ITEM void ct_attention(
         ${at.gathered("old", "V", "v_row", "Dv", "p", "ot")}
     }
     for (int q = 0; q < ${br}; q += ${vw}) {
-        const ct_v total = CT_READV(__local, sum + q), none = (ct_v)(0);
-        CT_WRITEV(__local, total == none ? none : (ct_v)(1) / total, old + q);
-        CT_WRITEV(__local, total == none ? (ct_v)(INFINITY) : CT_READV(__local, hi + q) + log(total), hi + q);
+        // select, not ?:, from whose two a compiler makes a negation of vectors of bits, which Oclgrind 21.10 miscomputes
+        const ct_v total = CT_READV(__local, sum + q), top = CT_READV(__local, hi + q);
+        const ct_m none = total == (ct_v)(0);
+        CT_WRITEV(__local, select((ct_v)(1) / total, (ct_v)(0), none), old + q);
+        CT_WRITEV(__local, select(top + log(total), (ct_v)(INFINITY), none), hi + q);
     }
     for (int d = 0; d < Dv; d++)
         for (int q = 0; q < ${br}; q += ${vw}) {

@@ -13,7 +13,7 @@ from cltorch.ops.array import empty, empty_layout, view
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into
 
-_BLOCK = 64  # queries, and keys, of a block on CPU-class devices
+_BLOCKS = (64, 32, 16)  # queries, and keys, of a block on CPU-class devices: the first that local memory has room for
 _WIDEST = 256
 
 
@@ -22,12 +22,20 @@ def room_for(width: int) -> int:
     return max(32, 1 << (width - 1).bit_length()) if width > 1 else 32
 
 
+def block_for(caps: Any, room: int, itemsize: int) -> int:
+    """Return how many queries a processor's block has, so that its largest kernel has room; 0 where none has."""
+    for n in _BLOCKS:
+        if (5 * room * n + 3 * n * n + 2 * n) * itemsize <= caps.local_mem:
+            return n
+    return 0
+
+
 def variant_for(context: Any, width: int, itemsize: int, variant: str = "") -> str:
     """Return the kind of kernel that can serve a width ("cpu", "gpu"), or "" where none can."""
     caps, room = context.caps, room_for(width)
     if room > _WIDEST:
         return ""
-    if (variant or caps.kind) == "cpu" and (5 * room * _BLOCK + 3 * _BLOCK * _BLOCK) * itemsize <= caps.local_mem:
+    if (variant or caps.kind) == "cpu" and block_for(caps, room, itemsize):
         return "cpu"
     fits = 3.3 * 32 * 33 * itemsize + 256 * itemsize <= caps.local_mem
     return "gpu" if fits and caps.max_work_group >= 64 else ""
@@ -99,8 +107,9 @@ class Plan:
         self.local: tuple[int, ...]
         if kind == "cpu":
             width = max(4, min(16, caps.float_width)) * 4 // t.itemsize
-            params |= {"mr": 8 if caps.float_width >= 16 else 4, "nv": 2, "vw": width, "br": _BLOCK, "bc": _BLOCK}
-            self.block, self.local = _BLOCK, (1, 1, 1)
+            self.block, self.local = block_for(caps, room, t.itemsize), (1, 1, 1)
+            params |= {"mr": 8 if caps.float_width >= 16 else 4, "nv": min(2, self.block // width), "vw": width}
+            params |= {"br": self.block, "bc": self.block}
             template, name = (
                 ("attention_backward", "ct_attention_backward") if backward else ("attention", "ct_attention")
             )

@@ -1,6 +1,7 @@
 """Attention: both kinds of kernel against NumPy, the function against PyTorch, gradients of both orders."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.autograd.record import apply
 from cltorch.nn.functional import scaled_dot_product_attention as attention
 from cltorch.ops.attention import Attention, keep_mask
+from cltorch.ops.attention_plan import block_for
 
 VARIANTS = ("cpu", "gpu")
 
@@ -73,6 +75,24 @@ def test_results_and_gradients_of_every_size(variant, cl_device):
         arrays = draw(rng, b, h, lq, e), draw(rng, b, hk, lk, e), draw(rng, b, hk, lk, ev)
         g = draw(rng, b, h, lq, ev)
         check(run(cl_device, arrays, g, None, causal, None, variant), reference(*arrays, g, None, causal))
+
+
+@pytest.mark.parametrize("block", [32, 16])
+def test_little_local_memory_is_given_smaller_blocks(block, cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    room = (5 * 32 + 3 * block + 2) * block * 4
+    monkeypatch.setattr(context, "caps", replace(context.caps, kind="cpu", local_mem=room))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    assert block_for(context.caps, 32, 4) == block
+    assert block_for(replace(context.caps, local_mem=room - 1), 32, 4) < block
+    rng = np.random.default_rng(9)
+    arrays = draw(rng, 1, 4, 40, 24), draw(rng, 1, 2, 37, 24), draw(rng, 1, 2, 37, 17)
+    g, mask, at, factor = draw(rng, 1, 4, 40, 17), rng.random((1, 4, 40, 37)) < 0.8, (7, 3), 1 / (1 - 0.25)
+    check(run(cl_device, arrays, g, mask), reference(*arrays, g, mask))
+    kept = keep_mask((1, 4, 40), 37, 0.25, at, cltorch.device("cpu")).reshape(1, 4, 40, -1)[..., :37].numpy()
+    check(run(cl_device, arrays, g, None, True, (at, 0.25)), reference(*arrays, g, None, True, kept * factor))
+    kernels = [plan.kind for key, plan in context.ready.items() if key[0] == "attention"]
+    assert kernels == ["cpu"] * len(kernels) and kernels
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
