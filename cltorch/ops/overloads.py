@@ -17,8 +17,9 @@ resolvers: list[Callable[[str, str], Any]] = []
 # operators of PyTorch's that programs name in tables, and which other functions stand for here
 _INNER = frozenset(
     """
-    convolution _scaled_dot_product_cudnn_attention _scaled_dot_product_efficient_attention
-    _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu _softmax _log_softmax
+    convolution convolution_backward _scaled_dot_product_cudnn_attention _scaled_dot_product_efficient_attention
+    _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_backward
+    _scaled_dot_product_flash_attention_for_cpu _softmax _log_softmax
     """.split()
 )
 

@@ -1,28 +1,264 @@
-"""torch.utils.flop_counter for programs that make a counter and do not count with it: operations are not counted."""
+"""torch.utils.flop_counter: the floating-point operations of products, convolutions, attention and recurrent layers.
+
+A multiplication and the addition after it are two operations; what is added as a bias does not count, nor what is no
+product, nor ``mv`` and ``dot``. Attention counts as one that is not causal. While a counter is entered the forward and
+the derivative of the operators concerned are replaced; nothing is in their way otherwise.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.utils.flop_counter.FlopCounterMode.html
+"""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import threading
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from cltorch.ops import aten
+from cltorch.ops.attention import Attention
+from cltorch.ops.conv import Convolution, ConvolutionWeight, TransposedConvolution
+from cltorch.ops.matmul import Addmm, Baddbmm, Bmm, Linear, LinearMatrix, Matmul, Mm
+from cltorch.ops.recurrent import Recurrent
+from cltorch.utils.module_tracker import ModuleTracker
 
 __all__ = ["FlopCounterMode"]
 
+Shape = Sequence[int]
+Count = tuple[Any, ...]  # an operator of PyTorch's, its operations, and another one where there are two
+
+
+def _product(a: Shape, b: Shape, transpose_a: bool, transpose_b: bool) -> int:
+    m, k = a[-2:][::-1] if transpose_a else a[-2:]
+    n = b[-2] if transpose_b else b[-1]
+    lead = prod(max(x, y) if min(x, y) else 0 for x, y in _aligned(a[:-2], b[:-2]))
+    return 2 * lead * m * n * k
+
+
+def _aligned(a: Shape, b: Shape) -> list[tuple[int, int]]:
+    longest = max(len(a), len(b))
+    wide = [(*(1,) * (longest - len(x)), *x) for x in (a, b)]
+    return list(zip(*wide, strict=True))
+
+
+def _of_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Count:
+    a, b = a.layout.shape, b.layout.shape
+    return "mm" if min(len(a), len(b)) == 2 else "bmm", _product(a, b, transpose_a, transpose_b)
+
+
+def _of_linear(x: Any, weight: Any, bias: Any) -> Count:
+    shape = x.layout.shape
+    joined = bias is not None and (len(shape) == 2 or x.layout.contiguous)
+    return "addmm" if joined else "mm", 2 * prod(shape) * weight.layout.shape[0]
+
+
+def _of_addmm(input: Any, a: Any, b: Any, beta: Any, alpha: Any) -> Count:
+    a, b = a.layout.shape, b.layout.shape
+    return "addmm" if len(a) == 2 else "baddbmm", _product(a, b, False, False)
+
+
+def _windows(places: Shape, weight: Shape, batch: int) -> int:
+    """Return the operations of a convolution whose window stands at so many places."""
+    return 2 * batch * prod(places[2:]) * prod(weight)
+
+
+def _weight_windows(x: Shape, y: Shape, weight: Shape) -> int:
+    """Return the operations of a weight's gradient: all channels with all others, in groups too, as PyTorch has it."""
+    return 2 * x[0] * x[1] * y[1] * prod(weight[2:]) * prod(y[2:])
+
+
+def _of_convolution(x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Count:
+    return "convolution", _windows(shape, weight.layout.shape, x.layout.shape[0])
+
+
+def _of_transposed(x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Count:
+    return "convolution", _windows(x.layout.shape, weight.layout.shape, x.layout.shape[0])
+
+
+def _of_weight(x: Any, y: Any, geometry: Any, shape: Any) -> Count:
+    return "convolution", _weight_windows(x.layout.shape, y.layout.shape, shape)
+
+
+def _back_of_convolution(c: Any, g: Any) -> Count:
+    (x, weight), y = c.shapes, g.layout.shape
+    found = _windows(y, weight, y[0]) if c.needs[0] else 0
+    return "convolution_backward", found + (_weight_windows(x, y, weight) if c.needs[1] else 0)
+
+
+def _back_of_transposed(c: Any, g: Any) -> Count:
+    (x, weight), y = c.shapes, g.layout.shape
+    found = _windows(x, weight, y[0]) if c.needs[0] else 0
+    return "convolution_backward", found + (_weight_windows(y, x, weight) if c.needs[1] else 0)
+
+
+def _of_attention(q: Any, k: Any, v: Any, *options: Any) -> Count:
+    q, v = q.layout.shape, v.layout.shape
+    return "_scaled_dot_product_flash_attention", 2 * prod(q[:-1]) * v[-2] * (q[-1] + v[-1])
+
+
+def _back_of_attention(c: Any, g: Any) -> Count:
+    q, v = (x.layout.shape for x in (c.saved[0], c.saved[2]))
+    return "_scaled_dot_product_flash_attention_backward", 2 * prod(q[:-1]) * v[-2] * (3 * q[-1] + 2 * v[-1])
+
+
+def _steps(rows: int, w_ih: Any, w_hh: Any) -> tuple[int, int]:
+    return 2 * rows * w_ih.layout.numel, 2 * rows * w_hh.layout.numel
+
+
+def _of_recurrent(x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, *rest: Any) -> Count:
+    rows = x.layout.shape[0]
+    found = "mm" if b_ih is None else "addmm", sum(_steps(rows, w_ih, w_hh))
+    return found if w_hr is None else (*found, "mm", 2 * rows * w_hr.layout.numel)
+
+
+def _back_of_recurrent(c: Any, *grads: Any) -> Count:
+    x, h0, _, w_ih, w_hh, _, _, w_hr = c.saved[:8]
+    rows = x.layout.shape[0]
+    inputs, states = _steps(rows, w_ih, w_hh)
+    later = rows if c.needs[1] else rows - h0.layout.shape[0]  # steps whose state before has a gradient
+    found = inputs * (c.needs[0] + c.needs[3]) + states * c.needs[4] + 2 * later * w_hh.layout.numel
+    return "mm", found + (0 if w_hr is None else 2 * rows * w_hr.layout.numel * (1 + c.needs[7]))
+
+
+_FORWARD: dict[Any, Callable[..., Count]] = {
+    **dict.fromkeys((Matmul, Mm, Bmm), _of_matmul),
+    **dict.fromkeys((Linear, LinearMatrix), _of_linear),
+    **dict.fromkeys((Addmm, Baddbmm), _of_addmm),
+    Convolution: _of_convolution,
+    TransposedConvolution: _of_transposed,
+    ConvolutionWeight: _of_weight,
+    Attention: _of_attention,
+    Recurrent: _of_recurrent,
+}
+# derivatives that count as one operator, whatever they are composed of
+_BACKWARD: dict[Any, Callable[..., Count]] = {
+    Convolution: _back_of_convolution,
+    TransposedConvolution: _back_of_transposed,
+    Attention: _back_of_attention,
+    Recurrent: _back_of_recurrent,
+}
+
 
 class FlopCounterMode:
-    """Stand for the counter; entering it raises NotImplementedError."""
+    """Count the operations of products, convolutions and attention by module and operator, within a ``with`` block.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
+    Backward passes count too. With ``display`` a table is printed at the end, of modules down to ``depth``. What other
+    threads compute is not counted. Raises NotImplementedError for a ``custom_mapping``: what else a program computes is
+    not seen.
 
-    def __enter__(self) -> NoReturn:
-        raise NotImplementedError("torch.utils.flop_counter.FlopCounterMode does not count operations in cltorch")
+    https://docs.pytorch.org/docs/2.13/generated/torch.utils.flop_counter.FlopCounterMode.html
+
+    >>> import cltorch as torch
+    >>> with FlopCounterMode(display=False) as counter:
+    ...     _ = torch.nn.Linear(3, 4)(torch.ones(2, 3))
+    >>> counter.get_total_flops(), counter.get_flop_counts()["Linear"][torch.ops.aten.addmm]
+    (48, 48)
+    """
+
+    def __init__(
+        self, mods: Any = None, depth: int = 2, display: bool = True, custom_mapping: dict[Any, Any] | None = None
+    ) -> None:
+        if mods is not None:
+            warnings.warn("mods argument is not needed anymore, you can stop passing it", stacklevel=2)
+        if custom_mapping:
+            raise NotImplementedError("FlopCounterMode: custom_mapping is not implemented in cltorch")
+        self.flop_counts: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
+        self.depth, self.display = depth, display
+        self.mod_tracker = ModuleTracker()
+        self._undo: list[Callable[[], None]] = []
+        self._within = False  # a derivative that has been counted as a whole
+
+    def __enter__(self) -> FlopCounterMode:
+        self.flop_counts.clear()
+        self._thread = threading.get_ident()
+        self.mod_tracker.__enter__()
+        plain = [(op, op.forward, count) for op, count in _FORWARD.items()]  # before a class inherits a counting one
+        for op, forward, count in plain:
+            self._replace(op, "forward", self._counted_forward(forward, count))
+        for op, count in _BACKWARD.items():
+            self._replace(op, "vjp", self._counted_backward(op.vjp, count))
+        return self
 
     def __exit__(self, *error: Any) -> None:
-        pass
-
-    def get_flop_counts(self) -> dict[str, dict[Any, int]]:
-        """Return what has been counted: nothing."""
-        return {}
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        self.mod_tracker.__exit__()
+        if self.display:
+            print(self.get_table(self.depth))
 
     def get_total_flops(self) -> int:
-        """Return 0: nothing has been counted."""
-        return 0
+        """Return the number of all operations counted."""
+        return sum(self.flop_counts["Global"].values())
+
+    def get_flop_counts(self) -> dict[str, dict[Any, int]]:
+        """Return the operations by the name of a module, then by operator; "Global" has all of them."""
+        return {name: dict(counts) for name, counts in self.flop_counts.items()}
+
+    def get_table(self, depth: int | None = None) -> str:
+        """Return the counts as a table of modules down to a depth, each with its operators."""
+        depth = self.depth if depth is None else depth
+        total = self.get_total_flops()
+        modules = [name for name in sorted(self.flop_counts) if name != "Global"]
+        modules = [name for name in modules if depth is None or name.count(".") < depth]
+        whole = any(sum(self.flop_counts[name].values()) >= total for name in modules)
+        rows = [row for name in modules for row in self._rows(name, name.count(".") + (not whole), total)]
+        if not whole and "Global" in self.flop_counts:
+            rows = self._rows("Global", 0, total) + rows
+        return _table([("Module", "FLOP", "% Total"), *(rows or [("Global", "0", "0%")])])
+
+    # ---- counting --------------------------------------------------------------------------------------------
+    def _replace(self, op: Any, name: str, f: Callable[..., Any]) -> None:
+        had, before = name in vars(op), vars(op).get(name)
+        setattr(op, name, staticmethod(f))
+        self._undo.append(lambda: setattr(op, name, before) if had else delattr(op, name))
+
+    def _add(self, count: Count) -> None:
+        for name, flops in zip(count[::2], count[1::2], strict=True):
+            for parent in self.mod_tracker.parents:
+                self.flop_counts[parent][getattr(aten, name)] += flops
+
+    def _sees(self) -> bool:
+        return not self._within and threading.get_ident() == self._thread
+
+    def _counted_forward(self, forward: Any, count: Callable[..., Count]) -> Any:
+        def counted(c: Any, *args: Any) -> Any:
+            result = forward(c, *args)
+            if self._sees():
+                self._add(count(*args))
+            return result
+
+        return counted
+
+    def _counted_backward(self, vjp: Any, count: Callable[..., Count]) -> Any:
+        def counted(m: Any, c: Any, *grads: Any) -> Any:
+            if not self._sees():
+                return vjp(m, c, *grads)
+            self._add(count(c, *grads))
+            self._within = True
+            try:
+                return vjp(m, c, *grads)
+            finally:
+                self._within = False
+
+        return counted
+
+    # ---- the table -------------------------------------------------------------------------------------------
+    def _rows(self, module: str, indent: int, total: int) -> list[tuple[str, str, str]]:
+        counts = self.flop_counts[module]
+        lines = [(module, sum(counts.values())), *((f" - {op}", n) for op, n in counts.items())]
+        return [(" " * indent + text, _short(n, total), f"{n / total:.2%}" if total else "0%") for text, n in lines]
+
+
+def _short(n: int, largest: int) -> str:
+    """Return a number in the unit in which the largest one has few digits."""
+    unit = max(0, min(4, (len(str(largest)) - 2) // 3))
+    return f"{n / 1000**unit:.3f}{'KMBT'[unit - 1] if unit else ''}"
+
+
+def _table(rows: list[tuple[str, str, str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [(row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])) for row in rows]
+    lines.insert(1, tuple("-" * width for width in widths))  # type: ignore[arg-type]
+    return "\n".join("  ".join(line) for line in lines)
