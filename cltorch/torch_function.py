@@ -319,7 +319,8 @@ def functions(names: Iterable[str], namespace: dict[str, Any], module: str, pref
         if isinstance(f, FunctionType) and f not in PATHS and name not in _NEVER:
             key = f, _binds(prefix, name)
             if key not in made:
-                made[key] = function(f, module, f"{prefix}.{name}", name in MODES_ONLY, key[1])
+                modes_only = name in MODES_ONLY and prefix != "torch.linalg"
+                made[key] = function(f, module, f"{prefix}.{name}", modes_only, key[1])
             namespace[name] = made[key]
 
 

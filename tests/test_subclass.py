@@ -439,3 +439,22 @@ for call in (lambda: torch.zeros(like), lambda: torch.add(x, object()), lambda: 
 def test_before_a_subclass_exists_methods_run_their_own_code_and_objects_are_asked_when_refused():
     done = subprocess.run([sys.executable, "-c", _FRESH], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", "is_conj is_neg resolve_conj resolve_neg conj linalg.cholesky linalg.eigh linalg.vander".split()
+)
+def test_objects_that_look_like_tensors_are_asked(lib, name):
+    class Like:
+        shape, dtype, device, ndim, requires_grad = lib.Size((2, 2)), lib.float32, lib.device("cpu"), 2, False
+
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return "asked", func
+
+    found = lib
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert found(Like()) == ("asked", found)
+    with pytest.raises(TypeError):
+        found(object())

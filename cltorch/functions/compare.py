@@ -78,10 +78,14 @@ def is_signed(input: Any) -> bool:
 
 def is_conj(input: Any) -> bool:
     """Return whether the conjugate bit is set: never, conjugates are computed at once."""
+    need_array("is_conj", "input", 1, input)
     return False
 
 
-is_neg = is_conj
+def is_neg(input: Any) -> bool:
+    """Return whether the negative bit is set: never, negatives are computed at once."""
+    need_array("is_neg", "input", 1, input)
+    return False
 
 
 def is_same_size(input: Any, other: Any) -> bool:

@@ -193,10 +193,14 @@ def conj_physical_(input: Any) -> Any:
 
 def resolve_conj(input: Any) -> Any:
     """Return the tensor itself: conjugates are computed at once."""
+    need_array("resolve_conj", "input", 1, input)
     return input
 
 
-resolve_neg = resolve_conj
+def resolve_neg(input: Any) -> Any:
+    """Return the tensor itself: negatives are computed at once."""
+    need_array("resolve_neg", "input", 1, input)
+    return input
 
 
 def _pair_of_reals(name: str, a: Any, b: Any, second: str) -> None:
