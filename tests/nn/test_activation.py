@@ -231,3 +231,11 @@ def test_hardswish_is_flat_and_straight_from_its_ends_on(device):
     x = cltorch.tensor([-3.0, 3.0, -2.9375, float("nan")], device=device, requires_grad=True)
     F.hardswish(x).sum().backward()
     assert x.grad.tolist()[:2] == [0, 1] and x.grad[2].item() == pytest.approx(-2.9375 / 3 + 0.5)
+
+
+@pytest.mark.parametrize(
+    "name", ["CELU", "ELU", "Hardsigmoid", "Hardswish", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU"]
+)
+def test_activations_are_printed_as_pytorchs(name, peer):
+    for inplace in (False, True):
+        assert repr(getattr(nn, name)(inplace=inplace)) == repr(getattr(peer.nn, name)(inplace=inplace))

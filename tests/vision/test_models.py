@@ -346,3 +346,10 @@ def test_training_lowers_the_loss(cl_device):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 4
+
+
+def test_parts_of_regnets_have_torchvisions_names():
+    model = models.RegNet({"depth": 3, "w_0": 8, "w_a": 8.0, "w_m": 2.0, "group_width": 8}, 2, 8)
+    names = [type(m).__name__ for m in model.trunk_output.modules()]
+    assert names[:4] == ["Sequential", "AnyStage", "ResBottleneckBlock", "Conv2dNormActivation"]
+    assert "BottleneckTransform" in names

@@ -93,6 +93,9 @@ class Hardswish(_Inplace):
     tensor([-0.3333,  0.0000,  1.6667])
     """
 
+    def extra_repr(self) -> str:
+        return ""  # unlike its kin, in PyTorch too
+
     def forward(self, input: Any) -> Any:
         return F.hardswish(input, self.inplace)
 

@@ -36,7 +36,7 @@ def stages(depth: int, w_0: int, w_a: float, w_m: float, group_width: int) -> li
     return made
 
 
-class _Transform(nn.Sequential):
+class BottleneckTransform(nn.Sequential):
     """A 1x1, a grouped 3x3 and a 1x1 convolution, with squeeze and excitation before the last."""
 
     def __init__(
@@ -63,7 +63,7 @@ class ResBottleneckBlock(nn.Module):
         self.proj = None
         if before != after or stride != 1:
             self.proj = Conv2dNormActivation(before, after, 1, stride, norm_layer=norm, activation_layer=None)
-        self.f = _Transform(before, after, stride, norm, activation, *rest)
+        self.f = BottleneckTransform(before, after, stride, norm, activation, *rest)
         self.activation = activation(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,6 +75,10 @@ class SimpleStemIN(Conv2dNormActivation):
 
     def __init__(self, width_in: int, width_out: int, norm_layer: Any, activation_layer: Any) -> None:
         super().__init__(width_in, width_out, 3, 2, norm_layer=norm_layer, activation_layer=activation_layer)
+
+
+class AnyStage(nn.Sequential):
+    """Blocks of one width, of which the first halves the image."""
 
 
 class RegNet(nn.Module):
@@ -102,7 +106,7 @@ class RegNet(nn.Module):
                 blocks[f"block{i}-{j}"] = block_type(
                     width if j else before, width, 1 if j else 2, norm, activation, group, 1.0, se_ratio
                 )
-            trunk[f"block{i}"] = nn.Sequential(blocks)
+            trunk[f"block{i}"] = AnyStage(blocks)
             before = width
         self.trunk_output = nn.Sequential(trunk)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))

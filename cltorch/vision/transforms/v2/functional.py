@@ -19,7 +19,7 @@ from cltorch.vision._pillow import is_pil
 from cltorch.vision.io.image import decode_jpeg, encode_jpeg
 from cltorch.vision.transforms.functional import blur, color, convert, geometry, warp
 from cltorch.vision.transforms.functional.resample import InterpolationMode
-from cltorch.vision.transforms.v2 import boxes, points
+from cltorch.vision.transforms.v2 import boxes, kernels, points
 from cltorch.vision.transforms.v2.boxes import (
     clamp_bounding_boxes,
     convert_bounding_box_format,
@@ -32,6 +32,7 @@ _Fn = Callable[..., Any]
 
 
 _kernels: dict[_Fn, dict[type, _Fn]] = {}  # what programs have registered
+_forms: dict[str, tuple[_Fn, _Fn | None]] = {}  # what is done to images and to masks
 
 
 def _dispatch(
@@ -57,6 +58,7 @@ def _dispatch(
 
     own: dict[type, _Fn] = {}
     _kernels[function] = own
+    _forms[name] = image, mask
     return _named(function, name, image)
 
 
@@ -264,6 +266,7 @@ def _several(name: str, image: _Fn) -> _Fn:
         plain = inpt.as_subclass(Tensor) if isinstance(inpt, TVTensor) else inpt
         return tuple(wrap(one, like=inpt) for one in image(plain, *args, **kwargs))
 
+    _forms[name] = image, None
     return _named(function, name, image)
 
 
@@ -367,6 +370,21 @@ def is_pure_tensor(inpt: Any) -> bool:
 
 get_image_size = geometry.get_image_size
 get_image_num_channels = get_num_channels
+_ASKED: dict[_Fn, str] = {
+    get_dimensions: "image video",
+    get_num_channels: "image video",
+    get_num_frames: "video",
+    get_size: "image video mask bounding_boxes keypoints",
+    uniform_temporal_subsample: "video",
+}
+globals().update(
+    {
+        f"{f.__name__}_{kind}": kernels.renamed(f, f"{f.__name__}_{kind}", kind)
+        for f in _ASKED
+        for kind in _ASKED[f].split()
+    }
+)
+globals().update(kernels.of(_forms))
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness",
