@@ -307,6 +307,27 @@ def test_changes_in_place(device):
         vmap(lambda a, v: a.add_(v), (None, 0))(x[0], torch.ones(2, device=device))
 
 
+def test_resizing_a_batch(device):
+    x = torch.arange(12.0, device=device).reshape(2, 6)
+    y = vmap(lambda a: a.resize_(2, 2))(x)
+    assert y.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+    grown = vmap(lambda a: a.resize_(3, 3) * 1)(torch.arange(12.0, device=device).reshape(2, 6))
+    assert grown.shape == (2, 3, 3) and grown.flatten()[:12].tolist() == list(range(12))
+    twice = vmap(vmap(lambda a: a.resize_(2, 1)))(torch.arange(8.0, device=device).reshape(2, 2, 2))
+    assert twice.tolist() == [[[[0], [1]], [[2], [3]]], [[[4], [5]], [[6], [7]]]]
+    with pytest.raises(RuntimeError, match="resize_"):
+        vmap(lambda a: a.resize_(2, 2), 1)(torch.ones(6, 2, device=device))
+
+
+def test_places_of_which_every_slice_has_as_many(device):
+    x = torch.tensor([[1.0, 0, 2], [0, 5, 6]], device=device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert vmap(torch.argwhere)(x).tolist() == [[[0], [2]], [[1], [2]]]
+        with pytest.raises(RuntimeError, match="equal size"):
+            vmap(torch.argwhere)(torch.ones(2, 2, device=device).triu())
+
+
 def test_what_reads_values_is_refused(device):
     x = torch.ones(2, 3, device=device)
     for f in (lambda a: a[0].item(), lambda a: float(a.sum().item()), lambda a: a.nonzero(), lambda a: a[a > 0],
@@ -386,6 +407,21 @@ def test_jacobians_and_hessians_by_batches():
     assert_close(vmap(pull)(torch.eye(2, dtype=torch.float64))[0], want)
     (found,) = torch.autograd.grad(f(x.requires_grad_()), x, torch.eye(2, dtype=torch.float64), is_grads_batched=True)
     assert_close(found, want)
+
+
+def test_hessians_of_operators_that_keep_their_operands(device):
+    values = [0.5, -1.0, 2.0]
+    x = torch.tensor(values, device=device)
+    a, b, c = values
+    known = {
+        lambda t: t.norm() ** 2: 2 * np.eye(3),
+        lambda t: t.prod(): [[0, c, b], [c, 0, a], [b, a, 0]],
+        lambda t: t.cumprod(0).sum(): [[0, 1 + c, b], [1 + c, 0, a], [b, a, 0]],
+        lambda t: torch.logsumexp(t, 0): np.diag(p := np.exp(values) / np.exp(values).sum()) - np.outer(p, p),
+    }
+    for f, want in known.items():
+        for found in (hessian(f)(x), jacrev(jacrev(f))(x), jacfwd(jacfwd(f))(x), jacrev(jacfwd(f))(x)):
+            np.testing.assert_allclose(found.tolist(), want, rtol=1e-5, atol=1e-6)
 
 
 def test_functions_of_the_user():

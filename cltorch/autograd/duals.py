@@ -73,8 +73,12 @@ def tangents(x: Any) -> dict[int, Any] | None:
     """Return a tensor's tangents by level; a view follows what was done to its base in place."""
     base = _base_of(x)
     if base is not None and x._tangent_version != x._storage.version and base._tangents is not None:
-        gather = Settings.functions.gather_from_layout
-        x._tangents = {k: gather(t, base.layout, x.layout) for k, t in base._tangents.items()}
+        if x.layout.key == base.layout.key and x.layout.offset == base.layout.offset:
+            # of an expanded base too, whose elements share places but not tangents
+            x._tangents = dict(base._tangents)
+        else:
+            gather = Settings.functions.gather_from_layout
+            x._tangents = {k: gather(t, base.layout, x.layout) for k, t in base._tangents.items()}
         x._tangent_version = x._storage.version
     found: dict[int, Any] | None = x._tangents
     return found

@@ -36,9 +36,10 @@ ELEMENTWISE = frozenset(
     """.split()
 )
 # what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
+# (that of argwhere does: as in PyTorch all slices must agree on it)
 LOOPED = frozenset(
     """
-    all any argmax argmin argsort aminmax bincount bucketize cholesky_inverse count_nonzero cov ctc_loss histc
+    all any argmax argmin argsort argwhere aminmax bincount bucketize cholesky_inverse count_nonzero cov ctc_loss histc
     histogram isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp linspace logspace lu_solve lu_unpack
     masked_scatter matrix_exp mode nanmedian nonzero_static searchsorted
     """.split()

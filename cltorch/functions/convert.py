@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes, formats
-from cltorch.autograd.batches import room
+from cltorch.autograd.batches import room, wrap
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.autograd.layers import active
@@ -462,6 +462,8 @@ def resize_(input: Any, *sizes: Any) -> Any:
     if min(shape, default=0) < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     layout = Layout.of(shape)
+    if input._batch:
+        return _resized_batch(input, shape)
     if layout.shape == input.layout.shape:
         return input
     if input.layout.offset:
@@ -470,6 +472,16 @@ def resize_(input: Any, *sizes: Any) -> Any:
     if need > input._storage.nbytes:
         input._storage.resize(need)
     input.layout = layout
+    return input
+
+
+def _resized_batch(input: Any, shape: tuple[int, ...]) -> Any:
+    """Resize all of a batch: the slices lie one after another, so that elements may move from one to the next."""
+    inner = input._inner
+    if not inner.layout.contiguous:
+        raise RuntimeError(f"vmap: resize_ needs slices that lie one after another, not those of {inner.layout}")
+    resize_(inner, (inner.layout.shape[0], *shape))
+    input.layout = wrap(inner, input._batch).layout
     return input
 
 
