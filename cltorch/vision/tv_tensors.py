@@ -1,7 +1,7 @@
 """Tensors that say what they are: images, videos, masks and boxes, so that transforms know what to do with each.
 
-Operators return plain tensors; ``clone``, ``to``, ``detach`` and ``requires_grad_`` keep the kind, and ``wrap`` gives
-it back. Source: https://docs.pytorch.org/vision/0.28/tv_tensors.html
+Operators return plain tensors, unless ``set_return_type`` says otherwise; ``clone``, ``to``, ``detach`` and
+``requires_grad_`` keep the kind, and ``wrap`` gives it back. Source: https://docs.pytorch.org/vision/0.28/tv_tensors.html
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from typing import Any, TypeVar
 
 from cltorch import functions, torch_function
 from cltorch.tensor import Tensor
+from cltorch.utils._pytree import tree_leaves
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.functional.convert import pil_to_tensor
 
-__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "KeyPoints", "Mask", "TVTensor", "Video", "wrap"]
+__all__ = [
+    "BoundingBoxFormat", "BoundingBoxes", "Image", "KeyPoints", "Mask", "TVTensor", "Video",
+    "is_rotated_bounding_format", "set_return_type", "wrap",
+]  # fmt: skip
 
 T = TypeVar("T", bound="TVTensor")
 
@@ -30,6 +34,14 @@ class TVTensor(Tensor):
         wanted = isinstance(data, Tensor) and data.requires_grad if requires_grad is None else requires_grad
         tensor = functions.as_tensor(data, dtype=dtype, device=device)
         return tensor.requires_grad_(wanted) if wanted else tensor
+
+    @classmethod
+    def wrap(cls, tensor: Any, like: Any, **kwargs: Any) -> Any:
+        """Return a tensor as this kind, with the details of another one unless keywords say others."""
+        out = tensor.as_subclass(cls)
+        for name in cls._details:
+            setattr(out, name, kwargs.get(name, getattr(like, name)))
+        return out
 
     def _like(self, tensor: Any) -> Any:
         out = tensor.as_subclass(type(self))
@@ -99,6 +111,21 @@ class BoundingBoxFormat(enum.Enum):
     CXCYWH = "CXCYWH"
 
 
+def is_rotated_bounding_format(format: BoundingBoxFormat | str) -> bool:
+    """Return whether boxes of a format are turned; those are not supported here. ValueError for something else."""
+    if not isinstance(format, (BoundingBoxFormat, str)):
+        raise ValueError(f"format should be str or BoundingBoxFormat, got {type(format)}")
+    return format in ("XYWHR", "CXCYWHR", "XYXYXYXY")
+
+
+def _format(format: BoundingBoxFormat | str) -> BoundingBoxFormat:
+    if isinstance(format, BoundingBoxFormat):
+        return format
+    if is_rotated_bounding_format(format.upper()):
+        raise NotImplementedError(f"boxes of the format {format.upper()} are turned, which is not supported")
+    return BoundingBoxFormat[format.upper()]
+
+
 class BoundingBoxes(TVTensor):
     """Boxes (N, 4) in an image of ``canvas_size`` (height, width); their ``format`` says what the numbers are.
 
@@ -117,15 +144,27 @@ class BoundingBoxes(TVTensor):
         """Return the boxes of an array or a tensor; raise ValueError where they are not (N, 4)."""
         if clamping_mode not in (None, "hard", "soft"):
             raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
+        kind = _format(format)
         tensor = cls._made(data, dtype, device, requires_grad)
         tensor = tensor[None] if tensor.ndim == 1 else tensor
         if tensor.ndim != 2 or tensor.shape[1] != 4:
             raise ValueError(f"Expected a tensor of boxes (N, 4), got shape {tuple(tensor.shape)}")
         out = tensor.as_subclass(cls)
-        out.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
+        out.format = kind
         out.canvas_size = tuple(canvas_size)
         out.clamping_mode = clamping_mode
         return out
+
+    @classmethod
+    def wrap(cls, tensor: Any, like: Any, **kwargs: Any) -> Any:
+        """Return a tensor as boxes, with the details of others unless keywords say others; one box becomes (1, 4)."""
+        if tensor.ndim not in (1, 2):
+            raise ValueError(f"Expected a 1D or 2D tensor, got {tensor.ndim}D")
+        if kwargs.get("clamping_mode") not in (None, "hard", "soft"):
+            raise ValueError(f"clamping_mode must be None, hard or soft, got {kwargs['clamping_mode']}.")
+        if "format" in kwargs:
+            kwargs["format"] = _format(kwargs["format"])
+        return super().wrap(tensor[None] if tensor.ndim == 1 else tensor, like, **kwargs)
 
 
 class KeyPoints(TVTensor):
@@ -150,9 +189,63 @@ class KeyPoints(TVTensor):
 
 def wrap(wrappee: Any, *, like: Any, **kwargs: Any) -> Any:
     """Return a tensor as the kind of another one, boxes with its format and canvas unless keywords say others."""
-    if not isinstance(like, TVTensor):
-        return wrappee
-    out = like._like(wrappee)
-    for name, value in kwargs.items():
-        setattr(out, name, value)
-    return out
+    return type(like).wrap(wrappee, like, **kwargs) if isinstance(like, TVTensor) else wrappee
+
+
+def _keep(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """Call a function and return its tensors as the kind of its first argument that is of this class."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with torch_function.DisableTorchFunctionSubclass():
+        out = func(*args, **(kwargs or {}))
+    like = next((x for x in tree_leaves((args, kwargs)) if isinstance(x, cls)), None)
+    return out if like is None else _kept(out, like)
+
+
+def _kept(out: Any, like: Any) -> Any:
+    if isinstance(out, Tensor):
+        return out if isinstance(out, type(like)) else like._like(out)
+    if isinstance(out, tuple) and hasattr(out, "_fields"):
+        return type(out)(*(_kept(part, like) for part in out))
+    return type(out)(_kept(part, like) for part in out) if isinstance(out, (tuple, list)) else out
+
+
+class _Restore:
+    """Set what operators return back at the end of a ``with`` block."""
+
+    def __init__(self, before: Any) -> None:
+        self._before = before
+
+    def __enter__(self) -> _Restore:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        _set(self._before)
+
+
+def _set(handler: Any) -> None:
+    TVTensor.__torch_function__ = handler
+    if handler is not torch_function.disabled:
+        # only now do methods and properties look at their arguments first
+        torch_function.install(TVTensor)
+        torch_function.switch_on()
+
+
+def set_return_type(return_type: str) -> Any:
+    """Say what operators make of images, masks and boxes: "Tensor", plain tensors as at first, or "TVTensor", the kind.
+
+    Also for the length of a ``with`` block. Raises ValueError for another word.
+
+    >>> import cltorch as torch
+    >>> with set_return_type("TVTensor"):
+    ...     type(Image(torch.zeros(1, 2, 2)) + 1).__name__
+    'Image'
+    >>> type(Image(torch.zeros(1, 2, 2)) + 1).__name__
+    'Tensor'
+    """
+    handlers = {"tensor": torch_function.disabled, "tvtensor": classmethod(_keep)}
+    if return_type.lower() not in handlers:
+        raise ValueError(f"return_type must be 'TVTensor' or 'Tensor', got {return_type}")
+    before = TVTensor.__dict__["__torch_function__"]
+    _set(handlers[return_type.lower()])
+    return _Restore(before)

@@ -160,8 +160,10 @@ def test_random_changes_keep_to_their_ranges():
         _, ends = transforms.RandomPerspective.get_params(12, 9, 0.5)
         assert all(0 <= u < 12 and 0 <= v < 9 for u, v in ends)
         assert ends[0][0] <= 3 and ends[0][1] <= 2 and ends[2][0] >= 8 and ends[2][1] >= 6
-    moves = transforms.ElasticTransform.get_params([50.0, 50.0], [5.0, 5.0], [9, 12])
-    assert moves.shape == (1, 9, 12, 2) and 0 < moves.abs().max().item() < 50 / 9
+    with pytest.raises(RuntimeError, match="larger image than 12 by 9"):
+        transforms.ElasticTransform.get_params([50.0, 50.0], [5.0, 5.0], [9, 12])
+    moves = transforms.ElasticTransform.get_params([50.0, 50.0], [5.0, 5.0], [22, 25])
+    assert moves.shape == (1, 22, 25, 2) and 0 < moves.abs().max().item() < 50 / 22
     sure = {
         transforms.RandomInvert(1.0): F.invert,
         transforms.RandomGrayscale(1.0): lambda x: F.rgb_to_grayscale(x, 3),

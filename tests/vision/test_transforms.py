@@ -231,3 +231,17 @@ def test_signatures_are_torchvisions():
         if inspect.isfunction(ours):
             wanted = list(inspect.signature(reference).parameters)
             assert list(inspect.signature(ours).parameters) == wanted, name
+
+
+def test_tensors_too_small_to_be_mirrored_are_refused(device):
+    x = torch.arange(12.0, device=device).reshape(1, 3, 4)
+    assert F.pad(x, [3, 2], padding_mode="reflect").shape == (1, 7, 10)
+    assert F.pad(x, [4, 3], padding_mode="symmetric").shape == (1, 9, 12)
+    for sides in ([4, 0], [0, 3], [0, 0, 0, 3]):
+        with pytest.raises(RuntimeError, match="larger image than 4 by 3"):
+            F.pad(x, sides, padding_mode="reflect")
+    with pytest.raises(IndexError, match="larger image than 4 by 3"):
+        F.pad(x, [5, 0], padding_mode="symmetric")
+    for image in (x, F.to_pil_image(x.cpu())):
+        with pytest.raises(RuntimeError, match="larger image than 4 by 3"):
+            F.gaussian_blur(image, [3, 7])

@@ -94,9 +94,10 @@ def create_feature_extractor(
 
     ``return_nodes`` are names of modules, as a list or as a dict to the names in the result: those of
     ``named_modules()``, with _1, _2, … for the second call of one and later ones. ``train_return_nodes`` and
-    ``eval_return_nodes`` give different ones for each mode. The network runs up to the last of them. The other
-    arguments, which are about tracing, do nothing. Raises ValueError for a name that is no module's, functions
-    between modules among them, and unless either ``return_nodes`` or both others are given.
+    ``eval_return_nodes`` give different ones for each mode. The network runs up to the last of them; modules that it
+    does not reach stay in it, since which they are shows only in a run. The other arguments, which are about tracing,
+    do nothing. Raises ValueError for a name that is no module's, functions between modules among them, and unless
+    either ``return_nodes`` or both others are given.
 
     >>> import cltorch as torch
     >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU(), torch.nn.Linear(6, 2))

@@ -22,7 +22,8 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
     """Blur a PIL image or a tensor (…, H, W) by a bell of ``sigma`` cut to ``kernel_size`` pixels, (x, y) each.
 
     Without ``sigma`` it is 0.15 ``kernel_size`` + 0.35. What lies outside is the image mirrored at its edge. Raises
-    TypeError or ValueError for sizes that are not odd and positive, or a ``sigma`` that is not positive.
+    TypeError or ValueError for sizes that are not odd and positive, or a ``sigma`` that is not positive, RuntimeError
+    for half a size that is not less than the image's.
     """
     if not isinstance(kernel_size, (int, list, tuple)):
         raise TypeError(f"kernel_size should be int or a sequence of integers. Got {type(kernel_size)}")

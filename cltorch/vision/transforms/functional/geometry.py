@@ -188,7 +188,8 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
     """Pad by one number on all sides, by [left/right, top/bottom] or by [left, top, right, bottom].
 
     ``padding_mode`` is constant (with ``fill``), edge, reflect (the edge pixel not repeated) or symmetric (repeated).
-    Negative numbers crop. Raises TypeError or ValueError for arguments of another form.
+    Negative numbers crop. Raises TypeError or ValueError for arguments of another form; RuntimeError (reflect) or
+    IndexError (symmetric) where a tensor is too small to be mirrored so far.
     """
     if not isinstance(padding, (numbers.Number, tuple, list)):
         raise TypeError("Got inappropriate padding arg")
@@ -245,8 +246,19 @@ def _mirrored(n: int, before: int, after: int, mode: str) -> list[int]:
     return out
 
 
+def _check_mirror(img: Tensor, left: int, top: int, right: int, bottom: int, mode: str) -> None:
+    """Raise RuntimeError or IndexError, as torchvision does, where an image is too small to be mirrored so far."""
+    across, down = max(left, right), max(top, bottom)
+    height, width = img.shape[-2:]
+    if mode == "reflect" and (across >= width or down >= height):
+        raise RuntimeError(f"a reflection of {across} by {down} pixels needs a larger image than {width} by {height}")
+    if mode == "symmetric" and (across > width or down > height):
+        raise IndexError(f"a mirror of {across} by {down} pixels needs a larger image than {width} by {height}")
+
+
 def _pad_tensor(img: Tensor, left: int, top: int, right: int, bottom: int, fill: Any, mode: str) -> Tensor:
     if mode != "constant":
+        _check_mirror(img, left, top, right, bottom, mode)
         rows = functions.tensor(_mirrored(img.shape[-2], top, bottom, mode), device=img.device)
         columns = functions.tensor(_mirrored(img.shape[-1], left, right, mode), device=img.device)
         return functions.index_select(functions.index_select(img, -2, rows), -1, columns)
