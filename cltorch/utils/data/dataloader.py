@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from cltorch.utils.data._utils.ahead import PinnedIterator
-from cltorch.utils.data._utils.base import SingleProcessIterator
+from cltorch.utils.data._utils.base import SingleProcessIterator as _SingleProcessDataLoaderIter
 from cltorch.utils.data._utils.collate import default_collate, default_convert
-from cltorch.utils.data._utils.multiprocess import MultiProcessIterator
+from cltorch.utils.data._utils.fetch import DatasetKind as _DatasetKind
+from cltorch.utils.data._utils.multiprocess import MultiProcessIterator as _MultiProcessingDataLoaderIter
 from cltorch.utils.data._utils.worker import get_worker_info
 from cltorch.utils.data.dataset import IterableDataset
 from cltorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
@@ -94,9 +95,10 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         self.persistent_workers = persistent_workers
         self._iterator: Any = None
-        self._claimed: int | None = None  # the samples that a stream said it has, where somebody asked
+        self._IterableDataset_len_called: int | None = None  # the samples that a stream said it has, once asked
 
         stream = isinstance(dataset, IterableDataset)
+        self._dataset_kind = _DatasetKind.Iterable if stream else _DatasetKind.Map
         if stream:
             if shuffle:
                 raise ValueError(
@@ -181,11 +183,11 @@ class DataLoader(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         if self.num_workers == 0:
-            return SingleProcessIterator(self)
+            return _SingleProcessDataLoaderIter(self)
         if self._iterator is not None:
             self._iterator.restart()
             return self._iterator
-        batches: Any = MultiProcessIterator(self)
+        batches: Any = _MultiProcessingDataLoaderIter(self)
         if batches.pin is not None:
             batches = PinnedIterator(batches, batches.pin)
         if self.persistent_workers:
@@ -193,9 +195,9 @@ class DataLoader(Generic[T_co]):
         return batches
 
     def __len__(self) -> int:
-        if not isinstance(self.dataset, IterableDataset):
+        if self._dataset_kind == _DatasetKind.Map:
             return len(self._index_sampler)
-        n = self._claimed = len(self.dataset)  # type: ignore[arg-type]
+        n = self._IterableDataset_len_called = len(self.dataset)
         if self.batch_size is not None:
             n = n // self.batch_size if self.drop_last else -(-n // self.batch_size)
         return n

@@ -1,6 +1,7 @@
 """The loader with worker processes: the same batches, and clear errors whatever happens to a worker."""
 
 import gc
+import itertools
 import multiprocessing
 import os
 import random
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import cltorch as torch
-from cltorch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
+from cltorch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, dataloader, get_worker_info
 
 METHODS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # for machines with few cores
@@ -446,3 +447,41 @@ def test_a_program_ends_while_a_batch_is_pinned(tmp_path):
         [sys.executable, str(path)], capture_output=True, env={**os.environ, "PYTHONPATH": root}, timeout=120
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"100000\n\n", b"")
+
+
+class OtherLoader:
+    """What the iterators need of a loader that is none of ours: a stream that is told apart by its kind."""
+
+    drop_last, in_order, generator, prefetch_factor, pin_memory, pin_memory_device = False, True, None, 2, False, ""
+    worker_init_fn, timeout, persistent_workers, multiprocessing_context = None, 0, False, multiprocessing
+    _IterableDataset_len_called, _auto_collation, _dataset_kind = None, False, dataloader._DatasetKind.Iterable
+    collate_fn = staticmethod(torch.tensor)
+
+    def __init__(self, num_workers):
+        self.num_workers, self.dataset = num_workers, self
+
+    @property
+    def _index_sampler(self):
+        return itertools.count()
+
+    def __iter__(self):
+        info = get_worker_info()
+        return iter(range(10)) if info is None else iter(range(info.id, 10, info.num_workers))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_iterators_take_loaders_of_other_libraries(workers):
+    kind = dataloader._MultiProcessingDataLoaderIter if workers else dataloader._SingleProcessDataLoaderIter
+    assert sorted(x.item() for x in kind(OtherLoader(workers))) == list(range(10))
+
+
+def test_loaders_tell_the_kind_of_their_dataset():
+    assert DataLoader(Numbers())._dataset_kind == dataloader._DatasetKind.Map == 0
+    assert DataLoader(OtherStream())._dataset_kind == dataloader._DatasetKind.Iterable == 1
+    fetcher = dataloader._DatasetKind.create_fetcher(0, [1, 2, 3], True, torch.tensor, False)
+    assert fetcher.fetch([2, 0]).tolist() == [3, 1]
+
+
+class OtherStream(IterableDataset):
+    def __iter__(self):
+        return iter(())

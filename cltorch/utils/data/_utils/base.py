@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cltorch.cl import device_count
-from cltorch.utils.data._utils.fetch import make_fetcher
+from cltorch.utils.data._utils.fetch import DatasetKind
 from cltorch.utils.data._utils.pin_memory import pin_memory
 from cltorch.utils.data._utils.seed import draw_seed
-from cltorch.utils.data.dataset import IterableDataset
 
 
 class BaseIterator(Iterator[Any]):
-    """Count the batches of one pass and warn when they are more than the samples that a stream said it has."""
+    """Count the batches of one pass and warn when they are more than the samples that a stream said it has.
+
+    A loader of another class must have ``dataset``, ``_dataset_kind``, ``_index_sampler``, ``_auto_collation``,
+    ``collate_fn``, ``drop_last``, ``generator``, ``pin_memory``, ``pin_memory_device``, ``timeout`` and
+    ``_IterableDataset_len_called``; with workers also what PyTorch's loader has for them.
+    """
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
-        self._stream = isinstance(loader.dataset, IterableDataset)
         self.pin: Callable[[Any], Any] | None = None
         if loader.pin_memory and not device_count():
             warnings.warn(
@@ -36,7 +39,7 @@ class BaseIterator(Iterator[Any]):
         # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
         self._base_seed = draw_seed(self._loader.generator)
         self._yielded = 0
-        self._claimed = self._loader._claimed if self._stream else None
+        self._claimed = self._loader._IterableDataset_len_called
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -63,7 +66,9 @@ class SingleProcessIterator(BaseIterator):
         super().__init__(loader)
         if loader.timeout:
             raise AssertionError(f"timeout={loader.timeout} is for workers, of which this DataLoader has none")
-        self._fetcher = make_fetcher(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
+        self._fetcher = DatasetKind.create_fetcher(
+            loader._dataset_kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
+        )
 
     def __next__(self) -> Any:
         batch = self._fetcher.fetch(next(self._indices))

@@ -7,7 +7,6 @@ from typing import Any
 
 from cltorch.utils.data._utils.batch import SampleBatch, SampleRows
 from cltorch.utils.data._utils.collate import default_collate
-from cltorch.utils.data.dataset import IterableDataset
 
 
 class MapFetcher:
@@ -59,9 +58,16 @@ class IterableFetcher:
         return self.collate_fn(samples)
 
 
-def make_fetcher(
-    dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool
-) -> MapFetcher | IterableFetcher:
-    """Return the fetcher of a dataset's kind."""
-    kind = IterableFetcher if isinstance(dataset, IterableDataset) else MapFetcher
-    return kind(dataset, auto_collation, collate_fn, drop_last)
+class DatasetKind:
+    """Name what a loader takes samples from: by their indices, or as they come."""
+
+    Map = 0
+    Iterable = 1
+
+    @staticmethod
+    def create_fetcher(
+        kind: int, dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool
+    ) -> MapFetcher | IterableFetcher:
+        """Return the fetcher of a dataset."""
+        made = MapFetcher if kind == DatasetKind.Map else IterableFetcher
+        return made(dataset, auto_collation, collate_fn, drop_last)

@@ -76,6 +76,7 @@ class MultiProcessIterator(BaseIterator):
                     i,
                     loader.num_workers,
                     loader.dataset,
+                    loader._dataset_kind,
                     loader._auto_collation,
                     loader.collate_fn,
                     loader.drop_last,

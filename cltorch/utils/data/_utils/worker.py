@@ -21,7 +21,7 @@ import numpy as np
 
 from cltorch.random import manual_seed
 from cltorch.settings import set_num_threads
-from cltorch.utils.data._utils.fetch import IterableFetcher, make_fetcher
+from cltorch.utils.data._utils.fetch import DatasetKind, IterableFetcher
 from cltorch.utils.data._utils.transport import send
 
 
@@ -69,6 +69,7 @@ class Setup(NamedTuple):
     id: int
     num_workers: int
     dataset: Any
+    kind: int
     auto_collation: bool
     collate_fn: Callable[[Any], Any]
     drop_last: bool
@@ -155,7 +156,9 @@ def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
         if failure is None:
             try:
                 if fetcher is None:
-                    fetcher = make_fetcher(setup.dataset, setup.auto_collation, setup.collate_fn, setup.drop_last)
+                    fetcher = DatasetKind.create_fetcher(
+                        setup.kind, setup.dataset, setup.auto_collation, setup.collate_fn, setup.drop_last
+                    )
                 answer = fetcher.fetch(job.index)
             except StopIteration as end:
                 stream = isinstance(fetcher, IterableFetcher)
