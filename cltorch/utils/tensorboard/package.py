@@ -1,7 +1,22 @@
 """The package tensorboardX, which writes the files."""
 
+import functools
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
+
+
+def of_writer(name: str) -> Any:
+    """Return a name of tensorboardX.writer; its SummaryWriter is one that refuses graphs of programs."""
+    found = getattr(part("writer"), name)
+    return _writer(found) if name == "SummaryWriter" else found
+
+
+@functools.cache
+def _writer(base: Any) -> Any:
+    def add_graph(self: Any, model: Any, input_to_model: Any = None, verbose: bool = False, *args: Any) -> NoReturn:
+        raise NotImplementedError("SummaryWriter.add_graph: cltorch has no tracer of programs that could draw a graph")
+
+    return type("SummaryWriter", (base,), {"add_graph": add_graph, "__module__": __name__, "__doc__": base.__doc__})
 
 
 def part(name: str) -> Any:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cltorch.utils.tensorboard.package import part
+from cltorch.utils.tensorboard.package import of_writer
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(part("writer"), name)
+    return of_writer(name)
