@@ -145,7 +145,7 @@ def attach(cls: Any) -> None:
         _operator(cls, f"__r{name}__", getattr(functions, fn), swapped, swapped=True)
         if hasattr(functions, fn + "_"):
             _inplace_operator(cls, f"__i{name}__", getattr(functions, fn + "_"), inplace)
-    cls.__rdiv__ = cls.__rtruediv__
+    cls.__div__, cls.__rdiv__, cls.__idiv__ = cls.div, cls.__rtruediv__, cls.div_
     _operator(cls, "__eq__", functions.eq, None)
     for name in ("ne", "lt", "le", "gt", "ge"):
         _operator(cls, f"__{name}__", getattr(functions, name), name)

@@ -119,6 +119,13 @@ def test_operators_in_place_change_the_tensor_itself(make):
         x += make([1.0, 2.0, 3.0])
 
 
+def test_division_by_its_old_names(make):
+    x = make([6.0, 7.0])
+    assert x.__div__(2).tolist() == [3.0, 3.5] and x.__rdiv__(42).tolist() == [7.0, 6.0]
+    assert x.__div__(x - 4, rounding_mode="floor").tolist() == [3.0, 2.0]
+    assert x.__idiv__(2) is x and x.tolist() == [3.0, 3.5]
+
+
 def test_comparison_with_what_is_no_tensor(make):
     x = make([1, 2])
     assert (x == None) is False and (x != None) is True and (x == "a") is False and (x == [1, 2]) is False  # noqa: E711
