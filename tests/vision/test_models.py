@@ -353,3 +353,13 @@ def test_parts_of_regnets_have_torchvisions_names():
     names = [type(m).__name__ for m in model.trunk_output.modules()]
     assert names[:4] == ["Sequential", "AnyStage", "ResBottleneckBlock", "Conv2dNormActivation"]
     assert "BottleneckTransform" in names
+
+
+@pytest.mark.parametrize("task", ["detection", "optical_flow", "quantization", "video"])
+def test_networks_for_other_tasks_are_told_to_be_missing(task):
+    with pytest.raises(AttributeError, match=f"classification and segmentation, none for {task}"):
+        getattr(models, task)
+    with pytest.raises(ImportError, match=f"models.{task}|none for {task}"):
+        importlib.import_module(f"cltorch.vision.models.{task}")
+    with pytest.raises(ValueError, match="Unknown model fasterrcnn_resnet50_fpn: .* none for detection"):
+        models.get_model("fasterrcnn_resnet50_fpn")

@@ -119,7 +119,12 @@ __all__ = [
 ]  # fmt: skip
 
 
+_OTHER_TASKS = ("detection", "optical_flow", "quantization", "video")
+
+
 def __getattr__(name: str) -> _Any:
+    if name in _OTHER_TASKS:
+        raise AttributeError(f"{__name__} has networks for classification and segmentation, none for {name}")
     network = _class_names().get(name) if name.endswith("_Weights") else None
     if network is not None and network in list_models(module=__name__):
         return _weights_class(network)

@@ -229,7 +229,10 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
     try:
         return _networks[name.lower()]
     except KeyError:
-        raise ValueError(f"Unknown model {name.lower()}") from None
+        raise ValueError(
+            f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images; "
+            "there are none for detection, video, optical flow and quantization"
+        ) from None
 
 
 def get_model(name: str, **config: Any) -> nn.Module:
