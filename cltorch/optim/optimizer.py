@@ -14,6 +14,7 @@ from typing import Any
 
 from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.nn.modules.hooks import RemovableHandle, add_hook
+from cltorch.nn.parameter import Parameter
 from cltorch.tensor import Tensor
 
 __all__ = ["GroupOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -324,6 +325,18 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+
+def _default_to_fused_or_foreach(
+    params: Iterable[Tensor | None], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """Return whether an optimiser of another library should call fused steps and functions of lists of tensors.
+
+    The first never, for torch has none of those functions here; the second where all parameters lie on devices.
+    """
+    return False, not differentiable and all(
+        p is None or (type(p) in (Tensor, Parameter) and p.device.type == "cl") for p in params
+    )
 
 
 def _for_parameter(p: Tensor, value: Any, key: Any = None) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 import cltorch
 from cltorch.optim.optimizer import (
+    _default_to_fused_or_foreach,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
     required,
@@ -425,3 +426,11 @@ def test_fused_steps_on_the_host_may_be_called_capturable(name):
 def test_sparse_adam_refuses_complex_parameters():
     with pytest.raises(ValueError, match="complex"):
         cltorch.optim.SparseAdam([cltorch.rand(2, dtype=cltorch.complex64)])
+
+
+def test_other_libraries_are_told_where_functions_of_lists_serve(device):
+    params = [parameter(2, device=device), None]
+    on_device = device != "cpu"
+    assert _default_to_fused_or_foreach(params, False, use_fused=True) == (False, on_device)
+    assert _default_to_fused_or_foreach(params, True) == (False, False)
+    assert _default_to_fused_or_foreach([*params, cltorch.ones(1)], False) == (False, False)
