@@ -320,7 +320,11 @@ def _row_tangent(row: Any, operands: Sequence[Any], ts: Sequence[Any], out: Any,
 
 def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row in place: compute the result with its tangents, then copy it."""
-    found = record.pointwise(row, [x, *rest], params)
+    operands = [x, *rest]
+    if mode.enabled and any(isinstance(a, Array) and needs_grad(a) for a in operands):
+        copy = Settings.functions.clone(x)  # which a gradient may need after the change
+        operands = [copy if a is x else a for a in operands]
+    found = record.pointwise(row, operands, params)
     if found.layout.shape != x.layout.shape or not dtypes.can_cast(found.dtype, x.dtype):
         row.into(x, [x, *rest], params)  # says what is wrong
     return Settings.functions.copy_(x, found)

@@ -313,12 +313,13 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         x._storage.version += 1
         rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))
         return x
-    # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does
+    # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does, one that is part of
+    # the graph, for the derivative may be differentiated by it
     used = row.saves(needs, x.dtype.is_complex)
     before = list(operands)
     mine = [i for i, a in enumerate(operands) if a is x]
     if any(i in used for i in mine):
-        copy = Settings.functions.detached_copy(x)
+        copy = Settings.functions.clone(x)
         before = [copy if i in used and i in mine else a for i, a in enumerate(operands)]
     edges = [edge_of(a) for a, need in zip(operands, needs, strict=True) if need]
     node = named(PointwiseNode, row.node)(row, before, params, needs, None)

@@ -243,11 +243,6 @@ def gradient_copy(g: Any, x: Any) -> Any:
     return out
 
 
-def detached_copy(x: Any) -> Any:
-    """Return a copy outside the graph, in the same order of dimensions."""
-    return _dense(x, formats.preserve_format)
-
-
 def detach(input: Any) -> Any:
     """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
     need_array("detach", "input", 1, input)
@@ -508,7 +503,7 @@ def replace_in_layout(g: Any, part: Any, base: Layout, at: Layout) -> Any:
 
 
 __all__ = [
-    "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "detached_copy", "fill", "fill_",
+    "clone", "contiguous", "contiguous_copy", "copy_", "detach", "detach_", "fill", "fill_",
     "gather_from_layout", "gradient_copy", "parse_to", "replace_in_layout", "resize_", "resize_as_",
     "apply_", "map2_", "map_", "scatter_into_layout", "set_", "set_data", "to", "to_copy", "zero_",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_dtype, read_int
@@ -219,4 +220,5 @@ def _renorm(x: Any, order: float, dim: int, maxnorm: float) -> Any:
 
 def renorm_(input: Any, p: float, dim: int, maxnorm: float) -> Any:
     """Do what ``renorm`` does, in place."""
-    return input.copy_(_renorm(input, p, dim, maxnorm))
+    before = input.clone() if is_grad_enabled() and input.requires_grad else input  # the gradient needs it afterwards
+    return input.copy_(_renorm(before, p, dim, maxnorm))

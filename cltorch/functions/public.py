@@ -20,7 +20,7 @@ _NOT_TORCH = (
     absolute_ adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d addbmm_ addcdiv_
     addcmul_ addmm_ addr_ apply_ arctan2_ as_strided_back attention_gradients avg_pool2d avg_pool3d avg_pool_spread
     avg_pool_windows baddbmm_ bernoulli_ by_blocks cauchy_ col2im col2im_blocks contiguous contiguous_copy conv_at
-    conv_transpose_at conv_weight_at copy_ cross_entropy cumprod_ cumsum_ detached_copy dim_order div_ divide_
+    conv_transpose_at conv_weight_at copy_ cross_entropy cumprod_ cumsum_ dim_order div_ divide_
     divide_floor divide_trunc dropout_at expand expand_as expit exponential_ fill_diagonal_ float_power_
     fractional_max_pool functional_adaptive_max_pool1d functional_batch_norm functional_group_norm
     functional_instance_norm functional_layer_norm gather_from_layout gelu geometric_ getitem gradient_cast

@@ -238,3 +238,25 @@ def in_place_views(t):
     y.t_()
     (y * t.arange(6.0).view(3, 2)).sum().backward()
     return x.grad, tuple(y.shape), y.grad_fn.name()[:9], y._version
+
+
+@program
+def second_derivatives_of_what_was_overwritten(t):
+    def twice(run):
+        x = leaf(t, 0.5, -1.0, 2.0)
+        (first,) = t.autograd.grad(run(x * 1).sum(), x, create_graph=True)
+        return first, t.autograd.grad((first * first).sum(), x)
+
+    def by_part(y):
+        y[1:].sin_()
+        return y.mul_(y.detach() + 2 * y[:1])
+
+    x = t.tensor([0.5, -1.0, 2.0])
+    h, k = (lambda a: a.clone().mul_(a).add_(1).sin_().sum()), (lambda a: a.clone().cos_().sum())
+    return (
+        [twice(f) for f in (t.sin_, t.square_, lambda y: y.pow_(3), lambda y: y.cos_().mul_(3).tanh_(), by_part)],
+        [twice(f) for f in (lambda y: y.mul_(y + y), lambda y: t.ones(3).div_(y + 3), lambda y: y.cumprod_(0))],
+        [twice(f) for f in (lambda y: y[None].renorm_(2, 0, 0.75), lambda y: y.addcmul_(y + 1, y + 2))],
+        [t.func.hessian(f)(x) for f in (h, k)], [t.func.jacrev(t.func.jacrev(f))(x) for f in (h, k)],
+        t.func.jvp(t.func.grad(h), (x,), (x,)),
+    )  # fmt: skip
