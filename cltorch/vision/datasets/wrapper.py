@@ -20,6 +20,7 @@ from cltorch.vision.datasets.cityscapes import Cityscapes
 from cltorch.vision.datasets.coco import CocoCaptions, CocoDetection
 from cltorch.vision.datasets.folder import DatasetFolder
 from cltorch.vision.datasets.gtsrb import GTSRB
+from cltorch.vision.datasets.imagenette import Imagenette
 from cltorch.vision.datasets.kitti import Kitti
 from cltorch.vision.datasets.mnist import MNIST
 from cltorch.vision.datasets.oxford_iiit_pet import OxfordIIITPet
@@ -27,6 +28,7 @@ from cltorch.vision.datasets.sbd import SBDataset
 from cltorch.vision.datasets.utils import needed
 from cltorch.vision.datasets.vision import VisionDataset
 from cltorch.vision.datasets.voc import VOCDetection, VOCSegmentation
+from cltorch.vision.datasets.widerface import WIDERFace
 from cltorch.vision.transforms.v2 import functional as F
 
 Change = Callable[[int, Any], Any]  # of an index and a sample
@@ -43,9 +45,9 @@ def wrap_dataset_for_transforms_v2(dataset: Any, target_keys: Keys = None) -> An
     """Return a data set that gives boxes and masks of its own as ``BoundingBoxes`` and ``Mask``.
 
     Targets that are lists of objects become dicts of lists; ``target_keys`` names the entries to keep ("all" for each
-    of them), for ``CocoDetection``, ``VOCDetection`` and ``Kitti``. The transforms move to the new data set, whose
-    class is derived from the old one's. Raises TypeError for a data set that has no such form, ValueError for unknown
-    keys, RuntimeError for kinds of targets without a form (such as landmarks).
+    of them), for ``CocoDetection``, ``VOCDetection``, ``Kitti``, ``WIDERFace``. The transforms move to the new data
+    set, whose class is derived from the old one's. Raises TypeError for a data set that has no such form, ValueError
+    for unknown keys, RuntimeError for kinds of targets without a form (such as landmarks).
     """
     strings = isinstance(target_keys, Collection) and all(isinstance(key, str) for key in target_keys)
     if not (target_keys is None or strings):
@@ -57,7 +59,9 @@ def wrap_dataset_for_transforms_v2(dataset: Any, target_keys: Keys = None) -> An
     if base is None:
         raise TypeError(f"no wrapper exists for {cls.__name__}: wrap its samples yourself")
     if target_keys is not None and base not in _KEYS:
-        raise ValueError(f"target_keys are for CocoDetection, VOCDetection and Kitti, not for {base.__name__}")
+        raise ValueError(
+            f"target_keys are for CocoDetection, VOCDetection, Kitti and WIDERFace, not for {base.__name__}"
+        )
     return type(f"Wrapped{cls.__name__}", (_Wrapped, cls), {})(dataset, target_keys, _CHANGES[base])
 
 
@@ -225,6 +229,22 @@ def _voc(dataset: Any, target_keys: Keys) -> Change:
     return change
 
 
+def _widerface(dataset: Any, target_keys: Keys) -> Change:
+    available = {"bbox", "blur", "expression", "illumination", "occlusion", "pose", "invalid"}
+    keys = _wanted(target_keys, available, available)
+
+    def change(index: int, sample: Any) -> Any:
+        image, found = sample
+        if found is None:
+            return sample
+        target = {key: found[key] for key in sorted(keys)}
+        if "bbox" in keys:
+            target["bbox"] = _boxes(found["bbox"], "XYWH", (image.height, image.width))
+        return image, target
+
+    return change
+
+
 _COCO_KEYS = {"segmentation", "area", "iscrowd", "bbox", "category_id"}
 
 
@@ -264,9 +284,9 @@ def _outlined(segmentation: Any, canvas: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-_KEYS = {CocoDetection, VOCDetection, Kitti}
+_KEYS = {CocoDetection, VOCDetection, Kitti, WIDERFace}
 _CHANGES: dict[type, Callable[[Any, Keys], Change]] = {
-    **dict.fromkeys((Caltech256, CIFAR10, CocoCaptions, DatasetFolder, GTSRB, MNIST), _same),
+    **dict.fromkeys((Caltech256, CIFAR10, CocoCaptions, DatasetFolder, GTSRB, Imagenette, MNIST), _same),
     Caltech101: _caltech101,
     CelebA: _celeba,
     Cityscapes: _cityscapes,
@@ -276,4 +296,5 @@ _CHANGES: dict[type, Callable[[Any, Keys], Change]] = {
     SBDataset: _sbd,
     VOCDetection: _voc,
     VOCSegmentation: _segmentation,
+    WIDERFace: _widerface,
 }
