@@ -12,12 +12,14 @@ from cltorch.vision.datasets.eurosat import EuroSAT
 from cltorch.vision.datasets.fakedata import FakeData
 from cltorch.vision.datasets.fer2013 import FER2013
 from cltorch.vision.datasets.fgvc_aircraft import FGVCAircraft
+from cltorch.vision.datasets.flickr import Flickr8k, Flickr30k
 from cltorch.vision.datasets.flowers102 import Flowers102
 from cltorch.vision.datasets.folder import DatasetFolder, ImageFolder
 from cltorch.vision.datasets.food101 import Food101
 from cltorch.vision.datasets.gtsrb import GTSRB
 from cltorch.vision.datasets.imagenet import ImageNet
 from cltorch.vision.datasets.imagenette import Imagenette
+from cltorch.vision.datasets.inaturalist import INaturalist
 from cltorch.vision.datasets.kitti import Kitti
 from cltorch.vision.datasets.lfw import LFWPairs, LFWPeople
 from cltorch.vision.datasets.mnist import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
@@ -41,8 +43,8 @@ from cltorch.vision.datasets.wrapper import wrap_dataset_for_transforms_v2
 __all__ = [
     "CIFAR10", "CIFAR100", "CLEVRClassification", "Caltech101", "Caltech256", "CelebA", "Cityscapes", "CocoCaptions",
     "CocoDetection", "Country211", "DTD", "DatasetFolder", "EMNIST", "EuroSAT", "FER2013", "FGVCAircraft", "FakeData",
-    "FashionMNIST", "Flowers102", "Food101", "GTSRB", "ImageFolder", "ImageNet", "Imagenette", "KMNIST", "Kitti",
-    "LFWPairs", "LFWPeople", "MNIST", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "Places365", "QMNIST",
-    "RenderedSST2", "SBDataset", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars", "USPS", "VOCDetection",
-    "VOCSegmentation", "VisionDataset", "WIDERFace", "wrap_dataset_for_transforms_v2",
+    "FashionMNIST", "Flickr30k", "Flickr8k", "Flowers102", "Food101", "GTSRB", "INaturalist", "ImageFolder", "ImageNet",
+    "Imagenette", "KMNIST", "Kitti", "LFWPairs", "LFWPeople", "MNIST", "MovingMNIST", "Omniglot", "OxfordIIITPet",
+    "PCAM", "Places365", "QMNIST", "RenderedSST2", "SBDataset", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars",
+    "USPS", "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "wrap_dataset_for_transforms_v2",
 ]  # fmt: skip
