@@ -419,6 +419,12 @@ def test_hessians_of_operators_that_keep_their_operands(device):
         lambda t: t.cumprod(0).sum(): [[0, 1 + c, b], [1 + c, 0, a], [b, a, 0]],
         lambda t: torch.logsumexp(t, 0): np.diag(p := np.exp(values) / np.exp(values).sum()) - np.outer(p, p),
     }
+    w = torch.tensor([[0.5, 1.0, -1.0], [2.0, 0.25, 1.0]], device=device)
+    v, u = np.array(w.tolist()), np.tanh(np.array(w.tolist()) @ values)
+    known[lambda t: F.linear(torch.tanh(F.linear(t, w)), w.t()).sum()] = (
+        v.T @ np.diag(v.sum(1) * -2 * u * (1 - u * u)) @ v
+    )
+    known[lambda t: torch.outer(t, t).tril().sum()] = np.ones((3, 3)) + np.eye(3)
     for f, want in known.items():
         for found in (hessian(f)(x), jacrev(jacrev(f))(x), jacfwd(jacfwd(f))(x), jacrev(jacfwd(f))(x)):
             np.testing.assert_allclose(found.tolist(), want, rtol=1e-5, atol=1e-6)
@@ -468,3 +474,19 @@ def test_functions_of_the_user():
     assert_close(vmap(Own.apply)(x), x + 10)
     with pytest.raises(RuntimeError, match="does not have vmap support"):
         vmap(Neither.apply)(x)
+
+
+def test_hessians_of_networks_parameters(device):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).to(device)
+    state = {k: p.detach() for k, p in net.named_parameters()}
+    x = torch.tensor([[0.5, -1.0]], device=device)
+
+    def f(p):
+        return torch.func.functional_call(net, p, (x,)).sum()
+
+    found, want = hessian(f)(state), jacrev(jacrev(f))(state)
+    for k in state:
+        for n in state:
+            assert_close(found[k][n], want[k][n], rtol=1e-5, atol=1e-6)
+    assert want["0.bias"]["2.weight"].abs().max() > 0.1

@@ -69,16 +69,32 @@ def _base_of(x: Any) -> Any:
     return x._whole if x._batch else x._base
 
 
+def _apart(base: Layout, part: Layout) -> tuple[Layout, Layout]:
+    """Return the layouts of a base and its view where the slices of an expanded batch, in front, do not share places.
+
+    Their values are the same, their tangents need not be.
+    """
+    n = 0
+    for size, other, step, its in zip(base.shape, part.shape, base.strides, part.strides, strict=False):
+        if size != other or (size > 1 and (step or its)):
+            break
+        n += 1
+    if not n:
+        return base, part
+    steps = [base.extent() - base.offset]
+    for size in base.shape[n - 1 : 0 : -1]:
+        steps.insert(0, steps[0] * size)
+    lifted = (Layout.make(lay.shape, (*steps, *lay.strides[n:]), lay.offset - base.offset) for lay in (base, part))
+    return next(lifted), next(lifted)
+
+
 def tangents(x: Any) -> dict[int, Any] | None:
     """Return a tensor's tangents by level; a view follows what was done to its base in place."""
     base = _base_of(x)
     if base is not None and x._tangent_version != x._storage.version and base._tangents is not None:
-        if x.layout.key == base.layout.key and x.layout.offset == base.layout.offset:
-            # of an expanded base too, whose elements share places but not tangents
-            x._tangents = dict(base._tangents)
-        else:
-            gather = Settings.functions.gather_from_layout
-            x._tangents = {k: gather(t, base.layout, x.layout) for k, t in base._tangents.items()}
+        whole, part = _apart(base.layout, x.layout)
+        gather = Settings.functions.gather_from_layout
+        x._tangents = {k: gather(t, whole, part) for k, t in base._tangents.items()}
         x._tangent_version = x._storage.version
     found: dict[int, Any] | None = x._tangents
     return found
