@@ -55,7 +55,9 @@ def reset_max_memory_allocated(device: Any = None) -> None:
 
 def empty_cache() -> None:
     """Give the memory that is kept for reuse back to the driver, on the current device."""
-    context_of(None).allocator.empty_cache()
+    context = context_of(None)
+    context.let_go()
+    context.allocator.empty_cache()
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:

@@ -95,10 +95,10 @@ class Context:
         self.allocator: Allocator
         self._kinds: tuple[type[Kernel], type[Kernel]]
         if debug.wanted():
-            self.allocator = debug.GuardedAllocator(self, limit, self.caps.max_alloc, self.wait_for)
+            self.allocator = debug.GuardedAllocator(self, limit, self.caps.max_alloc, self.settle)
             self._kinds = debug.WatchedKernel, debug.WatchedNotingKernel
         else:
-            self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.wait_for)
+            self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.settle)
             self._kinds = Kernel, NotingKernel
         self.ready = Ready()
         self.faults = Faults(self)
@@ -276,9 +276,21 @@ class Context:
             raise kind(f"{self.name}: {nbytes} bytes of pinned host memory cannot be had: {error}") from error
         return array
 
+    def let_go(self) -> None:
+        """Take the buffers of past launches from the kernels, where a driver keeps them allocated for that."""
+        if "arguments_kept" in self.caps.quirks:
+            with ending.launching:
+                for kernel in list(self._kernels.values()):
+                    kernel.let_go()
+
+    def settle(self) -> None:
+        """Wait until buffers that are released are free again."""
+        self.wait_for()
+        self.let_go()
+
     def relieve(self) -> None:
         """Wait for the device and give the cached buffers back to the driver."""
-        self.wait_for()
+        self.settle()
         self.allocator.empty_cache()
         self._pinned.empty()
         self._for_staging.empty()

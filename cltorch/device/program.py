@@ -58,6 +58,11 @@ class Kernel:
         if not context.launches % _PACE:
             context.pace()
 
+    def let_go(self) -> None:
+        """Hold the buffers of the last launch no longer."""
+        for i in self._buffers:
+            self._kernel.set_arg(i, None)
+
     def _failed(self, error: Exception, global_size: Any, local_size: Any, args: Any) -> None:
         """Try once more after freeing memory where the device ran out of it; raise what else went wrong."""
         context = self.context

@@ -118,6 +118,13 @@ QUIRKS = (
         on="llvmpipe",
     ),
     Quirk(
+        "arguments_kept",
+        (("rusticl", None),),
+        "a buffer that was released stays allocated for as long as a kernel has it as an argument",
+        "the arguments of a kernel hold references until others are set, which the standard leaves open; seen in 22.3",
+        "the arguments are taken away before memory is given back (context.py)",
+    ),
+    Quirk(
         "local_told_twice",
         (("rusticl", None),),
         "the local memory that a kernel needs is told as twice what it is",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pyopencl as cl
 import pytest
 
 import cltorch
@@ -140,6 +142,21 @@ def test_large_copies_and_fills_keep_every_bit(cl_device, dtype):
     copied[1:-1].fill_(-7)
     assert (copied.cpu().numpy()[1:-1] == -7).all()
     np.testing.assert_array_equal(copied.cpu().numpy().view(bits.dtype)[[0, -1]], bits[[1, -1]])
+
+
+def test_a_released_buffer_is_free_though_a_kernel_had_it(cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    x = cltorch.arange(7.0, device=cl_device)
+    y = x.exp()
+    held = cl.Buffer.from_int_ptr(x._storage.buf.int_ptr, retain=True)
+    del x
+    context.synchronize()  # what is queued may hold it as well
+    with cltorch.cl.device(cl_device):
+        cltorch.cl.empty_cache()
+    assert held.get_info(cl.mem_info.REFERENCE_COUNT) == 1  # ours
+    monkeypatch.setattr(context, "caps", replace(context.caps, quirks=context.caps.quirks | {"arguments_kept"}))
+    context.settle()  # and what it does where it is not needed does no harm
+    np.testing.assert_allclose(y.exp().cpu().numpy()[:4], np.exp(np.exp(np.arange(4))), rtol=1e-5)
 
 
 ENDS = """
