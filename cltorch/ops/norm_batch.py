@@ -220,6 +220,7 @@ class NativeBatchNorm(Op):
         eps: float,
     ) -> Any:
         c.options = (training, eps)
+        given = x, weight  # a second derivative goes through these, not through dense copies
         p = next((a.dtype for a in (weight, bias, running_mean, running_var) if a is not None), x.dtype)
         if x.layout.numel == 0:
             acc = compute_dtype(x.dtype)
@@ -246,7 +247,7 @@ class NativeBatchNorm(Op):
             running_mean._storage.version += 1
             running_var._storage.version += 1
         c.param = p
-        c.save(x, weight, found[1], found[2])
+        c.save(*given, found[1], found[2])
         c.non_differentiable(*found[1:])
         return found
 
@@ -264,7 +265,9 @@ class NativeBatchNorm(Op):
             found = laid_as(found[0], x), *found[1:]
         else:
             format = format_of(x.layout)
+            weight = None if weight is None else dense(weight)
             if format is None:
+                x = dense(x)
                 found = _plan(x, c.param).backward(dense(g), x, weight, mean, rstd, not training, c.needs)
             else:
                 rows, g = _rows(x), _rows(g if format_of(g.layout) is format else laid_as(dense(g), x))

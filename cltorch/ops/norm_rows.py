@@ -178,6 +178,7 @@ class NormRows(Op):
         c.rows, c.eps = w, eps
         p = next((a.dtype for a in (weight, bias) if a is not None), x.dtype)
         c.param = p
+        given = x, weight  # a second derivative goes through these, not through dense copies
         if x.layout.numel == 0:
             acc = compute_dtype(x.dtype)
             found = (empty(x.shape, x.dtype, x.device), *(empty((w.rows,), acc, x.device) for _ in range(2)))
@@ -187,7 +188,7 @@ class NormRows(Op):
             check_dtype(x.dtype, x.device)
             x, weight, bias = (None if a is None else dense(a) for a in (x, weight, bias))
             found = _plan(x, w, p).forward(x, weight, bias, eps)
-        c.save(x, weight, found[1], found[2])
+        c.save(*given, found[1], found[2])
         c.bias_shape = None if bias is None else bias.shape
         c.non_differentiable(*found[1:])
         return found
@@ -204,7 +205,8 @@ class NormRows(Op):
         elif g.device.type == "cpu":
             found = norm_host.norm_rows_backward(g, x, weight, mean, rstd, w, c.param)
         else:
-            found = _plan(x, w, c.param).backward(dense(g), x, weight, mean, rstd, c.needs)
+            g, x, weight = (None if a is None else dense(a) for a in (g, x, weight))
+            found = _plan(x, w, c.param).backward(g, x, weight, mean, rstd, c.needs)
         gx, gw, gb = (a if need else None for a, need in zip(found, c.needs, strict=False))
         if gw is not None and gw.shape != weight.shape:
             gw = m.reshape(gw, weight.shape)

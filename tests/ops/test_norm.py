@@ -636,3 +636,25 @@ def test_agreement_with_pytorch(device, seed):
     for wanted, mine in zip(expected, found, strict=True):
         scale = max(1.0, np.abs(wanted).max())
         np.testing.assert_allclose(mine / scale, wanted / scale, rtol=5e-5, atol=5e-5)
+
+
+def test_second_derivatives_where_operands_are_not_packed(device):
+    rows = np.array([[0.5, -1, 2, 0.25], [0.3, 1, -0.5, 2], [-1, 0.7, 0.4, 1]], np.float32)
+    scale = np.array([1.0, 9, 2, 9, -1, 9], np.float32)
+
+    def second(run, packed):
+        x = torch.tensor(rows, device=device, requires_grad=True)
+        w = torch.tensor(scale, device=device, requires_grad=True)
+        y = run(x.t().contiguous(), w[::2].contiguous()) if packed else run(x.t(), w[::2])
+        first = torch.autograd.grad((y**3).sum(), (x, w), create_graph=True)
+        return [g.tolist() for g in torch.autograd.grad(sum((g**2).sum() for g in first), (x, w))]
+
+    for run in (
+        lambda x, w: torch.nn.functional.layer_norm(x, (3,), w),
+        lambda x, w: torch.nn.functional.rms_norm(x, (3,), w),
+        lambda x, w: torch.nn.functional.group_norm(x[None], 1, torch.cat([w, w[:1]])),
+        lambda x, w: torch.nn.functional.batch_norm(x, None, None, w, training=True),
+    ):
+        for found, want in zip(second(run, False), second(run, True), strict=True):
+            np.testing.assert_allclose(found, want, rtol=1e-3, atol=1e-3)
+            assert np.abs(want).max() > 1
