@@ -120,6 +120,8 @@ def on_device(call: Call, device: str) -> None:
     here, there = made(call, "cpu"), made(call, device)
     if "away" in repr(call):
         return
+    if "has no double precision" in str(there.error) and not cltorch.device(device).resolve().context.caps.fp64:
+        return
     if here.error is None:
         assert there.error is None, f"{call} on {device}: {there}, but the host gives {here}"
         agree(call, here, there, f"on {device}", call.name not in INEXACT)
