@@ -490,3 +490,13 @@ def test_hessians_of_networks_parameters(device):
         for n in state:
             assert_close(found[k][n], want[k][n], rtol=1e-5, atol=1e-6)
     assert want["0.bias"]["2.weight"].abs().max() > 0.1
+
+
+def test_hessians_of_a_batch_normalisation(device):
+    x = torch.tensor([0.5, -1.0, 2.0], device=device)
+
+    def f(t):
+        return (F.batch_norm(torch.outer(t, t), None, None, training=True) ** 2).sum()
+
+    want = jacrev(jacrev(f))(x)
+    assert_close(hessian(f)(x), want, rtol=1e-3, atol=1e-3)

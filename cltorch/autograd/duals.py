@@ -193,7 +193,7 @@ def apply(op: type[Op], args: Sequence[Any]) -> Any:
             if op.products and places <= {*op.products, op.offset} and places != {op.offset}:
                 out = record.apply(op, *args)
                 return _attached(out, level, [_products(op, args, ts)])
-        out, found = _by_adjoint(lambda *xs: record.apply(op, *xs), args, ts)
+        out, found = _by_adjoint(lambda *xs: record.apply(op, *xs), args, ts, level)
         return _attached(out, level, found)
 
 
@@ -234,7 +234,7 @@ def _products(op: type[Op], args: Sequence[Any], ts: Sequence[Any]) -> Any:
     return total
 
 
-def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any]) -> tuple[Any, list[Any]]:
+def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any], level: int) -> tuple[Any, list[Any]]:
     """Run an operation; return its result and the tangents of all results, by differentiating its gradient."""
     recording = mode.enabled
     keep = recording and any(isinstance(a, Array) and needs_grad(a) for a in args)
@@ -242,16 +242,48 @@ def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any])
     try:
         with enable_grad():
             fresh = [a if t is None else _fresh(a, recording) for a, t in zip(args, ts, strict=True)]
+            ends = [_inmost(x)._grad_fn for x in fresh if isinstance(x, Array)]
+            since = max((node.seq for node in ends if node is not None), default=0)
             out = run(*fresh)
             results = _listed(out)
             create = keep or (recording and any(t is not None and needs_grad(t) for t in ts))
             found = _transposed(results, fresh, ts, create)
+            copies = _kept_copies(results, since, level) if keep else []
+            moved = [_transposed([k], fresh, ts, create)[0] for k in copies]
     finally:
         mode.saved_hooks = hooks
+    for kept, t in zip(copies, moved, strict=True):
+        if t is not None:
+            attach(kept, level, t)
     if not keep:
         results = [r._detached(True) if isinstance(r, Array) else r for r in results]
         out = tuple(results) if isinstance(out, tuple) else results[0]
     return out, found
+
+
+def _kept_copies(results: Sequence[Any], since: int, level: int) -> list[Any]:
+    """Return what nodes have kept of operands that were moved or copied on the way, as rules for batches do."""
+    found: list[Any] = []
+    stack, seen = [_inmost(r)._grad_fn for r in results if isinstance(r, Array)], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node.seq <= since or node in seen:
+            continue
+        seen.add(node)
+        stack.extend(e[0] for e in node.edges if e is not None)
+        for s in getattr(node, "_saved", None) or getattr(node, "_values", None) or ():
+            t = s._tensor if s.__class__ is Saved and s._hooks is None and s._node is None else None
+            if t is not None and needs_grad(t) and t._grad_fn is not None and t._grad_fn.seq > since:
+                shared = t._base is not None and 0 in t._base.layout.strides  # places that slices may share
+                if (shared or level not in (tangents(t) or ())) and not any(t is k for k in found):
+                    found.append(t)
+    return found
+
+
+def _inmost(x: Any) -> Any:
+    while x._batch:
+        x = x._inner
+    return x
 
 
 def _transposed(results: Sequence[Any], fresh: Sequence[Any], ts: Sequence[Any], create: bool) -> list[Any]:
@@ -292,7 +324,7 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     ts = [tangent(x, level) for x in operands]
     with below(level):
         if row.vjp is not None and _any_complex((*operands, *ts)):  # the Jacobian of one element has four entries
-            out, (t,) = _by_adjoint(lambda *xs: record.pointwise(row, xs, params), operands, ts)
+            out, (t,) = _by_adjoint(lambda *xs: record.pointwise(row, xs, params), operands, ts, level)
             attach(out, level, t)
             return out
         out = record.pointwise(row, operands, params)
