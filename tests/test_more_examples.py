@@ -73,11 +73,11 @@ def test_two_networks_play(run, data, tmp_path):
 
 @pytest.mark.parametrize("more", [[], ["--amp"]], ids=["single", "mixed"])
 def test_a_residual_network_learns(run, data, tmp_path, more):
-    small = f"--epochs {1 if more else 5} --batch-size 24 --width 4 --lr 0.05".split()
+    small = f"--epochs {1 if more else 12} --batch-size 12 --width 4 --lr 0.1".split()
     out = run("resnet_cifar", "--data", data, "--device", "cpu", "--out", tmp_path, *small, *more)
     assert out[0] == f"FashionMNIST: 192 images on cpu, {'mixed' if more else 'single'} precision"
     accuracy = float(re.fullmatch(r"test accuracy (0\.\d{4}|1\.0000)", out[-1])[1])
-    assert more or accuracy > 0.3  # guessing gives 0.1; an epoch in mixed precision shows that it runs
+    assert more or accuracy > 0.4  # guessing gives 0.1; an epoch in mixed precision shows that it runs
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
     assert "blocks.1.downsample.0.weight" in torch.load(tmp_path / "model.pt")
 
