@@ -98,6 +98,29 @@ def test_hessians(device):
     assert found.tolist() == [[4, 2, 0], [2, 0, 0], [0, 0, 18]]
 
 
+def test_hessians_of_losses_and_products(device):
+    x = torch.tensor(np.random.default_rng(0).standard_normal((3, 4)), dtype=torch.float32, device=device)
+    targets = torch.tensor([0, 2, 1], device=device)
+    found = hessian(lambda t: torch.nn.functional.cross_entropy(t, targets))(x)
+    p = np.exp(np.asarray(x.tolist()))
+    p /= p.sum(1, keepdims=True)
+    expected = np.zeros((3, 4, 3, 4))
+    for i in range(3):
+        expected[i, :, i] = (np.diag(p[i]) - np.outer(p[i], p[i])) / 3
+    np.testing.assert_allclose(np.asarray(found.tolist()), expected, atol=1e-6)
+
+    def both(t):  # whose operands depend on x alike
+        return torch.nn.functional.conv1d(t[None, :1], t[None, 1:2, :2]).pow(2).sum()
+
+    np.testing.assert_allclose(hessian(both)(x).tolist(), jacrev(jacrev(both))(x).tolist(), atol=1e-5)
+
+
+def test_gradients_of_a_level_leave_their_tangents_outside_of_its_graph(device):
+    x = torch.ones(2, 3, device=device)
+    value, tangent = jvp(grad(lambda t: torch.softmax(t, 1).pow(2).sum()), (x,), (x,))
+    assert not value.requires_grad and not tangent.requires_grad
+
+
 def test_vmap_stacks_slices(device):
     x = torch.arange(6.0, device=device).reshape(2, 3)
     assert vmap(torch.sum)(x).tolist() == [3, 12]

@@ -187,15 +187,19 @@ def has_rule(op: type[Op]) -> bool:
     return _rule(WHOLE, op) is not None or _rule(COMPOSED, op) is not None
 
 
+def composed(op: type[Op], args: Sequence[Any]) -> Any:
+    """Return what functions on the batched tensors make of an operator, NotImplemented where none are to be used."""
+    rule = _rule(COMPOSED, op) if concerns(args) else None
+    return NotImplemented if rule is None else rule(Settings.functions, op, *args)
+
+
 def apply(op: type[Op], args: Sequence[Any]) -> Any:
     """Run a structured operator on batches."""
+    found = composed(op, args)
+    if found is not NotImplemented:
+        return found
     number = top(args)
     batched = [level_of(a) == number for a in args]
-    composed = _rule(COMPOSED, op)
-    if composed is not None:
-        found = composed(Settings.functions, op, *args)
-        if found is not NotImplemented:
-            return found
     parts = [a._inner if b else a for a, b in zip(args, batched, strict=True)]
     size = next(p.layout.shape[0] for p, b in zip(parts, batched, strict=True) if b)
     whole = _rule(WHOLE, op)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd import record
+from cltorch.autograd import batches, record
 from cltorch.autograd.batches import expose, room
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, mode
@@ -181,16 +181,21 @@ def concerns(values: Sequence[Any]) -> bool:
 # ---- the operations of ``record`` -----------------------------------------------------------------------------------
 def apply(op: type[Op], args: Sequence[Any]) -> Any:
     """Run a structured operator on values and tangents."""
+    found = batches.composed(op, args)  # of operations that see the tangents themselves
+    if found is not NotImplemented:
+        return found
     level = top(args)
     ts = [tangent(a, level) for a in args]
     with below(level):
-        if op.linear is not None or op.products:
+        # what a batch's rule copies of the factors needs tangents too, where gradients are recorded
+        copies = mode.enabled and batches.concerns(args) and any(isinstance(a, Array) and needs_grad(a) for a in args)
+        if op.linear is not None or (op.products and not copies):
             places = {i for i, t in enumerate(ts) if t is not None}
             linear = set(range(len(args))[op.linear] if isinstance(op.linear, slice) else op.linear or ())
             if places <= linear:
                 out = record.apply(op, *args)
                 return _attached(out, level, _listed(_linear(op, args, ts, linear)))
-            if op.products and places <= {*op.products, op.offset} and places != {op.offset}:
+            if op.products and not copies and places <= {*op.products, op.offset} and places != {op.offset}:
                 out = record.apply(op, *args)
                 return _attached(out, level, [_products(op, args, ts)])
         out, found = _by_adjoint(lambda *xs: record.apply(op, *xs), args, ts, level)
@@ -255,10 +260,17 @@ def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any],
     for kept, t in zip(copies, moved, strict=True):
         if t is not None:
             attach(kept, level, t)
+    if not create:
+        found = [_unrecorded(t) for t in found]
     if not keep:
         results = [r._detached(True) if isinstance(r, Array) else r for r in results]
         out = tuple(results) if isinstance(out, tuple) else results[0]
     return out, found
+
+
+def _unrecorded(t: Any) -> Any:
+    """Return a tangent outside of the graph, of which it still is where it went through something unchanged."""
+    return t._detached(True) if isinstance(t, Array) and needs_grad(t) else t
 
 
 def _kept_copies(results: Sequence[Any], since: int, level: int) -> list[Any]:
@@ -398,7 +410,8 @@ def _moved(layout: Layout, step: int) -> Layout:
 def _view_tangent(x: Any, t: Any, out: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
     mine, its = x.layout, t.layout
     if mine.key == its.key:
-        return record.view(t, _moved(layout, its.offset - mine.offset), name, adjoint)
+        found = record.view(t, _moved(layout, its.offset - mine.offset), name, adjoint)
+        return found if mode.enabled else _unrecorded(found)
     return _adjoint_tangent(out, t, adjoint)
 
 
@@ -407,7 +420,7 @@ def _adjoint_tangent(out: Any, t: Any, adjoint: Callable[[Any, Any], Any]) -> An
     with enable_grad():
         u = _zeros(out)
         (found,) = grad([adjoint(Settings.functions, u)], [u], [t], create_graph=recording)
-    return found
+    return found if recording else _unrecorded(found)
 
 
 def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, list[Any]], Any]) -> tuple[Any, ...]:
