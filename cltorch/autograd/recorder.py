@@ -18,6 +18,7 @@ from cltorch.device import context, program
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
 from cltorch.ops.pointwise import Pointwise
+from cltorch.stand_ins import StandIns
 
 current: Recorder | None = None  # that of the profiler that runs
 
@@ -40,7 +41,7 @@ class Recorder:
         self._events: list[FunctionEvent] = []
         self._launched: list[tuple[Any, str, Any, FunctionEvent | None]] = []
         self._open = threading.local()
-        self._undo: list[Callable[[], None]] = []
+        self._stand_ins = StandIns()
         self._began = 0
 
     def start(self) -> None:
@@ -58,24 +59,23 @@ class Recorder:
                 self._launched.append((event, kernel.function_name, queue, self._top()))
                 return event
 
-            self._set(program, "enqueue", enqueue)
+            self._stand_ins.set(program, "enqueue", enqueue)
         row = Pointwise.__call__
-        self._set(Pointwise, "__call__", self._watched(row, lambda args: _name(args[0].name), 1))
+        self._stand_ins.set(Pointwise, "__call__", self._watched(row, lambda args: _name(args[0].name), 1))
         into = Pointwise.into
-        self._set(Pointwise, "into", self._watched(into, lambda args: _name(args[0].name) + "_", 1))
+        self._stand_ins.set(Pointwise, "into", self._watched(into, lambda args: _name(args[0].name) + "_", 1))
         for op in _below(Op):
             self._watch_op(op)
-        self._set(Op, "__init_subclass__", classmethod(lambda cls: self._watch_op(cls)))  # what is imported later
+        later = classmethod(lambda cls: self._watch_op(cls))  # what is imported while the profiler runs
+        self._stand_ins.set(Op, "__init_subclass__", later)
         for node in list(_below(Node)):
             if "apply" in vars(node):
-                self._set(node, "apply", self._watched(vars(node)["apply"], lambda args: args[0].name(), 1))
+                self._stand_ins.set(node, "apply", self._watched(vars(node)["apply"], lambda args: args[0].name(), 1))
 
     def stop(self) -> None:
         """End recording, and wait for the kernels that were launched."""
         global current
-        for undo in reversed(self._undo):
-            undo()
-        self._undo.clear()
+        self._stand_ins.end()
         current = None
         self._ended = self._now()
         for event in self._events:
@@ -134,11 +134,6 @@ class Recorder:
         return opened[-1] if opened else None
 
     # ---- what is watched -------------------------------------------------------------------------------------
-    def _set(self, owner: Any, name: str, value: Any) -> None:
-        had, before = name in vars(owner), vars(owner).get(name)
-        setattr(owner, name, value)
-        self._undo.append(lambda: setattr(owner, name, before) if had else delattr(owner, name))
-
     def _watched(self, function: Any, name: Callable[[Any], str], skip: int) -> Any:
         def watched(*args: Any, **kwargs: Any) -> Any:
             event = self.enter(name(args), args[skip:])
@@ -150,11 +145,11 @@ class Recorder:
         return watched
 
     def _watch_op(self, op: type[Op]) -> None:
-        forward = vars(op).get("forward")
-        if isinstance(forward, staticmethod):
-            self._set(op, "forward", staticmethod(self._watched(forward.__func__, lambda _: _name(op.name), 1)))
-        elif isinstance(forward, classmethod):
-            self._set(op, "forward", classmethod(self._watched(forward.__func__, lambda _: _name(op.name), 2)))
+        forward: Any = vars(op).get("forward")
+        if isinstance(forward, (staticmethod, classmethod)):
+            skip = 1 if isinstance(forward, staticmethod) else 2
+            watched = self._watched(forward.__func__, lambda _: _name(op.name), skip)
+            self._stand_ins.set(op, "forward", type(forward)(watched))
 
     def _read_kernels(self) -> None:
         """Turn the launches into events on the device, by its own clock where it has one."""

@@ -6,7 +6,6 @@ import functools
 import inspect
 import sys
 import time
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +14,7 @@ from cltorch.compat.finder import Facade
 from cltorch.compat.missing import Missing
 from cltorch.nn import Module
 from cltorch.ops.fallback import RAN_ON_HOST
+from cltorch.stand_ins import StandIns
 
 _QUIET = frozenset("size dim numel is_contiguous stride is_floating_point register_hook data_ptr".split())
 
@@ -30,7 +30,7 @@ class Report:
     def __init__(self) -> None:
         self.calls: dict[str, list[float]] = {}  # name: (calls, seconds)
         self._inner = [0.0]
-        self._undo: list[Callable[[], None]] = []
+        self._stand_ins = StandIns()
 
     def start(self) -> None:
         """Begin to count; ``{}`` in a label is the class of the first argument."""
@@ -49,17 +49,14 @@ class Report:
             original(facade, name, module)
             self._facade(facade)
 
-        Facade.__init__ = init  # type: ignore[method-assign, assignment]
-        self._undo.append(lambda: setattr(Facade, "__init__", original))
+        self._stand_ins.set(Facade, "__init__", init)
         for module in list(sys.modules.values()):
             if isinstance(module, Facade):
                 self._facade(module)
 
     def stop(self) -> None:
         """End counting."""
-        for undo in reversed(self._undo):
-            undo()
-        self._undo.clear()
+        self._stand_ins.end()
 
     def _facade(self, facade: Facade) -> None:
         for name, value in list(facade.__dict__.items()):
@@ -68,10 +65,8 @@ class Report:
 
     def _replace(self, cls: type, name: str, label: str) -> None:
         original = vars(cls).get(name)
-        if original is None:
-            return
-        setattr(cls, name, self._timed(original, label))
-        self._undo.append(lambda: setattr(cls, name, original))
+        if original is not None:
+            self._stand_ins.set(cls, name, self._timed(original, label))
 
     def _timed(self, function: Any, label: str) -> Any:
         @functools.wraps(function)

@@ -21,6 +21,7 @@ from cltorch.ops.attention import Attention
 from cltorch.ops.conv import Convolution, ConvolutionWeight, TransposedConvolution
 from cltorch.ops.matmul import Addmm, Baddbmm, Bmm, Linear, LinearMatrix, Matmul, Mm
 from cltorch.ops.recurrent import Recurrent
+from cltorch.stand_ins import StandIns
 from cltorch.utils.module_tracker import ModuleTracker
 
 __all__ = ["FlopCounterMode"]
@@ -166,7 +167,7 @@ class FlopCounterMode:
         self.flop_counts: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
         self.depth, self.display = depth, display
         self.mod_tracker = ModuleTracker()
-        self._undo: list[Callable[[], None]] = []
+        self._stand_ins = StandIns()
         self._within = False  # a derivative that has been counted as a whole
 
     def __enter__(self) -> FlopCounterMode:
@@ -175,15 +176,13 @@ class FlopCounterMode:
         self.mod_tracker.__enter__()
         plain = [(op, op.forward, count) for op, count in _FORWARD.items()]  # before a class inherits a counting one
         for op, forward, count in plain:
-            self._replace(op, "forward", self._counted_forward(forward, count))
+            self._stand_ins.set(op, "forward", staticmethod(self._counted_forward(forward, count)))
         for op, count in _BACKWARD.items():
-            self._replace(op, "vjp", self._counted_backward(op.vjp, count))
+            self._stand_ins.set(op, "vjp", staticmethod(self._counted_backward(op.vjp, count)))
         return self
 
     def __exit__(self, *error: Any) -> None:
-        for undo in reversed(self._undo):
-            undo()
-        self._undo.clear()
+        self._stand_ins.end()
         self.mod_tracker.__exit__()
         if self.display:
             print(self.get_table(self.depth))
@@ -209,11 +208,6 @@ class FlopCounterMode:
         return _table([("Module", "FLOP", "% Total"), *(rows or [("Global", "0", "0%")])])
 
     # ---- counting --------------------------------------------------------------------------------------------
-    def _replace(self, op: Any, name: str, f: Callable[..., Any]) -> None:
-        had, before = name in vars(op), vars(op).get(name)
-        setattr(op, name, staticmethod(f))
-        self._undo.append(lambda: setattr(op, name, before) if had else delattr(op, name))
-
     def _add(self, count: Count) -> None:
         for name, flops in zip(count[::2], count[1::2], strict=True):
             for parent in self.mod_tracker.parents:
