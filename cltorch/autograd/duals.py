@@ -20,7 +20,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd import batches, record
-from cltorch.autograd.batches import expose, room
+from cltorch.autograd.batches import bare, expose, room
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, mode
 from cltorch.autograd.graph import Saved, Settings, needs_grad
@@ -164,9 +164,10 @@ def unpaired(x: Any, level: int) -> tuple[Any, Any]:
 def _remember(results: Sequence[Any]) -> None:
     """Give the tangents also to what the results' own nodes have kept of them."""
     for r in results:
-        while isinstance(r, Array) and r._batch:
-            r = r._inner
-        node = r._grad_fn if isinstance(r, Array) else None
+        if not isinstance(r, Array):
+            continue
+        r = bare(r)
+        node = r._grad_fn
         if node is not None and r._tangents is not None:
             for kept in getattr(node, "_saved", None) or getattr(node, "_values", None) or ():
                 if kept.__class__ is Saved and kept._node is True and kept._nr == r._output_nr:
@@ -188,14 +189,14 @@ def apply(op: type[Op], args: Sequence[Any]) -> Any:
     ts = [tangent(a, level) for a in args]
     with below(level):
         # what a batch's rule copies of the factors needs tangents too, where gradients are recorded
-        copies = mode.enabled and batches.concerns(args) and any(isinstance(a, Array) and needs_grad(a) for a in args)
-        if op.linear is not None or (op.products and not copies):
+        products = () if batches.concerns(args) and _recorded(args) else op.products
+        if op.linear is not None or products:
             places = {i for i, t in enumerate(ts) if t is not None}
             linear = set(range(len(args))[op.linear] if isinstance(op.linear, slice) else op.linear or ())
             if places <= linear:
                 out = record.apply(op, *args)
                 return _attached(out, level, _listed(_linear(op, args, ts, linear)))
-            if op.products and not copies and places <= {*op.products, op.offset} and places != {op.offset}:
+            if products and places <= {*products, op.offset} and places != {op.offset}:
                 out = record.apply(op, *args)
                 return _attached(out, level, [_products(op, args, ts)])
         out, found = _by_adjoint(lambda *xs: record.apply(op, *xs), args, ts, level)
@@ -242,12 +243,12 @@ def _products(op: type[Op], args: Sequence[Any], ts: Sequence[Any]) -> Any:
 def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any], level: int) -> tuple[Any, list[Any]]:
     """Run an operation; return its result and the tangents of all results, by differentiating its gradient."""
     recording = mode.enabled
-    keep = recording and any(isinstance(a, Array) and needs_grad(a) for a in args)
+    keep = _recorded(args)
     hooks, mode.saved_hooks = mode.saved_hooks, ()
     try:
         with enable_grad():
             fresh = [a if t is None else _fresh(a, recording) for a, t in zip(args, ts, strict=True)]
-            ends = [_inmost(x)._grad_fn for x in fresh if isinstance(x, Array)]
+            ends = [bare(x)._grad_fn for x in fresh if isinstance(x, Array)]
             since = max((node.seq for node in ends if node is not None), default=0)
             out = run(*fresh)
             results = _listed(out)
@@ -268,6 +269,11 @@ def _by_adjoint(run: Callable[..., Any], args: Sequence[Any], ts: Sequence[Any],
     return out, found
 
 
+def _recorded(values: Sequence[Any]) -> bool:
+    """Return whether what is computed of values becomes part of the graph."""
+    return mode.enabled and any(isinstance(x, Array) and needs_grad(x) for x in values)
+
+
 def _unrecorded(t: Any) -> Any:
     """Return a tangent outside of the graph, of which it still is where it went through something unchanged."""
     return t._detached(True) if isinstance(t, Array) and needs_grad(t) else t
@@ -276,7 +282,7 @@ def _unrecorded(t: Any) -> Any:
 def _kept_copies(results: Sequence[Any], since: int, level: int) -> list[Any]:
     """Return what nodes have kept of operands that were moved or copied on the way, as rules for batches do."""
     found: list[Any] = []
-    stack, seen = [_inmost(r)._grad_fn for r in results if isinstance(r, Array)], set()
+    stack, seen = [bare(r)._grad_fn for r in results if isinstance(r, Array)], set()
     while stack:
         node = stack.pop()
         if node is None or node.seq <= since or node in seen:
@@ -290,12 +296,6 @@ def _kept_copies(results: Sequence[Any], since: int, level: int) -> list[Any]:
                 if (shared or level not in (tangents(t) or ())) and not any(t is k for k in found):
                     found.append(t)
     return found
-
-
-def _inmost(x: Any) -> Any:
-    while x._batch:
-        x = x._inner
-    return x
 
 
 def _transposed(results: Sequence[Any], fresh: Sequence[Any], ts: Sequence[Any], create: bool) -> list[Any]:
@@ -381,7 +381,7 @@ def _row_tangent(row: Any, operands: Sequence[Any], ts: Sequence[Any], out: Any,
 def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row in place: compute the result with its tangents, then copy it."""
     operands = [x, *rest]
-    if mode.enabled and any(isinstance(a, Array) and needs_grad(a) for a in operands):
+    if _recorded(operands):
         copy = Settings.functions.clone(x)  # which a gradient may need after the change
         operands = [copy if a is x else a for a in operands]
     found = record.pointwise(row, operands, params)

@@ -173,8 +173,7 @@ class Tied(Node):
         self._like = like
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        zeros = Settings.functions.zeros
-        return [grads[0], *(zeros(shape, dtype=dtype, device=device) for shape, dtype, device in self._like)]
+        return self.apply_to(grads, [True] * len(self.edges))
 
     def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
         zeros = Settings.functions.zeros
