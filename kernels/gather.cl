@@ -15,10 +15,8 @@ An index out of range never reads or writes elsewhere: gather gives ``bad`` (NaN
 it is noted as one of the operator ``site``.
 Every element of x belongs to one work-item, which walks j in order: results are the same bits every time.
 </%doc>
-<%namespace name="tile" file="gemm_tile.cl"/>
+<%namespace name="memory" file="memory.cl"/>
 <%
-BYTES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "half": 2, "int": 4, "uint": 4, "float": 4}
-ISIZE, XSIZE = (BYTES.get(t, 8) for t in (I, X))
 def load(p, at):
     return f"ct_load_{xtag}({p}, {at})" if xtag in ("f16", "bf16") else f"({A}){p}[{at}]"
 def store(value, at):
@@ -61,7 +59,7 @@ kept = "wrong = at; faulty = 1;"
         }
 </%def>
 % if runs and not gpu:
-${tile.prefetch()}
+${memory.prefetch()}
 % endif
 __kernel void ct_${name}(int site, long lines, long length, long per_item, long owners, long bad, long size,
                          long xs, long is, long vs, __global ${X} *x, long xo, const __global ${I} *index, long io,
@@ -111,9 +109,9 @@ __kernel void ct_${name}(int site, long lines, long length, long per_item, long 
         vb += c * vs${R - 1};
         for (long j = 0; j < length; ++j) {
             // the rows after this one lie in pages of their own, where the processor does not read ahead by itself
-            for (long l = 0; l < n; l += ${64 // ISIZE})
+            for (long l = 0; l < n; l += 64 / sizeof(${I}))
                 CT_PREFETCH(index + ib + (j + 8) * is + l * is${R - 1});
-            for (long l = 0; l < n; l += ${64 // XSIZE})
+            for (long l = 0; l < n; l += 64 / sizeof(${X}))
                 ${"CT_PREFETCH_WRITE" if mode == "gather" else "CT_PREFETCH"}(v + vb + (j + 8) * vs + l * vs${R - 1});
             for (long l = 0; l < n; ++l) {
                 const long at = index[ib + j * is + l * is${R - 1}];

@@ -8,6 +8,7 @@
 ##
 ## A tile is mr rows by nr = nv * vw columns. Its mr * nv accumulators, nv vectors of B and one broadcast element of A must
 ## fit the vector registers: 32 on AVX-512 (12x32: 24 + 2 + 1), 16 on AVX2 (6x16: 12 + 2 + 1).
+<%namespace name="memory" file="memory.cl"/>
 <%!
 COMPUTE = {"float16": "float", "bfloat16": "float", "float32": "float", "float64": "double", "int64": "long"}
 STORAGE = {"float16": "half", "bfloat16": "ushort", "float32": "float", "float64": "double", "int64": "long",
@@ -17,23 +18,6 @@ def compute(t):
 def is_float(t):
     return compute(t) in ("float", "double")
 %>
-## ---- prefetching ----------------------------------------------------------------------------------------------------------
-<%def name="prefetch()">
-// A prefetch is worth 5 to 10 % of a product whose panels come from L2. OpenCL's own prefetch() does nothing on PoCL; Clang
-// has a builtin that wants a private pointer, on processors. Other compilers do without.
-% if "no_prefetch_builtin" not in caps.quirks:
-#if defined(__clang__) && defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__) || defined(__SPIR__))
-#if __has_builtin(__builtin_prefetch)
-#define CT_PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
-#define CT_PREFETCH_WRITE(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3)
-#endif
-#endif
-% endif
-#ifndef CT_PREFETCH
-#define CT_PREFETCH(p)
-#define CT_PREFETCH_WRITE(p)
-#endif
-</%def>
 ## ---- types ----------------------------------------------------------------------------------------------------------------
 ## ct_in / ct_out: storage types of operands and result; ct_t: type of arithmetic, ct_v: its vector.
 ## Integers narrower than 32 bits are computed in int: the result is cut to the stored width, as wrapping arithmetic would.
@@ -101,7 +85,7 @@ static inline ct_v ct_dot(const ct_v a, const ct_v b, ct_v c) {
 #define CT_PUT(x, p) (*(p) = (ct_out)(x))
 #define CT_PUTV(x, p) vstore${vw}(convert_${STORAGE[to]}${vw}(x), 0, p)
 % endif
-${prefetch()}\
+${memory.prefetch()}\
 // two vectors interleaved: the lower half of the result, the upper half
 <%
     low, high = range(vw // 2), range(vw // 2, vw)

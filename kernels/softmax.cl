@@ -13,7 +13,6 @@ W, A, M    vector width, accumulation type, mask type of its size; G: work-group
 X, xtag    storage type and tag of x, y and out
 </%doc>
 <%namespace name="memory" file="memory.cl"/>
-<%namespace name="tile" file="gemm_tile.cl"/>
 <%
 def load(p, w, at):
     return memory.module.load(p, at, xtag, X, A, w)
@@ -81,7 +80,7 @@ at = "at + i * inner"
             }
 </%def>
 % if mode == "lines":
-${tile.prefetch()}
+${memory.prefetch()}
 % for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
 inline ${A} ct_${what}_lanes(${A}${W} v) {
     ${A} t[${W}];

@@ -30,6 +30,10 @@ class Caps:
     quirks: frozenset[str] = frozenset()
     cache: int = 0  # bytes of the last cache in front of the memory, 0 where the device does not tell
 
+    def outgrown(self, nbytes: int) -> bool:
+        """Return whether so many bytes have no room in the last cache; never where the device does not tell of one."""
+        return 0 < self.cache <= nbytes
+
 
 class Ready(dict[Any, Any]):
     """Hold launch plans by key (a tuple), and things that are made once under a name (a string).

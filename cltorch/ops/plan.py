@@ -171,7 +171,7 @@ def specialise(
 
 def past_the_caches(caps: Any, nbytes: int) -> bool:
     """Return whether results of so many bytes are written past the caches, being half as large as the last of them."""
-    return bool(0 < caps.cache <= 2 * nbytes)
+    return bool(caps.outgrown(2 * nbytes))
 
 
 def _work(

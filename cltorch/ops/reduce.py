@@ -288,7 +288,7 @@ def _plan(
     rs, (rst,) = coalesce_few([lay.shape[d] for d in reduced], [lay.strides[d] for d in reduced])
     cores = context.caps.compute_units
     walk = _Walk(ks, kst, rs, rst, gpu, acc, cores)
-    if walk.mode == "rows" and _larger_than_the_caches(context.caps, walk, t):
+    if walk.mode == "rows" and context.caps.outgrown(walk.kept * walk.reduced * t.itemsize):
         walk.target *= _STREAMS  # so that a work-item has several parts to read at the same time
     parts, per_part = walk.cut()
     if parts == 1:
@@ -301,10 +301,6 @@ def _plan(
         again = _Walk([n], [parts], [parts], [1], gpu, acc, cores)
     second = _launch(context, row, acc, acc, out_dtype, again, 1, parts, _same, row.finish)
     return first, second, n * parts * acc.itemsize
-
-
-def _larger_than_the_caches(caps: Any, walk: _Walk, t: dtype) -> bool:
-    return bool(0 < caps.cache <= walk.kept * walk.reduced * t.itemsize)
 
 
 def _launch(
@@ -327,7 +323,7 @@ def _launch(
     mode, ctype, width = walk.mode, acc.compute, walk.width
     unit = mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1)
     several = unit and len(walk.rs) == 1 and per_part * t.itemsize >= _LONG_RUN
-    several = several and _larger_than_the_caches(caps, walk, t)
+    several = several and caps.outgrown(walk.kept * walk.reduced * t.itemsize)
     params = {
         "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": MASK[ctype],
         "B": inner.compute, "N": MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,

@@ -83,7 +83,7 @@ def _plan(
     kernel = context.kernel(
         "softmax", f"ct_{name}", "llllbl" + ("bl" if backward else "") + "b", name=name, backward=backward,
         logarithm=logarithm, mode=mode, W=width, A=ctype, M=MASK[ctype], X=t.ctype, xtag=t.tag, G=group,
-        large=mode == "lines" and not backward and 0 < caps.cache <= count * n * t.itemsize,
+        large=mode == "lines" and not backward and caps.outgrown(count * n * t.itemsize),
     )  # fmt: skip
     size: tuple[int, ...]
     local: tuple[int, ...] | None
