@@ -1,7 +1,6 @@
 """Data sets of one label for each photo, in their published folders and archives, made small."""
 
 import bz2
-import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -10,28 +9,8 @@ import numpy as np
 import pytest
 
 from cltorch.vision import datasets
-from cltorch.vision.datasets import dtd, gtsrb, places365, utils
-
-Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
-
-
-def photo(path, shade, mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, (6, 4), (shade,) * len(mode) if len(mode) > 1 else shade).save(path)
-
-
-def text(path, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{row}\n" for row in rows))
-
-
-def md5(path):
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def seen(data):
-    """Return the shade and the label of each sample."""
-    return [(int(np.asarray(image).flat[0]), label) for image, label in (data[i] for i in range(len(data)))]
+from cltorch.vision.datasets import gtsrb, places365, utils
+from tests.vision.made_up import md5, photo, seen, text
 
 
 def make_dtd(root):
@@ -52,7 +31,9 @@ def test_dtd(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="partition must be an integer from 1 to 10, got 0.5"):
         datasets.DTD(tmp_path, partition=0.5)
     asked = []
-    monkeypatch.setattr(dtd, "download_and_extract_archive", lambda url, folder, md5: asked.append((url, folder, md5)))
+    monkeypatch.setattr(
+        utils, "download_and_extract_archive", lambda url, folder, md5: asked.append((url, folder, md5))
+    )
     with pytest.raises(RuntimeError, match="DTD: files not found or damaged in .*download=True fetches them"):
         datasets.DTD(tmp_path / "new", download=True)
     assert asked == [(datasets.DTD._URL, tmp_path / "new" / "dtd", "fff73e5086ae6bdbea199a49dfb8a4c1")]

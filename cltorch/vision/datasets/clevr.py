@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -38,10 +38,7 @@ class CLEVRClassification(LabelledFiles):
         super().__init__(root, transform=transform, target_transform=target_transform)
         base = Path(self.root) / "clevr"
         folder = base / "CLEVR_v1.0"
-        if download and not folder.is_dir():
-            download_and_extract_archive(self._URL, base, md5=self._MD5)
-        if not folder.is_dir():
-            raise not_found(self, folder)
+        provide(self, download, folder.is_dir, folder, self._URL, base, self._MD5)
         files = sorted((folder / "images" / split).glob("*"))
         counts: dict[str, int] = {}
         if split != "test":

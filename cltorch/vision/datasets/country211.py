@@ -9,7 +9,7 @@ import os
 
 from cltorch.vision.datasets.folder import ImageFolder, default_loader
 from cltorch.vision.datasets.labelled import Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -35,10 +35,7 @@ class Country211(ImageFolder):
         self._split = verify_str_arg(split, "split", ("train", "valid", "test"))
         root = os.path.expanduser(os.fspath(root))
         folder = os.path.join(root, "country211")
-        if download and not os.path.isdir(folder):
-            download_and_extract_archive(self._URL, root, md5=self._MD5)
-        if not os.path.isdir(folder):
-            raise not_found(self, folder)
+        provide(self, download, lambda: os.path.isdir(folder), folder, self._URL, root, self._MD5)
         part = os.path.join(folder, split)
         super().__init__(part, transform=transform, target_transform=target_transform, loader=loader)
         self.root = root

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader, lines
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -42,10 +42,7 @@ class DTD(LabelledFiles):
         super().__init__(root, transform=transform, target_transform=target_transform)
         base = Path(self.root) / "dtd"
         folder = base / "dtd"
-        if download and not folder.is_dir():
-            download_and_extract_archive(self._URL, base, md5=self._MD5)
-        if not folder.is_dir():
-            raise not_found(self, base)
+        provide(self, download, folder.is_dir, base, self._URL, base, self._MD5)
         names = [line.split("/") for line in lines(folder / "labels" / f"{split}{partition}.txt")]
         self._name(sorted({kind for kind, _ in names}))
         self._hold([(folder / "images" / kind / file, self.class_to_idx[kind]) for kind, file in names], loader)

@@ -9,7 +9,7 @@ import os
 
 from cltorch.vision.datasets.folder import ImageFolder, default_loader
 from cltorch.vision.datasets.labelled import Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found
+from cltorch.vision.datasets.utils import provide
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -35,9 +35,6 @@ class EuroSAT(ImageFolder):
         root = os.path.expanduser(root)
         base = os.path.join(root, "eurosat")
         folder = os.path.join(base, "2750")
-        if download and not os.path.isdir(folder):
-            download_and_extract_archive(self._URL, base, md5=self._MD5)
-        if not os.path.isdir(folder):
-            raise not_found(self, base)
+        provide(self, download, lambda: os.path.isdir(folder), base, self._URL, base, self._MD5)
         super().__init__(folder, transform=transform, target_transform=target_transform, loader=loader)
         self.root = root

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader, lines
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -39,10 +39,7 @@ class FGVCAircraft(LabelledFiles):
         self._split = verify_str_arg(split, "split", ("train", "val", "trainval", "test"))
         self._annotation_level = verify_str_arg(annotation_level, "annotation_level", tuple(self._LEVELS))
         folder = Path(self.root) / "fgvc-aircraft-2013b"
-        if download and not folder.is_dir():
-            download_and_extract_archive(self._URL, self.root)
-        if not folder.is_dir():
-            raise not_found(self, folder)
+        provide(self, download, folder.is_dir, folder, self._URL, self.root)
         data = folder / "data"
         self._name(lines(data / self._LEVELS[annotation_level]))
         rows = [line.split(" ", 1) for line in lines(data / f"images_{annotation_level}_{split}.txt")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -36,10 +36,7 @@ class Food101(LabelledFiles):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self._split = verify_str_arg(split, "split", ("train", "test"))
         self._base_folder = Path(self.root) / "food-101"
-        if download and not self._check_exists():
-            download_and_extract_archive(self._URL, self.root, md5=self._MD5)
-        if not self._check_exists():
-            raise not_found(self, self._base_folder)
+        provide(self, download, self._check_exists, self._base_folder, self._URL, self.root, self._MD5)
         table = json.loads((self._base_folder / "meta" / f"{split}.json").read_text("utf-8"))
         self._name(sorted(table))
         images = self._base_folder / "images"

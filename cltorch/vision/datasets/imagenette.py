@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch.vision.datasets.folder import default_loader, find_classes, make_dataset
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 _WORDS = {
@@ -57,10 +57,7 @@ class Imagenette(LabelledFiles):
         self._size = verify_str_arg(size, "size", tuple(self._ARCHIVES))
         archive, md5 = self._ARCHIVES[size]
         folder = Path(self.root) / Path(archive).stem
-        if download and not folder.exists():
-            download_and_extract_archive(self._SOURCE + archive, self.root, md5=md5)
-        if not folder.exists():
-            raise not_found(self, folder)
+        provide(self, download, folder.exists, folder, self._SOURCE + archive, self.root, md5)
         self.wnids, self.wnid_to_idx = find_classes(folder / split)
         self.classes: Any = [_WORDS[wnid] for wnid in self.wnids]
         self.class_to_idx = {word: label for label, words in enumerate(self.classes) for word in words}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader, make_dataset
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import provide, verify_str_arg
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -37,14 +37,9 @@ class RenderedSST2(LabelledFiles):
         self._split = verify_str_arg(split, "split", ("train", "val", "test"))
         self._name(["negative", "positive"])
         folder = Path(self.root) / "rendered-sst2" / ("valid" if split == "val" else split)
-        if download and not self._check_exists(folder):
-            download_and_extract_archive(self._URL, self.root, md5=self._MD5)
-        if not self._check_exists(folder):
-            raise not_found(self, folder)
+        there = [folder / name for name in self.classes]
+        provide(self, download, lambda: all(part.is_dir() for part in there), folder, self._URL, self.root, self._MD5)
         self._hold(make_dataset(folder, extensions=("png",)), loader)
-
-    def _check_exists(self, folder: Path) -> bool:
-        return all((folder / name).is_dir() for name in self.classes)
 
     def extra_repr(self) -> str:
         """Return which part this is."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cltorch.vision.datasets.folder import default_loader
 from cltorch.vision.datasets.labelled import LabelledFiles, Loader, lines
-from cltorch.vision.datasets.utils import download_and_extract_archive, not_found
+from cltorch.vision.datasets.utils import provide
 from cltorch.vision.datasets.vision import Transform
 
 
@@ -34,10 +34,7 @@ class SUN397(LabelledFiles):
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         folder = Path(self.root) / "SUN397"
-        if download and not folder.is_dir():
-            download_and_extract_archive(self._DATASET_URL, self.root, md5=self._DATASET_MD5)
-        if not folder.is_dir():
-            raise not_found(self, folder)
+        provide(self, download, folder.is_dir, folder, self._DATASET_URL, self.root, self._DATASET_MD5)
         self._name(line[3:] for line in lines(folder / "ClassName.txt"))  # without the letter's folder, as in /a/abbey
         files = sorted(folder.rglob("sun_*.jpg"))
         kinds = ["/".join(file.relative_to(folder).parts[1:-1]) for file in files]

@@ -147,6 +147,25 @@ def not_found(dataset: Any, folder: str | os.PathLike[str], fetch: bool = True) 
     return RuntimeError(f"{type(dataset).__name__}: files not found or damaged in {os.fspath(folder)}{hint}")
 
 
+def provide(
+    dataset: Any,
+    download: bool,
+    there: Callable[[], bool],
+    place: str | os.PathLike[str],
+    url: str,
+    root: str | os.PathLike[str],
+    md5: str | None = None,
+) -> None:
+    """Download a data set's archive into ``root`` and unpack it, if that is wanted and its files are not there yet.
+
+    Raises RuntimeError where they are not there afterwards, which names the ``place``.
+    """
+    if download and not there():
+        download_and_extract_archive(url, root, md5=md5)
+    if not there():
+        raise not_found(dataset, place)
+
+
 def needed(module: str, what: str, kind: type[Exception] = RuntimeError) -> Any:
     """Return an optional module; raise an error that says what needs it and how to get it."""
     try:
