@@ -1,22 +1,12 @@
 """Photos with sentences, and species with their ranks, in their published folders, made small."""
 
-import numpy as np
 import pytest
 
 from cltorch.vision import datasets
 from cltorch.vision.datasets import inaturalist
+from tests.vision.made_up import photo, seen
 
 Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
-
-
-def photo(path, shade):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (6, 4), (shade,) * 3).save(path)
-
-
-def seen(data):
-    """Return the shade and the target of each sample."""
-    return [(int(np.asarray(image).flat[0]), target) for image, target in (data[i] for i in range(len(data)))]
 
 
 def make_flickr(root):

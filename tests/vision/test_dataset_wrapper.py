@@ -11,13 +11,9 @@ from cltorch.vision import datasets, tv_tensors
 from cltorch.vision.datasets import wrap_dataset_for_transforms_v2 as wrapped
 from cltorch.vision.datasets import wrapper
 from cltorch.vision.transforms import v2
+from tests.vision.made_up import photo
 
 Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
-
-
-def photo(path, shade=9, mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, (6, 4), (shade,) * len(mode) if len(mode) > 1 else shade).save(path)
 
 
 def text(path, rows):
@@ -28,7 +24,7 @@ def text(path, rows):
 @pytest.fixture
 def voc(tmp_path):
     base = tmp_path / "VOCdevkit" / "VOC2012"
-    photo(base / "JPEGImages" / "a.jpg")
+    photo(base / "JPEGImages" / "a.jpg", 9)
     photo(base / "SegmentationClass" / "a.png", 15, "L")
     sides = "<xmin>1</xmin><ymin>0</ymin><xmax>3</xmax><ymax>2</ymax>"
     objects = "".join(f"<object><name>{n}</name><bndbox>{sides}</bndbox></object>" for n in ("dog", "cat"))
@@ -68,8 +64,8 @@ def test_transforms_see_boxes_also_in_another_process(voc):
 
 @pytest.fixture
 def coco(tmp_path):
-    photo(tmp_path / "1.jpg")
-    photo(tmp_path / "2.jpg")
+    photo(tmp_path / "1.jpg", 9)
+    photo(tmp_path / "2.jpg", 9)
     note = {"id": 5, "image_id": 1, "category_id": 7, "area": 6.0, "iscrowd": 0}
     note |= {"bbox": [1, 0, 2.5, 3], "segmentation": [[1, 0, 4, 0, 4, 2, 1, 2]]}
     images = [{"id": i, "file_name": f"{i}.jpg"} for i in (1, 2)]
@@ -102,8 +98,8 @@ def test_coco_masks(coco):
 
 def test_kitti(tmp_path):
     raw = tmp_path / "Kitti" / "raw"
-    photo(raw / "training" / "image_2" / "1.png")
-    photo(raw / "testing" / "image_2" / "1.png")
+    photo(raw / "training" / "image_2" / "1.png", 9)
+    photo(raw / "testing" / "image_2" / "1.png", 9)
     text(raw / "training" / "label_2" / "1.txt", "Tram 0 1 0.5 1 0 5 3.5 1 2 3 4 5 6 0.1\n")
     target = wrapped(datasets.Kitti(tmp_path))[0][1]
     assert target["boxes"].tolist() == [[1, 0, 5, 3.5]] and target["labels"].tolist() == [6] and len(target) == 2
@@ -112,7 +108,7 @@ def test_kitti(tmp_path):
 
 
 def test_cityscapes(tmp_path):
-    photo(tmp_path / "leftImg8bit" / "val" / "ulm" / "u_leftImg8bit.png")
+    photo(tmp_path / "leftImg8bit" / "val" / "ulm" / "u_leftImg8bit.png", 9)
     objects = np.array([[7, 26001, 26001], [7, 7, 26002]], np.uint16)
     labels = tmp_path / "gtFine" / "val" / "ulm"
     labels.mkdir(parents=True)
@@ -126,7 +122,7 @@ def test_cityscapes(tmp_path):
 
 
 def test_labels_stay_labels(tmp_path):
-    photo(tmp_path / "eurosat" / "2750" / "River" / "a.jpg")
+    photo(tmp_path / "eurosat" / "2750" / "River" / "a.jpg", 9)
     data = wrapped(datasets.EuroSAT(tmp_path, transform=v2.ToImage()))
     assert type(data[0][0]) is tv_tensors.Image and data[0][1] == 0 and data.classes == ["River"]
     with pytest.raises(ValueError, match="not for DatasetFolder"):

@@ -1,6 +1,5 @@
 """Data sets of photos in their published folders and archives, made small; labels, targets, checksums, downloads."""
 
-import hashlib
 import tarfile
 import zipfile
 
@@ -9,21 +8,9 @@ import pytest
 
 from cltorch.vision import datasets
 from cltorch.vision.datasets import caltech, flowers102, imagenet, oxford_iiit_pet, voc
+from tests.vision.made_up import md5, photo, shade
 
 Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
-
-
-def photo(path, shade, mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, (6, 4), (shade,) * len(mode) if len(mode) > 1 else shade).save(path)
-
-
-def shade(image):
-    return int(np.asarray(image).flat[0])
-
-
-def md5(path):
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def packed(path, folder, names, mode="w"):

@@ -1,6 +1,5 @@
 """Data sets of faces and of streets in their published folders, made small: labels, points, boxes, masks, pairs."""
 
-import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -11,26 +10,9 @@ import pytest
 import cltorch as torch
 from cltorch.vision import datasets
 from cltorch.vision.datasets import celeba, sbd
+from tests.vision.made_up import md5, photo, shade, text
 
 Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
-
-
-def photo(path, shade, mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, (6, 4), (shade,) * len(mode) if len(mode) > 1 else shade).save(path)
-
-
-def text(path, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{row}\n" for row in rows))
-
-
-def md5(path):
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def shade(image):
-    return int(np.asarray(image).flat[0])
 
 
 def make_celeba(root):

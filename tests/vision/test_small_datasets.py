@@ -1,6 +1,5 @@
 """More data sets of digits, faces, scenes and easy photos in their published formats, made small."""
 
-import hashlib
 import json
 
 import numpy as np
@@ -8,28 +7,9 @@ import pytest
 
 import cltorch as torch
 from cltorch.vision import datasets, tv_tensors
+from tests.vision.made_up import md5, photo, seen, text
 
-Image = pytest.importorskip("PIL.Image", reason="reads PIL images")
 RNG = np.random.default_rng(5)
-
-
-def photo(path, shade):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (6, 4), (shade,) * 3).save(path)
-
-
-def text(path, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{row}\n" for row in rows))
-
-
-def md5(path):
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def seen(data):
-    """Return the shade and the label of each sample."""
-    return [(int(np.asarray(image).flat[0]), label) for image, label in (data[i] for i in range(len(data)))]
 
 
 def make_imagenette(root):
