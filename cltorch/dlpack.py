@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.device import Storage
 from cltorch.device import device as Device
+from cltorch.device.lent import Lent
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
@@ -188,15 +190,14 @@ def to_dlpack(tensor: Any) -> Any:
     return dlpack(tensor)
 
 
-class _Taken:
+class _Taken(Lent):
     """Memory that another library lent: it is given back when the last view of it dies."""
 
-    def __init__(self, managed: Any) -> None:
-        self.managed = managed
+    __slots__ = ("give_back",)
 
-    def __del__(self) -> None:
-        if self.managed.deleter:
-            self.managed.deleter(ctypes.addressof(self.managed))
+    def __init__(self, managed: Any) -> None:
+        # int() does nothing, where nothing is to be done
+        self.give_back = partial(managed.deleter, ctypes.addressof(managed)) if managed.deleter else int
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cltorch.errors import OutOfMemoryError
@@ -42,9 +44,12 @@ class Allocator:
 
     ``create(nbytes)`` makes a buffer or raises MemoryError; ``settle()`` waits until released memory is free again.
 
-    ``take`` and ``give`` are on the path of every operator and hold no lock: CPython switches threads, and runs
-    destructors, only where a call or a loop ends, so a list's ``pop`` and each ``+=`` below is done in one piece. What
-    spans several of them tolerates another thread in between. Without the GIL that is not so, and there they lock.
+    A buffer that comes back is only noted, by code in C alone (see Lent); it is counted and sorted in where the next
+    one is taken, or where somebody asks for the figures.
+
+    ``take`` is on the path of every operator and holds no lock: CPython switches threads only where a call or a loop
+    ends, so a list's ``pop`` and each ``+=`` below is done in one piece. What spans several of them tolerates another
+    thread in between. Without the GIL that is not so, and there it locks.
     """
 
     def __init__(
@@ -52,18 +57,22 @@ class Allocator:
     ) -> None:
         self._create, self._settle = create, settle
         self._free: dict[int, list[Any]] = {}
+        self._came_back: deque[tuple[Any, int]] = deque()
+        self._note = self._came_back.append
         self._sizes: dict[int, int] = {}
         self.limit, self.max_alloc, self.name = limit, max_alloc, name
-        self.allocated = self.reserved = self.allocated_peak = self.reserved_peak = 0
-        self.requests = self.returns = self.driver_calls = self.retries = self.failures = 0
-        # re-entrant: garbage collected while it is held gives its buffers back
+        self._allocated = self._returns = 0
+        self.reserved = self.allocated_peak = self.reserved_peak = 0
+        self.requests = self.driver_calls = self.retries = self.failures = 0
         self._lock = threading.RLock()
         if not _has_gil():
             self.take = self._locked(self.take)  # type: ignore[method-assign]
-            self.give = self._locked(self.give)  # type: ignore[method-assign]
+            self._sort = self._locked(self._sort)  # type: ignore[method-assign]
 
-    def take(self, nbytes: int) -> tuple[Any, int]:
-        """Return a buffer of at least ``nbytes`` and its size for ``give``; raise OutOfMemoryError."""
+    def take(self, nbytes: int) -> tuple[Any, Callable[[], None]]:
+        """Return a buffer of at least ``nbytes`` and what gives it back for reuse; raise OutOfMemoryError."""
+        if self._came_back:
+            self._sort()
         size = self._sizes.get(nbytes) or self._size(nbytes)
         free = self._free.get(size)
         try:
@@ -73,19 +82,37 @@ class Allocator:
         if buf is None:
             buf, size = self._grow(nbytes, size)
         self.requests += 1
-        self.allocated += size
-        if self.allocated > self.allocated_peak:
-            self.allocated_peak = self.allocated
-        return buf, size
+        self._allocated += size
+        if self._allocated > self.allocated_peak:
+            self.allocated_peak = self._allocated
+        return buf, partial(self._note, (buf, size))
 
-    def give(self, buf: Any, size: int) -> None:
-        """Take a buffer back for reuse."""
-        self.allocated -= size
-        self.returns += 1
-        free = self._free.get(size)
-        if free is None:
-            free = self._free.setdefault(size, [])
-        free.append(buf)
+    def _sort(self) -> None:
+        """Count the buffers that came back, and put them where ``take`` finds them."""
+        came_back = self._came_back
+        while came_back:
+            try:
+                buf, size = came_back.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            self._allocated -= size
+            self._returns += 1
+            free = self._free.get(size)
+            if free is None:
+                free = self._free.setdefault(size, [])
+            free.append(buf)
+
+    @property
+    def allocated(self) -> int:
+        """Return the number of bytes that storages hold."""
+        self._sort()
+        return self._allocated
+
+    @property
+    def returns(self) -> int:
+        """Return the number of buffers that came back so far."""
+        self._sort()
+        return self._returns
 
     @property
     def live(self) -> int:
@@ -147,6 +174,7 @@ class Allocator:
     def empty_cache(self) -> None:
         """Release every cached buffer to the driver."""
         with self._lock:
+            self._sort()
             for size, free in list(self._free.items()):
                 while free:
                     try:

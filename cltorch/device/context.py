@@ -21,7 +21,7 @@ from cltorch.device.device import device
 from cltorch.device.faults import Faults
 from cltorch.device.host_pool import HostPool
 from cltorch.device.program import NOTES, Kernel, NotingKernel, build, build_source
-from cltorch.device.storage import Storage
+from cltorch.device.storage import LentStorage, Storage
 from cltorch.errors import DeviceError, OutOfMemoryError
 
 _STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before `write` waits for the oldest
@@ -134,8 +134,8 @@ class Context:
 
     def alloc(self, nbytes: int) -> Storage:
         """Return an uninitialised Storage on this device."""
-        buf, size = self.allocator.take(nbytes)
-        return Storage(self.device, nbytes, buf, size, self.allocator)
+        buf, give_back = self.allocator.take(nbytes)
+        return LentStorage(self.device, nbytes, buf, give_back)
 
     def adopt(self, address: int, nbytes: int) -> Storage:
         """Return a storage on a buffer (its cl_mem) that somebody else made in this OpenCL context.

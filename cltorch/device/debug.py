@@ -20,6 +20,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,20 +74,20 @@ class GuardedAllocator(Allocator):
         self._context, self._guards = context, dict[int, _Guard]()
         self.strip = max(_STRIP, context.cl_device.mem_base_addr_align // 8)
 
-    def take(self, nbytes: int) -> tuple[Any, int]:
-        """Return a part of a buffer and the whole one's size for ``give``; raise OutOfMemoryError."""
+    def take(self, nbytes: int) -> tuple[Any, Callable[[], None]]:
+        """Return a part of a buffer and what gives the whole one back; raise OutOfMemoryError."""
         with self._lock:
             total = (nbytes + 2 * self.strip + 7) // 8 * 8
-            whole, size = super().take(total)
+            whole, give_back = super().take(total)
             part = whole.get_sub_region(self.strip, max(nbytes, 1))
             self._context.fill_bytes(whole, _PATTERN, 0, total)
             self._guards[part.int_ptr] = _Guard(whole, nbytes, self.strip, total, _place())
-            return part, size
+            return part, partial(self._unguarded, part.int_ptr, give_back)
 
-    def give(self, buf: Any, size: int) -> None:
-        """Take a buffer back for reuse."""
+    def _unguarded(self, address: int, give_back: Callable[[], None]) -> None:
         with self._lock:
-            super().give(self._guards.pop(buf.int_ptr).whole, size)
+            del self._guards[address]
+        give_back()
 
     def launched(self, kernel: Kernel, launch: Callable[[], None], args: Any) -> None:
         """Launch a kernel, wait for it, and raise what it did wrong."""

@@ -7,55 +7,63 @@ them dies, views included.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from cltorch.device.allocator import size_class
+from cltorch.device.lent import Lent
 
 
-class _Lease:
+class _Lease(Lent):
     """Own the arrays on one block; when the last of them is gone, the block goes back."""
 
-    __slots__ = ("__array_interface__", "_block", "_pool")
+    __slots__ = ("__array_interface__", "give_back")
 
-    def __init__(self, pool: HostPool, block: np.ndarray, nbytes: int) -> None:
-        self._pool, self._block = pool, block
+    def __init__(self, block: np.ndarray, nbytes: int, give_back: Callable[[], None]) -> None:
         self.__array_interface__ = {**block.__array_interface__, "shape": (nbytes,)}
-
-    def __del__(self) -> None:
-        self._pool._give(self._block)
+        self.give_back = give_back
 
 
 class HostPool:
-    """Hand out bytes; ``make(nbytes)`` returns new ones, of which at most ``limit`` wait to be used again."""
+    """Hand out bytes; ``make(nbytes)`` returns new ones.
+
+    Of each size class at most ``limit`` bytes wait to be used again, and of all together when new ones are made.
+    """
 
     def __init__(self, make: Callable[[int], np.ndarray], limit: int) -> None:
         self._make, self._limit = make, limit
-        self._free: dict[int, list[np.ndarray]] = {}
-        self.cached = 0
+        self._free: dict[int, deque[np.ndarray]] = {}
 
     def take(self, nbytes: int) -> np.ndarray:
         """Return uninitialised bytes."""
         size = size_class(nbytes)
-        block: Any = None
         free = self._free.get(size)
+        if free is None:
+            # a full deque drops a block at its other end
+            free = self._free.setdefault(size, deque(maxlen=self._limit // size))
         try:
-            if free:
-                block = free.pop()
-                self.cached -= size
-        except IndexError:  # another thread was quicker
-            pass
-        if block is None:
+            block = free.pop()
+        except IndexError:  # none, or another thread was quicker
+            self._trim()
             block = self._make(size)
-        return np.asarray(_Lease(self, block, nbytes))
+        return np.asarray(_Lease(block, nbytes, partial(free.append, block)))
 
-    def _give(self, block: np.ndarray) -> None:
-        if self.cached + block.nbytes <= self._limit:
-            self._free.setdefault(block.nbytes, []).append(block)
-            self.cached += block.nbytes
+    @property
+    def cached(self) -> int:
+        """Return the number of bytes that wait to be used again."""
+        return sum(size * len(free) for size, free in list(self._free.items()))
+
+    def _trim(self) -> None:
+        """Let go of classes of blocks, those that were first needed earliest, until the rest is within the limit."""
+        for free in list(self._free.values()):
+            if self.cached <= self._limit:
+                break
+            free.clear()
 
     def empty(self) -> None:
         """Let go of the blocks that nobody uses."""
-        self._free, self.cached = {}, 0
+        for free in list(self._free.values()):
+            free.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cltorch.device import host_memory
 from cltorch.device.device import CPU
 from cltorch.device.device import device as Device
+from cltorch.device.lent import Lent
 
 PINNED = object()  # the owner of bytes that a driver copies without a detour
 
@@ -20,19 +22,16 @@ class Storage:
     counts in-place changes. An alias (``alias()``) shares the bytes and has a version count of its own.
     """
 
-    __slots__ = ("device", "nbytes", "buf", "array", "version", "_size", "_pool", "_owner", "__weakref__")
+    __slots__ = ("device", "nbytes", "buf", "array", "version", "_owner", "__weakref__")
 
     device: Device
     nbytes: int
     buf: Any
     array: Any
 
-    def __init__(
-        self, dev: Device, nbytes: int, buf: Any = None, size: int = 0, pool: Any = None, array: Any = None
-    ) -> None:
+    def __init__(self, dev: Device, nbytes: int, buf: Any = None, array: Any = None) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
         self.version = 0
-        self._size, self._pool = size, pool
         self._owner: Any = None  # the storage whose bytes an alias keeps alive
 
     @staticmethod
@@ -50,7 +49,7 @@ class Storage:
 
     def alias(self) -> Storage:
         """Return a storage of the same bytes whose version is counted apart."""
-        other = Storage(self.device, self.nbytes, self.buf, 0, None, self.array)
+        other = Storage(self.device, self.nbytes, self.buf, self.array)
         other._owner = self._owner or self
         return other
 
@@ -79,24 +78,35 @@ class Storage:
             new.array[:keep] = self.array[:keep]
         elif keep:
             self.device.context.copy_bytes(self.buf, new.buf, 0, 0, keep)
-        # the two objects trade places, so that every view of this storage sees the new bytes
-        for name in ("buf", "array", "nbytes", "_size", "_pool", "_owner"):
-            mine, theirs = getattr(self, name), getattr(new, name)
-            setattr(self, name, theirs)
-            setattr(new, name, mine)
+        self._become(new)
+
+    def _become(self, new: Storage) -> None:
+        """Take over the bytes of another storage, so that every view of this one sees them."""
+        self.buf, self.array, self.nbytes = new.buf, new.array, new.nbytes
+        self._owner = new if isinstance(new, LentStorage) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.device.type == "meta":
             return Storage.allocate, (self.nbytes, self.device)
         return _from_bytes, (self.bytes().tobytes(), self.device)
 
-    def __del__(self) -> None:
-        pool = self._pool
-        if pool is not None:
-            pool.give(self.buf, self._size)
-
     def __len__(self) -> int:
         return self.nbytes
+
+
+class LentStorage(Lent, Storage):
+    """Hold a buffer that goes back to the allocator of its device."""
+
+    __slots__ = ("give_back",)
+
+    def __init__(self, dev: Device, nbytes: int, buf: Any, give_back: Callable[[], None]) -> None:
+        self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, None
+        self.version = 0
+        self._owner = None
+        self.give_back = give_back
+
+    def _become(self, new: Any) -> None:
+        self.buf, self.nbytes, self.give_back, new.give_back = new.buf, new.nbytes, new.give_back, self.give_back
 
 
 def owner_of(storage: Storage) -> Any:

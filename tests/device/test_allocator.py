@@ -55,9 +55,9 @@ def test_byte_counts_read_as_in_torch():
 
 def test_a_buffer_that_was_given_back_is_used_again():
     a, _ = make()
-    buf, size = a.take(1000)
+    buf, give_back = a.take(1000)
     assert (a.allocated, a.reserved, a.live, a.driver_calls) == (1024, 1024, 1, 1)
-    a.give(buf, size)
+    give_back()
     assert (a.allocated, a.reserved, a.live) == (0, 1024, 0)
     again, _ = a.take(900)  # of the same class
     assert again is buf and (a.driver_calls, a.requests) == (1, 2)
@@ -67,8 +67,8 @@ def test_a_buffer_that_was_given_back_is_used_again():
 
 def test_peaks_start_anew():
     a, _ = make()
-    for buf, size in [a.take(4096), a.take(4096)]:
-        a.give(buf, size)
+    for _, give_back in [a.take(4096), a.take(4096)]:
+        give_back()
     assert (a.allocated_peak, a.reserved_peak) == (8192, 8192)
     a.empty_cache()
     a.reset_peaks()
@@ -78,7 +78,7 @@ def test_peaks_start_anew():
 def test_emptying_the_cache_gives_everything_unused_back_to_the_driver():
     a, driver = make(room=10_000)
     held, _ = a.take(2000)
-    a.give(*a.take(3000))
+    a.take(3000)[1]()
     assert driver.room == 10_000 - 2048 - 3072
     a.empty_cache()
     assert driver.room == 10_000 - 2048 == 10_000 - a.reserved
@@ -87,7 +87,7 @@ def test_emptying_the_cache_gives_everything_unused_back_to_the_driver():
 @pytest.mark.parametrize("by", ["driver", "limit"])
 def test_cached_buffers_make_room_when_memory_runs_out(by):
     a, driver = make(room=10_240) if by == "driver" else make(limit=10_240)
-    a.give(*a.take(8192))
+    a.take(8192)[1]()
     buf, _ = a.take(4096)
     assert buf.nbytes == 4096 and (a.retries, a.failures) == (1, 0)
     assert driver.settled > 0  # a driver frees memory only once the commands that use it are done
@@ -97,11 +97,12 @@ def test_cached_buffers_make_room_when_memory_runs_out(by):
 def test_a_request_that_fits_only_unrounded_is_served(by):
     a, driver = make(room=100_000) if by == "driver" else make(limit=100_000)
     assert size_class(99_000) > 100_000
-    buf, size = a.take(99_000)
-    assert buf.nbytes == size == 99_000
-    a.give(buf, size)
-    assert a.take(99_000)[0] is buf  # found again under its own size
-    a.give(buf, size)
+    buf, give_back = a.take(99_000)
+    assert buf.nbytes == a.allocated == 99_000
+    give_back()
+    again, give_back = a.take(99_000)
+    assert again is buf  # found again under its own size
+    give_back()
     assert a.take(98_500)[0].nbytes >= 98_500  # another of the same class does not get what is too small or big
 
 
@@ -118,8 +119,8 @@ def test_the_limit_of_one_buffer_is_never_exceeded():
     a, _ = make(max_alloc=100_000)
     with pytest.raises(OutOfMemoryError, match="in one buffer: its limit for one allocation is 97.66 KiB"):
         a.take(100_001)
-    small, size = a.take(99_000)  # whose class is larger than one buffer may be
-    a.give(small, size)
+    small, give_back = a.take(99_000)  # whose class is larger than one buffer may be
+    give_back()
     large, _ = a.take(100_000)
     assert (small.nbytes, large.nbytes) == (99_000, 100_000)
 
@@ -138,13 +139,14 @@ def test_two_threads_share_an_allocator(monkeypatch, gil):
             try:
                 mine = []
                 for i in range(4000):
-                    mine.append((*a.take(512 * (1 + (i * seed) % 9)), i))
+                    nbytes = 512 * (1 + (i * seed) % 9)
+                    buf, give_back = a.take(nbytes)
+                    assert nbytes <= buf.nbytes
+                    mine.append(give_back)
                     if len(mine) > 2:
-                        buf, size, _ = mine.pop(0)
-                        assert size <= buf.nbytes
-                        a.give(buf, size)
-                for buf, size, _ in mine:
-                    a.give(buf, size)
+                        mine.pop(0)()
+                for give_back in mine:
+                    give_back()
             except BaseException as error:
                 errors.append(error)
 
