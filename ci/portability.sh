@@ -23,8 +23,8 @@ esac
 
 home=$VENV/opencl/runtimes
 results=$VENV/opencl/results
-mkdir -p "$home" "$results"
 make_venv
+mkdir -p "$home" "$results" # after make_venv, which empties its folder
 install_package vision,test,dev
 "$PY" -m pip show --quiet pytest-timeout 2>/dev/null ||
     "$PY" -m pip install --quiet --disable-pip-version-check pytest-timeout
