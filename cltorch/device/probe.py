@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 if __name__ == "__main__":
@@ -22,6 +23,7 @@ import pyopencl as cl
 
 MARK = "cltorch-probe:"
 _ENOUGH = 2.0  # seconds after which a kernel that is measured is not launched again
+_PART, _SLOW = 32, 0.01  # where a launch with a 32nd of the work takes these seconds, no more is launched
 _RUN_BYTES = 1 << 16  # the stretch of memory that a work-item walks in the long forms of the bandwidth's kernels
 DEVICE_FACTS = (
     "name vendor driver_version version opencl_c_version max_compute_units max_clock_frequency global_mem_size "
@@ -164,7 +166,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
 
     Memory is walked in several forms: one vector for each work-item, or as many as make long stretches of a CPU
     device's work-items (or interleaved ones of others); vectors of 16 and of 4. An update in place counts more than a
-    copy where a store fetches its line first.
+    copy where a store fetches its line first. A slow device, as an interpreter is, gets less to do, for it has the time
+    limit of a question too.
     """
     device = pick(request)
     context, queue, program = build(device, request["source"])
@@ -172,6 +175,9 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     source, target = (cl.Buffer(context, cl.mem_flags.READ_WRITE, nbytes) for _ in range(2))
     for buffer in (source, target):
         cl.enqueue_fill_buffer(queue, buffer, np.float32(1), 0, nbytes)
+    copy, copy4, update, fma = (cl.Kernel(program, f"ct_probe_{name}") for name in ("copy", "copy4", "update", "fma"))
+    part = max(nbytes // _PART // _RUN_BYTES, 1) * _RUN_BYTES
+    nbytes = _amount(nbytes, part, lambda n: _memory(queue, copy, n // 64, 1, False, source, target))
     copied, updated = (
         max(
             passes * nbytes / best(_memory(queue, kernel, nbytes // width, run, apart, source, target))
@@ -179,16 +185,23 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
             for run, apart in ((1, False), (_RUN_BYTES // width, kind_of(device.type) != "cpu"))
         )
         for passes, kernels in (
-            (2, ((program.ct_probe_copy, 64), (program.ct_probe_copy4, 16))),
-            (3, ((program.ct_probe_update, 64),)),
+            (2, ((copy, 64), (copy4, 16))),
+            (3, ((update, 64),)),
         )
     )
-    items, rounds = device.max_compute_units * (64 if kind_of(device.type) == "cpu" else 2048), 2000
-    items = min(items, nbytes // 64)
-    fma = program.ct_probe_fma
-    seconds = best(lambda: fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds)))
-    flops = 2 * 8 * 16 * items * rounds / seconds
+    items = min(device.max_compute_units * (64 if kind_of(device.type) == "cpu" else 2048), nbytes // 64)
+
+    def arithmetic(rounds: int) -> Any:
+        return lambda: fma(queue, (items,), None, target, np.float32(0.999), np.int32(rounds))
+
+    rounds = _amount(2000, 2000 // _PART, arithmetic)
+    flops = 2 * 8 * 16 * items * rounds / best(arithmetic(rounds))
     return {"bytes_per_second": copied, "update_bytes_per_second": updated, "flops": flops}
+
+
+def _amount(whole: int, part: int, launch_of: Callable[[int], Any]) -> int:
+    """Return how much a launch shall do: the whole, or a part where the device takes long for that already."""
+    return part if best(launch_of(part)) > _SLOW else whole
 
 
 def _memory(queue: Any, kernel: Any, vectors: int, run: int, apart: bool, source: Any, target: Any) -> Any:
