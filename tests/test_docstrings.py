@@ -71,6 +71,26 @@ def is_row_or_old(function):
     return inner.__module__ == "cltorch.functions.pointwise" or "FutureWarning" in inner.__code__.co_names
 
 
+CLASSES = [
+    x for m in (nn, optim, optim.lr_scheduler, optim.swa_utils) for x in (getattr(m, n) for n in m.__all__)
+    if inspect.isclass(x)
+]  # fmt: skip
+LAYERS = [
+    x for x in CLASSES
+    if issubclass(x, nn.Module) and x.__module__.startswith("cltorch.nn.modules.")
+    and x.__module__.rpartition(".")[2] not in ("container", "module", "parameter_containers")
+]  # fmt: skip
+
+
+def test_layers_and_optimisers_name_their_source():
+    assert [x.__name__ for x in CLASSES if "https://docs.pytorch.org/docs/2.13/" not in vars(x)["__doc__"]] == []
+
+
+def test_layers_say_what_shapes_they_take():
+    assert len(LAYERS) > 130
+    assert [x.__name__ for x in LAYERS if "Shape: " not in vars(x)["__doc__"]] == []
+
+
 def test_every_public_function_says_what_it_does():
     for name in public.__all__:
         doc = inspect.getdoc(getattr(cltorch, name))

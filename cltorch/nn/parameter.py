@@ -25,6 +25,7 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
     """Hold a tensor that a Module lists among its parameters when it is assigned as an attribute.
 
     ``data`` shares its memory with the parameter (an empty tensor if None); ``requires_grad`` is True by default.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Parameter.html
 
     >>> import cltorch as torch
     >>> p = torch.nn.Parameter(torch.ones(2))
@@ -73,6 +74,7 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
     """Make a tensor that a Module lists among its buffers when it is assigned as an attribute.
 
     With ``persistent=False`` the buffer is left out of the module's ``state_dict``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Buffer.html
 
     >>> import cltorch as torch
     >>> m = torch.nn.Module()
@@ -136,6 +138,8 @@ class UninitializedTensorMixin:
 class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """Stand for a parameter whose shape a lazy module learns from its first input.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.UninitializedParameter.html
+
     >>> import cltorch as torch
     >>> torch.nn.LazyLinear(2).weight
     <UninitializedParameter>
@@ -161,6 +165,8 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """Stand for a buffer whose shape a lazy module learns from its first input.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.UninitializedBuffer.html
 
     >>> import cltorch as torch
     >>> torch.nn.LazyBatchNorm1d().running_mean

@@ -25,6 +25,8 @@ def _rprop(m: Any, x: Any, n: Any, on: Any) -> None:
 class Rprop(RuleOptimizer):
     r"""Step against the gradient's sign, by a length of its own for every element.
 
+    .. math:: \theta \leftarrow \theta - \delta \, \mathrm{sign}(g)
+
     The length grows by ``etas[1]`` where the gradient keeps its sign and shrinks by ``etas[0]`` where it changes,
     within ``step_sizes``; it begins with ``lr``. After a change of sign the element rests for one step. ``maximize``
     ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count ``step`` always lies on the

@@ -48,6 +48,8 @@ def _check_decay(decay: float) -> None:
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
     """Return a function that moves a list of averages towards the present values by 1 - ``decay``, in place.
 
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(2, 1)
     >>> mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
@@ -71,6 +73,8 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
 def get_swa_multi_avg_fn() -> Callable[..., None]:
     """Return a function that takes present values into a list of plain averages of ``num_averaged`` ones, in place.
 
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(2, 1)
     >>> mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_swa_multi_avg_fn())
@@ -92,7 +96,11 @@ def get_swa_multi_avg_fn() -> Callable[..., None]:
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
-    """Return a function of (average, present value, count) that gives the exponential moving average.
+    r"""Return a function of (average, present value, count) that gives the exponential moving average.
+
+    .. math:: a \leftarrow d \, a + (1 - d) \, \theta
+
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
     >>> torch.optim.swa_utils.get_ema_avg_fn(0.75)(torch.tensor(4.0), torch.tensor(8.0), 1)
@@ -108,7 +116,11 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
 
 
 def get_swa_avg_fn() -> Callable[..., Any]:
-    """Return a function of (average, present value, count) that gives the plain average.
+    r"""Return a function of (average, present value, count) that gives the plain average.
+
+    .. math:: a \leftarrow a + (\theta - a) / (n + 1)
+
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
     >>> torch.optim.swa_utils.get_swa_avg_fn()(torch.tensor(4.0), torch.tensor(8.0), 3)
@@ -129,6 +141,7 @@ class AveragedModel(Module):
     them in place; without either it is the plain average. ``use_buffers`` averages the buffers too, which else are
     those of the model at the last update. ``count`` is the buffer ``n_averaged``, which lies on the host unless
     ``device`` is given. Raises AssertionError where both functions are given.
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
     >>> model = torch.nn.Linear(1, 1, bias=False)
@@ -199,6 +212,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Compute the running statistics of a model's batch normalisations anew, from all batches of a loader.
 
     Of a batch that is a list or tuple the first part is the model's input; it is moved to ``device`` where given.
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
     >>> net = torch.nn.BatchNorm1d(1)
@@ -228,6 +242,7 @@ class SWALR(LRScheduler):
 
     The way is half a cosine ("cos") or a line ("linear"). Raises ValueError for another ``anneal_strategy`` and a
     negative number of epochs.
+    Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)

@@ -30,6 +30,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     (N, in_features) with targets (N), or (in_features) with (). Which samples a cluster has is read from the device.
     Raises ValueError for cutoffs that are not positive, different, rising integers below ``n_classes``, RuntimeError
     for other shapes and targets out of range. E. Grave et al., Efficient softmax approximation for GPUs, 2017.
+    Shape: input (N, in_features), target (N); result (N) and ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html
 
     >>> import cltorch as torch
     >>> m = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 10], div_value=2.0)

@@ -138,11 +138,14 @@ class _BatchNorm(NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalise each channel of (N, C) or (N, C, L) over the batch and all positions.
+    """Normalise each channel over the batch and all positions.
 
     y = (x - mean) / √(var + eps) · weight + bias, in training by the batch's statistics, which move the running ones
     by ``momentum`` (None: all batches weigh the same), in evaluation by the running ones.
     S. Ioffe, C. Szegedy, Batch Normalization, 2015.
+    Shape: (N, C) or (N, C, L) to the same, C being ``num_features``; ValueError for another rank or, in training, one
+    value per channel.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.BatchNorm1d(100)(torch.randn(20, 100)).shape
@@ -153,7 +156,11 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Normalise each channel of (N, C, H, W) over the batch and all positions.
+    """Normalise each channel over the batch and all positions.
+
+    y = (x - mean) / √(var + eps) · weight + bias, with the statistics as in BatchNorm1d.
+    Shape: (N, C, H, W) to the same; ValueError for another rank.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.BatchNorm2d(4)
@@ -164,7 +171,11 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalise each channel of (N, C, D, H, W) over the batch and all positions.
+    """Normalise each channel over the batch and all positions.
+
+    y = (x - mean) / √(var + eps) · weight + bias, with the statistics as in BatchNorm1d.
+    Shape: (N, C, D, H, W) to the same; ValueError for another rank.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.BatchNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
@@ -175,11 +186,14 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Normalise each channel of (N, C, …) over the batch and all positions, as BatchNorm does in one process.
+    """Normalise each channel over the batch and all positions, as BatchNorm does in one process.
 
     Among several processes PyTorch's takes the statistics of all of them; here there is one process, for which it
     computes what BatchNorm computes. ``process_group`` is kept as it is given. Raises ValueError for fewer than two
     dimensions and for no channels.
+    y = (x - mean) / √(var + eps) · weight + bias.
+    Shape: (N, C, *) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SyncBatchNorm.html
 
     >>> import cltorch as torch
     >>> torch.nn.SyncBatchNorm(100)(torch.randn(20, 100, 35, 45)).shape
@@ -270,6 +284,9 @@ class LazyNormBase(LazyLayer, NormBase):
 class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
     """Be a BatchNorm1d that takes ``num_features`` from its first input.
 
+    Shape: as of BatchNorm1d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm1d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyBatchNorm1d()
     >>> net(torch.randn(4, 3)).shape, net.num_features
@@ -283,6 +300,9 @@ class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
 class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
     """Be a BatchNorm2d that takes ``num_features`` from its first input.
 
+    Shape: as of BatchNorm2d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm2d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyBatchNorm2d()
     >>> net(torch.randn(4, 3, 2, 2)).shape, net.num_features
@@ -295,6 +315,9 @@ class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
 
 class LazyBatchNorm3d(LazyNormBase, _BatchNorm):
     """Be a BatchNorm3d that takes ``num_features`` from its first input.
+
+    Shape: as of BatchNorm3d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm3d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyBatchNorm3d()

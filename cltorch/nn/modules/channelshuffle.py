@@ -14,7 +14,11 @@ __all__ = ["ChannelShuffle"]
 
 
 class ChannelShuffle(Module):
-    """Return (N, C, …) with the channels of ``groups`` groups taking turns.
+    """Let the channels of ``groups`` groups take turns.
+
+    Channel g · C/groups + i becomes channel i · groups + g.
+    Shape: (N, C, *) to the same; RuntimeError unless ``groups`` divides C.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
 
     >>> import cltorch as torch
     >>> torch.nn.ChannelShuffle(2)(torch.arange(4.0).view(1, 4, 1, 1)).flatten()

@@ -21,6 +21,8 @@ L = TypeVar("L", bound="ModuleList")
 class Container(Module):
     """Hold modules given by keyword; deprecated in PyTorch: a plain Module does the same.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
+
     >>> import warnings
     >>> import cltorch as torch
     >>> with warnings.catch_warnings():

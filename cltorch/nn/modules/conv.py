@@ -5,122 +5,16 @@ Source: https://docs.pytorch.org/docs/2.13/nn.html#convolution-layers
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from cltorch.functions import public as functions
 from cltorch.nn import functional as F
-from cltorch.nn import init
+from cltorch.nn.modules._conv import _ConvNd
 from cltorch.nn.modules.lazy import LazyLayer
-from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.utils import _ntuple, reverse_repeat
-from cltorch.nn.parameter import Parameter
 
 __all__ = [
     "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv1d", "LazyConv2d",
     "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d",
 ]  # fmt: skip
-
-_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-class _ConvNd(Module):
-    """Hold the weight and the bias (out) of a convolution of ``_dims`` dimensions.
-
-    The weight is (out, in / groups, *kernel), or (in, out / groups, *kernel) of a transposed one; both begin evenly
-    distributed in ±1/√fan_in with the weight's fan_in. Raises ValueError for channels that ``groups`` does not
-    divide, for an unknown padding or padding mode, and for padding="same" with a stride.
-    """
-
-    _dims = 1
-    weight: Any
-    bias: Any
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        transposed: bool,
-        output_padding: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        sizes = _ntuple(self._dims)
-        if groups <= 0:
-            raise ValueError("groups must be a positive integer")
-        for name, channels in (("in", in_channels), ("out", out_channels)):
-            if channels % groups:
-                raise ValueError(f"{name}_channels must be divisible by groups")
-        if isinstance(padding, str):
-            if padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
-            if padding == "same" and any(s != 1 for s in sizes(stride)):
-                raise ValueError("padding='same' is not supported for strided convolutions")
-        if padding_mode not in _MODES:
-            raise ValueError(f"padding_mode must be one of {_MODES}, but got padding_mode={padding_mode!r}")
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride = sizes(kernel_size), sizes(stride)
-        self.padding = padding if isinstance(padding, str) else sizes(padding)
-        self.dilation = sizes(dilation)
-        self.transposed, self.output_padding = transposed, sizes(output_padding)
-        self.groups, self.padding_mode = groups, padding_mode
-        # what F.pad is given for the modes that the convolution itself does not have
-        self._reversed_padding_repeated_twice = self._sides()
-        first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
-        shape = (first, second // groups, *self.kernel_size)
-        self.weight = Parameter(functions.empty(shape, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(functions.empty(out_channels, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
-        self.reset_parameters()
-
-    def _sides(self) -> Any:
-        """Return (before, after) of every dimension in one line, the last dimension first."""
-        if not isinstance(self.padding, str):
-            return reverse_repeat(self.padding, 2)
-        sides = []
-        for d, k in zip(reversed(self.dilation), reversed(self.kernel_size), strict=True):
-            total = d * (k - 1) if self.padding == "same" else 0
-            sides += [total // 2, total - total // 2]
-        return sides
-
-    def reset_parameters(self) -> None:
-        """Draw weights and bias anew."""
-        # with this slope the bound of kaiming_uniform_ is 1 / sqrt(fan_in)
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            fan_in = math.prod(self.weight.shape[1:])
-            if fan_in:
-                init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
-
-    def extra_repr(self) -> str:
-        out = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0,) * self._dims:
-            out += f", padding={self.padding}"
-        if self.dilation != (1,) * self._dims:
-            out += f", dilation={self.dilation}"
-        if self.output_padding != (0,) * self._dims:
-            out += f", output_padding={self.output_padding}"
-        if self.groups != 1:
-            out += f", groups={self.groups}"
-        if self.bias is None:
-            out += ", bias=False"
-        if self.padding_mode != "zeros":
-            out += f", padding_mode={self.padding_mode}"
-        return out
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.__dict__.setdefault("padding_mode", "zeros")  # files of versions without it
 
 
 class _Conv(_ConvNd):
@@ -157,7 +51,14 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """Convolve (N, C, L) or (C, L) with learned kernels.
+    """Convolve with learned kernels.
+
+    out[o] = bias[o] + Σ_c weight[o, c] ⋆ input[c], the cross-correlation.
+    Shape: (N, C_in, L) or (C_in, L) to (N, C_out, L') or (C_out, L'), with L' = floor((L + 2 padding - dilation (k - 1)
+    - 1) / stride) + 1, k being the kernel's size; ``weight`` (C_out, C_in / groups, k) and ``bias`` (C_out) begin
+    evenly distributed in ±1/√n, n being the elements of weight[0]. ``padding`` may be "valid" or "same". Raises
+    ValueError for channels that ``groups`` does not divide.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Conv1d(16, 33, 3, stride=2)(torch.randn(20, 16, 50)).shape
@@ -172,7 +73,14 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """Convolve (N, C, H, W) or (C, H, W) with learned kernels.
+    """Convolve with learned kernels.
+
+    out[o] = bias[o] + Σ_c weight[o, c] ⋆ input[c], the cross-correlation.
+    Shape: (N, C_in, H, W) or (C_in, H, W) to (N, C_out, H', W') or (C_out, H', W'), with L' = floor((L + 2 padding -
+    dilation (k - 1) - 1) / stride) + 1 for each dimension, k being the kernel's size; ``weight`` (C_out, C_in / groups,
+    k, k) and ``bias`` (C_out) begin evenly distributed in ±1/√n, n being the elements of weight[0]. ``padding`` may be
+    "valid" or "same". Raises ValueError for channels that ``groups`` does not divide.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Conv2d(1, 8, 3, padding="same")(torch.randn(1, 1, 28, 28)).shape
@@ -187,7 +95,14 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Convolve (N, C, D, H, W) or (C, D, H, W) with learned kernels.
+    """Convolve with learned kernels.
+
+    out[o] = bias[o] + Σ_c weight[o, c] ⋆ input[c], the cross-correlation.
+    Shape: (N, C_in, D, H, W) or (C_in, D, H, W) to (N, C_out, D', H', W') or (C_out, D', H', W'), with L' = floor((L +
+    2 padding - dilation (k - 1) - 1) / stride) + 1 for each dimension, k being the kernel's size; ``weight`` (C_out,
+    C_in / groups, k, k, k) and ``bias`` (C_out) begin evenly distributed in ±1/√n, n being the elements of weight[0].
+    ``padding`` may be "valid" or "same". Raises ValueError for channels that ``groups`` does not divide.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Conv3d(2, 4, 3, padding=1)(torch.randn(1, 2, 5, 6, 7)).shape
@@ -268,7 +183,12 @@ class _ConvTranspose(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """Map (N, C, L) or (C, L) by the adjoint of a convolution.
+    """Map by the adjoint of a convolution with learned kernels.
+
+    Shape: (N, C_in, L) or (C_in, L) to (N, C_out, L') or (C_out, L'), with L' = (L - 1) stride - 2 padding + dilation
+    (k - 1) + output_padding + 1, k being the kernel's size; ``weight`` is (C_in, C_out / groups, k), ``bias`` (C_out).
+    ``output_size`` of the call chooses among the sizes that a convolution maps to one.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ConvTranspose1d(4, 2, 3, stride=2)(torch.randn(1, 4, 5)).shape
@@ -285,7 +205,12 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """Map (N, C, H, W) or (C, H, W) by the adjoint of a convolution; ``output_size`` chooses among possible sizes.
+    """Map by the adjoint of a convolution with learned kernels; ``output_size`` chooses among possible sizes.
+
+    Shape: (N, C_in, H, W) or (C_in, H, W) to (N, C_out, H', W') or (C_out, H', W'), with L' = (L - 1) stride - 2
+    padding + dilation (k - 1) + output_padding + 1 for each dimension, k being the kernel's size; ``weight`` is (C_in,
+    C_out / groups, k, k), ``bias`` (C_out).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose2d.html
 
     >>> import cltorch as torch
     >>> up = torch.nn.ConvTranspose2d(16, 16, 3, stride=2, padding=1)
@@ -303,7 +228,13 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """Map (N, C, D, H, W) or (C, D, H, W) by the adjoint of a convolution.
+    """Map by the adjoint of a convolution with learned kernels.
+
+    Shape: (N, C_in, D, H, W) or (C_in, D, H, W) to (N, C_out, D', H', W') or (C_out, D', H', W'), with L' = (L - 1)
+    stride - 2 padding + dilation (k - 1) + output_padding + 1 for each dimension, k being the kernel's size; ``weight``
+    is (C_in, C_out / groups, k, k, k), ``bias`` (C_out). ``output_size`` of the call chooses among the sizes that a
+    convolution maps to one.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ConvTranspose3d(2, 4, 2, stride=2)(torch.randn(1, 2, 3, 4, 5)).shape
@@ -386,6 +317,9 @@ class _LazyTransposed(_LazyConv, _ConvTranspose):
 class LazyConv1d(_LazyForward, Conv1d):
     """Be a Conv1d that takes ``in_channels`` from its first input.
 
+    Shape: as of Conv1d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv1d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConv1d(4, 2)
     >>> net(torch.randn(1, 3, 5)).shape, net.in_channels
@@ -397,6 +331,9 @@ class LazyConv1d(_LazyForward, Conv1d):
 
 class LazyConv2d(_LazyForward, Conv2d):
     """Be a Conv2d that takes ``in_channels`` from its first input.
+
+    Shape: as of Conv2d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv2d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConv2d(4, 2)
@@ -410,6 +347,9 @@ class LazyConv2d(_LazyForward, Conv2d):
 class LazyConv3d(_LazyForward, Conv3d):
     """Be a Conv3d that takes ``in_channels`` from its first input.
 
+    Shape: as of Conv3d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv3d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConv3d(4, 2)
     >>> net(torch.randn(1, 3, 5, 5, 5)).shape, net.in_channels
@@ -421,6 +361,9 @@ class LazyConv3d(_LazyForward, Conv3d):
 
 class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):
     """Be a ConvTranspose1d that takes ``in_channels`` from its first input.
+
+    Shape: as of ConvTranspose1d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose1d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConvTranspose1d(4, 2)
@@ -434,6 +377,9 @@ class LazyConvTranspose1d(_LazyTransposed, ConvTranspose1d):
 class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):
     """Be a ConvTranspose2d that takes ``in_channels`` from its first input.
 
+    Shape: as of ConvTranspose2d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose2d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConvTranspose2d(4, 2)
     >>> net(torch.randn(1, 3, 2, 2)).shape, net.in_channels
@@ -445,6 +391,9 @@ class LazyConvTranspose2d(_LazyTransposed, ConvTranspose2d):
 
 class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
     """Be a ConvTranspose3d that takes ``in_channels`` from its first input.
+
+    Shape: as of ConvTranspose3d. Raises RuntimeError for another number of dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose3d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyConvTranspose3d(4, 2)

@@ -16,6 +16,10 @@ __all__ = ["CosineSimilarity", "PairwiseDistance"]
 class PairwiseDistance(Module):
     """Return the p-norm of ``x1 - x2 + eps`` along the last dimension.
 
+    (Σ |x1 - x2 + eps|ᵖ)^(1/p).
+    Shape: (N, D) or (D) twice to (N) or (), with ``keepdim`` (N, 1) or (1).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PairwiseDistance.html
+
     >>> import cltorch as torch
     >>> torch.nn.PairwiseDistance()(torch.tensor([[0.0, 3.0]]), torch.tensor([[4.0, 0.0]]))
     tensor([5.])
@@ -31,6 +35,10 @@ class PairwiseDistance(Module):
 
 class CosineSimilarity(Module):
     """Return the cosine of the angle between vectors along a dimension.
+
+    x1 · x2 / (max(‖x1‖, eps) · max(‖x2‖, eps)).
+    Shape: (*, D, *) and the same, or what broadcasts, to (*, *) without ``dim``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineSimilarity.html
 
     >>> import cltorch as torch
     >>> torch.nn.CosineSimilarity()(torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0]]))

@@ -31,6 +31,8 @@ class Dropout(_Dropout):
     """Zero each element with probability ``p`` and multiply the others by 1 / (1 - p).
 
     N. Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
+    Shape: (*) to (*); it does nothing after ``eval()``. Raises ValueError for ``p`` outside 0 … 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout.html
 
     >>> import cltorch as torch
     >>> torch.nn.Dropout(0.2).eval()(torch.ones(2))
@@ -42,7 +44,10 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """Zero whole channels of (N, C, L) or (C, L).
+    """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
+
+    Shape: (N, C, L) or (C, L) to the same; it does nothing after ``eval()``. Raises ValueError for ``p`` outside 0 … 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Dropout1d(1.0)(torch.ones(1, 2, 3)).sum()
@@ -54,7 +59,11 @@ class Dropout1d(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """Zero whole channels of (N, C, H, W) or (N, C, L).
+    """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
+
+    Shape: (N, C, H, W) or (N, C, L) to the same; it does nothing after ``eval()``. Raises ValueError for ``p`` outside
+    0 … 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Dropout2d(1.0)(torch.ones(1, 2, 3, 3)).sum()
@@ -66,7 +75,11 @@ class Dropout2d(_Dropout):
 
 
 class Dropout3d(_Dropout):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W).
+    """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same; it does nothing after ``eval()``. Raises ValueError for ``p``
+    outside 0 … 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.Dropout3d(0.5).eval()(torch.ones(1, 1, 1, 1, 2)).sum()
@@ -80,6 +93,11 @@ class Dropout3d(_Dropout):
 class AlphaDropout(_Dropout):
     """Drop elements to SELU's negative limit, keeping mean and variance.
 
+    y = a (x · mask + α (1 - mask)) + b with α = -1.7581 and a, b that keep mean and variance.
+    Shape: (*) to (*); it does nothing after ``eval()``. Raises ValueError for ``p`` outside 0 … 1. G. Klambauer et al.,
+    Self-Normalizing Neural Networks, 2017.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AlphaDropout.html
+
     >>> import cltorch as torch
     >>> torch.nn.AlphaDropout(0.5).eval()(torch.ones(3))
     tensor([1., 1., 1.])
@@ -91,6 +109,10 @@ class AlphaDropout(_Dropout):
 
 class FeatureAlphaDropout(_Dropout):
     """Drop whole channels to SELU's negative limit, keeping mean and variance.
+
+    Shape: (N, C, *) to the same; the formula is AlphaDropout's, with one draw for each channel. It does nothing after
+    ``eval()``. Raises ValueError for ``p`` outside 0 … 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FeatureAlphaDropout.html
 
     >>> import cltorch as torch
     >>> torch.nn.FeatureAlphaDropout(0.5).eval()(torch.ones(3))

@@ -20,11 +20,14 @@ E = TypeVar("E", bound="EmbeddingBag")
 
 
 class EmbeddingBag(Module):
-    """Return the sum, mean or maximum of the vectors in each bag of indices: (bags, embedding_dim).
+    """Return the sum, mean or maximum of the vectors in each bag of indices.
 
     The bags are the lines of a matrix, or parts of one line that begin at ``offsets``. ``weight`` (num_embeddings,
     embedding_dim) begins normally distributed, and at zero for ``padding_idx``, which counts for nothing. Raises
     AssertionError for a ``padding_idx`` out of range.
+    Shape: (B, N), or (N) with offsets (B), to (B, embedding_dim); ``per_sample_weights``, of the input's shape, only
+    for "sum".
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.EmbeddingBag.html
 
     >>> import cltorch as torch
     >>> bag = torch.nn.EmbeddingBag(10, 3, mode="sum")

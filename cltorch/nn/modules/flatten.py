@@ -16,6 +16,9 @@ __all__ = ["Flatten", "Unflatten"]
 class Flatten(Module):
     """Merge a range of dimensions into one; by default all but the first.
 
+    Shape: (N, S1, …, Sn) to (N, S1 · … · Sn).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Flatten.html
+
     >>> import cltorch as torch
     >>> torch.nn.Flatten()(torch.ones(2, 3, 4)).shape
     torch.Size([2, 12])
@@ -36,6 +39,8 @@ class Unflatten(Module):
     """Split one dimension into several; one of the sizes may be -1.
 
     Raises TypeError for sizes that are not a tuple or list of integers.
+    Shape: (*, S, *) to (*, *unflattened_size, *), whose product is S, else RuntimeError.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Unflatten.html
 
     >>> import cltorch as torch
     >>> torch.nn.Unflatten(1, (2, 3))(torch.ones(4, 6)).shape

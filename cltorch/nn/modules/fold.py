@@ -14,7 +14,11 @@ __all__ = ["Fold", "Unfold"]
 
 
 class Fold(Module):
-    """Sum columns (N, C kh kw, windows) over the windows of images (N, C, *output_size).
+    """Sum columns over the sliding windows of images.
+
+    Shape: (N, C kh kw, L) or without N to (N, C, *output_size) with L = Π floor((size + 2 padding - dilation (k - 1) -
+    1) / stride + 1), else RuntimeError.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Fold.html
 
     >>> import cltorch as torch
     >>> torch.nn.Fold(output_size=(4, 5), kernel_size=(2, 2))(torch.randn(1, 3 * 2 * 2, 12)).shape
@@ -39,7 +43,11 @@ class Fold(Module):
 
 
 class Unfold(Module):
-    """Return the sliding windows of (N, C, H, W) as columns (N, C kh kw, windows).
+    """Return the sliding windows of images as columns.
+
+    Shape: (N, C, H, W) to (N, C kh kw, L) with L = Π floor((size + 2 padding - dilation (k - 1) - 1) / stride + 1) over
+    H and W.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Unfold.html
 
     >>> import cltorch as torch
     >>> torch.nn.Unfold(kernel_size=(2, 3))(torch.randn(2, 5, 3, 4)).shape

@@ -89,10 +89,12 @@ class _InstanceNorm(NormBase):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Normalise each channel of each sample of (N, C, L) or (C, L) over its positions.
+    """Normalise each channel of each sample over its positions.
 
     y = (x - mean) / √(var + eps) · weight + bias; no weight, bias or running statistics unless asked for.
     D. Ulyanov et al., Instance Normalization, 2016.
+    Shape: (N, C, L) or (C, L) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.InstanceNorm1d(2)(torch.tensor([[[1.0, 3.0], [0.0, 2.0]]]))
@@ -104,7 +106,11 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Normalise each channel of each sample of (N, C, H, W) or (C, H, W) over its positions.
+    """Normalise each channel of each sample over its positions.
+
+    y = (x - mean) / √(var + eps) · weight + bias, all as for InstanceNorm1d.
+    Shape: (N, C, H, W) or (C, H, W) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.InstanceNorm2d(3)(torch.randn(2, 3, 4, 5)).shape
@@ -115,7 +121,11 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalise each channel of each sample of (N, C, D, H, W) or (C, D, H, W) over its positions.
+    """Normalise each channel of each sample over its positions.
+
+    y = (x - mean) / √(var + eps) · weight + bias, all as for InstanceNorm1d.
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.InstanceNorm3d(3)(torch.randn(2, 3, 4, 4, 4)).shape
@@ -127,6 +137,9 @@ class InstanceNorm3d(_InstanceNorm):
 
 class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm1d that takes ``num_features`` from its first input.
+
+    Shape: as of InstanceNorm1d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm1d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyInstanceNorm1d(affine=True)
@@ -141,6 +154,9 @@ class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
 class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm2d that takes ``num_features`` from its first input.
 
+    Shape: as of InstanceNorm2d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm2d.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.LazyInstanceNorm2d(affine=True)
     >>> net(torch.randn(4, 3, 2, 2)).shape, net.num_features
@@ -153,6 +169,9 @@ class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
 
 class LazyInstanceNorm3d(LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm3d that takes ``num_features`` from its first input.
+
+    Shape: as of InstanceNorm3d.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm3d.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.LazyInstanceNorm3d(affine=True)

@@ -21,6 +21,9 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 class Identity(Module):
     """Return the input as it is; all arguments of the constructor are ignored.
 
+    Shape: (*) to (*), any dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Identity.html
+
     >>> import cltorch as torch
     >>> torch.nn.Identity(3, unused=True)(torch.ones(2))
     tensor([1., 1.])
@@ -34,9 +37,11 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """Return ``x @ weight.T + bias``: (…, in_features) to (…, out_features).
+    """Return ``x @ weight.T + bias``.
 
     ``weight`` (out, in) and ``bias`` (out) begin evenly distributed in ±1/√in.
+    Shape: (*, in_features) to (*, out_features).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Linear.html
 
     >>> import cltorch as torch
     >>> torch.nn.Linear(20, 30)(torch.randn(128, 20)).shape
@@ -78,6 +83,8 @@ class Bilinear(Module):
     """Return ``x1 @ weight[k] @ x2 + bias[k]`` for every output ``k``.
 
     ``weight`` (out, in1, in2) and ``bias`` (out) begin evenly distributed in ±1/√in1.
+    Shape: (*, in1_features) and (*, in2_features) to (*, out_features).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Bilinear.html
 
     >>> import cltorch as torch
     >>> torch.nn.Bilinear(20, 30, 40)(torch.randn(128, 20), torch.randn(128, 30)).shape
@@ -123,6 +130,9 @@ class Bilinear(Module):
 
 class LazyLinear(LazyLayer, Linear):
     """Be a Linear that takes ``in_features`` from the last size of its first input.
+
+    Shape: (*, in_features) to (*, out_features).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyLinear.html
 
     >>> import cltorch as torch
     >>> layer = torch.nn.LazyLinear(30)

@@ -24,6 +24,7 @@ class LinearCrossEntropyOptions:
     large as the input, "aspect_ratio:N", an N-th of these, or "auto", which is "aspect_ratio:2". Gradients are summed
     in ``acc_dtype``, else in float32 for halves, whatever ``acc_policy`` says. A second backward pass through one loss
     needs ``allow_retain_graph``. Raises ValueError for values that PyTorch does not know.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyOptions.html
 
     >>> import cltorch as torch
     >>> options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=2)

@@ -24,7 +24,11 @@ class _LRN(Module):
 
 
 class LocalResponseNorm(_LRN):
-    """Divide (N, C, …) by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
+    """Divide by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
+
+    y = x · (k + alpha / size · Σ x²)^(-beta) over those channels.
+    Shape: (N, C, *) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LocalResponseNorm.html
 
     >>> import cltorch as torch
     >>> torch.nn.LocalResponseNorm(2)(torch.randn(16, 5, 7, 7, 7, 7)).shape
@@ -39,11 +43,13 @@ class LocalResponseNorm(_LRN):
 
 
 class CrossMapLRN2d(_LRN):
-    """Divide (N, C, H, W) by (k + alpha / size times the sum of the squares of the channels around) ** beta.
+    """Divide by (k + alpha / size times the sum of the squares of the channels around) ** beta.
 
     Around a channel are the (size - 1) // 2 channels before it and as many behind it, for an even ``size`` too; the
     first channel counts for all, which is how PyTorch's running sums leave it. The gradient is the derivative of that;
     PyTorch's own is not quite. Raises ValueError for other dimensions.
+    Shape: (N, C, H, W) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
 
     >>> import cltorch as torch
     >>> torch.nn.CrossMapLRN2d(3)(torch.ones(1, 4, 2, 2)).shape

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from cltorch.nn import functional as F
-from cltorch.nn.functional.reduction import legacy_reduction
-from cltorch.nn.modules.distance import PairwiseDistance
+from cltorch.nn.modules._loss import _Loss, _WeightedLoss
 from cltorch.nn.modules.linear import Linear
-from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.margin_loss import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
@@ -27,28 +35,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Loss(Module):
-    reduction: str
-
-    def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
-        super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = legacy_reduction(size_average, reduce)
-        self.reduction = reduction
-
-
-class _WeightedLoss(_Loss):
-    weight: Any
-
-    def __init__(
-        self, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-
 class L1Loss(_Loss):
-    """Return the absolute error.
+    """Return the mean (or the sum) of |input - target|.
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Other sizes broadcast, with a warning.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.L1Loss()(torch.tensor([1.0, 3.0]), torch.zeros(2))
@@ -60,7 +52,11 @@ class L1Loss(_Loss):
 
 
 class MSELoss(_Loss):
-    """Return the squared error.
+    """Return the mean (or the sum) of (input - target)².
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Other sizes broadcast, with a warning.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MSELoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -73,6 +69,10 @@ class MSELoss(_Loss):
 
 class SmoothL1Loss(_Loss):
     """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    d is input - target; ``beta`` 0 makes it L1Loss, a negative one raises. R. Girshick, Fast R-CNN, 2015.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SmoothL1Loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.SmoothL1Loss()(torch.tensor([0.5, 3.0]), torch.zeros(2))
@@ -92,6 +92,10 @@ class SmoothL1Loss(_Loss):
 class HuberLoss(_Loss):
     """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere.
 
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    d is input - target; ``delta`` of 0 or less raises. P. Huber, Robust Estimation of a Location Parameter, 1964.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.HuberLoss.html
+
     >>> import cltorch as torch
     >>> torch.nn.HuberLoss(delta=1.0)(torch.tensor([0.5, 3.0]), torch.zeros(2))
     tensor(1.3125)
@@ -108,7 +112,11 @@ class HuberLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """Return the cross entropy of probabilities against targets in [0, 1].
+    """Return -weight · (y log x + (1 - y) log(1 - x)) for probabilities x and targets y in [0, 1].
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    The logarithms are -100 at least. Raises ValueError for shapes that differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCELoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
@@ -120,7 +128,11 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Return the cross entropy of sigmoid(input) against targets in [0, 1], without overflow.
+    """Return -weight · (pos_weight · y log σ(x) + (1 - y) log(1 - σ(x))), computed without overflow.
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    ``weight`` and ``pos_weight`` broadcast. Raises ValueError for shapes that differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.BCEWithLogitsLoss()(torch.zeros(2), torch.tensor([0.0, 1.0]))
@@ -149,7 +161,12 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """Return the Kullback-Leibler divergence of log-probabilities from probabilities (or their logarithms).
+    """Return target · (log(target) - input), or exp(target) · (target - input) with ``log_target``.
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    The input holds log-probabilities. "batchmean" divides the sum by the first size, which is the divergence; "mean"
+    divides by all elements, and warns.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.KLDivLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.KLDivLoss(reduction='batchmean')(torch.zeros(1, 2).log_softmax(1), torch.tensor([[1.0, 0.0]]))
@@ -167,7 +184,12 @@ class KLDivLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
+    """Return -weight[target] · input[target] for log-probabilities and class indices.
+
+    Shape: input (N, C, *) or (C), target (N, *) or (), int64, weight (C); result () or, with ``reduction="none"``, (N,
+    *).
+    The mean is weighted; where the target is ``ignore_index`` the loss is 0.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.NLLLoss()(torch.zeros(1, 2).log_softmax(1), torch.tensor([1]))
@@ -190,7 +212,13 @@ class NLLLoss(_WeightedLoss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """Return the cross entropy of scores (N, C, …) against class indices (N, …) or probabilities (N, C, …).
+    """Return -Σ_c weight[c] · target[c] · log softmax(input)[c] over the classes c of dimension 1.
+
+    Shape: input (N, C, *) or (C), target class indices (N, *) or (), int64, or probabilities of the input's shape;
+    result () or, with ``reduction="none"``, (N, *).
+    The mean of losses of indices is weighted; where the target is ``ignore_index`` there is none. ``label_smoothing``
+    mixes the target with 1 / C.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossEntropyLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.CrossEntropyLoss()(torch.zeros(1, 2), torch.tensor([1]))
@@ -221,7 +249,11 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class PoissonNLLLoss(_Loss):
-    """Return the negative log-likelihood of Poisson counts.
+    """Return exp(x) - y · x, or x - y · log(x + eps) without ``log_input``, for counts y.
+
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    ``full`` adds Stirling's y log y - y + log(2 π y) / 2 where y > 1.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PoissonNLLLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.PoissonNLLLoss()(torch.zeros(2), torch.ones(2))
@@ -245,7 +277,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Return the negative log-likelihood of a normal distribution of given variance.
+    """Return (log max(var, eps) + (input - target)² / max(var, eps)) / 2, with ``full`` log(2 π) / 2 more.
+
+    Shape: input (*), target the same, var the same, or with a last size of 1 or without it; result () or, with
+    ``reduction="none"``, (*).
+    Raises ValueError for a negative variance. D. Nix, A. Weigend, Estimating the Mean and Variance of the Target, 1994.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html
 
     >>> import cltorch as torch
     >>> torch.nn.GaussianNLLLoss()(torch.zeros(2), torch.ones(2), torch.ones(2))
@@ -260,183 +297,15 @@ class GaussianNLLLoss(_Loss):
         return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
-class HingeEmbeddingLoss(_Loss):
-    """Return x where the target is 1 and max(margin - x, 0) where it is -1.
-
-    >>> import cltorch as torch
-    >>> torch.nn.HingeEmbeddingLoss()(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
-    tensor(0.5000)
-    """
-
-    def __init__(
-        self, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
-
-
-class MarginRankingLoss(_Loss):
-    """Return max(margin - target · (x1 - x2), 0).
-
-    >>> import cltorch as torch
-    >>> torch.nn.MarginRankingLoss(margin=0.5)(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0]))
-    tensor(1.5000)
-    """
-
-    def __init__(
-        self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
-
-
-class SoftMarginLoss(_Loss):
-    """Return log(1 + exp(-target · x)) for targets of 1 or -1.
-
-    >>> import cltorch as torch
-    >>> torch.nn.SoftMarginLoss()(torch.zeros(2), torch.tensor([1.0, -1.0]))
-    tensor(0.6931)
-    """
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
-
-
-class CosineEmbeddingLoss(_Loss):
-    """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1.
-
-    >>> import cltorch as torch
-    >>> torch.nn.CosineEmbeddingLoss()(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
-    tensor(0.)
-    """
-
-    def __init__(
-        self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
-        return F.cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)
-
-
-class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension.
-
-    >>> import cltorch as torch
-    >>> torch.nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
-    tensor(0.6931)
-    """
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
-
-
-class MultiMarginLoss(_WeightedLoss):
-    """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target.
-
-    >>> import cltorch as torch
-    >>> torch.nn.MultiMarginLoss()(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
-    tensor(0.)
-    """
-
-    def __init__(
-        self,
-        p: int = 1,
-        margin: float = 1.0,
-        weight: Any = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
-        if p not in (1, 2):
-            raise ValueError("only p == 1 and p == 2 supported")
-        if weight is not None and weight.dim() != 1:
-            raise AssertionError(f"weight must be None or have 1 dimension, got {weight.dim()} dimensions")
-        self.p, self.margin = p, margin
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
-
-
-class TripletMarginLoss(_Loss):
-    """Return max(d(anchor, positive) - d(anchor, negative) + margin, 0) with the distance of the p-norm.
-
-    >>> import cltorch as torch
-    >>> torch.nn.TripletMarginLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))
-    tensor(0.5000)
-    """
-
-    def __init__(
-        self,
-        margin: float = 1.0,
-        p: float = 2.0,
-        eps: float = 1e-6,
-        swap: bool = False,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        if margin <= 0:
-            raise ValueError(f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead")
-        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
-
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        return F.triplet_margin_loss(
-            anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction
-        )
-
-
-class TripletMarginWithDistanceLoss(_Loss):
-    """Do what ``TripletMarginLoss`` does with any distance.
-
-    >>> import cltorch as torch
-    >>> torch.nn.TripletMarginWithDistanceLoss()(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))
-    tensor(0.5000)
-    """
-
-    def __init__(
-        self,
-        *,
-        distance_function: Callable[[Any, Any], Any] | None = None,
-        margin: float = 1.0,
-        swap: bool = False,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(reduction=reduction)
-        if margin <= 0:
-            raise ValueError(
-                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
-            )
-        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
-        self.margin, self.swap = margin, swap
-
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        return F.triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
-
-
 class CTCLoss(_Loss):
-    """Return the loss of unaligned labels against the log-probabilities (T, N, C) or (T, C) of classes over time.
+    """Return the loss of unaligned labels against the log-probabilities of classes over time.
 
     It sums over all ways to stretch the labels over the time with ``blank`` between them; "mean" divides each loss by
     the number of its labels first. ``zero_infinity`` leaves out samples whose labels do not fit in their time.
     A. Graves et al., Connectionist Temporal Classification, ICML 2006.
+    Shape: log_probs (T, N, C) or (T, C), targets (N, S) or all in one line, lengths (N); result () or, with
+    ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html
 
     >>> import cltorch as torch
     >>> logp = torch.zeros(2, 1, 3).log_softmax(2)
@@ -454,22 +323,11 @@ class CTCLoss(_Loss):
         )
 
 
-class MultiLabelMarginLoss(_Loss):
-    """Return the margins by which classes that are no targets come too near those that are.
-
-    The input is (N, C) or (C), the target of the same shape names classes up to the first -1.
-
-    >>> import cltorch as torch
-    >>> torch.nn.MultiLabelMarginLoss()(torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]]))
-    tensor(0.8500)
-    """
-
-    def forward(self, input: Any, target: Any) -> Any:
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
-
-
 class NLLLoss2d(NLLLoss):
     """Be NLLLoss by the name it once had for images; deprecated, and warns so.
+
+    Shape: input (N, C, H, W), target (N, H, W).
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
 
     >>> import warnings
     >>> import cltorch as torch
@@ -507,6 +365,9 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     The input is (N, in_features) or (in_features); with ``out_features`` there are as many losses of each sample.
     ``options``, a LinearCrossEntropyOptions, have batches computed in pieces. Raises RuntimeError for a weight that is
     not (num_classes) and a ``label_smoothing`` outside 0 … 1.
+    Shape: input (N, in_features) or (in_features), target (N, *out_features); result () or, with ``reduction="none"``,
+    the target's shape.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyLoss.html
 
     >>> import cltorch as torch
     >>> loss = torch.nn.LinearCrossEntropyLoss(5, 10, out_features=(4,))

@@ -20,9 +20,9 @@ __all__ = ["MultiheadAttention"]
 class MultiheadAttention(Module):
     """Let queries attend to keys and values in several heads: concat(head_1 …) @ W_O, head_i = Attention(QW, KW, VW).
 
-    ``query`` (L, N, E), ``key`` (S, N, kdim), ``value`` (S, N, vdim), the batch first with ``batch_first``, or without
-    it. ``key_padding_mask`` (N, S) and ``attn_mask`` (L, S) or (N·heads, L, S) forbid where True, floats are added.
-    Returns the output (L, N, E) and, with ``need_weights``, the weights (N, L, S), or (N, heads, L, S) without
+    Shape: ``query`` (L, N, E), ``key`` (S, N, kdim), ``value`` (S, N, vdim), the batch first with ``batch_first``, or
+    without it. ``key_padding_mask`` (N, S) and ``attn_mask`` (L, S) or (N·heads, L, S) forbid where True, floats are
+    added. Returns the output (L, N, E) and, with ``need_weights``, the weights (N, L, S), or (N, heads, L, S) without
     ``average_attn_weights``. Without ``need_weights`` no matrix of scores is stored.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html

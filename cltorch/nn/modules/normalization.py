@@ -39,6 +39,9 @@ class LayerNorm(_Affine):
     """Normalise over the last dimensions, which ``normalized_shape`` names by their sizes.
 
     y = (x - mean) / √(var + eps) · weight + bias. J. Ba et al., Layer Normalization, 2016.
+    Shape: (N, *) that ends with ``normalized_shape``, to the same; ``weight`` and ``bias`` have ``normalized_shape``.
+    RuntimeError where the sizes differ.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LayerNorm.html
 
     >>> import cltorch as torch
     >>> torch.nn.LayerNorm(2)(torch.tensor([[1.0, 3.0]])).tolist()[0][0] < 0
@@ -72,10 +75,12 @@ class LayerNorm(_Affine):
 
 
 class GroupNorm(_Affine):
-    """Normalise groups of channels of each sample of (N, C, …).
+    """Normalise groups of channels of each sample.
 
     y = (x - mean) / √(var + eps) · weight + bias with weight and bias per channel. Raises ValueError where the
     channels cannot be divided so. Y. Wu, K. He, Group Normalization, 2018.
+    Shape: (N, C, *) to the same, C being ``num_channels``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GroupNorm.html
 
     >>> import cltorch as torch
     >>> torch.nn.GroupNorm(3, 6)(torch.randn(20, 6, 10, 10)).shape
@@ -116,6 +121,8 @@ class RMSNorm(_Affine):
 
     y = x / √(mean(x²) + eps) · weight; ``eps`` is the dtype's epsilon by default.
     B. Zhang, R. Sennrich, Root Mean Square Layer Normalization, 2019.
+    Shape: (N, *) that ends with ``normalized_shape``, to the same; ``weight`` has ``normalized_shape``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RMSNorm.html
 
     >>> import cltorch as torch
     >>> torch.nn.RMSNorm([2, 3])(torch.randn(2, 2, 3)).shape

@@ -30,7 +30,11 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """Return the root of the sum of powers of each window of (N, C, L) or (C, L).
+    """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
+
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L - kernel_size) / stride) + 1, or rounded up
+    with ``ceil_mode``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.LPPool1d(2, 3, stride=2)(torch.randn(20, 16, 50)).shape
@@ -42,7 +46,11 @@ class LPPool1d(_LPPool):
 
 
 class LPPool2d(_LPPool):
-    """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W).
+    """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
+
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L - kernel_size) / stride) + 1
+    for each dimension, or rounded up with ``ceil_mode``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.LPPool2d(2, 2)(torch.ones(1, 1, 2, 2))
@@ -54,7 +62,11 @@ class LPPool2d(_LPPool):
 
 
 class LPPool3d(_LPPool):
-    """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W).
+    """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L - kernel_size) /
+    stride) + 1 for each dimension, or rounded up with ``ceil_mode``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.LPPool3d(1, 2)(torch.ones(1, 1, 2, 2, 2)).sum()
@@ -78,7 +90,11 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Put (N, C, L) or (C, L) back to where a MaxPool1d with ``return_indices`` has found it, and zeros elsewhere.
+    """Put elements back to where a MaxPool1d with ``return_indices`` has found them, and zeros elsewhere.
+
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = (L - 1) stride - 2 padding + kernel_size, or the
+    ``output_size`` of the call; the indices, int64, have the input's shape.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool1d.html
 
     >>> import cltorch as torch
     >>> x, at = torch.nn.MaxPool1d(2, return_indices=True)(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]))
@@ -93,7 +109,11 @@ class MaxUnpool1d(_MaxUnpool):
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Put (N, C, H, W) or (C, H, W) back to where a MaxPool2d with ``return_indices`` has found it.
+    """Put elements back to where a MaxPool2d with ``return_indices`` has found them, and zeros elsewhere.
+
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = (L - 1) stride - 2 padding +
+    kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's shape.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool2d.html
 
     >>> import cltorch as torch
     >>> pool = torch.nn.MaxPool2d(2, return_indices=True)
@@ -109,7 +129,12 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Put (N, C, D, H, W) or (C, D, H, W) back to where a MaxPool3d with ``return_indices`` has found it.
+    """Put elements back to where a MaxPool3d with ``return_indices`` has found them, and zeros elsewhere.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = (L - 1) stride - 2
+    padding + kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's
+    shape.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool3d.html
 
     >>> import cltorch as torch
     >>> pool = torch.nn.MaxPool3d(2, return_indices=True)
@@ -142,9 +167,12 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """Return the largest elements of windows of (N, C, H, W) or (C, H, W) at random distances.
+    """Return the largest elements of windows at random distances.
 
-    Source: Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool2d.html;
+    Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
+    Shape: (N, C, H, W) or (C, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of them
+    must be given, else ValueError.
 
     >>> import cltorch as torch
     >>> torch.nn.FractionalMaxPool2d(3, output_ratio=(0.5, 0.5))(torch.randn(20, 16, 50, 32)).shape
@@ -171,7 +199,11 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """Return the largest elements of windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
+    """Return the largest elements of windows at random distances.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of
+    them must be given, else ValueError.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.FractionalMaxPool3d(2, output_size=3)(torch.randn(1, 2, 6, 7, 8)).shape

@@ -40,6 +40,10 @@ class _Pad(Module):
 class ConstantPad1d(_Pad):
     """Put a value before and after the last dimension.
 
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
     tensor([[9., 0., 0., 9.]])
@@ -61,6 +65,10 @@ class ConstantPad1d(_Pad):
 class ConstantPad2d(ConstantPad1d):
     """Put a value before and after the last two dimensions.
 
+    Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
+    all sides or four numbers (left, right, top, bottom); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ConstantPad2d((1, 0, 0, 1), 7.0)(torch.zeros(1, 1, 2))
     tensor([[[7., 0., 0.],
@@ -73,6 +81,10 @@ class ConstantPad2d(ConstantPad1d):
 class ConstantPad3d(ConstantPad1d):
     """Put a value before and after the last three dimensions.
 
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
+    for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ConstantPad3d(1, 7.0)(torch.zeros(1, 1, 2, 3)).shape
     torch.Size([1, 3, 4, 5])
@@ -83,6 +95,10 @@ class ConstantPad3d(ConstantPad1d):
 
 class ZeroPad1d(ConstantPad1d):
     """Put zeros before and after the last dimension.
+
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ZeroPad1d((1, 2))(torch.ones(1, 2))
@@ -99,6 +115,10 @@ class ZeroPad1d(ConstantPad1d):
 class ZeroPad2d(ZeroPad1d):
     """Put zeros before and after the last two dimensions.
 
+    Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
+    all sides or four numbers (left, right, top, bottom); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ZeroPad2d((1, 1, 2, 0))(torch.randn(1, 1, 3, 3)).shape
     torch.Size([1, 1, 5, 5])
@@ -109,6 +129,10 @@ class ZeroPad2d(ZeroPad1d):
 
 class ZeroPad3d(ZeroPad1d):
     """Put zeros before and after the last three dimensions.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
+    for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ZeroPad3d(1)(torch.ones(1, 2, 3, 4)).shape
@@ -121,6 +145,10 @@ class ZeroPad3d(ZeroPad1d):
 class ReflectionPad1d(_Pad):
     """Pad the last dimension by its mirror image, the edge not repeated.
 
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off. Raises RuntimeError where a padding is not less than the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReflectionPad1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ReflectionPad1d(2)(torch.tensor([[0.0, 1.0, 2.0]]))
     tensor([[2., 1., 0., 1., 2., 1., 0.]])
@@ -131,6 +159,11 @@ class ReflectionPad1d(_Pad):
 
 class ReflectionPad2d(ReflectionPad1d):
     """Pad the last two dimensions by their mirror image, the edges not repeated.
+
+    Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
+    all sides or four numbers (left, right, top, bottom); negative ones cut off. Raises RuntimeError where a padding is
+    not less than the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReflectionPad2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ReflectionPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
@@ -144,6 +177,11 @@ class ReflectionPad2d(ReflectionPad1d):
 class ReflectionPad3d(ReflectionPad1d):
     """Pad the last three dimensions by their mirror image, the edges not repeated.
 
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
+    for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off. Raises RuntimeError
+    where a padding is not less than the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReflectionPad3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ReflectionPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape
     torch.Size([1, 2, 5, 6, 7])
@@ -155,6 +193,10 @@ class ReflectionPad3d(ReflectionPad1d):
 class ReplicationPad1d(_Pad):
     """Pad the last dimension by repeating its first and last element.
 
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ReplicationPad1d(2)(torch.tensor([[0.0, 1.0]]))
     tensor([[0., 0., 0., 1., 1., 1.]])
@@ -165,6 +207,10 @@ class ReplicationPad1d(_Pad):
 
 class ReplicationPad2d(ReplicationPad1d):
     """Pad the last two dimensions by repeating their edges.
+
+    Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
+    all sides or four numbers (left, right, top, bottom); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.ReplicationPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
@@ -178,6 +224,10 @@ class ReplicationPad2d(ReplicationPad1d):
 class ReplicationPad3d(ReplicationPad1d):
     """Pad the last three dimensions by repeating their edges.
 
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
+    for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.ReplicationPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape
     torch.Size([1, 2, 5, 6, 7])
@@ -188,6 +238,10 @@ class ReplicationPad3d(ReplicationPad1d):
 
 class CircularPad1d(_Pad):
     """Pad the last dimension by elements from its other end.
+
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off. Raises RuntimeError where a padding exceeds the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CircularPad1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.CircularPad1d((1, 2))(torch.tensor([[0.0, 1.0, 2.0]]))
@@ -205,6 +259,11 @@ class CircularPad1d(_Pad):
 class CircularPad2d(CircularPad1d):
     """Pad the last two dimensions by elements from their other ends.
 
+    Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
+    all sides or four numbers (left, right, top, bottom); negative ones cut off. Raises RuntimeError where a padding
+    exceeds the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CircularPad2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.CircularPad2d((1, 0, 0, 0))(torch.arange(4.0).view(1, 2, 2))
     tensor([[[1., 0., 1.],
@@ -216,6 +275,11 @@ class CircularPad2d(CircularPad1d):
 
 class CircularPad3d(CircularPad1d):
     """Pad the last three dimensions by elements from their other ends.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
+    for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off. Raises RuntimeError
+    where a padding exceeds the size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CircularPad3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.CircularPad3d(1)(torch.randn(1, 2, 3, 4, 5)).shape

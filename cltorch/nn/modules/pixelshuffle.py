@@ -14,7 +14,10 @@ __all__ = ["PixelShuffle", "PixelUnshuffle"]
 
 
 class PixelShuffle(Module):
-    """Return (…, C r², H, W) as (…, C, H r, W r), r being ``upscale_factor``.
+    """Move blocks of r² channels into squares of r x r pixels, r being ``upscale_factor``.
+
+    Shape: (*, C r², H, W) to (*, C, H r, W r).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PixelShuffle.html
 
     >>> import cltorch as torch
     >>> torch.nn.PixelShuffle(3)(torch.randn(1, 9, 4, 4)).shape
@@ -33,7 +36,10 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """Return (…, C, H r, W r) as (…, C r², H, W), r being ``downscale_factor``.
+    """Move squares of r x r pixels into blocks of r² channels, r being ``downscale_factor``.
+
+    Shape: (*, C, H r, W r) to (*, C r², H, W).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PixelUnshuffle.html
 
     >>> import cltorch as torch
     >>> torch.nn.PixelUnshuffle(3)(torch.randn(1, 1, 12, 12)).shape

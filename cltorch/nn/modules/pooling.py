@@ -53,7 +53,12 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """Return the largest element of each window of (N, C, L) or (C, L), with ``return_indices`` its place too.
+    """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
+
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - dilation (kernel_size - 1) -
+    1) / stride) + 1, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. Raises
+    RuntimeError for a padding of more than half the kernel.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.MaxPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -67,7 +72,12 @@ class MaxPool1d(_MaxPool):
 
 
 class MaxPool2d(_MaxPool):
-    """Return the largest element of each window of (N, C, H, W) or (C, H, W).
+    """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
+
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - dilation
+    (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
+    ``kernel_size`` where not given. Raises RuntimeError for a padding of more than half the kernel.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.MaxPool2d(3, stride=2)(torch.randn(20, 16, 50, 32)).shape
@@ -81,7 +91,12 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
+    """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
+    dilation (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
+    ``kernel_size`` where not given. Raises RuntimeError for a padding of more than half the kernel.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.MaxPool3d(2)(torch.randn(1, 2, 4, 6, 8)).shape
@@ -104,7 +119,11 @@ class _AvgPool(Module):
 
 
 class AvgPool1d(_AvgPool):
-    """Return the average of each window of (N, C, L) or (C, L); padding counts unless ``count_include_pad=False``.
+    """Return the average of each window; padding counts unless ``count_include_pad=False``.
+
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - kernel_size) / stride) + 1, or
+    rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.AvgPool1d(2)(torch.tensor([[1.0, 3.0, 2.0, 0.0]]))
@@ -130,7 +149,12 @@ class AvgPool1d(_AvgPool):
 
 
 class AvgPool2d(_AvgPool):
-    """Return the average of each window of (N, C, H, W) or (C, H, W).
+    """Return the average of each window; padding counts unless ``count_include_pad=False``.
+
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
+    stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. The
+    sum is divided by ``divisor_override`` where given.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.AvgPool2d(3, stride=2)(torch.randn(20, 16, 50, 32)).shape
@@ -166,7 +190,12 @@ class AvgPool2d(_AvgPool):
 
 
 class AvgPool3d(AvgPool2d):
-    """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
+    """Return the average of each window; padding counts unless ``count_include_pad=False``.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
+    kernel_size) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where
+    not given. The sum is divided by ``divisor_override`` where given.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.AvgPool3d(2)(torch.randn(1, 2, 4, 6, 8)).shape
@@ -202,6 +231,11 @@ class _AdaptiveMaxPool(Module):
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Return the largest elements of ``output_size`` windows that share a line evenly.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size. With ``return_indices`` the places in the
+    flattened input follow.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveMaxPool1d(2)(torch.arange(4.0).view(1, 1, 4))
     tensor([[[1., 3.]]])
@@ -214,6 +248,11 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``. With
+    ``return_indices`` the places in the flattened input follow.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveMaxPool2d((3, None))(torch.randn(1, 2, 7, 5)).shape
     torch.Size([1, 2, 3, 5])
@@ -225,6 +264,11 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
+
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), the sizes being those of
+    ``output_size``. With ``return_indices`` the places in the flattened input follow.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveMaxPool3d(2)(torch.randn(1, 2, 5, 6, 7)).shape
@@ -247,6 +291,10 @@ class _AdaptiveAvgPool(Module):
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """Return the averages of ``output_size`` windows that share a line evenly.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveAvgPool1d(2)(torch.arange(4.0).view(1, 1, 4))
     tensor([[[0.5000, 2.5000]]])
@@ -259,6 +307,10 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveAvgPool2d((5, None))(torch.randn(1, 64, 10, 9)).shape
     torch.Size([1, 64, 5, 9])
@@ -270,6 +322,11 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
+
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), the sizes being those of
+    ``output_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.AdaptiveAvgPool3d((1, 2, None))(torch.randn(2, 3, 4, 5, 6)).shape

@@ -14,6 +14,7 @@ from cltorch import functions
 from cltorch.autograd.casting import active
 from cltorch.nn import init
 from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from cltorch.nn.parameter import Parameter
 from cltorch.nn.utils.rnn import PackedSequence
 
@@ -27,6 +28,8 @@ class RNNBase(Module):
 
     Parameters are called ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0`` (and ``weight_hr_l0``) with
     the layer's number, and end with ``_reverse`` for the other direction. They begin evenly distributed in ±1/√hidden.
+    Shape: input (T, B, in), states (layers · directions, B, hidden).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNBase.html
 
     >>> import cltorch as torch
     >>> torch.nn.RNNBase('GRU', 3, 4).weight_ih_l0.shape
@@ -234,8 +237,8 @@ class RNNBase(Module):
 class RNN(RNNBase):
     """Run an Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
 
-    Input (T, B, in), or (B, T, in) with ``batch_first``, (T, in), or a PackedSequence; states (layers·directions, B,
-    hidden); output (T, B, directions·hidden).
+    Shape: input (T, B, in), or (B, T, in) with ``batch_first``, (T, in), or a PackedSequence; state (layers·directions,
+    B, hidden); output (T, B, directions·hidden).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
 
     >>> import cltorch as torch
@@ -264,6 +267,8 @@ class LSTM(RNNBase):
     i, f, o = σ(…), g = tanh(…) of W_ih x + b_ih + W_hh h + b_hh; c' = f·c + i·g; h' = o·tanh(c'), which ``proj_size``
     multiplies by W_hr.
     S. Hochreiter, J. Schmidhuber, Long Short-Term Memory, Neural Computation 1997.
+    Shape: input (T, B, in), or (B, T, in) with ``batch_first``, (T, in), or a PackedSequence; h (layers·directions, B,
+    proj_size or hidden), c (layers·directions, B, hidden); output (T, B, directions·(proj_size or hidden)).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTM.html
 
     >>> import cltorch as torch
@@ -296,6 +301,8 @@ class GRU(RNNBase):
 
     r, z = σ(…) of W_ih x + b_ih + W_hh h + b_hh; n = tanh(W_in x + b_in + r·(W_hn h + b_hn)); h' = (1 - z)·n + z·h.
     K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.
+    Shape: input (T, B, in), or (B, T, in) with ``batch_first``, (T, in), or a PackedSequence; state (layers·directions,
+    B, hidden); output (T, B, directions·hidden).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRU.html
 
     >>> import cltorch as torch
@@ -308,123 +315,3 @@ class GRU(RNNBase):
         if "proj_size" in kwargs:
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
-
-
-class RNNCellBase(Module):
-    """Hold the parameters of one step: ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``.
-
-    >>> import cltorch as torch
-    >>> torch.nn.RNNCellBase(3, 4, bias=True, num_chunks=3).weight_ih.shape
-    torch.Size([12, 3])
-    """
-
-    bias_ih: Any
-    bias_hh: Any
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__()
-        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        rows = num_chunks * hidden_size
-        for name, width in (("weight_ih", input_size), ("weight_hh", hidden_size)):
-            setattr(self, name, Parameter(functions.empty((rows, width), device=device, dtype=dtype)))
-        for name in ("bias_ih", "bias_hh"):
-            if bias:
-                setattr(self, name, Parameter(functions.empty(rows, device=device, dtype=dtype)))
-            else:
-                self.register_parameter(name, None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew, evenly in ±1/√hidden."""
-        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
-
-    def extra_repr(self) -> str:
-        s = f"{self.input_size}, {self.hidden_size}"
-        if self.bias is not True:
-            s += f", bias={self.bias}"
-        if getattr(self, "nonlinearity", "tanh") != "tanh":
-            s += f", nonlinearity={self.nonlinearity}"
-        return s
-
-    def _step(self, run: Any, input: Any, hx: Any, pair: bool) -> Any:
-        name = type(self).__name__
-        if input.dim() not in (1, 2):
-            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
-        if hx is not None:
-            for i, s in enumerate(hx if pair else (hx,)):
-                if s.dim() not in (1, 2):
-                    raise ValueError(
-                        f"{name}: Expected {f'hx[{i}]' if pair else 'hidden'} to be 1D or 2D, got {s.dim()}D instead"
-                    )
-        batched = input.dim() == 2
-        if not batched:
-            input = input.unsqueeze(0)
-        if hx is None:
-            zeros = functions.zeros((input.size(0), self.hidden_size), dtype=input.dtype, device=input.device)
-            hx = (zeros, zeros) if pair else zeros
-        elif not batched:
-            hx = tuple(s.unsqueeze(0) for s in hx) if pair else hx.unsqueeze(0)
-        out = run(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        if batched:
-            return out
-        return tuple(s.squeeze(0) for s in out) if pair else out.squeeze(0)
-
-
-class RNNCell(RNNCellBase):
-    """Return h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu, for input (B, in) or (in).
-
-    >>> import cltorch as torch
-    >>> torch.nn.RNNCell(10, 20)(torch.randn(3, 10)).shape
-    torch.Size([3, 20])
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
-        dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        return self._step(getattr(functions, f"rnn_{self.nonlinearity}_cell"), input, hx, False)
-
-
-class LSTMCell(RNNCellBase):
-    """Return (h', c') of one step of an LSTM for input (B, in) or (in).
-
-    >>> import cltorch as torch
-    >>> h, c = torch.nn.LSTMCell(10, 20)(torch.randn(3, 10))
-    >>> h.shape
-    torch.Size([3, 20])
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
-
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        return self._step(functions.lstm_cell, input, hx, True)
-
-
-class GRUCell(RNNCellBase):
-    """Return h' of one step of a GRU for input (B, in) or (in).
-
-    >>> import cltorch as torch
-    >>> torch.nn.GRUCell(10, 20)(torch.randn(3, 10)).shape
-    torch.Size([3, 20])
-    """
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
-
-    def forward(self, input: Any, hx: Any = None) -> Any:
-        return self._step(functions.gru_cell, input, hx, False)

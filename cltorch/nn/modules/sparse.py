@@ -21,11 +21,13 @@ E = TypeVar("E", bound="Embedding")
 
 
 class Embedding(Module):
-    """Return the vectors that indices name: (*) int64 to (*, embedding_dim).
+    """Return the vectors that indices name.
 
     ``weight`` (num_embeddings, embedding_dim) begins normally distributed. The row ``padding_idx`` begins at zero and
     gets no gradient. With ``max_norm`` longer rows are shortened, in place, when they are looked up. Raises
     AssertionError for a ``padding_idx`` out of range.
+    Shape: (*) to (*, embedding_dim).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Embedding.html
 
     >>> import cltorch as torch
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2, 4], [4, 3, 9]])).shape

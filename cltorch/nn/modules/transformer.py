@@ -56,7 +56,8 @@ class TransformerEncoderLayer(Module):
     """Apply self-attention and a feed-forward network, each with dropout, a residual and layer normalisation.
 
     x = norm1(x + attention(x)), x = norm2(x + linear2(activation(linear1(x)))); with ``norm_first`` each normalises its
-    input instead. (S, N, d_model), or (N, S, d_model) with ``batch_first``, to the same.
+    input instead.
+    Shape: (S, N, d_model), or (N, S, d_model) with ``batch_first``, to the same.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoderLayer.html
 
@@ -116,7 +117,7 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Apply self-attention, attention to the encoder's result and a feed-forward network, each with residual and norm.
 
-    ``tgt`` (T, N, d_model) and ``memory`` (S, N, d_model), the batch first with ``batch_first``, give the shape of
+    Shape: ``tgt`` (T, N, d_model) and ``memory`` (S, N, d_model), the batch first with ``batch_first``, give that of
     ``tgt``.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoderLayer.html
@@ -198,6 +199,7 @@ class TransformerEncoder(Module):
 
     Nested tensors are not used, whatever ``enable_nested_tensor`` says; the results are the same. Whether a mask is the
     causal one is not looked up in its numbers, which would wait for the device: ``is_causal`` says so.
+    Shape: (S, N, E), or (N, S, E) with ``batch_first``, to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoder.html
 
     >>> import cltorch as torch
@@ -232,6 +234,7 @@ class TransformerEncoder(Module):
 class TransformerDecoder(Module):
     """Apply copies of a decoder layer one after another, then ``norm`` where given.
 
+    Shape: tgt (T, N, E) and memory (S, N, E), the batch first with ``batch_first``, to that of tgt.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoder.html
 
     >>> import cltorch as torch
@@ -269,8 +272,8 @@ class TransformerDecoder(Module):
 class Transformer(Module):
     """Map a source and a target sequence to one of the target's shape: an encoder, and a decoder that attends to it.
 
-    ``src`` (S, N, d_model) and ``tgt`` (T, N, d_model), the batch first with ``batch_first``, give (T, N, d_model).
-    Raises RuntimeError where batches or widths differ.
+    Shape: ``src`` (S, N, d_model) and ``tgt`` (T, N, d_model), the batch first with ``batch_first``, give (T, N,
+    d_model). Raises RuntimeError where batches or widths differ.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Transformer.html
 

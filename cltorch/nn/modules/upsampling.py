@@ -14,7 +14,12 @@ __all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
 
 
 class Upsample(Module):
-    """Resample (N, C, *sizes) to ``size`` or by ``scale_factor``, as ``torch.nn.functional.interpolate`` does.
+    """Resample to ``size`` or by ``scale_factor``, as ``torch.nn.functional.interpolate`` does.
+
+    ``mode`` is "nearest", "linear", "bilinear", "bicubic" or "trilinear".
+    Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) to the same with sizes ``size``, or floor(L · scale_factor) and so
+    on.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Upsample.html
 
     >>> import cltorch as torch
     >>> torch.nn.Upsample(scale_factor=2)(torch.tensor([[[1.0, 2.0]]]))
@@ -58,7 +63,10 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Resample (N, C, H, W) to the nearest element; PyTorch advises ``interpolate`` instead.
+    """Resample to the nearest element; PyTorch advises ``interpolate`` instead.
+
+    Shape: (N, C, H, W) to (N, C, H', W') with ``size``, or floor(H · scale_factor) and so on.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingNearest2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.UpsamplingNearest2d(scale_factor=2)(torch.arange(2.0).view(1, 1, 1, 2))
@@ -71,7 +79,10 @@ class UpsamplingNearest2d(Upsample):
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Resample (N, C, H, W) linearly with aligned corners; PyTorch advises ``interpolate`` instead.
+    """Resample linearly with aligned corners; PyTorch advises ``interpolate`` instead.
+
+    Shape: (N, C, H, W) to (N, C, H', W') with ``size``, or floor(H · scale_factor) and so on.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingBilinear2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.UpsamplingBilinear2d(scale_factor=2)(torch.arange(2.0).view(1, 1, 1, 2))[0, 0, 0]

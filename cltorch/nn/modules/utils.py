@@ -30,6 +30,7 @@ def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
     """Return device, dtype and memory_format of named arguments, those in ``kwargs["factory_kwargs"]`` included.
 
     Raises TypeError for other names, and for one that is given twice.
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
 
     >>> import cltorch as torch
     >>> torch.nn.factory_kwargs({"device": "cpu", "factory_kwargs": {"dtype": torch.float64}})

@@ -30,6 +30,7 @@ class DataParallel(Module):
     The arguments are cut along ``dim``, the module is copied to each device that gets a part, and the results are put
     together on ``output_device``, the first one if None. Without ``device_ids`` the only device is the one on which the
     module lies. Raises RuntimeError for a module that does not lie on the first device.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.DataParallel.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.DataParallel(torch.nn.Linear(2, 3))

@@ -60,6 +60,7 @@ class LRScheduler:
     A subclass defines ``get_lr``, which returns one rate per group for ``self.last_epoch``, from the groups' present
     rates wherever it can: then schedules of one optimiser combine. ``_get_closed_form_lr``, where defined, returns them
     from ``base_lrs`` alone. The first rates are set when the schedule is made.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.LRScheduler.html
 
     >>> import cltorch as torch
     >>> class Inverse(torch.optim.lr_scheduler.LRScheduler):

@@ -33,7 +33,7 @@ def _begin_momentum(optimizer: Optimizer, base: list[Any], most: list[Any], beta
 
 
 class CyclicLR(LRScheduler):
-    r"""Let the rate rise from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, fall back, and so on.
+    """Let the rate rise from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, fall back, and so on.
 
     ``step_size_down`` is ``step_size_up`` where None. ``mode`` says how high later cycles reach: "triangular" as high,
     "triangular2" half as high each time, "exp_range" by a factor of ``gamma`` per step; or ``scale_fn``, a function of
@@ -133,7 +133,7 @@ class CyclicLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    r"""Let the rate rise to ``max_lr`` and then fall far below where it began, in ``total_steps`` steps in all.
+    """Let the rate rise to ``max_lr`` and then fall far below where it began, in ``total_steps`` steps in all.
 
     The steps may be given as ``epochs`` times ``steps_per_epoch``. The rate begins with ``max_lr / div_factor`` and
     ends with that divided by ``final_div_factor``; ``pct_start`` is the part of the steps in which it rises, by

@@ -23,7 +23,9 @@ __all__ = [
 
 
 class LambdaLR(LRScheduler):
-    """Multiply the first rate by a function of the epoch, or by one function per group.
+    r"""Multiply the first rate by a function of the epoch, or by one function per group.
+
+    .. math:: \eta_t = \eta_0 \, f(t)
 
     ``state_dict`` holds the attributes of functions that are objects of a class, but no plain functions or lambdas.
     Raises ValueError where the number of functions is not that of the groups.
@@ -74,7 +76,9 @@ class LambdaLR(LRScheduler):
 
 
 class MultiplicativeLR(LambdaLR):
-    """Multiply the present rate by a function of the epoch, or by one function per group.
+    r"""Multiply the present rate by a function of the epoch, or by one function per group.
+
+    .. math:: \eta_t = \eta_{t-1} \, f(t)
 
     ``state_dict`` and errors are as those of ``LambdaLR``; TypeError for what is no function.
 
@@ -114,6 +118,8 @@ class MultiplicativeLR(LambdaLR):
 class PolynomialLR(LRScheduler):
     r"""Let the rate fall to 0 in ``total_iters`` epochs, as :math:`(1 - t / T)` to the power ``power``.
 
+    .. math:: \eta_t = \eta_0 (1 - \min(t, T) / T)^p
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.PolynomialLR.html
 
     >>> import cltorch as torch
@@ -141,7 +147,9 @@ class PolynomialLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Multiply the rate by ``gamma`` every ``step_size`` epochs.
+    r"""Multiply the rate by ``gamma`` every ``step_size`` epochs.
+
+    .. math:: \eta_t = \eta_0 \gamma^{\lfloor t / \text{step\_size} \rfloor}
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.StepLR.html
 
@@ -171,7 +179,9 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Multiply the rate by ``gamma`` in each of some epochs, as often as it is named in ``milestones``.
+    r"""Multiply the rate by ``gamma`` in each of some epochs, as often as it is named in ``milestones``.
+
+    .. math:: \eta_t = \eta_0 \gamma^k \text{ with } k \text{ milestones up to } t
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.MultiStepLR.html
 
@@ -204,7 +214,9 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """Multiply the rate by ``factor`` for the first ``total_iters`` epochs.
+    r"""Multiply the rate by ``factor`` for the first ``total_iters`` epochs.
+
+    .. math:: \eta_t = \eta_0 \cdot \text{factor} \text{ if } t < \text{total\_iters, else } \eta_0
 
     Raises ValueError for a factor that is not between 0 and 1.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.ConstantLR.html
@@ -239,7 +251,9 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Multiply the rate by a factor that goes from ``start_factor`` to ``end_factor`` in ``total_iters`` equal steps.
+    r"""Multiply the rate by a factor that goes from ``start_factor`` to ``end_factor`` in ``total_iters`` equal steps.
+
+    .. math:: \eta_t = \eta_0 (s + (e - s) \min(t, T) / T)
 
     Raises ValueError for a start factor outside (0, 1] or an end factor outside [0, 1].
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.LinearLR.html
@@ -285,7 +299,9 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Multiply the rate by ``gamma`` in every epoch.
+    r"""Multiply the rate by ``gamma`` in every epoch.
+
+    .. math:: \eta_t = \gamma \, \eta_{t-1}
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.ExponentialLR.html
 
