@@ -1,6 +1,7 @@
 """Write the stubs of what is put together at run time, so that editors and type checkers see it.
 
-    python ci/stubs.py            renew cltorch/tensor.pyi (Tensor, with its methods) and cltorch/functions/public.pyi
+    python ci/stubs.py            renew cltorch/tensor.pyi (Tensor, with its methods), cltorch/functions/public.pyi, and
+                                  what the examples of pointwise functions print, cltorch/functions/row_examples.py
     python ci/stubs.py --check    fail where they are not what this would write
 
 A function's own annotations are taken over. A result annotated ``Any`` is a Tensor unless it is listed in ``_VARIES``.
@@ -23,7 +24,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cltorch.functions import public  # noqa: E402
+import cltorch  # noqa: E402
+from cltorch.functions import public, row_docs  # noqa: E402
+from cltorch.ops.pointwise import INNER  # noqa: E402
+from cltorch.ops.table import TABLE  # noqa: E402
 from cltorch.tensor import Tensor  # noqa: E402
 
 # whose result depends on the arguments, or is a value of Python
@@ -176,7 +180,21 @@ def public_stub() -> str:
     return _HEAD + "\n".join(sorted(stub.imports)) + "\n\n" + "\n".join(body) + "\n"
 
 
-STUBS = {"cltorch/tensor.pyi": tensor_stub, "cltorch/functions/public.pyi": public_stub}
+def row_examples() -> str:
+    """Return what the examples in the docstrings of the pointwise table's functions print on the host."""
+    lines = [
+        f'    "{row.name}": "{eval(row_docs.call(row), {"torch": cltorch})}",'
+        for row in sorted(TABLE.values(), key=lambda row: row.name)
+        if row.scope != INNER
+    ]
+    return _HEAD + "EXAMPLES: dict[str, str] = {\n" + "\n".join(lines) + "\n}\n"
+
+
+STUBS = {
+    "cltorch/tensor.pyi": tensor_stub,
+    "cltorch/functions/public.pyi": public_stub,
+    "cltorch/functions/row_examples.py": row_examples,
+}
 
 
 def main() -> int:

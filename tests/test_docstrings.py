@@ -12,7 +12,10 @@ import pytest
 
 import cltorch
 from cltorch import amp, nn, optim
-from cltorch.functions import public
+from cltorch.functions import public, row_docs
+from cltorch.functions.row_examples import EXAMPLES
+from cltorch.ops.pointwise import INNER
+from cltorch.ops.table import TABLE
 
 ROOT = Path(cltorch.__file__).parent
 MODULES = sorted(
@@ -32,6 +35,19 @@ class Finder(doctest.DocTestFinder):
 
 def examples(name):
     return [t for t in Finder(exclude_empty=True).find(importlib.import_module(name)) if t.examples]
+
+
+ROWS = [row for row in TABLE.values() if row.scope != INNER]
+
+
+def test_examples_of_rows_are_found():
+    assert len(examples("cltorch.functions.pointwise")) >= len(ROWS), "run `python ci/stubs.py`"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_examples_of_rows_print_the_same_in_pytorch(row):
+    torch = pytest.importorskip("torch")
+    assert repr(eval(row_docs.call(row), {"torch": torch})) == EXAMPLES[row.name]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -18,9 +18,10 @@ from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.outputs import check_dtype
+from cltorch.functions.row_docs import doc
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
-from cltorch.ops.pointwise import ARITH, FUNCTIONAL, SIGNED, SPECIAL, TORCH, Pointwise
+from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
 from cltorch.ops.table import TABLE
 from cltorch.torch_function import asking, refused
 
@@ -309,7 +310,7 @@ def make(row: Pointwise) -> Callable[..., Any]:
     else:
         f = _general(row)
     f.__name__ = f.__qualname__ = row.name
-    f.__doc__ = _doc(row)
+    f.__doc__ = doc(row)
     f.__signature__ = _signature(row, inplace=False)  # type: ignore[attr-defined]
     f.row = row  # type: ignore[attr-defined]
     return f
@@ -331,24 +332,12 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
     """Return the in-place function of a row."""
     f = _inplace(row)
     f.__name__ = f.__qualname__ = row.name + "_"
-    f.__doc__ = f"Do what ``{row.name}`` does, in place on the first operand."
+    f.__doc__ = (
+        f"Do what ``{row.name}`` does, in place on the first operand.\n\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.{row.name}_.html\n"
+    )
     f.__signature__ = _signature(row, inplace=True)  # type: ignore[attr-defined]
     return f
-
-
-_PLACES = {FUNCTIONAL: "nn.functional."}
-
-
-def _doc(row: Pointwise) -> str:
-    words = row.doc or f"Compute {row.name.replace('_', ' ')} elementwise."
-    given = ", ".join(row.args) + "".join(
-        f", *, {k}={v!r}" if i == 0 else f", {k}={v!r}" for i, (k, v) in enumerate(row.params.items())
-    )
-    page = "special" if row.scope == SPECIAL else f"generated/torch.{_PLACES.get(row.scope, '')}{row.name}"
-    return (
-        f"{words}\n\n{row.name}({given}) broadcasts its operands. Dtype rule: {row.rule}.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/{page}.html\n"
-    )
 
 
 if TYPE_CHECKING:  # the functions of the rows are put here at run time

@@ -53,6 +53,8 @@ class Pointwise:
     masks     operands that are conditions
     ref       the independent reference for tests: a name in numpy or scipy.special, or a function of arrays
     domain    (low, high) from which tests draw operands
+    doc       the docstring's sentence, where the formula itself does not read well
+    sample    the first operand of the docstring's example, where the middle of the domain does not show what matters
     node      stem of the grad_fn's name where it is not the name in CamelCase
     scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
     accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
@@ -76,6 +78,7 @@ class Pointwise:
         domain: tuple[float, float] = (-3.0, 3.0),
         node: str | None = None,
         doc: str = "",
+        sample: Sequence[float] = (),
         inplace: bool = True,
         scope: str = TORCH,
         accuracy: tuple[float, float] = (4, 0),
@@ -87,6 +90,7 @@ class Pointwise:
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
         self.scope, self.accuracy, self.opaque, self.complex, self.flat = scope, accuracy, opaque, complex, flat
+        self.sample = tuple(sample)
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
