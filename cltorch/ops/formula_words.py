@@ -131,10 +131,10 @@ class _Mathematics:
         return Words(f"{_within(a, _OR)} where {_within(c, _OR)}, else {_within(b, _CHOICE)}", _CHOICE)
 
     def maximum(self, a: Any, b: Any) -> Words:
-        return self.max(a, b)  # type: ignore[no-any-return]
+        return self.max(a, b)
 
     def minimum(self, a: Any, b: Any) -> Words:
-        return self.min(a, b)  # type: ignore[no-any-return]
+        return self.min(a, b)
 
     def pow(self, a: Any, b: Any) -> Words:
         return Words(f"{_within(a, _ATOM)} ** {_within(b, _ATOM)}", _POWER)
@@ -143,10 +143,10 @@ class _Mathematics:
         return _join(1, "/", x, _PRODUCT)
 
     def divide_floor(self, a: Any, b: Any) -> Words:
-        return self.floor(_join(a, "/", b, _PRODUCT))  # type: ignore[no-any-return]
+        return self.floor(_join(a, "/", b, _PRODUCT))
 
     def divide_trunc(self, a: Any, b: Any) -> Words:
-        return self.trunc(_join(a, "/", b, _PRODUCT))  # type: ignore[no-any-return]
+        return self.trunc(_join(a, "/", b, _PRODUCT))
 
     def shift_left(self, a: Any, b: Any) -> Words:
         return _join(a, "<<", b, _COMPARISON)
