@@ -102,6 +102,11 @@ def test_layers_and_optimisers_name_their_source():
     assert [x.__name__ for x in CLASSES if "https://docs.pytorch.org/docs/2.13/" not in vars(x)["__doc__"]] == []
 
 
+def test_functions_of_layers_name_their_source():
+    functions = {name: inspect.unwrap(getattr(nn.functional, name)) for name in nn.functional.__all__}
+    assert [n for n, f in functions.items() if "https://docs.pytorch.org/docs/2.13/" not in (f.__doc__ or "")] == []
+
+
 def test_layers_say_what_shapes_they_take():
     assert len(LAYERS) > 130
     assert [x.__name__ for x in LAYERS if "Shape: " not in vars(x)["__doc__"]] == []

@@ -25,6 +25,9 @@ def prelu(input: Any, weight: Any) -> Any:
 
     Raises RuntimeError where the number of weights fits neither, or the dtypes differ.
     K. He et al., Delving deep into rectifiers, 2015.
+    max(x, 0) + weight · min(x, 0).
+    Shape: (N, C, *) to the same, weight (1) or (C).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.prelu.html
 
     >>> import cltorch as torch
     >>> torch.prelu(torch.tensor([-4.0, 2.0]), torch.tensor([0.25]))
@@ -87,6 +90,9 @@ def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
 
 def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
     """Do what ``rrelu`` does, in place.
+
+    Shape: (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rrelu_.html
 
     >>> import cltorch as torch
     >>> torch.rrelu_(torch.tensor([-1.0, 2.0]), 0.5, 0.5)

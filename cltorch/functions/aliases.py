@@ -129,9 +129,11 @@ clip, clip_ = clamp, clamp_
 
 
 def gelu(input: Any, *, approximate: str = "none", out: Any = None) -> Any:
-    """Apply the Gaussian error linear unit, exact or by its tanh approximation.
+    """Return x · Φ(x) elementwise, or with ``approximate="tanh"`` x · (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2.
 
-    Source: Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gelu.html;
+    Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415
+    Shape: (*) to (*), of a floating dtype.
 
     >>> import cltorch as torch
     >>> torch.nn.functional.gelu(torch.tensor([-1.0, 0.0, 2.0]))
@@ -230,6 +232,9 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
 
 def threshold_(input: Any, threshold: float, value: float) -> Any:
     """Replace what is not above a threshold, in place.
+
+    Shape: (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold_.html
 
     >>> import cltorch as torch
     >>> torch.threshold_(torch.tensor([1.0, 2.0, 3.0]), 1.5, 0)

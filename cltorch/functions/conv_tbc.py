@@ -18,6 +18,7 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     """Convolve (time, batch, in) by kernels (width, in, out): (time, batch, out) with ``pad`` zeros at both ends.
 
     Raises RuntimeError for sizes that do not fit.
+    Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 
     >>> import cltorch as torch
     >>> torch.conv_tbc(torch.ones(3, 1, 1), torch.ones(2, 1, 1), torch.zeros(1)).flatten()

@@ -38,6 +38,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
     """Return the p-norm of ``x1 - x2 + eps`` along the last dimension.
 
+    Shape: (N, D) or (D) twice to (N) or (), with ``keepdim`` (N, 1) or (1).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pairwise_distance.html
 
     >>> import cltorch as torch

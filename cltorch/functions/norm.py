@@ -181,6 +181,9 @@ def functional_batch_norm(
     """Normalise each channel: batch_norm with the arguments of torch.nn.functional.
 
     Raises ValueError for a batch of one value per channel, and for an ``eps`` below zero, or of zero in training.
+    y = (x - mean) / √(var + eps) · weight + bias, by the batch's statistics where ``training``, else by the running
+    ones.
+    Shape: (N, C, *) to the same, all others (C).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
 
     >>> import cltorch as torch
@@ -257,6 +260,10 @@ def functional_layer_norm(
 ) -> Any:
     """Normalise over the last dimensions: layer_norm with the arguments of torch.nn.functional.
 
+    y = (x - mean) / √(var + eps) · weight + bias.
+    Shape: (N, *) that ends with ``normalized_shape``, to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.layer_norm.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.layer_norm(torch.tensor([[1.0, 3.0]]), (2,))
     tensor([[-1.0000,  1.0000]])
@@ -280,6 +287,8 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
 
     ``eps`` is by default the epsilon of the dtype it is computed in (float32 for float16 and bfloat16).
     B. Zhang, R. Sennrich, Root Mean Square Layer Normalization, 2019.
+    y = x / √(mean(x²) + eps) · weight.
+    Shape: (*) that ends with ``normalized_shape``, to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rms_norm.html
 
     >>> import cltorch as torch
@@ -342,6 +351,9 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     """Normalise groups of channels: group_norm with the arguments of torch.nn.functional.
 
     Raises ValueError for groups of one value.
+    y = (x - mean) / √(var + eps) · weight + bias over each group.
+    Shape: (N, C, *) to the same, weight and bias (C).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.group_norm.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.group_norm(torch.tensor([[1.0, 3.0, 5.0, 9.0]]), 2)
@@ -428,6 +440,9 @@ def functional_instance_norm(
     """Normalise each channel of each sample: instance_norm with the arguments of torch.nn.functional.
 
     Raises ValueError for a single position per channel.
+    y = (x - mean) / √(var + eps) · weight + bias.
+    Shape: (N, C, *) to the same, weight and bias (C).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.instance_norm.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.instance_norm(torch.tensor([[[1.0, 3.0], [0.0, 2.0]]]))

@@ -80,6 +80,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     ``pad`` holds (before, after) of the last dimension, then of the last but one, and so on. ``mode`` is "constant"
     (``value``, 0 by default), "reflect" (mirrored, the edge not repeated), "replicate" (the edge repeated) or
     "circular" (from the other end); all but the first pad one to three dimensions behind one or two others.
+    Shape: (*, L) to (*, before + L + after), and so for each dimension.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pad.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.pad(torch.tensor([[1, 2, 3]]), (2, 1), "reflect")

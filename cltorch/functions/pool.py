@@ -181,6 +181,8 @@ def max_pool1d(
 
     With ``return_indices`` the places of the largest elements come too, int64, the first of equal ones.
     Raises RuntimeError for windows that do not fit the input.
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - dilation (kernel_size - 1) -
+    1) / stride) + 1, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool1d.html
 
     >>> import cltorch as torch
@@ -202,6 +204,9 @@ def max_pool2d(
     """Return the largest element of each window of (N, C, H, W) or (C, H, W).
 
     With ``return_indices`` the places within the plane come too, int64, row by row, the first of equal ones.
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - dilation
+    (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
+    ``kernel_size`` where not given.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool2d.html
 
     >>> import cltorch as torch
@@ -223,6 +228,7 @@ def max_pool3d(
 ) -> Any:
     """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    Shape: as of ``max_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
 
     >>> import cltorch as torch
@@ -279,6 +285,8 @@ def avg_pool1d(
 ) -> Any:
     """Return the average of each window of (N, C, L) or (C, L).
 
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - kernel_size) / stride) + 1, or
+    rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool1d.html
 
     >>> import cltorch as torch
@@ -302,6 +310,8 @@ def avg_pool2d(
     """Return the average of each window of (N, C, H, W) or (C, H, W).
 
     Zeros of the padding count as elements unless ``count_include_pad`` is False; ``divisor_override`` divides instead
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
+    stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
     of any count. Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool2d.html
 
     >>> import cltorch as torch
@@ -324,6 +334,7 @@ def avg_pool3d(
 ) -> Any:
     """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    Shape: as of ``avg_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool3d.html
 
     >>> import cltorch as torch
@@ -397,6 +408,9 @@ def adaptive_max_pool1d(input: Any, output_size: Any) -> tuple[Any, Any]:
 def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of ``output_size`` windows of a line, with their places only if asked for.
 
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_max_pool1d(torch.arange(4.0).view(1, 1, 4), 2)
     tensor([[[1., 3.]]])
@@ -407,6 +421,7 @@ def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices:
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
 
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
 
     >>> import cltorch as torch
@@ -419,6 +434,9 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
 
+    Shape: as of ``adaptive_max_pool2d``, with a depth D in front of H.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_max_pool3d(torch.ones(1, 4, 5, 6), 2).shape
     torch.Size([1, 2, 2, 2])
@@ -429,6 +447,7 @@ def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = Fal
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     """Return the averages of ``output_size`` windows that share a line evenly.
 
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool1d.html
 
     >>> import cltorch as torch
@@ -441,6 +460,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
 
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool2d.html
 
     >>> import cltorch as torch
@@ -452,6 +472,9 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
+
+    Shape: as of ``adaptive_avg_pool2d``, with a depth D in front of H.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 4, 5, 6), 2).shape

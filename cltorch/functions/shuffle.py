@@ -29,6 +29,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """Return (…, C r², H, W) as (…, C, H r, W r): r² channels become r by r pixels.
 
     Raises RuntimeError for channels that r² does not divide.
+    Shape: (*, C r², H, W) to (*, C, H r, W r).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pixel_shuffle.html
 
     >>> import cltorch as torch
@@ -56,6 +57,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     """Return (…, C, H r, W r) as (…, C r², H, W): r by r pixels become r² channels.
 
     Raises RuntimeError for heights and widths that r does not divide.
+    Shape: (*, C, H r, W r) to (*, C r², H, W).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pixel_unshuffle.html
 
     >>> import cltorch as torch
@@ -83,6 +85,7 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     """Return (N, C, …) with its channels dealt out: those of ``groups`` groups take turns.
 
     Raises RuntimeError for channels that the number of groups does not divide.
+    Shape: (N, C, *) to the same; RuntimeError unless ``groups`` divides C.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
 
     >>> import cltorch as torch
@@ -112,6 +115,8 @@ def channel_shuffle(input: Any, groups: int) -> Any:
 
 def native_channel_shuffle(input: Any, groups: int) -> Any:
     """Return (N, C, …) with its channels dealt out, as ``channel_shuffle`` does.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.native_channel_shuffle(torch.arange(4.0).view(1, 4, 1, 1), 2).flatten()

@@ -37,6 +37,9 @@ threshold_: Function = functions.threshold_
 def sigmoid(input: Any) -> Any:
     """Return 1 / (1 + exp(-x)) elementwise.
 
+    Shape: (*) to (*), of floating or complex numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.sigmoid.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.sigmoid(torch.zeros(1))
     tensor([0.5000])
@@ -45,7 +48,10 @@ def sigmoid(input: Any) -> Any:
 
 
 def tanh(input: Any) -> Any:
-    """Return the hyperbolic tangent elementwise.
+    """Return tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)) elementwise.
+
+    Shape: (*) to (*), of floating or complex numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.tanh.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.tanh(torch.tensor([0.0, 1.0]))
@@ -57,6 +63,9 @@ def tanh(input: Any) -> Any:
 def tanhshrink(input: Any) -> Any:
     """Return x - tanh(x) elementwise.
 
+    Shape: (*) to (*), of floating or complex numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.tanhshrink.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.tanhshrink(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.2384])
@@ -67,6 +76,9 @@ def tanhshrink(input: Any) -> Any:
 def softsign(input: Any) -> Any:
     """Return x / (1 + |x|) elementwise.
 
+    Shape: (*) to (*), of floating or complex numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softsign.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.softsign(torch.tensor([0.0, 1.0]))
     tensor([0.0000, 0.5000])
@@ -76,6 +88,9 @@ def softsign(input: Any) -> Any:
 
 def relu(input: Any, inplace: bool = False) -> Any:
     """Return max(x, 0) elementwise, in place if asked for.
+
+    Shape: (*) to (*), of real numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.relu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
@@ -88,6 +103,8 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     """Return min(max(x, 0), 6) elementwise.
 
     A. Howard et al., MobileNets, 2017.
+    Shape: (*) to (*), of real numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.relu6.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.relu6(torch.tensor([-1.0, 2.0, 8.0]))
@@ -100,6 +117,8 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
 
     Raises RuntimeError for a negative ``lambd``.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softshrink.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.softshrink(torch.tensor([-1.0, 0.0, 2.0]))
@@ -113,6 +132,9 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """Return x where it is greater than ``threshold``, ``value`` elsewhere.
 
+    Shape: (*) to (*), of real numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.threshold(torch.tensor([-1.0, 0.0, 2.0]), 0.5, -3.0)
     tensor([-3., -3.,  2.])
@@ -121,7 +143,10 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-    """Limit elements to [min_val, max_val]; raise ValueError for bounds in the wrong order.
+    """Return min(max(x, min_val), max_val) elementwise; raise ValueError for bounds in the wrong order.
+
+    Shape: (*) to (*), of real numbers.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hardtanh.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.hardtanh(torch.tensor([-1.0, 0.0, 2.0]))
@@ -136,6 +161,8 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     """Return min(max(x + 3, 0), 6) / 6 elementwise.
 
     M. Courbariaux et al., BinaryConnect, 2015.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hardsigmoid.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.hardsigmoid(torch.tensor([-1.0, 0.0, 2.0]))
@@ -148,6 +175,8 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
     """Return x · hardsigmoid(x) elementwise.
 
     A. Howard et al., Searching for MobileNetV3, 2019.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hardswish.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.hardswish(torch.tensor([-1.0, 0.0, 2.0]))
@@ -157,7 +186,10 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """Multiply negative elements by a slope.
+    """Return x where it is positive, negative_slope · x elsewhere.
+
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.leaky_relu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
@@ -172,6 +204,8 @@ def rrelu(
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle unless ``training``.
 
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rrelu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.rrelu(torch.tensor([-1.0, 0.0, 2.0]), 0.25, 0.25)
@@ -184,6 +218,8 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """Return x where it is positive, alpha · (exp(x) - 1) elsewhere.
 
     D. Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2015.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.elu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.elu(torch.tensor([-1.0, 0.0, 2.0]))
@@ -196,6 +232,8 @@ def selu(input: Any, inplace: bool = False) -> Any:
     """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.selu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.selu(torch.tensor([-1.0, 0.0, 2.0]))
@@ -208,6 +246,8 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """Return x where it is positive, alpha · (exp(x / alpha) - 1) elsewhere.
 
     J. Barron, Continuously Differentiable Exponential Linear Units, 2017.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.celu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.celu(torch.tensor([-1.0, 0.0, 2.0]))
@@ -220,6 +260,8 @@ def silu(input: Any, inplace: bool = False) -> Any:
     """Return x · sigmoid(x) elementwise, also called swish.
 
     S. Elfwing et al., Sigmoid-Weighted Linear Units, 2017.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.silu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.silu(torch.tensor([-1.0, 0.0, 2.0]))
@@ -232,6 +274,8 @@ def mish(input: Any, inplace: bool = False) -> Any:
     """Return x · tanh(softplus(x)) elementwise.
 
     D. Misra, Mish: A Self Regularized Non-Monotonic Activation Function, 2019.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.mish.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.mish(torch.tensor([-1.0, 0.0, 2.0]))
@@ -241,10 +285,12 @@ def mish(input: Any, inplace: bool = False) -> Any:
 
 
 def glu(input: Any, dim: int = -1) -> Any:
-    """Multiply the first half along a dimension by the sigmoid of the second half.
+    """Return a · sigmoid(b), the input cut into halves a and b along ``dim``.
 
     Raises RuntimeError where the size is odd. Y. Dauphin et al., Language Modeling with Gated Convolutional Networks,
     2016.
+    Shape: (*, 2 n, *) to (*, n, *), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.glu.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.glu(torch.tensor([2.0, 4.0, 0.0, 0.0]))

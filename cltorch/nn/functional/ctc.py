@@ -25,6 +25,7 @@ def ctc_loss(
     """Return the loss of labels against log-probabilities (T, N, C) or (T, C), summed over all alignments.
 
     The arguments are those of ``torch.ctc_loss`` but for ``reduction``: "none", "mean" or "sum".
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.ctc_loss.html
 
     >>> import cltorch as torch
     >>> logp = torch.zeros(2, 3).log_softmax(1)

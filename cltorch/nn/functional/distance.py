@@ -17,6 +17,8 @@ __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """Divide vectors along a dimension by their p-norm, or by ``eps`` where the norm is smaller.
 
+    v / max(‖v‖ₚ, eps).
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.normalize.html
 
     >>> import cltorch as torch

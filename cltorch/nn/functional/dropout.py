@@ -26,6 +26,8 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     """Zero each element with probability ``p`` and multiply the others by 1 / (1 - p); nothing unless ``training``.
 
     N. Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
+    Shape: (*) to (*); it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.dropout(torch.ones(3), p=0.5, training=False)
@@ -39,6 +41,8 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     """Drop elements to SELU's negative limit, keeping mean and variance.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    Shape: (*) to (*); it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.alpha_dropout.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.alpha_dropout(torch.ones(3))
@@ -50,6 +54,9 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Drop whole channels (the second dimension) to SELU's negative limit, keeping mean and variance.
+
+    Shape: (N, C, *) to the same; it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.feature_alpha_dropout.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.feature_alpha_dropout(torch.ones(3))
@@ -72,6 +79,8 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
     Raises RuntimeError for another number of dimensions.
     J. Tompson et al., Efficient Object Localization Using Convolutional Networks, 2014.
+    Shape: (N, C, L) or (C, L) to the same; it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.dropout1d(torch.ones(1, 2, 3), 1.0).sum()
@@ -93,6 +102,8 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, H, W) or (N, C, L) with probability ``p`` and scale the others by 1 / (1 - p).
 
     Warns for another number of dimensions, and that (C, H, W) counts as (N, C, L).
+    Shape: (N, C, H, W) or (N, C, L) to the same; it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 3, 3), 1.0).sum()
@@ -124,6 +135,8 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p`` and scale the others.
 
     Warns for another number of dimensions.
+    Shape: (N, C, D, H, W) or (C, D, H, W) to the same; it does nothing unless ``training``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.dropout3d(torch.ones(1, 1, 1, 1, 2), training=False).sum()

@@ -81,6 +81,7 @@ def embedding_bag(
     rows of a sum. Rows of ``padding_idx`` count for nothing; an empty bag is zero. With ``max_norm`` the rows used are
     first scaled down, in place, to that ``norm_type``-norm. Raises ValueError and RuntimeError for shapes and options
     that do not go together, NotImplementedError for weights without "sum" and for sparse gradients.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
 
     >>> import cltorch as torch
     >>> table = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])

@@ -38,6 +38,7 @@ def linear_cross_entropy(
     sample; ``ignore_index`` is -100 for None. With ``options``, a LinearCrossEntropyOptions, batches are computed in
     pieces, for one loss per sample and class indices without smoothing: for all else they warn and have no effect.
     Raises RuntimeError for shapes that do not fit.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html
 
     >>> import cltorch as torch
     >>> x, w = torch.ones(2, 3), torch.zeros(4, 3)

@@ -17,7 +17,9 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     """Divide (N, C, …) by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
 
     Raises ValueError for fewer than three dimensions.
-    Source: Krizhevsky and others, ImageNet Classification with Deep Convolutional Neural Networks, section 3.3
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.local_response_norm.html;
+    Krizhevsky and others, ImageNet Classification with Deep Convolutional Neural Networks, section 3.3
+    Shape: (N, C, *) to the same.
 
     >>> import cltorch as torch
     >>> torch.nn.functional.local_response_norm(torch.ones(1, 3, 1), 3, alpha=3.0, beta=1.0).flatten()

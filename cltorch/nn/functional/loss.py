@@ -65,9 +65,12 @@ def mse_loss(
     reduction: str = "mean",
     weight: Any = None,
 ) -> Any:
-    """Return the squared error; with ``weight`` the mean is the weighted one.
+    """Return the mean (or the sum) of (input - target)².
 
     Warns where the sizes differ, raises ValueError for another reduction.
+    With ``weight`` the mean is the weighted one.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.mse_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -91,7 +94,11 @@ def l1_loss(
     reduction: str = "mean",
     weight: Any = None,
 ) -> Any:
-    """Return the absolute error; with ``weight`` the mean is the weighted one.
+    """Return the mean (or the sum) of |input - target|.
+
+    With ``weight`` the mean is the weighted one.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.l1_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
@@ -118,6 +125,9 @@ def smooth_l1_loss(
     """Return the error d² / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
 
     Raises RuntimeError for a negative beta. R. Girshick, Fast R-CNN, 2015.
+    d is input - target.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.smooth_l1_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
@@ -139,6 +149,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """Return the error d² / 2 where |d| < delta, delta · (|d| - delta / 2) elsewhere.
 
     Raises RuntimeError for a delta that is not positive. P. Huber, Robust Estimation of a Location Parameter, 1964.
+    d is input - target.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.huber_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.0]), torch.zeros(2))
@@ -161,10 +174,13 @@ def binary_cross_entropy(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return the cross entropy of probabilities against targets in [0, 1]; logarithms are cut off at -100.
+    """Return -weight · (y log x + (1 - y) log(1 - x)) for probabilities x and targets y in [0, 1].
 
     Raises ValueError where the sizes differ, RuntimeError where the dtypes do, and on the host where an input or a
     target lies outside [0, 1]; on a device the result of such an input is NaN.
+    The logarithms are cut off at -100.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
@@ -206,9 +222,11 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Any = None,
 ) -> Any:
-    """Return the cross entropy of sigmoid(input) against targets in [0, 1], without overflow.
+    """Return -weight · (pos_weight · y log σ(x) + (1 - y) log(1 - σ(x))), computed without overflow.
 
     ``pos_weight`` multiplies the part of the positive class and broadcasts. Raises ValueError where the sizes differ.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
@@ -238,9 +256,11 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
-    """Return the Kullback-Leibler divergence of log-probabilities from probabilities (or their logarithms).
+    """Return target · (log(target) - input), or exp(target) · (target - input) with ``log_target``.
 
     ``reduction`` can be "batchmean" too: the sum divided by the size of the first dimension.
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.kl_div.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.kl_div(torch.tensor([[0.0]]), torch.tensor([[0.5]]), reduction="batchmean")
@@ -275,9 +295,12 @@ def nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return the negative log-likelihood of log-probabilities (N, C, …) at class indices (N, …).
+    """Return -weight[target] · input[target] for log-probabilities and class indices.
 
     ``weight`` (C) weighs the classes, also in the mean; targets of ``ignore_index`` do not count.
+    Shape: input (N, C, *) or (C), target (N, *) or (), int64, weight (C); result () or, with ``reduction="none"``, (N,
+    *).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.nll_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.nll_loss(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
@@ -302,9 +325,12 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """Return the cross entropy of scores (N, C, …) against class indices (N, …) or class probabilities (N, C, …).
+    """Return -Σ_c weight[c] · target[c] · log softmax(input)[c] over the classes c of dimension 1.
 
     ``weight`` (C) weighs the classes, also in the mean; targets of ``ignore_index`` do not count.
+    Shape: input (N, C, *) or (C), target class indices (N, *) or (), int64, or probabilities of the input's shape;
+    result () or, with ``reduction="none"``, (N, *).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_entropy.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([1]))
@@ -327,9 +353,11 @@ def poisson_nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return the negative log-likelihood of Poisson counts: exp(input) - target · input.
+    """Return exp(input) - target · input, the negative log-likelihood of Poisson counts without a constant.
 
     Without ``log_input`` the input is the rate itself; ``full`` adds Stirling's approximation of log(target!).
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.poisson_nll_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.poisson_nll_loss(torch.zeros(2), torch.ones(2))
@@ -357,6 +385,9 @@ def gaussian_nll_loss(
     ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 for one of them; it is
     at least ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a
     negative variance.
+    Shape: input (*), target the same, var the same, or with a last size of 1 or without it; result () or, with
+    ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gaussian_nll_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.gaussian_nll_loss(torch.zeros(2), torch.ones(2), torch.ones(2))

@@ -33,6 +33,9 @@ def hinge_embedding_loss(
 ) -> Any:
     """Return x where the target is 1 and max(margin - x, 0) where it is -1.
 
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hinge_embedding_loss.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
     tensor(0.5000)
@@ -59,6 +62,8 @@ def margin_ranking_loss(
     """Return max(margin - target · (x1 - x2), 0): the target is 1 where x1 should be the greater one, else -1.
 
     Raises RuntimeError where the numbers of dimensions differ.
+    Shape: x1, x2 and target (N) or (); result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.margin_ranking_loss.html
 
     >>> import cltorch as torch
     >>> one = torch.ones(1)
@@ -88,6 +93,9 @@ def soft_margin_loss(
 ) -> Any:
     """Return log(1 + exp(-target · x)) for targets of 1 or -1.
 
+    Shape: input (*), target the same; result () or, with ``reduction="none"``, (*).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.soft_margin_loss.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.soft_margin_loss(torch.zeros(2), torch.tensor([1.0, -1.0]))
     tensor(0.6931)
@@ -116,6 +124,8 @@ def cosine_embedding_loss(
     """Return 1 - cos(x1, x2) where the target is 1 and max(cos(x1, x2) - margin, 0) where it is -1.
 
     The inputs are (N, D) with a target of (N), or (D) with one of ().
+    Shape: x1 and x2 (N, D) or (D), target (N) or (); result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cosine_embedding_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
@@ -171,6 +181,8 @@ def triplet_margin_loss(
 
     With ``swap`` the negative's distance is the smaller one of those from the anchor and from the positive.
     V. Balntas et al., Learning local feature descriptors with triplets and shallow convolutional neural networks, 2016.
+    Shape: anchor, positive and negative (N, D) or (D); result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_loss.html
 
     >>> import cltorch as torch
     >>> a, p, n = torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2)
@@ -205,6 +217,10 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Any:
     """Do what ``triplet_margin_loss`` does with any distance, by default ``pairwise_distance``.
+
+    Shape: anchor, positive and negative (N, *), of which ``distance_function`` makes (N); result () or, with
+    ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_with_distance_loss.html
 
     >>> import cltorch as torch
     >>> zero = torch.zeros(1, 2)
@@ -248,7 +264,10 @@ def multilabel_soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """Return the binary cross entropy of sigmoid(input) against 0 or 1, averaged over the last dimension.
+    """Return -Σ (y log σ(x) + (1 - y) log(1 - σ(x))) / C over the C classes of the last dimension.
+
+    Shape: input (N, C), target the same of 0 or 1, weight (C); result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multilabel_soft_margin_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
@@ -275,6 +294,8 @@ def multi_margin_loss(
     """Return Σ max(margin - x[target] + x[i], 0)^p / C over the classes i other than the target.
 
     The input is (N, C) with a target of (N), or (C) with one of (); ``p`` is 1 or 2.
+    Shape: input (N, C) or (C), target (N) or (), int64, weight (C); result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multi_margin_loss.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
@@ -336,6 +357,8 @@ def multilabel_margin_loss(
 
     The input is (N, C) or (C); the target has its shape and names classes up to the first -1. Raises RuntimeError for
     other shapes, and for a target that is not int64.
+    Shape: input (N, C) or (C), target the same, int64; result () or, with ``reduction="none"``, (N).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.multilabel_margin_loss.html
 
     >>> import cltorch as torch
     >>> x, y = torch.tensor([[0.1, 0.2, 0.4, 0.8]]), torch.tensor([[3, 0, -1, 1]])

@@ -44,6 +44,8 @@ def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
     """Return the root of the sum of powers of each window of (N, C, L) or (C, L).
 
     With an infinite ``norm_type`` it is the largest magnitude (the smallest for minus infinity).
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L - kernel_size) / stride) + 1, or rounded up
+    with ``ceil_mode``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool1d.html
 
     >>> import cltorch as torch
@@ -56,6 +58,8 @@ def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
 def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W).
 
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L - kernel_size) / stride) + 1
+    for each dimension, or rounded up with ``ceil_mode``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool2d.html
 
     >>> import cltorch as torch
@@ -68,6 +72,7 @@ def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
 def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    Shape: as of ``lp_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool3d.html
 
     >>> import cltorch as torch
@@ -106,6 +111,9 @@ def fractional_max_pool2d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest elements of windows at random distances, and their places in the plane.
 
+    Shape: as of ``fractional_max_pool2d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.fractional_max_pool2d_with_indices(torch.ones(1, 4, 4), 2, 2)[1].shape
     torch.Size([1, 2, 2])
@@ -125,7 +133,8 @@ def fractional_max_pool2d(
     """Return the largest elements of ``output_size`` windows of (N, C, H, W) or (C, H, W) at random distances.
 
     ``output_ratio`` gives the size as a part of the input's; with ``return_indices`` the places come too.
-    Source: Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html;
+    Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
 
     >>> import cltorch as torch
     >>> torch.nn.functional.fractional_max_pool2d(torch.randn(2, 3, 9, 9), 2, output_size=(4, 5)).shape
@@ -145,6 +154,9 @@ def fractional_max_pool3d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest elements of windows at random distances, and their places in the volume.
 
+    Shape: as of ``fractional_max_pool3d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.fractional_max_pool3d_with_indices(torch.ones(1, 4, 4, 4), 2, 2)[1].shape
     torch.Size([1, 2, 2, 2])
@@ -162,6 +174,8 @@ def fractional_max_pool3d(
     _random_samples: Any = None,
 ) -> Any:
     """Return the largest elements of ``output_size`` windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.fractional_max_pool3d(torch.ones(1, 4, 4, 4), 2, 2).shape
@@ -214,6 +228,8 @@ def max_unpool1d(
     """Put (N, C, L) or (C, L) back to where ``max_pool1d`` has found it, and zeros elsewhere.
 
     ``output_size`` chooses between the lengths that pool to this one. Raises ValueError for one that does not.
+    Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = (L - 1) stride - 2 padding + kernel_size, or the
+    ``output_size`` of the call; the indices, int64, have the input's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool1d.html
 
     >>> import cltorch as torch
@@ -231,6 +247,8 @@ def max_unpool2d(
 ) -> Any:
     """Put (N, C, H, W) or (C, H, W) back to where ``max_pool2d`` has found it, and zeros elsewhere.
 
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = (L - 1) stride - 2 padding +
+    kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool2d.html
 
     >>> import cltorch as torch
@@ -247,6 +265,7 @@ def max_unpool3d(
 ) -> Any:
     """Put (N, C, D, H, W) or (C, D, H, W) back to where ``max_pool3d`` has found it, and zeros elsewhere.
 
+    Shape: as of ``max_unpool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool3d.html
 
     >>> import cltorch as torch

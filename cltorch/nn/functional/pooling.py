@@ -41,6 +41,9 @@ def max_pool1d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a line, and its place.
 
+    Shape: as of ``max_pool1d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.max_pool1d_with_indices(torch.arange(4.0).view(1, 1, 4), 2)[1]
     tensor([[[1, 3]]])
@@ -58,6 +61,9 @@ def max_pool2d_with_indices(
     return_indices: bool = False,
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a plane, and its place.
+
+    Shape: as of ``max_pool2d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.max_pool2d_with_indices(torch.arange(4.0).view(1, 2, 2), 2)[1]
@@ -77,6 +83,9 @@ def max_pool3d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a volume, and its place.
 
+    Shape: as of ``max_pool3d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.max_pool3d_with_indices(torch.arange(8.0).view(1, 2, 2, 2), 2)[1]
     tensor([[[[7]]]])
@@ -86,6 +95,9 @@ def max_pool3d_with_indices(
 
 def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of ``output_size`` windows of a line, and their places.
+
+    Shape: as of ``adaptive_max_pool1d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_max_pool1d_with_indices(torch.arange(4.0).view(1, 1, 4), 2)[1]
@@ -97,6 +109,9 @@ def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indice
 def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of windows that share a plane evenly, and their places.
 
+    Shape: as of ``adaptive_max_pool2d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_max_pool2d_with_indices(torch.arange(4.0).view(1, 2, 2), 1)[1]
     tensor([[[3]]])
@@ -106,6 +121,9 @@ def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indice
 
 def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of windows that share a volume evenly, and their places.
+
+    Shape: as of ``adaptive_max_pool3d``, for both.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.adaptive_max_pool3d_with_indices(torch.arange(8.0).view(1, 2, 2, 2), 1)[1]

@@ -26,7 +26,11 @@ def _implicit(name: str, ndim: int) -> int:
 
 
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """Normalise exponentials along a dimension so that they sum to 1; ``dtype`` is cast to before.
+    """Return exp(xᵢ) / Σⱼ exp(xⱼ) along a dimension, computed without overflow.
+
+    With ``dtype`` the input is cast to it before.
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softmax.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.softmax(torch.zeros(1, 4), dim=1)
@@ -39,7 +43,10 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """Return softmax of the negated input.
+    """Return exp(-xᵢ) / Σⱼ exp(-xⱼ) along a dimension, which is softmax of the negated input.
+
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softmin.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.softmin(torch.zeros(2), dim=0)
@@ -52,7 +59,10 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """Return the logarithm of softmax, computed without overflow.
+    """Return log(exp(xᵢ) / Σⱼ exp(xⱼ)) along a dimension, computed without overflow.
+
+    Shape: (*) to (*), of a floating dtype.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.log_softmax.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.log_softmax(torch.tensor([0.0, 0.0]), dim=0)
@@ -70,6 +80,8 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     With ``hard`` the result is one-hot and the gradient that of the soft one; ``eps`` has no effect.
     C. Maddison et al., The Concrete Distribution, 2016; E. Jang et al., Categorical Reparameterization with
     Gumbel-Softmax, 2016.
+    Shape: (*, classes) to the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gumbel_softmax.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.gumbel_softmax(torch.zeros(4, 3), hard=True).sum(1)

@@ -137,6 +137,9 @@ def upsample(
 ) -> Any:
     """Resample as ``interpolate`` does; deprecated in its favour, and warns so.
 
+    Shape: (N, C, *) to (N, C, *size).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.upsample(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
     tensor([[[0., 0., 1., 1.]]])
@@ -153,6 +156,9 @@ def upsample(
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """Resample to the nearest element; deprecated in favour of ``interpolate``, and warns so.
 
+    Shape: (N, C, *) to (N, C, *size).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample_nearest.html
+
     >>> import cltorch as torch
     >>> torch.nn.functional.upsample_nearest(torch.arange(2.0).view(1, 1, 2), scale_factor=2)
     tensor([[[0., 0., 1., 1.]]])
@@ -168,6 +174,9 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """Resample linearly with aligned corners; deprecated in favour of ``interpolate``, and warns so.
+
+    Shape: (N, C, *) to (N, C, *size).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample_bilinear.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.upsample_bilinear(torch.arange(2.0).view(1, 1, 1, 2), scale_factor=2)[0, 0, 0]

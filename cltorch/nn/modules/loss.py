@@ -281,7 +281,8 @@ class GaussianNLLLoss(_Loss):
 
     Shape: input (*), target the same, var the same, or with a last size of 1 or without it; result () or, with
     ``reduction="none"``, (*).
-    Raises ValueError for a negative variance. D. Nix, A. Weigend, Estimating the Mean and Variance of the Target, 1994.
+    Raises ValueError for a negative variance on the host. D. Nix, A. Weigend, Estimating the Mean and Variance of the
+    Target, 1994.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html
 
     >>> import cltorch as torch
