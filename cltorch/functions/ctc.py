@@ -83,22 +83,22 @@ def ctc_loss(
     input_lengths: Any,
     target_lengths: Any,
     blank: int = 0,
-    reduction: int = 1,
+    reduction: int = 0,
     zero_infinity: bool = False,
 ) -> Any:
     """Return the negative log-likelihood of labels over all alignments with (T, N, C) or (T, C) log-probabilities.
 
-    ``targets`` are the labels (N, S), or those of all samples in one line. ``reduction`` is 0 for the losses (N), 1 for
-    the mean of the losses divided by the lengths of their targets, 2 for the sum. ``zero_infinity`` puts 0 for a loss
-    and gradient of samples whose labels do not fit in their time. Lengths that lie on a device are read from it. The
-    gradient is the one for log-probabilities that sum to 1, as they do behind ``log_softmax``; it has no derivative.
-    float32 and float64. Raises RuntimeError for lengths and sizes that do not fit, and on the host for labels out of
-    range (on a device DeviceIndexError when the program waits for it).
+    ``targets`` are the labels (N, S), or those of all samples in one line. ``reduction`` is 0, the default, for the
+    losses (N), 1 for the mean of the losses divided by the lengths of their targets, 2 for the sum. ``zero_infinity``
+    puts 0 for a loss and gradient of samples whose labels do not fit in their time. Lengths that lie on a device are
+    read from it. The gradient is the one for log-probabilities that sum to 1, as they do behind ``log_softmax``; it has
+    no derivative. float32 and float64. Raises RuntimeError for lengths and sizes that do not fit, and on the host for
+    labels out of range (on a device DeviceIndexError when the program waits for it).
     A. Graves et al., Connectionist Temporal Classification, ICML 2006.
 
     >>> import cltorch as torch
     >>> torch.ctc_loss(torch.zeros(2, 1, 3).log_softmax(2), torch.tensor([[1]]), (2,), (1,))
-    tensor(1.0986)
+    tensor([1.0986])
     """
     need_array("ctc_loss", "log_probs", 1, log_probs)
     need_array("ctc_loss", "targets", 2, targets)

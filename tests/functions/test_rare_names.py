@@ -6,6 +6,7 @@ import pytest
 import cltorch
 from cltorch.autograd import gradcheck
 from cltorch.nn import functional as f
+from tests.libraries import LIBRARIES
 
 
 @pytest.mark.parametrize("kind", ["max", "sum", "mean", "min", "prod"])
@@ -79,6 +80,23 @@ def test_losses_with_numbered_reductions():
     table = cltorch.tensor([[3.0, 4.0], [6.0, 8.0]])
     assert cltorch.embedding_renorm_(table, cltorch.tensor([1]), 5, 2) is table
     np.testing.assert_allclose(table, [[3, 4], [3, 4]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_losses_with_numbered_reductions_are_not_reduced_by_default(library):
+    t = LIBRARIES[library]()
+    a, b, one = t.zeros(2, 3), t.ones(2, 3), t.ones(2)
+    for got in (
+        t.kl_div(a, b), t.binary_cross_entropy_with_logits(a, b), t.hinge_embedding_loss(a, b),
+        t.margin_ranking_loss(a, a, b),
+    ):  # fmt: skip
+        assert got.shape == (2, 3)
+    logs = t.zeros(2, 2, 3).log_softmax(2)
+    for got in (
+        t.cosine_embedding_loss(a, b, one), t.triplet_margin_loss(a, a, b),
+        t.ctc_loss(logs, t.tensor([[1], [1]]), (2, 2), (1, 1)),
+    ):  # fmt: skip
+        assert got.shape == (2,)
 
 
 def test_statistics_of_norms_have_the_dtype_of_the_parameters():

@@ -1,6 +1,7 @@
 """Losses as torch.* has them beside torch.nn.functional: the reduction is a number, 0 (none), 1 (mean) or 2 (sum).
 
-They take their arguments in the order of PyTorch's operators, and call their namesakes here.
+They take their arguments in the order of PyTorch's operators, and call their namesakes here. Unlike those they do not
+reduce by default: the operators' default is the mean, but PyTorch's Python functions read it as 0.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ def _named(reduction: int) -> str:
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 1
+    input: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 0
 ) -> Any:
     """Return the binary cross entropy of scores; see torch.nn.functional."""
     return f.binary_cross_entropy_with_logits(input, target, weight, reduction=_named(reduction), pos_weight=pos_weight)
 
 
-def kl_div(input: Any, target: Any, reduction: int = 1, *, log_target: bool = False) -> Any:
+def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = False) -> Any:
     """Return the Kullback-Leibler divergence of log-probabilities; see torch.nn.functional.
 
     >>> import cltorch as torch
@@ -47,24 +48,24 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: 
     return f.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=_named(reduction))
 
 
-def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1) -> Any:
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
     """Return how far two inputs' directions are from what the target says; see torch.nn.functional."""
     return f.cosine_embedding_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
-def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 1) -> Any:
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 0) -> Any:
     """Return the hinge loss of distances; see torch.nn.functional."""
     return f.hinge_embedding_loss(input, target, margin, reduction=_named(reduction))
 
 
-def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1) -> Any:
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
     """Return how far two inputs are from the order that the target says; see torch.nn.functional."""
     return f.margin_ranking_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
 def triplet_margin_loss(
     anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
-    swap: bool = False, reduction: int = 1,
+    swap: bool = False, reduction: int = 0,
 ) -> Any:  # fmt: skip
     """Return how much nearer to a positive than to a negative an anchor should be; see torch.nn.functional."""
     return f.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=_named(reduction))
