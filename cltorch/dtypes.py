@@ -173,7 +173,12 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
-    """Return whether PyTorch's casting rules allow storing ``from_`` in ``to`` (the category must not shrink)."""
+    """Return whether PyTorch's casting rules allow storing ``from_`` in ``to`` (the category must not shrink).
+
+    >>> import cltorch as torch
+    >>> torch.can_cast(torch.float32, torch.int64)
+    False
+    """
     return category(from_) <= category(to)
 
 
@@ -187,7 +192,12 @@ def scalar_dtype(value: Any) -> dtype:
 
 
 def get_default_dtype() -> dtype:
-    """Return the floating-point dtype of new tensors made from Python floats."""
+    """Return the floating-point dtype of new tensors made from Python floats.
+
+    >>> import cltorch as torch
+    >>> torch.get_default_dtype()
+    torch.float32
+    """
     return _default
 
 

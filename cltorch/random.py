@@ -40,6 +40,10 @@ def seed() -> int:
     """Seed the default generators with a random number from the operating system and return it.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.seed.html
+
+    >>> import cltorch as torch
+    >>> torch.seed() == torch.initial_seed()
+    True
     """
     chosen = default_generator.seed()
     generators.manual_seed_cl(chosen)
@@ -50,6 +54,11 @@ def initial_seed() -> int:
     """Return the seed of the host's default generator.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.initial_seed.html
+
+    >>> import cltorch as torch
+    >>> _ = torch.manual_seed(7)
+    >>> torch.initial_seed()
+    7
     """
     return default_generator.initial_seed()
 
@@ -58,6 +67,13 @@ def get_rng_state() -> Any:
     """Return the state of the host's default generator as a ByteTensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.get_rng_state.html
+
+    >>> import cltorch as torch
+    >>> state = torch.get_rng_state()
+    >>> x = torch.rand(2)
+    >>> torch.set_rng_state(state)
+    >>> torch.equal(torch.rand(2), x)
+    True
     """
     return default_generator.get_state()
 
@@ -66,6 +82,13 @@ def set_rng_state(new_state: Any) -> None:
     """Put the host's default generator back to a state that get_rng_state returned.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.set_rng_state.html
+
+    >>> import cltorch as torch
+    >>> state = torch.get_rng_state()
+    >>> x = torch.rand(2)
+    >>> torch.set_rng_state(state)
+    >>> torch.equal(torch.rand(2), x)
+    True
     """
     default_generator.set_state(new_state)
 

@@ -48,7 +48,12 @@ def _positive(name: str, value: object) -> int:
 
 
 def is_vulkan_available() -> bool:
-    """Return whether tensors may lie on a Vulkan device: never, devices are those of OpenCL."""
+    """Return whether tensors may lie on a Vulkan device: never, devices are those of OpenCL.
+
+    >>> import cltorch as torch
+    >>> torch.is_vulkan_available()
+    False
+    """
     return False
 
 
@@ -57,6 +62,10 @@ def get_num_threads() -> int:
     """Return the number of threads for work on the host: what was set, else the processors of this process.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.get_num_threads.html
+
+    >>> import cltorch as torch
+    >>> torch.get_num_threads() >= 1
+    True
     """
     return _State.threads or _processors()
 
@@ -68,6 +77,9 @@ def set_num_threads(num: int) -> None:
     device decides about its threads by itself.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.set_num_threads.html
+
+    >>> import cltorch as torch
+    >>> torch.set_num_threads(torch.get_num_threads())
     """
     _State.threads = _positive("set_num_threads", num)
     try:
@@ -77,7 +89,12 @@ def set_num_threads(num: int) -> None:
 
 
 def get_num_interop_threads() -> int:
-    """Return the number of threads that run operators side by side, as it was set; here they run one after another."""
+    """Return the number of threads that run operators side by side, as it was set; here they run one after another.
+
+    >>> import cltorch as torch
+    >>> torch.get_num_interop_threads() >= 1
+    True
+    """
     return _State.interop_threads or 1
 
 
@@ -91,17 +108,30 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     """Ask for the same bits from run to run; every operator here gives them anyway, on every device.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.use_deterministic_algorithms.html
+
+    >>> import cltorch as torch
+    >>> torch.use_deterministic_algorithms(False)
     """
     _State.deterministic, _State.warn_only = bool(mode), bool(mode) and bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """Return whether use_deterministic_algorithms asked for the same bits from run to run."""
+    """Return whether use_deterministic_algorithms asked for the same bits from run to run.
+
+    >>> import cltorch as torch
+    >>> torch.are_deterministic_algorithms_enabled()
+    False
+    """
     return _State.deterministic
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Return whether use_deterministic_algorithms asked for warnings only."""
+    """Return whether use_deterministic_algorithms asked for warnings only.
+
+    >>> import cltorch as torch
+    >>> torch.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
     return _State.warn_only
 
 
@@ -125,7 +155,12 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 
 def get_deterministic_debug_mode() -> int:
-    """Return the number that set_deterministic_debug_mode takes."""
+    """Return the number that set_deterministic_debug_mode takes.
+
+    >>> import cltorch as torch
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     return (1 if _State.warn_only else 2) if _State.deterministic else 0
 
 
@@ -134,6 +169,9 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Say how exact float32 matrix products must be at least: highest, high or medium; here they always are highest.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.set_float32_matmul_precision.html
+
+    >>> import cltorch as torch
+    >>> torch.set_float32_matmul_precision("highest")
     """
     if precision not in _PRECISIONS:
         warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; the call has no effect", stacklevel=2)
@@ -142,7 +180,12 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """Return what set_float32_matmul_precision was told."""
+    """Return what set_float32_matmul_precision was told.
+
+    >>> import cltorch as torch
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     return _State.precision
 
 
@@ -150,18 +193,31 @@ def set_flush_denormal(mode: bool) -> bool:
     """Return False: whether denormal numbers are kept is each device's own affair and cannot be set here.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.set_flush_denormal.html
+
+    >>> import cltorch as torch
+    >>> torch.set_flush_denormal(False)
+    False
     """
     return False
 
 
 # ---- warnings ----------------------------------------------------------------------------------------------------
 def set_warn_always(b: bool, /) -> None:
-    """Say whether a warning that is given once per process shall come each time; raise RuntimeError for no bool."""
+    """Say whether a warning that is given once per process shall come each time; raise RuntimeError for no bool.
+
+    >>> import cltorch as torch
+    >>> torch.set_warn_always(False)
+    """
     if not isinstance(b, bool):
         raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
     _State.warn_always = b
 
 
 def is_warn_always_enabled() -> bool:
-    """Return what set_warn_always was told."""
+    """Return what set_warn_always was told.
+
+    >>> import cltorch as torch
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     return _State.warn_always

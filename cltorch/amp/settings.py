@@ -41,7 +41,13 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
-    """Turn autocast on or off for a type of device; with one argument for OpenCL devices."""
+    """Turn autocast on or off for a type of device; with one argument for OpenCL devices.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_enabled("cpu", False)
+    >>> torch.is_autocast_enabled("cpu")
+    False
+    """
     if enabled is None:
         device_type, enabled = "cuda", device_type
     state.set_enabled(kind(device_type), bool(enabled))
@@ -58,62 +64,120 @@ def get_autocast_dtype(device_type: str) -> dtype:
 
 
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
-    """Set the dtype of fewer bits that autocast takes for a type of device."""
+    """Set the dtype of fewer bits that autocast takes for a type of device.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_dtype("cpu", torch.bfloat16)
+    """
     state.dtype[kind(device_type)] = dtype
 
 
 def is_autocast_cache_enabled() -> bool:
-    """Return whether casts of weights are kept until the outermost region ends."""
+    """Return whether casts of weights are kept until the outermost region ends.
+
+    >>> import cltorch as torch
+    >>> torch.is_autocast_cache_enabled()
+    True
+    """
     return state.caching
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
-    """Say whether casts of weights are kept until the outermost region ends."""
+    """Say whether casts of weights are kept until the outermost region ends.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_cache_enabled(True)
+    """
     state.caching = bool(enabled)
 
 
 def clear_autocast_cache() -> None:
-    """Forget the casts of weights."""
+    """Forget the casts of weights.
+
+    >>> import cltorch as torch
+    >>> torch.clear_autocast_cache()
+    """
     state.cache.clear()
 
 
 def autocast_increment_nesting() -> int:
-    """Enter a region and return how many are open."""
+    """Enter a region and return how many are open.
+
+    >>> import cltorch as torch
+    >>> torch.autocast_increment_nesting()
+    1
+    >>> torch.autocast_decrement_nesting()
+    0
+    """
     state.nesting += 1
     return state.nesting
 
 
 def autocast_decrement_nesting() -> int:
-    """Leave a region and return how many are open."""
+    """Leave a region and return how many are open.
+
+    >>> import cltorch as torch
+    >>> torch.autocast_increment_nesting()
+    1
+    >>> torch.autocast_decrement_nesting()
+    0
+    """
     state.nesting -= 1
     return state.nesting
 
 
 def is_autocast_cpu_enabled() -> bool:
-    """Return whether autocast is on for the host."""
+    """Return whether autocast is on for the host.
+
+    >>> import cltorch as torch
+    >>> torch.is_autocast_cpu_enabled()
+    False
+    """
     return state.enabled["cpu"]
 
 
 def set_autocast_cpu_enabled(enabled: bool) -> None:
-    """Turn autocast on or off for the host."""
+    """Turn autocast on or off for the host.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_cpu_enabled(False)
+    """
     state.set_enabled("cpu", bool(enabled))
 
 
 def get_autocast_cpu_dtype() -> dtype:
-    """Return the dtype of fewer bits that autocast takes on the host."""
+    """Return the dtype of fewer bits that autocast takes on the host.
+
+    >>> import cltorch as torch
+    >>> torch.get_autocast_cpu_dtype()
+    torch.bfloat16
+    """
     return state.dtype["cpu"]
 
 
 def set_autocast_cpu_dtype(dtype: dtype) -> None:
-    """Set the dtype of fewer bits that autocast takes on the host."""
+    """Set the dtype of fewer bits that autocast takes on the host.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_cpu_dtype(torch.bfloat16)
+    """
     state.dtype["cpu"] = dtype
 
 
 def get_autocast_gpu_dtype() -> dtype:
-    """Return the dtype of fewer bits that autocast takes on OpenCL devices."""
+    """Return the dtype of fewer bits that autocast takes on OpenCL devices.
+
+    >>> import cltorch as torch
+    >>> torch.get_autocast_gpu_dtype()
+    torch.float16
+    """
     return state.dtype["cl"]
 
 
 def set_autocast_gpu_dtype(dtype: dtype) -> None:
-    """Set the dtype of fewer bits that autocast takes on OpenCL devices."""
+    """Set the dtype of fewer bits that autocast takes on OpenCL devices.
+
+    >>> import cltorch as torch
+    >>> torch.set_autocast_gpu_dtype(torch.float16)
+    """
     state.dtype["cl"] = dtype

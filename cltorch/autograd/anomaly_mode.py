@@ -51,15 +51,29 @@ class detect_anomaly:
 
 
 def is_anomaly_enabled() -> bool:
-    """Return whether anomaly detection is on."""
+    """Return whether anomaly detection is on.
+
+    >>> import cltorch as torch
+    >>> torch.is_anomaly_enabled()
+    False
+    """
     return Settings.anomaly
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Return whether anomaly detection stops at a gradient that is NaN."""
+    """Return whether anomaly detection stops at a gradient that is NaN.
+
+    >>> import cltorch as torch
+    >>> torch.is_anomaly_check_nan_enabled()
+    True
+    """
     return Settings.check_nan
 
 
 def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
-    """Switch anomaly detection on or off."""
+    """Switch anomaly detection on or off.
+
+    >>> import cltorch as torch
+    >>> torch.set_anomaly_enabled(False)
+    """
     Settings.anomaly, Settings.check_nan = bool(mode), bool(check_nan)

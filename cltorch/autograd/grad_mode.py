@@ -159,10 +159,21 @@ class inference_mode(Switch):
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations are recorded in this thread."""
+    """Return whether operations are recorded in this thread.
+
+    >>> import cltorch as torch
+    >>> with torch.no_grad():
+    ...     print(torch.is_grad_enabled())
+    False
+    """
     return mode.enabled
 
 
 def is_inference_mode_enabled() -> bool:
-    """Return whether ``inference_mode`` is on in this thread."""
+    """Return whether ``inference_mode`` is on in this thread.
+
+    >>> import cltorch as torch
+    >>> torch.is_inference_mode_enabled()
+    False
+    """
     return mode.inference

@@ -168,7 +168,12 @@ def set_default_device(d: Any) -> None:
 
 
 def get_default_device() -> device:
-    """Return the device on which factory functions make tensors by default."""
+    """Return the device on which factory functions make tensors by default.
+
+    >>> import cltorch as torch
+    >>> torch.get_default_device()
+    device(type='cpu')
+    """
     return default_device()
 
 

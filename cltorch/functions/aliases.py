@@ -60,7 +60,12 @@ divide, divide_, true_divide, true_divide_ = div, div_, div, div_
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Subtract ``alpha * input`` from ``other``."""
+    """Subtract ``alpha * input`` from ``other``.
+
+    >>> import cltorch as torch
+    >>> torch.rsub(torch.tensor([1.0, 2.0]), 5)
+    tensor([4., 3.])
+    """
     return p.sub(other, input, alpha=alpha)
 
 
@@ -152,6 +157,10 @@ def nan_to_num(
     """Replace NaN by ``nan`` (0) and infinities by the given numbers (the dtype's extremes); parts of complex numbers.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nan_to_num.html
+
+    >>> import cltorch as torch
+    >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0]))
+    tensor([0., 1.])
     """
     need_array("nan_to_num", "input", 1, input)
     if input.dtype.is_complex:
@@ -186,6 +195,10 @@ def square(input: Any, *, out: Any = None) -> Any:
     """Square elementwise; truth values become integers.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.square.html
+
+    >>> import cltorch as torch
+    >>> torch.square(torch.tensor([-2.0, 3.0]))
+    tensor([4., 9.])
     """
     if isinstance(input, Array) and input.dtype is dtypes.bool_:
         input = to(input, dtypes.int64)
@@ -248,6 +261,10 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
 
     Raises RuntimeError where both divisor and dividend are integers.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addcdiv.html
+
+    >>> import cltorch as torch
+    >>> torch.addcdiv(torch.zeros(2), torch.tensor([1.0, 2.0]), torch.tensor([4.0, 4.0]), value=2)
+    tensor([0.5000, 1.0000])
     """
     _refuse_integer_division(tensor1, tensor2)
     return p.addcdiv(input, tensor1, tensor2, value=value, out=out)
@@ -271,7 +288,12 @@ def _refuse_integer_division(a: Any, b: Any) -> None:
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """Raise to a power in double precision, which is complex128 where an operand is complex."""
+    """Raise to a power in double precision, which is complex128 where an operand is complex.
+
+    >>> import cltorch as torch
+    >>> torch.float_power(torch.tensor([1, 2]), 3)
+    tensor([1., 8.], dtype=torch.float64)
+    """
     t = _power_dtype(input, exponent)
     return p.pow(*(_in_double(x, t) for x in (input, exponent)), out=out)
 
@@ -317,6 +339,10 @@ def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
     """Return ``input * 2**other``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.ldexp.html
+
+    >>> import cltorch as torch
+    >>> torch.ldexp(torch.tensor([1.0, 3.0]), torch.tensor([2, 1]))
+    tensor([4., 6.])
     """
     return p.mul(input, p.pow(2.0, other), out=out)
 
@@ -327,7 +353,12 @@ def ldexp_(input: Any, other: Any) -> Any:
 
 
 def isreal(input: Any) -> Any:
-    """Return whether each element is real: its imaginary part is zero."""
+    """Return whether each element is real: its imaginary part is zero.
+
+    >>> import cltorch as torch
+    >>> torch.isreal(torch.tensor([1 + 1j, 2 + 0j]))
+    tensor([False,  True])
+    """
     need_array("isreal", "input", 1, input)
     if input.dtype.is_complex:
         return p.eq(input.imag, 0)
@@ -338,6 +369,10 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     """Compare elementwise within ``atol + rtol * |other|``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.isclose.html
+
+    >>> import cltorch as torch
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-9, 2.5]))
+    tensor([ True, False])
     """
     need_array("isclose", "input", 1, input)
     need_array("isclose", "other", 2, other)

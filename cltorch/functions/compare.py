@@ -39,13 +39,22 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
     """Return whether all elements lie within ``atol + rtol * |other|`` of each other; waits for the device.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.allclose.html
+
+    >>> import cltorch as torch
+    >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-9]))
+    True
     """
     with no_grad():
         return bool(all_true(isclose(input, other, rtol, atol, equal_nan)).item())
 
 
 def is_nonzero(input: Any) -> bool:
-    """Return whether the one element of a tensor is not zero; raise RuntimeError for more or fewer elements."""
+    """Return whether the one element of a tensor is not zero; raise RuntimeError for more or fewer elements.
+
+    >>> import cltorch as torch
+    >>> torch.is_nonzero(torch.tensor([0.0]))
+    False
+    """
     need_array("is_nonzero", "input", 1, input)
     if input.layout.numel != 1:
         what = "no values" if input.layout.numel == 0 else "more than one value"
@@ -54,42 +63,77 @@ def is_nonzero(input: Any) -> bool:
 
 
 def numel(input: Any) -> int:
-    """Return the number of elements."""
+    """Return the number of elements.
+
+    >>> import cltorch as torch
+    >>> torch.numel(torch.zeros(2, 3))
+    6
+    """
     return int(need_array("numel", "input", 1, input).layout.numel)
 
 
 def is_floating_point(input: Any) -> bool:
-    """Return whether the dtype is a floating-point type."""
+    """Return whether the dtype is a floating-point type.
+
+    >>> import cltorch as torch
+    >>> torch.is_floating_point(torch.tensor([1]))
+    False
+    """
     need_array("is_floating_point", "input", 1, input)
     return bool(input.dtype.is_floating_point)
 
 
 def is_complex(input: Any) -> bool:
-    """Return whether the dtype is complex."""
+    """Return whether the dtype is complex.
+
+    >>> import cltorch as torch
+    >>> torch.is_complex(torch.tensor([1j]))
+    True
+    """
     need_array("is_complex", "input", 1, input)
     return bool(input.dtype.is_complex)
 
 
 def is_signed(input: Any) -> bool:
-    """Return whether the dtype has a sign."""
+    """Return whether the dtype has a sign.
+
+    >>> import cltorch as torch
+    >>> torch.is_signed(torch.tensor([1], dtype=torch.uint8))
+    False
+    """
     need_array("is_signed", "input", 1, input)
     return bool(input.dtype.is_signed)
 
 
 def is_conj(input: Any) -> bool:
-    """Return whether the conjugate bit is set: never, conjugates are computed at once."""
+    """Return whether the conjugate bit is set: never, conjugates are computed at once.
+
+    >>> import cltorch as torch
+    >>> torch.is_conj(torch.tensor([1j]))
+    False
+    """
     need_array("is_conj", "input", 1, input)
     return False
 
 
 def is_neg(input: Any) -> bool:
-    """Return whether the negative bit is set: never, negatives are computed at once."""
+    """Return whether the negative bit is set: never, negatives are computed at once.
+
+    >>> import cltorch as torch
+    >>> torch.is_neg(torch.tensor([1.0]))
+    False
+    """
     need_array("is_neg", "input", 1, input)
     return False
 
 
 def is_same_size(input: Any, other: Any) -> bool:
-    """Return whether two tensors have the same shape."""
+    """Return whether two tensors have the same shape.
+
+    >>> import cltorch as torch
+    >>> torch.is_same_size(torch.ones(2), torch.zeros(2))
+    True
+    """
     need_array("is_same_size", "input", 1, input)
     need_array("is_same_size", "other", 2, other)
     return bool(input.layout.shape == other.layout.shape)

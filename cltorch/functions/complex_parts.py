@@ -180,6 +180,10 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
     """Return the complex conjugate; of real numbers the tensor itself.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.conj_physical.html
+
+    >>> import cltorch as torch
+    >>> torch.conj_physical(torch.tensor([1 + 2j]))
+    tensor([1.-2.j])
     """
     need_array("conj_physical", "input", 1, input)
     return conj(input) if out is None else into_out("conj_physical", out, conj(input))
@@ -192,13 +196,23 @@ def conj_physical_(input: Any) -> Any:
 
 
 def resolve_conj(input: Any) -> Any:
-    """Return the tensor itself: conjugates are computed at once."""
+    """Return the tensor itself: conjugates are computed at once.
+
+    >>> import cltorch as torch
+    >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj()).is_conj()
+    False
+    """
     need_array("resolve_conj", "input", 1, input)
     return input
 
 
 def resolve_neg(input: Any) -> Any:
-    """Return the tensor itself: negatives are computed at once."""
+    """Return the tensor itself: negatives are computed at once.
+
+    >>> import cltorch as torch
+    >>> torch.resolve_neg(torch.tensor([1 + 2j]).conj().imag).is_neg()
+    False
+    """
     need_array("resolve_neg", "input", 1, input)
     return input
 

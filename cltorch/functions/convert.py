@@ -244,7 +244,12 @@ def gradient_copy(g: Any, x: Any) -> Any:
 
 
 def detach(input: Any) -> Any:
-    """Return a tensor of the same memory outside the graph; in-place changes of either count for both."""
+    """Return a tensor of the same memory outside the graph; in-place changes of either count for both.
+
+    >>> import cltorch as torch
+    >>> torch.detach(torch.ones(1, requires_grad=True)).requires_grad
+    False
+    """
     need_array("detach", "input", 1, input)
     return input._detached()
 
@@ -357,7 +362,12 @@ def zero_(input: Any) -> Any:
 
 
 def fill(input: Any, value: Any) -> Any:
-    """Return a tensor like ``input`` with every element set to a value."""
+    """Return a tensor like ``input`` with every element set to a value.
+
+    >>> import cltorch as torch
+    >>> torch.fill(torch.zeros(2), 3)
+    tensor([3., 3.])
+    """
     need_array("fill", "input", 1, input)
     return fill_(clone(input), value)
 

@@ -83,6 +83,10 @@ def empty_like(
     """Return an uninitialised tensor with the size, dtype, device and order in memory of another.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.empty_like.html
+
+    >>> import cltorch as torch
+    >>> torch.empty_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
     """
     return finish(like("empty_like", input, dtype, device, layout, memory_format)[0], requires_grad)
 
@@ -100,6 +104,10 @@ def zeros_like(
     """Return zeros with the size, dtype and device of another tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.zeros_like.html
+
+    >>> import cltorch as torch
+    >>> torch.zeros_like(torch.ones(2))
+    tensor([0., 0.])
     """
     return _like_filled("zeros_like", input, 0, dtype, device, layout, memory_format, requires_grad)
 
@@ -117,6 +125,10 @@ def ones_like(
     """Return ones with the size, dtype and device of another tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.ones_like.html
+
+    >>> import cltorch as torch
+    >>> torch.ones_like(torch.zeros(2))
+    tensor([1., 1.])
     """
     return _like_filled("ones_like", input, 1, dtype, device, layout, memory_format, requires_grad)
 
@@ -135,6 +147,10 @@ def full_like(
     """Return one value in a tensor with the size, dtype and device of another.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.full_like.html
+
+    >>> import cltorch as torch
+    >>> torch.full_like(torch.zeros(2), 3)
+    tensor([3., 3.])
     """
     value = read_number("full_like", "fill_value", 2, fill_value)
     return _like_filled("full_like", input, value, dtype, device, layout, memory_format, requires_grad)

@@ -61,6 +61,10 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
     """Return the result of dropout and its mask, a bool tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
+
+    >>> import cltorch as torch
+    >>> torch.native_dropout(torch.ones(2), 0.5, False)[0]
+    tensor([1., 1.])
     """
     if not need_array("native_dropout", "input", 1, input).layout.numel:
         return input * 1, empty(input.shape, input.dtype, input.device)  # PyTorch's mask of nothing is no mask
@@ -90,6 +94,10 @@ def feature_dropout(input: Any, p: float, train: bool) -> Any:
     """Zero whole channels (the second dimension) with probability ``p`` and multiply the others by 1 / (1 - p).
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout2d.html
+
+    >>> import cltorch as torch
+    >>> torch.feature_dropout(torch.ones(2), 0.5, False)
+    tensor([1., 1.])
     """
     if _check("feature_dropout", input, p) or not train:
         return input
@@ -114,6 +122,10 @@ def alpha_dropout(input: Any, p: float = 0.5, train: bool = False) -> Any:
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.alpha_dropout.html
+
+    >>> import cltorch as torch
+    >>> torch.alpha_dropout(torch.ones(2), 0.5, False)
+    tensor([1., 1.])
     """
     return _alpha("alpha_dropout", input, p, train, feature=False)
 
@@ -122,6 +134,10 @@ def feature_alpha_dropout(input: Any, p: float = 0.5, train: bool = False) -> An
     """Drop whole channels to SELU's negative limit with probability ``p``, keeping mean and variance.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.feature_alpha_dropout.html
+
+    >>> import cltorch as torch
+    >>> torch.feature_alpha_dropout(torch.ones(2), 0.5, False)
+    tensor([1., 1.])
     """
     return _alpha("feature_alpha_dropout", input, p, train, feature=True)
 

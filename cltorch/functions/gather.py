@@ -119,6 +119,10 @@ def scatter(
 
     The last of equal places stays; ``reduce`` "add" or "multiply" combines values with what is there.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_.html
+
+    >>> import cltorch as torch
+    >>> torch.scatter(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([5.0, 7.0]))
+    tensor([7., 0., 5.])
     """
     need_array("scatter", "input", 1, input)
     need_array("scatter", "index", 3, index)
@@ -172,6 +176,10 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) 
     """Return a copy with values added at the places that ``index`` names; equal places add up in order.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.scatter_add_.html
+
+    >>> import cltorch as torch
+    >>> torch.scatter_add(torch.zeros(3), 0, torch.tensor([2, 2]), torch.tensor([5.0, 7.0]))
+    tensor([ 0.,  0., 12.])
     """
     result = _scatter("scatter_add", input, dim, index, src, "add")
     return result if out is None else p.into_out("scatter_add", out, result, (index, src))

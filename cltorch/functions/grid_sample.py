@@ -172,12 +172,22 @@ def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: i
 
 
 def grid_sampler_2d(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
-    """Do what ``grid_sampler`` does for images (N, C, H, W)."""
+    """Do what ``grid_sampler`` does for images (N, C, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.grid_sampler_2d(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 1, 2), 0, 0, True)
+    tensor([[[[1.]]]])
+    """
     return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
 
 def grid_sampler_3d(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
-    """Do what ``grid_sampler`` does for volumes (N, C, D, H, W)."""
+    """Do what ``grid_sampler`` does for volumes (N, C, D, H, W).
+
+    >>> import cltorch as torch
+    >>> torch.grid_sampler_3d(torch.ones(1, 1, 2, 2, 2), torch.zeros(1, 1, 1, 1, 3), 0, 0, True)
+    tensor([[[[[1.]]]]])
+    """
     return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
 

@@ -149,6 +149,10 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """Return a copy with ``values`` put at a tuple of index tensors, or added there.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_put_.html
+
+    >>> import cltorch as torch
+    >>> torch.index_put(torch.zeros(3), (torch.tensor([0, 2]),), torch.tensor([5.0, 7.0]))
+    tensor([5., 0., 7.])
     """
     need_array("index_put", "input", 1, input)
     need_array("index_put", "values", 3, values)
@@ -247,7 +251,13 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
-    """Return a copy with the elements of ``source`` at positions of the flattened tensor."""
+    """Return a copy with the elements of ``source`` at positions of the flattened tensor.
+
+    >>> import cltorch as torch
+    >>> torch.put(torch.zeros(2, 2), torch.tensor([1, 2]), torch.tensor([5.0, 7.0]))
+    tensor([[0., 5.],
+            [7., 0.]])
+    """
     need_array("put", "input", 1, input)
     return put_(convert.contiguous_copy(convert.writable_copy(input, index, source)), index, source, accumulate)
 
@@ -258,6 +268,10 @@ def embedding(
     """Take rows of a table; the gradient adds up by row, none goes to ``padding_idx``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding.html
+
+    >>> import cltorch as torch
+    >>> torch.embedding(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([1]))
+    tensor([[2., 3.]])
     """
     need_array("embedding", "weight", 1, weight)
     need_array("embedding", "indices", 2, indices)

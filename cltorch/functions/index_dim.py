@@ -150,7 +150,12 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 
 @numpy_names
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
-    """Return a copy with slices of ``source`` added at the given indices of a dimension."""
+    """Return a copy with slices of ``source`` added at the given indices of a dimension.
+
+    >>> import cltorch as torch
+    >>> torch.index_add(torch.zeros(3), 0, torch.tensor([2, 2]), torch.tensor([5.0, 7.0]))
+    tensor([ 0.,  0., 12.])
+    """
     need_array("index_add", "input", 1, input)
     need_array("index_add", "source", 4, source)
     result = index_add_(convert.writable_copy(input, index, source), dim, index, source, alpha=alpha)
@@ -182,7 +187,12 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 @numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
-    """Return a copy with slices of ``source`` at the given indices of a dimension."""
+    """Return a copy with slices of ``source`` at the given indices of a dimension.
+
+    >>> import cltorch as torch
+    >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([5.0, 7.0]))
+    tensor([7., 0., 5.])
+    """
     need_array("index_copy", "input", 1, input)
     need_array("index_copy", "source", 4, source)
     result = index_copy_(convert.writable_copy(input, index, source), dim, index, source)
@@ -215,7 +225,12 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
 
 @numpy_names
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
-    """Return a copy with the given indices of a dimension set to a value."""
+    """Return a copy with the given indices of a dimension set to a value.
+
+    >>> import cltorch as torch
+    >>> torch.index_fill(torch.zeros(3), 0, torch.tensor([2]), 5)
+    tensor([0., 0., 5.])
+    """
     need_array("index_fill", "input", 1, input)
     return index_fill_(convert.writable_copy(input, index, value), dim, index, value)
 

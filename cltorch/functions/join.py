@@ -178,6 +178,10 @@ def atleast_1d(*tensors: Any) -> Any:
     """Return 0-d tensors as vectors and the others as they are; several tensors give a tuple.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_1d.html
+
+    >>> import cltorch as torch
+    >>> torch.atleast_1d(torch.tensor(1.0))
+    tensor([1.])
     """
     return _each("atleast_1d", _at_least_1, tensors)
 
@@ -186,6 +190,10 @@ def atleast_2d(*tensors: Any) -> Any:
     """Return tensors as views of at least two dimensions, new ones in front.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_2d.html
+
+    >>> import cltorch as torch
+    >>> torch.atleast_2d(torch.tensor(1.0))
+    tensor([[1.]])
     """
     return _each("atleast_2d", _at_least_2, tensors)
 
@@ -194,6 +202,10 @@ def atleast_3d(*tensors: Any) -> Any:
     """Return tensors as views of at least three dimensions: (1, n, 1) for a vector, (m, n, 1) for a matrix.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.atleast_3d.html
+
+    >>> import cltorch as torch
+    >>> torch.atleast_3d(torch.tensor(1.0))
+    tensor([[[1.]]])
     """
     return _each("atleast_3d", _at_least_3, tensors)
 
@@ -224,7 +236,13 @@ row_stack = vstack
 
 
 def dstack(tensors: Any, *, out: Any = None) -> Any:
-    """Join in depth: along the third dimension, after ``atleast_3d``."""
+    """Join in depth: along the third dimension, after ``atleast_3d``.
+
+    >>> import cltorch as torch
+    >>> torch.dstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
     return cat([_at_least_3(x) for x in _list("dstack", tensors)], 2, out=out)
 
 

@@ -90,6 +90,11 @@ def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return Cholesky's factor of matrices; the older name of ``torch.linalg.cholesky``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky.html
+
+    >>> import cltorch as torch
+    >>> torch.cholesky(torch.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
     """
     L, info = _cholesky(input, upper, "cholesky")
     raise_failure("cholesky", info, NOT_POSITIVE)
@@ -127,6 +132,12 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
     """Return (Q, R); the older form of ``torch.linalg.qr``, "reduced" or (without ``some``) "complete".
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.qr.html
+
+    >>> import cltorch as torch
+    >>> Q, R = torch.qr(torch.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> Q @ R
+    tensor([[3.0000, 1.0000],
+            [4.0000, 2.0000]])
     """
     return store_all("qr", old_qr_return, out, _qr("linalg.qr", input, "reduced" if some else "complete"))
 
@@ -135,6 +146,10 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
     """Return (a, tau): R in the upper triangle of a, the vectors of Householder's reflectors below it, their factors.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.geqrf.html
+
+    >>> import cltorch as torch
+    >>> [x.shape for x in torch.geqrf(torch.ones(3, 2))]
+    [torch.Size([3, 2]), torch.Size([2])]
     """
     need_array("geqrf", "input", 1, input)
     if input.layout.ndim < 2:
@@ -233,6 +248,12 @@ def lu_unpack(
     """Return (P, L, U) of what ``torch.linalg.lu_factor`` gave; what is not asked for is empty.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_unpack.html
+
+    >>> import cltorch as torch
+    >>> P, L, U = torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[2.0, 1.0], [4.0, 3.0]])))
+    >>> P @ L @ U
+    tensor([[2., 1.],
+            [4., 3.]])
     """
     need_array("lu_unpack", "LU_data", 1, LU_data)
     need_array("lu_unpack", "LU_pivots", 2, LU_pivots)
@@ -253,6 +274,10 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     """Return (LU, pivots), or (LU, pivots, infos); the older form of ``torch.linalg.lu_factor_ex``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu.html
+
+    >>> import cltorch as torch
+    >>> [x.shape for x in torch.lu(torch.eye(2))]
+    [torch.Size([2, 2]), torch.Size([2])]
     """
     need_array("lu", "A", 1, A)
     results = _lu("torch.lu_factor", A, pivot)

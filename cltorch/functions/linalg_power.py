@@ -88,7 +88,13 @@ def _taylor(x: Any, block: int, blocks: int) -> Any:
 
 
 def matrix_exp(input: Any) -> Any:
-    """Return the exponential of square matrices; the other name of ``torch.linalg.matrix_exp``."""
+    """Return the exponential of square matrices; the other name of ``torch.linalg.matrix_exp``.
+
+    >>> import cltorch as torch
+    >>> torch.matrix_exp(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     return linalg_matrix_exp(input)
 
 
@@ -151,7 +157,12 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
 
 @also_named(input2="tau")
 def orgqr(input: Any, tau: Any) -> Any:
-    """Return the first columns of a product of reflectors; the other name of ``householder_product``."""
+    """Return the first columns of a product of reflectors; the other name of ``householder_product``.
+
+    >>> import cltorch as torch
+    >>> torch.orgqr(*torch.geqrf(torch.ones(3, 2))).shape
+    torch.Size([3, 2])
+    """
     need_array("orgqr", "tau", 2, tau)
     return linalg_householder_product(input, tau)
 
@@ -160,6 +171,10 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     """Multiply a matrix with the whole orthogonal matrix of reflectors, Q or Qᴴ, from the left or the right.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.ormqr.html
+
+    >>> import cltorch as torch
+    >>> torch.ormqr(*torch.geqrf(torch.eye(2)), torch.ones(2, 1)).shape
+    torch.Size([2, 1])
     """
     need_array("ormqr", "input", 1, input)
     need_array("ormqr", "tau", 2, tau)

@@ -145,7 +145,13 @@ def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any
 
 
 def inverse(input: Any, *, out: Any = None) -> Any:
-    """Return the inverse of square matrices; the other name of ``torch.linalg.inv``."""
+    """Return the inverse of square matrices; the other name of ``torch.linalg.inv``.
+
+    >>> import cltorch as torch
+    >>> torch.inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     return linalg_inv(input, out=out)
 
 
@@ -191,6 +197,11 @@ def triangular_solve(
 
     The older form of ``torch.linalg.solve_triangular``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.triangular_solve.html
+
+    >>> import cltorch as torch
+    >>> torch.triangular_solve(torch.ones(2, 1), torch.tensor([[2.0, 0.0], [0.0, 4.0]])).solution
+    tensor([[0.5000],
+            [0.2500]])
     """
     need_array("triangular_solve", "b", 1, b)
     need_array("triangular_solve", "A", 2, A)
@@ -249,6 +260,11 @@ def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
     """Return X of A X = b from what ``torch.linalg.lu_factor`` gave for A; the older form of ``lu_solve`` there.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_solve.html
+
+    >>> import cltorch as torch
+    >>> torch.lu_solve(torch.ones(2, 1), *torch.linalg.lu_factor(torch.tensor([[2.0, 0.0], [0.0, 4.0]])))
+    tensor([[0.5000],
+            [0.2500]])
     """
     need_array("lu_solve", "LU_data", 2, LU_data)
     need_array("lu_solve", "LU_pivots", 3, LU_pivots)
@@ -281,6 +297,11 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> A
     """Return X of A X = B from Cholesky's factor of A: A = L Lᴴ, or with ``upper`` A = Lᴴ L.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky_solve.html
+
+    >>> import cltorch as torch
+    >>> torch.cholesky_solve(torch.ones(2, 1), torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.2500],
+            [0.0625]])
     """
     _fit_cholesky(B, L)
     need_full("cholesky_solve", L, "cholesky_solve_cpu")
@@ -294,6 +315,10 @@ def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return the inverse of A from its Cholesky factor; raise LinAlgError where that has a zero on its diagonal.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky_inverse.html
+
+    >>> import cltorch as torch
+    >>> torch.cholesky_inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]])).diagonal()
+    tensor([0.2500, 0.0625])
     """
     need_square("cholesky_inverse", L)
     need_full("cholesky_inverse", L, "cholesky_inverse_out_cpu")

@@ -67,7 +67,12 @@ def linalg_det(A: Any, *, out: Any = None) -> Any:
 
 
 def det(input: Any) -> Any:
-    """Return the determinants of square matrices; the other name of ``torch.linalg.det``."""
+    """Return the determinants of square matrices; the other name of ``torch.linalg.det``.
+
+    >>> import cltorch as torch
+    >>> torch.det(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
     return linalg_det(input)
 
 
@@ -90,7 +95,12 @@ def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
 
 
 def slogdet(input: Any, *, out: Any = None) -> Any:
-    """Return (sign, logabsdet) of the determinants of square matrices; see ``torch.linalg.slogdet``."""
+    """Return (sign, logabsdet) of the determinants of square matrices; see ``torch.linalg.slogdet``.
+
+    >>> import cltorch as torch
+    >>> torch.slogdet(torch.tensor([[-2.0, 0.0], [0.0, 4.0]])).logabsdet
+    tensor(2.0794)
+    """
     return store_all("slogdet", old_slogdet_return, out, _slogdet("linalg.slogdet", input))
 
 
@@ -98,6 +108,10 @@ def logdet(input: Any) -> Any:
     """Return the logarithms of the determinants of square matrices, NaN for negative ones.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logdet.html
+
+    >>> import cltorch as torch
+    >>> torch.logdet(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
+    tensor(2.0794)
     """
     sign, log = _slogdet("logdet", input)
     if sign.dtype.is_complex:
@@ -209,6 +223,10 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
 
     Without ``some`` the matrices are full; without ``compute_uv`` they are zeros.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.svd.html
+
+    >>> import cltorch as torch
+    >>> torch.svd(torch.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+    tensor([4., 3.])
     """
     U, S, Vh = _svd(input, not some, compute_uv)
     if not compute_uv:
@@ -291,6 +309,11 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     """Return the pseudo-inverses; the older form of ``torch.linalg.pinv``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.pinverse.html
+
+    >>> import cltorch as torch
+    >>> torch.pinverse(torch.tensor([[2.0, 0.0]]))
+    tensor([[0.5000],
+            [0.0000]])
     """
     return linalg_pinv(input, rcond)
 

@@ -51,6 +51,14 @@ def from_file(
     With ``shared`` the file is changed with the tensor, and made where it is not there; without it the tensor's changes
     stay in memory. On the host only. Raises RuntimeError for other devices and for a file that is missing or too short.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.from_file.html
+
+    >>> import cltorch as torch
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "x")
+    >>> torch.from_file(path, shared=True, size=3).fill_(2)
+    tensor([2., 2., 2.])
+    >>> torch.from_file(path, size=3)
+    tensor([2., 2., 2.])
     """
     check_layout(layout, pin_memory)
     t = read_dtype("from_file", dtype, dtypes.get_default_dtype())

@@ -102,6 +102,10 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """Multiply two batches of matrices, (b, n, k) @ (b, k, m).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.bmm.html
+
+    >>> import cltorch as torch
+    >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 4)).shape
+    torch.Size([2, 1, 4])
     """
     _check("bmm", ("self", input), ("mat2", mat2))
     _check_batches("bmm", input, mat2)
@@ -112,6 +116,10 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """Multiply a matrix (n, m) and a vector (m).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.mv.html
+
+    >>> import cltorch as torch
+    >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    tensor([3., 7.])
     """
     _check("mv", ("self", input), ("vec", vec))
     if input.layout.ndim != 2 or vec.layout.ndim != 1:
@@ -240,6 +248,10 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
     """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.baddbmm.html
+
+    >>> import cltorch as torch
+    >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
+    tensor([[[4.]]])
     """
     _check("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     _check_batches("baddbmm", batch1, batch2)
@@ -251,6 +263,10 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addbmm.html
+
+    >>> import cltorch as torch
+    >>> torch.addbmm(torch.ones(1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1))
+    tensor([[7.]])
     """
     _check("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     _check_batches("addbmm", batch1, batch2)
@@ -264,6 +280,10 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     """Return ``beta * input + alpha * (mat @ vec)``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmv.html
+
+    >>> import cltorch as torch
+    >>> torch.addmv(torch.ones(2), torch.ones(2, 3), torch.ones(3))
+    tensor([4., 4.])
     """
     _check("addmv", ("self", input), ("mat", mat), ("vec", vec))
     product = mv(mat, vec)
@@ -300,6 +320,11 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     """Return ``beta * input + alpha * outer(vec1, vec2)``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addr.html
+
+    >>> import cltorch as torch
+    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
     """
     product = outer(vec1, vec2)
     _expandable("addr", input, product.layout.shape)

@@ -112,6 +112,10 @@ def std(
     """Return the standard deviation, of all elements or along dimensions; see ``var``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.std.html
+
+    >>> import cltorch as torch
+    >>> torch.std(torch.tensor([1.0, 3.0]))
+    tensor(1.4142)
     """
     return store("std", _spread_of("std", Std, input, dim, unbiased, keepdim, correction)[0], out)
 
@@ -120,7 +124,12 @@ def std(
 def var_mean(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Any, Any]:
-    """Return (variance, mean); see ``var``."""
+    """Return (variance, mean); see ``var``.
+
+    >>> import cltorch as torch
+    >>> torch.var_mean(torch.tensor([1.0, 3.0]))
+    (tensor(2.), tensor(2.))
+    """
     result, dims = _spread_of("var_mean", Var, input, dim, unbiased, keepdim, correction)
     return result, mean(input, dims, keepdim)
 
@@ -129,7 +138,12 @@ def var_mean(
 def std_mean(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Any, Any]:
-    """Return (standard deviation, mean); see ``var``."""
+    """Return (standard deviation, mean); see ``var``.
+
+    >>> import cltorch as torch
+    >>> torch.std_mean(torch.tensor([1.0, 3.0]))
+    (tensor(1.4142), tensor(2.))
+    """
     result, dims = _spread_of("std_mean", Std, input, dim, unbiased, keepdim, correction)
     return result, mean(input, dims, keepdim)
 

@@ -154,6 +154,12 @@ def native_batch_norm(
     """Return the result of batch_norm, the batch's means and its reciprocal deviations (empty without ``training``).
 
     Both have the dtype of the parameters, or the input's where there are none.
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> torch.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0]
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     name = "native_batch_norm"
     result, mu, rstd = _batch(name, input, weight, bias, running_mean, running_var, training, momentum, eps)
@@ -274,7 +280,12 @@ def functional_layer_norm(
 def native_layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float
 ) -> tuple[Any, Any, Any]:
-    """Return the result of layer_norm, and means and reciprocal deviations of the rows, of the parameters' dtype."""
+    """Return the result of layer_norm, and means and reciprocal deviations of the rows, of the parameters' dtype.
+
+    >>> import cltorch as torch
+    >>> torch.native_layer_norm(torch.tensor([[1.0, 3.0]]), (2,), None, None, 1e-5)[1]
+    tensor([[2.]])
+    """
     w = _layer("native_layer_norm", input, normalized_shape, weight, bias, False)
     out, mu, rstd = apply(NativeLayerNorm, input, weight, bias, w, float(eps))
     lead = input.layout.ndim - len(normalized_shape)
@@ -369,7 +380,12 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
 def native_group_norm(
     input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Any, Any, Any]:
-    """Return the result of group_norm, and means and reciprocal deviations (N, group), of the parameters' dtype."""
+    """Return the result of group_norm, and means and reciprocal deviations (N, group), of the parameters' dtype.
+
+    >>> import cltorch as torch
+    >>> torch.native_group_norm(torch.tensor([[[1.0, 3.0]]]), None, None, 1, 1, 2, 1, 1e-5)[1]
+    tensor([[2.]])
+    """
     w = _group("native_group_norm", input, group, weight, bias)
     if (w.rows, w.n) != (N * group, C // group * HxW):
         raise RuntimeError(f"native_group_norm: sizes {[N, C, HxW]} do not fit input of shape {list(input.shape)}")
@@ -398,6 +414,11 @@ def instance_norm(
     With ``use_input_stats`` by its own mean and variance, whose averages over the batch move the running ones by
     ``momentum``; without it by the running ones. Raises RuntimeError for sizes that do not fit.
     D. Ulyanov et al., Instance Normalization, 2016.
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([[[1.0, 3.0]]])
+    >>> torch.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
+    tensor([[[-1.0000,  1.0000]]])
     """
     shape = need_array("instance_norm", "input", 1, input).layout.shape
     input = contiguous(input)

@@ -133,7 +133,12 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
 
 @numpy_names
 def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """Return the 2-norm along dimensions."""
+    """Return the 2-norm along dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.frobenius_norm(torch.tensor([[3.0, 4.0]]), (0, 1))
+    tensor(5.)
+    """
     return vector_norm(input, 2, dim, keepdim, out=out)
 
 
@@ -141,5 +146,9 @@ def dist(input: Any, other: Any, p: Any = 2) -> Any:
     """Return the p-norm of the difference of two tensors.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.dist.html
+
+    >>> import cltorch as torch
+    >>> torch.dist(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    tensor(5.)
     """
     return vector_norm(input - need_array("dist", "other", 2, other), p)

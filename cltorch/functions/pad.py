@@ -51,6 +51,10 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
 
     ``pad`` holds (before, after) of the last dimension, then of the last but one, and so on. Raises RuntimeError for
     an odd count, for more dimensions than there are, and for sizes that would be negative.
+
+    >>> import cltorch as torch
+    >>> torch.constant_pad_nd(torch.ones(2), (1, 2), 7)
+    tensor([7., 1., 1., 7., 7.])
     """
     need_array("constant_pad_nd", "input", 1, input)
     shape = input.layout.shape

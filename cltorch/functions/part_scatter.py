@@ -85,6 +85,10 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     """Return a copy with ``src`` at the place of the storage that sizes and strides describe.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.as_strided_scatter.html
+
+    >>> import cltorch as torch
+    >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])
     """
     need_array("as_strided_scatter", "input", 1, input)
     part = as_strided(input.detach(), size, stride, storage_offset).layout

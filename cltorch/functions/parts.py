@@ -91,6 +91,11 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     """Return a view of the storage with any sizes and strides.
 
     Raises RuntimeError where it would reach beyond the storage.
+
+    >>> import cltorch as torch
+    >>> torch.as_strided(torch.arange(6), (2, 2), (2, 1))
+    tensor([[0, 1],
+            [2, 3]])
     """
     need_array("as_strided", "input", 1, input)
     # tensors of one integer are sizes, too
@@ -162,7 +167,12 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
 
 
 def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = None) -> Any:
-    """Return a copy of a range of one dimension."""
+    """Return a copy of a range of one dimension.
+
+    >>> import cltorch as torch
+    >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
+    tensor([1, 2])
+    """
     need_array("narrow_copy", "input", 1, input)
     result = contiguous_copy(narrow(input, dim, start, length))
     if out is None:

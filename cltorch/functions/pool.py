@@ -241,7 +241,12 @@ def max_pool3d(
 def max_pool1d_with_indices(
     input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> tuple[Any, Any]:
-    """Return the largest element of each window of a line, and its place."""
+    """Return the largest element of each window of a line, and its place.
+
+    >>> import cltorch as torch
+    >>> torch.max_pool1d_with_indices(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
@@ -401,6 +406,10 @@ def adaptive_max_pool1d(input: Any, output_size: Any) -> tuple[Any, Any]:
     """Return the largest elements of ``output_size`` windows that share a line evenly, and their places.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
+
+    >>> import cltorch as torch
+    >>> torch.adaptive_max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
     return _adaptive_max(1, input, output_size, True)
 

@@ -125,6 +125,12 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
 
 
 def argwhere(input: Any) -> Any:
-    """Return the coordinates of the nonzero elements, one row each."""
+    """Return the coordinates of the nonzero elements, one row each.
+
+    >>> import cltorch as torch
+    >>> torch.argwhere(torch.tensor([0, 5, 7]))
+    tensor([[1],
+            [2]])
+    """
     need_array("argwhere", "input", 1, input)
     return find_nonzero(input)

@@ -39,7 +39,12 @@ def is_inference(input: Any) -> bool:
 
 
 def is_distributed(input: Any) -> bool:
-    """Return False: no tensor here is spread over processes."""
+    """Return False: no tensor here is spread over processes.
+
+    >>> import cltorch as torch
+    >>> torch.is_distributed(torch.ones(1))
+    False
+    """
     need_array("is_distributed", "input", 1, input)
     return False
 
@@ -48,17 +53,31 @@ def sym_float(a: Any) -> float:
     """Return a number as a float.
 
     Sizes are plain numbers here, so that this and the other ``sym_`` functions are ordinary arithmetic.
+
+    >>> import cltorch as torch
+    >>> torch.sym_float(2)
+    2.0
     """
     return float(a)
 
 
 def sym_int(a: Any) -> int:
-    """Return a number rounded towards zero."""
+    """Return a number rounded towards zero.
+
+    >>> import cltorch as torch
+    >>> torch.sym_int(2.7)
+    2
+    """
     return int(a)
 
 
 def sym_not(a: Any) -> bool:
-    """Return the opposite of a truth value."""
+    """Return the opposite of a truth value.
+
+    >>> import cltorch as torch
+    >>> torch.sym_not(True)
+    False
+    """
     return not a
 
 
@@ -74,23 +93,43 @@ def sym_max(a: Any, b: Any) -> Any:
 
 
 def sym_min(a: Any, b: Any) -> Any:
-    """Return the smaller of two numbers, a float if one of them is."""
+    """Return the smaller of two numbers, a float if one of them is.
+
+    >>> import cltorch as torch
+    >>> torch.sym_min(1, 2)
+    1
+    """
     found = builtins.min(a, b)
     return float(found) if isinstance(a, float) or isinstance(b, float) else found
 
 
 def sym_sum(args: Iterable[Any]) -> Any:
-    """Return the sum of numbers."""
+    """Return the sum of numbers.
+
+    >>> import cltorch as torch
+    >>> torch.sym_sum([1, 2, 3])
+    6
+    """
     return builtins.sum(args)
 
 
 def sym_ite(b: bool, t: Any, f: Any) -> Any:
-    """Return ``t`` if ``b`` is true, else ``f``; raise TypeError where they are of different types."""
+    """Return ``t`` if ``b`` is true, else ``f``; raise TypeError where they are of different types.
+
+    >>> import cltorch as torch
+    >>> torch.sym_ite(True, 1, 2)
+    1
+    """
     if not isinstance(b, bool) or type(t) is not type(f):
         raise TypeError("sym_ite() takes a bool and two values of one type")
     return t if b else f
 
 
 def sym_sqrt(a: Any) -> float:
-    """Return the square root of a number."""
+    """Return the square root of a number.
+
+    >>> import cltorch as torch
+    >>> torch.sym_sqrt(9)
+    3.0
+    """
     return math.sqrt(a)

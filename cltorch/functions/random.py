@@ -151,6 +151,10 @@ def rand_like(
     """Return numbers in [0, 1) with the size, dtype and device of a tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.rand_like.html
+
+    >>> import cltorch as torch
+    >>> torch.rand_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
     """
     return _fill_like(
         "rand_like", input, "uniform", 0, 1, dtype, layout, device, memory_format, requires_grad, generator
@@ -171,6 +175,10 @@ def randn_like(
     """Return normally distributed numbers with the size, dtype and device of a tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.randn_like.html
+
+    >>> import cltorch as torch
+    >>> torch.randn_like(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
     """
     return _fill_like(
         "randn_like", input, "normal", 0, 1, dtype, layout, device, memory_format, requires_grad, generator
@@ -261,6 +269,10 @@ def randint_like(
     """Return integers from ``low`` (0) to ``high`` - 1 with the size, dtype and device of a tensor.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.randint_like.html
+
+    >>> import cltorch as torch
+    >>> torch.randint_like(torch.zeros(2), 4, 5)
+    tensor([4., 4.])
     """
     if high is None:
         low, high = 0, low

@@ -139,7 +139,13 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
 
 
 def fliplr(input: Any) -> Any:
-    """Reverse the columns; raise RuntimeError below two dimensions."""
+    """Reverse the columns; raise RuntimeError below two dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     need_array("fliplr", "input", 1, input)
     if input.layout.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
@@ -147,7 +153,13 @@ def fliplr(input: Any) -> Any:
 
 
 def flipud(input: Any) -> Any:
-    """Reverse the rows; raise RuntimeError for a 0-d tensor."""
+    """Reverse the rows; raise RuntimeError for a 0-d tensor.
+
+    >>> import cltorch as torch
+    >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
     need_array("flipud", "input", 1, input)
     if input.layout.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")

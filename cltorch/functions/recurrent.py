@@ -144,6 +144,12 @@ def lstm(*args: Any) -> tuple[Any, Any, Any]:
     the weights of every layer and direction in the order of ``torch.nn.LSTM``.
     S. Hochreiter, J. Schmidhuber, Long Short-Term Memory, Neural Computation 1997.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTM.html
+
+    >>> import cltorch as torch
+    >>> x, h = torch.ones(3, 1, 2), torch.zeros(1, 1, 4)
+    >>> weights = [torch.zeros(16, 2), torch.zeros(16, 4)]
+    >>> torch.lstm(x, (h, h), weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([3, 1, 4])
     """
     return _run("lstm", args)
 
@@ -153,6 +159,12 @@ def gru(*args: Any) -> tuple[Any, Any]:
 
     K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRU.html
+
+    >>> import cltorch as torch
+    >>> x, h = torch.ones(3, 1, 2), torch.zeros(1, 1, 4)
+    >>> weights = [torch.zeros(12, 2), torch.zeros(12, 4)]
+    >>> torch.gru(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([3, 1, 4])
     """
     return _run("gru", args)[:2]
 
@@ -161,6 +173,12 @@ def rnn_tanh(*args: Any) -> tuple[Any, Any]:
     """Run an Elman network with tanh; return (outputs, last hidden states). The arguments are those of ``lstm``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
+
+    >>> import cltorch as torch
+    >>> x, h = torch.ones(3, 1, 2), torch.zeros(1, 1, 4)
+    >>> weights = [torch.zeros(4, 2), torch.zeros(4, 4)]
+    >>> torch.rnn_tanh(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([3, 1, 4])
     """
     return _run("tanh", args)[:2]
 
@@ -169,6 +187,12 @@ def rnn_relu(*args: Any) -> tuple[Any, Any]:
     """Run an Elman network with relu; return (outputs, last hidden states). The arguments are those of ``lstm``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
+
+    >>> import cltorch as torch
+    >>> x, h = torch.ones(3, 1, 2), torch.zeros(1, 1, 4)
+    >>> weights = [torch.zeros(4, 2), torch.zeros(4, 4)]
+    >>> torch.rnn_relu(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
+    torch.Size([3, 1, 4])
     """
     return _run("relu", args)[:2]
 
@@ -218,6 +242,11 @@ def lstm_cell(
     """Return (h, c) after one step of an LSTM: ``input`` (batch, in), ``hx`` the pair (h, c), each (batch, hidden).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTMCell.html
+
+    >>> import cltorch as torch
+    >>> h = torch.ones(1, 1)
+    >>> torch.lstm_cell(torch.ones(1, 2), (h, h), torch.zeros(4, 2), torch.zeros(4, 1))[1]
+    tensor([[0.5000]])
     """
     need_array("lstm_cell", "input", 1, input)
     need_array("lstm_cell", "w_ih", 3, w_ih)
@@ -234,6 +263,10 @@ def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: 
     """Return h after one step of a GRU.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRUCell.html
+
+    >>> import cltorch as torch
+    >>> torch.gru_cell(torch.ones(1, 2), torch.ones(1, 1), torch.zeros(3, 2), torch.zeros(3, 1))
+    tensor([[0.5000]])
     """
     need_array("gru_cell", "input", 1, input)
     need_array("gru_cell", "w_ih", 3, w_ih)
@@ -244,6 +277,10 @@ def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
     """Return tanh(input @ w_ih.T + b_ih + hx @ w_hh.T + b_hh).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNCell.html
+
+    >>> import cltorch as torch
+    >>> torch.rnn_tanh_cell(torch.ones(1, 2), torch.ones(1, 1), torch.zeros(1, 2), torch.zeros(1, 1))
+    tensor([[0.]])
     """
     need_array("rnn_tanh_cell", "input", 1, input)
     need_array("rnn_tanh_cell", "w_ih", 3, w_ih)
@@ -254,6 +291,10 @@ def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
     """Return relu(input @ w_ih.T + b_ih + hx @ w_hh.T + b_hh).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNCell.html
+
+    >>> import cltorch as torch
+    >>> torch.rnn_relu_cell(torch.ones(1, 2), torch.ones(1, 1), torch.ones(1, 2), torch.zeros(1, 1))
+    tensor([[2.]])
     """
     need_array("rnn_relu_cell", "input", 1, input)
     need_array("rnn_relu_cell", "hx", 2, hx)

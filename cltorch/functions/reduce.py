@@ -161,6 +161,10 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     """Average the elements that are not NaN; raise RuntimeError for integer tensors.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nanmean.html
+
+    >>> import cltorch as torch
+    >>> torch.nanmean(torch.tensor([float("nan"), 1.0, 3.0]))
+    tensor(2.)
     """
     read_dims("nanmean", input, dim)
     if not input.dtype.is_floating_point:

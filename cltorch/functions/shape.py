@@ -58,7 +58,13 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
 
 
 def t(input: Any) -> Any:
-    """Transpose a matrix, as a view; a vector stays as it is. Raises RuntimeError above two dimensions."""
+    """Transpose a matrix, as a view; a vector stays as it is. Raises RuntimeError above two dimensions.
+
+    >>> import cltorch as torch
+    >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     need_array("t", "input", 1, input)
     if input.layout.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.layout.ndim}D")
@@ -256,7 +262,12 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 def ravel(input: Any) -> Any:
-    """Return the elements as one dimension, side by side in memory: a view where they are."""
+    """Return the elements as one dimension, side by side in memory: a view where they are.
+
+    >>> import cltorch as torch
+    >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     need_array("ravel", "input", 1, input)
     return reshape(contiguous(input), (input.layout.numel,))
 
@@ -310,13 +321,24 @@ def expand_as(input: Any, other: Any) -> Any:
 
 
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
-    """Broadcast to a shape, as a view."""
+    """Broadcast to a shape, as a view.
+
+    >>> import cltorch as torch
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     need_array("broadcast_to", "input", 1, input)
     return expand(input, *sizes, size=size)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
-    """Broadcast tensors against each other, as views."""
+    """Broadcast tensors against each other, as views.
+
+    >>> import cltorch as torch
+    >>> [x.shape for x in torch.broadcast_tensors(torch.ones(2, 1), torch.ones(3))]
+    [torch.Size([2, 3]), torch.Size([2, 3])]
+    """
     if len(tensors) == 1 and not isinstance(tensors[0], Array):
         tensors = tuple(tensors[0])
     for i, x in enumerate(tensors):

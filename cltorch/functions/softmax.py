@@ -48,7 +48,12 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
 
 @numpy_names
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
-    """Return the logarithm of softmax, computed without overflow."""
+    """Return the logarithm of softmax, computed without overflow.
+
+    >>> import cltorch as torch
+    >>> torch.log_softmax(torch.zeros(2), 0)
+    tensor([-0.6931, -0.6931])
+    """
     need_array("log_softmax", "input", 1, input)
     return _apply(LogSoftmax, "log_softmax", input, dim, dtype, out)
 

@@ -90,7 +90,12 @@ def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Cut into views of given sizes."""
+    """Cut into views of given sizes.
+
+    >>> import cltorch as torch
+    >>> torch.unsafe_split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
     need_array("split_with_sizes", "input", 1, input)
     if isinstance(split_sizes, Array):
         raise _no_sizes(split_sizes)

@@ -84,6 +84,14 @@ def load(
     ``mmap=True`` maps the file instead of reading it; ``torch.utils.serialization.config`` holds the default.
 
     Raises ``pickle.UnpicklingError`` for what is not allowed, RuntimeError or EOFError for a damaged file.
+
+    >>> import cltorch as torch
+    >>> import io
+    >>> f = io.BytesIO()
+    >>> torch.save({"w": torch.ones(2)}, f)
+    >>> _ = f.seek(0)
+    >>> torch.load(f)
+    {'w': tensor([1., 1.])}
     """
     if weights_only is None:
         weights_only = _default_weights_only(pickle_module)

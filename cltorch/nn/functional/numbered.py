@@ -29,7 +29,12 @@ def _named(reduction: int) -> str:
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 0
 ) -> Any:
-    """Return the binary cross entropy of scores; see torch.nn.functional."""
+    """Return the binary cross entropy of scores; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.binary_cross_entropy_with_logits(torch.zeros(2), torch.ones(2))
+    tensor([0.6931, 0.6931])
+    """
     return f.binary_cross_entropy_with_logits(input, target, weight, reduction=_named(reduction), pos_weight=pos_weight)
 
 
@@ -44,22 +49,42 @@ def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = Fa
 
 
 def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
-    """Return the negative log-likelihood of counts; see torch.nn.functional."""
+    """Return the negative log-likelihood of counts; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.poisson_nll_loss(torch.zeros(2), torch.ones(2), True, False, 1e-8, 1)
+    tensor(1.)
+    """
     return f.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=_named(reduction))
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
-    """Return how far two inputs' directions are from what the target says; see torch.nn.functional."""
+    """Return how far two inputs' directions are from what the target says; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
+    tensor([0.])
+    """
     return f.cosine_embedding_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 0) -> Any:
-    """Return the hinge loss of distances; see torch.nn.functional."""
+    """Return the hinge loss of distances; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
+    tensor([0.5000, 0.5000])
+    """
     return f.hinge_embedding_loss(input, target, margin, reduction=_named(reduction))
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
-    """Return how far two inputs are from the order that the target says; see torch.nn.functional."""
+    """Return how far two inputs are from the order that the target says; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.margin_ranking_loss(torch.ones(1), torch.ones(1), torch.ones(1), 0.5)
+    tensor([0.5000])
+    """
     return f.margin_ranking_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
@@ -67,7 +92,12 @@ def triplet_margin_loss(
     anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
     swap: bool = False, reduction: int = 0,
 ) -> Any:  # fmt: skip
-    """Return how much nearer to a positive than to a negative an anchor should be; see torch.nn.functional."""
+    """Return how much nearer to a positive than to a negative an anchor should be; see torch.nn.functional.
+
+    >>> import cltorch as torch
+    >>> torch.triplet_margin_loss(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))
+    tensor([0.5000])
+    """
     return f.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=_named(reduction))
 
 
