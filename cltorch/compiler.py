@@ -20,6 +20,8 @@ def compile(
 ) -> Any:  # fmt: skip
     """Return the module or function itself, or a decorator that does: there is no graph compiler.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.compile.html
+
     >>> import cltorch
     >>> cltorch.compile(len) is len
     True

@@ -20,6 +20,7 @@ def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], o
 
     The value of a tensor is read, which waits for its device; gradients go through the branch that was taken. Raises
     RuntimeError for a tensor of several values, for branches that are no functions and operands that are no tensors.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cond.html
 
     >>> import cltorch as torch
     >>> x = torch.tensor([1.0, 2.0])

@@ -17,6 +17,7 @@ class dtype:
     ``np`` is the NumPy type of the stored bits (bfloat16 is stored as uint16), ``ctype`` the OpenCL C storage type,
     ``compute`` the OpenCL C type that arithmetic uses, ``kind`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
     ``f`` floating point, ``c`` complex (real and imaginary part side by side in memory).
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
     """
 
     __slots__ = (
@@ -155,6 +156,8 @@ _PROMOTED = {(a, b): _promote(a, b) for a in (*ALL, *COMPLEX) for b in (*ALL, *C
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """Return the smallest dtype that holds both.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.promote_types.html
+
     >>> import cltorch as torch
     >>> torch.promote_types(torch.uint8, torch.int8)
     torch.int16
@@ -175,6 +178,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Return whether PyTorch's casting rules allow storing ``from_`` in ``to`` (the category must not shrink).
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.can_cast.html
+
     >>> import cltorch as torch
     >>> torch.can_cast(torch.float32, torch.int64)
     False
@@ -194,6 +199,8 @@ def scalar_dtype(value: Any) -> dtype:
 def get_default_dtype() -> dtype:
     """Return the floating-point dtype of new tensors made from Python floats.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_default_dtype.html
+
     >>> import cltorch as torch
     >>> torch.get_default_dtype()
     torch.float32
@@ -203,6 +210,8 @@ def get_default_dtype() -> dtype:
 
 def set_default_dtype(d: dtype) -> None:
     """Set the floating-point dtype of new tensors.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_default_dtype.html
 
     >>> import cltorch as torch
     >>> torch.set_default_dtype(torch.float64); torch.tensor([1.0]).dtype
@@ -223,6 +232,8 @@ def set_default_dtype(d: dtype) -> None:
 
 class finfo:
     """Hold the numerical limits of a floating-point dtype, or of the parts of a complex one.
+
+    Source: https://docs.pytorch.org/docs/2.13/type_info.html
 
     >>> import cltorch as torch
     >>> torch.finfo(torch.float32).eps
@@ -262,6 +273,8 @@ class finfo:
 
 class iinfo:
     """Hold the numerical limits of an integer dtype.
+
+    Source: https://docs.pytorch.org/docs/2.13/type_info.html
 
     >>> import cltorch as torch
     >>> torch.iinfo(torch.int8).max

@@ -11,7 +11,10 @@ from cltorch.layout import Layout
 
 
 class layout:
-    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``."""
+    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``.
+
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -30,7 +33,10 @@ class layout:
 
 
 class memory_format:
-    """Name an order of the dimensions in memory."""
+    """Name an order of the dimensions in memory.
+
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
+    """
 
     def __init__(self, name: str, ndim: int | None = None) -> None:
         self._name, self._ndim = name, ndim

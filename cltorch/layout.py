@@ -14,7 +14,10 @@ from typing import Any
 
 
 class Size(tuple):
-    """Hold the sizes of a tensor's dimensions; a tuple that prints as PyTorch's does."""
+    """Hold the sizes of a tensor's dimensions; a tuple that prints as PyTorch's does.
+
+    Source: https://docs.pytorch.org/docs/2.13/size.html
+    """
 
     __slots__ = ()
 
@@ -83,6 +86,7 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     """Return the common shape of operands, aligned at their last dimension.
 
     Raises RuntimeError naming the two sizes and the dimension where the shapes do not agree.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.broadcast_shapes.html
 
     >>> import cltorch as torch
     >>> torch.broadcast_shapes((2, 1), (3,))

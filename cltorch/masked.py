@@ -105,6 +105,8 @@ def _counting(t: DType, given: DType | None) -> DType:
 def sum(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Add the elements where the mask holds, all of them or along dimensions.
 
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+
     >>> import cltorch as torch
     >>> torch.masked.sum(torch.tensor([1, 2, 4]), mask=torch.tensor([True, False, True]))
     tensor(5)
@@ -114,7 +116,10 @@ def sum(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | N
 
 
 def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Multiply the elements where the mask holds, all of them or along dimensions."""
+    """Multiply the elements where the mask holds, all of them or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     result = _filled("prod", input, mask, 1).to(_counting(input.dtype, dtype))
     for d in reversed(_dims(dim, input.layout.ndim)):
         result = f.prod(result, d, bool(keepdim))
@@ -122,13 +127,19 @@ def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
 
 
 def amax(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return the largest element where the mask holds, of all of them or along dimensions."""
+    """Return the largest element where the mask holds, of all of them or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     found = f.amax(_filled("amax", input, mask, _least), _dims(dim, input.layout.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
 
 
 def amin(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return the smallest element where the mask holds, of all of them or along dimensions."""
+    """Return the smallest element where the mask holds, of all of them or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     found = f.amin(_filled("amin", input, mask, _most), _dims(dim, input.layout.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
 
@@ -137,6 +148,8 @@ def argmax(
     input: Any, dim: int | None = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None
 ) -> Any:
     """Return where the largest element is among those where the mask holds, in the input's dtype by default.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
     >>> torch.masked.argmax(torch.tensor([5.0, 2.0, 3.0]), mask=torch.tensor([False, True, True]))
@@ -148,7 +161,10 @@ def argmax(
 def argmin(
     input: Any, dim: int | None = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None
 ) -> Any:
-    """Return where the smallest element is among those where the mask holds, in the input's dtype by default."""
+    """Return where the smallest element is among those where the mask holds, in the input's dtype by default.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     return f.argmin(_filled("argmin", input, mask, _most), dim, bool(keepdim)).to(dtype or input.dtype)
 
 
@@ -165,6 +181,7 @@ def mean(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     """Average the elements where the mask holds, all of them or along dimensions.
 
     Raises ValueError where the result's dtype, the input's by default, holds no fractions.
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
     """
     t = dtype or input.dtype
     if not t.differentiable:
@@ -179,6 +196,7 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
     """Return the median (the lower one of two) along a dimension of the elements where the mask holds.
 
     Raises ValueError for integers where nothing is left of a row.
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
     """
     (d,) = _dims(dim, input.layout.ndim)
     real = input.dtype.is_floating_point
@@ -194,7 +212,10 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
 def logsumexp(
     input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None
 ) -> Any:
-    """Return log(sum(exp)) of the elements where the mask holds, of all of them or along dimensions."""
+    """Return log(sum(exp)) of the elements where the mask holds, of all of them or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     none = -math.inf if input.dtype.is_complex else _least
     found = f.logsumexp(_filled("logsumexp", input, mask, none), _dims(dim, input.layout.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
@@ -204,6 +225,8 @@ def logaddexp(
     input: Any, other: Any, *, dtype: DType | None = None, input_mask: Any = None, other_mask: Any = None
 ) -> Any:
     """Return log(exp(input) + exp(other)) elementwise, of what the masks leave of either.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
     >>> mask = torch.tensor([True, False])
@@ -218,7 +241,10 @@ def norm(
     input: Any, ord: float | None = 2.0, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None,
     mask: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the norm of order ``ord`` of the elements where the mask holds, as one vector or along dimensions."""
+    """Return the norm of order ``ord`` of the elements where the mask holds, as one vector or along dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     kept = _filled("norm", input, mask, math.inf if ord == -math.inf else 0)
     order = 2.0 if ord is None else ord
     return f.vector_norm(kept, order, _dims(dim, input.layout.ndim), bool(keepdim), dtype=dtype or input.dtype)
@@ -247,7 +273,10 @@ def var(
     input: Any, dim: Dims = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool = False, dtype: DType | None = None, mask: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the variance of the elements where the mask holds, divided by their count less ``correction`` (1)."""
+    """Return the variance of the elements where the mask holds, divided by their count less ``correction`` (1).
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask)
 
 
@@ -255,24 +284,35 @@ def std(
     input: Any, dim: Dims = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool = False, dtype: DType | None = None, mask: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the standard deviation of the elements where the mask holds; see ``var``."""
+    """Return the standard deviation of the elements where the mask holds; see ``var``.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     return f.sqrt(_variance(input, dim, unbiased, correction, keepdim, dtype, mask))
 
 
 def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return the running sums along a dimension of the elements where the mask holds."""
+    """Return the running sums along a dimension of the elements where the mask holds.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     (d,) = _dims(dim, input.layout.ndim)
     return f.cumsum(_filled("cumsum", input, mask, 0), d, dtype=dtype or input.dtype)
 
 
 def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return the running products along a dimension of the elements where the mask holds."""
+    """Return the running products along a dimension of the elements where the mask holds.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     (d,) = _dims(dim, input.layout.ndim)
     return f.cumprod(_filled("cumprod", input, mask, 1), d, dtype=dtype or input.dtype)
 
 
 def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Normalise the exponentials of the elements where the mask holds, so that they sum to 1 along a dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
     >>> torch.masked.softmax(torch.tensor([0.0, 9.0, 0.0]), 0, mask=torch.tensor([True, False, True]))
@@ -283,13 +323,19 @@ def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
 
 
 def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return the logarithm of ``softmax``: of what is left out -inf."""
+    """Return the logarithm of ``softmax``: of what is left out -inf.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     (d,) = _dims(dim, input.layout.ndim)
     return f.log_softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
 
 
 def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
-    """Return ``softmax`` of the negated input."""
+    """Return ``softmax`` of the negated input.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     (d,) = _dims(dim, input.layout.ndim)
     return f.softmin(_filled("amin", input, mask, _most), d, dtype or input.dtype)
 
@@ -297,6 +343,9 @@ def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
 def normalize(
     input: Any, ord: float, dim: int, *, eps: float = 1e-12, dtype: DType | None = None, mask: Any = None
 ) -> Any:
-    """Divide by the norm, of at least ``eps``, along a dimension of the elements where the mask holds; others are 0."""
+    """Divide by the norm, of at least ``eps``, along a dimension of the elements where the mask holds; others are 0.
+
+    Source: https://docs.pytorch.org/docs/2.13/masked.html
+    """
     length = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
     return f.div(_filled("sum", input, mask, 0), f.clamp_min(length, eps))

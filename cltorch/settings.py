@@ -91,6 +91,8 @@ def set_num_threads(num: int) -> None:
 def get_num_interop_threads() -> int:
     """Return the number of threads that run operators side by side, as it was set; here they run one after another.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_num_interop_threads.html
+
     >>> import cltorch as torch
     >>> torch.get_num_interop_threads() >= 1
     True
@@ -99,7 +101,10 @@ def get_num_interop_threads() -> int:
 
 
 def set_num_interop_threads(num: int) -> None:
-    """Keep a number of threads to run operators side by side, for get_num_interop_threads."""
+    """Keep a number of threads to run operators side by side, for get_num_interop_threads.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_num_interop_threads.html
+    """
     _State.interop_threads = _positive("set_num_interop_threads", num)
 
 
@@ -118,6 +123,8 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 def are_deterministic_algorithms_enabled() -> bool:
     """Return whether use_deterministic_algorithms asked for the same bits from run to run.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.are_deterministic_algorithms_enabled.html
+
     >>> import cltorch as torch
     >>> torch.are_deterministic_algorithms_enabled()
     False
@@ -127,6 +134,8 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Return whether use_deterministic_algorithms asked for warnings only.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_deterministic_algorithms_warn_only_enabled.html
 
     >>> import cltorch as torch
     >>> torch.is_deterministic_algorithms_warn_only_enabled()
@@ -157,6 +166,8 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 def get_deterministic_debug_mode() -> int:
     """Return the number that set_deterministic_debug_mode takes.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_deterministic_debug_mode.html
+
     >>> import cltorch as torch
     >>> torch.get_deterministic_debug_mode()
     0
@@ -182,6 +193,8 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """Return what set_float32_matmul_precision was told.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_float32_matmul_precision.html
+
     >>> import cltorch as torch
     >>> torch.get_float32_matmul_precision()
     'highest'
@@ -205,6 +218,8 @@ def set_flush_denormal(mode: bool) -> bool:
 def set_warn_always(b: bool, /) -> None:
     """Say whether a warning that is given once per process shall come each time; raise RuntimeError for no bool.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_warn_always.html
+
     >>> import cltorch as torch
     >>> torch.set_warn_always(False)
     """
@@ -215,6 +230,8 @@ def set_warn_always(b: bool, /) -> None:
 
 def is_warn_always_enabled() -> bool:
     """Return what set_warn_always was told.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_warn_always_enabled.html
 
     >>> import cltorch as torch
     >>> torch.is_warn_always_enabled()

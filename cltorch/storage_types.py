@@ -398,6 +398,8 @@ ComplexDoubleStorage = storage_class(dtypes.complex128, "cpu")
 def is_storage(obj: Any) -> bool:
     """Return whether an object is a typed or an untyped storage.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_storage.html
+
     >>> import cltorch as torch
     >>> torch.is_storage(torch.FloatStorage(2))
     True

@@ -46,6 +46,7 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     ``Tensor(2, 3)`` is an uninitialised float tensor of that size, ``Tensor([1, 2])`` holds the values, as in PyTorch.
     Make tensors with ``cltorch.tensor``, ``zeros``, ``rand`` and the other factories.
+    Source: https://docs.pytorch.org/docs/2.13/tensors.html
 
     >>> import cltorch as torch
     >>> torch.Tensor([1, 2])
@@ -711,6 +712,8 @@ attach(Tensor)
 
 def is_tensor(obj: Any) -> bool:
     """Return whether an object is a Tensor.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_tensor.html
 
     >>> import cltorch as torch
     >>> torch.is_tensor(torch.ones(1))

@@ -25,6 +25,8 @@ __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 def is_autocast_available(device_type: str) -> bool:
     """Return whether autocast knows a type of device: "cpu", "cl" and its other names "cuda" and "opencl".
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.amp.is_autocast_available('cpu')
     True

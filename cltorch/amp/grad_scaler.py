@@ -58,6 +58,7 @@ class GradScaler:
     step is decided on the host. With ``enabled=False``, or without a device of the type, nothing is done.
 
     Raises AssertionError for factors on the wrong side of 1.
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> w = torch.nn.Parameter(torch.ones(2))

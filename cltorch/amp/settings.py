@@ -32,6 +32,8 @@ def kind(device_type: Any) -> str:
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Return whether autocast is on in this thread for a type of device.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> with torch.autocast("cpu"):
     ...     torch.is_autocast_enabled("cpu")
@@ -42,6 +44,8 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
     """Turn autocast on or off for a type of device; with one argument for OpenCL devices.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.set_autocast_enabled("cpu", False)
@@ -56,6 +60,8 @@ def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
 def get_autocast_dtype(device_type: str) -> dtype:
     """Return the dtype of fewer bits that autocast takes for a type of device.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.get_autocast_dtype("cpu"), torch.get_autocast_dtype("cl")
     (torch.bfloat16, torch.float16)
@@ -66,6 +72,8 @@ def get_autocast_dtype(device_type: str) -> dtype:
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
     """Set the dtype of fewer bits that autocast takes for a type of device.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.set_autocast_dtype("cpu", torch.bfloat16)
     """
@@ -74,6 +82,8 @@ def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
 
 def is_autocast_cache_enabled() -> bool:
     """Return whether casts of weights are kept until the outermost region ends.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.is_autocast_cache_enabled()
@@ -85,6 +95,8 @@ def is_autocast_cache_enabled() -> bool:
 def set_autocast_cache_enabled(enabled: bool) -> None:
     """Say whether casts of weights are kept until the outermost region ends.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.set_autocast_cache_enabled(True)
     """
@@ -94,6 +106,8 @@ def set_autocast_cache_enabled(enabled: bool) -> None:
 def clear_autocast_cache() -> None:
     """Forget the casts of weights.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.clear_autocast_cache()
     """
@@ -102,6 +116,8 @@ def clear_autocast_cache() -> None:
 
 def autocast_increment_nesting() -> int:
     """Enter a region and return how many are open.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.autocast_increment_nesting()
@@ -116,6 +132,8 @@ def autocast_increment_nesting() -> int:
 def autocast_decrement_nesting() -> int:
     """Leave a region and return how many are open.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.autocast_increment_nesting()
     1
@@ -129,6 +147,8 @@ def autocast_decrement_nesting() -> int:
 def is_autocast_cpu_enabled() -> bool:
     """Return whether autocast is on for the host.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.is_autocast_cpu_enabled()
     False
@@ -139,6 +159,8 @@ def is_autocast_cpu_enabled() -> bool:
 def set_autocast_cpu_enabled(enabled: bool) -> None:
     """Turn autocast on or off for the host.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.set_autocast_cpu_enabled(False)
     """
@@ -147,6 +169,8 @@ def set_autocast_cpu_enabled(enabled: bool) -> None:
 
 def get_autocast_cpu_dtype() -> dtype:
     """Return the dtype of fewer bits that autocast takes on the host.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.get_autocast_cpu_dtype()
@@ -158,6 +182,8 @@ def get_autocast_cpu_dtype() -> dtype:
 def set_autocast_cpu_dtype(dtype: dtype) -> None:
     """Set the dtype of fewer bits that autocast takes on the host.
 
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+
     >>> import cltorch as torch
     >>> torch.set_autocast_cpu_dtype(torch.bfloat16)
     """
@@ -166,6 +192,8 @@ def set_autocast_cpu_dtype(dtype: dtype) -> None:
 
 def get_autocast_gpu_dtype() -> dtype:
     """Return the dtype of fewer bits that autocast takes on OpenCL devices.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.get_autocast_gpu_dtype()
@@ -176,6 +204,8 @@ def get_autocast_gpu_dtype() -> dtype:
 
 def set_autocast_gpu_dtype(dtype: dtype) -> None:
     """Set the dtype of fewer bits that autocast takes on OpenCL devices.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch
     >>> torch.set_autocast_gpu_dtype(torch.float16)

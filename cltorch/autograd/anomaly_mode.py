@@ -12,7 +12,10 @@ from cltorch.autograd.graph import Settings
 
 
 class set_detect_anomaly:
-    """Switch anomaly detection on or off at once; as a context manager it is undone at the end."""
+    """Switch anomaly detection on or off at once; as a context manager it is undone at the end.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self._before = (Settings.anomaly, Settings.check_nan)
@@ -27,6 +30,8 @@ class set_detect_anomaly:
 
 class detect_anomaly:
     """Record where each operation was called, and stop at a gradient that is NaN, naming that place.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch
     >>> with torch.autograd.detect_anomaly():
@@ -52,6 +57,8 @@ class detect_anomaly:
 
 def is_anomaly_enabled() -> bool:
     """Return whether anomaly detection is on.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch
     >>> torch.is_anomaly_enabled()

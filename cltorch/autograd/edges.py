@@ -63,7 +63,10 @@ def increment_version(tensor: Any) -> None:
 
 
 class set_multithreading_enabled:
-    """Take and give back PyTorch's switch for threads of the backward pass, which here always runs on the caller's."""
+    """Take and give back PyTorch's switch for threads of the backward pass, which here always runs on the caller's.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
 
     _on = True
 
@@ -79,5 +82,8 @@ class set_multithreading_enabled:
 
 
 def is_multithreading_enabled() -> bool:
-    """Return what ``set_multithreading_enabled`` was told."""
+    """Return what ``set_multithreading_enabled`` was told.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
     return set_multithreading_enabled._on

@@ -19,7 +19,10 @@ from cltorch.ops.array import Array
 
 
 class FunctionCtx:
-    """Carry values from ``forward`` to ``backward``."""
+    """Carry values from ``forward`` to ``backward``.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
 
     def __init__(self) -> None:
         self._to_save: tuple[Any, ...] = ()
@@ -165,6 +168,8 @@ class _FunctionMeta(type):
 class Function(metaclass=_FunctionMeta):
     """Define an operation with ``forward`` and ``backward`` (and, if wanted, ``setup_context``); call ``apply``.
 
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
     >>> import cltorch as torch
     >>> class Double(torch.autograd.Function):
     ...     @staticmethod
@@ -289,7 +294,10 @@ def _keep(t: Any, numbers: dict[int, int]) -> Any:
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a ``backward`` whose result must not be differentiated again."""
+    """Mark a ``backward`` whose result must not be differentiated again.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
 
     @functools.wraps(fn)
     def wrapped(ctx: Any, *args: Any) -> Any:

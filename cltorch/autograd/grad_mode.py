@@ -76,6 +76,8 @@ class Switch:
 class no_grad(Switch):
     """Stop recording operations, as a context manager or decorator.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.no_grad.html
+
     >>> import cltorch as torch
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.no_grad():
@@ -97,6 +99,8 @@ class no_grad(Switch):
 class enable_grad(Switch):
     """Record operations again inside ``no_grad``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.enable_grad.html
+
     >>> import cltorch as torch
     >>> x = torch.ones(2, requires_grad=True)
     >>> with torch.no_grad(), torch.enable_grad():
@@ -117,6 +121,8 @@ class enable_grad(Switch):
 
 class set_grad_enabled(Switch):
     """Set recording at once; as a context manager it is undone at the end.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_grad_enabled.html
 
     >>> import cltorch as torch
     >>> with torch.set_grad_enabled(False):
@@ -141,6 +147,8 @@ class set_grad_enabled(Switch):
 class inference_mode(Switch):
     """Stop recording, and refuse to let the results take part in autograd later.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.inference_mode.html
+
     >>> import cltorch as torch
     >>> with torch.inference_mode():
     ...     torch.ones(2).is_inference()
@@ -161,6 +169,8 @@ class inference_mode(Switch):
 def is_grad_enabled() -> bool:
     """Return whether operations are recorded in this thread.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_grad_enabled.html
+
     >>> import cltorch as torch
     >>> with torch.no_grad():
     ...     print(torch.is_grad_enabled())
@@ -171,6 +181,8 @@ def is_grad_enabled() -> bool:
 
 def is_inference_mode_enabled() -> bool:
     """Return whether ``inference_mode`` is on in this thread.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_inference_mode_enabled.html
 
     >>> import cltorch as torch
     >>> torch.is_inference_mode_enabled()

@@ -106,6 +106,7 @@ def gradcheck(
     ``check_forward_ad`` compares forward-mode derivatives too, ``check_batched_grad`` gradients for a batch of vectors
     with those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians.
     Raises GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch
     >>> x = torch.tensor([0.3, -0.7], dtype=torch.float64, requires_grad=True)
@@ -360,7 +361,10 @@ def gradgradcheck(
     fast_mode: bool = False,
     masked: bool = False,
 ) -> bool:
-    """Return whether the gradients of a function's gradients agree with finite differences."""
+    """Return whether the gradients of a function's gradients agree with finite differences.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     functions = Settings.functions
     if grad_outputs is None:

@@ -82,6 +82,7 @@ class Node:
 
     An edge is ``(node, output number)`` or None. Nodes are numbered as they are made, so a node's number is larger
     than those of all nodes that its gradients go to: processing by falling number is a topological order.
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
     """
 
     __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")

@@ -111,7 +111,10 @@ def _op_node(op: type[Op]) -> type[OpNode]:
 
 
 def apply(op: type[Op], *args: Any) -> Any:
-    """Run a structured operator and record it where an argument needs a gradient."""
+    """Run a structured operator and record it where an argument needs a gradient.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
     dev = None
     for a in args:
         if isinstance(a, Array):
@@ -425,6 +428,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
 
     ``name`` is the grad_fn's name ("TransposeBackward0"), ``adjoint(m, g)`` the gradient with respect to ``x``.
     ``dtype`` is another dtype of the same bytes: a complex one for pairs of its parts, or the other way round.
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
     """
     if active:
         kind = lift((x,))
@@ -483,6 +487,7 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
 
     ``op.vjp`` gets a call record whose ``needs`` follow ``args``; whatever it must save it saves in ``op.forward``,
     which is called with the call record and ``args`` before ``write`` and returns nothing of interest.
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
     """
     if active:
         kind = lift((x, *args))

@@ -159,6 +159,8 @@ def default_device() -> device:
 def set_default_device(d: Any) -> None:
     """Set the device of new tensors; None restores the host.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_default_device.html
+
     >>> import cltorch as torch
     >>> torch.set_default_device("cpu"); torch.get_default_device()
     device(type='cpu')
@@ -169,6 +171,8 @@ def set_default_device(d: Any) -> None:
 
 def get_default_device() -> device:
     """Return the device on which factory functions make tensors by default.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_default_device.html
 
     >>> import cltorch as torch
     >>> torch.get_default_device()

@@ -22,6 +22,7 @@ def register_kl(type_p: Any, type_q: Any) -> Callable[[Any], Any]:
     """Decorate a function of p and q that is to give the divergence of two classes, and of those derived from them.
 
     Raises TypeError for what is no class.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html
 
     >>> from cltorch.distributions import Normal, register_kl
     >>> class Mine(Normal):
@@ -70,6 +71,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """Return the mean under p of ln p(x) - ln q(x), one per distribution of the batch.
 
     Raises NotImplementedError where no function is registered for the two classes.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html
 
     >>> import cltorch as torch
     >>> from cltorch.distributions import Normal, kl_divergence

@@ -35,6 +35,8 @@ def grad_and_value(
 ) -> Callable[..., Any]:
     """Return a function that gives (gradient, value), or (gradient, (value, aux)), of one that gives a single number.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.grad_and_value.html
+
     >>> import cltorch as torch
     >>> torch.func.grad_and_value(lambda x: x * x)(torch.tensor(3.0))
     (tensor(6.), tensor(9.))
@@ -65,6 +67,8 @@ def grad_and_value(
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that gives the gradient of one that gives a single number; with ``has_aux`` (gradient, aux).
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.grad.html
+
     >>> import cltorch as torch
     >>> from cltorch.func import grad
     >>> grad(torch.sin)(torch.tensor(0.0)), grad(grad(lambda x: x**3))(torch.tensor(2.0))
@@ -82,6 +86,8 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return (value, vjp_fn), or (value, vjp_fn, aux): vjp_fn gives the products of vectors with the Jacobian.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.vjp.html
 
     >>> import cltorch as torch
     >>> value, vjp_fn = torch.func.vjp(torch.sin, torch.tensor([0.0, 0.0]))
@@ -119,6 +125,7 @@ def jacrev(
 
     For a tree of outputs it is a tree of Jacobians, each of them a tree like the arguments asked for. ``chunk_size`` of
     the passes are run at once.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jacrev.html
 
     >>> import cltorch as torch
     >>> torch.func.jacrev(torch.sin)(torch.zeros(2))

@@ -20,6 +20,8 @@ def functional_call(
 ) -> Any:  # fmt: skip
     """Call a module with the given tensors, a dict or several, in place of its parameters and buffers.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.functional_call.html
+
     >>> import cltorch as torch
     >>> layer = torch.nn.Linear(1, 1)
     >>> torch.func.functional_call(layer, {"weight": torch.ones(1, 1), "bias": torch.zeros(1)}, torch.ones(1))
@@ -48,6 +50,7 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
     """Return the parameters and the buffers of modules of one kind, those of one name stacked in a new dimension 0.
 
     Raises RuntimeError for no module, or modules of different classes or modes.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.stack_module_state.html
     """
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
@@ -64,7 +67,10 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
 
 
 def replace_all_batch_norm_modules_(root: nn.Module) -> nn.Module:
-    """Let all batch normalisations of a module work without running statistics; return the module."""
+    """Let all batch normalisations of a module work without running statistics; return the module.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.replace_all_batch_norm_modules_.html
+    """
     for module in root.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             module.running_mean = module.running_var = module.num_batches_tracked = None

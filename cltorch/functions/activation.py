@@ -65,6 +65,7 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
 
     Raises RuntimeError for bounds that are not finite or in the wrong order.
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rrelu.html
 
     >>> import cltorch as torch
     >>> torch.rrelu(torch.tensor([-2.0, 2.0]), 0.2, 0.3)

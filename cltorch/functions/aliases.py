@@ -290,6 +290,8 @@ def _refuse_integer_division(a: Any, b: Any) -> None:
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """Raise to a power in double precision, which is complex128 where an operand is complex.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.float_power.html
+
     >>> import cltorch as torch
     >>> torch.float_power(torch.tensor([1, 2]), 3)
     tensor([1., 8.], dtype=torch.float64)
@@ -354,6 +356,8 @@ def ldexp_(input: Any, other: Any) -> Any:
 
 def isreal(input: Any) -> Any:
     """Return whether each element is real: its imaginary part is zero.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.isreal.html
 
     >>> import cltorch as torch
     >>> torch.isreal(torch.tensor([1 + 1j, 2 + 0j]))

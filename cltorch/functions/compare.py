@@ -51,6 +51,8 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
 def is_nonzero(input: Any) -> bool:
     """Return whether the one element of a tensor is not zero; raise RuntimeError for more or fewer elements.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_nonzero.html
+
     >>> import cltorch as torch
     >>> torch.is_nonzero(torch.tensor([0.0]))
     False
@@ -65,6 +67,8 @@ def is_nonzero(input: Any) -> bool:
 def numel(input: Any) -> int:
     """Return the number of elements.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.numel.html
+
     >>> import cltorch as torch
     >>> torch.numel(torch.zeros(2, 3))
     6
@@ -74,6 +78,8 @@ def numel(input: Any) -> int:
 
 def is_floating_point(input: Any) -> bool:
     """Return whether the dtype is a floating-point type.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_floating_point.html
 
     >>> import cltorch as torch
     >>> torch.is_floating_point(torch.tensor([1]))
@@ -85,6 +91,8 @@ def is_floating_point(input: Any) -> bool:
 
 def is_complex(input: Any) -> bool:
     """Return whether the dtype is complex.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_complex.html
 
     >>> import cltorch as torch
     >>> torch.is_complex(torch.tensor([1j]))
@@ -107,6 +115,8 @@ def is_signed(input: Any) -> bool:
 
 def is_conj(input: Any) -> bool:
     """Return whether the conjugate bit is set: never, conjugates are computed at once.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_conj.html
 
     >>> import cltorch as torch
     >>> torch.is_conj(torch.tensor([1j]))
@@ -141,6 +151,8 @@ def is_same_size(input: Any, other: Any) -> bool:
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """Return the dtype that an operation on two tensors or numbers has.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.result_type.html
 
     >>> import cltorch as torch
     >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int), 1.0)

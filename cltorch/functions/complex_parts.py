@@ -198,6 +198,8 @@ def conj_physical_(input: Any) -> Any:
 def resolve_conj(input: Any) -> Any:
     """Return the tensor itself: conjugates are computed at once.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.resolve_conj.html
+
     >>> import cltorch as torch
     >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj()).is_conj()
     False
@@ -208,6 +210,8 @@ def resolve_conj(input: Any) -> Any:
 
 def resolve_neg(input: Any) -> Any:
     """Return the tensor itself: negatives are computed at once.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.resolve_neg.html
 
     >>> import cltorch as torch
     >>> torch.resolve_neg(torch.tensor([1 + 2j]).conj().imag).is_neg()

@@ -214,6 +214,8 @@ def contiguous(input: Any, memory_format: Any = formats.contiguous_format) -> An
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """Return a copy that gradients flow through.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.clone.html
+
     >>> import cltorch as torch
     >>> torch.clone(torch.tensor([1.0]))
     tensor([1.])

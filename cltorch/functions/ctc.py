@@ -95,6 +95,7 @@ def ctc_loss(
     no derivative. float32 and float64. Raises RuntimeError for lengths and sizes that do not fit, and on the host for
     labels out of range (on a device DeviceIndexError when the program waits for it).
     A. Graves et al., Connectionist Temporal Classification, ICML 2006.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.ctc_loss.html
 
     >>> import cltorch as torch
     >>> torch.ctc_loss(torch.zeros(2, 1, 3).log_softmax(2), torch.tensor([[1]]), (2,), (1,))

@@ -161,6 +161,7 @@ def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: i
     ``interpolation_mode``: 0 linear, 1 nearest, 2 cubic (4-D only). ``padding_mode`` for places outside: 0 zeros, 1 the
     edge, 2 reflection. With ``align_corners`` -1 and 1 are the centres of the outer elements, else their outer edges.
     Floating point; halves are computed in float32. Raises RuntimeError for sizes and dtypes that do not fit.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grid_sample.html
 
     >>> import cltorch as torch
     >>> x = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
@@ -193,6 +194,8 @@ def grid_sampler_3d(input: Any, grid: Any, interpolation_mode: int, padding_mode
 
 def affine_grid_generator(theta: Any, size: Sequence[int], align_corners: bool) -> Any:
     """Return the grid (N, …, 2 or 3) of the places that affine maps (N, 2, 3) or (N, 3, 4) give to outputs of ``size``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.affine_grid.html
 
     >>> import cltorch as torch
     >>> torch.affine_grid_generator(torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]), (1, 1, 1, 2), True)

@@ -152,6 +152,8 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` added at the given indices of a dimension.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_add.html
+
     >>> import cltorch as torch
     >>> torch.index_add(torch.zeros(3), 0, torch.tensor([2, 2]), torch.tensor([5.0, 7.0]))
     tensor([ 0.,  0., 12.])
@@ -188,6 +190,8 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
 @numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` at the given indices of a dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.index_copy.html
 
     >>> import cltorch as torch
     >>> torch.index_copy(torch.zeros(3), 0, torch.tensor([2, 0]), torch.tensor([5.0, 7.0]))

@@ -213,6 +213,8 @@ def atleast_3d(*tensors: Any) -> Any:
 def hstack(tensors: Any, *, out: Any = None) -> Any:
     """Join side by side: along the second dimension, vectors along their first.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.hstack.html
+
     >>> import cltorch as torch
     >>> torch.hstack([torch.tensor([1]), torch.tensor([2, 3])])
     tensor([1, 2, 3])
@@ -223,6 +225,8 @@ def hstack(tensors: Any, *, out: Any = None) -> Any:
 
 def vstack(tensors: Any, *, out: Any = None) -> Any:
     """Join one below the other: along the first dimension, vectors as rows.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.row_stack.html
 
     >>> import cltorch as torch
     >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
@@ -238,6 +242,8 @@ row_stack = vstack
 def dstack(tensors: Any, *, out: Any = None) -> Any:
     """Join in depth: along the third dimension, after ``atleast_3d``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.dstack.html
+
     >>> import cltorch as torch
     >>> torch.dstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
     tensor([[[1, 3],
@@ -248,6 +254,8 @@ def dstack(tensors: Any, *, out: Any = None) -> Any:
 
 def column_stack(tensors: Any, *, out: Any = None) -> Any:
     """Join side by side, with vectors as columns.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.column_stack.html
 
     >>> import cltorch as torch
     >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
@@ -325,6 +333,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
 def cartesian_prod(*tensors: Any) -> Any:
     """Return all tuples of one element from each vector, as rows.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cartesian_prod.html
+
     >>> import cltorch as torch
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([4, 5]))
     tensor([[1, 4],
@@ -345,6 +355,8 @@ def cartesian_prod(*tensors: Any) -> Any:
 
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Return the combinations of ``r`` elements of a vector, as rows in the order of ``itertools``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.combinations.html
 
     >>> import cltorch as torch
     >>> torch.combinations(torch.tensor([1, 2, 3]))

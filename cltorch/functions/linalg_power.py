@@ -90,6 +90,8 @@ def _taylor(x: Any, block: int, blocks: int) -> Any:
 def matrix_exp(input: Any) -> Any:
     """Return the exponential of square matrices; the other name of ``torch.linalg.matrix_exp``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.matrix_exp.html
+
     >>> import cltorch as torch
     >>> torch.matrix_exp(torch.zeros(2, 2))
     tensor([[1., 0.],
@@ -158,6 +160,8 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
 @also_named(input2="tau")
 def orgqr(input: Any, tau: Any) -> Any:
     """Return the first columns of a product of reflectors; the other name of ``householder_product``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.orgqr.html
 
     >>> import cltorch as torch
     >>> torch.orgqr(*torch.geqrf(torch.ones(3, 2))).shape

@@ -147,6 +147,8 @@ def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any
 def inverse(input: Any, *, out: Any = None) -> Any:
     """Return the inverse of square matrices; the other name of ``torch.linalg.inv``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.inverse.html
+
     >>> import cltorch as torch
     >>> torch.inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor([[0.5000, 0.0000],

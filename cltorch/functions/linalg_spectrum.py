@@ -69,6 +69,8 @@ def linalg_det(A: Any, *, out: Any = None) -> Any:
 def det(input: Any) -> Any:
     """Return the determinants of square matrices; the other name of ``torch.linalg.det``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.det.html
+
     >>> import cltorch as torch
     >>> torch.det(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
     tensor(8.)
@@ -96,6 +98,8 @@ def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
 
 def slogdet(input: Any, *, out: Any = None) -> Any:
     """Return (sign, logabsdet) of the determinants of square matrices; see ``torch.linalg.slogdet``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.slogdet.html
 
     >>> import cltorch as torch
     >>> torch.slogdet(torch.tensor([[-2.0, 0.0], [0.0, 4.0]])).logabsdet

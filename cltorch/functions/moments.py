@@ -126,6 +126,8 @@ def var_mean(
 ) -> tuple[Any, Any]:
     """Return (variance, mean); see ``var``.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.var_mean.html
+
     >>> import cltorch as torch
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
@@ -139,6 +141,8 @@ def std_mean(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Any, Any]:
     """Return (standard deviation, mean); see ``var``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.std_mean.html
 
     >>> import cltorch as torch
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))

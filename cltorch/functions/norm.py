@@ -130,6 +130,7 @@ def batch_norm(
     bias); else by the running ones. ``input`` is (N, C, …), the others (C,) or None; float16 and bfloat16 are computed
     in float32. Raises RuntimeError for sizes that do not fit.
     S. Ioffe, C. Szegedy, Batch Normalization, 2015.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
 
     >>> import cltorch as torch
     >>> torch.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 0.0, False)
@@ -414,6 +415,7 @@ def instance_norm(
     With ``use_input_stats`` by its own mean and variance, whose averages over the batch move the running ones by
     ``momentum``; without it by the running ones. Raises RuntimeError for sizes that do not fit.
     D. Ulyanov et al., Instance Normalization, 2016.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.instance_norm.html
 
     >>> import cltorch as torch
     >>> x = torch.tensor([[[1.0, 3.0]]])

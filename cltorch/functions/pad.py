@@ -51,6 +51,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
 
     ``pad`` holds (before, after) of the last dimension, then of the last but one, and so on. Raises RuntimeError for
     an odd count, for more dimensions than there are, and for sizes that would be negative.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pad.html
 
     >>> import cltorch as torch
     >>> torch.constant_pad_nd(torch.ones(2), (1, 2), 7)

@@ -28,6 +28,8 @@ __all__ = [
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """Keep a range of one dimension, as a view.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.narrow.html
+
     >>> import cltorch as torch
     >>> torch.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])
@@ -64,6 +66,8 @@ def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) ->
 def select(input: Any, dim: int, index: int) -> Any:
     """Take one index of a dimension, as a view without that dimension.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.select.html
+
     >>> import cltorch as torch
     >>> torch.arange(6).view(2, 3).select(0, 1)
     tensor([3, 4, 5])
@@ -76,6 +80,8 @@ def select(input: Any, dim: int, index: int) -> Any:
 
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """Return the diagonal of two dimensions as the last dimension of a view.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.diagonal.html
 
     >>> import cltorch as torch
     >>> torch.arange(4).view(2, 2).diagonal()
@@ -91,6 +97,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     """Return a view of the storage with any sizes and strides.
 
     Raises RuntimeError where it would reach beyond the storage.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.as_strided.html
 
     >>> import cltorch as torch
     >>> torch.as_strided(torch.arange(6), (2, 2), (2, 1))
@@ -168,6 +175,8 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
 
 def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = None) -> Any:
     """Return a copy of a range of one dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.narrow_copy.html
 
     >>> import cltorch as torch
     >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)

@@ -127,6 +127,8 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
 def argwhere(input: Any) -> Any:
     """Return the coordinates of the nonzero elements, one row each.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.argwhere.html
+
     >>> import cltorch as torch
     >>> torch.argwhere(torch.tensor([0, 5, 7]))
     tensor([[1],

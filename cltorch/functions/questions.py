@@ -31,6 +31,8 @@ def get_device(input: Any) -> int:
 def is_inference(input: Any) -> bool:
     """Return whether a tensor was made in inference mode.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_inference.html
+
     >>> import cltorch as torch
     >>> torch.is_inference(torch.ones(1))
     False
@@ -53,6 +55,7 @@ def sym_float(a: Any) -> float:
     """Return a number as a float.
 
     Sizes are plain numbers here, so that this and the other ``sym_`` functions are ordinary arithmetic.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_float.html
 
     >>> import cltorch as torch
     >>> torch.sym_float(2)
@@ -64,6 +67,8 @@ def sym_float(a: Any) -> float:
 def sym_int(a: Any) -> int:
     """Return a number rounded towards zero.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_int.html
+
     >>> import cltorch as torch
     >>> torch.sym_int(2.7)
     2
@@ -74,6 +79,8 @@ def sym_int(a: Any) -> int:
 def sym_not(a: Any) -> bool:
     """Return the opposite of a truth value.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_not.html
+
     >>> import cltorch as torch
     >>> torch.sym_not(True)
     False
@@ -83,6 +90,8 @@ def sym_not(a: Any) -> bool:
 
 def sym_max(a: Any, b: Any) -> Any:
     """Return the larger of two numbers, a float if one of them is.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_max.html
 
     >>> import cltorch as torch
     >>> torch.sym_max(3, 4.0), torch.sym_max(5, 4.0)
@@ -95,6 +104,8 @@ def sym_max(a: Any, b: Any) -> Any:
 def sym_min(a: Any, b: Any) -> Any:
     """Return the smaller of two numbers, a float if one of them is.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_min.html
+
     >>> import cltorch as torch
     >>> torch.sym_min(1, 2)
     1
@@ -106,6 +117,8 @@ def sym_min(a: Any, b: Any) -> Any:
 def sym_sum(args: Iterable[Any]) -> Any:
     """Return the sum of numbers.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_sum.html
+
     >>> import cltorch as torch
     >>> torch.sym_sum([1, 2, 3])
     6
@@ -115,6 +128,8 @@ def sym_sum(args: Iterable[Any]) -> Any:
 
 def sym_ite(b: bool, t: Any, f: Any) -> Any:
     """Return ``t`` if ``b`` is true, else ``f``; raise TypeError where they are of different types.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.sym_ite.html
 
     >>> import cltorch as torch
     >>> torch.sym_ite(True, 1, 2)

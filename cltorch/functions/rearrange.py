@@ -49,6 +49,8 @@ def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
 def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     """Copy a tensor like ``repeat``, with missing numbers in front counted as 1.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.tile.html
+
     >>> import cltorch as torch
     >>> torch.tile(torch.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
@@ -141,6 +143,8 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
 def fliplr(input: Any) -> Any:
     """Reverse the columns; raise RuntimeError below two dimensions.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.fliplr.html
+
     >>> import cltorch as torch
     >>> torch.fliplr(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 1],
@@ -154,6 +158,8 @@ def fliplr(input: Any) -> Any:
 
 def flipud(input: Any) -> Any:
     """Reverse the rows; raise RuntimeError for a 0-d tensor.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.flipud.html
 
     >>> import cltorch as torch
     >>> torch.flipud(torch.tensor([[1, 2], [3, 4]]))

@@ -270,6 +270,8 @@ trapz = trapezoid
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Return the running integrals by the trapezoidal rule, one fewer than samples.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cumulative_trapezoid.html
+
     >>> import cltorch as torch
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 2.0, 3.0]))
     tensor([1.5000, 4.0000])

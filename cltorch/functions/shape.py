@@ -35,6 +35,8 @@ def sizes_of(given: tuple[Any, ...]) -> tuple[int, ...]:
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Swap two dimensions, as a view.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.swapdims.html
+
     >>> import cltorch as torch
     >>> torch.ones(2, 3).transpose(0, 1).shape
     torch.Size([3, 2])
@@ -60,6 +62,8 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
 def t(input: Any) -> Any:
     """Transpose a matrix, as a view; a vector stays as it is. Raises RuntimeError above two dimensions.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.t.html
+
     >>> import cltorch as torch
     >>> torch.t(torch.tensor([[1, 2], [3, 4]]))
     tensor([[1, 3],
@@ -75,6 +79,8 @@ def t(input: Any) -> Any:
 
 def permute(input: Any, *given: Any, dims: Any = None) -> Any:
     """Reorder the dimensions, as a view.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.permute.html
 
     >>> import cltorch as torch
     >>> torch.ones(2, 3, 4).permute(2, 0, 1).shape
@@ -97,6 +103,8 @@ def _numbers(name: str, dims: Any) -> tuple[int, ...]:
 
 def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Move dimensions to other positions, as a view.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.moveaxis.html
 
     >>> import cltorch as torch
     >>> torch.ones(2, 3, 4).movedim(0, -1).shape
@@ -127,6 +135,8 @@ moveaxis = movedim
 def squeeze(input: Any, dim: Any = None) -> Any:
     """Drop dimensions of size 1, as a view: all of them, or those named.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.squeeze.html
+
     >>> import cltorch as torch
     >>> torch.ones(1, 2, 1).squeeze().shape
     torch.Size([2])
@@ -140,6 +150,8 @@ def squeeze(input: Any, dim: Any = None) -> Any:
 @numpy_names
 def unsqueeze(input: Any, dim: int) -> Any:
     """Insert a dimension of size 1, as a view.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.unsqueeze.html
 
     >>> import cltorch as torch
     >>> torch.ones(2).unsqueeze(0).shape
@@ -210,6 +222,8 @@ def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
 def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """Return the tensor in another shape: a view where the strides allow it, else a copy.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.reshape.html
+
     >>> import cltorch as torch
     >>> torch.arange(6).reshape(3, 2).shape
     torch.Size([3, 2])
@@ -241,6 +255,8 @@ def reshape_as(input: Any, other: Any) -> Any:
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Merge a range of dimensions into one.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.flatten.html
+
     >>> import cltorch as torch
     >>> torch.ones(2, 3, 4).flatten(1).shape
     torch.Size([2, 12])
@@ -264,6 +280,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 def ravel(input: Any) -> Any:
     """Return the elements as one dimension, side by side in memory: a view where they are.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.ravel.html
+
     >>> import cltorch as torch
     >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
     tensor([1, 2, 3, 4])
@@ -274,6 +292,8 @@ def ravel(input: Any) -> Any:
 
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     """Split one dimension into several; one of the sizes may be -1.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.unflatten.html
 
     >>> import cltorch as torch
     >>> torch.ones(6, 2).unflatten(0, (2, 3)).shape
@@ -323,6 +343,8 @@ def expand_as(input: Any, other: Any) -> Any:
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """Broadcast to a shape, as a view.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.broadcast_to.html
+
     >>> import cltorch as torch
     >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
     tensor([[1, 2],
@@ -334,6 +356,8 @@ def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """Broadcast tensors against each other, as views.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.broadcast_tensors.html
 
     >>> import cltorch as torch
     >>> [x.shape for x in torch.broadcast_tensors(torch.ones(2, 1), torch.ones(3))]

@@ -50,6 +50,8 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Return the logarithm of softmax, computed without overflow.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.log_softmax.html
+
     >>> import cltorch as torch
     >>> torch.log_softmax(torch.zeros(2), 0)
     tensor([-0.6931, -0.6931])

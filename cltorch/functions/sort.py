@@ -80,6 +80,8 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | 
 def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
     """Return the indices that sort a tensor along a dimension.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.argsort.html
+
     >>> import cltorch as torch
     >>> torch.argsort(torch.tensor([3, 1, 2]), descending=True)
     tensor([0, 2, 1])
@@ -93,6 +95,8 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
 
 def msort(input: Any, *, out: Any = None) -> Any:
     """Return the elements in order along the first dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.msort.html
 
     >>> import cltorch as torch
     >>> torch.msort(torch.tensor([[3, 1], [2, 4]]))

@@ -40,6 +40,8 @@ def _sizes_or_number(value: Any) -> int | list[int]:
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into views of a given size along a dimension (the last may be smaller), or of given sizes.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.split.html
+
     >>> import cltorch as torch
     >>> torch.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
@@ -106,6 +108,8 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """Cut into at most ``chunks`` views of equal size (the last may be smaller).
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.chunk.html
+
     >>> import cltorch as torch
     >>> [c.shape[0] for c in torch.arange(11).chunk(6)]
     [2, 2, 2, 2, 2, 1]
@@ -133,6 +137,8 @@ def _need_room(name: str, count: int) -> None:
 @numpy_names
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into a number of nearly equal views, or at given indices.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.tensor_split.html
 
     >>> import cltorch as torch
     >>> [c.tolist() for c in torch.arange(7).tensor_split(3)]
@@ -199,6 +205,8 @@ dsplit = _split_along("dsplit", 3, lambda n: 2)
 @numpy_names
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """Return the slices along a dimension as views without it.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.unbind.html
 
     >>> import cltorch as torch
     >>> torch.tensor([[1, 2], [3, 4]]).unbind()

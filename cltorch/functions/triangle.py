@@ -155,6 +155,8 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
 def diagflat(input: Any, offset: int = 0) -> Any:
     """Return a matrix with all elements of the input, in order, on a diagonal.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.diagflat.html
+
     >>> import cltorch as torch
     >>> torch.diagflat(torch.tensor([[1], [2]]))
     tensor([[1, 0],

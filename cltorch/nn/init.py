@@ -29,6 +29,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     1 for linear layers and sigmoid, 5/3 tanh, sqrt(2) relu, sqrt(2 / (1 + slope²)) leaky_relu (``param`` is the slope,
     0.01 by default), 3/4 selu. Raises ValueError for another name or a slope that is no number.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.calculate_gain
 
     >>> from cltorch.nn import init
     >>> init.calculate_gain("leaky_relu", 0.2)
@@ -70,6 +71,8 @@ def _calculate_correct_fan(tensor: Any, mode: str) -> int:
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
     """Fill with values drawn evenly from [a, b).
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.uniform_
+
     >>> import cltorch as torch
     >>> w = torch.nn.init.uniform_(torch.empty(100), 2.0, 3.0)
     >>> bool(((w >= 2) & (w <= 3)).all())
@@ -81,6 +84,8 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
 @no_grad()
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Fill with values of a normal distribution.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.normal_
 
     >>> import cltorch as torch
     >>> torch.nn.init.normal_(torch.empty(2), 1.0, 0.0)
@@ -124,6 +129,8 @@ def trunc_normal_(
 def constant_(tensor: Any, val: float) -> Any:
     """Fill with one value.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.constant_
+
     >>> import cltorch as torch
     >>> torch.nn.init.constant_(torch.empty(2), 3.0)
     tensor([3., 3.])
@@ -134,6 +141,8 @@ def constant_(tensor: Any, val: float) -> Any:
 @no_grad()
 def ones_(tensor: Any) -> Any:
     """Fill with ones.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.ones_
 
     >>> import cltorch as torch
     >>> torch.nn.init.ones_(torch.empty(2))
@@ -146,6 +155,8 @@ def ones_(tensor: Any) -> Any:
 def zeros_(tensor: Any) -> Any:
     """Fill with zeros.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.zeros_
+
     >>> import cltorch as torch
     >>> torch.nn.init.zeros_(torch.empty(2))
     tensor([0., 0.])
@@ -156,6 +167,8 @@ def zeros_(tensor: Any) -> Any:
 @no_grad()
 def eye_(tensor: Any) -> Any:
     """Make a matrix the identity; raise ValueError for another number of dimensions.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.eye_
 
     >>> import cltorch as torch
     >>> torch.nn.init.eye_(torch.empty(2, 3))
@@ -172,6 +185,7 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     """Make the weights of a convolution hand its channels through unchanged, as many as there are.
 
     For 3, 4 or 5 dimensions (Conv1d to Conv3d); with ``groups`` in each group. Raises ValueError otherwise.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.dirac_
 
     >>> import cltorch as torch
     >>> torch.nn.init.dirac_(torch.empty(1, 1, 3))
@@ -195,6 +209,7 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> An
     """Fill evenly from [-a, a] with a = gain * sqrt(6 / (fan_in + fan_out)).
 
     X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.xavier_uniform_
 
     >>> import cltorch as torch
     >>> w = torch.nn.init.xavier_uniform_(torch.empty(3, 3))
@@ -210,6 +225,7 @@ def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any
     """Fill from a normal distribution of deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.xavier_normal_
 
     >>> import cltorch as torch
     >>> torch.nn.init.xavier_normal_(torch.empty(2, 3)).shape
@@ -232,6 +248,7 @@ def kaiming_uniform_(
     """Fill evenly from [-b, b] with b = gain * sqrt(3 / fan); ``a`` is the negative slope of a leaky_relu.
 
     K. He et al., Delving deep into rectifiers, 2015.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.kaiming_uniform_
 
     >>> import cltorch as torch
     >>> w = torch.nn.init.kaiming_uniform_(torch.empty(3, 6), nonlinearity="relu")
@@ -249,6 +266,7 @@ def kaiming_normal_(
     """Fill from a normal distribution of deviation gain / sqrt(fan); ``a`` is the negative slope of a leaky_relu.
 
     K. He et al., Delving deep into rectifiers, 2015.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.kaiming_normal_
 
     >>> import cltorch as torch
     >>> torch.nn.init.kaiming_normal_(torch.empty(2, 3)).shape
@@ -264,6 +282,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
 
     The Q of the one QR decomposition of normal draws whose R has a positive diagonal.
     A. Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.orthogonal_
 
     >>> import cltorch as torch
     >>> w = torch.nn.init.orthogonal_(torch.empty(2, 4))
@@ -299,6 +318,7 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     """Fill a matrix from a normal distribution and set a share of each column to zero.
 
     J. Martens, Deep learning via Hessian-free optimization, 2010. Raises ValueError unless there are 2 dimensions.
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.sparse_
 
     >>> import cltorch as torch
     >>> int((torch.nn.init.sparse_(torch.empty(4, 3), 0.5) == 0).sum())

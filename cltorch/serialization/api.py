@@ -36,6 +36,7 @@ def save(
     is saved, also for a small view of it. A path is replaced only once everything is written and synced: a crash
     leaves the previous file. Raises RuntimeError where the folder is missing. Storages on ``cl:N`` are tagged
     ``cuda:N``. The ``Pickler`` of ``pickle_module`` writes what is not PyTorch's, functions for one.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.save.html
 
     >>> import cltorch as torch, io
     >>> f = io.BytesIO()
@@ -84,6 +85,7 @@ def load(
     ``mmap=True`` maps the file instead of reading it; ``torch.utils.serialization.config`` holds the default.
 
     Raises ``pickle.UnpicklingError`` for what is not allowed, RuntimeError or EOFError for a damaged file.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.load.html
 
     >>> import cltorch as torch
     >>> import io

@@ -18,6 +18,7 @@ class Transform:
     A subclass gives ``domain`` and ``codomain`` (constraints), ``bijective``, and the methods ``_call``, ``_inverse``
     and ``log_abs_det_jacobian``. With ``cache_size=1`` the last pair of values is kept, so that the inverse of what has
     just been computed is exact.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> exp = torch.distributions.transforms.ExpTransform()
@@ -182,6 +183,8 @@ class _InverseTransform(Transform):
 
 class ComposeTransform(Transform):
     """Apply transforms one after another.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> from cltorch.distributions import transforms

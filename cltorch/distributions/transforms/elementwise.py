@@ -32,6 +32,8 @@ class Plain(Transform):
 class ExpTransform(Plain):
     """Map x to exp(x).
 
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
     >>> import cltorch as torch
     >>> torch.distributions.transforms.ExpTransform()(torch.zeros(2))
     tensor([1., 1.])
@@ -54,6 +56,7 @@ class SigmoidTransform(Plain):
     """Map x to 1 / (1 + exp(-x)).
 
     The result keeps away from 0 and 1 by the least that the dtype can tell, so that its inverse is finite.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
     """
 
     domain, codomain = constraints.real, constraints.unit_interval
@@ -73,7 +76,10 @@ class SigmoidTransform(Plain):
 
 
 class SoftplusTransform(Plain):
-    """Map x to ln(1 + exp(x)), which for x > 20 is x."""
+    """Map x to ln(1 + exp(x)), which for x > 20 is x.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+    """
 
     domain, codomain = constraints.real, constraints.positive
     bijective, sign = True, 1
@@ -89,7 +95,10 @@ class SoftplusTransform(Plain):
 
 
 class TanhTransform(Plain):
-    """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1."""
+    """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+    """
 
     domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
     bijective, sign = True, 1
@@ -106,7 +115,10 @@ class TanhTransform(Plain):
 
 
 class AbsTransform(Plain):
-    """Map x to |x|; the inverse is the non-negative one."""
+    """Map x to |x|; the inverse is the non-negative one.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+    """
 
     domain, codomain = constraints.real, constraints.positive
 
@@ -119,6 +131,8 @@ class AbsTransform(Plain):
 
 class AffineTransform(Transform):
     """Map x to loc + scale * x; ``event_dim`` of the last dimensions make one event.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> torch.distributions.transforms.AffineTransform(1.0, -2.0).log_abs_det_jacobian(torch.zeros(1), None)
@@ -194,6 +208,8 @@ def _same(a: Any, b: Any) -> bool:
 class PowerTransform(Transform):
     """Map x > 0 to x ** exponent.
 
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
     >>> import cltorch as torch
     >>> torch.distributions.transforms.PowerTransform(2.0)(torch.tensor([1.0, 3.0]))
     tensor([1., 9.])
@@ -236,6 +252,8 @@ class PowerTransform(Transform):
 
 class CumulativeDistributionTransform(Transform):
     """Map x to the cumulative distribution of a distribution of numbers, as a copula does.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> from cltorch.distributions import Normal, transforms

@@ -21,6 +21,8 @@ def need_dims(shape: Any, count: int) -> None:
 class IndependentTransform(Transform):
     """Take some of the last dimensions of another transform's values together as one event.
 
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
     >>> import cltorch as torch
     >>> from cltorch.distributions import transforms
     >>> x = torch.ones(2, 3)
@@ -77,6 +79,8 @@ class IndependentTransform(Transform):
 
 class ReshapeTransform(Transform):
     """Give the last dimensions another shape of as many elements.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> torch.distributions.transforms.ReshapeTransform((4,), (2, 2))(torch.zeros(3, 4)).shape
@@ -140,6 +144,8 @@ def _need_dim(name: str, value: Any, dim: int) -> None:
 
 class CatTransform(Transform):
     """Apply transforms to successive pieces, of given lengths, of a dimension.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> from cltorch.distributions.transforms import CatTransform, ExpTransform, identity_transform
@@ -210,6 +216,8 @@ class CatTransform(Transform):
 
 class StackTransform(Transform):
     """Apply transforms to the slices of a dimension, one each.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> from cltorch.distributions.transforms import ExpTransform, StackTransform, identity_transform

@@ -24,7 +24,8 @@ class CorrCholeskyTransform(Plain):
     """Map vectors of D (D - 1) / 2 numbers to Cholesky factors of D x D correlation matrices.
 
     The tanh of each number is what a row has left of its length 1, in that direction, after those before it.
-    Source: https://mc-stan.org/docs/reference-manual/transforms.html, Cholesky factors of correlation matrices.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms;
+    https://mc-stan.org/docs/reference-manual/transforms.html, Cholesky factors of correlation matrices.
 
     >>> import cltorch as torch
     >>> torch.distributions.transforms.CorrCholeskyTransform()(torch.zeros(1))
@@ -73,6 +74,8 @@ class CorrCholeskyTransform(Plain):
 class SoftmaxTransform(Plain):
     """Map vectors to probabilities by softmax; the inverse is the logarithm. Not bijective.
 
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
     >>> import cltorch as torch
     >>> torch.distributions.transforms.SoftmaxTransform()(torch.zeros(2))
     tensor([0.5000, 0.5000])
@@ -98,7 +101,8 @@ class SoftmaxTransform(Plain):
 class StickBreakingTransform(Plain):
     """Map vectors of n numbers to probabilities of n + 1 events, each a share of what those before it have left.
 
-    Source: https://mc-stan.org/docs/reference-manual/transforms.html, unit simplex.
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms;
+    https://mc-stan.org/docs/reference-manual/transforms.html, unit simplex.
 
     >>> import cltorch as torch
     >>> torch.distributions.transforms.StickBreakingTransform()(torch.zeros(2))
@@ -138,6 +142,8 @@ class StickBreakingTransform(Plain):
 class LowerCholeskyTransform(Plain):
     """Map matrices to lower triangular ones with a positive diagonal, the exponential of theirs. Not bijective.
 
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
     >>> import cltorch as torch
     >>> torch.distributions.transforms.LowerCholeskyTransform()(torch.zeros(1, 1))
     tensor([[1.]])
@@ -154,6 +160,8 @@ class LowerCholeskyTransform(Plain):
 
 class PositiveDefiniteTransform(Plain):
     """Map matrices to positive definite ones, by way of their Cholesky factors. Not bijective.
+
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
     >>> torch.distributions.transforms.PositiveDefiniteTransform()(torch.zeros(1, 1))

@@ -38,6 +38,7 @@ class SDPBackend(enum.IntEnum):
     """Name the ways in which PyTorch computes scaled dot product attention.
 
     Here there are two: MATH composes it of matrix products and a softmax, all others mean the kernel by blocks.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
 
     >>> import cltorch as torch
     >>> torch.nn.attention.SDPBackend.MATH.name, int(torch.nn.attention.SDPBackend.MATH)

@@ -21,6 +21,8 @@ __all__ = [
 class SDPAParams(NamedTuple):
     """Hold the arguments of ``scaled_dot_product_attention`` about which ``can_use_flash_attention`` is asked.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
     >>> import cltorch as torch
     >>> q = torch.ones(1, 2, 3, 4)
     >>> torch.nn.attention.SDPAParams(q, q, q, None, 0.0, True, False).is_causal
@@ -39,6 +41,8 @@ class SDPAParams(NamedTuple):
 def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
     """Return whether attention with these arguments is computed by blocks, without all scores at once.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
     >>> import cltorch as torch
     >>> from cltorch.nn.attention import SDPAParams, can_use_flash_attention
     >>> q = torch.ones(1, 2, 3, 4)
@@ -51,6 +55,8 @@ def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
 def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
     """Return what ``can_use_flash_attention`` does: there is one kernel by blocks, for masks too.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
     >>> import cltorch as torch
     >>> q, mask = torch.ones(1, 2, 3, 4), torch.ones(3, 3)
     >>> torch.nn.attention.can_use_efficient_attention(torch.nn.attention.SDPAParams(q, q, q, mask, 0.0, False, False))
@@ -61,6 +67,8 @@ def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool
 
 def can_use_cudnn_attention(params: SDPAParams, debug: bool = False) -> bool:
     """Return False: there is no cuDNN.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
 
     >>> import cltorch as torch
     >>> q = torch.ones(1, 2, 3, 4)
@@ -75,7 +83,10 @@ _active: list[tuple[str, Any]] = []
 
 
 def register_flash_attention_impl(impl: str, *, register_fn: Callable[..., Any]) -> None:
-    """Name a function that puts another kernel in place when ``activate_flash_attention_impl`` asks for it."""
+    """Name a function that puts another kernel in place when ``activate_flash_attention_impl`` asks for it.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+    """
     _registered[impl] = register_fn
 
 
@@ -83,6 +94,7 @@ def activate_flash_attention_impl(impl: str) -> None:
     """Call the function registered under a name; what it returns has a method ``remove``, which undoes it.
 
     Raises ValueError for a name that is not registered.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
     """
     restore_flash_attention_impl(_raise_warn=False)
     register = _registered.get(impl)
@@ -98,6 +110,8 @@ def activate_flash_attention_impl(impl: str) -> None:
 def list_flash_attention_impls() -> list[str]:
     """Return the registered names, sorted.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
     >>> import cltorch as torch
     >>> type(torch.nn.attention.list_flash_attention_impls())
     <class 'list'>
@@ -108,6 +122,8 @@ def list_flash_attention_impls() -> list[str]:
 def current_flash_attention_impl() -> str | None:
     """Return the name of the active one, None for the package's own kernel.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
     >>> import cltorch as torch
     >>> torch.nn.attention.current_flash_attention_impl() is None
     True
@@ -116,7 +132,10 @@ def current_flash_attention_impl() -> str | None:
 
 
 def restore_flash_attention_impl(_raise_warn: bool = True) -> None:
-    """Undo what ``activate_flash_attention_impl`` did."""
+    """Undo what ``activate_flash_attention_impl`` did.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+    """
     if _active:
         _active.pop()[1].remove()
     elif _raise_warn:

@@ -31,6 +31,8 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     """Return the binary cross entropy of scores; see torch.nn.functional.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
+
     >>> import cltorch as torch
     >>> torch.binary_cross_entropy_with_logits(torch.zeros(2), torch.ones(2))
     tensor([0.6931, 0.6931])
@@ -40,6 +42,8 @@ def binary_cross_entropy_with_logits(
 
 def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = False) -> Any:
     """Return the Kullback-Leibler divergence of log-probabilities; see torch.nn.functional.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.kl_div.html
 
     >>> import cltorch as torch
     >>> torch.kl_div(torch.zeros(2), torch.tensor([0.0, 1.0]), 0)
@@ -51,6 +55,8 @@ def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = Fa
 def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
     """Return the negative log-likelihood of counts; see torch.nn.functional.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.poisson_nll_loss.html
+
     >>> import cltorch as torch
     >>> torch.poisson_nll_loss(torch.zeros(2), torch.ones(2), True, False, 1e-8, 1)
     tensor(1.)
@@ -60,6 +66,8 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
     """Return how far two inputs' directions are from what the target says; see torch.nn.functional.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cosine_embedding_loss.html
 
     >>> import cltorch as torch
     >>> torch.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
@@ -71,6 +79,8 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 0) -> Any:
     """Return the hinge loss of distances; see torch.nn.functional.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.hinge_embedding_loss.html
+
     >>> import cltorch as torch
     >>> torch.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
     tensor([0.5000, 0.5000])
@@ -80,6 +90,8 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0) -> Any:
     """Return how far two inputs are from the order that the target says; see torch.nn.functional.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.margin_ranking_loss.html
 
     >>> import cltorch as torch
     >>> torch.margin_ranking_loss(torch.ones(1), torch.ones(1), torch.ones(1), 0.5)
@@ -93,6 +105,8 @@ def triplet_margin_loss(
     swap: bool = False, reduction: int = 0,
 ) -> Any:  # fmt: skip
     """Return how much nearer to a positive than to a negative an anchor should be; see torch.nn.functional.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_loss.html
 
     >>> import cltorch as torch
     >>> torch.triplet_margin_loss(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.0, 0.5]]))

@@ -49,6 +49,7 @@ def get_total_norm(
 
     ``foreach`` has no effect: it takes two launches or a few more on each device, however many tensors there are.
     ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.get_total_norm.html
 
     >>> import cltorch as torch
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
@@ -87,6 +88,8 @@ def get_total_norm(
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scale gradients in place by max_norm / total_norm where that is below 1; ``foreach`` has no effect.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grads_with_norm_.html
+
     >>> import cltorch as torch
     >>> w = torch.nn.Parameter(torch.ones(2))
     >>> w.grad = torch.tensor([3.0, 4.0])
@@ -120,6 +123,7 @@ def clip_grad_norm_(
     """Scale the gradients of parameters in place so that the norm of all together is at most ``max_norm``.
 
     Returns the norm before. ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm_.html
 
     >>> import cltorch as torch
     >>> p = torch.nn.Parameter(torch.zeros(2))
@@ -142,6 +146,8 @@ def clip_grad_norm(
 ) -> Any:
     """Do what ``clip_grad_norm_`` does, under a name that PyTorch has deprecated, with a warning.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm.html
+
     >>> import warnings
     >>> import cltorch as torch
     >>> p = torch.nn.Parameter(torch.zeros(2))
@@ -161,6 +167,8 @@ def clip_grad_norm(
 
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients to [-clip_value, clip_value], in place; ``foreach`` has no effect.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_value_.html
 
     >>> import cltorch as torch
     >>> p = torch.nn.Parameter(torch.zeros(2))

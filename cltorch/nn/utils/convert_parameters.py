@@ -22,6 +22,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     """Return all elements of the parameters as one vector, differentiably.
 
     Raises TypeError for parameters on different devices.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parameters_to_vector.html
 
     >>> import cltorch as torch
     >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(2, 3).parameters()).shape
@@ -39,6 +40,7 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Let the parameters be slices of a vector, in order; they share its memory.
 
     Raises TypeError where ``vec`` is no tensor or the parameters lie on different devices.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.vector_to_parameters.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(2, 1, bias=False)

@@ -44,6 +44,7 @@ def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
 
     ``transpose`` says that it is a transposed one. Raises AssertionError for layers in training and statistics that are
     not kept.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_conv_bn_eval.html
 
     >>> import cltorch as torch
     >>> conv, bn = torch.nn.Conv2d(1, 2, 3).eval(), torch.nn.BatchNorm2d(2).eval()
@@ -71,6 +72,8 @@ def fuse_conv_bn_weights(
 ) -> tuple[Any, Any]:
     """Return weight and bias of a convolution with a batch normalisation's mean, variance, weight and bias in them.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_conv_bn_weights.html
+
     >>> import cltorch as torch
     >>> one = torch.ones(1)
     >>> torch.nn.utils.fuse_conv_bn_weights(torch.ones(1, 1, 1), None, one, one, 0.0, 2 * one, one)[0]
@@ -84,6 +87,7 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     """Return a copy of a linear layer that does what it and a batch normalisation after it do.
 
     Raises AssertionError for layers in training and where the numbers of features do not fit.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_linear_bn_eval.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.fuse_linear_bn_eval(torch.nn.Linear(2, 3).eval(), torch.nn.BatchNorm1d(3).eval())
@@ -107,6 +111,8 @@ def fuse_linear_bn_weights(
     linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any
 ) -> tuple[Any, Any]:
     """Return weight and bias of a linear layer with a batch normalisation's mean, variance, weight and bias in them.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_linear_bn_weights.html
 
     >>> import cltorch as torch
     >>> one = torch.ones(1)

@@ -23,6 +23,8 @@ def _convert(module: Module, kinds: tuple[Any, ...], memory_format: Any) -> Modu
 def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> Module:
     """Let the weights of all 2-d convolutions in a module have a memory format, and return the module.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.convert_conv2d_weight_memory_format.html
+
     >>> import cltorch as torch
     >>> layer = torch.nn.Conv2d(3, 4, 2)
     >>> layer = torch.nn.utils.convert_conv2d_weight_memory_format(layer, torch.channels_last)
@@ -34,6 +36,8 @@ def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> M
 
 def convert_conv3d_weight_memory_format(module: Module, memory_format: Any) -> Module:
     """Let the weights of all 3-d convolutions in a module have a memory format, and return the module.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.convert_conv3d_weight_memory_format.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Conv3d(2, 3, 2)

@@ -29,6 +29,8 @@ _cache: dict[tuple[int, str], Any] = {}
 def cached() -> Iterator[None]:
     """Compute every parametrised tensor once until the region ends, however often it is used.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.cached.html
+
     >>> import cltorch as torch
     >>> from cltorch.nn.utils import parametrize
     >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
@@ -57,6 +59,7 @@ class ParametrizationList(ModuleList):
 
     These are ``original``, or ``original0``, ``original1``, … where ``right_inverse`` of the first parametrisation
     returns several. Raises ValueError where a parametrisation changes shape or dtype, unless it is ``unsafe``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.ParametrizationList.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
@@ -238,6 +241,7 @@ def register_parametrization(
     The tensor becomes ``module.parametrizations.<name>.original``; reading it computes the parametrisations in order,
     assigning it calls their ``right_inverse``. Raises ValueError for a tensor that the module does not have, and for a
     parametrisation that changes shape or dtype, unless it is ``unsafe``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.register_parametrization.html
 
     >>> import cltorch as torch
     >>> from cltorch.nn.utils import parametrize
@@ -303,6 +307,8 @@ def _check_further(module: Module, name: str, parametrization: Any) -> None:
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     """Return whether a module has parametrisations, or whether one of its tensors has.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.is_parametrized.html
+
     >>> import cltorch as torch
     >>> torch.nn.utils.parametrize.is_parametrized(torch.nn.Linear(2, 2))
     False
@@ -318,6 +324,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
     It keeps its present value, or with ``leave_parametrized=False`` what the original has. Raises ValueError where
     nothing is parametrised, and where there are several originals to leave.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.remove_parametrizations.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
@@ -352,6 +359,8 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 def type_before_parametrizations(module: Module) -> type:
     """Return the class of a module as it was before anything was parametrised.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.type_before_parametrizations.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(2, 2))
     >>> torch.nn.utils.parametrize.type_before_parametrizations(net).__name__
@@ -364,6 +373,8 @@ def transfer_parametrizations_and_params(
     from_module: Module, to_module: Module, tensor_name: str | None = None
 ) -> Module:
     """Give ``to_module`` the parametrisations of another module (or of one tensor), with their originals; return it.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.transfer_parametrizations_and_params.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))

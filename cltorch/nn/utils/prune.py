@@ -27,6 +27,7 @@ class BasePruningMethod(ABC):
 
     ``PRUNING_TYPE`` is "unstructured", "structured" (with an attribute ``dim``) or "global": what of a tensor that was
     pruned before the method gets to see.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.BasePruningMethod.html
 
     >>> import cltorch as torch
     >>> class Half(torch.nn.utils.prune.BasePruningMethod):
@@ -124,6 +125,8 @@ class BasePruningMethod(ABC):
 class PruningContainer(BasePruningMethod):
     """Hold the methods that have pruned one parameter, in order.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.PruningContainer.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> _ = torch.nn.utils.prune.l1_unstructured(torch.nn.utils.prune.l1_unstructured(net, 'weight', 2), 'weight', 2)
@@ -186,6 +189,8 @@ class PruningContainer(BasePruningMethod):
 class Identity(BasePruningMethod):
     """Prune nothing, but have a mask.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.Identity.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> _ = torch.nn.utils.prune.Identity.apply(net, 'weight')
@@ -215,6 +220,8 @@ def _without(mask: Any, scores: Any, count: int, largest: bool) -> Any:
 class RandomUnstructured(BasePruningMethod):
     """Prune elements at random: a part of them (a float), or a number.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.RandomUnstructured.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> _ = torch.nn.utils.prune.RandomUnstructured.apply(net, 'weight', 0.25)
@@ -238,6 +245,8 @@ class RandomUnstructured(BasePruningMethod):
 
 class L1Unstructured(BasePruningMethod):
     """Prune the elements of the smallest absolute values: a part of them (a float), or a number.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.L1Unstructured.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -295,6 +304,8 @@ class _Structured(BasePruningMethod):
 class RandomStructured(_Structured):
     """Prune whole slices along ``dim`` at random: a part of them (a float), or a number.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.RandomStructured.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> _ = torch.nn.utils.prune.RandomStructured.apply(net, 'weight', 1, dim=1)
@@ -313,6 +324,8 @@ class RandomStructured(_Structured):
 
 class LnStructured(_Structured):
     """Prune the slices along ``dim`` of the smallest ``n``-norms: a part of them (a float), or a number.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.LnStructured.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -339,6 +352,8 @@ class LnStructured(_Structured):
 
 class CustomFromMask(BasePruningMethod):
     """Prune by a given mask.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.CustomFromMask.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -369,6 +384,8 @@ class CustomFromMask(BasePruningMethod):
 def identity(module: Module, name: str) -> Module:
     """Give a parameter a mask of ones, and return the module.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.identity.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> int(torch.nn.utils.prune.identity(net, 'weight').weight_mask.sum())
@@ -380,6 +397,8 @@ def identity(module: Module, name: str) -> Module:
 
 def random_unstructured(module: Module, name: str, amount: Any) -> Module:
     """Prune elements of a parameter at random, and return the module.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_unstructured.html
 
     >>> import cltorch as torch
     >>> layer = torch.nn.utils.prune.random_unstructured(torch.nn.Linear(2, 3), "weight", amount=1)
@@ -393,6 +412,8 @@ def random_unstructured(module: Module, name: str, amount: Any) -> Module:
 def l1_unstructured(module: Module, name: str, amount: Any, importance_scores: Any = None) -> Module:
     """Prune the elements of a parameter that have the smallest absolute values (or scores); return the module.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.l1_unstructured.html
+
     >>> import cltorch as torch
     >>> layer = torch.nn.utils.prune.l1_unstructured(torch.nn.Linear(2, 3), "weight", amount=0.5)
     >>> sorted(layer.state_dict())
@@ -405,6 +426,8 @@ def l1_unstructured(module: Module, name: str, amount: Any, importance_scores: A
 def random_structured(module: Module, name: str, amount: Any, dim: int) -> Module:
     """Prune slices of a parameter along ``dim`` at random, and return the module.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_structured.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> int(torch.nn.utils.prune.random_structured(net, 'weight', 1, dim=1).weight_mask.sum())
@@ -416,6 +439,8 @@ def random_structured(module: Module, name: str, amount: Any, dim: int) -> Modul
 
 def ln_structured(module: Module, name: str, amount: Any, n: Any, dim: int, importance_scores: Any = None) -> Module:
     """Prune the slices of a parameter along ``dim`` that have the smallest ``n``-norms; return the module.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.ln_structured.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -430,6 +455,7 @@ def global_unstructured(parameters: Any, pruning_method: Any, importance_scores:
     """Prune several parameters, given as (module, name), as if they were one.
 
     Raises TypeError for a method that is not unstructured.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.global_unstructured.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -465,6 +491,8 @@ def global_unstructured(parameters: Any, pruning_method: Any, importance_scores:
 def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
     """Prune a parameter by a mask of ones and zeros, and return the module.
 
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.custom_from_mask.html
+
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
     >>> int(torch.nn.utils.prune.custom_from_mask(net, 'weight', torch.zeros(2, 4)).weight.count_nonzero())
@@ -476,6 +504,8 @@ def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
 
 def remove(module: Module, name: str) -> Module:
     """Make the pruning of a parameter permanent; raises ValueError where it is not pruned.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.remove.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)
@@ -492,6 +522,8 @@ def remove(module: Module, name: str) -> Module:
 
 def is_pruned(module: Module) -> bool:
     """Return whether a parameter of a module, or of one inside it, is pruned.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.is_pruned.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(4, 2, bias=False)

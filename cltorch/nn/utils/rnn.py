@@ -27,6 +27,8 @@ class _Packed(NamedTuple):
 def invert_permutation(permutation: Any) -> Any:
     """Return the permutation that undoes one, or None for None.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
+
     >>> import cltorch as torch
     >>> torch.nn.utils.rnn.invert_permutation(torch.tensor([2, 0, 1]))
     tensor([1, 2, 0])

@@ -138,6 +138,7 @@ def spectral_norm(
 
     The parameter is ``<name>_orig`` then. ``dim`` is the dimension of the outputs: 1 for transposed convolutions, else
     0. Raises ValueError where ``n_power_iterations`` is not positive.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.spectral_norm.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
@@ -150,6 +151,8 @@ def spectral_norm(
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Undo ``spectral_norm``; raises ValueError where there is none.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_spectral_norm.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))

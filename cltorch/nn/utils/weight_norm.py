@@ -59,6 +59,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     """Split a weight into its length ``<name>_g`` and its direction ``<name>_v``; deprecated in PyTorch.
 
     Lengths are over all dimensions but ``dim``, over all for None.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.weight_norm.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
@@ -76,6 +77,8 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Undo ``weight_norm``; raises ValueError where there is none.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_weight_norm.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))

@@ -44,6 +44,7 @@ class DataLoader(Generic[T_co]):
     ``shuffle``. A dataset with ``__getitems__`` is asked once for each batch, and one that gathers whole batches
     (TensorDataset, the vision datasets) skips collating sample by sample. For one seed the order of samples is the
     same whatever ``num_workers``. Raises ValueError where arguments contradict each other.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.DataLoader
 
     >>> import cltorch as torch
     >>> from cltorch.utils.data import TensorDataset

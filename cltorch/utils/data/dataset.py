@@ -27,6 +27,7 @@ class Dataset(Generic[T_co]):
 
     A subclass defines ``__getitem__`` and usually ``__len__``. One that can fetch many samples faster than one by one
     also defines ``__getitems__(indices) -> list of samples``; the loader then calls it once for each batch.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.Dataset
 
     >>> class Squares(Dataset):
     ...     def __len__(self): return 4
@@ -47,6 +48,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
 
     A subclass defines ``__iter__``. With several workers each holds a copy of the dataset, so ``__iter__`` has to ask
     ``get_worker_info()`` which part of the stream is its own.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.IterableDataset
 
     >>> class Count(IterableDataset):
     ...     def __iter__(self): return iter(range(3))
@@ -63,6 +65,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     Each tensor has the same first size N; sample i is the tuple of their i-th rows. Raises AssertionError where the
     first sizes differ.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.TensorDataset
 
     >>> import cltorch as torch
     >>> data = TensorDataset(torch.arange(6).reshape(3, 2), torch.tensor([7, 8, 9]))
@@ -102,6 +105,7 @@ class StackDataset(Dataset[Any]):
     """Zip datasets: sample i is the tuple (or, from keywords, the dict) of their i-th samples.
 
     All datasets have one length; raises ValueError otherwise.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.StackDataset
 
     >>> StackDataset([1, 2], ["a", "b"])[1], StackDataset(number=[1, 2], letter=["a", "b"])[0]
     ((2, 'b'), {'number': 1, 'letter': 'a'})
@@ -144,6 +148,7 @@ class ConcatDataset(Dataset[T_co]):
     """Lay datasets end to end.
 
     Raises AssertionError for an empty list or for an iterable dataset (see ChainDataset).
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.ConcatDataset
 
     >>> ConcatDataset([[1, 2], [3]])[2]
     3
@@ -192,7 +197,10 @@ class ConcatDataset(Dataset[T_co]):
 
 
 class ChainDataset(IterableDataset[Any]):
-    """Chain iterable datasets, one after the other."""
+    """Chain iterable datasets, one after the other.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.ChainDataset
+    """
 
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         super().__init__()
@@ -215,6 +223,8 @@ class ChainDataset(IterableDataset[Any]):
 
 class Subset(Dataset[T_co]):
     """Take the given indices of a dataset.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.Subset
 
     >>> list(Subset(["a", "b", "c"], [2, 0]))
     ['c', 'a']
@@ -256,6 +266,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
 
     Fractions are rounded down and the remainder is dealt out one each from the first subset on. Raises ValueError
     where the lengths do not sum to the dataset's, or a fraction lies outside [0, 1].
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.random_split
 
     >>> import cltorch as torch
     >>> [len(part) for part in random_split(range(10), [0.75, 0.25], generator=torch.Generator().manual_seed(1))]

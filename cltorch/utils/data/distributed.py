@@ -19,6 +19,7 @@ class DistributedSampler(Sampler[int]):
 
     Call ``set_epoch`` before each epoch to shuffle anew. Without ``drop_last`` indices repeat so that every process
     has equally many. ``num_replicas`` and ``rank`` are required: there is no process group to ask.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.DistributedSampler
 
     >>> list(DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False))
     [1, 3, 0]

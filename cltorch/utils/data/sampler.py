@@ -20,6 +20,7 @@ class Sampler(Generic[T_co]):
     """Yield indices (or lists of indices) of a dataset.
 
     A subclass defines ``__iter__`` and, for a loader that has a length, ``__len__``.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.Sampler
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -28,6 +29,8 @@ class Sampler(Generic[T_co]):
 
 class SequentialSampler(Sampler[int]):
     """Visit 0, 1, … in order.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.SequentialSampler
 
     >>> list(SequentialSampler("abc"))
     [0, 1, 2]
@@ -50,6 +53,7 @@ class RandomSampler(Sampler[int]):
 
     ``num_samples`` defaults to the dataset's length; a larger number goes round again with a new permutation.
     Without ``generator`` the order follows from the default generator's seed.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.RandomSampler
 
     >>> sorted(RandomSampler("abcd"))
     [0, 1, 2, 3]
@@ -98,6 +102,8 @@ class RandomSampler(Sampler[int]):
 class SubsetRandomSampler(Sampler[int]):
     """Visit the given indices once, in random order.
 
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.SubsetRandomSampler
+
     >>> sorted(SubsetRandomSampler([3, 5]))
     [3, 5]
     """
@@ -120,6 +126,7 @@ class WeightedRandomSampler(Sampler[int]):
     """Draw index i with a probability proportional to ``weights[i]``.
 
     The weights need not sum to one. Without replacement each index comes at most once.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.WeightedRandomSampler
 
     >>> set(WeightedRandomSampler([0.0, 1.0, 0.0], 5))
     {1}
@@ -155,6 +162,8 @@ class WeightedRandomSampler(Sampler[int]):
 
 class BatchSampler(Sampler[list[int]]):
     """Group the indices of another sampler into lists.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.BatchSampler
 
     >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]

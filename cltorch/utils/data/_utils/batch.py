@@ -15,6 +15,7 @@ class SampleBatch(Sequence[tuple[Any, ...]]):
     A dataset's ``__getitems__`` returns one where it can gather a whole batch at once. ``default_collate`` then takes
     ``fields`` as they are; any other collate function gets the list of samples, one tuple of rows each.
     The fields listed in ``numbers`` are vectors whose elements a sample holds as Python numbers.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.SampleBatch
     """
 
     __slots__ = ("fields", "numbers")

@@ -30,6 +30,8 @@ CollateMap = dict[type | tuple[type, ...], Callable[..., Any]]
 def default_convert(data: Any) -> Any:
     """Turn NumPy arrays and scalars into tensors, through mappings and sequences, and leave the rest as it is.
 
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.default_convert
+
     >>> import numpy as np
     >>> default_convert({"x": np.array([1, 2])})
     {'x': tensor([1, 2])}
@@ -139,6 +141,7 @@ def default_collate(batch: Any) -> Any:
 
     Tensors and NumPy arrays of one shape gain a first dimension; numbers become a tensor; strings stay a list;
     dicts, namedtuples and sequences are collated field by field. Raises TypeError for other elements.
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.default_collate
 
     >>> default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
     {'x': tensor([1, 2]), 'name': ['a', 'b']}

@@ -46,6 +46,8 @@ _info: WorkerInfo | None = None
 def get_worker_info() -> WorkerInfo | None:
     """Return which worker of a DataLoader this process is, None in the main process.
 
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.get_worker_info
+
     >>> get_worker_info() is None
     True
     """

@@ -45,6 +45,8 @@ class _Stages:
 class IterDataPipe(_Stages, IterableDataset[T]):
     """Yield samples, from a source or from another pipe.
 
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.IterDataPipe
+
     >>> @functional_datapipe("doubled_")
     ... class Doubled(IterDataPipe):
     ...     def __init__(self, source): self.source = source
@@ -65,13 +67,19 @@ class IterDataPipe(_Stages, IterableDataset[T]):
 
 
 class MapDataPipe(_Stages, Dataset[T]):
-    """Map an index to a sample, from a source or from another pipe."""
+    """Map an index to a sample, from a source or from another pipe.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.MapDataPipe
+    """
 
     functions: ClassVar[dict[str, Callable[..., Any]]] = {}
 
 
 class functional_datapipe:
-    """Register the decorated class as a method of pipes of its kind; a class of another kind stays as it is."""
+    """Register the decorated class as a method of pipes of its kind; a class of another kind stays as it is.
+
+    Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.functional_datapipe
+    """
 
     def __init__(self, name: str, enable_df_api_tracing: bool = False) -> None:
         self.name = name
