@@ -110,7 +110,7 @@ def _checked(name: str, m: Any, sym: bool, given: dict[str, Any], shape: Callabl
 def bartlett(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Bartlett's window, a triangle that is 0 at both ends.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.bartlett.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.bartlett(5)
@@ -122,7 +122,7 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Any:
 def blackman(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Blackman's window.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.blackman.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.blackman(3).round(decimals=4)[1]
@@ -134,7 +134,7 @@ def blackman(M: int, *, sym: bool = True, **options: Any) -> Any:
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return half a period of a sine, sampled in the middle of ``M`` pieces.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.cosine.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.cosine(3)
@@ -146,7 +146,7 @@ def cosine(M: int, *, sym: bool = True, **options: Any) -> Any:
 def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Any:
     """Return ``exp(-|n - center| / tau)``; the centre is the middle unless it is given, for a periodic window only.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.exponential.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.exponential(3)
@@ -164,7 +164,7 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Any:
     """Return a bell curve of the standard deviation ``std`` in samples.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.gaussian.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.gaussian(3)
@@ -178,7 +178,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> A
 def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Any:
     """Return a sum of cosines with the weights ``a`` and alternating signs.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.general_cosine.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.general_cosine(3, a=[0.5, 0.5])
@@ -195,7 +195,7 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Any:
     """Return ``alpha - (1 - alpha) cos(2 pi n / (M - 1))``.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.general_hamming.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.general_hamming(3, alpha=0.5)
@@ -207,7 +207,7 @@ def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options:
 def hamming(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Hamming's window.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.hamming.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.hamming(3)
@@ -219,7 +219,7 @@ def hamming(M: int, *, sym: bool = True, **options: Any) -> Any:
 def hann(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Hann's window, a raised cosine.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.hann.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.hann(3)
@@ -231,7 +231,7 @@ def hann(M: int, *, sym: bool = True, **options: Any) -> Any:
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Any:
     """Return Kaiser's window, a Bessel function of a half circle.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.kaiser.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.kaiser(3, beta=1.0)
@@ -245,7 +245,7 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> A
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Nuttall's window, a sum of four cosines.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.signal.windows.nuttall.html
+    Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
     >>> torch.signal.windows.nuttall(3).round(decimals=4)[1]

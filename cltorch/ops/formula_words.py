@@ -120,8 +120,10 @@ class _Mathematics:
     is_complex = False
 
     def __getattr__(self, name: str) -> Callable[..., Words]:
-        if name == "loop" or name.startswith("__"):
-            raise Unreadable(f"a formula that calls {name}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name == "loop":
+            raise Unreadable("a formula that loops")
         return lambda *args: Words(f"{name}({', '.join(_within(a, _CHOICE) for a in args)})")
 
     def abs(self, x: Any) -> Words:
