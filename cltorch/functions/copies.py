@@ -52,6 +52,13 @@ _SPLITS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+_ARGUMENTS = {  # of the examples, which copy a matrix of two rows and two columns
+    "as_strided": "(2,), (1,)", "expand": "(3, 2, 2)", "permute": "(1, 0)", "select": "0, 1", "slice": "0, 1",
+    "split": "1", "split_with_sizes": "[1, 1]", "transpose": "0, 1", "unfold": "0, 2, 1", "unsqueeze": "0",
+    "view": "(4,)",
+}  # fmt: skip
+
+
 def _copying(name: str, view: Callable[..., Any], several: bool) -> Callable[..., Any]:
     full = name + "_copy"
 
@@ -67,10 +74,14 @@ def _copying(name: str, view: Callable[..., Any], several: bool) -> Callable[...
             return None if several else results[0]
         return results if several else results[0]
 
+    given = f"x, {_ARGUMENTS[name]}" if name in _ARGUMENTS else "x"
+    dtype = ", dtype=torch.complex64" if name == "view_as_real" else ""
     f.__name__ = f.__qualname__ = full
     f.__doc__ = (
         f"Do what ``{name}`` does, with {'tensors' if several else 'a tensor'} of {'their' if several else 'its'} own "
-        f"memory for a result.\n\nSource: https://docs.pytorch.org/docs/2.13/generated/torch.{full}.html\n"
+        f"memory for a result.\n\nSource: https://docs.pytorch.org/docs/2.13/generated/torch.{full}.html\n\n"
+        f">>> import cltorch as torch\n>>> x = torch.ones(2, 2{dtype})\n"
+        f">>> torch.{full}({given}){'[0]' if several else ''}.data_ptr() == x.data_ptr()\nFalse\n"
     )
     return f
 

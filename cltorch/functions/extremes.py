@@ -97,7 +97,9 @@ def _extreme(name: str, op: type[Extreme], row: Reduction) -> Any:
     f.__doc__ = (
         f"Return the {'largest' if name == 'amax' else 'smallest'} elements along dimensions; equal ones share "
         "the gradient.\n\nRaises IndexError or RuntimeError for an empty dimension, which has no extreme.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([[1.0, 3.0], [2.0, 0.0]]), 1)\n"
+        f"tensor({'[3., 2.]' if name == 'amax' else '[1., 0.]'})\n"
     )
     return numpy_names(f)
 
@@ -158,7 +160,9 @@ def _max(name: str, less: bool) -> Any:
         "the elementwise one.\n\n"
         "Of equal elements the first is chosen along a dimension, and gets the gradient; of all elements equal ones "
         "share it.\nNaN wins over every number. Raises IndexError or RuntimeError for an empty dimension.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([2.0, 3.0, 1.0]), 0)\n"
+        f"torch.return_types.{name}(\nvalues=tensor({1 if less else 3}.),\nindices=tensor({2 if less else 1}))\n"
     )
     return numpy_names(f)
 
@@ -187,7 +191,8 @@ def _arg(name: str, less: bool) -> Any:
     f.__doc__ = (
         f"Return the index of the {name[3:]}imum, of all elements flattened or along a dimension; the first of "
         "equal ones.\n\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([2.0, 3.0, 1.0]))\ntensor({2 if less else 1})\n"
     )
     return numpy_names(f)
 

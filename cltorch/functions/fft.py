@@ -232,9 +232,25 @@ _SOME = """
     """
 
 
+_EXAMPLES = {  # a line of numbers, what is taken of its transform, and how that prints
+    "fft": ("[1.0, 2.0]", "", "[ 3.+0.j, -1.+0.j]"),
+    "ifft": ("[3.0, -1.0]", ".real", "[1., 2.]"),
+    "rfft": ("[1.0, 2.0, 3.0, 4.0]", "", "[10.+0.j, -2.+2.j, -2.+0.j]"),
+    "irfft": ("[4.0, 0.0, 0.0]", "", "[1., 1., 1., 1.]"),
+    "hfft": ("[1.0, 2.0, 3.0]", "", "[ 8., -2.,  0., -2.]"),
+    "ihfft": ("[1.0, 2.0, 3.0, 4.0]", ".real", "[ 2.5000, -0.5000, -0.5000]"),
+}
+
+
 def _named(f: Any, name: str, words: str) -> Any:
+    given, taken, printed = _EXAMPLES[name.rstrip("2n")]
+    if name[-1] in "2n":
+        given, printed = f"[{given}]", f"[{printed}]"
     f.__name__ = f.__qualname__ = f"fft_{name}"
-    f.__doc__ = words.format(name=name)
+    f.__doc__ = (
+        f"{words.format(name=name)}\n    >>> import cltorch as torch\n"
+        f"    >>> torch.fft.{name}(torch.tensor({given})){taken}\n    tensor({printed})\n    "
+    )
     return f
 
 

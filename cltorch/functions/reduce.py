@@ -275,7 +275,8 @@ def _logical(name: str, row: Reduction) -> Any:
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (
         f"Test whether {name} elements are nonzero, of all or along dimensions; uint8 stays uint8, as in PyTorch.\n\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([True, False]))\ntensor({name == 'any'})\n"
     )
     return numpy_names(f)
 

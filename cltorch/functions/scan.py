@@ -164,7 +164,9 @@ def _extreme(name: str, op: str, kind: Any) -> Any:
     f.__doc__ = (
         f"Return (values, indices) of the running {'maxima' if op == ops.MAX else 'minima'} along a dimension.\n\n"
         "Of equal elements the last counts; NaN wins over everything, and every NaN over those before it.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([2, 3, 1]), 0).values\n"
+        f"tensor({[2, 3, 3] if op == ops.MAX else [2, 2, 1]})\n"
     )
     return f
 

@@ -193,7 +193,12 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
         return tensor_split(input, indices_or_sections, dim)
 
     f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"Cut like ``tensor_split`` along the dimension that ``{name}`` stands for; equal sections only."
+    x = ("torch.arange(2)", "torch.arange(2).view(2, 1)", "torch.arange(2).view(1, 1, 2)")[least - 1]
+    f.__doc__ = (
+        f"Cut like ``tensor_split`` along the dimension that ``{name}`` stands for; equal sections only.\n\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> [x.flatten() for x in torch.{name}({x}, 2)]\n[tensor([0]), tensor([1])]\n"
+    )
     return f
 
 

@@ -41,7 +41,9 @@ def _triangle(name: str, upper: bool) -> Any:
     f.__doc__ = (
         f"Return a copy of matrices with zeros outside their {side} triangle, i.e. {other} a diagonal.\n\n"
         "``diagonal`` counts from the main one (0) to the right. Raises RuntimeError below two dimensions.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.tensor([[1, 2], [3, 4]]))\n"
+        f"tensor([[1, {2 if upper else 0}],\n        [{0 if upper else 3}, 4]])\n"
     )
     return f
 
@@ -57,7 +59,10 @@ def _triangle_(name: str, upper: bool) -> Any:
         return inplace(input, ops.TriangleInPlace, input, k, upper, write=lambda: ops.keep(input, None, k, upper))
 
     f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"Do what ``{name[:-1]}`` does, in place."
+    f.__doc__ = (
+        f"Do what ``{name[:-1]}`` does, in place.\n\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.{name}.html\n"
+    )
     return f
 
 
@@ -99,7 +104,9 @@ def _indices(name: str, upper: bool) -> Any:
     f.__doc__ = (
         f"Return rows and columns of the {'upper' if upper else 'lower'} triangle of a matrix, [2, count].\n\n"
         "Elements come row by row; ``offset`` names the diagonal. Raises RuntimeError for negative sizes.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(2, 2)\n"
+        f"tensor([[0, {0 if upper else 1}, 1],\n        [0, {1 if upper else 0}, 1]])\n"
     )
     return f
 

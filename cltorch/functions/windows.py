@@ -56,8 +56,13 @@ def _window(name: str, m: Any, sym: bool, given: dict[str, Any], shape: Callable
     return finish(from_host(points, t, resolve(device)), given.get("requires_grad", False))
 
 
-def _legacy(name: str, words: str, shape: Callable[..., Any], extra: tuple[tuple[str, float], ...] = ()) -> Any:
-    """Make one of torch.*'s windows: periodic by default, with ``extra`` parameters after ``periodic``."""
+def _legacy(
+    name: str, words: str, second: str, shape: Callable[..., Any], extra: tuple[tuple[str, float], ...] = ()
+) -> Any:
+    """Make one of torch.*'s windows: periodic by default, with ``extra`` parameters after ``periodic``.
+
+    ``second`` is what the second of four points prints as, for the example.
+    """
 
     def f(
         window_length: int, periodic: bool = True, *params: float, dtype: Any = None, layout: Any = None,
@@ -81,18 +86,20 @@ def _legacy(name: str, words: str, shape: Callable[..., Any], extra: tuple[tuple
         f"Return {words} as a vector: {name}(window_length, periodic=True{parameters}).\n\n"
         "A periodic window is a symmetric one of a point more without its last, for use with a Fourier transform.\n"
         "Raises RuntimeError for a negative length and for a dtype that is not floating point.\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(4)[1:3]\ntensor([{second}, 1.0000])\n"
     )
     return f
 
 
-bartlett_window = _legacy("bartlett_window", "the triangular window of Bartlett", _bartlett)
-blackman_window = _legacy("blackman_window", "Blackman's window", lambda n, w: _cosines(n, w, _BLACKMAN))
-hann_window = _legacy("hann_window", "Hann's window", lambda n, w: _cosines(n, w, (0.5, 0.5)))
+bartlett_window = _legacy("bartlett_window", "the triangular window of Bartlett", "0.5000", _bartlett)
+blackman_window = _legacy("blackman_window", "Blackman's window", "0.3400", lambda n, w: _cosines(n, w, _BLACKMAN))
+hann_window = _legacy("hann_window", "Hann's window", "0.5000", lambda n, w: _cosines(n, w, (0.5, 0.5)))
 hamming_window = _legacy(
-    "hamming_window", "Hamming's window", lambda n, w, a, b: _cosines(n, w, (a, b)), (("alpha", 0.54), ("beta", 0.46))
-)
-kaiser_window = _legacy("kaiser_window", "Kaiser's window", _kaiser, (("beta", 12.0),))
+    "hamming_window", "Hamming's window", "0.5400", lambda n, w, a, b: _cosines(n, w, (a, b)),
+    (("alpha", 0.54), ("beta", 0.46)),
+)  # fmt: skip
+kaiser_window = _legacy("kaiser_window", "Kaiser's window", "0.2157", _kaiser, (("beta", 12.0),))
 
 
 def _checked(name: str, m: Any, sym: bool, given: dict[str, Any], shape: Callable[[np.ndarray, float], Any]) -> Any:

@@ -343,7 +343,10 @@ def _deprecated(fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn(*args, **kwargs)
 
     renamed.__name__ = old
-    renamed.__doc__ = f"Do what ``{new}`` does, under a name that PyTorch has deprecated."
+    renamed.__doc__ = (
+        f"Do what ``{new}`` does, under a name that PyTorch has deprecated.\n\n"
+        "Source: https://docs.pytorch.org/docs/2.13/nn.init.html\n"
+    )
     return renamed
 
 
