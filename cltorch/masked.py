@@ -119,6 +119,11 @@ def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     """Multiply the elements where the mask holds, all of them or along dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.prod(x, mask=mask)
+    tensor(6.)
     """
     result = _filled("prod", input, mask, 1).to(_counting(input.dtype, dtype))
     for d in reversed(_dims(dim, input.layout.ndim)):
@@ -130,6 +135,11 @@ def amax(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     """Return the largest element where the mask holds, of all of them or along dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.amax(x, mask=mask)
+    tensor(3.)
     """
     found = f.amax(_filled("amax", input, mask, _least), _dims(dim, input.layout.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
@@ -139,6 +149,11 @@ def amin(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     """Return the smallest element where the mask holds, of all of them or along dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.amin(x, mask=mask)
+    tensor(2.)
     """
     found = f.amin(_filled("amin", input, mask, _most), _dims(dim, input.layout.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
@@ -164,6 +179,11 @@ def argmin(
     """Return where the smallest element is among those where the mask holds, in the input's dtype by default.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.argmin(x, mask=mask)
+    tensor(2.)
     """
     return f.argmin(_filled("argmin", input, mask, _most), dim, bool(keepdim)).to(dtype or input.dtype)
 
@@ -182,6 +202,11 @@ def mean(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
 
     Raises ValueError where the result's dtype, the input's by default, holds no fractions.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.mean(x, mask=mask)
+    tensor(2.5000)
     """
     t = dtype or input.dtype
     if not t.differentiable:
@@ -197,6 +222,11 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
 
     Raises ValueError for integers where nothing is left of a row.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.median(x, 0, mask=mask)
+    tensor(2.)
     """
     (d,) = _dims(dim, input.layout.ndim)
     real = input.dtype.is_floating_point
@@ -215,6 +245,11 @@ def logsumexp(
     """Return log(sum(exp)) of the elements where the mask holds, of all of them or along dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.logsumexp(x, 0, mask=mask)
+    tensor(3.3133)
     """
     none = -math.inf if input.dtype.is_complex else _least
     found = f.logsumexp(_filled("logsumexp", input, mask, none), _dims(dim, input.layout.ndim), bool(keepdim))
@@ -244,6 +279,11 @@ def norm(
     """Return the norm of order ``ord`` of the elements where the mask holds, as one vector or along dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.norm(x, 2, 0, mask=mask)
+    tensor(3.6056)
     """
     kept = _filled("norm", input, mask, math.inf if ord == -math.inf else 0)
     order = 2.0 if ord is None else ord
@@ -276,6 +316,11 @@ def var(
     """Return the variance of the elements where the mask holds, divided by their count less ``correction`` (1).
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.var(x, 0, False, mask=mask)
+    tensor(0.2500)
     """
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask)
 
@@ -287,6 +332,11 @@ def std(
     """Return the standard deviation of the elements where the mask holds; see ``var``.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.std(x, 0, False, mask=mask)
+    tensor(0.5000)
     """
     return f.sqrt(_variance(input, dim, unbiased, correction, keepdim, dtype, mask))
 
@@ -295,6 +345,11 @@ def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None
     """Return the running sums along a dimension of the elements where the mask holds.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.cumsum(x, 0, mask=mask)
+    tensor([3., 3., 5.])
     """
     (d,) = _dims(dim, input.layout.ndim)
     return f.cumsum(_filled("cumsum", input, mask, 0), d, dtype=dtype or input.dtype)
@@ -304,6 +359,11 @@ def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     """Return the running products along a dimension of the elements where the mask holds.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.cumprod(x, 0, mask=mask)
+    tensor([3., 3., 6.])
     """
     (d,) = _dims(dim, input.layout.ndim)
     return f.cumprod(_filled("cumprod", input, mask, 1), d, dtype=dtype or input.dtype)
@@ -326,6 +386,11 @@ def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any =
     """Return the logarithm of ``softmax``: of what is left out -inf.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.log_softmax(x, 0, mask=mask)
+    tensor([-0.3133,    -inf, -1.3133])
     """
     (d,) = _dims(dim, input.layout.ndim)
     return f.log_softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
@@ -335,6 +400,11 @@ def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     """Return ``softmax`` of the negated input.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.softmin(x, 0, mask=mask)
+    tensor([0.2689, 0.0000, 0.7311])
     """
     (d,) = _dims(dim, input.layout.ndim)
     return f.softmin(_filled("amin", input, mask, _most), d, dtype or input.dtype)
@@ -346,6 +416,11 @@ def normalize(
     """Divide by the norm, of at least ``eps``, along a dimension of the elements where the mask holds; others are 0.
 
     Source: https://docs.pytorch.org/docs/2.13/masked.html
+
+    >>> import cltorch as torch
+    >>> x, mask = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([True, False, True])
+    >>> torch.masked.normalize(x, 2, 0, mask=mask)
+    tensor([0.8321, 0.0000, 0.5547])
     """
     length = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
     return f.div(_filled("sum", input, mask, 0), f.clamp_min(length, eps))

@@ -15,6 +15,11 @@ class set_detect_anomaly:
     """Switch anomaly detection on or off at once; as a context manager it is undone at the end.
 
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> with torch.autograd.set_detect_anomaly(True):
+    ...     print(torch.is_anomaly_enabled())
+    True
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:

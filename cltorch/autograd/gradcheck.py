@@ -364,6 +364,11 @@ def gradgradcheck(
     """Return whether the gradients of a function's gradients agree with finite differences.
 
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    >>> torch.autograd.gradgradcheck(lambda x: x ** 3, [x])
+    True
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     functions = Settings.functions

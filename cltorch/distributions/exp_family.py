@@ -16,6 +16,10 @@ class ExponentialFamily(Distribution):
 
     Source: F. Nielsen and R. Nock, Entropies and cross-entropies of exponential families, ICIP 2010;
     https://docs.pytorch.org/docs/2.13/distributions.html#exponentialfamily
+
+    >>> import cltorch as torch
+    >>> isinstance(torch.distributions.Normal(0.0, 1.0), torch.distributions.ExponentialFamily)
+    True
     """
 
     @property

@@ -51,6 +51,12 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
 
     Raises RuntimeError for no module, or modules of different classes or modes.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.stack_module_state.html
+
+    >>> import cltorch as torch
+    >>> nets = [torch.nn.Linear(2, 3) for _ in range(4)]
+    >>> params, buffers = torch.func.stack_module_state(nets)
+    >>> params["weight"].shape
+    torch.Size([4, 3, 2])
     """
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
@@ -70,6 +76,11 @@ def replace_all_batch_norm_modules_(root: nn.Module) -> nn.Module:
     """Let all batch normalisations of a module work without running statistics; return the module.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.replace_all_batch_norm_modules_.html
+
+    >>> import cltorch as torch
+    >>> net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    >>> torch.func.replace_all_batch_norm_modules_(net)[0].running_mean is None
+    True
     """
     for module in root.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
@@ -84,6 +95,10 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
     The transformation is for compilers, which see a program without changes in place; nothing here records programs, so
     that changes and views are computed as they are written. Raises RuntimeError for another ``remove``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.functionalize.html
+
+    >>> import cltorch as torch
+    >>> torch.func.functionalize(lambda x: x.clone().add_(1))(torch.zeros(2))
+    tensor([1., 1.])
     """
     if remove not in ("mutations", "mutations_and_views"):
         raise RuntimeError(

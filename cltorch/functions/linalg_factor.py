@@ -79,6 +79,11 @@ def linalg_cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = Fals
     """Return (L, info); ``info`` (int32) is the order of the first minor that is not positive-definite, else 0.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.cholesky_ex.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.cholesky_ex(torch.tensor([[4.0, 0.0], [0.0, 9.0]])).L
+    tensor([[2., 0.],
+            [0., 3.]])
     """
     L, info = _cholesky(A, upper)
     if check_errors:
@@ -175,6 +180,10 @@ def linalg_lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = Fals
     """Return (LU, pivots, info); ``info`` (int32) is the first zero on U's diagonal, counted from 1, or 0.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_factor_ex.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.lu_factor_ex(torch.eye(2)).info
+    tensor(0, dtype=torch.int32)
     """
     need_array("linalg_lu_factor_ex", "A", 1, A)
     results = _lu("torch.lu_factor", A, pivot)
@@ -299,6 +308,10 @@ def linalg_ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool 
 
     D may hold blocks of 2 × 2; the pivots (int32) are LAPACK's, negative for those. Needs SciPy.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor_ex.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.ldl_factor_ex(torch.eye(2)).info
+    tensor(0, dtype=torch.int32)
     """
     results = _ldl(A, hermitian)
     if check_errors:
@@ -316,6 +329,11 @@ def linalg_ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> An
     """Return (LD, pivots); see ``ldl_factor_ex``. Raises RuntimeError where D is singular.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.ldl_factor(torch.eye(2)).LD
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     results = _ldl(A, hermitian)
     raise_failure("torch.linalg.ldl_factor", results[2], _ZERO_BLOCK, RuntimeError)

@@ -293,6 +293,10 @@ def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) 
     """Return the diagonals of matrices as a view.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.diagonal.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
     """
     need_array("linalg.diagonal", "A", 1, A)
     return diagonal(A, offset, dim1, dim2)

@@ -105,6 +105,10 @@ def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = F
     """Return (result, info); ``info`` (int32) is not zero for singular matrices, whose result is NaN.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.solve_ex.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.solve_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.ones(2)).result
+    tensor([0.5000, 0.2500])
     """
     results = _solve(A, B, left)
     if check_errors:
@@ -137,6 +141,11 @@ def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any
     """Return (inverse, info); ``info`` (int32) is not zero for singular matrices, whose inverse is NaN.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.inv_ex.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.inv_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]])).inverse
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
     """
     results = _inv(A)
     if check_errors:
@@ -229,6 +238,12 @@ def linalg_lu_solve(
     """Return X of A X = B (X A = B without ``left``; Aᴴ for A with ``adjoint``) from what ``lu_factor`` gave for A.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_solve.html
+
+    >>> import cltorch as torch
+    >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    >>> torch.linalg.lu_solve(LU, pivots, torch.ones(2, 1))
+    tensor([[0.5000],
+            [0.2500]])
     """
     need_array("linalg_lu_solve", "LU", 1, LU)
     need_array("linalg_lu_solve", "pivots", 2, pivots)
@@ -338,6 +353,12 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
     """Return X of A X = B from what ``ldl_factor`` gave for A. Needs SciPy.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_solve.html
+
+    >>> import cltorch as torch
+    >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    >>> torch.linalg.ldl_solve(LD, pivots, torch.ones(2, 1))
+    tensor([[0.5000],
+            [0.2500]])
     """
     need_array("linalg_ldl_solve", "pivots", 2, pivots)
     need_array("linalg_ldl_solve", "B", 3, B)

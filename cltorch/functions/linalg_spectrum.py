@@ -152,6 +152,10 @@ def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return the eigenvalues of symmetric matrices in ascending order.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvalsh.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+    tensor([2., 3.])
     """
     return store_one("linalg_eigvalsh", out, _eigh(A, UPLO, False)[0])
 
@@ -184,6 +188,10 @@ def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
     """Return the eigenvalues of general square matrices, complex and in no order.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.eigvals(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+    tensor([2.+0.j, 3.+0.j])
     """
     return store_one("linalg_eigvals", out, _eig(A, False)[0])
 
@@ -218,6 +226,10 @@ def linalg_svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any
     """Return the singular values of matrices in descending order.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svdvals.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor([4., 3.])
     """
     return store_one("linalg_svdvals", out, _svd(A, False, False, driver)[1])
 

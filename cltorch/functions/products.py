@@ -118,6 +118,10 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
 
     The first and the last may be vectors. Raises RuntimeError for fewer than two tensors and for sizes that do not fit.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.multi_dot.html
+
+    >>> import cltorch as torch
+    >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4)])
+    tensor([12., 12.])
     """
     given = list(tensors)
     if len(given) < 2:

@@ -54,6 +54,11 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
     """Swap two dimensions, as a view: ``transpose`` with NumPy's names of the arguments.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.swapaxes.html
+
+    >>> import cltorch as torch
+    >>> torch.swapaxes(torch.tensor([[1, 2], [3, 4]]), 0, 1)
+    tensor([[1, 3],
+            [2, 4]])
     """
     need_array("swapaxes", "input", 1, input)
     return transpose(input, axis0, axis1)

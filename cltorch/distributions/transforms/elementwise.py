@@ -57,6 +57,10 @@ class SigmoidTransform(Plain):
 
     The result keeps away from 0 and 1 by the least that the dtype can tell, so that its inverse is finite.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
+    >>> import cltorch as torch
+    >>> torch.distributions.SigmoidTransform()(torch.zeros(2))
+    tensor([0.5000, 0.5000])
     """
 
     domain, codomain = constraints.real, constraints.unit_interval
@@ -79,6 +83,10 @@ class SoftplusTransform(Plain):
     """Map x to ln(1 + exp(x)), which for x > 20 is x.
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
+    >>> import cltorch as torch
+    >>> torch.distributions.SoftplusTransform()(torch.zeros(1))
+    tensor([0.6931])
     """
 
     domain, codomain = constraints.real, constraints.positive
@@ -98,6 +106,10 @@ class TanhTransform(Plain):
     """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1.
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
+    >>> import cltorch as torch
+    >>> torch.distributions.TanhTransform()(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
     """
 
     domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
@@ -118,6 +130,10 @@ class AbsTransform(Plain):
     """Map x to |x|; the inverse is the non-negative one.
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
+
+    >>> import cltorch as torch
+    >>> torch.distributions.AbsTransform()(torch.tensor([-1.0, 2.0]))
+    tensor([1., 2.])
     """
 
     domain, codomain = constraints.real, constraints.positive

@@ -200,6 +200,13 @@ class ChainDataset(IterableDataset[Any]):
     """Chain iterable datasets, one after the other.
 
     Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.ChainDataset
+
+    >>> import cltorch as torch
+    >>> class Count(torch.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         yield from range(2)
+    >>> list(torch.utils.data.ChainDataset([Count(), Count()]))
+    [0, 1, 0, 1]
     """
 
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:

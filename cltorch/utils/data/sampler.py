@@ -21,6 +21,13 @@ class Sampler(Generic[T_co]):
 
     A subclass defines ``__iter__`` and, for a loader that has a length, ``__len__``.
     Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.Sampler
+
+    >>> import cltorch as torch
+    >>> class Backwards(torch.utils.data.Sampler):
+    ...     def __iter__(self):
+    ...         return iter([2, 1, 0])
+    >>> list(torch.utils.data.DataLoader([5, 6, 7], sampler=Backwards(), batch_size=None))
+    [7, 6, 5]
     """
 
     def __iter__(self) -> Iterator[T_co]:
