@@ -47,28 +47,43 @@ def is_available() -> bool:
 
 
 def device_count() -> int:
-    """Return how many OpenCL devices work: each of them has built and run a small kernel."""
+    """Return how many OpenCL devices work: each of them has built and run a small kernel.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.device_count.html
+    """
     return len(_discovery().devices())
 
 
 def is_initialized() -> bool:
-    """Return whether an OpenCL device has been used in this process; one forked from it cannot use it any more."""
+    """Return whether an OpenCL device has been used in this process; one forked from it cannot use it any more.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_initialized.html
+    """
     contexts = sys.modules.get("cltorch.device.context")
     return contexts is not None and bool(contexts._made) and not _discovery().forked()
 
 
 def init() -> None:
-    """Prepare the current device; the first use of it does so anyway."""
+    """Prepare the current device; the first use of it does so anyway.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.init.html
+    """
     context_of(None)
 
 
 def current_device() -> int:
-    """Return the index of the current device."""
+    """Return the index of the current device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.current_device.html
+    """
     return context_of(None).index
 
 
 def set_device(device: Any) -> None:
-    """Make a device current: the one that 'cl' without an index means."""
+    """Make a device current: the one that 'cl' without an index means.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.set_device.html
+    """
     index = device if isinstance(device, int) else context_of(device).index
     if index >= 0:
         places.set_current_cl(index)
@@ -136,12 +151,18 @@ def get_device_properties(device: Any = None) -> ClDeviceProperties:
 
 
 def get_device_name(device: Any = None) -> str:
-    """Return the name of a device."""
+    """Return the name of a device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_device_name.html
+    """
     return str(context_of(device).caps.name)
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """Return the version of OpenCL C that a device compiles, as (major, minor)."""
+    """Return the version of OpenCL C that a device compiles, as (major, minor).
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_device_capability.html
+    """
     properties = get_device_properties(device)
     return properties.major, properties.minor
 
@@ -150,12 +171,16 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Return whether bfloat16 tensors can be used: they can on every device, computed in float32.
 
     Without emulation the answer is False: OpenCL C has no bfloat16 arithmetic.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_bf16_supported.html
     """
     return including_emulation
 
 
 def can_device_access_peer(device: Any, peer_device: Any) -> bool:
-    """Return whether one device can read another's memory: every device has a context of its own, so it cannot."""
+    """Return whether one device can read another's memory: every device has a context of its own, so it cannot.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.can_device_access_peer.html
+    """
     return context_of(device) is context_of(peer_device)
 
 

@@ -29,46 +29,70 @@ def memory_allocated(device: Any = None) -> int:
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """Return the most bytes that tensors held since the program or the last reset_peak_memory_stats began."""
+    """Return the most bytes that tensors held since the program or the last reset_peak_memory_stats began.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.max_memory_allocated.html
+    """
     return int(context_of(device).allocator.allocated_peak)
 
 
 def memory_reserved(device: Any = None) -> int:
-    """Return the bytes taken from the driver: held by tensors or kept for reuse."""
+    """Return the bytes taken from the driver: held by tensors or kept for reuse.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_reserved.html
+    """
     return int(context_of(device).allocator.reserved)
 
 
 def max_memory_reserved(device: Any = None) -> int:
-    """Return the most bytes taken from the driver since the program or the last reset_peak_memory_stats began."""
+    """Return the most bytes taken from the driver since the program or the last reset_peak_memory_stats began.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.max_memory_reserved.html
+    """
     return int(context_of(device).allocator.reserved_peak)
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
-    """Start the peaks anew from the present values."""
+    """Start the peaks anew from the present values.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.reset_peak_memory_stats.html
+    """
     context_of(device).allocator.reset_peaks()
 
 
 def reset_max_memory_allocated(device: Any = None) -> None:
-    """Start the peaks anew from the present values; the older name of reset_peak_memory_stats."""
+    """Start the peaks anew from the present values; the older name of reset_peak_memory_stats.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.reset_max_memory_allocated.html
+    """
     reset_peak_memory_stats(device)
 
 
 def empty_cache() -> None:
-    """Give the memory that is kept for reuse back to the driver, on the current device."""
+    """Give the memory that is kept for reuse back to the driver, on the current device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.empty_cache.html
+    """
     context = context_of(None)
     context.let_go()
     context.allocator.empty_cache()
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Return free and total bytes of a device; OpenCL cannot tell what other programs hold, so that counts as free."""
+    """Return free and total bytes of a device; OpenCL cannot tell what other programs hold, so that counts as free.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.mem_get_info.html
+    """
     context = context_of(device)
     total = int(context.caps.global_mem)
     return max(0, total - int(context.allocator.reserved)), total
 
 
 def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
-    """Limit what is taken from the driver to a fraction of the device's memory."""
+    """Limit what is taken from the driver to a fraction of the device's memory.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.set_per_process_memory_fraction.html
+    """
     if not isinstance(fraction, (int, float)):
         raise TypeError("Invalid type for fraction argument, must be `float`")
     if not 0 <= fraction <= 1:

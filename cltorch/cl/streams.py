@@ -134,22 +134,34 @@ class Stream:
 
 
 def current_stream(device: Any = None) -> Stream:
-    """Return the stream of a device."""
+    """Return the stream of a device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.current_stream.html
+    """
     return Stream(device)
 
 
 def default_stream(device: Any = None) -> Stream:
-    """Return the stream of a device."""
+    """Return the stream of a device.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.default_stream.html
+    """
     return Stream(device)
 
 
 def set_stream(stream: Stream) -> None:
-    """Make a stream's device current."""
+    """Make a stream's device current.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.set_stream.html
+    """
     set_device(stream.device)
 
 
 @contextmanager
 def stream(stream: Stream | None) -> Iterator[None]:
-    """Make a stream's device current inside a ``with`` block; None changes nothing."""
+    """Make a stream's device current inside a ``with`` block; None changes nothing.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.stream.html
+    """
     with device_block(None if stream is None else stream.device):
         yield

@@ -57,6 +57,7 @@ class Caltech101(_Categories):
 
     ``target_type`` is category (the label), annotation (the outline as an array (2, points), which needs SciPy), or a
     list of both. Raises RuntimeError where the files are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Caltech101.html
     """
 
     _folder = "101_ObjectCategories"
@@ -111,7 +112,10 @@ class Caltech101(_Categories):
 
 
 class Caltech256(_Categories):
-    """Load photos of 256 kinds of objects and one of anything else, from ``root/caltech256``."""
+    """Load photos of 256 kinds of objects and one of anything else, from ``root/caltech256``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Caltech256.html
+    """
 
     _folder = "256_ObjectCategories"
 

@@ -35,6 +35,7 @@ class CelebA(VisionDataset):
     and both ends of the mouth), or a list of these: int64 tensors. The folder ``img_align_celeba`` and the lists are
     looked for in ``root/celeba``; downloading needs gdown. Raises RuntimeError where files are missing or damaged, and
     for a ``target_transform`` without a target.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CelebA.html
     """
 
     base_folder = "celeba"

@@ -40,6 +40,7 @@ class CIFAR10(VisionDataset):
     The files of the "python version" are looked for in ``root/cifar-10-batches-py``; ``download=True`` fetches them.
     Sample i is the image (a PIL image, or what ``transform`` makes of it) and its label. ``data`` is a uint8 array
     (N, 32, 32, 3), ``targets`` a list. Raises RuntimeError where files are missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CIFAR10.html
     """
 
     base_folder = "cifar-10-batches-py"
@@ -124,7 +125,10 @@ class CIFAR10(VisionDataset):
 
 
 class CIFAR100(CIFAR10):
-    """Load 60,000 colour images of 32×32 in a hundred classes, 50,000 of them for training; files as for CIFAR-10."""
+    """Load 60,000 colour images of 32×32 in a hundred classes, 50,000 of them for training; files as for CIFAR-10.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CIFAR100.html
+    """
 
     base_folder = "cifar-100-python"
     url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"

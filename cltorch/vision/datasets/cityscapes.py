@@ -78,6 +78,7 @@ class Cityscapes(VisionDataset):
     semantic, color (PIL images), polygon (the JSON file's content) or a list of them. The folders ``leftImg8bit`` and
     ``gtFine`` or ``gtCoarse`` are looked for in ``root``, or the archives they are unpacked from. Raises RuntimeError
     where neither is there; they have to be fetched by hand.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Cityscapes.html
     """
 
     CityscapesClass = CityscapesClass

@@ -20,6 +20,7 @@ class CLEVRClassification(LabelledFiles):
 
     The folders ``images`` and ``scenes`` are looked for in ``root/clevr/CLEVR_v1.0``. Raises RuntimeError where that
     one is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CLEVRClassification.html
     """
 
     _URL = "https://dl.fbaipublicfiles.com/clevr/CLEVR_v1.0.zip"

@@ -63,6 +63,7 @@ class CocoDetection(VisionDataset):
 
     ``root`` is the folder of the images, ``annFile`` the JSON file of the annotations, whose content is ``coco``;
     ``ids`` are the numbers of the images in order. Raises ValueError for an index that is no integer.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CocoDetection.html
     """
 
     def __init__(
@@ -95,7 +96,10 @@ class CocoDetection(VisionDataset):
 
 
 class CocoCaptions(CocoDetection):
-    """Load images with the list of sentences that describe them; arguments as of ``CocoDetection``."""
+    """Load images with the list of sentences that describe them; arguments as of ``CocoDetection``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.CocoCaptions.html
+    """
 
     def _load_target(self, id: int) -> list[str]:
         return [note["caption"] for note in super()._load_target(id)]

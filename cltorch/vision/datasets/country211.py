@@ -18,6 +18,7 @@ class Country211(ImageFolder):
 
     The splits' folders, one folder for each country in them, are looked for in ``root/country211``. Raises RuntimeError
     where that one is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Country211.html
     """
 
     _URL = "https://openaipublic.azureedge.net/clip/data/country211.tgz"

@@ -20,6 +20,7 @@ class DTD(LabelledFiles):
     ``partition``, 1 to 10, chooses which images belong to which split. The folders ``images`` and ``labels`` are
     looked for in ``root/dtd/dtd``. Raises ValueError for another split or partition, RuntimeError where files are
     missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.DTD.html
     """
 
     _URL = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"

@@ -17,6 +17,7 @@ class EuroSAT(ImageFolder):
     """Load 27,000 colour images of 64×64 of the ground, one folder for each class in ``root/eurosat/2750``.
 
     Raises RuntimeError where that folder is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.EuroSAT.html
     """
 
     _URL = (

@@ -14,7 +14,10 @@ from cltorch.vision.datasets.vision import Transform, VisionDataset
 
 
 class FakeData(VisionDataset):
-    """Give ``size`` random colour images [C, H, W], each the same whenever it is asked for, with random labels."""
+    """Give ``size`` random colour images [C, H, W], each the same whenever it is asked for, with random labels.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.FakeData.html
+    """
 
     def __init__(
         self,

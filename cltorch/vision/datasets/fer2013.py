@@ -23,6 +23,7 @@ class FER2013(VisionDataset):
     One of ``fer2013.csv``, ``icml_face_data.csv`` and ``train.csv`` or ``test.csv`` (in which labels are missing: None)
     is looked for in ``root/fer2013``, in this order; it has to be fetched by hand. Raises RuntimeError where it is
     missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.FER2013.html
     """
 
     _RESOURCES = {

@@ -20,6 +20,7 @@ class FGVCAircraft(LabelledFiles):
     ``annotation_level`` is variant (100 classes), family (70) or manufacturer (30). The folder
     ``root/fgvc-aircraft-2013b/data`` is read. Raises RuntimeError where the files are missing; the source publishes no
     checksum.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.FGVCAircraft.html
     """
 
     _URL = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz"

@@ -80,6 +80,7 @@ class Flickr8k(_Flickr):
     """Load 8,000 photos, each with a list of sentences about it.
 
     ``root`` is the folder of the photos, ``ann_file`` the page of the sentences; both have to be fetched by hand.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Flickr8k.html
     """
 
     def _read(self, text: str) -> dict[str, list[str]]:
@@ -93,6 +94,7 @@ class Flickr30k(_Flickr):
 
     ``root`` is the folder of the photos, ``ann_file`` the lines of name, number and sentence; both have to be fetched
     by hand.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Flickr30k.html
     """
 
     def _read(self, text: str) -> dict[str, list[str]]:

@@ -44,6 +44,7 @@ class Flowers102(VisionDataset):
 
     The files are looked for in ``root/flowers-102``: the folder ``jpg``, ``imagelabels.mat`` and ``setid.mat``.
     ``loader`` reads an image. Needs SciPy. Raises RuntimeError where files are missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Flowers102.html
     """
 
     classes = _CLASSES

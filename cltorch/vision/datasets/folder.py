@@ -81,6 +81,7 @@ class DatasetFolder(VisionDataset):
     """Load samples from ``root/class/…/file``, each with the number of its class.
 
     ``samples`` are the (path, label), ``targets`` the labels, ``classes`` the names.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.DatasetFolder.html
     """
 
     def __init__(
@@ -117,7 +118,10 @@ class DatasetFolder(VisionDataset):
 
 
 class ImageFolder(DatasetFolder):
-    """Load images from ``root/class/…/file``, each with the number of its class."""
+    """Load images from ``root/class/…/file``, each with the number of its class.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.ImageFolder.html
+    """
 
     def __init__(
         self,

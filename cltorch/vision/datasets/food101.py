@@ -19,6 +19,7 @@ class Food101(LabelledFiles):
     """Load photos of 101 dishes, 750 of each to train and 250 to test.
 
     The folders ``images`` and ``meta`` are looked for in ``root/food-101``. Raises RuntimeError where they are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Food101.html
     """
 
     _URL = "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz"

@@ -20,6 +20,7 @@ class GTSRB(LabelledFiles):
 
     ``GTSRB/Training``, or ``GTSRB/Final_Test/Images`` and ``GT-final_test.csv``, are looked for in ``root/gtsrb``.
     Raises RuntimeError where they are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.GTSRB.html
     """
 
     _SOURCE = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"

@@ -29,6 +29,7 @@ class ImageNet(ImageFolder):
     the classes' names from the development kit's (needs SciPy, once). ``wnids`` are the names of the folders,
     ``classes`` the words for each, ``class_to_idx`` the label of each word. Further arguments are those of
     ``ImageFolder``. Raises RuntimeError where archives are missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.ImageNet.html
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str = "train", **kwargs: Any) -> None:

@@ -33,6 +33,7 @@ class Imagenette(LabelledFiles):
 
     ``size`` is full, 320px or 160px: the folder ``root/imagenette2``, -320 or -160. ``wnids`` are the names of the
     classes' folders, ``classes`` the words for each. Raises RuntimeError where the folder is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Imagenette.html
     """
 
     _ARCHIVES = {

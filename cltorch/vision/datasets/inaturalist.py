@@ -31,6 +31,7 @@ class INaturalist(VisionDataset):
     the species), super for those before 2021 (a group), or for those of 2021 kingdom, phylum, class, order, family or
     genus; or a list of them. ``loader`` reads an image, PIL without one. Raises RuntimeError where the folder is
     missing, empty or holds folders of other names.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.INaturalist.html
     """
 
     _SOURCE = "https://ml-inat-competition-datasets.s3.amazonaws.com/"

@@ -22,6 +22,7 @@ class Kitti(VisionDataset):
     dimensions (height, width, length), location (x, y, z) and rotation_y. ``train=False`` gives the images to test
     with, whose target is None. ``training`` and ``testing`` with the folders ``image_2`` and ``label_2`` are looked
     for in ``root/Kitti/raw``. Raises RuntimeError where they are missing; the source publishes no checksums.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Kitti.html
     """
 
     data_url = "https://s3.eu-central-1.amazonaws.com/avg-kitti/"

@@ -85,6 +85,7 @@ class LFWPeople(_LFW):
     ``image_set`` says how the faces were aligned: original, funneled or deepfunneled; ``split`` is 10fold, train or
     test. The archive of the images, the folder it unpacks to and the lists are looked for in ``root/lfw-py``. Raises
     RuntimeError where files are missing or damaged, ValueError for ``download=True``: the source is gone.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.LFWPeople.html
     """
 
     _VIEW = "people"
@@ -111,6 +112,7 @@ class LFWPairs(_LFW):
     """Load pairs of photos of faces, and 1 where both show one person or 0.
 
     Arguments, files and errors are those of ``LFWPeople``; ``pair_names`` are the names of the two.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.LFWPairs.html
     """
 
     _VIEW = "pairs"

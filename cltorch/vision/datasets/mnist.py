@@ -32,6 +32,7 @@ class MNIST(VisionDataset):
     ``targets`` an int64 tensor (N,). A batch whose transforms all work on arrays is transformed at once.
 
     Raises RuntimeError where files are missing, ValueError where they are damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.MNIST.html
     """
 
     mirrors: Sequence[str] = (
@@ -165,7 +166,8 @@ class MNIST(VisionDataset):
 class FashionMNIST(MNIST):
     """Load Zalando's images of clothing: 60,000 of 28×28 for training, 10,000 for testing; files as for MNIST.
 
-    Source: https://github.com/zalandoresearch/fashion-mnist
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.FashionMNIST.html;
+    https://github.com/zalandoresearch/fashion-mnist
     """
 
     mirrors = (
@@ -195,7 +197,8 @@ class FashionMNIST(MNIST):
 class KMNIST(MNIST):
     """Load Kuzushiji-MNIST, cursive Japanese characters, in MNIST's sizes and files.
 
-    Source: http://codh.rois.ac.jp/kmnist/
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.KMNIST.html;
+    http://codh.rois.ac.jp/kmnist/
     """
 
     mirrors = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
@@ -212,7 +215,8 @@ class EMNIST(MNIST):
     """Load Extended MNIST, handwritten letters and digits, in one of six splits.
 
     ``split`` is one of byclass, bymerge, balanced, letters, digits, mnist. Images lie transposed, as published.
-    Source: https://www.nist.gov/itl/products-and-services/emnist-dataset
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.EMNIST.html;
+    https://www.nist.gov/itl/products-and-services/emnist-dataset
     """
 
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
@@ -258,7 +262,8 @@ class QMNIST(MNIST):
 
     ``what`` is train, test, test10k, test50k or nist (default: by ``train``). ``targets`` are all eight numbers (N, 8);
     a sample's label is the class with ``compat``, else all eight as a tensor.
-    Source: https://github.com/facebookresearch/qmnist
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.QMNIST.html;
+    https://github.com/facebookresearch/qmnist
     """
 
     subsets = {"train": "train", "test": "test", "test10k": "test", "test50k": "test", "nist": "nist"}

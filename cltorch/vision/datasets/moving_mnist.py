@@ -21,6 +21,7 @@ class MovingMNIST(VisionDataset):
     ``split`` train keeps the first ``split_ratio`` frames of each, test the others, None all. ``mnist_test_seq.npy`` is
     looked for in ``root/MovingMNIST``. Raises TypeError or ValueError for a ratio that is no integer from 1 to 19,
     RuntimeError where the file is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.MovingMNIST.html
     """
 
     _URL = "http://www.cs.toronto.edu/~nitish/unsupervised_video/mnist_test_seq.npy"

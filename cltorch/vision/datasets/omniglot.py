@@ -25,6 +25,7 @@ class Omniglot(LabelledFiles):
     The archive and the folder it unpacks to are looked for in ``root/omniglot-py``; alphabets, characters and drawings
     come in the order of their names. ``loader`` reads an image, in shades of grey without one. Raises RuntimeError
     where the archive is missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Omniglot.html
     """
 
     folder = "omniglot-py"

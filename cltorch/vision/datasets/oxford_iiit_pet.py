@@ -21,6 +21,7 @@ class OxfordIIITPet(VisionDataset):
     The folders ``images`` and ``annotations`` are looked for in ``root/oxford-iiit-pet``. ``target_types`` is category
     (the breed), binary-category (0 for cats, 1 for dogs), segmentation (a PIL image: 1 for the animal, 2 for what is
     around it, 3 for its edge), or a list of them. Raises RuntimeError where the files are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.OxfordIIITPet.html
     """
 
     _RESOURCES = (

@@ -25,6 +25,7 @@ class PCAM(VisionDataset):
 
     ``split`` is train, val or test; its two HDF5 files are looked for in ``root/pcam``. Reading them needs h5py and
     downloading gdown. Raises RuntimeError where one of these or a file is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.PCAM.html
     """
 
     # the names at the source end so, with the number of the file in Google Drive and its MD5 sum

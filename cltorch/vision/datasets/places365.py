@@ -21,6 +21,7 @@ class Places365(VisionDataset):
     ``small`` takes the images of 256×256 instead of the large ones. The lists of files and the folders of images are
     looked for in ``root``; ``imgs`` are the (path, label), ``targets`` the labels, which are None for test. Raises
     RuntimeError where a list is missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.Places365.html
     """
 
     _SPLITS = ("train-standard", "train-challenge", "val", "test")

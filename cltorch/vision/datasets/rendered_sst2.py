@@ -19,6 +19,7 @@ class RenderedSST2(LabelledFiles):
 
     The folders train, valid and test are looked for in ``root/rendered-sst2``. Raises RuntimeError where the split's
     two folders are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.RenderedSST2.html
     """
 
     _URL = "https://openaipublic.azureedge.net/clip/data/rendered-sst2.tgz"

@@ -30,6 +30,7 @@ class SBDataset(VisionDataset):
     ``mode`` boundaries gives an array (20, H, W), segmentation a PIL image. ``image_set`` is train, val or train_noval
     (without what VOC 2012 validates with). ``img``, ``cls`` and the lists are looked for in ``root``. Needs SciPy.
     Raises RuntimeError where it, or the folder, is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.SBDataset.html
     """
 
     url = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"

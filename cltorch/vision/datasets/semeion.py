@@ -20,6 +20,7 @@ class SEMEION(VisionDataset):
 
     The file ``semeion.data``, a line for each digit, is looked for in ``root`` and downloaded where it is not there
     unless ``download=False``. Raises RuntimeError where it is missing or damaged.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.SEMEION.html
     """
 
     url = "http://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data"

@@ -20,6 +20,7 @@ class StanfordCars(LabelledFiles):
     ``devkit``, ``cars_train``, ``cars_test`` and ``cars_test_annos_withlabels.mat`` are looked for in
     ``root/stanford_cars``. Needs SciPy. Nobody offers the files any more: ValueError for ``download=True``. Raises
     RuntimeError where files are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.StanfordCars.html
     """
 
     def __init__(

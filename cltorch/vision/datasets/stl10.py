@@ -43,6 +43,7 @@ class STL10(_Arrays):
 
     ``split`` is train, test, unlabeled or train+unlabeled; ``folds`` picks one of ten parts of 1,000 of the training
     images. Files are looked for in ``root/stl10_binary``. A missing label is -1.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.STL10.html
     """
 
     base_folder = "stl10_binary"
@@ -104,6 +105,7 @@ class SVHN(_Arrays):
     """Load colour images of 32×32 of house numbers: 73,257 to train, 26,032 to test, 531,131 extra ones.
 
     ``split`` is train, test or extra; the file is looked for in ``root``. Reading it needs SciPy.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.SVHN.html
     """
 
     split_list = {

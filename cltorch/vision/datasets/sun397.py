@@ -19,6 +19,7 @@ class SUN397(LabelledFiles):
 
     ``ClassName.txt`` and the folders of the first letters are looked for in ``root/SUN397``. Raises RuntimeError where
     that folder is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.SUN397.html
     """
 
     _DATASET_URL = "http://vision.princeton.edu/projects/2010/SUN/SUN397.tar.gz"

@@ -21,6 +21,7 @@ class USPS(VisionDataset):
 
     The files ``usps.bz2`` and ``usps.t.bz2``, a line for each digit, are looked for in ``root``. Raises
     FileNotFoundError where they are missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.USPS.html
     """
 
     _SOURCE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"

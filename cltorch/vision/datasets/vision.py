@@ -19,6 +19,7 @@ class VisionDataset(Dataset[Any]):
 
     ``transforms`` takes an image and its target together; ``transform`` and ``target_transform`` take one each.
     Raises ValueError where both kinds are given.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.VisionDataset.html
     """
 
     _repr_indent = 4

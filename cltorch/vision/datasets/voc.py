@@ -81,6 +81,7 @@ class VOCSegmentation(_VOC):
 
     The folder ``VOCdevkit/VOC2012`` (or of another ``year`` from 2007 on) is looked for in ``root``. ``image_set`` is
     train, trainval or val, and test for 2007. Raises RuntimeError where the folder is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.VOCSegmentation.html
     """
 
     _SPLITS, _TARGETS, _ENDING = "Segmentation", "SegmentationClass", ".png"
@@ -99,6 +100,7 @@ class VOCDetection(_VOC):
 
     The folder ``VOCdevkit/VOC2012`` (or of another ``year`` from 2007 on) is looked for in ``root``. ``image_set`` is
     train, trainval or val, and test for 2007. Raises RuntimeError where the folder is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.VOCDetection.html
     """
 
     _SPLITS, _TARGETS, _ENDING = "Main", "Annotations", ".xml"

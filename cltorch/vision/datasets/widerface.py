@@ -28,6 +28,7 @@ class WIDERFace(VisionDataset):
     A target is a dict of int64 tensors: bbox (faces, 4) of x, y, width and height, and blur, expression, illumination,
     occlusion, pose and invalid (faces). The folders WIDER_train, WIDER_val, WIDER_test and wider_face_split are looked
     for in ``root/widerface``; downloading needs gdown. Raises RuntimeError where one is missing.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.WIDERFace.html
     """
 
     BASE_FOLDER = "widerface"

@@ -48,6 +48,7 @@ def wrap_dataset_for_transforms_v2(dataset: Any, target_keys: Keys = None) -> An
     of them), for ``CocoDetection``, ``VOCDetection``, ``Kitti``, ``WIDERFace``. The transforms move to the new data
     set, whose class is derived from the old one's. Raises TypeError for a data set that has no such form, ValueError
     for unknown keys, RuntimeError for kinds of targets without a form (such as landmarks).
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.wrap_dataset_for_transforms_v2.html
     """
     strings = isinstance(target_keys, Collection) and all(isinstance(key, str) for key in target_keys)
     if not (target_keys is None or strings):

@@ -13,7 +13,10 @@ from cltorch.vision.models.weights import attributes, build, register_model
 
 
 class AlexNet(nn.Module):
-    """Five convolutions and three linear layers, for images of at least 63×63."""
+    """Five convolutions and three linear layers, for images of at least 63×63.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()
@@ -36,7 +39,10 @@ class AlexNet(nn.Module):
 
 @register_model()
 def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> AlexNet:
-    """Return AlexNet; arguments as of ``resnet18``."""
+    """Return AlexNet; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     model: AlexNet = build("alexnet", AlexNet, weights, kwargs)
     return model
 

@@ -54,7 +54,10 @@ class CNBlock(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """Stages of ``CNBlock``, with a convolution of stride 2 between them."""
+    """Stages of ``CNBlock``, with a convolution of stride 2 between them.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, block_setting: Sequence[CNBlockConfig], stochastic_depth_prob: float = 0.0, layer_scale: float = 1e-6,
@@ -105,25 +108,37 @@ def _convnext(
 
 @register_model()
 def convnext_tiny(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
-    """Return ConvNeXt-T; arguments as of ``resnet18``."""
+    """Return ConvNeXt-T; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _convnext("convnext_tiny", (96, 192, 384, 768), (3, 3, 9, 3), 0.1, weights, kwargs)
 
 
 @register_model()
 def convnext_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
-    """Return ConvNeXt-S; arguments as of ``resnet18``."""
+    """Return ConvNeXt-S; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _convnext("convnext_small", (96, 192, 384, 768), (3, 3, 27, 3), 0.4, weights, kwargs)
 
 
 @register_model()
 def convnext_base(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
-    """Return ConvNeXt-B; arguments as of ``resnet18``."""
+    """Return ConvNeXt-B; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _convnext("convnext_base", (128, 256, 512, 1024), (3, 3, 27, 3), 0.5, weights, kwargs)
 
 
 @register_model()
 def convnext_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
-    """Return ConvNeXt-L; arguments as of ``resnet18``."""
+    """Return ConvNeXt-L; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _convnext("convnext_large", (192, 384, 768, 1536), (3, 3, 27, 3), 0.5, weights, kwargs)
 
 

@@ -70,7 +70,10 @@ class _Transition(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """Blocks of densely connected layers; ``memory_efficient`` computes parts again in backward."""
+    """Blocks of densely connected layers; ``memory_efficient`` computes parts again in backward.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, growth_rate: int = 32, block_config: tuple[int, ...] = (6, 12, 24, 16), num_init_features: int = 64,
@@ -111,25 +114,37 @@ def _densenet(name: str, growth: int, blocks: tuple[int, ...], first: int, weigh
 
 @register_model()
 def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """Return DenseNet-121; arguments as of ``resnet18``."""
+    """Return DenseNet-121; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, kwargs)
 
 
 @register_model()
 def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """Return DenseNet-161; arguments as of ``resnet18``."""
+    """Return DenseNet-161; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, kwargs)
 
 
 @register_model()
 def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """Return DenseNet-169; arguments as of ``resnet18``."""
+    """Return DenseNet-169; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, kwargs)
 
 
 @register_model()
 def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
-    """Return DenseNet-201; arguments as of ``resnet18``."""
+    """Return DenseNet-201; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, kwargs)
 
 

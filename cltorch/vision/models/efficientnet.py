@@ -77,7 +77,10 @@ class FusedMBConv(_Block):
 
 
 class EfficientNet(nn.Module):
-    """Stages of blocks between two convolutions; deeper blocks are left out more often while training."""
+    """Stages of blocks between two convolutions; deeper blocks are left out more often while training.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, inverted_residual_setting: Sequence[BlockConfig], dropout: float, stochastic_depth_prob: float = 0.2,

@@ -80,6 +80,7 @@ class GoogLeNet(nn.Module):
 
     ``transform_input`` takes images normalised as for other networks. ``init_weights`` draws the weights from a cut
     normal distribution. Raises ValueError unless there are three ``blocks``.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(
@@ -136,6 +137,7 @@ def googlenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> G
     """Return GoogLeNet; arguments as of ``resnet18``.
 
     With published weights ``aux_logits`` is False unless given, and images are those of the other networks.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def drop_heads(model: GoogLeNet) -> None:

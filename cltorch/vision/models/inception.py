@@ -181,6 +181,7 @@ class Inception3(nn.Module):
 
     ``transform_input`` takes images normalised as for other networks. Raises ValueError unless there are seven
     ``inception_blocks``.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(
@@ -244,6 +245,7 @@ def inception_v3(*, weights: Any = None, progress: bool = True, **kwargs: Any) -
     """Return Inception v3; arguments as of ``resnet18``.
 
     With published weights images are those of the other networks, and ``aux_logits=False`` leaves the head out.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def drop_head(model: Inception3) -> None:

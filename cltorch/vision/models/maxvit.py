@@ -239,6 +239,7 @@ class MaxVit(nn.Module):
 
     Each of ``block_channels`` and ``block_layers`` is the width and depth of a block, which halves the image. Raises
     ValueError for a size that ``partition_size`` does not divide in every block.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(

@@ -39,7 +39,10 @@ _STACKS = ((24, 3, 2, 3, 3), (40, 5, 2, 3, 3), (80, 5, 2, 6, 3), (96, 3, 1, 6, 2
 
 
 class MNASNet(nn.Module):
-    """Stacks of inverted residuals whose channels ``alpha`` scales."""
+    """Stacks of inverted residuals whose channels ``alpha`` scales.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(self, alpha: float, num_classes: int = 1000, dropout: float = 0.2) -> None:
         super().__init__()

@@ -49,7 +49,10 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Inverted residuals; ``width_mult`` scales the channels, which stay multiples of ``round_nearest``."""
+    """Inverted residuals; ``width_mult`` scales the channels, which stay multiples of ``round_nearest``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, num_classes: int = 1000, width_mult: float = 1.0,
@@ -86,7 +89,10 @@ class MobileNetV2(nn.Module):
 
 @register_model()
 def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
-    """Return MobileNetV2; arguments as of ``resnet18``."""
+    """Return MobileNetV2; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     model: MobileNetV2 = build("mobilenet_v2", MobileNetV2, weights, kwargs)
     return model
 

@@ -63,7 +63,10 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV3(nn.Module):
-    """Inverted residuals with squeeze and excitation and hard swish."""
+    """Inverted residuals with squeeze and excitation and hard swish.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, inverted_residual_setting: Sequence[InvertedResidualConfig], last_channel: int, num_classes: int = 1000,
@@ -139,13 +142,19 @@ def _mobilenet(name: str, rows: Any, last: int, weights: Any, options: dict[str,
 
 @register_model()
 def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
-    """Return the large MobileNetV3; arguments as of ``resnet18``."""
+    """Return the large MobileNetV3; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _mobilenet("mobilenet_v3_large", _LARGE, 1280, weights, kwargs)
 
 
 @register_model()
 def mobilenet_v3_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
-    """Return the small MobileNetV3; arguments as of ``resnet18``."""
+    """Return the small MobileNetV3; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _mobilenet("mobilenet_v3_small", _SMALL, 1024, weights, kwargs)
 
 

@@ -85,6 +85,7 @@ class RegNet(nn.Module):
     """Stages of equal blocks, each stage with stride 2, from a design's parameters.
 
     ``stem_type(3, stem_width, norm_layer, activation)`` returns what comes before them, and ``block_type`` a block.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(

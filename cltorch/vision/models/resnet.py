@@ -122,6 +122,7 @@ class ResNet(nn.Module):
     ``zero_init_residual`` starts every block as the identity. ``groups`` and ``width_per_group`` make ResNeXt and Wide
     ResNet. ``replace_stride_with_dilation`` keeps the resolution of the last three stages where it says True.
     ``norm_layer`` makes the normalisations, ``nn.BatchNorm2d`` by default.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
 
     >>> import cltorch as torch
     >>> from cltorch.vision.models import resnet18
@@ -220,6 +221,7 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
 
     ``weights`` is None, the path of a file with a state_dict, or published weights, which are downloaded: a member of
     ``ResNet18_Weights`` or its name, as "DEFAULT". ``progress`` does nothing.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
 
     >>> from cltorch.vision.models import resnet18
     >>> sum(p.numel() for p in resnet18().parameters())
@@ -230,55 +232,82 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
 
 @register_model()
 def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-34; arguments as of ``resnet18``."""
+    """Return ResNet-34; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
 
 
 @register_model()
 def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-50; arguments as of ``resnet18``."""
+    """Return ResNet-50; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
 
 
 @register_model()
 def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-101; arguments as of ``resnet18``."""
+    """Return ResNet-101; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
 
 
 @register_model()
 def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-152; arguments as of ``resnet18``."""
+    """Return ResNet-152; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
 
 
 @register_model()
 def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNeXt-50 with 32 groups of width 4; arguments as of ``resnet18``."""
+    """Return ResNeXt-50 with 32 groups of width 4; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, groups=32, width_per_group=4))
 
 
 @register_model()
 def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNeXt-101 with 32 groups of width 8; arguments as of ``resnet18``."""
+    """Return ResNeXt-101 with 32 groups of width 8; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=32, width_per_group=8))
 
 
 @register_model()
 def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNeXt-101 with 64 groups of width 4; arguments as of ``resnet18``."""
+    """Return ResNeXt-101 with 64 groups of width 4; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=64, width_per_group=4))
 
 
 @register_model()
 def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-50 with 3x3 convolutions twice as wide; arguments as of ``resnet18``."""
+    """Return ResNet-50 with 3x3 convolutions twice as wide; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, width_per_group=128))
 
 
 @register_model()
 def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-    """Return ResNet-101 with 3x3 convolutions twice as wide; arguments as of ``resnet18``."""
+    """Return ResNet-101 with 3x3 convolutions twice as wide; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, width_per_group=128))
 
 

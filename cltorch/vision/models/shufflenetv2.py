@@ -49,7 +49,10 @@ class InvertedResidual(nn.Module):
 
 
 class ShuffleNetV2(nn.Module):
-    """Three stages of ``stages_repeats`` blocks between two convolutions."""
+    """Three stages of ``stages_repeats`` blocks between two convolutions.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, stages_repeats: list[int], stages_out_channels: list[int], num_classes: int = 1000,
@@ -87,25 +90,37 @@ def _shufflenet(name: str, widths: list[int], weights: Any, options: dict[str, A
 
 @register_model()
 def shufflenet_v2_x0_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
-    """Return ShuffleNet V2 of width 0.5; arguments as of ``resnet18``."""
+    """Return ShuffleNet V2 of width 0.5; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _shufflenet("shufflenet_v2_x0_5", [24, 48, 96, 192, 1024], weights, kwargs)
 
 
 @register_model()
 def shufflenet_v2_x1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
-    """Return ShuffleNet V2 of width 1; arguments as of ``resnet18``."""
+    """Return ShuffleNet V2 of width 1; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _shufflenet("shufflenet_v2_x1_0", [24, 116, 232, 464, 1024], weights, kwargs)
 
 
 @register_model()
 def shufflenet_v2_x1_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
-    """Return ShuffleNet V2 of width 1.5; arguments as of ``resnet18``."""
+    """Return ShuffleNet V2 of width 1.5; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _shufflenet("shufflenet_v2_x1_5", [24, 176, 352, 704, 1024], weights, kwargs)
 
 
 @register_model()
 def shufflenet_v2_x2_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
-    """Return ShuffleNet V2 of width 2; arguments as of ``resnet18``."""
+    """Return ShuffleNet V2 of width 2; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return _shufflenet("shufflenet_v2_x2_0", [24, 244, 488, 976, 2048], weights, kwargs)
 
 

@@ -36,7 +36,10 @@ _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 2
 
 
 class SqueezeNet(nn.Module):
-    """Eight ``Fire`` blocks; ``version`` "1_1" pools earlier than "1_0" and starts narrower."""
+    """Eight ``Fire`` blocks; ``version`` "1_1" pools earlier than "1_0" and starts narrower.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(self, version: str = "1_0", num_classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()
@@ -70,14 +73,20 @@ class SqueezeNet(nn.Module):
 
 @register_model()
 def squeezenet1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
-    """Return SqueezeNet 1.0; arguments as of ``resnet18``."""
+    """Return SqueezeNet 1.0; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     model: SqueezeNet = build("squeezenet1_0", partial(SqueezeNet, "1_0"), weights, kwargs)
     return model
 
 
 @register_model()
 def squeezenet1_1(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
-    """Return SqueezeNet 1.1; arguments as of ``resnet18``."""
+    """Return SqueezeNet 1.1; arguments as of ``resnet18``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     model: SqueezeNet = build("squeezenet1_1", partial(SqueezeNet, "1_1"), weights, kwargs)
     return model
 

@@ -107,6 +107,7 @@ class SwinTransformer(nn.Module):
     """Classify images (N, 3, H, W): stages of attention within windows, with fewer and wider patches each time.
 
     ``block`` and ``downsample_layer`` are the second version's where they are given so.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(

@@ -19,7 +19,10 @@ _WIDTHS = (64, 128, 256, 512, 512)
 
 
 class VGG(nn.Module):
-    """Convolutions (``features``), a pool to 7×7, and three linear layers."""
+    """Convolutions (``features``), a pool to 7×7, and three linear layers.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     def __init__(
         self, features: nn.Module, num_classes: int = 1000, init_weights: bool = True, dropout: float = 0.5

@@ -107,6 +107,7 @@ class VisionTransformer(nn.Module):
 
     ``conv_stem_configs`` are convolutions that make the patches instead of one. Raises AssertionError for a size that
     patches do not fill, and for images of another size.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(

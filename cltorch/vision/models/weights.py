@@ -36,7 +36,10 @@ def table() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a network: the address, what prepares images for it, and what is known about it."""
+    """Weights of a network: the address, what prepares images for it, and what is known about it.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     url: str
     transforms: Callable[..., Any]
@@ -47,7 +50,10 @@ class Weights:
 
 
 class WeightsEnum(Enum):
-    """The weights of one network; a member has the attributes of ``Weights``."""
+    """The weights of one network; a member has the attributes of ``Weights``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
 
     @classmethod
     def verify(cls, obj: Any) -> Any:
@@ -121,6 +127,7 @@ def register_model(name: str | None = None) -> Callable[[Callable[..., M]], Call
     """Return a decorator that lists a function that returns a network, under ``name`` or its own name.
 
     Raises ValueError for a name that is taken.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
 
     >>> import cltorch as torch
     >>> from cltorch.vision import models
@@ -149,7 +156,10 @@ def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module
 
     network.__name__ = network.__qualname__ = name
     network.__module__ = make.__module__
-    network.__doc__ = f"Return {what}; arguments as of ``resnet18``."
+    network.__doc__ = (
+        f"Return {what}; arguments as of ``resnet18``.\n\n"
+        f"Source: https://docs.pytorch.org/vision/0.28/models/generated/torchvision.models.{name}.html\n"
+    )
     return register_model()(network)
 
 
@@ -211,7 +221,10 @@ def _looks_like_a_path(text: str) -> bool:
 
 
 def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
-    """Return the names of the networks, of one module, or that match patterns (``resnet*``)."""
+    """Return the names of the networks, of one module, or that match patterns (``resnet*``).
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     names = {
         name
         for name, fn in _networks.items()
@@ -225,7 +238,10 @@ def list_models(module: Any = None, include: Any = None, exclude: Any = None) ->
 
 
 def get_model_builder(name: str) -> Callable[..., nn.Module]:
-    """Return the function that returns a network; raise ValueError for a name that is not there."""
+    """Return the function that returns a network; raise ValueError for a name that is not there.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     try:
         return _networks[name.lower()]
     except KeyError:
@@ -236,7 +252,10 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
 
 
 def get_model(name: str, **config: Any) -> nn.Module:
-    """Return a network by name, with its function's keywords."""
+    """Return a network by name, with its function's keywords.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     return get_model_builder(name)(**config)
 
 
@@ -245,6 +264,7 @@ def get_model_weights(name: Any) -> Any:
 
     The function of a network of one's own says the class in the annotation of its argument ``weights``. Raises
     ValueError for a network that has none.
+    Source: https://docs.pytorch.org/vision/0.28/models.html
     """
     fn = get_model_builder(name) if isinstance(name, str) else name
     found = weights_class(fn.__name__) if fn.__module__.startswith("cltorch.vision.") else None
@@ -260,7 +280,10 @@ def get_model_weights(name: Any) -> Any:
 
 
 def get_weight(name: str) -> Any:
-    """Return a member by name, as ``ResNet50_Weights.IMAGENET1K_V2``."""
+    """Return a member by name, as ``ResNet50_Weights.IMAGENET1K_V2``.
+
+    Source: https://docs.pytorch.org/vision/0.28/models.html
+    """
     head, _, member = name.partition(".")
     network = class_names().get(head)
     if network is None or not member:

@@ -15,6 +15,8 @@ from cltorch.vision.ops.rotated import ROTATED, convert_rotated
 def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
     """Return the areas of boxes [N, 4] in one of the forms of ``box_convert``.
 
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.box_area.html
+
     >>> import cltorch as torch
     >>> box_area(torch.tensor([[0.0, 0.0, 2.0, 3.0]]))
     tensor([6.])
@@ -44,7 +46,15 @@ def _overlap(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
-    """Return intersection over union of boxes [N, 4] with boxes [M, 4] as [N, M]; turned boxes cannot be compared."""
+    """Return intersection over union of boxes [N, 4] with boxes [M, 4] as [N, M]; turned boxes cannot be compared.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.box_iou.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([[0.3333]])
+    """
     if fmt in ROTATED:
         raise NotImplementedError(f"the overlap of boxes that are turned ({fmt}) is not there")
     boxes1, boxes2 = box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")
@@ -60,7 +70,15 @@ def _hull(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Return generalised intersection over union [N, M] (H. Rezatofighi et al., 2019)."""
+    """Return generalised intersection over union [N, M] (H. Rezatofighi et al., 2019).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.generalized_box_iou.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.generalized_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([[0.3333]])
+    """
     inter, union = _overlap(boxes1, boxes2)
     sides = _hull(boxes1, boxes2)
     area = sides[..., 0] * sides[..., 1]
@@ -68,7 +86,15 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
 
 def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
-    """Return distance intersection over union [N, M] (Z. Zheng et al., 2020)."""
+    """Return distance intersection over union [N, M] (Z. Zheng et al., 2020).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.distance_box_iou.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.distance_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([[0.2564]])
+    """
     inter, union = _overlap(boxes1, boxes2)
     return inter / union - _distance(boxes1, boxes2, eps)
 
@@ -83,7 +109,15 @@ def _distance(boxes1: Tensor, boxes2: Tensor, eps: float) -> Tensor:
 
 
 def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
-    """Return complete intersection over union [N, M] (Z. Zheng et al., 2020)."""
+    """Return complete intersection over union [N, M] (Z. Zheng et al., 2020).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.complete_box_iou.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.complete_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([[0.2564]])
+    """
     inter, union = _overlap(boxes1, boxes2)
     iou = inter / union
     angle1, angle2 = (torch.atan((b[..., 2] - b[..., 0]) / (b[..., 3] - b[..., 1])) for b in (boxes1, boxes2))
@@ -99,6 +133,12 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     Boxes that are turned are "xywhr" or "cxcywhr" [..., 5], with an angle in degrees against the clock, or "xyxyxyxy"
     [..., 8], all corners with the clock. Raises ValueError for another form, NotImplementedError between boxes that are
     turned and others.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.box_convert.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.box_convert(torch.tensor([[1.0, 1.0, 2.0, 3.0]]), "xywh", "xyxy")
+    tensor([[1., 1., 3., 4.]])
     """
     if in_fmt in ROTATED and out_fmt in ROTATED:
         return convert_rotated(boxes, in_fmt, out_fmt)
@@ -122,20 +162,44 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return boxes whose corners lie within an image of (height, width)."""
+    """Return boxes whose corners lie within an image of (height, width).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.clip_boxes_to_image.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.clip_boxes_to_image(torch.tensor([[-1.0, 0.0, 9.0, 2.0]]), (4, 6))
+    tensor([[0., 0., 6., 2.]])
+    """
     height, width = size
     x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
     return torch.stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
-    """Return the indices of the boxes whose sides are both at least ``min_size``."""
+    """Return the indices of the boxes whose sides are both at least ``min_size``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.remove_small_boxes.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.remove_small_boxes(torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 5.0, 5.0]]), 2.0)
+    tensor([1])
+    """
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     return torch.where((width >= min_size) & (height >= min_size))[0]
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:
-    """Return the boxes [N, 4] around the nonzero elements of masks [N, H, W]; zeros where a mask has none."""
+    """Return the boxes [N, 4] around the nonzero elements of masks [N, H, W]; zeros where a mask has none.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.masks_to_boxes.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.masks_to_boxes(torch.tensor([[[0, 1], [0, 1]]]))
+    tensor([[1., 0., 1., 1.]])
+    """
     if masks.numel() == 0:
         return torch.zeros((0, 4), device=masks.device, dtype=torch.float)
     inside = masks != 0
@@ -154,6 +218,13 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
     A box falls where a better one that remains has an intersection over union above the threshold with it. Every
     round decides all boxes whose better neighbours are decided, so that few rounds do, all on the device.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.nms.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.1]])
+    >>> ops.nms(boxes, torch.tensor([0.9, 0.8]), 0.5)
+    tensor([0])
     """
     if boxes.dim() != 2 or boxes.shape[1] != 4:
         raise RuntimeError(f"boxes should be a 2d tensor with 4 elements in dimension 1, got {tuple(boxes.shape)}")
@@ -179,7 +250,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """Return what ``nms`` leaves where only boxes of one category (``idxs``) suppress each other."""
+    """Return what ``nms`` leaves where only boxes of one category (``idxs``) suppress each other.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.batched_nms.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.1]])
+    >>> ops.batched_nms(boxes, torch.tensor([0.9, 0.8]), torch.tensor([0, 1]), 0.5)
+    tensor([0, 1])
+    """
     if boxes.numel() == 0:
         return torch.empty((0,), dtype=torch.int64, device=boxes.device)
     # categories are moved apart so that boxes of different ones cannot overlap

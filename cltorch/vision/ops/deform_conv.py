@@ -28,6 +28,13 @@ def deform_conv2d(
     ``offset`` [N, 2 G kh kw, h, w] holds (down, right) for each of G groups of channels and each point of the kernel,
     ``mask`` [N, G kh kw, h, w] what the point's value is multiplied by; ``weight`` is [O, C / groups, kh, kw]. Between
     pixels values are bilinear, outside they are zero. Raises RuntimeError for shapes that do not fit.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.deform_conv2d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.deform_conv2d(torch.ones(1, 1, 3, 3), torch.zeros(1, 8, 2, 2), torch.ones(1, 1, 2, 2))
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
     """
     (down, right), (top, left), (apart_y, apart_x) = _pair(stride), _pair(padding), _pair(dilation)
     n, channels, height, width = input.shape
@@ -81,7 +88,15 @@ def _bilinear(flat: Tensor, y: Tensor, x: Tensor, height: int, width: int, share
 
 
 class DeformConv2d(nn.Module):
-    """Do what ``deform_conv2d`` does, with ``weight`` and ``bias`` of its own."""
+    """Do what ``deform_conv2d`` does, with ``weight`` and ``bias`` of its own.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.DeformConv2d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.DeformConv2d(3, 8, 3)(torch.ones(1, 3, 4, 4), torch.zeros(1, 18, 2, 2)).shape
+    torch.Size([1, 8, 2, 2])
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,

@@ -41,6 +41,12 @@ def drop_block2d(
     """Return [N, C, H, W] with squares of ``block_size`` zero, a share ``p`` in all, and the rest scaled up for it.
 
     Raises ValueError for a probability outside [0, 1], an even size or another number of dimensions.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.drop_block2d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.drop_block2d(torch.ones(1, 1, 4, 4), 0.5, 3, training=False).sum()
+    tensor(16.)
     """
     return _drop(input, p, block_size, inplace, eps, training, 2)
 
@@ -48,12 +54,28 @@ def drop_block2d(
 def drop_block3d(
     input: Tensor, p: float, block_size: int, inplace: bool = False, eps: float = 1e-06, training: bool = True
 ) -> Tensor:
-    """Return [N, C, D, H, W] with cubes of ``block_size`` zero, a share ``p`` in all, and the rest scaled up for it."""
+    """Return [N, C, D, H, W] with cubes of ``block_size`` zero, a share ``p`` in all, and the rest scaled up for it.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.drop_block3d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.drop_block3d(torch.ones(1, 1, 4, 4, 4), 0.5, 3, training=False).sum()
+    tensor(64.)
+    """
     return _drop(input, p, block_size, inplace, eps, training, 3)
 
 
 class DropBlock2d(nn.Module):
-    """Do what ``drop_block2d`` does while training."""
+    """Do what ``drop_block2d`` does while training.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.DropBlock2d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.DropBlock2d(0.5, 3).eval()(torch.ones(1, 1, 4, 4)).sum()
+    tensor(16.)
+    """
 
     def __init__(self, p: float, block_size: int, inplace: bool = False, eps: float = 1e-06) -> None:
         super().__init__()
@@ -67,7 +89,15 @@ class DropBlock2d(nn.Module):
 
 
 class DropBlock3d(DropBlock2d):
-    """Do what ``drop_block3d`` does while training."""
+    """Do what ``drop_block3d`` does while training.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.DropBlock3d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.DropBlock3d(0.5, 3).eval()(torch.ones(1, 1, 4, 4, 4)).sum()
+    tensor(64.)
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return drop_block3d(input, self.p, self.block_size, self.inplace, self.eps, self.training)

@@ -31,6 +31,7 @@ class FeaturePyramidNetwork(nn.Module):
 
     Maps come and go in an ordered dict. Each is brought to ``out_channels``, added to the next coarser one made
     larger, and smoothed. ``extra_blocks`` makes further maps of the coarsest.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.FeaturePyramidNetwork.html
 
     >>> import cltorch as torch
     >>> maps = {"0": torch.rand(1, 2, 8, 8), "1": torch.rand(1, 4, 4, 4)}

@@ -28,6 +28,12 @@ def sigmoid_focal_loss(
     """Return the focal loss of logits for targets of 0 and 1 (T.-Y. Lin et al., Focal Loss, 2017).
 
     ``alpha`` in [0, 1] weights positive against negative targets; -1 for no weight.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.sigmoid_focal_loss.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.sigmoid_focal_loss(torch.zeros(1), torch.ones(1), reduction="mean")
+    tensor(0.0433)
     """
     if not (0 <= alpha <= 1) and alpha != -1:
         raise ValueError(f"Invalid alpha value: {alpha}. alpha must be in the range [0,1] or -1 for ignore.")
@@ -55,7 +61,15 @@ def _floats(*boxes: Tensor) -> list[Tensor]:
 
 
 def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """Return 1 - generalised intersection over union of pairs of boxes [N, 4] (H. Rezatofighi et al., 2019)."""
+    """Return 1 - generalised intersection over union of pairs of boxes [N, 4] (H. Rezatofighi et al., 2019).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.generalized_box_iou_loss.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.generalized_box_iou_loss(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([0.6667])
+    """
     inter, union, width, height = _pairs(*_floats(boxes1, boxes2))
     area = width * height
     return _reduce(1 - (inter / (union + eps) - (area - union) / (area + eps)), reduction)
@@ -71,13 +85,29 @@ def _distance_loss(boxes1: Tensor, boxes2: Tensor, eps: float) -> tuple[Tensor, 
 
 
 def distance_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """Return 1 - distance intersection over union of pairs of boxes [N, 4] (Z. Zheng et al., 2020)."""
+    """Return 1 - distance intersection over union of pairs of boxes [N, 4] (Z. Zheng et al., 2020).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.distance_box_iou_loss.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.distance_box_iou_loss(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([0.7436])
+    """
     boxes1, boxes2 = _floats(boxes1, boxes2)
     return _reduce(_distance_loss(boxes1, boxes2, eps)[0], reduction)
 
 
 def complete_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7) -> Tensor:
-    """Return 1 - complete intersection over union of pairs of boxes [N, 4] (Z. Zheng et al., 2020)."""
+    """Return 1 - complete intersection over union of pairs of boxes [N, 4] (Z. Zheng et al., 2020).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.complete_box_iou_loss.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.complete_box_iou_loss(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
+    tensor([0.7436])
+    """
     boxes1, boxes2 = _floats(boxes1, boxes2)
     loss, iou = _distance_loss(boxes1, boxes2, eps)
     angles = [torch.atan((b[..., 2] - b[..., 0]) / (b[..., 3] - b[..., 1])) for b in (boxes2, boxes1)]

@@ -14,7 +14,15 @@ from cltorch.tensor import Tensor
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Normalise with statistics, weight and bias that are buffers, and so never change in training."""
+    """Normalise with statistics, weight and bias that are buffers, and so never change in training.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.FrozenBatchNorm2d.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.FrozenBatchNorm2d(1, eps=0.0)(torch.tensor([[[[3.0]]]]))
+    tensor([[[[3.]]]])
+    """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -69,11 +77,27 @@ class ConvNormActivation(nn.Sequential):
 
 
 class Conv2dNormActivation(ConvNormActivation):
-    """A two-dimensional convolution with normalisation and activation behind it."""
+    """A two-dimensional convolution with normalisation and activation behind it.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.Conv2dNormActivation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.Conv2dNormActivation(3, 8)(torch.ones(1, 3, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
+    """
 
 
 class Conv3dNormActivation(ConvNormActivation):
-    """A three-dimensional convolution with normalisation and activation behind it."""
+    """A three-dimensional convolution with normalisation and activation behind it.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.Conv3dNormActivation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.Conv3dNormActivation(3, 8)(torch.ones(1, 3, 4, 4, 4)).shape
+    torch.Size([1, 8, 4, 4, 4])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("norm_layer", nn.BatchNorm3d)
@@ -82,7 +106,15 @@ class Conv3dNormActivation(ConvNormActivation):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale channels by what the whole image says of them (J. Hu et al., Squeeze-and-Excitation Networks, 2018)."""
+    """Scale channels by what the whole image says of them (J. Hu et al., Squeeze-and-Excitation Networks, 2018).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.SqueezeExcitation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.SqueezeExcitation(8, 2)(torch.ones(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(
         self, input_channels: int, squeeze_channels: int, activation: Callable[..., nn.Module] = nn.ReLU,
@@ -101,7 +133,15 @@ class SqueezeExcitation(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Linear layers, each but the last followed by normalisation, activation and dropout."""
+    """Linear layers, each but the last followed by normalisation, activation and dropout.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.MLP.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.MLP(4, [8, 2])(torch.ones(3, 4)).shape
+    torch.Size([3, 2])
+    """
 
     def __init__(
         self, in_channels: int, hidden_channels: list[int], norm_layer: Callable[..., nn.Module] | None = None,
@@ -125,7 +165,15 @@ class MLP(nn.Sequential):
 
 
 class Permute(nn.Module):
-    """Return the dimensions in another order."""
+    """Return the dimensions in another order.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.Permute.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.Permute([0, 2, 1])(torch.ones(1, 2, 3)).shape
+    torch.Size([1, 3, 2])
+    """
 
     def __init__(self, dims: list[int]) -> None:
         super().__init__()

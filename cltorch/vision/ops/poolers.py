@@ -23,6 +23,13 @@ class MultiScaleRoIAlign(nn.Module):
     Called with the maps by name, of which those of ``featmap_names`` are used, finest first, with the boxes [L, 4] of
     each image and with the images' (height, width). A region of ``canonical_scale`` squared is taken from the map of
     ``canonical_level``, one of half the side from the next finer.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.MultiScaleRoIAlign.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> pool = ops.MultiScaleRoIAlign(["a"], 2, 2)
+    >>> pool({"a": torch.ones(1, 3, 8, 8)}, [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], [(8, 8)]).shape
+    torch.Size([1, 3, 2, 2])
     """
 
     def __init__(

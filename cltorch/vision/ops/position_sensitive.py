@@ -26,6 +26,12 @@ def ps_roi_align(
     """Return the averages [K, C / (h w), h, w] of bilinear samples, bins with channels of their own (Z. Li, 2017).
 
     ``boxes`` are as for ``roi_align``. Raises RuntimeError where the channels are no multiple of the bins.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.ps_roi_align.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.ps_roi_align(torch.ones(1, 4, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]), 2).shape
+    torch.Size([1, 1, 2, 2])
     """
     rois = regions(input, boxes)
     rows, columns = pair(output_size)
@@ -44,7 +50,15 @@ def ps_roi_align(
 
 
 def ps_roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0) -> Tensor:
-    """Return the averages [K, C / (h w), h, w] over bins, each from its own channels (J. Dai et al., R-FCN, 2016)."""
+    """Return the averages [K, C / (h w), h, w] over bins, each from its own channels (J. Dai et al., R-FCN, 2016).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.ps_roi_pool.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.ps_roi_pool(torch.ones(1, 4, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]), 2).shape
+    torch.Size([1, 1, 2, 2])
+    """
     rois = regions(input, boxes)
     rows, columns = pair(output_size)
     channel = _channels(input, rows, columns)
@@ -65,7 +79,15 @@ def ps_roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, s
 
 
 class PSRoIAlign(nn.Module):
-    """Do what ``ps_roi_align`` does."""
+    """Do what ``ps_roi_align`` does.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.PSRoIAlign.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.PSRoIAlign(2, 1.0, 2)(torch.ones(1, 4, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])).shape
+    torch.Size([1, 1, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float, sampling_ratio: int) -> None:
         super().__init__()
@@ -82,7 +104,15 @@ class PSRoIAlign(nn.Module):
 
 
 class PSRoIPool(nn.Module):
-    """Do what ``ps_roi_pool`` does."""
+    """Do what ``ps_roi_pool`` does.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.PSRoIPool.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.PSRoIPool(2, 1.0)(torch.ones(1, 4, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])).shape
+    torch.Size([1, 1, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float) -> None:
         super().__init__()

@@ -65,6 +65,12 @@ def roi_align(
 
     ``boxes`` are (index in the batch, x1, y1, x2, y2) [K, 5], or for each image [L, 4]. A bin takes
     ``sampling_ratio`` samples along each side, or as many as it covers elements.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.roi_align.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.roi_align(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]), 1)
+    tensor([[[[1.]]]])
     """
     rois = regions(input, boxes)
     rows, columns = pair(output_size)
@@ -87,7 +93,15 @@ def roi_align(
 
 
 def roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0) -> Tensor:
-    """Return the greatest elements [K, C, *output_size] in the bins of each region (R. Girshick, Fast R-CNN, 2015)."""
+    """Return the greatest elements [K, C, *output_size] in the bins of each region (R. Girshick, Fast R-CNN, 2015).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.roi_pool.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.roi_pool(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]), 1)
+    tensor([[[[1.]]]])
+    """
     rois = regions(input, boxes)
     x1, y1, x2, y2 = round_half_away(rois[:, 1:] * spatial_scale).unbind(1)
     rows, columns = pair(output_size)
@@ -111,7 +125,15 @@ def roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spat
 
 
 class RoIAlign(nn.Module):
-    """Do what ``roi_align`` does."""
+    """Do what ``roi_align`` does.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.RoIAlign.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.RoIAlign(2, 1.0, 2)(torch.ones(1, 3, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])).shape
+    torch.Size([1, 3, 2, 2])
+    """
 
     def __init__(
         self, output_size: Any, spatial_scale: float, sampling_ratio: int, aligned: bool = False
@@ -131,7 +153,15 @@ class RoIAlign(nn.Module):
 
 
 class RoIPool(nn.Module):
-    """Do what ``roi_pool`` does."""
+    """Do what ``roi_pool`` does.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.RoIPool.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.RoIPool(2, 1.0)(torch.ones(1, 3, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])).shape
+    torch.Size([1, 3, 2, 2])
+    """
 
     def __init__(self, output_size: Any, spatial_scale: float) -> None:
         super().__init__()

@@ -14,6 +14,12 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
     """Return the input with whole samples (mode "row") or all of it ("batch") zero with probability ``p``.
 
     What stays is divided by 1 - p. Raises ValueError for another mode or a probability outside [0, 1].
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.stochastic_depth.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.stochastic_depth(torch.ones(2, 1), 0.5, "row", training=False).sum()
+    tensor(2.)
     """
     if p < 0.0 or p > 1.0:
         raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
@@ -30,7 +36,15 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
 
 
 class StochasticDepth(nn.Module):
-    """Do what ``stochastic_depth`` does while training."""
+    """Do what ``stochastic_depth`` does while training.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.StochasticDepth.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import ops
+    >>> ops.StochasticDepth(0.5, "row").eval()(torch.ones(2, 1)).sum()
+    tensor(2.)
+    """
 
     def __init__(self, p: float, mode: str) -> None:
         super().__init__()

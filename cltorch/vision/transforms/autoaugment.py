@@ -88,7 +88,14 @@ def _strength(space: Space, name: str, index: int | None, bins: int, sign: Calla
 
 
 class AutoAugmentPolicy(enum.Enum):
-    """Name the data set that a policy of AutoAugment was found for."""
+    """Name the data set that a policy of AutoAugment was found for.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.AutoAugmentPolicy.html
+
+    >>> from cltorch.vision import transforms
+    >>> transforms.AutoAugmentPolicy("cifar10").name
+    'CIFAR10'
+    """
 
     IMAGENET = "imagenet"
     CIFAR10 = "cifar10"
@@ -108,7 +115,14 @@ class _Policy(Module):
 class AutoAugment(_Policy):
     """Change an image by one of 25 pairs of operations that were found by a search.
 
-    Source: https://arxiv.org/abs/1805.09501
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.AutoAugment.html;
+    https://arxiv.org/abs/1805.09501
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    >>> transforms.AutoAugment()(image).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -149,7 +163,14 @@ class AutoAugment(_Policy):
 class RandAugment(_Policy):
     """Change an image by ``num_ops`` random operations of the same strength ``magnitude``.
 
-    Source: E. D. Cubuk et al., https://arxiv.org/abs/1909.13719
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandAugment.html;
+    E. D. Cubuk et al., https://arxiv.org/abs/1909.13719
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    >>> transforms.RandAugment()(image).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -180,7 +201,14 @@ class RandAugment(_Policy):
 class TrivialAugmentWide(_Policy):
     """Change an image by one random operation of random strength.
 
-    Source: S. G. Müller and F. Hutter, https://arxiv.org/abs/2103.10158
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.TrivialAugmentWide.html;
+    S. G. Müller and F. Hutter, https://arxiv.org/abs/2103.10158
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    >>> transforms.TrivialAugmentWide()(image).shape
+    torch.Size([3, 8, 8])
     """
 
     def __init__(
@@ -207,7 +235,14 @@ class AugMix(_Policy):
 
     ``severity`` from 1 to 10 bounds the strengths, ``chain_depth`` is the length of the chains (random from 1 to 3
     where it is not positive), ``alpha`` the parameter of the mixing distributions.
-    Source: D. Hendrycks et al., https://arxiv.org/abs/1912.02781
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.AugMix.html;
+    D. Hendrycks et al., https://arxiv.org/abs/1912.02781
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.AugMix()(image).shape
+    torch.Size([1, 4, 4])
     """
 
     def __init__(

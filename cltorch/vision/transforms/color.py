@@ -22,6 +22,12 @@ class ColorJitter(Module):
 
     A number v is the range from max(0, 1 - v) to 1 + v, for the hue from -v to v; a pair is the range itself. Raises
     ValueError or TypeError for other values.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ColorJitter.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.ColorJitter(brightness=0.5)(torch.zeros(3, 2, 2)).sum()
+    tensor(0.)
     """
 
     def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: Any = 0) -> None:
@@ -74,7 +80,15 @@ def _range(
 
 
 class Grayscale(Module):
-    """Turn an image into its lightness, in one channel or in three equal ones."""
+    """Turn an image into its lightness, in one channel or in three equal ones.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Grayscale.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.Grayscale()(torch.ones(3, 1, 2)).shape
+    torch.Size([1, 1, 2])
+    """
 
     def __init__(self, num_output_channels: int = 1) -> None:
         super().__init__()
@@ -107,7 +121,15 @@ class _Sometimes(Module):
 
 
 class RandomGrayscale(_Sometimes):
-    """Turn an image into gray with probability ``p``; the number of channels stays."""
+    """Turn an image into gray with probability ``p``; the number of channels stays.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomGrayscale.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomGrayscale(p=1.0)(torch.ones(3, 1, 2)).shape
+    torch.Size([3, 1, 2])
+    """
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__(p)
@@ -117,14 +139,30 @@ class RandomGrayscale(_Sometimes):
 
 
 class RandomInvert(_Sometimes):
-    """Turn an image into its negative with probability ``p``."""
+    """Turn an image into its negative with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomInvert.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomInvert(p=1.0)(torch.tensor([[[0, 255]]], dtype=torch.uint8))
+    tensor([[[255,   0]]], dtype=torch.uint8)
+    """
 
     def _change(self, img: Any) -> Any:
         return color.invert(img)
 
 
 class RandomPosterize(_Sometimes):
-    """Keep only ``bits`` of each byte with probability ``p``."""
+    """Keep only ``bits`` of each byte with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomPosterize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomPosterize(2, p=1.0)(torch.tensor([[[7, 255]]], dtype=torch.uint8))
+    tensor([[[  0, 192]]], dtype=torch.uint8)
+    """
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
         super().__init__(p)
@@ -138,7 +176,15 @@ class RandomPosterize(_Sometimes):
 
 
 class RandomSolarize(_Sometimes):
-    """Invert all values from ``threshold`` on, with probability ``p``."""
+    """Invert all values from ``threshold`` on, with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomSolarize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomSolarize(128, p=1.0)(torch.tensor([[[7, 255]]], dtype=torch.uint8))
+    tensor([[[7, 0]]], dtype=torch.uint8)
+    """
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -152,7 +198,16 @@ class RandomSolarize(_Sometimes):
 
 
 class RandomAdjustSharpness(_Sometimes):
-    """Scale the sharpness with probability ``p``."""
+    """Scale the sharpness with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomAdjustSharpness.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomAdjustSharpness(2.0)(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -166,21 +221,47 @@ class RandomAdjustSharpness(_Sometimes):
 
 
 class RandomAutocontrast(_Sometimes):
-    """Stretch each channel to the whole range with probability ``p``."""
+    """Stretch each channel to the whole range with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomAutocontrast.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomAutocontrast()(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def _change(self, img: Any) -> Any:
         return color.autocontrast(img)
 
 
 class RandomEqualize(_Sometimes):
-    """Make all levels about as frequent with probability ``p``."""
+    """Make all levels about as frequent with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomEqualize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomEqualize()(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def _change(self, img: Any) -> Any:
         return color.equalize(img)
 
 
 class GaussianBlur(Module):
-    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``."""
+    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.GaussianBlur.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.GaussianBlur(3)(torch.ones(1, 4, 4)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()

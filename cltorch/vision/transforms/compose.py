@@ -20,6 +20,8 @@ def _lines(name: str, transforms: Sequence[Any], last: str = ")") -> str:
 class Compose:
     """Apply transforms one after the other.
 
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Compose.html
+
     >>> Compose([abs, float])(-2)
     2.0
     """
@@ -40,7 +42,15 @@ class Compose:
 
 
 class Lambda:
-    """Apply a function; raise TypeError for something that cannot be called."""
+    """Apply a function; raise TypeError for something that cannot be called.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Lambda.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.Lambda(lambda x: x + 1)(torch.zeros(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, lambd: Callable[..., Any]) -> None:
         if not callable(lambd):
@@ -56,7 +66,14 @@ class Lambda:
 
 
 class RandomTransforms:
-    """Hold a list of transforms to choose from."""
+    """Hold a list of transforms to choose from.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomTransforms.html
+
+    >>> from cltorch.vision import transforms
+    >>> issubclass(transforms.RandomChoice, transforms.RandomTransforms)
+    True
+    """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
         if not isinstance(transforms, Sequence):
@@ -72,7 +89,15 @@ class RandomTransforms:
 
 
 class RandomApply(Module):
-    """Apply a list of transforms with probability ``p``, all or none."""
+    """Apply a list of transforms with probability ``p``, all or none.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomApply.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomApply([transforms.Pad(1)], p=1.0)(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
         super().__init__()
@@ -92,7 +117,15 @@ class RandomApply(Module):
 
 
 class RandomOrder(RandomTransforms):
-    """Apply transforms in random order."""
+    """Apply transforms in random order.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomOrder.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomOrder([transforms.Pad(1), transforms.Pad(1)])(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 6, 6])
+    """
 
     def __call__(self, img: Any) -> Any:
         """Return the transformed image."""
@@ -102,7 +135,15 @@ class RandomOrder(RandomTransforms):
 
 
 class RandomChoice(RandomTransforms):
-    """Apply one of several transforms, chosen with the probabilities ``p`` (default: alike)."""
+    """Apply one of several transforms, chosen with the probabilities ``p`` (default: alike).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomChoice.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomChoice([transforms.Pad(1), transforms.Pad(1)])(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]], p: Sequence[float] | None = None) -> None:
         super().__init__(transforms)

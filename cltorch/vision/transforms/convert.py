@@ -18,7 +18,13 @@ from cltorch.vision.transforms.functional import convert as F
 
 
 class ToTensor:
-    """Turn a PIL image or an array (H, W[, C]) into a tensor (C, H, W); bytes become floats from 0 to 1."""
+    """Turn a PIL image or an array (H, W[, C]) into a tensor (C, H, W); bytes become floats from 0 to 1.
+
+    >>> from cltorch.vision import transforms
+    >>> from PIL import Image
+    >>> transforms.ToTensor()(Image.new("RGB", (4, 2))).dtype
+    torch.float32
+    """
 
     _makes_tensor = True
 
@@ -34,7 +40,13 @@ class ToTensor:
 
 
 class PILToTensor:
-    """Turn a PIL image into a tensor (C, H, W) of its own numbers."""
+    """Turn a PIL image into a tensor (C, H, W) of its own numbers.
+
+    >>> from cltorch.vision import transforms
+    >>> from PIL import Image
+    >>> transforms.PILToTensor()(Image.new("RGB", (4, 2))).shape
+    torch.Size([3, 2, 4])
+    """
 
     _makes_tensor = True
 
@@ -50,7 +62,15 @@ class PILToTensor:
 
 
 class ConvertImageDtype(Module):
-    """Convert a tensor image to another dtype, scaling its values."""
+    """Convert a tensor image to another dtype, scaling its values.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ConvertImageDtype.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.ConvertImageDtype(torch.float32)(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([0., 1.])
+    """
 
     def __init__(self, dtype: Dtype) -> None:
         super().__init__()
@@ -65,7 +85,15 @@ class ConvertImageDtype(Module):
 
 
 class ToPILImage:
-    """Turn a tensor (C, H, W) or an array (H, W, C) into a PIL image."""
+    """Turn a tensor (C, H, W) or an array (H, W, C) into a PIL image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ToPILImage.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.ToPILImage()(torch.zeros(3, 2, 4)).size
+    (4, 2)
+    """
 
     def __init__(self, mode: str | None = None) -> None:
         self.mode = mode
@@ -80,6 +108,8 @@ class ToPILImage:
 
 class Normalize(Module):
     """Subtract ``mean`` and divide by ``std``, one number for each channel of (…, C, H, W).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Normalize.html
 
     >>> import cltorch as torch
     >>> Normalize((0.5,), (0.5,))(torch.ones(1, 1, 2))
@@ -107,6 +137,12 @@ class LinearTransformation(Module):
     """Flatten an image, subtract ``mean_vector`` and multiply by ``transformation_matrix`` (whitening).
 
     Raises ValueError where the matrix is not square or does not fit the vector or the image.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.LinearTransformation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.LinearTransformation(2 * torch.eye(2), torch.zeros(2))(torch.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
     """
 
     def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:

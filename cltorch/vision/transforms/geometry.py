@@ -28,7 +28,16 @@ def randint(low: int, high: int) -> int:
 
 
 class Resize(Module):
-    """Resize to (height, width), or so that the smaller edge has the given length."""
+    """Resize to (height, width), or so that the smaller edge has the given length.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Resize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.Resize(2, antialias=True)(image).shape
+    torch.Size([1, 2, 2])
+    """
 
     def __init__(
         self,
@@ -57,7 +66,17 @@ class Resize(Module):
 
 
 class CenterCrop(Module):
-    """Cut out the middle, padding with zeros where the image is smaller."""
+    """Cut out the middle, padding with zeros where the image is smaller.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.CenterCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.CenterCrop(2)(image)
+    tensor([[[ 5,  6],
+             [ 9, 10]]], dtype=torch.uint8)
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
@@ -72,7 +91,16 @@ class CenterCrop(Module):
 
 
 class Pad(Module):
-    """Pad on all sides; see ``functional.pad``."""
+    """Pad on all sides; see ``functional.pad``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Pad.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.Pad(1)(image).shape
+    torch.Size([1, 6, 6])
+    """
 
     def __init__(self, padding: int | Sequence[int], fill: Any = 0, padding_mode: str = "constant") -> None:
         super().__init__()
@@ -97,7 +125,16 @@ class Pad(Module):
 
 
 class RandomCrop(Module):
-    """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image."""
+    """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomCrop(2)(image).shape
+    torch.Size([1, 2, 2])
+    """
 
     def __init__(
         self,
@@ -184,13 +221,29 @@ class _RandomFlip(Module):
 
 
 class RandomHorizontalFlip(_RandomFlip):
-    """Mirror left and right with probability ``p``."""
+    """Mirror left and right with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomHorizontalFlip.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomHorizontalFlip(p=1.0)(torch.tensor([[[1, 2]]]))
+    tensor([[[2, 1]]])
+    """
 
     _dim = -1
 
 
 class RandomVerticalFlip(_RandomFlip):
-    """Mirror top and bottom with probability ``p``."""
+    """Mirror top and bottom with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomVerticalFlip.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomVerticalFlip(p=1.0)(torch.tensor([[[1], [2]]])).flatten()
+    tensor([2, 1])
+    """
 
     _dim = -2
 
@@ -199,6 +252,13 @@ class RandomResizedCrop(Module):
     """Cut out a rectangle of random area and shape, and resize it.
 
     The area is a fraction in ``scale`` of the image's, the ratio of width to height lies in ``ratio``.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomResizedCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomResizedCrop(2, antialias=True)(image).shape
+    torch.Size([1, 2, 2])
     """
 
     def __init__(
@@ -253,7 +313,16 @@ class RandomResizedCrop(Module):
 
 
 class FiveCrop(Module):
-    """Cut out the four corners and the middle; the result is a tuple of five images."""
+    """Cut out the four corners and the middle; the result is a tuple of five images.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.FiveCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> [x.shape for x in transforms.FiveCrop(2)(image)][:2]
+    [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
+    """
 
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
@@ -268,7 +337,16 @@ class FiveCrop(Module):
 
 
 class TenCrop(Module):
-    """Cut out five crops of the image and five of its mirror image."""
+    """Cut out five crops of the image and five of its mirror image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.TenCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> len(transforms.TenCrop(2)(image))
+    10
+    """
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
         super().__init__()
@@ -284,7 +362,15 @@ class TenCrop(Module):
 
 
 class RandomErasing(Module):
-    """Replace a random rectangle of a tensor image with ``value`` (numbers, or "random") with probability ``p``."""
+    """Replace a random rectangle of a tensor image with ``value`` (numbers, or "random") with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomErasing.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.RandomErasing(p=0.0)(torch.ones(1, 2, 2)).sum()
+    tensor(4.)
+    """
 
     def __init__(
         self,

@@ -54,7 +54,16 @@ def fill_of(fill: Any, img: Any) -> Any:
 
 
 class RandomRotation(Module):
-    """Turn by a random angle from the range ``degrees``."""
+    """Turn by a random angle from the range ``degrees``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomRotation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomRotation(30)(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(
         self, degrees: Any, interpolation: InterpolationMode | int = InterpolationMode.NEAREST, expand: bool = False,
@@ -88,6 +97,13 @@ class RandomAffine(Module):
 
     ``degrees`` and ``shear`` are ranges in degrees (a number, a pair, for the shear also two pairs for x and y),
     ``translate`` the largest shares of width and height, ``scale`` a range of factors.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomAffine.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomAffine(30)(image).shape
+    torch.Size([1, 4, 4])
     """
 
     def __init__(
@@ -149,7 +165,16 @@ class RandomAffine(Module):
 
 
 class RandomPerspective(Module):
-    """Apply a random perspective with probability ``p``: the corners move by up to half ``distortion_scale``."""
+    """Apply a random perspective with probability ``p``: the corners move by up to half ``distortion_scale``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomPerspective.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> transforms.RandomPerspective()(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(
         self, distortion_scale: float = 0.5, p: float = 0.5,
@@ -186,7 +211,15 @@ class RandomPerspective(Module):
 
 
 class ElasticTransform(Module):
-    """Bend an image as if seen through moving water: ``alpha`` is how far, ``sigma`` how smoothly, in x and y."""
+    """Bend an image as if seen through moving water: ``alpha`` is how far, ``sigma`` how smoothly, in x and y.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ElasticTransform.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import transforms
+    >>> transforms.ElasticTransform(sigma=1.0)(torch.zeros(3, 16, 16)).shape
+    torch.Size([3, 16, 16])
+    """
 
     def __init__(
         self, alpha: Any = 50.0, sigma: Any = 5.0,

@@ -18,7 +18,14 @@ from cltorch.tensor import Tensor
 
 
 class InterpolationMode(enum.Enum):
-    """Name a way of interpolating between pixels; BOX, HAMMING and LANCZOS are for PIL images only."""
+    """Name a way of interpolating between pixels; BOX, HAMMING and LANCZOS are for PIL images only.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.InterpolationMode.html
+
+    >>> from cltorch.vision import transforms
+    >>> transforms.InterpolationMode("bilinear")
+    <InterpolationMode.BILINEAR: 'bilinear'>
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"

@@ -23,7 +23,15 @@ from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask, Video, wra
 
 
 class RandomErasing(RandomOfImages):
-    """Replace a random rectangle of images with ``value`` (numbers, or "random") with probability ``p``."""
+    """Replace a random rectangle of images with ``value`` (numbers, or "random") with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomErasing.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomErasing(p=0.0)(torch.ones(1, 2, 2)).sum()
+    tensor(4.)
+    """
 
     get_params = staticmethod(v1.RandomErasing.get_params)
 
@@ -127,7 +135,16 @@ class _Mix(Transform):
 
 
 class MixUp(_Mix):
-    """Add to each image of a batch a share of the one before it (H. Zhang et al., 2017)."""
+    """Add to each image of a batch a share of the one before it (H. Zhang et al., 2017).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.MixUp.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> mix = v2.MixUp(num_classes=4)
+    >>> [x.shape for x in mix(torch.rand(2, 3, 8, 8), torch.tensor([0, 3]))]
+    [torch.Size([2, 3, 8, 8]), torch.Size([2, 4])]
+    """
 
     def _params(self, share: float, images: list[Any]) -> dict[str, Any]:
         return {"share": share}
@@ -139,7 +156,16 @@ class MixUp(_Mix):
 
 
 class CutMix(_Mix):
-    """Replace a rectangle of each image of a batch by that of the one before it (S. Yun et al., 2019)."""
+    """Replace a rectangle of each image of a batch by that of the one before it (S. Yun et al., 2019).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.CutMix.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> mix = v2.CutMix(num_classes=4)
+    >>> [x.shape for x in mix(torch.rand(2, 3, 8, 8), torch.tensor([0, 3]))]
+    [torch.Size([2, 3, 8, 8]), torch.Size([2, 4])]
+    """
 
     def _params(self, share: float, images: list[Any]) -> dict[str, Any]:
         height, width = F.get_size(images[0])

@@ -37,7 +37,15 @@ RandomEqualize = simple(
 
 
 class ColorJitter(OfImages):
-    """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version."""
+    """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ColorJitter.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ColorJitter(brightness=0.5)(torch.zeros(3, 2, 2)).sum()
+    tensor(0.)
+    """
 
     get_params = staticmethod(v1.ColorJitter.get_params)
 
@@ -61,7 +69,15 @@ class ColorJitter(OfImages):
 
 
 class Grayscale(OfImages):
-    """Turn an image into its lightness, in one channel or in three equal ones."""
+    """Turn an image into its lightness, in one channel or in three equal ones.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Grayscale.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.Grayscale()(torch.ones(3, 1, 2)).shape
+    torch.Size([1, 1, 2])
+    """
 
     def __init__(self, num_output_channels: int = 1) -> None:
         super().__init__()
@@ -73,7 +89,15 @@ class Grayscale(OfImages):
 
 
 class RandomGrayscale(RandomOfImages):
-    """Turn an image into gray with probability ``p``; the number of channels stays."""
+    """Turn an image into gray with probability ``p``; the number of channels stays.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomGrayscale.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomGrayscale(p=1.0)(torch.ones(3, 1, 2)).shape
+    torch.Size([3, 1, 2])
+    """
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__(p)
@@ -87,7 +111,15 @@ RGB = simple("RGB", "Turn images of one channel into three equal ones.", F.grays
 
 
 class RandomChannelPermutation(OfImages):
-    """Put the channels of an image in a random order."""
+    """Put the channels of an image in a random order.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomChannelPermutation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomChannelPermutation()(torch.ones(3, 2, 2)).shape
+    torch.Size([3, 2, 2])
+    """
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the order."""
@@ -105,6 +137,12 @@ class RandomPhotometricDistort(OfImages):
     """Change brightness, contrast, saturation and hue and exchange channels, each with probability ``p``.
 
     The augmentation of SSD (W. Liu et al., 2016); contrast changes before the hue or after it.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomPhotometricDistort.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomPhotometricDistort()(torch.zeros(3, 2, 2)).shape
+    torch.Size([3, 2, 2])
     """
 
     def __init__(
@@ -139,7 +177,15 @@ class RandomPhotometricDistort(OfImages):
 
 
 class JPEG(OfImages):
-    """Encode images of bytes as JPEG and decode them, with a ``quality`` of 1 to 100 or a random one of a range."""
+    """Encode images of bytes as JPEG and decode them, with a ``quality`` of 1 to 100 or a random one of a range.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.JPEG.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.JPEG(50)(torch.zeros(3, 8, 8, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
 
     def __init__(self, quality: Any) -> None:
         super().__init__()
@@ -158,7 +204,15 @@ class JPEG(OfImages):
 
 
 class RandomPosterize(RandomOfImages):
-    """Keep only ``bits`` of each byte with probability ``p``."""
+    """Keep only ``bits`` of each byte with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomPosterize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomPosterize(2, p=1.0)(torch.tensor([[[7, 255]]], dtype=torch.uint8))
+    tensor([[[  0, 192]]], dtype=torch.uint8)
+    """
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
         super().__init__(p)
@@ -170,7 +224,15 @@ class RandomPosterize(RandomOfImages):
 
 
 class RandomSolarize(RandomOfImages):
-    """Invert all values from ``threshold`` on, with probability ``p``."""
+    """Invert all values from ``threshold`` on, with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomSolarize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomSolarize(128, p=1.0)(torch.tensor([[[7, 255]]], dtype=torch.uint8))
+    tensor([[[7, 0]]], dtype=torch.uint8)
+    """
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -182,7 +244,16 @@ class RandomSolarize(RandomOfImages):
 
 
 class RandomAdjustSharpness(RandomOfImages):
-    """Scale the sharpness with probability ``p``."""
+    """Scale the sharpness with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomAdjustSharpness.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomAdjustSharpness(2.0)(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -194,7 +265,15 @@ class RandomAdjustSharpness(RandomOfImages):
 
 
 class GaussianBlur(OfImages):
-    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``."""
+    """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.GaussianBlur.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.GaussianBlur(3)(torch.ones(1, 4, 4)).shape
+    torch.Size([1, 4, 4])
+    """
 
     get_params = staticmethod(v1.GaussianBlur.get_params)
 
@@ -213,7 +292,15 @@ class GaussianBlur(OfImages):
 
 
 class GaussianNoise(OfImages):
-    """Add normally distributed noise to an image of floats, cut to 0…1 where ``clip``."""
+    """Add normally distributed noise to an image of floats, cut to 0…1 where ``clip``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.GaussianNoise.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.GaussianNoise()(torch.zeros(3, 2, 2)).shape
+    torch.Size([3, 2, 2])
+    """
 
     def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
         super().__init__()

@@ -36,7 +36,15 @@ class _Container(Transform):
 
 
 class Compose(_Container):
-    """Apply transforms one after the other, to samples of any form."""
+    """Apply transforms one after the other, to samples of any form.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Compose.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.Compose([v2.Pad(1), v2.CenterCrop(2)])(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 2, 2])
+    """
 
     def forward(self, *inputs: Any) -> Any:
         """Return the transformed sample."""
@@ -44,7 +52,15 @@ class Compose(_Container):
 
 
 class RandomApply(_Container):
-    """Apply a list of transforms with probability ``p``, all or none."""
+    """Apply a list of transforms with probability ``p``, all or none.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomApply.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomApply([v2.Pad(1)], p=1.0)(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]] | ModuleList, p: float = 0.5) -> None:
         super().__init__(transforms)
@@ -58,7 +74,15 @@ class RandomApply(_Container):
 
 
 class RandomChoice(_Container):
-    """Apply one of several transforms, chosen with the probabilities ``p`` (default: alike)."""
+    """Apply one of several transforms, chosen with the probabilities ``p`` (default: alike).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomChoice.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomChoice([v2.Pad(1), v2.Pad(1)])(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 4, 4])
+    """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]], p: list[float] | None = None) -> None:
         super().__init__(transforms)
@@ -74,7 +98,15 @@ class RandomChoice(_Container):
 
 
 class RandomOrder(_Container):
-    """Apply transforms in random order."""
+    """Apply transforms in random order.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomOrder.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomOrder([v2.Pad(1), v2.Pad(1)])(torch.ones(1, 2, 2)).shape
+    torch.Size([1, 6, 6])
+    """
 
     def forward(self, *inputs: Any) -> Any:
         """Return the transformed sample."""

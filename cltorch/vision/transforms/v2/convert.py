@@ -25,7 +25,15 @@ Identity = simple("Identity", "Return everything as it is.", lambda inpt: inpt)
 
 
 class ToImage(Transform):
-    """Turn PIL images, arrays and plain tensors into ``tv_tensors.Image``, the numbers as they are."""
+    """Turn PIL images, arrays and plain tensors into ``tv_tensors.Image``, the numbers as they are.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToImage.html
+
+    >>> from cltorch.vision.transforms import v2
+    >>> from PIL import Image
+    >>> type(v2.ToImage()(Image.new("RGB", (4, 2)))).__name__
+    'Image'
+    """
 
     def _takes(self, x: Any) -> bool:
         return is_plain(x) or is_pil(x) or isinstance(x, np.ndarray)
@@ -36,7 +44,15 @@ class ToImage(Transform):
 
 
 class ToPILImage(Transform):
-    """Turn images and arrays into PIL images."""
+    """Turn images and arrays into PIL images.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToPILImage.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ToPILImage()(torch.zeros(3, 2, 4)).size
+    (4, 2)
+    """
 
     def __init__(self, mode: str | None = None) -> None:
         super().__init__()
@@ -51,7 +67,13 @@ class ToPILImage(Transform):
 
 
 class PILToTensor(Transform):
-    """Turn PIL images into plain tensors (C, H, W) of their own numbers."""
+    """Turn PIL images into plain tensors (C, H, W) of their own numbers.
+
+    >>> from cltorch.vision.transforms import v2
+    >>> from PIL import Image
+    >>> v2.PILToTensor()(Image.new("RGB", (4, 2))).shape
+    torch.Size([3, 2, 4])
+    """
 
     def _takes(self, x: Any) -> bool:
         return is_pil(x)
@@ -62,7 +84,13 @@ class PILToTensor(Transform):
 
 
 class ToTensor(Transform):
-    """Turn PIL images and arrays into tensors from 0 to 1; deprecated for ToImage and ToDtype(…, scale=True)."""
+    """Turn PIL images and arrays into tensors from 0 to 1; deprecated for ToImage and ToDtype(…, scale=True).
+
+    >>> from cltorch.vision.transforms import v2
+    >>> from PIL import Image
+    >>> v2.ToTensor()(Image.new("RGB", (4, 2))).dtype
+    torch.float32
+    """
 
     def __init__(self) -> None:
         warnings.warn(
@@ -81,7 +109,14 @@ class ToTensor(Transform):
 
 
 class ToPureTensor(Transform):
-    """Turn images, masks and boxes into plain tensors."""
+    """Turn images, masks and boxes into plain tensors.
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> type(v2.ToPureTensor()(tv_tensors.Image(torch.ones(3, 2, 2)))).__name__
+    'Tensor'
+    """
 
     def _takes(self, x: Any) -> bool:
         return isinstance(x, TVTensor)
@@ -96,6 +131,12 @@ class ToDtype(Transform):
 
     A dtype is for images and videos alone; a dict gives one for each kind (``torch.Tensor`` for plain tensors) and for
     "others", or None to leave it. Raises ValueError for a kind that is not in it.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToDtype.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ToDtype(torch.float32, scale=True)(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([0., 1.])
     """
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
@@ -121,7 +162,15 @@ class ToDtype(Transform):
 
 
 class ConvertImageDtype(Transform):
-    """Convert to another dtype, scaling the values of images."""
+    """Convert to another dtype, scaling the values of images.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ConvertImageDtype.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ConvertImageDtype(torch.float32)(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([0., 1.])
+    """
 
     def __init__(self, dtype: Dtype = float32) -> None:
         super().__init__()
@@ -136,7 +185,15 @@ class ConvertImageDtype(Transform):
 
 
 class Normalize(OfImages):
-    """Subtract ``mean`` and divide by ``std``, one number for each channel; raise TypeError for PIL images."""
+    """Subtract ``mean`` and divide by ``std``, one number for each channel; raise TypeError for PIL images.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Normalize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.Normalize([0.5], [0.5])(torch.tensor([[[0.0, 1.0]]]))
+    tensor([[[-1.,  1.]]])
+    """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         super().__init__()
@@ -153,7 +210,15 @@ class Normalize(OfImages):
 
 
 class LinearTransformation(Transform):
-    """Flatten an image, subtract ``mean_vector`` and multiply by ``transformation_matrix`` (whitening)."""
+    """Flatten an image, subtract ``mean_vector`` and multiply by ``transformation_matrix`` (whitening).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.LinearTransformation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.LinearTransformation(2 * torch.eye(2), torch.zeros(2))(torch.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
+    """
 
     def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
         super().__init__()
@@ -170,7 +235,15 @@ class LinearTransformation(Transform):
 
 
 class Lambda(Transform):
-    """Apply a function to everything in a sample that is of one of ``types`` (default: to all)."""
+    """Apply a function to everything in a sample that is of one of ``types`` (default: to all).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Lambda.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.Lambda(lambda x: x + 1)(torch.zeros(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, lambd: Callable[[Any], Any], *types: type) -> None:
         super().__init__()
@@ -190,7 +263,17 @@ class Lambda(Transform):
 
 
 class ConvertBoundingBoxFormat(Transform):
-    """Convert boxes to another format."""
+    """Convert boxes to another format.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ConvertBoundingBoxFormat.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 9.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> v2.ConvertBoundingBoxFormat("XYWH")(boxes).format
+    <BoundingBoxFormat.XYWH: 'XYWH'>
+    """
 
     def __init__(self, format: str | BoundingBoxFormat) -> None:
         super().__init__()
@@ -205,7 +288,17 @@ class ConvertBoundingBoxFormat(Transform):
 
 
 class ClampBoundingBoxes(Transform):
-    """Cut boxes at the edges of their canvas, as ``clamping_mode`` says (default: as their own does)."""
+    """Cut boxes at the edges of their canvas, as ``clamping_mode`` says (default: as their own does).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ClampBoundingBoxes.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 9.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> v2.ClampBoundingBoxes()(boxes).tolist()
+    [[0.0, 0.0, 6.0, 2.0]]
+    """
 
     def __init__(self, clamping_mode: str | None = "auto") -> None:
         super().__init__()
@@ -220,7 +313,17 @@ class ClampBoundingBoxes(Transform):
 
 
 class SetClampingMode(Transform):
-    """Say how the transforms after this one cut boxes: "soft", "hard" or None."""
+    """Say how the transforms after this one cut boxes: "soft", "hard" or None.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.SetClampingMode.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 9.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> v2.SetClampingMode("hard")(boxes).clamping_mode
+    'hard'
+    """
 
     def __init__(self, clamping_mode: str | None) -> None:
         super().__init__()
@@ -237,7 +340,10 @@ class SetClampingMode(Transform):
 
 
 class ClampKeyPoints(Transform):
-    """Move key points into their image."""
+    """Move key points into their image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ClampKeyPoints.html
+    """
 
     def _takes(self, x: Any) -> bool:
         return isinstance(x, KeyPoints)
@@ -248,7 +354,15 @@ class ClampKeyPoints(Transform):
 
 
 class UniformTemporalSubsample(Transform):
-    """Take ``num_samples`` frames of videos (…, T, C, H, W), evenly spaced."""
+    """Take ``num_samples`` frames of videos (…, T, C, H, W), evenly spaced.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.UniformTemporalSubsample.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.UniformTemporalSubsample(2)(torch.arange(5).view(5, 1, 1, 1)).flatten()
+    tensor([0, 4])
+    """
 
     def __init__(self, num_samples: int) -> None:
         super().__init__()

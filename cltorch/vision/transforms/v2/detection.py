@@ -36,6 +36,15 @@ class RandomIoUCrop(Transform):
     ``min_aspect_ratio`` and ``max_aspect_ratio``. The share is one of ``sampler_options``; from 1 on nothing is cut.
     After ``trials`` in vain another share is drawn. Boxes whose middle is outside become empty: SanitizeBoundingBoxes
     takes them away. Raises TypeError for a sample without an image and boxes.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomIoUCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> image = tv_tensors.Image(torch.ones(3, 4, 6))
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 5.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> v2.RandomIoUCrop()(image, boxes)[0].shape[0]
+    3
     """
 
     def __init__(
@@ -92,7 +101,15 @@ class RandomIoUCrop(Transform):
 
 
 class RandomZoomOut(RandomTransform):
-    """Put an image at a random place of a larger one, whose sides are ``side_range`` times as long."""
+    """Put an image at a random place of a larger one, whose sides are ``side_range`` times as long.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomZoomOut.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomZoomOut(p=0.0)(torch.ones(3, 2, 2)).shape
+    torch.Size([3, 2, 2])
+    """
 
     def __init__(self, fill: Any = 0, side_range: Sequence[float] = (1.0, 4.0), p: float = 0.5) -> None:
         super().__init__(p)
@@ -128,6 +145,12 @@ class ScaleJitter(_Resizing):
     """Resize by a random share of what would make the image fill ``target_size`` (Simple Copy-Paste, G. Ghiasi, 2020).
 
     As in torchvision the height is compared with ``target_size[1]`` and the width with ``target_size[0]``.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ScaleJitter.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ScaleJitter((4, 4), (1.0, 1.0))(torch.ones(3, 4, 4)).shape
+    torch.Size([3, 4, 4])
     """
 
     def __init__(
@@ -146,7 +169,15 @@ class ScaleJitter(_Resizing):
 
 
 class RandomShortestSize(_Resizing):
-    """Resize so that the smaller edge has one of the lengths ``min_size``, the longer at most ``max_size``."""
+    """Resize so that the smaller edge has one of the lengths ``min_size``, the longer at most ``max_size``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomShortestSize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomShortestSize([2])(torch.ones(3, 4, 8)).shape
+    torch.Size([3, 2, 4])
+    """
 
     def __init__(
         self, min_size: list[int] | tuple[int, ...] | int, max_size: int | None = None,
@@ -166,7 +197,15 @@ class RandomShortestSize(_Resizing):
 
 
 class RandomResize(_Resizing):
-    """Resize so that the smaller edge has a random length from ``min_size`` to ``max_size`` - 1."""
+    """Resize so that the smaller edge has a random length from ``min_size`` to ``max_size`` - 1.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomResize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.RandomResize(2, 3)(torch.ones(3, 4, 4)).shape
+    torch.Size([3, 2, 2])
+    """
 
     def __init__(
         self, min_size: int, max_size: int, interpolation: Any = InterpolationMode.BILINEAR,
@@ -220,6 +259,15 @@ class SanitizeBoundingBoxes(_Sanitizing):
 
     Sides must be at least ``min_size`` long and areas at least ``min_area`` large. ``labels_getter`` gives the tensor
     of labels in a sample, or several, "default" looks for a key with "label" in its name, None leaves labels alone.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.SanitizeBoundingBoxes.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 9.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> out = v2.SanitizeBoundingBoxes()({"boxes": boxes, "labels": torch.tensor([1])})
+    >>> out["labels"]
+    tensor([], dtype=torch.int64)
     """
 
     def __init__(self, min_size: float = 1.0, min_area: float = 1.0, labels_getter: Any = "default") -> None:
@@ -244,6 +292,7 @@ class SanitizeKeyPoints(_Sanitizing):
     """Take away key points outside of the image, with their labels; of points (N, …, 2) all of an entry must lie in it.
 
     ``labels_getter`` is as for SanitizeBoundingBoxes.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.SanitizeKeyPoints.html
     """
 
     def __init__(self, labels_getter: Any = None) -> None:

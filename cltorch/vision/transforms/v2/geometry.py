@@ -30,7 +30,16 @@ def filling(fill: Any, inpt: Any) -> Any:
 
 
 class Resize(Transform):
-    """Resize to (height, width), or so that the smaller edge has the given length; None: the longer ``max_size``."""
+    """Resize to (height, width), or so that the smaller edge has the given length; None: the longer ``max_size``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Resize.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.Resize(2, antialias=True)(image).shape
+    torch.Size([1, 2, 2])
+    """
 
     def __init__(
         self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None,
@@ -50,7 +59,17 @@ class Resize(Transform):
 
 
 class CenterCrop(Transform):
-    """Cut out the middle, padding with zeros where the image is smaller."""
+    """Cut out the middle, padding with zeros where the image is smaller.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.CenterCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.CenterCrop(2)(image)
+    tensor([[[ 5,  6],
+             [ 9, 10]]], dtype=torch.uint8)
+    """
 
     def __init__(self, size: Any) -> None:
         super().__init__()
@@ -62,7 +81,16 @@ class CenterCrop(Transform):
 
 
 class Pad(Transform):
-    """Pad on all sides."""
+    """Pad on all sides.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Pad.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.Pad(1)(image).shape
+    torch.Size([1, 6, 6])
+    """
 
     def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
         super().__init__()
@@ -75,7 +103,16 @@ class Pad(Transform):
 
 
 class RandomCrop(Transform):
-    """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image."""
+    """Cut out a rectangle at a random place, after padding; raise ValueError where it is larger than the image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomCrop(2)(image).shape
+    torch.Size([1, 2, 2])
+    """
 
     get_params = staticmethod(v1.RandomCrop.get_params)
 
@@ -109,7 +146,16 @@ class RandomCrop(Transform):
 
 
 class RandomResizedCrop(Transform):
-    """Cut out a rectangle of random area and shape, and resize it."""
+    """Cut out a rectangle of random area and shape, and resize it.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomResizedCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomResizedCrop(2, antialias=True)(image).shape
+    torch.Size([1, 2, 2])
+    """
 
     get_params = staticmethod(v1.RandomResizedCrop.get_params)
 
@@ -135,7 +181,16 @@ class RandomResizedCrop(Transform):
 
 
 class RandomRotation(Transform):
-    """Turn by a random angle from the range ``degrees``."""
+    """Turn by a random angle from the range ``degrees``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomRotation.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomRotation(30)(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     get_params = staticmethod(v1.RandomRotation.get_params)
 
@@ -161,7 +216,16 @@ class RandomRotation(Transform):
 
 
 class RandomAffine(Transform):
-    """Turn, move, scale and shear at random, around the middle or ``center``."""
+    """Turn, move, scale and shear at random, around the middle or ``center``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomAffine.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomAffine(30)(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     get_params = staticmethod(v1.RandomAffine.get_params)
 
@@ -187,7 +251,16 @@ class RandomAffine(Transform):
 
 
 class RandomPerspective(RandomTransform):
-    """Apply a random perspective with probability ``p``."""
+    """Apply a random perspective with probability ``p``.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomPerspective.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> v2.RandomPerspective()(image).shape
+    torch.Size([1, 4, 4])
+    """
 
     get_params = staticmethod(v1.RandomPerspective.get_params)
 
@@ -212,7 +285,15 @@ class RandomPerspective(RandomTransform):
 
 
 class ElasticTransform(Transform):
-    """Bend an image as if seen through moving water."""
+    """Bend an image as if seen through moving water.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ElasticTransform.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.ElasticTransform(sigma=1.0)(torch.zeros(3, 16, 16)).shape
+    torch.Size([3, 16, 16])
+    """
 
     get_params = staticmethod(v1.ElasticTransform.get_params)
 
@@ -244,7 +325,16 @@ class _Crops(Transform):
 
 
 class FiveCrop(_Crops):
-    """Cut out the four corners and the middle of images: a tuple takes the place of each."""
+    """Cut out the four corners and the middle of images: a tuple takes the place of each.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.FiveCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> [x.shape for x in v2.FiveCrop(2)(image)][:2]
+    [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
+    """
 
     def __init__(self, size: Any) -> None:
         super().__init__()
@@ -256,7 +346,16 @@ class FiveCrop(_Crops):
 
 
 class TenCrop(_Crops):
-    """Cut out five crops of images and five of their mirror images: a tuple takes the place of each."""
+    """Cut out five crops of images and five of their mirror images: a tuple takes the place of each.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.TenCrop.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> image = torch.arange(16, dtype=torch.uint8).view(1, 4, 4)
+    >>> len(v2.TenCrop(2)(image))
+    10
+    """
 
     def __init__(self, size: Any, vertical_flip: bool = False) -> None:
         super().__init__()

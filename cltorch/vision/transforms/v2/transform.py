@@ -49,7 +49,15 @@ def is_image(x: Any) -> bool:
 
 
 def size_of(flat_inputs: list[Any]) -> tuple[int, int]:
-    """Return the (height, width) that images, masks, boxes and points have in common; ValueError where they differ."""
+    """Return the (height, width) that images, masks, boxes and points have in common; ValueError where they differ.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.query_size.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.query_size([torch.ones(3, 2, 4)])
+    (2, 4)
+    """
     kinds = (Mask, BoundingBoxes, KeyPoints)
     sizes = {tuple(F.get_size(x)) for x in flat_inputs if is_image(x) or isinstance(x, kinds)}
     if not sizes:
@@ -66,6 +74,7 @@ class Transform(Module):
     A subclass has ``transform(inpt, params)`` for one of them, and ``make_params(flat_inputs)`` that draws what is the
     same for all. A plain tensor counts as an image where it is the first one and the sample has no other image; the
     rest of a sample goes through as it is.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Transform.html
 
     >>> import cltorch as torch
     >>> class Negative(Transform):
@@ -160,4 +169,9 @@ def simple(name: str, doc: str, function: Callable[..., Any], base: type[Transfo
     def transform(self: Any, inpt: Any, params: dict[str, Any]) -> Any:
         return function(inpt)
 
+    doc = (
+        f"{doc}\n\nSource: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.{name}.html\n\n"
+        ">>> import cltorch as torch\n>>> from cltorch.vision.transforms import v2\n"
+        f">>> v2.{name}()(torch.ones(3, 2, 4)).shape\ntorch.Size([3, 2, 4])\n"
+    )
     return type(name, (base,), {"transform": transform, "__doc__": doc, "__module__": "cltorch.vision.transforms.v2"})

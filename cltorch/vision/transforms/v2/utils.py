@@ -21,6 +21,8 @@ Check = type | Callable[[Any], bool]
 def check_type(obj: Any, types_or_checks: Sequence[Check]) -> bool:
     """Return whether a value is of one of the types, or one of the functions says yes.
 
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.check_type.html
+
     >>> check_type(3, (str, lambda x: x == 3))
     True
     """
@@ -28,12 +30,30 @@ def check_type(obj: Any, types_or_checks: Sequence[Check]) -> bool:
 
 
 def has_any(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
-    """Return whether some input is of one of the types (see ``check_type``)."""
+    """Return whether some input is of one of the types (see ``check_type``).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.has_any.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> v2.has_any([torch.ones(1)], tv_tensors.Image)
+    False
+    """
     return any(check_type(x, types_or_checks) for x in flat_inputs)
 
 
 def has_all(flat_inputs: Sequence[Any], *types_or_checks: Check) -> bool:
-    """Return whether there is an input of each of the types (see ``check_type``)."""
+    """Return whether there is an input of each of the types (see ``check_type``).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.has_all.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> v2.has_all([tv_tensors.Image(torch.ones(3, 2, 2))], tv_tensors.Image)
+    True
+    """
     return all(has_any(flat_inputs, t) for t in types_or_checks)
 
 
@@ -45,12 +65,25 @@ def _first(flat_inputs: Sequence[Any], kind: type, what: str) -> Any:
 
 
 def get_bounding_boxes(flat_inputs: Sequence[Any]) -> Any:
-    """Return the first boxes; raise ValueError where there are none."""
+    """Return the first boxes; raise ValueError where there are none.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.get_bounding_boxes.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> from cltorch.vision import tv_tensors
+    >>> boxes = tv_tensors.BoundingBoxes(torch.tensor([[0.0, 0.0, 9.0, 2.0]]), format="XYXY", canvas_size=(4, 6))
+    >>> v2.get_bounding_boxes([1, boxes]).tolist()
+    [[0.0, 0.0, 9.0, 2.0]]
+    """
     return _first(flat_inputs, BoundingBoxes, "bounding boxes")
 
 
 def get_keypoints(flat_inputs: Sequence[Any]) -> Any:
-    """Return the first key points; raise ValueError where there are none."""
+    """Return the first key points; raise ValueError where there are none.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.get_keypoints.html
+    """
     return _first(flat_inputs, KeyPoints, "keypoints")
 
 
@@ -58,6 +91,12 @@ def query_chw(flat_inputs: Sequence[Any]) -> tuple[int, int, int]:
     """Return the (channels, height, width) that the images and videos have in common.
 
     Raises TypeError where there is none, ValueError where they differ.
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.query_chw.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.query_chw([torch.ones(3, 2, 4)])
+    (3, 2, 4)
     """
     found = {tuple(F.get_dimensions(x)) for x in flat_inputs if is_image(x)}
     if not found:
