@@ -61,6 +61,18 @@ __kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global c
     for (int f = 0; f < phases; f++) {
         const int t0 = (int)phase_at[5 * f + 3], count = (int)phase_at[5 * f + 4];
         __global ct_t *dst = P + ((long)t0 * reduced + (long)c0 * count) * ${nr};
+        if (w_reduced < w_lane) {
+            // read as the weight lies: what is written meanwhile stays in the first cache
+            for (int l = 0; l < valid; l++) {
+                const __global ct_in *row = W + l * w_lane + c0 * w_reduced;
+                __global ct_t *to = dst + l;
+                for (int c = c0; c < c1; c++, row += w_reduced)
+                    for (int t = t0; t < t0 + count; t++, to += ${nr}) *to = CT_LOAD(row + tap_number[t]);
+            }
+            for (int q = 0; q < (c1 - c0) * count; q++, dst += ${nr})
+                for (int l = valid; l < ${nr}; l++) dst[l] = 0;
+            continue;
+        }
         for (int c = c0; c < c1; c++) {
             const __global ct_in *row = W + c * w_reduced;
             for (int t = 0; t < count; t++, dst += ${nr}) {

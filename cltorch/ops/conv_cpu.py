@@ -63,6 +63,8 @@ class Division:
 
 #: cycles until memory delivers, where reading or writing starts at another place
 _STREAM = 100
+#: columns of an image from which its rows fill tiles
+_NARROW = 4
 
 
 def room_for(local_mem: int, itemsize: int) -> int:
@@ -181,6 +183,20 @@ def fold(n: int, s: Stencil, *layouts: Layout) -> tuple[int, Stencil, tuple[Layo
     return 1, s.along(at, n), tuple(folded)
 
 
+def side_by_side(n: int, s: Stencil, *layouts: Layout) -> tuple[int, Stencil, tuple[Layout, ...]]:
+    """Make samples the last dimension where images are too narrow for a row of a tile; else as ``fold``.
+
+    The rows and columns of images are then walked one by one, so that taps outside of them cost nothing.
+    """
+    if s.single or not s.free[0] or prod(s.steps) >= 32 or not s.steps[2] < min(_NARROW, n):
+        return fold(n, s, *layouts)
+    turned = []
+    for x in layouts:
+        (_, c, _, h, w), (x_n, x_c, _, x_h, x_w) = x.shape, x.strides
+        turned.append(Layout((1, c, h, w, n), (0, x_c, x_h, x_w, x_n), x.offset))
+    return 1, s.turned(n), tuple(turned)
+
+
 def element(t: dtype) -> int:
     """Return the bytes of the type in which a dtype is computed."""
     return 8 if compute_type(t) in ("double", "long") else 4
@@ -197,7 +213,7 @@ def correlation(
     caps = context.caps
     size = element(t)
     y = Layout.of((g.n, g.groups * s.lanes, *s.dst))
-    n, s, (x, y) = fold(g.n, s, x, y)
+    n, s, (x, y) = side_by_side(g.n, s.live, x, y)
     room = room_for(caps.local_mem, size)
     found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
     _, cut, w = min(found, key=lambda choice: choice[0])

@@ -99,11 +99,63 @@ class Stencil:
         """Return whether source and result are one value per sample and channel."""
         return all(self.free)
 
+    @cached_property
+    def live(self) -> Stencil:
+        """Return this stencil without the taps that read padding for every result, as most do in tiny images."""
+        kept = [
+            tuple(tap for tap in phase.taps if self._reads(phase.first, self.place(*tap[1:]))) for phase in self.phases
+        ]
+        if all(len(taps) == len(phase.taps) for taps, phase in zip(kept, self.phases, strict=True)):
+            return self
+        used = list(dict.fromkeys(plane for taps in kept for _, plane, _ in taps))
+        sides = list(zip(*(shift for taps in kept for *_, shift in taps), strict=True)) or [(0,)] * 3
+        first = _triple(min(side) for side in sides)
+        phases = tuple(
+            Phase(phase.first, tuple((tap, used.index(plane), _less(shift, first)) for tap, plane, shift in taps))
+            for phase, taps in zip(self.phases, kept, strict=True)
+        )
+        return replace(
+            self,
+            low=_triple(a + b for a, b in zip(self.low, first, strict=True)),
+            halo=_triple(max(side) - min(side) for side in sides),
+            planes=tuple(self.planes[plane] for plane in used) or ((0, 0, 0),),
+            phases=phases,
+        )
+
+    def _reads(self, first: Triple, place: Triple) -> bool:
+        """Return whether a tap at ``place`` is inside of the source for any result from ``first`` on."""
+        for begin, size, step, at, src, stride in zip(
+            first, self.dst, self.dst_step, place, self.src, self.src_step, strict=True
+        ):
+            q = max(0, -(at // stride))  # the first result for which the place is not before the source
+            if begin + step * q >= size or stride * q + at >= src:
+                return False
+        return True
+
+    def turned(self, n: int) -> Stencil:
+        """Return a stencil whose depth is free as one of ``n`` images side by side: (height, width, image)."""
+        phases = tuple(
+            Phase(_turn(phase.first), tuple((tap, plane, _turn(shift)) for tap, plane, shift in phase.taps))
+            for phase in self.phases
+        )
+        sizes = {
+            name: _turn(getattr(self, name)) for name in ("src", "dst", "src_step", "dst_step", "low", "halo")
+        }  # fmt: skip
+        return replace(self, **sizes, planes=tuple(map(_turn, self.planes)), phases=phases).along(2, n)
+
     def along(self, dim: int, n: int) -> Stencil:
         """Return this stencil with a free dimension filled by ``n`` independent places."""
         src, dst = list(self.src), list(self.dst)
         src[dim] = dst[dim] = n
         return replace(self, src=_triple(src), dst=_triple(dst))
+
+
+def _turn(at: Triple) -> Triple:
+    return at[1], at[2], at[0]
+
+
+def _less(a: Triple, b: Triple) -> Triple:
+    return _triple(x - y for x, y in zip(a, b, strict=True))
 
 
 def _triple(values: Iterable[int]) -> Triple:
