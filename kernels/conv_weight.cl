@@ -198,7 +198,8 @@ static void ct_join(const __global ct_t *S, const int parts, const long part, ct
 % endfor
 }
 
-// One work-item joins a stretch of units of a tile of lanes, and writes them as weights: [lane][channel][tap].
+// One work-item joins a stretch of units of a tile of lanes, and writes them as weights: [lane][channel][tap]. The
+// stretch has all taps of its channels; those of the window that only ever met padding are not among them, and get 0.
 __kernel CT_ONE_ITEM void ct_conv_weight_join(const __global ct_t *S, __global ct_out *W, __global ct_out *B,
                                               const __global long *T, int has_bias, int chunk) {
     ${shared.table(ints, longs)}
@@ -210,6 +211,17 @@ __kernel CT_ONE_ITEM void ct_conv_weight_join(const __global ct_t *S, __global c
     ct_t sums[${lanes_of_tile}];
     S += get_global_id(1) * (units + 1) * ${nr};
     long u = u0;
+    if (taps < window) {
+        for (int l = 0; l < valid; l++) {
+            __global ct_out *w = W + (lane + l) * reduced * window;
+            for (long i = u0 / taps * window; i < u1 / taps * window; i++) CT_PUT((ct_t)0, w + i);
+        }
+        for (; u < u1; u++) {
+            ct_join(S + u * ${nr}, parts, part, sums);
+            __global ct_out *w = W + (lane * reduced + u / taps) * window + tap_number[u % taps];
+            for (int l = 0; l < valid; l++) CT_PUT(sums[l], w + (long)l * reduced * window);
+        }
+    }
 % if not flat:
     for (; u1 - u0 >= ${vw} && u < u1; u += ${vw}) {
         const long at = min(u, u1 - ${vw});

@@ -9,7 +9,17 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.conv_cpu import blocks_of, element, finish, fold, panel_cost, room_for, table, vector_width, whole
+from cltorch.ops.conv_cpu import (
+    blocks_of,
+    element,
+    finish,
+    panel_cost,
+    room_for,
+    side_by_side,
+    table,
+    vector_width,
+    whole,
+)
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
 
 #: what ct_conv_weight reads from its table, in this order
@@ -17,6 +27,7 @@ INTS = (
     "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "share", "channels",
     "panel_size", "blocks", "per_part", "parts", "ID", "IH", "IW", "OD", "OH", "OW", "step_d", "step_h", "step_w",
     "low_d", "low_h", "low_w", "block_d", "block_h", "block_w", "blocks_d", "blocks_h", "blocks_w", "Ud", "Uh", "Uw",
+    "window",
 )  # fmt: skip
 LONGS = ("x_n", "x_c", "x_d", "x_h", "x_w", "x_end", "g_n", "g_c", "g_d", "g_h", "g_w", "g_end")
 
@@ -106,13 +117,16 @@ def weight_gradient(
     """
     caps = context.caps
     size = element(t)
-    n, s, (x, y) = fold(g.n, s, x, y)
+    if s.live.phases[0].taps:
+        s = s.live
+    n, s, (x, y) = side_by_side(g.n, s, x, y)
     room = room_for(caps.local_mem, size)
     found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
     _, cut, w = min(found, key=lambda choice: choice[0])
     if cut is None:
         return None
-    tiles, taps = -(-s.lanes // w.lanes), g.taps
+    (phase,) = s.phases
+    tiles, taps = -(-s.lanes // w.lanes), len(phase.taps)
     blocks = [-(-q // b) for q, b in zip(s.steps, cut.block, strict=True)]
     ud, uh, uw = (b + halo for b, halo in zip(cut.block, s.halo, strict=True))
     number = n * prod(blocks)
@@ -123,7 +137,7 @@ def weight_gradient(
         "reduced": s.reduced, "lanes": s.lanes, "groups": g.groups, "planes": len(s.planes), "phases": 1, "taps": taps,
         "tiles": tiles, "splits": splits, "span": cut.span, "share": cut.share, "channels": cut.channels,
         "panel_size": cut.panel, "blocks": number, "per_part": per_part, "parts": parts, "Ud": ud, "Uh": uh, "Uw": uw,
-        "x_n": x.strides[0], "x_c": x.strides[1], "x_end": x.extent() - x.offset,
+        "window": g.taps, "x_n": x.strides[0], "x_c": x.strides[1], "x_end": x.extent() - x.offset,
         "g_n": y.strides[0], "g_c": y.strides[1], "g_end": y.extent() - y.offset,
     }  # fmt: skip
     for i, d in enumerate("dhw"):
@@ -132,9 +146,9 @@ def weight_gradient(
             f"block_{d}": cut.block[i], f"blocks_{d}": blocks[i], f"x_{d}": x.strides[2 + i],
             f"g_{d}": y.strides[2 + i],
         }  # fmt: skip
-    (phase,) = s.phases
     offsets = [((plane * ud + at[0]) * uh + at[1]) * uw + at[2] for _, plane, at in phase.taps]
-    rest = [*(i for plane in s.planes for i in plane), 0, 0, 0, 0, taps, *range(taps), *offsets]
+    numbers = [number for number, *_ in phase.taps]
+    rest = [*(i for plane in s.planes for i in plane), 0, 0, 0, 0, taps, *numbers, *offsets]
     tab = table(context, INTS + LONGS, values, rest)
     params = {
         "ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "flat": w.flat, "room": room, "ints": INTS, "longs": LONGS,
@@ -143,10 +157,14 @@ def weight_gradient(
     join = context.kernel("conv_weight", "ct_conv_weight_join", "bbbbii", **params)
     each = s.reduced * taps
     sums_bytes = parts * g.groups * tiles * (each + 1) * w.nv * w.vw * size
-    chunk = max(64, -(-each // (4 * caps.compute_units)))
+    chunk = whole(max(64, -(-each // (4 * caps.compute_units))), taps)
     size3 = (parts, splits * -(-s.reduced // cut.share), g.groups)
     join_size = (-(-each // chunk), g.groups * tiles)
-    alloc, nbytes, bias_bytes = context.alloc, g.groups * s.lanes * each * t.itemsize, g.groups * s.lanes * t.itemsize
+    alloc, nbytes, bias_bytes = (
+        context.alloc,
+        g.groups * s.lanes * s.reduced * g.taps * t.itemsize,
+        g.groups * s.lanes * t.itemsize,
+    )
 
     def run(x_buf: Any, x_off: int, g_buf: Any, g_off: int) -> Any:
         sums, result = alloc(sums_bytes), alloc(nbytes)
