@@ -183,12 +183,12 @@ def fold(n: int, s: Stencil, *layouts: Layout) -> tuple[int, Stencil, tuple[Layo
     return 1, s.along(at, n), tuple(folded)
 
 
-def side_by_side(n: int, s: Stencil, *layouts: Layout) -> tuple[int, Stencil, tuple[Layout, ...]]:
-    """Make samples the last dimension where images are too narrow for a row of a tile; else as ``fold``.
+def side_by_side(n: int, s: Stencil, narrow: int, *layouts: Layout) -> tuple[int, Stencil, tuple[Layout, ...]]:
+    """Make samples the last dimension of small images with less than ``narrow`` columns; others as in ``fold``.
 
     The rows and columns of images are then walked one by one, so that taps outside of them cost nothing.
     """
-    if s.single or not s.free[0] or prod(s.steps) >= 32 or not s.steps[2] < min(_NARROW, n):
+    if s.single or not s.free[0] or prod(s.steps) >= 32 or not s.steps[2] < min(narrow, n):
         return fold(n, s, *layouts)
     turned = []
     for x in layouts:
@@ -213,7 +213,7 @@ def correlation(
     caps = context.caps
     size = element(t)
     y = Layout.of((g.n, g.groups * s.lanes, *s.dst))
-    n, s, (x, y) = side_by_side(g.n, s.live, x, y)
+    n, s, (x, y) = side_by_side(g.n, s.live, _NARROW, x, y)
     room = room_for(caps.local_mem, size)
     found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
     _, cut, w = min(found, key=lambda choice: choice[0])

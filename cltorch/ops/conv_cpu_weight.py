@@ -22,6 +22,8 @@ from cltorch.ops.conv_cpu import (
 )
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
 
+#: columns of an image from which the sums over a row are long enough
+_NARROW = 8
 #: what ct_conv_weight reads from its table, in this order
 INTS = (
     "reduced", "lanes", "groups", "planes", "phases", "taps", "tiles", "splits", "span", "share", "channels",
@@ -119,7 +121,7 @@ def weight_gradient(
     size = element(t)
     if s.live.phases[0].taps:
         s = s.live
-    n, s, (x, y) = side_by_side(g.n, s, x, y)
+    n, s, (x, y) = side_by_side(g.n, s, _NARROW, x, y)
     room = room_for(caps.local_mem, size)
     found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
     _, cut, w = min(found, key=lambda choice: choice[0])

@@ -98,6 +98,14 @@ CASES = {
     "rows of 14, full tiles": Case(2, 1, 4, 64, (14, 14), (3, 3), 1, 1),
     "rows of 17, ends of tiles": Case(1, 1, 3, 37, (5, 17), (3, 3), 1, 1),
     "many small samples": Case(9, 1, 8, 33, (4, 4), (3, 3), 1, 1),
+    "side by side, 2x2": Case(17, 1, 4, 33, (2, 2), (3, 3), 1, 1),
+    "side by side, 3x2 in groups, stride 2": Case(5, 2, 5, 3, (3, 2), (3, 3), 2, 1),
+    "side by side, 5x6 with steps of two in the window": Case(9, 1, 3, 20, (5, 6), (3, 3), 1, 2, 2),
+    "only the middle of the window reads values": Case(20, 1, 18, 33, (1, 1), (3, 3), 1, 1),
+    "only the middle, few lanes": Case(3, 2, 3, 2, (1, 1), (5, 3), 1, (2, 1)),
+    "a quarter of the window reads values": Case(6, 1, 20, 40, (2, 2), (3, 3), 2, 1),
+    "one row of the window reads values": Case(3, 1, 5, 36, (1, 9), (3, 3), 1, 1),
+    "no tap reads a value": Case(3, 1, 2, 20, (1, 1), (2, 2), 1, 1, 2),
     "stride 2": Case(2, 1, 4, 40, (15, 37), (3, 3), 2, 1),
     "stride 2, few lanes": Case(2, 1, 5, 3, (15, 37), (3, 3), 2, 1),
     "stride beyond the window": Case(1, 1, 2, 20, (11, 11), (2, 2), 3),
@@ -193,6 +201,19 @@ def with_room(monkeypatch, room):
     for module in (conv_cpu, conv_cpu_weight):
         divide = module.divide
         monkeypatch.setattr(module, "divide", lambda s, n, g, w, _, units, f=divide: f(s, n, g, w, room, units))
+
+
+def test_taps_that_read_only_padding_are_left_out():
+    taps = {name: _taps(conv.conv_shape.forward(CASES[name].geometry()).live) for name in CASES}
+    assert taps["small 3x3"] == taps["side by side, 2x2"] == list(range(9))
+    assert taps["only the middle of the window reads values"] == [4]
+    assert taps["a quarter of the window reads values"] == [4, 5, 7, 8]
+    assert taps["one row of the window reads values"] == [3, 4, 5]
+    assert taps["no tap reads a value"] == []
+
+
+def _taps(s):
+    return [tap for phase in s.phases for tap, *_ in phase.taps]
 
 
 @pytest.mark.usefixtures("processor_kernels")
