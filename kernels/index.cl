@@ -14,12 +14,14 @@ gpu      False: a work-item takes a range.  True: neighbours take neighbouring e
 K        number of index tensors; I: their type
 X        type of the elements: for get, put and won any type of their size, for add their storage type with its tag xtag
 unit     True where the last dimension of a slice is contiguous in x and v
+soon     get by one row of indices: bytes of the next slice that are asked for meanwhile; 0 for none
 lanes    GPU, put and add: work-items that share a position, each with every lanes-th element of its slice
 
 An index out of range never reads or writes elsewhere: get gives ``bad`` (NaN, 0 for integers), put and add skip it, and
 it is noted as one of the operator ``site``.
 put and add are the same bits every time: an element of x belongs to one work-item, which walks i in order.
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <%
 owned = mode in ("put", "add")
 last = RR - 1
@@ -144,6 +146,9 @@ def act(xa, va):
             }
 % endif
 </%def>
+% if soon:
+${memory.prefetch()}
+% endif
 __kernel void ct_${name}(long count, long slice, long chunk, long owners, long bad, int site, int wrap,
                          __global ${X} *x, long xo, __global ${X} *v, long vo, __global int *owner
 % for k in range(K):
@@ -220,6 +225,15 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
         e += r1 - r0;
 % else:
         const long i = e++;
+% endif
+% if soon:
+        // The next slice lies anywhere, so that a processor does not read ahead by itself; a prefetch of a place that
+        // does not exist does nothing.
+        if (i + 1 < count) {
+            const size_t next = (size_t)(x + xo) + (size_t)((long)index0[io0 + (i + 1) * is0_0] * stride0) * sizeof(${X});
+            for (size_t line = next; line < next + min((size_t)slice * sizeof(${X}), (size_t)${soon}); line += 64)
+                CT_PREFETCH(line);
+        }
 % endif
         ${locate()}
         if (off) {

@@ -20,6 +20,7 @@ params, P number of parameters and their type; unit: True where the reduced dime
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
 streams   runs that are read at the same time, one or more (rows)
+ahead     how many elements ahead of a run memory is asked for; 0 for not at all (rows)
 </%doc>
 <%namespace name="memory" file="memory.cl"/>
 <%namespace name="places" file="reduce_places.cl"/>
@@ -79,6 +80,9 @@ inline V ct_finish(V x0, V x1${pl}) {
 #undef M
 #undef SEL
 </%def>
+% if ahead:
+${memory.prefetch()}
+% endif
 ${functions(1)}
 % if mode in ("rows", "columns"):
 ${functions(W)}
@@ -110,6 +114,9 @@ inline void ${name}(const __global ${X} *x, const long *at, long stride, long n,
             for (; i + ${4 * W} <= stop; i += ${4 * W}) {
 % for r in each:
 % for j in range(4):
+% if ahead and rows == 1:
+                CT_PREFETCH(x + at[0] + i + ${ahead + j * W});
+% endif
                 a${r}_${j} = ct_combinev(a${r}_${j}, ct_mapv(${load(W, f"at[{r}] + i + {j * W}")}, q${r}${vargs}));
 % endfor
 % endfor

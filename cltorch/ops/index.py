@@ -30,6 +30,7 @@ NAN = {
     "float16": 0x7E00, "bfloat16": 0x7FC0, "float32": 0x7FC00000, "float64": 0x7FF8000000000000,
     "complex64": 0x7FC000007FC00000, "complex128": 0x7FF8000000000000,
 }  # fmt: skip
+_SOON = 512  # bytes of the next slice that a CPU asks for while it copies one
 _FEW = 2048  # slices up to which a GPU lets every work-item look at all of them
 _MOST = 1 << 28  # bytes that may be spent to find the last writer of every position
 
@@ -216,13 +217,16 @@ def _plan(
     elif gpu and mode in ("put", "add"):
         lanes = min(64, 1 << (slice_ - 1).bit_length())
         owners = 1 << max(0, min(caps.compute_units * 256 // lanes, places, count) - 1).bit_length()
+    unit = bool(rsizes) and rx[-1] == rv[-1] == 1
+    ahead = not gpu and mode == "get" and k == len(isizes) == len(rsizes) == 1 and unit
+    soon = _SOON if ahead and caps.outgrown(places * slice_ * t.itemsize) else 0
     launches = []
     for each in modes:
         kernel = context.kernel(
             "index", f"ct_index_{each}", "lllll" + "ii" + "bl" * 2 + "b" + "bl" * k + "l" * len(tail) + "e",
             name=f"index_{each}", mode=each, gpu=gpu, K=k, IR=len(isizes), RR=len(rsizes), I=index_t.ctype,
             X=t.ctype if each == "add" else BITS[t.itemsize], xtag=t.tag if each == "add" else "",
-            unit=bool(rsizes) and rx[-1] == rv[-1] == 1, lanes=lanes,
+            unit=unit, soon=soon, lanes=lanes,
         )  # fmt: skip
         chunk = 0
         size: tuple[int, ...]

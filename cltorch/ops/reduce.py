@@ -28,6 +28,7 @@ _RUN_BYTES = 8192  # accumulators of the columns that a CPU's work-item walks do
 _LINES = 8  # rows whose columns are read together
 _STREAMS = 4  # runs that a CPU's work-item reads at the same time where they come from memory and
 _LONG_RUN = 65536  # have so many bytes: with rows of 4 to 16 KB it takes longer
+_AHEAD = 4096  # bytes ahead that a run in memory is asked for: a processor's own prefetching ends with each page
 _FEW_ROWS = 64  # fewer reduced elements per part are not worth a second launch
 
 # what a row accumulates in
@@ -323,7 +324,11 @@ def _launch(
     mode, ctype, width = walk.mode, acc.compute, walk.width
     unit = mode == "rows" and (walk.rst[-1] == 1 or walk.rs[-1] == 1)
     several = unit and len(walk.rs) == 1 and per_part * t.itemsize >= _LONG_RUN
-    several = several and caps.outgrown(walk.kept * walk.reduced * t.itemsize)
+    large = caps.outgrown(walk.kept * walk.reduced * t.itemsize)
+    several = several and large
+    # what lies ahead of a row's end must be the next row
+    joined = len(walk.ks) == len(walk.rs) == 1 and walk.kst[0] in (0, walk.rs[0])
+    ahead = _AHEAD // t.itemsize if unit and large and not several and joined else 0
     params = {
         "name": f"reduce_{row.name}", "mode": mode, "W": width, "A": ctype, "M": MASK[ctype],
         "B": inner.compute, "N": MASK[inner.compute], "X": t.ctype, "xtag": t.tag, "T": out_t.ctype, "otag": out_t.tag,
@@ -333,7 +338,7 @@ def _launch(
         "unit": unit, "KR": len(walk.ks), "RR": len(walk.rs),
         "G": group, "TX": walk.columns if mode == "group_columns" else 0,
         "RUN": walk.room if mode == "columns" else 0, "LINES": _LINES if mode == "columns" else 0,
-        "streams": _STREAMS if several else 1,
+        "streams": _STREAMS if several else 1, "ahead": ahead,
     }  # fmt: skip
     geometry: list[int] = [walk.columns] if mode == "columns" else []
     for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):

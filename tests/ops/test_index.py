@@ -1,5 +1,7 @@
 """The kernels behind indexing, gather, scatter and nonzero, as both kinds of device run them, against NumPy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,21 @@ def test_sums_at_equal_positions_are_the_same_bits_every_time(variant, cl_device
     exact = np.zeros((7, 5))
     np.add.at(exact, numbers(i), numbers(v))
     np.testing.assert_allclose(found[0], exact, atol=1e-3)
+
+
+def test_rows_that_are_asked_for_ahead(cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    rng = np.random.default_rng(6)
+    for shape in ((50, 300), (3, 5), (9, 4, 70)):
+        a, at = rng.standard_normal(shape).astype(np.float32), rng.integers(0, shape[0], 41)
+        x, places = cltorch.tensor(a, device=cl_device), cltorch.tensor(at, device=cl_device)
+        for each, wanted in ((places, at), (places[::2], at[::2]), (places.int()[1:], at[1:])):
+            np.testing.assert_array_equal(cltorch.index_select(x, 0, each).cpu().numpy(), a[wanted])
+        np.testing.assert_array_equal(x[1:][places[places > 0] - 1].cpu().numpy(), a[at[at > 0]])
+    with pytest.raises(cltorch.errors.DeviceIndexError):
+        cltorch.index_select(x, 0, cltorch.tensor([0, 2**40, -3], device=cl_device)).cpu()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -196,6 +196,18 @@ def test_parts_that_are_read_at_the_same_time(cl_device, monkeypatch):
         assert math.isnan(x.amax().item()) and math.isnan(x.sum().item())
 
 
+@pytest.mark.parametrize("t", [dtypes.float32, dtypes.float16], ids=str)
+def test_rows_that_are_asked_for_ahead(t, cl_device, monkeypatch):
+    context = cltorch.device(cl_device).resolve().context
+    monkeypatch.setattr(context, "caps", dataclasses.replace(context.caps, cache=1))
+    monkeypatch.setattr(context, "ready", type(context.ready)())
+    a = np.random.default_rng(5).integers(-8, 9, (37, 1100)).astype(np.float32)
+    whole = cltorch.tensor(a, device=cl_device).to(t)
+    for x, wanted in ((whole, a), (whole[:, 3:1050], a[:, 3:1050]), (whole[5], a[5]), (whole[::3], a[::3])):
+        np.testing.assert_array_equal(numbers(x.float().sum(-1)), wanted.sum(-1))
+        np.testing.assert_array_equal(numbers(x.amax(-1)), wanted.max(-1))
+
+
 def test_host_sums_lose_no_digits():
     a = np.random.default_rng(3).random((3_000_000, 2), dtype=np.float32)
     got = numbers(reduce.reduce(reduce.SUM, cltorch.tensor(a), (0,), dtypes.float32))
