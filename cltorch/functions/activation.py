@@ -10,6 +10,7 @@ from typing import Any
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import reshape
 from cltorch.ops import random as ops
 from cltorch.ops.array import empty
@@ -72,6 +73,7 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
     tensor([-0.5000,  2.0000])
     """
     slopes = _slopes(input, lower, upper, training)
+    input = contiguous(input)  # the result is packed whatever the strides of the input, as PyTorch's is
     return p.leaky_relu(input, slopes) if isinstance(slopes, float) else pointwise(_PRELU, (input, slopes), ())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
@@ -146,6 +147,16 @@ def need_array(name: str, argument: str, position: int, value: Any) -> Any:
             f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}"
         )
     return value
+
+
+def no_gradient(name: str, **tensors: Any) -> None:
+    """Raise where a tensor that an operator has no gradient for asks for one."""
+    for argument, x in tensors.items():
+        if x is not None and x.requires_grad and mode.enabled:
+            raise RuntimeError(
+                f"The function '{name}' is not differentiable with respect to argument '{argument}'. "
+                "This input cannot have requires_grad True."
+            )
 
 
 def check_layout(layout: Any, pin_memory: bool = False) -> None:

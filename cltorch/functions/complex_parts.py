@@ -17,9 +17,11 @@ from cltorch.functions.convert import contiguous, to_copy
 from cltorch.functions.join import stack
 from cltorch.functions.parts import select
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import broadcast_tensors, transpose
+from cltorch.functions.shape import broadcast_tensors, permute, transpose
 from cltorch.layout import Layout
+from cltorch.ops.channels import order_of
 from cltorch.ops.complex_formula import real_layout
+from cltorch.ops.plan import output_layout
 
 __all__ = [
     "adjoint", "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "matrix_transpose_H",
@@ -246,7 +248,13 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
     tensor([1.+2.j, 3.-1.j])
     """
     _pair_of_reals("complex", real, imag, "imag")
-    result = view_as_complex(stack(broadcast_tensors(real, imag), -1))
+    parts = broadcast_tensors(real, imag)
+    order = order_of(output_layout(parts[0].layout.shape, [x.layout for x in parts]))
+    if order is None:
+        result = view_as_complex(stack(parts, -1))
+    else:
+        pairs = stack([permute(x, order) for x in parts], -1)
+        result = permute(view_as_complex(pairs), [order.index(d) for d in range(len(order))])
     result._base = None  # nobody else sees the pairs
     return result if out is None else into_out("complex", out, result)
 

@@ -225,9 +225,9 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return apply(ContiguousCopy, input, wanted)
 
 
-def writable_copy(x: Any, *others: Any) -> Any:
+def writable_copy(x: Any, *others: Any, memory_format: Any = None) -> Any:
     """Return a copy to write other tensors into: under vmap a batch where one of them is."""
-    return clone(room(x, others)) if active else clone(x)
+    return clone(room(x, others) if active else x, memory_format=memory_format)
 
 
 def old_value(x: Any, *others: Any) -> Any:

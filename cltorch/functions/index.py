@@ -259,7 +259,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             [7., 0.]])
     """
     need_array("put", "input", 1, input)
-    return put_(convert.contiguous_copy(convert.writable_copy(input, index, source)), index, source, accumulate)
+    return put_(convert.writable_copy(input, index, source), index, source, accumulate)
 
 
 def embedding(

@@ -16,6 +16,7 @@ from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
 from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.formats import contiguous_format
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, numpy_names, read_number
@@ -149,6 +150,10 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
 
 
 @numpy_names
+def _packed_copy(x: Any, *others: Any) -> Any:
+    return convert.writable_copy(x, *others, memory_format=contiguous_format)
+
+
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """Return a copy with slices of ``source`` added at the given indices of a dimension.
 
@@ -160,7 +165,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, 
     """
     need_array("index_add", "input", 1, input)
     need_array("index_add", "source", 4, source)
-    result = index_add_(convert.writable_copy(input, index, source), dim, index, source, alpha=alpha)
+    result = index_add_(_packed_copy(input, index, source), dim, index, source, alpha=alpha)
     return result if out is None else p.into_out("index_add", out, result, (index, source))
 
 
@@ -199,7 +204,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None
     """
     need_array("index_copy", "input", 1, input)
     need_array("index_copy", "source", 4, source)
-    result = index_copy_(convert.writable_copy(input, index, source), dim, index, source)
+    result = index_copy_(_packed_copy(input, index, source), dim, index, source)
     return result if out is None else p.into_out("index_copy", out, result, (index, source))
 
 

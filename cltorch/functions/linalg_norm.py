@@ -12,7 +12,7 @@ from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_dtype, read_int
-from cltorch.functions.convert import to
+from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import zeros
 from cltorch.functions.extremes import amax, amin
 from cltorch.functions.linalg_check import also_named, need_floating, need_matrix, store_one
@@ -200,7 +200,7 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])
     """
-    return store_one("renorm", out, _renorm(input, p, dim, maxnorm))
+    return store_one("renorm", out, contiguous(_renorm(input, p, dim, maxnorm)))
 
 
 def _renorm(x: Any, order: float, dim: int, maxnorm: float) -> Any:

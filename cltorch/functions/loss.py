@@ -12,7 +12,7 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_array, no_gradient
 from cltorch.functions.shape import reshape
 from cltorch.functions.softmax import log_softmax, need_floating
 from cltorch.ops.loss import CrossEntropy, Nll
@@ -62,6 +62,7 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
             )
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {TYPE_NAMES[input.dtype]} but found {TYPE_NAMES[weight.dtype]}")
+        no_gradient("nll_loss2d_forward" if len(shape) == 4 else "nll_loss_forward", weight=weight)
     return target
 
 

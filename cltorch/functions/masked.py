@@ -59,6 +59,10 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     >>> torch.tensor([1, 2]).masked_fill(torch.tensor([True, False]), 0)
     tensor([0, 2])
     """
+    return convert.contiguous(_filled(input, mask, value))
+
+
+def _filled(input: Any, mask: Any, value: Any) -> Any:
     need_array("masked_fill", "input", 1, input)
     need_array("masked_fill", "mask", 2, mask)
     if mask.dtype is not dtypes.bool_:
@@ -84,10 +88,10 @@ def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
         warn_expanded("masked_fill_", "tensor[mask] = scalar")
         base = folded(input)
         convert.copy_(
-            base, masked_fill(base, reduce.any(expand(mask, input.layout.shape), zero_strides(input), True), value)
+            base, _filled(base, reduce.any(expand(mask, input.layout.shape), zero_strides(input), True), value)
         )
         return input
-    return convert.copy_(input, masked_fill(input, mask, value))
+    return convert.copy_(input, _filled(input, mask, value))
 
 
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:

@@ -17,7 +17,7 @@ from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, no_gradient, read_int
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
@@ -106,6 +106,7 @@ def _batch(
     ):  # fmt: skip
         if a is not None and a.layout.numel != channels:
             raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
+    no_gradient("native_batch_norm", running_mean=running_mean, running_var=running_var)
     if not isinstance(momentum, (int, float)):
         raise TypeError(f"{name}(): argument 'momentum' (position 7) must be float, not {type(momentum).__name__}")
     return apply(

@@ -14,6 +14,7 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_int
+from cltorch.functions.convert import contiguous
 from cltorch.functions.create import eye
 from cltorch.functions.create_like import ones_like
 from cltorch.functions.matmul import matmul
@@ -96,7 +97,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         )
     a, b = (x if x.layout.shape == shape else expand(x, shape) for x in (input, other))
     result = p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
-    return result if out is None else into_out("cross", out, result)
+    return contiguous(result) if out is None else into_out("cross", out, result)
 
 
 def _best_order(sizes: Sequence[int]) -> list[list[int]]:

@@ -25,6 +25,14 @@ def _check(name: str, input: Any, argument: str, factor: Any) -> int:
     return factor
 
 
+def _turned(x: Any) -> Any:
+    return permute(x, (0, *range(2, x.layout.ndim), 1))
+
+
+def _turned_back(x: Any) -> Any:
+    return permute(x, (0, x.layout.ndim - 1, *range(1, x.layout.ndim - 1)))
+
+
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """Return (…, C r², H, W) as (…, C, H r, W r): r² channels become r by r pixels.
 
@@ -46,8 +54,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
         )
     n, c = len(lead), c // (r * r)
     if suggested(input.layout) is not None and n == 1:
-        parts = permute(reshape(permute(input, (0, 2, 3, 1)), (*lead, h, w, c, r, r)), (0, 1, 4, 2, 5, 3))
-        return permute(reshape(parts, (*lead, h * r, w * r, c)), (0, 3, 1, 2))
+        parts = permute(reshape(_turned(input), (*lead, h, w, c, r, r)), (0, 1, 4, 2, 5, 3))
+        return _turned_back(reshape(parts, (*lead, h * r, w * r, c)))
     parts = reshape(input, (*lead, c, r, r, h, w))
     parts = permute(parts, (*range(n + 1), n + 3, n + 1, n + 4, n + 2))
     return reshape(parts, (*lead, c, h * r, w * r))
@@ -74,8 +82,8 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
             )
     n = len(lead)
     if suggested(input.layout) is not None and n == 1:
-        parts = reshape(permute(input, (0, 2, 3, 1)), (*lead, h // r, r, w // r, r, c))
-        return permute(reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*lead, h // r, w // r, c * r * r)), (0, 3, 1, 2))
+        parts = reshape(_turned(input), (*lead, h // r, r, w // r, r, c))
+        return _turned_back(reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*lead, h // r, w // r, c * r * r)))
     parts = reshape(input, (*lead, c, h // r, r, w // r, r))
     parts = permute(parts, (*range(n + 1), n + 2, n + 4, n + 1, n + 3))
     return reshape(parts, (*lead, c * r * r, h // r, w // r))
@@ -105,10 +113,9 @@ def channel_shuffle(input: Any, groups: int) -> Any:
         )
     if suggested(input.layout) is not None:
         n = len(shape)
-        last = permute(input, (0, *range(2, n), 1))
+        last = _turned(input)
         parts = reshape(last, (*last.layout.shape[:-1], groups, shape[1] // groups))
-        dealt = reshape(permute(parts, (*range(n - 1), n, n - 1)), last.layout.shape)
-        return permute(dealt, (0, n - 1, *range(1, n - 1)))
+        return _turned_back(reshape(permute(parts, (*range(n - 1), n, n - 1)), last.layout.shape))
     parts = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
     return reshape(permute(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
 

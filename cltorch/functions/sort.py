@@ -21,8 +21,7 @@ from cltorch.functions.shape import reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import pick as ops
 from cltorch.ops.overlap import check_apart
-from cltorch.ops.sort import Sort
-from cltorch.ops.sort import sort as sort_arrays
+from cltorch.ops.sort import Sort, sort_as_laid
 from cltorch.ops.topk import TopK
 
 __all__ = [
@@ -90,7 +89,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
     d = wrap_dim(read_int("argsort", "dim", 2, dim), input.layout.ndim)
     if input.dtype.is_complex:
         raise NotImplementedError("argsort is not implemented for complex tensors")
-    return sort_arrays(input, d, bool(descending))[1]
+    return sort_as_laid(input, d, bool(descending))[1]
 
 
 def msort(input: Any, *, out: Any = None) -> Any:

@@ -5,11 +5,13 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#torch-memory-f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cltorch.formats import channels_last, channels_last_3d, follows, memory_format
 from cltorch.layout import Layout
 from cltorch.ops.array import empty_layout, view
+from cltorch.ops.plan import like_layout
 from cltorch.ops.strided import copy_into
 
 
@@ -49,6 +51,47 @@ def turned_back(x: Any) -> Any:
 def turned_dim(dim: int, ndim: int) -> int:
     """Return where a dimension of an image stands in its ``turned`` view."""
     return 0 if dim == 0 else (dim - 2) % (ndim - 1) + 1
+
+
+def in_turn(x: Any, f: Callable[..., Any], dims: tuple[int, ...] = ()) -> Any:
+    """Return ``f(x, dims)``, of an image whose channels come last in memory computed on its ``turned`` view."""
+    if suggested(x.layout) is None:
+        return f(x, dims)
+    return turned_back(f(turned(x), tuple(turned_dim(d, x.layout.ndim) for d in dims)))
+
+
+def in_memory_order(x: Any, f: Callable[..., Any], dims: tuple[int, ...] = ()) -> Any:
+    """Return ``f(x, dims)``, computed on a view with the dimensions in the order in which they lie in memory.
+
+    The results, one or several of x's shape, get the order of x.
+    """
+    order = order_of(x.layout)
+    if order is None:
+        return f(x, dims)
+    found = f(view(x, x.layout.permute(order)), tuple(order.index(d) for d in dims))
+    back = tuple(order.index(d) for d in range(len(order)))
+    if isinstance(found, tuple):
+        return tuple(view(y, y.layout.permute(back)) for y in found)
+    return view(found, found.layout.permute(back))
+
+
+def order_of(lay: Layout) -> tuple[int, ...] | None:
+    """Return the dimensions as a copy that keeps their order has them in memory, None where that is contiguous."""
+    if lay.contiguous:
+        return None
+    kept = like_layout(lay)
+    if kept.contiguous or kept.numel == 0:
+        return None
+    return tuple(sorted(range(kept.ndim), key=lambda d: (-kept.strides[d], d)))
+
+
+def laid_like(out: Any, x: Any) -> Any:
+    """Return a dense result, copied into the order of x's dimensions."""
+    if order_of(x.layout) is None:
+        return out
+    moved = empty_layout(like_layout(x.layout), out.dtype, out.device)
+    copy_into(moved, out)
+    return moved
 
 
 def laid_as(out: Any, *operands: Any) -> Any:

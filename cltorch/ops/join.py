@@ -11,8 +11,8 @@ import numpy as np
 from cltorch.device import Storage
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
-from cltorch.ops.array import Array, empty
-from cltorch.ops.channels import suggested, turned, turned_back, turned_dim
+from cltorch.ops.array import Array, empty, view
+from cltorch.ops.channels import in_memory_order, in_turn, suggested, turned, turned_back, turned_dim
 from cltorch.ops.op import Op
 from cltorch.ops.pieces import Pieces, assemble
 
@@ -31,11 +31,7 @@ class Cat(Op):
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
             c.dim, c.parts = dim, [(x.layout.shape[dim], x.dtype) for x in tensors]
-        format = suggested(tensors[0].layout)
-        if format is not None and all(suggested(x.layout) is format for x in tensors):
-            dim = turned_dim(dim, tensors[0].layout.ndim)
-            return turned_back(_joined(dim, t, [turned(x) for x in tensors]))
-        return _joined(dim, t, tensors)
+        return _joined_as_laid(dim, t, tensors)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -45,6 +41,18 @@ class Cat(Op):
             grads.append(m.to_copy(m.narrow(g, c.dim, at, n), t, g.device) if need else None)
             at += n
         return None, None, *grads
+
+
+def _joined_as_laid(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
+    if _channels_last(tensors):
+        dim = turned_dim(dim, tensors[0].layout.ndim)
+        return turned_back(_joined(dim, t, [turned(x) for x in tensors]))
+    return _joined(dim, t, tensors)
+
+
+def _channels_last(tensors: Sequence[Any]) -> bool:
+    format = suggested(tensors[0].layout)
+    return format is not None and all(suggested(x.layout) is format for x in tensors)
 
 
 def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
@@ -100,6 +108,10 @@ class Stack(Op):
             whole = _host_bytes(tensors, t)
             if whole is not None:
                 return Array.new(Storage.wrap(whole), Layout.of((len(tensors), *tensors[0].layout.shape)), t)
+        if dim < tensors[0].layout.ndim and _channels_last(tensors):
+            whole = _joined_as_laid(dim, t, tensors)
+            shape = tensors[0].layout.shape
+            return view(whole, whole.layout.view((*shape[:dim], len(tensors), *shape[dim:])))
 
         def build() -> Pieces:
             return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)
@@ -194,9 +206,7 @@ class Flip(Op):
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...]) -> Any:
         c.dims = dims
-        if suggested(x.layout) is not None:
-            return turned_back(_flipped(turned(x), [turned_dim(d, x.layout.ndim) for d in dims]))
-        return _flipped(x, dims)
+        return in_memory_order(x, _flipped, dims)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -253,9 +263,7 @@ class Roll(Op):
     @staticmethod
     def forward(c: Any, x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
         c.shifts, c.dims = shifts, dims
-        if suggested(x.layout) is not None:
-            return turned_back(_rolled(turned(x), shifts, tuple(turned_dim(d, x.layout.ndim) for d in dims)))
-        return _rolled(x, shifts, dims)
+        return in_turn(x, lambda y, along: _rolled(y, shifts, along), dims)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

@@ -261,3 +261,8 @@ class FusedRmsNorm(NormRows):
     """rms_norm."""
 
     name = "fused_rms_norm"
+
+    @staticmethod
+    def forward(c: Any, x: Any, weight: Any, bias: Any, w: Rows, eps: float) -> Any:
+        found = NormRows.forward(c, x, weight, bias, w, eps)
+        return laid_as(found[0], x), *found[1:]

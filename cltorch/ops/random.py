@@ -17,7 +17,7 @@ import numpy as np
 from cltorch.device import CPU
 from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute
-from cltorch.ops.channels import laid_as
+from cltorch.ops.channels import laid_like
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.generator import Generator, default_generator
 from cltorch.ops.op import Op
@@ -283,7 +283,7 @@ class Dropout(Op):
         c.keep, c.scale, c.at = keep, scale, at
         out = empty(x.shape, x.dtype, x.device)
         place(out, "dropout", keep, scale, at, dense(x))
-        return laid_as(out, x)
+        return laid_like(out, x)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> tuple[Any, ...]:

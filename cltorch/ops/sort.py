@@ -19,6 +19,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
+from cltorch.ops.channels import in_memory_order
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
 
@@ -178,6 +179,11 @@ def from_bits(bits: np.ndarray, like: Any) -> Any:
     return out
 
 
+def sort_as_laid(x: Any, dim: int, descending: bool) -> tuple[Any, Any]:
+    """Do what ``sort`` does, with results whose dimensions are in memory in the order of the input's."""
+    return in_memory_order(x, lambda y, dims: sort(y, *dims, descending), (dim,))  # type: ignore[no-any-return]
+
+
 class Sort(Op):
     """Elements in order and their positions; the gradient goes back to the positions."""
 
@@ -185,7 +191,7 @@ class Sort(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, descending: bool) -> Any:
-        values, indices = sort(x, dim, descending)
+        values, indices = sort_as_laid(x, dim, descending)
         c.dim, c.shape = dim, x.layout.shape
         c.save(indices)
         c.non_differentiable(indices)

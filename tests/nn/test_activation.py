@@ -227,6 +227,17 @@ def test_gumbel_softmax_draws_from_the_categories(device):
         F.gumbel_softmax(logits.detach(), eps=1e-3)
 
 
+@pytest.mark.parametrize(("name", "slope"), [
+    ("relu6", 1), ("hardtanh", 1), ("softshrink", 1), ("hardshrink", 1), ("elu", 1), ("celu", 1), ("leaky_relu", 1),
+    ("selu", 1.0507009873554805),
+])  # fmt: skip
+def test_gradients_pass_where_the_input_is_no_number(name, slope, lib):
+    """What is compared with a bound is on neither side of it: PyTorch takes the branch that has no formula."""
+    x = lib.tensor([float("nan"), 0.75], requires_grad=True)
+    getattr(lib.nn.functional, name)(x).sum().backward()
+    assert x.grad.tolist() == pytest.approx([slope if name != "leaky_relu" else 0.01, x.grad[1].item()])
+
+
 def test_hardswish_is_flat_and_straight_from_its_ends_on(device):
     x = cltorch.tensor([-3.0, 3.0, -2.9375, float("nan")], device=device, requires_grad=True)
     F.hardswish(x).sum().backward()

@@ -219,6 +219,44 @@ def test_weights_of_classes(device):
 
 
 # ---- extremes ----------------------------------------------------------------------------------------------------
+def test_gradients_pass_where_a_margin_is_just_kept(device):
+    """The bound of 0 belongs to the side that has a slope, as in clamp and unlike in relu."""
+
+    def t(*values):
+        return cltorch.tensor(values, device=device, requires_grad=True)
+
+    one = cltorch.ones(2, device=device)
+    x, y = t(1.0, 2.0), t(1.0, 1.5)
+    F.margin_ranking_loss(x, y, one, reduction="sum").backward()
+    assert x.grad.tolist() == [-1, 0] and y.grad.tolist() == [1, 0]
+    x = t(1.0, 1.5)
+    F.hinge_embedding_loss(x, -one, margin=1.0, reduction="sum").backward()
+    assert x.grad.tolist() == [-1, 0]
+    x = t([1.0, 0.0])
+    F.cosine_embedding_loss(x, t([0.0, 2.0]), -one[:1]).backward()
+    np.testing.assert_allclose(x.grad.tolist(), [[0, 1]], atol=1e-6)
+    x = t([0.0, 1.0])
+    F.triplet_margin_loss(x, t([0.0, 0.0]), t([0.0, -1.0]), margin=1.0, eps=0.0).backward()
+    assert x.grad.tolist() == [[0, 0]]  # 1 - 2 + 1: both distances grow alike
+    (g,) = cltorch.autograd.grad(
+        F.triplet_margin_with_distance_loss(x, 0 * x, x - 1, distance_function=lambda a, b: (a - b).sum(-1)), x
+    )
+    assert g.shape == x.shape
+
+
+@pytest.mark.parametrize("call", [
+    lambda lib, w: lib.nn.functional.nll_loss(lib.zeros(2, 3), lib.tensor([0, 2]), w),
+    lambda lib, w: lib.nn.functional.cross_entropy(lib.zeros(2, 3), lib.tensor([0, 2]), w),
+    lambda lib, w: lib.nn.functional.batch_norm(lib.zeros(2, 3), w, lib.ones(3)),
+])  # fmt: skip
+def test_what_has_no_gradient_may_not_ask_for_one(call, lib):
+    w = lib.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="is not differentiable with respect to argument '(weight|running_mean)'"):
+        call(lib, w)
+    with lib.no_grad():
+        call(lib, w)
+
+
 def test_losses_stay_finite_at_the_extremes(device):
     def t(*values):
         return cltorch.tensor(values, device=device, requires_grad=True)

@@ -46,7 +46,7 @@ def hinge_embedding_loss(
     need_array("hinge_embedding_loss", "self", 1, input)
     if not (input.dtype.is_floating_point or input.dtype.is_complex):
         margin = int(margin)  # everything is computed in the dtype of the input
-    far = f.where(f.ne(target, 1), f.relu(f.sub(margin, input)), 0)
+    far = f.where(f.ne(target, 1), f.clamp_min(f.sub(margin, input), 0), 0)
     return reduced(f.add(far, f.where(f.ne(target, -1), input, 0)), reduction)
 
 
@@ -81,7 +81,7 @@ def margin_ranking_loss(
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
     f = functions
-    return reduced(f.relu(f.add(f.mul(f.neg(target), f.sub(input1, input2)), margin)), reduction)
+    return reduced(f.clamp_min(f.add(f.mul(f.neg(target), f.sub(input1, input2)), margin), 0), reduction)
 
 
 def soft_margin_loss(
@@ -149,7 +149,7 @@ def cosine_embedding_loss(
     lengths = f.mul(f.add(_square(input1), 1e-12), f.add(_square(input2), 1e-12))
     cosine = f.div(f.sum(f.mul(input1, input2), -1), f.sqrt(lengths))
     near = f.where(f.eq(target, 1), f.sub(1.0, cosine), 0.0)
-    far = f.where(f.eq(target, -1), f.relu(f.sub(cosine, margin)), 0.0)
+    far = f.where(f.eq(target, -1), f.clamp_min(f.sub(cosine, margin), 0), 0.0)
     return reduced(f.add(near, far), reduction)
 
 
@@ -162,7 +162,7 @@ def _triplet(anchor: Any, positive: Any, negative: Any, margin: float, swap: boo
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = f.minimum(far, distance(positive, negative))
-    return f.relu(f.add(f.sub(near, far), margin))
+    return f.clamp_min(f.add(f.sub(near, far), margin), 0)  # whose gradient passes at 0 itself, unlike relu's
 
 
 def triplet_margin_loss(
