@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from cltorch import functions, torch_function
@@ -15,6 +14,7 @@ from cltorch.formats import layout as layout
 from cltorch.formats import memory_format as memory_format
 from cltorch.func import levels as _levels
 from cltorch.layout import Size as Size
+from cltorch.nn import functional
 from cltorch.ops.generator import Generator as Generator
 from cltorch.torch_function import DisableTorchFunction as DisableTorchFunction
 from cltorch.torch_function import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
@@ -25,8 +25,17 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
     return device, dtype, non_blocking, memory_format
 
 
-#: What reads the arguments of ``Tensor.to``.
-_nn = SimpleNamespace(_parse_to=_parse_to)
+class _Functions:
+    """Functions of layers: those of torch.nn.functional, and what reads the arguments of ``Tensor.to``."""
+
+    _parse_to = staticmethod(_parse_to)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(functional, name)
+
+
+_nn = _Functions()
+_VariableFunctions = functions.public
 
 _disabled_torch_function_impl = torch_function.disabled
 _push_on_torch_function_stack, _pop_torch_function_stack = torch_function.push, torch_function.pop

@@ -15,6 +15,15 @@ from typing import Any
 from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.nn.modules.hooks import RemovableHandle, add_hook
 from cltorch.nn.parameter import Parameter
+from cltorch.optim.helpers import (  # noqa: F401 (libraries import these from here)
+    ParamsT,
+    _disable_dynamo_if_unsupported,
+    _get_scalar_dtype,
+    _get_value,
+    _to_scalar,
+    _use_grad_for_differentiable,
+    _view_as_real,
+)
 from cltorch.tensor import Tensor
 
 __all__ = ["GroupOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -131,8 +140,21 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
+    def _cuda_graph_capture_health_check(self) -> None:
+        """Do nothing: no step is captured; other libraries' steps begin with this call."""
+
+    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
+
+    @staticmethod
+    def _process_value_according_to_param_policy(
+        param: Tensor, value: Tensor, param_id: int, param_groups: list[dict[str, Any]], key: Any = None
+    ) -> Tensor:
+        """Return loaded state where and in the dtype in which its parameter's is kept."""
+        return _for_parameter(param, value, key)
+
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
         for name in _HOOKS:
             setattr(self, name, OrderedDict())
         if isinstance(params, Tensor):

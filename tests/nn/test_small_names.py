@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import numpy as np
 import pytest
@@ -249,3 +250,64 @@ def test_wrapped_hooks_have_the_name_that_libraries_look_for():
     net = nn.Linear(1, 1)
     net._register_load_state_dict_pre_hook(lambda *given: None, with_module=True)
     assert isinstance(next(iter(net._load_state_dict_pre_hooks.values())), nn.modules.module._WrappedHook)
+
+
+def test_layers_are_related_as_pytorchs(peer):
+    """Programs ask isinstance: a padding of planes is none of lines."""
+    assert not isinstance(nn.ReflectionPad2d(1), nn.ReflectionPad1d) and not issubclass(nn.AvgPool3d, nn.AvgPool2d)
+    for here, there in (
+        (nn, peer.nn),
+        (cltorch.optim, peer.optim),
+        (cltorch.optim.lr_scheduler, peer.optim.lr_scheduler),
+    ):
+        for name, theirs in vars(there).items():
+            ours = getattr(here, name, None)
+            if not (isinstance(theirs, type) and isinstance(ours, type)) or name == "ABC":
+                continue
+            bases = [[c.__name__ for c in x.__mro__ if hasattr(there, c.__name__)] for x in (ours, theirs)]
+            assert bases[0] == bases[1], name
+            private = {c.__name__ for c in theirs.__mro__ if c.__name__.startswith("_") and c.__name__ != "_TensorBase"}
+            assert private <= {c.__name__ for c in ours.__mro__}, name
+
+
+@pytest.mark.parametrize("name", [
+    "nn.modules.pooling._MaxPoolNd", "nn.modules.pooling._AdaptiveAvgPoolNd", "nn.modules.conv._ConvTransposeNd",
+    "nn.modules.dropout._DropoutNd", "nn.modules.batchnorm._NormBase", "nn.modules.transformer._get_clones",
+    "nn.modules.transformer._get_activation_fn", "nn.modules.utils._reverse_repeat_tuple",
+    "nn.modules.module._addindent", "nn.modules.module._global_forward_hooks", "nn.functional._canonical_mask",
+    "nn.functional._mha_shape_check", "nn.functional._in_projection", "nn._reduction.get_enum",
+    "nn.utils.clip_grad._get_total_norm", "optim.optimizer.ParamsT", "optim.optimizer._use_grad_for_differentiable",
+    "optim.lr_scheduler._LRScheduler", "_VF.lstm", "_C._nn.gelu", "_C._VariableFunctions.gru",
+])  # fmt: skip
+def test_names_that_libraries_import_are_there(name, lib):
+    found = importlib.import_module(f"{lib.__name__}.{name.split('.')[0]}")
+    for part in name.split(".")[1:]:
+        if not hasattr(found, part):  # PyTorch takes some modules out of their packages
+            importlib.import_module(f"{found.__name__}.{part}")
+            found = sys.modules[f"{found.__name__}.{part}"]
+        else:
+            found = getattr(found, part)
+
+
+def test_what_attention_of_other_libraries_is_made_of(lib):
+    f = lib.nn.functional
+    q, w = lib.arange(6.0).reshape(3, 2), lib.arange(12.0).reshape(6, 2)
+    kv = q + 1
+    want = [x @ part.T for x, part in zip((q, kv, kv), w.chunk(3), strict=True)]
+    for given in ((q, kv, kv), (q, kv, kv.clone())):
+        found = f._in_projection_packed(*given, w)
+        assert all(lib.equal(a, b) for a, b in zip(found, want, strict=True))
+    assert all(lib.equal(a, b) for a, b in zip(f._in_projection(q, kv, kv, *w.chunk(3)), want, strict=True))
+    assert [f._Reduction.get_enum(r) for r in ("none", "mean", "sum")] == [0, 1, 2]
+    assert f._Reduction.legacy_get_string(None, False, emit_warning=False) == "none"
+    with pytest.raises(ValueError, match="all is not a valid value for reduction"):
+        f._Reduction.get_enum("all")
+    with pytest.warns(UserWarning, match="Implicit dimension choice for softmax"):
+        assert f._get_softmax_dim("softmax", 3, 3) == 0
+    backends, kernel = lib.nn.attention.SDPBackend, lib.nn.attention.sdpa_kernel
+    with kernel([backends.MATH, backends.FLASH_ATTENTION], set_priority=True):
+        chosen = lib.nn.attention._cur_sdpa_kernel_backends
+        assert [b.name for b in chosen()] == ["FLASH_ATTENTION", "MATH"]
+        assert [b.name for b in chosen(with_priority=True)] == ["MATH", "FLASH_ATTENTION"]
+    assert len(lib.nn.attention._cur_sdpa_kernel_backends()) == 5
+    assert lib.nn.LSTM(2, 3, num_layers=2)._flat_weights_names[5] == "weight_hh_l1"

@@ -66,8 +66,10 @@ def test_the_order_of_a_result_in_memory(name, kind, device):
     same = x.clone().stride() if name in KEPT or name in IMAGES and kind != "permuted" else x.contiguous().stride()
     if name.startswith("stack"):
         format = {"permuted": cltorch.contiguous_format}.get(kind, cltorch.channels_last)
-        assert y.flatten(0, 1).is_contiguous(memory_format=format) if name == "stack" else (
-            y.flatten(1, 2).is_contiguous(memory_format=format)
+        assert (
+            y.flatten(0, 1).is_contiguous(memory_format=format)
+            if name == "stack"
+            else (y.flatten(1, 2).is_contiguous(memory_format=format))
         )
     else:
         assert y.stride() == same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import pickle
 
@@ -434,3 +435,47 @@ def test_other_libraries_are_told_where_functions_of_lists_serve(device):
     assert _default_to_fused_or_foreach(params, False, use_fused=True) == (False, on_device)
     assert _default_to_fused_or_foreach(params, True) == (False, False)
     assert _default_to_fused_or_foreach([*params, cltorch.ones(1)], False) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["cltorch", "torch"])
+def test_an_optimiser_and_a_schedule_of_another_library(name):
+    """They are derived from the private parts of PyTorch's."""
+    lib = pytest.importorskip(name)
+    module = importlib.import_module(f"{lib.__name__}.optim.optimizer")
+    schedules = importlib.import_module(f"{lib.__name__}.optim.lr_scheduler")
+
+    class Signs(lib.optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr, "differentiable": False})
+
+        @module._use_grad_for_differentiable
+        def step(self, closure=None):
+            assert not lib.is_grad_enabled()
+            self._accelerator_graph_capture_health_check()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    state.setdefault("step", lib.tensor(0.0, dtype=module._get_scalar_dtype())).add_(1)
+                    p.sub_(p.grad.sign() * group["lr"] / module._get_value(state["step"]))
+
+    class Halves(schedules._LRScheduler):
+        def get_lr(self):
+            schedules._warn_get_lr_called_within_step(self)
+            return [base / (1 + self.last_epoch) for base in self.base_lrs]
+
+    p = lib.nn.Parameter(lib.tensor([1.0, -2.0]))
+    optimizer = Signs([p], lr=1.0)
+    schedule = Halves(optimizer)
+    for _ in range(2):
+        p.grad = p.detach().clone()
+        optimizer.step()
+        schedule.step()
+    assert p.tolist() == [0.0, -0.75] and optimizer._zero_grad_profile_name == "Optimizer.zero_grad#Signs.zero_grad"
+    with pytest.warns(UserWarning, match="please use `get_last_lr"):
+        schedule.get_lr()
+    assert schedule.get_last_lr() == [pytest.approx(1 / 3)]
+    wide = optimizer._process_value_according_to_param_policy(p, lib.ones(2, dtype=lib.float64), 0, [], "exp_avg")
+    assert wide.dtype == lib.float32
+    pairs = [lib.nn.Parameter(lib.ones(2, dtype=lib.complex64)), p]
+    module._view_as_real(pairs)
+    assert pairs[0].shape == (2, 2) and pairs[1] is p

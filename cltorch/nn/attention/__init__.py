@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from cltorch.functions.attention import fused
@@ -53,6 +54,13 @@ class SDPBackend(enum.IntEnum):
     OVERRIDEABLE = 4
 
 
+_ORDER = (
+    SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH,
+    SDPBackend.OVERRIDEABLE,
+)  # fmt: skip
+_chosen: ContextVar[tuple[SDPBackend, ...]] = ContextVar("chosen", default=(*_ORDER[1:4], _ORDER[0], _ORDER[4]))
+
+
 @contextmanager
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     """Compute attention within a ``with`` in one of the given ways; MATH alone forbids the kernel by blocks.
@@ -70,8 +78,21 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     if not isinstance(backends, (list, SDPBackend)):
         raise AssertionError("Backend must be an instance of SDPBackend or a list of SDPBackend instances")
     chosen = [backends] if isinstance(backends, SDPBackend) else backends
-    token = fused.set(any(b is not SDPBackend.MATH for b in chosen))
+    token, before = fused.set(any(b is not SDPBackend.MATH for b in chosen)), _chosen.set(tuple(chosen))
     try:
         yield
     finally:
         fused.reset(token)
+        _chosen.reset(before)
+
+
+def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
+    """Return the ways that ``sdpa_kernel`` allows the caller; ``with_priority`` in the order in which they were given.
+
+    >>> from cltorch.nn.attention import SDPBackend, sdpa_kernel, _cur_sdpa_kernel_backends
+    >>> with sdpa_kernel(SDPBackend.MATH):
+    ...     _cur_sdpa_kernel_backends()
+    [<SDPBackend.MATH: 0>]
+    """
+    chosen = _chosen.get()
+    return list(chosen) if with_priority else [b for b in _ORDER if b in chosen]

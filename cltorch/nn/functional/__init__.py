@@ -8,6 +8,7 @@ import sys
 from cltorch import torch_function
 from cltorch.functions import autocast
 from cltorch.functions.shuffle import channel_shuffle, native_channel_shuffle, pixel_shuffle, pixel_unshuffle
+from cltorch.nn import _reduction as _Reduction  # noqa: F401
 from cltorch.nn.functional.activation import (
     celu,
     celu_,
@@ -42,7 +43,15 @@ from cltorch.nn.functional.activation import (
     threshold,
     threshold_,
 )
-from cltorch.nn.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
+from cltorch.nn.functional.attention import (  # noqa: F401 (attention of other libraries is made of these)
+    _in_projection,
+    _in_projection_packed,
+    _mha_shape_check,
+    _none_or_dtype,
+    multi_head_attention_forward,
+    scaled_dot_product_attention,
+)
+from cltorch.nn.functional.attention import canonical_mask as _canonical_mask  # noqa: F401
 from cltorch.nn.functional.convolution import (
     conv1d,
     conv2d,
@@ -127,7 +136,7 @@ from cltorch.nn.functional.pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
-from cltorch.nn.functional.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from cltorch.nn.functional.softmax import _get_softmax_dim, gumbel_softmax, log_softmax, softmax, softmin  # noqa: F401
 from cltorch.nn.functional.upsampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from cltorch.nn.functional.vision import affine_grid, grid_sample
 from cltorch.torch_function import handle_torch_function as handle_torch_function

@@ -41,7 +41,12 @@ def canonical_mask(
     return mask
 
 
-def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:
+def _none_or_dtype(input: Any) -> Any:
+    """Return the dtype of a mask, None without one."""
+    return None if input is None else input.dtype
+
+
+def _mha_shape_check(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:
     """Return whether there is a batch dimension; raise AssertionError as PyTorch does where dimensions do not fit."""
     n = query.dim()
     if n not in (2, 3):
@@ -70,18 +75,24 @@ def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, hea
     return n == 3
 
 
-def _project(query: Any, key: Any, value: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
+def _in_projection_packed(q: Any, k: Any, v: Any, w: Any, b: Any = None) -> list[Any]:
     """Return the projections of queries, keys and values by one weight, with as few products as can be."""
-    e = query.shape[-1]
-    if key is value:
-        if query is key:
-            return f.chunk(f.linear(query, weight, bias), 3, -1)
-        first, rest = f.split(weight, [e, 2 * e])
-        bias_first, bias_rest = (None, None) if bias is None else f.split(bias, [e, 2 * e])
-        return (f.linear(query, first, bias_first), *f.chunk(f.linear(key, rest, bias_rest), 2, -1))
-    biases = (None,) * 3 if bias is None else f.chunk(bias, 3)
-    q, k, v = (f.linear(x, w, b) for x, w, b in zip((query, key, value), f.chunk(weight, 3), biases, strict=True))
-    return q, k, v
+    e = q.shape[-1]
+    if k is v:
+        if q is k:
+            return list(f.chunk(f.linear(q, w, b), 3, -1))
+        first, rest = f.split(w, [e, 2 * e])
+        b_first, b_rest = (None, None) if b is None else f.split(b, [e, 2 * e])
+        return [f.linear(q, first, b_first), *f.chunk(f.linear(k, rest, b_rest), 2, -1)]
+    biases = (None,) * 3 if b is None else f.chunk(b, 3)
+    return [f.linear(x, part, c) for x, part, c in zip((q, k, v), f.chunk(w, 3), biases, strict=True)]
+
+
+def _in_projection(
+    q: Any, k: Any, v: Any, w_q: Any, w_k: Any, w_v: Any, b_q: Any = None, b_k: Any = None, b_v: Any = None
+) -> tuple[Any, Any, Any]:
+    """Return the projections of queries, keys and values by a weight each."""
+    return f.linear(q, w_q, b_q), f.linear(k, w_k, b_k), f.linear(v, w_v, b_v)
 
 
 def _project_separately(given: Sequence[Any], weights: Sequence[Any], bias: Any) -> tuple[Any, Any, Any]:
@@ -92,9 +103,7 @@ def _project_separately(given: Sequence[Any], weights: Sequence[Any], bias: Any)
     for name, w in zip("qkv", weights, strict=True):
         if w is None:
             raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
-    biases = (None,) * 3 if bias is None else f.chunk(bias, 3)
-    q, k, v = (f.linear(x, w, b) for x, w, b in zip(given, weights, biases, strict=True))
-    return q, k, v
+    return _in_projection(*given, *weights, *((None,) * 3 if bias is None else f.chunk(bias, 3)))
 
 
 def _one_for_each_head(mask: Any, shape: tuple[int, int, int]) -> Any:
@@ -163,7 +172,7 @@ def multi_head_attention_forward(
             [0.3333, 0.3333, 0.3333],
             [0.3333, 0.3333, 0.3333]])
     """
-    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         same, both = key is value, query is key
         query = query.unsqueeze(1)
@@ -194,7 +203,7 @@ def multi_head_attention_forward(
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
         if in_proj_weight is None:
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
-        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
+        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
     if attn_mask is not None:
         attn_mask = _one_for_each_head(attn_mask, (batch * num_heads, length, source))
 

@@ -17,7 +17,7 @@ from cltorch.ops.fallback import callers_level
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
 
-def _implicit(name: str, ndim: int) -> int:
+def _get_softmax_dim(name: str, ndim: int, stacklevel: int = 3) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
         stacklevel=callers_level(),
@@ -38,7 +38,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmax", "input", 1, input)
     if dim is None:
-        dim = _implicit("softmax", input.layout.ndim)
+        dim = _get_softmax_dim("softmax", input.layout.ndim)
     return softmax_along(input, dim, dtype)
 
 
@@ -54,7 +54,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmin", "input", 1, input)
     if dim is None:
-        dim = _implicit("softmin", input.layout.ndim)
+        dim = _get_softmax_dim("softmin", input.layout.ndim)
     return softmax_along(functions.neg(input), dim, dtype)
 
 
@@ -70,7 +70,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     """
     need_array("log_softmax", "input", 1, input)
     if dim is None:
-        dim = _implicit("log_softmax", input.layout.ndim)
+        dim = _get_softmax_dim("log_softmax", input.layout.ndim)
     return log_softmax_along(input, dim, dtype)
 
 

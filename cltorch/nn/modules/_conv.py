@@ -8,7 +8,7 @@ from typing import Any
 from cltorch.functions import public as functions
 from cltorch.nn import init
 from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.utils import _ntuple, reverse_repeat
+from cltorch.nn.modules.utils import _ntuple, _reverse_repeat_tuple
 from cltorch.nn.parameter import Parameter
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
@@ -76,7 +76,7 @@ class _ConvNd(Module):
     def _sides(self) -> Any:
         """Return (before, after) of every dimension in one line, the last dimension first."""
         if not isinstance(self.padding, str):
-            return reverse_repeat(self.padding, 2)
+            return _reverse_repeat_tuple(self.padding, 2)
         sides = []
         for d, k in zip(reversed(self.dilation), reversed(self.kernel_size), strict=True):
             total = d * (k - 1) if self.padding == "same" else 0

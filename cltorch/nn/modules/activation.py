@@ -97,7 +97,16 @@ class Hardswish(_Inplace):
         return F.hardswish(input, self.inplace)
 
 
-class ELU(Module):
+class _Exponential(Module):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
+
+
+class ELU(_Exponential):
     """Return x where it is positive, alpha · (exp(x) - 1) elsewhere.
 
     D. Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2015.
@@ -109,18 +118,11 @@ class ELU(Module):
     tensor([-0.6321,  0.0000,  2.0000])
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
-
     def forward(self, input: Any) -> Any:
         return F.elu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
 
-
-class CELU(ELU):
+class CELU(_Exponential):
     """Return x where it is positive, alpha · (exp(x / alpha) - 1) elsewhere.
 
     J. Barron, Continuously Differentiable Exponential Linear Units, 2017.

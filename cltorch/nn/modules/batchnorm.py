@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class NormBase(Module):
+class _NormBase(Module):
     """Hold a weight and a bias per channel, the running mean and variance, and the number of batches seen."""
 
     _version = 2
@@ -105,7 +105,7 @@ class NormBase(Module):
         )
 
 
-class _BatchNorm(NormBase):
+class _BatchNorm(_NormBase):
     def forward(self, input: Any) -> Any:
         self._check_input_dim(input)
         mean, var = self.running_mean, self.running_var
@@ -245,8 +245,8 @@ class SyncBatchNorm(_BatchNorm):
         return made
 
 
-class LazyNormBase(LazyLayer, NormBase):
-    """Hold what NormBase holds once the first input has told the number of channels."""
+class _LazyNormBase(LazyLayer, _NormBase):
+    """Hold what _NormBase holds once the first input has told the number of channels."""
 
     _learned = "num_features"
 
@@ -281,7 +281,7 @@ class LazyNormBase(LazyLayer, NormBase):
         super().initialize_parameters(input)
 
 
-class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
+class LazyBatchNorm1d(_LazyNormBase, _BatchNorm):
     """Be a BatchNorm1d that takes ``num_features`` from its first input.
 
     Shape: as of BatchNorm1d.
@@ -297,7 +297,7 @@ class LazyBatchNorm1d(LazyNormBase, _BatchNorm):
     _ranks = (2, 3)
 
 
-class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
+class LazyBatchNorm2d(_LazyNormBase, _BatchNorm):
     """Be a BatchNorm2d that takes ``num_features`` from its first input.
 
     Shape: as of BatchNorm2d.
@@ -313,7 +313,7 @@ class LazyBatchNorm2d(LazyNormBase, _BatchNorm):
     _ranks = (4,)
 
 
-class LazyBatchNorm3d(LazyNormBase, _BatchNorm):
+class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
     """Be a BatchNorm3d that takes ``num_features`` from its first input.
 
     Shape: as of BatchNorm3d.

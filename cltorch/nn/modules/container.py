@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from cltorch.nn.modules.module import Module
 from cltorch.nn.modules.parameter_containers import ParameterDict, ParameterList
-from cltorch.nn.modules.utils import checked_index, indent, named_items
+from cltorch.nn.modules.utils import _addindent, checked_index, named_items
 
 __all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
@@ -217,7 +217,7 @@ class ModuleList(_Numbered):
         lines = []
         for first, last, text in blocks:
             line = f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
-            lines.append(indent(line, 2, blank=True))
+            lines.append(_addindent(line, 2, blank=True))
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 

@@ -116,7 +116,7 @@ class Conv3d(_Conv):
         return F.conv3d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     def __init__(
         self,
         in_channels: int,
@@ -182,7 +182,7 @@ class _ConvTranspose(_ConvNd):
         )
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels.
 
     Shape: (N, C_in, L) or (C_in, L) to (N, C_out, L') or (C_out, L'), with L' = (L - 1) stride - 2 padding + dilation
@@ -204,7 +204,7 @@ class ConvTranspose1d(_ConvTranspose):
         )
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels; ``output_size`` chooses among possible sizes.
 
     Shape: (N, C_in, H, W) or (C_in, H, W) to (N, C_out, H', W') or (C_out, H', W'), with L' = (L - 1) stride - 2
@@ -227,7 +227,7 @@ class ConvTranspose2d(_ConvTranspose):
         )
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels.
 
     Shape: (N, C_in, D, H, W) or (C_in, D, H, W) to (N, C_out, D', H', W') or (C_out, D', H', W'), with L' = (L - 1)
@@ -250,7 +250,7 @@ class ConvTranspose3d(_ConvTranspose):
         )
 
 
-class _LazyConv(LazyLayer, _ConvNd):
+class _LazyConvXdMixin(LazyLayer, _ConvNd):
     _learned = "in_channels"
 
     def _size_of(self, input: Any) -> int:
@@ -275,7 +275,7 @@ class _LazyConv(LazyLayer, _ConvNd):
         self._parameters_without_shape(bias, device, dtype)
 
 
-class _LazyForward(_LazyConv, _Conv):
+class _LazyForward(_LazyConvXdMixin, _Conv):
     def __init__(
         self,
         out_channels: int,
@@ -293,7 +293,7 @@ class _LazyForward(_LazyConv, _Conv):
         self._begin(out_channels, bias, device, dtype)
 
 
-class _LazyTransposed(_LazyConv, _ConvTranspose):
+class _LazyTransposed(_LazyConvXdMixin, _ConvTransposeNd):
     def __init__(
         self,
         out_channels: int,

@@ -13,7 +13,7 @@ from cltorch.nn.modules.module import Module
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     p: float
     inplace: bool
 
@@ -27,7 +27,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Zero each element with probability ``p`` and multiply the others by 1 / (1 - p).
 
     N. Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
@@ -43,7 +43,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
 
     Shape: (N, C, L) or (C, L) to the same; it does nothing after ``eval()``. Raises ValueError for ``p`` outside 0 … 1.
@@ -58,7 +58,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
 
     Shape: (N, C, H, W) or (N, C, L) to the same; it does nothing after ``eval()``. Raises ValueError for ``p`` outside
@@ -74,7 +74,7 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Zero whole channels with probability ``p`` and multiply the others by 1 / (1 - p).
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same; it does nothing after ``eval()``. Raises ValueError for ``p``
@@ -90,7 +90,7 @@ class Dropout3d(_Dropout):
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Drop elements to SELU's negative limit, keeping mean and variance.
 
     y = a (x · mask + α (1 - mask)) + b with α = -1.7581 and a, b that keep mean and variance.
@@ -107,7 +107,7 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """Drop whole channels to SELU's negative limit, keeping mean and variance.
 
     Shape: (N, C, *) to the same; the formula is AlphaDropout's, with one draw for each channel. It does nothing after

@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
-from cltorch.nn.modules.batchnorm import LazyNormBase, NormBase
+from cltorch.nn.modules.batchnorm import _LazyNormBase, _NormBase
 
 __all__ = [
     "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _InstanceNorm(NormBase):
+class _InstanceNorm(_NormBase):
     def __init__(
         self,
         num_features: int,
@@ -135,7 +135,7 @@ class InstanceNorm3d(_InstanceNorm):
     _ranks = (4, 5)
 
 
-class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
+class LazyInstanceNorm1d(_LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm1d that takes ``num_features`` from its first input.
 
     Shape: as of InstanceNorm1d.
@@ -151,7 +151,7 @@ class LazyInstanceNorm1d(LazyNormBase, _InstanceNorm):
     _ranks = (2, 3)
 
 
-class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
+class LazyInstanceNorm2d(_LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm2d that takes ``num_features`` from its first input.
 
     Shape: as of InstanceNorm2d.
@@ -167,7 +167,7 @@ class LazyInstanceNorm2d(LazyNormBase, _InstanceNorm):
     _ranks = (3, 4)
 
 
-class LazyInstanceNorm3d(LazyNormBase, _InstanceNorm):
+class LazyInstanceNorm3d(_LazyNormBase, _InstanceNorm):
     """Be an InstanceNorm3d that takes ``num_features`` from its first input.
 
     Shape: as of InstanceNorm3d.

@@ -29,7 +29,7 @@ from cltorch.nn.modules.hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from cltorch.nn.modules.utils import indent, typename
+from cltorch.nn.modules.utils import _addindent, typename
 from cltorch.nn.parameter import Buffer, Parameter
 from cltorch.tensor import Tensor
 
@@ -55,8 +55,8 @@ _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
 )
 # bound once: these are looked at in every call of every module
-_forward_pre, _forward = GlobalHooks.forward_pre, GlobalHooks.forward
-_backward_pre, _backward = GlobalHooks.backward_pre, GlobalHooks.backward
+_global_forward_pre_hooks, _global_forward_hooks = GlobalHooks.forward_pre, GlobalHooks.forward
+_global_backward_pre_hooks, _global_backward_hooks = GlobalHooks.backward_pre, GlobalHooks.backward
 
 
 class Module(State):
@@ -348,7 +348,8 @@ class Module(State):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not (
             self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
-            or _forward or _forward_pre or _backward or _backward_pre
+            or _global_forward_hooks or _global_forward_pre_hooks
+            or _global_backward_hooks or _global_backward_pre_hooks
         ):  # fmt: skip
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
@@ -366,12 +367,12 @@ class Module(State):
         try:
             args, kwargs = self._run_forward_pre_hooks(args, kwargs)
             full, last = self._backward_hooks_by_kind()
-            pre = [*_backward_pre.values(), *self._backward_pre_hooks.values()]
+            pre = [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
             backward_hook = BackwardHook(self, full, pre) if full or pre else None
             if backward_hook:
                 args = backward_hook.setup_input_hook(args)
             result = self.forward(*args, **kwargs)
-            for key, hook in (*_forward.items(), *self._forward_hooks.items()):
+            for key, hook in (*_global_forward_hooks.items(), *self._forward_hooks.items()):
                 if key in self._forward_hooks_always_called or key in GlobalHooks.forward_always_called:
                     called.add(key)
                 with_kwargs = key in self._forward_hooks_with_kwargs or key in GlobalHooks.forward_with_kwargs
@@ -393,7 +394,7 @@ class Module(State):
             raise
 
     def _run_forward_pre_hooks(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        for key, hook in (*_forward_pre.items(), *self._forward_pre_hooks.items()):
+        for key, hook in (*_global_forward_pre_hooks.items(), *self._forward_pre_hooks.items()):
             if key not in self._forward_pre_hooks_with_kwargs:
                 new = hook(self, args)
                 if new is not None:
@@ -413,7 +414,7 @@ class Module(State):
         full: list[Any] = []
         last: list[Any] = []
         for is_full, hooks in (
-            (GlobalHooks.backward_is_full, _backward),
+            (GlobalHooks.backward_is_full, _global_backward_hooks),
             (self._is_full_backward_hook, self._backward_hooks),
         ):
             (full if is_full else last).extend(hooks.values())
@@ -433,8 +434,9 @@ class Module(State):
             warnings.warn(lack, FutureWarning, stacklevel=4)
 
     def _run_always_called(self, called: set[int], args: Any, kwargs: Any, result: Any) -> None:
+        everywhere = GlobalHooks.forward_always_called, GlobalHooks.forward_with_kwargs
         for where, hooks, always, keyed in (
-            ("global module", _forward, GlobalHooks.forward_always_called, GlobalHooks.forward_with_kwargs),
+            ("global module", _global_forward_hooks, *everywhere),
             ("module", self._forward_hooks, self._forward_hooks_always_called, self._forward_hooks_with_kwargs),
         ):
             for key, hook in hooks.items():
@@ -472,7 +474,7 @@ class Module(State):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         own = extra.split("\n") if extra else []
-        below = [f"({name}): {indent(repr(module), 2)}" for name, module in self._modules.items()]
+        below = [f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()]
         if not own and not below:
             return f"{self._get_name()}()"
         if len(own) == 1 and not below:

@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
         super().__init__()
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
@@ -29,7 +29,7 @@ class _LPPool(Module):
         )
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
 
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L - kernel_size) / stride) + 1, or rounded up
@@ -45,7 +45,7 @@ class LPPool1d(_LPPool):
         return F.lp_pool1d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
 
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L - kernel_size) / stride) + 1
@@ -61,7 +61,7 @@ class LPPool2d(_LPPool):
         return F.lp_pool2d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """Return (Σ xᵖ)^(1/p) of each window, p being ``norm_type``.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L - kernel_size) /
@@ -77,7 +77,7 @@ class LPPool3d(_LPPool):
         return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     _sizes: Any  # makes a size for each dimension of one
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
@@ -89,7 +89,7 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool1d with ``return_indices`` has found them, and zeros elsewhere.
 
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = (L - 1) stride - 2 padding + kernel_size, or the
@@ -108,7 +108,7 @@ class MaxUnpool1d(_MaxUnpool):
         return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool2d with ``return_indices`` has found them, and zeros elsewhere.
 
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = (L - 1) stride - 2 padding +
@@ -128,7 +128,7 @@ class MaxUnpool2d(_MaxUnpool):
         return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool3d with ``return_indices`` has found them, and zeros elsewhere.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = (L - 1) stride - 2

@@ -37,18 +37,7 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
-class ConstantPad1d(_Pad):
-    """Put a value before and after the last dimension.
-
-    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
-    numbers (left, right); negative ones cut off.
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad1d.html
-
-    >>> import cltorch as torch
-    >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
-    tensor([[9., 0., 0., 9.]])
-    """
-
+class _ConstantPadNd(_Pad):
     value: float
 
     def __init__(self, padding: Any, value: float) -> None:
@@ -62,7 +51,40 @@ class ConstantPad1d(_Pad):
         return f"padding={self.padding}, value={self.value}"
 
 
-class ConstantPad2d(ConstantPad1d):
+class _ReflectionPadNd(_Pad):
+    _mode = "reflect"
+
+
+class _ReplicationPadNd(_Pad):
+    _mode = "replicate"
+
+
+class _CircularPadNd(_Pad):
+    _mode = "circular"
+
+    def forward(self, input: Any) -> Any:
+        self._check_input_dim(input)
+        return super().forward(input)
+
+    def _check_input_dim(self, input: Any) -> None:
+        if input.dim() not in (self._dims + 1, self._dims + 2):
+            raise ValueError(f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.dim()}D input)")
+
+
+class ConstantPad1d(_ConstantPadNd):
+    """Put a value before and after the last dimension.
+
+    Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
+    numbers (left, right); negative ones cut off.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad1d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
+    tensor([[9., 0., 0., 9.]])
+    """
+
+
+class ConstantPad2d(_ConstantPadNd):
     """Put a value before and after the last two dimensions.
 
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
@@ -78,7 +100,7 @@ class ConstantPad2d(ConstantPad1d):
     _dims = 2
 
 
-class ConstantPad3d(ConstantPad1d):
+class ConstantPad3d(_ConstantPadNd):
     """Put a value before and after the last three dimensions.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
@@ -112,7 +134,7 @@ class ZeroPad1d(ConstantPad1d):
         return f"{self.padding}"
 
 
-class ZeroPad2d(ZeroPad1d):
+class ZeroPad2d(ConstantPad2d):
     """Put zeros before and after the last two dimensions.
 
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
@@ -124,10 +146,14 @@ class ZeroPad2d(ZeroPad1d):
     torch.Size([1, 1, 5, 5])
     """
 
-    _dims = 2
+    def __init__(self, padding: Any) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
 
 
-class ZeroPad3d(ZeroPad1d):
+class ZeroPad3d(ConstantPad3d):
     """Put zeros before and after the last three dimensions.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
@@ -139,10 +165,14 @@ class ZeroPad3d(ZeroPad1d):
     torch.Size([1, 4, 5, 6])
     """
 
-    _dims = 3
+    def __init__(self, padding: Any) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
 
 
-class ReflectionPad1d(_Pad):
+class ReflectionPad1d(_ReflectionPadNd):
     """Pad the last dimension by its mirror image, the edge not repeated.
 
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
@@ -154,10 +184,8 @@ class ReflectionPad1d(_Pad):
     tensor([[2., 1., 0., 1., 2., 1., 0.]])
     """
 
-    _mode = "reflect"
 
-
-class ReflectionPad2d(ReflectionPad1d):
+class ReflectionPad2d(_ReflectionPadNd):
     """Pad the last two dimensions by their mirror image, the edges not repeated.
 
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
@@ -174,7 +202,7 @@ class ReflectionPad2d(ReflectionPad1d):
     _dims = 2
 
 
-class ReflectionPad3d(ReflectionPad1d):
+class ReflectionPad3d(_ReflectionPadNd):
     """Pad the last three dimensions by their mirror image, the edges not repeated.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
@@ -190,7 +218,7 @@ class ReflectionPad3d(ReflectionPad1d):
     _dims = 3
 
 
-class ReplicationPad1d(_Pad):
+class ReplicationPad1d(_ReplicationPadNd):
     """Pad the last dimension by repeating its first and last element.
 
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
@@ -202,10 +230,8 @@ class ReplicationPad1d(_Pad):
     tensor([[0., 0., 0., 1., 1., 1.]])
     """
 
-    _mode = "replicate"
 
-
-class ReplicationPad2d(ReplicationPad1d):
+class ReplicationPad2d(_ReplicationPadNd):
     """Pad the last two dimensions by repeating their edges.
 
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
@@ -221,7 +247,7 @@ class ReplicationPad2d(ReplicationPad1d):
     _dims = 2
 
 
-class ReplicationPad3d(ReplicationPad1d):
+class ReplicationPad3d(_ReplicationPadNd):
     """Pad the last three dimensions by repeating their edges.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
@@ -236,7 +262,7 @@ class ReplicationPad3d(ReplicationPad1d):
     _dims = 3
 
 
-class CircularPad1d(_Pad):
+class CircularPad1d(_CircularPadNd):
     """Pad the last dimension by elements from its other end.
 
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
@@ -248,15 +274,8 @@ class CircularPad1d(_Pad):
     tensor([[2., 0., 1., 2., 0., 1.]])
     """
 
-    _mode = "circular"
 
-    def forward(self, input: Any) -> Any:
-        if input.dim() not in (self._dims + 1, self._dims + 2):
-            raise ValueError(f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.dim()}D input)")
-        return super().forward(input)
-
-
-class CircularPad2d(CircularPad1d):
+class CircularPad2d(_CircularPadNd):
     """Pad the last two dimensions by elements from their other ends.
 
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
@@ -273,7 +292,7 @@ class CircularPad2d(CircularPad1d):
     _dims = 2
 
 
-class CircularPad3d(CircularPad1d):
+class CircularPad3d(_CircularPadNd):
     """Pad the last three dimensions by elements from their other ends.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number

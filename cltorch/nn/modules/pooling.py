@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     def __init__(
         self,
         kernel_size: Any,
@@ -52,7 +52,7 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - dilation (kernel_size - 1) -
@@ -71,7 +71,7 @@ class MaxPool1d(_MaxPool):
         )
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - dilation
@@ -90,7 +90,7 @@ class MaxPool2d(_MaxPool):
         )
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
@@ -109,7 +109,7 @@ class MaxPool3d(_MaxPool):
         )
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     kernel_size: Any
     stride: Any
     padding: Any
@@ -118,7 +118,7 @@ class _AvgPool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool1d(_AvgPool):
+class AvgPool1d(_AvgPoolNd):
     """Return the average of each window; padding counts unless ``count_include_pad=False``.
 
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - kernel_size) / stride) + 1, or
@@ -148,19 +148,7 @@ class AvgPool1d(_AvgPool):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
-class AvgPool2d(_AvgPool):
-    """Return the average of each window; padding counts unless ``count_include_pad=False``.
-
-    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
-    stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. The
-    sum is divided by ``divisor_override`` where given.
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool2d.html
-
-    >>> import cltorch as torch
-    >>> torch.nn.AvgPool2d(3, stride=2)(torch.randn(20, 16, 50, 32)).shape
-    torch.Size([20, 16, 24, 15])
-    """
-
+class _AvgPoolOverPlanes(_AvgPoolNd):
     def __init__(
         self,
         kernel_size: Any,
@@ -177,6 +165,20 @@ class AvgPool2d(_AvgPool):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
         self.divisor_override = divisor_override
 
+
+class AvgPool2d(_AvgPoolOverPlanes):
+    """Return the average of each window; padding counts unless ``count_include_pad=False``.
+
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
+    stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. The
+    sum is divided by ``divisor_override`` where given.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool2d.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.AvgPool2d(3, stride=2)(torch.randn(20, 16, 50, 32)).shape
+    torch.Size([20, 16, 24, 15])
+    """
+
     def forward(self, input: Any) -> Any:
         return F.avg_pool2d(
             input,
@@ -189,7 +191,7 @@ class AvgPool2d(_AvgPool):
         )
 
 
-class AvgPool3d(AvgPool2d):
+class AvgPool3d(_AvgPoolOverPlanes):
     """Return the average of each window; padding counts unless ``count_include_pad=False``.
 
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
@@ -219,7 +221,7 @@ class AvgPool3d(AvgPool2d):
             self.__dict__.setdefault(name, default)
 
 
-class _AdaptiveMaxPool(Module):
+class _AdaptiveMaxPoolNd(Module):
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__()
         self.output_size, self.return_indices = output_size, return_indices
@@ -228,7 +230,7 @@ class _AdaptiveMaxPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """Return the largest elements of ``output_size`` windows that share a line evenly.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
@@ -245,7 +247,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
@@ -262,7 +264,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
@@ -279,7 +281,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
 
-class _AdaptiveAvgPool(Module):
+class _AdaptiveAvgPoolNd(Module):
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
@@ -288,7 +290,7 @@ class _AdaptiveAvgPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """Return the averages of ``output_size`` windows that share a line evenly.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
@@ -304,7 +306,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
         return F.adaptive_avg_pool1d(input, self.output_size)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
@@ -320,7 +322,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
         return F.adaptive_avg_pool2d(input, self.output_size)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
 
     Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.

@@ -29,7 +29,7 @@ __all__ = [
 Activation = str | Callable[[Any], Any]
 
 
-def _activation(activation: Any) -> Callable[[Any], Any]:
+def _get_activation_fn(activation: Any) -> Callable[[Any], Any]:
     if not isinstance(activation, str):
         return activation
     if activation not in ("relu", "gelu"):
@@ -37,12 +37,12 @@ def _activation(activation: Any) -> Callable[[Any], Any]:
     return getattr(F, activation)
 
 
-def _clones(module: Module, count: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+def _get_clones(module: Module, N: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 
-def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Any:
-    return functions.triu(functions.full((size, size), -math.inf, device=device, dtype=dtype), 1)
+def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
+    return functions.triu(functions.full((sz, sz), -math.inf, device=device, dtype=dtype), 1)
 
 
 def _masks(x: Any, mask: Any, padding: Any, mask_name: str, padding_name: str) -> tuple[Any, Any]:
@@ -90,7 +90,7 @@ class TransformerEncoderLayer(Module):
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, **where)
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, **where)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
         is_relu = self.activation is F.relu or isinstance(activation, ReLU)
         is_gelu = self.activation is F.gelu or isinstance(activation, GELU)
         self.activation_relu_or_gelu = 1 if is_relu else 2 * is_gelu
@@ -154,7 +154,7 @@ class TransformerDecoderLayer(Module):
             setattr(self, f"norm{i}", LayerNorm(d_model, eps=layer_norm_eps, **where))
         for i in (1, 2, 3):
             setattr(self, f"dropout{i}", Dropout(dropout))
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def forward(
         self,
@@ -217,7 +217,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _clones(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
@@ -245,7 +245,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = _clones(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def forward(
@@ -353,7 +353,7 @@ class Transformer(Module):
         tensor([[0., -inf],
                 [0., 0.]])
         """
-        return _causal_mask(sz, device, dtype)
+        return _generate_square_subsequent_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:
         for p in self.parameters():

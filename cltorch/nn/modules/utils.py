@@ -21,7 +21,7 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 _single, _pair, _triple, _quadruple = _ntuple(1), _ntuple(2), _ntuple(3), _ntuple(4)
 
 
-def reverse_repeat(t: tuple[int, ...], n: int) -> tuple[int, ...]:
+def _reverse_repeat_tuple(t: tuple[int, ...], n: int) -> tuple[int, ...]:
     """Return the elements from last to first, each ``n`` times: the order in which ``pad`` wants them."""
     return tuple(x for x in reversed(t) for _ in range(n))
 
@@ -63,7 +63,7 @@ def typename(x: Any) -> str:
     )
 
 
-def indent(text: str, spaces: int, blank: bool = False) -> str:
+def _addindent(text: str, spaces: int, blank: bool = False) -> str:
     """Indent every line but the first; empty lines stay empty unless ``blank``."""
     first, *rest = text.split("\n")
     return "\n".join([first, *(" " * spaces + line if blank or line.strip() else "" for line in rest)])

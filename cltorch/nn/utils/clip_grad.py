@@ -182,3 +182,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
         raise NotImplementedError("clamp is not supported for complex types")
     if grads:
         update(_CLAMP, [0], [[g] for g in grads], [float(clip_value)])
+
+
+# names that libraries for sharded parameters call
+_get_total_norm, _clip_grads_with_norm_ = get_total_norm, clip_grads_with_norm_

@@ -1,6 +1,12 @@
 """Schedules of the learning rate: torch.optim.lr_scheduler."""
 
-from cltorch.optim.lr_scheduler.base import LRScheduler
+from cltorch.optim.lr_scheduler.base import (  # noqa: F401 (libraries import these from here)
+    EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+    _enable_get_lr_call,
+    _LRScheduler,
+    _warn_get_lr_called_within_step,
+)
 from cltorch.optim.lr_scheduler.chained import ChainedScheduler
 from cltorch.optim.lr_scheduler.cyclic import CyclicLR, OneCycleLR
 from cltorch.optim.lr_scheduler.plateau import ReduceLROnPlateau

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cltorch.optim.optimizer import Optimizer
@@ -146,8 +147,7 @@ class LRScheduler:
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        self._get_lr_called_within_step = True
-        try:
+        with _enable_get_lr_call(self):
             if epoch is None:
                 self.last_epoch += 1
                 rates = self.get_lr()
@@ -155,26 +155,43 @@ class LRScheduler:
                 self.last_epoch = epoch
                 closed: Callable[[], list[Any]] | None = getattr(self, "_get_closed_form_lr", None)
                 rates = self.get_lr() if closed is None else closed()
-        finally:
-            self._get_lr_called_within_step = False
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             set_option(group, "lr", lr)
         self._last_lr = values_of(self.optimizer, "lr")
 
     # ---- for get_lr of subclasses ----------------------------------------------------------------------------
     def _warn_outside_step(self) -> None:
-        if not self._get_lr_called_within_step:
-            warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
-                UserWarning,
-                stacklevel=3,
-            )
+        _warn_get_lr_called_within_step(self)
 
     def _unchanged(self) -> list[Any]:
         return values_of(self.optimizer, "lr")
 
     def _scaled(self, factor: float) -> list[Any]:
         return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+
+class _LRScheduler(LRScheduler):
+    """Be the base of schedules that other libraries derive by the class's old name."""
+
+
+@contextmanager
+def _enable_get_lr_call(scheduler: LRScheduler) -> Iterator[LRScheduler]:
+    """Let ``get_lr`` be called within a ``with`` without a warning, as a step does it."""
+    scheduler._get_lr_called_within_step = True
+    try:
+        yield scheduler
+    finally:
+        scheduler._get_lr_called_within_step = False
+
+
+def _warn_get_lr_called_within_step(scheduler: LRScheduler) -> None:
+    """Warn where ``get_lr`` is called by anything but a step."""
+    if not scheduler._get_lr_called_within_step:
+        warnings.warn(
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def check_optimizer(optimizer: Any) -> None:

@@ -22,22 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-class LambdaLR(LRScheduler):
-    r"""Multiply the first rate by a function of the epoch, or by one function per group.
-
-    .. math:: \eta_t = \eta_0 \, f(t)
-
-    ``state_dict`` holds the attributes of functions that are objects of a class, but no plain functions or lambdas.
-    Raises ValueError where the number of functions is not that of the groups.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.LambdaLR.html
-
-    >>> import cltorch as torch
-    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
-    >>> scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5 ** epoch)
-    >>> optimizer.step(); scheduler.step(); scheduler.get_last_lr()
-    [0.5]
-    """
+class _OfFunctions(LRScheduler):
+    """Keep one function of the epoch per group."""
 
     def __init__(
         self,
@@ -69,13 +55,31 @@ class LambdaLR(LRScheduler):
             if attributes is not None:
                 fn.__dict__.update(attributes)
 
+
+class LambdaLR(_OfFunctions):
+    r"""Multiply the first rate by a function of the epoch, or by one function per group.
+
+    .. math:: \eta_t = \eta_0 \, f(t)
+
+    ``state_dict`` holds the attributes of functions that are objects of a class, but no plain functions or lambdas.
+    Raises ValueError where the number of functions is not that of the groups.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.lr_scheduler.LambdaLR.html
+
+    >>> import cltorch as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    >>> scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5 ** epoch)
+    >>> optimizer.step(); scheduler.step(); scheduler.get_last_lr()
+    [0.5]
+    """
+
     def get_lr(self) -> list[Any]:
         """Return the first rates times the functions' values."""
         self._warn_outside_step()
         return [base * fn(self.last_epoch) for fn, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
 
 
-class MultiplicativeLR(LambdaLR):
+class MultiplicativeLR(_OfFunctions):
     r"""Multiply the present rate by a function of the epoch, or by one function per group.
 
     .. math:: \eta_t = \eta_{t-1} \, f(t)
