@@ -12,6 +12,7 @@ from cltorch.autograd.graph import Settings
 from cltorch.device import resolve as resolve_device
 from cltorch.functions import (
     activation,
+    adaptive_pool,
     aliases,
     attention,
     autocast,
@@ -162,6 +163,7 @@ for _module in (
     stft,
     conv,
     pool,
+    adaptive_pool,
     pad,
     resample,
     fold,

@@ -1,4 +1,4 @@
-"""Pooling: the functions of ``cltorch.functions.pool`` under the names and with the defaults of torch.nn.functional.
+"""Pooling: the functions of ``cltorch.functions`` under the names and with the defaults of torch.nn.functional.
 
 Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#pooling-functions
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.functions.pool import (
+from cltorch.functions.adaptive_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     adaptive_max_pool2d,
     adaptive_max_pool3d,
+)
+from cltorch.functions.adaptive_pool import functional_adaptive_max_pool1d as adaptive_max_pool1d
+from cltorch.functions.pool import (
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -20,7 +23,6 @@ from cltorch.functions.pool import (
     max_pool2d,
     max_pool3d,
 )
-from cltorch.functions.pool import functional_adaptive_max_pool1d as adaptive_max_pool1d
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

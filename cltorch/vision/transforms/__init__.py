@@ -29,19 +29,16 @@ from cltorch.vision.transforms.convert import (
     ToPILImage,
     ToTensor,
 )
-from cltorch.vision.transforms.functional import InterpolationMode
-from cltorch.vision.transforms.geometry import (
+from cltorch.vision.transforms.crops import (
     CenterCrop,
     FiveCrop,
-    Pad,
     RandomCrop,
     RandomErasing,
-    RandomHorizontalFlip,
     RandomResizedCrop,
-    RandomVerticalFlip,
-    Resize,
     TenCrop,
 )
+from cltorch.vision.transforms.functional import InterpolationMode
+from cltorch.vision.transforms.geometry import Pad, RandomHorizontalFlip, RandomVerticalFlip, Resize
 from cltorch.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
