@@ -39,6 +39,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
 
     The result has ``max(input) + 1`` elements, at least ``minlength``: int64, with weights their float32 or else
     float64. Waits for the device. Raises RuntimeError for negative numbers and for what is no vector.
+    Shape: (n) to (at least minlength).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.bincount.html
 
     >>> import cltorch as torch
@@ -90,6 +91,7 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     Where the two are equal, as by default, the least and the largest element are taken. Elements outside, and NaN, are
     not counted. Integers are counted on a device only, as in PyTorch. Raises RuntimeError for no bins and for limits
     that are not finite, NotImplementedError for integers on the host.
+    Shape: (*) to (bins).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.histc.html
 
     >>> import cltorch as torch

@@ -204,6 +204,7 @@ def _flat_index(name: str, index: Any, n: int) -> Any:
 def take(input: Any, index: Any, *, out: Any = None) -> Any:
     """Take elements by their position in the flattened tensor.
 
+    Shape: (*) and an index of any shape to that.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.take.html
 
     >>> import cltorch as torch

@@ -255,6 +255,7 @@ def dstack(tensors: Any, *, out: Any = None) -> Any:
 def column_stack(tensors: Any, *, out: Any = None) -> Any:
     """Join side by side, with vectors as columns.
 
+    Shape: (n) or (n, m) each to (n, columns).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.column_stack.html
 
     >>> import cltorch as torch
@@ -333,6 +334,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
 def cartesian_prod(*tensors: Any) -> Any:
     """Return all tuples of one element from each vector, as rows.
 
+    Shape: (n1), (n2), … to (n1 n2 …, count).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cartesian_prod.html
 
     >>> import cltorch as torch
@@ -356,6 +358,7 @@ def cartesian_prod(*tensors: Any) -> Any:
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Return the combinations of ``r`` elements of a vector, as rows in the order of ``itertools``.
 
+    Shape: (n) to (count, r).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.combinations.html
 
     >>> import cltorch as torch

@@ -48,6 +48,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
 
     ``fweights`` are integers, how often each observation counts, ``aweights`` its floating weight. The sum of the
     weights less ``correction`` divides.
+    Shape: (variables, observations) to (variables, variables).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cov.html
 
     >>> import cltorch as torch
@@ -109,6 +110,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
 def corrcoef(input: Any) -> Any:
     """Return Pearson's correlations of the rows of a matrix, whose columns are observations, within -1 … 1.
 
+    Shape: (variables, observations) to (variables, variables).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.corrcoef.html
 
     >>> import cltorch as torch

@@ -62,6 +62,7 @@ def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
     """Return the lower triangular L of A = L Lᵀ, or with ``upper`` the upper triangular U of A = Uᵀ U.
 
     Only that triangle of A is read. Raises LinAlgError where a matrix is not positive-definite.
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.cholesky.html
 
     >>> import cltorch as torch
@@ -94,6 +95,7 @@ def linalg_cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = Fals
 def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return Cholesky's factor of matrices; the older name of ``torch.linalg.cholesky``.
 
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky.html
 
     >>> import cltorch as torch
@@ -150,6 +152,7 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
 def geqrf(input: Any, *, out: Any = None) -> Any:
     """Return (a, tau): R in the upper triangle of a, the vectors of Householder's reflectors below it, their factors.
 
+    Shape: (*, m, n) to the same and (*, min(m, n)).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.geqrf.html
 
     >>> import cltorch as torch

@@ -44,6 +44,7 @@ def linalg_matrix_norm(
     """Return a norm of matrices: "fro", "nuc", or of order inf, -inf, 1, -1, 2 or -2.
 
     Those of order 2, -2 and "nuc" take singular values, which are computed on the host.
+    Shape: (*, m, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_norm.html
 
     >>> import cltorch as torch
@@ -156,6 +157,7 @@ def linalg_cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
 
     ``p`` is a norm of ``matrix_norm``; None stands for 2, the quotient of the largest and the smallest singular value,
     which exists for matrices that are not square too. A singular matrix gives infinity.
+    Shape: (*, m, n) to (*), square for other norms than 2 and -2.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.cond.html
 
     >>> import cltorch as torch

@@ -45,6 +45,7 @@ def linalg_matrix_exp(A: Any) -> Any:
     """Return the exponential of square matrices by scaling, Taylor's polynomial and squaring.
 
     One number is read back from a device: how often to square.
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_exp.html; Paterson and Stockmeyer, SIAM J.
     Comput. 2(1), 1973; Higham, SIAM J. Matrix Anal. Appl. 26(4), 2005
 
@@ -90,6 +91,7 @@ def _taylor(x: Any, block: int, blocks: int) -> Any:
 def matrix_exp(input: Any) -> Any:
     """Return the exponential of square matrices; the other name of ``torch.linalg.matrix_exp``.
 
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.matrix_exp.html
 
     >>> import cltorch as torch
@@ -138,6 +140,7 @@ def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
 def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     """Return the first columns of the product of reflectors, whose vectors are the columns of A below the diagonal.
 
+    Shape: (*, m, n) and (*, k) to (*, m, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.householder_product.html
 
     >>> import cltorch as torch
@@ -161,6 +164,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
 def orgqr(input: Any, tau: Any) -> Any:
     """Return the first columns of a product of reflectors; the other name of ``householder_product``.
 
+    Shape: (*, m, n) and (*, k) to (*, m, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.orgqr.html
 
     >>> import cltorch as torch
@@ -235,6 +239,7 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Return the powers N - 1 … 0 of the elements of a vector as columns, or in increasing order.
 
+    Shape: (*, n) to (*, n, N).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.vander.html
 
     >>> import cltorch as torch
@@ -292,6 +297,7 @@ def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> A
 def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Return the diagonals of matrices as a view.
 
+    Shape: (*, m, n) to (*, min(m, n)) for the main diagonal.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.diagonal.html
 
     >>> import cltorch as torch

@@ -90,6 +90,7 @@ def linalg_solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
     """Return X of A X = B, or without ``left`` of X A = B, for square matrices A; B holds matrices or vectors.
 
     Raises LinAlgError where a matrix is singular.
+    Shape: (*, n, n) and (*, n, k) or (*, n) to the second's.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.solve.html
 
     >>> import cltorch as torch
@@ -104,6 +105,7 @@ def linalg_solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
 def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
     """Return (result, info); ``info`` (int32) is not zero for singular matrices, whose result is NaN.
 
+    Shape: (*, n, n) and (*, n, k) or (*, n) to the second's, and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.solve_ex.html
 
     >>> import cltorch as torch
@@ -125,6 +127,7 @@ def _inv(A: Any) -> tuple[Any, Any]:
 def linalg_inv(A: Any, *, out: Any = None) -> Any:
     """Return the inverse of square matrices; raise LinAlgError where one is singular.
 
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.inv.html
 
     >>> import cltorch as torch
@@ -140,6 +143,7 @@ def linalg_inv(A: Any, *, out: Any = None) -> Any:
 def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
     """Return (inverse, info); ``info`` (int32) is not zero for singular matrices, whose inverse is NaN.
 
+    Shape: (*, n, n) to the same and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.inv_ex.html
 
     >>> import cltorch as torch
@@ -156,6 +160,7 @@ def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any
 def inverse(input: Any, *, out: Any = None) -> Any:
     """Return the inverse of square matrices; the other name of ``torch.linalg.inv``.
 
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.inverse.html
 
     >>> import cltorch as torch
@@ -179,6 +184,7 @@ def linalg_solve_triangular(
     """Return X of A X = B, or without ``left`` of X A = B, for triangular A, of which only that triangle is read.
 
     With ``unitriangular`` the diagonal counts as ones. A zero on the diagonal gives infinities and NaN.
+    Shape: (*, n, n) and (*, n, k) to (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.solve_triangular.html
 
     >>> import cltorch as torch
@@ -207,6 +213,7 @@ def triangular_solve(
     """Return (solution, a copy of A) of A X = b, or with ``transpose`` of Aᵀ X = b, for triangular A.
 
     The older form of ``torch.linalg.solve_triangular``.
+    Shape: (*, n, k) and (*, n, n) to (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.triangular_solve.html
 
     >>> import cltorch as torch
@@ -276,6 +283,7 @@ def linalg_lu_solve(
 def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
     """Return X of A X = b from what ``torch.linalg.lu_factor`` gave for A; the older form of ``lu_solve`` there.
 
+    Shape: (*, n, k), (*, n, n) and (*, n) to (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.lu_solve.html
 
     >>> import cltorch as torch
@@ -313,6 +321,7 @@ def _fit_cholesky(B: Any, L: Any) -> None:
 def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return X of A X = B from Cholesky's factor of A: A = L Lᴴ, or with ``upper`` A = Lᴴ L.
 
+    Shape: (*, n, k) and (*, n, n) to (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky_solve.html
 
     >>> import cltorch as torch
@@ -331,6 +340,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> A
 def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """Return the inverse of A from its Cholesky factor; raise LinAlgError where that has a zero on its diagonal.
 
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cholesky_inverse.html
 
     >>> import cltorch as torch
@@ -352,6 +362,7 @@ def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
 def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, out: Any = None) -> Any:
     """Return X of A X = B from what ``ldl_factor`` gave for A. Needs SciPy.
 
+    Shape: (*, n, n), (*, n) and (*, n, k) to (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_solve.html
 
     >>> import cltorch as torch

@@ -54,6 +54,7 @@ lstsq_return = result_class("linalg_lstsq", "solution", "residuals", "rank", "si
 def linalg_det(A: Any, *, out: Any = None) -> Any:
     """Return the determinants of square matrices.
 
+    Shape: (*, n, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.det.html
 
     >>> import cltorch as torch
@@ -69,6 +70,7 @@ def linalg_det(A: Any, *, out: Any = None) -> Any:
 def det(input: Any) -> Any:
     """Return the determinants of square matrices; the other name of ``torch.linalg.det``.
 
+    Shape: (*, n, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.det.html
 
     >>> import cltorch as torch
@@ -87,6 +89,7 @@ def _slogdet(name: str, A: Any) -> tuple[Any, Any]:
 def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
     """Return (sign, logabsdet) of the determinants of square matrices, (0, -inf) for singular ones.
 
+    Shape: (*, n, n) to two of (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.slogdet.html
 
     >>> import cltorch as torch
@@ -99,6 +102,7 @@ def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
 def slogdet(input: Any, *, out: Any = None) -> Any:
     """Return (sign, logabsdet) of the determinants of square matrices; see ``torch.linalg.slogdet``.
 
+    Shape: (*, n, n) to two of (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.slogdet.html
 
     >>> import cltorch as torch
@@ -111,6 +115,7 @@ def slogdet(input: Any, *, out: Any = None) -> Any:
 def logdet(input: Any) -> Any:
     """Return the logarithms of the determinants of square matrices, NaN for negative ones.
 
+    Shape: (*, n, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logdet.html
 
     >>> import cltorch as torch
@@ -138,6 +143,7 @@ def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return (eigenvalues, eigenvectors) of symmetric matrices, whose lower or upper triangle is read.
 
     Eigenvalues come in ascending order, eigenvectors are columns. Derivatives of vectors to equal values are infinite.
+    Shape: (*, n, n) to (*, n) and (*, n, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigh.html
 
     >>> import cltorch as torch
@@ -151,6 +157,7 @@ def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
 def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return the eigenvalues of symmetric matrices in ascending order.
 
+    Shape: (*, n, n) to (*, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvalsh.html
 
     >>> import cltorch as torch
@@ -174,6 +181,7 @@ def linalg_eig(A: Any, *, out: Any = None) -> Any:
 
     Eigenvectors are columns of length 1. Derivatives of vectors to equal values are infinite; a loss that depends on
     their phases raises RuntimeError. Elements that are not finite raise RuntimeError.
+    Shape: (*, n, n) to complex (*, n) and (*, n, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eig.html
 
     >>> import cltorch as torch
@@ -187,6 +195,7 @@ def linalg_eig(A: Any, *, out: Any = None) -> Any:
 def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
     """Return the eigenvalues of general square matrices, complex and in no order.
 
+    Shape: (*, n, n) to complex (*, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
 
     >>> import cltorch as torch
@@ -225,6 +234,7 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None,
 def linalg_svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any:
     """Return the singular values of matrices in descending order.
 
+    Shape: (*, m, n) to (*, min(m, n)).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svdvals.html
 
     >>> import cltorch as torch
@@ -261,6 +271,7 @@ def linalg_matrix_rank(
     """Return how many singular values (eigenvalues with ``hermitian``) exceed max(atol, rtol * the largest), int64.
 
     ``rtol`` is max(m, n) times the dtype's precision, or 0 where ``atol`` (or the older ``tol``) is positive.
+    Shape: (*, m, n) to (*), int64.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_rank.html
 
     >>> import cltorch as torch
@@ -324,6 +335,7 @@ def linalg_pinv(
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     """Return the pseudo-inverses; the older form of ``torch.linalg.pinv``.
 
+    Shape: (*, m, n) to (*, n, m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.pinverse.html
 
     >>> import cltorch as torch
@@ -341,6 +353,7 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
     Of several solutions it is the smallest. The residuals are sums of squares, empty where A does not have full rank
     or not more rows than columns, and for the driver "gelsy" (the default). The rank is empty for "gels", the singular
     values for all but "gelsd" and "gelss". All drivers compute by singular values; "gels" demands full rank.
+    Shape: (*, m, n) and (*, m, k) to a solution of (*, n, k).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lstsq.html
 
     >>> import cltorch as torch

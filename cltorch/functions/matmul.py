@@ -101,6 +101,7 @@ def _check_batches(name: str, a: Any, b: Any) -> None:
 def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """Multiply two batches of matrices, (b, n, k) @ (b, k, m).
 
+    Shape: (b, n, m) and (b, m, p) to (b, n, p).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.bmm.html
 
     >>> import cltorch as torch
@@ -115,6 +116,7 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
 def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """Multiply a matrix (n, m) and a vector (m).
 
+    Shape: (n, m) and (m) to (n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.mv.html
 
     >>> import cltorch as torch
@@ -136,6 +138,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """Sum the products of two vectors.
 
+    Shape: (n) twice to ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.dot.html
 
     >>> import cltorch as torch
@@ -160,6 +163,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
 def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     """Sum the products of two vectors, the first one conjugated.
 
+    Shape: (n) twice to ().
     Raises as ``dot`` does. Source: https://docs.pytorch.org/docs/2.13/generated/torch.vdot.html
 
     >>> import cltorch as torch
@@ -262,6 +266,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
 
+    Shape: input (n, p) or what broadcasts, batches (b, n, m) and (b, m, p), result (n, p).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addbmm.html
 
     >>> import cltorch as torch
@@ -279,6 +284,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * (mat @ vec)``.
 
+    Shape: input (n) or what broadcasts, (n, m) and (m), result (n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmv.html
 
     >>> import cltorch as torch
@@ -299,6 +305,8 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     """Return the matrix of all products of the elements of two vectors.
 
+    Shape: (n) and (m) to (n, m).
+    Shape: (n) and (m) to (n, m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.outer.html
 
     >>> import cltorch as torch
@@ -319,6 +327,7 @@ ger = outer
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * outer(vec1, vec2)``.
 
+    Shape: input (n, m) or what broadcasts, (n) and (m), result (n, m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addr.html
 
     >>> import cltorch as torch

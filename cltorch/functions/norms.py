@@ -145,6 +145,7 @@ def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: A
 def dist(input: Any, other: Any, p: Any = 2) -> Any:
     """Return the p-norm of the difference of two tensors.
 
+    Shape: two that broadcast to ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.dist.html
 
     >>> import cltorch as torch

@@ -127,6 +127,7 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
 def argwhere(input: Any) -> Any:
     """Return the coordinates of the nonzero elements, one row each.
 
+    Shape: (*) to (count, dimensions), int64.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.argwhere.html
 
     >>> import cltorch as torch

@@ -30,6 +30,7 @@ __all__ = ["chain_matmul", "cross", "kron", "matrix_power", "multi_dot", "trace"
 def trace(input: Any) -> Any:
     """Sum the diagonal of a matrix; integers are summed in int64. Raises RuntimeError for anything but a matrix.
 
+    Shape: (n, m) to ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.trace.html
 
     >>> import cltorch as torch
@@ -177,6 +178,8 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
     """Multiply square matrices ``n`` times with themselves; a negative power is one of the inverse.
 
     Raises RuntimeError for matrices that are not square.
+    Shape: (*, n, n) to the same.
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_power.html
 
     >>> import cltorch as torch

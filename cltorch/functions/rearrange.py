@@ -49,6 +49,7 @@ def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
 def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     """Copy a tensor like ``repeat``, with missing numbers in front counted as 1.
 
+    Shape: (n1, …) to (n1 dims[0], …).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.tile.html
 
     >>> import cltorch as torch

@@ -138,6 +138,7 @@ class NanSum(Op):
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     """Add elements, NaN counting as zero.
 
+    Shape: (*) to (), or to the sizes but that of ``dim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nansum.html
 
     >>> import cltorch as torch
@@ -160,6 +161,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     """Average the elements that are not NaN; raise RuntimeError for integer tensors.
 
+    Shape: (*) to (), or to the sizes but that of ``dim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nanmean.html
 
     >>> import cltorch as torch
@@ -288,6 +290,7 @@ any, all = _logical("any", rows.ANY), _logical("all", rows.ALL)
 def count_nonzero(input: Any, dim: Any = None) -> Any:
     """Count the elements that are not zero.
 
+    Shape: (*) to (), or to the sizes but that of ``dim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.count_nonzero.html
 
     >>> import cltorch as torch

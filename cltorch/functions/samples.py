@@ -188,6 +188,7 @@ def multinomial(
     ``input`` is (categories,) or (rows, categories); the result has ``num_samples`` in place of the categories. Raises
     RuntimeError for negative or non-finite probabilities, a sum of zero, or more samples without replacement than there
     are categories.
+    Shape: (m, n) or (n) to (m, num_samples) or (num_samples), int64.
 
     https://docs.pytorch.org/docs/2.13/generated/torch.multinomial.html
 

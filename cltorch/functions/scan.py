@@ -272,6 +272,7 @@ trapz = trapezoid
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Return the running integrals by the trapezoidal rule, one fewer than samples.
 
+    Shape: (*, n, *) to (*, n - 1, *).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cumulative_trapezoid.html
 
     >>> import cltorch as torch

@@ -107,6 +107,7 @@ def searchsorted(
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False, out: Any = None) -> Any:
     """Return the bucket of each value between sorted boundaries: how many of them are smaller (``right``: or equal).
 
+    Shape: (*) and boundaries (m) to (*), int64.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.bucketize.html
 
     >>> import cltorch as torch
@@ -124,6 +125,7 @@ def isin(
 ) -> Any:
     """Return which elements are among the test elements; either may be a number. NaN is among none.
 
+    Shape: (*) and (*) to the first's, bool.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.isin.html
 
     >>> import cltorch as torch

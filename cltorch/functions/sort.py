@@ -141,6 +141,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
     """Return (values, indices) of the ``k``-th smallest elements along a dimension, counted from 1.
 
     Raises RuntimeError for a ``k`` out of range, IndexError for a dimension of size 0.
+    Shape: (*, n, *) to two without the dimension of n.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.kthvalue.html
 
     >>> import cltorch as torch

@@ -118,6 +118,7 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
     """Return a matrix with a vector on a diagonal, or a copy of a matrix's diagonal.
 
     Raises RuntimeError for anything but vectors and matrices.
+    Shape: (n) to (n, n), (n, m) to (min(n, m)), for the main diagonal.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.diag.html
 
     >>> import cltorch as torch
@@ -162,6 +163,7 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
 def diagflat(input: Any, offset: int = 0) -> Any:
     """Return a matrix with all elements of the input, in order, on a diagonal.
 
+    Shape: (*) to (n, n) with n elements.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.diagflat.html
 
     >>> import cltorch as torch
