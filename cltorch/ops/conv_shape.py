@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import prod
+from typing import Any
 
 Triple = tuple[int, int, int]
 
@@ -138,7 +139,7 @@ class Stencil:
             Phase(_turn(phase.first), tuple((tap, plane, _turn(shift)) for tap, plane, shift in phase.taps))
             for phase in self.phases
         )
-        sizes = {
+        sizes: dict[str, Any] = {
             name: _turn(getattr(self, name)) for name in ("src", "dst", "src_step", "dst_step", "low", "halo")
         }  # fmt: skip
         return replace(self, **sizes, planes=tuple(map(_turn, self.planes)), phases=phases).along(2, n)
