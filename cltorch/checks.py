@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.torch_function import PATHS, handle_torch_function, has_torch_function_unary
 
-def assert_(condition: Any, message: str) -> None:
-    """Raise AssertionError with a message unless a condition, maybe a tensor of one value, is true."""
+
+def assert_(condition: Any, message: str) -> Any:
+    """Raise AssertionError with a message unless a condition, maybe a tensor of one value, is true.
+
+    Objects that are no tensors, as a tracer's, may make of it what they like.
+    """
+    if has_torch_function_unary(condition):
+        return handle_torch_function(assert_, (condition,), condition, message)
     if not condition:
         raise AssertionError(message)
+    return None
+
+
+PATHS[assert_] = "torch._assert"
 
 
 def assert_async(input: Any, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:

@@ -1,26 +1,19 @@
-"""torch.fx for programs that merely mark functions for a tracer: there is none.
+"""torch.fx: programs as graphs, to be looked at, changed, and run again.
+
+A tracer runs a module or function with proxies and keeps what is done to them; see ``symbolic_trace``.
 
 Source: https://docs.pytorch.org/docs/2.13/fx.html
 """
 
-from __future__ import annotations
+from cltorch.fx._symbolic_trace import Tracer, symbolic_trace, wrap
+from cltorch.fx.graph import CodeGen, Graph
+from cltorch.fx.graph_module import GraphModule
+from cltorch.fx.interpreter import Interpreter, Transformer
+from cltorch.fx.node import Node, has_side_effect, map_arg
+from cltorch.fx.proxy import Proxy
+from cltorch.fx.subgraph_rewriter import replace_pattern
 
-from typing import Any
-
-__all__ = ["has_side_effect", "wrap"]
-
-
-def wrap(fn_or_name: Any) -> Any:
-    """Return the function or the name itself.
-
-    >>> wrap(len) is len
-    True
-    """
-    if not callable(fn_or_name) and not isinstance(fn_or_name, str):
-        raise RuntimeError("Unsupported type for global function! Must be either a callable or string name")
-    return fn_or_name
-
-
-def has_side_effect(fn: Any) -> Any:
-    """Return the function itself."""
-    return fn
+__all__ = [
+    "CodeGen", "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "has_side_effect",
+    "map_arg", "replace_pattern", "symbolic_trace", "wrap",
+]  # fmt: skip

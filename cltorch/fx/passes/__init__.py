@@ -1,0 +1,1 @@
+"""torch.fx.passes: what goes through a graph and notes something."""
