@@ -20,6 +20,14 @@ T = TypeVar("T")
 _isinstance = isinstance
 
 
+class TracerWarning(Warning):
+    """Name the kind of PyTorch's warnings about what a trace does not keep: nothing here is traced, none is given."""
+
+    @staticmethod
+    def ignore_lib_warnings() -> None:
+        """Do nothing: there are none."""
+
+
 class ScriptModule(Module):
     """Stand for a compiled module: no module is an instance, for none is compiled."""
 

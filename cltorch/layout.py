@@ -102,10 +102,11 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
             have = out[lead + i]
             if have == 1:
                 out[lead + i] = n
-            elif n != 1 and n != have:
+            elif n != 1 and n != have:  # of several such dimensions PyTorch names the last
+                i = max(d for d in range(i, len(s)) if s[d] != 1 and out[lead + d] not in (1, s[d]))
                 raise RuntimeError(
-                    f"The size of tensor a ({have}) must match the size of tensor b ({n}) at non-singleton "
-                    f"dimension {lead + i}"
+                    f"The size of tensor a ({out[lead + i]}) must match the size of tensor b ({s[i]}) at "
+                    f"non-singleton dimension {lead + i}"
                 )
     return Size(out)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 import cltorch as torch
@@ -48,3 +50,9 @@ def test_the_inner_marks_return_what_they_are_given():
 
     assert _jit_internal._copy_to_script_wrapper(len) is len and _jit_internal._overload_method(len) is len
     assert not _jit_internal.is_scripting()
+
+
+def test_kinds_of_warnings_can_be_named():
+    with pytest.warns(UserWarning), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.warn("another kind", stacklevel=1)

@@ -138,6 +138,13 @@ def test_broadcast_shapes():
         broadcast_shapes((4, 2), (3,))
 
 
+def test_of_several_sizes_that_do_not_agree_the_last_is_named():
+    with pytest.raises(RuntimeError, match=r"tensor a \(32\) must match .* b \(16\) at non-singleton dimension 2"):
+        broadcast_shapes((2, 16, 32), (17, 16))
+    with pytest.raises(RuntimeError, match=r"tensor a \(4\) must match .* b \(5\) at non-singleton dimension 1"):
+        broadcast_shapes((1, 4, 1), (3, 1, 1), (7, 5, 9))
+
+
 def test_shapes_with_a_hole():
     assert infer_shape((2, -1), 6) == (2, 3) and infer_shape((-1, 3), 0) == (0, 3)
     for shape, numel, words in (

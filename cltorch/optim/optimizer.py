@@ -94,6 +94,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             hook(self, given, kwargs)
         return out
 
+    wrapped.hooked = True  # type: ignore[attr-defined]
     return wrapped
 
 
@@ -134,6 +135,11 @@ class Optimizer:
     def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a step that calls the hooks around itself; a class's ``step`` is made one without being asked."""
         return _with_hooks(func)
+
+    def _patch_step_function(self) -> None:
+        """Let this class's step call hooks; wrappers that have their own ``__init__`` ask for it."""
+        if not getattr(type(self).step, "hooked", False):
+            type(self).step = _with_hooks(type(self).step)  # type: ignore[method-assign]
 
     def __init_subclass__(cls, **kw: Any) -> None:
         super().__init_subclass__(**kw)

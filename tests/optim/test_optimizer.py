@@ -6,6 +6,7 @@ import copy
 import importlib
 import io
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -479,3 +480,27 @@ def test_an_optimiser_and_a_schedule_of_another_library(name):
     pairs = [lib.nn.Parameter(lib.ones(2, dtype=lib.complex64)), p]
     module._view_as_real(pairs)
     assert pairs[0].shape == (2, 2) and pairs[1] is p
+
+
+def test_a_wrapper_with_its_own_init_asks_for_hooks(device):
+    class Wrapper(cltorch.optim.Optimizer):
+        def __init__(self, base):
+            self.base = base
+            self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks = OrderedDict(), OrderedDict()
+            self._patch_step_function()
+
+        def step(self, closure=None):
+            return self.base.step(closure)
+
+    p = parameter(2, device=device)
+    wrapper = Wrapper(cltorch.optim.SGD([p], lr=0.5))
+    seen = []
+    wrapper.register_step_pre_hook(lambda *args: seen.append("before"))
+    wrapper.register_step_post_hook(lambda *args: seen.append("after"))
+    p.grad = cltorch.ones_like(p)
+    wrapper.step()
+    Wrapper.step = lambda self: seen.append("own")  # replaced later, it has none until it is asked for again
+    assert not getattr(Wrapper.step, "hooked", False)
+    wrapper._patch_step_function()
+    wrapper.step()
+    assert seen == ["before", "after", "before", "own", "after"] and Wrapper.step.hooked
