@@ -138,6 +138,7 @@ class Optimizer:
 
     def _patch_step_function(self) -> None:
         """Let this class's step call hooks; wrappers that have their own ``__init__`` ask for it."""
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
         if not getattr(type(self).step, "hooked", False):
             type(self).step = _with_hooks(type(self).step)  # type: ignore[method-assign]
 
@@ -160,7 +161,7 @@ class Optimizer:
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+        self._patch_step_function()
         for name in _HOOKS:
             setattr(self, name, OrderedDict())
         if isinstance(params, Tensor):
