@@ -104,6 +104,11 @@ def set_num_interop_threads(num: int) -> None:
     """Keep a number of threads to run operators side by side, for get_num_interop_threads.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_num_interop_threads.html
+
+    >>> import cltorch as torch
+    >>> torch.set_num_interop_threads(1)
+    >>> torch.get_num_interop_threads()
+    1
     """
     _State.interop_threads = _positive("set_num_interop_threads", num)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cltorch
-from cltorch import amp, nn, optim
+from cltorch import amp, distributions, fft, func, linalg, masked, nn, optim, signal, special, vision
 from cltorch.functions import public, row_docs
 from cltorch.functions.row_examples import EXAMPLES
 from cltorch.ops.pointwise import INNER
@@ -37,6 +37,11 @@ def examples(name):
     return [t for t in Finder(exclude_empty=True).find(importlib.import_module(name)) if t.examples]
 
 
+DOCUMENTED = [
+    amp, distributions, fft, func, linalg, masked, nn, nn.functional, nn.init, nn.parallel, nn.utils,
+    nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, public,
+    signal.windows, special, vision.ops, vision.transforms, vision.transforms.v2,
+]  # fmt: skip
 ROWS = [row for row in TABLE.values() if row.scope != INNER]
 
 
@@ -63,48 +68,43 @@ def test_there_are_examples():
     assert sum(len(examples(name)) for name in MODULES) > 800
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        amp, nn, nn.functional, nn.init, nn.parallel, nn.utils, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn,
-        optim, optim.lr_scheduler,
-    ],
-)  # fmt: skip
-def test_layers_functions_and_optimisers_have_an_example(module):
+@pytest.mark.parametrize("module", DOCUMENTED, ids=lambda module: module.__name__)
+def test_what_a_module_offers_has_an_example(module):
     lacking = []
     for name in module.__all__:
         x = getattr(module, name)
-        if name.endswith("_") or not callable(x) or inspect.isroutine(x) and is_row_or_old(x):
+        if name.endswith("_") or not callable(x) or (is_old(x) if inspect.isroutine(x) else is_error(x)):
             continue
-        if ">>>" not in (inspect.getdoc(x) or "") or (inspect.isclass(x) and ">>>" not in (vars(x)["__doc__"] or "")):
+        if ">>>" not in ((vars(x)["__doc__"] if inspect.isclass(x) else inspect.getdoc(x)) or ""):
             lacking.append(name)
     assert lacking == []
 
 
-def is_row_or_old(function):
-    """Return whether a function is made from a row of the pointwise table, or is an old name of another."""
-    inner = inspect.unwrap(function)
-    return inner.__module__ == "cltorch.functions.pointwise" or "FutureWarning" in inner.__code__.co_names
+def is_old(function):
+    """Return whether a function is a deprecated name of another."""
+    return "FutureWarning" in inspect.unwrap(function).__code__.co_names
 
 
-CLASSES = [
-    x for m in (nn, optim, optim.lr_scheduler, optim.swa_utils) for x in (getattr(m, n) for n in m.__all__)
-    if inspect.isclass(x)
-]  # fmt: skip
+def is_error(x):
+    return inspect.isclass(x) and issubclass(x, BaseException)
+
+
 LAYERS = [
-    x for x in CLASSES
-    if issubclass(x, nn.Module) and x.__module__.startswith("cltorch.nn.modules.")
+    x for x in map(vars(nn).get, nn.__all__)
+    if inspect.isclass(x) and issubclass(x, nn.Module) and x.__module__.startswith("cltorch.nn.modules.")
     and x.__module__.rpartition(".")[2] not in ("container", "module", "parameter_containers")
 ]  # fmt: skip
 
 
-def test_layers_and_optimisers_name_their_source():
-    assert [x.__name__ for x in CLASSES if "https://docs.pytorch.org/docs/2.13/" not in vars(x)["__doc__"]] == []
-
-
-def test_functions_of_layers_name_their_source():
-    functions = {name: inspect.unwrap(getattr(nn.functional, name)) for name in nn.functional.__all__}
-    assert [n for n, f in functions.items() if "https://docs.pytorch.org/docs/2.13/" not in (f.__doc__ or "")] == []
+@pytest.mark.parametrize("module", [m for m in DOCUMENTED if m is not public], ids=lambda module: module.__name__)
+def test_what_a_module_offers_names_its_source(module):
+    offered = {name: getattr(module, name) for name in module.__all__}
+    lacking = [
+        name for name, x in offered.items()
+        if (inspect.isroutine(x) or inspect.isclass(x) and not is_error(x))
+        and "https://docs.pytorch.org/" not in (inspect.getdoc(x) or "")
+    ]  # fmt: skip
+    assert lacking == []
 
 
 def test_layers_say_what_shapes_they_take():

@@ -66,6 +66,11 @@ class set_multithreading_enabled:
     """Take and give back PyTorch's switch for threads of the backward pass, which here always runs on the caller's.
 
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     print(torch.autograd.is_multithreading_enabled())
+    False
     """
 
     _on = True

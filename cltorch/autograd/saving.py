@@ -65,6 +65,14 @@ class save_on_cpu(saved_tensors_hooks):
 
     ``pin_memory`` and ``device_type`` are taken and change nothing: copies to a device have the same speed from all
     memory of the host. Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.graph.save_on_cpu
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.save_on_cpu():
+    ...     y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    tensor([2., 2.])
     """
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cl") -> None:

@@ -365,5 +365,9 @@ def fft_ifftshift(input: Any, dim: Any = None) -> Any:
     """Rotate dimensions (all by default) so that the frequency zero comes first: the inverse of fftshift.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.ifftshift.html
+
+    >>> import cltorch as torch
+    >>> torch.fft.ifftshift(torch.tensor([1, 2, 3]))
+    tensor([2, 3, 1])
     """
     return _shifted("ifftshift", input, dim, False)

@@ -26,7 +26,12 @@ def _removed(name: str) -> Any:
         )
 
     f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"Raise RuntimeError: PyTorch removed this function; call ``{_INSTEAD[name]}``."
+    f.__doc__ = (
+        f"Raise RuntimeError: PyTorch removed this function; call ``{_INSTEAD[name]}``.\n\n"
+        f">>> import cltorch as torch\n>>> torch.{name}(torch.eye(2))\nTraceback (most recent call last):\n    ...\n"
+        f"RuntimeError: This function was deprecated since version 1.9 and is now removed. `torch.{name}` is "
+        f"deprecated in favor of `{_INSTEAD[name]}`.\n"
+    )
     return f
 
 

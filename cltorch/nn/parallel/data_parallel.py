@@ -94,6 +94,8 @@ def data_parallel(
 ) -> Any:
     """Call a module as DataParallel would; ``inputs`` is a tensor or a tuple of arguments.
 
+    Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
+
     >>> import cltorch as torch
     >>> torch.nn.parallel.data_parallel(torch.nn.ReLU(), torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])

@@ -18,6 +18,7 @@ def parallel_apply(
 
     They are called one after the other: a call only enqueues work, so the devices compute at the same time. Raises
     AssertionError where there are not as many of each.
+    Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch
     >>> relu, x = torch.nn.ReLU(), torch.tensor(-1.0)

@@ -27,6 +27,7 @@ def scatter(inputs: Any, target_gpus: Sequence[Any], dim: int = 0) -> Any:
     """Cut the tensors in a structure along ``dim`` into a part for each device; return one structure per device.
 
     There are fewer than devices where the tensors are shorter. Everything else is the same for all.
+    Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch
     >>> torch.nn.parallel.scatter((torch.arange(4), "x"), ["cpu", "cpu"])
@@ -66,6 +67,7 @@ def gather(outputs: Any, target_device: Any, dim: int = 0) -> Any:
     """Put the parts that several devices computed together on one: the reverse of ``scatter``.
 
     Tensors without dimensions become one of a dimension. Raises ValueError for dicts of different lengths.
+    Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch
     >>> torch.nn.parallel.gather([torch.ones(2), torch.zeros(1)], "cpu")

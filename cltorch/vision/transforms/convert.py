@@ -20,6 +20,8 @@ from cltorch.vision.transforms.functional import convert as F
 class ToTensor:
     """Turn a PIL image or an array (H, W[, C]) into a tensor (C, H, W); bytes become floats from 0 to 1.
 
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ToTensor.html
+
     >>> from cltorch.vision import transforms
     >>> from PIL import Image
     >>> transforms.ToTensor()(Image.new("RGB", (4, 2))).dtype
@@ -41,6 +43,8 @@ class ToTensor:
 
 class PILToTensor:
     """Turn a PIL image into a tensor (C, H, W) of its own numbers.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.PILToTensor.html
 
     >>> from cltorch.vision import transforms
     >>> from PIL import Image

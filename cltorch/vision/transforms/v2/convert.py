@@ -69,6 +69,8 @@ class ToPILImage(Transform):
 class PILToTensor(Transform):
     """Turn PIL images into plain tensors (C, H, W) of their own numbers.
 
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.PILToTensor.html
+
     >>> from cltorch.vision.transforms import v2
     >>> from PIL import Image
     >>> v2.PILToTensor()(Image.new("RGB", (4, 2))).shape
@@ -85,6 +87,8 @@ class PILToTensor(Transform):
 
 class ToTensor(Transform):
     """Turn PIL images and arrays into tensors from 0 to 1; deprecated for ToImage and ToDtype(…, scale=True).
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToTensor.html
 
     >>> from cltorch.vision.transforms import v2
     >>> from PIL import Image
@@ -110,6 +114,8 @@ class ToTensor(Transform):
 
 class ToPureTensor(Transform):
     """Turn images, masks and boxes into plain tensors.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToPureTensor.html
 
     >>> import cltorch as torch
     >>> from cltorch.vision.transforms import v2
@@ -343,6 +349,13 @@ class ClampKeyPoints(Transform):
     """Move key points into their image.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ClampKeyPoints.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import tv_tensors
+    >>> from cltorch.vision.transforms import v2
+    >>> points = tv_tensors.KeyPoints(torch.tensor([[9.0, 1.0], [2.0, 1.0]]), canvas_size=(4, 6))
+    >>> v2.ClampKeyPoints()(points).tolist()
+    [[5.0, 1.0], [2.0, 1.0]]
     """
 
     def _takes(self, x: Any) -> bool:

@@ -293,6 +293,13 @@ class SanitizeKeyPoints(_Sanitizing):
 
     ``labels_getter`` is as for SanitizeBoundingBoxes.
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.SanitizeKeyPoints.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import tv_tensors
+    >>> from cltorch.vision.transforms import v2
+    >>> points = tv_tensors.KeyPoints(torch.tensor([[9.0, 1.0], [2.0, 1.0]]), canvas_size=(4, 6))
+    >>> v2.SanitizeKeyPoints(labels_getter=None)({"points": points})["points"].tolist()
+    [[2.0, 1.0]]
     """
 
     def __init__(self, labels_getter: Any = None) -> None:

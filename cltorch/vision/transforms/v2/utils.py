@@ -83,6 +83,13 @@ def get_keypoints(flat_inputs: Sequence[Any]) -> Any:
     """Return the first key points; raise ValueError where there are none.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.get_keypoints.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision import tv_tensors
+    >>> from cltorch.vision.transforms import v2
+    >>> points = tv_tensors.KeyPoints(torch.tensor([[9.0, 1.0], [2.0, 1.0]]), canvas_size=(4, 6))
+    >>> v2.get_keypoints([1, points]).tolist()
+    [[9.0, 1.0], [2.0, 1.0]]
     """
     return _first(flat_inputs, KeyPoints, "keypoints")
 
