@@ -141,7 +141,7 @@ class Stencil:
         )
         sizes: dict[str, Any] = {
             name: _turn(getattr(self, name)) for name in ("src", "dst", "src_step", "dst_step", "low", "halo")
-        }  # fmt: skip
+        }
         return replace(self, **sizes, planes=tuple(map(_turn, self.planes)), phases=phases).along(2, n)
 
     def along(self, dim: int, n: int) -> Stencil:
