@@ -233,34 +233,47 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
 % endfor
 
 % if panels:
-// A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. One work-item per panel and slice.
+// A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. A work-item takes ``group``
+// neighbouring panels of a slice: where rows are neighbours in memory, one panel alone would read half a line at a time.
 __kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, long a_off, int M, int K, int kc, long a_row, long a_k,
-                                    int inner, long a_b0, long a_b1, long p_b${", int odd" if pairs else ""}) {
+                                    int inner, long a_b0, long a_b1, long p_b, int group${", int odd" if pairs else ""}) {
     const long z = get_global_id(2);
-    const int m0 = get_global_id(0) * ${mr}, k0 = get_global_id(1) * kc, kn = min(kc, K - k0), last = min(${mr}, M - m0) - 1;
-    A += a_off + z / inner * a_b0 + z % inner * a_b1 + m0 * a_row + k0 * ${along("a_k")};
-    P += z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr}) + (long)m0 * kn;
-    int k = 0;
-    if (a_row == 1 && last == ${mr - 1}) {
-        for (; k < kn; k++, A += ${along("a_k")}, P += ${mr}) {
+    const int k0 = get_global_id(1) * kc, kn = min(kc, K - k0);
+    int m0 = get_global_id(0) * group * ${mr};
+    const int end = min(M, m0 + group * ${mr});
+    A += a_off + z / inner * a_b0 + z % inner * a_b1 + k0 * ${along("a_k")};
+    P += z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr});
+    if (a_row == 1) {
+        const int whole = (end - m0) / ${mr};
+        const __global ct_in *row = A + m0;
+        __global ct_t *to = P + (long)m0 * kn;
+        for (int k = 0; k < kn; k++, row += ${along("a_k")}, to += ${mr}) {
 ${alone("            ", "k")}\
+            const __global ct_in *a = row;
+            __global ct_t *p = to;
+            for (int g = 0; g < whole; g++, a += ${mr}, p += (long)kn * ${mr}) {
 % for row in range(step):
-            CT_PREFETCH(A + ${8 * step + row} * a_k);
+                CT_PREFETCH(a + ${8 * step + row} * a_k);
 % endfor
 % for i in range(mr):
-            P[${i}] = ${one(f"A + {i}", "a_k")};
+                p[${i}] = ${one(f"a + {i}", "a_k")};
+% endfor
+            }
+        }
+        m0 += whole * ${mr};
+    }
+    for (; m0 < end; m0 += ${mr}) {
+        const int last = min(${mr}, M - m0) - 1;
+        __global ct_t *p = P + (long)m0 * kn;
+% for i in range(mr):
+        const __global ct_in *a${i} = A + (m0 + min(${i}, last)) * a_row;
+% endfor
+        for (int k = 0; k < kn; k++, p += ${mr}) {
+${alone("            ", "k")}\
+% for i in range(mr):
+            p[${i}] = ${one(f"a{i} + k * {along('a_k')}", "a_k")};
 % endfor
         }
-        return;
-    }
-% for i in range(mr):
-    const __global ct_in *a${i} = A + min(${i}, last) * a_row;
-% endfor
-    for (; k < kn; k++, P += ${mr}) {
-${alone("        ", "k")}\
-% for i in range(mr):
-        P[${i}] = ${one(f"a{i} + k * {along('a_k')}", "a_k")};
-% endfor
     }
 }
 % endif

@@ -17,6 +17,9 @@ _LONG, _LARGE = 128, 1 << 18
 # together, for which the slices of K must be short: 0.8 of the time for 64x4096x4096, 0.6 for 16.
 _FEW, _WIDE, _SLICE = 96, 4, 512
 
+# panels of A that are laid out together: 256 bytes of each of its columns in float32
+_GROUP = 8
+
 #: letter of a scalar kernel argument by the dtype that arithmetic uses
 NUMBER = {"float": "f", "double": "d", "long": "l"}
 
@@ -103,9 +106,11 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         a_row = tiles * w.mr
         each = a_row * max(p.k, 1)
         a_batch = (each * p.inner, each)
-        pack = context.kernel("matmul", "ct_pack_a", f"bbliiillilll{'i' * pairs}", **params)
-        pack_size = (tiles, -(-p.k // kc) or 1, p.batch)
-        pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each, *(odd,) * pairs)
+        pack = context.kernel("matmul", "ct_pack_a", f"bbliiillillli{'i' * pairs}", **params)
+        pieces = -(-p.k // kc) or 1
+        group = max(1, min(_GROUP, tiles * pieces * p.batch // (4 * caps.compute_units)))
+        pack_size = (-(-tiles // group), pieces, p.batch)
+        pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each, group, *(odd,) * pairs)
         room = each * p.batch * itemsize
     plain = not p.addend and (t.ctype == ctype or t.is_floating_point) and p.k <= kc
     # sums over slices of K wait in C itself, or beside it where C's type is too narrow
