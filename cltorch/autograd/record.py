@@ -286,15 +286,22 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
 
 def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) -> Any:
     """Record a row's result where an operand needs a gradient; return it."""
-    if mode.enabled and out.dtype.differentiable and row.opaque is not None:
+    if mode.enabled and _wanted(operands) and out.dtype.differentiable and row.opaque is not None:
         needs = tuple([isinstance(x, Array) and needs_grad(x) for x in operands])
-        if True in needs:
-            if row.vjp is None or any(needs[i] for i in row.opaque):
-                node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
-            else:
-                node = named(PointwiseNode, row.node)(row, operands, params, needs, out)
-            out._grad_fn, out._requires_grad = node, True
+        if row.vjp is None or any(needs[i] for i in row.opaque):
+            node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
+        else:
+            node = named(PointwiseNode, row.node)(row, operands, params, needs, out)
+        out._grad_fn, out._requires_grad = node, True
     return out
+
+
+def _wanted(operands: Sequence[Any]) -> bool:
+    """Return whether any operand needs a gradient."""
+    for x in operands:  # for most operations this is all that is asked, so no call but for views
+        if isinstance(x, Array) and (x._requires_grad or (x._base is not None and needs_grad(x))):
+            return True
+    return False
 
 
 def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> Any:
@@ -304,13 +311,13 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         kind = lift(operands)
         if kind is not None:
             return kind.pointwise_(row, x, rest, params)
-    needs = tuple(mode.enabled and isinstance(a, Array) and needs_grad(a) for a in operands)
-    recording = True in needs and x.dtype.differentiable
+    recording = mode.enabled and _wanted(operands) and x.dtype.differentiable
     check_inplace(x, recording)
     if not recording:
         row.into(x, operands, params)
         x._storage.version += 1
         return x
+    needs = tuple([isinstance(a, Array) and needs_grad(a) for a in operands])
     if row.vjp is None or any(needs[i] for i in row.opaque):
         row.into(x, operands, params)
         x._storage.version += 1

@@ -12,6 +12,7 @@ from cltorch.device.device import CPU
 from cltorch.device.device import device as Device
 from cltorch.device.lent import Lent
 
+_BYTE = np.dtype(np.uint8)
 PINNED = object()  # the owner of bytes that a driver copies without a detour
 
 
@@ -45,7 +46,8 @@ class Storage:
     @staticmethod
     def wrap(array: np.ndarray) -> Storage:
         """Return a host storage that shares the memory of a contiguous NumPy array."""
-        return Storage(CPU, array.nbytes, array=array.reshape(-1).view(np.uint8))
+        nbytes = array.nbytes
+        return Storage(CPU, nbytes, array=np.ndarray(nbytes, _BYTE, array))
 
     def alias(self) -> Storage:
         """Return a storage of the same bytes whose version is counted apart."""

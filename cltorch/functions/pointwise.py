@@ -283,8 +283,14 @@ def _one_with_params(row: Pointwise) -> Callable[..., Any]:
 def _inplace(row: Pointwise) -> Callable[..., Any]:
     names = row.args + tuple(row.params)
     absolute = row.name == "abs"  # whose result is of another dtype
+    count, defaults = row.arity, row.defaults
+    short = count <= 2 and not absolute
 
     def f(*given: Any, **named: Any) -> Any:
+        if short and not named and len(given) == count and isinstance(given[0], Array):
+            rest = given[1:]
+            if not rest or isinstance(rest[0], Array) or _plain(rest[0]):
+                return pointwise_(row, given[0], rest, defaults)
         operands, params = _bind(row, names, given, named)
         if not isinstance(operands[0], Array):
             raise TypeError(

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.device import CPU, host_memory
+from cltorch.device import CPU
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.array import (
-    Array,
-    cast_host,
-    check_dtype,
-    empty_layout,
-    from_host,
-    host,
-    host_compute,
-    to_numpy,
-    two_devices,
-)
+from cltorch.ops.array import Array, check_dtype, empty_layout, from_host, to_numpy, two_devices
 from cltorch.ops.complex_formula import lower
-from cltorch.ops.formula_host import HOST
+from cltorch.ops.host_plan import READY, UNFIT, HostPlan
 from cltorch.ops.plan import output_layout, specialise
 
 
@@ -81,14 +70,9 @@ def run(
 ) -> list[Any]:
     """Compute a formula into new Arrays of these dtypes; operands lie on one device or are numbers."""
     arrays = [x for x in operands if isinstance(x, Array)]
-    dev = arrays[0].device
+    dev = arrays[0]._storage.device
     if dev.type == "cpu":
-        try:
-            return _run_host(formula, compute, operands, params, out_dtypes, shape)
-        except MemoryError:
-            pass
-        work = partial(_run_host, formula, compute, operands, params, out_dtypes, shape)
-        return host_memory.again(formula.name, work)
+        return host_planned(formula, compute, operands, out_dtypes, shape).run_all(operands, params)
     for t in {*out_dtypes, compute}:
         check_dtype(t, dev)
     layout = output_layout(shape, [x.layout for x in arrays])
@@ -107,16 +91,8 @@ def run_into(
 ) -> None:
     """Compute a formula into existing Arrays of one shape (which may be operands themselves, but for ``apart``)."""
     if outs[0].device.type == "cpu":
-        # nothing is written before everything is there: a lack of memory leaves the outputs as they were
-        try:
-            results = _cast_values(formula, compute, operands, params, outs)
-        except MemoryError:
-            results = []
-        if not results:
-            work = partial(_cast_values, formula, compute, operands, params, outs)
-            results = host_memory.again(formula.name, work)
-        for out, value in zip(outs, results, strict=True):
-            host(out)[...] = value
+        types = [x.dtype for x in outs]
+        host_planned(formula, compute, operands, types, outs[0].layout.shape).into(operands, params, outs)
         return
     _launch(formula, compute, operands, params, outs, apart)
 
@@ -128,9 +104,6 @@ def _launch(
         if compute.is_complex or outs[0].dtype.is_complex:
             formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
         enqueue(planned(formula, compute, operands, outs, apart), compute, operands, params, outs)
-
-
-_UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN among integers
 
 
 def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Sequence[Any], apart: bool = False) -> Any:
@@ -159,7 +132,7 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     number = float if compute.is_floating_point else int
     try:
         numbers = [*[number(x) for x in operands if not isinstance(x, Array)], *[number(p) for p in params]]
-    except _UNFIT as error:
+    except UNFIT as error:
         raise RuntimeError(f"value cannot be converted to type {compute.name} without overflow") from error
     kernel.launch(
         global_size, local_size,
@@ -171,54 +144,16 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     )  # fmt: skip
 
 
-def _host_values(formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any]) -> list[Any]:
-    wide = compute.wide
-    values: list[Any] = []
-    for i, x in enumerate(operands):
-        if isinstance(x, Array):
-            a = host(x) if i in formula.masks else host_compute(x)
-            values.append(a if i in formula.masks or a.dtype == wide else a.astype(wide))
-        else:
-            values.append(_number(x, wide))
-    with np.errstate(all="ignore"):
-        result = formula.fn(HOST, *values, *(_number(p, wide) for p in params))
-    return list(result) if isinstance(result, tuple) else [result]
-
-
-def _number(x: Any, wide: np.dtype) -> Any:
-    if wide.kind == "b" and not (isinstance(x, int) and abs(x) > 2**62):
-        return x
-    try:
-        if wide.kind in "fc":
-            with np.errstate(all="ignore"):
-                return wide.type(x)
-        return np.asarray(int(x), np.int64).astype(wide)[()]
-    except _UNFIT as error:
-        raise RuntimeError(f"value cannot be converted to type {wide} without overflow") from error
-
-
-def _cast_values(
-    formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
-) -> list[Any]:
-    values = _host_values(formula, compute, operands, params)
-    return [cast_host(value, out.dtype) for out, value in zip(outs, values, strict=True)]
-
-
-def _run_host(
-    formula: Formula,
-    compute: dtype,
-    operands: Sequence[Any],
-    params: Sequence[Any],
-    out_dtypes: Sequence[dtype],
-    shape: Sequence[int],
-) -> list[Any]:
-    layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
-    outs = []
-    for value, t in zip(_host_values(formula, compute, operands, params), out_dtypes, strict=True):
-        if layout.dense and np.shape(value) == tuple(shape):
-            outs.append(from_host(value, t, CPU))
-        else:
-            out = empty_layout(layout, t, CPU)
-            host(out)[...] = cast_host(value, t)
-            outs.append(out)
-    return outs
+def host_planned(
+    formula: Formula, compute: dtype, operands: Sequence[Any], types: Sequence[dtype], shape: Sequence[int]
+) -> HostPlan:
+    """Return how NumPy computes a formula for operands of these layouts and dtypes."""
+    key = (
+        formula, compute, shape, *types,
+        *[(x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands],
+    )  # fmt: skip
+    plan = READY.get(key)
+    if plan is None:
+        layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
+        plan = READY[key] = HostPlan(formula, compute, operands, types, layout)
+    return plan

@@ -15,6 +15,11 @@ def check_overlap(out: Any, operands: Sequence[Any]) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
+    check_meeting(out, operands)
+
+
+def check_meeting(out: Any, operands: Sequence[Any]) -> None:
+    """Raise RuntimeError where ``out``, whose elements lie apart, shares memory with an operand laid out otherwise."""
     for x in operands:
         if x is not out and isinstance(x, Array) and _meet(out, x):
             if x.layout.offset != out.layout.offset or x.layout.key != out.layout.key:

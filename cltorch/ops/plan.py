@@ -9,6 +9,7 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.formats import channels_last, channels_last_3d, follows
 from cltorch.layout import Layout, coalesce
+from cltorch.ops.array import Array
 from cltorch.ops.formula import Symbol, trace
 
 VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
@@ -33,11 +34,32 @@ GRAIN = 8192  # elements below which another work-item on a CPU device costs mor
 class Plan:
     """A kernel with everything about its launch that the operands' geometry decides."""
 
-    __slots__ = ("kernel", "global_size", "local_size", "pre", "layout", "dtypes")
+    __slots__ = ("kernel", "global_size", "local_size", "pre", "layout", "dtype", "nbytes", "context")
 
-    def __init__(self, kernel: Any, global_size: Any, local_size: Any, pre: Any, layout: Layout, types: Any) -> None:
-        self.kernel, self.global_size, self.local_size, self.pre = kernel, global_size, local_size, pre
-        self.layout, self.dtypes = layout, types
+    def __init__(
+        self, context: Any, kernel: Any, global_size: Any, local_size: Any, pre: Any, layout: Layout, t: dtype
+    ) -> None:
+        self.context, self.kernel, self.global_size, self.local_size, self.pre = (
+            context,
+            kernel,
+            global_size,
+            local_size,
+            tuple(pre),
+        )
+        self.layout, self.dtype, self.nbytes = layout, t, layout.numel * t.itemsize
+
+    def run(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
+        """Return the result, which a launch fills in; numbers are passed as they are."""
+        storage = self.context.alloc(self.nbytes)
+        buffers, offsets, numbers = [storage.buf], [0], []
+        for x in operands:
+            if isinstance(x, Array):
+                buffers.append(x._storage.buf)
+                offsets.append(x.layout.offset)
+            else:
+                numbers.append(x)
+        self.kernel.launch(self.global_size, self.local_size, (*self.pre, *buffers, *offsets, *numbers, *params))
+        return Array.new(storage, self.layout, self.dtype)
 
 
 def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:

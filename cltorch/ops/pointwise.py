@@ -6,6 +6,7 @@ Source of the dtype rules: https://docs.pytorch.org/docs/2.13/tensor_attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from cltorch import dtypes
@@ -14,9 +15,19 @@ from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import complex_operands, handed_on
-from cltorch.ops.evaluate import Formula, compute_dtype, devices_agree, enqueue, planned, run, run_into
+from cltorch.ops.evaluate import (
+    Formula,
+    compute_dtype,
+    devices_agree,
+    enqueue,
+    host_planned,
+    planned,
+    run,
+    run_into,
+)
 from cltorch.ops.formula import Symbol, Tracer, used_operands
-from cltorch.ops.overlap import check_overlap
+from cltorch.ops.host_plan import READY as HOST_READY
+from cltorch.ops.overlap import check_meeting, check_overlap
 from cltorch.ops.plan import Plan, specialise
 from cltorch.ops.promotion import result_type
 
@@ -138,114 +149,66 @@ class Pointwise:
         """Compute on Arrays and Python numbers (at least one Array), without autograd."""
         params = self.defaults if params is None else params
         x = operands[0]
-        dev = x._storage.device if isinstance(x, Array) else CPU
-        if dev.type != "cpu":
-            key: Any
-            if self.arity == 1:
-                key = (self, x.layout.key, x.dtype)
-                plan = dev.context.ready.get(key)
-                if plan is not None:
-                    out = Array.new(
-                        dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
-                    )
-                    plan.kernel.launch(
-                        plan.global_size, plan.local_size,
-                        (*plan.pre, out._storage.buf, x._storage.buf, 0, x.layout.offset, *params),
-                    )  # fmt: skip
-                    return out
-            elif self.arity == 2:
-                y = operands[1]
-                if isinstance(y, Array):
-                    if y._storage.device is dev:
-                        key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
-                        plan = dev.context.ready.get(key)
-                        if plan is not None:
-                            out = Array.new(
-                                dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
-                            )
-                            plan.kernel.launch(
-                                plan.global_size,
-                                plan.local_size,
-                                (
-                                    *plan.pre,
-                                    out._storage.buf,
-                                    x._storage.buf,
-                                    y._storage.buf,
-                                    0,
-                                    x.layout.offset,
-                                    y.layout.offset,
-                                    *params,
-                                ),
-                            )
-                            return out
-                    else:
-                        key = None
-                else:
-                    key = (self, x.layout.key, x.dtype, y.__class__)
-                    plan = dev.context.ready.get(key)
-                    if plan is not None:
-                        out = Array.new(
-                            dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
-                        )
-                        plan.kernel.launch(
-                            plan.global_size, plan.local_size,
-                            (*plan.pre, out._storage.buf, x._storage.buf, 0, x.layout.offset, y, *params),
-                        )  # fmt: skip
-                        return out
+        key: Any
+        if self.arity == 2 and isinstance(x, Array):
+            dev, y = x._storage.device, operands[1]
+            if not isinstance(y, Array):
+                key = (self, x.layout.key, x.dtype, y.__class__)
+            elif y._storage.device is dev:
+                key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
             else:
-                key = self._key(operands, dev)
-                plan = None if key is None else dev.context.ready.get(key)
-                if plan is not None:
-                    out = Array.new(
-                        dev._context.alloc(plan.layout.numel * plan.dtypes.itemsize), plan.layout, plan.dtypes
-                    )
-                    arrays = [x for x in operands if isinstance(x, Array)]
-                    plan.kernel.launch(
-                        plan.global_size, plan.local_size,
-                        (
-                            *plan.pre, out._storage.buf, *[x._storage.buf for x in arrays], 0,
-                            *[x.layout.offset for x in arrays],
-                            *[x for x in operands if not isinstance(x, Array)], *params,
-                        ),
-                    )  # fmt: skip
-                    return out
+                key = None
+        elif self.arity == 1:
+            dev, key = x._storage.device, (self, x.layout.key, x.dtype)
         else:
-            key = None
-        return self._slow(operands, params, key)
+            dev, key = self._key(operands)
+        plan = (HOST_READY if dev is CPU else dev.context.ready).get(key)
+        return self._slow(operands, params, key) if plan is None else plan.run(operands, params)
 
-    def _key(self, operands: Sequence[Any], dev: Any) -> Any:
-        """Return the key of a plan for any number of operands, or None where one lies elsewhere."""
+    def _key(self, operands: Sequence[Any]) -> Any:
+        """Return the device and the key of a plan for any number of operands, None for a key where one is elsewhere."""
         key: list[Any] = [self]
+        dev = None
         for x in operands:
             if isinstance(x, Array):
-                if x._storage.device is not dev:
-                    return None
+                here = x._storage.device
+                if here is not dev and dev is not None:
+                    return dev, None
+                dev = here
                 key += (x.layout.key, x.dtype)
             else:
                 key.append(x.__class__)
-        return tuple(key)
+        return dev, tuple(key)
 
     def _slow(self, operands: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
         dev, operands = devices_agree(self.name, operands)
         compute, out_dtype = self.types(operands)
         shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
-        (out,) = run(self.formula, compute, operands, params, (out_dtype,), shape)
-        # a plan passes numbers as they come: only where their type fits the kernel's (int operands of int kernels, …)
-        plain = all(
-            isinstance(p, float if compute.is_floating_point else int)
-            or (compute.is_floating_point and isinstance(p, int))
-            for p in (*params, *(x for x in operands if not isinstance(x, Array)))
-        )
-        if key is not None and plain and out.layout.numel and not compute.is_complex and _fits(operands, compute):
+        types = (out_dtype,)
+        if dev is CPU:
+            ready: Any = HOST_READY
+            plan: Any = host_planned(self.formula, compute, operands, types, shape)
+            out = plan.run(operands, params)
+        else:
+            ready = dev.context.ready
+            (out,) = run(self.formula, compute, operands, params, types, shape)
+            # a plan passes numbers as they come: only where their type fits the kernel's (int operands of int kernels…)
+            plain = all(
+                isinstance(p, float if compute.is_floating_point else int)
+                or (compute.is_floating_point and isinstance(p, int))
+                for p in (*params, *(x for x in operands if not isinstance(x, Array)))
+            )
+            if key is None or not plain or not out.layout.numel or compute.is_complex or not _fits(operands, compute):
+                return out
             found = specialise(
                 dev.context, self.formula, compute, [(out.layout, out_dtype)],
                 [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
             )  # fmt: skip
-            if len(dev.context.ready) > 50_000:
-                dev.context.ready.clear()
-            dev.context.ready[key] = Plan(*found, out.layout, out_dtype)
+            plan = Plan(dev.context, *found, out.layout, out_dtype)
+        if key is not None:
+            ready[key] = plan
             if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.kind == "f" for x in operands):
-                _by_default_dtype.append((dev.context.ready, key))
+                _by_default_dtype.append((ready, key))
         return out
 
     def into(self, out: Any, operands: Sequence[Any], params: Sequence[Any] | None = None) -> None:
@@ -254,20 +217,18 @@ class Pointwise:
         Raises RuntimeError for a result dtype that cannot be cast to the Array's, and for overlapping memory.
         """
         params = self.defaults if params is None else params
-        dev = out._storage.device
-        key: Any = None
-        if dev.type != "cpu" and all(x._storage.device is dev for x in operands if isinstance(x, Array)):
-            # what has been checked once for these layouts and dtypes need not be checked again, but for the memory
-            key = (
-                "into", self, out.layout.key, out.dtype,
-                *((x.layout.key, x.dtype) if isinstance(x, Array) else x.__class__ for x in operands),
-            )  # fmt: skip
-            found = dev.context.ready.get(key)
-            if found is not None:
-                check_overlap(out, operands)
-                plan, compute = found
-                enqueue(plan, compute, operands, params, (out,))
+        # what has been checked once for these layouts and dtypes need not be checked again, but for the memory
+        dev, key = self._key(operands)
+        if key is not None and dev is out._storage.device:
+            key = ("into", out.layout.key, out.dtype, *key)
+            ready = HOST_READY if dev is CPU else dev.context.ready
+            write = ready.get(key)
+            if write is not None:
+                check_meeting(out, operands)
+                write(operands, params, (out,))
                 return
+        else:
+            key = None
         _, operands = devices_agree(self.name, [out, *operands])
         operands = operands[1:]
         compute, out_dtype = self.types(operands)
@@ -280,8 +241,12 @@ class Pointwise:
             raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}")
         check_overlap(out, operands)
         run_into(self.formula, compute, operands, params, (out,))
-        if key is not None and out.layout.numel and not (compute.is_complex or out.dtype.is_complex):
-            dev.context.ready[key] = (planned(self.formula, compute, operands, (out,)), compute)
+        if key is None:
+            return
+        if dev is CPU:
+            ready[key] = host_planned(self.formula, compute, operands, (out.dtype,), shape).into
+        elif out.layout.numel and not (compute.is_complex or out.dtype.is_complex):
+            ready[key] = partial(enqueue, planned(self.formula, compute, operands, (out,)), compute)
 
     # ---- backward --------------------------------------------------------------------------------------------
     def saves(self, needs: tuple[bool, ...], complex: bool = False) -> frozenset[int]:

@@ -1,0 +1,93 @@
+"""What is remembered about operands of a kind must not be taken for what differs from call to call."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import cltorch as torch
+from cltorch.ops.quiet import quietly
+
+
+def test_numpy_does_not_warn_and_keeps_its_own_settings():
+    before = np.geterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one, none = np.ones(1, np.float32), np.zeros(1, np.float32)
+        assert np.isinf(quietly(np.divide, one, none)).all()
+        assert np.isnan(quietly(lambda: quietly(np.divide, none, none))).all()  # one within another
+        with pytest.raises(RuntimeWarning):
+            np.divide(one, none)
+    assert np.geterr() == before
+    with pytest.raises(ZeroDivisionError):
+        quietly(lambda: 1 // 0)
+
+
+def test_threads_compute_at_the_same_time():
+    inside, seen = threading.Barrier(2), []
+
+    def work():
+        with warnings.catch_warnings():
+            seen.append(quietly(lambda: (inside.wait(10), np.geterr()["over"])[1]))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert seen == ["ignore", "ignore"]
+
+
+def test_numbers_and_values_are_those_of_the_call(device):
+    for value in (2, -3):
+        x = torch.full((3,), float(value), device=device)
+        assert (x + value).tolist() == [2.0 * value] * 3
+        assert (1 - x).tolist() == [1.0 - value] * 3
+        assert x.add_(value).tolist() == [2.0 * value] * 3
+        assert torch.where(x > 0, x, value).tolist() == [4.0 if value > 0 else -3.0] * 3
+
+
+def test_a_result_has_memory_of_its_own(device):
+    for _ in range(2):
+        for shape in ((4,), (), (0, 2), (2, 1)):
+            x = torch.ones(shape, device=device)
+            y = torch.positive(x) + 0 * x
+            y.add_(1)
+            assert bool((x == 1).all()) and bool((y == 2).all())
+
+
+def test_the_dtype_of_a_quotient_follows_the_default(device):
+    x = torch.tensor([1, 2], device=device)
+    assert (x / 2).dtype is torch.float32 and (x / 2).dtype is torch.float32
+    torch.set_default_dtype(torch.float16)
+    try:
+        assert (x / 2).dtype is torch.float16
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (x / 2).dtype is torch.float32
+
+
+def test_strides_and_broadcasting_are_part_of_what_is_remembered(device):
+    a = np.arange(12, dtype=np.float32).reshape(3, 4)
+    x = torch.tensor(a, device=device)
+    for _ in range(2):
+        assert (x.t() + x.t()).tolist() == (a.T + a.T).tolist() and (x.t() + x.t()).stride() == (1, 4)
+        assert (x + x[0]).tolist() == (a + a[0]).tolist()
+        assert (x[1:] * x[:2, :1]).tolist() == (a[1:] * a[:2, :1]).tolist()
+        assert (x[:, 1::2] + x[:, ::2]).tolist() == (a[:, 1::2] + a[:, ::2]).tolist()
+
+
+def test_what_does_not_fit_is_refused_each_time(device):
+    x = torch.ones(3, dtype=torch.uint8, device=device)
+    for _ in range(2):
+        assert (x + 1).tolist() == [2, 2, 2]
+        with pytest.raises((OverflowError, RuntimeError)):
+            x + 2**70
+        with pytest.raises(RuntimeError, match="can't be cast"):
+            x.add_(0.5)
+        base = torch.ones(4, device=device)
+        with pytest.raises(RuntimeError, match="single memory location"):
+            base[1:].add_(base[:-1])
+        with pytest.raises(RuntimeError, match="single memory location"):
+            base[:1].expand(4).add_(1)
