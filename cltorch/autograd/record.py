@@ -116,6 +116,7 @@ def apply(op: type[Op], *args: Any) -> Any:
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
     """
     dev = None
+    wanted = False
     for a in args:
         if isinstance(a, Array):
             here = a._storage.device
@@ -124,31 +125,32 @@ def apply(op: type[Op], *args: Any) -> Any:
             dev = here
             if not op.complex and a.dtype.is_complex:
                 raise NotImplementedError(f"{op.name} is not implemented for complex tensors")
+            if a._requires_grad or (a._base is not None and needs_grad(a)):
+                wanted = True
     if active:
         kind = lift(args)
         if kind is not None:
             return kind.apply(op, args)
-    if mode.enabled:
+    if wanted and mode.enabled:
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
-        if True in needs:
-            call: Any = Call(needs)
-            try:
-                out = op.forward(call, *args)
-            except MemoryError:
-                call = None
-            if call is None:
-                call = Call(needs)
-                out = host_memory.again(op.name, partial(op.forward, call, *args))
-            single = not isinstance(out, tuple)
-            results = [out] if single else list(out)
-            for i, r in enumerate(results):
-                if any(r is a for a in args):
-                    results[i] = Array.new(r._storage, r.layout, r.dtype)
-            node = _op_node(op)(op, call, args, results)
-            for i, r in enumerate(results):
-                if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
-                    r._grad_fn, r._output_nr, r._requires_grad = node, i, True
-            return results[0] if single else tuple(results)
+        call: Any = Call(needs)
+        try:
+            out = op.forward(call, *args)
+        except MemoryError:
+            call = None
+        if call is None:
+            call = Call(needs)
+            out = host_memory.again(op.name, partial(op.forward, call, *args))
+        single = not isinstance(out, tuple)
+        results = [out] if single else list(out)
+        for i, r in enumerate(results):
+            if any(r is a for a in args):
+                results[i] = Array.new(r._storage, r.layout, r.dtype)
+        node = _op_node(op)(op, call, args, results)
+        for i, r in enumerate(results):
+            if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
+                r._grad_fn, r._output_nr, r._requires_grad = node, i, True
+        return results[0] if single else tuple(results)
     none = (False,) * len(args)
     try:
         return op.forward(Call(none), *args)

@@ -50,11 +50,9 @@ def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
     ``later`` is PyTorch's ``non_blocking``: pinned bytes are not copied away first, so the caller must leave them as
     they are until the device was waited for.
     """
+    if x._storage.device is dev:
+        return strided.cast(x, t)
     check_dtype(t, dev)
-    if x.device is dev:
-        out = empty_layout(like_layout(x.layout), t, dev)
-        strided.copy_into(out, x)
-        return out
     if x.dtype is not t and x.dtype.itemsize > t.itemsize or x.dtype is dtypes.float64:
         x = converted(x, t, x.device)  # convert before the transfer: fewer bytes, and no double where there is none
     if x.layout.contiguous:
@@ -72,11 +70,12 @@ def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
 
 
 def _dense(x: Any, wanted: Any = None) -> Any:
+    if wanted is formats.preserve_format:
+        return strided.cast(x, x.dtype)
     if wanted is None:
         out = empty(x.layout.shape, x.dtype, x.device)
     else:
-        keep = wanted is formats.preserve_format
-        out = empty_layout(like_layout(x.layout) if keep else wanted.lay(x.shape), x.dtype, x.device)
+        out = empty_layout(wanted.lay(x.shape), x.dtype, x.device)
     strided.copy_into(out, x)
     return out
 

@@ -18,6 +18,7 @@ from cltorch.dtypes import bfloat16, complex32, complex128, dtype, float64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
 from cltorch.layout import Layout, Size
+from cltorch.ops.quiet import quietly
 
 NO_COMPLEX_HALF = "complex32 is a dtype without operators here: use complex64"
 
@@ -114,19 +115,20 @@ def cast_host(a: Any, t: dtype) -> np.ndarray:
         return dtypes.float_to_bfloat16(a.astype(np.float32))
     if a.dtype == t.np:
         return a
-    with np.errstate(all="ignore"):
-        if t.kind in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
-            # through int64, so that the value wraps instead of being undefined
-            return a.astype(np.int64).astype(t.np)
-        return a.astype(t.np)
+    if t.kind in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
+        # through int64, so that the value wraps instead of being undefined
+        a = quietly(a.astype, np.int64)
+    bits: np.ndarray = quietly(a.astype, t.np)
+    return bits
 
 
 def from_host(a: Any, t: dtype, dev: device) -> Any:
     """Return an Array of NumPy values on a device; the host takes over the array where its dtype fits."""
-    bits = np.ascontiguousarray(cast_host(a, t))
-    layout = Layout.of(np.shape(a))
+    bits = cast_host(a, t)
+    layout = Layout.of(bits.shape)
+    bits = np.ascontiguousarray(bits)
     if dev.type == "cpu":
-        if not bits.flags.writeable or bits.base is not None:
+        if bits.base is not None or not bits.flags.writeable:
             bits = bits.copy()
         return Array.new(Storage.wrap(bits), layout, t)
     check_dtype(t, dev)

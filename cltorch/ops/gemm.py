@@ -18,6 +18,7 @@ from cltorch.ops.array import Array, empty, from_host, host_compute
 from cltorch.ops.complex_formula import part
 from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.gemm_problem import Problem
+from cltorch.ops.quiet import silent
 
 
 def product(
@@ -123,6 +124,7 @@ def _of_parts(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: b
     return run(_PACKED, a.dtype, [re, im], [], [a.dtype], shape)[0]
 
 
+@silent
 def _on_host(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: bool, transpose_b: bool) -> Any:
     x, y = host_compute(a), host_compute(b)
     if transpose_a:
@@ -130,12 +132,11 @@ def _on_host(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: bo
     if transpose_b:
         y = np.swapaxes(y, -2, -1)
     t = a.dtype
-    with np.errstate(all="ignore"):
-        r = np.matmul(x, y)
-        scale = r.dtype.type
-        if alpha != 1:
-            r *= scale(alpha)
-        if addend is not None:
-            i = host_compute(addend)
-            r += i if beta == 1 else i * scale(beta)
+    r = np.matmul(x, y)
+    scale = r.dtype.type
+    if alpha != 1:
+        r *= scale(alpha)
+    if addend is not None:
+        i = host_compute(addend)
+        r += i if beta == 1 else i * scale(beta)
     return from_host(r, t, a._storage.device)

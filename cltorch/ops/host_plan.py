@@ -25,13 +25,14 @@ UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN am
 class HostPlan:
     """What operands of some layouts and dtypes decide about computing a formula: how each is read, what comes out."""
 
-    __slots__ = ("name", "fn", "reads", "number", "layout", "types")
+    __slots__ = ("name", "fn", "reads", "number", "type", "layout", "types")
 
     def __init__(
         self, formula: Any, compute: dtype, operands: Sequence[Any], types: Sequence[dtype], layout: Layout
     ) -> None:
         self.name, self.fn, self.types, self.layout = formula.name, formula.fn, types, layout
-        self.number = partial(_number, compute.wide)
+        self.type = compute.wide
+        self.number = compute.wide.type if compute.wide.kind in "fc" else partial(_whole, compute.wide)
         self.reads = [
             (host if i in formula.masks else _reader(x.dtype, compute.wide)) if isinstance(x, Array) else self.number
             for i, x in enumerate(operands)
@@ -65,9 +66,12 @@ class HostPlan:
 
     def _found(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         """Return what NumPy makes of the formula."""
-        read = [f(x) for f, x in zip(self.reads, operands, strict=True)]
-        if params:
-            read += map(self.number, params)
+        try:
+            read = [f(x) for f, x in zip(self.reads, operands, strict=True)]
+            if params:
+                read += map(self.number, params)
+        except UNFIT as error:
+            raise RuntimeError(f"value cannot be converted to type {self.type} without overflow") from error
         return self.fn(HOST, *read)
 
     def _kept(self, bits: Any, t: dtype) -> Any:
@@ -90,10 +94,8 @@ def _reader(t: dtype, wide: np.dtype) -> Callable[[Any], np.ndarray]:
     return lambda x: host_compute(x).astype(wide, copy=False)
 
 
-def _number(wide: np.dtype, x: Any) -> Any:
+def _whole(wide: np.dtype, x: Any) -> Any:
+    """Return a number as NumPy's integer of a type, which it wraps around in; for truth values as it is."""
     if wide.kind == "b" and not (isinstance(x, int) and abs(x) > 2**62):
         return x
-    try:
-        return wide.type(x) if wide.kind in "fc" else np.asarray(int(x), np.int64).astype(wide)[()]
-    except UNFIT as error:
-        raise RuntimeError(f"value cannot be converted to type {wide} without overflow") from error
+    return np.asarray(int(x), np.int64).astype(wide)[()]

@@ -23,6 +23,7 @@ from cltorch.ops.formula import Symbol, trace, used_operands
 from cltorch.ops.formula_host import HOST
 from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import GROUP, LETTER, MASK, VECTOR
+from cltorch.ops.quiet import silent
 
 __all__ = ["update"]
 
@@ -212,6 +213,7 @@ def _kernel(
 
 
 # ---- the host ----------------------------------------------------------------------------------------------------
+@silent
 def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbers: Sequence[float]) -> None:
     if any(x._storage.array is None for x in row):
         _refuse_devices(row)
@@ -223,14 +225,13 @@ def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbe
         blocks: list[Any] = [slice(at, at + _BLOCK) for at in range(0, n, _BLOCK)]
     else:
         arrays, blocks = [host(x) for x in row], [...]
-    with np.errstate(all="ignore"):
-        constants = [wide.type(v) for v in numbers]
-        for block in blocks:
-            parts = [a[block] for a in arrays]
-            values = [widened(a, x.dtype, wide) for a, x in zip(parts, row, strict=True)]
-            results = formula.fn(HOST, *values, *constants)
-            for k, value in zip(written, results, strict=True):
-                parts[k][...] = cast_host(value, row[k].dtype)
+    constants = [wide.type(v) for v in numbers]
+    for block in blocks:
+        parts = [a[block] for a in arrays]
+        values = [widened(a, x.dtype, wide) for a, x in zip(parts, row, strict=True)]
+        results = formula.fn(HOST, *values, *constants)
+        for k, value in zip(written, results, strict=True):
+            parts[k][...] = cast_host(value, row[k].dtype)
 
 
 def widened(a: np.ndarray, t: dtype, wide: Any) -> np.ndarray:

@@ -14,13 +14,14 @@ class Call:
     is all the same part of the operands' graph, as PyTorch has it.
     """
 
+    kept: tuple[Any, ...] = ()
+    outside: tuple[Any, ...] = ()
+    unpack: Any = None
+    flat = False
+
     def __init__(self, needs: Sequence[bool]) -> None:
         self.needs = tuple(needs)
-        self.recording = any(needs)
-        self.kept: tuple[Any, ...] = ()
-        self.outside: tuple[Any, ...] = ()
-        self.unpack: Any = None
-        self.flat = False
+        self.recording = True in self.needs
 
     def save(self, *arrays: Any) -> None:
         """Keep Arrays (inputs, results or intermediates; None is allowed) for the derivative."""

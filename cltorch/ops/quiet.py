@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 
-def _slowly(fn: Callable[..., Any], *args: Any) -> Any:
+def _slowly(fn: Callable[..., Any], *args: Any, **named: Any) -> Any:
     with np.errstate(all="ignore"):
-        return fn(*args)
+        return fn(*args, **named)
 
 
 def _chosen() -> Callable[..., Any]:
@@ -26,7 +27,12 @@ def _chosen() -> Callable[..., Any]:
         np.seterr(**outside)
         return _slowly
     fresh = silent.copy  # a context can be entered once at a time, a copy is made in no time
-    return lambda fn, *args: fresh().run(fn, *args)
+    return lambda fn, *args, **named: fresh().run(fn, *args, **named)
 
 
 quietly: Callable[..., Any] = _chosen()
+
+
+def silent(fn: Any) -> Any:
+    """Return a function of a module whose calls are all made so."""
+    return functools.update_wrapper(functools.partial(quietly, fn), fn)

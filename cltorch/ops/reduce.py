@@ -20,6 +20,7 @@ from cltorch.ops.complex_formula import as_real
 from cltorch.ops.formula import Symbol, trace
 from cltorch.ops.formula_host import HOST
 from cltorch.ops.plan import MASK, VECTOR, grid
+from cltorch.ops.quiet import silent
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
 _GROUP = 256
@@ -379,17 +380,17 @@ def _literal(value: float, acc: dtype) -> str:
     return f"{int(value)}" + ("L" if acc.itemsize == 8 else "")
 
 
+@silent
 def _host(
     row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, acc: dtype, params: Sequence[Any], aux: Any
 ) -> Any:
     a = host_compute(x)
     if row.kind in (SUMS, EXTREMES):
         a = a.astype(acc.wide, copy=False)
-    with np.errstate(all="ignore"):
-        if row.host is None:
-            q = host_compute(aux)
-            mapped = row.map(HOST, a, q.reshape(kept_shape(x.layout.shape, dims, True)), *params)
-            value = row.finish(HOST, _sum(mapped, dims), q, *params)
-        else:
-            value = row.host(a, dims, *params)
+    if row.host is None:
+        q = host_compute(aux)
+        mapped = row.map(HOST, a, q.reshape(kept_shape(x.layout.shape, dims, True)), *params)
+        value = row.finish(HOST, _sum(mapped, dims), q, *params)
+    else:
+        value = row.host(a, dims, *params)
     return from_host(np.asarray(value), out_dtype, x.device)

@@ -14,6 +14,7 @@ from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import MASK, VECTOR, grid
+from cltorch.ops.quiet import silent
 from cltorch.ops.strided import copy_into
 
 
@@ -100,16 +101,16 @@ def _plan(
     return kernel, size, local, (outer, n, inner, per_item)
 
 
+@silent
 def softmax_on_host(x: Any, dim: int, logarithm: bool) -> Any:
     a = host_compute(x)
     if a.size == 0:
         return from_host(a, x.dtype, x.device)
     axis = dim if a.ndim else None
-    with np.errstate(all="ignore"):
-        shifted = a - a.max(axis, keepdims=True)
-        e = np.exp(shifted)
-        total = e.sum(axis, keepdims=True)
-        return from_host(shifted - np.log(total) if logarithm else e / total, x.dtype, x.device)
+    shifted = a - a.max(axis, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis, keepdims=True)
+    return from_host(shifted - np.log(total) if logarithm else e / total, x.dtype, x.device)
 
 
 class Softmax(Op):

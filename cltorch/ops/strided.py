@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.device import CPU
+from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.array import Array, empty, empty_layout, host, view
+from cltorch.ops.array import Array, check_dtype, empty, empty_layout, host, view
 from cltorch.ops.complex_formula import as_real
-from cltorch.ops.evaluate import Formula, compute_dtype, run_into
+from cltorch.ops.evaluate import Formula, compute_dtype, planned, run_into
+from cltorch.ops.host_plan import READY, HostPlan
 from cltorch.ops.op import Op
 from cltorch.ops.overlap import same_bytes
+from cltorch.ops.plan import Plan, like_layout
 
 COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
@@ -47,6 +51,26 @@ def copy_into(out: Any, x: Any) -> None:
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
     run_into(COPY, compute_dtype(x.dtype), [x], (), [out], True)
+
+
+def cast(x: Any, t: dtype) -> Any:
+    """Return a copy of an Array in a dtype, with its dimensions in the same order in memory."""
+    dev = x._storage.device
+    key = ("cast", x.layout.key, x.dtype, t)
+    ready = READY if dev is CPU else dev.context.ready
+    plan = ready.get(key)
+    if plan is not None:
+        return plan.run((x,), ())
+    compute, layout = compute_dtype(x.dtype), like_layout(x.layout)
+    if dev is CPU:
+        plan = ready[key] = HostPlan(COPY, compute, (x,), (t,), layout)
+        return plan.run((x,), ())
+    check_dtype(t, dev)
+    out = empty_layout(layout, t, dev)
+    copy_into(out, x)
+    if layout.numel and x.dtype is not t and not (x.dtype.is_complex or t.is_complex):
+        ready[key] = Plan(dev.context, *planned(COPY, compute, [x], [out], True), layout, t)
+    return out
 
 
 def fill(out: Any, value: float) -> None:
