@@ -92,6 +92,9 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
+    first = shapes[0] if shapes else ()
+    if isinstance(first, Size) and shapes.count(first) == len(shapes):  # mostly
+        return first
     if any(not isinstance(s, tuple) for s in shapes):
         shapes = tuple(s if isinstance(s, tuple) else _as_shape(s) for s in shapes)
     ndim = max((len(s) for s in shapes), default=0)
@@ -387,6 +390,8 @@ class Layout:
 
     def overlaps(self) -> bool:
         """Return whether two indices may mean one element (a stride of 0 in a dimension larger than 1)."""
+        if self.contiguous:
+            return False
         return self.numel > 0 and any(s == 0 and n > 1 for n, s in zip(self.shape, self.strides, strict=True))
 
     def packed(self) -> bool:

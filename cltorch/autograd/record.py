@@ -37,25 +37,18 @@ class OpNode(Node):
         self._positions = [i for i, need in enumerate(call.needs) if need]
         super().__init__([edge_of(args[i]) for i in self._positions], len(results))
         self._op, self._call = op, call
-        # a result that carries no gradient is kept as any other value is, apart from this node
-        outside = {id(x) for x in call.outside}
-        numbers = {id(r): i for i, r in enumerate(results) if id(r) not in outside}
-        self._saved = [
-            None
-            if x is None
-            else Saved(x, self, numbers[id(x)])
-            if id(x) in numbers
-            else Saved(x)
-            if isinstance(x, Array)
-            else x
-            for x in call.kept
-        ]
-        # a result kept with its node would be a cycle: the node is handed over again when it unpacks
-        for s in self._saved:
-            if isinstance(s, Saved) and s._node is not None:
-                s._node = True
+        self._saved = saved = []
+        for x in call.kept:
+            if isinstance(x, Array):
+                nr = _place(x, results)
+                # a result that carries no gradient is kept as any other value is, apart from this node
+                if nr is None or _place(x, call.outside) is not None:
+                    x = Saved(x)
+                else:
+                    x = Saved(x, self, nr)
+                    x._node = True  # a result kept with its node is a cycle: it is handed over again when it unpacks
+            saved.append(x)
         call.kept = ()
-        call.unpack = None
 
     @property
     def flat(self) -> bool:  # type: ignore[override]
@@ -98,6 +91,14 @@ def _quiet(results: Any) -> Any:
     if isinstance(results, tuple):
         return tuple(map(_quiet, results))
     return results._detached(True) if isinstance(results, Array) and needs_grad(results) else results
+
+
+def _place(x: Any, among: Sequence[Any]) -> int | None:
+    """Return which of some values is this very object."""
+    for i, y in enumerate(among):
+        if y is x:
+            return i
+    return None
 
 
 _op_nodes: dict[type[Op], type[OpNode]] = {}
@@ -144,11 +145,11 @@ def apply(op: type[Op], *args: Any) -> Any:
         single = not isinstance(out, tuple)
         results = [out] if single else list(out)
         for i, r in enumerate(results):
-            if any(r is a for a in args):
+            if _place(r, args) is not None:
                 results[i] = Array.new(r._storage, r.layout, r.dtype)
         node = _op_node(op)(op, call, args, results)
         for i, r in enumerate(results):
-            if r is not None and r.dtype.differentiable and not any(r is x for x in call.outside):
+            if r is not None and r.dtype.differentiable and _place(r, call.outside) is None:
                 r._grad_fn, r._output_nr, r._requires_grad = node, i, True
         return results[0] if single else tuple(results)
     none = (False,) * len(args)

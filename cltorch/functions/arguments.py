@@ -107,6 +107,9 @@ def read_number(name: str, argument: str, position: int, value: Any) -> Any:
     raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(value).__name__}")
 
 
+_iinfo, _finfo = functools.cache(dtypes.iinfo), functools.cache(dtypes.finfo)
+
+
 def no_room(t: dtype) -> RuntimeError:
     """Return the error for a number that a dtype cannot hold."""
     kind = _C_KINDS.get(t.name, f"{t.name}_t")
@@ -130,12 +133,12 @@ def fit_number(value: Any, t: dtype) -> Any:
         value = value.real
     fraction = isinstance(value, float)
     if t.kind in "ui":
-        limits = dtypes.iinfo(t)
+        limits = _iinfo(t)
         lowest = limits.min if t.kind == "i" or fraction else -limits.max
         if not lowest <= value <= limits.max:
             raise no_room(t)
         value = int(value) & limits.max if t.kind == "u" else int(value)
-    elif abs(value) > dtypes.finfo(t).max and not (fraction and math.isinf(value)):
+    elif abs(value) > _finfo(t).max and not (fraction and math.isinf(value)):
         raise no_room(t)
     return value
 

@@ -122,16 +122,22 @@ def cast_host(a: Any, t: dtype) -> np.ndarray:
     return bits
 
 
+def on_memory_of(bits: np.ndarray, layout: Layout, t: dtype) -> Any:
+    """Return a host Array of a dense layout on the memory of stored bits where that is theirs alone, or on a copy."""
+    bits = np.ascontiguousarray(bits)
+    if bits.base is not None or not bits.flags.writeable:
+        bits = bits.copy()
+    return Array.new(Storage.wrap(bits), layout, t)
+
+
 def from_host(a: Any, t: dtype, dev: device) -> Any:
     """Return an Array of NumPy values on a device; the host takes over the array where its dtype fits."""
     bits = cast_host(a, t)
     layout = Layout.of(bits.shape)
-    bits = np.ascontiguousarray(bits)
-    if dev.type == "cpu":
-        if bits.base is not None or not bits.flags.writeable:
-            bits = bits.copy()
-        return Array.new(Storage.wrap(bits), layout, t)
+    if dev is CPU:
+        return on_memory_of(bits, layout, t)
     check_dtype(t, dev)
+    bits = np.ascontiguousarray(bits)
     out = dev.context.alloc(bits.nbytes)
     dev.context.write(out.buf, bits.reshape(-1).view(np.uint8), owned=bits is not a and bits.base is None)
     return Array.new(out, layout, t)

@@ -128,9 +128,9 @@ def _of_parts(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: b
 def _on_host(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: bool, transpose_b: bool) -> Any:
     x, y = host_compute(a), host_compute(b)
     if transpose_a:
-        x = np.swapaxes(x, -2, -1)
+        x = x.swapaxes(-2, -1)
     if transpose_b:
-        y = np.swapaxes(y, -2, -1)
+        y = y.swapaxes(-2, -1)
     t = a.dtype
     r = np.matmul(x, y)
     scale = r.dtype.type

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.device import CPU, Storage, host_memory
+from cltorch.device import CPU, host_memory
 from cltorch.device.caps import Ready
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.array import Array, cast_host, empty_layout, host, host_compute
+from cltorch.ops.array import Array, cast_host, empty_layout, host, host_compute, on_memory_of
 from cltorch.ops.formula_host import HOST
 from cltorch.ops.quiet import quietly
 
@@ -80,8 +80,7 @@ class HostPlan:
             bits = cast_host(bits, t)
         layout = self.layout
         if layout.dense and bits.shape == layout.shape:
-            bits = np.ascontiguousarray(bits)
-            return Array.new(Storage.wrap(bits if bits.base is None else bits.copy()), layout, t)
+            return on_memory_of(bits, layout, t)
         out = empty_layout(layout, t, CPU)
         host(out)[...] = bits
         return out

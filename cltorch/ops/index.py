@@ -17,7 +17,7 @@ from cltorch import dtypes
 from cltorch.device import faults
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
-from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
+from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, on_memory_of, view
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
@@ -78,15 +78,30 @@ def take(
     index_shape, rest = indices[0].layout.shape, x.layout.shape[k:]
     shape = (*rest[:at], *index_shape, *rest[at:])
     if x.device.type == "cpu":
-        check_host(indices, x.layout.shape[:k], dims, wrap)
+        bits = _taken(x, indices, dims, wrap)
+        if not at:
+            return on_memory_of(bits, Layout.of(shape), x.dtype)
         out = empty(shape, x.dtype, x.device)
-        host(view(out, index_first(out.layout, len(index_shape), at)))[...] = host(x)[tuple(host(i) for i in indices)]
+        host(view(out, index_first(out.layout, len(index_shape), at)))[...] = bits
         return out
     check_dtype(x.dtype, x.device)
     out = empty(shape, x.dtype, x.device)
     places = view(out, index_first(out.layout, len(index_shape), at))
     _run("get", x, as_indices(indices), places, wrap, variant, what, dims)
     return out
+
+
+def _taken(x: Any, indices: Sequence[Any], dims: Sequence[int] | None, wrap: bool) -> np.ndarray:
+    """Return the stored bits of a host Array at index tensors."""
+    sizes = x.layout.shape[: len(indices)]
+    if not (wrap and x.layout.numel):
+        check_host(indices, sizes, dims, wrap)
+    try:
+        found: np.ndarray = host(x)[tuple([host(i) for i in indices])]
+    except IndexError:  # which NumPy, counting from the end too, finds out without another walk over the indices
+        check_host(indices, sizes, dims, wrap)
+        raise
+    return found
 
 
 def index_first(layout: Layout, n: int, at: int) -> Layout:

@@ -17,6 +17,7 @@ from cltorch.ops.host_plan import READY, HostPlan
 from cltorch.ops.op import Op
 from cltorch.ops.overlap import same_bytes
 from cltorch.ops.plan import Plan, like_layout
+from cltorch.ops.quiet import quietly
 
 COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
@@ -109,8 +110,7 @@ def _cast(value: Any, t: Any) -> Any:
         bits = np.asarray(value, np.float32).view(np.uint32)
         rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
         return np.asarray(np.where(np.isnan(np.float32(value)), (bits >> 16) | 0x40, rounded), np.uint16)
-    with np.errstate(all="ignore"):
-        return np.asarray(value).astype(t.np)
+    return quietly(np.asarray(value).astype, t.np)
 
 
 def relative(base: Layout, part: Layout) -> Layout:
