@@ -37,7 +37,7 @@ class OpNode(Node):
         self._positions = [i for i, need in enumerate(call.needs) if need]
         super().__init__([edge_of(args[i]) for i in self._positions], len(results))
         self._op, self._call = op, call
-        self._saved = saved = []
+        self._saved: list[Any] = []
         for x in call.kept:
             if isinstance(x, Array):
                 nr = _place(x, results)
@@ -47,7 +47,7 @@ class OpNode(Node):
                 else:
                     x = Saved(x, self, nr)
                     x._node = True  # a result kept with its node is a cycle: it is handed over again when it unpacks
-            saved.append(x)
+            self._saved.append(x)
         call.kept = ()
 
     @property

@@ -36,16 +36,11 @@ class Plan:
 
     __slots__ = ("kernel", "global_size", "local_size", "pre", "layout", "dtype", "nbytes", "context")
 
-    def __init__(
-        self, context: Any, kernel: Any, global_size: Any, local_size: Any, pre: Any, layout: Layout, t: dtype
-    ) -> None:
-        self.context, self.kernel, self.global_size, self.local_size, self.pre = (
-            context,
-            kernel,
-            global_size,
-            local_size,
-            tuple(pre),
-        )
+    def __init__(self, context: Any, launch: tuple[Any, Any, Any, Any], layout: Layout, t: dtype) -> None:
+        """Take what ``specialise`` returns of a formula with one result of this layout and dtype."""
+        self.context = context
+        self.kernel, self.global_size, self.local_size, pre = launch
+        self.pre = tuple(pre)
         self.layout, self.dtype, self.nbytes = layout, t, layout.numel * t.itemsize
 
     def run(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:

@@ -204,7 +204,7 @@ class Pointwise:
                 dev.context, self.formula, compute, [(out.layout, out_dtype)],
                 [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
             )  # fmt: skip
-            plan = Plan(dev.context, *found, out.layout, out_dtype)
+            plan = Plan(dev.context, found, out.layout, out_dtype)
         if key is not None:
             ready[key] = plan
             if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.kind == "f" for x in operands):

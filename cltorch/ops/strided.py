@@ -70,7 +70,7 @@ def cast(x: Any, t: dtype) -> Any:
     out = empty_layout(layout, t, dev)
     copy_into(out, x)
     if layout.numel and x.dtype is not t and not (x.dtype.is_complex or t.is_complex):
-        ready[key] = Plan(dev.context, *planned(COPY, compute, [x], [out], True), layout, t)
+        ready[key] = Plan(dev.context, planned(COPY, compute, [x], [out], True), layout, t)
     return out
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.ops import table_activation, table_special
+from cltorch.ops.formula_host import HOST
 from cltorch.ops.formula_kind import m_is_bool, m_is_complex, m_is_float
 from cltorch.ops.pointwise import (
     ARITH,
@@ -49,6 +50,11 @@ def _zero(m, g, *_):  # the derivative of step functions
 
 def _zero_each(m, g, *_):
     return g * 0, g * 0
+
+
+def _times(m, a, y):
+    """Return the product with a parameter, which on the host is mostly 1 and costs no walk through memory then."""
+    return y if m is HOST and a == 1 else a * y
 
 
 def _conj(m, a):
@@ -172,9 +178,9 @@ def _erfinv(m, x):
 
 ROWS = [
     # ---- arithmetic ------------------------------------------------------------------------------------------
-    P("add", ARITH, lambda m, x, y, a: x + a * y, lambda m, g, x, y, o, a: (g, g * _conj(m, a)), args=_XY,
+    P("add", ARITH, lambda m, x, y, a: x + _times(m, a, y), lambda m, g, x, y, o, a: (g, g * _conj(m, a)), args=_XY,
       params={"alpha": 1}, ref="add", complex=COMPLEX),
-    P("sub", SIGNED, lambda m, x, y, a: x - a * y, lambda m, g, x, y, o, a: (g, g * -_conj(m, a)), args=_XY,
+    P("sub", SIGNED, lambda m, x, y, a: x - _times(m, a, y), lambda m, g, x, y, o, a: (g, g * -_conj(m, a)), args=_XY,
       params={"alpha": 1}, ref="subtract", complex=COMPLEX),
     P("mul", ARITH, lambda m, x, y: x * y, lambda m, g, x, y, o: (g * m.conj(y), g * m.conj(x)), args=_XY,
       ref="multiply", complex=COMPLEX),
