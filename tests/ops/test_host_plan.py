@@ -1,5 +1,6 @@
 """What is remembered about operands of a kind must not be taken for what differs from call to call."""
 
+import sys
 import threading
 import warnings
 
@@ -91,3 +92,28 @@ def test_what_does_not_fit_is_refused_each_time(device):
             base[1:].add_(base[:-1])
         with pytest.raises(RuntimeError, match="single memory location"):
             base[:1].expand(4).add_(1)
+
+
+def _calls(fn):
+    """Return how many Python functions a call enters, once everything is remembered."""
+    for _ in range(3):
+        fn()
+    entered = []
+    sys.setprofile(lambda frame, event, _: entered.append(frame.f_code.co_qualname) if event == "call" else None)
+    try:
+        fn()
+    finally:
+        sys.setprofile(None)
+    return len(entered)
+
+
+def test_small_operations_enter_few_functions(device):
+    """The time of small operations is that of Python, which this counts: it is the same on every machine."""
+    x, y = torch.ones(64, device=device), torch.ones(64, device=device)
+    mask, i = x > 1, torch.arange(64, device=device)
+    assert _calls(lambda: x + y) <= 24
+    assert _calls(lambda: x.exp()) <= 24
+    assert _calls(lambda: x / 255) <= 26
+    assert _calls(lambda: x.add_(y)) <= 34
+    assert _calls(lambda: torch.where(mask, x, y)) <= 34
+    assert _calls(lambda: i.float()) <= 34
