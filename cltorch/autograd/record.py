@@ -284,7 +284,7 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         kind = lift(operands)
         if kind is not None:
             return kind.pointwise(row, operands, params)
-    return noted(row, operands, params, row(*operands, params=params))
+    return noted(row, operands, params, row.compute(operands, params))
 
 
 def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) -> Any:

@@ -129,6 +129,13 @@ def _plain(x: Any) -> bool:
     return x.__class__ is float or (x.__class__ is int and _LEAST <= x <= _MOST)
 
 
+def _are_operands(x: Any, y: Any) -> bool:
+    """Return whether two values are a tensor and another one or a number, in any order."""
+    if isinstance(x, Array):
+        return isinstance(y, Array) or _plain(y)
+    return isinstance(y, Array) and _plain(x)
+
+
 def _unary(row: Pointwise) -> Callable[..., Any]:
     defaults: tuple[Any, ...] = ()
 
@@ -151,7 +158,7 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
     first, second = row.args
 
     def f(input: Any, other: Any, *, out: Any = None) -> Any:
-        if not (isinstance(input, Array) and (isinstance(other, Array) or _plain(other))):
+        if not _are_operands(input, other):
             asked = refused(input, other)
             if asked is not None:
                 return asked((input, other), {} if out is None else {"out": out})
@@ -240,13 +247,7 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
     defaults = row.defaults
 
     def f(input: Any, other: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
-        if (
-            out is None
-            and not named
-            and not rest
-            and isinstance(input, Array)
-            and (isinstance(other, Array) or _plain(other))
-        ):
+        if out is None and not named and not rest and _are_operands(input, other):
             return pointwise(row, (input, other), defaults)
         asked = refused(input, other)
         if asked is not None:

@@ -46,14 +46,23 @@ class Plan:
     def run(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         """Return the result, which a launch fills in; numbers are passed as they are."""
         storage = self.context.alloc(self.nbytes)
-        buffers, offsets, numbers = [storage.buf], [0], []
-        for x in operands:
-            if isinstance(x, Array):
-                buffers.append(x._storage.buf)
-                offsets.append(x.layout.offset)
+        arguments: tuple[Any, ...]
+        x, y = operands[0], operands[-1]
+        # without a loop for what is nearly all: one Array, two, or one and a number
+        if len(operands) == 1:
+            arguments = storage.buf, x._storage.buf, 0, x.layout.offset
+        elif len(operands) == 2 and isinstance(x, Array):
+            if isinstance(y, Array):
+                arguments = storage.buf, x._storage.buf, y._storage.buf, 0, x.layout.offset, y.layout.offset
             else:
-                numbers.append(x)
-        self.kernel.launch(self.global_size, self.local_size, (*self.pre, *buffers, *offsets, *numbers, *params))
+                arguments = storage.buf, x._storage.buf, 0, x.layout.offset, y
+        else:
+            arrays = [x for x in operands if isinstance(x, Array)]
+            arguments = (
+                storage.buf, *[x._storage.buf for x in arrays], 0, *[x.layout.offset for x in arrays],
+                *[x for x in operands if not isinstance(x, Array)],
+            )  # fmt: skip
+        self.kernel.launch(self.global_size, self.local_size, (*self.pre, *arguments, *params))
         return Array.new(storage, self.layout, self.dtype)
 
 

@@ -147,7 +147,10 @@ class Pointwise:
 
     def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
         """Compute on Arrays and Python numbers (at least one Array), without autograd."""
-        params = self.defaults if params is None else params
+        return self.compute(operands, self.defaults if params is None else params)
+
+    def compute(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
+        """Do what calling the row does."""
         x = operands[0]
         key: Any
         if self.arity == 2 and isinstance(x, Array):
