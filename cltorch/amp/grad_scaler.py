@@ -50,6 +50,28 @@ def _fresh() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
+def _gradients(optimizer: Any, allow_fp16: bool) -> dict[Any, list[Any]]:
+    """Return an optimiser's gradients by their devices; raise ValueError for float16 unless it is allowed."""
+    by_device: dict[Any, list[Any]] = {}
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            if p.grad.dtype is dtypes.float16 and not allow_fp16:
+                raise ValueError("Attempting to unscale FP16 gradients.")
+            by_device.setdefault(p.grad.device, []).append(p.grad)
+    return by_device
+
+
+def _not_finite(by_device: dict[Any, list[Any]]) -> dict[Any, Any]:
+    """Return for each device whether one of its gradients is not finite, as 0 or 1."""
+    with no_grad():
+        return {
+            device: any_not_finite([g if is_run([g.layout]) else functions.contiguous(g) for g in grads])
+            for device, grads in by_device.items()
+        }
+
+
 class GradScaler:
     """Scale losses, and step an optimiser only where the unscaled gradients are finite.
 
@@ -148,26 +170,16 @@ class GradScaler:
 
         ``found_inf`` is PyTorch's place for an answer, which is made anew here.
         """
-        by_device: dict[Any, list[Any]] = {}
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                if p.grad.dtype is dtypes.float16 and not allow_fp16:
-                    raise ValueError("Attempting to unscale FP16 gradients.")
-                by_device.setdefault(p.grad.device, []).append(p.grad)
-        found = {}
+        by_device = _gradients(optimizer, allow_fp16)
         with no_grad():
             for device, grads in by_device.items():
                 update(_UNSCALE, [0], [[g] for g in grads], [], scalars=[functions.to(inv_scale, device=device)])
-                found[device] = any_not_finite([g if is_run([g.layout]) else functions.contiguous(g) for g in grads])
-        return found
+        return _not_finite(by_device)
 
     def _check_inf_per_device(self, optimizer: Any) -> dict[Any, Any]:
         """Note which gradients of an optimiser are not finite, without unscaling any."""
         self._check("_check_inf_per_device")
-        one = functions.ones_like(self._scale)
-        found = self._unscale_grads_(optimizer, one, functions.zeros_like(one), True)
+        found = _not_finite(_gradients(optimizer, allow_fp16=True))
         self._per_optimizer_states[id(optimizer)]["found_inf_per_device"] = found
         return found
 

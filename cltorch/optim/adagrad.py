@@ -11,7 +11,6 @@ from cltorch.optim.rule import (
     check_fused,
     check_one_element,
     check_scaled,
-    check_ways,
     for_parts,
     scalar,
     step_tensor,
@@ -88,7 +87,7 @@ class Adagrad(RuleOptimizer):
                 "differentiable": differentiable, "fused": fused,
             },
         )  # fmt: skip
-        check_ways(foreach, fused, differentiable)
+        self._choose_way(foreach, fused, differentiable)
         for group in self.param_groups:
             for p in group["params"]:
                 if group["fused"]:

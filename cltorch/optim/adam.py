@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, check_one_element, check_scaled, check_ways, scalar
+from cltorch.optim.rule import Rule, RuleOptimizer, check_adaptive, check_one_element, check_scaled, scalar
 from cltorch.tensor import Tensor
 
 __all__ = ["Adam", "adam"]
@@ -112,7 +112,7 @@ class Adam(RuleOptimizer):
                 "decoupled_weight_decay": decoupled_weight_decay,
             },
         )  # fmt: skip
-        check_ways(foreach, fused, differentiable)
+        self._choose_way(foreach, fused, differentiable)
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from cltorch.optim.optimizer import ON_HOST, GroupOptimizer
 from cltorch.tensor import Tensor
 
 __all__ = [
-    "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_scaled", "check_ways",
+    "Rule", "RuleOptimizer", "advance", "check_adaptive", "check_one_element", "check_scaled",
     "for_parts", "host_number", "numbers_to_tensors", "real", "scalar", "set_host_number", "step_tensor",
 ]  # fmt: skip
 
@@ -87,6 +87,16 @@ class RuleOptimizer(GroupOptimizer):
             step = state["step"] = step.to(CPU, dtypes.float32)
         return advance(step)
 
+    def _choose_way(self, foreach: Any, fused: Any, differentiable: bool) -> None:
+        """Let a GradScaler leave unscaling to fused steps; raise RuntimeError for what PyTorch does not combine."""
+        if not fused:
+            return
+        self._step_supports_amp_scaling = True
+        if differentiable:
+            raise RuntimeError("`fused` does not support `differentiable`")
+        if foreach:
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
@@ -111,6 +121,11 @@ class RuleOptimizer(GroupOptimizer):
             params.append(p)
             grads.append(g)
             states.append(state)
+        if group.get("fused"):
+            # what a GradScaler has set for this step
+            scale, found = (getattr(self, name, None) for name in ("grad_scale", "found_inf"))
+            if not self._unscale(grads, scale, found):
+                return
         self._apply(group, params, grads, states, self.defaults["differentiable"])
 
     @classmethod
@@ -265,14 +280,6 @@ def check_adaptive(lr: Any, eps: float, betas: Sequence[float], weight_decay: fl
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
     if not 0.0 <= weight_decay:
         raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-
-
-def check_ways(foreach: Any, fused: Any, differentiable: bool) -> None:
-    """Raise RuntimeError for ways to compute a step that PyTorch does not combine."""
-    if fused and differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
-    if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
 
 def check_fused(p: Tensor) -> None:

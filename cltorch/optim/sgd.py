@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_scaled, check_ways, scalar
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, check_scaled, scalar
 from cltorch.tensor import Tensor
 
 __all__ = ["SGD", "sgd"]
@@ -78,7 +78,7 @@ class SGD(RuleOptimizer):
                 "fused": fused,
             },
         )  # fmt: skip
-        check_ways(foreach, fused, differentiable)
+        self._choose_way(foreach, fused, differentiable)
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:

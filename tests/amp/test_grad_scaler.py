@@ -218,3 +218,28 @@ def test_gradients_are_looked_at_without_being_unscaled(device):
     assert w.grad.tolist() == [8.0] * 3
     w.grad.fill_(math.nan)
     assert {str(d): x.item() for d, x in scaler._check_inf_per_device(optimizer).items()} == {str(w.device): 1.0}
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad"])
+def test_fused_steps_unscale_by_themselves_and_leave_what_is_not_finite_alone(name, device):
+    w, _, scaler = setting(device)
+    optimizer = getattr(cltorch.optim, name)([w], lr=0.5, fused=True)
+    assert optimizer._step_supports_amp_scaling
+    assert not hasattr(getattr(cltorch.optim, name)([w], lr=0.5), "_step_supports_amp_scaling")
+    alone = cltorch.nn.Parameter(cltorch.ones(3, device=device))
+    other = getattr(cltorch.optim, name)([alone], lr=0.5)
+    for bad in (True, False, False):
+        optimizer.zero_grad()
+        scaler.scale((w * cltorch.tensor([1.0, 2.0, 3.0], device=device)).sum()).backward()
+        if bad:
+            w.grad[0] = math.inf
+        scaler.step(optimizer)
+        scaler.update()
+        if bad:  # neither stepped nor unscaled
+            assert w.grad.tolist() == [math.inf, 16.0, 24.0] and w.tolist() == [1.0] * 3
+            assert all(float(state["step"]) == 0 for state in optimizer.state.values())
+        else:
+            assert w.grad.tolist() == [1.0, 2.0, 3.0]
+            alone.grad = w.grad.clone()
+            other.step()
+            np.testing.assert_allclose(w.tolist(), alone.tolist(), rtol=1e-6)
