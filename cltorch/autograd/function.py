@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from cltorch import torch_function
 from cltorch.autograd.grad_mode import mode, no_grad
-from cltorch.autograd.graph import Node, Saved, Settings, edge_of, named, needs_grad
+from cltorch.autograd.graph import CUSTOM, Node, Saved, Settings, edge_of, named, needs_grad
 from cltorch.autograd.layers import active, lift
-from cltorch.autograd.record import rebase
+from cltorch.autograd.record import alias, rebase
 from cltorch.ops.array import Array
 
 
@@ -253,7 +253,7 @@ class Function(metaclass=_FunctionMeta):
         outside = [any(r is x for x in ctx._outside) for r in results]
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
-                results[i] = Array.new(r._storage, r.layout, r.dtype)
+                results[i] = alias(r, r.layout)
         for d in ctx._dirty:
             d._storage.version += 1
         if recording:
@@ -271,6 +271,8 @@ class Function(metaclass=_FunctionMeta):
                 else:
                     made: Any = r
                     made._grad_fn, made._output_nr, made._requires_grad = node, i, True
+                    if made._base is not None:
+                        made._view_kind = CUSTOM
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results), ctx

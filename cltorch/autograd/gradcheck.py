@@ -6,7 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.gradcheck.gr
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cltorch.autograd.function import FunctionNode
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
 from cltorch.ops.array import Array, from_host, to_numpy
+from cltorch.ops.strided import copy_into
 
 
 class GradcheckError(RuntimeError):
@@ -48,25 +49,31 @@ def _tensor(flat: np.ndarray, like: Any, *batch: int) -> Any:
     return from_host(numbers.reshape((*batch, *like.shape)), like.dtype, like.device)
 
 
-def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outputs: int) -> list[np.ndarray]:
-    """Return one Jacobian (input numbers × output numbers, all real) per output, by central differences."""
+def _moved(fn: Callable[..., Any], inputs: Sequence[Any], which: int, steps: Iterable[np.ndarray]) -> Iterator[Any]:
+    """Yield the outputs' numbers with an input moved by each step, in place: a function may know the tensor itself."""
     x = inputs[which]
     base = _reals(x)
-    columns: list[list[np.ndarray]] = [[] for _ in range(outputs)]
-    with no_grad():
-        for i in range(base.size):
-            sides = []
-            for step in (eps, -eps):
-                moved = base.copy()
-                moved[i] += step
-                trial = list(inputs)
-                trial[which] = _tensor(moved, x)
-                sides.append([_reals(o) for o in _outputs(fn, trial)])
-            for k in range(outputs):
-                columns[k].append((sides[0][k] - sides[1][k]) / (2 * eps))
-    if not base.size:
+    try:
+        with no_grad():
+            for step in steps:
+                copy_into(x, _tensor(base + step, x))
+                yield [_reals(o) for o in _outputs(fn, inputs)]
+    finally:
+        copy_into(x, _tensor(base, x))
+
+
+def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outputs: int) -> list[np.ndarray]:
+    """Return one Jacobian (input numbers × output numbers, all real) per output, by central differences."""
+    size = _size(inputs[which])
+    if not size:
         return [np.zeros((0, _size(o))) for o in _outputs(fn, inputs)]
-    return [np.array(c).reshape(base.size, -1) for c in columns]
+    units = (eps * np.eye(1, size, i)[0] for i in range(size))
+    found = _moved(fn, inputs, which, (step for unit in units for step in (unit, -unit)))
+    columns: list[list[np.ndarray]] = [[] for _ in range(outputs)]
+    for up, down in zip(found, found, strict=True):
+        for k in range(outputs):
+            columns[k].append((up[k] - down[k]) / (2 * eps))
+    return [np.array(c).reshape(size, -1) for c in columns]
 
 
 def _analytical(out: Any, x: Any) -> np.ndarray:
@@ -263,12 +270,7 @@ def _check_products(
     x = args[i]
     v = rng.standard_normal(_size(x))
     v = v / (float(np.linalg.norm(v)) or 1.0)
-    with no_grad():
-        sides = []
-        for step in (eps, -eps):
-            trial = list(args)
-            trial[i] = _tensor(_reals(x) + step * v, x)
-            sides.append([_reals(o) for o in _outputs(fn, trial)])
+    sides = list(_moved(fn, args, i, (eps * v, -eps * v)))
     pushed = _pushed(fn, args, i, _tensor(v, x)) if forward else []
     for k, out in enumerate(outs):
         u = rng.standard_normal(_size(out))

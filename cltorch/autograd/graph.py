@@ -35,6 +35,11 @@ _MULTI = (
     "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
     "to be modified inplace. You should replace the inplace operation by an out-of-place one."
 )
+_CUSTOM = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to "
+    "handle view+inplace would override the custom backward associated with the custom Function, leading to incorrect "
+    "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+)
 _MODES = (
     "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
     "the view and the inplace either both inside the {0} block (if you don't want the inplace to be tracked) or both "
@@ -369,8 +374,9 @@ def refresh_view(x: Any) -> None:
 def _refused_view(x: Any, what: str) -> str:
     """Say why a view may not take part in a change in place; ``what`` was changed."""
     kind = x._view_kind
-    if kind is MULTI:
-        return f"Output {x._output_nr} of {short_name(x._grad_fn)} is a view and {what} modified inplace. {_MULTI}"
+    if kind in (MULTI, CUSTOM):
+        why = _MULTI if kind is MULTI else _CUSTOM
+        return f"Output {x._output_nr} of {short_name(x._grad_fn)} is a view and {what} modified inplace. {why}"
     if kind is INFERENCE:
         return f"A view was created in inference mode and {what} modified inplace in normal mode. " + _MODES.format(
             "inference_mode"
@@ -384,6 +390,7 @@ def _refused_view(x: Any, what: str) -> str:
 MULTI = "multi"
 NO_GRAD = "no_grad"
 INFERENCE = "inference"
+CUSTOM = "custom"
 
 
 def check_inplace(x: Any, recording: bool) -> None:

@@ -444,7 +444,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
         kind = lift((x,))
         if kind is not None:
             return kind.view(x, layout, name, adjoint, dtype)
-    out = _alias(x, layout, dtype)
+    out = alias(x, layout, dtype)
     if mode.enabled:
         if needs_grad(x):
             out._grad_fn, out._requires_grad = named(ViewNode, name)(adjoint, edge_of(x)), True
@@ -459,7 +459,7 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
         kind = lift((x,))
         if kind is not None:
             return kind.views(x, layouts, name, adjoint)
-    made = tuple(_alias(x, layout) for layout in layouts)
+    made = tuple(alias(x, layout) for layout in layouts)
     if mode.enabled:
         if needs_grad(x):
             node = named(ViewsNode, name)(adjoint, edge_of(x), len(made))
@@ -478,7 +478,8 @@ def _outside(out: Any) -> None:
         out._requires_grad = True
 
 
-def _alias(x: Any, layout: Any, dtype: Any = None) -> Any:
+def alias(x: Any, layout: Any, dtype: Any = None) -> Any:
+    """Return a view of a tensor outside the graph."""
     out = Array.new(x._storage, layout, dtype or x.dtype)
     base = x._base
     if base is None:
@@ -487,6 +488,8 @@ def _alias(x: Any, layout: Any, dtype: Any = None) -> Any:
     if base._grad_fn is not None:
         out._base_seq = base._grad_fn.seq
     out._view_version = x._storage.version
+    if x._view_kind is not None:
+        out._view_kind = x._view_kind
     if x._inference or out._inference:
         out._inference = x._inference
     return out

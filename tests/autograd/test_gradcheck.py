@@ -135,3 +135,25 @@ def test_second_derivatives_with_given_gradients(device, fp64):
     assert gradgradcheck(lambda x: x**3, x, double(1.0, 0.5, -2.0, device=device))
     assert gradgradcheck(lambda x, y: (x * y).sum(), (x, double(1.0, 2.0, 3.0, device=device)))
     assert gradcheck(lambda x: (x.sin(), x.cos()), x) and gradgradcheck(lambda x: (x.sin(), x.cos()), x)
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_function_may_know_its_inputs_without_being_given_them(device, fp64, fast_mode):
+    """What a closure holds, as a module's parameters, is moved where it is, and is afterwards what it was."""
+    if not fp64:
+        pytest.skip("the device has no float64")
+    layer = cltorch.nn.Linear(2, 3, dtype=cltorch.float64, device=device)
+    x = cltorch.randn(4, 2, dtype=cltorch.float64, device=device, requires_grad=True)
+    before = [p.tolist() for p in (x, *layer.parameters())]
+
+    def f(*_):
+        return layer(x).tanh()
+
+    assert cltorch.autograd.gradcheck(f, (x, *layer.parameters()), fast_mode=fast_mode)
+    assert cltorch.autograd.gradgradcheck(f, (x, *layer.parameters()), fast_mode=fast_mode)
+    assert [p.tolist() for p in (x, *layer.parameters())] == before
+    assert cltorch.autograd.gradcheck(lambda a, b: a * b.sin(), (x, x), fast_mode=fast_mode)
+    with pytest.raises(
+        cltorch.autograd.GradcheckError if hasattr(cltorch.autograd, "GradcheckError") else RuntimeError
+    ):
+        cltorch.autograd.gradcheck(lambda *_: layer(x.detach()) + x.sum() * 0, (x, *layer.parameters()))

@@ -238,3 +238,31 @@ def test_only_the_gradients_asked_for_are_computed(device):
     assert g.shape == w.shape and asked == [(False, True, False)]
     y.sum().backward()
     assert asked[1] == (True, True, False) and x.grad is not None and cltorch.equal(w.grad, g)
+
+
+@pytest.mark.parametrize("kind", ["its input", "a view of its input", "a view of its own"])
+def test_views_that_a_function_of_a_user_returns_are_not_changed_in_place(kind, device):
+    class Twice(cltorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            if kind == "its input":
+                return x
+            return x[:] if kind == "a view of its input" else (x * 1)[:]
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g
+
+    x = cltorch.ones(2, device=device, requires_grad=True)
+    (Twice.apply(x) * 3).sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0]
+    for change in (lambda y: y.add_(1), lambda y: y[:1].add_(1)):
+        with pytest.raises(RuntimeError, match="This view was created inside a custom Function"):
+            change(Twice.apply(x))
+    if kind != "a view of its own":
+        base = x * 1
+        y = Twice.apply(base)
+        base.add_(1)
+        with pytest.raises(RuntimeError, match="Output 0 of Twice is a view and its base or another view"):
+            y.sum()
+    assert Twice.apply(x).clone().add_(1).tolist() == [2.0, 2.0]

@@ -350,3 +350,26 @@ def test_handles_are_of_one_class_with_weak_dictionaries(lib):
     assert not hooks and not notes
     with pytest.raises(TypeError, match="weak reference"):
         handle_class({})
+
+
+@pytest.mark.parametrize("register", ["register_full_backward_hook", "register_full_backward_pre_hook"])
+def test_what_lies_between_full_backward_hooks_is_not_changed_in_place(register, lib):
+    """Outputs and inputs are passed through nodes of their own, whose gradients a change in place would pass by."""
+    layer = lib.nn.Linear(2, 2)
+    getattr(layer, register)(lambda *_: None)
+    x = lib.ones(1, 2, requires_grad=True)
+    for change in (lambda y: y.add_(1), lambda y: y.relu_(), lambda y: y[0].mul_(2)):
+        with pytest.raises(RuntimeError, match="is being modified inplace. This view was created inside a"):
+            change(layer(x))
+    assert layer(x).clone().add_(1).requires_grad
+
+    class Changes(lib.nn.Module):
+        def forward(self, x):
+            return x.add_(1)
+
+    changes = Changes()
+    getattr(changes, register)(lambda *_: None)
+    with pytest.raises(RuntimeError, match="Output 0 of BackwardHookFunction is a view"):
+        changes(x * 1)
+    with lib.no_grad():
+        assert changes(lib.zeros(1, 2)).tolist() == [[1.0, 1.0]]
