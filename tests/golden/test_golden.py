@@ -11,6 +11,7 @@ import cltorch
 from tests.golden import modules, optimizers, record
 
 VALUES = record.load()
+SHARES = 8  # a device with a slow compiler takes minutes for all of them, more than one test is given
 TOLERANCE = {"optim.Muon": 0.03}  # its iterations are in bfloat16
 
 
@@ -26,7 +27,8 @@ def different(name: str, found: list[np.ndarray]) -> str | None:
     return None
 
 
-def test_layers_and_optimisers_give_what_pytorch_gave(device):
+@pytest.mark.parametrize("part", range(SHARES))
+def test_layers_and_optimisers_give_what_pytorch_gave(device, part):
     # on a device a mode of each will do, and what lazy layers become are others here
     short = device != "cpu"
     runs = [
@@ -34,7 +36,7 @@ def test_layers_and_optimisers_give_what_pytorch_gave(device):
         for name, run in record.every(cltorch, device)
         if not (short and (name.startswith("Lazy") or (name.endswith("/eval") and name[:-5] not in modules.RANDOM)))
     ]
-    wrong = [line for line in (different(name, run()) for name, run in runs) if line]
+    wrong = [line for line in (different(name, run()) for name, run in runs[part::SHARES]) if line]
     assert not wrong, "\n".join(wrong)
 
 
