@@ -19,6 +19,8 @@ from cltorch.functions.linalg_factor import linalg_lu as lu
 from cltorch.functions.linalg_factor import linalg_lu_factor as lu_factor
 from cltorch.functions.linalg_factor import linalg_lu_factor_ex as lu_factor_ex
 from cltorch.functions.linalg_factor import linalg_qr as qr
+from cltorch.functions.linalg_factored import linalg_ldl_solve as ldl_solve
+from cltorch.functions.linalg_factored import linalg_lu_solve as lu_solve
 from cltorch.functions.linalg_norm import linalg_cond as cond
 from cltorch.functions.linalg_norm import linalg_matrix_norm as matrix_norm
 from cltorch.functions.linalg_norm import linalg_norm as norm
@@ -30,8 +32,6 @@ from cltorch.functions.linalg_power import linalg_vander as vander
 from cltorch.functions.linalg_power import linalg_vecdot as vecdot
 from cltorch.functions.linalg_solve import linalg_inv as inv
 from cltorch.functions.linalg_solve import linalg_inv_ex as inv_ex
-from cltorch.functions.linalg_solve import linalg_ldl_solve as ldl_solve
-from cltorch.functions.linalg_solve import linalg_lu_solve as lu_solve
 from cltorch.functions.linalg_solve import linalg_solve as solve
 from cltorch.functions.linalg_solve import linalg_solve_ex as solve_ex
 from cltorch.functions.linalg_solve import linalg_solve_triangular as solve_triangular
