@@ -5,9 +5,9 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#normalization-func
 
 from __future__ import annotations
 
+from cltorch.functions.group_norm import functional_group_norm as group_norm
+from cltorch.functions.group_norm import functional_instance_norm as instance_norm
 from cltorch.functions.norm import functional_batch_norm as batch_norm
-from cltorch.functions.norm import functional_group_norm as group_norm
-from cltorch.functions.norm import functional_instance_norm as instance_norm
 from cltorch.functions.norm import functional_layer_norm as layer_norm
 from cltorch.functions.norm import rms_norm
 
