@@ -26,8 +26,8 @@ RECORDED = [name for name in PUBLISHED if "scores" in PUBLISHED[name]]
 
 def made(name):
     """Return a network by name, without the published weights that a backbone would fetch."""
-    segments = hasattr(models.segmentation, name)
-    options = {"weights_backbone": None} if segments else {}
+    on_backbone = hasattr(models.segmentation, name) or hasattr(models.detection, name)
+    options = {"weights_backbone": None} if on_backbone else {}
     return models.get_model(name, **options, **({"init_weights": False} if name in INCEPTIONS else {}))
 
 
@@ -61,6 +61,8 @@ def bare(monkeypatch):
         monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
 
+# SSD asks its backbone how many channels its maps have
+@pytest.mark.filterwarnings("ignore:invalid value encountered in matmul")
 @pytest.mark.parametrize("name", models.list_models())
 def test_parameters_and_their_names_are_the_published_ones(bare, name):
     model = made(name)
@@ -228,6 +230,13 @@ def test_published_weights_are_fetched_by_name(monkeypatch):
         models.squeezenet1_1(weights="IMAGENET1K_V9")
 
 
+def test_weights_of_the_features_alone_leave_the_number_of_classes_open(bare, monkeypatch):
+    saved = models.vgg16(num_classes=5, init_weights=False).state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda url, **kwargs: saved)
+    assert models.VGG16_Weights.IMAGENET1K_FEATURES.meta["categories"] is None
+    assert models.vgg16(weights="IMAGENET1K_FEATURES", num_classes=5).classifier[6].out_features == 5
+
+
 def test_weights_say_what_they_are():
     weights = models.get_weight("ResNet50_Weights.IMAGENET1K_V2")
     assert weights is models.ResNet50_Weights.DEFAULT and weights.url.endswith("resnet50-11ad3fa6.pth")
@@ -241,7 +250,7 @@ def test_weights_say_what_they_are():
 
 
 def test_weights_are_found_beside_their_networks():
-    for name in models.list_models(module=models) + models.list_models(module=models.segmentation):
+    for name in [n for m in (models, models.segmentation, models.detection) for n in models.list_models(module=m)]:
         weights = models.get_model_weights(name)
         module = importlib.import_module(models.get_model_builder(name).__module__)
         assert getattr(module, weights.__name__) is weights
@@ -355,11 +364,11 @@ def test_parts_of_regnets_have_torchvisions_names():
     assert "BottleneckTransform" in names
 
 
-@pytest.mark.parametrize("task", ["detection", "optical_flow", "quantization", "video"])
+@pytest.mark.parametrize("task", ["optical_flow", "quantization", "video"])
 def test_networks_for_other_tasks_are_told_to_be_missing(task):
-    with pytest.raises(AttributeError, match=f"classification and segmentation, none for {task}"):
+    with pytest.raises(AttributeError, match=f"classification, detection and segmentation, none for {task}"):
         getattr(models, task)
     with pytest.raises(ImportError, match=f"models.{task}|none for {task}"):
         importlib.import_module(f"cltorch.vision.models.{task}")
-    with pytest.raises(ValueError, match="Unknown model fasterrcnn_resnet50_fpn: .* none for detection"):
-        models.get_model("fasterrcnn_resnet50_fpn")
+    with pytest.raises(ValueError, match="Unknown model raft_large: .* none for video"):
+        models.get_model("raft_large")

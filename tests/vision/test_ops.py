@@ -39,7 +39,9 @@ def test_nms_keeps_what_a_loop_keeps(device, n, threshold):
     assert kept.dtype is torch.int64 and kept.tolist() == plain_nms(b, scores, threshold)
 
 
-def test_nms_by_category(device):
+@pytest.mark.parametrize("together", [4000, 20])
+def test_nms_by_category(device, together, monkeypatch):
+    monkeypatch.setattr(ops.boxes, "_TOGETHER", together)
     b, scores = boxes(30), np.random.default_rng(1).uniform(size=30).astype(np.float32)
     kinds = np.random.default_rng(2).integers(0, 3, 30)
     kept = ops.batched_nms(*(torch.tensor(x, device=device) for x in (b, scores, kinds)), 0.2)

@@ -20,9 +20,13 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from cltorch import hub, nn
 from cltorch.serialization import load
-from cltorch.vision.transforms.presets import ImageClassification, SemanticSegmentation
+from cltorch.vision.transforms.presets import ImageClassification, ObjectDetection, SemanticSegmentation
 
-_PRESETS = {"ImageClassification": ImageClassification, "SemanticSegmentation": SemanticSegmentation}
+_PRESETS: dict[str, Callable[..., nn.Module]] = {
+    "ImageClassification": ImageClassification,
+    "ObjectDetection": ObjectDetection,
+    "SemanticSegmentation": SemanticSegmentation,
+}
 _networks: dict[str, Callable[..., nn.Module]] = {}
 M = TypeVar("M", bound=nn.Module)
 
@@ -97,8 +101,9 @@ def weights_class(name: str) -> Any:
         how = dict(entry["transforms"])
         preset = _PRESETS[how.pop("kind")]
         meta = {"num_params": entry["num_params"], "min_size": tuple(entry["min_size"]), "_metrics": entry["metrics"]}
-        if entry["categories"]:
-            meta["categories"] = whole["categories"][entry["categories"]]
+        for what in ("categories", "keypoint_names"):
+            if what in entry:
+                meta[what] = whole["categories"][entry[what]] if entry[what] else None
         members[key] = Weights(whole["base"] + entry["url"], partial(preset, **how), meta)
     if row["default"]:
         members["DEFAULT"] = members[row["default"]]  # the same value makes it another name of the member
@@ -179,7 +184,8 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
         return model
     member = weights if weights is None else weights_class(name).verify(weights)
     if member is not None:
-        given = {"num_classes": len(member.meta["categories"]), **given}
+        if member.meta["categories"] is not None:  # weights of the features alone have none
+            given = {"num_classes": len(member.meta["categories"]), **given}
         for key, need in given.items():
             value = need(member.meta) if callable(need) else need
             if options.setdefault(key, value) != value:
@@ -246,8 +252,8 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
         return _networks[name.lower()]
     except KeyError:
         raise ValueError(
-            f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images; "
-            "there are none for detection, video, optical flow and quantization"
+            f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images and "
+            "find objects in them; there are none for video, optical flow and quantization"
         ) from None
 
 

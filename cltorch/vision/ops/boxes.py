@@ -249,6 +249,9 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
             keep = now
 
 
+_TOGETHER = 4000  # boxes whose overlaps with one another are computed at once, a hundred megabytes or so
+
+
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
     """Return what ``nms`` leaves where only boxes of one category (``idxs``) suppress each other.
 
@@ -262,6 +265,13 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     """
     if boxes.numel() == 0:
         return torch.empty((0,), dtype=torch.int64, device=boxes.device)
+    if len(boxes) > _TOGETHER:
+        keep = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+        for category in idxs.unique().tolist():
+            here = torch.where(idxs == category)[0]
+            keep[here[nms(boxes[here], scores[here], iou_threshold)]] = True
+        places = torch.where(keep)[0]
+        return places[scores[places].argsort(descending=True, stable=True)]
     # categories are moved apart so that boxes of different ones cannot overlap
     apart = idxs.to(boxes) * (boxes.max() - boxes.min() + 1)
     return nms(boxes + apart[:, None], scores, iou_threshold)

@@ -69,3 +69,13 @@ class SemanticSegmentation(_Preset):
     ) -> None:
         resize = None if resize_size is None else [resize_size]
         super().__init__(resize, None, mean, std, interpolation, antialias)
+
+
+class ObjectDetection(nn.Module):
+    """Turn an image or a batch into numbers from 0 to 1; networks that find objects do the rest themselves."""
+
+    def forward(self, img: Any) -> Tensor:
+        return F.convert_image_dtype(img if isinstance(img, Tensor) else F.pil_to_tensor(img))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

@@ -1,0 +1,98 @@
+"""Detectors by name, with published weights or with those of a backbone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cltorch import nn
+from cltorch.serialization import load
+from cltorch.vision.models.detection._utils import overwrite_eps
+from cltorch.vision.models.detection.backbone_utils import (
+    BackboneWithFPN,
+    _resnet_fpn_extractor,
+    _validate_trainable_layers,
+)
+from cltorch.vision.models.resnet import resnet50
+from cltorch.vision.models.weights import is_file, weights_class
+from cltorch.vision.ops.misc import FrozenBatchNorm2d
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a detector starts from: weights of its backbone, classes, and what of the backbone is trained."""
+
+    weights_backbone: Any
+    num_classes: int
+    is_trained: bool
+    trainable_layers: int
+
+    @property
+    def norm_layer(self) -> Callable[..., nn.Module]:
+        """Return a normalisation, frozen where the backbone has weights already."""
+        return FrozenBatchNorm2d if self.is_trained else nn.BatchNorm2d
+
+
+def resnet_pyramid(start: Start, **options: Any) -> BackboneWithFPN:
+    """Return the maps of ResNet-50, normalised as the weights want it."""
+    network = resnet50(weights=start.weights_backbone, norm_layer=start.norm_layer)
+    return _resnet_fpn_extractor(network, start.trainable_layers, **options)
+
+
+def needed(name: str, value: Any, need: Any) -> Any:
+    """Return what weights need; raise ValueError where another value is asked for."""
+    if value is not None and value != need:
+        raise ValueError(f"The parameter '{name}' expected value {need} but got {value} instead.")
+    return need
+
+
+def build_detector(
+    name: str, backbone: str, make: Callable[[Start, dict[str, Any]], Any], weights: Any, weights_backbone: Any,
+    num_classes: int | None, trainable_layers: int | None, options: dict[str, Any], *,
+    layers: tuple[int, int] = (5, 3), classes: int = 91, eps_zero: bool = False,
+) -> Any:  # fmt: skip
+    """Return ``make(start, options)`` with weights: None, the path of a file or published ones.
+
+    Those of the backbone count only without them. ``pretrained`` and ``pretrained_backbone`` among the options are
+    older forms of both. ``layers`` says how many layers of the backbone can be trained and how many are by default,
+    ``eps_zero`` that the weights COCO_V1 are those of normalisations with an ``eps`` of 0. Raises ValueError for
+    another number of classes than published weights have.
+    """
+    weights = _legacy(options, "pretrained", "weights", name, weights)
+    weights_backbone = _legacy(options, "pretrained_backbone", "weights_backbone", backbone, weights_backbone)
+    member = None
+    if weights is not None:
+        weights_backbone = None
+    elif weights_backbone is not None and not is_file(weights_backbone):
+        weights_backbone = weights_class(backbone).verify(weights_backbone)
+    if weights is not None and not is_file(weights):
+        member = weights_class(name).verify(weights)
+        num_classes = needed("num_classes", num_classes, len(member.meta["categories"]))
+        if "keypoint_names" in member.meta:
+            points = len(member.meta["keypoint_names"])
+            options["num_keypoints"] = needed("num_keypoints", options.get("num_keypoints"), points)
+    trained = weights is not None or weights_backbone is not None
+    count = _validate_trainable_layers(trained, trainable_layers, *layers)
+    start = Start(weights_backbone, classes if num_classes is None else num_classes, trained, count)
+    model = make(start, options)
+    if member is not None:
+        model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
+        if eps_zero and member.name == "COCO_V1":
+            overwrite_eps(model, 0.0)
+    elif weights is not None:
+        model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
+    return model
+
+
+def _legacy(options: dict[str, Any], old: str, new: str, network: str, weights: Any) -> Any:
+    """Return weights that an option of older programs asks for."""
+    if old not in options:
+        return weights
+    wanted = options.pop(old)
+    warnings.warn(f"The parameter '{old}' is deprecated: use '{new}' instead.", UserWarning, stacklevel=4)
+    first = {"vgg16": "IMAGENET1K_FEATURES", "resnet50": "IMAGENET1K_V1", "mobilenet_v3_large": "IMAGENET1K_V1"}
+    if wanted == "legacy":
+        return weights_class(network)["COCO_LEGACY"]
+    return weights_class(network)[first.get(network, "COCO_V1")] if wanted else None
