@@ -60,6 +60,12 @@ def read_size(name: str, size: Any) -> Size:
 
     Raises TypeError where they are not integers and RuntimeError where one is negative.
     """
+    given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    for n in given:
+        if n.__class__ is not int or not 0 <= n < 2**63:
+            break
+    else:
+        return Size(given)
     given = size
     if (
         len(given) == 1

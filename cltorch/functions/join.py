@@ -48,9 +48,12 @@ __all__ = [
 ]
 
 
+_SEQUENCES = (list, tuple, Sequence)  # those that it mostly is first, for the abstract class takes long to ask
+
+
 def _list(name: str, tensors: Any, empty: str | None = None) -> list[Any]:
     """Return the tensors of a sequence; raise TypeError for anything else in it."""
-    if isinstance(tensors, Array) or not isinstance(tensors, Sequence):
+    if isinstance(tensors, Array) or not isinstance(tensors, _SEQUENCES):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
         )
@@ -87,7 +90,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    if not isinstance(tensors, Array) and isinstance(tensors, Sequence) and not tensors:
+    if not isinstance(tensors, Array) and isinstance(tensors, _SEQUENCES) and not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     given = _list("cat", tensors)
     t = _common(given)
