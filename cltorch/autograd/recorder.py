@@ -60,8 +60,8 @@ class Recorder:
                 return event
 
             self._stand_ins.set(program, "enqueue", enqueue)
-        row = Pointwise.__call__
-        self._stand_ins.set(Pointwise, "__call__", self._watched(row, lambda args: _name(args[0].name), 1))
+        row = Pointwise.compute
+        self._stand_ins.set(Pointwise, "compute", self._watched(row, lambda args: _name(args[0].name), None))
         into = Pointwise.into
         self._stand_ins.set(Pointwise, "into", self._watched(into, lambda args: _name(args[0].name) + "_", 1))
         for op in _below(Op):
@@ -134,9 +134,11 @@ class Recorder:
         return opened[-1] if opened else None
 
     # ---- what is watched -------------------------------------------------------------------------------------
-    def _watched(self, function: Any, name: Callable[[Any], str], skip: int) -> Any:
+    def _watched(self, function: Any, name: Callable[[Any], str], skip: int | None) -> Any:
+        """Return a function that is recorded: its operands come after ``skip`` arguments, or are the second (None)."""
+
         def watched(*args: Any, **kwargs: Any) -> Any:
-            event = self.enter(name(args), args[skip:])
+            event = self.enter(name(args), args[1] if skip is None else args[skip:])
             try:
                 return function(*args, **kwargs)
             finally:
