@@ -183,6 +183,7 @@ from cltorch.nn.functional.numbered import (
 from cltorch.ops.fallback import get_host_fallback, set_host_fallback
 from cltorch.ops.generator import Generator
 from cltorch.printing import set_printoptions
+from cltorch.public_forms import builtin as _builtin
 from cltorch.random import (
     default_generator,
     get_rng_state,
@@ -234,7 +235,6 @@ from cltorch.storage_types import (
 from cltorch.storage_types import FloatStorage as Storage
 from cltorch.tensor import Tensor, is_tensor
 from cltorch.torch_function import DisableTorchFunction, DisableTorchFunctionSubclass
-from cltorch.torch_function import builtin as _builtin
 from cltorch.typed import (
     BFloat16Tensor,
     BoolTensor,

@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/2.13/fft.html
 tensor([0.+0.j, 2.+0.j, 0.+0.j, 2.+0.j])
 """
 
-from cltorch import torch_function
+from cltorch import public_forms
 from cltorch.functions.fft import fft_fft as fft
 from cltorch.functions.fft import fft_fft2 as fft2
 from cltorch.functions.fft import fft_fftfreq as fftfreq
@@ -38,4 +38,4 @@ __all__ = [
     "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn",
 ]  # fmt: skip
 
-torch_function.functions(__all__, globals(), "cltorch.fft", "torch.fft")
+public_forms.functions(__all__, globals(), "cltorch.fft", "torch.fft")

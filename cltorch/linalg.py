@@ -10,7 +10,7 @@ Source: https://docs.pytorch.org/docs/2.13/linalg.html
 tensor(8.)
 """
 
-from cltorch import torch_function
+from cltorch import public_forms
 from cltorch.functions.linalg_factor import linalg_cholesky as cholesky
 from cltorch.functions.linalg_factor import linalg_cholesky_ex as cholesky_ex
 from cltorch.functions.linalg_factor import linalg_ldl_factor as ldl_factor
@@ -61,4 +61,4 @@ __all__ = [
     "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
-torch_function.functions(__all__, globals(), "cltorch.linalg", "torch.linalg")
+public_forms.functions(__all__, globals(), "cltorch.linalg", "torch.linalg")

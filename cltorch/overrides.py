@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from cltorch import torch_function
+from cltorch import public_forms, torch_function
 from cltorch.tensor import Tensor
 from cltorch.torch_function import (
     PATHS,
@@ -166,7 +166,7 @@ def get_overridable_functions() -> dict[Any, list[Any]]:
         space, _, name = path.rpartition(".")
         if name == "__get__":
             found[func.__self__] = [func]
-        elif space in spaces and name != "__set__" and name not in torch_function.MODES_ONLY:
+        elif space in spaces and name != "__set__" and name not in public_forms.MODES_ONLY:
             if space == "torch.Tensor" or not (name.endswith("_") or name.startswith("_")):
                 found.setdefault(spaces[space], []).append(func)
     return found
@@ -176,7 +176,7 @@ def get_ignored_functions() -> set[Any]:
     """Return the functions of torch that arguments cannot override; modes see those of them that make tensors."""
     space: Any = import_module("cltorch")
     public = {getattr(space, name) for name in dir(space) if name[0] != "_" and name[0].islower()} - {None}
-    found = {f for f in public if inspect.isroutine(f) and (f not in PATHS or f.__name__ in torch_function.MODES_ONLY)}
+    found = {f for f in public if inspect.isroutine(f) and (f not in PATHS or f.__name__ in public_forms.MODES_ONLY)}
     return found | {getattr(Tensor, name) for name in ("__new__", "__init__", "__hash__", "__iter__", "as_subclass")}
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cltorch import functions, torch_function
+from cltorch import functions, public_forms
 
 # torch.special's name where torch.* has another
 _RENAMED = {
@@ -44,4 +44,4 @@ if TYPE_CHECKING:  # most names are taken from the functions at run time
 globals().update({name: getattr(functions, name) for name in _SAME})
 globals().update({name: getattr(functions, other) for name, other in _RENAMED.items()})
 __all__ = sorted([*_SAME, *_RENAMED])
-torch_function.functions(__all__, globals(), "cltorch.special", "torch.special")
+public_forms.functions(__all__, globals(), "cltorch.special", "torch.special")

@@ -216,7 +216,7 @@ def path_of(func: Any) -> str:
     return f"{getattr(func, '__module__', '')}.{getattr(func, '__name__', func)}" if found is None else found
 
 
-def _called(func: Any, compute: Callable[..., Any], modes_only: bool = False) -> Callable[..., Any]:
+def called(func: Any, compute: Callable[..., Any], modes_only: bool = False) -> Callable[..., Any]:
     """Return the call of an overridable function by its arguments."""
     _BARE[func] = compute
 
@@ -236,62 +236,6 @@ def _called(func: Any, compute: Callable[..., Any], modes_only: bool = False) ->
     return call_for_modes if modes_only else call
 
 
-class Builtin(functools.partial[Any]):
-    """A function that is no method where a class has it as an attribute, like those that PyTorch writes in C++."""
-
-    __name__: str
-
-    def __get__(self, instance: Any, owner: Any = None) -> Builtin:
-        return self
-
-    def __reduce__(self) -> Any:
-        return self.__name__  # what names a global to pickle
-
-    def __repr__(self) -> str:
-        return f"<built-in function {self.__name__}>"
-
-
-def builtin(f: Callable[..., Any], module: str, name: str) -> Any:
-    """Return a function's form that is no method, for a name of a module."""
-    made: Any = Builtin(f)
-    made.__module__, made.__name__, made.__qualname__, made.__doc__ = module, name, name, f.__doc__
-    made.__wrapped__ = f  # for its signature
-    return made
-
-
-def function(f: Callable[..., Any], module: str, path: str, modes_only: bool = False, binds: bool = True) -> Any:
-    """Return the public form of a function, which asks modes and (unless ``modes_only``) arguments.
-
-    Objects that are no tensors are asked too: where nothing else is on, once the function has refused them. With
-    ``binds`` it is a method where a class has it as an attribute.
-    """
-    name = path.rpartition(".")[2]
-    if f in asking:
-        own: Any = twin(f)  # type: ignore[arg-type]
-        public = own if binds else builtin(own, module, name)
-        method(own, path, public)
-        own.__name__, own.__qualname__, own.__module__ = name, name, module
-        return public
-    switch, inner = unless.get(f, (on, f))
-
-    @functools.wraps(f)
-    def g(*args: Any, **kwargs: Any) -> Any:
-        if on[0] or switch[0]:
-            return call(args, kwargs)
-        try:
-            return inner(*args, **kwargs)
-        except TypeError:
-            if modes_only or overloaded(args, kwargs) is None:
-                raise
-        return call(args, kwargs)
-
-    g.__module__, g.__qualname__, g.__name__ = module, name, name
-    public = g if binds else builtin(g, module, name)
-    PATHS[public] = path
-    call = _called(public, f, modes_only)
-    return public
-
-
 #: Functions that call ``refused`` themselves, so that their public forms need nothing around them.
 asking: set[Any] = set()
 #: Functions around another one, which they do nothing but call while a switch is off: the switch and the other one.
@@ -309,56 +253,6 @@ def refused(*operands: Any) -> Any:
             found = _calls.get(id(sys._getframe(1).f_code))
             return None if found is None else found[1]
     return None
-
-
-def functions(names: Iterable[str], namespace: dict[str, Any], module: str, prefix: str) -> None:
-    """Put the public forms of functions into a module's namespace, one for each function under however many names."""
-    made: dict[Any, Any] = {}
-    for name in names:
-        f = namespace[name]
-        if isinstance(f, FunctionType) and f not in PATHS and name not in _NEVER:
-            key = f, _binds(prefix, name)
-            if key not in made:
-                modes_only = name in MODES_ONLY and prefix != "torch.linalg"
-                made[key] = function(f, module, f"{prefix}.{name}", modes_only, key[1])
-            namespace[name] = made[key]
-
-
-def _binds(prefix: str, name: str) -> bool:
-    """Return whether PyTorch has written a function in Python, so that it is a method as an attribute of a class."""
-    if prefix == "torch.nn.functional":
-        return name not in _BUILTIN_LAYERS
-    return prefix == "torch.nn.init" or (prefix == "torch" and name in _IN_PYTHON)
-
-
-_IN_PYTHON = frozenset(
-    """
-    atleast_1d atleast_2d atleast_3d block_diag broadcast_tensors cartesian_prod cdist chain_matmul eig einsum lobpcg
-    lstsq lu matrix_rank meshgrid norm pca_lowrank solve split stft svd_lowrank sym_float sym_int sym_ite sym_max
-    sym_min sym_not sym_sqrt sym_sum symeig tensordot unique unique_consecutive unravel_index
-    """.split()
-)
-_BUILTIN_LAYERS = frozenset(
-    """
-    adaptive_avg_pool1d avg_pool1d avg_pool2d avg_pool3d bilinear celu_ channel_shuffle conv1d conv2d conv3d conv_tbc
-    conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity elu_ gelu hardshrink hardtanh_ leaky_relu_
-    linear logsigmoid native_channel_shuffle one_hot pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu relu_
-    rrelu_ scaled_dot_product_attention selu_ softplus softshrink threshold_
-    """.split()
-)
-
-
-#: Functions that make tensors of what are no tensors: an argument of a subclass is not asked.
-MODES_ONLY = frozenset(
-    """
-    arange as_tensor asarray bartlett_window blackman_window empty empty_permuted empty_strided eye frombuffer full
-    hamming_window hann_window kaiser_window linspace logspace normal ones rand randint randn randperm range
-    scalar_tensor tensor tril_indices triu_indices vander zeros from_file fft_fftfreq fft_rfftfreq fftfreq rfftfreq
-    """.split()
-)
-
-
-_NEVER = frozenset(("broadcast_shapes", "from_numpy"))  # which look at no tensor
 
 
 @functools.cache
@@ -403,7 +297,7 @@ def method(f: FunctionType, path: str, public: Any = None) -> None:
     func = f if public is None else public
     PATHS[func] = path
     f.__code__ = f.__code__.replace()  # another object, which refused() knows the method by
-    call = _called(func, compute)
+    call = called(func, compute)
     _calls[id(f.__code__)] = f.__code__, call
     code = _switchable(f, call)
     f.__wrapped__ = compute  # type: ignore[attr-defined]  # for its signature
@@ -421,7 +315,7 @@ def getter(prop: property, name: str) -> property:
     for f, func, kind in zip(parts, (made.__get__, made.__set__), ("__get__", "__set__"), strict=True):
         if f is not None:
             PATHS[func] = f"torch.Tensor.{name}.{kind}"
-            entry.append(_called(func, twin(f)))
+            entry.append(called(func, twin(f)))
             _getters.append((f, f.__code__, _switchable(f, entry[-1])))
     return made
 

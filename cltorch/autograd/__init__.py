@@ -1,6 +1,6 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
-from cltorch import torch_function
+from cltorch import public_forms
 from cltorch.autograd import forward_ad, functional, grad_mode, graph
 from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.edges import (
@@ -64,7 +64,7 @@ __all__ = [
     "view",
 ]
 
-grad = torch_function.function(_grad, "cltorch.autograd", "torch.autograd.grad")
+grad = public_forms.function(_grad, "cltorch.autograd", "torch.autograd.grad")
 
 # PyTorch has them in its modules graph and grad_mode, which are below the ones they are in
 for _found in (

@@ -6,7 +6,7 @@ belongs elsewhere is listed below, or says so in its row (``scope``).
 
 from __future__ import annotations
 
-from cltorch import functions, torch_function
+from cltorch import functions, public_forms
 from cltorch.functions.leftovers import METHODS_ONLY
 from cltorch.functions.pointwise import ELSEWHERE
 from cltorch.functions.strict import strict
@@ -47,4 +47,4 @@ _NOT_TORCH = (
 # what torch.linalg calls by another name than torch.* is called linalg_* here, what is torch.fft's fft_*
 __all__ = [name for name in functions.__all__ if name not in _NOT_TORCH and not name.startswith(("linalg_", "fft_"))]
 globals().update({name: strict(name, getattr(functions, name)) for name in __all__})
-torch_function.functions(__all__, globals(), "cltorch", "torch")
+public_forms.functions(__all__, globals(), "cltorch", "torch")

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import dtypes, functions, torch_function
+from cltorch import dtypes, functions, public_forms
 from cltorch.autograd import no_grad
 from cltorch.functions.matmul import matmul
 
@@ -354,4 +354,4 @@ uniform, normal, constant, eye, dirac = map(_deprecated, (uniform_, normal_, con
 xavier_uniform, xavier_normal = _deprecated(xavier_uniform_), _deprecated(xavier_normal_)
 kaiming_uniform, kaiming_normal = _deprecated(kaiming_uniform_), _deprecated(kaiming_normal_)
 orthogonal, sparse = _deprecated(orthogonal_), _deprecated(sparse_)
-torch_function.functions([n for n in __all__ if n.endswith("_")], globals(), "cltorch.nn.init", "torch.nn.init")
+public_forms.functions([n for n in __all__ if n.endswith("_")], globals(), "cltorch.nn.init", "torch.nn.init")

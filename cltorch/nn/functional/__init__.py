@@ -5,7 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 
 import sys
 
-from cltorch import torch_function
+from cltorch import public_forms
 from cltorch.functions import autocast
 from cltorch.functions.shuffle import channel_shuffle, native_channel_shuffle, pixel_shuffle, pixel_unshuffle
 from cltorch.nn import _reduction as _Reduction  # noqa: F401
@@ -170,4 +170,4 @@ __all__ = [
 
 # what is composed here of other functions is cast as a whole
 autocast.install([m for name, m in sorted(sys.modules.items()) if f"{name}.".startswith(f"{__name__}.")])
-torch_function.functions(__all__, globals(), "cltorch.nn.functional", "torch.nn.functional")
+public_forms.functions(__all__, globals(), "cltorch.nn.functional", "torch.nn.functional")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import cltorch.nn.functional as f
-from cltorch import torch_function
+from cltorch import public_forms
 from cltorch.nn.functional.embedding import shorten
 from cltorch.nn.functional.linear import bilinear
 from cltorch.nn.functional.reduction import REDUCTIONS, reduced
@@ -121,4 +121,4 @@ def embedding_renorm_(input: Any, indices: Any, max_norm: float, norm_type: floa
     return input
 
 
-torch_function.functions(__all__, globals(), "cltorch", "torch")
+public_forms.functions(__all__, globals(), "cltorch", "torch")
