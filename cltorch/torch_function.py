@@ -203,6 +203,7 @@ def redispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 #: The path of each public function and method, as ``torch.Tensor.add``; getters of properties are among them.
 PATHS: dict[Any, str] = {}
 _BARE: dict[Any, Callable[..., Any]] = {}
+_SPREAD = {"torch.einsum"}  # functions whose list of operands is handed on one by one
 _switches: list[tuple[FunctionType, CodeType]] = []  # methods, with the code that asks
 _getters: list[tuple[FunctionType, CodeType, CodeType]] = []  # of properties: with both codes
 _properties: dict[str, list[Any]] = {}  # Tensor's, with the calls that get and set them
@@ -224,6 +225,8 @@ def called(func: Any, compute: Callable[..., Any], modes_only: bool = False) -> 
         asked = overloaded(args, kwargs)
         if asked is None:
             return compute(*args, **kwargs)
+        if asked and len(args) == 2 and PATHS.get(func) in _SPREAD and isinstance(args[1], (list, tuple)):
+            args = (args[0], *args[1])
         return dispatch(func, asked, args, kwargs)
 
     def call_for_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

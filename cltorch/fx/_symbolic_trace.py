@@ -15,6 +15,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from cltorch.checks import assert_
+from cltorch.fx._compatibility import compatibility
 from cltorch.fx.graph import Graph
 from cltorch.fx.graph_module import GraphModule
 from cltorch.fx.node import Node, has_side_effect, map_aggregate
@@ -23,12 +24,17 @@ from cltorch.nn import Module, Sequential
 from cltorch.nn.parameter import Parameter
 from cltorch.tensor import Tensor
 
-__all__ = ["Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]
+__all__ = ["ScriptObject", "Tracer", "compatibility", "is_fx_tracing", "symbolic_trace", "wrap"]
 
 _wrapped: dict[tuple[int, str], dict[str, Any]] = {}  # globals of modules, and the names in them that are leaves
 _tracing = [0]
 _VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _NOT_THERE = object()
+_orig_module_call, _orig_module_getattr = Module.__call__, Module.__getattr__
+
+
+class ScriptObject:
+    """Stand for TorchScript's objects, which tracers of other libraries ask for: nothing is an instance."""
 
 
 def is_fx_tracing() -> bool:
@@ -77,28 +83,47 @@ def _leaf(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class _Patches:
+class _Patcher:
     """Attributes and names that are others for a while."""
 
     def __init__(self) -> None:
         self.undo: list[Callable[[], None]] = []
 
-    def name(self, space: dict[str, Any], name: str, value: Any) -> None:
-        before = space.get(name, _NOT_THERE)
-        space[name] = value
-        self.undo.append(lambda: space.pop(name, None) if before is _NOT_THERE else space.update({name: before}))
+    def patch(self, frame_dict: dict[str, Any], name: str, new_fn: Any, deduplicate: bool = True) -> None:
+        """Give a name in a namespace another value."""
+        before = frame_dict.get(name, _NOT_THERE)
+        frame_dict[name] = new_fn
+        self.undo.append(
+            lambda: frame_dict.pop(name, None) if before is _NOT_THERE else frame_dict.update({name: before})
+        )
 
-    def attribute(self, owner: Any, name: str, value: Any) -> None:
-        before = getattr(owner, name)
-        setattr(owner, name, value)
-        self.undo.append(lambda: setattr(owner, name, before))
+    def patch_method(self, cls: Any, name: str, new_fn: Any, deduplicate: bool = True) -> None:
+        """Give a class another method."""
+        own, before = name in vars(cls), getattr(cls, name)
+        setattr(cls, name, new_fn)
+        self.undo.append(lambda: setattr(cls, name, before) if own else delattr(cls, name))
 
-    def __enter__(self) -> _Patches:
+    def __enter__(self) -> _Patcher:
         return self
 
     def __exit__(self, *error: Any) -> None:
         for undo in reversed(self.undo):
             undo()
+
+
+def _autowrap_check(patcher: _Patcher, frame_dict: dict[str, Any], function_ids: set[int]) -> None:
+    """Make leaves of the functions in a namespace that are among those to be wrapped."""
+    for name, value in list(frame_dict.items()):
+        if not name.startswith("_") and callable(value) and id(value) in function_ids:
+            patcher.patch(frame_dict, name, _leaf(value))
+
+
+def _patch_wrapped_functions(patcher: _Patcher) -> None:
+    """Make leaves of the functions that were given to ``wrap``."""
+    for (_, name), space in list(_wrapped.items()):
+        original = space.get(name, getattr(builtins, name, None))
+        if original is not None:
+            patcher.patch(space, name, _leaf(original))
 
 
 class Tracer(TracerBase):
@@ -120,13 +145,14 @@ class Tracer(TracerBase):
         self, autowrap_modules: tuple[ModuleType, ...] = (math,),
         autowrap_functions: tuple[Callable[..., Any], ...] = (), param_shapes_constant: bool = False,
     ) -> None:  # fmt: skip
-        self._autowrap = {
-            id(value): value
-            for module in autowrap_modules for name, value in module.__dict__.items()
+        self._autowrap_function_ids = {
+            id(value)
+            for module in autowrap_modules
+            for name, value in module.__dict__.items()
             if not name.startswith("_") and callable(value)
-        }  # fmt: skip
-        self._autowrap.update({id(f): f for f in autowrap_functions})
-        self._search = list(autowrap_modules)
+        }
+        self._autowrap_function_ids.update(id(f) for f in autowrap_functions)
+        self._autowrap_search = list(autowrap_modules)
         self.param_shapes_constant = param_shapes_constant
         self.submodule_paths: dict[Module, str] | None = None
         self.root_module_name = ""
@@ -205,13 +231,13 @@ class Tracer(TracerBase):
             for name, buffer in self.root.named_buffers():
                 if a is buffer:
                     return self.create_node("get_attr", name, (), {})
-            if id(a) not in self.tensor_attrs:
+            if a not in self.tensor_attrs:
                 i = 0
                 while hasattr(self.root, f"_tensor_constant{i}"):
                     i += 1
-                self.tensor_attrs[id(a)] = (f"_tensor_constant{i}", a)
+                self.tensor_attrs[a] = f"_tensor_constant{i}"
                 setattr(self.root, f"_tensor_constant{i}", a)
-            return self.create_node("get_attr", self.tensor_attrs[id(a)][0], (), {})
+            return self.create_node("get_attr", self.tensor_attrs[a], (), {})
         if isinstance(a, Module):
             for name, module in self.root.named_modules():
                 if module is a:
@@ -291,17 +317,17 @@ class Tracer(TracerBase):
             self.root, fn, self.submodule_paths = Module(), root, None
         self.graph = Graph(tracer_cls=type(self))
         self.scope, self.module_stack, self.node_name_to_scope = Scope("", None), {}, {}
-        self.tensor_attrs: dict[int, tuple[str, Any]] = {}
+        self.tensor_attrs: dict[Any, str] = {}
         for prefix, module in self.root.named_modules():
             for name, value in module.__dict__.items():
                 if isinstance(value, Tensor):
-                    self.tensor_attrs[id(value)] = (f"{prefix}.{name}" if prefix else name, value)
+                    self.tensor_attrs[value] = f"{prefix}.{name}" if prefix else name
         if not callable(fn) or not hasattr(inspect.unwrap(fn), "__code__"):
             raise TypeError(f"{fn!r} has no Python code to be traced")
         spaces = inspect.unwrap(fn).__globals__
         fn, args = self.create_args_for_root(fn, isinstance(root, Module), concrete_args)
-        with _Patches() as patches, self._counted():
-            self._patch(patches, spaces)
+        with _Patcher() as patcher, self._counted():
+            self._patch(patcher, spaces)
             result = fn(*args)
         self.create_node(
             "output",
@@ -321,35 +347,25 @@ class Tracer(TracerBase):
         finally:
             _tracing[0] -= 1
 
-    def _patch(self, patches: _Patches, spaces: dict[str, Any]) -> None:
-        get, call = Module.__getattr__, Module.__call__
+    def _patch(self, patcher: _Patcher, spaces: dict[str, Any]) -> None:
         cache: dict[str, Any] = {}
 
         def read(mod: Module, name: str) -> Any:
-            return self.getattr(name, get(mod, name), cache)
+            return self.getattr(name, _orig_module_getattr(mod, name), cache)
 
         def called(mod: Module, *args: Any, **kwargs: Any) -> Any:
             def forward(*a: Any, **k: Any) -> Any:
-                return call(mod, *a, **k)
+                return _orig_module_call(mod, *a, **k)
 
-            self._check(patches, getattr(getattr(mod, "forward", mod), "__globals__", {}))
+            space = getattr(getattr(mod, "forward", mod), "__globals__", {})
+            _autowrap_check(patcher, space, self._autowrap_function_ids)
             return self.call_module(mod, forward, args, kwargs)
 
-        patches.attribute(Module, "__getattr__", read)
-        patches.attribute(Module, "__call__", called)
-        for (_, name), space in list(_wrapped.items()):
-            original = space.get(name, getattr(builtins, name, None))
-            if original is not None:
-                patches.name(space, name, _leaf(original))
-        for module in self._search:
-            self._check(patches, module.__dict__)
-        self._check(patches, spaces)
-
-    def _check(self, patches: _Patches, space: dict[str, Any]) -> None:
-        """Make leaves of functions that a module has taken from those that are wrapped."""
-        for name, value in list(space.items()):
-            if not name.startswith("_") and callable(value) and id(value) in self._autowrap:
-                patches.name(space, name, _leaf(value))
+        patcher.patch_method(Module, "__getattr__", read)
+        patcher.patch_method(Module, "__call__", called)
+        _patch_wrapped_functions(patcher)
+        for space in (spaces, *(module.__dict__ for module in self._autowrap_search)):
+            _autowrap_check(patcher, space, self._autowrap_function_ids)
 
 
 def _assert_is_none(value: Any, message: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import cltorch as torch
 from cltorch import fx, nn
+from cltorch.fx import _symbolic_trace as st
 from cltorch.fx.proxy import TraceError
 from cltorch.nn import functional as F
 
@@ -155,3 +156,35 @@ def test_a_tracer_says_what_is_a_leaf():
     assert tracer.node_name_to_scope["linear"] == ("blocks.0", nn.Linear)
     (conv,) = graph.find_nodes(op="call_module", target="conv")
     assert list(conv.meta["nn_module_stack"]) == ["conv"]
+
+
+def test_operands_in_a_list_are_traced_one_by_one():
+    traced = fx.symbolic_trace(lambda x, y: torch.einsum("ij,jk->ik", [x, y]))
+    assert "torch.einsum('ij,jk->ik', x, y)" in traced.code
+
+
+def test_a_tracer_of_another_library_patches_as_ours_does():
+    """It has a ``trace`` of its own, made of the private parts of PyTorch's."""
+    class Own(fx.Tracer):
+        @st.compatibility(is_backward_compatible=True)
+        def trace(self, root, concrete_args=None):
+            self.root, self.graph, self.tensor_attrs = root, fx.Graph(tracer_cls=type(self)), {}
+            self.submodule_paths = {module: name for name, module in root.named_modules()}
+            fn, args = self.create_args_for_root(type(root).forward, True, concrete_args)
+            assert isinstance(fn, st.FunctionType) and not isinstance(root, st.ScriptObject)
+
+            def called(mod, *args, **kwargs):
+                return self.call_module(mod, lambda *a: st._orig_module_call(mod, *a), args, kwargs)
+
+            with st._Patcher() as patcher:
+                patcher.patch_method(nn.Module, "__call__", called, deduplicate=False)
+                patcher.patch_method(nn.Linear, "extra_repr", lambda mod: "patched", deduplicate=False)
+                st._patch_wrapped_functions(patcher)
+                for module in self._autowrap_search:
+                    st._autowrap_check(patcher, module.__dict__, self._autowrap_function_ids)
+                self.create_node("output", "output", (self.create_arg(fn(*args)),), {})
+            return self.graph
+
+    model = nn.Sequential(nn.Linear(2, 2))
+    assert [n.name for n in Own().trace(model).nodes] == ["input_1", "_0", "output"]
+    assert "patched" not in repr(model) and "extra_repr" in vars(nn.Linear)
