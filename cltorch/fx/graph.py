@@ -52,6 +52,38 @@ class _InsertPoint:
         self.graph._insert = self.before
 
 
+class _Place:
+    """Stand for a node by its place, in what is pickled."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
+def _refer(a: Any, env: list[Any]) -> Any:
+    if isinstance(a, _Place):
+        return env[a.at]
+    if isinstance(a, tuple):
+        items = [_refer(x, env) for x in a]
+        return type(a)(*items) if hasattr(a, "_fields") else tuple(items)
+    if isinstance(a, list):
+        return [_refer(x, env) for x in a]
+    if isinstance(a, dict):
+        return {k: _refer(x, env) for k, x in a.items()}
+    if isinstance(a, slice):
+        return slice(_refer(a.start, env), _refer(a.stop, env), _refer(a.step, env))
+    return a
+
+
+def _rebuild(nodes: list[Any], tracer_cls: Any, codegen: CodeGen) -> Graph:
+    """Return a pickled graph, of its nodes one by one."""
+    graph = Graph(tracer_cls=tracer_cls)
+    graph.set_codegen(codegen)
+    env: list[Any] = []
+    for op, target, args, kwargs, name, kind in nodes:
+        env.append(graph.create_node(op, target, _refer(args, env), _refer(kwargs, env), name, kind))
+    return graph
+
+
 class Graph:
     """A sequence of nodes: inputs (placeholder), operations, and an output.
 
@@ -178,6 +210,17 @@ class Graph:
             value, old = result
             made.output(value, type_expr=old.type).meta = copy.copy(old.meta)
         return made
+
+    def __reduce__(self) -> Any:
+        places = {node: _Place(i) for i, node in enumerate(self.nodes)}
+
+        def placed(a: Any) -> Any:
+            return map_arg(a, lambda n: places[n])
+
+        nodes = [(n.op, n.target, placed(n.args), dict(placed(n.kwargs)), n.name, n.type) for n in self.nodes]
+        tracer = self._tracer_cls
+        lasting = None if tracer is None or "<locals>" in tracer.__qualname__ else tracer
+        return _rebuild, (nodes, lasting, self._codegen)
 
     def erase_node(self, to_erase: Node) -> None:
         """Remove a node that nobody uses; raise RuntimeError for one that is used."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from cltorch.fx.graph import Graph, PythonCode
-from cltorch.fx.node import map_arg
 from cltorch.nn import Module
 from cltorch.nn.parameter import Parameter
 from cltorch.serialization import save
@@ -50,42 +49,14 @@ def _put(root: Module, target: str, value: Any) -> None:
         setattr(at, name, value)
 
 
-def _rebuild(kind: type, name: str, members: dict[str, Any], nodes: list[Any], tracer_cls: Any) -> GraphModule:
-    """Return a pickled module: its own members, and the graph, of its nodes one by one."""
+def _rebuild(kind: type, name: str, members: dict[str, Any], graph: Graph) -> GraphModule:
+    """Return a pickled module: its own members, and the graph."""
     made = GraphModule.__new__(kind)
     Module.__init__(made)
     type(made).__name__ = name
     made.__dict__.update(members)
-    graph = Graph(tracer_cls=tracer_cls)
-    env: list[Any] = []
-    for op, target, args, kwargs, node_name, kind_of, meta in nodes:
-        node = graph.create_node(op, target, _refer(args, env), _refer(kwargs, env), node_name, kind_of)
-        node.meta = meta
-        env.append(node)
     made.graph = graph
     return made
-
-
-class _Place:
-    """Stand for a node by its place, in what is pickled."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-
-def _refer(a: Any, env: list[Any]) -> Any:
-    if isinstance(a, _Place):
-        return env[a.at]
-    if isinstance(a, tuple):
-        items = [_refer(x, env) for x in a]
-        return type(a)(*items) if hasattr(a, "_fields") else tuple(items)
-    if isinstance(a, list):
-        return [_refer(x, env) for x in a]
-    if isinstance(a, dict):
-        return {k: _refer(x, env) for k, x in a.items()}
-    if isinstance(a, slice):
-        return slice(_refer(a.start, env), _refer(a.stop, env), _refer(a.step, env))
-    return a
 
 
 class GraphModule(Module):
@@ -303,14 +274,5 @@ class GraphModule(Module):
         return made
 
     def __reduce__(self) -> Any:
-        places = {node: _Place(i) for i, node in enumerate(self._graph.nodes)}
-
-        def placed(a: Any) -> Any:
-            return map_arg(a, lambda n: places[n])
-
-        nodes: list[Any] = [
-            (n.op, n.target, placed(n.args), dict(placed(n.kwargs)), n.name, n.type, {}) for n in self._graph.nodes
-        ]
         members = {k: v for k, v in self.__dict__.items() if k not in ("_graph", "_code")}
-        base = type(self).__mro__[1]
-        return _rebuild, (base, type(self).__name__, members, nodes, self._tracer_cls)
+        return _rebuild, (type(self).__mro__[1], type(self).__name__, members, self._graph)

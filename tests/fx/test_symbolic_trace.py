@@ -165,6 +165,7 @@ def test_operands_in_a_list_are_traced_one_by_one():
 
 def test_a_tracer_of_another_library_patches_as_ours_does():
     """It has a ``trace`` of its own, made of the private parts of PyTorch's."""
+
     class Own(fx.Tracer):
         @st.compatibility(is_backward_compatible=True)
         def trace(self, root, concrete_args=None):

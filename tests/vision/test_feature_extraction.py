@@ -77,7 +77,7 @@ def test_modes_have_nodes_of_their_own():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"return_nodes": ["add"]}, "add"),
+        ({"return_nodes": ["sub_1"]}, "sub_1"),
         ({"return_nodes": ["first"], "eval_return_nodes": ["first"]}, "return_nodes"),
         ({"train_return_nodes": ["first"]}, "eval_return_nodes"),
         ({}, "return_nodes"),
@@ -92,5 +92,46 @@ def test_refused(options, text):
 def test_a_node_that_was_not_reached():
     with pytest.raises(RuntimeError, match="relu_2"):
         create_feature_extractor(Twice(), ["relu_2"])(torch.randn(4, 3))
-    with pytest.raises(NotImplementedError, match="named_modules"):
-        get_graph_node_names(Twice())
+
+
+def test_names_of_functions_too(device):
+    names = ["x", "shift", "first", "add", "relu", "scale", "mul", "sub", "relu_1", "norm"]
+    assert get_graph_node_names(Twice()) == (names, names)
+    model = Twice().to(device).eval()
+    extractor = create_feature_extractor(model, {"sub": "before", "relu": "once"})
+    x = torch.randn(4, 3, device=device)
+    once = (model.first(x) + 0.5).relu()
+    for mode in (False, True):
+        found = extractor.train(mode)(x, 0.5)
+        assert list(found) == ["before", "once"]
+        torch.testing.assert_close(found["once"], once)
+        torch.testing.assert_close(found["before"], once * 2 - 1)
+    again = pickle.loads(pickle.dumps(extractor))
+    for mode in (False, True):
+        torch.testing.assert_close(again.train(mode)(x, 0.5)["before"], once * 2 - 1)
+    assert "norm" not in extractor.code and extractor.first.weight is model.first.weight
+
+
+# of torchvision 0.28: how many nodes there are, and some of them
+NODES = {
+    "resnet18": (70, ["layer1.0.add", "layer4.1.relu_1", "flatten", "fc"]),
+    "squeezenet1_0": (67, ["features.3.cat", "flatten"]),
+    "mobilenet_v2": (84, ["features.3.add", "flatten"]),
+    "shufflenet_v2_x0_5": (None, ["stage2.0.cat", "mean"]),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_nodes_of_known_networks(name):
+    with torch.device("meta"):
+        model = getattr(models, name)(weights=None)
+    train, evaluation = get_graph_node_names(model)
+    count, some = NODES[name]
+    assert train == evaluation and set(some) <= set(train) and (count is None or len(train) == count)
+
+
+def test_networks_that_look_at_sizes_can_be_traced():
+    with torch.device("meta"):
+        for model in (models.vit_b_16(weights=None), models.swin_t(weights=None)):
+            train, evaluation = get_graph_node_names(model, suppress_diff_warning=True)
+            assert train == evaluation and any(name.endswith(".mlp") for name in train)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import make_divisible
 from cltorch.vision.models.weights import attributes, build, define

@@ -10,7 +10,8 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import BasicConv2d, inception_weights, rescale_for_inception

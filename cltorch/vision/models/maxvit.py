@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.weights import attributes, build, define

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import initialise, make_divisible

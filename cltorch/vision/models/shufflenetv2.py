@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.weights import attributes, build, register_model

@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
+from cltorch.fx import wrap
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 
@@ -71,6 +73,9 @@ def shifted_window_attention(
     if any(shift):
         x = functions.roll(x, shifts=(shift[0], shift[1]), dims=(1, 2))
     return x[:, :h, :w, :].contiguous()
+
+
+wrap("shifted_window_attention")  # a node of its own where the network is traced: how it goes on depends on sizes
 
 
 class ShiftedWindowAttention(nn.Module):

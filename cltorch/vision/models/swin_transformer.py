@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.swin_attention import ShiftedWindowAttention, ShiftedWindowAttentionV2

@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.vision.models.common import initialise
 from cltorch.vision.models.weights import attributes, build, define

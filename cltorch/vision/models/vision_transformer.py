@@ -11,7 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.checks import assert_
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import MLP, Conv2dNormActivation
@@ -68,8 +70,7 @@ class EncoderBlock(nn.Module):
         self.mlp = MLPBlock(hidden_dim, mlp_dim, dropout)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.dim() != 3:
-            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+        assert_(input.dim() == 3, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
         x = self.dropout(x) + input
@@ -97,8 +98,7 @@ class Encoder(nn.Module):
         self.ln = norm_layer(hidden_dim)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.dim() != 3:
-            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {tuple(input.shape)}")
+        assert_(input.dim() == 3, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         return self.ln(self.layers(self.dropout(input + self.pos_embedding)))
 
 
@@ -142,9 +142,9 @@ class VisionTransformer(nn.Module):
 
     def _process_input(self, x: Tensor) -> Tensor:
         """Return the patches of images, (N, patches, hidden_dim)."""
-        for name, size in zip(("height", "width"), x.shape[2:], strict=True):
-            if size != self.image_size:
-                raise AssertionError(f"Wrong image {name}! Expected {self.image_size} but got {size}!")
+        _, _, height, width = x.shape
+        assert_(height == self.image_size, f"Wrong image height! Expected {self.image_size} but got {height}!")
+        assert_(width == self.image_size, f"Wrong image width! Expected {self.image_size} but got {width}!")
         return self.conv_proj(x).flatten(2).transpose(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:

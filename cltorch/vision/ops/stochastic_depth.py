@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cltorch as torch
 from cltorch import nn
+from cltorch.fx import wrap
 from cltorch.tensor import Tensor
 
 
@@ -33,6 +34,9 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
     if survival > 0.0:
         noise.div_(survival)
     return input * noise
+
+
+wrap("stochastic_depth")  # a node of its own where a network is traced
 
 
 class StochasticDepth(nn.Module):

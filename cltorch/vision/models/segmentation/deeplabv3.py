@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from cltorch import functions, nn
+from cltorch import nn
+from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.segmentation._utils import (
