@@ -311,3 +311,23 @@ def test_what_attention_of_other_libraries_is_made_of(lib):
         assert [b.name for b in chosen(with_priority=True)] == ["MATH", "FLASH_ATTENTION"]
     assert len(lib.nn.attention._cur_sdpa_kernel_backends()) == 5
     assert lib.nn.LSTM(2, 3, num_layers=2)._flat_weights_names[5] == "weight_hh_l1"
+
+
+def test_layers_name_their_constants(lib):
+    """Libraries derive classes that add to these lists."""
+    layers = lib.nn
+
+    class Scaled(layers.Conv2d):
+        __constants__ = [*layers.Conv2d.__constants__, "scale"]
+
+    assert layers.Linear.__constants__ == ["in_features", "out_features"] == layers.LazyLinear.__constants__
+    assert Scaled.__constants__[-2:] == ["kernel_size", "scale"] and layers.Conv2d.__constants__[-1] == "kernel_size"
+    assert layers.BatchNorm2d.__constants__ == layers.InstanceNorm1d.__constants__
+    assert not hasattr(layers.Tanh, "__constants__")
+
+
+def test_constants_of_layers_are_pytorchs(peer):
+    for name in nn.modules.__all__:
+        ours, theirs = getattr(nn, name), getattr(peer.nn, name, None)
+        if isinstance(ours, type) and theirs is not None:
+            assert getattr(ours, "__constants__", None) == getattr(theirs, "__constants__", None), name

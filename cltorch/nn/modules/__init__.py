@@ -1,5 +1,6 @@
 """The layers, a file for each kind; torch.nn has them all."""
 
+from cltorch.nn.modules import constants
 from cltorch.nn.modules.activation import (
     CELU,
     ELU,
@@ -182,3 +183,5 @@ __all__ = [
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d",
     "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
 ]  # fmt: skip
+
+constants.declare([globals()[name] for name in __all__ if isinstance(globals()[name], type)])
