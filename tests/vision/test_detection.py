@@ -7,7 +7,7 @@ import pytest
 
 import cltorch as torch
 from cltorch import vision
-from cltorch.nn import BatchNorm2d, Conv2d, Linear
+from cltorch.nn import BatchNorm2d, Conv2d
 from cltorch.vision.models import detection
 from cltorch.vision.models.detection import anchor_utils, backbone_utils, faster_rcnn, mask_rcnn, roi_heads, rpn
 from cltorch.vision.models.detection._utils import (
@@ -43,15 +43,6 @@ def test_small_detectors_give_torchvisions_losses_gradients_and_answers(device, 
         assert list(listed) == list(wanted) and listed["labels"] == wanted["labels"]
         for key, value in wanted.items():
             np.testing.assert_allclose(listed[key], value, rtol=1e-3, atol=1e-3, err_msg=key)
-
-
-@pytest.fixture
-def bare(monkeypatch):
-    """Leave parameters uninitialised where only their names and places count."""
-    for layer in (Conv2d, Linear):
-        monkeypatch.setattr(layer, "reset_parameters", lambda self: None)
-    for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
 
 def test_matchers(device):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cltorch as torch
-from cltorch.nn import Conv2d, GroupNorm, Linear
+from cltorch.nn import GroupNorm, Linear
 from cltorch.vision import models
 from cltorch.vision.models import weights as weights_module
 from cltorch.vision.models._utils import IntermediateLayerGetter
@@ -50,15 +50,6 @@ def filled(state):
         else:
             out[name] = rng.standard_normal(shape, np.float32) * np.float32(0.1) + np.float32("weight" in name)
     return {name: torch.from_numpy(np.array(value)) for name, value in out.items()}
-
-
-@pytest.fixture
-def bare(monkeypatch):
-    """Leave parameters uninitialised: drawing a hundred million numbers only to count them takes long."""
-    for layer in (Conv2d, Linear):
-        monkeypatch.setattr(layer, "reset_parameters", lambda self: None)
-    for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"):
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
 
 # SSD asks its backbone how many channels its maps have
@@ -250,7 +241,9 @@ def test_weights_say_what_they_are():
 
 
 def test_weights_are_found_beside_their_networks():
-    for name in [n for m in (models, models.segmentation, models.detection) for n in models.list_models(module=m)]:
+    for name in [
+        n for m in (models, models.segmentation, models.detection, models.video) for n in models.list_models(module=m)
+    ]:
         weights = models.get_model_weights(name)
         module = importlib.import_module(models.get_model_builder(name).__module__)
         assert getattr(module, weights.__name__) is weights
@@ -364,11 +357,11 @@ def test_parts_of_regnets_have_torchvisions_names():
     assert "BottleneckTransform" in names
 
 
-@pytest.mark.parametrize("task", ["optical_flow", "quantization", "video"])
+@pytest.mark.parametrize("task", ["optical_flow", "quantization"])
 def test_networks_for_other_tasks_are_told_to_be_missing(task):
-    with pytest.raises(AttributeError, match=f"classification, detection and segmentation, none for {task}"):
+    with pytest.raises(AttributeError, match=f"classification, detection, segmentation and video, none for {task}"):
         getattr(models, task)
     with pytest.raises(ImportError, match=f"models.{task}|none for {task}"):
         importlib.import_module(f"cltorch.vision.models.{task}")
-    with pytest.raises(ValueError, match="Unknown model raft_large: .* none for video"):
+    with pytest.raises(ValueError, match="Unknown model raft_large: .* none for optical flow"):
         models.get_model("raft_large")

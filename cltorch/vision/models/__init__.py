@@ -5,7 +5,7 @@ The classes of published weights (``ResNet18_Weights`` …) are made from their 
 
 from typing import Any as _Any
 
-from cltorch.vision.models import detection, segmentation
+from cltorch.vision.models import detection, segmentation, video
 from cltorch.vision.models.alexnet import AlexNet, alexnet
 from cltorch.vision.models.convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from cltorch.vision.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
@@ -115,17 +115,19 @@ __all__ = [
     "resnet34", "resnet50", "resnext101_32x8d", "resnext101_64x4d", "resnext50_32x4d", "segmentation",
     "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "squeezenet1_0",
     "squeezenet1_1", "swin_b", "swin_s", "swin_t", "swin_v2_b", "swin_v2_s", "swin_v2_t", "vgg11", "vgg11_bn",
-    "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16",
-    "vit_l_32", "wide_resnet101_2", "wide_resnet50_2",
+    "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "video", "vit_b_16", "vit_b_32", "vit_h_14",
+    "vit_l_16", "vit_l_32", "wide_resnet101_2", "wide_resnet50_2",
 ]  # fmt: skip
 
 
-_OTHER_TASKS = ("optical_flow", "quantization", "video")
+_OTHER_TASKS = ("optical_flow", "quantization")
 
 
 def __getattr__(name: str) -> _Any:
     if name in _OTHER_TASKS:
-        raise AttributeError(f"{__name__} has networks for classification, detection and segmentation, none for {name}")
+        raise AttributeError(
+            f"{__name__} has networks for classification, detection, segmentation and video, none for {name}"
+        )
     network = _class_names().get(name) if name.endswith("_Weights") else None
     if network is not None and network in list_models(module=__name__):
         return _weights_class(network)

@@ -20,12 +20,18 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from cltorch import hub, nn
 from cltorch.serialization import load
-from cltorch.vision.transforms.presets import ImageClassification, ObjectDetection, SemanticSegmentation
+from cltorch.vision.transforms.presets import (
+    ImageClassification,
+    ObjectDetection,
+    SemanticSegmentation,
+    VideoClassification,
+)
 
 _PRESETS: dict[str, Callable[..., nn.Module]] = {
     "ImageClassification": ImageClassification,
     "ObjectDetection": ObjectDetection,
     "SemanticSegmentation": SemanticSegmentation,
+    "VideoClassification": VideoClassification,
 }
 _networks: dict[str, Callable[..., nn.Module]] = {}
 M = TypeVar("M", bound=nn.Module)
@@ -101,6 +107,8 @@ def weights_class(name: str) -> Any:
         how = dict(entry["transforms"])
         preset = _PRESETS[how.pop("kind")]
         meta = {"num_params": entry["num_params"], "min_size": tuple(entry["min_size"]), "_metrics": entry["metrics"]}
+        if "min_temporal_size" in entry:
+            meta["min_temporal_size"] = entry["min_temporal_size"]
         for what in ("categories", "keypoint_names"):
             if what in entry:
                 meta[what] = whole["categories"][entry[what]] if entry[what] else None
@@ -252,8 +260,8 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
         return _networks[name.lower()]
     except KeyError:
         raise ValueError(
-            f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images and "
-            "find objects in them; there are none for video, optical flow and quantization"
+            f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images, "
+            "find objects in them and classify clips; there are none for optical flow and quantization"
         ) from None
 
 

@@ -79,3 +79,37 @@ class ObjectDetection(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+class VideoClassification(nn.Module):
+    """Resize the images of clips [..., T, C, H, W], cut out the centre, normalise, and put the channels before time.
+
+    ``crop_size`` and ``resize_size`` are (height, width).
+    """
+
+    def __init__(
+        self,
+        *,
+        crop_size: tuple[int, int],
+        resize_size: tuple[int, ...],
+        mean: tuple[float, ...] = (0.43216, 0.394666, 0.37645),
+        std: tuple[float, ...] = (0.22803, 0.22145, 0.216989),
+        interpolation: Any = InterpolationMode.BILINEAR,
+    ) -> None:
+        super().__init__()
+        self.crop_size, self.resize_size = list(crop_size), list(resize_size)
+        self.mean, self.std = list(mean), list(std)
+        self.interpolation = InterpolationMode(interpolation)
+
+    def forward(self, vid: Tensor) -> Tensor:
+        images = vid.reshape(-1, *vid.shape[-3:])
+        # the networks were trained without antialiasing
+        images = F.resize(images, self.resize_size, interpolation=self.interpolation, antialias=False)
+        images = F.convert_image_dtype(F.center_crop(images, self.crop_size))
+        images = F.normalize(images, mean=self.mean, std=self.std)
+        return images.reshape(*vid.shape[:-2], *self.crop_size).transpose(-4, -3)
+
+    def __repr__(self) -> str:
+        shown = ("crop_size", "resize_size", "mean", "std", "interpolation")
+        lines = [f"    {name}={getattr(self, name)}" for name in shown]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
