@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from cltorch.ops.array import values, view
 if TYPE_CHECKING:
     from cltorch.tensor import Tensor
 
-__all__ = ["PRINT_OPTS", "format_tensor", "set_printoptions", "tensor_string"]
+__all__ = ["PRINT_OPTS", "format_tensor", "get_printoptions", "printoptions", "set_printoptions", "tensor_string"]
 
 
 @dataclasses.dataclass
@@ -77,6 +79,29 @@ def set_printoptions(
         if given is not None:
             setattr(PRINT_OPTS, name, given)
     PRINT_OPTS.sci_mode = sci_mode
+
+
+def get_printoptions() -> dict[str, Any]:
+    """Return how tensors are printed: the options of ``set_printoptions`` with their values."""
+    return dataclasses.asdict(PRINT_OPTS)
+
+
+@contextmanager
+def printoptions(**kwargs: Any) -> Iterator[dict[str, Any]]:
+    """Print tensors with other options within a ``with`` block.
+
+    >>> import cltorch as torch
+    >>> with printoptions(precision=1):
+    ...     print(torch.tensor([0.25, 1.0]))
+    tensor([0.2, 1.0])
+    """
+    before = get_printoptions()
+    set_printoptions(**kwargs)
+    try:
+        yield get_printoptions()
+    finally:
+        for name, value in before.items():
+            setattr(PRINT_OPTS, name, value)
 
 
 class ElementFormat:

@@ -137,3 +137,11 @@ def test_same_text_as_torch(options):
                 assert repr(cltorch.from_numpy(b).bfloat16()) == repr(torch.from_numpy(b).bfloat16())
     finally:
         torch.set_printoptions(profile="default")
+
+
+def test_options_for_a_while():
+    before = printing.get_printoptions()
+    with pytest.raises(ZeroDivisionError), printing.printoptions(precision=2, sci_mode=True) as options:
+        assert options["precision"] == 2 and repr(cltorch.tensor([12.5])) == "tensor([1.25e+01])"
+        raise ZeroDivisionError
+    assert printing.get_printoptions() == before and repr(cltorch.tensor([12.5])) == "tensor([12.5000])"

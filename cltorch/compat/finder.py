@@ -27,6 +27,7 @@ RENAMED = {
     "torch.ops": "cltorch.compat.operators",
     "torch.profiler.profiler": "cltorch.profiler",
     "torch._tensor": "cltorch.tensor",
+    "torch._tensor_str": "cltorch.printing",
     "torch.accelerator.memory": "cltorch.accelerator",
     "torch.autograd.anomaly_mode": "cltorch.autograd.anomaly",
     "torch.cpu.amp": "cltorch.amp",
