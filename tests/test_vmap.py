@@ -111,7 +111,7 @@ LAYERS = {
     "attention of matrices": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
                               (3, 2), (3, 2), (3, 2)),
     "batch norm": (lambda x, w, b: F.batch_norm(x, None, None, w, b, True), (4, 2, 3), (2,), (2,)),
-    "batch norm by running": (lambda x, w, m, v: F.batch_norm(x, m, v, w), (4, 2), (2,), (2,), (2,)),
+    "batch norm by running": (lambda x, w, m, v: F.batch_norm(x, m.detach(), v.detach(), w), (4, 2), (2,), (2,), (2,)),
     "embedding": (lambda w: (F.embedding(INDEX, w, padding_idx=2), F.embedding(INDEX, w, scale_grad_by_freq=True)),
                   (3, 2)),
     "embedding one of two": (lambda w, x: F.embedding((x * 2).long(), w), (3, 2), (4,)),
