@@ -25,7 +25,7 @@ from cltorch.autograd.layers import active, lift
 from cltorch.device import host_memory
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.op import Call, Op, node_name
-from cltorch.ops.pointwise import COMPLEX_TYPES
+from cltorch.ops.pointwise import COMPARE, COMPLEX_TYPES
 
 
 class OpNode(Node):
@@ -278,6 +278,21 @@ class NotDifferentiable(Node):
         raise RuntimeError(f"derivative for aten::{self._operation} is not implemented")
 
 
+class Flat(Node):
+    """A recorded comparison in place: what is everywhere of derivative zero, as PyTorch says of it."""
+
+    __slots__ = ("_likes",)
+
+    def __init__(self, operands: Sequence[Any], needs: Sequence[bool]) -> None:
+        wanted = [x for x, need in zip(operands, needs, strict=True) if need]
+        super().__init__([edge_of(x) for x in wanted])
+        self._likes = [(x.layout.shape, x.dtype, x.device) for x in wanted]
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        zeros = Settings.functions.zeros
+        return [zeros(shape, dtype=t, device=device) for shape, t, device in self._likes]
+
+
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
     """Run a row of the pointwise table and record it where an operand needs a gradient."""
     if active:
@@ -322,10 +337,13 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         return x
     needs = tuple([isinstance(a, Array) and needs_grad(a) for a in operands])
     if row.vjp is None or any(needs[i] for i in row.opaque):
+        flat = named(Flat, row.node)(operands, needs) if row.rule is COMPARE else None
         row.into(x, operands, params)
         x._storage.version += 1
-        rebase(x, named(NotDifferentiable, "NotImplemented")(row.name))
+        rebase(x, flat or named(NotDifferentiable, "NotImplemented")(row.name), 0 if flat and needs[0] else None)
         return x
+    if x.dtype.is_complex and not row.complex:
+        row.types(operands)  # which says that there is none of complex numbers
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does, one that is part of
     # the graph, for the derivative may be differentiated by it
     used = row.saves(needs, x.dtype.is_complex)

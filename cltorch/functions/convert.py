@@ -270,7 +270,7 @@ def detach_(input: Any) -> Any:
 
 
 class _Copy(Op):
-    """The derivative of ``copy_``: the old value does not matter, the source gets the gradient."""
+    """The derivative of ``copy_``: the old value gets none (zeros where it is all of a tensor), the source all."""
 
     name = "copy"
     complex = True
@@ -280,10 +280,12 @@ class _Copy(Op):
     @staticmethod
     def forward(c: Any, x: Any, src: Any) -> Any:
         c.shape, c.dtype, c.device = src.shape, src.dtype, src.device
+        c.whole = x._base is None  # where a view was written, zeros are put into the base's gradient
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
-        return None, m.to_copy(m.sum_to_size(g, c.shape), c.dtype, c.device) if c.needs[1] else None
+        old = m.zeros_like(g) if c.needs[0] and c.whole else None
+        return old, m.to_copy(m.sum_to_size(g, c.shape), c.dtype, c.device) if c.needs[1] else None
 
 
 def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:

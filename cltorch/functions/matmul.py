@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/torch.html#blas-and-lapack-operations
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cltorch import dtypes
@@ -278,7 +279,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     b, n, k = batch1.layout.shape
     # the sum over the batch is one product of matrices that lie side by side
     wide = reshape(batch1.transpose(0, 1), (n, b * k))
-    return _finish("addbmm", addmm(input, wide, reshape(batch2, (b * k, -1)), beta=beta, alpha=alpha), out)
+    return _finish("addbmm", addmm(input, wide, reshape(batch2, (b * k, batch2.layout.shape[2])), beta=beta, alpha=alpha), out)
 
 
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
@@ -378,7 +379,8 @@ def inner_rows(input: Any, other: Any, *, out: Any = None) -> Any:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but got shapes {list(a)} and {list(b)}"
         )
-    rows = matrix_product(reshape(input, (-1, a[-1])), reshape(other, (-1, b[-1])), False, True)
+    left, right = (reshape(x, (math.prod(x.layout.shape[:-1]), a[-1])) for x in (input, other))
+    rows = matrix_product(left, right, False, True)
     return _finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cltorch.autograd.record import apply
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.convert import contiguous
 from cltorch.functions.parts import as_strided
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout
@@ -28,6 +29,12 @@ def _replace(name: str, input: Any, src: Any, part: Layout) -> Any:
     return apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.layout, part)
 
 
+def _apart(name: str, input: Any) -> Any:
+    """Return a tensor whose elements are each of their own: of an expanded one a copy, or all of them would change."""
+    need_array(name, "input", 1, input)
+    return contiguous(input) if input.layout.overlaps() else input
+
+
 @numpy_names
 def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     """Return a copy with ``src`` at one index of a dimension.
@@ -39,7 +46,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    need_array("select_scatter", "input", 1, input)
+    input = _apart("select_scatter", input)
     return _replace("select_scatter", input, src, input.layout.select(dim, index))
 
 
@@ -62,7 +69,9 @@ def slice_scatter(
     >>> torch.slice_scatter(torch.zeros(4), torch.ones(2), 0, 0, 4, 2)
     tensor([1., 0., 1., 0.])
     """
-    need_array("slice_scatter", "input", 1, input)
+    input = _apart("slice_scatter", input)
+    if not input.layout.ndim:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     result = _replace("slice_scatter", input, src, input.layout.slice(dim, start, end, step))
     return result if out is None else into_out("slice_scatter", out, result)
 
@@ -77,7 +86,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    need_array("diagonal_scatter", "input", 1, input)
+    input = _apart("diagonal_scatter", input)
     return _replace("diagonal_scatter", input, src, input.layout.diagonal(offset, dim1, dim2))
 
 

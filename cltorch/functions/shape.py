@@ -126,6 +126,8 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     for what, dims in (("source", src), ("destination", dst)):
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({dims})")
+    if not n:
+        return permute(input, ())
     order: list[int] = [-1] * n
     for s, d in zip(src, dst, strict=True):
         order[d] = s

@@ -165,7 +165,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
         if dim is not None:
             return _along(name, what, kind, input, 0, dim, keepdim, out)
         if input.layout.numel:
-            values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False)
+            values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False, True)
         else:
             t = input.dtype
             nothing = math.nan if t.is_floating_point or t.is_complex else 0 if t.kind in "bu" else dtypes.iinfo(t).min

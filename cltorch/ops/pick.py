@@ -78,24 +78,28 @@ def _host(what: str, values: Any, indices: Any, dim: int) -> tuple[Any, Any]:
 
 
 class Pick(Op):
-    """One element of every line and its position; the gradient goes to the position."""
+    """One element of every line and its position; the gradient goes to the position, or where ``shared``
+    to all elements that equal the one chosen."""
 
     name = "kthvalue"
 
     @staticmethod
-    def forward(c: Any, x: Any, what: str, dim: int, k: int, keepdim: bool) -> Any:
+    def forward(c: Any, x: Any, what: str, dim: int, k: int, keepdim: bool, shared: bool = False) -> Any:
         values, indices = pick(what, x, dim, k)
-        c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
+        c.dim, c.keepdim, c.shape, c.shared = dim, keepdim, x.layout.shape, shared
         if keepdim:
             lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
             values, indices = (Array.new(found._storage, lay, found.dtype) for found in (values, indices))
-        c.save(indices)
+        c.save(*((x, values) if shared else (indices,)))
         c.non_differentiable(indices)
         return values, indices
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
-        (indices,) = c.saved
+        *x, chosen = c.saved
         if not c.keepdim and c.shape:
-            g, indices = m.unsqueeze(g, c.dim), m.unsqueeze(indices, c.dim)
-        return m.scatter_back(g, indices, c.dim, c.shape), None, None, None, None
+            g, chosen = m.unsqueeze(g, c.dim), m.unsqueeze(chosen, c.dim)
+        if c.shared:
+            hit = m.where(m.isnan(chosen), m.isnan(x[0]), m.eq(x[0], chosen)).to(g.dtype)
+            return m.mul(m.div(g, m.sum(hit, (c.dim,), True)), hit), None, None, None, None, None
+        return m.scatter_back(g, chosen, c.dim, c.shape), None, None, None, None, None

@@ -176,6 +176,10 @@ def _erfinv(m, x):
     return m.where(x == 0, x, inside)
 
 
+def _xlogy(m, x, y):
+    return m.where(y != y, y, m.where(x == 0, 0, x * m.log(y)))
+
+
 ROWS = [
     # ---- arithmetic ------------------------------------------------------------------------------------------
     P("add", ARITH, lambda m, x, y, a: x + _times(m, a, y), lambda m, g, x, y, o, a: (g, g * _conj(m, a)), args=_XY,
@@ -243,13 +247,14 @@ ROWS = [
       ref=lambda x: 1 / np.sqrt(x), domain=(0.05, 5.0), complex=COMPLEX, doc="Return 1 / sqrt(input) elementwise."),
     P("logaddexp", FLOAT_ONLY, _logaddexp, _logaddexp_vjp, args=_XY, ref="logaddexp", complex=COMPLEX,
       doc="Return log(exp(input) + exp(other)) elementwise, without overflow."),
-    P("xlogy", FLOAT, lambda m, x, y: m.where(y != y, y, m.where(x == 0, 0, x * m.log(y))),
-      lambda m, g, x, y, o: (g * m.where((x == 0) & (y <= 0), 0, m.log(y)), g * x / y), args=_XY, ref="scipy.xlogy",
+    P("xlogy", FLOAT, _xlogy,
+      lambda m, g, x, y, o: (m.where((x == 0) & (y <= 0), 0, _xlogy(m, g, y)), g * x / y), args=_XY, ref="scipy.xlogy",
       domain=(0.05, 5.0), doc="Return input * log(other) elementwise, 0 where the input is 0, unless other is NaN."),
     P("logaddexp2", FLOAT_ONLY, _logaddexp2, lambda m, g, x, y, o: (g / (1 + m.exp2(y - x)), g / (1 + m.exp2(x - y))),
       args=_XY, ref="logaddexp2", inplace=False,
       doc="Return log2(2 ** input + 2 ** other) elementwise, without overflow."),
-    P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)), lambda m, g, x, o: g / (x * (1 - x)), ref="scipy.logit",
+    P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)),
+      lambda m, g, x, o: m.where((x >= 0) & (x <= 1), g / (x * (1 - x)), math.nan), ref="scipy.logit",
       domain=(0.05, 0.95), node="Logit", scope=INNER),
     # ---- trigonometric and hyperbolic ------------------------------------------------------------------------
     P("sin", FLOAT, lambda m, x: m.sin(x), lambda m, g, x, o: g * m.conj(m.cos(x)), ref="sin", complex=COMPLEX),

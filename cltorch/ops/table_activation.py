@@ -72,12 +72,12 @@ def _mish_vjp(m, g, x, o):
 
 
 def _smooth_l1_vjp(m, g, x, y, o, beta):
-    slope = m.where(m.abs(x - y) < beta, g * (x - y) / beta, g * m.sign(x - y))
+    slope = m.where(m.abs(x - y) >= beta, g * m.sign(x - y), g * (x - y) / beta)
     return slope, -slope
 
 
 def _huber_vjp(m, g, x, y, o, delta):
-    slope = m.where(m.abs(x - y) < delta, g * (x - y), g * m.sign(x - y) * delta)
+    slope = m.where(m.abs(x - y) >= delta, g * m.sign(x - y) * delta, g * (x - y))
     return slope, -slope
 
 

@@ -27,7 +27,7 @@ def _xlog1py(m, x, y):
 
 
 def _xlog1py_vjp(m, g, x, y, o):
-    return g * m.where((x == 0) & (y <= -1), 0, m.log1p(y)), g * x / (y + 1)
+    return m.where((x == 0) & (y <= -1), 0, _xlog1py(m, g, y)), g * x / (y + 1)
 
 
 def _i1_vjp(m, g, x, o):
