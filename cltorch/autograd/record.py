@@ -342,7 +342,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         x._storage.version += 1
         rebase(x, flat or named(NotDifferentiable, "NotImplemented")(row.name), 0 if flat and needs[0] else None)
         return x
-    if x.dtype.is_complex and not row.complex:
+    if not row.complex and any(isinstance(a, Array) and a.dtype.is_complex for a in operands):
         row.types(operands)  # which says that there is none of complex numbers
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does, one that is part of
     # the graph, for the derivative may be differentiated by it

@@ -101,6 +101,15 @@ def pow_(input: Any, exponent: Any) -> Any:
     return p.pow_(input, exponent)
 
 
+def _alike(name: str, low: Any, high: Any) -> None:
+    # a tensor without dimensions is a number too
+    one, other = (isinstance(x, Array) and x.layout.ndim > 0 for x in (low, high))
+    if (one and not isinstance(high, Array)) or (other and not isinstance(low, Array)):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments: min and max must be two numbers or two tensors"
+        )
+
+
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
     """Limit elements to ``min`` … ``max``, numbers or tensors; either may be None.
 
@@ -116,6 +125,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         return p.clamp_min(input, min, out=out)
     if min is None:
         return p.clamp_max(input, max, out=out)
+    _alike("clamp", min, max)
     return p.clamp_both(input, min, max, out=out)
 
 
@@ -127,6 +137,7 @@ def clamp_(input: Any, min: Any = None, max: Any = None) -> Any:
         return p.clamp_min_(input, min)
     if min is None:
         return p.clamp_max_(input, max)
+    _alike("clamp_", min, max)
     return p.clamp_both_(input, min, max)
 
 
@@ -338,7 +349,7 @@ def logit_(input: Any, eps: float | None = None) -> Any:
 
 
 def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
-    """Return ``input * 2**other``.
+    """Return ``input * 2**other``, of integer exponents in the dtype of a floating-point input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.ldexp.html
 
@@ -346,7 +357,12 @@ def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
     >>> torch.ldexp(torch.tensor([1.0, 3.0]), torch.tensor([2, 1]))
     tensor([4., 6.])
     """
-    return p.mul(input, p.pow(2.0, other), out=out)
+    powers = p.pow(2.0, other)
+    short = isinstance(input, Array) and input.dtype.itemsize == 2 and input.dtype.is_floating_point
+    if short and isinstance(other, Array) and not other.dtype.differentiable:
+        result = to(p.mul(input, powers), input.dtype)  # the powers themselves need float32's range
+        return result if out is None else p.into_out("ldexp", out, result)
+    return p.mul(input, powers, out=out)
 
 
 def ldexp_(input: Any, other: Any) -> Any:

@@ -110,8 +110,17 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
     _assign(input, index, found, value, False)
 
 
+def _one_for_a_mask(value: Any, index: Any) -> bool:
+    """Return whether one element is put where a mask alone holds, which PyTorch does as masked_fill does."""
+    tensors = [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, (Array, list, np.ndarray))]
+    return value.layout.numel == 1 and len(tensors) == 1 and getattr(tensors[0], "dtype", None) is dtypes.bool_
+
+
 def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: bool) -> None:
     """Put values at index tensors of a tensor, in place."""
+    if value.dtype is not input.dtype and _one_for_a_mask(value, index):
+        if input.dtype.is_complex or not value.dtype.is_complex:
+            value = convert.to(value, input.dtype)
     if value.dtype is not input.dtype:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {TYPE_NAMES[input.dtype]} for the "

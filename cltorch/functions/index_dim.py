@@ -46,7 +46,8 @@ def _vector(name: str, index: Any) -> Any:
     if index.layout.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
     if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
+        error = IndexError if name == "index_fill_" else RuntimeError
+        raise error(f"{name}(): Expected dtype int32 or int64 for index")
     return reshape(index, (-1,)) if index.layout.ndim == 0 else index
 
 
@@ -175,6 +176,8 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_copy_.html
     """
     index = _vector("index_copy_", index)
+    if index.dtype is not dtypes.int64:
+        raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {TYPE_NAMES[index.dtype]}")
     d = wrap_dim(dim, input.layout.ndim)
     if source.dtype is not input.dtype:
         raise RuntimeError(
@@ -222,6 +225,8 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.layout.ndim} dimension(s)."
         )
+    if value.dtype.is_complex and not input.dtype.is_complex:
+        raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     value = convert.to(value, input.dtype, device=input.device)
     shape = input.layout.shape or (1,)
     if mode.enabled and needs_grad(value):  # an index given twice counts once in the value's gradient

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from cltorch.autograd.batches import bare
+from cltorch.dtypes import C_NAMES
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
-from cltorch.functions.outputs import C_NAMES
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.shape import expand, transpose
 from cltorch.layout import broadcast_shapes

@@ -10,11 +10,11 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, fit_number, need_array, read_number
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import copy_
-from cltorch.functions.outputs import C_NAMES
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes
@@ -279,7 +279,8 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     b, n, k = batch1.layout.shape
     # the sum over the batch is one product of matrices that lie side by side
     wide = reshape(batch1.transpose(0, 1), (n, b * k))
-    return _finish("addbmm", addmm(input, wide, reshape(batch2, (b * k, batch2.layout.shape[2])), beta=beta, alpha=alpha), out)
+    high = reshape(batch2, (b * k, batch2.layout.shape[2]))
+    return _finish("addbmm", addmm(input, wide, high, beta=beta, alpha=alpha), out)
 
 
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:

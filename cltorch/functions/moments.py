@@ -25,8 +25,7 @@ __all__ = ["logsumexp", "std", "std_mean", "var", "var_mean"]
 
 
 def _centred(m: Any, c: Any, x: Any) -> Any:
-    apart = m.sub(x, m.mean(x, c.dims, True)) if c.dims else m.sub(x, x)
-    return m.abs(apart) if c.share == math.inf else apart  # with no freedom PyTorch's gradients have no sign either
+    return m.sub(x, m.mean(x, c.dims, True)) if c.dims else m.sub(x, x)
 
 
 class Var(Op):
@@ -39,7 +38,7 @@ class Var(Op):
     def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, freedom: int | float) -> Any:
         out = keep(variance(x, dims, n, float(max(freedom, 0)), cls.root), x.layout.shape, dims, keepdim)
         c.dims, c.shape = dims, x.layout.shape
-        c.share = (1 / freedom if freedom > 0 else math.inf) if n else 0.0  # nothing changes with no elements
+        c.share = (1 / freedom if freedom else math.inf) if n else 0.0  # nothing changes with no elements
         c.save(x, out)
         return out
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
-from cltorch.dtypes import TYPE_NAMES
+from cltorch.dtypes import TYPE_NAMES, promote_types
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, store
@@ -91,6 +91,11 @@ def vector_norm(
         kinds = ("complex", "real") if x.dtype.is_complex else ("real", "complex")
         raise RuntimeError(
             f"linalg.vector_norm: dtype should be {kinds[0]} for a {kinds[0]} input, but got {TYPE_NAMES[t]}"
+        )
+    if promote_types(x.dtype, t) is not t:
+        raise RuntimeError(
+            f"linalg.vector_norm: the dtype of the input ({TYPE_NAMES[x.dtype]}) should be convertible without "
+            f"narrowing to the specified dtype ({TYPE_NAMES[t]})"
         )
     ord = float(ord)
     if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):

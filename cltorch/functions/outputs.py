@@ -5,15 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from cltorch.dtypes import TYPE_NAMES, dtype
+from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.ops.fallback import callers_level
-
-# how PyTorch names the types of C++ in its messages
-C_NAMES = {
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
-    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 # functions that write their result into ``out`` without a cast, by PyTorch's words where the dtypes differ
 _WORDS = {
@@ -24,8 +17,9 @@ _WORDS = {
     ),
     "Expected out tensor to have dtype {c_result}, but got {c_out} instead": (
         "alias_copy aminmax as_strided_copy avg_pool2d avg_pool3d cross diag diagonal_copy expand_copy index_add "
-        "index_copy index_reduce linalg_cross linalg_vector_norm log_softmax matrix_power max_dim min_dim msort "
-        "narrow_copy norm permute_copy scatter scatter_add scatter_reduce slice_scatter softmax "
+        "index_copy index_reduce kthvalue linalg_cross linalg_vector_norm log_softmax matrix_power max_dim median "
+        "min_dim mode msort nanmedian narrow_copy norm permute_copy scatter scatter_add scatter_reduce slice_scatter "
+        "softmax sort topk "
         "split_with_sizes_copy squeeze_copy t_copy take_along_dim transpose_copy tril triu unbind_copy unfold_copy "
         "unsqueeze_copy vector_norm view_copy"
     ),
@@ -33,6 +27,7 @@ _WORDS = {
     "expected scalar_type {result} but found {out}": "cummax cummin logcumsumexp",
     "{name} does not support non-boolean outputs.": "isneginf isposinf signbit",
     "{name} is not yet implemented for tensors with different dtypes.": "heaviside",
+    "Expected out type to be {result} but got {out}": "where",
     "nan_to_num: dtype of out: {out} should be same as input: {result}": "nan_to_num nan_to_num_values",
     "{name}(): self and result must have the same scalar type": "index_select masked_select",
     "{name}(): self and out expected to have the same dtype, but got self.dtype = {result} and out.dtype = {out}": (
@@ -59,6 +54,14 @@ def check_dtype(name: str, result: dtype, out: dtype) -> None:
             c_result=C_NAMES.get(result.name, result.name), c_out=C_NAMES.get(out.name, out.name),
         )
     )  # fmt: skip
+
+
+def check_asked(asked: dtype | None, out: Any) -> None:
+    """Raise RuntimeError where ``dtype=`` asks for another dtype than that of ``out``."""
+    if asked is not None and out is not None and out.dtype is not asked:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {C_NAMES[asked.name]}, but got {C_NAMES[out.dtype.name]} instead"
+        )
 
 
 def resize_out(out: Any, shape: Any) -> None:

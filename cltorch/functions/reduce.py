@@ -16,6 +16,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_int
 from cltorch.functions.complex_sums import product_of
 from cltorch.functions.convert import to
+from cltorch.functions.outputs import check_asked
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import reduce as rows
@@ -39,6 +40,12 @@ def keep(out: Any, shape: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
 def store(name: str, result: Any, out: Any) -> Any:
     """Return a result, or write it into ``out``."""
     return result if out is None else into_out(name, out, result)
+
+
+def _dtype_or_outs(name: str, asked: Any, out: Any) -> dtype:
+    t = read_dtype(name, asked, None if out is None else need_array(name, "out", 3, out).dtype)
+    check_asked(t, out)
+    return t
 
 
 class Sum(Op):
@@ -82,7 +89,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     """
     dims = read_dims("sum", input, dim)
     if dtype is not None or out is not None:
-        t = read_dtype("sum", dtype, None if out is None else need_array("sum", "out", 3, out).dtype)
+        t = _dtype_or_outs("sum", dtype, out)
         input = to(input, t)
     else:
         t = input.dtype if input.dtype.differentiable else dtypes.int64
@@ -102,6 +109,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """
     dims = read_dims("mean", input, dim)
     t = read_dtype("mean", dtype, input.dtype)
+    if dtype is not None and out is not None:
+        check_asked(t, need_array("mean", "out", 3, out))
     if not t.differentiable:
         given = "Input" if dtype is None else "Optional"
         raise RuntimeError(
@@ -151,6 +160,10 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     if not input.dtype.is_floating_point:
         return sum(input, dim, keepdim, dtype=dtype, out=out)
     t = read_dtype("nansum", dtype, input.dtype if out is None else need_array("nansum", "out", 3, out).dtype)
+    if out is not None and out.dtype is not t:
+        raise RuntimeError(
+            f"nansum: provided dtype must match dtype of result. Got {TYPE_NAMES[out.dtype]} and {TYPE_NAMES[t]}."
+        )
     if not t.is_floating_point:  # NaN has no integer: it must be gone before the conversion
         input = p.where(p.isnan(input), 0.0, input)
         return sum(input, dim, keepdim, dtype=t, out=out)
@@ -248,7 +261,7 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         "prod", input, dim if dim is None else wrap_dim(read_int("prod", "dim", 2, dim), input.layout.ndim)
     )
     if dtype is not None or out is not None:
-        input = to(input, read_dtype("prod", dtype, None if out is None else need_array("prod", "out", 3, out).dtype))
+        input = to(input, _dtype_or_outs("prod", dtype, out))
     elif not input.dtype.differentiable:
         input = to(input, dtypes.int64)
     if input.dtype.is_complex:

@@ -10,7 +10,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
-from cltorch.dtypes import TYPE_NAMES
+from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
@@ -18,6 +18,7 @@ from cltorch.functions.complex_sums import running_logs, running_products, runni
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
+from cltorch.functions.outputs import check_asked
 from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class
@@ -81,6 +82,8 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
         need_array(name, "input", 1, input)
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
         t = read_dtype(name, dtype, None if out is None else need_array(name, "out", 3, out).dtype)
+        if dtype is not None:
+            check_asked(t, out)
         if t is None:
             t = input.dtype if input.dtype.differentiable else dtypes.int64
         elif t is not input.dtype:
@@ -117,16 +120,26 @@ cumprod = _running(
 )
 
 
+def _same_dtype(name: str, input: Any, asked: Any) -> Any:
+    t = read_dtype(name, asked, need_array(name, "input", 1, input).dtype)
+    if t is not input.dtype:
+        raise RuntimeError(
+            f"Bad in-place call: input tensor dtype {C_NAMES[input.dtype.name]} and output tensor dtype "
+            f"{C_NAMES[t.name]} should match"
+        )
+    return t
+
+
 def cumsum_(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Replace the elements by their running sums along a dimension."""
-    return copy_(input, cumsum(input, dim, dtype=input.dtype if dtype is None else dtype))
+    return copy_(input, cumsum(input, dim, dtype=_same_dtype("cumsum_", input, dtype)))
 
 
 def cumprod_(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Replace the elements by their running products along a dimension."""
     # the derivative wants the factors, which are about to be overwritten
     factors = p.clone(input) if needs_grad(input) else input
-    return copy_(input, cumprod(factors, dim, dtype=input.dtype if dtype is None else dtype))
+    return copy_(input, cumprod(factors, dim, dtype=_same_dtype("cumprod_", input, dtype)))
 
 
 @numpy_names

@@ -309,6 +309,10 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     need_array("unflatten", "input", 1, input)
     shape = input.layout.shape
     d = wrap_dim(dim, len(shape))
+    if not shape:
+        raise RuntimeError(
+            f"unflatten got an unexpected error:\nDimension specified as {dim} but tensor has no dimensions"
+        )
     parts = list(sizes)
     if not parts:
         raise RuntimeError("unflatten: sizes must be non-empty")

@@ -108,6 +108,11 @@ def frexp(input: Any, *, out: Any = None) -> Any:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     results = apply(Frexp, input)
     if out is not None:
+        for x in out[:1] if isinstance(out, (tuple, list)) else ():
+            if need_array("frexp", "out", 2, x).dtype is not input.dtype:
+                raise RuntimeError(
+                    f"torch.frexp() expects mantissa to have dtype {input.dtype.name} but got {x.dtype.name}"
+                )
         for x in out[1:2] if isinstance(out, (tuple, list)) else ():
             if need_array("frexp", "out", 2, x).dtype is not dtypes.int32:
                 raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {x.dtype.name}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.device import CPU
-from cltorch.dtypes import TYPE_NAMES, dtype
+from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import complex_operands, handed_on
@@ -132,8 +132,10 @@ class Pointwise:
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         elif (rule is SIGNED or rule is REAL or rule is INTEGER) and common is dtypes.bool_:
             raise _refuse_bool(self.name)
-        elif self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
+        elif self.name in _DIFFERENCES and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)
+        if self.name in _ALIKE:
+            self._check_alike(operands)
         return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
 
     def _complex_types(self, common: dtype, operands: Sequence[Any]) -> tuple[dtype, dtype]:
@@ -144,6 +146,19 @@ class Pointwise:
         if self.rule is COMPARE:
             return common, dtypes.bool_
         return common, common.to_real() if self.complex is PARTS else common
+
+    def _check_alike(self, operands: Sequence[Any]) -> None:
+        """Raise RuntimeError where operands that PyTorch does not promote to one another are of different dtypes."""
+        first, *rest = operands
+        for x, role in zip(rest, _ALIKE[self.name], strict=True):
+            if not isinstance(x, Array) or not isinstance(first, Array) or x.dtype is first.dtype:
+                continue
+            if role == "values":
+                raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+            if role == "end" or x.layout.ndim:
+                raise RuntimeError(
+                    f"expected dtype {C_NAMES[first.dtype.name]} for `{role}` but got dtype {C_NAMES[x.dtype.name]}"
+                )
 
     def __call__(self, *operands: Any, params: Sequence[Any] | None = None) -> Any:
         """Compute on Arrays and Python numbers (at least one Array), without autograd."""
@@ -380,6 +395,9 @@ _SUB_OF_ONE_BOOL = (
     "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
     "`~` or `logical_not()` operator instead."
 )
+_DIFFERENCES = frozenset({"sub", "absolute_error"})
+# rows that promote nothing, with the roles of the operands after the first
+_ALIKE = {"lerp": ("end", "weight"), "heaviside": ("values",)}
 _BOOL_REFUSALS = {
     "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
     "operator instead.",

@@ -128,7 +128,7 @@ def test_bounds(device):
     low, high = cltorch.tensor([-1.0] * 5, device=device), cltorch.tensor([0.25] * 5, device=device)
     want = np.clip(X, -1, 0.25)
     for got in (
-        x.clamp(-1, 0.25), x.clamp(min=-1, max=0.25), x.clamp(low, high), cltorch.clip(x, low, 0.25),
+        x.clamp(-1, 0.25), x.clamp(min=-1, max=0.25), x.clamp(low, high), cltorch.clip(x, low, high),
         x.clone().clamp_(-1, 0.25), x.clamp(min=-1).clamp(max=0.25), x.clone().clamp_min_(low).clamp_max_(high),
     ):  # fmt: skip
         np.testing.assert_array_equal(got.cpu().numpy(), want.astype(np.float32))
