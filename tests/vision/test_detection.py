@@ -327,6 +327,19 @@ def test_old_names_of_weights_are_known():
     mask_rcnn.MaskRCNNHeads(4, [4, 4], 1).load_state_dict(old)
 
 
+def test_mixed_precision(device):
+    kind, model = device.split(":")[0], small_faster_rcnn(box_score_thresh=0.0).to(device)
+    images = [torch.rand(3, 40, 64, device=device)]
+    box = torch.tensor([[4.0, 6.0, 30.0, 34.0]], device=device)
+    target = [{"boxes": box, "labels": torch.tensor([1], device=device)}]
+    with torch.autocast(kind):
+        losses = model(images, target)
+        sum(losses.values()).backward()
+        (found,) = model.eval()(images)
+    assert all(loss.isfinite().item() for loss in losses.values()) and len(found["boxes"]) > 0
+    assert all(p.grad is not None and p.grad.dtype is torch.float32 for p in model.roi_heads.parameters())
+
+
 def test_training_finds_the_box(cl_device):
     anchors = anchor_utils.DefaultBoxGenerator([[2]], scales=[0.4, 0.6])
     model = detection.ssd.SSD(torch.nn.Sequential(tiny(), torch.nn.ReLU()), anchors, (32, 32), 2, detections_per_img=1)

@@ -39,6 +39,26 @@ def test_nms_keeps_what_a_loop_keeps(device, n, threshold):
     assert kept.dtype is torch.int64 and kept.tolist() == plain_nms(b, scores, threshold)
 
 
+@pytest.mark.parametrize("pool", ["roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool"])
+def test_regions_keep_their_places_under_autocast(device, pool):
+    x = torch.zeros(1, 4, 2, 4096, device=device)
+    x[..., 2049] = 1.0
+    rois = torch.tensor([[0.0, 2047.0, 0.0, 2051.0, 1.0], [0.0, 2049.0, 0.0, 2050.0, 1.0]], device=device)
+    expected = getattr(ops, pool)(x, rois, (1, 1))
+    with torch.autocast(device.split(":")[0]):
+        found = getattr(ops, pool)(x.to(torch.bfloat16), rois, (1, 1))
+    assert found.dtype is torch.bfloat16 and expected.abs().max().item() > 0.2
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_suppression_takes_mixed_precision(device):
+    b, scores = (torch.tensor(v, device=device) for v in ([[0.0, 0, 4, 4], [0, 0, 4, 5]], [0.5, 0.9]))
+    with torch.autocast(device.split(":")[0]):
+        assert ops.nms(b, scores.half(), 0.5).tolist() == [1]
+    with pytest.raises(RuntimeError, match="same type as scores"):
+        ops.nms(b, scores.half(), 0.5)
+
+
 @pytest.mark.parametrize("together", [4000, 20])
 def test_nms_by_category(device, together, monkeypatch):
     monkeypatch.setattr(ops.boxes, "_TOGETHER", together)

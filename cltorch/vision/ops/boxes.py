@@ -233,6 +233,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
             f"boxes and scores should have same number of elements in dimension 0, got {boxes.shape[0]} and "
             f"{tuple(scores.shape)}"
         )
+    if torch.is_autocast_enabled(boxes.device.type):
+        boxes, scores = boxes.float(), scores.float()
     if boxes.dtype is not scores.dtype:
         raise RuntimeError(f"boxes should have the same type as scores, got {boxes.dtype} and {scores.dtype}")
     if not len(boxes):

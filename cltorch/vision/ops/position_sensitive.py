@@ -10,7 +10,7 @@ from typing import Any
 import cltorch as torch
 from cltorch import nn
 from cltorch.tensor import Tensor
-from cltorch.vision.ops.roi import pair, regions, round_half_away, samples
+from cltorch.vision.ops.roi import pair, regions, round_half_away, samples, wide
 
 
 def _channels(input: Tensor, rows: int, columns: int) -> Tensor:
@@ -20,6 +20,7 @@ def _channels(input: Tensor, rows: int, columns: int) -> Tensor:
     return torch.arange(input.shape[1], device=input.device).reshape(-1, rows, columns)
 
 
+@wide
 def ps_roi_align(
     input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0, sampling_ratio: int = -1
 ) -> Tensor:
@@ -49,6 +50,7 @@ def ps_roi_align(
     return total.permute(0, 3, 1, 2).contiguous()
 
 
+@wide
 def ps_roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0) -> Tensor:
     """Return the averages [K, C / (h w), h, w] over bins, each from its own channels (J. Dai et al., R-FCN, 2016).
 

@@ -5,11 +5,30 @@ Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.ops.roi_align
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import cltorch as torch
 from cltorch import nn
 from cltorch.tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Tensor])
+
+
+def wide(pool: F) -> F:
+    """Return a function of maps and regions that under autocast computes halves in float32 and returns halves.
+
+    A half cannot tell apart two neighbouring elements of a large image.
+    """
+
+    @wraps(pool)
+    def pooled(input: Tensor, boxes: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if input.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(input.device.type):
+            return pool(input.float(), boxes, *args, **kwargs).to(input.dtype)
+        return pool(input, boxes, *args, **kwargs)
+
+    return pooled  # type: ignore[return-value]
 
 
 def regions(input: Tensor, boxes: Tensor | list[Tensor]) -> Tensor:
@@ -57,6 +76,7 @@ def samples(start: Tensor, length: Tensor, bins: int, ratio: int, limit: int) ->
     return low.long(), high.long(), (1 - part) * weight, part * weight
 
 
+@wide
 def roi_align(
     input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0, sampling_ratio: int = -1,
     aligned: bool = False,
@@ -92,6 +112,7 @@ def roi_align(
     return total.permute(0, 3, 1, 2).contiguous()
 
 
+@wide
 def roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0) -> Tensor:
     """Return the greatest elements [K, C, *output_size] in the bins of each region (R. Girshick, Fast R-CNN, 2015).
 
