@@ -28,6 +28,21 @@ from tests.vision import detectors
 EXPECTED = json.loads(detectors.RECORDED.read_text())
 
 
+@pytest.mark.parametrize("name", ["faster_rcnn", "mask_rcnn", "keypoint_rcnn", "retinanet", "fcos", "ssd"])
+def test_images_in_which_nothing_scores_hold_nothing(device, name):
+    model = detectors.CASES[name](torch=torch, vision=vision).to(device).eval()
+    getattr(model, "rpn", model).score_thresh = 2.0
+    images = [torch.from_numpy(image).to(device) for image in detectors.images()]
+    with torch.no_grad():
+        found = model(images)
+    more = {
+        "mask_rcnn": {"masks": (0, 1, 40, 52)},
+        "keypoint_rcnn": {"keypoints": (0, 3, 3), "keypoints_scores": (0, 3)},
+    }
+    expected = {"boxes": (0, 4), "labels": (0,), "scores": (0,), **more.get(name, {})}
+    assert {key: tuple(value.shape) for key, value in found[0].items()} == expected
+
+
 @pytest.mark.parametrize("name", list(detectors.CASES))
 def test_small_detectors_give_torchvisions_losses_gradients_and_answers(device, name):
     got, expected = detectors.run(torch, vision, name, device), EXPECTED[name]

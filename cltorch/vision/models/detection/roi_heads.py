@@ -49,7 +49,7 @@ def fastrcnn_loss(
     """
     label, wanted = torch.cat(labels), torch.cat(list(regression_targets))
     objects = torch.where(label > 0)[0]
-    offsets = box_regression.reshape(len(class_logits), -1, 4)[objects, label[objects]]
+    offsets = box_regression.reshape(len(class_logits), box_regression.shape[-1] // 4, 4)[objects, label[objects]]
     loss = F.smooth_l1_loss(offsets, wanted[objects], beta=1 / 9, reduction="sum")
     return F.cross_entropy(class_logits, label), loss / label.numel()
 
@@ -147,7 +147,8 @@ class RoIHeads(nn.Module):
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return for each image boxes, scores and classes, best first."""
         counts, classes = [len(regions) for regions in proposals], class_logits.shape[-1]
-        every_box = self.box_coder.decode(box_regression, proposals).reshape(len(class_logits), -1, 4)
+        every_box = self.box_coder.decode(box_regression, proposals)
+        every_box = every_box.reshape(len(class_logits), box_regression.shape[-1] // 4, 4)
         every_score = F.softmax(class_logits, -1)
         all_boxes, all_scores, all_labels = [], [], []
         for boxes, scores, size in zip(every_box.split(counts), every_score.split(counts), image_shapes, strict=True):
