@@ -30,10 +30,12 @@ from cltorch.ops.pointwise import INNER  # noqa: E402
 from cltorch.ops.table import TABLE  # noqa: E402
 from cltorch.tensor import Tensor  # noqa: E402
 
-# whose result depends on the arguments, or is a value of Python
+# whose result depends on the arguments, is several tensors, or a value of Python
 _VARIES = frozenset(
-    "__array__ __array_wrap__ __dlpack__ __reduce_ex__ data_ptr grad_fn item max median min mode nanmedian nonzero "
-    "numpy size stride storage tolist type unique unique_consecutive untyped_storage typed_storage where".split()
+    "__array__ __array_wrap__ __dlpack__ __reduce_ex__ aminmax cummax cummin data_ptr frexp geqrf grad_fn histogram "
+    "histogramdd item kthvalue lu max median min mode nanmedian nonzero numpy qr size slogdet sort split_copy "
+    "split_with_sizes_copy storage storage_type stride svd tolist topk triangular_solve type typed_storage unbind_copy "
+    "unique unique_consecutive untyped_storage where".split()
 )
 _IDENTIFIER = re.compile(r"\.?\b[A-Za-z_]\w*")
 _HEAD = '"""Written by ci/stubs.py; renew it with `python ci/stubs.py`."""\n\n'

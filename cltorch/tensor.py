@@ -151,7 +151,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         index = self.device.index
         return -1 if index is None else index
 
-    def split(self, split_size: Any, dim: int = 0) -> Any:
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
         """Return views of parts along a dimension, of one size or of the sizes of a list; see ``torch.split``."""
         return functions.split(self, split_size, dim)
 
