@@ -33,7 +33,7 @@ class Storage:
     def __init__(self, dev: Device, nbytes: int, buf: Any = None, array: Any = None) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
         self.version = 0
-        self._owner: Any = None  # the storage whose bytes an alias keeps alive
+        self._owner: Any = None  # what the bytes are borrowed from, and kept alive by
 
     @staticmethod
     def allocate(nbytes: int, dev: Device) -> Storage:
@@ -96,6 +96,9 @@ class Storage:
         return self.nbytes
 
 
+_NOTHING: Callable[[], Any] = int  # code in C, as Lent wants it
+
+
 class LentStorage(Lent, Storage):
     """Hold a buffer that goes back to the allocator of its device."""
 
@@ -107,8 +110,17 @@ class LentStorage(Lent, Storage):
         self._owner = None
         self.give_back = give_back
 
+    def alias(self) -> Storage:
+        """Return a storage of the same bytes, which outlive this one's by then: it may get others (``resize``)."""
+        if self._owner is None:
+            self._owner = LentStorage(self.device, self.nbytes, self.buf, self.give_back)
+            self.give_back = _NOTHING
+        return super().alias()
+
     def _become(self, new: Any) -> None:
+        # the other one dies with the bytes that were this one's, unless aliases have them
         self.buf, self.nbytes, self.give_back, new.give_back = new.buf, new.nbytes, new.give_back, self.give_back
+        self._owner = None
 
 
 def owner_of(storage: Storage) -> Any:

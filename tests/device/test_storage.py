@@ -39,6 +39,16 @@ def test_an_alias_shares_the_bytes_and_counts_versions_apart(device):
     assert other.bytes().tolist() == list(range(16))  # an alias keeps the memory
 
 
+def test_an_alias_keeps_the_bytes_that_a_resized_storage_had(device):
+    s = filled(device)
+    aliases = [s.alias(), s.alias()]
+    s.resize(100_000)
+    others = [Storage.allocate(16, s.device) for _ in range(4)]  # none of which may be what the aliases have
+    assert len({x.data_ptr() for x in (s, aliases[0], *others)}) == 6
+    del s, others
+    assert all(x.bytes().tolist() == list(range(16)) for x in aliases)
+
+
 @pytest.mark.parametrize("n", [0, 5, 16, 100_000])
 def test_resizing_keeps_the_bytes_in_front(device, n):
     s = filled(device)
