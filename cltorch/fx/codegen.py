@@ -102,7 +102,7 @@ class _Names:
         return f" : {name}"
 
 
-def _last_uses(nodes: list[Node]) -> dict[Node, list[Node]]:
+def last_uses(nodes: list[Node]) -> dict[Node, list[Node]]:
     """Return for each node those that nobody takes any more behind it."""
     done: set[Node] = set()
     last: dict[Node, list[Node]] = {}
@@ -134,12 +134,20 @@ class CodeGen:
         """Return pairs of a name and an object for the function's globals."""
         return []
 
+    def process_inputs(self, *args: Any) -> Any:
+        """Return arguments of the function as the graph's inputs."""
+        return args
+
+    def process_outputs(self, outputs: Any) -> Any:
+        """Return the graph's result as the function gives it."""
+        return outputs
+
     def generate(self, nodes: Iterable[Node], root: str) -> PythonCode:
         """Return the code of nodes; attributes are those of ``root``."""
         nodes = list(nodes)
         names = _Names(nodes)
         names.globals.update(self.additional_globals())
-        last = _last_uses(nodes)
+        last = last_uses(nodes)
         free: list[str] = []
         body: list[str] = []
         returns = ""

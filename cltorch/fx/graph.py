@@ -318,12 +318,12 @@ class Graph:
         return _OnGenerate(self, make_transformer)
 
     def process_inputs(self, *args: Any) -> Any:
-        """Return the arguments as the graph takes them."""
-        return args
+        """Return the arguments as the graph takes them, which its code generator says."""
+        return self._codegen.process_inputs(*args)
 
     def process_outputs(self, out: Any) -> Any:
-        """Return the result as the graph's function gives it."""
-        return out
+        """Return the result as the graph's function gives it, which its code generator says."""
+        return self._codegen.process_outputs(out)
 
     def print_tabular(self) -> None:
         """Print the nodes as a table."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cltorch.fx._symbolic_trace import Tracer
+from cltorch.fx.codegen import last_uses
 from cltorch.fx.graph import Graph
 from cltorch.fx.graph_module import GraphModule
 from cltorch.fx.node import Node, map_aggregate, map_arg
@@ -41,13 +42,7 @@ class Interpreter:
         self.name = "Interpreter"
         self.garbage_collect_values = garbage_collect_values
         self.extra_traceback = True
-        self.user_to_last_uses: dict[Node, list[Node]] = {}
-        seen: set[Node] = set()
-        for node in reversed(self.graph.nodes):
-            for used in node.all_input_nodes:
-                if used not in seen:
-                    seen.add(used)
-                    self.user_to_last_uses.setdefault(node, []).append(used)
+        self.user_to_last_uses = last_uses(list(self.graph.nodes))
 
     def run(self, *args: Any, initial_env: dict[Node, Any] | None = None, enable_io_processing: bool = True) -> Any:
         """Run the graph with its inputs; nodes in ``initial_env`` have those values and are not run."""

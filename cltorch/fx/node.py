@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/fx.html#torch.fx.Node
 from __future__ import annotations
 
 import builtins
+import functools
 import operator
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,7 @@ def qualified_name(func: Callable[..., Any]) -> str:
     return f"{module}.{name}" if module else name
 
 
+@functools.total_ordering
 class Node:
     """An operation of a graph: ``op`` says of which kind, ``target`` what is called, ``args`` and ``kwargs`` with what.
 
@@ -220,9 +222,6 @@ class Node:
 
     def __lt__(self, other: Node) -> bool:
         return self._place() < other._place()
-
-    def __gt__(self, other: Node) -> bool:
-        return self._place() > other._place()
 
     def _place(self) -> int:
         return next(i for i, node in enumerate(self.graph.nodes) if node is self)

@@ -15,15 +15,18 @@ from typing import Any
 
 from cltorch.device import device
 from cltorch.dtypes import dtype
+from cltorch.formats import layout, memory_format
 from cltorch.fx.graph import Graph
 from cltorch.fx.node import Node, map_aggregate
+from cltorch.nn import Module
 from cltorch.tensor import Tensor
 from cltorch.torch_function import path_of
 
 __all__ = ["Attribute", "GraphAppendingTracer", "ParameterProxy", "Proxy", "Scope", "TraceError", "TracerBase"]
 
 _REFLECTABLE = "add sub mul floordiv truediv mod lshift rshift and_ or_ xor pow matmul".split()
-_OTHERS = "eq ne lt gt le ge pos neg invert getitem".split()
+_OTHERS = "eq ne lt gt le ge pos neg abs invert getitem".split()
+_PLAIN = (str, int, float, bool, complex, dtype, device, layout, memory_format, enum.Enum, Node)
 
 
 class TraceError(ValueError):
@@ -85,11 +88,9 @@ class TracerBase:
             return slice(self.create_arg(a.start), self.create_arg(a.stop), self.create_arg(a.step))
         if isinstance(a, range):
             return range(self.create_arg(a.start), self.create_arg(a.stop), self.create_arg(a.step))
-        if a is None or a is ... or isinstance(a, (str, int, float, bool, complex, dtype, device, enum.Enum, Node)):
+        if a is None or a is ... or isinstance(a, _PLAIN):
             return a
-        if callable(a) and not isinstance(a, Tensor):
-            return a
-        if type(a).__module__.startswith("cltorch"):  # memory formats, layouts and their kin
+        if callable(a) and not isinstance(a, (Tensor, Module)):
             return a
         raise NotImplementedError(f"argument of type: {type(a)}")
 

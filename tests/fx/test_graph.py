@@ -45,6 +45,7 @@ def test_nodes_know_their_users_and_move():
     x, y, add, relu, mul, output = graph.nodes
     assert list(x.users) == [add, mul] and mul.all_input_nodes == [relu, x] and add.next is relu and mul.prev is relu
     assert len(graph.nodes) == 6 and graph.output_node() is output and x < mul and output > relu
+    assert x <= x and add >= x and not add <= x
     assert list(reversed(graph.nodes))[0] is output
     with pytest.raises(RuntimeError, match="still had 1 users"):
         graph.erase_node(relu)
@@ -121,6 +122,20 @@ def test_lines_of_code_may_be_changed(capsys):
     assert traced(1) == 2 and capsys.readouterr().out == "run\n"
     traced.recompile()
     assert traced(1) == 2 and capsys.readouterr().out == ""
+
+
+def test_a_code_generator_says_what_the_function_takes_and_gives():
+    class Doubled(fx.CodeGen):
+        def process_inputs(self, *args):
+            return tuple(2 * x for x in args)
+
+        def process_outputs(self, outputs):
+            return {"sum": outputs}
+
+    traced = fx.symbolic_trace(lambda x, y: x + y)
+    traced.graph.set_codegen(Doubled())
+    assert fx.Interpreter(traced).run(1, 2) == {"sum": 6}
+    assert fx.Interpreter(traced).run(1, 2, enable_io_processing=False) == 3
 
 
 def test_shapes_are_noted(device):
