@@ -6,6 +6,7 @@ https://arxiv.org/abs/1708.02002
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._inputs import by_name, check_boxes, check_sides, sizes_of
 from cltorch.vision.models.detection._utils import _topk_min, by_place
-from cltorch.vision.ops.boxes import batched_nms, clip_boxes_to_image
+from cltorch.vision.ops.boxes import batched_nms, box_iou, clip_boxes_to_image
 
 Targets = Sequence[dict[str, Tensor]]
 
@@ -29,6 +30,7 @@ class SingleStage(nn.Module):
     anchor_generator: Any
     head: Any
     transform: Any
+    proposal_matcher: Any
     nms_thresh: float
     detections_per_img: int
 
@@ -62,6 +64,10 @@ class SingleStage(nn.Module):
         found = self._answers(outputs, anchors, counts, listed.image_sizes)
         return self.eager_outputs({}, self.transform.postprocess(found, listed.image_sizes, sizes))
 
+    def _objects(self, anchors: Tensor, boxes: Tensor) -> Tensor:
+        """Return which of an image's objects each anchor belongs to; less than 0 for none."""
+        return self.proposal_matcher(box_iou(boxes, anchors))
+
     def _best(self, boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]) -> dict[str, Tensor]:
         """Return those of an image's answers that no better one of their class overlaps, best first."""
         b, s, label = torch.cat(boxes), torch.cat(scores), torch.cat(labels)
@@ -90,20 +96,33 @@ def candidates(
     return clip_boxes_to_image(boxes, size), best, places % classes
 
 
-def match(matcher: Any, similarity: Any, targets: Targets, anchors: list[Tensor]) -> list[Tensor]:
-    """Return for each image which object each anchor belongs to; -1 for none."""
+def decoded(decode: Callable[[Tensor, Tensor], Tensor], offsets: Tensor, anchors: Tensor, places: Tensor) -> Tensor:
+    """Return the boxes at some places."""
+    return decode(offsets[places], anchors[places])
+
+
+def match(objects: Callable[[Tensor, Tensor], Tensor], targets: Targets, anchors: list[Tensor]) -> list[Tensor]:
+    """Return for each image which object each anchor belongs to, ``objects(anchors, boxes)``; -1 for none."""
     found = []
     for target, around in zip(targets, anchors, strict=True):
         if target["boxes"].numel() == 0:
             found.append(torch.full((len(around),), -1, dtype=torch.int64, device=around.device))
         else:
-            found.append(matcher(similarity(target["boxes"], around)))
+            found.append(objects(around, target["boxes"]))
     return found
 
 
 def by_places(convolve: Callable[[Tensor], Tensor], maps: list[Tensor], channels: int) -> Tensor:
     """Return [N, places of all maps, channels] from what a convolution says of each map."""
     return torch.cat([by_place(convolve(m), channels) for m in maps], dim=1)
+
+
+def scores_from(in_channels: int, out_channels: int, prior_probability: float) -> nn.Conv2d:
+    """Return a convolution whose results start near the logarithm of the odds of a probability."""
+    layer = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    start_narrowly(layer)
+    nn.init.constant_(layer.bias, -math.log((1 - prior_probability) / prior_probability))
+    return layer
 
 
 def start_narrowly(model: nn.Module, std: float = 0.01) -> None:

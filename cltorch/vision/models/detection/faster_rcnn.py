@@ -12,35 +12,22 @@ from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
+from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
 from cltorch.vision.models.detection.backbone_utils import _mobilenet_extractor, _resnet_fpn_extractor
 from cltorch.vision.models.detection.generalized_rcnn import GeneralizedRCNN
 from cltorch.vision.models.detection.roi_heads import RoIHeads
 from cltorch.vision.models.detection.rpn import RegionProposalNetwork, RPNHead
-from cltorch.vision.models.detection.transform import GeneralizedRCNNTransform
 from cltorch.vision.models.mobilenetv3 import mobilenet_v3_large
 from cltorch.vision.models.resnet import resnet50
 from cltorch.vision.models.weights import attributes, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 
 def _default_anchorgen() -> AnchorGenerator:
     sizes = ((32,), (64,), (128,), (256,), (512,))
     return AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
-
-
-def check_part(name: str, value: Any, kind: type) -> None:
-    """Raise TypeError unless a part of a network is None or of its type."""
-    if not isinstance(value, (kind, type(None))):
-        raise TypeError(f"{name} should be of type {kind.__name__} or None instead of {type(value)}")
-
-
-def given(part: Any, make: Callable[[], Any]) -> Any:
-    """Return a part of a network, made unless it is given; one without layers counts as false, so None is asked for."""
-    return make() if part is None else part
 
 
 class FasterRCNN(GeneralizedRCNN):
@@ -83,11 +70,7 @@ class FasterRCNN(GeneralizedRCNN):
         box_batch_size_per_image: int = 512, box_positive_fraction: float = 0.25, bbox_reg_weights: Any = None,
         **kwargs: Any,
     ) -> None:  # fmt: skip
-        if not hasattr(backbone, "out_channels"):
-            raise ValueError(
-                "backbone should contain an attribute out_channels specifying the number of output channels (assumed "
-                "to be the same for all the levels)"
-            )
+        check_backbone(backbone)
         check_part("rpn_anchor_generator", rpn_anchor_generator, AnchorGenerator)
         check_part("box_roi_pool", box_roi_pool, MultiScaleRoIAlign)
         if num_classes is not None and box_predictor is not None:
@@ -111,8 +94,8 @@ class FasterRCNN(GeneralizedRCNN):
             pool, head, predictor, box_fg_iou_thresh, box_bg_iou_thresh, box_batch_size_per_image,
             box_positive_fraction, bbox_reg_weights, box_score_thresh, box_nms_thresh, box_detections_per_img,
         )  # fmt: skip
-        mean, std = given(image_mean, lambda: list(MEAN)), given(image_std, lambda: list(STD))
-        super().__init__(backbone, rpn, roi_heads, GeneralizedRCNNTransform(min_size, max_size, mean, std, **kwargs))
+        transform = image_transform(min_size, max_size, image_mean, image_std, **kwargs)
+        super().__init__(backbone, rpn, roi_heads, transform)
 
 
 class TwoMLPHead(nn.Module):

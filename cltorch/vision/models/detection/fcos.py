@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/vision/0.28/models/fcos.html
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,19 +14,20 @@ from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
+from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection._single_stage import (
     SingleStage,
     Targets,
     by_places,
     candidates,
+    decoded,
     levels_of,
+    match,
+    scores_from,
     start_narrowly,
 )
 from cltorch.vision.models.detection._utils import BoxLinearCoder, by_place
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
-from cltorch.vision.models.detection.faster_rcnn import MEAN, STD, check_part, given
-from cltorch.vision.models.detection.retinanet import _decode, check_backbone
-from cltorch.vision.models.detection.transform import GeneralizedRCNNTransform
 from cltorch.vision.models.weights import attributes, register_model
 from cltorch.vision.ops.feature_pyramid_network import LastLevelP6P7
 from cltorch.vision.ops.losses import generalized_box_iou_loss, sigmoid_focal_loss
@@ -101,9 +101,7 @@ class FCOSClassificationHead(_Branch):
     ) -> None:  # fmt: skip
         super().__init__(in_channels, num_convs, norm_layer)
         self.num_classes, self.num_anchors = num_classes, num_anchors
-        self.cls_logits = nn.Conv2d(in_channels, num_anchors * num_classes, 3, padding=1)
-        nn.init.normal_(self.cls_logits.weight, std=0.01)
-        nn.init.constant_(self.cls_logits.bias, -math.log((1 - prior_probability) / prior_probability))
+        self.cls_logits = scores_from(in_channels, num_anchors * num_classes, prior_probability)
 
     def forward(self, x: list[Tensor]) -> Tensor:
         """Return [N, M, num_classes]."""
@@ -155,8 +153,7 @@ class FCOS(SingleStage):
             raise ValueError(f"anchor_generator.num_anchors_per_location()[0] should be 1 instead of {each}")
         self.head = given(head, lambda: FCOSHead(self.backbone.out_channels, each, num_classes))
         self.box_coder = BoxLinearCoder(normalize_by_size=True)
-        mean, std = given(image_mean, lambda: list(MEAN)), given(image_std, lambda: list(STD))
-        self.transform = GeneralizedRCNNTransform(min_size, max_size, mean, std, **kwargs)
+        self.transform = image_transform(min_size, max_size, image_mean, image_std, **kwargs)
         self.center_sampling_radius, self.score_thresh, self.nms_thresh = (
             center_sampling_radius, score_thresh, nms_thresh,
         )  # fmt: skip
@@ -167,16 +164,11 @@ class FCOS(SingleStage):
         num_anchors_per_level: list[int],
     ) -> dict[str, Tensor]:  # fmt: skip
         """Return the losses."""
-        matched = []
-        for around, target in zip(anchors, targets, strict=True):
-            if target["boxes"].numel():
-                matched.append(self._objects(around, target["boxes"], num_anchors_per_level))
-            else:
-                matched.append(torch.full((len(around),), -1, dtype=torch.int64, device=around.device))
+        matched = match(partial(self._least_objects, counts=num_anchors_per_level), targets, anchors)
         found: dict[str, Tensor] = self.head.compute_loss(targets, head_outputs, anchors, matched)
         return found
 
-    def _objects(self, anchors: Tensor, boxes: Tensor, counts: list[int]) -> Tensor:
+    def _least_objects(self, anchors: Tensor, boxes: Tensor, counts: list[int]) -> Tensor:
         """Return which object each place belongs to, the least of several; -1 for none."""
         places, size = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2] - anchors[:, 0]
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -204,7 +196,7 @@ class FCOS(SingleStage):
                 strict=True,
             ):  # fmt: skip
                 scores = torch.sqrt(logits[i].sigmoid() * nearness[i].sigmoid())
-                decode = partial(_decode, self.box_coder.decode, offsets[i], around)
+                decode = partial(decoded, self.box_coder.decode, offsets[i], around)
                 parts.append(candidates(scores, self.score_thresh, self.topk_candidates, decode, size))
             boxes, scored, labels = (list(values) for values in zip(*parts, strict=True))
             found.append(self._best(boxes, scored, labels))

@@ -12,7 +12,8 @@ from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
-from cltorch.vision.models.detection.faster_rcnn import FasterRCNN, check_part, given, start_convolutions
+from cltorch.vision.models.detection._parts import check_part, given
+from cltorch.vision.models.detection.faster_rcnn import FasterRCNN, start_convolutions
 from cltorch.vision.models.weights import attributes, register_model
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign
 

@@ -11,14 +11,9 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
+from cltorch.vision.models.detection._parts import check_part, given
 from cltorch.vision.models.detection._utils import rename_old
-from cltorch.vision.models.detection.faster_rcnn import (
-    FasterRCNN,
-    check_part,
-    given,
-    second_version,
-    start_convolutions,
-)
+from cltorch.vision.models.detection.faster_rcnn import FasterRCNN, second_version, start_convolutions
 from cltorch.vision.models.weights import attributes, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign

@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/vision/0.28/models/retinanet.html
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,23 +13,23 @@ import cltorch as torch
 from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
+from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection._single_stage import (
     SingleStage,
     Targets,
     by_places,
     candidates,
+    decoded,
     levels_of,
     match,
+    scores_from,
     start_narrowly,
 )
 from cltorch.vision.models.detection._utils import BoxCoder, Matcher, _box_loss, rename_old
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
 from cltorch.vision.models.detection.backbone_utils import _resnet_fpn_extractor
-from cltorch.vision.models.detection.faster_rcnn import MEAN, STD, check_part, given
-from cltorch.vision.models.detection.transform import GeneralizedRCNNTransform
 from cltorch.vision.models.resnet import resnet50
 from cltorch.vision.models.weights import attributes, register_model
-from cltorch.vision.ops.boxes import box_iou
 from cltorch.vision.ops.feature_pyramid_network import LastLevelP6P7
 from cltorch.vision.ops.losses import sigmoid_focal_loss
 from cltorch.vision.ops.misc import Conv2dNormActivation
@@ -93,9 +92,7 @@ class RetinaNetClassificationHead(_Branch):
         norm_layer: Callable[..., nn.Module] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(in_channels, norm_layer)
-        self.cls_logits = nn.Conv2d(in_channels, num_anchors * num_classes, 3, padding=1)
-        nn.init.normal_(self.cls_logits.weight, std=0.01)
-        nn.init.constant_(self.cls_logits.bias, -math.log((1 - prior_probability) / prior_probability))
+        self.cls_logits = scores_from(in_channels, num_anchors * num_classes, prior_probability)
         self.num_classes, self.num_anchors = num_classes, num_anchors
         self.BETWEEN_THRESHOLDS = Matcher.BETWEEN_THRESHOLDS
 
@@ -122,8 +119,7 @@ class RetinaNetRegressionHead(_Branch):
     def __init__(self, in_channels: int, num_anchors: int, norm_layer: Callable[..., nn.Module] | None = None) -> None:
         super().__init__(in_channels, norm_layer)
         self.bbox_reg = nn.Conv2d(in_channels, num_anchors * 4, 3, padding=1)
-        nn.init.normal_(self.bbox_reg.weight, std=0.01)
-        nn.init.zeros_(self.bbox_reg.bias)
+        start_narrowly(self.bbox_reg)
         self.box_coder = BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
         self._loss_type = "l1"
 
@@ -176,8 +172,7 @@ class RetinaNet(SingleStage):
             fg_iou_thresh, bg_iou_thresh, allow_low_quality_matches=True
         )
         self.box_coder = BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
-        mean, std = given(image_mean, lambda: list(MEAN)), given(image_std, lambda: list(STD))
-        self.transform = GeneralizedRCNNTransform(min_size, max_size, mean, std, **kwargs)
+        self.transform = image_transform(min_size, max_size, image_mean, image_std, **kwargs)
         self.score_thresh, self.nms_thresh = score_thresh, nms_thresh
         self.detections_per_img, self.topk_candidates = detections_per_img, topk_candidates
 
@@ -185,7 +180,7 @@ class RetinaNet(SingleStage):
         self, targets: Targets, head_outputs: dict[str, Tensor], anchors: list[Tensor]
     ) -> dict[str, Tensor]:
         """Return the losses."""
-        matched = match(self.proposal_matcher, box_iou, targets, anchors)
+        matched = match(self._objects, targets, anchors)
         found: dict[str, Tensor] = self.head.compute_loss(targets, head_outputs, anchors, matched)
         return found
 
@@ -199,7 +194,7 @@ class RetinaNet(SingleStage):
             for offsets, logits, around in zip(
                 head_outputs["bbox_regression"], head_outputs["cls_logits"], anchors[i], strict=True
             ):
-                decode = partial(_decode, self.box_coder.decode_single, offsets[i], around)
+                decode = partial(decoded, self.box_coder.decode_single, offsets[i], around)
                 parts.append(candidates(logits[i].sigmoid(), self.score_thresh, self.topk_candidates, decode, size))
             boxes, scores, labels = (list(values) for values in zip(*parts, strict=True))
             found.append(self._best(boxes, scores, labels))
@@ -211,19 +206,6 @@ class RetinaNet(SingleStage):
     def _answers(self, outputs: Any, anchors: Any, counts: list[int], sizes: Any) -> list[dict[str, Tensor]]:
         each = outputs["cls_logits"].shape[1] // sum(counts)
         return self.postprocess_detections(*levels_of(outputs, anchors, [n * each for n in counts]), sizes)
-
-
-def _decode(decode: Callable[[Tensor, Tensor], Tensor], offsets: Tensor, anchors: Tensor, places: Tensor) -> Tensor:
-    return decode(offsets[places], anchors[places])
-
-
-def check_backbone(backbone: nn.Module) -> None:
-    """Raise ValueError for a backbone that does not say how many channels its maps have."""
-    if not hasattr(backbone, "out_channels"):
-        raise ValueError(
-            "backbone should contain an attribute out_channels specifying the number of output channels (assumed to be "
-            "the same for all the levels)"
-        )
 
 
 def _on_resnet(start: Start, options: dict[str, Any]) -> RetinaNet:

@@ -15,14 +15,12 @@ from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.detection._build import Start, build_detector
+from cltorch.vision.models.detection._parts import image_transform
 from cltorch.vision.models.detection._single_stage import SingleStage, Targets, candidates, match
 from cltorch.vision.models.detection._utils import BoxCoder, SSDMatcher, by_place, retrieve_out_channels
 from cltorch.vision.models.detection.anchor_utils import DefaultBoxGenerator
-from cltorch.vision.models.detection.faster_rcnn import MEAN, STD, given
-from cltorch.vision.models.detection.transform import GeneralizedRCNNTransform
 from cltorch.vision.models.vgg import vgg16
 from cltorch.vision.models.weights import attributes, register_model
-from cltorch.vision.ops.boxes import box_iou, clip_boxes_to_image
 
 
 def _xavier_init(model: nn.Module) -> None:
@@ -109,9 +107,8 @@ class SSD(SingleStage):
             head = SSDHead(channels, anchor_generator.num_anchors_per_location(), num_classes)
         self.head = head
         self.proposal_matcher = SSDMatcher(iou_thresh)
-        mean, std = given(image_mean, lambda: list(MEAN)), given(image_std, lambda: list(STD))
-        self.transform = GeneralizedRCNNTransform(
-            min(size), max(size), mean, std, size_divisible=1, fixed_size=size, **kwargs
+        self.transform = image_transform(
+            min(size), max(size), image_mean, image_std, size_divisible=1, fixed_size=size, **kwargs
         )
         self.score_thresh, self.nms_thresh = score_thresh, nms_thresh
         self.detections_per_img, self.topk_candidates = detections_per_img, topk_candidates
@@ -155,7 +152,7 @@ class SSD(SingleStage):
         for offsets, scores, around, size in zip(
             head_outputs["bbox_regression"], scores_of_all, image_anchors, image_shapes, strict=True
         ):
-            boxes = clip_boxes_to_image(self.box_coder.decode_single(offsets, around), size)
+            boxes = self.box_coder.decode_single(offsets, around)
             parts = []
             for label in range(1, scores.shape[-1]):
                 b, s, _ = candidates(
@@ -167,8 +164,7 @@ class SSD(SingleStage):
         return found
 
     def _losses(self, targets: Any, outputs: Any, anchors: Any, counts: Any) -> dict[str, Tensor]:
-        matched = match(self.proposal_matcher, box_iou, targets, anchors)
-        return self.compute_loss(targets, outputs, anchors, matched)
+        return self.compute_loss(targets, outputs, anchors, match(self._objects, targets, anchors))
 
     def _answers(self, outputs: Any, anchors: Any, counts: Any, sizes: Any) -> list[dict[str, Tensor]]:
         return self.postprocess_detections(outputs, anchors, sizes)
