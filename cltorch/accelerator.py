@@ -44,7 +44,7 @@ def current_accelerator(check_available: bool = False) -> Any:
 
     OpenCL devices are found when the program runs, so the answer is the same with ``check_available``.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.accelerator.current_accelerator.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.accelerator.current_accelerator.html
 
     >>> import cltorch as torch
     >>> device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
@@ -61,7 +61,7 @@ def get_device_module(device: Any = None) -> Any:
     """Return ``torch.cl`` or ``torch.cpu``, the module that belongs to a device; None stands for the accelerator.
 
     Raises RuntimeError for what is no device.
-    https://docs.pytorch.org/docs/2.13/generated/torch.get_device_module.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_device_module.html
 
     >>> import cltorch as torch
     >>> torch.get_device_module("cuda:0") is torch.cl

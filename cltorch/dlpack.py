@@ -181,7 +181,7 @@ def dlpack(
 def to_dlpack(tensor: Any) -> Any:
     """Return a DLPack capsule of a tensor; it can be taken over once.
 
-    https://docs.pytorch.org/docs/2.13/dlpack.html
+    Source: https://docs.pytorch.org/docs/2.13/dlpack.html
 
     >>> import cltorch as torch
     >>> torch.from_dlpack(torch.to_dlpack(torch.ones(2)))
@@ -207,7 +207,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     other devices, TypeError for what is no DLPack object, RuntimeError for an element type that has no
     counterpart and for a capsule that was used before.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.from_dlpack.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.from_dlpack.html
 
     >>> import numpy as np, cltorch as torch
     >>> torch.from_dlpack(np.arange(3))

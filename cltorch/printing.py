@@ -59,7 +59,7 @@ def set_printoptions(
     'default', 'short' or 'full'; single options override it. Options that are not named keep their values, apart from
     ``sci_mode``, which goes back to None, as in PyTorch.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_printoptions.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_printoptions.html
 
     Example::
 

@@ -123,7 +123,7 @@ class profile:
     ``with_flops`` it raises NotImplementedError: operations are not counted. Only one profiler runs at a time.
     ``profile_memory`` counts bytes on devices.
 
-    https://docs.pytorch.org/docs/2.13/profiler.html#torch.profiler.profile
+    Source: https://docs.pytorch.org/docs/2.13/profiler.html#torch.profiler.profile
 
     >>> import cltorch as torch
     >>> with torch.profiler.profile(record_shapes=True) as seen:

@@ -26,7 +26,7 @@ def manual_seed(seed: int) -> Generator:
 
     The same seed gives the same numbers on every device. Raises ValueError for a seed of more than 64 bits.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.manual_seed.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.manual_seed.html
 
     >>> import cltorch as torch
     >>> a = torch.manual_seed(0) and torch.rand(3); b = torch.manual_seed(0) and torch.rand(3)
@@ -39,7 +39,7 @@ def manual_seed(seed: int) -> Generator:
 def seed() -> int:
     """Seed the default generators with a random number from the operating system and return it.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.seed.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.seed.html
 
     >>> import cltorch as torch
     >>> torch.seed() == torch.initial_seed()
@@ -53,7 +53,7 @@ def seed() -> int:
 def initial_seed() -> int:
     """Return the seed of the host's default generator.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.initial_seed.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.initial_seed.html
 
     >>> import cltorch as torch
     >>> _ = torch.manual_seed(7)
@@ -66,7 +66,7 @@ def initial_seed() -> int:
 def get_rng_state() -> Any:
     """Return the state of the host's default generator as a ByteTensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.get_rng_state.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_rng_state.html
 
     >>> import cltorch as torch
     >>> state = torch.get_rng_state()
@@ -81,7 +81,7 @@ def get_rng_state() -> Any:
 def set_rng_state(new_state: Any) -> None:
     """Put the host's default generator back to a state that get_rng_state returned.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_rng_state.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_rng_state.html
 
     >>> import cltorch as torch
     >>> state = torch.get_rng_state()
@@ -105,7 +105,7 @@ def fork_rng(
 
     ``devices`` names the OpenCL devices concerned (all of them by default); the host always is.
 
-    https://docs.pytorch.org/docs/2.13/random.html
+    Source: https://docs.pytorch.org/docs/2.13/random.html
 
     >>> import cltorch as torch
     >>> g = torch.manual_seed(0)

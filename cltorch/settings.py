@@ -61,7 +61,7 @@ def is_vulkan_available() -> bool:
 def get_num_threads() -> int:
     """Return the number of threads for work on the host: what was set, else the processors of this process.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.get_num_threads.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.get_num_threads.html
 
     >>> import cltorch as torch
     >>> torch.get_num_threads() >= 1
@@ -76,7 +76,7 @@ def set_num_threads(num: int) -> None:
     The host computes with NumPy, whose matrix products follow where the package threadpoolctl is installed. An OpenCL
     device decides about its threads by itself.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_num_threads.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_num_threads.html
 
     >>> import cltorch as torch
     >>> torch.set_num_threads(torch.get_num_threads())
@@ -117,7 +117,7 @@ def set_num_interop_threads(num: int) -> None:
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for the same bits from run to run; every operator here gives them anyway, on every device.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.use_deterministic_algorithms.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.use_deterministic_algorithms.html
 
     >>> import cltorch as torch
     >>> torch.use_deterministic_algorithms(False)
@@ -152,7 +152,7 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
     """Set determinism by one number or word: 0 'default', 1 'warn', 2 'error'; raise RuntimeError for another.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_deterministic_debug_mode.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_deterministic_debug_mode.html
 
     >>> import cltorch as torch
     >>> torch.set_deterministic_debug_mode("error"); torch.get_deterministic_debug_mode()
@@ -184,7 +184,7 @@ def get_deterministic_debug_mode() -> int:
 def set_float32_matmul_precision(precision: str) -> None:
     """Say how exact float32 matrix products must be at least: highest, high or medium; here they always are highest.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_float32_matmul_precision.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_float32_matmul_precision.html
 
     >>> import cltorch as torch
     >>> torch.set_float32_matmul_precision("highest")
@@ -210,7 +210,7 @@ def get_float32_matmul_precision() -> str:
 def set_flush_denormal(mode: bool) -> bool:
     """Return False: whether denormal numbers are kept is each device's own affair and cannot be set here.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_flush_denormal.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_flush_denormal.html
 
     >>> import cltorch as torch
     >>> torch.set_flush_denormal(False)

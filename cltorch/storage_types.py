@@ -142,7 +142,7 @@ class _Common:
 class UntypedStorage(_Common):
     """Hold bytes: ``UntypedStorage(size)`` uninitialised, or ``UntypedStorage(sequence of bytes)``.
 
-    https://docs.pytorch.org/docs/2.13/storage.html
+    Source: https://docs.pytorch.org/docs/2.13/storage.html
 
     >>> import cltorch as torch
     >>> torch.UntypedStorage([1, 2]).tolist()

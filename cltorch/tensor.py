@@ -261,7 +261,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     def grad_dtype(self) -> Any:
         """Return the dtype to which a leaf's gradients are cast, its own unless it was set; None for as they come.
 
-        https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.grad_dtype.html
+        Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.grad_dtype.html
 
         >>> import cltorch as torch
         >>> x = torch.ones(2, requires_grad=True)

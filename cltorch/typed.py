@@ -93,7 +93,7 @@ def type_name(x: Any) -> str:
 def typename(obj: Any, /) -> str:
     """Return the name of an object's type, or of a class or function itself, with its module.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.typename.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.typename.html
 
     >>> import cltorch as torch
     >>> torch.typename(torch.ones(1)), torch.typename(torch.nn.Module), torch.typename(3)
@@ -139,7 +139,7 @@ def tensor_type(x: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
 
     ``dtype`` is a dtype (the device stays), a typed class, or the name of one such as 'torch.cl.FloatTensor'.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.type.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.type.html
 
     >>> import cltorch as torch
     >>> torch.ones(2).type(), torch.ones(2).type("torch.LongTensor")
@@ -160,7 +160,7 @@ def tensor_type(x: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
 def set_default_tensor_type(t: Any) -> None:
     """Set default dtype and device at once by a typed class of floating type, or by its name; deprecated in PyTorch.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.set_default_tensor_type.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_default_tensor_type.html
 
     >>> import cltorch as torch
     >>> torch.set_default_tensor_type(torch.DoubleTensor); torch.ones(1).dtype

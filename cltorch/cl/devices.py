@@ -38,7 +38,7 @@ def context_of(device: Any = None) -> Any:
 def is_available() -> bool:
     """Return whether there is an OpenCL device that works.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_available.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_available.html
 
     >>> import cltorch as torch
     >>> device = "cl" if torch.cl.is_available() else "cpu"
@@ -92,7 +92,7 @@ def set_device(device: Any) -> None:
 class device:
     """Make a device current inside a ``with`` block; a negative index or None changes nothing.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.device.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.device.html
     """
 
     def __init__(self, device: Any) -> None:
@@ -145,7 +145,7 @@ class ClDeviceProperties:
 def get_device_properties(device: Any = None) -> ClDeviceProperties:
     """Return the properties of a device.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_device_properties.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_device_properties.html
     """
     return ClDeviceProperties(context_of(device))
 
@@ -187,6 +187,6 @@ def can_device_access_peer(device: Any, peer_device: Any) -> bool:
 def synchronize(device: Any = None) -> None:
     """Wait until a device has finished everything that was asked of it.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.synchronize.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.synchronize.html
     """
     context_of(device).synchronize()

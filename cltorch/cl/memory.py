@@ -23,7 +23,7 @@ __all__ = [
 def memory_allocated(device: Any = None) -> int:
     """Return the bytes that tensors hold on a device.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_allocated.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_allocated.html
     """
     return int(context_of(device).allocator.allocated)
 
@@ -104,7 +104,7 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
 def memory_stats(device: Any = None) -> dict[str, int]:
     """Return the allocator's counters by torch.cuda's names.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_stats.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_stats.html
     """
     a = context_of(device).allocator
     stats: dict[str, int] = OrderedDict()
@@ -121,7 +121,7 @@ def memory_stats(device: Any = None) -> dict[str, int]:
 def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
     """Return the allocator's counters as a table to print.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_summary.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_summary.html
     """
     context = context_of(device)
     stats, width = memory_stats(device), 70

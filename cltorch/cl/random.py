@@ -22,7 +22,7 @@ def _generator(device: Any = "cl") -> Generator:
 def manual_seed(seed: int) -> None:
     """Seed the current device's generator.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.manual_seed.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.manual_seed.html
     """
     if device_count():
         _generator().manual_seed(int(seed))

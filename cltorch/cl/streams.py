@@ -22,7 +22,7 @@ def _complete(event: Any) -> bool:
 class Event:
     """Mark a point in a device's queue; two of them with ``enable_timing`` measure the time between.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.Event.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.Event.html
 
     >>> import cltorch as torch
     >>> if torch.cl.is_available():
@@ -87,7 +87,7 @@ class Event:
 class Stream:
     """Name a queue of a device. Work on several streams of one device runs in the order it was asked for.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.cuda.Stream.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.Stream.html
     """
 
     def __init__(self, device: Any = None, priority: int = 0) -> None:

@@ -21,7 +21,7 @@ __all__ = ["Bernoulli"]
 class Bernoulli(BinaryParams, ExponentialFamily):
     """Describe variables that are 1 with probability ``probs``, or log-odds ``logits``, and else 0.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#bernoulli
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#bernoulli
 
     >>> import cltorch as torch
     >>> torch.distributions.Bernoulli(0.25).log_prob(torch.tensor(1.0))

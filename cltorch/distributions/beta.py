@@ -18,7 +18,7 @@ __all__ = ["Beta"]
 class Beta(ExponentialFamily):
     """Describe variables in (0, 1) with density proportional to x**(concentration1 - 1) (1 - x)**(concentration0 - 1).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#beta
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#beta
 
     >>> import cltorch as torch
     >>> torch.distributions.Beta(2.0, 2.0).log_prob(torch.tensor(0.5))

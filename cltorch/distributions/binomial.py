@@ -20,7 +20,7 @@ __all__ = ["Binomial"]
 class Binomial(BinaryParams, Distribution):
     """Describe the number of successes in ``total_count`` trials of probability ``probs``, or log-odds ``logits``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#binomial
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#binomial
 
     >>> import cltorch as torch
     >>> torch.distributions.Binomial(2, torch.tensor(0.5)).log_prob(torch.tensor(1.0))

@@ -22,7 +22,7 @@ class Categorical(Distribution):
 
     ``probs`` are divided by their sum; ``logits`` are logarithms, up to a constant.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#categorical
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#categorical
 
     >>> import cltorch as torch
     >>> torch.distributions.Categorical(torch.tensor([1.0, 3.0])).log_prob(torch.tensor(0))

@@ -18,7 +18,7 @@ __all__ = ["Cauchy"]
 class Cauchy(Distribution):
     """Describe ratios of two standard normal variables, scaled and moved: variables without a mean.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#cauchy
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#cauchy
 
     >>> import cltorch as torch
     >>> torch.distributions.Cauchy(0.0, 1.0).cdf(torch.tensor(1.0))

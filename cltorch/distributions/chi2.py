@@ -14,7 +14,7 @@ __all__ = ["Chi2"]
 class Chi2(Gamma):
     """Describe sums of ``df`` squares of standard normal variables.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#chi2
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#chi2
 
     >>> import cltorch as torch
     >>> torch.distributions.Chi2(2.0).log_prob(torch.tensor(2.0))

@@ -26,7 +26,7 @@ class ContinuousBernoulli(BinaryParams, ExponentialFamily):
 
     Between ``lims``, around a probability of one half, where the formulas divide 0 by 0, Taylor's series are used.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#continuousbernoulli
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#continuousbernoulli
 
     >>> import cltorch as torch
     >>> torch.distributions.ContinuousBernoulli(0.5).mean

@@ -17,7 +17,7 @@ __all__ = ["Dirichlet"]
 class Dirichlet(ExponentialFamily):
     """Describe probability vectors with density proportional to the product of x[i] ** (concentration[i] - 1).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#dirichlet
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#dirichlet
 
     >>> import cltorch as torch
     >>> torch.distributions.Dirichlet(torch.ones(3)).log_prob(torch.tensor([0.5, 0.25, 0.25]))

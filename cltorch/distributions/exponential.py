@@ -17,7 +17,7 @@ __all__ = ["Exponential"]
 class Exponential(ExponentialFamily):
     """Describe the time to the next event where events come at a rate.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#exponential
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#exponential
 
     >>> import cltorch as torch
     >>> torch.distributions.Exponential(2.0).log_prob(torch.tensor(1.0))

@@ -20,7 +20,7 @@ __all__ = ["FisherSnedecor"]
 class FisherSnedecor(Distribution):
     """Describe ratios of two chi-squared variables, each over its degrees of freedom ``df1`` and ``df2``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#fishersnedecor
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#fishersnedecor
 
     >>> import cltorch as torch
     >>> torch.distributions.FisherSnedecor(2.0, 2.0).log_prob(torch.tensor(1.0))

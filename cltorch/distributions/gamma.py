@@ -20,7 +20,7 @@ class Gamma(ExponentialFamily):
 
     Samples carry gradients to both parameters.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#gamma
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#gamma
 
     >>> import cltorch as torch
     >>> torch.distributions.Gamma(1.0, 2.0).log_prob(torch.tensor(1.0))

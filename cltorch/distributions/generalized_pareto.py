@@ -20,7 +20,7 @@ class GeneralizedPareto(Distribution):
 
     z is (x - loc) / scale; a concentration of 0 gives an exponential distribution, a negative one an upper end.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#generalizedpareto
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#generalizedpareto
 
     >>> import cltorch as torch
     >>> torch.distributions.GeneralizedPareto(0.0, 1.0, 0.5).mean

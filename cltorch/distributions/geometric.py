@@ -21,7 +21,7 @@ __all__ = ["Geometric"]
 class Geometric(BinaryParams, Distribution):
     """Describe the number of failures before the first success, which has probability ``probs``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#geometric
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#geometric
 
     >>> import cltorch as torch
     >>> torch.distributions.Geometric(0.25).mean

@@ -20,7 +20,7 @@ __all__ = ["Gumbel"]
 class Gumbel(TransformedDistribution):
     """Describe the largest of many variables: the distribution with cdf exp(-exp(-(x - loc) / scale)).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#gumbel
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#gumbel
 
     >>> import cltorch as torch
     >>> torch.distributions.Gumbel(0.0, 1.0).log_prob(torch.tensor(0.0))

@@ -17,7 +17,7 @@ __all__ = ["HalfCauchy"]
 class HalfCauchy(Half):
     """Describe the absolute value of a Cauchy variable of median 0 and scale ``scale``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#halfcauchy
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#halfcauchy
 
     >>> import cltorch as torch
     >>> torch.distributions.HalfCauchy(1.0).log_prob(torch.tensor(0.0))

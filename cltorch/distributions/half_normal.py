@@ -16,7 +16,7 @@ __all__ = ["HalfNormal"]
 class HalfNormal(Half):
     """Describe the absolute value of a normal variable of mean 0 and standard deviation ``scale``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#halfnormal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#halfnormal
 
     >>> import cltorch as torch
     >>> torch.distributions.HalfNormal(1.0).log_prob(torch.tensor(0.0))

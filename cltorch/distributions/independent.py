@@ -18,7 +18,7 @@ D = TypeVar("D", bound=Distribution)
 class Independent(Distribution, Generic[D]):
     """Take the last ``reinterpreted_batch_ndims`` dimensions of a batch as one event, whose parts are independent.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#independent
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#independent
 
     >>> import cltorch as torch
     >>> normal = torch.distributions.Normal(torch.zeros(3), 1.0)

@@ -18,7 +18,7 @@ __all__ = ["InverseGamma"]
 class InverseGamma(TransformedDistribution):
     """Describe the reciprocals of gamma variables of shape ``concentration`` and rate ``rate``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#inversegamma
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#inversegamma
 
     >>> import cltorch as torch
     >>> torch.distributions.InverseGamma(1.0, 1.0).log_prob(torch.tensor(1.0))

@@ -19,7 +19,7 @@ __all__ = ["Kumaraswamy"]
 class Kumaraswamy(TransformedDistribution):
     """Describe variables in (0, 1) with cdf 1 - (1 - x**concentration1)**concentration0.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#kumaraswamy
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#kumaraswamy
 
     >>> import cltorch as torch
     >>> torch.distributions.Kumaraswamy(1.0, 1.0).mean

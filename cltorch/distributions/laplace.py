@@ -19,7 +19,7 @@ __all__ = ["Laplace"]
 class Laplace(Distribution):
     """Describe variables with density proportional to exp(-|x - loc| / scale).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#laplace
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#laplace
 
     >>> import cltorch as torch
     >>> torch.distributions.Laplace(0.0, 1.0).log_prob(torch.tensor(0.0))

@@ -25,7 +25,7 @@ __all__ = ["LKJCholesky"]
 class LKJCholesky(Distribution):
     """Describe Cholesky factors of correlation matrices with density proportional to det ** (concentration - 1).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#lkjcholesky
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#lkjcholesky
 
     >>> import cltorch as torch
     >>> torch.distributions.LKJCholesky(3, 0.5).sample().shape

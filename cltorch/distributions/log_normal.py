@@ -16,7 +16,7 @@ __all__ = ["LogNormal"]
 class LogNormal(TransformedDistribution):
     """Describe exponentials of normal variables of mean ``loc`` and standard deviation ``scale``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#lognormal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#lognormal
 
     >>> import cltorch as torch
     >>> torch.distributions.LogNormal(0.0, 1.0).log_prob(torch.tensor(1.0))

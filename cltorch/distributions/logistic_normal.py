@@ -16,7 +16,7 @@ __all__ = ["LogisticNormal"]
 class LogisticNormal(TransformedDistribution):
     """Describe probability vectors made of normal variables by breaking a stick; one entry longer than they are.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#logisticnormal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#logisticnormal
 
     >>> import cltorch as torch
     >>> torch.distributions.LogisticNormal(torch.zeros(2), torch.ones(2)).sample().shape

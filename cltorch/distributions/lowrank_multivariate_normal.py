@@ -42,7 +42,7 @@ def _batch_lowrank_mahalanobis(w: Any, d: Any, x: Any, factor: Any) -> Tensor:
 class LowRankMultivariateNormal(Distribution):
     """Describe normal vectors of mean ``loc`` and covariance cov_factor cov_factor' + diag(cov_diag).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#lowrankmultivariatenormal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#lowrankmultivariatenormal
 
     >>> import cltorch as torch
     >>> normal = torch.distributions.LowRankMultivariateNormal(torch.zeros(2), torch.zeros(2, 1), torch.ones(2))

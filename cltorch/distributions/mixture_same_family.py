@@ -20,7 +20,7 @@ __all__ = ["MixtureSameFamily"]
 class MixtureSameFamily(Distribution):
     """Describe values from one of several distributions, the last dimension of a batch, chosen by a Categorical.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#mixturesamefamily
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#mixturesamefamily
 
     >>> import cltorch as torch
     >>> from cltorch.distributions import Categorical, MixtureSameFamily, Normal

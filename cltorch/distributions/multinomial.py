@@ -20,7 +20,7 @@ __all__ = ["Multinomial"]
 class Multinomial(Distribution):
     """Describe how often each of K categories comes in ``total_count`` draws.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#multinomial
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#multinomial
 
     >>> import cltorch as torch
     >>> torch.distributions.Multinomial(2, torch.ones(2)).log_prob(torch.tensor([1.0, 1.0]))

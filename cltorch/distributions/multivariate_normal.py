@@ -93,7 +93,7 @@ class MultivariateNormal(CovarianceParams, Distribution):
 
     Only the Cholesky factor is computed with; the matrices given otherwise cost a decomposition.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#multivariatenormal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#multivariatenormal
 
     >>> import cltorch as torch
     >>> normal = torch.distributions.MultivariateNormal(torch.zeros(2), scale_tril=torch.eye(2))

@@ -21,7 +21,7 @@ __all__ = ["NegativeBinomial"]
 class NegativeBinomial(BinaryParams, Distribution):
     """Describe the number of successes, of probability ``probs``, before ``total_count`` failures.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#negativebinomial
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#negativebinomial
 
     >>> import cltorch as torch
     >>> torch.distributions.NegativeBinomial(3, torch.tensor(0.5)).mean

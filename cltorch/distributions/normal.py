@@ -19,7 +19,7 @@ __all__ = ["Normal"]
 class Normal(ExponentialFamily):
     """Describe normal variables of mean ``loc`` and standard deviation ``scale``.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#normal
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#normal
 
     >>> import cltorch as torch
     >>> torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(0.0))

@@ -18,7 +18,7 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 class OneHotCategorical(Distribution):
     """Describe vectors of zeros with a 1 at a category drawn with the given probabilities.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategorical
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategorical
 
     >>> import cltorch as torch
     >>> torch.distributions.OneHotCategorical(torch.tensor([1.0, 3.0])).log_prob(torch.tensor([1.0, 0.0]))
@@ -103,7 +103,7 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
     Source: Y. Bengio, N. Leonard and A. Courville, Estimating or propagating gradients through stochastic neurons for
     conditional computation, 2013.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategoricalstraightthrough
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategoricalstraightthrough
 
     >>> import cltorch as torch
     >>> p = torch.tensor([0.5, 0.5], requires_grad=True)

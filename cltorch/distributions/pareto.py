@@ -18,7 +18,7 @@ __all__ = ["Pareto"]
 class Pareto(TransformedDistribution):
     """Describe variables from ``scale`` on with density proportional to x**(-alpha - 1).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#pareto
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#pareto
 
     >>> import cltorch as torch
     >>> torch.distributions.Pareto(1.0, 2.0).mean

@@ -19,7 +19,7 @@ __all__ = ["Poisson"]
 class Poisson(ExponentialFamily):
     """Describe the number of events in a time in which ``rate`` are expected.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#poisson
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#poisson
 
     >>> import cltorch as torch
     >>> torch.distributions.Poisson(2.0).log_prob(torch.tensor(1.0))

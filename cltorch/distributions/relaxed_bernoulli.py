@@ -26,7 +26,7 @@ __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 class LogitRelaxedBernoulli(BinaryParams, Distribution):
     """Describe the log-odds of a relaxed Bernoulli variable: logistic variables over a temperature.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#logitrelaxedbernoulli
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#logitrelaxedbernoulli
     """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -64,7 +64,7 @@ class LogitRelaxedBernoulli(BinaryParams, Distribution):
 class RelaxedBernoulli(TransformedDistribution):
     """Describe variables in (0, 1) that for a small temperature are nearly 0 or 1, with gradients.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#relaxedbernoulli
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#relaxedbernoulli
 
     >>> import cltorch as torch
     >>> torch.distributions.RelaxedBernoulli(torch.tensor(0.5), probs=torch.tensor([0.1, 0.9])).rsample().shape

@@ -21,7 +21,7 @@ __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 class ExpRelaxedCategorical(Distribution):
     """Describe the logarithms of relaxed one-hot vectors: Gumbel variables over a temperature, normalised.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.relaxed_categorical
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.relaxed_categorical
     """
 
     arg_constraints = {
@@ -83,7 +83,7 @@ class ExpRelaxedCategorical(Distribution):
 class RelaxedOneHotCategorical(TransformedDistribution):
     """Describe probability vectors that for a small temperature are nearly one-hot, with gradients.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#relaxedonehotcategorical
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#relaxedonehotcategorical
 
     >>> import cltorch as torch
     >>> torch.distributions.RelaxedOneHotCategorical(torch.tensor(0.5), probs=torch.ones(3)).rsample().sum()

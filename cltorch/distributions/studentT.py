@@ -19,7 +19,7 @@ __all__ = ["StudentT"]
 class StudentT(Distribution):
     """Describe ratios of a normal variable and the root mean square of ``df`` others, scaled and moved.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#studentt
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#studentt
 
     >>> import cltorch as torch
     >>> torch.distributions.StudentT(1.0).log_prob(torch.tensor(0.0))

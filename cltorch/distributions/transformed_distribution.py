@@ -19,7 +19,7 @@ __all__ = ["TransformedDistribution"]
 class TransformedDistribution(Distribution):
     """Describe f(X) for X of a base distribution: its density is that of X times |det dx/dy|.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#transformeddistribution
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#transformeddistribution
 
     >>> import cltorch as torch
     >>> from cltorch.distributions import Normal, TransformedDistribution, transforms

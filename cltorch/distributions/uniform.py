@@ -17,7 +17,7 @@ __all__ = ["Uniform"]
 class Uniform(Distribution):
     """Describe variables spread evenly over [low, high).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#uniform
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#uniform
 
     >>> import cltorch as torch
     >>> torch.distributions.Uniform(0.0, 4.0).log_prob(torch.tensor(1.0))

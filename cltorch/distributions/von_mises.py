@@ -26,7 +26,7 @@ class VonMises(Distribution):
     Samples are drawn by rejection from a wrapped Cauchy distribution; source: D. Best and N. Fisher, Efficient
     simulation of the von Mises distribution, Applied Statistics 28 (1979).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#vonmises
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#vonmises
 
     >>> import cltorch as torch
     >>> torch.distributions.VonMises(torch.tensor([0.0]), torch.tensor([4.0])).mean

@@ -18,7 +18,7 @@ __all__ = ["Weibull"]
 class Weibull(TransformedDistribution):
     """Describe positive variables with cdf 1 - exp(-(x / scale)**concentration).
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#weibull
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#weibull
 
     >>> import cltorch as torch
     >>> torch.distributions.Weibull(1.0, 1.0).log_prob(torch.tensor(1.0))

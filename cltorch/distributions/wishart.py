@@ -31,7 +31,7 @@ def _mvdigamma(x: Any, p: int) -> Tensor:
 class Wishart(CovarianceParams, ExponentialFamily):
     """Describe sums of ``df`` outer products x x' of normal vectors x of mean 0 and a given covariance.
 
-    https://docs.pytorch.org/docs/2.13/distributions.html#wishart
+    Source: https://docs.pytorch.org/docs/2.13/distributions.html#wishart
 
     >>> import cltorch as torch
     >>> torch.distributions.Wishart(torch.tensor(3.0), covariance_matrix=torch.eye(2)).mean

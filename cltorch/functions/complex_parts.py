@@ -36,7 +36,7 @@ def view_as_real(input: Any) -> Any:
     """Return a complex tensor's memory as reals: real and imaginary part along a new last dimension of size 2.
 
     Raises RuntimeError for a tensor that is not complex.
-    https://docs.pytorch.org/docs/2.13/generated/torch.view_as_real.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.view_as_real.html
 
     >>> import cltorch as torch
     >>> torch.view_as_real(torch.tensor([1 + 2j, 3 - 1j]))
@@ -74,7 +74,7 @@ def view_as_complex(input: Any) -> Any:
     """Return the memory of pairs of reals along the last dimension, of size 2, as complex numbers.
 
     Raises RuntimeError where they do not lie side by side, at an even place each.
-    https://docs.pytorch.org/docs/2.13/generated/torch.view_as_complex.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.view_as_complex.html
 
     >>> import cltorch as torch
     >>> torch.view_as_complex(torch.tensor([[1.0, 2.0], [3.0, -1.0]]))
@@ -99,7 +99,7 @@ def view_as_complex(input: Any) -> Any:
 def real(input: Any) -> Any:
     """Return the real part, as a view; of real numbers the tensor itself.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.real.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.real.html
 
     >>> import cltorch as torch
     >>> torch.real(torch.tensor([1 + 2j, 3 - 1j]))
@@ -115,7 +115,7 @@ real_part = real  # the name under which formulas of derivatives ask for it
 def imag(input: Any) -> Any:
     """Return the imaginary part, as a view. Raises RuntimeError for real numbers.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.imag.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.imag.html
 
     >>> import cltorch as torch
     >>> torch.imag(torch.tensor([1 + 2j, 3 - 1j]))
@@ -131,7 +131,7 @@ def conj(input: Any) -> Any:
     """Return the complex conjugate; of real numbers the tensor itself.
 
     The result is a tensor of its own, where PyTorch's is a view that is conjugated when it is read.
-    https://docs.pytorch.org/docs/2.13/generated/torch.conj.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.conj.html
 
     >>> import cltorch as torch
     >>> torch.conj(torch.tensor([1 + 2j]))
@@ -163,7 +163,7 @@ def matrix_transpose_mH(input: Any) -> Any:
 def adjoint(input: Any) -> Any:
     """Return the conjugate transpose of a matrix or of a batch of matrices; of real ones it is a view.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.adjoint.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.adjoint.html
 
     >>> import cltorch as torch
     >>> torch.adjoint(torch.tensor([[1j, 2.0], [3.0, 4.0]]))
@@ -181,7 +181,7 @@ def adjoint(input: Any) -> Any:
 def conj_physical(input: Any, *, out: Any = None) -> Any:
     """Return the complex conjugate; of real numbers the tensor itself.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.conj_physical.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.conj_physical.html
 
     >>> import cltorch as torch
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
@@ -241,7 +241,7 @@ def _pair_of_reals(name: str, a: Any, b: Any, second: str) -> None:
 def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
     """Return complex numbers of their real and imaginary parts, which broadcast and have one floating dtype.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.complex.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.complex.html
 
     >>> import cltorch as torch
     >>> torch.complex(torch.tensor([1.0, 3.0]), torch.tensor([2.0, -1.0]))
@@ -262,7 +262,7 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
 def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
     """Return complex numbers of their absolute values and angles.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.polar.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.polar.html
 
     >>> import cltorch as torch
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))

@@ -391,7 +391,7 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     """Let a tensor refer to another's memory, or to a storage from an offset on, in place.
 
     Without a source the tensor becomes empty. Raises RuntimeError where the sizes reach beyond the storage.
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.set_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.set_.html
     """
     check_inplace(input, mode.enabled and needs_grad(input))
     if source is None:

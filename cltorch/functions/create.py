@@ -77,7 +77,7 @@ def empty(
     """Return a tensor of a given size whose values are whatever lay in its memory.
 
     ``size`` is a sequence of integers or the integers one by one.
-    https://docs.pytorch.org/docs/2.13/generated/torch.empty.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.empty.html
 
     >>> import cltorch as torch
     >>> torch.empty(2, 3).shape
@@ -106,7 +106,7 @@ def zeros(
 ) -> Any:
     """Return a tensor of zeros.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.zeros.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.zeros.html
 
     >>> import cltorch as torch
     >>> torch.zeros(2)
@@ -127,7 +127,7 @@ def ones(
 ) -> Any:
     """Return a tensor of ones.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.ones.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.ones.html
 
     >>> import cltorch as torch
     >>> torch.ones(2, dtype=torch.int64)
@@ -149,7 +149,7 @@ def full(
 ) -> Any:
     """Return a tensor with one value in every element; without ``dtype`` the value decides (bool, int64 or float).
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.full.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.full.html
 
     >>> import cltorch as torch
     >>> torch.full((2,), 3.5)
@@ -175,7 +175,7 @@ def empty_strided(
 ) -> Any:
     """Return an uninitialised tensor of given sizes and strides, on as much memory as they reach.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.empty_strided.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.empty_strided.html
 
     >>> import cltorch as torch
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
@@ -207,7 +207,7 @@ def empty_permuted(
 ) -> Any:
     """Return an uninitialised gapless tensor whose dimensions lie in memory in a given order, outermost first.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.empty_permuted.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.empty_permuted.html
 
     >>> import cltorch as torch
     >>> torch.empty_permuted((2, 3, 4), (2, 0, 1)).stride()
@@ -241,7 +241,7 @@ def eye(
 ) -> Any:
     """Return an ``n`` by ``m`` (default ``n``) matrix with ones on the diagonal and zeros elsewhere.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.eye.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.eye.html
 
     >>> import cltorch as torch
     >>> torch.eye(2, 3)

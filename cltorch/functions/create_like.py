@@ -82,7 +82,7 @@ def empty_like(
 ) -> Any:
     """Return an uninitialised tensor with the size, dtype, device and order in memory of another.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.empty_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.empty_like.html
 
     >>> import cltorch as torch
     >>> torch.empty_like(torch.zeros(2, 3)).shape
@@ -103,7 +103,7 @@ def zeros_like(
 ) -> Any:
     """Return zeros with the size, dtype and device of another tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.zeros_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.zeros_like.html
 
     >>> import cltorch as torch
     >>> torch.zeros_like(torch.ones(2))
@@ -124,7 +124,7 @@ def ones_like(
 ) -> Any:
     """Return ones with the size, dtype and device of another tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.ones_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.ones_like.html
 
     >>> import cltorch as torch
     >>> torch.ones_like(torch.zeros(2))
@@ -146,7 +146,7 @@ def full_like(
 ) -> Any:
     """Return one value in a tensor with the size, dtype and device of another.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.full_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.full_like.html
 
     >>> import cltorch as torch
     >>> torch.full_like(torch.zeros(2), 3)

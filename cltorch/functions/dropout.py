@@ -43,7 +43,7 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
 
     The mask takes no memory: the backward pass draws it again from the same place of the random stream.
     N. Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
 
     >>> import cltorch as torch
     >>> torch.dropout(torch.ones(2), 0.0, True)
@@ -60,7 +60,7 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
 def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any, Any]:
     """Return the result of dropout and its mask, a bool tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout.html
 
     >>> import cltorch as torch
     >>> torch.native_dropout(torch.ones(2), 0.5, False)[0]
@@ -93,7 +93,7 @@ def _noise(x: Any, p: float, feature: bool) -> Any:
 def feature_dropout(input: Any, p: float, train: bool) -> Any:
     """Zero whole channels (the second dimension) with probability ``p`` and multiply the others by 1 / (1 - p).
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout2d.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout2d.html
 
     >>> import cltorch as torch
     >>> torch.feature_dropout(torch.ones(2), 0.5, False)
@@ -121,7 +121,7 @@ def alpha_dropout(input: Any, p: float = 0.5, train: bool = False) -> Any:
     """Drop elements to SELU's negative limit with probability ``p``, keeping mean and variance.
 
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.alpha_dropout.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.alpha_dropout.html
 
     >>> import cltorch as torch
     >>> torch.alpha_dropout(torch.ones(2), 0.5, False)
@@ -133,7 +133,7 @@ def alpha_dropout(input: Any, p: float = 0.5, train: bool = False) -> Any:
 def feature_alpha_dropout(input: Any, p: float = 0.5, train: bool = False) -> Any:
     """Drop whole channels to SELU's negative limit with probability ``p``, keeping mean and variance.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.feature_alpha_dropout.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.feature_alpha_dropout.html
 
     >>> import cltorch as torch
     >>> torch.feature_alpha_dropout(torch.ones(2), 0.5, False)

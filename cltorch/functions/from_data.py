@@ -187,7 +187,7 @@ def tensor(
     and NumPy's types stay what they are. Raises ValueError for lists of unequal length, TypeError or RuntimeError for
     what is no number, RuntimeError for a number that an integer type cannot hold.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.tensor.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.tensor.html
 
     >>> import cltorch as torch
     >>> torch.tensor([[1, 2], [3, 4]])
@@ -219,7 +219,7 @@ def new_tensor(self: Any, data: Any, *, dtype: Any = None, device: Any = None, r
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Any:
     """Return data as a tensor, sharing memory and history where dtype and device allow it.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.as_tensor.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.as_tensor.html
 
     >>> import cltorch as torch
     >>> a = torch.ones(2); torch.as_tensor(a) is a
@@ -244,7 +244,7 @@ def asarray(
     ``obj`` is a tensor, a NumPy array or scalar, an object with DLPack or with a buffer, a number or nested sequences.
     Raises ValueError where ``copy=False`` cannot be had.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.asarray.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.asarray.html
 
     >>> import cltorch as torch
     >>> torch.asarray([1, 2])
@@ -310,7 +310,7 @@ def from_numpy(ndarray: np.ndarray) -> Any:
     Raises TypeError for an object that is no array or a type that has no counterpart, ValueError for negative strides
     or foreign byte order. Warns where the array is read-only.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.from_numpy.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.from_numpy.html
 
     >>> import numpy as np, cltorch as torch
     >>> a = np.zeros(2); t = torch.from_numpy(a); a[0] = 1; t
@@ -360,7 +360,7 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
 
     ``count`` elements (-1: all that there are) from byte ``offset`` on. Raises ValueError where they do not fit.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.frombuffer.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.frombuffer.html
 
     >>> import array, cltorch as torch
     >>> torch.frombuffer(array.array("i", [1, 2]), dtype=torch.int32)

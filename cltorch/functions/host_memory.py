@@ -55,7 +55,7 @@ def share_memory_(x: Any) -> Any:
     Its views move with it; tensors detached from it before keep the old bytes. Nothing happens for a tensor on a
     device, as in PyTorch, whose memory no other process sees here.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
     """
     storage = x._storage
     if storage.array is None or is_shared(x):

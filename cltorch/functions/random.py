@@ -93,7 +93,7 @@ def rand(
 ) -> Any:
     """Return numbers uniformly distributed in [0, 1); the same seed gives the same bits on every device.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.rand.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.rand.html
 
     >>> import cltorch as torch
     >>> torch.rand(2, generator=torch.Generator().manual_seed(0))
@@ -116,7 +116,7 @@ def randn(
 ) -> Any:
     """Return numbers from the normal distribution of mean 0 and variance 1.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.randn.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.randn.html
 
     >>> import cltorch as torch
     >>> torch.randn(2, 3).shape
@@ -150,7 +150,7 @@ def rand_like(
 ) -> Any:
     """Return numbers in [0, 1) with the size, dtype and device of a tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.rand_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.rand_like.html
 
     >>> import cltorch as torch
     >>> torch.rand_like(torch.zeros(2, 3)).shape
@@ -174,7 +174,7 @@ def randn_like(
 ) -> Any:
     """Return normally distributed numbers with the size, dtype and device of a tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.randn_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.randn_like.html
 
     >>> import cltorch as torch
     >>> torch.randn_like(torch.zeros(2, 3)).shape
@@ -224,7 +224,7 @@ def randint(
 
     Raises RuntimeError where the range is empty or does not fit the dtype (int64 unless given).
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.randint.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.randint.html
 
     >>> import cltorch as torch
     >>> torch.randint(3, 10, (2, 2)).shape
@@ -268,7 +268,7 @@ def randint_like(
 ) -> Any:
     """Return integers from ``low`` (0) to ``high`` - 1 with the size, dtype and device of a tensor.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.randint_like.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.randint_like.html
 
     >>> import cltorch as torch
     >>> torch.randint_like(torch.zeros(2), 4, 5)
@@ -307,7 +307,7 @@ def randperm(
 ) -> Any:
     """Return a random permutation of the integers from 0 to ``n`` - 1, sorted out on the host.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.randperm.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.randperm.html
 
     >>> import cltorch as torch
     >>> torch.randperm(4).sort().values

@@ -38,7 +38,7 @@ def _number(name: str, argument: str, position: int, value: Any) -> float:
 def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **named: float) -> Any:
     """Fill with numbers uniformly distributed in [from, to).
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.uniform_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.uniform_.html
     """
     if "from" in named:  # a keyword of Python cannot be written as a parameter
         from_ = named.pop("from")
@@ -63,7 +63,7 @@ def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Generator
 def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
     """Fill with normally distributed numbers.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.normal_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.normal_.html
     """
     a, b = _number("normal_", "mean", 1, mean), _number("normal_", "std", 2, std)
     if not b >= 0:
@@ -75,7 +75,7 @@ def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Generator 
 def log_normal_(self: Any, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Any:
     """Fill with numbers whose logarithm is normally distributed with this mean and deviation.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.log_normal_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.log_normal_.html
     """
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
@@ -86,7 +86,7 @@ def log_normal_(self: Any, mean: float = 1, std: float = 2, *, generator: Genera
 def exponential_(self: Any, lambd: float = 1, *, generator: Generator | None = None) -> Any:
     """Fill with exponentially distributed numbers of rate ``lambd``.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.exponential_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.exponential_.html
     """
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
@@ -101,7 +101,7 @@ def exponential_(self: Any, lambd: float = 1, *, generator: Generator | None = N
 def cauchy_(self: Any, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Any:
     """Fill with numbers of the Cauchy distribution.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.cauchy_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.cauchy_.html
     """
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
@@ -116,7 +116,7 @@ def cauchy_(self: Any, median: float = 0, sigma: float = 1, *, generator: Genera
 def geometric_(self: Any, p: float, *, generator: Generator | None = None) -> Any:
     """Fill with the number of trials of probability ``p`` until the first success.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.geometric_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.geometric_.html
     """
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
@@ -126,7 +126,7 @@ def geometric_(self: Any, p: float, *, generator: Generator | None = None) -> An
 def bernoulli_(self: Any, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
     """Fill with ones of probability ``p`` and zeros; ``p`` is a number or a tensor that broadcasts to this one.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.bernoulli_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.bernoulli_.html
     """
     if isinstance(p, Array):
         need_float("bernoulli_tensor_cpu_p_", p.dtype)
@@ -142,7 +142,7 @@ def random_(self: Any, *args: Any, generator: Generator | None = None, **named: 
 
     Floating types without bounds get the integers that they hold exactly, from 0 to 2 ** (digits of the mantissa).
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.random_.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.random_.html
     """
     given = [*args, *(named.pop(key) for key in ("from", "to") if key in named)]
     if named or len(given) > 2:

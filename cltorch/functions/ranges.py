@@ -58,7 +58,7 @@ def arange(
     int64 if all three are integers, else of the default floating type. Raises RuntimeError where the step is zero or
     leads away from the end, ValueError where it is zero as an integer of 64 bits.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.arange.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.arange.html
 
     >>> import cltorch as torch
     >>> torch.arange(1, 2.5, 0.5)
@@ -136,7 +136,7 @@ def range(
 ) -> Any:
     """Return the numbers from ``start`` to ``end`` inclusive; deprecated in PyTorch in favour of arange.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.range.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.range.html
 
     >>> import cltorch as torch
     >>> torch.range(1, 3)
@@ -225,7 +225,7 @@ def linspace(
 ) -> Any:
     """Return ``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.linspace.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.linspace.html
 
     >>> import cltorch as torch
     >>> torch.linspace(0, 1, 5)
@@ -249,7 +249,7 @@ def logspace(
 ) -> Any:
     """Return ``steps`` numbers from ``base ** start`` to ``base ** end``, evenly spaced on a logarithmic scale.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.logspace.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.logspace.html
 
     >>> import cltorch as torch
     >>> torch.logspace(0, 2, 3)

@@ -56,7 +56,7 @@ def normal(
 
     Raises RuntimeError for a negative deviation.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.normal.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.normal.html
 
     >>> import cltorch as torch
     >>> torch.normal(torch.zeros(3), 1.0).shape
@@ -99,7 +99,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
 
     Raises RuntimeError for a probability outside [0, 1].
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.bernoulli.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.bernoulli.html
 
     >>> import cltorch as torch
     >>> torch.bernoulli(torch.tensor([0.0, 1.0]))
@@ -140,7 +140,7 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
 
     Raises RuntimeError for a negative rate.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.poisson.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.poisson.html
 
     >>> import cltorch as torch
     >>> torch.poisson(torch.zeros(2))
@@ -156,7 +156,7 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
 def binomial(count: Any, prob: Any, generator: Generator | None = None) -> Any:
     """Return numbers of successes in ``count`` trials of probability ``prob``, two tensors of floating type.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.binomial.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.binomial.html
 
     >>> import cltorch as torch
     >>> torch.binomial(torch.tensor([4.0]), torch.tensor([1.0]))
@@ -190,7 +190,7 @@ def multinomial(
     are categories.
     Shape: (m, n) or (n) to (m, num_samples) or (num_samples), int64.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.multinomial.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.multinomial.html
 
     >>> import cltorch as torch
     >>> torch.multinomial(torch.tensor([0.0, 3.0, 0.0]), 2, replacement=True)

@@ -101,7 +101,7 @@ def trunc_normal_(
     """Fill with values of a normal distribution cut off to [a, b].
 
     The inverse of the distribution function is taken of even draws, in place of drawing again what lies outside.
-    https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.trunc_normal_
+    Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.trunc_normal_
 
     >>> import cltorch as torch
     >>> float(torch.nn.init.trunc_normal_(torch.empty(1000)).abs().max()) <= 2

@@ -40,7 +40,7 @@ class Generator:
 
     ``device`` is where the numbers are drawn ('cpu' or 'cl'); the numbers themselves do not depend on it.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.Generator.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Generator.html
 
     >>> import cltorch as torch
     >>> g = torch.Generator().manual_seed(1)

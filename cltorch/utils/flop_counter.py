@@ -148,7 +148,7 @@ class FlopCounterMode:
     threads compute is not counted. Raises NotImplementedError for a ``custom_mapping``: what else a program computes is
     not seen.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.utils.flop_counter.FlopCounterMode.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.utils.flop_counter.FlopCounterMode.html
 
     >>> import cltorch as torch
     >>> with FlopCounterMode(display=False) as counter:

@@ -24,7 +24,7 @@ class ModuleTracker:
     A module's name is that of its class where nothing called it, else ``Outer.name``. "Global" is always among them.
     In a backward pass a module is among them from the gradients of its results to those of its arguments.
 
-    https://docs.pytorch.org/docs/2.13/module_tracker.html#torch.utils.module_tracker.ModuleTracker
+    Source: https://docs.pytorch.org/docs/2.13/module_tracker.html#torch.utils.module_tracker.ModuleTracker
 
     >>> import cltorch as torch
     >>> with ModuleTracker() as tracker:

@@ -82,7 +82,7 @@ class Sequential(_Numbered):
     """Pass the input through modules, one after the other.
 
     The modules are the arguments, or the values of one OrderedDict, whose keys become their names.
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.Sequential.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Sequential.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
@@ -160,7 +160,7 @@ def _sequential(other: Any) -> Sequential:
 class ModuleList(_Numbered):
     """Hold modules in a list; it has no ``forward``.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleList.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleList.html
 
     >>> import cltorch as torch
     >>> layers = torch.nn.ModuleList([torch.nn.Linear(2, 2) for _ in range(3)])
@@ -224,7 +224,7 @@ class ModuleList(_Numbered):
 class ModuleDict(Module):
     """Hold modules in a dictionary, in the order in which they were added; it has no ``forward``.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleDict.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleDict.html
 
     >>> import cltorch as torch
     >>> acts = torch.nn.ModuleDict({"relu": torch.nn.ReLU(), "tanh": torch.nn.Tanh()})

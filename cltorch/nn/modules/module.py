@@ -65,7 +65,7 @@ class Module(State):
     Parameters, buffers and modules assigned as attributes are registered: they show in ``parameters()``,
     ``state_dict()`` and ``children()``, and move with ``to()``. ``super().__init__()`` must have run
     before. Define ``forward``, and call the module itself: that runs the hooks too.
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 
     >>> import cltorch as torch
     >>> from cltorch import nn

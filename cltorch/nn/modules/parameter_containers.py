@@ -33,7 +33,7 @@ def _line(key: Any, value: Any, kind: Any) -> str:
 class ParameterList(Module):
     """Hold parameters in a list; tensors that are appended become Parameters, other values stay what they are.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterList.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterList.html
 
     >>> import cltorch as torch
     >>> torch.nn.ParameterList([torch.zeros(2, 3)])
@@ -90,7 +90,7 @@ class ParameterList(Module):
 class ParameterDict(Module):
     """Hold parameters in a dictionary; tensors that are put in become Parameters, other values stay what they are.
 
-    https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterDict.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterDict.html
 
     >>> import cltorch as torch
     >>> list(torch.nn.ParameterDict({"scale": torch.ones(1)}).keys())
