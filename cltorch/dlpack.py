@@ -21,7 +21,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.device import Storage
 from cltorch.device import device as Device
-from cltorch.device.lent import Lent
+from cltorch.device.lent import NOTHING, Lent
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
@@ -196,8 +196,7 @@ class _Taken(Lent):
     __slots__ = ("give_back",)
 
     def __init__(self, managed: Any) -> None:
-        # int() does nothing, where nothing is to be done
-        self.give_back = partial(managed.deleter, ctypes.addressof(managed)) if managed.deleter else int
+        self.give_back = partial(managed.deleter, ctypes.addressof(managed)) if managed.deleter else NOTHING
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:

@@ -38,14 +38,20 @@ class Caps:
 class Ready(dict[Any, Any]):
     """Hold launch plans by key (a tuple), and things that are made once under a name (a string).
 
-    Plans are forgotten when there are very many, as in a program whose shapes never repeat.
+    Plans are forgotten when there are very many, as in a program whose shapes never repeat. ``by_default_dtype`` are
+    the keys of those that hold for the present default dtype alone.
     """
 
     LIMIT = 50_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_default_dtype: set[Any] = set()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if len(self) >= self.LIMIT:
             for old in list(self):
                 if isinstance(old, tuple):
                     self.pop(old, None)
+            self.by_default_dtype.clear()
         super().__setitem__(key, value)

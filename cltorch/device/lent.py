@@ -6,6 +6,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+#: A ``give_back`` of what need not go back.
+NOTHING: Callable[[], Any] = int
+
 
 class Lent:
     """Call ``give_back()``, an attribute that a subclass has, when the object dies.

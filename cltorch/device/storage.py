@@ -10,7 +10,7 @@ import numpy as np
 from cltorch.device import host_memory
 from cltorch.device.device import CPU
 from cltorch.device.device import device as Device
-from cltorch.device.lent import Lent
+from cltorch.device.lent import NOTHING, Lent
 
 _BYTE = np.dtype(np.uint8)
 PINNED = object()  # the owner of bytes that a driver copies without a detour
@@ -96,9 +96,6 @@ class Storage:
         return self.nbytes
 
 
-_NOTHING: Callable[[], Any] = int  # code in C, as Lent wants it
-
-
 class LentStorage(Lent, Storage):
     """Hold a buffer that goes back to the allocator of its device."""
 
@@ -114,7 +111,7 @@ class LentStorage(Lent, Storage):
         """Return a storage of the same bytes, which outlive this one's by then: it may get others (``resize``)."""
         if self._owner is None:
             self._owner = LentStorage(self.device, self.nbytes, self.buf, self.give_back)
-            self.give_back = _NOTHING
+            self.give_back = NOTHING
         return super().alias()
 
     def _become(self, new: Any) -> None:

@@ -1,11 +1,12 @@
-"""One formula, three readings.
+"""One formula, four readings.
 
 A formula is a Python function ``fwd(m, x, y, …)`` of operands and a namespace ``m`` of mathematics. What it means is
 decided by what it is called with:
 
 - ``m`` a ``Tracer`` and symbols: the C text of an OpenCL kernel, for any vector width;
 - ``m`` ``HOST`` (formula_host.py) and NumPy arrays: the host path;
-- ``m`` the differentiable functions and Tensors: an expression that autograd can differentiate again.
+- ``m`` the differentiable functions and Tensors: an expression that autograd can differentiate again;
+- ``m`` ``WORDS`` (formula_words.py) and words: the text of a docstring.
 
 Text rules of a traced formula: ``V`` is the compute type (``float16`` in a vector body, ``float`` in a scalar tail),
 ``SEL(c, a, b)`` chooses, comparisons give masks that ``&``, ``|`` and ``!`` combine.

@@ -1,4 +1,4 @@
-"""A fourth reading of formulas: the words of a docstring.
+"""The reading of formulas as words, for docstrings.
 
 ``m`` is ``WORDS`` and the operands are ``Words`` here; what comes out is the formula as one writes it, for instance
 "input + alpha * other". What loops, or asks values for their sign, has no such text and raises Unreadable.

@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.device import CPU
+from cltorch.device.caps import Ready
 from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
@@ -118,8 +119,7 @@ class Pointwise:
 
     def types(self, operands: Sequence[Any]) -> tuple[dtype, dtype]:
         """Return (dtype of the arithmetic, dtype of the result); raise PyTorch's error for a dtype it refuses."""
-        common = result_type([x for i, x in enumerate(operands) if i not in self.masks])
-        rule = self.rule
+        common, rule = self.promoted(operands), self.rule
         if common.is_complex:
             return self._complex_types(common, operands)
         if rule is FLOAT and not common.is_floating_point:
@@ -226,7 +226,9 @@ class Pointwise:
         if key is not None:
             ready[key] = plan
             if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.kind == "f" for x in operands):
-                _by_default_dtype.append((ready, key))
+                if not ready.by_default_dtype:
+                    _by_default_dtype.append(ready)
+                ready.by_default_dtype.add(key)
         return out
 
     def into(self, out: Any, operands: Sequence[Any], params: Sequence[Any] | None = None) -> None:
@@ -420,13 +422,14 @@ def _refuse_bool(name: str) -> Exception:
 
 
 COMPLEX_TYPES = frozenset(dtypes.COMPLEX)
-_by_default_dtype: list[tuple[dict[Any, Any], Any]] = []  # plans of integers whose result has the default dtype
+_by_default_dtype: list[Ready] = []  # where there are plans of integers whose result has the default dtype
 
 
 def _forget_default_dtype() -> None:
     while _by_default_dtype:
-        ready, key = _by_default_dtype.pop()
-        ready.pop(key, None)
+        ready = _by_default_dtype.pop()
+        while ready.by_default_dtype:
+            ready.pop(ready.by_default_dtype.pop(), None)
 
 
 dtypes.on_default_change.append(_forget_default_dtype)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cltorch as torch
+from cltorch.ops.host_plan import READY as HOST_READY
 from cltorch.ops.quiet import quietly
 
 
@@ -67,6 +68,19 @@ def test_the_dtype_of_a_quotient_follows_the_default(device):
     finally:
         torch.set_default_dtype(torch.float32)
     assert (x / 2).dtype is torch.float32
+
+
+def test_no_more_plans_are_remembered_than_the_limit(device, monkeypatch):
+    ready = HOST_READY if device == "cpu" else torch.device(device).resolve().context.ready
+    monkeypatch.setattr(type(ready), "LIMIT", len(ready) + 20)
+    for n in range(1, 60):
+        assert (torch.ones(n, dtype=torch.int64, device=device) / 2).dtype is torch.float32
+        assert len(ready.by_default_dtype) <= len(ready) <= ready.LIMIT
+    torch.set_default_dtype(torch.float16)
+    try:
+        assert not ready.by_default_dtype and (torch.ones(59, dtype=torch.int64, device=device) / 2).dtype is torch.half
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_strides_and_broadcasting_are_part_of_what_is_remembered(device):
