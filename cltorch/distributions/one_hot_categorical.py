@@ -101,9 +101,7 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
     """Describe the same vectors; gradients of a sample go to the probabilities, as if it were they.
 
     Source: Y. Bengio, N. Leonard and A. Courville, Estimating or propagating gradients through stochastic neurons for
-    conditional computation, 2013.
-
-    Source: https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategoricalstraightthrough
+    conditional computation, 2013; https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategoricalstraightthrough
 
     >>> import cltorch as torch
     >>> p = torch.tensor([0.5, 0.5], requires_grad=True)

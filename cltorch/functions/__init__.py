@@ -13,6 +13,7 @@ from cltorch.device import resolve as resolve_device
 from cltorch.functions import (
     activation,
     adaptive_pool,
+    added_products,
     aliases,
     attention,
     autocast,
@@ -167,6 +168,7 @@ for _module in (
     conv,
     pool,
     adaptive_pool,
+    added_products,
     pad,
     resample,
     fold,

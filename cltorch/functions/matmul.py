@@ -1,4 +1,4 @@
-"""Matrix products: matmul, mm, bmm, addmm and their relatives, with PyTorch's checks in front of one kernel.
+"""Matrix products: matmul, mm, bmm and their relatives, with PyTorch's checks in front of one kernel.
 
 Source: https://docs.pytorch.org/docs/2.13/torch.html#blas-and-lapack-operations
 """
@@ -12,9 +12,8 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, fit_number, need_array, read_number
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
-from cltorch.functions.convert import copy_
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes
@@ -22,12 +21,11 @@ from cltorch.ops import matmul as ops
 from cltorch.ops.array import Array
 
 __all__ = [
-    "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_", "bmm", "dot",
-    "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
+    "bmm", "dot", "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
 ]  # fmt: skip
 
 
-def _check(name: str, *given: tuple[str, Any]) -> None:
+def check_operands(name: str, *given: tuple[str, Any]) -> None:
     """Raise where operands are not tensors of one device and one dtype that matrix products take."""
     for i, (argument, x) in enumerate(given):
         need_array(name, argument, i + 1, x)
@@ -47,18 +45,21 @@ def _check(name: str, *given: tuple[str, Any]) -> None:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES['bool']}'")
 
 
-def _need_dim(argument: str, x: Any, n: int, what: str) -> None:
+def need_dim(argument: str, x: Any, n: int, what: str) -> None:
+    """Raise RuntimeError for another number of dimensions."""
     if x.layout.ndim != n:
         raise RuntimeError(f"{argument} must be a {what}, but has {x.layout.ndim} dimensions: {list(x.layout.shape)}")
 
 
-def _check_inner(a: Any, b: Any) -> None:
+def check_inner(a: Any, b: Any) -> None:
+    """Raise RuntimeError where the sizes that a product of matrices sums over differ."""
     (m, k), (k2, n) = a.layout.shape, b.layout.shape
     if k != k2:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k2}x{n})")
 
 
-def _finish(name: str, result: Any, out: Any) -> Any:
+def finish(name: str, result: Any, out: Any) -> Any:
+    """Return a product, or put it into ``out``; raise RuntimeError for one of another dtype."""
     if out is None:
         return result
     if isinstance(out, Array) and out.dtype is not result.dtype:
@@ -82,16 +83,17 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     >>> torch.mm(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
     tensor([[11.]])
     """
-    _check("mm", ("self", input), ("mat2", mat2))
-    _need_dim("self", input, 2, "matrix")
-    _need_dim("mat2", mat2, 2, "matrix")
-    _check_inner(input, mat2)
-    return _finish("mm", apply(ops.Mm, input, mat2, False, False), out)
+    check_operands("mm", ("self", input), ("mat2", mat2))
+    need_dim("self", input, 2, "matrix")
+    need_dim("mat2", mat2, 2, "matrix")
+    check_inner(input, mat2)
+    return finish("mm", apply(ops.Mm, input, mat2, False, False), out)
 
 
-def _check_batches(name: str, a: Any, b: Any) -> None:
-    _need_dim("batch1", a, 3, "3D tensor")
-    _need_dim("batch2", b, 3, "3D tensor")
+def check_batches(name: str, a: Any, b: Any) -> None:
+    """Raise RuntimeError where operands are no batches of matrices that fit."""
+    need_dim("batch1", a, 3, "3D tensor")
+    need_dim("batch2", b, 3, "3D tensor")
     if a.layout.shape[0] != b.layout.shape[0] or a.layout.shape[2] != b.layout.shape[1]:
         raise RuntimeError(
             "Expected size for first two dimensions of batch2 tensor to be: "
@@ -109,9 +111,9 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 4)).shape
     torch.Size([2, 1, 4])
     """
-    _check("bmm", ("self", input), ("mat2", mat2))
-    _check_batches("bmm", input, mat2)
-    return _finish("bmm", apply(ops.Bmm, input, mat2, False, False), out)
+    check_operands("bmm", ("self", input), ("mat2", mat2))
+    check_batches("bmm", input, mat2)
+    return finish("bmm", apply(ops.Bmm, input, mat2, False, False), out)
 
 
 def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
@@ -124,7 +126,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     >>> torch.mv(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    _check("mv", ("self", input), ("vec", vec))
+    check_operands("mv", ("self", input), ("vec", vec))
     if input.layout.ndim != 2 or vec.layout.ndim != 1:
         raise RuntimeError(
             f"vector + matrix @ vector expected, got 1, {input.layout.ndim}, {vec.layout.ndim}: "
@@ -133,7 +135,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     (n, k), size = input.layout.shape, vec.layout.shape[0]
     if k != size:
         raise RuntimeError(f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({size})")
-    return _finish("mv", apply(ops.Mv, input, vec), out)
+    return finish("mv", apply(ops.Mv, input, vec), out)
 
 
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
@@ -146,7 +148,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     >>> torch.dot(torch.tensor([2, 3]), torch.tensor([2, 1]))
     tensor(7)
     """
-    _check("dot", ("self", input), ("tensor", tensor))
+    check_operands("dot", ("self", input), ("tensor", tensor))
     if input.layout.ndim != 1 or tensor.layout.ndim != 1:
         raise RuntimeError(
             f"1D tensors expected, but got {input.layout.ndim}D and {tensor.layout.ndim}D tensors: "
@@ -158,7 +160,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
             f"inconsistent tensor size, expected tensor [{n}] and src [{k}] to have the same number of elements, "
             f"but got {n} and {k} elements respectively"
         )
-    return _finish("dot", apply(ops.Dot, input, tensor), out)
+    return finish("dot", apply(ops.Dot, input, tensor), out)
 
 
 def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -186,12 +188,12 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     >>> torch.matmul(torch.ones(5, 2, 3), torch.ones(3, 4)).shape
     torch.Size([5, 2, 4])
     """
-    _check("matmul", ("input", input), ("other", other))
+    check_operands("matmul", ("input", input), ("other", other))
     a, b = input.layout.ndim, other.layout.ndim
     if a == 0 or b == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
     if a == 2 and b == 2:
-        _check_inner(input, other)
+        check_inner(input, other)
         result = apply(ops.Mm, input, other, False, False)
     elif a == 1 and b == 1:
         result = dot(input, other)
@@ -199,7 +201,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
         result = mv(input, other)
     elif a == 1 and b == 2:
         row = unsqueeze(input, 0)
-        _check_inner(row, other)
+        check_inner(row, other)
         result = squeeze(apply(ops.Mm, row, other, False, False), 0)
     else:
         left = unsqueeze(input, 0) if a == 1 else input
@@ -212,102 +214,20 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
         result = apply(ops.Matmul, left, right, False, False)
         if a == 1 or b == 1:
             result = squeeze(result, -2 if a == 1 else -1)
-    return _finish("matmul", result, out)
+    return finish("matmul", result, out)
 
 
-def _expandable(name: str, input: Any, shape: Any) -> None:
+def need_broadcast(name: str, input: Any, shape: Any) -> None:
+    """Raise RuntimeError where what a product is added to does not broadcast to it."""
     if len(input.layout.shape) > len(shape) or tuple(broadcast_shapes(input.layout.shape, shape)) != tuple(shape):
         raise RuntimeError(
             f"{name}: the input of shape {list(input.layout.shape)} does not broadcast to the product's {list(shape)}"
         )
 
 
-def _scales(name: str, input: Any, beta: Any, alpha: Any) -> list[Any]:
-    """Return beta and alpha as the dtype can hold them; raise RuntimeError where it cannot."""
-    return [
-        fit_number(x if x.__class__ is int or x.__class__ is float else read_number(name, what, at, x), input.dtype)
-        for what, at, x in (("beta", 4, beta), ("alpha", 5, alpha))
-    ]
-
-
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
-    """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmm.html
-
-    >>> import cltorch as torch
-    >>> torch.addmm(torch.ones(1, 2), torch.ones(3, 4), torch.ones(4, 2), alpha=0.5)
-    tensor([[3., 3.],
-            [3., 3.],
-            [3., 3.]])
-    """
-    _check("addmm", ("self", input), ("mat1", mat1), ("mat2", mat2))
-    _need_dim("mat1", mat1, 2, "matrix")
-    _need_dim("mat2", mat2, 2, "matrix")
-    _check_inner(mat1, mat2)
-    _expandable("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
-    return _finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales("addmm", input, beta, alpha)), out)
-
-
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
-    """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.baddbmm.html
-
-    >>> import cltorch as torch
-    >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
-    tensor([[[4.]]])
-    """
-    _check("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
-    _check_batches("baddbmm", batch1, batch2)
-    _expandable("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
-    return _finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales("baddbmm", input, beta, alpha)), out)
-
-
-def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
-    """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
-
-    Shape: input (n, p) or what broadcasts, batches (b, n, m) and (b, m, p), result (n, p).
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addbmm.html
-
-    >>> import cltorch as torch
-    >>> torch.addbmm(torch.ones(1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1))
-    tensor([[7.]])
-    """
-    _check("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
-    _check_batches("addbmm", batch1, batch2)
-    b, n, k = batch1.layout.shape
-    # the sum over the batch is one product of matrices that lie side by side
-    wide = reshape(batch1.transpose(0, 1), (n, b * k))
-    high = reshape(batch2, (b * k, batch2.layout.shape[2]))
-    return _finish("addbmm", addmm(input, wide, high, beta=beta, alpha=alpha), out)
-
-
-def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
-    """Return ``beta * input + alpha * (mat @ vec)``.
-
-    Shape: input (n) or what broadcasts, (n, m) and (m), result (n).
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmv.html
-
-    >>> import cltorch as torch
-    >>> torch.addmv(torch.ones(2), torch.ones(2, 3), torch.ones(3))
-    tensor([4., 4.])
-    """
-    _check("addmv", ("self", input), ("mat", mat), ("vec", vec))
-    product = mv(mat, vec)
-    _expandable("addmv", input, product.layout.shape)
-    if not product.dtype.differentiable:  # PyTorch cuts these numbers here, and refuses them in addr
-        alpha, beta = int(alpha), int(beta)
-    scaled = product if alpha == 1 else p.mul(product, alpha)
-    if beta == 0:
-        return _finish("addmv", scaled, out)
-    return _finish("addmv", p.add(scaled, input, alpha=beta), out)
-
-
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     """Return the matrix of all products of the elements of two vectors.
 
-    Shape: (n) and (m) to (n, m).
     Shape: (n) and (m) to (n, m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.outer.html
 
@@ -326,33 +246,6 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
 ger = outer
 
 
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
-    """Return ``beta * input + alpha * outer(vec1, vec2)``.
-
-    Shape: input (n, m) or what broadcasts, (n) and (m), result (n, m).
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addr.html
-
-    >>> import cltorch as torch
-    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
-    tensor([[3., 4.],
-            [6., 8.]])
-    """
-    product = outer(vec1, vec2)
-    _expandable("addr", input, product.layout.shape)
-    if not (product.dtype.differentiable or input.dtype.differentiable):
-        for name, value in (("beta", beta), ("alpha", alpha)):
-            if isinstance(value, float):
-                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
-    if product.dtype is dtypes.bool_ and input.dtype is dtypes.bool_:
-        scaled = p.logical_and(product, bool(alpha))
-        result = p.logical_or(scaled, p.logical_and(input, bool(beta)))
-    else:
-        result = product if alpha == 1 else p.mul(product, alpha)
-        if beta != 0:
-            result = p.add(result, input, alpha=beta)
-    return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
-
-
 def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     """Sum the products over the last dimension of two tensors, for all pairs of the other dimensions.
 
@@ -367,14 +260,14 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     if input.layout.ndim == 0 or other.layout.ndim == 0:
         return p.mul(input, other, out=out)
     if input.layout.ndim == other.layout.ndim == 1 and input.layout.shape == other.layout.shape:
-        _check("inner", ("self", input), ("other", other))
+        check_operands("inner", ("self", input), ("other", other))
         return dot(input, other, out=out)
     return inner_rows(input, other, out=out)
 
 
 def inner_rows(input: Any, other: Any, *, out: Any = None) -> Any:
     """Return ``inner`` of what are not two vectors, which alone autocast on the host casts."""
-    _check("inner", ("self", input), ("other", other))
+    check_operands("inner", ("self", input), ("other", other))
     a, b = input.layout.shape, other.layout.shape
     if a[-1] != b[-1]:
         raise RuntimeError(
@@ -382,7 +275,7 @@ def inner_rows(input: Any, other: Any, *, out: Any = None) -> Any:
         )
     left, right = (reshape(x, (math.prod(x.layout.shape[:-1]), a[-1])) for x in (input, other))
     rows = matrix_product(left, right, False, True)
-    return _finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
+    return finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
 
 
 def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
@@ -396,11 +289,11 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
     tensor([[3., 4.]])
     """
     if out is not None:
-        return _finish("linear", linear(input, weight, bias), out)
+        return finish("linear", linear(input, weight, bias), out)
     if bias is None:
-        _check("linear", ("input", input), ("weight", weight))
+        check_operands("linear", ("input", input), ("weight", weight))
     else:
-        _check("linear", ("input", input), ("weight", weight), ("bias", bias))
+        check_operands("linear", ("input", input), ("weight", weight), ("bias", bias))
     shape, w = input.layout.shape, weight.layout.shape
     if len(w) == 1:
         result = matmul(input, weight)
@@ -413,29 +306,8 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         rows = input.layout.numel // max(shape[-1], 1)
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {w[1]}x{w[0]})")
     if bias is not None and bias.layout.shape != (w[0],):
-        _expandable("linear", bias, (*shape[:-1], w[0]))
+        need_broadcast("linear", bias, (*shape[:-1], w[0]))
         bias = expand(bias, (w[0],)) if bias.layout.ndim <= 1 else bias
         if bias.layout.ndim > 1:
             return p.add(apply(ops.Linear, input, weight, None), bias)
     return apply(ops.LinearMatrix if len(shape) == 2 and bias is not None else ops.Linear, input, weight, bias)
-
-
-def _inplace(name: str, f: Any) -> Any:
-    def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
-        result = f(input, *operands, beta=beta, alpha=alpha)
-        if name == "addbmm_" and result.layout.shape != input.layout.shape:
-            input.resize_(result.layout.shape)  # PyTorch lets this one grow
-        if tuple(result.layout.shape) != tuple(input.layout.shape):
-            raise RuntimeError(
-                f"Bad in-place call: input tensor size {list(input.layout.shape)} and output tensor size "
-                f"{list(result.layout.shape)} should match"
-            )
-        return copy_(input, result)
-
-    g.__name__ = g.__qualname__ = name
-    g.__doc__ = f"Do what ``{name[:-1]}`` does, in place on the first operand."
-    return g
-
-
-addmm_, baddbmm_, addbmm_ = _inplace("addmm_", addmm), _inplace("baddbmm_", baddbmm), _inplace("addbmm_", addbmm)
-addmv_, addr_ = _inplace("addmv_", addmv), _inplace("addr_", addr)

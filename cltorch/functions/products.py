@@ -179,7 +179,6 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
 
     Raises RuntimeError for matrices that are not square.
     Shape: (*, n, n) to the same.
-    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_power.html
 
     >>> import cltorch as torch

@@ -1,0 +1,160 @@
+"""Products that are added to a tensor: addmm and its relatives, with factors for both.
+
+Source: https://docs.pytorch.org/docs/2.13/torch.html#blas-and-lapack-operations
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cltorch import dtypes
+from cltorch.autograd.record import apply
+from cltorch.functions import pointwise as p
+from cltorch.functions.arguments import fit_number, read_number
+from cltorch.functions.convert import copy_
+from cltorch.functions.matmul import (
+    check_batches,
+    check_inner,
+    check_operands,
+    finish,
+    mv,
+    need_broadcast,
+    need_dim,
+    outer,
+)
+from cltorch.functions.shape import reshape
+from cltorch.ops import matmul as ops
+
+__all__ = [
+    "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_",
+]  # fmt: skip
+
+
+def _scales(name: str, input: Any, beta: Any, alpha: Any) -> list[Any]:
+    """Return beta and alpha as the dtype can hold them; raise RuntimeError where it cannot."""
+    return [
+        fit_number(x if x.__class__ is int or x.__class__ is float else read_number(name, what, at, x), input.dtype)
+        for what, at, x in (("beta", 4, beta), ("alpha", 5, alpha))
+    ]
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmm.html
+
+    >>> import cltorch as torch
+    >>> torch.addmm(torch.ones(1, 2), torch.ones(3, 4), torch.ones(4, 2), alpha=0.5)
+    tensor([[3., 3.],
+            [3., 3.],
+            [3., 3.]])
+    """
+    check_operands("addmm", ("self", input), ("mat1", mat1), ("mat2", mat2))
+    need_dim("mat1", mat1, 2, "matrix")
+    need_dim("mat2", mat2, 2, "matrix")
+    check_inner(mat1, mat2)
+    need_broadcast("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
+    return finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales("addmm", input, beta, alpha)), out)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.baddbmm.html
+
+    >>> import cltorch as torch
+    >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
+    tensor([[[4.]]])
+    """
+    check_operands("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
+    check_batches("baddbmm", batch1, batch2)
+    need_broadcast("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
+    return finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales("baddbmm", input, beta, alpha)), out)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
+
+    Shape: input (n, p) or what broadcasts, batches (b, n, m) and (b, m, p), result (n, p).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addbmm.html
+
+    >>> import cltorch as torch
+    >>> torch.addbmm(torch.ones(1, 1), torch.ones(2, 1, 3), torch.ones(2, 3, 1))
+    tensor([[7.]])
+    """
+    check_operands("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
+    check_batches("addbmm", batch1, batch2)
+    b, n, k = batch1.layout.shape
+    # the sum over the batch is one product of matrices that lie side by side
+    wide = reshape(batch1.transpose(0, 1), (n, b * k))
+    high = reshape(batch2, (b * k, batch2.layout.shape[2]))
+    return finish("addbmm", addmm(input, wide, high, beta=beta, alpha=alpha), out)
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * (mat @ vec)``.
+
+    Shape: input (n) or what broadcasts, (n, m) and (m), result (n).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmv.html
+
+    >>> import cltorch as torch
+    >>> torch.addmv(torch.ones(2), torch.ones(2, 3), torch.ones(3))
+    tensor([4., 4.])
+    """
+    check_operands("addmv", ("self", input), ("mat", mat), ("vec", vec))
+    product = mv(mat, vec)
+    need_broadcast("addmv", input, product.layout.shape)
+    if not product.dtype.differentiable:  # PyTorch cuts these numbers here, and refuses them in addr
+        alpha, beta = int(alpha), int(beta)
+    scaled = product if alpha == 1 else p.mul(product, alpha)
+    if beta == 0:
+        return finish("addmv", scaled, out)
+    return finish("addmv", p.add(scaled, input, alpha=beta), out)
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """Return ``beta * input + alpha * outer(vec1, vec2)``.
+
+    Shape: input (n, m) or what broadcasts, (n) and (m), result (n, m).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.addr.html
+
+    >>> import cltorch as torch
+    >>> torch.addr(torch.zeros(2, 2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+    product = outer(vec1, vec2)
+    need_broadcast("addr", input, product.layout.shape)
+    if not (product.dtype.differentiable or input.dtype.differentiable):
+        for name, value in (("beta", beta), ("alpha", alpha)):
+            if isinstance(value, float):
+                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    if product.dtype is dtypes.bool_ and input.dtype is dtypes.bool_:
+        scaled = p.logical_and(product, bool(alpha))
+        result = p.logical_or(scaled, p.logical_and(input, bool(beta)))
+    else:
+        result = product if alpha == 1 else p.mul(product, alpha)
+        if beta != 0:
+            result = p.add(result, input, alpha=beta)
+    return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
+
+
+def _inplace(name: str, f: Any) -> Any:
+    def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+        result = f(input, *operands, beta=beta, alpha=alpha)
+        if name == "addbmm_" and result.layout.shape != input.layout.shape:
+            input.resize_(result.layout.shape)  # PyTorch lets this one grow
+        if tuple(result.layout.shape) != tuple(input.layout.shape):
+            raise RuntimeError(
+                f"Bad in-place call: input tensor size {list(input.layout.shape)} and output tensor size "
+                f"{list(result.layout.shape)} should match"
+            )
+        return copy_(input, result)
+
+    g.__name__ = g.__qualname__ = name
+    g.__doc__ = f"Do what ``{name[:-1]}`` does, in place on the first operand."
+    return g
+
+
+addmm_, baddbmm_, addbmm_ = _inplace("addmm_", addmm), _inplace("baddbmm_", baddbmm), _inplace("addbmm_", addbmm)
+addmv_, addr_ = _inplace("addmv_", addmv), _inplace("addr_", addr)
