@@ -75,22 +75,19 @@ from cltorch.nn.functional.embedding import embedding, one_hot
 from cltorch.nn.functional.embedding_bag import embedding_bag
 from cltorch.nn.functional.fold import fold, unfold
 from cltorch.nn.functional.grouped_mm import grouped_mm
-from cltorch.nn.functional.linear import bilinear, linear
-from cltorch.nn.functional.linear_cross_entropy import linear_cross_entropy
-from cltorch.nn.functional.local_response import local_response_norm
-from cltorch.nn.functional.loss import (
+from cltorch.nn.functional.likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
     gaussian_nll_loss,
-    huber_loss,
     kl_div,
-    l1_loss,
-    mse_loss,
     nll_loss,
     poisson_nll_loss,
-    smooth_l1_loss,
 )
+from cltorch.nn.functional.linear import bilinear, linear
+from cltorch.nn.functional.linear_cross_entropy import linear_cross_entropy
+from cltorch.nn.functional.local_response import local_response_norm
+from cltorch.nn.functional.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from cltorch.nn.functional.margin_loss import (
     cosine_embedding_loss,
     hinge_embedding_loss,

@@ -13,8 +13,8 @@ from typing import Any
 from cltorch import dtypes
 from cltorch import functions as f
 from cltorch.autograd import Function, enable_grad, grad
+from cltorch.nn.functional.likelihood import cross_entropy
 from cltorch.nn.functional.linear import linear
-from cltorch.nn.functional.loss import cross_entropy
 from cltorch.ops.fallback import callers_level
 
 __all__ = ["linear_cross_entropy"]
