@@ -96,6 +96,7 @@ from cltorch.functions import (
     triangle,
     unique,
     unpool,
+    view_inplace,
     windows,
 )
 from cltorch.layout import broadcast_shapes, wrap_dim
@@ -123,6 +124,7 @@ for _module in (
     gamma_sample,
     dropout,
     shape,
+    view_inplace,
     parts,
     split,
     reduce,

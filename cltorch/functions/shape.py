@@ -8,20 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.grad_mode import mode
-from cltorch.autograd.record import check_inplace
 from cltorch.autograd.record import view as record_view
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dtype, read_int
 from cltorch.functions.convert import contiguous, contiguous_copy
-from cltorch.functions.parts import as_strided
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
 
 __all__ = [
-    "as_strided_", "broadcast_tensors", "broadcast_to", "dim_order", "expand", "expand_as", "flatten",
-    "matrix_transpose_T", "matrix_transpose_mT", "moveaxis", "movedim", "permute", "ravel", "reshape", "reshape_as",
-    "squeeze", "squeeze_", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "transpose", "transpose_",
-    "unflatten", "unsqueeze", "unsqueeze_", "view", "view_as",
+    "broadcast_tensors", "broadcast_to", "dim_order", "expand", "expand_as", "flatten", "matrix_transpose_T",
+    "matrix_transpose_mT", "moveaxis", "movedim", "permute", "ravel", "reshape", "reshape_as", "squeeze",
+    "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze", "view", "view_as",
 ]  # fmt: skip
 
 
@@ -399,31 +395,3 @@ def matrix_transpose_mT(input: Any) -> Any:
 def dim_order(input: Any) -> tuple[int, ...]:
     """Return the dimensions from the slowest to the fastest in memory."""
     return tuple(sorted(range(input.layout.ndim), key=lambda d: -input.layout.strides[d]))
-
-
-def _inplace(name: str, view_of: Any) -> Any:
-    def f(input: Any, *args: Any, **named: Any) -> Any:
-        found = view_of(input, *args, **named)
-        if mode.enabled:
-            check_inplace(input, found._requires_grad)
-        input.layout = found.layout
-        input._storage.version += 1
-        if found._grad_fn is not None:
-            input._grad_fn, input._output_nr, input._requires_grad = found._grad_fn, 0, True
-        input._view_version = input._storage.version
-        if found._tangents is not None:
-            input._tangents, input._tangent_version = found._tangents, input._storage.version
-        return input
-
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"Do what ``{name[:-1]}`` does to the tensor itself (its shape and strides change, no data moves)."
-    return f
-
-
-as_strided_ = _inplace("as_strided_", as_strided)
-squeeze_ = _inplace("squeeze_", squeeze)
-unsqueeze_ = _inplace("unsqueeze_", unsqueeze)
-transpose_ = _inplace("transpose_", transpose)
-swapaxes_ = _inplace("swapaxes_", transpose)
-swapdims_ = _inplace("swapdims_", transpose)
-t_ = _inplace("t_", t)
