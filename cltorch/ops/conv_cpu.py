@@ -257,7 +257,8 @@ def correlation(
     pack = context.kernel("conv", "ct_conv_pack", "bbbblliii", **params)
     kernel = context.kernel("conv", "ct_conv", "bbbbl", **params)
     packed_bytes = g.groups * tiles * (1 + s.reduced * values["taps"]) * w.lanes * size
-    linear = int(numbers == list(range(w_strides[2])))  # the taps lie in their order, one channel after the other
+    # the taps lie in their order, one channel after the other; those of several phases are laid out by phases
+    linear = int(len(s.phases) == 1 and numbers == list(range(w_strides[2])))
     chunk = max(1, 4096 // max(1, values["taps"] * w.lanes))
     pack_size = (max(1, -(-s.reduced // chunk)), g.groups * tiles)
     size3 = (prod(blocks), n, -(-g.groups // cut.share) * splits)

@@ -109,6 +109,7 @@ CASES = {
     "stride 2": Case(2, 1, 4, 40, (15, 37), (3, 3), 2, 1),
     "stride 2, few lanes": Case(2, 1, 5, 3, (15, 37), (3, 3), 2, 1),
     "stride beyond the window": Case(1, 1, 2, 20, (11, 11), (2, 2), 3),
+    "each tap reaches places of its own": Case(2, 1, 1, 3, (3, 7), (3, 2), 3, 0, (1, 2)),
     "stride 3 by 1, dilation 1 by 2": Case(1, 2, 3, 18, (12, 11), (3, 2), (3, 1), (2, 0), (1, 2)),
     "dilation 2": Case(2, 1, 3, 20, (9, 10), (3, 3), 1, 2, 2),
     "padding beyond the window": Case(1, 1, 2, 3, (4, 5), (2, 3), 1, 4),
@@ -192,7 +193,10 @@ TILES += [(t, conv_cpu_weight) for width in (16, 8) for t in conv_cpu_weight.til
 @pytest.mark.parametrize("tile, module", TILES, ids=lambda v: str(v) if hasattr(v, "m") else "")
 def test_every_tile_is_exact(tile, module, cl_device, monkeypatch):
     monkeypatch.setattr(module, "tiles_for", lambda *_: [tile])
-    for name in ("rows of 17, ends of tiles", "stride 2", "groups of four", "many small samples", "volume"):
+    for name in (
+        "rows of 17, ends of tiles", "stride 2", "groups of four", "many small samples", "volume",
+        "each tap reaches places of its own",
+    ):  # fmt: skip
         check(CASES[name], all_passes(CASES[name], f"cpu {cl_device}"))
 
 
