@@ -228,7 +228,6 @@ def triangular_solve(
     return store_all("triangular_solve", triangular_solve_return, out, (X, _copied(A, X)))
 
 
-# ---- with factors ------------------------------------------------------------------------------------------------
 # ---- tensors as matrices -----------------------------------------------------------------------------------------
 @also_named(input="A")
 def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:

@@ -309,6 +309,3 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
         result = p.mul(input, p.rsqrt(p.add(mean(p.square(input), dims, True), float(eps))))
         return result if weight is None else p.mul(result, weight)
     return apply(FusedRmsNorm, input, weight, None, w, float(eps))[0]
-
-
-# ---- groups and instances ----------------------------------------------------------------------------------------

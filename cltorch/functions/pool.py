@@ -107,6 +107,11 @@ def _windows(
                 f"pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={size} and "
                 f"dilation={step}"
             )
+    if name == "avg_pool3d" and any(size < window for size, window in zip(shape[1:], k, strict=True)):
+        t, h, w = shape[1:]
+        raise RuntimeError(
+            f"input image (T: {t} H: {h} W: {w}) smaller than kernel size (kT: {k[0]} kH: {k[1]} kW: {k[2]})"
+        )
     out = [output_size(*of, bool(ceil_mode)) for of in zip(shape[1:], k, s, p, d, strict=True)]
     if min(out) < 1:
         if name == "max_pool1d":
@@ -326,6 +331,3 @@ def avg_pool3d(
     torch.Size([1, 1, 2, 2])
     """
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out)
-
-
-# ---- as many windows as are wanted -------------------------------------------------------------------------------

@@ -399,6 +399,11 @@ X = (1, 3, 4, 4)
             RuntimeError,
             r"Given input size: \(3x4x4\). Calculated output size: \(3x0x0\). Output size is too small",
         ),
+        (
+            lambda: f.avg_pool3d(torch.ones(1, 5, 2, 3), (2, 3, 3), padding=1),
+            RuntimeError,
+            r"input image \(T: 5 H: 2 W: 3\) smaller than kernel size \(kT: 2 kH: 3 kW: 3\)",
+        ),
         (lambda: f.max_pool2d(torch.ones(X), 2.5), TypeError, "must be int, not float"),
         # dtypes
         (
