@@ -122,12 +122,15 @@ def _calls(fn):
 
 
 def test_small_operations_enter_few_functions(device):
-    """The time of small operations is that of Python, which this counts: it is the same on every machine."""
+    """The time of small operations is that of Python, which this counts: it is the same on every machine.
+
+    Four more are entered once the process has seen a subclass of Tensor.
+    """
     x, y = torch.ones(64, device=device), torch.ones(64, device=device)
     mask, i = x > 1, torch.arange(64, device=device)
-    assert _calls(lambda: x + y) <= 24
-    assert _calls(lambda: x.exp()) <= 24
-    assert _calls(lambda: x / 255) <= 26
-    assert _calls(lambda: x.add_(y)) <= 34
-    assert _calls(lambda: torch.where(mask, x, y)) <= 34
-    assert _calls(lambda: i.float()) <= 34
+    assert _calls(lambda: x + y) <= 28
+    assert _calls(lambda: x.exp()) <= 28
+    assert _calls(lambda: x / 255) <= 30
+    assert _calls(lambda: x.add_(y)) <= 38
+    assert _calls(lambda: torch.where(mask, x, y)) <= 38
+    assert _calls(lambda: i.float()) <= 38
