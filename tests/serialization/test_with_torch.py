@@ -221,6 +221,16 @@ def test_whole_modules_of_torch_become_ours(name):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_lazy_modules_of_torch_learn_their_shapes_here():
+    f = io.BytesIO()
+    torch.save(torch.nn.Sequential(torch.nn.LazyConv2d(3, 2), torch.nn.LazyBatchNorm2d()), f)
+    f.seek(0)
+    ours = cltorch.load(f, weights_only=False)
+    assert ours(cltorch.ones(2, 4, 5, 5)).shape == (2, 3, 4, 4)
+    assert ours[0].weight.shape == (3, 4, 2, 2) and type(ours[1]) is cltorch.nn.BatchNorm2d
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -41,7 +41,7 @@ class _WrappedHook:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.hook, self.with_module, module = state["hook"], state["with_module"], state["module"]
+        self.hook, self.with_module, module = state["hook"], state["with_module"], state.get("module")
         if self.with_module and module is None:
             raise RuntimeError("You are trying to revive the hook of a dead Module!")
         self.module = weakref.ref(module) if self.with_module else None
