@@ -11,7 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, read_number
-from cltorch.functions.convert import copy_
+from cltorch.functions.convert import copy_, to
 from cltorch.functions.matmul import (
     check_batches,
     check_inner,
@@ -24,6 +24,7 @@ from cltorch.functions.matmul import (
 )
 from cltorch.functions.shape import reshape
 from cltorch.ops import matmul as ops
+from cltorch.ops.promotion import result_type
 
 __all__ = [
     "addbmm", "addbmm_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "baddbmm", "baddbmm_",
@@ -136,6 +137,8 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
         result = product if alpha == 1 else p.mul(product, alpha)
         if beta != 0:
             result = p.add(result, input, alpha=beta)
+        else:  # the input's values do not count, but its dtype does
+            result = to(result, result_type([result, input]))
     return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
 
 

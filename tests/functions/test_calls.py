@@ -126,6 +126,12 @@ def test_scalars_of_products_of_integers_are_cut() -> None:
             torch.addr(m, torch.ones(2, dtype=torch.int64), v, **{name: 0.5})
 
 
+def test_an_input_that_does_not_count_lends_its_dtype() -> None:
+    v, ignored = torch.tensor([1.0, 2.0]), torch.full((2, 2), float("nan"), dtype=torch.complex64)
+    y = torch.addr(ignored, v, v, beta=0)
+    assert y.dtype is torch.complex64 and y.tolist() == [[1, 2], [2, 4]]
+
+
 def test_truth_values_have_an_outer_product() -> None:
     on, off = torch.tensor([True, False]), torch.tensor([True, True])
     y = torch.addr(torch.zeros(2, 2, dtype=torch.bool), on, off)
