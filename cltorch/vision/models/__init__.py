@@ -96,8 +96,7 @@ from cltorch.vision.models.weights import (
     list_models,
     register_model,
 )
-from cltorch.vision.models.weights import class_names as _class_names
-from cltorch.vision.models.weights import weights_class as _weights_class
+from cltorch.vision.models.weights import attributes as _attributes
 
 __all__ = [
     "AlexNet", "ConvNeXt", "DenseNet", "EfficientNet", "GoogLeNet", "GoogLeNetOutputs", "Inception3",
@@ -121,6 +120,7 @@ __all__ = [
 
 
 _OTHER_TASKS = ("optical_flow", "quantization")
+_weights_of_networks = _attributes(__name__)
 
 
 def __getattr__(name: str) -> _Any:
@@ -128,7 +128,4 @@ def __getattr__(name: str) -> _Any:
         raise AttributeError(
             f"{__name__} has networks for classification, detection, segmentation and video, none for {name}"
         )
-    network = _class_names().get(name) if name.endswith("_Weights") else None
-    if network is not None and network in list_models(module=__name__):
-        return _weights_class(network)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _weights_of_networks(name)

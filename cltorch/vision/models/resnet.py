@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.functions import public as functions
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build, fixed, register_model
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -208,14 +208,6 @@ def _resnet(
     return model
 
 
-def _fixed(options: dict[str, Any], **values: int) -> dict[str, Any]:
-    """Return options with those that make the network what it is; raise ValueError where they say otherwise."""
-    for name, value in values.items():
-        if options.get(name, value) != value:
-            raise ValueError(f"The parameter '{name}' expected value {value} but got {options[name]} instead.")
-    return {**options, **values}
-
-
 @register_model()
 def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-18; keywords go to ``ResNet``.
@@ -273,7 +265,7 @@ def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, groups=32, width_per_group=4))
+    return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, groups=32, width_per_group=4))
 
 
 @register_model()
@@ -282,7 +274,7 @@ def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=32, width_per_group=8))
+    return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=32, width_per_group=8))
 
 
 @register_model()
@@ -291,7 +283,7 @@ def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, groups=64, width_per_group=4))
+    return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=64, width_per_group=4))
 
 
 @register_model()
@@ -300,7 +292,7 @@ def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, _fixed(kwargs, width_per_group=128))
+    return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, width_per_group=128))
 
 
 @register_model()
@@ -309,7 +301,7 @@ def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, _fixed(kwargs, width_per_group=128))
+    return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, width_per_group=128))
 
 
 __getattr__ = attributes(__name__)

@@ -125,12 +125,17 @@ def class_names() -> dict[str, str]:
 
 
 def attributes(module: str) -> Callable[[str], Any]:
-    """Return a module's ``__getattr__``, which makes the classes of its networks' weights when they are asked for."""
+    """Return a ``__getattr__``, which makes the classes of weights when they are asked for.
+
+    They are those of the networks of a module, or of a package's modules.
+    """
 
     def attribute(name: str) -> Any:
         network = class_names().get(name) if name.endswith("_Weights") else None
-        if network is not None and _networks[network].__module__ == module:
-            return weights_class(network)
+        if network is not None:
+            home = _networks[network].__module__
+            if module in (home, home.rpartition(".")[0]):
+                return weights_class(network)
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return attribute
@@ -186,22 +191,41 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
         pretrained = options.pop("pretrained")
         warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
         weights = weights_class(name).DEFAULT if pretrained else weights
-    if is_file(weights):
-        model = make(**options)
-        model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
-        return model
-    member = weights if weights is None else weights_class(name).verify(weights)
+    member = None if weights is None or is_file(weights) else weights_class(name).verify(weights)
     if member is not None:
         if member.meta["categories"] is not None:  # weights of the features alone have none
             given = {"num_classes": len(member.meta["categories"]), **given}
-        for key, need in given.items():
-            value = need(member.meta) if callable(need) else need
-            if options.setdefault(key, value) != value:
-                raise ValueError(f"The parameter '{key}' expected value {value} but got {options[key]} instead.")
+        options = fixed(options, **{key: need(member.meta) if callable(need) else need for key, need in given.items()})
     model = make(**options)
-    if member is not None:
-        model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
+    load_weights(model, weights if member is None else member)
     return model
+
+
+def fixed(options: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Return options with those that make a network what it is; raise ValueError where they say otherwise."""
+    for name, value in values.items():
+        if options.get(name, value) != value:
+            raise ValueError(_other(name, value, options[name]))
+    return {**options, **values}
+
+
+def needed(name: str, value: Any, need: Any) -> Any:
+    """Return what weights need; raise ValueError where another value, not None, is asked for."""
+    if value is not None and value != need:
+        raise ValueError(_other(name, need, value))
+    return need
+
+
+def _other(name: str, need: Any, value: Any) -> str:
+    return f"The parameter '{name}' expected value {need} but got {value} instead."
+
+
+def load_weights(model: nn.Module, weights: Any) -> None:
+    """Fill a network with published weights (a member of their class) or those of a file; None changes nothing."""
+    if is_file(weights):
+        model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
+    elif weights is not None:
+        model.load_state_dict(weights.get_state_dict(map_location="cpu", check_hash=True))
 
 
 def build_with_heads(

@@ -1,7 +1,5 @@
 """Networks that find objects in images: torchvision.models.detection."""
 
-from typing import Any as _Any
-
 from cltorch.vision.models.detection.faster_rcnn import (
     FasterRCNN,
     fasterrcnn_mobilenet_v3_large_320_fpn,
@@ -15,9 +13,7 @@ from cltorch.vision.models.detection.mask_rcnn import MaskRCNN, maskrcnn_resnet5
 from cltorch.vision.models.detection.retinanet import RetinaNet, retinanet_resnet50_fpn, retinanet_resnet50_fpn_v2
 from cltorch.vision.models.detection.ssd import ssd300_vgg16
 from cltorch.vision.models.detection.ssdlite import ssdlite320_mobilenet_v3_large
-from cltorch.vision.models.weights import class_names as _class_names
-from cltorch.vision.models.weights import list_models as _list_models
-from cltorch.vision.models.weights import weights_class as _weights_class
+from cltorch.vision.models.weights import attributes as _attributes
 
 __all__ = [
     "FCOS", "FasterRCNN", "KeypointRCNN", "MaskRCNN", "RetinaNet", "fasterrcnn_mobilenet_v3_large_320_fpn",
@@ -26,9 +22,4 @@ __all__ = [
     "retinanet_resnet50_fpn_v2", "ssd300_vgg16", "ssdlite320_mobilenet_v3_large",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> _Any:
-    network = _class_names().get(name) if name.endswith("_Weights") else None
-    if network is not None and network in _list_models(module=__name__):
-        return _weights_class(network)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _attributes(__name__)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cltorch import nn
-from cltorch.serialization import load
 from cltorch.vision.models.detection._utils import overwrite_eps
 from cltorch.vision.models.detection.backbone_utils import (
     BackboneWithFPN,
@@ -16,7 +15,7 @@ from cltorch.vision.models.detection.backbone_utils import (
     _validate_trainable_layers,
 )
 from cltorch.vision.models.resnet import resnet50
-from cltorch.vision.models.weights import is_file, weights_class
+from cltorch.vision.models.weights import is_file, load_weights, needed, weights_class
 from cltorch.vision.ops.misc import FrozenBatchNorm2d
 
 
@@ -39,13 +38,6 @@ def resnet_pyramid(start: Start, **options: Any) -> BackboneWithFPN:
     """Return the maps of ResNet-50, normalised as the weights want it."""
     network = resnet50(weights=start.weights_backbone, norm_layer=start.norm_layer)
     return _resnet_fpn_extractor(network, start.trainable_layers, **options)
-
-
-def needed(name: str, value: Any, need: Any) -> Any:
-    """Return what weights need; raise ValueError where another value is asked for."""
-    if value is not None and value != need:
-        raise ValueError(f"The parameter '{name}' expected value {need} but got {value} instead.")
-    return need
 
 
 def build_detector(
@@ -77,12 +69,9 @@ def build_detector(
     count = _validate_trainable_layers(trained, trainable_layers, *layers)
     start = Start(weights_backbone, classes if num_classes is None else num_classes, trained, count)
     model = make(start, options)
-    if member is not None:
-        model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
-        if eps_zero and member.name == "COCO_V1":
-            overwrite_eps(model, 0.0)
-    elif weights is not None:
-        model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
+    load_weights(model, weights if member is None else member)
+    if eps_zero and member is not None and member.name == "COCO_V1":
+        overwrite_eps(model, 0.0)
     return model
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.nn import functional as F
-from cltorch.serialization import load
 from cltorch.tensor import Tensor
 from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.mobilenetv3 import mobilenet_v3_large
-from cltorch.vision.models.weights import get_model, is_file, weights_class
+from cltorch.vision.models.weights import get_model, is_file, load_weights, needed, weights_class
 
 
 class _SimpleSegmentationModel(nn.Module):
@@ -72,15 +71,9 @@ def build_segmentation(
     elif weights is not None:
         member, weights_backbone = weights_class(name).verify(weights), None
         classes, head = len(member.meta["categories"]), aux_loss if name.startswith("lraspp") else True
-        for key, value, wanted in (("num_classes", num_classes, classes), ("aux_loss", aux_loss, head)):
-            if value is not None and value != wanted:
-                raise ValueError(f"The parameter '{key}' expected value {wanted} but got {value} instead.")
-        num_classes, aux_loss = classes, head
+        num_classes, aux_loss = needed("num_classes", num_classes, classes), needed("aux_loss", aux_loss, head)
     elif weights_backbone is not None and not is_file(weights_backbone):
         weights_backbone = weights_class(backbone).verify(weights_backbone)
     model = make(weights_backbone, 21 if num_classes is None else num_classes, bool(aux_loss))
-    if member is not None:
-        model.load_state_dict(member.get_state_dict(map_location="cpu", check_hash=True))
-    elif weights is not None:
-        model.load_state_dict(load(weights, map_location="cpu", weights_only=True))
+    load_weights(model, weights if member is None else member)
     return model
