@@ -14,7 +14,7 @@ from cltorch import functions
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.nn.functional.loss import as_stored
-from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
+from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, legacy_reduction, reduced
 from cltorch.ops.fallback import callers_level
 
 __all__ = [
@@ -45,8 +45,7 @@ def binary_cross_entropy(
     """
     need_array("binary_cross_entropy", "input", 1, input)
     need_array("binary_cross_entropy", "target", 2, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     if target.layout.shape != input.layout.shape:
         raise ValueError(
@@ -91,8 +90,7 @@ def binary_cross_entropy_with_logits(
     """
     need_array("binary_cross_entropy_with_logits", "input", 1, input)
     need_array("binary_cross_entropy_with_logits", "target", 2, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     if target.layout.shape != input.layout.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
@@ -167,8 +165,7 @@ def nll_loss(
     need_array("nll_loss", "target", 2, target)
     if weight is not None:
         need_array("nll_loss", "weight", 3, weight)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     return functions.nll_loss(input, target, weight, ignore_index, reduction)
 
 
@@ -195,8 +192,7 @@ def cross_entropy(
     """
     need_array("cross_entropy", "input", 1, input)
     need_array("cross_entropy", "target", 2, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     return functions.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -220,8 +216,7 @@ def poisson_nll_loss(
     >>> torch.nn.functional.poisson_nll_loss(torch.zeros(2), torch.ones(2))
     tensor(1.)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     f = functions
     if log_input:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.nn.functional.reduction import legacy_reduction, reduced
+from cltorch.nn.functional.reduction import chosen_reduction, reduced
 from cltorch.ops.fallback import callers_level
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -76,8 +76,7 @@ def mse_loss(
     if weight is not None:
         need_array("mse_loss", "weight", 6, weight)
     input, target = _one_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     return _weighted(functions.squared_error(input, target), weight, reduction, True)
 
 
@@ -104,8 +103,7 @@ def l1_loss(
     if weight is not None:
         need_array("l1_loss", "weight", 6, weight)
     input, target = _one_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     return _weighted(functions.absolute_error(input, target), weight, reduction, True)
 
 
@@ -131,8 +129,7 @@ def smooth_l1_loss(
     need_array("smooth_l1_loss", "input", 1, input)
     need_array("smooth_l1_loss", "target", 2, target)
     input, target = _one_size(input, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:

@@ -13,7 +13,7 @@ from cltorch.autograd.batches import bare
 from cltorch.device import faults
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
-from cltorch.nn.functional.reduction import check_reduction, legacy_reduction, reduced
+from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, reduced
 from cltorch.ops.array import host
 
 __all__ = [
@@ -40,8 +40,7 @@ def hinge_embedding_loss(
     >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1.0, -1.0]))
     tensor(0.5000)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     f = functions
     need_array("hinge_embedding_loss", "self", 1, input)
     if not (input.dtype.is_floating_point or input.dtype.is_complex):
@@ -73,8 +72,7 @@ def margin_ranking_loss(
     need_array("margin_ranking_loss", "input1", 1, input1)
     need_array("margin_ranking_loss", "input2", 2, input2)
     need_array("margin_ranking_loss", "target", 3, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if not input1.layout.ndim == input2.layout.ndim == target.layout.ndim:
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
@@ -100,8 +98,7 @@ def soft_margin_loss(
     >>> torch.nn.functional.soft_margin_loss(torch.zeros(2), torch.tensor([1.0, -1.0]))
     tensor(0.6931)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     need_array("soft_margin_loss", "input", 1, input)
     need_array("soft_margin_loss", "target", 2, target)
     each = functions.soft_margin_error(input, target)
@@ -134,8 +131,7 @@ def cosine_embedding_loss(
     need_array("cosine_embedding_loss", "input1", 1, input1)
     need_array("cosine_embedding_loss", "input2", 2, input2)
     need_array("cosine_embedding_loss", "target", 3, target)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     f = functions
     ndim = target.layout.ndim
     if ndim > 1:
@@ -192,8 +188,7 @@ def triplet_margin_loss(
     need_array("triplet_margin_loss", "anchor", 1, anchor)
     need_array("triplet_margin_loss", "positive", 2, positive)
     need_array("triplet_margin_loss", "negative", 3, negative)
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.layout.ndim == positive.layout.ndim == negative.layout.ndim:
@@ -273,8 +268,7 @@ def multilabel_soft_margin_loss(
     >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
     tensor(0.6931)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     each = functions.logits_error(input, target)
     if weight is not None:
         each = functions.mul(each, weight)
@@ -301,8 +295,7 @@ def multi_margin_loss(
     >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
     tensor(0.)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     f = functions
@@ -365,8 +358,7 @@ def multilabel_margin_loss(
     >>> torch.nn.functional.multilabel_margin_loss(x, y)
     tensor(0.8500)
     """
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     f = functions
     check_reduction(reduction)
     need_array("multilabel_margin_loss", "input", 1, input)

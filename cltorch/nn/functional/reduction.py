@@ -24,6 +24,13 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, warn: bool 
     return meaning
 
 
+def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """Return the reduction, or what the arguments that it replaced mean where one of them is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    return legacy_reduction(size_average, reduce)
+
+
 def check_reduction(reduction: str) -> None:
     """Raise ValueError for a reduction that there is not."""
     if reduction not in REDUCTIONS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.nn.functional.reduction import legacy_reduction
+from cltorch.nn.functional.reduction import chosen_reduction
 from cltorch.nn.modules.module import Module
 
 
@@ -13,9 +13,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
-        if size_average is not None or reduce is not None:
-            reduction = legacy_reduction(size_average, reduce)
-        self.reduction = reduction
+        self.reduction = chosen_reduction(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):
