@@ -40,12 +40,11 @@ class HostPlan:
 
     def run(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         """Return the result of a formula that has one, a new Array."""
-        try:
+        try:  # without the closure of ``_each``: all small operations come here
             return self._kept(quietly(self._found, operands, params), self.types[0])
         except MemoryError:
             pass
-        work = partial(quietly, self._found, operands, params)
-        return host_memory.again(self.name, lambda: self._kept(work(), self.types[0]))
+        return host_memory.again(self.name, lambda: self._kept(quietly(self._found, operands, params), self.types[0]))
 
     def run_all(self, operands: Sequence[Any], params: Sequence[Any]) -> list[Any]:
         """Return the results as new Arrays."""

@@ -44,16 +44,21 @@ def batch_norm(
     else:
         mean, var = (host_compute(s).astype(np.float64).reshape(line) for s in (running_mean, running_var))
     r = 1 / np.sqrt(var + eps)
-    y = ((a - mean) * r).astype(a.dtype)
-    if weight is not None:
-        y *= host_compute(weight).reshape(line)
-    if bias is not None:
-        y += host_compute(bias).reshape(line)
+    y = _scaled(a, mean, r, weight, bias, line)
     acc = compute_dtype(x.dtype)
     return (
         from_host(y.reshape(x.shape), x.dtype, x.device),
         *(from_host(s.reshape(-1), acc, x.device) for s in (mean, r)),
     )
+
+
+def _scaled(a: np.ndarray, mean: Any, r: Any, weight: Any, bias: Any, line: tuple[int, ...]) -> np.ndarray:
+    y: np.ndarray = ((a - mean) * r).astype(a.dtype)
+    if weight is not None:
+        y *= host_compute(weight).reshape(line)
+    if bias is not None:
+        y += host_compute(bias).reshape(line)
+    return y
 
 
 def _move(running: Any, new: np.ndarray, momentum: float) -> None:
@@ -93,11 +98,7 @@ def norm_rows(x: Any, weight: Any, bias: Any, w: Any, eps: float) -> tuple[Any, 
     line = (1, w.groups, w.channels, 1)
     mean, var = _moments(a, (2, 3), w.rms)
     r = 1 / np.sqrt(var + eps)
-    y = ((a - mean) * r).astype(a.dtype)
-    if weight is not None:
-        y *= host_compute(weight).reshape(line)
-    if bias is not None:
-        y += host_compute(bias).reshape(line)
+    y = _scaled(a, mean, r, weight, bias, line)
     acc = compute_dtype(x.dtype)
     rstd = from_host(r.reshape(-1), acc, x.device)
     mean = rstd if w.rms else from_host(mean.reshape(-1), acc, x.device)
