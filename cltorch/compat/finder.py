@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 from typing import Any
 
-from cltorch.compat import reference
+from cltorch.compat import children, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
 
@@ -93,6 +93,8 @@ class Facade(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         module = self.__dict__.get("_module")
+        if isinstance(value, Facade) and callable(getattr(module, name, None)):
+            return  # a function that has the name of the file it stands in, which a program has imported from
         if module is None or name in _OWN or isinstance(value, Facade):
             super().__setattr__(name, value)
             return
@@ -174,7 +176,7 @@ def _loaded() -> list[str]:
 
 
 def install() -> None:
-    """Let ``import torch`` and ``import torchvision`` give cltorch from here on, in this process.
+    """Let ``import torch`` and ``import torchvision`` give cltorch from here on, here and in spawned processes.
 
     The ``type`` of an OpenCL device, which is "cl", equals "cuda" as well from here on.
     Raises RuntimeError where PyTorch itself has been imported before.
@@ -185,6 +187,7 @@ def install() -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
         answer_to_cuda(True)
+        children.follow()
 
 
 def uninstall() -> None:
@@ -192,6 +195,7 @@ def uninstall() -> None:
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
         answer_to_cuda(False)
+        children.leave()
         for name in _loaded():
             if isinstance(sys.modules[name], Facade):
                 del sys.modules[name]

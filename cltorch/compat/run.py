@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 
+from cltorch.compat import children
 from cltorch.compat.finder import install
 from cltorch.compat.report import Report
 from cltorch.device import set_default_device
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
     install()
     if args.device:
         set_default_device(args.device)
+        children.inherit(args.device)
     report = Report() if args.report else None
     argv, path = sys.argv, list(sys.path)
     sys.argv = [args.program, *args.arguments]

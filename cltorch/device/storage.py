@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,13 @@ def owner_of(storage: Storage) -> Any:
     while isinstance(owner, Storage):  # an alias belongs to what it is an alias of
         owner = owner._owner
     return owner
+
+
+def mapping_of(storage: Storage) -> mmap.mmap | None:
+    """Return the shared memory in which a host storage lies, None for memory of its own."""
+    view = storage.array.base
+    source = view.obj if isinstance(view, memoryview) else None
+    return source if isinstance(source, mmap.mmap) else None
 
 
 def _from_bytes(raw: bytes, dev: Device) -> Storage:

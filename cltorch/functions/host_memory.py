@@ -6,14 +6,11 @@ Source: https://docs.pytorch.org/docs/2.13/notes/multiprocessing.html and genera
 from __future__ import annotations
 
 import importlib
-import mmap
 from typing import Any
-
-import numpy as np
 
 from cltorch.device import Storage
 from cltorch.device import device as Device
-from cltorch.device.storage import PINNED, owner_of
+from cltorch.device.storage import PINNED, mapping_of, owner_of
 from cltorch.layout import Layout
 from cltorch.ops.array import Array
 
@@ -50,23 +47,20 @@ def is_pinned(x: Any, device: Any = None) -> bool:
 
 
 def share_memory_(x: Any) -> Any:
-    """Move a host tensor's bytes into memory that processes forked from this one share, and return the tensor.
+    """Move a host tensor's bytes into memory that other processes share, and return the tensor.
 
+    Processes forked from this one share it, and those that get the tensor as an argument or through a queue or pipe.
     Its views move with it; tensors detached from it before keep the old bytes. Nothing happens for a tensor on a
     device, as in PyTorch, whose memory no other process sees here.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
     """
-    storage = x._storage
-    if storage.array is None or is_shared(x):
-        return x
-    pages = mmap.mmap(-1, max(storage.nbytes, 1))
-    shared = np.frombuffer(pages, np.uint8, storage.nbytes)
-    shared[:] = storage.array
-    storage.array, storage._owner = shared, pages
+    if x._storage.array is not None:
+        # its imports take a tenth of the whole package's time
+        importlib.import_module("cltorch.device.shared_memory").share(x._storage)
     return x
 
 
 def is_shared(x: Any) -> bool:
     """Return whether a tensor's memory is shared between processes; always so on a device, as in PyTorch."""
-    return x._storage.array is None or isinstance(owner_of(x._storage), mmap.mmap)
+    return x._storage.array is None or mapping_of(x._storage) is not None

@@ -10,7 +10,6 @@ import io
 import mmap
 import os
 import pickle
-import tempfile
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
@@ -19,13 +18,12 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.device import Storage
+from cltorch.device.shared_memory import SHARES, anonymous_file
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, host
 from cltorch.tensor import Tensor
 
 _ALIGNMENT = 64
-# without descriptors that can be sent (on Windows), the bytes go through the pipe
-SHARES = hasattr(reduction, "send_handle") and os.name == "posix"
 
 
 class _Packer(pickle.Pickler):
@@ -87,10 +85,11 @@ def send(connection: Connection, message: Any) -> None:
     f = io.BytesIO()
     packer = _Packer(f)
     packer.dump(message)
+    # without descriptors that can be sent, the bytes go through the pipe
     size = packer.size if SHARES else -packer.size
     connection.send_bytes(size.to_bytes(8, "little", signed=True) + f.getbuffer())
     if size > 0:
-        descriptor = _anonymous_file(size)
+        descriptor = anonymous_file(size)
         try:
             with mmap.mmap(descriptor, size) as memory:
                 _fill(memory, packer.parts)
@@ -117,21 +116,6 @@ def receive(connection: Connection) -> Any:
     elif size < 0:
         memory = bytearray(connection.recv_bytes())
     return _Unpacker(io.BytesIO(memoryview(data)[8:]), memory).load()
-
-
-def _anonymous_file(size: int) -> int:
-    """Return the descriptor of a file of this size that has no name."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("cltorch-batch")
-    else:
-        with tempfile.TemporaryFile() as f:
-            descriptor = os.dup(f.fileno())
-    try:
-        os.truncate(descriptor, size)
-    except OSError as error:
-        os.close(descriptor)
-        raise RuntimeError(f"a DataLoader worker cannot get {size} bytes of shared memory: {error}") from error
-    return descriptor
 
 
 def _fill(memory: Any, parts: list[tuple[int, np.ndarray]]) -> None:
