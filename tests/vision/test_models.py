@@ -357,11 +357,17 @@ def test_parts_of_regnets_have_torchvisions_names():
     assert "BottleneckTransform" in names
 
 
-@pytest.mark.parametrize("task", ["optical_flow", "quantization"])
-def test_networks_for_other_tasks_are_told_to_be_missing(task):
-    with pytest.raises(AttributeError, match=f"classification, detection, segmentation and video, none for {task}"):
-        getattr(models, task)
-    with pytest.raises(ImportError, match=f"models.{task}|none for {task}"):
-        importlib.import_module(f"cltorch.vision.models.{task}")
-    with pytest.raises(ValueError, match="Unknown model raft_large: .* none for optical flow"):
-        models.get_model("raft_large")
+def test_quantised_networks_are_told_to_be_missing():
+    with pytest.raises(AttributeError, match="no quantised networks"):
+        models.quantization  # noqa: B018
+    with pytest.raises(ImportError, match="models.quantization"):
+        importlib.import_module("cltorch.vision.models.quantization")
+    with pytest.raises(ValueError, match="Unknown model quantized_resnet18: .* none for quantization"):
+        models.get_model("quantized_resnet18")
+
+
+def test_weights_say_what_is_known_of_them():
+    meta = models.ResNet50_Weights.IMAGENET1K_V1.meta
+    assert meta["_ops"] == 4.089 and meta["_file_size"] == 97.781
+    assert meta["recipe"] in meta["_docs"] and meta["recipe"].startswith("https://")
+    assert models.RegNet_Y_16GF_Weights.IMAGENET1K_SWAG_E2E_V1.meta["license"].startswith("https://")

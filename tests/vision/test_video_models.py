@@ -66,5 +66,5 @@ def test_clips_are_prepared(device):
     assert prepared.shape == (2, 3, 3, 8, 8) and prepare(torch.from_numpy(frames[0])).shape == (3, 3, 8, 8)
     np.testing.assert_allclose(prepared[1, :, 2, 3, 4].tolist(), [0.78763646, 0.14804695, -0.16255903], atol=1e-5)
     assert "crop_size=[8, 8]" in repr(prepare)
-    with pytest.raises(AttributeError, match="MViT_V1_B_Weights"):
-        video.MViT_V1_B_Weights  # noqa: B018
+    with pytest.raises(AttributeError, match="MViT_V3_B_Weights"):
+        video.MViT_V3_B_Weights  # noqa: B018

@@ -6,6 +6,7 @@ Source: https://arxiv.org/abs/2103.14030; https://arxiv.org/abs/2111.09883
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,17 +17,60 @@ from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 
 
-def _apart(height: int, width: int, window: list[int], shift: list[int]) -> np.ndarray:
-    """Return -100 where two pixels share a window only because of the shift, else 0: [windows, area, area]."""
-    part = []
-    for n, w, s in zip((height, width), window, shift, strict=True):
+def windows(x: Tensor, window: Sequence[int]) -> Tensor:
+    """Return the windows [N * windows, elements, C] of [N, *sizes, C], whose sizes are multiples of the window's."""
+    n, *sizes, c = x.shape
+    d = len(sizes)
+    x = x.reshape(n, *(m for size, w in zip(sizes, window, strict=True) for m in (size // w, w)), c)
+    x = x.permute(0, *range(1, 2 * d, 2), *range(2, 2 * d + 1, 2), 2 * d + 1)
+    return x.reshape(-1, math.prod(window), c)
+
+
+def joined(x: Tensor, window: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """Return [N, *sizes, C] of its windows [N * windows, elements, C]."""
+    d, c = len(sizes), x.shape[-1]
+    x = x.reshape(-1, *(size // w for size, w in zip(sizes, window, strict=True)), *window, c)
+    x = x.permute(0, *(axis for i in range(d) for axis in (1 + i, 1 + d + i)), 2 * d + 1)
+    return x.reshape(-1, *sizes, c)
+
+
+def apart(sizes: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> np.ndarray:
+    """Return -100 where two elements share a window only because of the shift, else 0: [windows, area, area]."""
+    region = np.zeros((1,) * len(sizes), np.int64)
+    for axis, (n, w, s) in enumerate(zip(sizes, window, shift, strict=True)):
         at = np.arange(n)
         # without a shift the last slice covers everything, as -0 is 0 in a slice
-        part.append(np.where((at >= n - s) | (s == 0), 2, np.where(at >= n - w, 1, 0)))
-    region = part[0][:, None] * 3 + part[1][None, :]
-    blocks = region.reshape(height // window[0], window[0], width // window[1], window[1])
-    blocks = blocks.transpose(0, 2, 1, 3).reshape(-1, window[0] * window[1])
+        part = np.where((at >= n - s) | (s == 0), 2, np.where(at >= n - w, 1, 0))
+        region = region * 3 + part.reshape([-1 if i == axis else 1 for i in range(len(sizes))])
+    d = len(sizes)
+    blocks = region.reshape([m for n, w in zip(sizes, window, strict=True) for m in (n // w, w)])
+    blocks = blocks.transpose([*range(0, 2 * d, 2), *range(1, 2 * d, 2)]).reshape(-1, math.prod(window))
     return np.where(blocks[:, None, :] != blocks[:, :, None], np.float32(-100), np.float32(0))
+
+
+def distances(window: Sequence[int]) -> np.ndarray:
+    """Return the number of the distance between each two elements of a window, [elements, elements]."""
+    at = np.stack(np.meshgrid(*(np.arange(w) for w in window), indexing="ij")).reshape(len(window), -1)
+    number = np.zeros((at.shape[1],) * 2, np.int64)
+    for w, place in zip(window, at, strict=True):
+        number = number * (2 * w - 1) + (place[:, None] - place[None, :] + w - 1)
+    return number
+
+
+def attend(
+    x: Tensor, scores: Tensor, values: Tensor, barrier: np.ndarray | None, attention_dropout: float, training: bool
+) -> Tensor:
+    """Return the weighted values [N * windows, elements, C] of ``scores`` [N * windows, heads, elements, elements].
+
+    ``barrier`` is what ``apart`` returns.
+    """
+    if barrier is not None:
+        count, area = barrier.shape[:2]
+        mask = functions.from_numpy(barrier).to(x.device, x.dtype)
+        scores = scores.reshape(-1, count, scores.shape[1], area, area) + mask[None, :, None]
+        scores = scores.flatten(0, 1)
+    scores = F.dropout(F.softmax(scores, dim=-1), p=attention_dropout, training=training)
+    return (scores @ values).transpose(1, 2).flatten(2)
 
 
 def shifted_window_attention(
@@ -40,20 +84,18 @@ def shifted_window_attention(
     ``shift_size`` moves the windows, around the edges; pixels that lie together only so do not see each other.
     ``logit_scale`` makes it attention by cosine, whose keys have no bias.
     """
-    n, h, w, c = input.shape
+    h, w, c = input.shape[1:]
     x = F.pad(input, (0, 0, 0, -w % window_size[1], 0, -h % window_size[0]))
     height, width = x.shape[1:3]
     # a window as large as the image needs no shift
     shift = [s if win < size else 0 for s, win, size in zip(shift_size, window_size, (height, width), strict=True)]
     if any(shift):
         x = functions.roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2))
-    rows, columns, area = height // window_size[0], width // window_size[1], window_size[0] * window_size[1]
-    x = x.reshape(n, rows, window_size[0], columns, window_size[1], c)
-    x = x.permute(0, 1, 3, 2, 4, 5).reshape(n * rows * columns, area, c)
+    x = windows(x, window_size)
     if logit_scale is not None and qkv_bias is not None:
         third = qkv_bias.numel() // 3
         qkv_bias = functions.cat([qkv_bias[:third], functions.zeros_like(qkv_bias[:third]), qkv_bias[2 * third :]])
-    qkv = F.linear(x, qkv_weight, qkv_bias).reshape(x.shape[0], area, 3, num_heads, c // num_heads)
+    qkv = F.linear(x, qkv_weight, qkv_bias).reshape(*x.shape[:2], 3, num_heads, c // num_heads)
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     if logit_scale is not None:
         scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
@@ -61,15 +103,10 @@ def shifted_window_attention(
     else:
         scores = (q * (c // num_heads) ** -0.5) @ k.transpose(-2, -1)
     scores = scores + relative_position_bias
-    if any(shift):
-        apart = functions.from_numpy(_apart(height, width, window_size, shift)).to(x.device, x.dtype)
-        scores = scores.reshape(n, rows * columns, num_heads, area, area) + apart[None, :, None]
-        scores = scores.reshape(-1, num_heads, area, area)
-    scores = F.dropout(F.softmax(scores, dim=-1), p=attention_dropout, training=training)
-    x = (scores @ v).transpose(1, 2).reshape(-1, area, c)
+    barrier = apart((height, width), window_size, shift) if any(shift) else None
+    x = attend(x, scores, v, barrier, attention_dropout, training)
     x = F.dropout(F.linear(x, proj_weight, proj_bias), p=dropout, training=training)
-    x = x.reshape(n, rows, columns, window_size[0], window_size[1], c)
-    x = x.permute(0, 1, 3, 2, 4, 5).reshape(n, height, width, c)
+    x = joined(x, window_size, (height, width))
     if any(shift):
         x = functions.roll(x, shifts=(shift[0], shift[1]), dims=(1, 2))
     return x[:, :h, :w, :].contiguous()
@@ -97,16 +134,13 @@ class ShiftedWindowAttention(nn.Module):
 
     def define_relative_position_bias_table(self) -> None:
         """Make the table: a number for each distance and head."""
-        distances = (2 * self.window_size[0] - 1) * (2 * self.window_size[1] - 1)
-        self.relative_position_bias_table = nn.Parameter(functions.zeros(distances, self.num_heads))
+        count = math.prod(2 * w - 1 for w in self.window_size)
+        self.relative_position_bias_table = nn.Parameter(functions.zeros(count, self.num_heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def define_relative_position_index(self) -> None:
         """Make the index of the distance between each two pixels of a window."""
-        h, w = self.window_size
-        row, column = (axis.ravel() for axis in np.meshgrid(np.arange(h), np.arange(w), indexing="ij"))
-        down, right = row[:, None] - row[None, :] + h - 1, column[:, None] - column[None, :] + w - 1
-        index = functions.from_numpy((down * (2 * w - 1) + right).astype(np.int64).ravel())
+        index = functions.from_numpy(distances(self.window_size).ravel())
         self.register_buffer("relative_position_index", index)
 
     def _bias(self, table: Tensor) -> Tensor:

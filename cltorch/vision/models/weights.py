@@ -23,6 +23,7 @@ from cltorch.serialization import load
 from cltorch.vision.transforms.presets import (
     ImageClassification,
     ObjectDetection,
+    OpticalFlow,
     SemanticSegmentation,
     VideoClassification,
 )
@@ -30,6 +31,7 @@ from cltorch.vision.transforms.presets import (
 _PRESETS: dict[str, Callable[..., nn.Module]] = {
     "ImageClassification": ImageClassification,
     "ObjectDetection": ObjectDetection,
+    "OpticalFlow": OpticalFlow,
     "SemanticSegmentation": SemanticSegmentation,
     "VideoClassification": VideoClassification,
 }
@@ -107,8 +109,9 @@ def weights_class(name: str) -> Any:
         how = dict(entry["transforms"])
         preset = _PRESETS[how.pop("kind")]
         meta = {"num_params": entry["num_params"], "min_size": tuple(entry["min_size"]), "_metrics": entry["metrics"]}
-        if "min_temporal_size" in entry:
-            meta["min_temporal_size"] = entry["min_temporal_size"]
+        meta["recipe"], meta["_ops"], meta["_file_size"] = entry["recipe"], entry["ops"], entry["file_size"]
+        meta["_docs"] = f"Made as {entry['recipe']} tells."
+        meta.update({what: entry[what] for what in ("license", "min_temporal_size") if what in entry})
         for what in ("categories", "keypoint_names"):
             if what in entry:
                 meta[what] = whole["categories"][entry[what]] if entry[what] else None
@@ -193,7 +196,7 @@ def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict
         weights = weights_class(name).DEFAULT if pretrained else weights
     member = None if weights is None or is_file(weights) else weights_class(name).verify(weights)
     if member is not None:
-        if member.meta["categories"] is not None:  # weights of the features alone have none
+        if member.meta.get("categories") is not None:  # weights of the features alone, or for a flow, have none
             given = {"num_classes": len(member.meta["categories"]), **given}
         options = fixed(options, **{key: need(member.meta) if callable(need) else need for key, need in given.items()})
     model = make(**options)
@@ -285,7 +288,7 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
     except KeyError:
         raise ValueError(
             f"Unknown model {name.lower()}: list_models() names those there are, which classify and segment images, "
-            "find objects in them and classify clips; there are none for optical flow and quantization"
+            "find objects in them, classify clips and find optical flow; there are none for quantization"
         ) from None
 
 

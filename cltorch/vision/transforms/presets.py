@@ -81,6 +81,20 @@ class ObjectDetection(nn.Module):
         return f"{type(self).__name__}()"
 
 
+class OpticalFlow(nn.Module):
+    """Turn two images or batches into numbers from -1 to 1, whose flow a network then finds."""
+
+    def forward(self, img1: Any, img2: Any) -> tuple[Tensor, Tensor]:
+        first, second = (
+            F.normalize(F.convert_image_dtype(image), mean=[0.5] * 3, std=[0.5] * 3).contiguous()
+            for image in (img if isinstance(img, Tensor) else F.pil_to_tensor(img) for img in (img1, img2))
+        )
+        return first, second
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
 class VideoClassification(nn.Module):
     """Resize the images of clips [..., T, C, H, W], cut out the centre, normalise, and put the channels before time.
 
