@@ -14,6 +14,7 @@ from typing import Any as _Any
 from numpy import newaxis
 
 from cltorch import (
+    __future__,
     accelerator,
     amp,
     autograd,

@@ -16,6 +16,7 @@ from cltorch.device import CPU, Storage, resolve
 from cltorch.device import device as Device
 from cltorch.dtypes import dtype as DType
 from cltorch.functions.from_data import tensor
+from cltorch.functions.host_memory import lies_shared, share
 from cltorch.functions.mapped import mapped_storage
 from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, to_numpy, values
@@ -108,6 +109,15 @@ class _Common:
         if source.size() != self.size():
             raise RuntimeError(f"size mismatch: {self.size()} elements here, {source.size()} in the source")
         _flat(self._raw, self.dtype).copy_(_flat(source._raw, source.dtype))
+        return self
+
+    def is_shared(self) -> bool:
+        """Return whether processes share the memory; always so on a device, as in PyTorch."""
+        return lies_shared(self._raw)
+
+    def share_memory_(self) -> Any:
+        """Move the bytes into memory that processes forked from this one share, and return self."""
+        share(self._raw)
         return self
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ from cltorch.backends import (
     cudnn,
     cusparselt,
     kleidiai,
+    mha,
     mkl,
     mkldnn,
     mps,
@@ -20,8 +21,8 @@ from cltorch.backends import (
 )
 
 __all__ = [
-    "cpu", "cuda", "cudnn", "cusparselt", "fp32_precision", "kleidiai", "mkl", "mkldnn", "mps", "nnpack", "openmp",
-    "opt_einsum", "quantized",
+    "cpu", "cuda", "cudnn", "cusparselt", "fp32_precision", "kleidiai", "mha", "mkl", "mkldnn", "mps", "nnpack",
+    "openmp", "opt_einsum", "quantized",
 ]  # fmt: skip
 
 fp32_precision: str = "none"

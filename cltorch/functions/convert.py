@@ -106,6 +106,10 @@ def to_copy(x: Any, t: dtype, dev: device) -> Any:
     return apply(ToCopy, x, t, dev)
 
 
+def _kind(x: Any) -> str:
+    return type(x).__name__
+
+
 def parse_to(
     *args: Any,
     dtype: Any = None,
@@ -120,6 +124,8 @@ def parse_to(
     Raises TypeError for anything that is no device, dtype, tensor or flag.
     """
     t, dev = dtype, device
+    if len(args) > 1 and isinstance(args[1], bool) and not isinstance(args[0], (Array, dtypes.dtype, type)):
+        raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(map(_kind, args))})")
     flags = []
     for a in (*args, other):
         if isinstance(a, Array):

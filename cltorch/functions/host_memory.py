@@ -55,12 +55,22 @@ def share_memory_(x: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
     """
-    if x._storage.array is not None:
-        # its imports take a tenth of the whole package's time
-        importlib.import_module("cltorch.device.shared_memory").share(x._storage)
+    share(x._storage)
     return x
+
+
+def share(storage: Storage) -> None:
+    """Move a storage's bytes into memory that other processes share, if they lie on the host."""
+    if storage.array is not None:
+        # its imports take a tenth of the whole package's time
+        importlib.import_module("cltorch.device.shared_memory").share(storage)
 
 
 def is_shared(x: Any) -> bool:
     """Return whether a tensor's memory is shared between processes; always so on a device, as in PyTorch."""
-    return x._storage.array is None or mapping_of(x._storage) is not None
+    return lies_shared(x._storage)
+
+
+def lies_shared(storage: Storage) -> bool:
+    """Return whether processes share a storage's memory; always so on a device, as in PyTorch."""
+    return storage.array is None or mapping_of(storage) is not None

@@ -41,3 +41,5 @@ __all__ = [
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+Adafactor.__module__ = Muon.__module__ = __name__  # where PyTorch has them: its files are private

@@ -4,12 +4,13 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from cltorch.functions.swap import swap_tensors
 from cltorch.utils import checkpoint, dlpack, serialization
 
 if _TYPE_CHECKING:
     from cltorch.utils import data
 
-__all__ = ["checkpoint", "data", "dlpack", "serialization"]
+__all__ = ["checkpoint", "data", "dlpack", "serialization", "swap_tensors"]
 
 
 def __getattr__(name: str) -> _Any:

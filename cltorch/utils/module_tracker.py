@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from cltorch.autograd.engine import tasks
 from cltorch.autograd.multi_hooks import register_multi_grad_hook
-from cltorch.nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
+from cltorch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_leaves
 

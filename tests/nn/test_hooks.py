@@ -373,3 +373,35 @@ def test_what_lies_between_full_backward_hooks_is_not_changed_in_place(register,
         changes(x * 1)
     with lib.no_grad():
         assert changes(lib.zeros(1, 2)).tolist() == [[1.0, 1.0]]
+
+
+def test_programs_forget_all_hooks_by_new_dictionaries(lib):
+    module = registry(lib)
+    names = [n for n in vars(module) if n.startswith("_global_") and n.endswith(("forward_hooks", "forward_pre_hooks"))]
+    kept, calls = {n: getattr(module, n) for n in names}, []
+    try:
+        module.register_module_forward_hook(lambda *args: calls.append("first"))
+        for n in names:
+            setattr(module, n, OrderedDict())
+        lib.nn.Identity()(1)
+        module.register_module_forward_pre_hook(lambda *args: calls.append("second"))
+        lib.nn.Identity()(1)
+        assert calls == ["second"]
+    finally:
+        for n, hooks in kept.items():
+            hooks.clear()
+            setattr(module, n, hooks)
+
+
+def test_every_way_of_calling_runs_the_hooks(lib):
+    class Own(lib.nn.Module):
+        def forward(self, x):
+            return x + 1
+
+        def __call__(self, x):
+            return self._call_impl(x) * 10
+
+    m, calls = Own(), []
+    m.register_forward_hook(lambda *args: calls.append(1))
+    assert (m(1), m._wrapped_call_impl(1), m._slow_forward(1), m._compiled_call_impl) == (20, 2, 2, None)
+    assert calls == [1, 1] and m._get_backward_pre_hooks() == [] and m._get_backward_hooks() == ([], [])

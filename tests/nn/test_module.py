@@ -427,3 +427,45 @@ def test_container_is_deprecated(lib):
     with pytest.warns(FutureWarning, match="`nn.Container` is deprecated"):
         m = lib.nn.Container(a=lib.nn.ReLU())
     assert list(m._modules) == ["a"]
+
+
+def test_layers_and_schedules_name_the_modules_in_which_pytorch_has_them(peer):
+    for ours, theirs in (
+        (nn, peer.nn),
+        (cltorch.optim, peer.optim),
+        (cltorch.optim.lr_scheduler, peer.optim.lr_scheduler),
+    ):
+        for name, mine in ((n, getattr(ours, n)) for n in ours.__all__):
+            if isinstance(mine, type):
+                assert mine.__module__ == f"cl{getattr(theirs, name).__module__}", name
+                assert pickle.loads(pickle.dumps(mine)) is mine
+
+
+def test_a_replica_has_places_for_computed_parameters(lib):
+    for m in (
+        lib.nn.ParameterList([lib.ones(2), lib.zeros(2)]),
+        lib.nn.ParameterDict({"a": lib.ones(2)}),
+        lib.nn.Linear(2, 2),
+    ):
+        replica = m._replicate_for_data_parallel()
+        assert type(replica) is type(m) and list(replica.parameters()) == [] and replica._is_replica
+        for name, p in m.named_parameters():
+            setattr(replica, name, p.view_as(p))
+            found = getattr(replica, name)
+            assert found._base is p and found.grad_fn is not None
+    assert [v.tolist() for v in replica(lib.eye(2)).detach() - m(lib.eye(2)).detach()] == [[0.0, 0.0]] * 2
+
+
+@pytest.mark.parametrize("args", [("cpu", True), (None, True)])
+def test_a_flag_does_not_stand_in_a_dtypes_place(args, lib):
+    for x in (lib.nn.Linear(1, 1), lib.ones(1)):
+        with pytest.raises(TypeError, match="invalid combination"):
+            x.to(*args)
+    assert lib.nn.Linear(1, 1).to("cpu", None, True).weight.shape == (1, 1)
+
+
+def test_storages_say_that_they_are_shared(lib):
+    m = lib.nn.Linear(2, 2)
+    assert not m.weight.storage().is_shared() and not m.weight.untyped_storage().is_shared()
+    m.share_memory()
+    assert m.weight.storage().is_shared() and m.weight.untyped_storage().share_memory_().is_shared()

@@ -149,3 +149,19 @@ def test_layers_without_initial_values(device):
         utils.skip_init(int)
     with pytest.raises(RuntimeError, match="must support a 'device' arg"):
         utils.skip_init(cltorch.nn.ReLU)
+
+
+def test_states_of_spectral_norm_from_before_it_kept_v_are_completed(lib):
+    m = lib.nn.utils.spectral_norm(lib.nn.Linear(3, 4))
+    for _ in range(5):
+        m(lib.ones(1, 3))
+    state = m.state_dict()
+    old = {**state, "weight": m.weight.detach().clone()}
+    v = old.pop("weight_v")
+    again = lib.nn.utils.spectral_norm(lib.nn.Linear(3, 4))
+    assert str(again.load_state_dict(old)) == "<All keys matched successfully>"
+    assert again.weight_v.tolist() == pytest.approx(v.tolist(), abs=1e-4)
+    assert again.eval()(lib.ones(1, 3)).tolist()[0] == pytest.approx(m.eval()(lib.ones(1, 3)).tolist()[0], abs=1e-4)
+    del old["weight_u"]
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: .*"weight_u"'):
+        again.load_state_dict(old)

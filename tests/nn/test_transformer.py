@@ -1,6 +1,7 @@
 """Attention of many heads and the Transformer: against NumPy, and against PyTorch with the same weights."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -226,3 +227,49 @@ def test_error_is_torchs(text):
         eval(text, {"torch": cltorch, "nn": nn, "x": cltorch.ones(5, 3, 8)})
     a, b = (str(e.value).lower()[:20] for e in (ours, theirs))
     assert a == b, (str(ours.value), str(theirs.value))
+
+
+ALIGNED, GAPPED = [[False, False, False], [False, True, True]], [[False, False, False], [True, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "padding"),
+    [({}, None, ALIGNED), ({}, None, GAPPED), ({}, "train", ALIGNED), ({"nhead": 1}, None, ALIGNED),
+     ({"norm_first": True}, None, ALIGNED), ({"batch_first": False}, None, ALIGNED),
+     ({"activation": "tanh"}, None, ALIGNED), ({"bias": False}, None, ALIGNED),
+     ({}, "grad", ALIGNED), ({}, "off", ALIGNED), ({}, "mask", ALIGNED)],
+)  # fmt: skip
+def test_encoders_leave_out_what_a_mask_hides_where_pytorchs_do(options, change, padding, device, peer):
+    def run(library, place, state=None):
+        given = {"d_model": 4, "nhead": 2, "dim_feedforward": 5, "dropout": 0.0, "batch_first": True, **options}
+        if given.get("activation") == "tanh":
+            given["activation"] = library.tanh
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            layer = library.nn.TransformerEncoderLayer(**given)
+            net = library.nn.TransformerEncoder(layer, 2, library.nn.LayerNorm(4)).to(place)
+        if state is not None:
+            net.load_state_dict({k: library.tensor(v) for k, v in state.items()})
+        net.train(change == "train")
+        x = library.arange(24.0).reshape(2, 3, 4).sin().to(place)
+        hidden = library.tensor(padding).to(place)
+        x = x if given["batch_first"] else x.transpose(0, 1)
+        mask = library.zeros(3, 3).to(place) if change == "mask" else None
+        library.backends.mha.set_fastpath_enabled(change != "off")
+        try:
+            with library.set_grad_enabled(change == "grad"):
+                out = net(
+                    x,
+                    mask=mask,
+                    src_key_padding_mask=hidden
+                    if mask is None
+                    else library.zeros(2, 3).to(place).masked_fill(hidden, -math.inf),
+                )
+        finally:
+            library.backends.mha.set_fastpath_enabled(True)
+        return net, out.detach().cpu().numpy(), [str(w.message) for w in caught if "nested" in str(w.message)]
+
+    theirs, wanted, said = run(peer, "cpu")
+    ours, found, also = run(cltorch, device, {k: v.numpy() for k, v in theirs.state_dict().items()})
+    assert found == pytest.approx(wanted, abs=2e-5) and also == [w for w in said if "prototype" not in w]
+    assert ours.use_nested_tensor is theirs.use_nested_tensor

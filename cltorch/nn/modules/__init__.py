@@ -1,6 +1,6 @@
 """The layers, a file for each kind; torch.nn has them all."""
 
-from cltorch.nn.modules import constants
+from cltorch.nn.modules import constants, homes
 from cltorch.nn.modules.activation import (
     CELU,
     ELU,
@@ -184,4 +184,6 @@ __all__ = [
     "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
 ]  # fmt: skip
 
-constants.declare([globals()[name] for name in __all__ if isinstance(globals()[name], type)])
+_classes = [globals()[name] for name in __all__ if isinstance(globals()[name], type)]
+constants.declare(_classes)
+homes.settle(_classes)

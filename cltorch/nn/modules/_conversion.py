@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cltorch import functions
+from cltorch import __future__, functions
 from cltorch.autograd import no_grad
+from cltorch.functions.swap import swap_tensors
 from cltorch.nn.modules._traversal import Traversal
-from cltorch.nn.parameter import UninitializedTensorMixin
+from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
 
 M = TypeVar("M", bound="Conversion")
 
@@ -28,16 +29,10 @@ class Conversion(Traversal):
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for param in self._parameters.values():
+        for name, param in self._parameters.items():
             if param is None:
                 continue
-            grad = param.grad
-            with no_grad():
-                # .data is replaced, so optimizers that hold the parameter see the new values
-                param.data = fn(param)
-                if grad is not None:
-                    grad.data = fn(grad)
-                    param.grad = grad
+            self._apply_to(name, param, fn)
         for name, buffer in self._buffers.items():
             if isinstance(buffer, UninitializedTensorMixin):
                 moved: Any = buffer
@@ -45,6 +40,39 @@ class Conversion(Traversal):
             elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
+
+    def _apply_to(self, name: str, param: Any, fn: Callable[[Any], Any]) -> None:
+        """Put the result of ``fn`` in place of a parameter, and of its gradient, in the way that is chosen."""
+        grad = param.grad
+        with no_grad():
+            made = fn(param)
+        swap = __future__.get_swap_module_params_on_conversion()
+        keep = not __future__.get_overwrite_module_params_on_conversion()
+        kept = param
+        if swap:
+            self._swap(f"{self._get_name()}.{name}", param, Parameter(made, param.requires_grad))
+        elif keep:
+            param.data = made  # optimizers that hold the parameter see the new values
+        else:
+            kept = self._parameters[name] = Parameter(made, param.requires_grad)
+        if grad is None:
+            return
+        with no_grad():
+            made = fn(grad)
+        if swap:
+            self._swap(f"{self._get_name()}.{name}.grad", grad, made.requires_grad_(grad.requires_grad))
+        elif keep:
+            grad.data = made
+        else:
+            grad = made.requires_grad_(grad.requires_grad)
+        kept.grad = grad
+
+    @staticmethod
+    def _swap(name: str, old: Any, new: Any) -> None:
+        try:
+            swap_tensors(old, new)
+        except RuntimeError as error:
+            raise RuntimeError(f"_apply(): Couldn't swap {name}") from error
 
     def apply(self: M, fn: Callable[[Any], None]) -> M:
         """Call ``fn`` on every submodule, then on the module itself.

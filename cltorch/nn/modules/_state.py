@@ -10,7 +10,9 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cltorch import __future__
 from cltorch.autograd import no_grad
+from cltorch.functions.swap import swap_tensors
 from cltorch.nn.modules._conversion import Conversion
 from cltorch.nn.modules.hooks import RemovableHandle, _WrappedHook, add_hook
 from cltorch.nn.parameter import Parameter, is_lazy
@@ -196,6 +198,9 @@ class State(Conversion):
                 return
         try:
             with no_grad():
+                if __future__.get_swap_module_params_on_conversion():
+                    _swap_in(param, given, assign)
+                    return
                 if not assign:
                     if param.is_meta and not given.is_meta:
                         warnings.warn(
@@ -253,6 +258,22 @@ class State(Conversion):
         if errors:
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors))
         return _IncompatibleKeys(missing, unexpected)
+
+
+def _swap_in(param: Any, given: Any, assign: bool) -> None:
+    """Let a parameter or buffer become what its ``module_load`` makes of a saved tensor."""
+    new = param.module_load(given, assign=assign)
+    if new is param or new is given:
+        raise RuntimeError(
+            "module_load returned one of self or other, please .detach() the result if returning one of the inputs in "
+            "module_load"
+        )
+    if isinstance(param, Parameter):
+        if isinstance(new, Parameter):
+            new.requires_grad_(param.requires_grad)
+        else:
+            new = Parameter(new, requires_grad=param.requires_grad)
+    swap_tensors(param, new)
 
 
 def _empty_state() -> Any:

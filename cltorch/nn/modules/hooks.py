@@ -47,81 +47,24 @@ class _WrappedHook:
         self.module = weakref.ref(module) if self.with_module else None
 
 
-class GlobalHooks:
-    """The hooks that hold for every module."""
-
-    buffer_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    module_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    parameter_registration: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    forward_pre: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    forward: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    forward_always_called: OrderedDict[int, bool] = OrderedDict()
-    forward_with_kwargs: OrderedDict[int, bool] = OrderedDict()
-    backward_pre: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    backward: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-    backward_is_full: bool | None = None
-
-
-_MIXED_GLOBAL = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
-    "Please use only one of them."
-)
+global_buffer_registration_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+global_module_registration_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+global_parameter_registration_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 
 
 def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, buffer)`` whenever any module registers a buffer; its result replaces the buffer."""
-    return add_hook(GlobalHooks.buffer_registration, hook)
+    return add_hook(global_buffer_registration_hooks, hook)
 
 
 def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, submodule)`` whenever any module registers a child; its result replaces the child."""
-    return add_hook(GlobalHooks.module_registration, hook)
+    return add_hook(global_module_registration_hooks, hook)
 
 
 def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, param)`` whenever any module registers a parameter; its result replaces it."""
-    return add_hook(GlobalHooks.parameter_registration, hook)
-
-
-def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, args)`` before every module's forward; its result replaces the arguments."""
-    return add_hook(GlobalHooks.forward_pre, hook)
-
-
-def register_module_forward_hook(
-    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
-) -> RemovableHandle:
-    """Call ``hook(module, args, output)`` after every module's forward; its result replaces the output.
-
-    With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it runs even after an error.
-    """
-    return add_hook(
-        GlobalHooks.forward,
-        hook,
-        (GlobalHooks.forward_with_kwargs, with_kwargs),
-        (GlobalHooks.forward_always_called, always_call),
-    )
-
-
-def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_input, grad_output)`` for every module's last operation (deprecated in PyTorch)."""
-    if GlobalHooks.backward_is_full is True:
-        raise RuntimeError(_MIXED_GLOBAL)
-    GlobalHooks.backward_is_full = False
-    return add_hook(GlobalHooks.backward, hook)
-
-
-def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_output)`` before every module's backward; its result replaces the gradients."""
-    return add_hook(GlobalHooks.backward_pre, hook)
-
-
-def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_input, grad_output)`` after every module's backward; its result replaces grad_input."""
-    if GlobalHooks.backward_is_full is False:
-        raise RuntimeError(_MIXED_GLOBAL)
-    GlobalHooks.backward_is_full = True
-    return add_hook(GlobalHooks.backward, hook)
+    return add_hook(global_parameter_registration_hooks, hook)
 
 
 class BackwardHookFunction(Function):

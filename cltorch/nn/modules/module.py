@@ -1,7 +1,7 @@
 """Module: the base class of every layer and model.
 
-Its walks, conversions and saved state lie in _traversal.py, _conversion.py and _state.py; here are registration of
-members, the call with its hooks, and printing.
+Its walks, conversions, saved state and members lie in _traversal.py, _conversion.py, _state.py and _members.py; here
+are the call with its hooks, and printing.
 """
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cltorch.compiler import compile
-from cltorch.nn.modules._state import State, _IncompatibleKeys  # noqa: F401  # where PyTorch has it
+from cltorch.nn.modules._members import Members
+from cltorch.nn.modules._state import _IncompatibleKeys  # noqa: F401  # where PyTorch has it
 from cltorch.nn.modules.hooks import (
     BackwardHook,
-    GlobalHooks,
     RemovableHandle,
     _WrappedHook,
     add_hook,
-    register_module_backward_hook,
     register_module_buffer_registration_hook,
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-    register_module_full_backward_hook,
-    register_module_full_backward_pre_hook,
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from cltorch.nn.modules.utils import _addindent, typename
-from cltorch.nn.parameter import Buffer, Parameter
+from cltorch.nn.modules.utils import _addindent
 from cltorch.tensor import Tensor
 
 __all__ = [
@@ -54,12 +48,64 @@ _HOOKS = (
 _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
 )
-# bound once: these are looked at in every call of every module
-_global_forward_pre_hooks, _global_forward_hooks = GlobalHooks.forward_pre, GlobalHooks.forward
-_global_backward_pre_hooks, _global_backward_hooks = GlobalHooks.backward_pre, GlobalHooks.backward
+_MIXED_GLOBAL = (
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. "
+    "Please use only one of them."
+)
+# the hooks of every module, by PyTorch's names: programs put new dictionaries in their places to forget all hooks
+_global_forward_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_forward_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_forward_hooks_always_called: OrderedDict[int, bool] = OrderedDict()
+_global_forward_hooks_with_kwargs: OrderedDict[int, bool] = OrderedDict()
+_global_backward_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_backward_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+_global_is_full_backward_hook: bool | None = None
 
 
-class Module(State):
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, args)`` before every module's forward; its result replaces the arguments."""
+    return add_hook(_global_forward_pre_hooks, hook)
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call ``hook(module, args, output)`` after every module's forward; its result replaces the output.
+
+    With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``; with ``always_call`` it runs even after an error.
+    """
+    return add_hook(
+        _global_forward_hooks,
+        hook,
+        (_global_forward_hooks_with_kwargs, with_kwargs),
+        (_global_forward_hooks_always_called, always_call),
+    )
+
+
+def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_input, grad_output)`` for every module's last operation (deprecated in PyTorch)."""
+    global _global_is_full_backward_hook
+    if _global_is_full_backward_hook is True:
+        raise RuntimeError(_MIXED_GLOBAL)
+    _global_is_full_backward_hook = False
+    return add_hook(_global_backward_hooks, hook)
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_output)`` before every module's backward; its result replaces the gradients."""
+    return add_hook(_global_backward_pre_hooks, hook)
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(module, grad_input, grad_output)`` after every module's backward; its result replaces grad_input."""
+    global _global_is_full_backward_hook
+    if _global_is_full_backward_hook is False:
+        raise RuntimeError(_MIXED_GLOBAL)
+    _global_is_full_backward_hook = True
+    return add_hook(_global_backward_hooks, hook)
+
+
+class Module(Members):
     """Be the base of a neural network's layer, or of a whole network made of others.
 
     Parameters, buffers and modules assigned as attributes are registered: they show in ``parameters()``,
@@ -127,160 +173,6 @@ class Module(State):
 
     forward: Callable[..., Any] = _unimplemented
 
-    # ---- registration ----------------------------------------------------------------------------------------
-    def _check_name(self, kind: str, name: Any, own: Any) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
-        if "." in name:
-            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
-        if name == "":
-            raise KeyError(f'{kind} name can\'t be empty string ""')
-        if name not in own and hasattr(self, name):
-            raise KeyError(f"attribute '{name}' already exists")
-
-    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """Add a tensor that is part of the state but no parameter; ``persistent=False`` keeps it out of state_dict.
-
-        Raises KeyError for a name that is taken, empty or dotted, TypeError for something that is no tensor or None.
-
-        >>> import cltorch as torch
-        >>> m = torch.nn.Module()
-        >>> m.register_buffer("mean", torch.zeros(3))
-        >>> list(m.state_dict())
-        ['mean']
-        """
-        if "_buffers" not in self.__dict__:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
-        self._check_name("buffer", name, self._buffers)
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
-            )
-        self._buffers[name] = _through(GlobalHooks.buffer_registration, self, name, tensor)
-        if persistent:
-            self._non_persistent_buffers_set.discard(name)
-        else:
-            self._non_persistent_buffers_set.add(name)
-
-    def register_parameter(self, name: str, param: Any) -> None:
-        """Add a parameter, or None to keep the name's place.
-
-        Raises KeyError for a name that is taken, empty or dotted, TypeError for something that is no Parameter or None,
-        ValueError for a tensor that was computed from others.
-        """
-        if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
-        self._check_name("parameter", name, self._parameters)
-        if param is None:
-            self._parameters[name] = None
-            return
-        if not isinstance(param, Parameter):
-            raise TypeError(
-                f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
-            )
-        if param.grad_fn is not None:
-            raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
-                f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
-            )
-        self._parameters[name] = _through(GlobalHooks.parameter_registration, self, name, param)
-
-    def add_module(self, name: str, module: Any) -> None:
-        """Add a child module, or None to keep the name's place.
-
-        Raises TypeError for something that is no Module, KeyError for a name that is taken, empty or dotted.
-        """
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{typename(module)} is not a Module subclass")
-        self._check_name("module", name, self._modules)
-        self._modules[name] = _through(GlobalHooks.module_registration, self, name, module)
-
-    def register_module(self, name: str, module: Any) -> None:
-        """Add a child module; another name of ``add_module``."""
-        self.add_module(name, module)
-
-    def __getattr__(self, name: str) -> Any:
-        members = self.__dict__
-        for kind in ("_parameters", "_buffers", "_modules"):
-            found = members.get(kind)
-            if found is not None and name in found:
-                return found[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        members = self.__dict__
-        params = members.get("_parameters")
-        if isinstance(value, Parameter):
-            if params is None:
-                raise AttributeError("cannot assign parameters before Module.__init__() call")
-            self._forget(name, "_buffers", "_modules")
-            self.register_parameter(name, value)
-            return
-        if params is not None and name in params:
-            if value is not None:
-                raise TypeError(
-                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
-                )
-            self.register_parameter(name, value)
-            return
-        modules = members.get("_modules")
-        if isinstance(value, Module):
-            if modules is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
-            self._forget(name, "_parameters", "_buffers")
-            modules[name] = _through(GlobalHooks.module_registration, self, name, value)
-        elif modules is not None and name in modules:
-            if value is not None:
-                raise TypeError(
-                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
-                )
-            modules[name] = _through(GlobalHooks.module_registration, self, name, value)
-        else:
-            buffers = members.get("_buffers")
-            if isinstance(value, Buffer) or (buffers is not None and name in buffers):
-                self._set_buffer(name, value)
-            else:
-                super().__setattr__(name, value)
-
-    def _forget(self, name: str, *kinds: str) -> None:
-        self.__dict__.pop(name, None)
-        for kind in kinds:
-            self.__dict__[kind].pop(name, None)
-        self._non_persistent_buffers_set.discard(name)
-
-    def _set_buffer(self, name: str, value: Any) -> None:
-        if value is not None and not isinstance(value, Tensor):
-            raise TypeError(
-                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
-            )
-        persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
-        own = getattr(self.register_buffer, "__func__", None) is Module.register_buffer
-        # a subclass may have its own register_buffer, from before there was ``persistent``
-        if own or "persistent" in inspect.signature(self.register_buffer).parameters:
-            self.register_buffer(name, value, persistent)
-        elif persistent:
-            self.register_buffer(name, value)
-        else:
-            raise RuntimeError(
-                "Registering a non-persistent buffer on a Module subclass that implements register_buffer() without "
-                "the persistent argument is not allowed."
-            )
-
-    def __delattr__(self, name: str) -> None:
-        if name in self._parameters:
-            del self._parameters[name]
-        elif name in self._buffers:
-            del self._buffers[name]
-            self._non_persistent_buffers_set.discard(name)
-        elif name in self._modules:
-            del self._modules[name]
-        else:
-            super().__delattr__(name)
-
-    def __dir__(self) -> list[str]:
-        own = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
-        return sorted(name for name in own if not name[0].isdigit())
-
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
@@ -345,7 +237,7 @@ class Module(State):
         return add_hook(self._backward_hooks, hook)
 
     # ---- call ------------------------------------------------------------------------------------------------
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         if not (
             self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
             or _global_forward_hooks or _global_forward_pre_hooks
@@ -354,8 +246,12 @@ class Module(State):
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
 
-    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
-        return self(*args, **kwargs)
+    # PyTorch goes through three functions; a call costs one here
+    __call__ = _wrapped_call_impl = _call_impl
+    _compiled_call_impl: Callable[..., Any] | None = None
+
+    def _slow_forward(self, *input: Any, **kwargs: Any) -> Any:
+        return self.forward(*input, **kwargs)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Accept the arguments of ``torch.compile``; the module runs as it is, for there is no graph compiler."""
@@ -366,16 +262,16 @@ class Module(State):
         result = None
         try:
             args, kwargs = self._run_forward_pre_hooks(args, kwargs)
-            full, last = self._backward_hooks_by_kind()
-            pre = [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
+            full, last = self._get_backward_hooks()
+            pre = self._get_backward_pre_hooks()
             backward_hook = BackwardHook(self, full, pre) if full or pre else None
             if backward_hook:
                 args = backward_hook.setup_input_hook(args)
             result = self.forward(*args, **kwargs)
             for key, hook in (*_global_forward_hooks.items(), *self._forward_hooks.items()):
-                if key in self._forward_hooks_always_called or key in GlobalHooks.forward_always_called:
+                if key in self._forward_hooks_always_called or key in _global_forward_hooks_always_called:
                     called.add(key)
-                with_kwargs = key in self._forward_hooks_with_kwargs or key in GlobalHooks.forward_with_kwargs
+                with_kwargs = key in self._forward_hooks_with_kwargs or key in _global_forward_hooks_with_kwargs
                 new = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
                 result = result if new is None else new
             if backward_hook:
@@ -410,15 +306,18 @@ class Module(State):
             args, kwargs = new
         return args, kwargs
 
-    def _backward_hooks_by_kind(self) -> tuple[list[Any], list[Any]]:
+    def _get_backward_hooks(self) -> tuple[list[Any], list[Any]]:
         full: list[Any] = []
         last: list[Any] = []
         for is_full, hooks in (
-            (GlobalHooks.backward_is_full, _global_backward_hooks),
+            (_global_is_full_backward_hook, _global_backward_hooks),
             (self._is_full_backward_hook, self._backward_hooks),
         ):
             (full if is_full else last).extend(hooks.values())
         return full, last
+
+    def _get_backward_pre_hooks(self) -> list[Any]:
+        return [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
 
     def _tie_to_last_node(self, hooks: list[Any], args: Any, result: Any) -> None:
         var = result
@@ -429,12 +328,15 @@ class Module(State):
             return
         for hook in hooks:
             node.register_hook(_WrappedHook(hook, self))
-        lack = _what_a_node_misses(args, result, node)
+        self._maybe_warn_non_full_backward_hook(args, result, node)
+
+    def _maybe_warn_non_full_backward_hook(self, args: Any, result: Any, grad_fn: Any) -> None:
+        lack = _what_a_node_misses(args, result, grad_fn)
         if lack is not None:
-            warnings.warn(lack, FutureWarning, stacklevel=4)
+            warnings.warn(lack, FutureWarning, stacklevel=5)
 
     def _run_always_called(self, called: set[int], args: Any, kwargs: Any, result: Any) -> None:
-        everywhere = GlobalHooks.forward_always_called, GlobalHooks.forward_with_kwargs
+        everywhere = _global_forward_hooks_always_called, _global_forward_hooks_with_kwargs
         for where, hooks, always, keyed in (
             ("global module", _global_forward_hooks, *everywhere),
             ("module", self._forward_hooks, self._forward_hooks_always_called, self._forward_hooks_with_kwargs),
@@ -465,6 +367,15 @@ class Module(State):
     def eval(self: M) -> M:
         """Leave the training mode: the same as ``train(False)``."""
         return self.train(False)
+
+    def _replicate_for_data_parallel(self: M) -> M:
+        """Return a copy with the same buffers and children, and places for parameters that are computed."""
+        replica = self.__new__(type(self))
+        replica.__dict__ = self.__dict__.copy()
+        replica.__dict__.update(
+            _parameters={}, _buffers=self._buffers.copy(), _modules=self._modules.copy(), _is_replica=True
+        )
+        return replica
 
     # ---- printing --------------------------------------------------------------------------------------------
     def extra_repr(self) -> str:
@@ -512,15 +423,7 @@ def _what_a_node_misses(args: Any, result: Any, node: Any) -> str | None:
     return None
 
 
-def _through(hooks: Any, module: Module, name: str, value: Any) -> Any:
-    """Return what the registration hooks make of a member."""
-    for hook in hooks.values():
-        new = hook(module, name, value)
-        value = value if new is None else new
-    return value
-
-
-for _part in (State, *State.__mro__[1:-1]):
+for _part in (Members, *Members.__mro__[1:-1]):
     for _method in vars(_part).values():
         if inspect.isfunction(_method):  # errors of calls name the class that users know
             _method.__qualname__ = f"Module.{_method.__name__}"

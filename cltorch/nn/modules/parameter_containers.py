@@ -25,7 +25,7 @@ def _line(key: Any, value: Any, kind: Any) -> str:
     if not isinstance(value, Tensor):
         return f"  ({key}): Object of type: {type(value).__name__}"
     size = "x".join(str(n) for n in value.shape)
-    device = "" if value.device.type == "cpu" else f" ({value.device})"
+    device = f" ({value.device})" if value.is_cuda else ""
     what = "Parameter" if isinstance(value, Parameter) else "Tensor"
     return f"  ({key}): {what} containing: [{kind(value)} of size {size}{device}]"
 

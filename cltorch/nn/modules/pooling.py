@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch.nn import functional as F
 from cltorch.nn.modules.module import Module
-from cltorch.nn.modules.other_pooling import (
+from cltorch.nn.modules.other_pooling import (  # noqa: F401 (libraries import the last two from here)
     FractionalMaxPool2d,
     FractionalMaxPool3d,
     LPPool1d,
@@ -18,6 +18,8 @@ from cltorch.nn.modules.other_pooling import (
     MaxUnpool1d,
     MaxUnpool2d,
     MaxUnpool3d,
+    _LPPoolNd,
+    _MaxUnpoolNd,
 )
 from cltorch.nn.modules.utils import _single
 

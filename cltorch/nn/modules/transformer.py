@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.amp.settings import is_autocast_enabled
+from cltorch.autograd import is_grad_enabled
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
@@ -17,10 +20,12 @@ from cltorch.nn.functional.attention import canonical_mask
 from cltorch.nn.modules.activation import GELU, ReLU
 from cltorch.nn.modules.container import ModuleList
 from cltorch.nn.modules.dropout import Dropout
+from cltorch.nn.modules.fast_path import get_fastpath_enabled
 from cltorch.nn.modules.linear import Linear
 from cltorch.nn.modules.module import Module
 from cltorch.nn.modules.multihead import MultiheadAttention
 from cltorch.nn.modules.normalization import LayerNorm
+from cltorch.ops.fallback import callers_level
 
 __all__ = [
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
@@ -197,8 +202,10 @@ class TransformerDecoderLayer(Module):
 class TransformerEncoder(Module):
     """Apply copies of an encoder layer one after another, then ``norm`` where given.
 
-    Nested tensors are not used, whatever ``enable_nested_tensor`` says; the results are the same. Whether a mask is the
-    causal one is not looked up in its numbers, which would wait for the device: ``is_causal`` says so.
+    Where PyTorch would compute with nested tensors (``enable_nested_tensor``, in evaluation, without gradients and with
+    a padding mask that is False first and True then), the places that the mask leaves out are zero before ``norm``.
+    Whether a mask is the causal one is not looked up in its numbers, which would wait for the device: ``is_causal``
+    says so. Warns where the layer rules nested tensors out.
     Shape: (S, N, E), or (N, S, E) with ``batch_first``, to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoder.html
 
@@ -220,6 +227,13 @@ class TransformerEncoder(Module):
         self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+        why_not = _why_not_nested(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not why_not
+        if enable_nested_tensor and why_not:
+            warnings.warn(
+                f"enable_nested_tensor is True, but self.use_nested_tensor is False because {why_not}",
+                stacklevel=callers_level(),
+            )
 
     def forward(
         self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
@@ -228,7 +242,40 @@ class TransformerEncoder(Module):
         out = src
         for layer in self.layers:
             out = layer(out, src_mask=mask, is_causal=is_causal is True, src_key_padding_mask=padding)
+        if self._leaves_out(src, mask, padding):
+            left = padding < 0
+            aligned = functions.all(left[:, 1:] >= left[:, :-1])  # stays on the device: nothing waits for it
+            out = functions.masked_fill(out, functions.unsqueeze(left & aligned, -1), 0.0)
         return out if self.norm is None else self.norm(out)
+
+    def _leaves_out(self, src: Any, mask: Any, padding: Any) -> bool:
+        """Return whether PyTorch computes a batch with nested tensors, which have no places for what a mask hides."""
+        first: Any = self.layers[0]
+        if not getattr(self, "use_nested_tensor", False) or not get_fastpath_enabled() or first.training:
+            return False
+        if src.dim() != 3 or padding is None or mask is not None or is_autocast_enabled():
+            return False
+        return not (is_grad_enabled() and any(t.requires_grad for t in (src, *first.parameters())))
+
+
+def _why_not_nested(layer: Any) -> str:
+    """Return which property of an encoder's layer rules nested tensors out in PyTorch, or nothing."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return "encoder_layer was not TransformerEncoderLayer"
+    attention = layer.self_attn
+    reasons = (
+        (layer.norm_first, "norm_first was True"),
+        (
+            not attention.batch_first,
+            "self_attn.batch_first was not True(use batch_first for better inference performance)",
+        ),
+        (not attention._qkv_same_embed_dim, "self_attn._qkv_same_embed_dim was not True"),
+        (attention.in_proj_bias is None, "self_attn was passed bias=False"),
+        (not layer.activation_relu_or_gelu, "activation_relu_or_gelu was not True"),
+        (layer.norm1.eps != layer.norm2.eps, "norm1.eps was not equal to encoder_layer.norm2.eps"),
+        (attention.num_heads % 2 == 1, "self_attn.num_heads is odd"),
+    )
+    return next((f"encoder_layer.{reason}" for holds, reason in reasons if holds), "")
 
 
 class TransformerDecoder(Module):

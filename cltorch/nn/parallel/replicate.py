@@ -32,9 +32,7 @@ def _copy(module: Any, device: Any, detach: bool, made: dict[int, Any]) -> Any:
     found = made.get(id(module))
     if found is not None:
         return found
-    replica = made[id(module)] = module.__new__(type(module))
-    replica.__dict__ = module.__dict__.copy()
-    replica.__dict__.update(_parameters={}, _buffers={}, _modules={}, _is_replica=True)
+    replica = made[id(module)] = module._replicate_for_data_parallel()
     for name, p in module._parameters.items():
         moved = p
         if p is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch import linalg
 from cltorch.autograd import no_grad
 from cltorch.functions import public as functions
 from cltorch.nn.functional import normalize
@@ -102,7 +103,10 @@ class SpectralNorm:
 
 
 class SpectralNormLoadStateDictPreHook:
-    """Refuse checkpoints from before PyTorch 1.2, which lack ``v``."""
+    """Complete checkpoints from before PyTorch 1.2, which have the weight in place of ``v``.
+
+    u = normalize(W v) and the weight is W / σ with σ = uᵀ W v, so v solves W v = u up to a factor.
+    """
 
     def __init__(self, fn: SpectralNorm) -> None:
         self.fn = fn
@@ -113,8 +117,21 @@ class SpectralNormLoadStateDictPreHook:
     ) -> None:  # fmt: skip
         key = prefix + self.fn.name
         version = local_metadata.get("spectral_norm", {}).get(self.fn.name + ".version", None)
-        if version is None and key in state_dict and key + "_v" not in state_dict:
-            raise NotImplementedError("checkpoints of spectral_norm from before PyTorch 1.2 cannot be loaded")
+        if version is not None and version >= 1:
+            return
+        complete = all(key + suffix in state_dict for suffix in ("_orig", "_u", "_v")) and key not in state_dict
+        if version is None and complete:
+            return  # a newer one, made by hand
+        lacking = [k for k in (key + "_orig", key, key + "_u") if k not in state_dict]
+        if lacking:
+            missing_keys.extend(lacking if strict else ())
+            return
+        with no_grad():
+            original, u = state_dict[key + "_orig"], state_dict[key + "_u"]
+            sigma = functions.mean(original / state_dict.pop(key))
+            matrix = self.fn.reshape_weight_to_matrix(original)
+            v = functions.mv(linalg.pinv(matrix.t() @ matrix) @ matrix.t(), u)
+            state_dict[key + "_v"] = v * (sigma / functions.dot(u, functions.mv(matrix, v)))
 
 
 class SpectralNormStateDictHook:

@@ -43,3 +43,7 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+for _class in (LRScheduler, *map(globals().get, __all__)):
+    _class.__module__ = __name__  # PyTorch has them all in this one
+del _class

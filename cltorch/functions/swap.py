@@ -1,0 +1,56 @@
+"""Two tensors that become each other: torch.utils.swap_tensors."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NoReturn
+
+from cltorch.ops.array import Array
+
+__all__ = ["swap_tensors"]
+
+_members = vars(Array)["__dict__"].__get__  # with the fields, which Tensor's own __dict__ leaves out
+
+
+class _Poisoned:
+    """Stand for the leaf of a graph that was recorded before the leaf became another tensor."""
+
+    @property
+    def _hooks(self) -> NoReturn:
+        raise RuntimeError(
+            "Trying to execute AccumulateGrad node that was poisoned by swap_tensors this can happen when you try to "
+            "run backward on a tensor that was swapped. For a module m with "
+            "`torch.__future__.set_swap_module_params_on_conversion(True)` you should not change the device or dtype "
+            "of the module (e.g. `m.cpu()` or `m.half()`) between running forward and backward. To resolve this, "
+            "please only change the device/dtype before running forward (or after both forward and backward)."
+        )
+
+
+def swap_tensors(t1: Any, t2: Any) -> None:
+    """Let each of two tensors become the other: class, values, gradient and attributes; both stay the objects they are.
+
+    A graph that was recorded with one of them as a leaf can no longer be differentiated. Raises RuntimeError for a
+    tensor that something refers to weakly.
+    Source: https://docs.pytorch.org/docs/2.13/future_mod.html
+
+    >>> import cltorch as torch
+    >>> a, b = torch.zeros(2), torch.ones(1)
+    >>> torch.utils.swap_tensors(a, b)
+    >>> a, b
+    (tensor([1.]), tensor([0., 0.]))
+    """
+    for name, t in (("t1", t1), ("t2", t2)):
+        if weakref.getweakrefs(t):
+            raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
+    for t in (t1, t2):
+        node = None if t._accumulate is None else t._accumulate()
+        if node is not None:
+            node.variable = _Poisoned()
+            t._accumulate = None
+    t1.__class__, t2.__class__ = t2.__class__, t1.__class__
+    mine, other = _members(t1), _members(t2)
+    kept = dict(mine)
+    mine.clear()
+    mine.update(other)
+    other.clear()
+    other.update(kept)
