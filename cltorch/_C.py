@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from cltorch import functions, torch_function
 from cltorch.autograd.batches import state as _batches
+from cltorch.autograd.engine import tasks
+from cltorch.autograd.function import Function
+from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
 from cltorch.device import device as device
 from cltorch.device import get_default_device
 from cltorch.dtypes import dtype as dtype
@@ -44,6 +48,84 @@ __all__ = [
     "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "Size", "device", "dtype", "layout",
     "memory_format",
 ]  # fmt: skip
+
+
+class _Autograd:
+    """Nodes of the graph that programs make or ask for by name."""
+
+    AccumulateGrad = AccumulateGrad
+
+    class DelayedError:
+        """Hand tensors on; a gradient that comes back raises RuntimeError with a message."""
+
+        def __init__(self, msg: str | bytes, num_inputs: int) -> None:
+            self.msg, self.num_inputs = msg.decode() if isinstance(msg, bytes) else msg, num_inputs
+
+        def __call__(self, *tensors: Any) -> Any:
+            made = refusing(self.msg, tensors)
+            return made[0] if len(made) == 1 else tuple(made)
+
+    class UndefinedGrad:
+        """Hand a tensor on; no gradient comes back."""
+
+        def __call__(self, x: Any) -> Any:
+            return _NoGradient.apply(x)
+
+
+class _NoGradient(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> None:
+        return None
+
+
+class _Kept:
+    """The class of what nodes keep."""
+
+    SavedTensor = Saved
+
+
+_functions = _Autograd()
+_autograd = _Kept()
+
+
+def _current_autograd_node() -> Any:
+    """Return the node that the backward pass around the caller runs, or None."""
+    return tasks.running[-1].node if tasks.running else None
+
+
+def _current_graph_task_id() -> int:
+    """Return the number of the backward pass around the caller, or -1."""
+    return tasks.running[-1].number if tasks.running else -1
+
+
+def _will_engine_execute_node(node: Any) -> bool:
+    """Return whether the backward pass around the caller runs a node; raise RuntimeError where there is none."""
+    if not isinstance(node, Node):
+        raise RuntimeError(f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}")
+    if not tasks.running:
+        raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
+    task = tasks.running[-1]
+    if task.returns and isinstance(node, AccumulateGrad):
+        raise RuntimeError(
+            "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is "
+            "currently not supported."
+        )
+    return task.will_run(node)
+
+
+class _WeakTensorRef:
+    """Know whether a tensor is still there."""
+
+    def __init__(self, tensor: Any) -> None:
+        self._ref = weakref.ref(tensor)
+
+    def expired(self) -> bool:
+        """Return whether the tensor is gone."""
+        return self._ref() is None
 
 
 def _log_api_usage_once(event: str) -> None:

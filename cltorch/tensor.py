@@ -41,6 +41,11 @@ class _TensorMeta(type):
         return super().__new__(mcs, name, bases, space, **kw)
 
 
+def _c_name(t: dtype) -> str:
+    """Return a dtype's name as messages about ``grad_dtype`` have it."""
+    return dtypes.C_NAMES.get(t.name, t.name).removeprefix("c10::")
+
+
 class Tensor(Array, metaclass=_TensorMeta):
     """A multi-dimensional array of one dtype on one device.
 
@@ -203,6 +208,10 @@ class Tensor(Array, metaclass=_TensorMeta):
     def requires_grad(self, on: bool) -> None:
         _want_grad(self, on)  # not by the method, which a subclass may write by this
 
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
         _want_grad(self, requires_grad)
@@ -242,9 +251,11 @@ class Tensor(Array, metaclass=_TensorMeta):
             wanted = self.dtype if self._grad_dtype is ... else self._grad_dtype
             if value.dtype is not wanted and wanted is not None:
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype "
-                    f"'{wanted.name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
-                    "dtype)."
+                    f"attempting to assign a gradient with dtype '{_c_name(value.dtype)}' to a tensor with "
+                    f"grad_dtype '{_c_name(wanted)}'. The gradient must match the tensor's grad_dtype (defaults to "
+                    "the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None "
+                    "to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its "
+                    "gradient may break downstream systems that assume they match."
                 )
             if value._storage.device is not self._storage.device:
                 raise RuntimeError(
@@ -269,7 +280,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         >>> x.sum().backward(); x.grad
         tensor([1., 1.], dtype=torch.float16)
         """
-        self._need_leaf("read")
+        self._need_leaf("accessed")
         return self.dtype if self._grad_dtype is ... else self._grad_dtype
 
     @grad_dtype.setter
@@ -287,7 +298,7 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def _need_leaf(self, what: str) -> None:
         if self.grad_fn is not None:
-            raise RuntimeError(f"grad_dtype can only be {what} for leaf tensors")
+            raise RuntimeError(f"grad_dtype can only be {what} on leaf tensors.")
 
     @property
     def output_nr(self) -> int:
@@ -324,6 +335,33 @@ class Tensor(Array, metaclass=_TensorMeta):
             self._hooks = OrderedDict()
         return add_hook(self._hooks, hook)
 
+    @property
+    def _backward_hooks(self) -> Any:
+        fn = self.grad_fn
+        if fn is None:
+            return self._hooks
+        return None if fn.hooks is None else fn.hooks.tensor.get(self._output_nr)
+
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: Any) -> None:
+        fn = self.grad_fn
+        if fn is None:
+            self._hooks = hooks
+        elif hooks is None:
+            fn._extras().tensor.pop(self._output_nr, None)
+        else:
+            fn._extras().tensor[self._output_nr] = hooks
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
+    @property
+    def volatile(self) -> bool:
+        """Return False, with a warning: ``no_grad`` took its place."""
+        warnings.warn("volatile was removed (Variable.volatile is always False)", stacklevel=2)
+        return False
+
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` after its ``grad`` was accumulated."""
         if not self.requires_grad:
@@ -359,6 +397,10 @@ class Tensor(Array, metaclass=_TensorMeta):
     @data.setter
     def data(self, value: Any) -> None:
         functions.set_data(self, value)
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
 
     def _detached(self, tangents: bool = False) -> Any:
         """Return the same memory outside the graph; ``tangents`` says whether they go along."""

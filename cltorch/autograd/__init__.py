@@ -23,6 +23,7 @@ from cltorch.autograd.grad_mode import (
 )
 from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from cltorch.autograd.graph import Node
+from cltorch.autograd.graph import Saved as SavedTensor
 from cltorch.autograd.multi_hooks import register_multi_grad_hook
 from cltorch.autograd.record import apply, inplace, view
 from cltorch.autograd.saving import (
@@ -38,6 +39,7 @@ __all__ = [
     "FunctionCtx",
     "GradcheckError",
     "Node",
+    "SavedTensor",
     "Variable",
     "apply",
     "backward",

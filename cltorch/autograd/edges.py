@@ -23,8 +23,20 @@ class GradientEdge(_Edge):
 
     _like: Any = None  # (shape, dtype, device) of the gradient, where that is known
 
-    def pair(self, g: Any) -> tuple[Any, Any]:
+    def pair(self, g: Any, at: int = 0) -> tuple[Any, Any]:
         """Return the edge as the engine takes it, and the gradient that is sent into it: ones where none is given."""
+        if g is not None and self._like is not None:
+            shape, t, _ = self._like
+            if g.shape != shape:
+                raise RuntimeError(
+                    f"Mismatch in shape: grad_output[{at}] has a shape of {g.shape} and output[{at}] has a shape of "
+                    f"{shape}."
+                )
+            if g.dtype is not t and (g.dtype.is_complex or t.is_complex):
+                raise RuntimeError(
+                    "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
+                    f"in dtype: grad_output[{at}] has a dtype of {g.dtype} and output[{at}] has a dtype of {t}."
+                )
         if g is None:
             if self._like is None or any(n != 1 for n in self._like[0]):
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")

@@ -6,6 +6,7 @@ Nodes are taken from a heap by falling number, which is a topological order, so 
 from __future__ import annotations
 
 import heapq
+import itertools
 import sys
 import threading
 import warnings
@@ -13,30 +14,33 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from cltorch import torch_function
+from cltorch import settings, torch_function
 from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.edges import GradientEdge
 from cltorch.autograd.grad_mode import Switch
-from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, edge_of, tied
+from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, copied, edge_of, tied
 from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
 from cltorch.ops.fallback import callers_level
 
 
 def run(
-    roots: Sequence[tuple[Any, Any]], *, retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None = None
-) -> list[Any] | None:
+    roots: Sequence[tuple[Any, Any]], *, retain_graph: bool, create_graph: bool, targets: Sequence[Any] | None = None,
+    ends: Sequence[Any] | None = None,
+) -> list[Any] | None:  # fmt: skip
     """Send gradients into edges and follow them.
 
     ``roots`` are (edge, gradient) pairs. Without ``targets`` leaves accumulate; with them, the gradients that arrive at
-    those edges are returned (None where nothing arrives) and nothing is accumulated.
+    those edges are returned (None where nothing arrives) and nothing is accumulated. ``ends`` are edges beyond whose
+    nodes a pass that accumulates does not go.
     """
     # operators that were cast forward have their dtypes already
     nodes = [e[0] for e, _ in roots]
-    needed = None if targets is None else _needed(nodes, {e[0] for e in targets if e is not None})
+    last = ends if targets is None else targets
+    needed = None if last is None else _needed(nodes, {e[0] for e in last if e is not None})
     running = tasks.running
-    running.append(Task(nodes, needed))
+    running.append(Task(nodes, needed, targets is not None))
     try:
         with (
             Switch(create_graph),
@@ -48,11 +52,17 @@ def run(
         running.pop()
 
 
+_passes = itertools.count()
+
+
 class Task:
     """One backward pass that is running, and what hooks note for it."""
 
-    def __init__(self, roots: Sequence[Node], needed: set[Node] | None) -> None:
+    def __init__(self, roots: Sequence[Node], needed: set[Node] | None, returns: bool) -> None:
         self.notes: dict[Any, Any] = {}
+        self.number = next(_passes)
+        self.node: Node | None = None  # the one that runs
+        self.returns = returns  # whether gradients are returned, not accumulated
         self._roots, self._nodes = roots, needed
 
     def will_run(self, node: Node) -> bool:
@@ -84,7 +94,8 @@ def _run(
         if slots is None:
             slots = pending[node] = [None] * node.outputs
             heapq.heappush(heap, (-node.seq, node))
-        slots[nr] = g if slots[nr] is None else add(slots[nr], g)
+        if g is not None:
+            slots[nr] = g if slots[nr] is None else add(slots[nr], g)
 
     wanted: dict[Node, list[tuple[int, int]]] = {}
     found: list[Any] = []
@@ -97,6 +108,7 @@ def _run(
         if needed is None or edge[0] in needed:
             deliver(edge, g)
     del roots
+    task = tasks.running[-1]
     edge = g = None  # held references would make the last gradient look shared
     while heap:
         node = heapq.heappop(heap)[1]
@@ -126,21 +138,30 @@ def _run(
                     for hook in tuple(hooks.post.values()):
                         hook((), tuple(grads))
             continue
-        if all(x is None for x in grads):
+        if not node.takes_none and all(x is None for x in grads):
+            for edge in node.edges:
+                if edge is not None and (needed is None or edge[0] in needed):
+                    deliver(edge, None)
             continue
+        task.node = node
         try:
             if needed is None:
                 results = node.apply(grads)
             else:
-                results = node.apply_to(grads, [e is not None and e[0] in needed for e in node.edges])
+                ways = [e is not None and e[0] in needed for e in node.edges]
+                results = node.apply_to(grads, ways) if True in ways else [None] * len(ways)
             if create_graph and node.flat and not layers:
                 results = tied(results, node.edges, grads)
         except Exception:
             if node.trace is not None:
                 _tell_origin(node, 4)
             raise
+        finally:
+            task.node = None
+        late = hooks is None or not hooks.post  # hooks that came while the node ran do not see what came to it
+        hooks = node.hooks
         if hooks is not None and hooks.post:
-            results = _run_posthooks(node, hooks, results, grads)
+            results = _run_posthooks(node, hooks, results, [] if late else grads)
         if Settings.anomaly:
             _check_nan(node, results)
         if not retain_graph:
@@ -148,7 +169,7 @@ def _run(
         grads = None
         results = list(results)
         for i, edge in enumerate(node.edges):
-            if edge is not None and results[i] is not None and (needed is None or edge[0] in needed):
+            if edge is not None and (needed is None or edge[0] in needed):
                 g, results[i] = results[i], None
                 deliver(edge, g)
                 g = None
@@ -285,7 +306,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
         else:
             functions.add_(have, g)
     elif create_graph:
-        x.grad = functions.clone(g)  # two leaves may have been handed the same
+        x.grad = copied(g)  # two leaves may have been handed the same
     elif (
         g.layout.offset == 0
         and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
@@ -298,7 +319,8 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     grads.append(x.grad)
     if x._post_hooks:
         for hook in tuple(x._post_hooks.values()):
-            hook(x)
+            if hook(x) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -307,7 +329,7 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
     pairs: list[tuple[Any, Any]] = []
     for out, g in zip(outputs, grads, strict=True):
         if isinstance(out, GradientEdge):
-            pairs.append(out.pair(g))
+            pairs.append(out.pair(g, len(pairs)))
             continue
         edge = edge_of(out)
         if g is None:
@@ -368,6 +390,15 @@ def backward(
     outs = _several(tensors)
     grads = _given(outs, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
+    if create_graph and not Settings.told_of_cycles:
+        Settings.told_of_cycles = not settings.is_warn_always_enabled()
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid "
+            "this. If you have to use this function, make sure to reset the .grad fields of your parameters to None "
+            "after use to break the cycle and avoid the leak.",
+            stacklevel=callers_level(),
+        )
     wanted = None
     if inputs is not None:
         wanted = _several(inputs)
@@ -385,11 +416,7 @@ def backward(
     if wanted is None:
         run(pairs, retain_graph=keep, create_graph=create_graph)
         return
-    found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=[_edge(x) for x in wanted]) or []
-    for i, x in enumerate(wanted):
-        if found[i] is not None and not isinstance(x, GradientEdge) and x.grad_fn is None:
-            g, found[i] = [found[i]], None
-            accumulate(x, g, create_graph)
+    run(pairs, retain_graph=keep, create_graph=create_graph, ends=[_edge(x) for x in wanted])
 
 
 def grad(
@@ -440,7 +467,7 @@ def grad(
     if None in edges:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     found = run(pairs, retain_graph=keep, create_graph=create_graph, targets=edges) or []
-    return tuple(_finished(found, ins, unused, materialize_grads))
+    return tuple(_finished(found, ins, unused, materialize_grads, create_graph))
 
 
 def _check_batched(outs: Sequence[Any], grads: Sequence[Any]) -> None:
@@ -455,7 +482,7 @@ def _check_batched(outs: Sequence[Any], grads: Sequence[Any]) -> None:
             )
 
 
-def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool) -> list[Any]:
+def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool, create_graph: bool) -> list[Any]:
     for i, (x, g) in enumerate(zip(inputs, found, strict=True)):
         if g is None:
             if not unused:
@@ -463,8 +490,10 @@ def _finished(found: list[Any], inputs: Sequence[Any], unused: bool, zeros: bool
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
+            if zeros and isinstance(x, GradientEdge):
+                raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
             if zeros:
-                found[i] = Settings.functions.zeros_like(x)
+                found[i] = Settings.functions.zeros_like(x, requires_grad=create_graph)
         elif isinstance(x, Array) and g.dtype is not x.dtype:
             found[i] = g.to(x.dtype)
     return found

@@ -12,10 +12,29 @@ from typing import Any, NamedTuple
 
 from cltorch import torch_function
 from cltorch.autograd.grad_mode import mode, no_grad
-from cltorch.autograd.graph import CUSTOM, Node, Saved, Settings, edge_of, named, needs_grad
+from cltorch.autograd.graph import (
+    CUSTOM,
+    AccumulateGrad,
+    Node,
+    Saved,
+    Settings,
+    edge_of,
+    named,
+    needs_grad,
+    refusing,
+)
 from cltorch.autograd.layers import active, lift
 from cltorch.autograd.record import alias, rebase
 from cltorch.ops.array import Array
+
+_ONCE = "trying to differentiate twice a function that was marked with @once_differentiable"
+_VIEW_AND_OTHERS = (
+    "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more "
+    "than one Tensor. This is not supported by the current autograd engine. You should either make sure the input is "
+    "not a view (using .clone() for example) or make your Function only return one Tensor (potentially splitting it "
+    "into two Functions: one doing the inplace that returns a single Tensor and a second one that does the other "
+    "operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change."
+)
 
 
 class FunctionCtx:
@@ -29,6 +48,7 @@ class FunctionCtx:
         self._dirty: tuple[Any, ...] = ()
         self._outside: tuple[Any, ...] = ()
         self._materialize = True
+        self._materialize_non_diff_grads = True
         self._saved: list[Any] = []
         self._node: Any = None
         self._forward: tuple[Any, ...] = ()
@@ -65,13 +85,29 @@ class FunctionCtx:
             return self._forward
         return tuple(s.unpack(self._node) if isinstance(s, Saved) else s for s in self._saved)
 
-    saved_variables = saved_tensors
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """Return the kept tensors; deprecated."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
+
+class _Nothing(Saved):
+    """Stand where None was kept."""
+
+    def __init__(self) -> None:
+        pass
+
+    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        """Raise RuntimeError."""
+        raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
 
 
 class FunctionNode(Node):
     """A recorded call of a user's Function; what the user put on ``ctx`` can be read from it."""
 
     __slots__ = ("_cls", "_ctx", "_positions", "_inputs", "_metas")
+    takes_none = True
 
     def __init__(
         self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]
@@ -86,6 +122,11 @@ class FunctionNode(Node):
         ctx = self._ctx
         if name == "saved_tensors":
             return tuple(s.unpack(self) if isinstance(s, Saved) else s for s in ctx._saved)
+        if name == "_raw_saved_tensors":
+            for s in ctx._saved:
+                if isinstance(s, Saved):
+                    s.unpack(self)  # which says so where it was freed
+            return tuple(s if isinstance(s, Saved) else _Nothing() for s in ctx._saved)
         return getattr(ctx, name)
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
@@ -121,17 +162,19 @@ class FunctionNode(Node):
             )
         # nobody takes the gradients of tensors that need none, but hooks see them
         return [
-            results[i] if edge is None else self._checked(i, results[i])
+            results[i] if edge is None else self._checked(i, results[i], edge)
             for i, edge in zip(self._positions, self.edges, strict=True)
         ]
 
-    def _checked(self, i: int, g: Any) -> Any:
+    def _checked(self, i: int, g: Any, edge: Any) -> Any:
         """Return a gradient in the shape and dtype of its input."""
         if g is None:
             return None
         if not isinstance(g, Array):
             raise RuntimeError(f"expected Variable or None (got {type(g).__name__})")
         shape, t, dev = self._inputs[i]  # type: ignore[misc]
+        if edge[0].__class__ is AccumulateGrad and edge[0].variable._grad_dtype is not ...:
+            t = g.dtype  # the leaf says to which dtype its gradients are cast, if to any
         if g.shape != shape:
             try:
                 g = Settings.functions.sum_to_size(g, shape)
@@ -164,6 +207,10 @@ class _FunctionMeta(type):
         )
         return super().__call__(*args, **kw)
 
+    @property
+    def _backward_cls(cls) -> type[Node]:
+        return named(FunctionNode, f"{cls.__name__}Backward")
+
 
 class Function(metaclass=_FunctionMeta):
     """Define an operation with ``forward`` and ``backward`` (and, if wanted, ``setup_context``); call ``apply``.
@@ -184,6 +231,14 @@ class Function(metaclass=_FunctionMeta):
     """
 
     generate_vmap_rule = False
+
+    def __call__(self, *args: Any, **kw: Any) -> Any:
+        """Raise RuntimeError: a Function is applied, not called."""
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward method. "
+            "(Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kw: Any) -> Any:
@@ -257,7 +312,10 @@ class Function(metaclass=_FunctionMeta):
         for d in ctx._dirty:
             d._storage.version += 1
         if recording:
-            node = named(FunctionNode, f"{cls.__name__}Backward")(cls, ctx, args, needs, results)
+            node: Any = cls._backward_cls
+            node = node(cls, ctx, args, needs, results)
+            if not ctx._materialize_non_diff_grads:
+                node._metas = [None if out else meta for out, meta in zip(outside, node._metas, strict=True)]
             numbers = {id(r): i for i, r in enumerate(results) if not outside[i]}
             ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
             for i, r in enumerate(results):
@@ -266,6 +324,8 @@ class Function(metaclass=_FunctionMeta):
                 if any(r is d for d in ctx._dirty):
                     if r._base is None and r._requires_grad and r._grad_fn is None:
                         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+                    if r._base is not None and sum(isinstance(x, Array) for x in results) > 1:
+                        raise RuntimeError(_VIEW_AND_OTHERS)
                     place = next(k for k, a in enumerate(args) if a is r)
                     rebase(r, node, node._positions.index(place) if needs[place] else None, i)
                 else:
@@ -286,6 +346,17 @@ class VmapInfo(NamedTuple):
 
 
 Settings.function, Settings.vmap_info = Function, VmapInfo
+
+
+class InplaceFunction(Function):
+    """Be a Function that says of itself whether it works in place, as older programs derive from it.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 def _keep(t: Any, numbers: dict[int, int]) -> Any:
@@ -309,24 +380,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         if not recording or not any(isinstance(a, Array) and a._requires_grad for a in args):
             return results
         outs = results if isinstance(results, tuple) else (results,)
-        refused = []
-        for r in outs:
-            if isinstance(r, Array):
-                r = Array.new(r._storage, r.layout, r.dtype)
-                r._grad_fn, r._requires_grad = _Refusal(()), True
-            refused.append(r)
-        return tuple(refused) if isinstance(results, tuple) else refused[0]
+        # every result counts as if it could be differentiated: nobody knows which of the kept tensors were used
+        leaves = [r if r is None else r.detach().requires_grad_() for r in outs]
+        refused = tuple(refusing(_ONCE, leaves))
+        return refused if isinstance(results, tuple) else refused[0]
 
     return wrapped
-
-
-class _Refusal(Node):
-    """Raise when someone differentiates what may be differentiated only once."""
-
-    __slots__ = ()
-
-    def name(self) -> str:
-        return "OnceDifferentiable"
-
-    def apply(self, grads: list[Any]) -> Sequence[Any]:
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -49,19 +50,35 @@ class Switch:
         return Switch(self._enabled, self._inference)
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isclass(fn):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+                "the `__init__` method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
         if inspect.isgeneratorfunction(fn):
 
             @functools.wraps(fn)
             def stepped(*args: Any, **kw: Any) -> Any:
                 generator = fn(*args, **kw)
-                value = None
+                step: Callable[..., Any] = generator.send
+                value: Any = None
                 while True:
-                    with self.clone():
-                        try:
-                            item = generator.send(value)
-                        except StopIteration as stop:
-                            return stop.value
-                    value = yield item
+                    try:
+                        with self.clone():
+                            item = step(value)
+                    except StopIteration as stop:
+                        return stop.value
+                    try:
+                        step, value = generator.send, (yield item)
+                    except GeneratorExit:
+                        with self.clone():
+                            generator.close()
+                        raise
+                    except BaseException as error:  # which the caller threw in: it goes on to the generator
+                        step, value = generator.throw, error
 
             return stepped
 

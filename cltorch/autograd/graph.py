@@ -54,6 +54,13 @@ _CHANGED_BY_HOOK = (
 )
 
 
+_FREED_BEFORE_HOOKS = (
+    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
+    "freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+    "graph a second time or if you need to access saved variables after calling backward."
+)
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
@@ -61,6 +68,7 @@ class Settings:
     batched: Any = None  # makes a batch of (tensor, level)
     function: Any = None  # the class Function
     vmap_info: Any = None  # the class of what a Function's ``vmap`` is told
+    told_of_cycles = False  # whether the warning about gradients that keep their graph was given
     anomaly = False
     check_nan = True
 
@@ -91,6 +99,7 @@ class Node:
     """
 
     __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")
+    takes_none = False  # whether it runs where no gradient came at all
     flat = False  # whether the gradient is the same all around an operand's value, and of its graph all the same
 
     def __init__(self, edges: Sequence[Any], outputs: int = 1) -> None:
@@ -110,6 +119,13 @@ class Node:
 
     def release(self) -> None:
         """Free the tensors kept for the derivative."""
+
+    def __call__(self, *grads: Any) -> Any:
+        """Return the gradients of the operands for gradients of the results, outside of any backward pass."""
+        if len(grads) != self.outputs:
+            raise TypeError(f"expected {self.outputs} arguments, got {len(grads)} instead")
+        results = self.all_inputs(self.apply(list(grads)))
+        return results[0] if len(results) == 1 else results
 
     def name(self) -> str:
         """Return the name that printing shows."""
@@ -201,6 +217,53 @@ def tied(results: Sequence[Any], edges: Sequence[Any], grads: Sequence[Any]) -> 
             r._grad_fn, r._output_nr, r._requires_grad = node, 0, True
         found.append(r)
     return found
+
+
+class Copied(Node):
+    """A copy into other memory: the gradient goes on as it is, and what was there before gets none."""
+
+    __slots__ = ()
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        return (None, grads[0])
+
+
+def copied(g: Any) -> Any:
+    """Return a copy of a gradient that is part of its graph."""
+    with no_grad():
+        out = Settings.functions.clone(g)
+    if mode.enabled and needs_grad(g):
+        out._grad_fn, out._requires_grad = named(Copied, "CopyBackwards")((None, edge_of(g))), True
+    return out
+
+
+class Refusal(Node):
+    """Say that no gradient goes on from here; PyTorch's name for it is DelayedError."""
+
+    __slots__ = ("_why",)
+
+    def __init__(self, why: str, edges: Sequence[Any], outputs: int) -> None:
+        super().__init__(edges, outputs)
+        self._why = why
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        raise RuntimeError(self._why)
+
+
+def refusing(why: str, tensors: Sequence[Any]) -> list[Any]:
+    """Return tensors of the same memory from which a gradient raises RuntimeError."""
+    node: Any = None
+    if mode.enabled and any(x is not None and needs_grad(x) for x in tensors):
+        edges = [edge_of(x) if x is not None and needs_grad(x) else None for x in tensors]
+        node = named(Refusal, "Error")(why, edges, len(tensors))
+    out = []
+    for i, x in enumerate(tensors):
+        if x is not None:
+            x = Array.new(x._storage, x.layout, x.dtype)
+            if node is not None and x.dtype.differentiable:
+                x._grad_fn, x._output_nr, x._requires_grad = node, i, True
+        out.append(x)
+    return out
 
 
 class AccumulateGrad(Node):
@@ -308,6 +371,40 @@ class Saved:
             t._requires_grad = True
         return t
 
+    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        """Send this tensor through ``pack_hook``, and through ``unpack_hook`` when it is asked for.
+
+        Raises RuntimeError where it was freed or has hooks already.
+        """
+        if not callable(pack_hook) or not callable(unpack_hook):
+            raise TypeError("register_hooks(): incompatible function arguments: two callables are expected")
+        t = self._tensor
+        if t is None:
+            raise RuntimeError(_FREED_BEFORE_HOOKS)
+        if self._hooks is not None:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of "
+                "hooks is allowed at a time."
+            )
+        edge = edge_of(t) if self._node is None else None
+        with no_grad():
+            packed = pack_hook(t)
+        if t._storage.version != self._version:
+            raise RuntimeError(_CHANGED_BY_HOOK)
+        self._tensor, self._hooks, self._history = packed, (pack_hook, unpack_hook), edge
+
+    @property
+    def data(self) -> Any:
+        """Return what is kept: the tensor, or what a hook made of it."""
+        if self._tensor is None:
+            raise RuntimeError(_FREED)
+        return self._tensor
+
+    @property
+    def unpack_hook(self) -> Any:
+        """Return the hook that what is kept goes through, or None."""
+        return None if self._hooks is None else self._hooks[1]
+
     def with_tangents(self, tangents: Any) -> None:
         """Give a kept result the tangents that it got after it was kept."""
         t: Any = self._tensor
@@ -366,8 +463,11 @@ def refresh_view(x: Any) -> None:
     if seq != x._base_seq:
         if x._view_kind is not None:
             raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
+        before = x._grad_fn
         x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x), 0, True
         x._base_seq = seq
+        if x._retains is not None:
+            x._retains.move(before, x._grad_fn, 0)
     x._view_version = x._storage.version
 
 

@@ -218,11 +218,14 @@ class PointwiseNode(Node):
         return tuple(next(edges) if need else (None, 0) for need in self._needs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_saved_") and name[7:] in ("self", "other", "result"):
-            at = {"self": 0, "other": 1, "result": self._row.arity}[name[7:]]
+        raw, what = name.startswith("_raw"), name.removeprefix("_raw").removeprefix("_saved_")
+        if what in ("self", "other", "result"):
+            at = {"self": 0, "other": 1, "result": self._row.arity}[what]
             kept = self._values[at] if at < len(self._values) else None
-            if kept is not None:
-                return kept.unpack(self) if kept.__class__ is Saved else kept
+            if kept.__class__ is Saved:
+                return kept if raw else kept.unpack(self)
+            if kept is not None and not raw:
+                return kept
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
@@ -368,13 +371,16 @@ def rebase(x: Any, node: Node, at: int | None = None, nr: int = 0) -> None:
     ``node.edges[at]`` leads to the tensor's old value (None: the old value does not matter); ``nr`` is the number that
     the tensor has among the node's results.
     """
-    if x._retains is not None:
-        x._retains.move(x._grad_fn, node, nr)
     if x._base is None:
+        if x._retains is not None:
+            x._retains.move(x._grad_fn, node, nr)
         x._grad_fn, x._output_nr, x._requires_grad = node, nr, True
         return
     base = x._base
-    base._grad_fn, base._output_nr, base._requires_grad = CopySlices(base, x, node, at, nr), 0, True
+    slices = CopySlices(base, x, node, at, nr)
+    if base._retains is not None:
+        base._retains.move(base._grad_fn, slices, 0)
+    base._grad_fn, base._output_nr, base._requires_grad = slices, 0, True
     refresh_view(x)
 
 

@@ -269,7 +269,7 @@ def detach_(input: Any) -> Any:
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) "
             "for training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and "
             "hence detach_() cannot be called on these gradients. To fix this error, please refer to the "
-            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
     input._grad_fn, input._output_nr, input._requires_grad = None, 0, False
     return input
@@ -430,6 +430,7 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
         )
     input._storage, input.layout = storage, layout
     storage.version += 1
+    input._accumulate = None  # a graph of what the tensor was before has another end
     return input
 
 

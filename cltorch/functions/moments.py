@@ -39,7 +39,7 @@ class Var(Op):
         out = keep(variance(x, dims, n, float(max(freedom, 0)), cls.root), x.layout.shape, dims, keepdim)
         c.dims, c.shape = dims, x.layout.shape
         c.share = (1 / freedom if freedom else math.inf) if n else 0.0  # nothing changes with no elements
-        c.save(x, out)
+        c.save(x, out if cls.root else None)
         return out
 
     @classmethod
@@ -62,6 +62,41 @@ class Std(Var):
         g = m.where(flat, 0, m.div(g, m.where(flat, 1, out)))
         g = m.mul(m.reshape(g, kept_shape(c.shape, c.dims, True)), c.share)
         return m.mul(g, _centred(m, c, x)), None, None, None, None
+
+
+class VarMean(Var):
+    """Variance and mean, whose gradients come to one place."""
+
+    name = "var_mean"
+
+    @classmethod
+    def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, freedom: int | float) -> Any:
+        means = reduce(rows.MEAN, x, dims, x.dtype, (float(n),))
+        return super().forward(c, x, dims, keepdim, n, freedom), keep(means, x.layout.shape, dims, keepdim)
+
+    @classmethod
+    def vjp(cls, m: Any, c: Any, g: Any, g_mean: Any = None) -> Any:
+        found = super().vjp(m, c, g)[0] if g is not None else None
+        if g_mean is not None:
+            n = math.prod(c.shape[d] for d in c.dims)
+            along = m.expand(m.mul(m.reshape(g_mean, kept_shape(c.shape, c.dims, True)), 1 / n if n else 0), c.shape)
+            found = along if found is None else m.add(found, along)
+        return found, None, None, None, None
+
+
+class StdMean(VarMean):
+    """The root of the variance, and the mean."""
+
+    name = "std_mean"
+    root = True
+
+    @classmethod
+    def vjp(cls, m: Any, c: Any, g: Any, g_mean: Any = None) -> Any:
+        if g is not None:
+            _, out = c.saved
+            flat = m.eq(out, 0)
+            g = m.where(flat, 0, m.div(g, m.mul(m.where(flat, 1, out), 2)))
+        return super().vjp(m, c, g, g_mean)
 
 
 def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
@@ -87,6 +122,16 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
         return apply(op, x, dims, keepdim, n, freedom)
 
     return spread_of_parts(one, input, op is Std) if input.dtype.is_complex else one(input), dims
+
+
+def _with_mean(
+    name: str, op: type[Var], both: type[VarMean], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any
+) -> tuple[Any, Any]:
+    if input.dtype.is_complex or not input.layout.numel:  # parts have means of their own; of nothing there is none
+        result, dims = _spread_of(name, op, input, dim, unbiased, keepdim, correction)
+        return result, mean(input, dims, keepdim)
+    result, _ = _spread_of(name, both, input, dim, unbiased, keepdim, correction)
+    return result
 
 
 @numpy_names
@@ -132,8 +177,7 @@ def var_mean(
     >>> torch.var_mean(torch.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
     """
-    result, dims = _spread_of("var_mean", Var, input, dim, unbiased, keepdim, correction)
-    return result, mean(input, dims, keepdim)
+    return _with_mean("var_mean", Var, VarMean, input, dim, unbiased, keepdim, correction)
 
 
 @numpy_names
@@ -148,8 +192,7 @@ def std_mean(
     >>> torch.std_mean(torch.tensor([1.0, 3.0]))
     (tensor(1.4142), tensor(2.))
     """
-    result, dims = _spread_of("std_mean", Std, input, dim, unbiased, keepdim, correction)
-    return result, mean(input, dims, keepdim)
+    return _with_mean("std_mean", Std, StdMean, input, dim, unbiased, keepdim, correction)
 
 
 class LogSumExp(Op):

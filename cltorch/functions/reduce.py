@@ -29,7 +29,7 @@ __all__ = ["all", "any", "count_nonzero", "mean", "nanmean", "nansum", "prod", "
 
 def spread(m: Any, g: Any, shape: Any, dims: tuple[int, ...]) -> Any:
     """Give a result's gradient the shape of the input, without copying."""
-    return m.expand(m.reshape(g, kept_shape(shape, dims, True)), shape)
+    return m.expand(m.reshape(g, kept_shape(shape, dims, True)) if g.layout.shape else g, shape)
 
 
 def keep(out: Any, shape: Any, dims: tuple[int, ...], keepdim: bool) -> Any:

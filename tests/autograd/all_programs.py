@@ -1,6 +1,21 @@
 """The programs of all modules."""
 
-from tests.autograd import programs_changes, programs_func, programs_function, programs_hooks, programs_tools
+from tests.autograd import (
+    programs_changes,
+    programs_engine,
+    programs_func,
+    programs_function,
+    programs_hooks,
+    programs_tools,
+)
 from tests.autograd.programs import PROGRAMS
 
-__all__ = ["PROGRAMS", "programs_changes", "programs_func", "programs_function", "programs_hooks", "programs_tools"]
+__all__ = [
+    "PROGRAMS",
+    "programs_changes",
+    "programs_engine",
+    "programs_func",
+    "programs_function",
+    "programs_hooks",
+    "programs_tools",
+]

@@ -51,6 +51,7 @@ CALLS = {
     "prod": (lambda x: x.prod(1), (2, 3)),
     "amax": (lambda x: (x.amax(1), x.max(0).values, x.min(1).values), (2, 3)),
     "var": (lambda x: (x.var(1), x.std(0), torch.var_mean(x, 1)[1]), (3, 3)),
+    "var_mean": (lambda x: (*torch.var_mean(x, 1), *torch.std_mean(x, 0)), (3, 3)),
     "logsumexp": (lambda x: x.logsumexp(1), (2, 3)),
     "norm": (lambda x: (x.norm(dim=1), torch.linalg.vector_norm(x, 3)), (2, 3)),
     "copies": (lambda x: (x.clone(), x.t().contiguous()), (2, 3)),
