@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from inspect import Signature
 from typing import Any
 
 from cltorch import ops
 from cltorch.autograd import Function
 from cltorch.ops.array import Array
 from cltorch.ops.overloads import Namespace, resolvers
+from cltorch.ops.schema import parsed
 
-__all__ = ["CustomOpDef", "custom_op", "register_autograd", "register_fake", "register_kernel"]
+__all__ = [
+    "CustomOpDef", "Library", "custom_op", "define", "impl", "register_autograd", "register_fake", "register_kernel",
+]  # fmt: skip
 
 _known: dict[str, CustomOpDef] = {}
 resolvers.append(lambda namespace, name: _known.get(f"{namespace}::{name}"))
@@ -23,15 +27,18 @@ resolvers.append(lambda namespace, name: _known.get(f"{namespace}::{name}"))
 class CustomOpDef:
     """Call a function of tensors that has a name, kernels of its own for types of devices, and a derivative."""
 
-    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+    def __init__(self, name: str, fn: Callable[..., Any] | None) -> None:
         namespace, separator, short = name.partition("::")
         if not (separator and namespace and short):
             raise ValueError(f"custom_op(name=...): expected name to be 'namespace::name', got {name!r}")
         self._namespace, self._name, self._qualname = namespace, short, name
-        self._kernels: dict[str | None, Callable[..., Any]] = {None: fn}
+        self._kernels: dict[str | None, Callable[..., Any]] = {}
+        self._signature: Signature | None = None  # of what is called, where a schema tells it
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
-        functools.update_wrapper(self, fn)
+        if fn is not None:
+            self._kernels[None] = fn
+            functools.update_wrapper(self, fn)
         _known[name] = self
         if not hasattr(ops, namespace):  # as torch.ops.namespace.name it can be found from now on
             setattr(ops, namespace, Namespace(namespace))
@@ -39,9 +46,17 @@ class CustomOpDef:
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
 
+    @property
+    def default(self) -> CustomOpDef:
+        """The operator itself: it has no other overloads."""
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        device = next((x.device.type for x in (*args, *kwargs.values()) if isinstance(x, Array)), None)
-        run = self._kernels.get(device) or self._kernels[None]
+        run = self._kernel((*args, *kwargs.values()))
+        if self._signature is not None:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
         setup = self._setup_context
         if self._backward is None:
             return run(*args, **kwargs)
@@ -60,6 +75,18 @@ class CustomOpDef:
                 return derivative(ctx, *grads)
 
         return Derived.apply(*args)
+
+    def _kernel(self, args: Iterable[Any]) -> Callable[..., Any]:
+        """Return what runs on the device of the first tensor among arguments, or in a list among them."""
+        each = (y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,)))
+        device = next((x.device.type for x in each if isinstance(x, Array)), None)
+        kernel = self._kernels.get(device) or self._kernels.get(None)
+        if kernel is None:
+            raise NotImplementedError(
+                f"Could not run '{self._qualname}' with arguments from the '{device}' backend: there are kernels for "
+                f"{', '.join(str(kind) for kind in self._kernels) or 'none'}"
+            )
+        return kernel
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
         """Return the function: the shapes that it tells are those of a compiler, and there is none."""
@@ -115,6 +142,124 @@ def custom_op(
     for kind in _device_types(device_types):
         made._kernels[kind] = fn
     return made
+
+
+class Library:
+    """Hold operators of one namespace: their schemas (``"DEF"``, ``"FRAGMENT"``), their kernels (``"IMPL"``).
+
+    Operators of PyTorch's own cannot get others here: NotImplementedError.
+
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.Library
+
+    >>> import cltorch as torch
+    >>> lib = Library("docs", "FRAGMENT")
+    >>> lib.define("scaled(Tensor x, float by=2.0) -> Tensor")
+    'scaled'
+    >>> lib.impl("scaled", lambda x, by: x * by, "CompositeExplicitAutograd")
+    >>> torch.ops.docs.scaled(torch.ones(2))
+    tensor([2., 2.])
+    """
+
+    def __init__(self, ns: str, kind: str, dispatch_key: str = "") -> None:
+        if kind not in ("DEF", "FRAGMENT", "IMPL"):
+            raise ValueError(f"Unsupported kind: {kind}")
+        if ns in ("aten", "prim", "prims"):
+            raise NotImplementedError(f"operators of {ns} cannot be defined or replaced in cltorch")
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+
+    def __repr__(self) -> str:
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
+
+    def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
+        """Make an operator of a schema, as ``"name(Tensor x, int n=1) -> Tensor"``, and return its name.
+
+        Raises RuntimeError for a second one of that name.
+        """
+        if self.kind == "IMPL":
+            raise RuntimeError(f"a Library of kind IMPL gives kernels to operators, it cannot define {schema}")
+        name, signature = parsed(schema)
+        name = name.removeprefix(f"{self.ns}::")
+        if f"{self.ns}::{name}" in _known:
+            raise RuntimeError(
+                f"Tried to register an operator ({self.ns}::{schema}) with the same name and overload name multiple "
+                "times"
+            )
+        CustomOpDef(f"{self.ns}::{name}", None)._signature = signature
+        return name
+
+    def impl(
+        self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
+        allow_override: bool = False,
+    ) -> None:  # fmt: skip
+        """Give an operator a kernel for a kind of devices.
+
+        ``dispatch_key`` is ``"CPU"``, ``"CUDA"`` (OpenCL devices here), ``"Meta"`` or, for every device,
+        ``"CompositeImplicitAutograd"`` or ``"CompositeExplicitAutograd"``; NotImplementedError for others.
+        """
+        if not callable(fn):
+            raise TypeError(f"Input function is required to be a callable but found type {type(fn)}")
+        key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if key not in _KEYS or with_keyset:
+            raise NotImplementedError(f"{op_name}: kernels for {key} are not dispatched to in cltorch")
+        name = op_name if isinstance(op_name, str) else getattr(op_name, "_name", str(op_name))
+        op = _operator(name if "::" in name else f"{self.ns}::{name}")
+        if _KEYS[key] in op._kernels and not allow_override:
+            raise RuntimeError(
+                f"This is not allowed since there's already a kernel registered from python overriding {name}'s "
+                f"behavior for {key} dispatch key and {self.ns} namespace."
+            )
+        op._kernels[_KEYS[key]] = fn
+
+
+_KEYS = {
+    "CPU": "cpu", "CUDA": "cl", "PrivateUse1": "cl", "Meta": "meta", "CompositeImplicitAutograd": None,
+    "CompositeExplicitAutograd": None,
+}  # fmt: skip
+
+
+def _given(lib: Library, name: str, key: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+    lib.impl(name, fn, key)
+    return fn
+
+
+def define(qualname: Any, schema: Any, *, lib: Any = None, tags: Any = ()) -> Any:
+    """Make an operator of a name and a schema, as ``define("docs::cut", "(Tensor x, int n) -> Tensor")``.
+
+    As in older programs, ``define(library, schema)`` is ``library.define(schema)``.
+
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.define
+
+    >>> import cltorch as torch
+    >>> define("docs::halved", "(Tensor x) -> Tensor")
+    >>> @impl("docs::halved", "cpu")
+    ... def halved(x): return x / 2
+    >>> torch.ops.docs.halved(torch.ones(1))
+    tensor([0.5000])
+    """
+    if isinstance(qualname, Library):
+        name = qualname.define(schema)
+        return functools.partial(_given, qualname, name, "")
+    if not isinstance(qualname, str):
+        raise ValueError(f"define(qualname, schema): expected qualname to be instance of str, got {type(qualname)}")
+    namespace, _, name = qualname.partition("::")
+    (lib or Library(namespace, "FRAGMENT")).define(name + schema, tags=tags)
+    return None
+
+
+def impl(qualname: Any, types: Any, func: Any = None, *, lib: Any = None) -> Any:
+    """Give an operator a kernel for types of devices (``"cpu"``, ``"cuda"``, ``"default"``), or be a decorator for it.
+
+    As in older programs, ``impl(library, name, key)`` is a decorator for ``library.impl``.
+
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.impl
+    """
+    if isinstance(qualname, Library):
+        return functools.partial(_given, qualname, types, func or "")
+    if func is None:
+        return lambda f: (impl(qualname, types, f, lib=lib), f)[1]
+    for kind in [types] if isinstance(types, str) else types:
+        _operator(qualname)._kernels[None if kind == "default" else _device_types(kind)[0]] = func
+    return None
 
 
 def _operator(op: Any) -> CustomOpDef:

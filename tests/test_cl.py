@@ -87,9 +87,24 @@ def test_memory(place):
     assert len(cl.memory_summary(place, abbreviated=True)) < len(table)
 
 
+def test_older_names_of_memory(place):
+    x = cltorch.empty(100, device=place)
+    nested = cl.memory_stats_as_nested_dict(place)
+    assert nested["allocated_bytes"]["all"]["current"] == cl.memory_allocated(place) > 0 and nested["num_ooms"] >= 0
+    with pytest.warns(FutureWarning, match="`torch.cuda.memory_cached` has been renamed to `torch.cuda.memory_res"):
+        assert cl.memory_cached(place) == cl.memory_reserved(place)
+    with pytest.warns(FutureWarning):
+        cl.reset_max_memory_cached(place)
+    with pytest.warns(FutureWarning):
+        assert cl.max_memory_cached(place) == cl.memory_reserved(place)
+    assert cl.ipc_collect() is None and cl.get_arch_list() == [] and cl.get_gencode_flags() == "" and x.is_cl
+
+
 def test_memory_fraction(place):
     limit = place.context.allocator.limit
     try:
+        cl.set_per_process_memory_fraction(0.5, place)
+        assert cl.get_per_process_memory_fraction(place) == pytest.approx(0.5)
         cl.set_per_process_memory_fraction(0.0, place)
         with cl.device(place):
             cl.empty_cache()

@@ -134,6 +134,27 @@ def test_traces(tmp_path):
     assert (part["cat"], exp["cat"], exp["ph"]) == ("user_annotation", "cpu_op", "X")
 
 
+def test_parts_by_the_names_of_nvtx():
+    nvtx = torch.cl.nvtx
+    assert nvtx.range_pop() == -1 and nvtx.range_push("before") == 0 and nvtx.range_pop() == 0  # nobody looks
+    with profile() as seen:
+        assert [nvtx.range_push("outer"), nvtx.range_push("inner")] == [0, 1]
+        torch.ones(2).exp()
+        nvtx.mark("a moment")
+        handle = nvtx.range_start("crossing")
+        assert [nvtx.range_pop(), nvtx.range_pop()] == [1, 0]
+        nvtx.range_end(handle)
+        nvtx.range_end(handle)
+        nvtx.range("step {}", 7)(torch.ones)(2)
+        with pytest.raises(ZeroDivisionError), nvtx.range("failing"):
+            _ = 1 / 0
+    found = {event.name: event for event in seen.events()}
+    assert {"outer", "inner", "a moment", "crossing", "step 7", "failing", "aten::exp"} <= set(found)
+    assert "before" not in found and nvtx.range_pop() == -1
+    assert found["outer"].time_range.start <= found["inner"].time_range.start
+    assert found["inner"].time_range.end <= found["outer"].time_range.end
+
+
 def test_the_older_profiler():
     x = torch.ones(3, requires_grad=True)
     with torch.autograd.profiler.profile(record_shapes=True) as seen:

@@ -1,6 +1,8 @@
 """torch.cuda's counterpart for OpenCL devices; ``cltorch.cuda`` is this module."""
 
 import sys
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from cltorch.cl import amp
 from cltorch.cl.devices import (
@@ -10,9 +12,11 @@ from cltorch.cl.devices import (
     device,
     device_count,
     device_of,
+    get_arch_list,
     get_device_capability,
     get_device_name,
     get_device_properties,
+    get_gencode_flags,
     init,
     is_available,
     is_bf16_supported,
@@ -24,14 +28,20 @@ from cltorch.cl.kernels import CustomKernel, kernel
 from cltorch.cl.memory import (
     OutOfMemoryError,
     empty_cache,
+    get_per_process_memory_fraction,
+    ipc_collect,
     max_memory_allocated,
+    max_memory_cached,
     max_memory_reserved,
     mem_get_info,
     memory_allocated,
+    memory_cached,
     memory_reserved,
     memory_stats,
+    memory_stats_as_nested_dict,
     memory_summary,
     reset_max_memory_allocated,
+    reset_max_memory_cached,
     reset_peak_memory_stats,
     set_per_process_memory_fraction,
 )
@@ -75,15 +85,23 @@ __all__ = [
     "CharTensor", "ClDeviceProperties", "CustomKernel", "DoubleStorage", "DoubleTensor", "Event", "FloatStorage",
     "FloatTensor", "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor",
     "OutOfMemoryError", "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "current_device",
-    "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_device_capability",
-    "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
+    "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_gencode_flags",
+    "get_per_process_memory_fraction", "get_rng_state", "get_rng_state_all", "init", "initial_seed", "ipc_collect",
     "is_available", "is_bf16_supported", "is_initialized", "kernel", "manual_seed", "manual_seed_all",
-    "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved",
-    "memory_stats", "memory_summary", "reset_max_memory_allocated", "reset_peak_memory_stats", "seed", "seed_all",
-    "set_device", "set_per_process_memory_fraction", "set_rng_state", "set_rng_state_all", "set_stream", "stream",
-    "synchronize",
+    "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated",
+    "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "nvtx",
+    "reset_max_memory_allocated", "reset_max_memory_cached",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_per_process_memory_fraction", "set_rng_state",
+    "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
 
 # `import cltorch.cuda` finds this module too
 sys.modules["cltorch.cuda"] = sys.modules[__name__]
 sys.modules["cltorch.cuda.amp"] = amp
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "nvtx":  # it brings the profiler along, and that PyOpenCL
+        return _import_module("cltorch.cl.nvtx")
+    raise AttributeError(f"module 'cltorch.cl' has no attribute {name!r}")

@@ -11,9 +11,8 @@ from cltorch.device import device as Device
 
 __all__ = [
     "ClDeviceProperties", "can_device_access_peer", "context_of", "current_device", "device", "device_count",
-    "device_of",
-    "get_device_capability", "get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported",
-    "is_initialized", "set_device", "synchronize",
+    "device_of", "get_arch_list", "get_device_capability", "get_device_name", "get_device_properties",
+    "get_gencode_flags", "init", "is_available", "is_bf16_supported", "is_initialized", "set_device", "synchronize",
 ]  # fmt: skip
 
 
@@ -52,6 +51,22 @@ def device_count() -> int:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.device_count.html
     """
     return len(_discovery().devices())
+
+
+def get_arch_list() -> list[str]:
+    """Return an empty list: kernels are compiled for the device that is there, not for architectures beforehand.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_arch_list.html
+    """
+    return []
+
+
+def get_gencode_flags() -> str:
+    """Return an empty text: there are no flags of NVIDIA's compiler.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_gencode_flags.html
+    """
+    return ""
 
 
 def is_initialized() -> bool:

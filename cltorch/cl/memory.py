@@ -5,18 +5,20 @@ Sizes are bytes as allocated: rounded up to the allocator's size classes.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from typing import Any
 
 from cltorch.cl.devices import context_of
 from cltorch.device.allocator import readable
 from cltorch.errors import OutOfMemoryError
+from cltorch.ops.fallback import callers_level
 
 __all__ = [
-    "OutOfMemoryError", "empty_cache", "max_memory_allocated", "max_memory_reserved", "mem_get_info",
-    "memory_allocated", "memory_reserved", "memory_stats", "memory_summary", "reset_max_memory_allocated",
-    "reset_peak_memory_stats",
-    "set_per_process_memory_fraction",
+    "OutOfMemoryError", "empty_cache", "get_per_process_memory_fraction", "ipc_collect", "max_memory_allocated",
+    "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_cached",
+    "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "reset_max_memory_allocated",
+    "reset_max_memory_cached", "reset_peak_memory_stats", "set_per_process_memory_fraction",
 ]  # fmt: skip
 
 
@@ -68,6 +70,34 @@ def reset_max_memory_allocated(device: Any = None) -> None:
     reset_peak_memory_stats(device)
 
 
+def _older(name: str, now: Any) -> Any:
+    def f(device: Any = None) -> Any:
+        warnings.warn(
+            f"`torch.cuda.{name}` has been renamed to `torch.cuda.{now.__name__}`", FutureWarning,
+            stacklevel=callers_level(),
+        )  # fmt: skip
+        return now(device)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"""Be the older name of ``{now.__name__}``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.{name}.html
+    """
+    return f
+
+
+memory_cached = _older("memory_cached", memory_reserved)
+max_memory_cached = _older("max_memory_cached", max_memory_reserved)
+reset_max_memory_cached = _older("reset_max_memory_cached", reset_peak_memory_stats)
+
+
+def ipc_collect() -> None:
+    """Do nothing: a device's memory is not shared with other processes here.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.ipc_collect.html
+    """
+
+
 def empty_cache() -> None:
     """Give the memory that is kept for reuse back to the driver, on the current device.
 
@@ -101,6 +131,16 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
     context.allocator.limit = int(context.caps.global_mem * fraction)
 
 
+def get_per_process_memory_fraction(device: Any = None) -> float:
+    """Return the fraction of the device's memory that is taken from the driver at most.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.get_per_process_memory_fraction.html
+    """
+    context = context_of(device)
+    limit = context.allocator.limit
+    return limit / float(context.caps.global_mem)
+
+
 def memory_stats(device: Any = None) -> dict[str, int]:
     """Return the allocator's counters by torch.cuda's names.
 
@@ -116,6 +156,21 @@ def memory_stats(device: Any = None) -> dict[str, int]:
     stats["num_alloc_retries"], stats["num_device_alloc"], stats["num_ooms"] = a.retries, a.driver_calls, a.failures
     stats["reserved_bytes.all.current"], stats["reserved_bytes.all.peak"] = a.reserved, a.reserved_peak
     return stats
+
+
+def memory_stats_as_nested_dict(device: Any = None) -> dict[str, Any]:
+    """Return the counters of memory_stats as dictionaries within dictionaries, by the parts of their names.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.memory_stats_as_nested_dict.html
+    """
+    nested: dict[str, Any] = {}
+    for name, value in memory_stats(device).items():
+        *path, last = name.split(".")
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return nested
 
 
 def memory_summary(device: Any = None, abbreviated: bool = False) -> str:

@@ -1,0 +1,94 @@
+"""torch.library: operators by name, from schemas, with kernels for kinds of devices."""
+
+from __future__ import annotations
+
+import pytest
+
+import cltorch
+from cltorch import library
+from cltorch.compat import operators
+from cltorch.library import Library
+from cltorch.ops.schema import parsed
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ("f(Tensor x) -> Tensor", "f(x)"),
+        ("ns::f.out(Tensor(a!) x, Tensor? w=None) -> Tensor(a!)", "ns::f(x, w=None)"),
+        ("f(Tensor[] xs, int[2] n=[1, 2], float by=-1e-5) -> (Tensor, Tensor)", "f(xs, n=[1, 2], by=-1e-05)"),
+        (
+            'f(Tensor x, *, bool on=True, str how="ab", int how_2=Mean) -> ()',
+            "f(x, *, on=True, how='ab', how_2='Mean')",
+        ),
+        ("f() -> int", "f()"),
+    ],
+)
+def test_schemas_say_what_can_be_passed(schema, expected):
+    name, signature = parsed(schema)
+    assert f"{name}{signature}" == expected
+
+
+@pytest.mark.parametrize("schema", ["f(Tensor x)", "(x) -> Tensor", "f(x) -> Tensor", "f(int n=1, int m) -> int"])
+def test_what_is_no_schema_is_refused(schema):
+    with pytest.raises(RuntimeError):
+        parsed(schema)
+
+
+def test_kernels_are_chosen_by_the_device(device):
+    lib = Library(f"kinds_{device}".replace(":", "_"), "DEF")
+    assert lib.define("which(Tensor x, int n=3) -> str") == "which"
+    op = getattr(operators, lib.ns).which
+    x = cltorch.ones(1, device=device)
+    with pytest.raises(NotImplementedError, match=f"Could not run '{lib.ns}::which' with arguments from the"):
+        op(x)
+    lib.impl("which", lambda x, n: f"any {n}", "CompositeExplicitAutograd")
+    assert op(x) == "any 3" == op.default(x)
+    lib.impl("which", lambda x, n: f"cpu {n}", "CPU")
+    library.impl(f"{lib.ns}::which", "cuda", lambda x, n: f"cl {n}")
+    assert op(x, n=5) == op([x], 5) == f"{x.device.type} 5" and op(x.to("meta")) == "any 3"
+    with pytest.raises(TypeError, match="missing a required argument"):
+        op()
+    with pytest.raises(RuntimeError, match="there's already a kernel"):
+        lib.impl("which", print, "CPU")
+    with pytest.raises(RuntimeError, match="multiple times"):
+        lib.define("which(Tensor x) -> str")
+    with pytest.raises(NotImplementedError, match="kernels for AutogradCPU are not dispatched to"):
+        lib.impl("which", print, "AutogradCPU")
+
+
+def test_functions_define_operators_too():
+    library.define("functions::cut", "(Tensor x, int n) -> Tensor")
+    x = cltorch.arange(4.0).requires_grad_()
+
+    @library.impl("functions::cut", "default")
+    def cut(x, n):
+        return x[:n]
+
+    op = operators.functions.cut
+    assert op(x, 2).tolist() == [0, 1]
+    op(x, 2).sum().backward()
+    assert x.grad.tolist() == [1, 1, 0, 0]
+    library.register_autograd("functions::cut", lambda ctx, g: (cltorch.full((4,), 7.0), None))
+    x.grad = None
+    op(x, 2).sum().backward()
+    assert x.grad.tolist() == [7, 7, 7, 7]
+    older = Library("functions", "FRAGMENT")
+    library.define(older, "twice(Tensor x) -> Tensor")(lambda x: x * 2)
+    library.define(older, "thrice(Tensor x) -> Tensor")
+    assert library.impl(older, "thrice", "CPU")(lambda x: x * 3)(1) == 3
+    assert operators.functions.twice(x).tolist() == [0, 2, 4, 6]
+    assert operators.functions.thrice(x).tolist() == [0, 3, 6, 9]
+
+
+def test_what_no_library_can_do_is_refused():
+    with pytest.raises(ValueError, match="Unsupported kind: NEW"):
+        Library("mine", "NEW")
+    with pytest.raises(NotImplementedError, match="operators of aten cannot be defined or replaced"):
+        Library("aten", "IMPL")
+    with pytest.raises(RuntimeError, match="cannot define"):
+        Library("mine", "IMPL").define("f() -> int")
+    with pytest.raises(RuntimeError, match="operator mine::nothing does not exist"):
+        Library("mine", "IMPL").impl("nothing", print)
+    with pytest.raises(TypeError, match="required to be a callable"):
+        Library("mine", "IMPL").impl("nothing", 3)
