@@ -266,6 +266,9 @@ class Layout:
                 step = 0
             shape.append(n)
             strides.append(step if j >= 0 else 0)
+        for i in range(lead - 1, -1, -1):  # a new dimension of size 1 goes on where the next one ends, as PyTorch's
+            if shape[i] == 1 and self.ndim:
+                strides[i] = shape[i + 1] * strides[i + 1]
         return Layout.make(shape, strides, self.offset)
 
     def select(self, dim: int, index: int) -> Layout:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,39 @@ def _methods(cls: Any) -> None:
     for name in METHODS:
         fn = getattr(functions, name, None)
         if callable(fn) and name not in vars(cls):  # not the module functions.index
-            setattr(cls, name, strict(name, fn))
+            setattr(cls, name, _without_out(strict(name, fn)))
+
+
+def _without_out(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function's form that has no argument ``out``, which PyTorch's methods do not take.
+
+    The form is as fast as the function: another name of the argument in its code, in that of the function inside where
+    it is a wrapper.
+    """
+    if "out" not in inspect.signature(f).parameters:
+        return f
+    form = _hide_out(f)
+    signature = inspect.signature(f)
+    form.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[p for p in signature.parameters.values() if p.name != "out"]
+    )
+    return form
+
+
+def _hide_out(f: Any) -> FunctionType:
+    made = torch_function.twin(f)
+    code = f.__code__
+    if "out" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        hidden = [tuple("_out" if n == "out" else n for n in names) for names in (code.co_varnames, code.co_cellvars)]
+        made.__code__ = code.replace(co_varnames=hidden[0], co_cellvars=hidden[1])
+        made.__kwdefaults__ = {"_out" if n == "out" else n: v for n, v in (f.__kwdefaults__ or {}).items()}
+        return made
+    inner = _hide_out(f.__wrapped__)
+    cells = tuple(CellType(inner) if c.cell_contents is f.__wrapped__ else c for c in f.__closure__)
+    made = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, cells)
+    made.__kwdefaults__ = f.__kwdefaults__
+    made.__dict__.update(f.__dict__, __wrapped__=inner)
+    return made
 
 
 def attach(cls: Any) -> None:

@@ -24,8 +24,9 @@ def store(value, at):
         return f"ct_store_{xtag}({value}, x, {at});"
     return f"x[{at}] = ({value}) != 0;" if xtag == "b8" else f"x[{at}] = {value};"
 floats = xtag in ("f16", "bf16", "f32", "f64")
+product = f"({A})(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x)" if xtag in ("c64", "c128") else "a * b"
 join = {
-    "add": "a + b", "multiply": "a * b",
+    "add": "a + b", "multiply": product,
     "amax": "(a > b || a != a) ? a : b" if floats else "max(a, b)",
     "amin": "(a < b || a != a) ? a : b" if floats else "min(a, b)",
 }.get(mode)

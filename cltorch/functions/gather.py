@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode as recording
+from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names
 from cltorch.functions.create import full
 from cltorch.functions.create_like import ones_like, zeros_like
 from cltorch.functions.parts import narrow
@@ -214,10 +216,17 @@ def scatter_reduce(
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     d, x, places, src = _prepare("scatter_reduce", input, dim, index, src)
+    if x.dtype.is_complex:
+        if reduce in ("amax", "amin"):
+            raise NotImplementedError(f"\"scatter_reduce_{reduce}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
+        if recording.enabled and (needs_grad(x) or needs_grad(src)):
+            raise RuntimeError(
+                "scatter_reduce does not support automatic differentiation for outputs with complex dtype."
+            )
     if reduce == "mean":
         total = apply(ops.ScatterReduce, x, d, places, src, "sum", include_self)
         counts = scatter_counts(x.detach(), d, places, include_self)
-        result = p.div(total, counts) if x.dtype.is_floating_point else p.floor_divide(total, counts)
+        result = p.div(total, counts) if x.dtype.differentiable else p.floor_divide(total, counts)
     else:
         result = apply(ops.ScatterReduce, x, d, places, src, reduce, include_self)
     if not input.layout.ndim:
@@ -262,12 +271,12 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.layout.ndim} dimensions for input, and {indices.layout.ndim} dimensions for indices"
         )
+    if not input.layout.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     d = wrap_dim(dim, input.layout.ndim)
     lines = [[1 if i == d else n for i, n in enumerate(x.layout.shape)] for x in (input, indices)]
     common = list(broadcast_shapes(*lines))
     a, b = list(common), list(common)
-    if common:
-        a[d], b[d] = input.layout.shape[d], indices.layout.shape[d]
-    size = input.layout.shape[d] if common else 1
+    a[d], b[d] = size, _ = input.layout.shape[d], indices.layout.shape[d]
     result = gather(expand(input, a), d, _from_front(expand(indices, b), size))
     return result if out is None else p.into_out("take_along_dim", out, result, (input, indices))

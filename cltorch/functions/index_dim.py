@@ -45,9 +45,10 @@ def _vector(name: str, index: Any) -> Any:
     need_array(name, "index", 2, index)
     if index.layout.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector")
+    if name == "index_fill_" and index.dtype is not dtypes.int64:
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if index.dtype not in (dtypes.int64, dtypes.int32):
-        error = IndexError if name == "index_fill_" else RuntimeError
-        raise error(f"{name}(): Expected dtype int32 or int64 for index")
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
     return reshape(index, (-1,)) if index.layout.ndim == 0 else index
 
 

@@ -97,15 +97,17 @@ def repeat_interleave(
         return _indices_of(input, output_size)
     if dim is None:
         input, dim = reshape(input, (-1,)), 0
+    if not input.layout.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     d = wrap_dim(dim, input.layout.ndim)
-    n = input.layout.shape[d] if input.layout.ndim else 1
+    n = input.layout.shape[d]
     if not isinstance(repeats, Array):
         k = read_int("repeat_interleave", "repeats", 2, repeats)
         if k < 0:
             raise RuntimeError("Repeats must be non-negative")
         if output_size is not None and output_size != n * k:
             raise RuntimeError(f"repeat_interleave: Invalid output_size, expected {n * k} but got {output_size}")
-        ones = (1,) * max(input.layout.ndim, 1)
+        ones = (1,) * input.layout.ndim
         return apply(Repeat, input, ones, (*ones[:d], k, *ones[d + 1 :]))
     if repeats.layout.ndim > 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")

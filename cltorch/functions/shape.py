@@ -5,14 +5,17 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import view as record_view
+from cltorch.formats import memory_format
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dtype, read_int
 from cltorch.functions.convert import contiguous, contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
+from cltorch.ops.plan import memory_order
 
 __all__ = [
     "broadcast_tensors", "broadcast_to", "dim_order", "expand", "expand_as", "flatten", "matrix_transpose_T",
@@ -392,6 +395,24 @@ def matrix_transpose_mT(input: Any) -> Any:
     return transpose(input, -2, -1)
 
 
-def dim_order(input: Any) -> tuple[int, ...]:
-    """Return the dimensions from the slowest to the fastest in memory."""
-    return tuple(sorted(range(input.layout.ndim), key=lambda d: -input.layout.strides[d]))
+def dim_order(input: Any, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """Return the dimensions from the slowest to the fastest in memory.
+
+    With ``ambiguity_check`` RuntimeError is raised where other orders are as good: equal strides, or a size of 1. It
+    may be a list of memory formats, of which exactly one must then be the tensor's.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.dim_order.html
+
+    >>> import cltorch as torch
+    >>> torch.empty(2, 3, 4).transpose(0, 1).dim_order()
+    (1, 0, 2)
+    """
+    listed = isinstance(ambiguity_check, list) and all(isinstance(f, memory_format) for f in ambiguity_check)
+    if not listed and not isinstance(ambiguity_check, bool):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    shape, strides = input.layout.shape, input.layout.strides
+    if ambiguity_check is not False and (1 in shape or any(a == b for a, b in pairwise(strides))):
+        if not listed or sum(input.is_contiguous(memory_format=f) for f in ambiguity_check) != 1:
+            raise RuntimeError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+            )
+    return tuple(memory_order(shape, [strides])[::-1])

@@ -37,9 +37,7 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "", wh
         _host(mode, x, dim, index, v)
         return
     check_dtype(x.dtype, x.device)
-    if x.dtype.is_complex and mode not in ("gather", "assign"):
-        if mode != "add":
-            raise NotImplementedError(f"scatter with {mode} is not implemented for complex tensors on an OpenCL device")
+    if x.dtype.is_complex and mode == "add":
         x, v, index = as_real(x), as_real(v), view(index, index.layout.unsqueeze(-1).expand((*index.shape, 2)))
     context, what = x.device.context, faults.teller(what)
     key = ("along", mode, what, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
@@ -217,6 +215,7 @@ class ScatterReduce(Op):
     """
 
     name = "scatter_reduce"
+    complex = True
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, index: Any, src: Any, how: str, include_self: bool) -> Any:

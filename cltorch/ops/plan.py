@@ -81,8 +81,16 @@ def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
         for format in (channels_last, channels_last_3d):
             if all(follows(lay, format) for lay in layouts):
                 return format.lay(shape)
-    steps = [_broadcast_strides(lay, shape) for lay in layouts]
-    order = list(range(len(shape)))[::-1]  # the dimension that changes fastest first
+    strides, step = [0] * len(shape), 1
+    for d in memory_order(shape, [_broadcast_strides(lay, shape) for lay in layouts]):
+        strides[d] = step
+        step *= max(shape[d], 1)
+    return Layout.make(shape, strides, 0)
+
+
+def memory_order(shape: Sequence[int], steps: Sequence[Sequence[int]]) -> list[int]:
+    """Return the dimensions by how fast they change in memory, the fastest first, by the strides of operands."""
+    order = list(range(len(shape)))[::-1]
     for i in range(1, len(shape)):
         here = i
         for before in range(i - 1, -1, -1):
@@ -92,11 +100,7 @@ def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
                 here = before
             elif swap < 0:
                 break
-    strides, step = [0] * len(shape), 1
-    for d in order:
-        strides[d] = step
-        step *= max(shape[d], 1)
-    return Layout.make(shape, strides, 0)
+    return order
 
 
 def like_layout(lay: Layout) -> Layout:

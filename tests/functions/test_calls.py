@@ -251,7 +251,11 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: torch.ones(10, 5, 10).sum_to_size(10, 10), RuntimeError, "is not expandable to size"),
     (lambda: torch.multinomial(torch.ones(0), 1, True), RuntimeError, r"no categories: prob_dist has shape \[0\]"),
     (lambda: torch.multinomial(torch.ones(2, 0), 1, True), RuntimeError, r"no categories: .*\[2, 0\]"),
-    (lambda: torch.ones(3).multinomial(1, out=torch.ones(1)), RuntimeError, "expects Long tensor out, got: Float"),
+    (
+        lambda: torch.multinomial(torch.ones(3), 1, out=torch.ones(1)),
+        RuntimeError,
+        "expects Long tensor out, got: Float",
+    ),
     (
         lambda: torch.gather(torch.ones(1, 1), 1, torch.tensor([[0]]), out=torch.ones(1, 1, dtype=torch.float64)),
         RuntimeError,

@@ -531,3 +531,25 @@ def test_reading_an_index_tensor_does_not_wait(cl_device):
     y[mask] = 0
     y.index_add_(0, i, x[i])
     assert context.syncs == before
+
+
+def test_complex_products_and_means_by_place(device):
+    x, src = cltorch.tensor([1 + 2j, 3, 4], device=device), cltorch.tensor([2j, 3, 1 - 1j], device=device)
+    at = cltorch.tensor([0, 1, 0], device=device)
+    assert x.scatter(0, at, src, reduce="multiply").tolist() == [(1 + 2j) * 2j * (1 - 1j), 9, 4]
+    assert x.scatter_reduce(0, at, src, "prod", include_self=False).tolist() == [2j * (1 - 1j), 3, 4]
+    assert x.scatter_reduce(0, at[:2], src, "mean").tolist() == [0.5 + 2j, 3, 4]
+    with pytest.raises(NotImplementedError, match="amax.*not implemented for 'ComplexFloat'"):
+        x.scatter_reduce(0, at, src, "amax")
+    with pytest.raises(RuntimeError, match="does not support automatic differentiation for outputs with complex dtype"):
+        x.requires_grad_().scatter_reduce(0, at, src, "prod")
+
+
+def test_what_numbers_and_short_indices_are_refused(device):
+    number, zero = cltorch.tensor(3.0, device=device), cltorch.tensor(0, device=device)
+    assert cltorch.take_along_dim(number, zero).tolist() == [3.0]
+    for refused in (lambda: cltorch.take_along_dim(number, zero, 0), lambda: number.repeat_interleave(2, dim=0)):
+        with pytest.raises(IndexError, match="Dimension specified as 0 but tensor has no dimensions"):
+            refused()
+    with pytest.raises(IndexError, match=r"index_fill_\(\): Expected dtype int64 for index"):
+        cltorch.ones(2, device=device).index_fill(0, zero.int(), 1.0)

@@ -355,3 +355,31 @@ def test_views_are_pytorchs():
     torch = pytest.importorskip("torch", reason="parity with PyTorch needs PyTorch")
     different = {call: (outcome(cltorch, call), outcome(torch, call)) for call in CALLS}
     assert {call: both for call, both in different.items() if both[0] != both[1]} == {}
+
+
+def test_the_order_of_dimensions_in_memory():
+    order = lambda x, check=False: x.dim_order(ambiguity_check=check)  # noqa: E731
+    plain, one = cltorch.empty(2, 3, 4), cltorch.empty(1, 2, 3)
+    assert order(plain) == order(plain, True) == (0, 1, 2) and order(plain.transpose(0, 2), True) == (2, 1, 0)
+    assert order(cltorch.empty(2, 3, 4, 5, memory_format=cltorch.channels_last), True) == (0, 2, 3, 1)
+    assert order(one) == order(one, [cltorch.contiguous_format]) == (0, 1, 2)
+    assert order(cltorch.empty(3).expand(2, 3)) == (0, 1)
+    for check in (True, [], [cltorch.channels_last, cltorch.contiguous_format]):
+        with pytest.raises(RuntimeError, match="does not have unique dim order"):
+            order(one[None], check)
+    for check in (None, 1, ["a"]):
+        with pytest.raises(TypeError, match="must be a bool or a list of memory formats"):
+            order(one, check)
+
+
+@pytest.mark.parametrize(
+    "shape, sizes, strides",
+    [
+        ((), (1, 1), (0, 0)),
+        ((3, 1), (1, 1, 3, 1), (3, 3, 1, 1)),
+        ((5,), (2, 1, 5), (0, 5, 1)),
+        ((5,), (1, 2, 5), (0, 0, 1)),
+    ],
+)
+def test_strides_of_new_dimensions(shape, sizes, strides):
+    assert cltorch.empty(shape).expand(sizes).stride() == strides
