@@ -37,7 +37,11 @@ typedef ct_v ct_packed_v __attribute__((aligned(sizeof(ct_t))));
 #define CT_READV(space, p) vload${vw}(0, p)
 #define CT_WRITEV(space, x, p) vstore${vw}(x, 0, p)
 #endif
+% if "widens_one_item" in caps.quirks:
+#define CT_ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1), intel_vec_len_hint(1)))
+% else:
 #define CT_ONE_ITEM __attribute__((reqd_work_group_size(1, 1, 1)))
+% endif
 % if pairs:
 // an instruction that compilers older than the processor do not know by a builtin
 static inline ct_v ct_dot(const ct_v a, const ct_v b, ct_v c) {

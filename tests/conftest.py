@@ -78,6 +78,25 @@ def _choices(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("processor_kernels")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-cl", action="store_true", help="leave out the cases on the host and on PyTorch, as for another runtime"
+    )
+
+
+#: Parameters of tests, and which of their values leave every OpenCL device alone.
+_NO_DEVICE = {"device": "cpu", "place": "host", "lib": "torch"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("only_cl", False):
+        return
+    given = [getattr(getattr(item, "callspec", None), "params", {}) for item in items]
+    left_out = [any(params.get(name) == value for name, value in _NO_DEVICE.items()) for params in given]
+    config.hook.pytest_deselected(items=[item for item, out in zip(items, left_out, strict=True) if out])
+    items[:] = [item for item, out in zip(items, left_out, strict=True) if not out]
+
+
 def pytest_report_header() -> list[str]:
     names = [f"cl:{i} ({cltorch.cl.get_device_name(i)})" for i in range(cltorch.cl.device_count())]
     return ["devices: " + ", ".join(["cpu (the host)", *names])]

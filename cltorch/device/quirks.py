@@ -87,6 +87,13 @@ QUIRKS = (
         "a kernel, from 1 MiB on (ops/strided.py)",
     ),
     Quirk(
+        "widens_one_item",
+        (("intel-cpu", None),),
+        "a kernel of explicit vectors for groups of one work-item takes seven times as long to build",
+        "the compiler takes its vectors apart to put several work-items side by side, of which there are none; 2026.22",
+        "the attribute intel_vec_len_hint says that one work-item is to be one (gemm_tile.cl)",
+    ),
+    Quirk(
         "no_prefetch_builtin",
         (("rusticl", None), ("oclgrind", None)),
         "__builtin_prefetch, which the compiler says it has, ends the process",

@@ -117,6 +117,21 @@ def test_a_product_builds_where_prefetching_does_not(cl_device):
     np.testing.assert_array_equal((x @ x.T).cpu().numpy(), a @ a.T)
 
 
+def test_vectors_of_one_work_item_are_left_as_they_are(cl_device):
+    context = cltorch.device(cl_device).resolve().context
+    if "widens_one_item" not in context.caps.quirks:
+        pytest.skip("this device leaves them alone")
+    x = cltorch.ones(1, 5, 11, 12, device=cl_device)
+    cltorch.nn.functional.conv2d(x, cltorch.ones(6, 5, 5, 5, device=cl_device))
+    params = next(dict(key[1]) for key in context._programs if key[0] == "conv")
+    sizes = []
+    for names in (context.caps.quirks, context.caps.quirks - {"widens_one_item"}):
+        source = templates.render("conv", {**params, "caps": replace(context.caps, quirks=names)})
+        built = cl.Program(context.cl_context, source).build(options=list(context.std_option), cache_dir=False)
+        sizes.append(len(built.get_info(cl.program_info.BINARIES)[0]))
+    assert 2 * sizes[0] < sizes[1]  # what is widened is there beside what is not, and is longer
+
+
 def test_products_over_long_lines_do_not_end_early(cl_device):
     a = np.random.default_rng(0).integers(-3, 4, (40, 30_000)).astype(np.float32)
     x, y = cltorch.tensor(a, device=cl_device), cltorch.ones(40, 40, device=cl_device)
