@@ -68,8 +68,11 @@ from cltorch.checks import check as _check
 from cltorch.checks import check_index as _check_index
 from cltorch.checks import check_is_size as _check_is_size
 from cltorch.checks import check_not_implemented as _check_not_implemented
+from cltorch.checks import check_tensor_all as _check_tensor_all
+from cltorch.checks import check_tensor_all_with as _check_tensor_all_with
 from cltorch.checks import check_type as _check_type
 from cltorch.checks import check_value as _check_value
+from cltorch.checks import check_with as _check_with
 from cltorch.cl import Event, Stream
 from cltorch.compiler import compile
 from cltorch.control_flow import cond, while_loop
@@ -169,6 +172,8 @@ from cltorch.functions.gamma_sample import standard_gamma as _standard_gamma
 from cltorch.functions.linalg_norm import with_norms as _weight_norm
 from cltorch.functions.linalg_norm import with_norms_and_norms as _weight_norm_interface
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
+from cltorch.functions.softmax import log_softmax_backward_data as _log_softmax_backward_data
+from cltorch.functions.softmax import softmax_backward_data as _softmax_backward_data
 from cltorch.layout import Size
 from cltorch.nn.functional.numbered import (
     bilinear,

@@ -10,6 +10,7 @@ import pytest
 import cltorch as torch
 import cltorch.nn.functional as F
 from cltorch import vmap
+from cltorch._dynamo._trace_wrapped_higher_order_op import TransformGetItemToIndex
 from cltorch.autograd import batches
 from cltorch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp
 from cltorch.ops.op import Op
@@ -326,6 +327,21 @@ def test_places_of_which_every_slice_has_as_many(device):
         assert vmap(torch.argwhere)(x).tolist() == [[[0], [2]], [[1], [2]]]
         with pytest.raises(RuntimeError, match="equal size"):
             vmap(torch.argwhere)(torch.ones(2, 2, device=device).triu())
+
+
+def test_elements_of_a_batch_index(device):
+    table = torch.arange(12.0, device=device).view(3, 4)
+    rows, columns = torch.arange(3, device=device), torch.arange(4, device=device)
+    assert torch.equal(torch.vmap(lambda i: table[i])(rows), table)
+    with TransformGetItemToIndex():
+        both = torch.vmap(lambda i: torch.vmap(lambda j: table[i, j])(columns))(rows)
+        mixed = torch.vmap(lambda i: table[i, 1:, None])(rows)
+        own = torch.vmap(lambda x, i: x[i])(table, rows)
+    assert torch.equal(both, table) and torch.equal(mixed, table[:, 1:, None])
+    assert own.tolist() == [0.0, 5.0, 10.0]
+    x = table.clone().requires_grad_()
+    torch.vmap(lambda i: x[i, i])(rows).sum().backward()
+    assert x.grad.tolist() == torch.eye(3, 4).tolist()
 
 
 def test_what_reads_values_is_refused(device):

@@ -74,7 +74,7 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
         if min(dims) < 3:
             raise RuntimeError("scaled_dot_product_attention: enable_gqa needs at least three dimensions")
         heads, of_keys, of_values = (x.shape[-3] for x in (query, key, value))
-        if of_keys != of_values or of_keys == 0 or heads % of_keys:
+        if of_keys == 0 or of_values == 0 or heads % of_keys or heads % of_values:
             raise RuntimeError(
                 "Number of heads in key and value must divide the number of heads in query, got "
                 f"{of_keys} and {of_values} for {heads}"
@@ -117,6 +117,10 @@ def scaled_dot_product_attention(
     (lq, e), (lk, ev) = query.shape[-2:], value.shape[-2:]
     scale = (1 / math.sqrt(e) if e else 1.0) if scale is None else float(scale)
     leads = [x.shape[:-2] for x in (query, key, value)]
+    if enable_gqa and key.shape[-3] != value.shape[-3]:
+        heads = query.shape[-3]
+        key, value = (f.repeat_interleave(x, heads // x.shape[-3], -3) for x in (key, value))
+        leads = [x.shape[:-2] for x in (query, key, value)]
     if enable_gqa:
         shared = broadcast_shapes(*(x[:-1] for x in leads))
         lead, of_keys = (*shared, leads[0][-1]), (*shared, leads[1][-1])

@@ -8,6 +8,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.functions import convert, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.pointwise import into_out
@@ -63,3 +64,31 @@ def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> 
 def softmin(input: Any, dim: int, dtype: Any = None) -> Any:
     """Return softmax of the negated input."""
     return softmax(p.neg(input), dim, dtype or (None if input.dtype.differentiable else dtypes.float32))
+
+
+def softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """Return the gradient of softmax from the incoming one and the result, in the input's dtype.
+
+    >>> import cltorch as torch
+    >>> y = torch.tensor([0.25, 0.75])
+    >>> torch._softmax_backward_data(torch.tensor([1.0, 0.0]), y, 0, torch.float32)
+    tensor([ 0.1875, -0.1875])
+    """
+    need_array("_softmax_backward_data", "grad_output", 1, grad_output)
+    need_array("_softmax_backward_data", "output", 2, output)
+    weighed = p.mul(grad_output, output)
+    return convert.to(p.sub(weighed, p.mul(output, reduce.sum(weighed, dim, True))), input_dtype)
+
+
+def log_softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """Return the gradient of log_softmax from the incoming one and the result, in the input's dtype.
+
+    >>> import cltorch as torch
+    >>> y = torch.tensor([0.25, 0.75]).log()
+    >>> torch._log_softmax_backward_data(torch.tensor([1.0, 0.0]), y, 0, torch.float32)
+    tensor([ 0.7500, -0.7500])
+    """
+    need_array("_log_softmax_backward_data", "grad_output", 1, grad_output)
+    need_array("_log_softmax_backward_data", "output", 2, output)
+    lost = p.mul(p.exp(output), reduce.sum(grad_output, dim, True))
+    return convert.to(p.sub(grad_output, lost), input_dtype)
