@@ -103,6 +103,11 @@ class Batched(Tensor):
     is_cpu = property(lambda self: self.device.type == "cpu")
     is_meta = property(lambda self: self.device.type == "meta")
 
+    @property  # type: ignore[misc]
+    def data(self) -> Any:
+        """Raise RuntimeError."""
+        raise RuntimeError("accessing `data` under vmap transform is not allowed")
+
     def item(self) -> Any:
         """Raise RuntimeError: a batch has many values."""
         raise RuntimeError(
@@ -114,7 +119,7 @@ class Batched(Tensor):
     def __bool__(self) -> bool:
         raise RuntimeError(
             "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
-            "support that yet, please shout over at https://github.com/pytorch/functorch/issues/257 ."
+            "support that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
         )
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]

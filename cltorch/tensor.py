@@ -15,9 +15,9 @@ import numpy as np
 
 from cltorch import dlpack, dtypes, functions, printing, torch_function
 from cltorch.attributes import Attributes
-from cltorch.autograd import engine
+from cltorch.autograd import batches, engine
 from cltorch.autograd.grad_mode import inference_count, mode
-from cltorch.autograd.graph import Retained, needs_grad, refresh_view
+from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view
 from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
@@ -213,7 +213,17 @@ class Tensor(Array, metaclass=_TensorMeta):
         raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Say whether a gradient is wanted; raise RuntimeError where that cannot change."""
+        """Say whether a gradient is wanted; raise RuntimeError where that cannot change, or under torch.func."""
+        if Settings.transforms or batches.state.levels:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* "
+                "APIs) inside of a function being transformed by a functorch transform. This is unsupported, please "
+                "attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
+                "requires_grad_() outside of a function being transformed instead."
+            )
+        return self._asking(requires_grad)
+
+    def _asking(self, requires_grad: bool = True) -> Tensor:
         _want_grad(self, requires_grad)
         return self
 
@@ -514,7 +524,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         if not isinstance(data, Tensor):
             raise TypeError(f"_make_subclass(): argument 'data' must be Tensor, not {type(data).__name__}")
         out = _of_class(cls, data)
-        return out.requires_grad_(True) if require_grad else out
+        return out._asking() if require_grad else out
 
     @staticmethod
     def _make_wrapper_subclass(cls: Any, *args: Any, **kw: Any) -> Any:

@@ -50,7 +50,7 @@ def test_several_arguments_values_and_extras():
 
 
 def test_what_is_no_scalar_is_told():
-    with pytest.raises(RuntimeError, match="return a scalar tensor, got tensor with 1 dims"):
+    with pytest.raises(RuntimeError, match="return a scalar Tensor, got tensor with 1 dims"):
         grad(lambda x: x * 2)(torch.ones(2))
     with pytest.raises(RuntimeError, match="return a Tensor, got"):
         grad(lambda x: 3.0)(torch.ones(2))

@@ -319,7 +319,7 @@ def _transposed(results: Sequence[Any], fresh: Sequence[Any], ts: Sequence[Any],
 
 def _zeros(y: Any) -> Any:
     """Return what is handed back for a result: zeros, under vmap for every slice its own, to differentiate by."""
-    return room(Settings.functions.zeros_like(y._detached()), [y])._detached().requires_grad_()
+    return room(Settings.functions.zeros_like(y._detached()), [y])._detached()._asking()
 
 
 def _fresh(x: Any, recording: bool) -> Any:
@@ -327,7 +327,7 @@ def _fresh(x: Any, recording: bool) -> Any:
     if recording and needs_grad(x):
         return Settings.functions.view_as(x, x)
     made = x._detached(True)
-    return made.requires_grad_() if x.dtype.differentiable else made
+    return made._asking() if x.dtype.differentiable else made
 
 
 def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:

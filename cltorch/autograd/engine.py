@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from cltorch import settings, torch_function
-from cltorch.autograd.batches import below_batches, for_batches
+from cltorch.autograd.batches import below_batches, for_batches, state
 from cltorch.autograd.casting import active, suspended
 from cltorch.autograd.edges import GradientEdge
 from cltorch.autograd.grad_mode import Switch
@@ -387,6 +387,11 @@ def backward(
     >>> torch.autograd.backward(x * x); x.grad
     tensor(6.)
     """
+    if Settings.transforms or state.levels:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     outs = _several(tensors)
     grads = _given(outs, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph

@@ -381,7 +381,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             return results
         outs = results if isinstance(results, tuple) else (results,)
         # every result counts as if it could be differentiated: nobody knows which of the kept tensors were used
-        leaves = [r if r is None else r.detach().requires_grad_() for r in outs]
+        leaves = [r if r is None else r.detach()._asking() for r in outs]
         refused = tuple(refusing(_ONCE, leaves))
         return refused if isinstance(results, tuple) else refused[0]
 

@@ -21,6 +21,7 @@ def _tensors(given: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
     """Return whether a tuple was given, and the tensors; raise TypeError for anything else."""
     many = isinstance(given, tuple)
     found = given if many else (given,)
+    given_what = f"{what} of the user-provided function" if what == "outputs" else what
     for i, x in enumerate(found):
         if not isinstance(x, Array):
             if many:
@@ -29,7 +30,7 @@ def _tensors(given: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
                     f"type {type(x)}."
                 )
             raise TypeError(
-                f"The {what} {name} must be either a Tensor or a tuple of Tensors but the given {what} has type "
+                f"The {what} {name} must be either a Tensor or a tuple of Tensors but the given {given_what} has type "
                 f"{type(x)}."
             )
     return many, tuple(found)
@@ -38,7 +39,7 @@ def _tensors(given: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
 def _inputs(inputs: Any, name: str, create_graph: bool) -> tuple[bool, tuple[Any, ...]]:
     """Return tensors that ask for gradients: the same values, part of the caller's graph only under create_graph."""
     many, found = _tensors(inputs, "inputs", f"given to {name}")
-    return many, tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in found)
+    return many, tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach()._asking() for x in found)
 
 
 def _outputs(func: Callable[..., Any], xs: Sequence[Any], name: str, strict: bool) -> tuple[bool, tuple[Any, ...]]:
@@ -168,12 +169,12 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         vs = _vector(v, xs, many, "jvp", "the input to the user-provided function is")
         many_out, outs = _outputs(func, xs, "jvp", strict)
         # the gradient is linear in u, and the derivative of that linear function is J v
-        us = tuple(Settings.functions.zeros_like(o).requires_grad_() for o in outs)
+        us = tuple(Settings.functions.zeros_like(o)._asking() for o in outs)
         zeros = Settings.functions.zeros_like
         grads = [zeros(x) if g is None else g for g, x in zip(_grad(outs, xs, us, True), xs, strict=True)]
         found = _filled(
             _grad(grads, us, vs, create_graph), outs, strict,
-            "The output of the user-provided function is independent of the input, output",
+            "The output of the user-provided function is independent of input",
         )  # fmt: skip
         if strict and create_graph:
             _need_slopes(found, _CONSTANT)
@@ -325,7 +326,7 @@ def hessian(
 
     def first(*xs: Any) -> Any:
         if forward:  # tangents came with them: they need a graph of their own as well
-            xs = tuple(x.requires_grad_() for x in xs)
+            xs = tuple(x._asking() for x in xs)
         found = jacobian(_scalar(func, "hessian"), xs, create_graph=True)
         if strict:
             _need_slopes(found, _LINEAR)

@@ -390,7 +390,7 @@ def gradgradcheck(
         xs = list(both[:n])
         for i in wanted:  # trials come without requires_grad
             if not xs[i]._requires_grad:
-                xs[i].requires_grad_()
+                xs[i]._asking()
         with enable_grad():  # even inside the no_grad of the finite differences
             found = grad(
                 _outputs(func, xs), [xs[i] for i in wanted], list(both[n:]), create_graph=True, allow_unused=True

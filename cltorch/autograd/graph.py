@@ -68,6 +68,7 @@ class Settings:
     batched: Any = None  # makes a batch of (tensor, level)
     function: Any = None  # the class Function
     vmap_info: Any = None  # the class of what a Function's ``vmap`` is told
+    transforms = 0  # how many derivatives of torch.func there are around the caller
     told_of_cycles = False  # whether the warning about gradients that keep their graph was given
     anomaly = False
     check_nan = True

@@ -26,4 +26,4 @@ class Variable(metaclass=_VariableMeta):
         if not isinstance(data, Array):
             raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
         made = data.detach()
-        return made.requires_grad_() if requires_grad else made
+        return made._asking() if requires_grad else made

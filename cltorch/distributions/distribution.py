@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from cltorch.autograd import no_grad
+from cltorch.autograd import batches, no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.utils import lazy_property
 from cltorch.functions import public as fn
@@ -16,6 +16,11 @@ from cltorch.layout import Size
 from cltorch.tensor import Tensor, is_tensor
 
 __all__ = ["Distribution"]
+
+
+def _kind(value: Any) -> str:
+    """Return a value's class as messages have it: under vmap a slice of a batch is a Tensor."""
+    return "Tensor" if getattr(value, "_batch", 0) else type(value).__name__
 
 
 class Distribution:
@@ -75,9 +80,9 @@ class Distribution:
             if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
                 continue  # derived from another parameter, which is checked
             value = getattr(self, name)
-            if not constraint.check(value).all():
+            if not batches.bare(constraint.check(value)).all():
                 raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
+                    f"Expected parameter {name} ({_kind(value)} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{_show(value)}"
                 )
 
@@ -192,9 +197,9 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if not batches.bare(support.check(value)).all():
             raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the "
+                f"Expected value argument ({_kind(value)} of shape {tuple(value.shape)}) to be within the "
                 f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{_show(value)}"
             )
 

@@ -52,6 +52,11 @@ def vmap(
                 f"{called}expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
                 f"inputs, got: {type(in_dims)}."
             )
+        if not all(d is None or isinstance(d, int) for d in tree_flatten(out_dims)[0]):
+            raise ValueError(
+                f"vmap({_name(func)}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python "
+                "collection of ints representing where in the outputs the vmapped dimension should appear."
+            )
         if not args:
             raise ValueError(
                 f"vmap({_name(func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
@@ -114,6 +119,8 @@ def _run(
         found = []
         name = _name(func)
         called = f"vmap({name}, ..., out_dims={out_dims})(<inputs>): "
+        if isinstance(result, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+            (out_dims,) = out_dims
         for x, d in zip(leaves, _spread(out_dims, result, "out_dims", "outputs", called), strict=True):
             if d is None:
                 if isinstance(x, Tensor) and batches.has_level(x, number):
@@ -153,11 +160,11 @@ def _name(func: Any) -> str:
 
 def _spread(dims: Any, tree: Any, name: str, whose: str = "inputs", called: str = "") -> list[Any]:
     """Return one dimension for each leaf of a tree, from a number or None for a whole branch, or a tree of them."""
-    if dims is None or isinstance(dims, int):
+    if tree_flatten(dims)[1].is_leaf():
         return [dims] * len(tree_flatten(tree)[0])
     children, spec = tree_flatten(tree, is_leaf=lambda x: x is not tree)
     given, given_spec = tree_flatten(dims, is_leaf=lambda x: x is not dims)
-    if given_spec.is_leaf() or len(children) != len(given) or spec.type not in (given_spec.type, tuple, list):
+    if given_spec.is_leaf() or len(children) != len(given) or spec.type is not given_spec.type:
         raise ValueError(
             f"{called}{name} is not compatible with the structure of `{whose}`. {name} has structure {given_spec} but "
             f"{whose} has structure {spec}."
@@ -171,6 +178,10 @@ def _dims(in_dims: Any, args: tuple[Any, ...], flat: list[Any], called: str) -> 
     for x, d in zip(flat, dims, strict=True):
         if d is None:
             continue
+        if not isinstance(d, int):
+            raise ValueError(
+                f"{called}Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+            )
         if not isinstance(x, Tensor):
             raise ValueError(
                 f"{called}Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
@@ -188,7 +199,7 @@ def _size(flat: list[Any], dims: list[Any]) -> int:
     """Return how many slices there are; raise ValueError where arguments disagree."""
     sizes = [x.shape[d] for x, d in zip(flat, dims, strict=True) if d is not None]
     if not sizes:
-        raise ValueError("vmap: at least one of the inputs must have a batch dimension: all in_dims are None")
+        raise ValueError("vmap: Expected at least one Tensor to vmap over")
     if len(set(sizes)) > 1:
         raise ValueError(
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "

@@ -37,13 +37,17 @@ def _pairs(primals: Any, tangents: Any, name: str) -> tuple[list[Any], list[Any]
     flat, spec = tree_flatten(primals)
     vs, given = tree_flatten(tangents)
     if given != spec:
-        raise RuntimeError(f"{name}: Expected primals and tangents to have the same python structure")
+        raise RuntimeError(
+            f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a "
+            f"tuple of 3 tensors, tangents also must be. Got primals with structure {spec} and tangents with structure "
+            f"{given}"
+        )
     if not flat:
         raise RuntimeError(f"{name}: Expected primals to contain at least one Tensor.")
     for what, leaves in (("primals", flat), ("tangents", vs)):
         for x in leaves:
             if not isinstance(x, Tensor):
-                raise RuntimeError(f"{name}: Expected {what} to be a tuple of Tensors, got a leaf of type {type(x)}")
+                raise RuntimeError(f"{name}: Expected {what} to only contain Tensors, got {type(x)}")
             if not x.dtype.differentiable:
                 kind = what.removesuffix("s")
                 raise ValueError(f"Expected {kind} to be floating point or complex, but got: {x.dtype}")
@@ -104,7 +108,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         out = func(*made)
         outs, out_spec = tree_flatten(out)
         keep = reaches_others(outs, flat)
-        us = [room(functions.zeros_like(o), [o])._detached().requires_grad_() for o in outs]
+        us = [room(functions.zeros_like(o), [o])._detached()._asking() for o in outs]
         pulled = gradients_at(outs, flat, us, True)
 
     def jvp_fn(*tangents: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cltorch import autograd, functions
 from cltorch.autograd import batches
+from cltorch.autograd.graph import Settings
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map
 
@@ -21,10 +22,12 @@ def new_level() -> Iterator[None]:
     global _depth, _recorded
     before = _depth, _recorded
     _depth, _recorded = _depth + 1, autograd.is_grad_enabled()
+    Settings.transforms = _depth
     try:
         yield
     finally:
         _depth, _recorded = before
+        Settings.transforms = _depth
 
 
 def inside() -> bool:
@@ -63,7 +66,7 @@ def need_tensors(outs: Sequence[Any], name: str) -> None:
 
 
 def _own(x: Any) -> Any:
-    return x.view_as(x) if x.requires_grad else x._detached(True).requires_grad_()
+    return x.view_as(x) if x.requires_grad else x._detached(True)._asking()
 
 
 def reaches_others(outs: Sequence[Any], own: Sequence[Any]) -> bool:

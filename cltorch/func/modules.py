@@ -67,7 +67,7 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
     params = {}
     for name, first in models[0].named_parameters():
         stacked = functions.stack([m.get_parameter(name).detach() for m in models])
-        params[name] = stacked.requires_grad_(first.requires_grad)
+        params[name] = stacked._asking(first.requires_grad)
     buffers = {name: functions.stack([m.get_buffer(name) for m in models]) for name, _ in models[0].named_buffers()}
     return params, buffers
 

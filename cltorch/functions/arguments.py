@@ -179,7 +179,7 @@ def finish(result: Any, requires_grad: bool) -> Any:
     if requires_grad:
         if not result.dtype.differentiable:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        result.requires_grad_(True)
+        result._asking(True)
     return result
 
 

@@ -50,7 +50,27 @@ _READ = {"ctc_loss": ("input_lengths", "target_lengths"), "embedding_bag": ("off
 _LIKE = frozenset("empty_like full_like ones_like zeros_like".split())
 _NEW = frozenset("new_empty new_full new_ones new_zeros".split())
 # what answers with one truth value for all numbers
-_JUDGED = frozenset(("allclose", "equal"))
+_JUDGED = {
+    "allclose": "vmap over torch.allclose isn't supported yet. Please file an issue at "
+    "https://github.com/pytorch/pytorch/issues if you need this feature.",
+    "equal": "Batching rule not implemented for aten::equal. We could not generate a fallback.",
+}
+_DYNAMIC = (
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{}. Please "
+    "file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+)
+# what has a result whose shape depends on values
+_DYNAMIC_NAMES = {"nonzero": "nonzero", "unique": "_unique2", "unique_consecutive": "unique_consecutive"}
+_JUDGED |= {name: _DYNAMIC.format(told) for name, told in _DYNAMIC_NAMES.items()}
+_JUDGED["masked_select"] = (
+    "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because for each "
+    "batch this would return a differently shaped Tensor. Please file an issue at "
+    "https://github.com/pytorch/pytorch/issues if you need this feature."
+)
+# what draws by the values of its operands, which are not the same for all slices
+_BY_VALUES = frozenset(
+    "bernoulli bernoulli_ binomial multinomial normal poisson sample_dirichlet standard_gamma".split()
+)
 _REFUSED = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
     "randomness flags on vmap or perform the randomness operation out of vmap"
@@ -122,9 +142,7 @@ def _composed(fn: Callable[..., Any], name: str, args: Any, kw: Any) -> bool:
 def _whole(fn: Callable[..., Any], name: str, args: Any, kw: Any, number: int) -> Any:
     """Run a function on the whole batch by its rule, or slice after slice."""
     if name in _JUDGED:
-        raise RuntimeError(
-            f"vmap: Batching rule not implemented for aten::{name}: it tells one truth value of all numbers"
-        )
+        raise RuntimeError(_JUDGED[name])
     rule = RULES.get(name)
     given = None if rule is None else named_arguments(fn, args, kw)
     if rule is not None and given is not None and given.get("out") is None:
@@ -215,10 +233,16 @@ def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
     if randomness == "same" and not here:
         with outside(level):
             return fn(*args, **kw)
+    by = args[1:] if fn.__name__ == "bernoulli_" else args
+    if randomness == "same" and fn.__name__ in _BY_VALUES and any(x._batch == level for x in _leaves((by, kw))):
+        raise RuntimeError(
+            "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
+            "functorch"
+        )
     if fn.__name__.endswith("_") and not here:
         raise RuntimeError(
-            "vmap: We do not support calling an in-place random operation on a tensor that is not batched with "
-            "randomness 'different': the tensor cannot hold the numbers of all slices"
+            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
+            "randomness. If this is necessary for your usage, please file an issue with functorch."
         )
     if randomness == "different":
         found = _drawn_at_once(fn, args, kw, level, size)

@@ -181,6 +181,11 @@ def _simplify(it: Any, x: Any) -> Any:
             return int(it.item())  # as PyTorch, which waits for the device here: the result is a view
         if it.dtype not in (dtypes.int64, dtypes.int32, dtypes.bool_, dtypes.uint8):
             raise IndexError(_NO_TENSOR)
+        if it._batch and it.dtype in (dtypes.bool_, dtypes.uint8):
+            raise RuntimeError(
+                "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "
+                "indexing with a boolean mask."
+            )
         if it.device is not x.device:
             if it.device.type != "cpu":
                 raise RuntimeError(

@@ -74,6 +74,10 @@ def into_out(name: str, out: Any, result: Any, apart: Sequence[Any] = ()) -> Any
 
 
 def _check_out(name: str, out: Any, result: Any) -> None:
+    if out._batch or result._batch:
+        raise RuntimeError(
+            f"Batching rule not implemented for aten::{name}.out; the fallback path doesn't work on out= or view ops."
+        )
     if mode.enabled and (result._requires_grad or out._requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "

@@ -144,7 +144,7 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return inputs with their tensors apart from the graph, wanting gradients as they did."""
     if not isinstance(inputs, tuple):
         raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
-    return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
+    return tuple(x.detach()._asking(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
 
 
 def check_backward_validity(inputs: Iterable[Any]) -> None:

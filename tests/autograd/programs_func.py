@@ -129,3 +129,77 @@ def options_of_gradcheck(t):
         check(t.exp, x, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True),
         t.autograd.gradgradcheck(t.exp, x, gen_non_contig_grad_outputs=True),
     )  # fmt: skip
+
+
+@program
+def what_vmap_refuses(t):
+    x, one = t.tensor([[1.0, 2.0], [3.0, 4.0]]), t.tensor([1.0, 2.0])
+    vmap = t.vmap
+
+    def same(x):
+        return x
+
+    return [
+        said(f)
+        for f in (
+            lambda: vmap(same, (None,))(1),
+            lambda: vmap(same, out_dims="none")(x),
+            lambda: vmap(same, out_dims=(0, 0))(one),
+            lambda: vmap(t.mul, ("a", 0))(x, x),
+            lambda: vmap(lambda z: z[0], in_dims=((0,),))([x]),
+            lambda: vmap(lambda x: x.data)(x),
+            lambda: vmap(lambda x: x if x > 0 else -x)(one),
+            lambda: vmap(lambda x: x.nonzero())(x),
+            lambda: vmap(lambda x: x.unique())(x),
+            lambda: vmap(lambda x: x.masked_select(x > 0))(x),
+            lambda: vmap(lambda x: x[x > 0])(x),
+            lambda: vmap(lambda x: t.allclose(x, x))(x),
+            lambda: vmap(lambda x: t.equal(x, x))(x),
+            lambda: vmap(lambda x, y: t.abs(x, out=y))(x, x.clone()),
+            lambda: vmap(lambda x: x.requires_grad_())(x),
+            lambda: vmap(lambda x: x.sum().backward())(x),
+            lambda: t.func.grad(lambda x: x.requires_grad_().sum())(one),
+            lambda: t.func.grad(lambda x: x.sum().backward())(one),
+            lambda: t.func.grad(same)(one),
+            lambda: t.func.jvp(same, (one,), (one, one)),
+            lambda: t.func.jvp(same, (2.0,), (one,)),
+        )
+    ] + [vmap(same, out_dims=(1,))(x), vmap(lambda i: one[i])(t.tensor([1, 0, 1]))]
+
+
+@program
+def random_numbers_that_cannot_be_the_same_for_slices(t):
+    x = t.tensor([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
+    return [
+        said(lambda f=f: t.vmap(f, randomness="same")(x))
+        for f in (
+            t.bernoulli,
+            t.poisson,
+            t._standard_gamma,
+            lambda x: t.normal(x, 1.0),
+            lambda x: t.normal(0.0, x),
+            lambda x: t.multinomial(x, 2),
+            lambda x: t.binomial(x, x),
+            lambda x: x.clone().bernoulli_(x),
+            lambda x: x.clone().bernoulli_(0.5),
+            lambda x: t.randn_like(x),
+        )
+    ] + [
+        said(lambda: t.vmap(lambda x: t.zeros(3).normal_(), randomness="different")(x)),
+        said(lambda: t.vmap(lambda x: t.distributions.Normal(x, 1.0).log_prob(x))(x)),
+        said(lambda: t.vmap(lambda x: t.distributions.Normal(x, -1.0 * x).log_prob(x))(x)),
+    ]
+
+
+@program
+def what_products_with_derivatives_say(t):
+    f = t.autograd.functional
+    x = t.tensor([1.0, 2.0, 3.0])
+    return [
+        said(g)
+        for g in (
+            lambda: f.vhp(lambda a: "text", x, x),
+            lambda: f.hvp(lambda a: "text", x, x),
+            lambda: f.jvp(lambda a: a.long().float().requires_grad_().clone(), x, x, strict=True),
+        )
+    ]
