@@ -45,7 +45,9 @@ def collect(*, measure: bool = True, again: bool = True, each: bool = True) -> d
         "adapters": remedies.adapters(),
         "shut_nodes": remedies.shut_nodes(),
         "drivers": drivers,
-        "left_out": [{"library": driver.library, "reason": verdict.reason} for driver, verdict in kept_out],
+        "left_out": [
+            {"library": driver.library or driver.file, "reason": verdict.reason} for driver, verdict in kept_out
+        ],
         "platforms": answer.get("platforms", []),
     }
     _judge(report["platforms"], measure=measure, again=again)
@@ -107,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _driver(driver: icd.Icd) -> dict[str, Any]:
     facts: dict[str, Any] = {**dataclasses.asdict(driver), "platforms": [], "error": None, "stage": "ok", "log": ""}
+    if not driver.library:
+        return {**facts, "error": f"{driver.file} names no library", "stage": "load"}
     loaded = sandbox.ask({"do": "load", "library": driver.library})
     if not loaded.get("ok"):
         return {**facts, "error": loaded["reason"], "stage": loaded["stage"], "log": loaded["log"]}

@@ -77,9 +77,11 @@ def test_a_library_that_does_not_load_is_shown_with_the_linkers_words(tmp_path):
     vendors = tmp_path / "vendors"
     vendors.mkdir()
     (vendors / "gone.icd").write_text("/nonexistent/libdriver.so\n")
+    (vendors / "blank.icd").write_text("\n")
     ran = run("doctor", "--no-measure", OCL_ICD_VENDORS=str(vendors), CLTORCH_CACHE=str(tmp_path / "cache"))
     assert "/nonexistent/libdriver.so: cannot open shared object file" in ran.stdout
     assert "Reinstall its package" in ran.stdout
+    assert f"FAILS: {vendors / 'blank.icd'} names no library" in ran.stdout and "names no driver" in ran.stdout
 
 
 def test_a_wish_that_excludes_every_device_is_explained(report):

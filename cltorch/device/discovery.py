@@ -111,7 +111,10 @@ def _look() -> _Survey:
     if cl is None:
         return _Survey([], [Skipped("", "pyopencl", "", "", f"PyOpenCL cannot be imported: {_import_error}")])
     may_load, kept_out = screening.screen()
-    skipped = [Skipped("", driver.library, "driver", "", verdict.reason, verdict.log) for driver, verdict in kept_out]
+    skipped = [
+        Skipped("", driver.library or driver.file, "driver", "", verdict.reason, verdict.log)
+        for driver, verdict in kept_out
+    ]
     if not may_load:
         return _Survey([], skipped)
     handles = _listed(skipped)

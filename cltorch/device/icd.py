@@ -127,9 +127,11 @@ def _absolute(driver: Icd) -> Icd:
 
 def _library(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace").strip().split("\n")[0]
+        text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+    # no path holds a NUL; ocl-icd crashes at a file that does
+    return "" if "\0" in text else text.strip().split("\n")[0]
 
 
 def _wheel_folder() -> Path | None:

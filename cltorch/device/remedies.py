@@ -158,6 +158,8 @@ def _driver_tips(driver: Mapping[str, Any]) -> list[str]:
     what = driver["file"] or driver["library"]
     if driver["error"] and driver["stage"] in ("crash", "timeout"):
         return [f"The driver {driver['library']} aborts or hangs when loaded and is left out. Update or remove {what}."]
+    if not driver["library"]:
+        return [f"The file {what} names no driver. Reinstall the package that it is of, or remove it."]
     if driver["error"]:
         return [f"The driver {driver['library']} cannot be loaded. Reinstall its package, or remove {what}."]
     return []

@@ -45,6 +45,9 @@ def screen(*, again: bool = False) -> tuple[bool, list[tuple[Icd, Verdict]]]:
         return True, []
     good, bad = [], []
     for driver in everyone:
+        if not driver.library:  # a folder of ours would not have what the file does to a loader
+            bad.append((driver, Verdict(False, "load", f"{driver.file} names no library")))
+            continue
         alone = icd.compose([driver])
         verdict = _ask("drivers " + icd.fingerprint([driver]), alone, again) if alone else together
         if verdict.ok:

@@ -113,6 +113,19 @@ def test_a_library_that_is_missing_does_not_hide_the_others(working, originals, 
     assert len(in_new_process(REPORT)[0]) == len(working)
 
 
+def test_a_file_that_is_no_text_does_not_hide_the_others(working, originals, vendors, cache):
+    for number, library in enumerate(originals):
+        (vendors / f"{number}.icd").write_text(library + "\n")
+    for name, content in (("a", b""), ("b", b"\x00\xff"), ("c", b"lib.so\x00\n")):  # the loader crashes at the last two
+        (vendors / f"{name}.icd").write_bytes(content)
+    assert [driver.library for driver in icd.registered()] == [*originals, "", "", ""]
+    found, skipped = in_new_process(REPORT)
+    assert len(found) == len(working)
+    assert [[vendors / "b.icd", "names no library"]] == [
+        [Path(name), why.split(" ", 1)[1]] for name, why, _ in skipped if Path(name).name == "b.icd"
+    ]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the compiled driver is a Linux library")
 @pytest.mark.parametrize("body, words", [("abort()", "SIGABRT"), ("sleep(1000)", "did not answer within {} s")])
 def test_a_driver_that_aborts_or_hangs_is_only_a_verdict(
