@@ -109,9 +109,6 @@ from cltorch.dtype_names import (
     uint5,
     uint6,
     uint7,
-    uint16,
-    uint32,
-    uint64,
 )
 from cltorch.dtype_names import uint1 as bit
 from cltorch.dtypes import (
@@ -134,6 +131,9 @@ from cltorch.dtypes import (
     promote_types,
     set_default_dtype,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from cltorch.dtypes import bool_ as bool
 from cltorch.dtypes import complex32 as chalf

@@ -76,7 +76,7 @@ _BFLOAT, _BOOL = 4, 6
 _DTYPES: dict[tuple[int, int], DType] = {
     (_BFLOAT, 16): dtypes.bfloat16,
     (_BOOL, 8): dtypes.bool_,
-    **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.ALL if t.kind in _CODES and t is not dtypes.bfloat16},
+    **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.TYPE_NAMES if t.kind in "iuf" and not t.opaque},
     (5, 64): dtypes.complex64,
     (5, 128): dtypes.complex128,
 }

@@ -28,6 +28,7 @@ class named_dtype(dtype):
         self.is_floating_point, self.is_complex = kind == "f", False
         self.is_signed = kind in "if"
         self.differentiable = kind == "f"
+        self.few, self.form, self.rare, self.opaque = "", None, False, False
         register(self)
 
     def __getattribute__(self, name: str) -> Any:
@@ -43,9 +44,6 @@ float8_e5m2 = named_dtype("float8_e5m2", 1, "f", (2.0**-2, 57344.0, -57344.0, 2.
 float8_e5m2fnuz = named_dtype("float8_e5m2fnuz", 1, "f", (2.0**-3, 57344.0, -57344.0, 2.0**-15))
 float8_e8m0fnu = named_dtype("float8_e8m0fnu", 1, "f", (1.0, 2.0**127, 2.0**-127, 2.0**-127))
 float4_e2m1fn_x2 = named_dtype("float4_e2m1fn_x2", 1, "f")  # two numbers in a byte
-uint16 = named_dtype("uint16", 2, "u", (1, 2**16 - 1, 0, 1))
-uint32 = named_dtype("uint32", 4, "u", (1, 2**32 - 1, 0, 1))
-uint64 = named_dtype("uint64", 8, "u", (1, 2**64 - 1, 0, 1))
 int1, int2, int3, int4, int5, int6, int7 = (named_dtype(f"int{n}", 1, "i") for n in range(1, 8))
 uint1, uint2, uint3, uint4, uint5, uint6, uint7 = (named_dtype(f"uint{n}", 1, "u") for n in range(1, 8))
 bits1x8, bits2x4, bits4x2, bits8 = (named_dtype(f"bits{n}", 1, "u") for n in ("1x8", "2x4", "4x2", "8"))

@@ -10,22 +10,28 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.float_bits import Float8, bfloat16_to_float, float_to_bfloat16
+
 
 class dtype:
     """Describe an element type.
 
     ``np`` is the NumPy type of the stored bits (bfloat16 is stored as uint16), ``ctype`` the OpenCL C storage type,
     ``compute`` the OpenCL C type that arithmetic uses, ``kind`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
-    ``f`` floating point, ``c`` complex (real and imaginary part side by side in memory).
+    ``f`` floating point, ``c`` complex (real and imaginary part side by side in memory). ``few`` names the group of a
+    dtype for which PyTorch has few operators ("unsigned", "float8", "scale"), ``form`` says how 8 bits hold a fraction.
     Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
     """
 
     __slots__ = (
         "name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide",
-        "is_complex", "differentiable", "limits",
+        "is_complex", "differentiable", "limits", "few", "rare", "form", "opaque",
     )  # fmt: skip
 
-    def __init__(self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str) -> None:
+    def __init__(
+        self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str, few: str = "",
+        form: Float8 | None = None, limits: tuple[float, float, float, float] | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = (
             name,
             itemsize,
@@ -36,12 +42,26 @@ class dtype:
         )
         self.np = np.dtype(npname)
         self.is_floating_point = kind == "f"
-        self.is_signed = kind in "ifc"
+        self.is_signed = kind in "ifc" and (form is None or form.sign)
         self.is_complex = kind == "c"
         self.differentiable = kind in "fc"  # whether its tensors may require gradients
-        self.limits: tuple[float, float, float, float] | None = None  # where NumPy does not know them
-        # the NumPy type in which the host computes: halves are storage types, so they widen to float32
-        self.wide = np.dtype("float32") if name in ("float16", "bfloat16") else self.np
+        self.limits = limits  # where NumPy does not know them: eps, the largest, the smallest, the smallest normal
+        self.few, self.form = few, form
+        self.rare = self.is_complex or few != ""  # whether operators have to say that they take it
+        # the NumPy type in which the host computes: small fractions are storage types, so they widen to float32
+        self.wide = np.dtype("float32") if kind == "f" and itemsize < 4 else self.np
+        self.opaque = self.np.kind != kind  # whether NumPy has no type for it: its bits
+
+    def widen(self, bits: np.ndarray) -> np.ndarray:
+        """Return stored bits as NumPy's values, those of a type that it does not know as float32."""
+        if not self.opaque or self.is_complex:
+            return bits
+        return bfloat16_to_float(bits) if self.form is None else self.form.widen(bits)
+
+    def round(self, a: np.ndarray) -> np.ndarray:
+        """Return NumPy's real values as the stored bits of a type that it does not know, by way of float32."""
+        a = np.asarray(a, np.float32)
+        return float_to_bfloat16(a) if self.form is None else self.form.round(a)
 
     def to_real(self) -> dtype:
         """Return the dtype of the parts of a complex dtype; any other itself."""
@@ -50,8 +70,11 @@ class dtype:
     def to_complex(self) -> dtype:
         """Return the complex dtype whose parts can hold this dtype's values.
 
-        bfloat16 gives complex64, and integers give the default complex dtype.
+        bfloat16 gives complex64, and integers give the default complex dtype. Raises RuntimeError for the dtypes that
+        have few operators.
         """
+        if self.few:
+            raise RuntimeError(f"Unknown Complex ScalarType for {TYPE_NAMES[self]}")
         return self if self.is_complex else _WHOLES.get(self) or _WHOLES[_default]
 
     def __repr__(self) -> str:
@@ -77,6 +100,9 @@ float16 = dtype("float16", 2, "float16", "f", "half", "float", "f16")
 bfloat16 = dtype("bfloat16", 2, "uint16", "f", "ushort", "float", "bf16")
 float32 = dtype("float32", 4, "float32", "f", "float", "float", "f32")
 float64 = dtype("float64", 8, "float64", "f", "double", "double", "f64")
+uint16 = dtype("uint16", 2, "uint16", "u", "ushort", "ushort", "u16", "unsigned")
+uint32 = dtype("uint32", 4, "uint32", "u", "uint", "uint", "u32", "unsigned")
+uint64 = dtype("uint64", 8, "uint64", "u", "ulong", "ulong", "u64", "unsigned")
 complex32 = dtype("complex32", 4, "uint32", "c", "half2", "half2", "c32")  # NumPy has no type for it: its bits
 complex64 = dtype("complex64", 8, "complex64", "c", "float2", "float2", "c64")
 complex128 = dtype("complex128", 16, "complex128", "c", "double2", "double2", "c128")
@@ -84,13 +110,14 @@ complex128 = dtype("complex128", 16, "complex128", "c", "double2", "double2", "c
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 FLOATS = (float16, bfloat16, float32, float64)
 INTS = (uint8, int8, int16, int32, int64)
+UNSIGNED = (uint16, uint32, uint64)
 COMPLEX = (complex32, complex64, complex128)  # complex32 names a type: there are no operators for it
 _PARTS = {complex32: float16, complex64: float32, complex128: float64}
 _WHOLES = {**{part: whole for whole, part in _PARTS.items()}, bfloat16: complex64}
-_BY_NAME = {t.name: t for t in (*ALL, *COMPLEX)}
+_BY_NAME = {t.name: t for t in (*ALL, *UNSIGNED, *COMPLEX)}
 _BY_NAME.update(chalf=complex32, cfloat=complex64, cdouble=complex128)
 _BY_NAME.update(half=float16, float=float32, double=float64, short=int16, int=int32, long=int64)
-_BY_NUMPY = {t.np: t for t in (*ALL, complex64, complex128) if t is not bfloat16}
+_BY_NUMPY = {t.np: t for t in (*ALL, *UNSIGNED, complex64, complex128) if not t.opaque}
 _default = float32
 on_default_change: list[Callable[[], None]] = []  # called after set_default_dtype, for who keeps a result's dtype
 
@@ -120,7 +147,7 @@ def from_numpy_dtype(t: Any) -> dtype:
     if found is None:
         raise TypeError(
             f"can't convert np.ndarray of type {t}. The only supported types are: float64, float32, float16, "
-            "complex64, complex128, int64, int32, int16, int8, uint8, and bool."
+            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
     return found
 
@@ -131,8 +158,18 @@ def category(t: dtype) -> int:
 
 
 def _promote(a: dtype, b: dtype) -> dtype:
+    """Return the dtype that holds both; raise RuntimeError where PyTorch has none."""
     if a is b:
         return a
+    if a.few or b.few:
+        if a.few != b.few == "unsigned" and a.kind == "f" and not a.few:
+            return a
+        if b.few != a.few == "unsigned" and b.kind == "f" and not b.few:
+            return b
+        groups = "Float8 Types" if "f" in (a.few and a.kind, b.few and b.kind) else "uint16, uint32, uint64 types"
+        raise RuntimeError(
+            f"Promotion for {groups} is not supported, attempted to promote {TYPE_NAMES[a]} and {TYPE_NAMES[b]}"
+        )
     ca, cb = category(a), category(b)
     if ca + cb == 5:  # a complex and a floating type: the parts hold both
         return _WHOLES[_promote(a.to_real(), b.to_real())]
@@ -150,7 +187,7 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return {1: int16, 2: int32, 4: int64}[unsigned.itemsize]
 
 
-_PROMOTED = {(a, b): _promote(a, b) for a in (*ALL, *COMPLEX) for b in (*ALL, *COMPLEX)}
+_PROMOTED: dict[tuple[dtype, dtype], dtype] = {}  # the pairs that there were
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
@@ -166,7 +203,10 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     if found is None and isinstance(type1, dtype) and isinstance(type2, dtype):
         if type1 is type2:
             return type1
-        raise RuntimeError(f"promotion of {type1} and {type2} is not supported")
+        if type1 not in TYPE_NAMES or type2 not in TYPE_NAMES:
+            raise RuntimeError(f"promotion of {type1} and {type2} is not supported")
+        _PROMOTED[type1, type2] = found = _promote(type1, type2)
+        return found
     if found is None:
         i, bad = (1, type1) if not isinstance(type1, dtype) else (2, type2)
         raise TypeError(
@@ -223,6 +263,8 @@ def set_default_dtype(d: dtype) -> None:
         raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
+    if d.few:
+        raise TypeError(f"couldn't find storage object {TYPE_NAMES[d]}Storage")
     if d is not _default:
         _ = d.np  # a dtype that is a name: raises
         _default = d
@@ -294,22 +336,7 @@ class iinfo:
         self.dtype, self.bits = type.name, type.itemsize * 8
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
-
-
-def float_to_bfloat16(a: np.ndarray) -> np.ndarray:
-    """Round float32 values to bfloat16 bits (uint16), to nearest even, NaN kept quiet."""
-    bits = np.ascontiguousarray(a, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    nan = np.isnan(a)
-    if nan.any():
-        rounded = np.where(nan, (bits >> 16) | 0x40, rounded)
-    return rounded.astype(np.uint16).reshape(np.shape(a))
-
-
-def bfloat16_to_float(bits: np.ndarray) -> np.ndarray:
-    """Widen bfloat16 bits (uint16) to float32 values."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
 
 # how PyTorch names the types of C++ in its messages
@@ -317,10 +344,11 @@ C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
     "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+    "uint16": "short unsigned int", "uint32": "unsigned int", "uint64": "long unsigned int",
 }  # fmt: skip
 #: the names that dtypes have in C++, and so in PyTorch's messages and typed classes
 TYPE_NAMES = {
     bool_: "Bool", uint8: "Byte", int8: "Char", int16: "Short", int32: "Int", int64: "Long", float16: "Half",
     bfloat16: "BFloat16", float32: "Float", float64: "Double", complex32: "ComplexHalf", complex64: "ComplexFloat",
-    complex128: "ComplexDouble",
+    complex128: "ComplexDouble", uint16: "UInt16", uint32: "UInt32", uint64: "UInt64",
 }  # fmt: skip

@@ -82,7 +82,7 @@ class TensorClass(type):
 
 def class_name(t: DType, device_type: str) -> str:
     """Return 'torch.FloatTensor' or 'torch.cl.FloatTensor'."""
-    return f"torch.{'' if device_type == 'cpu' else 'cl.'}{STORAGE_NAMES[t]}Tensor"
+    return f"torch.{'' if device_type == 'cpu' else 'cl.'}{dtypes.TYPE_NAMES[t]}Tensor"
 
 
 def type_name(x: Any) -> str:
@@ -114,10 +114,11 @@ def _make(t: DType, device_type: str) -> TensorClass:
         "__module__": "cltorch" if device_type == "cpu" else "cltorch.cl",
         "__doc__": f"Make {t.name} tensors {where}: of a size, or from a sequence of values.",
     }
-    return TensorClass(f"{STORAGE_NAMES[t]}Tensor", (), members)
+    return TensorClass(f"{dtypes.TYPE_NAMES[t]}Tensor", (), members)
 
 
-_CLASSES = {(t, d): _make(t, d) for t in STORAGE_NAMES for d in ("cpu", "cl")}
+# PyTorch has names of all of them, and attributes of the modules for those that had a class of storages
+_CLASSES = {(t, d): _make(t, d) for t in dtypes.TYPE_NAMES if t is not dtypes.complex32 for d in ("cpu", "cl")}
 _BY_NAME = {class_name(t, d): c for (t, d), c in _CLASSES.items()}
 _BY_NAME.update({name.replace("torch.cl.", "torch.cuda."): c for name, c in _BY_NAME.items()})
 

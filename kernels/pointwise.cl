@@ -37,8 +37,9 @@ def vector_load(i, at):
     v = f"vload{W}(0, {p} + {at})"
     return v if ctype == V else f"convert_{V}{W}({v})"
 def through(ctype, w):
-    # float to a narrow integer goes through int, so that it wraps as on the host instead of saturating
-    return f"convert_int{w}" if V in ("float", "double") and ctype in ("char", "uchar", "short") else ""
+    # float to a narrow integer goes through a wider one, so that it wraps as on the host instead of saturating
+    if V not in ("float", "double"): return ""
+    return f"convert_int{w}" if ctype in ("char", "uchar", "short", "ushort") else f"convert_long{w}" if ctype == "uint" else ""
 def store(k, at, w):
     tag, ctype, _ = outs[k]
     text, mask = results[k]
@@ -55,13 +56,28 @@ def store(k, at, w):
             return f"ct_store_{tag}{'' if w == 1 else '_' + n}({value}, o{k}, {at});"
         if ctype != V:
             step = through(ctype, n)
-            value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
+            if unsigned_long(k): value = f"ct_to_ulong{n}({value})"
+            else: value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
     if streamed(k) and w == W:
         return memory.module.store_line(f"o{k}", at, value, ctype)
     return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
+def unsigned_long(k):
+    return outs[k][1] == "ulong" and V in ("float", "double")
 def streamed(k):
     return stream and memory.module.whole_line(outs[k][0], outs[k][1], W)
 %>
+% if any(unsigned_long(k) for k in range(len(outs))):
+// The upper half of unsigned numbers, which no conversion to long reaches; negative numbers wrap.
+inline ulong ct_to_ulong(${V} x) {
+    return x >= (${V})0x1p63f ? (ulong)(long)(x - (${V})0x1p63f) ^ (1UL << 63) : (ulong)(long)x;
+}
+% if W > 1:
+inline ulong${W} ct_to_ulong${W}(${V}${W} x) {
+    long${W} high = convert_long${W}(x >= (${V})0x1p63f);
+    return as_ulong${W}(convert_long${W}(select(x, x - (${V})0x1p63f, x >= (${V})0x1p63f))) ^ (as_ulong${W}(high) & (1UL << 63));
+}
+% endif
+% endif
 ${memory.streams(sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}), W)}\
 <%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">

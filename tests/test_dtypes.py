@@ -73,7 +73,7 @@ def test_the_default_dtype():
 def test_types_of_numpy():
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64"):
         assert from_numpy_dtype(name) is getattr(cltorch, name) and from_numpy_dtype(np.dtype(name).newbyteorder(">"))
-    for bad in ("uint16", "U3", "O", "datetime64[s]"):
+    for bad in ("longdouble", "U3", "O", "datetime64[s]"):
         with pytest.raises(TypeError, match="can't convert np.ndarray of type"):
             from_numpy_dtype(bad)
 
@@ -96,7 +96,7 @@ def test_bfloat16_rounds_to_nearest_even_and_keeps_nan_quiet():
 
 
 def test_dtypes_that_are_names():
-    for name, size in (("float8_e4m3fn", 1), ("float8_e8m0fnu", 1), ("uint16", 2), ("qint32", 4), ("int4", 1)):
+    for name, size in (("float4_e2m1fn_x2", 1), ("float8_e8m0fnu", 1), ("bits16", 2), ("qint32", 4), ("int4", 1)):
         t = getattr(cltorch, name)
         assert isinstance(t, cltorch.dtype) and repr(t) == f"torch.{name}" and t.itemsize == size
         assert pickle.loads(pickle.dumps(t)) is t and copy.deepcopy(t) is t and {t: 1}[t] == 1

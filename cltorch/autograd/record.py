@@ -24,6 +24,7 @@ from cltorch.autograd.graph import (
 from cltorch.autograd.layers import active, lift
 from cltorch.device import host_memory
 from cltorch.ops.array import Array, two_devices
+from cltorch.ops.few import refuse_operand
 from cltorch.ops.op import Call, Op, node_name
 from cltorch.ops.pointwise import COMPARE, COMPLEX_TYPES
 
@@ -124,8 +125,8 @@ def apply(op: type[Op], *args: Any) -> Any:
             if here is not dev and dev is not None:
                 raise two_devices(dev, here, op.name)
             dev = here
-            if not op.complex and a.dtype.is_complex:
-                raise NotImplementedError(f"{op.name} is not implemented for complex tensors")
+            if a.dtype.rare:
+                refuse_operand(op, a.dtype)
             if a._requires_grad or (a._base is not None and needs_grad(a)):
                 wanted = True
     if active:

@@ -88,6 +88,8 @@ def _plain_numbers(data: Any, shape: list[int]) -> np.ndarray | None:
         found = np.array(data)
     except (ValueError, TypeError, RuntimeError):
         return None
+    if type(first) is int and found.dtype.kind == "f" and abs(found).max() >= 2.0**63:
+        return None  # integers that no one type of NumPy holds
     return found if list(found.shape) == shape and found.dtype.kind in "bifc" else None
 
 
@@ -140,6 +142,8 @@ def _checked(found: np.ndarray, t: DType) -> np.ndarray:
             if t.is_floating_point
             else "'complex' object cannot be interpreted as an integer"
         )
+    if t is dtypes.uint64 and found.dtype.kind != "b" and found.size:
+        return _long(found)
     if found.dtype == object:
         if not (t.is_floating_point or t.is_complex):
             raise ValueError(_OVERFLOW)
@@ -155,6 +159,17 @@ def _checked(found: np.ndarray, t: DType) -> np.ndarray:
             return found
         raise no_room(t)
     return found
+
+
+def _long(found: np.ndarray) -> np.ndarray:
+    """Return Python's integers as uint64, in whose range they must lie: the one type that no number wraps into."""
+    if found.dtype.kind not in "iO":
+        raise TypeError("an integer is required")
+    if found.min() < 0:
+        raise OverflowError("can't convert negative int to unsigned")
+    if found.max() >= 2**64:
+        raise OverflowError("int too big to convert")
+    return found.astype(np.uint64)
 
 
 def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:

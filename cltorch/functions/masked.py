@@ -18,6 +18,7 @@ from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
+from cltorch.ops.few import refuse
 from cltorch.ops.nonzero import nonzero as find_nonzero
 
 __all__ = [
@@ -65,6 +66,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 def _filled(input: Any, mask: Any, value: Any) -> Any:
     need_array("masked_fill", "input", 1, input)
     need_array("masked_fill", "mask", 2, mask)
+    refuse("masked_fill", input.dtype)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Array):
@@ -106,6 +108,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     """
     need_array("masked_select", "input", 1, input)
     need_array("masked_select", "mask", 2, mask)
+    refuse("masked_select", input.dtype)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)

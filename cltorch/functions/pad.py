@@ -12,6 +12,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import clone
 from cltorch.ops import pad as ops
+from cltorch.ops.few import refuse
 
 __all__ = ["constant_pad_nd", "pad", "pad_adjoint", "pad_dims", "pad_edges"]
 
@@ -107,6 +108,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if mode != "circular":
+        refuse(mode, input.dtype)
     spatial = len(pad) // 2
     if not 1 <= spatial <= 3 or len(shape) not in (spatial + 1, spatial + 2):
         raise NotImplementedError(

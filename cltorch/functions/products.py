@@ -23,6 +23,7 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.rearrange import roll
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes, wrap_dim
+from cltorch.ops.few import refuse
 
 __all__ = ["chain_matmul", "cross", "kron", "matrix_power", "multi_dot", "trace"]
 
@@ -40,6 +41,7 @@ def trace(input: Any) -> Any:
     need_array("trace", "input", 1, input)
     if input.layout.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.layout.ndim}")
+    refuse("trace", input.dtype)
     if input.dtype is dtypes.bool_:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
     return r.sum(diagonal(input))

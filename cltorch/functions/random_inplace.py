@@ -12,6 +12,7 @@ from cltorch.functions.random import DIGITS, check_range, need_float, read_gener
 from cltorch.functions.samples import check_probabilities, check_probability
 from cltorch.ops import random as ops
 from cltorch.ops.array import Array
+from cltorch.ops.few import refuse
 from cltorch.ops.generator import Generator
 from cltorch.ops.overlap import check_overlap
 
@@ -151,6 +152,7 @@ def random_(self: Any, *args: Any, generator: Generator | None = None, **named: 
     low, high = (None, None) if not bounds else (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
     t = self.dtype
     if high is None:
+        refuse("random", t)
         if t.is_floating_point:
             top = 2 ** DIGITS[t.name] + 1
         else:

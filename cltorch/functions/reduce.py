@@ -21,6 +21,7 @@ from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops import reduce as rows
 from cltorch.ops.array import Array
+from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.reduce import Reduction, kept_shape, reduce
 
@@ -93,6 +94,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
         input = to(input, t)
     else:
         t = input.dtype if input.dtype.differentiable else dtypes.int64
+        input = _common(input, t)
     return store("sum", apply(Sum, input, rows.SUM, dims, keepdim, t, ()), out)
 
 
@@ -269,9 +271,14 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     return store("prod", apply(Prod, input, dims, keepdim, input.dtype), out)
 
 
+def _common(x: Any, t: dtype) -> Any:
+    """Return a tensor of one of the unsigned dtypes that kernels of sums do not know in another dtype."""
+    return to(x, t) if x.dtype.few == "unsigned" else x
+
+
 def _truth(x: Any) -> Any:
-    """Return complex numbers as whether they are zero, and real ones as they are."""
-    return p.ne(x, 0) if x.dtype.is_complex else x
+    """Return numbers that kernels of tests do not know as whether they are zero, and others as they are."""
+    return p.ne(x, 0) if x.dtype.rare else x
 
 
 def _logical(name: str, row: Reduction) -> Any:
@@ -311,4 +318,5 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     tensor(2)
     """
     need_array("count_nonzero", "input", 1, input)
+    refuse("count_nonzero", input.dtype)
     return reduce(rows.COUNT, _truth(input), read_dims("count_nonzero", input, dim), dtypes.int64)

@@ -86,7 +86,7 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
             check_asked(t, out)
         if t is None:
             t = input.dtype if input.dtype.differentiable else dtypes.int64
-        elif t is not input.dtype:
+        if t is not input.dtype and (dtype is not None or out is not None or input.dtype.few):
             input = to(input, t)
         if t is dtypes.bool_:
             raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")

@@ -11,6 +11,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
+from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.plan import MASK, VECTOR, grid
 from cltorch.ops.reduce import kept_shape, run_of_columns
@@ -27,6 +28,7 @@ def extreme(x: Any, dim: int | None, less: bool, want_values: bool, variant: str
 
     The dimension must not be empty. ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
+    refuse("argmin" if less else "argmax", x.dtype)
     lay, dev = x.layout, x._storage.device
     shape = kept_shape(lay.shape, (dim,), False) if dim is not None else ()
     if dev.type == "cpu":

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cltorch import dtypes
 from cltorch.device import CPU, Storage, device, host_memory
-from cltorch.dtypes import bfloat16, complex32, complex128, dtype, float64
+from cltorch.dtypes import complex32, complex128, dtype, float64, uint64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
 from cltorch.layout import Layout, Size
@@ -84,7 +83,7 @@ def empty_layout(layout: Layout, dtype: dtype, dev: device) -> Any:
 
 
 def host(x: Any) -> np.ndarray:
-    """Return a NumPy view of a host Array: shared memory, bfloat16 as raw uint16."""
+    """Return a NumPy view of a host Array: shared memory, what NumPy has no type for as raw integers."""
     lay, t = x.layout, x.dtype
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
@@ -95,12 +94,12 @@ def host(x: Any) -> np.ndarray:
 
 
 def host_compute(x: Any) -> np.ndarray:
-    """Return the values of a host Array in the type the host computes in: float16 and bfloat16 widened to float32."""
+    """Return the values of a host Array in the type the host computes in: small fractions widened to float32."""
     a = host(x)
     if x.dtype is complex32:
         raise NotImplementedError(NO_COMPLEX_HALF)
-    if x.dtype is bfloat16:
-        return dtypes.bfloat16_to_float(a)
+    if x.dtype.opaque:
+        return x.dtype.widen(a)
     return a if x.dtype.wide is x.dtype.np else a.astype(x.dtype.wide)
 
 
@@ -111,15 +110,24 @@ def cast_host(a: Any, t: dtype) -> np.ndarray:
         raise NotImplementedError(NO_COMPLEX_HALF)
     if a.dtype.kind == "c" and t.kind != "c":
         a = a != 0 if t.kind == "b" else a.real
-    if t is bfloat16:
-        return dtypes.float_to_bfloat16(a.astype(np.float32))
+    if t.opaque:
+        return quietly(t.round, a)
     if a.dtype == t.np:
         return a
+    if t is uint64 and a.dtype.kind == "f":
+        return quietly(_wrapped, a)
     if t.kind in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
         # through int64, so that the value wraps instead of being undefined
         a = quietly(a.astype, np.int64)
     bits: np.ndarray = quietly(a.astype, t.np)
     return bits
+
+
+def _wrapped(a: np.ndarray) -> np.ndarray:
+    """Return floating-point numbers as uint64, negative ones from its end on, and 0 for what is too large."""
+    high = a >= 2.0**63
+    bits: np.ndarray = np.where(high, a - np.asarray(2.0**63, a.dtype), a).astype(np.int64).view(np.uint64)
+    return np.where(high, bits ^ np.uint64(2**63), bits)
 
 
 def on_memory_of(bits: np.ndarray, layout: Layout, t: dtype) -> Any:
@@ -168,9 +176,8 @@ def _copied(x: Any) -> np.ndarray:
 
 
 def values(x: Any) -> np.ndarray:
-    """Return a copy of the values in NumPy (bfloat16 as float32), from any device; waits for the device."""
-    a = to_numpy(x)
-    return dtypes.bfloat16_to_float(a) if x.dtype is bfloat16 else a
+    """Return a copy of the values in NumPy (small fractions that it lacks as float32); waits for the device."""
+    return x.dtype.widen(to_numpy(x))
 
 
 def view(x: Any, layout: Layout) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 
 from cltorch.device import device as Device
 from cltorch.device import host_memory
-from cltorch.dtypes import bfloat16, dtype
+from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host
+from cltorch.ops.few import refuse
 
 __all__ = ["eye", "fill", "full", "spaced"]
 
@@ -76,6 +77,7 @@ def spaced(
     A ``base`` is raised to those numbers. Integers are computed in int64, everything else in float64;
     a device without float64 gets the values from the host.
     """
+    refuse("arange", t)
     Layout.of((n,))  # raises where there are too many
     whole = all(isinstance(v, int) for v in (start, step)) and half_way is None and base is None
     if half_way is None:
@@ -120,9 +122,10 @@ def _spaced_host(n: int, start: float, end: float, step: float, half_way: int, b
 
 def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:
     """Return ones on the main diagonal and zeros elsewhere."""
+    refuse("eye", t)
     Layout.of((rows, columns))  # raises where there are too many
     if dev.type == "cpu":
-        return from_host(np.eye(rows, columns, dtype=np.float32 if t is bfloat16 else t.np), t, dev)
+        return from_host(np.eye(rows, columns, dtype=t.wide), t, dev)
     check_dtype(t, dev)
     if t.is_complex:
         out = full((rows, columns), 0, t, dev)

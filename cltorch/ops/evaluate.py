@@ -46,7 +46,7 @@ def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
                 raise two_devices(dev, x.device, name)
     return dev, [
         from_host(to_numpy(x), x.dtype, dev)
-        if isinstance(x, Array) and x.device is not dev and x.dtype is not dtypes.bfloat16
+        if isinstance(x, Array) and x.device is not dev and not x.dtype.opaque
         else _bits_to(x, dev)
         if isinstance(x, Array) and x.device is not dev
         else x
@@ -129,7 +129,7 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     """Launch what ``planned`` has returned."""
     kernel, global_size, local_size, pre = plan
     arrays = [x for x in operands if isinstance(x, Array)]
-    number = float if compute.is_floating_point else int
+    number = float if compute.is_floating_point else _signed if compute.kind == "u" else int
     try:
         numbers = [*[number(x) for x in operands if not isinstance(x, Array)], *[number(p) for p in params]]
     except UNFIT as error:
@@ -142,6 +142,12 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
             *numbers,
         ),
     )  # fmt: skip
+
+
+def _signed(x: Any) -> int:
+    """Return a number as the int64 of the same bits, which is what kernels of unsigned numbers take."""
+    x = int(x)
+    return x - 2**64 if 2**63 <= x < 2**64 else x
 
 
 def host_planned(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cltorch import dtypes
 from cltorch.device import CPU, host_memory
 from cltorch.device.caps import Ready
 from cltorch.dtypes import dtype
@@ -18,7 +17,6 @@ from cltorch.ops.formula_host import HOST
 from cltorch.ops.quiet import quietly
 
 READY = Ready()  # plans by what they depend on, as those of a device are in its context
-_BITS = (dtypes.bfloat16, dtypes.complex32)  # which NumPy holds as integers
 UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN among integers
 
 
@@ -75,7 +73,7 @@ class HostPlan:
 
     def _kept(self, bits: Any, t: dtype) -> Any:
         """Return an Array of a result, on its own memory where that is new and lies as it should."""
-        if bits.__class__ is not np.ndarray or bits.dtype is not t.np:
+        if bits.__class__ is not np.ndarray or bits.dtype is not t.np or t.opaque:
             bits = cast_host(bits, t)
         layout = self.layout
         if layout.dense and bits.shape == layout.shape:
@@ -87,7 +85,7 @@ class HostPlan:
 
 def _reader(t: dtype, wide: np.dtype) -> Callable[[Any], np.ndarray]:
     """Return what reads an Array's values in the type that the host computes in."""
-    if t.np is wide and t not in _BITS:
+    if t.np is wide and not t.opaque:
         return host
     return lambda x: host_compute(x).astype(wide, copy=False)
 

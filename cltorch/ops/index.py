@@ -19,6 +19,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, on_memory_of, view
 from cltorch.ops.complex_formula import as_real
+from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
 from cltorch.ops.strided import copy_into, fill
@@ -126,6 +127,7 @@ def put(
     Of equal positions the last one stays, or with ``accumulate`` all are added, in order. ``what`` and
     ``dims`` as in ``take``.
     """
+    refuse("index_put", x.dtype)
     k = len(indices)
     if x.device.type == "cpu":
         check_host(indices, x.layout.shape[:k], dims, wrap)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.ops.array import empty, from_host, host_compute
+from cltorch.ops.few import refuse
 from cltorch.ops.softmax import dense
 
 _GROUP = 256
@@ -19,6 +20,7 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     With ``flat`` their positions in the flattened tensor instead, [count]. ``variant`` ("cpu", "gpu") overrides the
     device's kind.
     """
+    refuse("nonzero", x.dtype)
     lay = x.layout
     if x.device.type == "cpu":
         a = host_compute(x)

@@ -12,7 +12,8 @@ from cltorch.layout import Layout, coalesce
 from cltorch.ops.array import Array
 from cltorch.ops.formula import Symbol, trace
 
-VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16}
+VECTOR = {"float": 16, "double": 8, "int": 16, "long": 8, "short": 16, "char": 16, "uchar": 16,
+          "ushort": 16, "uint": 16, "ulong": 8}  # fmt: skip
 MASK = {
     "float": "int",
     "double": "long",
@@ -21,6 +22,9 @@ MASK = {
     "short": "short",
     "char": "char",
     "uchar": "char",
+    "ushort": "short",
+    "uint": "int",
+    "ulong": "long",
 }
 LETTER = {"float": "f", "double": "d"}
 GROUP = 256

@@ -26,6 +26,7 @@ from cltorch.ops.evaluate import (
     run,
     run_into,
 )
+from cltorch.ops.few import ROWS, absent, refuse
 from cltorch.ops.formula import Symbol, Tracer, used_operands
 from cltorch.ops.host_plan import READY as HOST_READY
 from cltorch.ops.overlap import check_meeting, check_overlap
@@ -122,6 +123,8 @@ class Pointwise:
         common, rule = self.promoted(operands), self.rule
         if common.is_complex:
             return self._complex_types(common, operands)
+        if common.few and (rule is not FLOAT or common.is_floating_point):
+            refuse(self.name, common, ROWS)
         if rule is FLOAT and not common.is_floating_point:
             common = dtypes.get_default_dtype()
         elif (
@@ -130,6 +133,8 @@ class Pointwise:
             else rule is FLOAT_ONLY and common.kind != "f"
         ):
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
+        elif rule is FLOAT_ONLY and any(x.dtype.few for x in operands if isinstance(x, Array)):
+            raise absent(self.name, next(x.dtype for x in operands if isinstance(x, Array) and x.dtype.few))
         elif (rule is SIGNED or rule is REAL or rule is INTEGER) and common is dtypes.bool_:
             raise _refuse_bool(self.name)
         elif self.name in _DIFFERENCES and any(x is True or x is False or _is_bool(x) for x in operands):

@@ -21,6 +21,8 @@ def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
         return higher
     if higher.is_floating_point:
         return higher.to_complex() if lower.is_complex else higher  # the precision stays that of the higher class
+    if higher.few and lower.is_complex:
+        return lower
     if category(higher) == 0 or lower.differentiable:
         return promote_types(higher, lower)
     return higher

@@ -19,6 +19,7 @@ from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute
 from cltorch.ops.channels import laid_like
 from cltorch.ops.complex_formula import as_real
+from cltorch.ops.few import refuse
 from cltorch.ops.generator import Generator, default_generator
 from cltorch.ops.op import Op
 from cltorch.ops.philox import CHUNK, stream
@@ -41,6 +42,7 @@ def draw(x: Any, dist: str, a: float = 0, b: float = 0, generator: Generator | N
     (1 / rate), geometric (1 / log(1 - p)), cauchy (median a, scale b), randint (low a, size b; 0 is 2**64), bernoulli
     (p), bernoulli_tensor (p from ``source``), dropout (probability a to keep, factor b, input ``source``).
     """
+    refuse(dist, x.dtype)
     if generator is None:
         generator = default_generator(x.device)
     elif generator.device.type != x.device.type and x.device.type != "meta":
@@ -329,6 +331,7 @@ def permutation(n: int, dtype: Any, dev: Any, generator: Generator | None = None
     if generator is None:
         generator = default_generator(dev)
     at = generator.reserve(2 * n)
+    refuse("randperm", dtype)
     keys = empty((n,), int64, CPU)
     place(keys, "randint", 0, 0, at)
     if n < 2:

@@ -11,6 +11,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, view
 from cltorch.ops.create import full
+from cltorch.ops.few import refuse
 from cltorch.ops.index import dense_index
 from cltorch.ops.softmax import dense, lines
 from cltorch.ops.sort import key_params, sort
@@ -21,6 +22,7 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
 
     Both Arrays have one dtype; the sequence is a vector, or has x's leading dimensions and then a sequence per line.
     """
+    refuse("searchsorted", x.dtype)
     if x.device.type == "cpu":
         return _place_host(sequence, x, right, t, sorter)
     check_dtype(x.dtype, x.device)
@@ -89,6 +91,7 @@ def expand_counts(ends: Any, total: int, t: dtype) -> Any:
 
 def member(x: Any, tests: Any, invert: bool) -> Any:
     """Return which elements occur among the tests (an Array of the same dtype) as bool, or which do not."""
+    refuse("isin", x.dtype)
     if x.device.type == "cpu":
         return from_host(np.isin(host_compute(x), host_compute(tests), invert=invert), dtypes.bool_, x.device)
     out = empty(x.layout.shape, dtypes.bool_, x.device)

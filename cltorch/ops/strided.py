@@ -102,15 +102,7 @@ def _run(x: Any, count: int) -> Any:
 
 def _bits(value: float, t: Any) -> Any:
     from_bits = np.float32(value) if t.kind == "f" and t.itemsize < 8 else value
-    return _cast(from_bits, t)
-
-
-def _cast(value: Any, t: Any) -> Any:
-    if t.name == "bfloat16":
-        bits = np.asarray(value, np.float32).view(np.uint32)
-        rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
-        return np.asarray(np.where(np.isnan(np.float32(value)), (bits >> 16) | 0x40, rounded), np.uint16)
-    return quietly(np.asarray(value).astype, t.np)
+    return quietly(t.round, from_bits) if t.opaque else quietly(np.asarray(from_bits).astype, t.np)
 
 
 def relative(base: Layout, part: Layout) -> Layout:

@@ -108,7 +108,7 @@ SAFE: dict[str, Any] = {
     "torch._tensor._rebuild_from_type_v2": rebuild.rebuild_from_type_v2,
     "torch.storage.UntypedStorage": UNTYPED,
     "torch.UntypedStorage": UNTYPED,
-    **{f"torch.{t.name}": t for t in (*dtypes.ALL, *dtypes.COMPLEX)},
+    **{f"torch.{t.name}": t for t in dtypes.TYPE_NAMES},
     **{f"torch.{kind.name}": kind for kind in STORAGE_TYPES.values()},
     **{f"torch.cuda.{kind.name}": kind for kind in STORAGE_TYPES.values()},
 }

@@ -166,6 +166,11 @@ def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
     lay = x.layout
     if x.is_meta:
         return rebuild.rebuild_meta_tensor, (x.dtype, tuple(lay.shape), tuple(lay.strides), x.requires_grad)
-    storage = TypedStorage(wrap_storage=UntypedStorage(_raw=x._storage), dtype=x.dtype)
     shape, strides = tuple(lay.shape), tuple(lay.strides)
+    untyped = UntypedStorage(_raw=x._storage)
+    if x.dtype not in names.STORAGE_TYPES:  # PyTorch has no class of storages for it
+        return rebuild.rebuild_tensor_v3, (
+            untyped, lay.offset, shape, strides, x.requires_grad, OrderedDict(), x.dtype,
+        )  # fmt: skip
+    storage = TypedStorage(wrap_storage=untyped, dtype=x.dtype)
     return rebuild.rebuild_tensor_v2, (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())
