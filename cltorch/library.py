@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from inspect import Signature
+from inspect import Signature, signature
 from typing import Any
 
 from cltorch import ops
@@ -33,7 +33,7 @@ class CustomOpDef:
             raise ValueError(f"custom_op(name=...): expected name to be 'namespace::name', got {name!r}")
         self._namespace, self._name, self._qualname = namespace, short, name
         self._kernels: dict[str | None, Callable[..., Any]] = {}
-        self._signature: Signature | None = None  # of what is called, where a schema tells it
+        self._signature: Signature | None = None if fn is None else signature(fn)
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
         if fn is not None:
@@ -67,7 +67,8 @@ class CustomOpDef:
             def forward(ctx: Any, *inputs: Any) -> Any:
                 output = run(*inputs, **kwargs)
                 if setup is not None:
-                    setup(ctx, inputs, output, **({"keyword_only_inputs": kwargs} if kwargs else {}))
+                    by_keyword = {"keyword_only_inputs": kwargs} if kwargs else {}
+                    setup(ctx=ctx, inputs=inputs, output=output, **by_keyword)
                 return output
 
             @staticmethod

@@ -92,3 +92,42 @@ def test_what_no_library_can_do_is_refused():
         Library("mine", "IMPL").impl("nothing", print)
     with pytest.raises(TypeError, match="required to be a callable"):
         Library("mine", "IMPL").impl("nothing", 3)
+
+
+def test_arguments_named_by_a_call_are_inputs_in_their_places():
+    seen = []
+
+    @cltorch.library.custom_op("tests::scaled", mutates_args=())
+    def scaled(x: cltorch.Tensor, by: cltorch.Tensor, power: int = 2) -> cltorch.Tensor:
+        return x * by**power
+
+    def save(ctx, inputs, output):
+        seen.append(len(inputs))
+        ctx.save_for_backward(*inputs[:2])
+        ctx.power = inputs[2]
+
+    def backward(ctx, g):
+        x, by = ctx.saved_tensors
+        return g * by**ctx.power, g * x * ctx.power * by ** (ctx.power - 1), None
+
+    scaled.register_autograd(backward, setup_context=save)
+    x, by = cltorch.tensor(3.0, requires_grad=True), cltorch.tensor(2.0, requires_grad=True)
+    scaled(x, by=by).backward()
+    assert (x.grad.item(), by.grad.item(), seen) == (4.0, 12.0, [3])
+    with pytest.raises(TypeError, match="by"):
+        scaled(x)
+
+
+def test_arguments_by_keyword_alone_are_told_apart():
+    @cltorch.library.custom_op("tests::shifted", mutates_args=())
+    def shifted(x: cltorch.Tensor, *, by: float = 1.0) -> cltorch.Tensor:
+        return x + by
+
+    seen = []
+    shifted.register_autograd(
+        lambda ctx, g: g,
+        setup_context=lambda ctx, inputs, keyword_only_inputs, output: seen.append(keyword_only_inputs),
+    )
+    x = cltorch.tensor(3.0, requires_grad=True)
+    assert shifted(x).item() == 4.0 and shifted(x, by=2.0).item() == 5.0
+    assert seen == [{"by": 1.0}, {"by": 2.0}]
