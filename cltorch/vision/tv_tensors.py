@@ -62,9 +62,9 @@ class TVTensor(Tensor):
         return self._like(super().detach())
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
-        text = repr(self.as_subclass(Tensor))
-        details = "".join(f", {name}={getattr(self, name)}" for name in self._details)
-        return f"{type(self).__name__}{text[len('tensor') : -1]}{details})"
+        details = ", ".join(f"{name}={getattr(self, name)}" for name in self._details)
+        # torchvision's images and videos end with a comma, its masks do not
+        return super().__repr__() if isinstance(self, Mask) else f"{super().__repr__()[:-1]}, {details})"
 
 
 class Image(TVTensor):
@@ -104,30 +104,41 @@ class Mask(TVTensor):
 
 
 class BoundingBoxFormat(enum.Enum):
-    """Name what the four numbers of a box are: corners, or a corner or the centre with width and height."""
+    """Name what the numbers of a box are: corners, or a corner or the centre with width and height.
+
+    The last three are turned boxes: R is the angle in degrees, against the clock.
+    """
 
     XYXY = "XYXY"
     XYWH = "XYWH"
     CXCYWH = "CXCYWH"
+    XYWHR = "XYWHR"
+    CXCYWHR = "CXCYWHR"
+    XYXYXYXY = "XYXYXYXY"
+
+
+_LENGTHS = {"XYWHR": 5, "CXCYWHR": 5, "XYXYXYXY": 8}  # of the others: 4
 
 
 def is_rotated_bounding_format(format: BoundingBoxFormat | str) -> bool:
-    """Return whether boxes of a format are turned; those are not supported here. ValueError for something else."""
+    """Return whether boxes of a format are turned; raise ValueError for what is no format.
+
+    >>> is_rotated_bounding_format("CXCYWHR"), is_rotated_bounding_format(BoundingBoxFormat.XYXY)
+    (True, False)
+    """
     if not isinstance(format, (BoundingBoxFormat, str)):
         raise ValueError(f"format should be str or BoundingBoxFormat, got {type(format)}")
-    return format in ("XYWHR", "CXCYWHR", "XYXYXYXY")
+    return (format if isinstance(format, str) else format.value) in _LENGTHS
 
 
 def _format(format: BoundingBoxFormat | str) -> BoundingBoxFormat:
-    if isinstance(format, BoundingBoxFormat):
-        return format
-    if is_rotated_bounding_format(format.upper()):
-        raise NotImplementedError(f"boxes of the format {format.upper()} are turned, which is not supported")
-    return BoundingBoxFormat[format.upper()]
+    return format if isinstance(format, BoundingBoxFormat) else BoundingBoxFormat[format.upper()]
 
 
 class BoundingBoxes(TVTensor):
     """Boxes (N, 4) in an image of ``canvas_size`` (height, width); their ``format`` says what the numbers are.
+
+    Turned boxes are (N, 5), with an angle, or (N, 8), four corners; their numbers are floating.
 
     ``clamping_mode`` tells whether transforms cut boxes at the edges of the image ("soft" or "hard") or not (None).
     """
@@ -141,14 +152,17 @@ class BoundingBoxes(TVTensor):
         cls, data: Any, *, format: BoundingBoxFormat | str, canvas_size: tuple[int, int],
         clamping_mode: str | None = "soft", dtype: Any = None, device: Any = None, requires_grad: bool | None = None,
     ) -> Any:  # fmt: skip
-        """Return the boxes of an array or a tensor; raise ValueError where they are not (N, 4)."""
+        """Return the boxes of an array or a tensor; raise ValueError for another shape than their format has."""
         if clamping_mode not in (None, "hard", "soft"):
             raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
         kind = _format(format)
         tensor = cls._made(data, dtype, device, requires_grad)
         tensor = tensor[None] if tensor.ndim == 1 else tensor
-        if tensor.ndim != 2 or tensor.shape[1] != 4:
-            raise ValueError(f"Expected a tensor of boxes (N, 4), got shape {tuple(tensor.shape)}")
+        if is_rotated_bounding_format(kind) and not tensor.is_floating_point():
+            raise ValueError(f"Rotated bounding boxes should be floating point tensors, got {tensor.dtype}.")
+        length = _LENGTHS.get(kind.value, 4)
+        if tensor.ndim != 2 or tensor.shape[1] != length:
+            raise ValueError(f"Expected a tensor of boxes (N, {length}), got shape {tuple(tensor.shape)}")
         out = tensor.as_subclass(cls)
         out.format = kind
         out.canvas_size = tuple(canvas_size)

@@ -62,11 +62,3 @@ def test_a_class_of_ones_own_says_how_it_is_wrapped():
 def test_copies_keep_the_kind_and_what_it_knows():
     b = copy.deepcopy(boxes())
     assert type(b) is tv.BoundingBoxes and b.canvas_size == (9, 12) and b.tolist() == boxes().tolist()
-
-
-def test_turned_boxes_are_refused():
-    assert tv.is_rotated_bounding_format("XYWHR") and not tv.is_rotated_bounding_format(tv.BoundingBoxFormat.XYXY)
-    with pytest.raises(NotImplementedError, match="CXCYWHR are turned"):
-        tv.BoundingBoxes(torch.zeros(1, 5), format="cxcywhr", canvas_size=(3, 3))
-    with pytest.raises(ValueError, match="format should be"):
-        tv.is_rotated_bounding_format(3)

@@ -10,8 +10,8 @@ from cltorch.dtypes import float32
 from cltorch.tensor import Tensor
 from cltorch.vision.ops.boxes import box_convert
 from cltorch.vision.transforms.functional import geometry as F
-from cltorch.vision.transforms.v2 import points
-from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, wrap
+from cltorch.vision.transforms.v2 import points, rotated
+from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, is_rotated_bounding_format, wrap
 
 
 def convert_bounding_box_format(
@@ -32,7 +32,7 @@ def convert_bounding_box_format(
     else:
         old = _format(old_format)
     converted = _as(inpt, old, new)
-    if inplace:
+    if inplace and converted.shape == inpt.shape:
         converted = inpt.as_subclass(Tensor).copy_(converted)
     return wrap(converted, like=inpt, **({"format": new} if isinstance(inpt, BoundingBoxes) else {}))
 
@@ -45,6 +45,10 @@ def _as(values: Tensor, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Tenso
     plain = values.as_subclass(Tensor)
     if old is new:
         return plain
+    if is_rotated_bounding_format(old) != is_rotated_bounding_format(new):
+        raise ValueError("Cannot convert between rotated and unrotated bounding boxes.")
+    if is_rotated_bounding_format(old):
+        return rotated.convert(plain, old, new)
     if plain.is_floating_point():
         return box_convert(plain, old.value.lower(), new.value.lower())
     # whole numbers stay whole: by way of the corners, cut off, with the centre rounded down
@@ -77,6 +81,8 @@ def clamp_bounding_boxes(
     if format is not None or canvas_size is not None:
         raise ValueError("For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed.")
     mode = inpt.clamping_mode if clamping_mode == "auto" else clamping_mode
+    if is_rotated_bounding_format(inpt.format):
+        return wrap(rotated.clamp(wrap(inpt, like=inpt, clamping_mode=mode)), like=inpt)
     cut = _moved(wrap(inpt, like=inpt, clamping_mode=mode), lambda x: x, inpt.canvas_size, clamp=True)
     return wrap(cut, like=inpt)
 
@@ -99,6 +105,8 @@ def _row(values: Sequence[float], boxes: Any) -> Tensor:
 
 
 def horizontal_flip(boxes: Any) -> Any:
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.horizontal_flip(boxes)
     width = boxes.canvas_size[1]
     return _moved(
         boxes, lambda x: functions.stack([width - x[:, 2], x[:, 1], width - x[:, 0], x[:, 3]], 1), boxes.canvas_size
@@ -106,6 +114,8 @@ def horizontal_flip(boxes: Any) -> Any:
 
 
 def vertical_flip(boxes: Any) -> Any:
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.vertical_flip(boxes)
     height = boxes.canvas_size[0]
     return _moved(
         boxes, lambda x: functions.stack([x[:, 0], height - x[:, 3], x[:, 2], height - x[:, 1]], 1), boxes.canvas_size
@@ -113,6 +123,8 @@ def vertical_flip(boxes: Any) -> Any:
 
 
 def crop(boxes: Any, top: int, left: int, height: int, width: int) -> Any:
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.shifted(boxes, -left, -top, (height, width), True)
     return _moved(boxes, lambda x: x - _row([left, top, left, top], boxes), (height, width), clamp=True)
 
 
@@ -126,6 +138,8 @@ def resize(
 ) -> Any:
     h, w = boxes.canvas_size
     height, width = F.target_size(h, w, size, max_size)
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.resized(boxes, height, width)
     ratios = functions.tensor([width / w, height / h] * 2, dtype=float32, device=boxes.device)
     return _moved(boxes, lambda x: x * ratios, (height, width))
 
@@ -143,6 +157,8 @@ def pad(boxes: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant")
     left, top, right, bottom = F.sides(padding)
     h, w = boxes.canvas_size
     canvas = (h + top + bottom, w + left + right)
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.shifted(boxes, left, top, canvas, False)
     return _moved(boxes, lambda x: x + _row([left, top, left, top], boxes), canvas, clamp=True)
 
 
@@ -168,6 +184,8 @@ def perspective(
 
 def elastic(boxes: Any, displacement: Tensor, interpolation: Any = None, fill: Any = None) -> Any:
     change = points.deformed(displacement, boxes.canvas_size)
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.deformed(boxes, change)
     # as in torchvision, the pixels that tell are those below and to the right of the corners
     return _around(boxes, lambda x, y: change(x.ceil(), y.ceil()), boxes.canvas_size, "before and after")
 
@@ -177,6 +195,8 @@ def _around(boxes: Any, change: points.Map, canvas: tuple[int, int], cut: str = 
 
     Of boxes of whole numbers the corners are cut off "before", or "before and after" as well.
     """
+    if is_rotated_bounding_format(boxes.format):
+        return rotated.moved(boxes, change, canvas)
     whole = None if boxes.is_floating_point() else boxes.dtype
 
     def hull(corners: Tensor) -> Tensor:
@@ -207,8 +227,12 @@ def sanitize_bounding_boxes(
     elif format is None or canvas_size is None:
         raise ValueError("For pure tensor inputs, `format` and `canvas_size` have to be passed.")
     height, width = canvas_size
-    x1, y1, x2, y2 = _as(bounding_boxes, _format(format), BoundingBoxFormat.XYXY).unbind(-1)
-    across, down = x2 - x1, y2 - y1
-    kept = (across >= min_size) & (down >= min_size) & (across * down >= min_area)
-    kept &= (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)
+    kind, plain = _format(format), bounding_boxes.as_subclass(Tensor)
+    if is_rotated_bounding_format(kind):
+        across, down, corners = rotated.lengths(plain, kind)
+    else:
+        corners = _as(plain, kind, BoundingBoxFormat.XYXY)
+        across, down = (corners[:, 2:] - corners[:, :2]).unbind(1)
+    kept = (across >= min_size) & (down >= min_size) & (across * down >= min_area) & (corners >= 0).all(1)
+    kept &= (corners[:, 0::2] <= width).all(1) & (corners[:, 1::2] <= height).all(1)
     return wrap(bounding_boxes.as_subclass(Tensor)[kept], like=bounding_boxes), kept
