@@ -83,9 +83,16 @@ class _NoGradient(Function):
 
 
 class _Kept:
-    """The class of what nodes keep."""
+    """The class of what nodes keep, and the versions of tensors."""
 
     SavedTensor = Saved
+
+    @staticmethod
+    def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, ...]) -> None:
+        for x, version in zip(tensors, versions, strict=True):
+            if version < 0:
+                raise RuntimeError(f"Cannot set a version_counter to a value below 0: {version}")
+            x._storage.version = version
 
 
 _functions = _Autograd()

@@ -41,11 +41,6 @@ class _TensorMeta(type):
         return super().__new__(mcs, name, bases, space, **kw)
 
 
-def _c_name(t: dtype) -> str:
-    """Return a dtype's name as messages about ``grad_dtype`` have it."""
-    return dtypes.C_NAMES.get(t.name, t.name).removeprefix("c10::")
-
-
 class Tensor(Array, metaclass=_TensorMeta):
     """A multi-dimensional array of one dtype on one device.
 
@@ -206,6 +201,8 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
+        if not isinstance(on, bool):
+            raise RuntimeError("requires_grad must be a bool")
         _want_grad(self, on)  # not by the method, which a subclass may write by this
 
     @requires_grad.deleter
@@ -253,24 +250,27 @@ class Tensor(Array, metaclass=_TensorMeta):
                 raise TypeError(
                     f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
                 )
-            if value.layout.shape != self.layout.shape:
-                raise RuntimeError(
-                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
-                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
-                )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
             wanted = self.dtype if self._grad_dtype is ... else self._grad_dtype
             if value.dtype is not wanted and wanted is not None:
+                have, names = dtypes.C_NAMES.get(value.dtype.name), dtypes.TYPE_NAMES
                 raise RuntimeError(
-                    f"attempting to assign a gradient with dtype '{_c_name(value.dtype)}' to a tensor with "
-                    f"grad_dtype '{_c_name(wanted)}'. The gradient must match the tensor's grad_dtype (defaults to "
-                    "the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None "
-                    "to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its "
-                    "gradient may break downstream systems that assume they match."
+                    f"attempting to assign a gradient with dtype '{have}' to a tensor with grad_dtype "
+                    f"'{names.get(wanted)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                    "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+                    "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+                    "downstream systems that assume they match."
                 )
             if value._storage.device is not self._storage.device:
                 raise RuntimeError(
                     f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
                     f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+                )
+            if value.layout.shape != self.layout.shape:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
         self._grad = value
 
@@ -674,7 +674,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         )  # fmt: skip
 
     def __dir__(self) -> list[str]:
-        return sorted(set(object.__dir__(self)))
+        return sorted(set(object.__dir__(self)) - {"volatile"})  # which warns
 
 
 def _want_grad(x: Any, requires_grad: Any) -> None:

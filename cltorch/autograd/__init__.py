@@ -8,6 +8,7 @@ from cltorch.autograd.edges import (
     get_gradient_edge,
     increment_version,
     is_multithreading_enabled,
+    preserve_version_counter,
     set_multithreading_enabled,
 )
 from cltorch.autograd.engine import backward
@@ -65,6 +66,8 @@ __all__ = [
     "set_grad_enabled",
     "view",
 ]
+
+_unsafe_preserve_version_counter = preserve_version_counter
 
 grad = public_forms.function(_grad, "cltorch.autograd", "torch.autograd.grad")
 

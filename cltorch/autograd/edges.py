@@ -5,7 +5,8 @@ Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from cltorch.autograd.graph import Settings, edge_of
@@ -72,6 +73,26 @@ def increment_version(tensor: Any) -> None:
         raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
     for x in (tensor,) if isinstance(tensor, Array) else tensor:
         x._storage.version += 1
+
+
+@contextmanager
+def preserve_version_counter(tensor: Any) -> Iterator[None]:
+    """Let changes of a tensor (or of several) in place not count; ``torch.autograd._unsafe_preserve_version_counter``.
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(1)
+    >>> with torch.autograd._unsafe_preserve_version_counter(x):
+    ...     _ = x.add_(1)
+    >>> x._version
+    0
+    """
+    tensors = (tensor,) if isinstance(tensor, Array) else tuple(tensor)
+    before = [x._storage.version for x in tensors]
+    try:
+        yield
+    finally:
+        for x, version in zip(tensors, before, strict=True):
+            x._storage.version = version
 
 
 class set_multithreading_enabled:

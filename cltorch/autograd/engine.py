@@ -10,7 +10,7 @@ import itertools
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -47,7 +47,10 @@ def run(
             suspended() if active[0] else nullcontext(),
             torch_function.quiet() if torch_function.on[0] else nullcontext(),
         ):
-            return _run(roots, retain_graph, create_graph, targets, needed)
+            found = _run(roots, retain_graph, create_graph, targets, needed)
+        for callback in running[-1].callbacks:  # which may queue others
+            callback()
+        return found
     finally:
         running.pop()
 
@@ -60,9 +63,11 @@ class Task:
 
     def __init__(self, roots: Sequence[Node], needed: set[Node] | None, returns: bool) -> None:
         self.notes: dict[Any, Any] = {}
+        self.callbacks: list[Callable[[], Any]] = []  # what is called when the pass is over
         self.number = next(_passes)
         self.node: Node | None = None  # the one that runs
         self.returns = returns  # whether gradients are returned, not accumulated
+        self.partial = needed is not None  # whether only a part of the graph runs
         self._roots, self._nodes = roots, needed
 
     def will_run(self, node: Node) -> bool:
@@ -70,6 +75,17 @@ class Task:
         if self._nodes is None:
             self._nodes = _reached(self._roots)
         return node in self._nodes
+
+
+class Engine:
+    """What runs graphs, as programs ask for it to be called back at a pass's end."""
+
+    @staticmethod
+    def queue_callback(callback: Callable[[], Any]) -> None:
+        """Call a function at the end of the backward pass around the caller; RuntimeError where there is none."""
+        if not tasks.running:
+            raise RuntimeError("Final callbacks can only be installed during backward pass.")
+        tasks.running[-1].callbacks.append(callback)
 
 
 class _Tasks(threading.local):
@@ -153,7 +169,7 @@ def _run(
             if create_graph and node.flat and not layers:
                 results = tied(results, node.edges, grads)
         except Exception:
-            if node.trace is not None:
+            if node.trace is not None or Settings.anomaly:
                 _tell_origin(node, 4)
             raise
         finally:
@@ -263,11 +279,12 @@ def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
 
 
 def _tell_origin(node: Node, level: int) -> None:
-    trace = "".join(node.trace) if node.trace else ""
-    warnings.warn(
-        f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{trace}",
-        stacklevel=level + 1,
+    what = (
+        "Traceback of forward call that caused the error:\n" + "".join(node.trace)
+        if node.trace
+        else "No forward pass information available. Enable detect anomaly during forward pass for more information."
     )
+    warnings.warn(f"Error detected in {node.name()}. {what}", stacklevel=level + 1)
 
 
 def _check_nan(node: Node, results: Sequence[Any]) -> None:

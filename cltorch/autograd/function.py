@@ -14,6 +14,7 @@ from cltorch import torch_function
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import (
     CUSTOM,
+    MULTI,
     AccumulateGrad,
     Node,
     Saved,
@@ -332,7 +333,7 @@ class Function(metaclass=_FunctionMeta):
                     made: Any = r
                     made._grad_fn, made._output_nr, made._requires_grad = node, i, True
                     if made._base is not None:
-                        made._view_kind = CUSTOM
+                        made._view_kind = MULTI if sum(isinstance(x, Array) for x in results) > 1 else CUSTOM
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results), ctx

@@ -49,29 +49,46 @@ def _tensor(flat: np.ndarray, like: Any, *batch: int) -> Any:
     return from_host(numbers.reshape((*batch, *like.shape)), like.dtype, like.device)
 
 
-def _moved(fn: Callable[..., Any], inputs: Sequence[Any], which: int, steps: Iterable[np.ndarray]) -> Iterator[Any]:
+def _check_alike(before: Sequence[Any], outs: Sequence[Any]) -> None:
+    """Refuse a function whose results change in shape or dtype with its inputs' values."""
+    for a, b in zip(before, outs, strict=True):
+        for what, x, y in (("shape", a.shape, b.shape), ("dtype", a.dtype, b.dtype)):
+            if x != y:
+                raise AssertionError(
+                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed, but got: {x} "
+                    f"and {y}"
+                )
+
+
+def _moved(
+    fn: Callable[..., Any], inputs: Sequence[Any], which: int, steps: Iterable[np.ndarray], like: Sequence[Any]
+) -> Iterator[Any]:
     """Yield the outputs' numbers with an input moved by each step, in place: a function may know the tensor itself."""
     x = inputs[which]
     base = _reals(x)
     try:
-        with no_grad():
-            for step in steps:
-                copy_into(x, _tensor(base + step, x))
-                yield [_reals(o) for o in _outputs(fn, inputs)]
+        for step in steps:
+            copy_into(x, _tensor(base + step, x))
+            with enable_grad():  # a function may register hooks of what wants a gradient
+                outs = _outputs(fn, inputs)
+            _check_alike(like, outs)
+            yield [_reals(o) for o in outs]
     finally:
         copy_into(x, _tensor(base, x))
 
 
-def _numerical(fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outputs: int) -> list[np.ndarray]:
+def _numerical(
+    fn: Callable[..., Any], inputs: Sequence[Any], which: int, eps: float, outs: Sequence[Any]
+) -> list[np.ndarray]:
     """Return one Jacobian (input numbers × output numbers, all real) per output, by central differences."""
     size = _size(inputs[which])
     if not size:
         return [np.zeros((0, _size(o))) for o in _outputs(fn, inputs)]
     units = (eps * np.eye(1, size, i)[0] for i in range(size))
-    found = _moved(fn, inputs, which, (step for unit in units for step in (unit, -unit)))
-    columns: list[list[np.ndarray]] = [[] for _ in range(outputs)]
+    found = _moved(fn, inputs, which, (step for unit in units for step in (unit, -unit)), outs)
+    columns: list[list[np.ndarray]] = [[] for _ in outs]
     for up, down in zip(found, found, strict=True):
-        for k in range(outputs):
+        for k in range(len(outs)):
             columns[k].append((up[k] - down[k]) / (2 * eps))
     return [np.array(c).reshape(size, -1) for c in columns]
 
@@ -132,7 +149,7 @@ def gradcheck(
     try:
         if not wanted:
             raise ValueError(
-                "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+                "gradcheck expects at least one input tensor to require gradient, but none of them have "
                 "requires_grad=True."
             )
         for i in wanted:
@@ -142,7 +159,7 @@ def gradcheck(
             if fast_mode:
                 _check_products(func, args, i, outs, eps, near, check_forward_ad, check_backward_ad)
             else:
-                numerical = _numerical(func, args, i, eps, len(outs))
+                numerical = _numerical(func, args, i, eps, outs)
                 if check_forward_ad:
                     _check_forward(func, args, i, numerical, near)
                 if check_backward_ad:
@@ -268,12 +285,12 @@ def _check_products(
     """Compare one product u J v with random unit vectors instead of the whole Jacobian."""
     rng = np.random.default_rng(0)
     x = args[i]
-    v = rng.standard_normal(_size(x))
+    v = rng.random(_size(x))  # of one sign, so that errors of one sign do not cancel
     v = v / (float(np.linalg.norm(v)) or 1.0)
-    sides = list(_moved(fn, args, i, (eps * v, -eps * v)))
+    sides = list(_moved(fn, args, i, (eps * v, -eps * v), outs))
     pushed = _pushed(fn, args, i, _tensor(v, x)) if forward else []
     for k, out in enumerate(outs):
-        u = rng.standard_normal(_size(out))
+        u = rng.random(_size(out))
         numerical = ((sides[0][k] - sides[1][k]) / (2 * eps) * u).sum()
         if forward:
             analytical = (pushed[k] * u).sum()
@@ -285,6 +302,8 @@ def _check_products(
                 if _tracked(out, x)
                 else (None,)
             )
+            if not _tracked(out, x) and not np.allclose(numerical, 0, **near):
+                raise GradcheckError("Numerical gradient for function expected to be zero")
             analytical = 0.0 if g is None else (_reals(g) * v).sum()
             if not np.allclose(analytical, numerical, **near):
                 raise _mismatch("", k, i, numerical, analytical)

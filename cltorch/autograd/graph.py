@@ -61,6 +61,16 @@ _FREED_BEFORE_HOOKS = (
 )
 
 
+_HINT = (
+    "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+_HINT_ANOMALY = (
+    "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+    "question was changed in there or anywhere later. Good luck!"
+)
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
@@ -344,9 +354,7 @@ class Saved:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
                 f"[{t.type()} {list(t.shape)}]{origin} is at version {t._storage.version}; expected version "
-                f"{self._version} instead. "
-                "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+                f"{self._version} instead. {_HINT_ANOMALY if Settings.anomaly else _HINT}"
             )
         if self._node is not None:
             out = Array.new(t._storage, t.layout, t.dtype)

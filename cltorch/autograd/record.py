@@ -57,7 +57,14 @@ class OpNode(Node):
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         call = self._call
-        call.unpack = lambda: [s.unpack(self) if isinstance(s, Saved) else s for s in self._saved]
+        kept: list[Any] = []
+
+        def unpack() -> list[Any]:
+            if not kept:  # once in a run: what hooks give back they may give only once
+                kept.extend([s.unpack(self) if isinstance(s, Saved) else s for s in self._saved])
+            return kept
+
+        call.unpack = unpack
         try:
             if active and not mode.enabled and lift((*grads, *call.unpack())) is not None:
                 with enable_grad():  # by functions, which know what stands around their operands: no fused shortcuts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch.autograd.engine import Engine
 from cltorch.ops.array import Array
 
 
@@ -21,6 +22,8 @@ class Variable(metaclass=_VariableMeta):
     >>> isinstance(torch.ones(1), torch.autograd.Variable)
     True
     """
+
+    _execution_engine = Engine()
 
     def __new__(cls, data: Any, requires_grad: bool = False, volatile: bool | None = None) -> Any:
         if not isinstance(data, Array):

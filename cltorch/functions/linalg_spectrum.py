@@ -347,7 +347,9 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
 
 
 @also_named(input="A", b="B")
-def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
+def linalg_lstsq(
+    A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None, out: Any = None
+) -> Any:  # fmt: skip
     """Return (solution, residuals, rank, singular_values) of the X for which A X - B is least.
 
     Of several solutions it is the smallest. The residuals are sums of squares, empty where A does not have full rank
@@ -373,6 +375,8 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
             f"{name}: Expected input and other to have the same dtype, but got input's dtype {have[0]} and other's "
             f"dtype {have[1]}"
         )
+    if not A.dtype.differentiable:
+        raise RuntimeError("This function doesn't handle types other than float and double")
     need_full(name, A, "linalg_lstsq_cpu")
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
@@ -389,12 +393,13 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
     residuals = none
     if rows > columns and driver != "gelsy" and _full_rank(rank, columns):
         residuals = r.sum(p.square(p.abs(p.sub(matmul(A, X), B))), -2)
-    return lstsq_return(
+    found = (
         squeeze(X, -1) if vector else X,
         residuals,  # of a vector too they keep a dimension, as PyTorch's
         empty(0, dtype=dtypes.int64, device=A.device) if driver == "gels" else rank,
         S if driver in ("gelsd", "gelss") else none,
     )
+    return lstsq_return(*(found if out is None else p.into_outs("linalg_lstsq", out, found)))
 
 
 def _full_rank(rank: Any, columns: int) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
@@ -83,6 +84,8 @@ def _check_out(name: str, out: Any, result: Any) -> None:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad."
         )
+    if out._inference:
+        check_inplace(out, False)
     can_hold(out, result)
     check_dtype(name, result.dtype, out.dtype)
 

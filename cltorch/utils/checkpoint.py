@@ -15,6 +15,7 @@ from typing import Any
 from cltorch.amp import autocast
 from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
 from cltorch.autograd.casting import state as casting
+from cltorch.autograd.engine import tasks
 from cltorch.autograd.function import Function
 from cltorch.autograd.saving import saved_tensors_hooks
 from cltorch.autograd.selective import Keeping, Taking
@@ -220,6 +221,12 @@ class CheckpointFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        if tasks.running[-1].partial:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
+                "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
+                ".backward() without passing the `inputs` argument."
+            )
         inputs = list(ctx.inputs)
         for i, x in zip(ctx.places, ctx.saved_tensors, strict=True):
             inputs[i] = x
@@ -254,7 +261,7 @@ def _meta(x: Any) -> Any:
 
 def _words(meta: Any) -> str:
     shape, dtype, device = meta
-    return f"{{'shape': {list(shape)}, 'dtype': {dtype}, 'device': {device}}}"
+    return f"{{'shape': torch.Size({list(shape)}), 'dtype': {dtype}, 'device': {device!r}}}"
 
 
 class _Frame:
@@ -262,6 +269,7 @@ class _Frame:
 
     def __init__(self, run: Callable[[], Any], early_stop: bool, check: bool, debug: bool) -> None:
         self.run, self.early_stop, self.check, self.debug = run, early_stop, check, debug
+        self.number: int | None = None  # the backward pass that the tensors were computed in
         # weak: what the graph lets go of, nobody shall keep
         self.kept: list[weakref.ref[_Kept]] = []
         self.metas: list[Any] = []
@@ -273,9 +281,25 @@ class _Frame:
         return kept
 
     def unpack(self, kept: _Kept) -> Any:
-        if kept.tensor is None:
+        """Return a tensor: all are computed once in a backward pass, and each is handed out once."""
+        number = tasks.running[-1].number if tasks.running else -1
+        if number != self.number:
+            self.number = number
             self.compute()
-        return kept.tensor
+        x, kept.tensor = kept.tensor, None
+        if number < 0:  # outside of any pass nobody comes for the others
+            self.number = None
+            for ref in self.kept:
+                other = ref()
+                if other is not None:
+                    other.tensor = None
+        if x is None:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you "
+                "are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an "
+                "issue with details on your use case."
+            )
+        return x
 
     def compute(self) -> None:
         """Run again and give every stand-in its tensor."""
@@ -283,6 +307,11 @@ class _Frame:
 
         def pack(x: Any) -> Any:
             found.append(x.detach())
+            if len(found) > len(self.kept):
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original "
+                    f"forward pass.{self._lists(found)}"
+                )
             if self.early_stop and len(found) == len(self.kept):
                 raise _Stop
             return found[-1]

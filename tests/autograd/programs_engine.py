@@ -367,3 +367,152 @@ def memory_that_was_exchanged_has_another_end(t):
     with t.no_grad():
         x.set_(t.zeros(2))
     return said(lambda: t.autograd.grad(out, x, retain_graph=True)), t.autograd.grad(out, edge)
+
+
+@program
+def callbacks_at_the_end_of_a_pass(t):
+    seen = []
+    engine = t.autograd.Variable._execution_engine
+
+    class Calls(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            engine.queue_callback(lambda: seen.append("first") or engine.queue_callback(lambda: seen.append("last")))
+            return g
+
+    x = leaf(t, 1.0)
+    x.register_post_accumulate_grad_hook(lambda p: seen.append("leaf"))
+    Calls.apply(x).sum().backward()
+    return seen, said(lambda: engine.queue_callback(print))
+
+
+@program
+def anomalies_of_what_was_recorded_outside(t):
+    class Bad(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * float("nan")
+
+    x = leaf(t, 1.0)
+    out = Bad.apply(x).sum()
+    y = leaf(t, 1.0) + 1
+    square = y**2
+    y += 1
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with t.autograd.detect_anomaly():
+            errors = [said(out.backward)]
+            try:
+                square.sum().backward()
+            except RuntimeError as error:
+                errors.append(str(error).partition("Hint")[2])
+    return errors, [str(w.message)[:100] for w in told]
+
+
+@program
+def checkpoints_compute_and_hand_out_once(t):
+    def kept(x):
+        count[0] += 1
+        return (x * x).exp()
+
+    def changing(first, then):
+        runs = []
+
+        def f(x):
+            runs.append(1)
+            return (first if len(runs) == 1 else then)(x)
+
+        return f
+
+    class Twice(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return ctx.saved_tensors[0] * ctx.saved_tensors[0] * g
+
+    check = t.utils.checkpoint
+    x, count = leaf(t, 1.0, 2.0), [0]
+    out = check.checkpoint(kept, x, use_reentrant=False)
+    counts = [count[0]]
+    for _ in range(2):
+        _ = out.grad_fn._saved_result
+        counts.append(count[0])
+    out.sum().backward()
+    counts.append(count[0])
+
+    def more():
+        with check.set_checkpoint_early_stop(False):
+            fn = changing(lambda x: x.sin(), lambda x: x.sin().exp())
+            check.checkpoint(fn, x, use_reentrant=False).sum().backward()
+
+    return (
+        counts, x.grad, said(lambda: out.grad_fn._saved_result), said(more),
+        said(lambda: check.checkpoint(lambda x: Twice.apply(x * 2), x, use_reentrant=False).sum().backward()),
+        said(lambda: t.autograd.grad(check.checkpoint(t.exp, x, use_reentrant=True).sum(), x)),
+        said(lambda: check.checkpoint(t.exp, x, use_reentrant=True).sum().backward(inputs=[x])),
+    )  # fmt: skip
+
+
+@program
+def what_gradcheck_says(t):
+    def shifted(x):
+        y = x.clone()
+        y.register_hook(lambda g: g + 1e-2)
+        return y
+
+    x = t.ones(2, dtype=t.float64, requires_grad=True)
+    check = t.autograd.gradcheck
+    return [
+        said(lambda f=f, fast=fast: check(f, (x,), fast_mode=fast))[:70]
+        for fast in (False, True)
+        for f in (
+            shifted,
+            lambda x: x.detach(),
+            lambda x: t.cat([x, x]) if bool((x >= 1).all()) else x,
+            lambda x: x.float() if bool((x >= 1).all()) else x,
+        )
+    ] + [check(shifted, (x,), raise_exception=False), said(lambda: check(t.sin, (x.detach(),)))]
+
+
+@program
+def what_may_be_written_and_assigned(t):
+    class Two(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a[:1], a + b
+
+        @staticmethod
+        def backward(ctx, a, b):
+            return t.cat([a, a]) + b, b
+
+    x = leaf(t, 1.0, 2.0)
+    view, _ = Two.apply(x.clone(), x.clone())
+    with t.inference_mode():
+        made = t.ones(2)
+    y = x * 1
+    with t.autograd._unsafe_preserve_version_counter(y):
+        y.add_(1)
+
+    def message(value):
+        try:
+            x.grad = value
+        except RuntimeError as error:
+            return str(error)[:110]
+
+    return (
+        said(lambda: view.add_(1)), said(lambda: t.add(x.detach(), 1, out=made)), y._version,
+        said(lambda: setattr(x, "requires_grad", 3)), message(x), message(t.ones(3, dtype=t.float64)),
+        message(t.ones(3)), "volatile" in dir(x),
+    )  # fmt: skip

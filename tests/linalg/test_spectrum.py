@@ -192,7 +192,13 @@ def test_least_squares_without_full_rank(device):
         ct.linalg.lstsq(A, B, driver="x")
     with pytest.raises(RuntimeError, match=r"input.size\(-2\) should match other.size\(-2\)"):
         ct.linalg.lstsq(A, B[:2])
+    with pytest.raises(RuntimeError, match="doesn't handle types other than float and double"):
+        ct.linalg.lstsq(A.long(), B.long())
     assert ct.linalg.lstsq(A[:0], B[:0]).solution.tolist() == [[0], [0]]
+    outs = tuple(ct.empty(0, dtype=t, device=device) for t in (A.dtype, A.dtype, ct.int64, A.dtype))
+    again = ct.linalg.lstsq(A, B, driver="gelsd", out=outs)
+    assert all(a is b for a, b in zip(again, outs, strict=True))
+    assert all(ct.equal(a, b) for a, b in zip(outs, found, strict=True))
 
 
 def test_what_pytorch_removed_says_what_to_call(device):
