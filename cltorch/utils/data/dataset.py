@@ -17,6 +17,7 @@ from cltorch.dtypes import int64
 from cltorch.random import default_generator
 from cltorch.tensor import Tensor
 from cltorch.utils.data._utils.batch import SampleBatch
+from cltorch.utils.data._utils.seed import home
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -296,6 +297,6 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     if any(isinstance(size, float) for size in sizes):
         raise TypeError(f"random_split expects lengths as integers, or fractions that sum to 1, got {sizes}")
-    order = functions.randperm(n, generator=generator).tolist()
+    order = functions.randperm(n, generator=generator, device=home(generator)).tolist()
     ends = itertools.accumulate(int(s) for s in sizes)
     return [Subset(dataset, order[end - int(size) : end]) for end, size in zip(ends, sizes, strict=True)]

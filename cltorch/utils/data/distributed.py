@@ -52,7 +52,7 @@ class DistributedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         n = len(self.dataset)
         if self.shuffle:
-            order = functions.randperm(n, generator=seeded_generator(self.seed + self.epoch)).tolist()
+            order = functions.randperm(n, generator=seeded_generator(self.seed + self.epoch), device="cpu").tolist()
         else:
             order = list(range(n))
         while order and len(order) < self.total_size:

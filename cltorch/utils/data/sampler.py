@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from cltorch import functions
 from cltorch.dtypes import float64, int64
-from cltorch.utils.data._utils.seed import fresh_generator
+from cltorch.utils.data._utils.seed import fresh_generator, home
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -96,10 +96,13 @@ class RandomSampler(Sampler[int]):
         while left:
             if self.replacement:
                 take = min(left, 4096)
-                yield from functions.randint(high=n, size=(take,), dtype=int64, generator=generator).tolist()
+                drawn = functions.randint(
+                    high=n, size=(take,), dtype=int64, generator=generator, device=generator.device
+                )
+                yield from drawn.tolist()
             else:
                 take = min(left, n)
-                yield from functions.randperm(n, generator=generator).tolist()[:take]
+                yield from functions.randperm(n, generator=generator, device=generator.device).tolist()[:take]
             left -= take
 
     def __len__(self) -> int:
@@ -122,7 +125,8 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        for i in functions.randperm(len(self.indices), generator=self.generator).tolist():
+        order = functions.randperm(len(self.indices), generator=self.generator, device=home(self.generator))
+        for i in order.tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
@@ -160,7 +164,8 @@ class WeightedRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        drawn = functions.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        weights = self.weights if self.generator is None else self.weights.to(self.generator.device)
+        drawn = functions.multinomial(weights, self.num_samples, self.replacement, generator=self.generator)
         yield from drawn.tolist()
 
     def __len__(self) -> int:

@@ -5,11 +5,14 @@ import pytest
 import cltorch as torch
 from cltorch.utils.data import (
     BatchSampler,
+    DataLoader,
     RandomSampler,
     Sampler,
     SequentialSampler,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
+    random_split,
 )
 from cltorch.utils.data.distributed import DistributedSampler
 
@@ -107,3 +110,22 @@ def test_an_empty_dataset_has_nothing_to_draw():
         list(RandomSampler([], replacement=True, num_samples=3))
     with pytest.raises(RuntimeError, match="no categories"):
         list(WeightedRandomSampler([], 1))
+
+
+def test_orders_are_drawn_on_the_host_whatever_the_default_device_is(cl_device):
+    data = TensorDataset(torch.arange(8))
+    samplers = [
+        lambda: RandomSampler(data), lambda: RandomSampler(data, replacement=True),
+        lambda: RandomSampler(data, generator=torch.Generator(device="cpu").manual_seed(1)),
+        lambda: SubsetRandomSampler([3, 5, 7], torch.Generator(device="cpu").manual_seed(1)),
+        lambda: WeightedRandomSampler([1.0, 2.0], 5, generator=torch.Generator(device="cpu").manual_seed(1)),
+        lambda: DistributedSampler(data, num_replicas=1, rank=0),
+        lambda: random_split(data, [3, 5], torch.Generator(device="cpu").manual_seed(1))[0].indices,
+        lambda: [i for (batch,) in DataLoader(data, 2, shuffle=True) for i in batch.tolist()],
+    ]  # fmt: skip
+    orders = []
+    for device in ("cpu", cl_device):
+        with torch.device(device):
+            torch.manual_seed(0)
+            orders.append([list(make()) for make in samplers])
+    assert orders[0] == orders[1]
