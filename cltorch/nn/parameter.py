@@ -103,11 +103,36 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
+# what needs no shape, and the tensor's properties
+_BEFORE_THE_SHAPE = frozenset(
+    """
+    __get__ __hash__ __set__ char copy_ cpu cuda double float get_device half int is_complex is_floating_point long
+    short size to
+    """.split()
+)
+
+
+def _without_shape(cls: type, requires_grad: bool, device: Any, dtype: Any) -> Any:
+    made = functions.empty(0, device=device, dtype=dtype).as_subclass(cls)
+    return torch_function.disabled(Tensor.requires_grad_, (), (made, requires_grad))
+
+
 class UninitializedTensorMixin:
     """Refuse the use of a tensor that has no shape yet, until ``materialize`` gives it one."""
 
     cls_to_become: type = Tensor
-    __torch_function__ = torch_function.disabled
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name not in _BEFORE_THE_SHAPE:
+            raise ValueError(
+                f"Attempted to use an uninitialized parameter in {func}. This error happens when you are using a "
+                f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{cls.__name__}` objects. When using "
+                "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch "
+                "functions"
+            )
+        return torch_function.disabled(func, types, args, kwargs)
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape, memory and final class; the values are whatever lay in its memory."""
@@ -148,7 +173,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        return functions.empty(0, device=device, dtype=dtype).as_subclass(cls).requires_grad_(requires_grad)
+        return _without_shape(cls, requires_grad, device, dtype)
 
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
         pass
@@ -178,7 +203,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
     ) -> Any:
-        t = functions.empty(0, device=device, dtype=dtype).as_subclass(cls).requires_grad_(requires_grad)
+        t = _without_shape(cls, requires_grad, device, dtype)
         t.persistent = persistent
         t._is_buffer = True
         return t

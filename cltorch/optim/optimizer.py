@@ -372,9 +372,9 @@ def _default_to_fused_or_foreach(
 def _for_parameter(p: Tensor, value: Any, key: Any = None) -> Any:
     """Return loaded state with its tensors on the device and in the dtype of their parameter; counts on the host."""
     if isinstance(value, Tensor):
-        if key in ON_HOST:
-            return value.to(device="cpu")
-        return value.to(device=p.device, dtype=p.dtype) if p.is_floating_point() else value.to(device=p.device)
+        where = "cpu" if key in ON_HOST else p.device
+        kept = key == "step" or not p.is_floating_point()
+        return value.to(device=where) if kept else value.to(device=where, dtype=p.dtype)
     if isinstance(value, dict):
         return {name: _for_parameter(p, entry, name) for name, entry in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):

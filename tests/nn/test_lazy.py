@@ -107,3 +107,17 @@ def test_buffers_moved_before_they_have_a_shape_get_it_later(device):
     norm = cltorch.nn.LazyBatchNorm1d().to(device).to(cltorch.float32)
     norm(cltorch.ones(4, 3, device=device))
     assert norm.running_mean.shape == (3,) and norm.running_mean.device == cltorch.device(device)
+
+
+def test_functions_refuse_what_has_no_shape_yet(lib):
+    m = lib.nn.LazyLinear(2)
+    for use in (
+        lambda: m.weight + 1, lambda: lib.mul(2, m.weight), lambda: len(m.weight), m.weight.clone, m.weight.sum,
+        lambda: lib.nn.utils.parameters_to_vector(m.parameters()),
+        lambda: lib.nn.utils.spectral_norm(m), lambda: lib.nn.utils.weight_norm(m),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="uninitialized parameter"):
+            use()
+    assert m.weight.is_floating_point() and m.double().weight.dtype is lib.float64 and m.weight.device.type == "cpu"
+    assert str(m.load_state_dict(lib.nn.LazyLinear(2).state_dict())) == "<All keys matched successfully>"
+    assert m(lib.ones(1, 3, dtype=lib.float64)).shape == (1, 2)

@@ -402,3 +402,23 @@ def test_swapping_in_other_parameters_is_pytorchs(change):
         return o.param_groups[0]["lr"], [round(x, 5) for x in (*w.tolist(), *v.tolist())], list(o.state)[0] is w
 
     assert run(cltorch) == run(torch)
+
+
+@pytest.mark.parametrize(("name", "keys"), [("NAdam", ("mu_product",)), ("ASGD", ("eta", "mu"))])
+def test_loaded_numbers_have_the_dtype_of_their_parameter_but_for_the_count(name, keys):
+    def kinds(library, to):
+        p = library.nn.Parameter(library.ones(2))
+        p.grad = library.ones(2)
+        first = getattr(library.optim, name)([p])
+        first.step()
+        other = library.nn.Parameter(library.ones(2, dtype=getattr(library, to)))
+        other.grad = library.ones_like(other)
+        second = getattr(library.optim, name)([other])
+        second.load_state_dict(first.state_dict())
+        found = {k: str(second.state[other][k].dtype) for k in ("step", *keys)}
+        second.step()
+        return found, other.detach().float().tolist()
+
+    for to in ("float64", "float32", "bfloat16"):
+        (mine, ours), (wanted, theirs) = kinds(cltorch, to), kinds(torch, to)
+        assert mine == wanted and ours == pytest.approx(theirs, rel=1e-2)

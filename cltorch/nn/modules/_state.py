@@ -187,6 +187,8 @@ class State(Conversion):
                 f"checkpoint but received {type(given)}"
             )
             return
+        if is_lazy(param) and is_lazy(given):
+            return  # neither has values yet
         if not is_lazy(param):
             if len(param.shape) == 0 and given.shape == (1,):
                 given = given[0]  # files older than PyTorch 0.4 had no 0-d tensors

@@ -171,7 +171,7 @@ def pack_padded_sequence(
         input = functions.index_select(input, 0 if batch_first else 1, indices)
     if batch_first:
         input = functions.transpose(input, 0, 1)
-    if input.shape[0] * input.shape[1] == 0 or not lengths:
+    if input.shape[0] * input.shape[1] == 0:
         raise RuntimeError("Cannot pack empty tensors.")
     if len(lengths) != input.shape[1]:
         raise RuntimeError(
