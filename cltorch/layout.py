@@ -245,8 +245,8 @@ class Layout:
                 f"({self.ndim})"
             )
         shape, strides = [], []
-        for i, n in enumerate(sizes):
-            j = i - lead
+        for i in range(len(sizes) - 1, -1, -1):  # from behind: of several sizes that do not fit the last one is told
+            n, j = sizes[i], i - lead
             have, step = (self.shape[j], self.strides[j]) if j >= 0 else (1, 0)
             if n == -1:
                 if j < 0:
@@ -266,6 +266,8 @@ class Layout:
                 step = 0
             shape.append(n)
             strides.append(step if j >= 0 else 0)
+        shape.reverse()
+        strides.reverse()
         for i in range(lead - 1, -1, -1):  # a new dimension of size 1 goes on where the next one ends, as PyTorch's
             if shape[i] == 1 and self.ndim:
                 strides[i] = shape[i + 1] * strides[i + 1]

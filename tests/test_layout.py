@@ -174,3 +174,8 @@ def test_sizes_behave_as_tuples_that_say_what_they_are():
         assert isinstance(made, Size)
     assert s[0] == 2 and not isinstance(s[0], Size)
     assert s + (4,) == (2, 3, 4) and (1,) + s == (1, 2, 3)
+
+
+def test_of_several_sizes_that_do_not_fit_the_last_is_told():
+    with pytest.raises(RuntimeError, match=r"\(9\) must match the existing size \(3\) at non-singleton dimension 2"):
+        Layout.of((2, 3)).expand((7, 8, 9))

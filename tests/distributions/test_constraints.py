@@ -35,6 +35,7 @@ CASES = [
     (C.independent(C.positive, 1), [[1.0, 2.0], [1.0, -2.0]], [1, 0]),
     (C.stack([C.positive, C.real], 0), [1.0, -1.0], [1, 1]),
     (C.stack([C.positive, C.real], 0), [-1.0, -1.0], [0, 1]),
+    (C.stack([C.positive, C.real, C.real], 0), [-1.0, -1.0], [0, 1]),
     (C.cat([C.positive, C.real], 0, [1, 2]), [-1.0, -1.0, nan], [0, 1, 0]),
     (C.MixtureSameFamilyConstraint(C.simplex), [[0.5, 0.5], [0.5, 0.6]], [1, 0]),
 ]
