@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from types import CellType, FunctionType
 from typing import Any
 
@@ -155,12 +156,17 @@ def _hide_out(f: Any) -> FunctionType:
         made.__code__ = code.replace(co_varnames=hidden[0], co_cellvars=hidden[1])
         made.__kwdefaults__ = {"_out" if n == "out" else n: v for n, v in (f.__kwdefaults__ or {}).items()}
         return made
-    inner = _hide_out(f.__wrapped__)
+    inner = _inner_form(f.__wrapped__)
     cells = tuple(CellType(inner) if c.cell_contents is f.__wrapped__ else c for c in f.__closure__)
     made = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, cells)
     made.__kwdefaults__ = f.__kwdefaults__
     made.__dict__.update(f.__dict__, __wrapped__=inner)
     return made
+
+
+@cache
+def _inner_form(f: Any) -> FunctionType:
+    return _hide_out(f)  # one for all names of a function
 
 
 def attach(cls: Any) -> None:

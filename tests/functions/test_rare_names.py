@@ -122,7 +122,7 @@ def test_dtypes_of_gradients():
     assert x.grad.dtype is cltorch.float16 and x.grad.tolist() == [4, 4]
     with pytest.raises(RuntimeError, match="there is already a gradient"):
         x.grad_dtype = cltorch.float64
-    with pytest.raises(RuntimeError, match="grad_dtype 'float16'"):
+    with pytest.raises(RuntimeError, match="grad_dtype 'Half'"):
         x.grad = cltorch.ones(2)
     x.grad = None
     x.grad_dtype = None
