@@ -77,6 +77,12 @@ _DTYPES: dict[tuple[int, int], DType] = {
     (_BFLOAT, 16): dtypes.bfloat16,
     (_BOOL, 8): dtypes.bool_,
     **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.TYPE_NAMES if t.kind in "iuf" and not t.opaque},
+    # DLPack's numbers of the fractions of 8 bits
+    (10, 8): dtypes.float8_e4m3fn,
+    (11, 8): dtypes.float8_e4m3fnuz,
+    (12, 8): dtypes.float8_e5m2,
+    (13, 8): dtypes.float8_e5m2fnuz,
+    (14, 8): dtypes.float8_e8m0fnu,
     (5, 64): dtypes.complex64,
     (5, 128): dtypes.complex128,
 }

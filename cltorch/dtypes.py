@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch import float_bits
 from cltorch.float_bits import Float8, bfloat16_to_float, float_to_bfloat16
 
 
@@ -103,6 +104,27 @@ float64 = dtype("float64", 8, "float64", "f", "double", "double", "f64")
 uint16 = dtype("uint16", 2, "uint16", "u", "ushort", "ushort", "u16", "unsigned")
 uint32 = dtype("uint32", 4, "uint32", "u", "uint", "uint", "u32", "unsigned")
 uint64 = dtype("uint64", 8, "uint64", "u", "ulong", "ulong", "u64", "unsigned")
+# limits: eps, the largest and the smallest value, the smallest normal number
+float8_e4m3fn = dtype(
+    "float8_e4m3fn", 1, "uint8", "f", "uchar", "float", "f8e4m3fn", "float8", float_bits.E4M3FN,
+    (2.0**-3, 448.0, -448.0, 2.0**-6),
+)  # fmt: skip
+float8_e5m2 = dtype(
+    "float8_e5m2", 1, "uint8", "f", "uchar", "float", "f8e5m2", "float8", float_bits.E5M2,
+    (2.0**-2, 57344.0, -57344.0, 2.0**-14),
+)  # fmt: skip
+float8_e4m3fnuz = dtype(
+    "float8_e4m3fnuz", 1, "uint8", "f", "uchar", "float", "f8e4m3fnuz", "float8", float_bits.E4M3FNUZ,
+    (2.0**-3, 240.0, -240.0, 2.0**-7),
+)  # fmt: skip
+float8_e5m2fnuz = dtype(
+    "float8_e5m2fnuz", 1, "uint8", "f", "uchar", "float", "f8e5m2fnuz", "float8", float_bits.E5M2FNUZ,
+    (2.0**-3, 57344.0, -57344.0, 2.0**-15),
+)  # fmt: skip
+float8_e8m0fnu = dtype(
+    "float8_e8m0fnu", 1, "uint8", "f", "uchar", "float", "f8e8m0fnu", "scale", float_bits.E8M0FNU,
+    (1.0, 2.0**127, 2.0**-127, 2.0**-127),
+)  # fmt: skip
 complex32 = dtype("complex32", 4, "uint32", "c", "half2", "half2", "c32")  # NumPy has no type for it: its bits
 complex64 = dtype("complex64", 8, "complex64", "c", "float2", "float2", "c64")
 complex128 = dtype("complex128", 16, "complex128", "c", "double2", "double2", "c128")
@@ -111,10 +133,13 @@ ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, floa
 FLOATS = (float16, bfloat16, float32, float64)
 INTS = (uint8, int8, int16, int32, int64)
 UNSIGNED = (uint16, uint32, uint64)
+FLOAT8 = (float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu)
+#: the tags of the dtypes that kernels read as float and round again by functions of the prelude
+STORAGE_TAGS = tuple(t.tag for t in (float16, bfloat16, *FLOAT8))
 COMPLEX = (complex32, complex64, complex128)  # complex32 names a type: there are no operators for it
 _PARTS = {complex32: float16, complex64: float32, complex128: float64}
 _WHOLES = {**{part: whole for whole, part in _PARTS.items()}, bfloat16: complex64}
-_BY_NAME = {t.name: t for t in (*ALL, *UNSIGNED, *COMPLEX)}
+_BY_NAME = {t.name: t for t in (*ALL, *UNSIGNED, *FLOAT8, *COMPLEX)}
 _BY_NAME.update(chalf=complex32, cfloat=complex64, cdouble=complex128)
 _BY_NAME.update(half=float16, float=float32, double=float64, short=int16, int=int32, long=int64)
 _BY_NUMPY = {t.np: t for t in (*ALL, *UNSIGNED, complex64, complex128) if not t.opaque}
@@ -344,6 +369,7 @@ C_NAMES = {
     "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
     "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "complex32": "c10::complex<c10::Half>", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+    **{t.name: f"c10::F{t.name[1:]}" for t in FLOAT8},
     "uint16": "short unsigned int", "uint32": "unsigned int", "uint64": "long unsigned int",
 }  # fmt: skip
 #: the names that dtypes have in C++, and so in PyTorch's messages and typed classes
@@ -351,4 +377,5 @@ TYPE_NAMES = {
     bool_: "Bool", uint8: "Byte", int8: "Char", int16: "Short", int32: "Int", int64: "Long", float16: "Half",
     bfloat16: "BFloat16", float32: "Float", float64: "Double", complex32: "ComplexHalf", complex64: "ComplexFloat",
     complex128: "ComplexDouble", uint16: "UInt16", uint32: "UInt32", uint64: "UInt64",
+    **{t: f"F{t.name[1:]}" for t in FLOAT8},
 }  # fmt: skip

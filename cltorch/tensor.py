@@ -438,8 +438,8 @@ class Tensor(Array, metaclass=_TensorMeta):
         Raises TypeError for a tensor on a device (``force=True`` copies it) or of a dtype NumPy lacks, RuntimeError
         for one that requires a gradient, unless gradients are switched off.
         """
-        if self.dtype is dtypes.bfloat16:
-            raise TypeError("Got unsupported ScalarType BFloat16")
+        if self.dtype.opaque and not self.dtype.is_complex:
+            raise TypeError(f"Got unsupported ScalarType {dtypes.TYPE_NAMES[self.dtype]}")
         if self._storage.array is None:
             if not force:
                 raise TypeError(

@@ -135,7 +135,7 @@ def _compare_tensors(
 
 def _numbers(x: Tensor) -> np.ndarray:
     x = x.cpu()
-    if x.dtype is dtypes.bfloat16:
+    if x.dtype.opaque:
         x = x.float()
     values = x.numpy()
     # an extended float holds every int64, which a float64 does not

@@ -1,7 +1,7 @@
 ## C text that reads and writes ``w`` elements of an array in the storage type of its dtype, as functions of Python, and
 ## the fields of a table. ``tag`` and ``stored`` are the dtype's tag and storage type; the halves are float once read.
 <%!
-HALVES = ("f16", "bf16")
+from cltorch.dtypes import STORAGE_TAGS as HALVES
 def load(p, at, tag, stored, wanted=None, w=1):
     """Return the elements of p from ``at`` on, converted to the type ``wanted`` where one is named."""
     n = "" if w == 1 else str(w)

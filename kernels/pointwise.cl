@@ -25,13 +25,13 @@ def scalar_load(i, at):
     tag, ctype, mask, _ = ins[i]
     p = f"a{i}"
     if mask: return f"({p}[{at}] != 0)"
-    if tag in ("f16", "bf16"): return f"(({V})ct_load_{tag}({p}, {at}))"
+    if tag in memory.module.HALVES: return f"(({V})ct_load_{tag}({p}, {at}))"
     return f"(({V}){p}[{at}])"
 def vector_load(i, at):
     tag, ctype, mask, _ = ins[i]
     p = f"a{i}"
     if mask: return f"(convert_{M}{W}(vload{W}(0, {p} + {at})) != ({M}{W})(0))"
-    if tag in ("f16", "bf16"):
+    if tag in memory.module.HALVES:
         v = f"ct_load_{tag}_{W}({p}, {at})"
         return v if V == "float" else f"convert_{V}{W}({v})"
     v = f"vload{W}(0, {p} + {at})"
@@ -51,7 +51,7 @@ def store(k, at, w):
         value = f"({cond} ? 1 : 0)" if w == 1 else f"convert_uchar{w}({whole})"
     else:
         value = f"SEL({text}, ((V)(1)), ((V)(0)))" if mask else text
-        if tag in ("f16", "bf16"):
+        if tag in memory.module.HALVES:
             value = value if V == "float" else f"convert_float{n}({value})"
             return f"ct_store_{tag}{'' if w == 1 else '_' + n}({value}, o{k}, {at});"
         if ctype != V:
@@ -165,16 +165,16 @@ __kernel void ct_${name}(
 {
 % if mode == "flat":
 % for k in range(len(outs)):
-% if outs[k][0] not in ("f16", "bf16"):
+% if outs[k][0] not in memory.module.HALVES:
     o${k} += oo${k};
 % endif
 % endfor
 <%
-    def at_in(i): return f"(ao{i} + i)" if ins[i][0] in ("f16", "bf16") else "i"
-    def at_out(k): return f"(oo{k} + i)" if outs[k][0] in ("f16", "bf16") else "i"
+    def at_in(i): return f"(ao{i} + i)" if ins[i][0] in memory.module.HALVES else "i"
+    def at_out(k): return f"(oo{k} + i)" if outs[k][0] in memory.module.HALVES else "i"
 %>
 % for i in tensors:
-% if ins[i][0] not in ("f16", "bf16"):
+% if ins[i][0] not in memory.module.HALVES:
     a${i} += ao${i};
 % endif
 % endfor

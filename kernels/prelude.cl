@@ -1,5 +1,5 @@
 // Text in front of every kernel: all differences between dtypes live here.
-// fp16 and bf16 are storage types only: they load as float and store rounded to nearest even.
+// fp16, bf16 and fractions of 8 bits are storage types only: they load as float and store rounded to nearest even.
 #ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
@@ -38,6 +38,62 @@ inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_ha
 % endif
 % endfor
 % endif
+% for t in float8:
+<%
+form = t.form
+low = form.mantissa and 1 << form.mantissa
+def hexed(n): return f"0x{n:x}u"
+%>
+// ${t.name}: integer arithmetic all through, as cltorch/float_bits.py has it
+% for w in ("", 2, 4, 8, 16):
+<% U, I, F, n = f"uint{w}", f"int{w}", f"float{w}", f"_{w}" if w else "" %>
+inline ${F} ct_widen_${t.tag}${n}(${U} b) {
+    ${U} a = b & ${"0x7fu" if form.sign else "0xffu"};
+% if form.subnormal:
+    ${U} r = (a << ${23 - form.mantissa}) + ${hexed((127 - form.bias) << 23)};
+    r = select(r, as_uint${w}(convert_float${w}(a) * ${float.hex(2.0 ** (1 - form.bias - form.mantissa))}f), a < (${U})(${low}));
+% else:
+    ${U} r = select(a << 23, (${U})(0x400000u), a == (${U})(0));
+% endif
+% if form.infinity:
+    r = select(r, (${U})(0x7f800000u), a == (${U})(${form.over}));
+% endif
+% if form.negative_zero:
+    r = select(r, (${U})(0x7fc00000u), a > (${U})(${max(form.largest, form.over)}));
+    return as_float${w}(r | ((b & 0x80u) << 24));
+% else:
+% if form.sign:
+    r |= (b & 0x80u) << 24;
+% endif
+    return as_float${w}(select(r, (${U})(0x7fc00000u), b == (${U})(${form.nan})));
+% endif
+}
+inline uchar${w} ct_round_${t.tag}${n}(${F} x) {
+    ${U} u = as_uint${w}(x), size = u & 0x7fffffffu, e = size >> 23, f = size & 0x7fffffu;
+    ${U} steps = select(f | 0x800000u, f, e == (${U})(0));
+    e = max(e, (${U})(1));
+    ${U} shift = min(${23 - form.mantissa}u + max(e, (${U})(${128 - form.bias})) - e, (${U})(31));
+    ${U} whole = steps >> shift, rest = steps & (((${U})(1) << shift) - 1u), half_way = (${U})(1) << (shift - 1u);
+    whole += select((${U})(0), (${U})(1), (rest > half_way) | ((rest == half_way) & ((whole & 1u) != (${U})(0))));
+    ${U} code = ((max(e, (${U})(${128 - form.bias})) - ${128 - form.bias}u) << ${form.mantissa}) + whole;
+    code = select(code, (${U})(${form.over}), code > (${U})(${form.largest}));
+    code = select(code, (${U})(${form.nan}), size > (${U})(0x7f800000u));
+% if form.negative_zero:
+    code |= (u >> 24) & 0x80u;
+% elif form.sign:
+    code = select(code | ((u >> 24) & 0x80u), code, (code == (${U})(${form.nan})) | (code == (${U})(0)));
+% endif
+    return convert_uchar${w}(code);
+}
+% if w:
+inline ${F} ct_load_${t.tag}${n}(const __global uchar *p, long i) { return ct_widen_${t.tag}${n}(convert_uint${w}(vload${w}(0, p + i))); }
+inline void ct_store_${t.tag}${n}(${F} x, __global uchar *p, long i) { vstore${w}(ct_round_${t.tag}${n}(x), 0, p + i); }
+% else:
+inline float ct_load_${t.tag}(const __global uchar *p, long i) { return ct_widen_${t.tag}((uint)p[i]); }
+inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] = ct_round_${t.tag}(x); }
+% endif
+% endfor
+% endfor
 % if with_notes:
 
 // Note an index out of range, unless there is a note already, for the operator of a number (0 notes nothing); of the

@@ -10,6 +10,7 @@ from typing import Any
 from mako.exceptions import text_error_template
 from mako.lookup import TemplateLookup
 
+from cltorch.dtypes import FLOAT8
 from cltorch.errors import BuildError
 
 
@@ -33,7 +34,8 @@ def render(template: str, params: Mapping[str, Any]) -> str:
     try:
         body = _lookup().get_template(f"{template}.cl").render(**params)
         # what a kernel does not use takes as long to compile as a small kernel
-        used = {"with_halves": "f16" in body, "with_notes": "ct_note(" in body}
+        float8 = [t for t in FLOAT8 if t.tag in body]
+        used = {"with_halves": "f16" in body, "with_notes": "ct_note(" in body, "float8": float8}
         head = _lookup().get_template("prelude.cl").render(**params, **used)
         return head + body
     except Exception as error:

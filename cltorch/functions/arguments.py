@@ -12,7 +12,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
-from cltorch.dtypes import TYPE_NAMES, dtype
+from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import Array
@@ -118,7 +118,7 @@ _iinfo, _finfo = functools.cache(dtypes.iinfo), functools.cache(dtypes.finfo)
 
 def no_room(t: dtype) -> RuntimeError:
     """Return the error for a number that a dtype cannot hold."""
-    kind = _C_KINDS.get(t.name, f"{t.name}_t")
+    kind = _C_KINDS.get(t.name) or (f"{t.name}_t" if t.form is None else C_NAMES[t.name])
     return RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
@@ -129,6 +129,13 @@ def fit_number(value: Any, t: dtype) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if t.form is not None and not isinstance(value, (bool, complex)):
+        assert t.limits is not None
+        _, most, least, _ = t.limits
+        fraction, endless = isinstance(value, float), t.form.infinity and math.isinf(value)
+        if (abs(value) > most and not endless) or (fraction and not t.form.sign and value < least):
+            raise no_room(t)
+        return value
     if t.is_complex or not value:
         return value
     if t.kind == "b":

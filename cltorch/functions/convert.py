@@ -330,9 +330,6 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     return inplace(input, _Copy, input, src, write=write)
 
 
-_HALVES = (dtypes.float16, dtypes.bfloat16)
-
-
 class _Fill(Op):
     """The derivative of filling with a number: no gradient reaches the old value."""
 
@@ -358,8 +355,9 @@ def fill_(input: Any, value: Any) -> Any:
             )
         return copy_(input, value)
     t = input.dtype
-    # one element of two bytes overflows, several are refused: as in PyTorch
-    if value and not (input.layout.numel == 1 and t in _HALVES and isinstance(value, (int, float))):
+    # one element of a byte or two overflows, several are refused: as in PyTorch
+    small = input.layout.numel == 1 and t.kind == "f" and t.itemsize < 4
+    if (value or t.few) and not (small and isinstance(value, (int, float))):
         value = fit_number(value, t)
     return inplace(input, _Fill, input, value, write=lambda: strided.fill(input, value))
 

@@ -137,6 +137,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
             "masked_scatter: expected self and source to have same dtypes but got"
             f"{TYPE_NAMES[input.dtype]} and {TYPE_NAMES[source.dtype]}"
         )
+    refuse("masked_scatter", input.dtype)
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
     found = find_nonzero(expand(mask, shape), flat=True)
     count = found.layout.shape[0]

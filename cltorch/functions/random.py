@@ -20,6 +20,7 @@ from cltorch.functions.arguments import (
 from cltorch.functions.create_like import like
 from cltorch.ops import random as ops
 from cltorch.ops.array import empty as empty_array
+from cltorch.ops.few import refuse
 from cltorch.ops.generator import Generator, default_generator
 
 __all__ = ["rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
@@ -318,6 +319,7 @@ def randperm(
     if count < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {count}: [{count}]")
     t = wanted_dtype("randperm", out, dtype, dtypes.int64)
+    refuse("randperm", t)
     if t is dtypes.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     if t.is_floating_point:

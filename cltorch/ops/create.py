@@ -127,7 +127,7 @@ def eye(rows: int, columns: int, t: dtype, dev: Device) -> Any:
     if dev.type == "cpu":
         return from_host(np.eye(rows, columns, dtype=t.wide), t, dev)
     check_dtype(t, dev)
-    if t.is_complex:
+    if t.is_complex or t.few:
         out = full((rows, columns), 0, t, dev)
         strided.fill(Array.new(out._storage, Layout.make((min(rows, columns),), (columns + 1,), 0), t), 1)
         return out

@@ -31,7 +31,7 @@ OPS: dict[str, tuple[str, ...]] = {
         _ALL,
     ),
     **dict.fromkeys(("index_backward", "masked_select", "eye"), _FRACTIONS),
-    **dict.fromkeys(("index_put", "mm", "addmm", "linear"), (_FLOAT8,)),
+    **dict.fromkeys(("index_put", "index_put_", "mm", "addmm", "linear"), (_FLOAT8,)),
     **dict.fromkeys(("sort", "isin", "randint"), (_UNSIGNED,)),
 }  # fmt: skip
 _INFINITE, _FINITE = {"isinf", "isfinite"}, {"isfinite"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.dtypes import dtype
+from cltorch.dtypes import dtype, float32
 from cltorch.layout import Layout
 from cltorch.ops import gemm_cpu, gemm_gpu, gemm_vector
 from cltorch.ops.array import Array, empty, from_host, host_compute
@@ -19,6 +19,7 @@ from cltorch.ops.complex_formula import part
 from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.gemm_problem import Problem
 from cltorch.ops.quiet import silent
+from cltorch.ops.strided import cast
 
 
 def product(
@@ -42,6 +43,10 @@ def product(
     dev = a._storage.device
     if dev.type == "cpu":
         return _on_host(a, b, addend, alpha, beta, transpose_a, transpose_b)
+    if t.few:  # as the halves, by a copy of the operands
+        addend = None if addend is None else cast(addend, float32)
+        wide = product(cast(a, float32), cast(b, float32), addend, alpha, beta, transpose_a, transpose_b)
+        return cast(wide, t)
     if t.is_complex:
         return _of_parts(a, b, addend, alpha, beta, transpose_a, transpose_b)
     context = dev.context

@@ -22,7 +22,7 @@ from cltorch.ops.complex_formula import as_real
 from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.plan import grid
-from cltorch.ops.strided import copy_into, fill
+from cltorch.ops.strided import cast, copy_into, fill
 
 #: the type that moves elements of a size
 BITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong", 16: "ulong2"}
@@ -127,7 +127,12 @@ def put(
     Of equal positions the last one stays, or with ``accumulate`` all are added, in order. ``what`` and
     ``dims`` as in ``take``.
     """
-    refuse("index_put", x.dtype)
+    refuse(what or "index_put_", x.dtype)
+    if accumulate and x.dtype.few:  # sums are float32's
+        wide = cast(x, dtypes.float32)
+        put(wide, indices, cast(v, dtypes.float32), True, wrap, variant, what, dims)
+        copy_into(x, wide)
+        return
     k = len(indices)
     if x.device.type == "cpu":
         check_host(indices, x.layout.shape[:k], dims, wrap)

@@ -20,6 +20,7 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
 from cltorch.ops.channels import in_memory_order
+from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.softmax import dense
 
@@ -55,6 +56,7 @@ def sort(x: Any, dim: int, descending: bool, way: str | None = None) -> tuple[An
 
     Equal elements keep their order; NaN counts as largest. ``way`` overrides the choice of kernels.
     """
+    refuse("sort", x.dtype)
     if x.device.type == "cpu":
         return _host(x, dim, descending)
     check_dtype(x.dtype, x.device)

@@ -21,7 +21,7 @@ from cltorch.ops.quiet import quietly
 
 COPY = Formula("copy", lambda m, x: x)
 _LARGE = 1 << 20  # bytes from which on a kernel's launch costs less than commands that use one thread only
-_BITS = {1: dtypes.uint8, 2: dtypes.int16, 4: dtypes.int32, 8: dtypes.int64}
+BITS = {1: dtypes.uint8, 2: dtypes.int16, 4: dtypes.int32, 8: dtypes.int64}
 
 
 def copy_into(out: Any, x: Any) -> None:
@@ -44,11 +44,13 @@ def copy_into(out: Any, x: Any) -> None:
             return  # onto itself, which a driver refuses
         n = x.dtype.itemsize
         context, count = out.device.context, x.layout.numel
-        if count * n >= _LARGE and n in _BITS and "serial_copies" in context.caps.quirks:
-            run_into(COPY, _BITS[n], [_run(x, count)], (), [_run(out, count)], True)
+        if count * n >= _LARGE and n in BITS and "serial_copies" in context.caps.quirks:
+            run_into(COPY, BITS[n], [_run(x, count)], (), [_run(out, count)], True)
             return
         context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
         return
+    if x.dtype is out.dtype and x.dtype.few:
+        x, out = (Array.new(a._storage, a.layout, BITS[a.dtype.itemsize]) for a in (x, out))
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
     run_into(COPY, compute_dtype(x.dtype), [x], (), [out], True)
@@ -56,6 +58,9 @@ def copy_into(out: Any, x: Any) -> None:
 
 def cast(x: Any, t: dtype) -> Any:
     """Return a copy of an Array in a dtype, with its dimensions in the same order in memory."""
+    if x.dtype is t and t.form is not None:  # all its codes, of NaN too, stay what they are
+        copied = cast(Array.new(x._storage, x.layout, dtypes.uint8), dtypes.uint8)
+        return Array.new(copied._storage, copied.layout, t)
     dev = x._storage.device
     key = ("cast", x.layout.key, x.dtype, t)
     ready = READY if dev is CPU else dev.context.ready
@@ -97,7 +102,7 @@ _FILL = Formula("fill", lambda m, v: v, params=1)
 
 def _run(x: Any, count: int) -> Any:
     """Return the elements of an Array as they lie in memory, as integers of their size."""
-    return Array.new(x._storage, Layout.make((count,), (1,), x.layout.offset), _BITS[x.dtype.itemsize])
+    return Array.new(x._storage, Layout.make((count,), (1,), x.layout.offset), BITS[x.dtype.itemsize])
 
 
 def _bits(value: float, t: Any) -> Any:

@@ -12,6 +12,7 @@ from cltorch.ops import scan
 from cltorch.ops.array import empty, from_host, host, host_compute, view
 from cltorch.ops.create import spaced
 from cltorch.ops.evaluate import Formula, run
+from cltorch.ops.few import refuse
 from cltorch.ops.index import take
 from cltorch.ops.softmax import dense, lines
 from cltorch.ops.sort import key_params, sort
@@ -26,6 +27,7 @@ def unique(x: Any, ordered: bool) -> tuple[Any, Any, Any]:
     ``ordered`` brings slices in lexicographic order; else only equal neighbours are joined. NaN differs from
     everything. Waits for the device, since the number of results depends on the data.
     """
+    refuse("sort", x.dtype)
     n = x.layout.shape[0]
     dev = x.device
     if not n:

@@ -18,6 +18,8 @@ from safetensors.torch import load, load_file, load_model, save, save_file, save
 path, device = sys.argv[1:]
 given = {
     "a": torch.arange(6.0).reshape(2, 3), "half": torch.ones(2, dtype=torch.float16), "b": torch.ones(2).bfloat16(),
+    "u": torch.tensor([1, 65535], dtype=torch.uint16), "u8": torch.tensor([2**64 - 1], dtype=torch.uint64),
+    "f8": torch.tensor([1, 448.0]).to(torch.float8_e4m3fn), "f8_too": torch.ones(3).to(torch.float8_e5m2),
     "n": torch.tensor([1, -2]), "none": torch.zeros(0, 3), "yes": torch.tensor(True),
 }
 if device == "cpu" or torch.cuda.get_device_properties(device).has_fp64:
@@ -56,5 +58,6 @@ def test_files_both_ways(tmp_path, device):
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     begin, end = header["a"]["data_offsets"]
+    assert [header[k]["dtype"] for k in ("u", "u8", "f8", "f8_too")] == ["U16", "U64", "F8_E4M3", "F8_E5M2"]
     assert header["b"]["dtype"] == "BF16" and header["a"]["shape"] == [2, 3]
     assert np.frombuffer(data[8 + length :][begin:end], np.float32).tolist() == [0, 1, 2, 3, 4, 5]

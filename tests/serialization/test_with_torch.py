@@ -138,7 +138,6 @@ def test_files_without_checksums():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: torch.zeros(2, dtype=torch.float8_e4m3fn),
         lambda: torch.zeros(2, dtype=torch.float4_e2m1fn_x2),
         lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8),
         lambda: torch.eye(2).to_sparse(),
