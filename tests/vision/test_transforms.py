@@ -53,7 +53,13 @@ def test_to_pil_image(picture):
     gray = np.arange(6, dtype=np.uint8).reshape(2, 3)
     assert F.to_pil_image(gray).mode == "L" and np.array_equal(pixels(F.to_pil_image(gray)), gray)
     assert F.to_pil_image(torch.zeros(4, 2, 2)).mode == "RGBA" and F.to_pil_image(torch.zeros(2, 2)).mode == "L"
-    assert F.to_pil_image(gray.astype(np.int32)).mode == "I" and F.to_pil_image(gray.astype(np.float32)).mode == "F"
+    assert F.to_pil_image(gray.astype(np.int32)).mode == "I"
+    parts = (gray / 255).astype(np.float32)  # floats count from 0 to 1, as arrays and as tensors
+    assert F.to_pil_image(parts).mode == "L" and F.to_pil_image(np.stack([parts] * 3, -1)).mode == "RGB"
+    as_they_are = F.to_pil_image(parts, mode="F")
+    assert as_they_are.mode == "F" and np.array_equal(np.asarray(as_they_are), parts)
+    short = F.to_pil_image(torch.from_numpy(gray.astype(np.int16) * 100))
+    assert short.mode == "I;16" and np.array_equal(np.asarray(short), gray.astype(np.uint16) * 100)
     assert F.to_pil_image(pixels(picture), mode="HSV").mode == "HSV"
     for bad, error in ((torch.zeros(5, 2, 2), ValueError), (np.zeros(3), ValueError), ("x", TypeError)):
         with pytest.raises(error):

@@ -77,3 +77,23 @@ def test_parameters_can_be_drawn_by_the_class():
     names = "ColorJitter ElasticTransform GaussianBlur RandomAffine RandomErasing RandomPerspective RandomResizedCrop"
     for name in names.split():
         assert getattr(v2, name).get_params is getattr(v1, name).get_params
+
+
+def test_images_are_resized_after_lanczos(device):
+    lanczos = v1.InterpolationMode.LANCZOS
+    x = torch.from_numpy((np.arange(60).reshape(1, 6, 10) * 37 % 256).astype(np.uint8)).to(device)
+    # from torchvision 0.28
+    expected = [[[89, 123, 119, 96], [128, 118, 122, 125], [124, 138, 133, 123]]]
+    assert F.resize(x, [3, 4], lanczos).tolist() == expected
+    fine = F.resize(x.float() / 255, [3, 4], lanczos)[0, 1].cpu().numpy()
+    np.testing.assert_allclose(fine, [0.50250196, 0.4622308, 0.47971609, 0.48894843], atol=1e-5)
+    with pytest.raises(ValueError, match="requires antialias=True"):
+        F.resize(x, [3, 4], lanczos, antialias=False)
+    with pytest.raises(ValueError, match="requires antialias=True"):
+        v1.functional.resize(x, [3, 4], lanczos)
+
+
+def test_bools_are_true_where_any_of_their_pixels_is(device):
+    x = torch.zeros(1, 6, 6, dtype=torch.bool, device=device)
+    x[0, 1, 4] = True
+    assert F.resize(x, [2, 2]).tolist() == v1.functional.resize(x, [2, 2]).tolist() == [[[False, True], [False, False]]]

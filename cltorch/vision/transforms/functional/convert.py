@@ -13,8 +13,8 @@ import numpy as np
 
 from cltorch import functions
 from cltorch.autograd.layers import active
+from cltorch.dtypes import bfloat16, float32, float64, get_default_dtype, iinfo, int32, int64
 from cltorch.dtypes import dtype as Dtype
-from cltorch.dtypes import float32, float64, get_default_dtype, iinfo, int32, int64, uint8
 from cltorch.ops.array import host
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil, require
@@ -87,12 +87,12 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
     if isinstance(pic, Tensor):
         host = pic.detach().cpu()
-        if host.is_floating_point() and mode != "F":
-            host = host.to(float32).mul(255).to(uint8)
-        pixels = host.numpy()
+        pixels = (host.to(float32) if host.dtype is bfloat16 else host).numpy()
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels.transpose(1, 2, 0)
     else:
         pixels = pic[:, :, None] if pic.ndim == 2 else pic
+    if np.issubdtype(pixels.dtype, np.floating) and mode != "F":
+        pixels = (pixels * 255).astype(np.uint8)
     channels = pixels.shape[2]
     if channels > 4:
         raise ValueError(f"pic should not have > 4 channels. Got {channels} channels.")
@@ -107,6 +107,8 @@ def _from_pixels(image: Any, pixels: np.ndarray, channels: int, mode: str | None
             raise ValueError(f"Incorrect mode ({mode}) supplied for input type {pixels.dtype}. Should be {expected}")
         if expected is None:
             raise TypeError(f"Input type {pixels.dtype} is not supported")
+        if expected == "I;16":  # Pillow takes these for numbers of 32 bits otherwise
+            return image.frombytes(expected, pixels.shape[1::-1], pixels.astype("<i2").tobytes())
         return image.fromarray(pixels[:, :, 0])
     permitted = {2: ("LA",), 3: ("RGB", "YCbCr", "HSV"), 4: ("RGBA", "CMYK", "RGBX")}[channels]
     if mode is not None and mode not in permitted:

@@ -88,7 +88,9 @@ def _resize(img: Any, size: Any, interpolation: Any, max_size: Any, antialias: b
     if (height, width) == (old_height, old_width):
         return img
     if isinstance(img, Tensor):
-        return resize_tensor(img, height, width, mode, antialias is not False, stepwise)
+        # of torchvision's two kinds of resizing the older one has Lanczos's way for PIL images alone
+        antialias = antialias is not False and (stepwise or mode is not InterpolationMode.LANCZOS)
+        return resize_tensor(img, height, width, mode, antialias, stepwise)
     return img.resize((width, height), PIL_FILTERS[mode])
 
 

@@ -13,12 +13,12 @@ import math
 import numpy as np
 
 from cltorch import functions
-from cltorch.dtypes import float32, uint8
+from cltorch.dtypes import bool_, float32, uint8
 from cltorch.tensor import Tensor
 
 
 class InterpolationMode(enum.Enum):
-    """Name a way of interpolating between pixels; BOX, HAMMING and LANCZOS are for PIL images only.
+    """Name a way of interpolating between pixels; BOX and HAMMING are for PIL images only.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.InterpolationMode.html
 
@@ -74,20 +74,25 @@ def _cubic(x: np.ndarray, a: float) -> np.ndarray:
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
+def _lanczos(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
 @functools.lru_cache(maxsize=256)
 def _weights(source: int, target: int, mode: InterpolationMode, antialias: bool, fixed: bool) -> np.ndarray:
     """Return the matrix (target, source) whose rows are the weights of the source pixels, ``fixed`` in 16 bits."""
     scale = source / target
     stretch = max(scale, 1.0) if antialias else 1.0
     cubic = mode is InterpolationMode.BICUBIC
-    support = (2.0 if cubic else 1.0) * stretch
+    lanczos = mode is InterpolationMode.LANCZOS
+    support = (3.0 if lanczos else 2.0 if cubic else 1.0) * stretch
     out = np.zeros((target, source))
     for i in range(target):
         centre = (i + 0.5) * scale
         if antialias:
             lo, hi = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), source)
             at = (np.arange(lo, hi) - centre + 0.5) / stretch
-            w = _cubic(at, -0.5) if cubic else _triangle(at)
+            w = _lanczos(at) if lanczos else _cubic(at, -0.5) if cubic else _triangle(at)
             out[i, lo:hi] = w / w.sum()
         else:
             # pixels outside count as the one at the edge
@@ -117,7 +122,8 @@ def resize_tensor(
 ) -> Tensor:
     """Resize (…, H, W); integers are rounded, and bytes clamped to their range.
 
-    Raises NotImplementedError for interpolations that Pillow alone has, RuntimeError where nothing is left.
+    Raises NotImplementedError for interpolations that Pillow alone has, ValueError for Lanczos's without
+    ``antialias``, RuntimeError where nothing is left.
 
     ``stepwise`` computes bytes as PyTorch's host and Pillow do: first in rows, then in columns, with weights in fixed
     point, and rounded to bytes both times. Otherwise they are rounded once, at the end.
@@ -128,7 +134,9 @@ def resize_tensor(
         )
     if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
         return _pick(image, height, width, mode is InterpolationMode.NEAREST_EXACT)
-    if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
+    if mode is InterpolationMode.LANCZOS and not antialias:
+        raise ValueError("Lanczos mode requires antialias=True")
+    if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC, InterpolationMode.LANCZOS):
         raise NotImplementedError(f"interpolation {mode} is for PIL images only, not for tensors")
     old_height, old_width = image.shape[-2:]
     stepwise = stepwise and image.dtype is uint8
@@ -144,7 +152,7 @@ def resize_tensor(
             x = x @ weights.to(x.device, x.dtype)
         if stepwise:
             x = x.add(0.5).floor().clamp(0, 255)
-    if stepwise or image.is_floating_point():
+    if stepwise or image.is_floating_point() or image.dtype is bool_:
         return x.to(image.dtype)
     return (x.clamp(0, 255) if image.dtype is uint8 else x).round().to(image.dtype)
 
