@@ -206,6 +206,8 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
             const int nw = min(block_w, (OW - fw + dst_step_w - 1) / dst_step_w - qw);
             if (nd <= 0 || nh <= 0 || nw <= 0) continue;
             const __global long *offsets = tap_offset + first_t;
+            __global ct_out *y = Y + n * y_n + ((long)group * lanes + first) * y_c + fd * y_d + fh * y_h + fw * y_w;
+            y += qd * each_d + qh * each_h + qw * each_w;
             int c0 = 0;
             do {
                 const int count_c = min(channels, reduced - c0);
@@ -216,6 +218,10 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 const __global ct_t *weights = bias + (1L + (long)first_t * reduced + (long)c0 * count_t) * ${nr};
                 __local ct_t *out = buf;
                 int begin_t = 0, end_t = count_t;
+% if not flat:
+                // the results' lines are asked for while they are computed, for they are written all at once
+                const int last = c0 + channels >= reduced, here = min(${nr}, lanes - first);
+% endif
 % if flat:
                 const long skipped = 0;
                 const int results = ((nd - 1) * Uh + nh - 1) * Uw + nw;
@@ -248,9 +254,12 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                             }
                         }
                         const long skipped = (count_t - (end_t - begin_t)) * ${nr};
+                        __global ct_out *row = y + zd * each_d + zh * each_h;
                         for (int w = 0; w < nw;) {
                             const __local ct_t *x = panel + ((long)zd * Uh + zh) * Uw + w;
                             const int left = nw - w;
+                            if (last)
+                                for (int l = 0; l < here; l++) CT_PREFETCH_WRITE(row + l * y_c + w * each_w);
                             if (left > ${m // 2}) {
                                 ${tile_body(m, nv, nr)}
                                 out += min(left, ${m}) * ${nr};
@@ -265,8 +274,6 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
 % endif
                 c0 += channels;
             } while (c0 < reduced);
-            __global ct_out *y = Y + n * y_n + ((long)group * lanes + first) * y_c + fd * y_d + fh * y_h + fw * y_w;
-            y += qd * each_d + qh * each_h + qw * each_w;
             // rows that follow each other in memory are one run
             const int whole = each_w == 1 && (nh == 1 || each_h == nw) && (nd == 1 || each_d == nh * nw);
 % if flat:

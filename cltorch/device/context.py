@@ -19,6 +19,7 @@ from cltorch.device.allocator import Allocator
 from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
 from cltorch.device.faults import Faults
+from cltorch.device.gate import Gate, GatedKernel, GatedNotingKernel
 from cltorch.device.host_pool import HostPool
 from cltorch.device.program import NOTES, Kernel, NotingKernel, build, build_source
 from cltorch.device.storage import LentStorage, Storage
@@ -99,7 +100,9 @@ class Context:
             self._kinds = debug.WatchedKernel, debug.WatchedNotingKernel
         else:
             self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.settle)
-            self._kinds = Kernel, NotingKernel
+            asleep = "asleep_between_launches" in self.caps.quirks
+            self._kinds = (GatedKernel, GatedNotingKernel) if asleep else (Kernel, NotingKernel)
+        self.gate = Gate(self.cl_context)
         self.ready = Ready()
         self.faults = Faults(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
@@ -215,14 +218,14 @@ class Context:
         self.copies += 1
         try:
             try:
-                with ending.call:
+                with self.gate, ending.call:
                     return command(self.queue, *args, **options)
             except cl.Error as error:
                 if error.code != cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
                     raise
             # drivers may put off allocating a buffer until a command uses it
             self.relieve()
-            with ending.call:
+            with self.gate, ending.call:
                 return command(self.queue, *args, **options)
         except cl.Error as error:
             full = error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
@@ -235,7 +238,7 @@ class Context:
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            with ending.call:
+            with self.gate, ending.call:
                 if event is None:
                     self.queue.finish()
                 else:
@@ -371,8 +374,9 @@ class Context:
         if self.queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            event = cl.enqueue_marker(self.queue)
-            self.queue.flush()
+            with self.gate:
+                event = cl.enqueue_marker(self.queue)
+                self.queue.flush()
         except cl.Error as error:
             raise DeviceError(f"enqueue_marker on {self.name} failed: {error}") from error
         return event

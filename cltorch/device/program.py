@@ -51,12 +51,15 @@ class Kernel:
         try:
             with launching:
                 self._set(*args)
-                enqueue(context.queue, self._kernel, global_size, local_size)
+                self._enqueue(global_size, local_size)
         except (cl.Error, TypeError, RuntimeError) as error:
             self._failed(error, global_size, local_size, args)
         context.launches += 1
         if not context.launches % _PACE:
             context.pace()
+
+    def _enqueue(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None) -> None:
+        enqueue(self.context.queue, self._kernel, global_size, local_size)
 
     def let_go(self) -> None:
         """Hold the buffers of the last launch no longer."""
@@ -77,7 +80,7 @@ class Kernel:
             try:
                 with launching:
                     self._set(*args)
-                    enqueue(context.queue, self._kernel, global_size, local_size)
+                    self._enqueue(global_size, local_size)
                 return
             except cl.Error as again:
                 raise OutOfMemoryError(f"{what} failed, out of memory: {again}. {context.allocator.usage()}") from again

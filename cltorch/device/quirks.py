@@ -94,6 +94,14 @@ QUIRKS = (
         "the attribute intel_vec_len_hint says that one work-item is to be one (gemm_tile.cl)",
     ),
     Quirk(
+        "asleep_between_launches",
+        (("pocl", None),),
+        "a launch takes 10 us where the one before has run, and 2 us where it has not",
+        "the threads that run kernels sleep in between, and the launch wakes them by a system call; seen in 3.1",
+        "up to 16 launches of one work-item each wait for one another (gate.py)",
+        on="pthread",
+    ),
+    Quirk(
         "no_prefetch_builtin",
         (("rusticl", None), ("oclgrind", None)),
         "__builtin_prefetch, which the compiler says it has, ends the process",

@@ -69,7 +69,7 @@ _NARROW = 4
 
 def room_for(local_mem: int, itemsize: int) -> int:
     """Return how many elements of local memory a kernel uses: what stays in a core's L2."""
-    return min(local_mem, 393216) // itemsize // 16 * 16
+    return max(min(local_mem, 393216), local_mem * 3 // 8) // itemsize // 16 * 16
 
 
 def vector_width(float_width: int, itemsize: int) -> int:
@@ -106,15 +106,17 @@ def divide(s: Stencil, n: int, groups: int, w: Tile, room: int, units: int) -> t
             line = whole(((block[0] - 1) * u[1] + block[1] - 1) * u[2] + block[2], half)
             buf, covered = w.lanes * line, line // w.vw
             # a vector of results feeds m multiplications, but is loaded across the lines of the cache
-            tile = covered * s.reduced * taps * max(w.m / 2, 1)
+            tile = covered * s.reduced * taps * max(w.m * 0.58, 1)
             tile += w.m * len(s.phases) * (_STREAM + rows * (8 + block[2] / w.vw))
         else:
-            line, covered = 0, rows * whole(block[2], half)
+            line, covered, tile = 0, rows * whole(block[2], half), 0.0
             buf = whole((rows * block[2] + w.m) * w.lanes, w.vw)
-            tile = covered * (s.reduced * taps + 12) * w.nv / 2 + len(s.phases) * rows * block[2] * w.nv * 6
         channels = min(s.reduced, (room - buf - 2 * w.vw - w.run) // each)
         if channels < 1:
             continue
+        if not w.flat:  # each panel of some of the channels begins with the sums that the one before has left
+            each_row = s.reduced * taps + 12 * -(-s.reduced // channels)
+            tile = covered * each_row * w.nv / 2 + len(s.phases) * rows * block[2] * w.nv * 6
         pack = s.reduced * panel_cost(s, u)
         weights = s.reduced * taps * w.lanes / 4  # to read them all, for each block anew
         blocks = n * prod(-(-q // b) for q, b in zip(s.steps, block, strict=True))

@@ -76,7 +76,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         if p.m <= few["most_rows"] and turned is not None:
             return _turned(context, p, t, turned)
     w = tile or Tile.of(tuning.parameters(context, "matmul cpu", itemsize), caps.local_mem, itemsize)
-    pairs = t is bfloat16 and instructions.has(context, "bfloat16 pairs")
+    pairs = t is bfloat16 and instructions.has(context, "quick bfloat16 pairs")
     odd = p.k % 2
     if pairs:
         p = replace(p, k=-(-p.k // 2))
