@@ -79,12 +79,28 @@ inline ulong${W} ct_to_ulong${W}(${V}${W} x) {
 % endif
 % endif
 ${memory.streams(sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}), W)}\
+% if W > 1 and any("ANY(" in s for s in statements):
+<%
+    halves, lanes, w = [], "c", W
+    while w > 2:
+        w //= 2
+        halves.append((w, lanes))
+        lanes = f"c{w}"
+%>\
+// any() of PoCL takes the lanes one by one
+inline int ct_any(${M}${W} c) {
+% for w, whole in halves:
+    const ${M}${w} c${w} = ${whole}.lo | ${whole}.hi;
+% endfor
+    return (${lanes}.x | ${lanes}.y) != 0;
+}
+% endif
 <%def name="zipped(first)">${", ".join(f"(a).s{j:x}, (b).s{j:x}" for j in range(first, first + W // 2))}</%def>
 <%def name="vector_types()">
 #define V ${V}${W}
 #define M ${M}${W}
 #define SEL(c, a, b) select(b, a, c)
-#define ANY(c) any(c)
+#define ANY(c) ct_any(c)
 </%def>
 <%def name="scalar_types()">
 #define V ${V}

@@ -108,18 +108,12 @@ inline void ct_note(volatile __global int *note, int site, int k, long index, lo
 }
 % endif
 
-// What a traced formula calls, V being the type of its operands: the driver's own function, or what is done instead of it.
-% for f, series in (("sin", "a * (1 + a * a * (a * a * (1 / 120.0f) - 1 / 6.0f))"), ("cos", "1 + a * a * (a * a * (1 / 24.0f) - 0.5f)"), ("tan", "a * (1 + a * a * (a * a * (2 / 15.0f) + 1 / 3.0f))")):
-% if "small_angles" in caps.quirks:
-#define ct_${f}_float(a) SEL(fabs(a) < (V)(0x1p-7f), ${series.replace("a", "(a)")}, ${f}(a))
-% else:
-#define ct_${f}_float(a) ${f}(a)
-% endif
-% endfor
-% if "double_lanes" in caps.quirks:
+// What a traced formula calls, V being the type of its operands and M that of its masks: their bits as one another's, and
+// the driver's own functions, or what is done instead of them.
 #define CT_JOIN_(a, b) a##b
 #define CT_JOIN(a, b) CT_JOIN_(a, b)
-% endif
+#define CT_BITS(x) CT_JOIN(as_, M)(x)
+#define CT_FLOATS(x) CT_JOIN(as_, V)(x)
 % for f in ("pow", "fmod"):
 % if "double_lanes" in caps.quirks:
 #define ct_${f}_lanes(a, b) CT_JOIN(ct_${f}_, V)(a, b)

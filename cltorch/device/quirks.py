@@ -59,13 +59,6 @@ QUIRKS = (
         "two vload_half4, two vstore_half4 (prelude.cl)",
     ),
     Quirk(
-        "small_angles",
-        (("pocl", None),),
-        "sin, cos and tan of a float vector lose arguments below 2**-7 beside one above some 10**5",
-        "one large lane sends all lanes through a reduction that is exact for large arguments only; seen in 3.1",
-        "below 2**-7 the first terms of the series, which are exact there (prelude.cl)",
-    ),
-    Quirk(
         "double_lanes",
         (("pocl", None),),
         "pow of double vectors is wrong beside an infinite lane, and fmod beside a large one takes minutes",

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.dtypes import dtype
+from cltorch.ops import elementary
 
 FORMULAS: dict[str, Callable[..., Any]] = {}  # formulas that others may call by their names: m.digamma(x)
 
@@ -236,38 +237,6 @@ class Tracer:
     def _bits(self, a: Any, c: str, b: Any) -> Symbol:
         return self.emit(f"{self.number(a)} {c} {self.number(b)}")
 
-    def _angle(self, name: str, x: Any) -> Symbol:
-        return self.call(name if self.compute.itemsize == 8 else f"ct_{name}_float", x)
-
-    def sin(self, x: Any) -> Symbol:
-        return self._angle("sin", x)
-
-    def cos(self, x: Any) -> Symbol:
-        return self._angle("cos", x)
-
-    def tan(self, x: Any) -> Symbol:
-        return self._angle("tan", x)
-
-    def erf(self, x: Any) -> Symbol:
-        """Return the error function, in float32 by two polynomials that vectors compute for all lanes at once.
-
-        The built-in ones of CPU devices go lane by lane. Both were fitted to scipy.special.erf, weighted so that the
-        largest error of the result is least: about 1 unit in the last place.
-        """
-        if self.compute.itemsize == 8:
-            return self.call("erf", x)
-        t = self.abs(x)
-        near = x + x * self._polynomial(_ERF_NEAR, x * x)
-        # 1 - erfc(t), whose logarithm is smooth; from 4 on the result is 1
-        far = 1 - self.call("exp", self._polynomial(_ERF_FAR, self.where(t < 4, t, 4)))
-        return self.where(t > _ERF_SPLIT, self.call("copysign", far, x), near)
-
-    def _polynomial(self, coefficients: Sequence[float], x: Any) -> Any:
-        value: Any = coefficients[-1]
-        for c in coefficients[-2::-1]:
-            value = self.call("fma", value, x, c)
-        return value
-
     def divide_floor(self, a: Any, b: Any) -> Symbol:
         """Return the quotient rounded down, with PyTorch's results for zero and for floating-point edges."""
         if self.floating:
@@ -376,6 +345,8 @@ class Tracer:
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
         if name in FORMULAS:
             return lambda *args: FORMULAS[name](self, *args)
+        if self.floating and self.compute.itemsize < 8 and name in _SINGLE:
+            return lambda x: _SINGLE[name](self, x)
         if name.startswith("_") or name not in C_FUNCTIONS:
             raise AttributeError(f"no OpenCL C function for {name!r}")
         if not self.floating and name in ("floor", "ceil", "trunc"):
@@ -383,17 +354,18 @@ class Tracer:
         return lambda *args: self.call(C_FUNCTIONS[name], *args)
 
 
-# erf(x) = x + x * near(x * x) up to the split, 1 - exp(far(x)) above it
-_ERF_SPLIT = 0.92
-_ERF_NEAR = (0.12837915, -0.37612498, 0.11281846, -0.026767725, 0.0049948362, -0.00059994298)
-_ERF_FAR = (-0.00019567342, -1.1276757, -0.63718224, -0.10393161, 0.022226928, -0.003043219, 0.00019593741)
+# what is computed otherwise than by a built-in where the arithmetic is float
+_SINGLE = {
+    f.__name__: f
+    for f in (elementary.erf, elementary.expm1, elementary.sin, elementary.cos, elementary.tan, elementary.tanh)
+}
 
 # name in ``m`` -> OpenCL C built-in of floating-point values
 C_FUNCTIONS = {
     name: name
     for name in (
-        "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt asin acos atan sinh cosh tanh asinh acosh atanh "
-        "floor ceil trunc erfc atan2 hypot copysign fmax fmin nextafter"
+        "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+        "floor ceil trunc erf erfc atan2 hypot copysign fmax fmin nextafter"
     ).split()
 }
 

@@ -764,3 +764,22 @@ def test_gradients_at_infinity_at_nan_and_of_large_numbers(device, name):
     y = getattr(functions, name)(*xs)
     for grad, w in zip(cltorch.autograd.grad(y.sum(), xs), want, strict=True):
         np.testing.assert_allclose(values(grad), w, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_of_all_sizes_in_one_vector(cl_device, name):
+    """Large angles go another way, which keeps out of the others' lanes; PoCL's own would lose the smallest."""
+    turns = np.arange(1, 60_000, 37) * (np.pi / 2)  # where results are next to zero, all digits of pi count
+    a = np.concatenate([np.tile([1e-3, 1e9, -2e-5, 3.0, 7e-3, 1e6, 0.0, -1e-7], 8), turns, -turns]).astype(np.float32)
+    found = getattr(cltorch, name)(cltorch.tensor(a, device=cl_device)).cpu().numpy()
+    true = getattr(np, name)(a.astype(np.float64))
+    assert (np.abs(found - true) <= 4 * np.spacing(np.abs(true).astype(np.float32))).all()
+
+
+@pytest.mark.parametrize("name", ["tanh", "expm1"])
+def test_both_sides_of_a_split(cl_device, name):
+    a = np.concatenate([np.linspace(-1, 1, 4001), np.linspace(-12, 12, 4001), [0.0, -0.0, 1e-30]]).astype(np.float32)
+    found = getattr(cltorch, name)(cltorch.tensor(a, device=cl_device)).cpu().numpy()
+    true = getattr(np, name)(a.astype(np.float64))
+    assert (np.abs(found - true) <= 2.5 * np.spacing(np.abs(true).astype(np.float32))).all()
+    assert (np.signbit(found) == np.signbit(a)).all()
