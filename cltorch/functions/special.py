@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, noted
 from cltorch.functions import pointwise as rows
 from cltorch.functions import reduce
 from cltorch.functions.arguments import need_array, read_int
@@ -18,6 +18,7 @@ from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.frexp import Frexp
 from cltorch.ops.promotion import result_type
+from cltorch.ops.table import TABLE
 
 __all__ = ["frexp", "mvlgamma", "mvlgamma_", "nextafter", "nextafter_", "polygamma", "polygamma_"]
 
@@ -133,6 +134,8 @@ def nextafter(input: Any, other: Any, *, out: Any = None) -> Any:
     if common.itemsize != 2 or not common.is_floating_point:
         return rows.nextafter(input, other, out=out)
     result = _next_half(input, other, common)
+    if not result._batch:
+        result = noted(TABLE["nextafter"], (input, other), (), result)
     return result if out is None else into_out("nextafter", out, result)
 
 

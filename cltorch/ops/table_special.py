@@ -147,8 +147,8 @@ ROWS = [
     _polynomial("laguerre_polynomial_l", orthogonal.laguerre_l, "scipy.eval_laguerre"),
     _polynomial("legendre_polynomial_p", orthogonal.legendre_p, "scipy.eval_legendre"),
     # ---- neighbours of numbers -------------------------------------------------------------------------------
-    P("nextafter", FLOAT_ONLY, lambda m, x, y: m.nextafter(x, y), lambda m, g, x, y, o: (g, g * 0), args=_XY,
-      ref="nextafter", accuracy=(0, 0),
+    P("nextafter", FLOAT_ONLY, lambda m, x, y: m.nextafter(x, y),
+      lambda m, g, x, y, o: (m.where(x == y, 0, g), g * 0), args=_XY, ref="nextafter", accuracy=(0, 0),
       doc="Return the next number that the dtype has from input towards other, elementwise."),
 ]  # fmt: skip
 

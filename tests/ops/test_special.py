@@ -357,6 +357,12 @@ def test_nextafter_goes_one_number_on(device, fp64, t):
     else:
         want = np.nextafter(x.astype(t), y.astype(t)).astype(np.float64)
     np.testing.assert_array_equal(values(got.float() if t in ("float16", "bfloat16") else got), want)
+    operands = [
+        cltorch.tensor(v, dtype=getattr(cltorch, t), device=device, requires_grad=True) for v in ([1, 2], [1, 3])
+    ]
+    seed = cltorch.tensor([3.0, 4.0], dtype=operands[0].dtype, device=device)
+    found = cltorch.autograd.grad(cltorch.nextafter(*operands), operands, seed)
+    assert [g.tolist() for g in found] == [[0, 4], [0, 0]]  # where it goes nowhere nothing changes with the first
     with pytest.raises(NotImplementedError, match="\"nextafter\" not implemented for 'Long'"):
         cltorch.nextafter(cltorch.tensor([1], device=device), cltorch.tensor([2], device=device))
 
