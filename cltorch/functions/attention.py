@@ -61,7 +61,8 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
     if mask is not None:
         need_array(name, "attn_mask", 4, mask)
-        if is_causal and is_grad_enabled() and needs_grad(mask):
+        # PyTorch's kernel for the host, which needs four dimensions, is the one that takes both
+        if is_causal and (query.dim() != 4 or is_grad_enabled() and needs_grad(mask)):
             raise RuntimeError(
                 "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
             )

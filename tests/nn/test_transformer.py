@@ -273,3 +273,14 @@ def test_encoders_leave_out_what_a_mask_hides_where_pytorchs_do(options, change,
     ours, found, also = run(cltorch, device, {k: v.numpy() for k, v in theirs.state_dict().items()})
     assert found == pytest.approx(wanted, abs=2e-5) and also == [w for w in said if "prototype" not in w]
     assert ours.use_nested_tensor is theirs.use_nested_tensor
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (2, 2, 3, 4), (1, 2, 2, 3, 4)])
+def test_a_mask_beside_the_causal_one_needs_four_dimensions(shape, lib):
+    x = lib.ones(shape)
+    given = {"attn_mask": lib.zeros(3, 3), "is_causal": True}
+    if len(shape) == 4:
+        assert lib.nn.functional.scaled_dot_product_attention(x, x, x, **given).shape == shape
+    else:
+        with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set when is_causal=True"):
+            lib.nn.functional.scaled_dot_product_attention(x, x, x, **given)

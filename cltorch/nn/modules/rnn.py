@@ -198,7 +198,7 @@ class RNNBase(Module):
         else:
             data = input
             if data.dim() not in (2, 3):
-                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {data.dim()}D instead")
+                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {data.dim()}D tensor instead")
             batched = data.dim() == 3
             if not batched:
                 data = data.unsqueeze(0 if self.batch_first else 1)
