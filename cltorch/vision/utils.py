@@ -143,12 +143,14 @@ def draw_bounding_boxes(
 ) -> Tensor:  # fmt: skip
     """Return an image [1 or 3, H, W] of uint8, or of floats in [0, 1], with boxes [N, 4] and their labels drawn.
 
+    Boxes [N, 8] are turned, given by their corners: the side from the first to the second is dashed.
     Colours are names or three numbers, one for all or a list. ``fill_labels`` puts the labels on a background, of the
     box's colour if no other is given.
     """
     _check_image(image, "image")
     image_module = _pillow.require("draw_bounding_boxes")
-    if boxes.numel() and ((boxes[:, 0] > boxes[:, 2]).any() or (boxes[:, 1] > boxes[:, 3]).any()):
+    turned = boxes.dim() == 2 and boxes.shape[1] == 8
+    if boxes.numel() and not turned and ((boxes[:, 0] > boxes[:, 2]).any() or (boxes[:, 1] > boxes[:, 3]).any()):
         raise ValueError("Boxes need to be in (xmin, ymin, xmax, ymax) format: vision.ops.box_convert converts others")
     count = len(boxes)
     if labels is not None and len(labels) != count:
@@ -170,7 +172,11 @@ def draw_bounding_boxes(
     if label_background_colors:
         grounds = _colors(label_background_colors, count)
     for i, box in enumerate(boxes.to(torch.int64).tolist()):
-        draw.rectangle(box, outline=hues[i], width=width, fill=(*hues[i], 100) if fill else None)
+        inside = (*hues[i], 100) if fill else None
+        if turned:
+            _draw_turned(draw, box, hues[i], width, inside)
+        else:
+            draw.rectangle(box, outline=hues[i], width=width, fill=inside)
         text = labels[i] if labels else None
         if text is None:
             continue
@@ -180,6 +186,20 @@ def draw_bounding_boxes(
             draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=grounds[i])
         draw.text(corner, text, fill=words[i], font=face)
     return _back(np.array(picture), image)
+
+
+def _draw_turned(draw: Any, box: list[int], colour: Any, width: int, inside: Any, dash: int = 5) -> None:
+    """Draw a box of four corners; dashes of the first side and the gaps between them are ``dash`` long."""
+    corners = [(box[i], box[i + 1]) for i in (0, 2, 4, 6)]
+    (x, y), (x2, y2) = corners[:2]
+    length = math.hypot(x2 - x, y2 - y)
+    for start in range(0, math.ceil(length), 2 * dash):
+        a, b = start / length, min(start + dash, length) / length
+        ends = [(x + t * (x2 - x), y + t * (y2 - y)) for t in (a, b)]
+        draw.line(ends, width=width, fill=colour)
+    for one, next_one in zip(corners[1:], [*corners[2:], corners[0]], strict=True):
+        draw.line((one, next_one), width=width, fill=colour)
+    draw.polygon(box, fill=inside, outline=None, width=0)
 
 
 @torch.no_grad()

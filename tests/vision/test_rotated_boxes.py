@@ -10,6 +10,7 @@ import cltorch as torch
 from cltorch.vision import tv_tensors as tv
 from cltorch.vision.transforms import v2
 from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.utils import draw_bounding_boxes
 
 # from torchvision 0.28: canvas, and the second and the fourth box
 RECORDED = json.loads((Path(__file__).parent / "rotated_boxes.json").read_text())
@@ -112,3 +113,15 @@ def test_representations_are_torchvisions():
         "format=BoundingBoxFormat.XYXY, canvas_size=(9, 9), clamping_mode=soft)"
     )
     assert repr(tv.Mask([[1, 2]])) == "Mask([[1, 2]])" and repr(tv.Image([[1, 2]])) == "Image([[[1, 2]]], )"
+
+
+def test_turned_boxes_are_drawn_with_a_dashed_first_side():
+    image = torch.zeros(3, 20, 30, dtype=torch.uint8)
+    box = torch.tensor([[3.0, 5, 25, 5, 25, 15, 3, 15]])
+    drawn = draw_bounding_boxes(image, box, colors=(7, 8, 9))
+    # as torchvision 0.28 draws it: dashes and gaps of five
+    assert drawn[0, 5].nonzero().flatten().tolist() == [*range(3, 9), *range(13, 19), *range(23, 26)]
+    assert drawn[1, 15].nonzero().flatten().tolist() == list(range(3, 26)) and drawn[2, 10, [3, 25]].tolist() == [9, 9]
+    assert int((drawn[0] > 0).sum()) == 15 + 23 + 2 * 9
+    filled = draw_bounding_boxes(image + 100, box, colors=(7, 8, 9), fill=True)
+    assert filled[0, 10, 12].item() not in (7, 100) and filled[0, 1, 1].item() == 100
