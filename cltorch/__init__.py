@@ -255,6 +255,7 @@ from cltorch.typed import (
     set_default_tensor_type,
     typename,
 )
+from cltorch.underscored import FUNCTIONS as _underscored
 from cltorch.version import __version__
 
 if _TYPE_CHECKING:
@@ -267,7 +268,7 @@ _LATER = frozenset(
     "xpu".split()
 )
 
-globals().update(_foreach)  # the names start with an underscore: not for `import *`
+globals().update(_foreach | _underscored)  # not for `import *`
 
 # what PyTorch has not written in Python and no tensor can override: it is no method as an attribute of a class either
 for _name in """

@@ -1,16 +1,18 @@
 """torch._foreach_*: one operator over every tensor of a list, as optimisers outside this library call it.
 
 Each function is the operator of its name applied tensor by tensor, so that dtypes, derivatives and errors are the
-operator's own. Those with ``_`` at the end work in place and return None.
+operator's own. Those with ``_`` at the end work in place and return the list that they were given.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
 from cltorch import linalg
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.tensor import Tensor
 
 __all__ = ["FUNCTIONS"]
@@ -106,15 +108,30 @@ def _foreach_max(self: Any) -> list[Any]:
     return [t.max() for t in self]
 
 
-def _foreach_copy_(self: Any, src: Any, non_blocking: bool = False) -> None:
+def _foreach_copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     _check(self, src)
     for t, s in zip(self, src, strict=True):
         t.copy_(s, non_blocking)
+    return self
 
 
-def _in_place(fn: Callable[..., Any]) -> Callable[..., None]:
-    def run(*args: Any, **kwargs: Any) -> None:
-        fn(*args, **kwargs)
+def _foreach_mm(self: Any, mat2: Any) -> list[Any]:
+    _check(self, mat2)
+    return [a.mm(b) for a, b in zip(self, mat2, strict=True)]
+
+
+def _foreach_powsum(self: Any, ord: float = 2, dtype: Any = None) -> list[Any]:
+    _check(self)
+    for t in self:
+        if not t.dtype.differentiable:
+            raise NotImplementedError(f"\"powsum\" not implemented for '{TYPE_NAMES[t.dtype]}'")
+    return [t.to(t.dtype if dtype is None else dtype).abs().pow(ord).sum() for t in self]
+
+
+def _in_place(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        fn(self, *args, **kwargs)
+        return self
 
     return run
 
@@ -131,9 +148,17 @@ def _table() -> dict[str, Callable[..., Any]]:
     found["_foreach_zero_"] = _in_place(_unary("zero_"))
     for name, fn in found.items():
         fn.__name__ = fn.__qualname__ = name
-    for fn in (_foreach_norm, _foreach_clone, _foreach_max, _foreach_copy_):
+    for fn in (_foreach_norm, _foreach_clone, _foreach_max, _foreach_copy_, _foreach_mm, _foreach_powsum):
         found[fn.__name__] = fn
-    return found
+    return {name: fn if name.endswith("_") else _as_tuple(fn) for name, fn in found.items()}
+
+
+def _as_tuple(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    def run(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        return tuple(fn(*args, **kwargs))
+
+    return run
 
 
 #: Every function of the family by its name in ``torch``.

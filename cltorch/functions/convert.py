@@ -209,7 +209,7 @@ def contiguous(input: Any, memory_format: Any = formats.contiguous_format) -> An
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.contiguous.html
     """
-    if memory_format is formats.preserve_format:
+    if memory_format is formats.preserve_format and not input.layout.contiguous:
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     if input.layout.contiguous if memory_format is formats.contiguous_format else follows(input.layout, memory_format):
         return input
@@ -466,8 +466,11 @@ def _mapped(name: str, input: Any, others: tuple[Any, ...], callable: Any) -> An
     return input
 
 
-def resize_(input: Any, *sizes: Any) -> Any:
-    """Change the shape in place, growing the storage where needed; new elements are uninitialised."""
+def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
+    """Change the shape in place, growing the storage where needed; new elements are uninitialised.
+
+    With ``memory_format`` the elements then stand in that order.
+    """
     if mode.enabled and needs_grad(input):
         raise RuntimeError("cannot resize variables that require grad")
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
@@ -477,7 +480,11 @@ def resize_(input: Any, *sizes: Any) -> Any:
     layout = Layout.of(shape)
     if input._batch:
         return _resized_batch(input, shape)
-    if layout.shape == input.layout.shape:
+    if memory_format is not None:
+        if memory_format is formats.preserve_format:
+            raise RuntimeError("Unsupported memory format Preserve")
+        layout = formats.need_format(memory_format).lay(shape)
+    elif layout.shape == input.layout.shape:
         return input
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
@@ -499,10 +506,13 @@ def _resized_batch(input: Any, shape: tuple[int, ...]) -> Any:
 
 
 def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
-    """Change the shape in place to that of another tensor."""
+    """Change the shape in place to that of another tensor, in its order too for ``torch.preserve_format``."""
     need_array("resize_as_", "input", 1, input)
     need_array("resize_as_", "the_template", 2, the_template)
-    return resize_(input, the_template.layout.shape)
+    if memory_format is formats.preserve_format:
+        last = formats.channels_last, formats.channels_last_3d
+        memory_format = next((f for f in last if follows(the_template.layout, f)), formats.contiguous_format)
+    return resize_(input, the_template.layout.shape, memory_format=memory_format)
 
 
 def scatter_into_layout(g: Any, base: Layout, part: Layout) -> Any:

@@ -179,6 +179,8 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
     """
     need_array("index_put_", "input", 1, input)
     need_array("index_put_", "values", 3, values)
+    if isinstance(indices, Array):
+        raise TypeError("index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not Tensor")
     for i in indices:
         if i is not None and not isinstance(i, Array):
             raise TypeError(f"index_put_(): indices must be tensors, not {type(i).__name__}")

@@ -102,7 +102,8 @@ def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: typ
     if source.layout.ndim != input.layout.ndim or any(
         i != d and a != b for i, (a, b) in enumerate(zip(source.layout.shape, input.layout.shape, strict=True))
     ):
-        raise error(
+        kind = error if source.layout.ndim != input.layout.ndim else RuntimeError
+        raise kind(
             f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
             f"{list(input.layout.shape)} at dimension {d} and source slice shape: {list(source.layout.shape)} at "
             "dimension 0."
@@ -270,6 +271,8 @@ def index_reduce(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )  # fmt: skip
     d = wrap_dim(dim, input.layout.ndim)
+    if input.dtype is dtypes.bool_ or input.dtype.is_complex:
+        raise NotImplementedError(f"\"index_reduce\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     if source.dtype is not input.dtype:
         raise RuntimeError(
             f"index_reduce(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/torch.html#indexing-slicing-joining-m
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from cltorch import dtypes
@@ -18,6 +19,7 @@ from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.few import refuse
 from cltorch.ops.nonzero import nonzero as find_nonzero
 
@@ -47,6 +49,11 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
                 f"{TYPE_NAMES[condition.dtype]}"
             )
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
+            stacklevel=callers_level(),
+        )
         condition = convert.to(condition, dtypes.bool_)
     return p.where(condition, input, other, out=out)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.device import resolve
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.dtypes import dtype as DType
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import (
@@ -69,8 +70,8 @@ def arange(
     t = wanted_dtype("arange", out, dtype)
     if t is None:
         t = dtypes.int64 if all(isinstance(v, int) for v in (start, end, step)) else dtypes.get_default_dtype()
-    if t is dtypes.bool_:
-        raise NotImplementedError("\"arange\" not implemented for 'Bool'")
+    if t is dtypes.bool_ or t.is_complex:
+        raise NotImplementedError(f"\"arange\" not implemented for '{TYPE_NAMES[t]}'")
     n = None
     _check_direction(start, end, step)
     if abs(end - start) > abs(step) * _MOST:

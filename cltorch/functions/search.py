@@ -144,8 +144,8 @@ def _member(elements: Any, test_elements: Any, invert: bool) -> Any:
     if not arrays:
         raise TypeError("isin(): elements or test_elements must be a Tensor")
     for x in arrays:
-        if x.dtype is dtypes.bool_:
-            raise RuntimeError("Unsupported input type encountered for isin(): Bool")
+        if x.dtype is dtypes.bool_ or x.dtype.is_complex:
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {TYPE_NAMES[x.dtype]}")
         if x.device is not arrays[0].device:
             raise two_devices(arrays[0].device, x.device)
     t = result_type(given) if len(arrays) == 1 else promote_types(*(x.dtype for x in arrays))

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, r
 from cltorch.functions.convert import contiguous, contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.plan import memory_order
 
 __all__ = [
@@ -115,6 +117,11 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     torch.Size([3, 4, 2])
     """
     need_array("movedim", "input", 1, input)
+    if isinstance(source, int) != isinstance(destination, int):
+        raise TypeError(
+            "movedim() received an invalid combination of arguments: source and destination must both be int or both "
+            f"be tuples of ints, not {type(source).__name__} and {type(destination).__name__}"
+        )
     n = input.layout.ndim
     src, dst = ([wrap_dim(d, n) for d in _numbers("movedim", x)] for x in (source, destination))
     if len(src) != len(dst):
@@ -383,11 +390,25 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 
 def matrix_transpose_T(input: Any) -> Any:
     """Return the tensor with its dimensions reversed."""
+    if input.layout.ndim != 2:
+        numbers = "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases."
+        others = (
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "throw an error in a future release. Use `x.mT` for batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions."
+        )
+        warnings.warn(others if input.layout.ndim else numbers, stacklevel=callers_level())
     return permute(input, tuple(range(input.layout.ndim))[::-1])
 
 
 def matrix_transpose_mT(input: Any) -> Any:
     """Return the tensor with its last two dimensions swapped."""
+    if not input.layout.ndim:
+        warnings.warn(
+            "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.",
+            stacklevel=callers_level(),
+        )
+        return input
     if input.layout.ndim < 2:
         raise RuntimeError(
             f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."

@@ -125,6 +125,8 @@ def topk(
     d = wrap_dim(-1 if dim is None else dim, input.layout.ndim)
     if not 0 <= k <= (input.layout.shape[d] if input.layout.ndim else 1):
         raise RuntimeError("selected index k out of range")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError(f"topk does not support bool dtypes on {input.device.type.upper()}")
     k = k if input.layout.ndim else 1
     return _results("topk", topk_return, out, *apply(TopK, input, k, d, bool(largest)))
 
@@ -133,7 +135,14 @@ def _along(name: str, what: str, kind: Any, input: Any, k: int, dim: int, keepdi
     d = wrap_dim(dim, input.layout.ndim)
     if input.layout.ndim and not input.layout.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+    if what != ops.MODE:
+        _refuse_bool(name, input)
     return _results(name, kind, out, *apply(ops.Pick, input, what, d, k, bool(keepdim)))
+
+
+def _refuse_bool(name: str, x: Any) -> None:
+    if x.dtype is dtypes.bool_:
+        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
 
 
 @numpy_names
@@ -164,6 +173,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
         need_array(name, "input", 1, input)
         if dim is not None:
             return _along(name, what, kind, input, 0, dim, keepdim, out)
+        _refuse_bool(name, input)
         if input.layout.numel:
             values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False, True)
         else:

@@ -95,7 +95,18 @@ def test_clone_keeps_the_order_of_dimensions(device):
     assert x.mT.to(cltorch.float16).stride() == (12, 1, 4) and x.mT.to("cpu").shape == (2, 4, 3)
     assert x.mT.contiguous().stride() == (12, 3, 1) and x.contiguous() is x
     with pytest.raises(RuntimeError, match="preserve memory format is unsupported by the contiguous operator"):
-        x.contiguous(memory_format=cltorch.preserve_format)
+        x.mT.contiguous(memory_format=cltorch.preserve_format)
+    assert x.contiguous(memory_format=cltorch.preserve_format) is x
+
+
+def test_sizes_change_in_place_to_an_order_in_memory(device):
+    x, template = cltorch.zeros(2, 3, device=device), cltorch.zeros(1, 2, 3, 4).to(memory_format=cltorch.channels_last)
+    assert x.clone().resize_(1, 2, 3, 4, memory_format=cltorch.channels_last).stride() == (24, 1, 8, 2)
+    assert x.clone().resize_as_(template, memory_format=cltorch.preserve_format).stride() == (24, 1, 8, 2)
+    assert x.clone().resize_as_(template).stride() == (24, 12, 4, 1)
+    for shape, order, words in (((2, 3), "channels_last", "rank 4"), ((2, 3), "preserve_format", "Unsupported memory")):
+        with pytest.raises(RuntimeError, match=words):
+            x.resize_(shape, memory_format=getattr(cltorch, order))
 
 
 def test_gradients_flow_through_copies(device, fp64):

@@ -123,6 +123,17 @@ REFUSED = {
     "a narrower norm": (lambda f, i: cltorch.linalg.vector_norm(f, dtype=cltorch.float16), "without narrowing"),
     "unsigned limits": (lambda f, i: F.hardtanh(f.to(cltorch.uint8)), "unsigned type with negative limits"),
     "distances from truth values": (lambda f, i: F.l1_loss(f, f > 0), "Subtraction, the `-` operator, with a bool"),
+    "medians of truth values": (lambda f, i: cltorch.median(f > 0), "\"median\" not implemented for 'Bool'"),
+    "medians of truth values along": (lambda f, i: (f > 0).nanmedian(0), "\"nanmedian\" not implemented for 'Bool'"),
+    "kthvalue of truth values": (lambda f, i: (f > 0).kthvalue(1), "\"kthvalue\" not implemented for 'Bool'"),
+    "topk of truth values": (lambda f, i: (f > 0).topk(1), "topk does not support bool dtypes on C"),
+    "truth values reduced": (lambda f, i: (f > 0).index_reduce(0, i, f > 0, "prod"), "not implemented for 'Bool'"),
+    "complex numbers reduced": (lambda f, i: (f * 1j).index_reduce(0, i, f * 1j, "prod"), "for 'ComplexFloat'"),
+    "complex members": (lambda f, i: cltorch.isin(f * 1j, f * 1j), r"for isin\(\): ComplexFloat"),
+    "complex ranges": (lambda f, i: cltorch.arange(3, dtype=cltorch.complex64), "not implemented for 'ComplexFloat'"),
+    "copied slices of another size": (
+        lambda f, i: f.outer(f).index_copy(0, i, f[:, None]), "must have same slice shapes",
+    ),
     "fractions at places": (lambda f, i: i.__setitem__(i, f[0]), "dtypes match, got Long for the destination"),
 }  # fmt: skip
 

@@ -30,8 +30,11 @@ def _calls(m):
             more = [(b, 0.3), (b, c), (b, numbers)]
         elif bare == "copy":
             more = [(b,)]
-        elif bare == "norm":
-            more = [(), (1,), (float("inf"),)]
+        elif bare == "mm":
+            yield name, [a[0]], ([b[0].T],), {}
+            continue
+        elif bare in ("norm", "powsum"):
+            more = [(), (1,), (float("inf"),) if bare == "norm" else (3,)]
         else:
             more = [()]
         for args in more:
@@ -49,8 +52,9 @@ def test_values_equal_pytorch():
         want = getattr(torch, name)(self, *args, **kwargs)
         got = getattr(cltorch, name)(ours[1], *ours[2], **ours[3])
         if name.endswith("_"):
-            assert got is None, name
-            want, got = self, ours[1]
+            assert got is ours[1] and want is self, name
+        else:
+            assert type(got) is type(want) is tuple, name
         for x, y in zip(got, want, strict=True):
             np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-6, atol=1e-6, err_msg=name)
 

@@ -383,3 +383,20 @@ def test_the_order_of_dimensions_in_memory():
 )
 def test_strides_of_new_dimensions(shape, sizes, strides):
     assert cltorch.empty(shape).expand(sizes).stride() == strides
+
+
+def test_transposes_of_what_is_no_matrix_are_deprecated(device):
+    number, line = cltorch.tensor(3.0, device=device), cltorch.ones(2, device=device)
+    for x, name in ((number, "mT"), (number, "T"), (line, "T"), (line[None, None], "T")):
+        with pytest.warns(UserWarning, match="deprecated"):
+            assert getattr(x, name).shape == x.shape[::-1]
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        line[None].movedim(0, (0, 1))
+
+
+def test_conditions_of_bytes_are_deprecated(device):
+    with pytest.warns(UserWarning, match="uint8 condition"):
+        chosen = cltorch.where(cltorch.tensor([1, 0], dtype=cltorch.uint8, device=device), 1, 2)
+    assert chosen.tolist() == [1, 2]
+    with pytest.raises(TypeError, match="must be tuple of Tensors, not Tensor"):
+        cltorch.zeros(2, device=device).index_put_(cltorch.tensor([0], device=device), cltorch.tensor(1.0))

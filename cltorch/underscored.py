@@ -1,0 +1,219 @@
+"""Functions of torch.* with an underscore in front: parts of others, which libraries call all the same.
+
+Each is made of public functions, so that dtypes, devices and derivatives are theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cltorch import dtypes, functions
+from cltorch.functions.softmax import softmax
+from cltorch.functions.unique import unique
+from cltorch.tensor import Tensor
+
+__all__ = ["FUNCTIONS"]
+
+
+def _check_conversion(name: str, x: Any, half_to_float: bool) -> Any:
+    """Return the operand of a softmax that widens halves, which only devices have."""
+    if not half_to_float:
+        return x
+    if x.is_cpu:
+        raise RuntimeError(f"{name} with half to float conversion is not supported on CPU")
+    if x.dtype is not dtypes.float16:
+        raise RuntimeError(f"{name}: conversion is supported for Half type only")
+    return x.float()
+
+
+def _softmax(input: Any, dim: int, half_to_float: bool) -> Any:
+    return softmax(_check_conversion("softmax", input, half_to_float), dim)
+
+
+def _log_softmax(input: Any, dim: int, half_to_float: bool) -> Any:
+    return functions.log_softmax(_check_conversion("log_softmax", input, half_to_float), dim)
+
+
+def _safe_softmax(self: Any, dim: int, dtype: Any = None) -> Any:
+    """Return softmax, 0 where all along the dimension are -inf."""
+    return softmax(self, dim, dtype).masked_fill((self == -math.inf).all(dim, True), 0)
+
+
+def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = None) -> Any:
+    """Pad every tensor to whole chunks along a dimension and join the flattened ones of each chunk."""
+    if not tensors:
+        raise RuntimeError("_chunk_cat expects a non-empty input tensor list")
+    if num_chunks < 1:
+        raise RuntimeError("_chunk_cat expects positive num_chunks")
+    first = tensors[0]
+    d = functions.wrap_dim(dim, first.ndim)
+    parts = []
+    for t in tensors:
+        if not t.numel():
+            raise RuntimeError("_chunk_cat expects non-empty tensor")
+        if t.dtype is not first.dtype:
+            raise RuntimeError("_chunk_cat expects all input tensors with the same dtype")
+        if t.ndim <= d:
+            raise RuntimeError("_chunk_cat expects dim < ndim for all input tensors")
+        if t.shape[:d] != first.shape[:d]:
+            raise RuntimeError("_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors")
+        more = -t.shape[d] % num_chunks
+        if more:
+            t = functions.cat([t, t.new_zeros((*t.shape[:d], more, *t.shape[d + 1 :]))], d)
+        parts.append(t.reshape(*t.shape[:d], num_chunks, -1))
+    return functions.cat(parts, d + 1, out=out)
+
+
+def _unsafe_index(self: Any, indices: Sequence[Any]) -> Any:
+    return self[tuple(slice(None) if i is None else i for i in indices)]
+
+
+def _unsafe_index_put(self: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    return functions.index_put(self, tuple(indices), values, accumulate)
+
+
+def _inside(self: Any, indices: Sequence[Any]) -> list[Any]:
+    return [None if i is None else i.clamp(-n, n - 1) for i, n in zip(indices, self.shape, strict=False)]
+
+
+def _unsafe_masked_index(self: Any, mask: Any, indices: Sequence[Any], fill: Any) -> Any:
+    """Return what indices name where the mask is set, else a number; those apart from the mask may lie anywhere."""
+    if not self.numel():  # there is nothing that an index may name
+        common = functions.broadcast_shapes(*(i.shape for i in indices if i is not None))
+        rest = [n for n, i in zip(self.shape, [*indices, *[None] * self.ndim], strict=False) if i is None]
+        return self.new_full((*common, *rest), fill)
+    return _unsafe_index(self, _inside(self, indices)).masked_fill(mask.logical_not(), fill)
+
+
+def _unsafe_masked_index_put_accumulate(self: Any, mask: Any, indices: Sequence[Any], values: Any) -> Any:
+    if not self.numel():
+        return self.clone()
+    return _unsafe_index_put(self, _inside(self, indices), values.masked_fill(mask.logical_not(), 0), True)
+
+
+def _native_batch_norm_legit(input: Any, weight: Any, bias: Any, *rest: Any) -> tuple[Any, Any, Any]:
+    """Return ``native_batch_norm``, whose running mean and variance may be left out."""
+    stats = rest if len(rest) == 5 else (None, None, *rest)
+    return functions.native_batch_norm(input, weight, bias, *stats)
+
+
+def _native_batch_norm_legit_no_training(
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
+) -> tuple[Any, Any, Any]:
+    return functions.native_batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+
+
+def _aminmax(self: Any, dim: int | None = None, keepdim: bool = False) -> tuple[Any, Any]:
+    return tuple(functions.aminmax(self, dim=dim, keepdim=keepdim))
+
+
+def _stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
+    return functions.stack(tensors, dim, out=out)
+
+
+def _unique2(
+    self: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> tuple[Any, Any, Any]:
+    found = unique(self, sorted, return_inverse, return_counts)
+    rest = list(found) if isinstance(found, tuple) else [found]
+    none = functions.empty(0, dtype=dtypes.int64, device=self.device)
+    values = rest.pop(0)
+    inverse = rest.pop(0) if return_inverse else none
+    return values, inverse, rest.pop(0) if return_counts else none
+
+
+def _unique(self: Any, sorted: bool = True, return_inverse: bool = False) -> tuple[Any, Any]:
+    return _unique2(self, sorted, return_inverse)[:2]
+
+
+def _is_all_true(self: Any) -> Any:
+    _need_bool("_is_all_true", self)
+    return self.all()
+
+
+def _is_any_true(self: Any) -> Any:
+    _need_bool("_is_any_true", self)
+    return self.any()
+
+
+def _need_bool(name: str, x: Any) -> None:
+    if x.dtype is not dtypes.bool_:
+        raise RuntimeError(f"{name}: expected a tensor of dtype torch.bool, but got {x.dtype}")
+
+
+def _int_mm(self: Any, mat2: Any, *, out: Any = None) -> Any:
+    """Multiply matrices of int8; the result is int32."""
+    for place, x in (("first", self), ("second", mat2)):
+        if x.ndim != 2:
+            raise RuntimeError(f"Expected {place} argument of _int_mm to be of dimension 2 but got {x.ndim}")
+    if self.shape[1] != mat2.shape[0]:
+        raise RuntimeError(
+            f"_int_mm: self.size(1) needs to match mat2.size(0) but got {self.shape[1]} and {mat2.shape[0]}"
+        )
+    for x in (self, mat2):
+        if x.dtype is not dtypes.int8:
+            raise RuntimeError(f"_int_mm: expected operands of dtype torch.int8 but got {x.dtype}")
+    return functions.mm(self.int(), mat2.int(), out=out)
+
+
+def _trilinear(
+    i1: Any, i2: Any, i3: Any, expand1: Sequence[int], expand2: Sequence[int], expand3: Sequence[int],
+    sumdim: Sequence[int], unroll_dim: int = 1,
+) -> Any:  # fmt: skip
+    """Multiply three tensors, each with dimensions of size 1 put in, and add up over some dimensions."""
+    product: Any = None
+    for x, places in ((i1, expand1), (i2, expand2), (i3, expand3)):
+        for d in places:
+            x = x.unsqueeze(d)
+        product = x if product is None else product * x
+    return product.sum(tuple(sumdim)) if sumdim else product
+
+
+def _debug_has_internal_overlap(self: Any) -> int:
+    """Return 0 where no two elements share memory, 1 where some do by a stride of 0, 2 where that is not looked for."""
+    if self.layout.packed():
+        return 0
+    return 1 if any(n > 1 and not step for n, step in zip(self.shape, self.stride(), strict=True)) else 2
+
+
+def _dim_arange(like: Any, dim: int) -> Any:
+    return functions.arange(like.shape[dim], dtype=dtypes.int64, device=like.device)
+
+
+def _reshape_from_tensor(self: Any, shape: Any) -> Any:
+    return self.reshape(shape.tolist())
+
+
+def _shared(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def f(*args: Any, **named: Any) -> Any:
+        return fn(*args, **named)
+
+    f.__name__ = f.__qualname__ = name
+    return f
+
+
+def _cast(name: str) -> Callable[..., Any]:
+    def f(self: Any, non_blocking: bool = False) -> Any:
+        return getattr(Tensor, name.lower())(self)
+
+    f.__name__ = f.__qualname__ = f"_cast_{name}"
+    return f
+
+
+_ALL: tuple[Any, ...] = (
+        _softmax, _log_softmax, _safe_softmax, _chunk_cat,
+        _unsafe_index, _unsafe_index_put, _unsafe_masked_index, _unsafe_masked_index_put_accumulate,
+        _native_batch_norm_legit, _native_batch_norm_legit_no_training, _aminmax, _stack, _unique, _unique2,
+        _is_all_true, _is_any_true, _int_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
+        _reshape_from_tensor,
+        _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
+        _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),
+        _shared(functions.adaptive_avg_pool2d, "_adaptive_avg_pool2d"),
+        _shared(functions.adaptive_avg_pool3d, "_adaptive_avg_pool3d"),
+        *map(_cast, "Byte Char Double Float Half Int Long Short".split()),
+)  # fmt: skip
+
+#: The functions by their names in ``torch``.
+FUNCTIONS: dict[str, Callable[..., Any]] = {f.__name__: f for f in _ALL}
