@@ -331,6 +331,12 @@ class finfo:
         self.min = -self.max if t.limits is None else t.limits[2]
         self.smallest_normal = self.tiny
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
     def __repr__(self) -> str:
         return (
             f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
@@ -359,6 +365,12 @@ class iinfo:
             i = np.iinfo(type.np)
             self.min, self.max = int(i.min), int(i.max)
         self.dtype, self.bits = type.name, type.itemsize * 8
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

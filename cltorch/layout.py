@@ -7,9 +7,11 @@ shape and densely packed", which every operator call makes, is one identity comp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from math import prod
+from operator import index as whole
 from typing import Any
 
 
@@ -21,6 +23,16 @@ class Size(tuple):
 
     __slots__ = ()
 
+    def __new__(cls, sizes: Iterable[Any] = ()) -> Size:
+        """Take the sizes from any iterable of whole numbers; TypeError names one that is none."""
+        found = []
+        for i, n in enumerate(sizes):
+            try:
+                found.append(whole(n))
+            except TypeError:
+                raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')") from None
+        return tuple.__new__(cls, found)
+
     def numel(self) -> int:
         """Return the number of elements of a tensor of this size."""
         return prod(self)
@@ -30,18 +42,24 @@ class Size(tuple):
 
     def __getitem__(self, i: Any) -> Any:
         r = tuple.__getitem__(self, i)
-        return Size(r) if isinstance(i, slice) else r
+        return _size(r) if isinstance(i, slice) else r
 
     def __add__(self, other: Any) -> Size:
-        return Size(tuple.__add__(self, tuple(other)))
+        return _size(tuple.__add__(self, tuple(other)))
 
     def __radd__(self, other: Any) -> Size:
-        return Size(tuple(other) + tuple(self))
+        return _size(tuple(other) + tuple(self))
 
     def __mul__(self, n: Any) -> Size:
-        return Size(tuple.__mul__(self, n))
+        return _size(tuple.__mul__(self, n))
 
     __rmul__ = __mul__
+
+    def __reduce__(self) -> Any:
+        return Size, (tuple(self),)
+
+
+_size: Callable[[Any], Size] = partial(tuple.__new__, Size)  # of what is known to be whole numbers
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
@@ -111,7 +129,7 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
                     f"The size of tensor a ({out[lead + i]}) must match the size of tensor b ({s[i]}) at "
                     f"non-singleton dimension {lead + i}"
                 )
-    return Size(out)
+    return _size(out)
 
 
 def infer_shape(shape: Sequence[int], numel: int) -> tuple[int, ...]:
@@ -155,7 +173,7 @@ class Layout:
     strides: tuple[int, ...]
 
     def __init__(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> None:
-        self.shape = shape if shape.__class__ is Size else Size(shape)
+        self.shape = shape if shape.__class__ is Size else _size(shape)
         self.strides = strides if strides.__class__ is tuple else tuple(strides)
         self.offset = offset
         self.dense = False
@@ -174,7 +192,7 @@ class Layout:
     @staticmethod
     def of(shape: Sequence[int]) -> Layout:
         """Return the dense layout of a shape; the same object for the same shape."""
-        key = shape if shape.__class__ is Size else Size(shape)
+        key = shape if shape.__class__ is Size else _size(shape)
         found = _DENSE.get(key)
         if found is None:
             if len(_DENSE) > 20_000:

@@ -72,6 +72,11 @@ class _Common:
         return self._raw.device.type == "cl"
 
     is_cl = is_cuda
+    is_sparse = is_sparse_csr = is_hpu = False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Return whether the bytes lie in page-locked memory of the host: never."""
+        return False
 
     def nbytes(self) -> int:
         """Return the number of bytes."""

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/testing.html
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -84,10 +85,13 @@ def _compare(
         for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
             _compare(a, b, tolerance, equal_nan, checks, msg, f"{where}[{i}]")
         return
-    if actual is None and expected is None:
+    if actual is None or expected is None:
+        if actual is not expected:
+            _fail(f"None mismatch: {actual} is not {expected}", where, msg)
         return
+    numbers = [isinstance(x, (bool, int, float, complex)) for x in (actual, expected)]
     a, b = _as_tensor(actual), _as_tensor(expected)
-    if a is None or b is None:
+    if a is None or b is None or numbers[0] != numbers[1]:
         raise TypeError(f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.")
     _compare_tensors(a, b, isinstance(actual, Tensor) or isinstance(expected, Tensor), tolerance, equal_nan,
                      checks, msg, where)  # fmt: skip
@@ -144,6 +148,13 @@ def _numbers(x: Tensor) -> np.ndarray:
     return values.astype(np.float64 if values.dtype.kind == "f" else np.longdouble)
 
 
+def _check_range(low: float, high: float) -> None:
+    if math.isnan(low) or math.isnan(high):
+        raise ValueError(f"`low` and `high` cannot be NaN, but got low={low} and high={high}")
+    if low >= high:
+        raise ValueError(f"`low` must be less than `high`, but got {low} >= {high}")
+
+
 def make_tensor(
     *shape: int | Sequence[int], dtype: dtype, device: Any, low: float | None = None, high: float | None = None,
     requires_grad: bool = False, noncontiguous: bool = False, exclude_zero: bool = False, memory_format: Any = None,
@@ -154,6 +165,12 @@ def make_tensor(
     >>> make_tensor(2, 3, dtype=torch.float32, device="cpu").shape
     torch.Size([2, 3])
     """
+    if low is not None or high is not None:
+        _check_range(-math.inf if low is None else low, math.inf if high is None else high)
+    if requires_grad and not dtype.differentiable:
+        raise ValueError(
+            f"`requires_grad=True` is not supported for boolean and integral dtypes, but got dtype={dtype}"
+        )
     sizes = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
     if dtype is dtypes.bool_:
         made = functions.randint(0, 2, sizes, device=device, dtype=dtype)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
+import cltorch
 from cltorch.layout import Layout, Size, broadcast_shapes, coalesce, infer_shape, wrap_dims
 
 
@@ -179,3 +182,13 @@ def test_sizes_behave_as_tuples_that_say_what_they_are():
 def test_of_several_sizes_that_do_not_fit_the_last_is_told():
     with pytest.raises(RuntimeError, match=r"\(9\) must match the existing size \(3\) at non-singleton dimension 2"):
         Layout.of((2, 3)).expand((7, 8, 9))
+
+
+def test_sizes_are_whole_numbers():
+    one = cltorch.tensor(1)
+    whole = [Size(x) for x in ((True, 2), range(1, 3), np.array([1, 2]), cltorch.tensor([1, 2]), [one, 2])]
+    assert whole == [(1, 2)] * 5 and all(type(n) is int for size in whole for n in size)
+    assert Size() == () and type(pickle.loads(pickle.dumps(Size((1, 2))))) is Size
+    for wrong, at in (([1, 1.5], "item 1 is 'float'"), (["a"], "item 0 is 'str'")):
+        with pytest.raises(TypeError, match=at):
+            Size(wrong)

@@ -151,3 +151,21 @@ def test_the_same_answers_as_torch():
         assert cltorch.typename(thing) == torch.typename(thing)
     for name in ("e", "pi", "inf", "newaxis"):
         assert getattr(cltorch, name) == getattr(torch, name)
+
+
+def test_small_things_that_programs_ask():
+    assert cltorch.finfo(cltorch.float32) == cltorch.finfo(cltorch.complex64) != cltorch.finfo(cltorch.float16)
+    assert cltorch.iinfo(cltorch.int8) == cltorch.iinfo(cltorch.int8) != cltorch.iinfo(cltorch.uint8)
+    assert len({cltorch.finfo(cltorch.float32), cltorch.finfo(cltorch.float32), cltorch.iinfo(cltorch.int8)}) == 2
+    for wrong, words in ((("cpu", -1), "must not be negative"), (("cpu:01",), "Invalid device string: 'cpu:01'")):
+        with pytest.raises(RuntimeError, match=words):
+            cltorch.device(*wrong)
+    generator = cltorch.Generator()
+    assert generator.set_state(generator.get_state()) is generator
+    storage = cltorch.ones(2).storage()
+    assert not storage.is_pinned() and not storage.is_sparse and not storage.untyped().is_pinned()
+    for call in (
+        lambda: cltorch.result_type("a", 1), lambda: cltorch.std(cltorch.ones(2), unbiased=True, correction=1)
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="invalid combination of arguments"):
+            call()

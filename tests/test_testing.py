@@ -53,3 +53,24 @@ def test_made_tensors_are_as_asked(device):
     assert make_tensor(4, dtype=torch.int64, device=device, low=0, high=1, exclude_zero=True).tolist() == [1] * 4
     assert set(make_tensor(64, dtype=torch.bool, device=device).tolist()) == {True, False}
     assert make_tensor(2, dtype=torch.float32, device=device, requires_grad=True).requires_grad
+
+
+def test_what_is_no_pair():
+    with pytest.raises(AssertionError, match="None mismatch"):
+        assert_close(torch.ones(1), None)
+    for number in (1.0, 1):
+        with pytest.raises(TypeError, match="No comparison pair was able to handle"):
+            assert_close(torch.tensor(1.0), number)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"low": 5, "high": 1}, "`low` must be less than `high`, but got 5 >= 1"),
+        ({"low": float("nan")}, "cannot be NaN"),
+        ({"dtype": torch.int64, "requires_grad": True}, "is not supported for boolean and integral dtypes"),
+    ],
+)
+def test_random_tensors_that_cannot_be(given, words):
+    with pytest.raises(ValueError, match=words):
+        make_tensor(2, **{"dtype": torch.float32, "device": "cpu", **given})

@@ -79,9 +79,11 @@ class device:
                 raise RuntimeError(
                     "type (string) must not include an index because index was passed explicitly: " + type
                 )
-            if not number.isdigit():
+            if not number.isdigit() or number != str(int(number)):
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)
+        elif index is not None and index < 0:
+            raise RuntimeError("Device index must not be negative")
         key = (kind, index)
         found = _interned.get(key)
         if found is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.dtypes import dtype
 from cltorch.functions import pointwise as p
@@ -11,6 +13,7 @@ from cltorch.functions.aliases import isclose
 from cltorch.functions.arguments import need_array
 from cltorch.functions.reduce import all as all_true
 from cltorch.ops import promotion
+from cltorch.ops.array import Array
 
 __all__ = [
     "allclose", "equal", "is_complex", "is_conj", "is_floating_point", "is_neg", "is_nonzero", "is_same_size",
@@ -158,4 +161,10 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int), 1.0)
     torch.float32
     """
+    for x in (tensor1, tensor2):
+        if not isinstance(x, (Array, int, float, complex, np.generic)):
+            raise TypeError(
+                "result_type() received an invalid combination of arguments: expected tensors or numbers, got "
+                f"{type(x).__name__}"
+            )
     return promotion.result_type([tensor1, tensor2])

@@ -100,6 +100,8 @@ class StdMean(VarMean):
 
 
 def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    if unbiased is not None and correction is not None:
+        raise TypeError(f"{name}() received an invalid combination of arguments: both unbiased and correction")
     if isinstance(dim, bool):  # the form var(input, unbiased)
         dim, unbiased = None, dim
     dims = read_dims(name, input, dim)

@@ -90,8 +90,8 @@ class Generator:
             state = _STATE.pack(self._seed, self._block)
         return from_host(np.frombuffer(state, np.uint8).copy(), uint8, CPU)
 
-    def set_state(self, new_state: Any) -> None:
-        """Go back to a state that get_state returned.
+    def set_state(self, new_state: Any) -> Generator:
+        """Go back to a state that get_state returned, and return self.
 
         Raises TypeError where it is no ByteTensor on the host, RuntimeError where it has another size.
         """
@@ -102,6 +102,7 @@ class Generator:
             raise RuntimeError(f"RNG state is wrong size: expected {_STATE.size} bytes, but got {len(raw)}")
         with self._lock:
             self._seed, self._block = _STATE.unpack(raw)
+        return self
 
     def clone_state(self) -> Generator:
         """Return a new generator at the same place of the same stream."""
