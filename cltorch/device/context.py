@@ -28,6 +28,8 @@ from cltorch.errors import DeviceError, OutOfMemoryError
 _STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before `write` waits for the oldest
 # pools of host memory: copies of at least this size are staged in one, and what they keep for later use
 _POOLED_BYTES, _STAGING_KEPT, _PINNED_KEPT = 64 << 10, 64 << 20, 1 << 30
+# of the last cache for each compute unit: a virtual machine of few cores is told the whole one, which others use too
+_SHARE = 64 << 20
 _MARKS = 8  # paces by which Python may be ahead of the device
 _NO_MEMORY = (
     cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
@@ -61,7 +63,7 @@ def _caps(d: Any) -> Caps:
         sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
         host_unified=bool(d.host_unified_memory),
         quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version), d.name),
-        cache=d.global_mem_cache_size,
+        cache=min(d.global_mem_cache_size, _SHARE * d.max_compute_units),
     )
     return dataclasses.replace(caps, kind="gpu") if "loops_end_early" in caps.quirks else caps
 

@@ -210,3 +210,8 @@ def test_the_error_names_what_was_skipped(monkeypatch):
 def test_a_device_that_does_not_exist_is_named(cl_device):
     with pytest.raises(RuntimeError, match="invalid device ordinal: cl:99, but there are"):
         cltorch.ones(1, device="cl:99")
+
+
+def test_no_more_of_a_cache_is_counted_than_the_cores_share(context):
+    told, units = context.cl_device.global_mem_cache_size, context.caps.compute_units
+    assert context.caps.cache == min(told, units * (64 << 20))
