@@ -13,7 +13,7 @@ from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import MASK, VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, grid, past_the_caches
 from cltorch.ops.quiet import silent
 from cltorch.ops.strided import copy_into
 
@@ -84,7 +84,7 @@ def _plan(
     kernel = context.kernel(
         "softmax", f"ct_{name}", "llllbl" + ("bl" if backward else "") + "b", name=name, backward=backward,
         logarithm=logarithm, mode=mode, W=width, A=ctype, M=MASK[ctype], X=t.ctype, xtag=t.tag, G=group,
-        large=mode == "lines" and not backward and caps.outgrown(count * n * t.itemsize),
+        large=mode == "lines" and not backward and past_the_caches(caps, count * n * t.itemsize),
     )  # fmt: skip
     size: tuple[int, ...]
     local: tuple[int, ...] | None
