@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import signal
 from collections import deque
 from functools import partial
 from operator import methodcaller
@@ -42,6 +43,14 @@ def test_what_is_lent_goes_back_out_of_a_cycle():
     assert back == ["book"]
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C raise, also where the tests were started with its signal ignored, as shells do in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def pooled():
     pool = HostPool(partial(np.empty, dtype=np.uint8), 1 << 20)
     return pool.take(4096), lambda: pool.cached
@@ -60,7 +69,7 @@ def on_the_host():
 
 
 @pytest.mark.parametrize("make", [pooled, on_device, on_the_host])
-def test_a_signal_is_not_lost_while_memory_goes_back(make):
+def test_a_signal_is_not_lost_while_memory_goes_back(make, interruptible):
     held, came_back = make()
     holders = [held]
     del held
@@ -71,7 +80,7 @@ def test_a_signal_is_not_lost_while_memory_goes_back(make):
     assert came_back() and not holders
 
 
-def test_a_signal_is_not_lost_while_borrowed_memory_goes_back():
+def test_a_signal_is_not_lost_while_borrowed_memory_goes_back(interruptible):
     torch = pytest.importorskip("torch")
     holders = [cltorch.from_dlpack(torch.ones(4))]
     with pytest.raises(KeyboardInterrupt):
