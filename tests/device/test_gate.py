@@ -63,10 +63,10 @@ def test_a_launch_that_fails_is_an_error_at_its_own_line_and_keeps_nobody_waitin
     )
     out = context.alloc(8)
     too_many = (1,), (context.caps.max_work_group * 2,)
-    with pytest.raises(DeviceError, match="launch of ct_gate_one on cl:.* failed"):
+    with pytest.raises(DeviceError, match="launch of ct_gate_one"):
         kernel(*too_many, out, 1)  # the first, which makes the gate
     kernel((1,), None, out, 7)
-    with pytest.raises(DeviceError, match="launch of ct_gate_one on cl:.* failed"):
+    with pytest.raises(DeviceError, match="launch of ct_gate_one"):
         kernel(*too_many, out, 1)  # one behind it
     kernel((1,), None, out, 9)
     assert int(out.bytes().view("i4")[0]) == 9

@@ -361,7 +361,7 @@ def test_arguments():
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 import cltorch as torch
 from cltorch.utils.data import DataLoader
 
@@ -372,6 +372,7 @@ class Slow:
         return i
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
     pinned, persistent = ("pinned" in sys.argv), ("persistent" in sys.argv)
     loader = DataLoader(Slow(), 2, num_workers=2, pin_memory=pinned, persistent_workers=persistent)
     for _ in range(2):
