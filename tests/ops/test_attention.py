@@ -80,6 +80,8 @@ def test_results_and_gradients_of_every_size(variant, cl_device):
 @pytest.mark.parametrize("block", [32, 16])
 def test_little_local_memory_is_given_smaller_blocks(block, cl_device, monkeypatch):
     context = cltorch.device(cl_device).resolve().context
+    if "loops_end_early" in context.caps.quirks:
+        pytest.skip("the device's compiler breaks a processor's kernels; it takes those of a GPU")
     room = (5 * 32 + 3 * block + 2) * block * 4
     monkeypatch.setattr(context, "caps", replace(context.caps, kind="cpu", local_mem=room))
     monkeypatch.setattr(context, "ready", type(context.ready)())
