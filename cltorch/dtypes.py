@@ -187,10 +187,9 @@ def _promote(a: dtype, b: dtype) -> dtype:
     if a is b:
         return a
     if a.few or b.few:
-        if a.few != b.few == "unsigned" and a.kind == "f" and not a.few:
-            return a
-        if b.few != a.few == "unsigned" and b.kind == "f" and not b.few:
-            return b
+        for x, other in ((a, b), (b, a)):
+            if other.few == "unsigned" and x.kind == "f" and not x.few:
+                return x
         groups = "Float8 Types" if "f" in (a.few and a.kind, b.few and b.kind) else "uint16, uint32, uint64 types"
         raise RuntimeError(
             f"Promotion for {groups} is not supported, attempted to promote {TYPE_NAMES[a]} and {TYPE_NAMES[b]}"

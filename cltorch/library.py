@@ -108,9 +108,13 @@ class CustomOpDef:
         self._backward, self._setup_context = backward, setup_context
 
 
+# what is another device's name here; the kernel for "default" serves all that have none of their own
+_OWN_NAMES: dict[str | None, str | None] = {"cuda": "cl", "opencl": "cl", "default": None}
+
+
 def _device_types(given: str | Iterable[str] | None) -> list[str | None]:
     names = [given] if given is None or isinstance(given, str) else list(given)
-    return ["cl" if name in ("cuda", "opencl") else name for name in names]
+    return [_OWN_NAMES.get(name, name) for name in names]
 
 
 def custom_op(
@@ -258,8 +262,7 @@ def impl(qualname: Any, types: Any, func: Any = None, *, lib: Any = None) -> Any
         return functools.partial(_given, qualname, types, func or "")
     if func is None:
         return lambda f: (impl(qualname, types, f, lib=lib), f)[1]
-    for kind in [types] if isinstance(types, str) else types:
-        _operator(qualname)._kernels[None if kind == "default" else _device_types(kind)[0]] = func
+    _operator(qualname).register_kernel(types, func)
     return None
 
 

@@ -121,7 +121,7 @@ class _Common:
         return lies_shared(self._raw)
 
     def share_memory_(self) -> Any:
-        """Move the bytes into memory that processes forked from this one share, and return self."""
+        """Move the bytes into memory that other processes share, and return self."""
         share(self._raw)
         return self
 

@@ -203,16 +203,16 @@ def _cast(name: str) -> Callable[..., Any]:
 
 
 _ALL: tuple[Any, ...] = (
-        _softmax, _log_softmax, _safe_softmax, _chunk_cat,
-        _unsafe_index, _unsafe_index_put, _unsafe_masked_index, _unsafe_masked_index_put_accumulate,
-        _native_batch_norm_legit, _native_batch_norm_legit_no_training, _aminmax, _stack, _unique, _unique2,
-        _is_all_true, _is_any_true, _int_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
-        _reshape_from_tensor,
-        _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
-        _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),
-        _shared(functions.adaptive_avg_pool2d, "_adaptive_avg_pool2d"),
-        _shared(functions.adaptive_avg_pool3d, "_adaptive_avg_pool3d"),
-        *map(_cast, "Byte Char Double Float Half Int Long Short".split()),
+    _softmax, _log_softmax, _safe_softmax, _chunk_cat,
+    _unsafe_index, _unsafe_index_put, _unsafe_masked_index, _unsafe_masked_index_put_accumulate,
+    _native_batch_norm_legit, _native_batch_norm_legit_no_training, _aminmax, _stack, _unique, _unique2,
+    _is_all_true, _is_any_true, _int_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
+    _reshape_from_tensor,
+    _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
+    _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),
+    _shared(functions.adaptive_avg_pool2d, "_adaptive_avg_pool2d"),
+    _shared(functions.adaptive_avg_pool3d, "_adaptive_avg_pool3d"),
+    *map(_cast, "Byte Char Double Float Half Int Long Short".split()),
 )  # fmt: skip
 
 #: The functions by their names in ``torch``.

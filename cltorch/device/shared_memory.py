@@ -6,6 +6,7 @@ descriptors cannot be sent (on Windows), storages travel by their values.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import tempfile
@@ -40,7 +41,7 @@ def anonymous_file(nbytes: int) -> int:
 
 
 def _refused(nbytes: int, error: OSError) -> RuntimeError:
-    more = "; each shared storage needs two: `ulimit -n` raises the limit" if error.errno == 24 else ""
+    more = "; each shared storage needs two: `ulimit -n` raises the limit" if error.errno == errno.EMFILE else ""
     return RuntimeError(f"cannot get {nbytes} bytes of shared memory: {error}{more}")
 
 

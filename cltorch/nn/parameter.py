@@ -103,6 +103,15 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
+def refuse_lazy(param: Any, class_name: str, what: str) -> None:
+    """Raise ValueError for a parameter without a shape, of which ``what`` cannot be made by a class."""
+    if is_lazy(param):
+        raise ValueError(
+            f"The module passed to `{class_name}` can't have uninitialized parameters. Make sure to run the dummy "
+            f"forward before applying {what}"
+        )
+
+
 # what needs no shape, and the tensor's properties
 _BEFORE_THE_SHAPE = frozenset(
     """

@@ -174,7 +174,7 @@ class Conversion(Traversal):
         return self._apply(lambda t: functions.empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self: M) -> M:
-        """Move host memory to where processes forked from this one share it; see ``Tensor.share_memory_``."""
+        """Move host memory to where other processes share it; see ``Tensor.share_memory_``."""
         return self._apply(lambda t: t.share_memory_())
 
     # ---- gradients -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cltorch.functions import public as functions
 from cltorch.nn.functional import normalize
 from cltorch.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cltorch.nn.modules.module import Module
-from cltorch.nn.parameter import Parameter, is_lazy
+from cltorch.nn.parameter import Parameter, refuse_lazy
 
 __all__ = [
     "SpectralNorm", "SpectralNormLoadStateDictPreHook", "SpectralNormStateDictHook", "as_matrix", "output_dim",
@@ -87,11 +87,7 @@ class SpectralNorm:
         weight = module._parameters[name]
         if weight is None:
             raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
-        if is_lazy(weight):
-            raise ValueError(
-                "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
-                "forward before applying spectral normalization"
-            )
+        refuse_lazy(weight, "SpectralNorm", "spectral normalization")
         with no_grad():
             h, w = fn.reshape_weight_to_matrix(weight).shape
             u, v = (normalize(weight.new_empty(n).normal_(0, 1), dim=0, eps=eps) for n in (h, w))

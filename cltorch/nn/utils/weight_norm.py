@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import functions
 from cltorch.functions.linalg_norm import with_norms
 from cltorch.nn.modules.module import Module
-from cltorch.nn.parameter import Parameter, is_lazy
+from cltorch.nn.parameter import Parameter, refuse_lazy
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
@@ -36,11 +36,7 @@ class WeightNorm:
                 raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
         fn = WeightNorm(name, dim)
         weight = getattr(module, name)
-        if is_lazy(weight):
-            raise ValueError(
-                "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy "
-                "forward before applying weight normalization"
-            )
+        refuse_lazy(weight, "WeightNorm", "weight normalization")
         del module._parameters[name]
         module.register_parameter(name + "_g", Parameter(functions.norm_except_dim(weight.detach(), 2, fn.dim)))
         module.register_parameter(name + "_v", Parameter(weight.data))

@@ -43,6 +43,13 @@ class BasicConv2d(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
+def cut_normal(layer: Any) -> None:
+    """Draw a layer's weight from a normal distribution of deviation 0.02 that is cut at ±2, and set its bias to 0."""
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 def inception_weights(model: nn.Module, std: float) -> None:
     """Draw weights from a normal distribution cut at ±2; a module's ``stddev`` goes before ``std``."""
     for m in model.modules():

@@ -13,6 +13,7 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.weights import attributes, build, register_model
 from cltorch.vision.ops.misc import Conv2dNormActivation, Permute
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
@@ -90,9 +91,7 @@ class ConvNeXt(nn.Module):
         self.classifier = nn.Sequential(norm(last), nn.Flatten(1), nn.Linear(last, num_classes))
         for m in self.modules():
             if isinstance(m, (nn.Conv2d, nn.Linear)):
-                nn.init.trunc_normal_(m.weight, std=0.02)
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+                cut_normal(m)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)))

@@ -14,6 +14,7 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.swin_attention import ShiftedWindowAttention, ShiftedWindowAttentionV2
 from cltorch.vision.models.weights import attributes, build, define
 from cltorch.vision.ops.misc import MLP, Permute
@@ -104,6 +105,33 @@ class SwinTransformerBlockV2(SwinTransformerBlock):
         return x + self.stochastic_depth(self.norm2(self.mlp(x)))
 
 
+def stages(
+    block: _Block, downsample_layer: _Block, width: int, depths: Sequence[int], num_heads: Sequence[int],
+    window_size: list[int], stochastic_depth_prob: float, norm: _Block,
+) -> list[nn.Module]:  # fmt: skip
+    """Return stages of blocks, whose windows lie shifted in every second one, and what halves the sizes in between.
+
+    ``width`` doubles from stage to stage; the probability of leaving a block out grows from 0 to the one that is given.
+    """
+    layers: list[nn.Module] = []
+    total, done = sum(depths), 0
+    for i, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
+        dim, stage = width * 2**i, []
+        for j in range(depth):
+            shift = [0 if j % 2 == 0 else w // 2 for w in window_size]
+            drop = stochastic_depth_prob * done / (total - 1)
+            stage.append(
+                block(
+                    dim, heads, window_size=window_size, shift_size=shift, stochastic_depth_prob=drop, norm_layer=norm
+                )
+            )
+            done += 1
+        layers.append(nn.Sequential(*stage))
+        if i < len(depths) - 1:
+            layers.append(downsample_layer(dim, norm))
+    return layers
+
+
 class SwinTransformer(nn.Module):
     """Classify images (N, 3, H, W): stages of attention within windows, with fewer and wider patches each time.
 
@@ -121,24 +149,10 @@ class SwinTransformer(nn.Module):
         self.num_classes = num_classes
         block, norm = block or SwinTransformerBlock, norm_layer or partial(nn.LayerNorm, eps=1e-5)
         patches = nn.Conv2d(3, embed_dim, tuple(patch_size), stride=tuple(patch_size))
-        layers: list[nn.Module] = [nn.Sequential(patches, Permute([0, 2, 3, 1]), norm(embed_dim))]
-        total, done = sum(depths), 0
-        for i, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            dim, stage = embed_dim * 2**i, []
-            for j in range(depth):
-                shift = [0 if j % 2 == 0 else w // 2 for w in window_size]
-                drop = stochastic_depth_prob * done / (total - 1)
-                stage.append(
-                    block(
-                        dim, heads, window_size=window_size, shift_size=shift, mlp_ratio=mlp_ratio, dropout=dropout,
-                        attention_dropout=attention_dropout, stochastic_depth_prob=drop, norm_layer=norm,
-                    )
-                )  # fmt: skip
-                done += 1
-            layers.append(nn.Sequential(*stage))
-            if i < len(depths) - 1:
-                layers.append(downsample_layer(dim, norm))
-        self.features = nn.Sequential(*layers)
+        start = nn.Sequential(patches, Permute([0, 2, 3, 1]), norm(embed_dim))
+        make = partial(block, mlp_ratio=mlp_ratio, dropout=dropout, attention_dropout=attention_dropout)
+        layers = stages(make, downsample_layer, embed_dim, depths, num_heads, window_size, stochastic_depth_prob, norm)
+        self.features = nn.Sequential(start, *layers)
         width = embed_dim * 2 ** (len(depths) - 1)
         self.norm = norm(width)
         self.permute = Permute([0, 3, 1, 2])
@@ -147,9 +161,7 @@ class SwinTransformer(nn.Module):
         self.head = nn.Linear(width, num_classes)
         for m in self.modules():
             if isinstance(m, nn.Linear):
-                nn.init.trunc_normal_(m.weight, std=0.02)
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+                cut_normal(m)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of the classes."""

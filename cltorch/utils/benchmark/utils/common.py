@@ -55,10 +55,14 @@ class TaskSpec:
             return ""
         return f"setup: {self.setup}" if "\n" not in self.setup else "setup:\n" + textwrap.indent(self.setup, "  ")
 
+    @property
+    def threads_text(self) -> str:
+        """The number of threads in words."""
+        return f"{self.num_threads} thread{'s' if self.num_threads > 1 else ''}"
+
     def summarize(self) -> str:
         """Return title, description, setup and number of threads, a line each."""
-        threads = f"{self.num_threads} thread{'s' if self.num_threads > 1 else ''}"
-        return "\n".join(filter(None, (self.title, self.description, self.setup_text, threads)))
+        return "\n".join(filter(None, (self.title, self.description, self.setup_text, self.threads_text)))
 
 
 class Measurement:
@@ -107,8 +111,12 @@ class Measurement:
     @property
     def iqr(self) -> float:
         """The difference between the quartiles of the times."""
+        low, high = self._quartiles()
+        return high - low
+
+    def _quartiles(self) -> tuple[float, float]:
         low, high = np.quantile(self._sorted(), (0.25, 0.75))
-        return float(high - low)
+        return float(low), float(high)
 
     @property
     def significant_figures(self) -> int:
@@ -157,11 +165,10 @@ class Measurement:
         lines = [super().__repr__(), self.task_spec.title, self.task_spec.description, self.task_spec.setup_text]
         lines.append(f"  {'Median: ' if count > 1 else ''}{self.median / scale:.2f} {unit}")
         if count >= 4:
-            low, high = np.quantile(self.times, (0.25, 0.75)) / scale
-            lines.append(f"  IQR:    {self.iqr / scale:.2f} {unit} ({low:.2f} to {high:.2f})")
-        threads = f"{self.task_spec.num_threads} thread{'s' if self.task_spec.num_threads > 1 else ''}"
+            low, high = self._quartiles()
+            lines.append(f"  IQR:    {(high - low) / scale:.2f} {unit} ({low / scale:.2f} to {high / scale:.2f})")
         runs = f"{self.number_per_run} runs{' per measurement' if count > 1 else ''}"
-        lines.append(f"  {count} measurement{'s' if count > 1 else ''}, {runs}, {threads}")
+        lines.append(f"  {count} measurement{'s' if count > 1 else ''}, {runs}, {self.task_spec.threads_text}")
         lines.append(textwrap.indent(self._warnings(), "  "))
         return "\n".join(filter(None, lines))
 

@@ -87,10 +87,8 @@ class Compare:
 
     def _rendered(self) -> list[str]:
         merged = Measurement.merge(self._results)
-        lines = []
-        for label in ordered_unique(m.label for m in merged):
-            lines.append(self._table([m for m in merged if m.label == label]))
-        return lines
+        labels = ordered_unique(m.label for m in merged)
+        return [self._table([m for m in merged if m.label == label]) for label in labels]
 
     def _table(self, results: list[Measurement]) -> str:
         unit, scale = select_unit(min(m.median for m in results))

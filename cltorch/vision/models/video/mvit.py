@@ -14,6 +14,7 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.fx import wrap
 from cltorch.tensor import Tensor
+from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.video.mvit_attention import MSBlockConfig, MultiscaleAttention, Norm, Pool, Size
 from cltorch.vision.models.weights import attributes, build, register_model
 from cltorch.vision.ops.misc import MLP
@@ -145,9 +146,7 @@ class MViT(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout, inplace=True), nn.Linear(last, num_classes))
         for m in self.modules():
             if isinstance(m, nn.Linear):
-                nn.init.trunc_normal_(m.weight, std=0.02)
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+                cut_normal(m)
             elif isinstance(m, nn.LayerNorm):
                 m.reset_parameters()
             elif isinstance(m, PositionalEncoding):

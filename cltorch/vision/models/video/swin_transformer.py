@@ -15,8 +15,9 @@ from cltorch.functions import public as functions
 from cltorch.fx import wrap
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.swin_attention import apart, attend, distances, joined, windows
-from cltorch.vision.models.swin_transformer import PatchMerging, SwinTransformerBlock
+from cltorch.vision.models.swin_transformer import PatchMerging, SwinTransformerBlock, stages
 from cltorch.vision.models.weights import attributes, build, register_model
 
 _Block = Callable[..., nn.Module]
@@ -139,34 +140,20 @@ class SwinTransformer3d(nn.Module):
         block, norm = block or SwinTransformerBlock, norm_layer or partial(nn.LayerNorm, eps=1e-5)
         self.patch_embed = (patch_embed or PatchEmbed3d)(patch_size=patch_size, embed_dim=embed_dim, norm_layer=norm)
         self.pos_drop = nn.Dropout(p=dropout)
-        layers: list[nn.Module] = []
-        total, done = sum(depths), 0
-        for i, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            dim, stage = embed_dim * 2**i, []
-            for j in range(depth):
-                stage.append(
-                    block(
-                        dim, heads, window_size=window_size,
-                        shift_size=[0 if j % 2 == 0 else w // 2 for w in window_size], mlp_ratio=mlp_ratio,
-                        dropout=dropout, attention_dropout=attention_dropout,
-                        stochastic_depth_prob=stochastic_depth_prob * done / (total - 1), norm_layer=norm,
-                        attn_layer=ShiftedWindowAttention3d,
-                    )
-                )  # fmt: skip
-                done += 1
-            layers.append(nn.Sequential(*stage))
-            if i < len(depths) - 1:
-                layers.append(downsample_layer(dim, norm))
-        self.features = nn.Sequential(*layers)
+        make = partial(
+            block, mlp_ratio=mlp_ratio, dropout=dropout, attention_dropout=attention_dropout,
+            attn_layer=ShiftedWindowAttention3d,
+        )  # fmt: skip
+        self.features = nn.Sequential(
+            *stages(make, downsample_layer, embed_dim, depths, num_heads, window_size, stochastic_depth_prob, norm)
+        )
         self.num_features = embed_dim * 2 ** (len(depths) - 1)
         self.norm = norm(self.num_features)
         self.avgpool = nn.AdaptiveAvgPool3d(1)
         self.head = nn.Linear(self.num_features, num_classes)
         for m in self.modules():
             if isinstance(m, nn.Linear):
-                nn.init.trunc_normal_(m.weight, std=0.02)
-                if m.bias is not None:
-                    nn.init.zeros_(m.bias)
+                cut_normal(m)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scores of the classes."""
