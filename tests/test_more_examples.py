@@ -57,15 +57,16 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_an_autoencoder_learns(run, data, tmp_path):
-    out = run("vae", "--data", data, "--device", "cpu", "--out", tmp_path, *"--epochs 10 --width 64 --lr 5e-3".split())
+def test_an_autoencoder_learns(run, data, device, tmp_path):
+    small = "--epochs 10 --width 64 --lr 5e-3".split()
+    out = run("vae", "--data", data, "--device", device, "--out", tmp_path, *small)
     found = [float(re.search(r"(\d+\.\d+) nats", line)[1]) for line in out if "nats for" in line]
     assert found[-1] < 0.8 * found[0] and float(re.fullmatch(r"test bound (\S+) nats", out[-1])[1]) == found[-1]
     assert (tmp_path / "clothes.png").read_bytes().startswith(PNG)
 
 
-def test_two_networks_play(run, data, tmp_path):
-    out = run("dcgan", "--data", data, "--device", "cpu", "--out", tmp_path, *"--epochs 2 --width 4".split())
+def test_two_networks_play(run, data, device, tmp_path):
+    out = run("dcgan", "--data", data, "--device", device, "--out", tmp_path, *"--epochs 2 --width 4".split())
     assert [line.split(":")[0] for line in out[:2]] == ["epoch 1/2", "epoch 2/2"]
     assert re.fullmatch(r"the judge takes \d+% of the last row for real", out[-1])
     assert Image.open(tmp_path / "generated.png").size == (16 * 30 + 2, 2 * 30 + 2)
@@ -73,9 +74,10 @@ def test_two_networks_play(run, data, tmp_path):
 
 @pytest.mark.parametrize("more", [[], ["--amp"]], ids=["single", "mixed"])
 def test_a_residual_network_learns(run, data, tmp_path, more):
+    device = "cl:0" if torch.cl.is_available() else "cpu"
     small = f"--epochs {1 if more else 12} --batch-size 12 --width 4 --lr 0.1".split()
-    out = run("resnet_cifar", "--data", data, "--device", "cpu", "--out", tmp_path, *small, *more)
-    assert out[0] == f"FashionMNIST: 192 images on cpu, {'mixed' if more else 'single'} precision"
+    out = run("resnet_cifar", "--data", data, "--device", device, "--out", tmp_path, *small, *more)
+    assert out[0] == f"FashionMNIST: 192 images on {device}, {'mixed' if more else 'single'} precision"
     accuracy = float(re.fullmatch(r"test accuracy (0\.\d{4}|1\.0000)", out[-1])[1])
     assert more or accuracy > 0.4  # guessing gives 0.1; an epoch in mixed precision shows that it runs
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
