@@ -75,11 +75,13 @@ def _not_finite(by_device: dict[Any, list[Any]]) -> dict[Any, Any]:
 class GradScaler:
     """Scale losses, and step an optimiser only where the unscaled gradients are finite.
 
+    ``scale`` returns s · loss, ``unscale_`` replaces the gradients g by g / s.
     The scale begins with ``init_scale``. ``update`` multiplies it by ``backoff_factor`` where a step was left out, and
     by ``growth_factor`` after ``growth_interval`` steps in a row. Only ``step`` waits for the device, for whether to
     step is decided on the host. With ``enabled=False``, or without a device of the type, nothing is done.
 
     Raises AssertionError for factors on the wrong side of 1.
+    Shape: losses and gradients (*); the scale s ().
     Source: https://docs.pytorch.org/docs/2.13/amp.html
 
     >>> import cltorch as torch

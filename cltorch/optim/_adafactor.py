@@ -30,6 +30,8 @@ class Adafactor(GroupOptimizer):
     has less than two dimensions keeps its whole mean square. ``maximize`` ascends; ``foreach`` has no effect.
     Parameters of one shape are updated together, and no step waits for the device. Raises ValueError for values out of
     range.
+    Shape: parameters and gradients (*, m, n), states ``row_var`` (*, m, 1) and ``col_var`` (*, 1, n); of fewer
+    dimensions (*), and so ``variance``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adafactor.html; Shazeer and Stern, "Adafactor:
     Adaptive Learning Rates with Sublinear Memory Cost", https://arxiv.org/abs/1804.04235.

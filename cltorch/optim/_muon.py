@@ -43,6 +43,7 @@ class Muon(GroupOptimizer):
     ``adjust_lr_fn`` chooses :math:`\gamma' = \gamma\sqrt{\max(1, A/B)}` (None, "original") or
     :math:`0.2\gamma\sqrt{\max(A, B)}` ("match_rms_adamw") for a parameter (A, B). Matrices of one shape are iterated
     together. Raises ValueError for parameters that are no matrices and for values out of range.
+    Shape: parameters and gradients (A, B), and so the state ``momentum_buffer``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Muon.html; Jordan et al., "Muon: An optimizer for
     hidden layers in neural networks", 2024; Liu et al., "Muon is Scalable for LLM Training",

@@ -32,6 +32,7 @@ class Adadelta(RuleOptimizer):
     the gradient, ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count
     ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
     out of range.
+    Shape: parameters and gradients (*), and so the states ``square_avg`` and ``acc_delta``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adadelta.html; Zeiler, "ADADELTA: An Adaptive
     Learning Rate Method", https://arxiv.org/abs/1212.5701.

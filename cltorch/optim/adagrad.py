@@ -39,6 +39,7 @@ class Adagrad(RuleOptimizer):
     ``initial_accumulator_value``. ``weight_decay`` :math:`\lambda` adds :math:`\lambda\theta` to the gradient,
     ``maximize`` ascends. ``foreach`` and ``fused`` are accepted: every step is fused. With ``differentiable`` autograd
     records the steps. Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the state ``sum``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adagrad.html; Duchi, Hazan and Singer, "Adaptive
     Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011.

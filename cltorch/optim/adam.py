@@ -62,6 +62,8 @@ class Adam(RuleOptimizer):
     ``maximize`` ascends. ``foreach``, ``fused`` and ``capturable`` are accepted: every step is fused, and the count
     ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
     out of range.
+    Shape: parameters and gradients (*), and so the states ``exp_avg``, ``exp_avg_sq`` and, with ``amsgrad``,
+    ``max_exp_avg_sq``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adam.html; Kingma and Ba, "Adam: A Method for
     Stochastic Optimization", https://arxiv.org/abs/1412.6980; Reddi et al., "On the Convergence of Adam and Beyond".

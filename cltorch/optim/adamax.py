@@ -31,6 +31,7 @@ class Adamax(RuleOptimizer):
     the gradient, ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count
     ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
     out of range.
+    Shape: parameters and gradients (*), and so the states ``exp_avg`` and ``exp_inf``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adamax.html; Kingma and Ba, "Adam: A Method for
     Stochastic Optimization", https://arxiv.org/abs/1412.6980.

@@ -14,6 +14,8 @@ class AdamW(Adam):
     r"""Descend as Adam does after every parameter was multiplied by :math:`1 - \gamma\lambda`.
 
     The decay ``weight_decay`` :math:`\lambda` enters neither mean. Arguments and state are those of ``Adam``.
+    Shape: parameters and gradients (*), and so the states ``exp_avg``, ``exp_avg_sq`` and, with ``amsgrad``,
+    ``max_exp_avg_sq``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.AdamW.html; Loshchilov and Hutter, "Decoupled
     Weight Decay Regularization", https://arxiv.org/abs/1711.05101.

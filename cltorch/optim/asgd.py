@@ -40,6 +40,7 @@ class ASGD(RuleOptimizer):
     of :math:`\theta` to the gradient, ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is
     fused, and ``step``, ``eta`` and ``mu`` always lie on the host. With ``differentiable`` autograd records the steps.
     Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the state ``ax``; ``step``, ``eta`` and ``mu`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.ASGD.html; Polyak and Juditsky, "Acceleration of
     Stochastic Approximation by Averaging", 1992.

@@ -21,6 +21,9 @@ _KEPT = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "pr
 class LBFGS(Optimizer):
     """Minimise by Newton-like steps, whose curvature is estimated from the last ``history_size`` steps.
 
+    θ ← θ + t d with d = -H g, t = ``lr`` (in the first iteration lr · min(1, 1 / ‖g‖₁)) or what the line search finds.
+    H begins as (yᵀ s / yᵀ y) I and becomes (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ, ρ = 1 / (yᵀ s), for each kept pair of
+    a step s and the change y of the gradient, the oldest first. It is never stored: d is computed from the pairs.
     One ``step(closure)`` makes up to ``max_iter`` iterations with up to ``max_eval`` evaluations (1.25 times as many if
     None) of the closure, which clears the gradients, computes the loss and its gradients and returns the loss. It ends
     early where no gradient exceeds ``tolerance_grad``, or step or loss change by less than ``tolerance_change``.
@@ -28,6 +31,7 @@ class LBFGS(Optimizer):
     Every iteration waits for the device, for values decide what comes next.
 
     Raises ValueError for a negative rate and several groups, RuntimeError for another line search.
+    Shape: parameters and gradients (*); all together are one vector.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.LBFGS.html; Nocedal and Wright, "Numerical
     Optimization", algorithm 7.5.
 

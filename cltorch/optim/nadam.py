@@ -38,6 +38,8 @@ class NAdam(RuleOptimizer):
     :math:`1 - \gamma\lambda` first. ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is
     fused, and ``step`` and ``mu_product`` always lie on the host. With ``differentiable`` autograd records the steps.
     Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the states ``exp_avg`` and ``exp_avg_sq``; ``step`` and ``mu_product``
+    ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.NAdam.html; Dozat, "Incorporating Nesterov
     Momentum into Adam", ICLR workshop 2016.

@@ -103,6 +103,7 @@ class Optimizer:
 
     ``params`` is an iterable of tensors, of ``(name, tensor)`` pairs, or of dicts with a key ``"params"`` and options;
     ``defaults`` are the options of a group that does not give them. A subclass defines ``step``.
+    Shape: parameters and gradients (*).
     Source: https://docs.pytorch.org/docs/2.13/optim.html#torch.optim.Optimizer
 
     >>> import cltorch as torch

@@ -31,6 +31,7 @@ class RAdam(RuleOptimizer):
     multiplies :math:`\theta` by :math:`1 - \gamma\lambda` first. ``maximize`` ascends. ``foreach`` and ``capturable``
     are accepted: every step is fused, and the count ``step`` always lies on the host. With ``differentiable`` autograd
     records the steps. Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the states ``exp_avg`` and ``exp_avg_sq``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RAdam.html; Liu et al., "On the Variance of the
     Adaptive Learning Rate and Beyond", https://arxiv.org/abs/1908.03265.

@@ -40,6 +40,8 @@ class RMSprop(RuleOptimizer):
     gradient, ``maximize`` ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count
     ``step`` always lies on the host. With ``differentiable`` autograd records the steps. Raises ValueError for values
     out of range.
+    Shape: parameters and gradients (*), and so the states ``square_avg``, with ``momentum`` ``momentum_buffer``, and
+    with ``centered`` ``grad_avg``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RMSprop.html; Tieleman and Hinton, Lecture 6.5 of
     "Neural Networks for Machine Learning"; the centered form: Graves, https://arxiv.org/abs/1308.0850.

@@ -31,6 +31,7 @@ class Rprop(RuleOptimizer):
     within ``step_sizes``; it begins with ``lr``. After a change of sign the element rests for one step. ``maximize``
     ascends. ``foreach`` and ``capturable`` are accepted: every step is fused, and the count ``step`` always lies on the
     host. With ``differentiable`` autograd records the steps. Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the states ``prev`` and ``step_size``; ``step`` ().
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Rprop.html; Riedmiller and Braun, "A direct
     adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993.

@@ -32,6 +32,7 @@ class SGD(RuleOptimizer):
     :math:`\lambda` = ``weight_decay``; the first :math:`b` is :math:`g`. ``maximize`` ascends. ``foreach`` and
     ``fused`` are accepted: every step is fused. With ``differentiable`` autograd records the steps, the first :math:`b`
     too, which PyTorch detaches. Raises ValueError for values out of range.
+    Shape: parameters and gradients (*), and so the state ``momentum_buffer``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SGD.html; Sutskever et al., "On the importance of
     initialization and momentum in deep learning", ICML 2013.

@@ -16,6 +16,7 @@ class SparseAdam(GroupOptimizer):
     PyTorch's own refuses dense gradients, and so does this one, with its words: Adam is the optimiser for them.
     Raises ValueError for values out of range and complex parameters, and RuntimeError in a step where a parameter has a
     gradient.
+    Shape: parameters (*).
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SparseAdam.html
 

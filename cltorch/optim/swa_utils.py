@@ -48,6 +48,8 @@ def _check_decay(decay: float) -> None:
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
     """Return a function that moves a list of averages towards the present values by 1 - ``decay``, in place.
 
+    a ← d a + (1 - d) θ for each of them, d being ``decay``.
+    Shape: lists of as many averages and values, (*) each.
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
@@ -73,6 +75,8 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
 def get_swa_multi_avg_fn() -> Callable[..., None]:
     """Return a function that takes present values into a list of plain averages of ``num_averaged`` ones, in place.
 
+    a ← a + (θ - a) / (n + 1) for each of them, n being ``num_averaged``.
+    Shape: lists of as many averages and values, (*) each.
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
@@ -99,6 +103,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
     r"""Return a function of (average, present value, count) that gives the exponential moving average.
 
     .. math:: a \leftarrow d \, a + (1 - d) \, \theta
+    Shape: average and present value (*) to the same, count ().
 
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
@@ -119,6 +124,7 @@ def get_swa_avg_fn() -> Callable[..., Any]:
     r"""Return a function of (average, present value, count) that gives the plain average.
 
     .. math:: a \leftarrow a + (\theta - a) / (n + 1)
+    Shape: average and present value (*) to the same, count ().
 
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
@@ -135,12 +141,15 @@ def get_swa_avg_fn() -> Callable[..., Any]:
 
 
 class AveragedModel(Module):
-    """Hold a copy of a model whose parameters are averages of the model's over time.
+    r"""Hold a copy of a model whose parameters are averages of the model's over time.
+
+    .. math:: a \leftarrow a + (\theta - a) / (n + 1)
 
     ``avg_fn(average, value, count)`` returns a new average, ``multi_avg_fn(averages, values, count)`` changes lists of
     them in place; without either it is the plain average. ``use_buffers`` averages the buffers too, which else are
     those of the model at the last update. ``count`` is the buffer ``n_averaged``, which lies on the host unless
     ``device`` is given. Raises AssertionError where both functions are given.
+    Shape: the model's arguments, and what it returns; ``n_averaged`` ().
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
@@ -211,7 +220,9 @@ class AveragedModel(Module):
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Compute the running statistics of a model's batch normalisations anew, from all batches of a loader.
 
+    running_mean = Σ mean_b / B and running_var = Σ var_b / B over the B batches.
     Of a batch that is a list or tuple the first part is the model's input; it is moved to ``device`` where given.
+    Shape: batches are what the model takes.
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema
 
     >>> import cltorch as torch
@@ -238,8 +249,11 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
 
 
 class SWALR(LRScheduler):
-    """Bring the rate to ``swa_lr`` in ``anneal_epochs`` epochs, and keep it there.
+    r"""Bring the rate to ``swa_lr`` in ``anneal_epochs`` epochs, and keep it there.
 
+    .. math:: \eta_t = (1 - \alpha) \, \eta_0 + \alpha \, \eta_{swa}
+
+    with :math:`\alpha = (1 - \cos \pi p) / 2`, or p for a line, and :math:`p = \min(1, t / \text{anneal\_epochs})`.
     The way is half a cosine ("cos") or a line ("linear"). Raises ValueError for another ``anneal_strategy`` and a
     negative number of epochs.
     Source: https://docs.pytorch.org/docs/2.13/optim.html#weight-averaging-swa-and-ema

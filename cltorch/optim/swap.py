@@ -78,6 +78,7 @@ def swap_in_optimizer_params_and_state(
 
     ``swapin_parameters`` are in the order of the optimiser's, ``swapin_optim_state`` is as ``state_dict`` returns it;
     its tensors are changed in place by a step. Raises RuntimeError for what does not fit.
+    Shape: parameters (*), each as the one that it stands for.
     Source: https://docs.pytorch.org/docs/2.13/optim.html
 
     >>> import cltorch as torch

@@ -1,7 +1,9 @@
 """Every layer of torch.nn on inputs that NumPy draws, written once for PyTorch and for this package.
 
 A case is a constructor and inputs: ``f(2, 3)`` is drawn from a normal distribution, ``u(2, 3)`` from 0 … 1, ``s(2, 3)``
-are signs, ``i(5, 2, 3)`` whole numbers below 5, the rest is what it says.
+are signs, ``i(5, 2, 3)`` whole numbers below 5, the rest is what it says. Inputs, and the gradients that ``backward``
+begins with, lie in memory as a layout says: one number after the other, transposed, with gaps, or with a dimension that
+repeats the same numbers.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+
+from tests.golden import batchless
 
 # name or several: constructor arguments, then what it is called with
 CASES: dict[str, tuple[str, str]] = {
@@ -167,6 +171,7 @@ CASES: dict[str, tuple[str, str]] = {
     "SoftMarginLoss": ("", "f(3, 4), s(3, 4)"),
     "TripletMarginLoss": ("swap=True", "f(3, 4), f(3, 4), f(3, 4)"),
     "TripletMarginWithDistanceLoss": ("margin=0.5", "f(3, 4), f(3, 4), f(3, 4)"),
+    **{f"{case} batchless": both for case, both in batchless.CASES.items()},
 }  # fmt: skip
 # what other modules are made of
 PARTS = {
@@ -178,44 +183,97 @@ RANDOM = {
 }  # fmt: skip
 
 
+LAYOUTS = ("contiguous", "transposed", "strided", "expanded")
+# where the first dimension is the one that statistics are taken over
+NORMALISED = {"BatchNorm1d", "LazyBatchNorm1d", "SyncBatchNorm"}
+
+
+# where a gradient is what rounding leaves of nothing once all numbers are the same
+ALIKE = {"CosineSimilarity batchless"}
+
+
 def modes(case: str) -> tuple[str, ...]:
     """Return in which modes a case gives the same on every run."""
-    return ("eval",) if case in RANDOM else ("eval", "train")
+    return ("eval",) if case.split()[0] in RANDOM else ("eval", "train")
 
 
-def run(library, case: str, mode: str, device: str = "cpu") -> list[np.ndarray]:
+class Draw:
+    """Numbers from one generator as tensors of a layout.
+
+    What is expanded is drawn with one element along a dimension, so it has results of its own. The other layouts hold
+    the same numbers, and what they lead to is the same.
+    """
+
+    def __init__(self, library, case: str, device: str, layout: str) -> None:
+        self.library, self.device, self.layout = library, device, layout
+        self.rng = np.random.default_rng(zlib.crc32(case.encode()))
+        self.repeated = 1 if case.split()[0] in NORMALISED else 0
+        self.inputs: list = []
+
+    def tensor(self, values):
+        values = np.asarray(values)
+        if values.dtype.kind == "f":
+            values = values.astype(np.float32)
+        return self.library.tensor(values).to(self.device)
+
+    def drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of numbers that are drawn for a tensor of a shape."""
+        longer = [d for d, size in enumerate(shape) if size > 1]
+        if self.layout != "expanded" or not longer:
+            return shape
+        d = longer[min(self.repeated, len(longer) - 1)]
+        return (*shape[:d], 1, *shape[d + 1 :])
+
+    def laid(self, values):
+        """Return numbers as a tensor of the layout; what would be read in its gaps is no number, or no index."""
+        values = np.asarray(values)
+        if not values.ndim or self.layout in ("contiguous", "expanded"):
+            return self.tensor(values)
+        if self.layout == "transposed":
+            return self.tensor(np.ascontiguousarray(values.T)).permute(*reversed(range(values.ndim)))
+        wide = np.full((*values.shape[:-1], 2 * values.shape[-1] + 1), np.nan if values.dtype.kind == "f" else 1 << 40)
+        wide = wide.astype(np.float32 if values.dtype.kind == "f" else np.int64)
+        wide[..., 1::2] = values
+        return self.tensor(wide)[..., 1::2]
+
+    def given(self, shape: tuple[int, ...], values):
+        x = self.laid(values)
+        return x if tuple(x.shape) == shape else x.expand(shape)
+
+    def f(self, *shape: int):
+        x = self.laid(self.rng.standard_normal(self.drawn(shape))).detach().requires_grad_()
+        self.inputs.append(x)
+        return x if tuple(x.shape) == shape else x.expand(shape)
+
+    def u(self, *shape: int, low: float = 0.1, high: float = 0.9):
+        return self.given(shape, self.rng.uniform(low, high, self.drawn(shape)))
+
+    def s(self, *shape: int):
+        return self.given(shape, self.rng.choice([-1.0, 1.0], self.drawn(shape)))
+
+    def i(self, high: int, *shape: int):
+        return self.given(shape, self.rng.integers(0, high, self.drawn(shape)))
+
+
+def run(library, case: str, mode: str, device: str = "cpu", layout: str = "contiguous") -> list[np.ndarray]:
     """Return what a module gives in a mode, then the gradients of inputs and parameters, then its buffers."""
-    rng = np.random.default_rng(zlib.crc32(case.encode()))
-    inputs = []
-
-    def tensor(values):
-        return library.tensor(np.asarray(values, np.float32)).to(device)
-
-    def f(*shape):
-        inputs.append(tensor(rng.standard_normal(shape)).requires_grad_())
-        return inputs[-1]
-
-    names = {
-        "T": library, "np": np, "f": f, "u": lambda *shape: tensor(rng.uniform(0.1, 0.9, shape)),
-        "s": lambda *shape: tensor(rng.choice([-1.0, 1.0], shape)),
-        "i": lambda high, *shape: library.tensor(rng.integers(0, high, shape)).to(device),
-    }  # fmt: skip
+    draw = Draw(library, case, device, layout)
+    names = {"T": library, "np": np, "f": draw.f, "u": draw.u, "s": draw.s, "i": draw.i}
     made, called = CASES[case]
     module = eval(f"T.nn.{case.split()[0]}({made})", names).to(device)
-    given = [library.tensor(x).to(device) if isinstance(x, np.ndarray) else x for x in eval(f"({called},)", names)]
+    given = [draw.laid(x) if isinstance(x, np.ndarray) else x for x in eval(f"({called},)", names)]
     module.train(mode == "train")
     if case.startswith("Lazy"):
         with library.no_grad():
             module(*given)
     with library.no_grad():
         for p in module.parameters():
-            p.copy_(tensor(rng.uniform(-0.7, 0.7, tuple(p.shape))))
+            p.copy_(draw.tensor(draw.rng.uniform(-0.7, 0.7, tuple(p.shape))))
     results = [x for x in _flat(module(*given)) if x is not None]
     learned = [x for x in results if x.requires_grad]
     if learned:
-        total = sum((x * tensor(rng.uniform(0.5, 1.5, tuple(x.shape)))).sum() for x in learned)
-        total.backward()
-    found = [*results, *(x.grad for x in inputs), *(p.grad for p in module.parameters()), *module.buffers()]
+        library.autograd.backward(learned, [draw.u(*x.shape, low=0.5, high=1.5) for x in learned])
+    found = [*results, *(x.grad for x in draw.inputs), *(p.grad for p in module.parameters()), *module.buffers()]
     return [np.asarray(x.detach().cpu().numpy(), np.float32) for x in found if x is not None]
 
 

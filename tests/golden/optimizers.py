@@ -25,13 +25,16 @@ CASES = {
 PARTS = {"Optimizer", "SparseAdam"}  # the second takes sparse gradients only
 
 
-def run(library, case: str, device: str = "cpu") -> list[np.ndarray]:
-    """Return the parameters and the tensors of their states after five steps."""
+def run(library, case: str, device: str = "cpu", layout: str = "contiguous") -> list[np.ndarray]:
+    """Return the parameters and the tensors of their states after five steps; parameters may lie transposed."""
     rng = np.random.default_rng(0)
     shapes = [(4, 6), (3, 2)] if case == "Muon" else [(3, 4), (5,)]
 
     def draw(shape):
-        return library.tensor(rng.standard_normal(shape).astype(np.float32)).to(device)
+        values = rng.standard_normal(shape).astype(np.float32)
+        if layout == "contiguous" or len(shape) < 2:
+            return library.tensor(values).to(device)
+        return library.tensor(np.ascontiguousarray(values.T)).to(device).T
 
     params = [library.nn.Parameter(draw(s)) for s in shapes]
     targets = [draw(s) for s in shapes]

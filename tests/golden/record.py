@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from tests.golden import modules, optimizers
 FILE = Path(__file__).with_name("values.npz")
 
 
-def every(library, device: str = "cpu"):
+def every(library, device: str = "cpu", layout: str = "contiguous"):
     """Yield the name of each case with a function that runs it."""
     for case in modules.CASES:
+        if layout == "expanded" and case in modules.ALIKE:
+            continue
         for mode in modules.modes(case):
-            yield f"{case}/{mode}", lambda case=case, mode=mode: modules.run(library, case, mode, device)
-    for case in optimizers.CASES:
-        yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device)
+            name = f"{case}/{mode} expanded" if layout == "expanded" else f"{case}/{mode}"
+            yield name, lambda case=case, mode=mode: modules.run(library, case, mode, device, layout)
+    if layout in ("contiguous", "transposed"):
+        for case in optimizers.CASES:
+            yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device, layout)
 
 
 def load() -> dict[str, list[np.ndarray]]:
@@ -39,7 +44,7 @@ def main() -> None:
     import torch  # noqa: PLC0415  # only recording needs it
 
     index, parts = [], []
-    for name, run in every(torch):
+    for name, run in itertools.chain(every(torch), every(torch, layout="expanded")):
         arrays = run()
         index.append((name, [a.shape for a in arrays]))
         parts += [a.ravel() for a in arrays]

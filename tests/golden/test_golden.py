@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cltorch
-from tests.golden import modules, optimizers, record
+from tests.golden import batchless, modules, optimizers, record
 
 VALUES = record.load()
 SHARES = 8  # a device with a slow compiler takes minutes for all of them, more than one test is given
@@ -27,17 +27,38 @@ def different(name: str, found: list[np.ndarray]) -> str | None:
     return None
 
 
+def runs(device: str, layout: str) -> list:
+    """Return what is run of a layout: a mode of each will do where the other differs in statistics only.
+
+    On a device lazy layers are left out, for what they become are others here, and each takes one of the odd layouts,
+    by turns: kernels differ by layout, and their compilation would take a minute.
+    """
+    odd = modules.LAYOUTS.index(layout)
+    found = [
+        (name, run)
+        for name, run in record.every(cltorch, device, layout)
+        if (device == "cpu" and not odd) or "/eval" not in name or name.split()[0].split("/")[0] in modules.RANDOM
+    ]
+    if device == "cpu":
+        return found
+    found = [(name, run) for name, run in found if not name.startswith("Lazy")]
+    return [x for k, x in enumerate(found) if k % 3 == odd - 1] if odd else found
+
+
+def assert_as_recorded(chosen: list) -> None:
+    wrong = [line for line in (different(name, run()) for name, run in chosen) if line]
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("part", range(SHARES))
 def test_layers_and_optimisers_give_what_pytorch_gave(device, part):
-    # on a device a mode of each will do, and what lazy layers become are others here
-    short = device != "cpu"
-    runs = [
-        (name, run)
-        for name, run in record.every(cltorch, device)
-        if not (short and (name.startswith("Lazy") or (name.endswith("/eval") and name[:-5] not in modules.RANDOM)))
-    ]
-    wrong = [line for line in (different(name, run()) for name, run in runs[part::SHARES]) if line]
-    assert not wrong, "\n".join(wrong)
+    assert_as_recorded(runs(device, "contiguous")[part::SHARES])
+
+
+@pytest.mark.parametrize("layout", [layout for layout in modules.LAYOUTS if layout != "contiguous"])
+@pytest.mark.parametrize("part", range(SHARES))
+def test_operands_and_gradients_may_lie_in_memory_as_they_like(device, part, layout):
+    assert_as_recorded(runs(device, layout)[part::SHARES])
 
 
 def test_no_layer_and_no_optimiser_is_left_out():
@@ -54,3 +75,20 @@ def test_a_difference_would_be_seen(name):
     assert different(name, values) is None
     values[0].flat[0] += 0.01
     assert "array 0 differs by" in different(name, values)
+
+
+def test_every_layer_has_an_input_without_a_batch_or_takes_none():
+    alone = {case.split()[0] for case in batchless.CASES}
+    assert not alone & batchless.BATCHED
+    assert alone | batchless.BATCHED == {case.split()[0] for case in modules.CASES}
+
+
+def test_layouts_are_what_they_are_called():
+    shape = (2, 3, 4)
+    lines, gaps, repeated = (
+        modules.Draw(cltorch, "Linear", "cpu", layout).f(*shape) for layout in ("transposed", "strided", "expanded")
+    )
+    assert [x.shape for x in (lines, gaps, repeated)] == [shape] * 3
+    assert lines.stride() == (1, 2, 6)
+    assert gaps.stride() == (27, 9, 2)
+    assert repeated.stride() == (0, 4, 1)

@@ -33,8 +33,11 @@ def _begin_momentum(optimizer: Optimizer, base: list[Any], most: list[Any], beta
 
 
 class CyclicLR(LRScheduler):
-    """Let the rate rise from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, fall back, and so on.
+    r"""Let the rate rise from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, fall back, and so on.
 
+    .. math:: \eta = \eta_{base} + (\eta_{max} - \eta_{base}) \, h \, s
+
+    where h goes along lines from 0 to 1 and back in every cycle, and s = 1, :math:`2^{1 - cycle}` or :math:`\gamma^t`.
     ``step_size_down`` is ``step_size_up`` where None. ``mode`` says how high later cycles reach: "triangular" as high,
     "triangular2" half as high each time, "exp_range" by a factor of ``gamma`` per step; or ``scale_fn``, a function of
     the cycle or of the step ("iterations") as ``scale_mode`` says. With ``cycle_momentum`` the momentum (or the first
@@ -133,8 +136,11 @@ class CyclicLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Let the rate rise to ``max_lr`` and then fall far below where it began, in ``total_steps`` steps in all.
+    r"""Let the rate rise to ``max_lr`` and then fall far below where it began, in ``total_steps`` steps in all.
 
+    .. math:: \eta = b + \tfrac12 (a - b)(1 + \cos \pi p) \text{ or } a + (b - a) \, p
+
+    in a phase from rate a to rate b, of which the part p is over.
     The steps may be given as ``epochs`` times ``steps_per_epoch``. The rate begins with ``max_lr / div_factor`` and
     ends with that divided by ``final_div_factor``; ``pct_start`` is the part of the steps in which it rises, by
     ``anneal_strategy`` along half a cosine ("cos") or a line ("linear"). With ``three_phase`` it falls as it has risen,

@@ -19,7 +19,9 @@ __all__ = ["ReduceLROnPlateau"]
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """Multiply the rate by ``factor`` when a metric has not improved for more than ``patience`` epochs.
+    r"""Multiply the rate by ``factor`` when a metric has not improved for more than ``patience`` epochs.
+
+    .. math:: \eta \leftarrow \max(\text{factor} \cdot \eta, \text{min\_lr})
 
     ``mode`` says whether the metric shall fall ("min") or rise ("max"); an improvement is more than ``threshold``,
     relative ("rel") or absolute ("abs") by ``threshold_mode``. For ``cooldown`` epochs after a change nothing counts.
