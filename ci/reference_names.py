@@ -93,10 +93,11 @@ def _home(value: Any, default: str) -> str:
 
 
 def inner_names(module: ModuleType) -> list[str]:
-    """Return a module's ``__all__`` and what it defines, for a package what it has of PyTorch; no modules."""
+    """Return a module's ``__all__`` and what it defines, for a package what it has of the whole; no modules."""
     name = module.__name__
     builtin = name.startswith("torch._C")
-    homes = ("torch.",) if hasattr(module, "__path__") and name != "torch" else (f"{name}.",)
+    whole = hasattr(module, "__path__") and name != "torch"
+    homes = (f"{name.partition('.')[0]}.",) if whole else (f"{name}.",)
     listed = getattr(module, "__all__", ())
     return sorted(
         key for key, value in vars(module).items()

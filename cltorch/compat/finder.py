@@ -35,6 +35,11 @@ RENAMED = {
     "torch.storage": "cltorch.storage_types",
     "torch.torch_version": "cltorch.version",
     "torchvision": "cltorch.vision",
+    "torchvision.models._api": "cltorch.vision.models.weights",
+    "torchvision.transforms._functional_pil": "cltorch.vision.transforms.functional",
+    "torchvision.transforms._functional_tensor": "cltorch.vision.transforms.functional",
+    "torchvision.transforms._presets": "cltorch.vision.transforms.presets",
+    "torchvision.version": "cltorch.version",
 }
 _PACKAGES = ("torch", "torchvision")
 # what PyTorch can be built without, and programs ask for by the names that it then does not have
@@ -64,8 +69,9 @@ class Facade(ModuleType):
         own = self.__dict__
         own["_module"] = module
         own["__path__"] = []
-        if "." not in name:
-            own["__version__"] = reference.version() if name == "torch" else sys.modules["cltorch"].__version__
+        package, _, rest = name.partition(".")
+        if rest in ("", "version"):
+            own["__version__"] = reference.version(package)
         if module is not None:
             # functions and classes do not change: kept here, they cost no detour; flags are read where they live
             own.update(
@@ -87,7 +93,7 @@ class Facade(ModuleType):
         if _exists(whole):
             return importlib.import_module(whole)
         if _listed(self.__name__) and reference.has_name(self.__name__, name):
-            value = self.__dict__[name] = Missing(whole)
+            value = self.__dict__[name] = _from_package(self.__name__, name) or Missing(whole)
             return value
         raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
 
@@ -104,6 +110,14 @@ class Facade(ModuleType):
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(self.__dict__.get("_module")), *reference.names(self.__name__)})
+
+
+def _from_package(module: str, name: str) -> Any:
+    """Return what torchvision's package imports from one of its files, which here stands elsewhere, or None."""
+    package = module.rpartition(".")[0]
+    if not package.startswith("torchvision") or reference.has_parts(module) or not reference.has_name(package, name):
+        return None
+    return getattr(_find(package), name, None)
 
 
 def _find(name: str) -> ModuleType | None:
@@ -144,8 +158,7 @@ class _Distribution(Distribution):
     def read_text(self, filename: str) -> str | None:
         if filename not in ("METADATA", "PKG-INFO"):
             return None
-        version = reference.version() if self._name == "torch" else sys.modules["cltorch"].__version__
-        return f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {version}\n"
+        return f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {reference.version(self._name)}\n"
 
     def locate_file(self, path: Any) -> Any:
         return path

@@ -1,6 +1,7 @@
-"""The names of the version of PyTorch that cltorch follows, and which of them are left out.
+"""The names of the versions of PyTorch and torchvision that cltorch follows, and which of them are left out.
 
-``ci/reference_names.py`` writes the lists of names. What is not planned, and why, is told in ``not_planned.json``.
+``ci/reference_names.py`` and ``ci/torchvision_names.py`` write the lists of names. What is not planned, and why, is
+told in ``not_planned.json``.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+_FILES = {"torch": "pytorch_names.json", "torchvision": "torchvision_names.json"}
 
-@lru_cache(maxsize=1)
-def _data() -> tuple[str, dict[str, frozenset[str]]]:
-    data = json.loads(files("cltorch.compat").joinpath("pytorch_names.json").read_text("utf-8"))
+
+@lru_cache(maxsize=2)
+def _data(package: str) -> tuple[str, dict[str, frozenset[str]]]:
+    data = json.loads(files("cltorch.compat").joinpath(_FILES[package]).read_text("utf-8"))
     return data["version"], {module: frozenset(names.split()) for module, names in data["names"].items()}
+
+
+def _known(module: str) -> dict[str, frozenset[str]]:
+    return _data(module.partition(".")[0])[1]
 
 
 @lru_cache(maxsize=1)
@@ -64,25 +71,32 @@ def listed() -> Iterator[tuple[str, str]]:
     yield from _kinds()[0]
 
 
-def version() -> str:
-    """Return the version of PyTorch that the list was made from."""
-    return _data()[0]
+def version(package: str = "torch") -> str:
+    """Return the version of PyTorch, or of torchvision, that the list was made from."""
+    return _data(package)[0]
 
 
 def names(module: str) -> frozenset[str]:
-    """Return the public names of a module of PyTorch; none for a module that it does not have."""
-    return _data()[1].get(module, frozenset())
+    """Return the public names of a module of PyTorch; none for a module that it does not have.
+
+    Of torchvision the names with an underscore in front are among them.
+    """
+    return _known(module).get(module, frozenset())
 
 
-def modules() -> list[str]:
-    """Return the names of PyTorch's public modules, in order."""
-    return sorted(_data()[1])
+def modules(package: str = "torch") -> list[str]:
+    """Return the names of PyTorch's public modules, or of torchvision's modules, in order."""
+    return sorted(_data(package)[1])
 
 
 def has_module(module: str) -> bool:
     """Return whether PyTorch has a public module of this name, itself or as the parent of others."""
-    known = _data()[1]
-    return module in known or any(name.startswith(module + ".") for name in known)
+    return module in _known(module) or has_parts(module)
+
+
+def has_parts(module: str) -> bool:
+    """Return whether there are modules below one of PyTorch."""
+    return any(name.startswith(module + ".") for name in _known(module))
 
 
 def has_inner_module(module: str) -> bool:

@@ -72,10 +72,10 @@ def make_grid(
 
 
 @torch.no_grad()
-def save_image(tensor: Any, fp: Any, format: str | None = None, **options: Any) -> None:
+def save_image(tensor: Any, fp: Any, format: str | None = None, **kwargs: Any) -> None:
     """Write images with elements in [0, 1] as one picture (see ``make_grid``), through Pillow; a file appears whole."""
     image_module = _pillow.require("save_image")
-    grid = make_grid(tensor, **options)
+    grid = make_grid(tensor, **kwargs)
     values = grid.mul(255).add(0.5).clamp(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
     image = image_module.fromarray(np.ascontiguousarray(values))
     if not isinstance(fp, (str, os.PathLike)):

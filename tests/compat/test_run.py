@@ -133,6 +133,80 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
     assert "cltorch; not planned: sparse tensors" in out
 
 
+def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
+    out = program(
+        """
+        import importlib.metadata
+        import torchvision, torchvision.io.video
+        from torchvision import datasets, io, models
+        from torchvision.datasets import UCF101, Kinetics, LSUN
+        from torchvision.datasets.kinetics import Kinetics as Same
+        from torchvision.io import read_video
+        from torchvision.models import quantization
+        from torchvision.models.quantization import resnet18
+        from torchvision.models._utils import handle_legacy_interface
+        class Clips(UCF101): ...
+        assert torchvision.__version__ == torchvision.version.__version__ == importlib.metadata.version("torchvision")
+        print(torchvision.__version__, isinstance(datasets.FakeData(2), Kinetics), torchvision._is_tracing())
+        uses = [
+            lambda: Clips("."), lambda: Same("."), lambda: read_video("x.mp4"), lambda: io.decode_avif(None),
+            lambda: LSUN("."), lambda: resnet18(), lambda: quantization.mobilenet_v2(),
+            lambda: handle_legacy_interface(),
+        ]
+        for use in uses:
+            try:
+                use()
+            except NotImplementedError as error:
+                print(error)
+        for line in ("import torchvision.nonsense", "from torchvision.ops import nonsense"):
+            try:
+                exec(line)
+            except ImportError as error:
+                print(type(error).__name__)
+        """
+    )
+    lines = out.splitlines()
+    assert lines[0] == f"{reference.version('torchvision')} False False"
+    assert [line.partition(" is not available in cltorch")[0] for line in lines[1:-2]] == [
+        "torchvision.datasets.UCF101",
+        "torchvision.datasets.kinetics.Kinetics",
+        "torchvision.io.read_video",
+        "torchvision.io.decode_avif",
+        "torchvision.datasets.LSUN",
+        "torchvision.models.quantization.resnet18",
+        "torchvision.models.quantization.mobilenet_v2",
+        "torchvision.models._utils.handle_legacy_interface",
+    ]
+    assert "not planned: files of videos" in lines[3] and "not planned: quantized" in lines[6]
+    assert lines[-2:] == ["ModuleNotFoundError", "ImportError"]
+
+
+def test_every_module_and_name_of_torchvision_can_be_imported():
+    out = program(
+        """
+        import importlib
+        from cltorch import vision
+        from cltorch.compat import reference
+        names = [(m, name) for m in reference.modules("torchvision") for name in reference.names(m)]
+        for module, name in names:
+            getattr(importlib.import_module(module), name)
+        from torchvision.transforms.transforms import Compose
+        from torchvision.transforms._functional_tensor import rgb_to_grayscale
+        from torchvision.transforms.v2.functional._geometry import resize_image
+        from torchvision.models._api import WeightsEnum
+        from torchvision.models.mobilenet import mobilenet_v2
+        from torchvision.ops.roi_align import RoIAlign
+        assert Compose is vision.transforms.Compose
+        assert rgb_to_grayscale is vision.transforms.functional.rgb_to_grayscale
+        assert resize_image is vision.transforms.v2.functional.resize_image and RoIAlign is vision.ops.RoIAlign
+        assert mobilenet_v2 is vision.models.mobilenet_v2
+        assert WeightsEnum is vision.models.ResNet18_Weights.__mro__[1]
+        print(len(names))
+        """
+    )
+    assert int(out) > 2000
+
+
 def test_what_pytorch_does_not_have_either_is_an_ordinary_error():
     out = program(
         """

@@ -1,7 +1,5 @@
 """Transforms on PIL images and tensors; with torchvision installed, against it."""
 
-import inspect
-
 import numpy as np
 import pytest
 
@@ -223,20 +221,6 @@ def test_without_pillow(monkeypatch):
     with pytest.raises(ImportError, match="needs Pillow.*pip install pillow"):
         F.to_pil_image(torch.zeros(1, 2, 2))
     assert F.to_tensor(np.zeros((2, 2), np.uint8)).shape == (1, 2, 2)
-
-
-def test_signatures_are_torchvisions():
-    theirs = pytest.importorskip("torchvision.transforms", reason="compares with torchvision", exc_type=Exception)
-    for name in transforms.__all__:
-        ours, reference = getattr(transforms, name), getattr(theirs, name, None)
-        if inspect.isclass(ours) and name not in ("InterpolationMode", "RandomTransforms"):
-            wanted = [(p.name, str(p.default)) for p in inspect.signature(reference).parameters.values()]
-            assert [(p.name, str(p.default)) for p in inspect.signature(ours).parameters.values()] == wanted, name
-    for name in F.__all__:
-        ours, reference = getattr(F, name), getattr(theirs.functional, name)
-        if inspect.isfunction(ours):
-            wanted = list(inspect.signature(reference).parameters)
-            assert list(inspect.signature(ours).parameters) == wanted, name
 
 
 def test_tensors_too_small_to_be_mirrored_are_refused(device):

@@ -64,7 +64,7 @@ class ConvNeXt(nn.Module):
     def __init__(
         self, block_setting: Sequence[CNBlockConfig], stochastic_depth_prob: float = 0.0, layer_scale: float = 1e-6,
         num_classes: int = 1000, block: Callable[..., nn.Module] | None = None,
-        norm_layer: Callable[..., nn.Module] | None = None,
+        norm_layer: Callable[..., nn.Module] | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__()
         if not block_setting:

@@ -72,7 +72,7 @@ class MobileNetV3(nn.Module):
     def __init__(
         self, inverted_residual_setting: Sequence[InvertedResidualConfig], last_channel: int, num_classes: int = 1000,
         block: Callable[..., nn.Module] | None = None, norm_layer: Callable[..., nn.Module] | None = None,
-        dropout: float = 0.2,
+        dropout: float = 0.2, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__()
         if not inverted_residual_setting:

@@ -87,6 +87,18 @@ class Conv2dNormActivation(ConvNormActivation):
     torch.Size([1, 8, 4, 4])
     """
 
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] | str | None = None, groups: int = 1,
+        norm_layer: Callable[..., nn.Module] | None = nn.BatchNorm2d,
+        activation_layer: Callable[..., nn.Module] | None = nn.ReLU, dilation: int | tuple[int, ...] = 1,
+        inplace: bool | None = True, bias: bool | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, groups, norm_layer, activation_layer, dilation,
+            inplace, bias, nn.Conv2d,
+        )  # fmt: skip
+
 
 class Conv3dNormActivation(ConvNormActivation):
     """A three-dimensional convolution with normalisation and activation behind it.
@@ -99,10 +111,17 @@ class Conv3dNormActivation(ConvNormActivation):
     torch.Size([1, 8, 4, 4, 4])
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("norm_layer", nn.BatchNorm3d)
-        kwargs.setdefault("conv_layer", nn.Conv3d)
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...] = 3,
+        stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] | str | None = None, groups: int = 1,
+        norm_layer: Callable[..., nn.Module] | None = nn.BatchNorm3d,
+        activation_layer: Callable[..., nn.Module] | None = nn.ReLU, dilation: int | tuple[int, ...] = 1,
+        inplace: bool | None = True, bias: bool | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, groups, norm_layer, activation_layer, dilation,
+            inplace, bias, nn.Conv3d,
+        )  # fmt: skip
 
 
 class SqueezeExcitation(nn.Module):

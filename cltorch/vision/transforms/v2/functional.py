@@ -253,7 +253,7 @@ solarize = _dispatch("solarize", color.solarize)
 gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
 normalize = _dispatch("normalize", convert.normalize)
 erase = _dispatch("erase", _erase)
-jpeg = _dispatch("jpeg", _jpeg)
+jpeg = kernels.renamed(_dispatch("jpeg", _jpeg), "jpeg", "image")
 permute_channels = _dispatch("permute_channels", _permute_channels)
 
 
@@ -281,7 +281,8 @@ def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
     return wrap(functions.index_select(inpt.as_subclass(Tensor), -4, frames), like=inpt)
 
 
-to_pil_image, pil_to_tensor, to_tensor = convert.to_pil_image, convert.pil_to_tensor, convert.to_tensor
+to_pil_image, pil_to_tensor = convert.to_pil_image, convert.pil_to_tensor
+to_tensor = kernels.renamed(convert.to_tensor, "to_tensor", "inpt")
 
 
 def to_image(inpt: Any) -> Any:
@@ -368,7 +369,7 @@ def is_pure_tensor(inpt: Any) -> bool:
     return isinstance(inpt, Tensor) and not isinstance(inpt, TVTensor)
 
 
-get_image_size = geometry.get_image_size
+get_image_size = kernels.renamed(geometry.get_image_size, "get_image_size", "inpt")
 get_image_num_channels = get_num_channels
 _ASKED: dict[_Fn, str] = {
     get_dimensions: "image video",
