@@ -200,7 +200,7 @@ def drawn(d):
 
 def updated(d):
     found = []
-    for make in (torch.optim.Adam, torch.optim.SGD):
+    for make in (torch.optim.Adam, torch.optim.SGD, torch.optim.Adafactor):
         w = [torch.tensor(a, device=d, requires_grad=True) for a in several((5, 9), (70,))]
         steps = make(w, lr=0.1)
         sum((x * x).sum() for x in w).backward()

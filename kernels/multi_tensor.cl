@@ -2,7 +2,8 @@
 Replace elements of many tensors by one traced formula of them: a launch serves T rows of tensors.
 
 OpenCL 1.2 has no arrays of buffers, so a row's buffers are arguments of their own and a table, made once for a list of
-tensors, says what each work-group does: (row, elements, position in every column) per entry.
+tensors, says what each work-group does. An entry is (slot of the row's buffers, elements, row, position in every column), and
+where rank is not 0 (slot, elements, row, first element, sizes, strides of every column, offset of every column).
 
 name         kernel name without its prefix
 T            rows per launch; columns: (dtype tag, storage type, read, result or "") per column of a row
@@ -10,6 +11,8 @@ W            vector width; V, M, P: scalar compute type, scalar mask type of its
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many numbers; groups: True where a work-group shares an entry (GPU), else a work-item has it alone
 scalars      how many numbers after these lie on the device, in buffers of one float each
+own          how many after those are each row's own, in buffers of one number of type O per row
+rank         0 where the tensors of a row are runs of memory, else the number of dimensions along which they are walked
 </%doc>
 <%
 K = len(columns)
@@ -18,7 +21,7 @@ def load(k, w):
     tag, ctype, _, _ = columns[k]
     n = "" if w == 1 else f"_{w}"
     v = "V" if w == 1 else f"{V}{w}"
-    at = f"at{k} + i"
+    at = f"at{k}" if rank else f"at{k} + i"
     if tag in half: value = f"ct_load_{tag}{n}(a{k}, {at})"
     else: value = f"a{k}[{at}]" if w == 1 else f"vload{w}(0, a{k} + {at})"
     from_type = "float" if tag in half else ctype
@@ -26,7 +29,7 @@ def load(k, w):
 def store(k, w):
     tag, ctype, _, result = columns[k]
     n = "" if w == 1 else str(w)
-    at = f"at{k} + i"
+    at = f"at{k}" if rank else f"at{k} + i"
     to_type = "float" if tag in half else ctype
     value = result if to_type == V else f"convert_{to_type}{n}({result})"
     if tag in half: return f"ct_store_{tag}{'_' + n if n else ''}({value}, a{k}, {at});"
@@ -47,6 +50,15 @@ def store(k, w):
 % endif
 % endfor
 </%def>
+<%def name="numbers(wide)">
+<% open, close = ("(V)((" + V + ")", ")") if wide else ("", "") %>
+% for k in range(params):
+        const V p${k} = ${f"(V)(q{k})" if wide else f"q{k}"};
+% endfor
+% for k in range(scalars + own):
+        const V p${params + k} = ${open}d${k}[place${k}${" + entry[2]" if k >= scalars else ""}]${close};
+% endfor
+</%def>
 __kernel void ct_${name}(
     const __global long *table, long first
 % for t in range(T):
@@ -57,12 +69,12 @@ __kernel void ct_${name}(
 % for q in range(params):
     , ${P} q${q}
 % endfor
-% for q in range(scalars):
-    , const __global float *d${q}, long place${q}
+% for q in range(scalars + own):
+    , const __global ${"float" if q < scalars else O} *d${q}, long place${q}
 % endfor
 )
 {
-    const __global long *entry = table + (first + (long)get_group_id(0)) * ${K + 2};
+    const __global long *entry = table + first + (long)get_group_id(0) * ${4 + rank + K * (rank + 1) if rank else K + 3};
 % for k in range(K):
     __global ${columns[k][1]} *a${k} = b0_${k};
 % endfor
@@ -73,8 +85,39 @@ __kernel void ct_${name}(
     default: break;
     }
     const long n = entry[1];
+% if rank:
+    const uint start = (uint)entry[3];
+% for d in range(rank):
+    const uint size${d} = (uint)entry[${4 + d}];
 % for k in range(K):
-    const long at${k} = entry[${k + 2}];
+    const long step${k}_${d} = entry[${4 + rank + k * rank + d}];
+% endfor
+% endfor
+% for k in range(K):
+    const long from${k} = entry[${4 + rank + K * rank + k}];
+% endfor
+#define V ${V}
+#define M int
+#define SEL(c, a, b) ((c) ? (a) : (b))
+${numbers(False)}
+    for (long i = ${"(long)get_local_id(0)" if groups else "0"}; i < n; i += ${"(long)get_local_size(0)" if groups else "1"}) {
+        uint rest = start + (uint)i;
+% for d in range(rank - 1, 0, -1):
+        const long c${d} = rest % size${d};
+        rest /= size${d};
+% endfor
+        const long c0 = rest;
+% for k in range(K):
+        const long at${k} = from${k} + ${" + ".join(f"c{d} * step{k}_{d}" for d in range(rank))};
+% endfor
+${element(1)}
+    }
+#undef V
+#undef M
+#undef SEL
+% else:
+% for k in range(K):
+    const long at${k} = entry[${k + 3}];
 % endfor
     long i = ${f"(long)get_local_id(0) * {W}" if groups else "0"};
     const long step = ${f"(long)get_local_size(0) * {W}" if groups else W};
@@ -82,12 +125,7 @@ __kernel void ct_${name}(
 #define M ${M}${W}
 #define SEL(c, a, b) select(b, a, c)
     {
-% for q in range(params):
-        const V p${q} = (V)(q${q});
-% endfor
-% for q in range(scalars):
-        const V p${params + q} = (V)((${V})d${q}[place${q}]);
-% endfor
+${numbers(True)}
         for (; i + ${W} <= n; i += step) {
 ${element(W)}
         }
@@ -99,12 +137,7 @@ ${element(W)}
 #define M int
 #define SEL(c, a, b) ((c) ? (a) : (b))
     {
-% for q in range(params):
-        const V p${q} = q${q};
-% endfor
-% for q in range(scalars):
-        const V p${params + q} = d${q}[place${q}];
-% endfor
+${numbers(False)}
         for (; i < n; ++i) {
 ${element(1)}
         }
@@ -112,4 +145,5 @@ ${element(1)}
 #undef V
 #undef M
 #undef SEL
+% endif
 }

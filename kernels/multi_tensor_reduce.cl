@@ -1,7 +1,9 @@
 <%doc>
-Reduce the elements of many tensors to one number: partial results by a table of entries, then their combination.
+Reduce the elements of many tensors to one number, or to one for each: partial results by a table of entries, then
+their combination.
 
-mode         "partial": entries (row, elements, position) of a table to one number each; "finish": those to the result
+mode         "partial": entries (row, elements, position) of a table to one number each; "finish": those to the result;
+             "each": to a result for every tensor, whose parts two numbers of the table bound
 T            tensors per launch (partial); tag, ctype: dtype and storage type of the tensors, or of the result (finish)
 A, W         type of the accumulator, vector width
 what         norm (sum of powers), square, abs, count, max, min, bad (1 where any element is not finite)
@@ -102,9 +104,16 @@ ${gather()}
     out[mine] = acc;
 }
 % else:
+% if mode == "each":
+__kernel void ct_finish(const __global ${A} *parts, const __global long *table, long at, __global ${ctype} *out) {
+    const long here = get_group_id(0);
+    const long first = table[at + 2 * here], n = table[at + 2 * here + 1];
+% else:
 __kernel void ct_finish(const __global ${A} *parts, long n, __global ${ctype} *out, ${A} p) {
+    const long here = 0, first = 0;
+% endif
     ${A} acc = ${identity};
-    for (long i = ${"(long)get_local_id(0)" if groups else "0"}; i < n; i += ${groups or 1})
+    for (long i = first + ${"(long)get_local_id(0)" if groups else "0"}; i < n; i += ${groups or 1})
         acc = ct_join(acc, parts[i]);
 ${gather()}
 % if what == "square":
@@ -113,9 +122,9 @@ ${gather()}
     acc = pow(acc, 1 / p);
 % endif
 % if half:
-    ct_store_${tag}(acc, out, 0);
+    ct_store_${tag}(acc, out, here);
 % else:
-    out[0] = ${"acc" if ctype == A else f"convert_{ctype}(acc)"};
+    out[here] = ${"acc" if ctype == A else f"convert_{ctype}(acc)"};
 % endif
 }
 % endif

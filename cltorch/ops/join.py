@@ -13,9 +13,11 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
 from cltorch.ops.array import Array, empty, view
 from cltorch.ops.channels import in_memory_order, in_turn, suggested, turned, turned_back, turned_dim
+from cltorch.ops.multi_tensor_moves import copy_each
 from cltorch.ops.op import Op
 from cltorch.ops.pieces import Pieces, assemble
 
+_MANY = 4  # arrays that are joined by launches which take several
 _SEGMENT = 16384  # elements of a reversed line that one work-item copies at a time
 _RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
 
@@ -61,6 +63,13 @@ def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
         if whole is not None:
             n = sum([x.layout.shape[0] for x in tensors])
             return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
+    on_device = tensors[0].device.type != "cpu"
+    if on_device and len(tensors) > _MANY and not t.rare and all(x.dtype is t for x in tensors):
+        shape, pieces = _in_a_row([x.layout for x in tensors], dim)
+        out = empty(shape, t, tensors[0].device)
+        copy_each([view(out, place) for _, _, place in pieces], [tensors[i] for i, _, _ in pieces])
+        out._storage.version = 0
+        return out
     key = ("cat", dim)
     return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
 

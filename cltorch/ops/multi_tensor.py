@@ -1,8 +1,10 @@
 """One formula over a list of tensors: a step of an optimiser in a few launches, however many tensors there are.
 
 Every row holds the tensors that belong together (a parameter, its gradient, its state); the formula gives new values
-for some columns from all of them, in place. Rows that lie in memory as one run each share launches, 16 rows to one:
-that many pointers always fit, for the smallest argument space that OpenCL allows holds 128 arguments in 1024 bytes.
+for some columns from all of them, in place. Rows share launches, whatever their shapes, 16 rows to one: that many
+pointers always fit, for the smallest argument space that OpenCL allows holds 128 arguments in 1024 bytes. Where all
+rows are parts of the same storages, one launch takes them all. Rows whose tensors lie in memory in different orders go
+by a form of the kernel that walks along strides.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.device import Storage
 from cltorch.dtypes import bfloat16, dtype, float64
-from cltorch.layout import Layout
+from cltorch.layout import Layout, coalesce
 from cltorch.ops.array import cast_host, host, two_devices, view
 from cltorch.ops.evaluate import Formula, run_into
 from cltorch.ops.formula import Symbol, trace, used_operands
@@ -30,6 +32,8 @@ __all__ = ["update"]
 _ROWS = 16
 _POINTERS = 96
 _GRAIN = {"cpu": 16384, "gpu": 4096}  # elements per entry of the table: the best of those measured on PoCL; 4 vectors
+_RANK = 4  # dimensions of a strided row, after neighbours are merged
+_LONGEST = 2**31  # elements of such a row, whose places are counted in 32 bits
 _BLOCK = 16384  # elements that the host computes at a time, so that what lies between stays in its cache
 
 
@@ -40,32 +44,41 @@ def update(
     numbers: Sequence[float],
     kind: str = "",
     scalars: Sequence[Any] = (),
+    per_row: Sequence[Any] = (),
 ) -> None:
     """Replace the columns ``written`` of every row of Arrays by a formula of the row and some numbers.
 
     ``formula.fn(m, *row, *numbers)`` returns one value per written column. The Arrays of a row have one shape and lie
     on one device; dtypes are any floating-point ones. ``kind`` ("cpu", "gpu") asks for a variant of the kernel other
     than the device's own. ``scalars`` are further numbers that nobody need wait for: 0-d float32 Arrays on the device
-    of all rows, the last arguments of the formula. Raises RuntimeError where the shapes or devices of a row differ,
-    and where a written Array overlaps itself.
+    of all rows. ``per_row`` are such numbers of which each row has its own: dense Arrays of as many elements as there
+    are rows, all of float32 or all of float64. They are the last arguments of the formula. Where all columns hold whole
+    numbers they are computed in int64. Raises RuntimeError where the shapes or devices of a row differ, and where a
+    written Array overlaps itself.
     """
     numbers = [float(v) for v in numbers]
     devices = {row[0]._storage.device for row in rows}
+    if per_row and len(devices) > 1:
+        raise RuntimeError("rows with numbers of their own lie on one device")
     for dev in devices:
         chosen = rows if len(devices) == 1 else [row for row in rows if row[0]._storage.device is dev]
         if dev.type == "cpu":
-            for row in chosen:
-                _on_host(formula, written, row, [*numbers, *(float(host(x).reshape(-1)[0]) for x in scalars)])
+            given = [*numbers, *(float(host(x).reshape(-1)[0]) for x in scalars)]
+            own = [host(x).reshape(-1) for x in per_row]
+            for i, row in enumerate(chosen):
+                _on_host(formula, written, row, [*given, *(float(x[i]) for x in own)])
         else:
-            _on_device(dev.context, formula, written, chosen, numbers, kind, scalars)
+            _on_device(dev.context, formula, written, chosen, numbers, kind, scalars, per_row)
     for row in rows:
         for k in written:
             row[k]._storage.version += 1
 
 
 def compute_in(row: Sequence[Any]) -> dtype:
-    """Return the dtype in which a row is computed: float64 if it has any, else float32."""
-    return float64 if any(x.dtype is float64 for x in row) else dtypes.float32
+    """Return the dtype in which a row is computed: float64 if it has any, int64 if all are whole, else float32."""
+    if any(x.dtype is float64 for x in row):
+        return float64
+    return dtypes.int64 if all(x.dtype.kind in "uib" for x in row) else dtypes.float32
 
 
 def _check(row: Sequence[Any], written: Sequence[int]) -> None:
@@ -111,9 +124,10 @@ class _Plan:
 
 def _on_device(
     context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], numbers: Sequence[float], kind: str,
-    scalars: Sequence[Any],
+    scalars: Sequence[Any], per_row: Sequence[Any],
 ) -> None:  # fmt: skip
-    geometry: list[Any] = [formula, kind, len(scalars)]
+    together = _together(rows)
+    geometry: list[Any] = [formula, kind, len(scalars), together, *(x.dtype for x in per_row)]
     for row in rows:
         for x in row:
             if x._storage.device is not context.device:
@@ -123,9 +137,11 @@ def _on_device(
     key = tuple(geometry)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, formula, written, rows, kind or context.caps.kind, len(scalars))
+        extra = len(scalars), len(per_row), per_row[0].dtype.ctype if per_row else "float"
+        plan = _plan(context, formula, written, rows, kind or context.caps.kind, extra, together)
+        context.ready[key] = plan
     given: list[Any] = list(numbers)
-    for x in scalars:
+    for x in (*scalars, *per_row):
         given += (x._storage.buf, x.layout.offset)
     for kernel, global_size, local_size, first, members in plan.launches:
         kernel.launch(
@@ -134,10 +150,17 @@ def _on_device(
         )  # fmt: skip
     for i in plan.alone:
         row = rows[i]
+        own = [view(x, Layout((), (), x.layout.offset + i)) for x in per_row]
         run_into(
-            _with_scalars(formula, len(row), len(scalars)), compute_in(row), [*row, *scalars], numbers,
+            _with_scalars(formula, len(row), len(scalars) + len(own)), compute_in(row), [*row, *scalars, *own], numbers,
             [row[k] for k in written],
         )  # fmt: skip
+
+
+def _together(rows: Sequence[Any]) -> bool:
+    """Return whether all rows are parts of the same storages."""
+    first = rows[0]
+    return len(rows) > 1 and all(x._storage is y._storage for row in rows for x, y in zip(row, first, strict=True))
 
 
 @lru_cache(maxsize=256)
@@ -154,59 +177,90 @@ def _with_scalars(formula: Formula, columns: int, scalars: int) -> Formula:
 
 
 def _plan(
-    context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], kind: str, scalars: int = 0
-) -> _Plan:
-    groups: dict[tuple[dtype, ...], list[int]] = {}
+    context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], kind: str, extra: tuple[int, int, str],
+    together: bool,
+) -> _Plan:  # fmt: skip
+    groups: dict[Any, list[int]] = {}
     alone = []
+    walks: dict[int, list[int]] = {}
     for i, row in enumerate(rows):
         _check(row, written)
         if row[0].layout.numel == 0:
             continue
+        types = tuple(x.dtype for x in row)
         if is_run([x.layout for x in row]):
-            groups.setdefault(tuple(x.dtype for x in row), []).append(i)
+            groups.setdefault((types, False), []).append(i)
+        elif (walk := _walk([x.layout for x in row])) is not None:
+            walks[i] = walk
+            groups.setdefault((types, True), []).append(i)
         else:
             alone.append(i)
     grain = _GRAIN.get(kind, _GRAIN["gpu"])
-    table: list[list[int]] = []
+    tables: list[np.ndarray] = []
+    filled = 0
     launches: list[Any] = []
-    for types, members in groups.items():
-        slots = min(_ROWS, _POINTERS // len(types))
-        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, scalars)
+    for (types, strided), members in groups.items():
+        slots = 1 if together else min(_ROWS, _POINTERS // len(types))
+        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, extra, strided)
         local = 1 if kind == "cpu" else min(GROUP, context.caps.max_work_group)
-        for start in range(0, len(members), slots):
-            part = members[start : start + slots]
-            first = len(table)
-            for slot, i in enumerate(part):
-                n = rows[i][0].layout.numel
-                table += [
-                    [slot, min(grain, n - at), *(x.layout.offset + at for x in rows[i])] for at in range(0, n, grain)
-                ]
-            groups_now = len(table) - first
+        step = len(members) if together else slots
+        for start in range(0, len(members), step):
+            part = members[start : start + step]
+            table: list[list[int]] = []
+            for at_slot, i in enumerate(part):
+                n, slot = rows[i][0].layout.numel, 0 if together else at_slot
+                offsets = [x.layout.offset for x in rows[i]]
+                if strided:
+                    table += [[slot, min(grain, n - at), i, at, *walks[i], *offsets] for at in range(0, n, grain)]
+                else:
+                    table += [[slot, min(grain, n - at), i, *(o + at for o in offsets)] for at in range(0, n, grain)]
             # every pointer argument wants a buffer, those of absent rows too
-            part += part[:1] * (slots - len(part))
-            launches.append((kernel, (groups_now * local,), (local,), first, part))
-    if not table:
+            part = part[:slots]
+            part = part + part[:1] * (slots - len(part))
+            launches.append((kernel, (len(table) * local,), (local,), filled, part))
+            tables.append(np.array(table, np.int64).reshape(-1))
+            filled += tables[-1].size
+    if not tables:
         return _Plan([], None, alone)
-    numbers = np.array(table, np.int64)
-    storage = context.alloc(numbers.nbytes)
-    context.write(storage.buf, numbers, owned=True)
+    whole = np.concatenate(tables)
+    storage = context.alloc(whole.nbytes)
+    context.write(storage.buf, whole, owned=True)
     return _Plan(launches, storage, alone)
 
 
+def _walk(layouts: Sequence[Layout]) -> list[int] | None:
+    """Return sizes and strides of a row's dimensions, those that all its layouts pass as one merged; None if many.
+
+    First _RANK sizes, the slowest first, then as many strides for each layout.
+    """
+    first = layouts[0]
+    if first.numel >= _LONGEST:
+        return None
+    order = sorted(range(first.ndim), key=lambda d: -first.strides[d])
+    sizes, steps = coalesce([first.shape[d] for d in order], *[[lay.strides[d] for d in order] for lay in layouts])
+    missing = _RANK - len(sizes)
+    if missing < 0:
+        return None
+    return [*[1] * missing, *sizes, *(s for column in steps for s in (*[0] * missing, *column))]
+
+
 def _kernel(
-    context: Any, formula: Formula, written: Sequence[int], row: Sequence[Any], slots: int, kind: str, scalars: int
-) -> Any:
+    context: Any, formula: Formula, written: Sequence[int], row: Sequence[Any], slots: int, kind: str,
+    extra: tuple[int, int, str], strided: bool,
+) -> Any:  # fmt: skip
     compute = compute_in(row)
     ctype = compute.compute
+    scalars, own, owned = extra
+    params = formula.params - scalars - own
     statements, results, tracer = trace(formula.fn, compute, [False] * len(row), formula.params)
     used = used_operands(formula.fn, len(row), formula.params, compute, [True] * len(results))
     texts = {k: r.text if isinstance(r, Symbol) else tracer.literal(r) for k, r in zip(written, results, strict=True)}
-    width = VECTOR[ctype] if kind == "cpu" else 4
-    args = "bl" + "b" * (slots * len(row)) + LETTER[ctype] * (formula.params - scalars) + "bl" * scalars
+    width = 1 if strided else VECTOR[ctype] if kind == "cpu" else 4
+    args = "bl" + "b" * (slots * len(row)) + LETTER.get(ctype, "l") * params + "bl" * (scalars + own)
     return context.kernel(
         "multi_tensor", f"ct_{formula.name}", args,
         name=formula.name, T=slots, W=width, V=ctype, M=MASK[ctype], P=ctype,
-        params=formula.params - scalars, scalars=scalars,
+        params=params, scalars=scalars, own=own, O=owned, rank=_RANK if strided else 0,
         columns=tuple((x.dtype.tag, x.dtype.ctype, k in used, texts.get(k, "")) for k, x in enumerate(row)),
         statements=tuple(statements), groups=kind != "cpu",
     )  # fmt: skip
@@ -225,7 +279,7 @@ def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbe
         blocks: list[Any] = [slice(at, at + _BLOCK) for at in range(0, n, _BLOCK)]
     else:
         arrays, blocks = [host(x) for x in row], [...]
-    constants = [wide.type(v) for v in numbers]
+    constants = [np.dtype(wide).type(v) for v in numbers]
     for block in blocks:
         parts = [a[block] for a in arrays]
         values = [widened(a, x.dtype, wide) for a, x in zip(parts, row, strict=True)]

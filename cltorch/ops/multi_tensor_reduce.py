@@ -1,7 +1,7 @@
-"""A norm of the elements of many tensors, or whether all are finite: a few launches, however many tensors there are.
+"""A norm of the elements of many tensors or of each, or whether all are finite: a few launches for however many.
 
 As in ``multi_tensor``, a table says what part of which tensor a work-group takes. Every entry leaves a partial result,
-and one more launch combines them, in an order that depends on the sizes alone.
+and one more launch combines them, to one number or to one for each tensor, in an order that depends on the sizes alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cltorch.ops.array import Array, empty, from_host, host, two_devices, view
 from cltorch.ops.multi_tensor import is_run, widened
 from cltorch.ops.plan import GROUP, LETTER, VECTOR
 
-__all__ = ["any_not_finite", "norm"]
+__all__ = ["any_not_finite", "norm", "norms"]
 
 _TENSORS = 64
 _GRAIN = {"cpu": 32768, "gpu": 8192}
@@ -36,12 +36,17 @@ def norm(arrays: Sequence[Any], power: float, out: dtype, kind: str = "") -> Any
     return _reduce(what, arrays, power, out, kind)
 
 
+def norms(arrays: Sequence[Any], out: dtype = dtypes.float32, kind: str = "") -> Any:
+    """Return the Euclidean norm of every Array: 1-d, of a floating-point dtype; see ``norm``."""
+    return _reduce("square", arrays, 2.0, out, kind, each=True)
+
+
 def any_not_finite(arrays: Sequence[Any], kind: str = "") -> Any:
     """Return 1.0 where an element of Arrays is infinite or no number, else 0.0: 0-d, float32; see ``norm``."""
     return _reduce("bad", arrays, 0.0, dtypes.float32, kind)
 
 
-def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: str) -> Any:
+def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: str, each: bool = False) -> Any:
     compute = float64 if any(x.dtype is float64 for x in arrays) else dtypes.float32
     dev = arrays[0].device
     for x in arrays:
@@ -50,9 +55,11 @@ def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: st
         if x.device is not dev:
             raise two_devices(dev, x.device)
     if dev.type == "cpu":
+        if each:
+            return from_host(np.array([_on_host(what, [x], power, compute) for x in arrays], np.float64), out, dev)
         value = _on_host(what, arrays, power, compute)
         return from_host(np.array(value, np.float64), out, dev)
-    return _on_device(dev.context, what, arrays, power, out, compute, kind)
+    return _on_device(dev.context, what, arrays, power, out, compute, kind, each)
 
 
 # ---- an OpenCL device --------------------------------------------------------------------------------------------
@@ -66,23 +73,28 @@ class _Plan:
 
 
 def _on_device(
-    context: Any, what: str, arrays: Sequence[Any], power: float, out: dtype, compute: dtype, kind: str
+    context: Any, what: str, arrays: Sequence[Any], power: float, out: dtype, compute: dtype, kind: str, each: bool
 ) -> Any:
-    key = ("multi_tensor_reduce", what, kind, out, *((x.layout.key, x.layout.offset, x.dtype) for x in arrays))
+    key = ("multi_tensor_reduce", what, kind, out, each, *((x.layout.key, x.layout.offset, x.dtype) for x in arrays))
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, what, arrays, out, compute, kind or context.caps.kind)
+        plan = context.ready[key] = _plan(context, what, arrays, out, compute, kind or context.caps.kind, each)
     parts = context.alloc(max(plan.count, 1) * compute.itemsize)
     for kernel, global_size, local_size, first, members in plan.launches:
         buffers = [arrays[i]._storage.buf for i in members]
         kernel.launch(global_size, local_size, (plan.table.buf, first, parts.buf, power, *buffers))
-    result = empty((), out, arrays[0].device)
     kernel, local = plan.finish
+    if each:
+        result = empty((len(arrays),), out, arrays[0].device)
+        given = parts.buf, plan.table.buf, 3 * plan.count, result._storage.buf
+        kernel.launch((len(arrays) * local,), (local,), given)
+        return result
+    result = empty((), out, arrays[0].device)
     kernel.launch((local,), (local,), (parts.buf, plan.count, result._storage.buf, power))
     return result
 
 
-def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: dtype, kind: str) -> _Plan:
+def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: dtype, kind: str, each: bool) -> _Plan:
     grain = _GRAIN.get(kind, _GRAIN["gpu"])
     a = compute.compute
     local, width = 1, VECTOR[a]
@@ -91,6 +103,7 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
         local, width = 1 << (min(GROUP, context.caps.max_work_group).bit_length() - 1), 4
     groups = 0 if kind == "cpu" else local
     table: list[list[int]] = []
+    spans = [[0, 0] for _ in arrays]
     launches: list[Any] = []
     for t in dict.fromkeys(x.dtype for x in arrays):
         chosen = [i for i, x in enumerate(arrays) if x.dtype is t and x.layout.numel]
@@ -99,6 +112,7 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
             first = len(table)
             for slot, i in enumerate(part):
                 lay = arrays[i].layout
+                spans[i] = [len(table), len(table) + -(-lay.numel // grain)]
                 table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
             kernel = context.kernel(
                 "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * _TENSORS,
@@ -108,12 +122,12 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
             count = len(table) - first
             launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (_TENSORS - len(part))))
     finish = context.kernel(
-        "multi_tensor_reduce", "ct_finish", "blb" + LETTER[a],
-        mode="finish", T=0, tag=out.tag, ctype=out.ctype, A=a, W=1, what=what, groups=groups,
+        "multi_tensor_reduce", "ct_finish", "bblb" if each else "blb" + LETTER[a],
+        mode="each" if each else "finish", T=0, tag=out.tag, ctype=out.ctype, A=a, W=1, what=what, groups=groups,
     )  # fmt: skip
-    if not table:
+    if not table and not each:
         return _Plan([], None, 0, (finish, local))
-    numbers = np.array(table, np.int64)
+    numbers = np.array([x for row in (*table, *(spans if each else ())) for x in row], np.int64)
     storage = context.alloc(numbers.nbytes)
     context.write(storage.buf, numbers, owned=True)
     return _Plan(launches, storage, len(table), (finish, local))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
+from cltorch.layout import Layout, contiguous_strides
+from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
-from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor import is_run, update
+from cltorch.ops.multi_tensor_factored import divide_by_factors
+from cltorch.ops.multi_tensor_moves import copy_each
+from cltorch.ops.multi_tensor_reduce import norms
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
 from cltorch.tensor import Tensor
@@ -28,8 +34,8 @@ class Adafactor(GroupOptimizer):
 
     with :math:`\tau` = ``beta2_decay``, :math:`\epsilon` = ``eps`` (the first one, where None, is the dtype's). What
     has less than two dimensions keeps its whole mean square. ``maximize`` ascends; ``foreach`` has no effect.
-    Parameters of one shape are updated together, and no step waits for the device. Raises ValueError for values out of
-    range.
+    A step takes a few launches, whatever shapes the parameters have, and does not wait for the device. Raises
+    ValueError for values out of range.
     Shape: parameters and gradients (*, m, n), states ``row_var`` (*, m, 1) and ``col_var`` (*, 1, n); of fewer
     dimensions (*), and so ``variance``; ``step`` ().
 
@@ -97,8 +103,8 @@ class Adafactor(GroupOptimizer):
             g: Any = p.grad
             state["step"] = step_tensor()
             if g.ndim > 1:
-                state["row_var"] = functions.zeros_like(g[..., :1])
-                state["col_var"] = functions.zeros_like(g[..., :1, :])
+                state["row_var"] = functions.zeros((*g.shape[:-1], 1), dtype=g.dtype, device=g.device)
+                state["col_var"] = functions.zeros((*g.shape[:-2], 1, g.shape[-1]), dtype=g.dtype, device=g.device)
             else:
                 state["variance"] = functions.zeros_like(g)
         return state
@@ -155,65 +161,76 @@ def adafactor(
 def _apply(
     group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Any], states: Sequence[dict[str, Any]]
 ) -> None:
-    """Update the parameters of one group, those of one shape together."""
+    """Update the parameters of one group: those of equal counts, dtypes and devices together."""
     same: dict[Any, list[Any]] = {}
     for p, g, state in zip(params, grads, states, strict=True):
         host_number(state, "step")  # brings the count to the host
-        key = (advance(state["step"]), tuple(p.shape), p.dtype, g.dtype, p.device)
-        same.setdefault(key, []).append((p, g, state))
+        t = advance(state["step"])
+        if g.shape != p.shape:
+            raise RuntimeError(f"a gradient {list(g.shape)} is not of its parameter's shape {list(p.shape)}")
+        if p.numel():
+            same.setdefault((t, p.dtype, g.dtype, p.device), []).append((p, g, state))
     for (t, *_), rows in same.items():
-        _apply_batch(group, rows, t)
+        _apply_list(group, rows, t)
 
 
-def _apply_batch(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, Any]]], t: float) -> None:
+def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, Any]]], t: float) -> None:
     params, grads, states = zip(*rows, strict=True)
     lr = float(scalar(group["lr"]))
     eps1, eps2 = group["eps"]
     eps1 = dtypes.finfo(params[0].dtype).eps if eps1 is None else eps1
-    scale = functions.clamp(_rms(_batch(params)), min=eps2)
-    g = _batch(grads)
-    if group["maximize"]:
-        g = functions.neg(g)
-    square = functions.mul(g, g)
     weight = t ** group["beta2_decay"]
-    if params[0].ndim > 1:
-        row_means = _averaged(states, "row_var", functions.mean(square, -1, keepdim=True), weight)
-        columns = _averaged(states, "col_var", functions.mean(square, -2, keepdim=True), weight)
-        middle = functions.clamp(functions.mean(row_means, -2, keepdim=True), min=eps1)
-        estimate = functions.mul(row_means, functions.div(columns, middle))
-    else:
-        estimate = _averaged(states, "variance", square, weight)
-    change = functions.mul(functions.rsqrt(functions.clamp(estimate, min=eps1 * eps1)), g)
-    shrink = functions.clamp(functions.div(_rms(change), group["d"]), min=1.0)
-    change = functions.mul(change, functions.div(functions.mul(scale, min(lr, 1 / t**0.5)), shrink))
-    moves = [[p, change[i]] for i, p in enumerate(params)]
-    update(_MOVE, [0], moves, [1 - lr * group["weight_decay"]])
+    places = [0, *itertools.accumulate(p.numel() for p in params)]
+    wide = dtypes.float64 if dtypes.float64 in (params[0].dtype, grads[0].dtype) else dtypes.float32
+    scales = norms(_arranged(params, lambda p: is_run([p.layout])), wide)
+    change = functions.empty((places.pop(),), dtype=wide, device=params[0].device)
+    pieces = [
+        view(change, Layout.make(p.shape, contiguous_strides(p.shape), at))
+        for p, at in zip(params, places, strict=True)
+    ]
+    flat = [i for i, p in enumerate(params) if p.ndim < 2]
+    if flat:
+        whole = [[pieces[i], states[i]["variance"], grads[i]] for i in flat]
+        update(_DIVIDED, [0, 1], whole, [weight, eps1 * eps1])
+    high = [i for i, p in enumerate(params) if p.ndim > 1]
+    if high:
+        means = [[states[i][name] for i in high] for name in ("row_var", "col_var")]
+        contiguous = [_arranged(xs, lambda x: x.layout.contiguous) for xs in ([grads[i] for i in high], *means)]
+        divide_by_factors(
+            list(zip(*contiguous, strict=True)), change, [places[i] for i in high], weight, eps1
+        )  # fmt: skip
+        for kept, used in zip(means, contiguous[1:], strict=True):
+            moved = [(a, b) for a, b in zip(kept, used, strict=True) if a is not b]
+            copy_each([a for a, _ in moved], [b for _, b in moved])
+    sizes = functions.tensor([p.numel() ** -0.5 for p in params], dtype=wide, device=change.device)
+    rate = min(lr, 1 / t**0.5) * (-1 if group["maximize"] else 1)
+    moves = [list(row) for row in zip(params, pieces, strict=True)]
+    numbers = [1 - lr * group["weight_decay"], rate, eps2, 1 / group["d"]]
+    update(_MOVE, [0], moves, numbers, per_row=[scales, norms(pieces, wide), sizes])
 
 
-def _averaged(states: Sequence[dict[str, Any]], name: str, now: Tensor, weight: float) -> Tensor:
-    """Bring running means towards the present ones, and return them as a batch."""
-    means = [state[name] for state in states]
-    update(_MEAN, [0], [[mean, now[i]] for i, mean in enumerate(means)], [weight])
-    return _batch(means)
+def _arranged(tensors: Sequence[Any], fits: Callable[[Any], bool]) -> list[Any]:
+    """Return tensors, with contiguous copies of those that do not lie in memory as needed."""
+    found = list(tensors)
+    others = [i for i, x in enumerate(found) if not fits(x)]
+    for i in others:
+        x = found[i]
+        found[i] = functions.empty(x.shape, dtype=x.dtype, device=x.device)
+    copy_each([found[i] for i in others], [tensors[i] for i in others])
+    return found
 
 
-_COPY = Formula("adafactor_copy", lambda m, to, source: (source,))
-_MEAN = Formula("adafactor_mean", lambda m, mean, now, weight: (now - (now - mean) * (1 - weight),), params=1)
-_MOVE = Formula("adafactor_move", lambda m, p, change, keep: (keep * p - change,), params=1)
+def _divided(m: Any, out: Any, mean: Any, g: Any, weight: Any, least: Any) -> tuple[Any, Any]:
+    square = g * g
+    mean = square - (square - mean) * (1 - weight)
+    return g / m.sqrt(m.maximum(mean, least)), mean
 
 
-def _batch(tensors: Sequence[Any]) -> Tensor:
-    """Return tensors of one shape as one, in a few launches."""
-    if len(tensors) == 1:
-        return functions.unsqueeze(tensors[0], 0)
-    first = tensors[0]
-    made: Tensor = functions.empty((len(tensors), *first.shape), dtype=first.dtype, device=first.device)
-    update(_COPY, [0], [[made[i], x] for i, x in enumerate(tensors)], [])
-    return made
+def _move(
+    m: Any, p: Any, change: Any, keep: Any, rate: Any, eps: Any, d: Any, size: Any, length: Any, root: Any
+) -> tuple[Any]:
+    return (keep * p - m.maximum(size * root, eps) * rate / m.maximum(length * root * d, 1.0) * change,)
 
 
-def _rms(x: Tensor) -> Tensor:
-    """Return the root of the mean square of every tensor of a batch, with as many dimensions."""
-    dims = tuple(range(1, x.ndim))
-    norms = functions.vector_norm(x, 2, dim=dims, keepdim=True) if dims else functions.abs(x)
-    return functions.div(norms, (x.numel() / x.shape[0]) ** 0.5)
+_DIVIDED = Formula("adafactor_divided", _divided, params=2)
+_MOVE = Formula("adafactor_move", _move, params=7)

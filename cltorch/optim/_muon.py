@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from cltorch import dtypes, functions
+from cltorch.layout import Layout
+from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import zero_each
+from cltorch.ops.multi_tensor_reduce import norms
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import check_one_element, scalar
 from cltorch.tensor import Tensor
@@ -28,7 +33,9 @@ def _average_nesterov(m: Any, g: Any, buf: Any, out: Any, momentum: Any) -> tupl
 
 _MOMENTUM = Formula("muon_momentum", _average, params=1)
 _NESTEROV = Formula("muon_nesterov", _average_nesterov, params=1)
-_MOVE = Formula("muon_move", lambda m, p, u, shrink, lr: (shrink * p - lr * u,), params=2)
+_SCALED = Formula("muon_scaled", lambda m, to, x, eps, norm: (x / m.maximum(norm, eps),), params=2)
+_MOVE = Formula("muon_move", lambda m, p, u, shrink, lr, adjusted: (shrink * p - lr * adjusted * u,), params=3)
+_PADDING = 5e7  # multiplications with zeros that cost less than the launches which they save
 
 
 class Muon(GroupOptimizer):
@@ -41,8 +48,11 @@ class Muon(GroupOptimizer):
     NS makes ``ns_steps`` Newton-Schulz iterations :math:`X \leftarrow aX + (bA + cA^2)X,\ A = XX^T` in bfloat16, with
     ``ns_coefficients`` a, b, c, from :math:`X` divided by its norm, which counts as ``eps`` at least.
     ``adjust_lr_fn`` chooses :math:`\gamma' = \gamma\sqrt{\max(1, A/B)}` (None, "original") or
-    :math:`0.2\gamma\sqrt{\max(A, B)}` ("match_rms_adamw") for a parameter (A, B). Matrices of one shape are iterated
-    together. Raises ValueError for parameters that are no matrices and for values out of range.
+    :math:`0.2\gamma\sqrt{\max(A, B)}` ("match_rms_adamw") for a parameter (A, B). Momenta, norms and
+    the steps of all matrices take a few launches. The iterations are products of matrices, made for all of one shape
+    at once; other shapes join them, filled up with zeros, where products with zeros cost less than launches. So the
+    number of launches grows with the number of shapes of large matrices, whose products take far longer than launches
+    do. Raises ValueError for parameters that are no matrices and for values out of range.
     Shape: parameters and gradients (A, B), and so the state ``momentum_buffer``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Muon.html; Jordan et al., "Muon: An optimizer for
@@ -146,44 +156,102 @@ def muon(
 
 
 def _apply(group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Any], buffers: Sequence[Tensor]) -> None:
-    """Update the matrices of one group, those of one shape together."""
-    same: dict[Any, list[int]] = {}
+    """Update the matrices of one group, those on one device together."""
+    by_device: dict[Any, list[int]] = {}
     for i, (p, g) in enumerate(zip(params, grads, strict=True)):
         if g.ndim != 2:
             raise ValueError("Param gradient must be a 2D matrix")
-        same.setdefault((tuple(p.shape), p.device), []).append(i)
-    if not same:
-        return
-    batches = {
-        key: functions.empty((len(members), *key[0]), dtype=dtypes.bfloat16, device=key[1])
-        for key, members in same.items()
-    }
-    rows = [[grads[i], buffers[i], batches[key][at]] for key, members in same.items() for at, i in enumerate(members)]
+        by_device.setdefault(p.device, []).append(i)
+    for device, members in by_device.items():
+        lists = [[xs[i] for i in members] for xs in (params, grads, buffers)]
+        _apply_on(group, device, *lists)
+
+
+def _apply_on(group: dict[str, Any], device: Any, params: list[Any], grads: list[Any], buffers: list[Any]) -> None:
+    shapes = [tuple(p.shape) for p in params]
+    classes = _classes([(min(shape), max(shape)) for shape in shapes], group["ns_steps"])
+    flat = functions.empty((sum(math.prod(s) for s in shapes),), dtype=dtypes.bfloat16, device=device)
+    pieces, at = [], 0
+    for shape in shapes:
+        pieces.append(view(flat, Layout.make(shape, (shape[1], 1), at)))
+        at += math.prod(shape)
+    rows = [list(row) for row in zip(grads, buffers, pieces, strict=True)]
     update(_NESTEROV if group["nesterov"] else _MOMENTUM, [1, 2], rows, [group["momentum"]])
+    whole = functions.empty(
+        (sum(math.prod(size) * len(members) for size, members in classes),), dtype=dtypes.bfloat16, device=device
+    )
+    if whole.numel() != flat.numel():
+        zero_each([whole])
+    batches, at = [], 0
+    for (low, high), members in classes:
+        n = len(members) * low * high
+        batches.append(functions.reshape(whole[at : at + n], (len(members), low, high)))
+        at += n
+    turned = _parts(batches, classes, shapes)
+    update(
+        _SCALED, [0], [list(row) for row in zip(turned, pieces, strict=True)], [group["eps"]], per_row=[norms(pieces)]
+    )
+    made = [orthogonal(batch, group["ns_coefficients"], group["ns_steps"]) for batch in batches]
+    moves = [list(row) for row in zip(params, _parts(made, classes, shapes), strict=True)]
     lr = float(scalar(group["lr"]))
-    for key, members in same.items():
-        made = orthogonalised(batches[key], group["ns_coefficients"], group["ns_steps"], group["eps"])
-        adjusted = lr * _adjustment(group["adjust_lr_fn"], *key[0])
-        moves = [[params[i], made[at]] for at, i in enumerate(members)]
-        update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], adjusted])
+    adjusted = functions.tensor([_adjustment(group["adjust_lr_fn"], *shape) for shape in shapes], device=device)
+    update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], lr], per_row=[adjusted])
 
 
-def orthogonalised(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
-    """Return a batch of matrices with their singular values brought near 1 by Newton-Schulz iterations."""
+@lru_cache(maxsize=64)
+def _grouped(sizes: tuple[tuple[int, int], ...], steps: int) -> list[tuple[tuple[int, int], list[int]]]:
+    same: dict[tuple[int, int], list[int]] = {}
+    for i, size in enumerate(sizes):
+        same.setdefault(size, []).append(i)
+    found: list[tuple[tuple[int, int], list[int]]] = []
+    for size in sorted(same):
+        if found:
+            before, members = found[-1]
+            both = max(before[0], size[0]), max(before[1], size[1])
+            more = len(members) * (_work(both) - _work(before)) + len(same[size]) * (_work(both) - _work(size))
+            if more * steps <= _PADDING:
+                found[-1] = both, members + same[size]
+                continue
+        found.append((size, same[size]))
+    return found
+
+
+def _classes(sizes: list[tuple[int, int]], steps: int) -> list[tuple[tuple[int, int], list[int]]]:
+    """Return sizes of batches with the numbers of the matrices in them, those of like sizes in one."""
+    return _grouped(tuple(sizes), steps)
+
+
+def _work(size: tuple[int, int]) -> int:
+    """Return the multiplications of an iteration over a matrix with as many rows and columns."""
+    low, high = size
+    return low * low * (2 * high + low)
+
+
+def _parts(batches: Sequence[Any], classes: Sequence[Any], shapes: Sequence[tuple[int, int]]) -> list[Any]:
+    """Return the matrices of batches in the shapes of the parameters, which are turned if they are high."""
+    parts: list[Any] = [None] * len(shapes)
+    for batch, (_, members) in zip(batches, classes, strict=True):
+        lay = batch.layout
+        for k, i in enumerate(members):
+            strides = lay.strides[1:] if shapes[i][0] <= shapes[i][1] else lay.strides[:0:-1]
+            parts[i] = view(batch, Layout.make(shapes[i], strides, lay.offset + k * lay.strides[0]))
+    return parts
+
+
+def orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int) -> Any:
+    """Return a batch of broad matrices of norm 1 with their singular values brought near 1 by Newton-Schulz iterations.
+
+    Rows and columns of zeros stay zeros.
+    """
     if steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
     if len(coefficients) != 3:
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
     a, b, c = coefficients
-    tall = x.shape[-2] > x.shape[-1]
-    if tall:
-        x = x.transpose(-2, -1)
-    norms = functions.vector_norm(x, 2, dim=(-2, -1), keepdim=True)
-    x = functions.div(x, functions.clamp(norms, min=eps))
     for _ in range(steps):
         gram = functions.bmm(x, x.transpose(-2, -1))
         x = functions.baddbmm(x, functions.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.transpose(-2, -1) if tall else x
+    return x
 
 
 def _adjustment(name: str | None, rows: int, columns: int) -> float:

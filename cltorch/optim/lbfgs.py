@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
 from cltorch.autograd import enable_grad, no_grad
+from cltorch.layout import Layout, contiguous_strides
+from cltorch.ops.array import view
+from cltorch.ops.evaluate import Formula
+from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import copy_each
 from cltorch.optim.line_search import Point, strong_wolfe
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import check_one_element, real, scalar
@@ -16,6 +22,7 @@ from cltorch.tensor import Tensor
 __all__ = ["LBFGS"]
 
 _KEPT = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")  # in PyTorch's order
+_ADD = Formula("added_along", lambda m, p, direction, step: (p + step * direction,), params=1)
 
 
 class LBFGS(Optimizer):
@@ -28,7 +35,8 @@ class LBFGS(Optimizer):
     None) of the closure, which clears the gradients, computes the loss and its gradients and returns the loss. It ends
     early where no gradient exceeds ``tolerance_grad``, or step or loss change by less than ``tolerance_change``.
     ``line_search_fn`` is None, for steps of length ``lr``, or "strong_wolfe". There is one group of parameters only.
-    Every iteration waits for the device, for values decide what comes next.
+    Every iteration waits for the device, for values decide what comes next. All parameters are one vector, which takes
+    few launches to gather and to add, however many there are.
 
     Raises ValueError for a negative rate and several groups, RuntimeError for another line search.
     Shape: parameters and gradients (*); all together are one vector.
@@ -75,19 +83,32 @@ class LBFGS(Optimizer):
         self._params = self.param_groups[0]["params"]
 
     def _gather_flat_grad(self) -> Any:
-        return functions.cat(
-            [
-                functions.reshape(real(functions.zeros_like(p) if p.grad is None else p.grad), (-1,))
-                for p in self._params
-            ]
-        )
+        """Return all gradients, zeros for those that are missing, as one vector."""
+        grads = [p.grad for p in self._params]
+        types = [(p if g is None else g).dtype for p, g in zip(self._params, grads, strict=True)]
+        flat = self._flat(functools.reduce(dtypes.promote_types, types).to_real())
+        if any(g is None for g in grads):
+            flat.zero_()
+        found = [(to, real(g)) for to, g in zip(self._parts(flat), grads, strict=True) if g is not None]
+        copy_each([to for to, _ in found], [g for _, g in found])
+        return flat
 
-    def _add_grad(self, step_size: float, update: Any) -> None:
-        at = 0
+    def _flat(self, dtype: Any) -> Any:
+        first = self._params[0]
+        return functions.empty((sum(real(p).numel() for p in self._params),), dtype=dtype, device=first.device)
+
+    def _parts(self, flat: Any) -> list[Any]:
+        """Return the parts of a vector that belong to the parameters, in their shapes."""
+        parts, at = [], 0
         for p in map(real, self._params):
-            n = p.numel()
-            p.add_(functions.reshape(update[at : at + n], p.shape), alpha=step_size)
-            at += n
+            layout = Layout.make(p.shape, contiguous_strides(p.shape), flat.layout.offset + at)
+            parts.append(view(flat, layout))
+            at += layout.numel
+        return parts
+
+    def _add_grad(self, step_size: float, direction: Any) -> None:
+        rows = [[real(p), part] for p, part in zip(self._params, self._parts(direction), strict=True)]
+        update(_ADD, [0], rows, [step_size])
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Make up to ``max_iter`` iterations and return the loss before them."""
@@ -181,14 +202,15 @@ class LBFGS(Optimizer):
         return d
 
     def _search(self, closure: Any, start: Point, t: float, d: Any, evaluations: int) -> tuple[Point, int]:
-        at_start = [functions.clone(p) for p in self._params]
+        params = [real(p) for p in self._params]
+        kept = self._parts(self._flat(functools.reduce(dtypes.promote_types, [p.dtype for p in params])))
+        copy_each(kept, params)
 
         def evaluate(t: float) -> Point:
             self._add_grad(t, d)
             loss = float(closure())
             grad = self._gather_flat_grad()
-            for p, kept in zip(self._params, at_start, strict=True):
-                p.copy_(kept)
+            copy_each(params, kept)
             return Point(t, loss, grad, float(grad.dot(d)))
 
         group = self.param_groups[0]

@@ -15,6 +15,7 @@ from typing import Any
 from cltorch.autograd import enable_grad, set_grad_enabled
 from cltorch.nn.modules.hooks import RemovableHandle, add_hook
 from cltorch.nn.parameter import Parameter
+from cltorch.ops.multi_tensor_moves import zero_each
 from cltorch.optim.helpers import (  # noqa: F401 (libraries import these from here)
     ParamsT,
     _disable_dynamo_if_unsupported,
@@ -253,6 +254,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or with ``set_to_none=False`` fill them with zeros."""
+        kept = []
         for group in self.param_groups:
             for p in group["params"]:
                 grad = p.grad
@@ -265,7 +267,8 @@ class Optimizer:
                     grad.detach_()
                 else:
                     grad.requires_grad_(False)
-                grad.zero_()
+                kept.append(grad)
+        zero_each(kept)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; ``closure``, where given, computes the loss anew and returns it."""

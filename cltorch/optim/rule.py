@@ -161,8 +161,11 @@ class RuleOptimizer(GroupOptimizer):
         if found_inf is not None and found_inf.item():
             return False
         if grad_scale is not None:
+            by_device: dict[Any, list[list[Any]]] = {}
             for g in grads:
-                functions.div_(g, grad_scale.to(g.device))
+                by_device.setdefault(g.device, []).append([real(g)])
+            for device, rows in by_device.items():
+                update(_UNSCALE, [0], rows, [], scalars=[grad_scale.to(device=device, dtype=dtypes.float32)])
         return True
 
     @classmethod
@@ -187,6 +190,7 @@ class RuleOptimizer(GroupOptimizer):
                     functions.copy_(old[name], value)
 
 
+_UNSCALE = Formula("divided", lambda m, g, scale: (g / scale,), params=1)
 _COUNTS = (dtypes.float32, dtypes.float64)
 _OPTIONS_SINCE: dict[str, Any] = {
     "nesterov": False, "maximize": False, "foreach": None, "capturable": False, "differentiable": False,

@@ -18,6 +18,7 @@ from cltorch.nn.modules.batchnorm import _BatchNorm
 from cltorch.nn.modules.module import Module
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import copy_each
 from cltorch.optim.lr_scheduler.base import LRScheduler, per_group
 from cltorch.optim.optimizer import Optimizer
 from cltorch.tensor import Tensor
@@ -193,8 +194,7 @@ class AveragedModel(Module):
             for mine, theirs in zip(self._averaged(self.module), self._averaged(model), strict=True)
         ]
         if int(self.n_averaged) == 0:
-            for mine, now in pairs:
-                mine.copy_(now)
+            copy_each([mine for mine, _ in pairs], [now for _, now in pairs])
         elif self.avg_fn is not None:
             for mine, now in pairs:
                 mine.copy_(self.avg_fn(mine, now, self.n_averaged.to(mine.device)))
@@ -208,8 +208,8 @@ class AveragedModel(Module):
             for (device, _), (mines, nows) in groups.items():
                 average(mines, nows, self.n_averaged if self.multi_avg_fn is None else self.n_averaged.to(device))
         if not self.use_buffers:
-            for mine, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
-                mine.detach().copy_(theirs.detach())
+            mines = [b.detach() for b in self.module.buffers()]
+            copy_each(mines, [b.detach().to(a.device) for a, b in zip(mines, model.buffers(), strict=True)])
         self.n_averaged += 1
 
     def _averaged(self, model: Module) -> Iterable[Any]:

@@ -34,7 +34,8 @@ def check(rows, numbers=(0.25, 2.0), kind=""):
         for x, value in zip(row, wanted, strict=True):
             rtol = TOLERANCE[x.dtype]
             np.testing.assert_allclose(x.cpu().double().numpy(), value, rtol=rtol, atol=rtol)
-        assert [x._version - v for x, v in zip(row, old, strict=True)] == [1, 0, 1]
+        shared = sum(row[0]._storage is other[0]._storage for other in rows)
+        assert [x._version - v for x, v in zip(row, old, strict=True)] == [shared, 0, shared]
 
 
 def row_of(device, n, dtype, *views):
@@ -64,6 +65,70 @@ def test_layouts_may_differ_within_and_between_rows(device):
         row_of(device, 0, cltorch.float32, same, same, same),
     ]
     check(rows)
+
+
+def launches_of(device, call):
+    context = cltorch.device(device).context
+    before = context.launches
+    call()
+    return context.launches - before
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_rows_in_different_orders_share_a_launch(cl_device, kind):
+    def row(*shape):
+        order = [len(shape) - 1, *range(len(shape) - 1)]
+        turned = cltorch.randn([shape[d] for d in order], device=cl_device).permute(*range(1, len(shape)), 0)
+        return [turned, cltorch.randn(shape, device=cl_device), cltorch.randn(*shape, 2, device=cl_device)[..., 1]]
+
+    shapes = [(5, 3), (40, 70), (2, 3, 4), (3, 2, 5, 4), (1, 9), (130, 129)]
+    check([row(*shape) for shape in shapes], kind=kind)
+    rows = [row(*shape) for shape in shapes]
+    assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows, (0.5, 0.5), kind)) == 1
+
+
+def test_rows_of_many_dimensions_go_alone(device):
+    def row():
+        return [
+            cltorch.randn(2, 3, 2, 3, 2, device=device).permute(order) for order in ((4, 1, 2, 3, 0), (0, 3, 2, 1, 4))
+        ]
+
+    check([[*row(), cltorch.randn(2, 3, 2, 3, 2, device=device)] for _ in range(2)])
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_parts_of_the_same_storages_take_one_launch(cl_device, kind):
+    whole = [cltorch.randn(900, device=cl_device) for _ in range(3)]
+    rows = [[x[i * i : i * i + 2 * i + 1] for x in whole] for i in range(30)]
+    check(rows, kind=kind)
+    assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows, (0.5, 0.5), kind)) == 1
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_row_may_have_numbers_of_its_own(device, kind):
+    formula = Formula("test_own", lambda m, a, b, s, one, own: (a * s + b * own + one,), params=3)
+    layouts = [dense(40), dense(8, 5), transposed, lambda x: x.reshape(2, 2, 2, 5).permute(3, 1, 2, 0)]
+    layouts.append(lambda x: x[:32].reshape(2, 2, 2, 2, 2).permute(4, 2, 1, 3, 0))
+    rows = [[view(cltorch.randn(40, device=device)), cltorch.randn(40, device=device)] for view in layouts * 4]
+    rows = [[a, b[: a.numel()].reshape(a.shape)] for a, b in rows]
+    own = cltorch.arange(len(rows) + 1.0, device=device)[1:]  # a part of a storage
+    wanted = [(3 * a + b * float(k) + 7).cpu() for (a, b), k in zip(rows, own.tolist(), strict=True)]
+    one = cltorch.tensor(7.0, device=device)
+    update(formula, [0], rows, [3.0], kind, scalars=[one], per_row=[own])
+    for (a, _), w in zip(rows, wanted, strict=True):
+        np.testing.assert_allclose(a.cpu().numpy(), w.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_whole_numbers_are_exact(device):
+    large = 2**53 + 1
+    rows = [
+        [cltorch.zeros(n, dtype=t, device=device), cltorch.full((n,), v, dtype=t, device=device)]
+        for t, v in ((cltorch.int64, large), (cltorch.uint8, 200), (cltorch.bool, True), (cltorch.int32, -7))
+        for n in (1, 40)
+    ]
+    update(Formula("test_copy", lambda m, to, source: (source,)), [0], rows, [])
+    for to, source in rows:
+        assert to.tolist() == source.tolist()
 
 
 def test_rows_and_columns_may_differ_in_dtype(device):

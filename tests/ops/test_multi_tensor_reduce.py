@@ -11,7 +11,7 @@ import cltorch
 from cltorch.device import context as contexts
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
-from cltorch.ops.multi_tensor_reduce import any_not_finite, norm
+from cltorch.ops.multi_tensor_reduce import any_not_finite, norm, norms
 
 SIZES = [1, 3, 7, 17, 255, 8193, 32769, 65600, *range(2, 70)]
 POWERS = [2.0, 1.0, 0.0, 3.0, 0.5, math.inf, -math.inf]
@@ -52,6 +52,17 @@ def test_dtypes_layouts_and_emptiness_may_differ(device):
     assert norm(xs[-1:], 2.0, cltorch.float32).item() == 0.0
     with pytest.raises(RuntimeError, match="not one run"):
         norm([xs[0][::2]], 2.0, cltorch.float32)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_norm_of_each_tensor(device, kind):
+    xs = [cltorch.randn(n, device=device) for n in SIZES]
+    xs += [cltorch.randn(6, 5, device=device).t(), cltorch.empty(0, device=device), cltorch.ones((), device=device)]
+    xs[4] = xs[4].to(cltorch.bfloat16)
+    found = norms(xs, kind=kind)
+    assert (found.dtype, found.shape) == (cltorch.float32, (len(xs),))
+    np.testing.assert_allclose(found.cpu().numpy(), [reference([x], 2.0) for x in xs], rtol=2e-5)
+    assert norms(xs[-2:-1], kind=kind).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])

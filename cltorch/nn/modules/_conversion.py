@@ -11,6 +11,7 @@ from cltorch.autograd import no_grad
 from cltorch.functions.swap import swap_tensors
 from cltorch.nn.modules._traversal import Traversal
 from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
+from cltorch.ops.multi_tensor_moves import zero_each
 
 M = TypeVar("M", bound="Conversion")
 
@@ -193,6 +194,7 @@ class Conversion(Traversal):
         """Drop the gradients of all parameters, or set them to zero with ``set_to_none=False``."""
         if getattr(self, "_is_replica", False):
             warnings.warn("Calling .zero_grad() from a replica of a module has no effect.", stacklevel=2)
+        kept = []
         for p in self.parameters():
             if p.grad is None:
                 continue
@@ -203,4 +205,5 @@ class Conversion(Traversal):
                 p.grad.detach_()
             else:
                 p.grad.requires_grad_(False)
-            p.grad.zero_()
+            kept.append(p.grad)
+        zero_each(kept)
