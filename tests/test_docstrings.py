@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,10 @@ def examples(name):
 
 
 DOCUMENTED = [
-    amp, distributions, fft, func, linalg, masked, nn, nn.functional, nn.init, nn.parallel, nn.utils,
-    nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, public,
-    signal.windows, special, vision.ops, vision.transforms, vision.transforms.v2,
+    amp, distributions, fft, func, linalg, masked, nn, nn.attention, nn.attention.bias, nn.attention.flex_attention,
+    nn.attention.varlen, nn.functional, nn.grad, nn.init, nn.parallel, nn.utils, nn.utils.parametrizations,
+    nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, nn.utils.stateless, optim, optim.lr_scheduler,
+    optim.swa_utils, public, signal.windows, special, vision.ops, vision.transforms, vision.transforms.v2,
 ]  # fmt: skip
 ROWS = [row for row in TABLE.values() if row.scope != INNER]
 
@@ -89,13 +91,6 @@ def is_error(x):
     return inspect.isclass(x) and issubclass(x, BaseException)
 
 
-LAYERS = [
-    x for x in map(vars(nn).get, nn.__all__)
-    if inspect.isclass(x) and issubclass(x, nn.Module) and x.__module__.startswith("cltorch.nn.modules.")
-    and x.__module__.rpartition(".")[2] not in ("container", "module", "parameter_containers")
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("module", [m for m in DOCUMENTED if m is not public], ids=lambda module: module.__name__)
 def test_what_a_module_offers_names_its_source(module):
     offered = {name: getattr(module, name) for name in module.__all__}
@@ -107,9 +102,80 @@ def test_what_a_module_offers_names_its_source(module):
     assert lacking == []
 
 
-def test_layers_say_what_shapes_they_take():
-    assert len(LAYERS) > 130
-    assert [x.__name__ for x in LAYERS if "Shape: " not in vars(x)["__doc__"]] == []
+# what computes no formula: it holds, arranges, registers or answers, which its first line says
+WITHOUT_FORMULA = {
+    amp: "autocast custom_bwd custom_fwd is_autocast_available",
+    nn: "Buffer Container DataParallel Flatten LinearCrossEntropyOptions Module ModuleDict ModuleList Parameter "
+    "ParameterDict ParameterList RNNCellBase Unflatten UninitializedBuffer UninitializedParameter factory_kwargs",
+    nn.attention: "SDPAParams SDPBackend activate_flash_attention_impl can_use_cudnn_attention "
+    "can_use_efficient_attention can_use_flash_attention current_flash_attention_impl list_flash_attention_impls "
+    "register_flash_attention_impl restore_flash_attention_impl sdpa_kernel",
+    nn.attention.bias: "",
+    nn.attention.flex_attention: "AuxOutput BlockMask FlexKernelOptions create_block_mask noop_mask",
+    nn.attention.varlen: "",
+    nn.functional: "",
+    nn.grad: "",
+    nn.init: "",
+    nn.utils: "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format skip_init",
+    nn.utils.parametrizations: "",
+    nn.utils.parametrize: "cached is_parametrized remove_parametrizations transfer_parametrizations_and_params "
+    "type_before_parametrizations",
+    nn.utils.prune: "is_pruned",
+    nn.utils.rnn: "PackedSequence pack_padded_sequence pack_sequence pad_packed_sequence pad_sequence "
+    "unpack_sequence unpad_sequence",
+    nn.utils.stateless: "",
+    optim: "Optimizer SparseAdam swap_in_optimizer_params_and_state",
+    optim.lr_scheduler: "ChainedScheduler LRScheduler SequentialLR",
+    optim.swa_utils: "",
+}
+# what takes and returns no tensors of its own
+WITHOUT_SHAPES = {
+    amp: WITHOUT_FORMULA[amp],
+    nn: "Container LinearCrossEntropyOptions Module ModuleDict ModuleList ParameterDict ParameterList factory_kwargs",
+    nn.attention: WITHOUT_FORMULA[nn.attention].removeprefix("SDPAParams "),
+    nn.attention.bias: "CausalVariant",
+    nn.attention.flex_attention: "AuxRequest FlexKernelOptions",
+    nn.init: "calculate_gain",
+    nn.utils.parametrize: "cached is_parametrized type_before_parametrizations",
+    nn.utils.prune: "is_pruned",
+    optim.lr_scheduler: " ".join(optim.lr_scheduler.__all__),
+    optim.swa_utils: "SWALR",
+}
+OPERATORS = re.compile(r" (=|\+|-|\*|/|·|⋆|@|~|←|<=?|>=?) |\.\. math::|[√ΣΠ‖]|\b(exp|log|max|min|floor|softmax)\(")
+OF_ANOTHER = re.compile(r"Do what ``(\w+)`` does|Be an? (\w+) that")
+
+
+def documentation(x):
+    return inspect.cleandoc((vars(x)["__doc__"] if inspect.isclass(x) else inspect.getdoc(x)) or "")
+
+
+def has_formula(doc):
+    """Return whether a docstring computes something in front of its shapes, sources and examples."""
+    return bool(OPERATORS.search(re.sub(r"Shape: [^\n]*(\n[^\n]+)*", "", doc.partition(">>>")[0])))
+
+
+@pytest.mark.parametrize("module", list(WITHOUT_FORMULA), ids=lambda module: module.__name__)
+def test_what_computes_says_its_formula_and_what_takes_tensors_their_shapes(module):
+    offered = {name: getattr(module, name) for name in module.__all__}
+    documented = {
+        name: documentation(x) for name, x in offered.items()
+        if inspect.isclass(x) or (inspect.isroutine(x) and not is_old(x))
+    }  # fmt: skip
+    formulas, shapes = [], []
+    for name, doc in documented.items():
+        other = next((n for n in (OF_ANOTHER.match(doc) or re.match("", "")).groups() if n), None)
+        if not has_formula(documented[other] if other else doc):
+            formulas.append(name)
+        if not re.search("^Shape: ", doc, re.MULTILINE):
+            shapes.append(name)
+    assert sorted(formulas) == sorted(WITHOUT_FORMULA[module].split())
+    assert sorted(shapes) == sorted(WITHOUT_SHAPES.get(module, "").split())
+
+
+@pytest.mark.parametrize("doc", ["Return twice x.", "Return x.\n\nShape: L' = L + 1.", "Return x.\n\n>>> x = 1 + 1"])
+def test_a_docstring_without_a_formula_would_be_seen(doc):
+    assert not has_formula(doc)
+    assert has_formula("Return 2 · x.")
 
 
 def test_every_public_function_says_what_it_does():

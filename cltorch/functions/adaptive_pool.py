@@ -97,6 +97,7 @@ def adaptive_max_pool1d(input: Any, output_size: Any) -> tuple[Any, Any]:
 def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of ``output_size`` windows of a line, with their places only if asked for.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
 
@@ -110,6 +111,7 @@ def functional_adaptive_max_pool1d(input: Any, output_size: Any, return_indices:
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of windows that share a plane evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
 
@@ -123,6 +125,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest elements of windows that share a volume evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: as of ``adaptive_max_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool3d.html
 
@@ -136,6 +139,7 @@ def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = Fal
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     """Return the averages of ``output_size`` windows that share a line evenly.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), L' = output_size.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool1d.html
 
@@ -149,6 +153,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """Return the averages of windows that share a plane evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), the sizes being those of ``output_size``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool2d.html
 
@@ -162,6 +167,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """Return the averages of windows that share a volume evenly; None keeps a dimension's size.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: as of ``adaptive_avg_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_avg_pool3d.html
 

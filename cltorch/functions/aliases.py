@@ -257,6 +257,7 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
 def threshold_(input: Any, threshold: float, value: float) -> Any:
     """Replace what is not above a threshold, in place.
 
+    x ← x if x > threshold, else value.
     Shape: (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold_.html
 

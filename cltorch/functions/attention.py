@@ -100,6 +100,8 @@ def scaled_dot_product_attention(
     ``enable_gqa`` keys and values may have fewer heads, each for several neighbouring ones of the query. A query that
     may meet no key at all gives zeros. The scores are never stored as a whole, unless the mask wants a gradient.
     T. Dao et al., FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness, NeurIPS 2022.
+    Shape: query (*, H, L, E), key (*, H, S, E), value (*, H, S, Ev), mask what broadcasts to (*, H, L, S), to (*, H, L,
+    Ev).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.scaled_dot_product_attention.html
 
     >>> import cltorch as torch

@@ -257,8 +257,11 @@ def conv1d(
 ) -> Any:
     """Slide a window over signals (n, channels, length), or one without n.
 
+    out[o, i] = bias[o] + Σ weight[o, c, k] · input[c, i · stride + k · dilation - padding] over c and k.
     The weight is (output channels, input channels / groups, window). The padding is a number, or "valid" (none) or
     "same" (as much as keeps the length). Raises RuntimeError where sizes, dtypes or devices do not fit.
+    Shape: input (N, C_in, L) or (C_in, L), weight (C_out, C_in / groups, k), bias (C_out) to (N, C_out, L') or (C_out,
+    L'), with L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv1d.html
 
     >>> import cltorch as torch
@@ -273,9 +276,13 @@ def conv2d(
 ) -> Any:
     """Slide a window over images (n, channels, height, width), or one without n.
 
+    out[o, i] = bias[o] + Σ weight[o, c, k] · input[c, i · stride + k · dilation - padding] over c and k, so in each
+    dimension.
     The weight is (output channels, input channels / groups, height, width). Settings are a number or one per dimension;
     the padding may be "valid" (none) or "same" (as much as keeps the size). float16 and bfloat16 sum in float32. Raises
     RuntimeError where sizes, dtypes or devices do not fit.
+    Shape: input (N, C_in, H, W) or (C_in, H, W), weight (C_out, C_in / groups, kh, kw), bias (C_out) to (N, C_out, H',
+    W') or (C_out, H', W'), with L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1 for each dimension.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv2d.html
 
     >>> import cltorch as torch
@@ -292,7 +299,12 @@ def conv3d(
 ) -> Any:
     """Slide a window over volumes (n, channels, depth, height, width), or one without n.
 
+    out[o, i] = bias[o] + Σ weight[o, c, k] · input[c, i · stride + k · dilation - padding] over c and k, so in each
+    dimension.
     The weight is (output channels, input channels / groups, depth, height, width); settings as in conv2d.
+    Shape: input (N, C_in, D, H, W) or (C_in, D, H, W), weight (C_out, C_in / groups, kd, kh, kw), bias (C_out) to (N,
+    C_out, D', H', W') or (C_out, D', H', W'), with L' = floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1 for
+    each dimension.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv3d.html
 
     >>> import cltorch as torch
@@ -336,7 +348,11 @@ def conv_transpose1d(
 ) -> Any:  # fmt: skip
     """Apply the adjoint of ``conv1d`` to signals (n, channels, length), or to one without n.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation.
     The weight is (input channels, output channels / groups, window). ``output_padding`` lengthens the result.
+    Shape: input (N, C_in, L) or (C_in, L), weight (C_in, C_out / groups, k), bias (C_out) to (N, C_out, L') or (C_out,
+    L'), with L' = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv_transpose1d.html
 
     >>> import cltorch as torch
@@ -354,7 +370,12 @@ def conv_transpose2d(
 ) -> Any:  # fmt: skip
     """Apply the adjoint of ``conv2d`` to images (n, channels, height, width), or to one without n.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation, so in each dimension.
     The weight is (input channels, output channels / groups, height, width).
+    Shape: input (N, C_in, H, W) or (C_in, H, W), weight (C_in, C_out / groups, kh, kw), bias (C_out) to (N, C_out, H',
+    W') or (C_out, H', W'), with L' = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1 for each
+    dimension.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv_transpose2d.html
 
     >>> import cltorch as torch
@@ -372,6 +393,11 @@ def conv_transpose3d(
 ) -> Any:  # fmt: skip
     """Apply the adjoint of ``conv3d`` to volumes (n, channels, depth, height, width), or to one without n.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation, so in each dimension.
+    Shape: input (N, C_in, D, H, W) or (C_in, D, H, W), weight (C_in, C_out / groups, kd, kh, kw), bias (C_out) to (N,
+    C_out, D', H', W') or (C_out, D', H', W'), with L' = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding
+    + 1 for each dimension.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv_transpose3d.html
 
     >>> import cltorch as torch

@@ -17,7 +17,9 @@ __all__ = ["conv_tbc"]
 def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     """Convolve (time, batch, in) by kernels (width, in, out): (time, batch, out) with ``pad`` zeros at both ends.
 
+    out[t, n, o] = bias[o] + Σ input[t + k - pad, n, i] · weight[k, i, o] over k and i.
     Raises RuntimeError for sizes that do not fit.
+    Shape: input (T, N, C_in), weight (K, C_in, C_out), bias (C_out) to (T + 2 pad - K + 1, N, C_out).
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 
     >>> import cltorch as torch

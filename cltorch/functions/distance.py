@@ -19,6 +19,7 @@ __all__ = ["cosine_similarity", "pairwise_distance"]
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between vectors along a dimension: x1·x2 / (max(‖x1‖, eps) max(‖x2‖, eps)).
 
+    Shape: (*, D, *) and the same, or what broadcasts, to (*, *) without ``dim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cosine_similarity.html
 
     >>> import cltorch as torch

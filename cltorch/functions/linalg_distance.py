@@ -80,6 +80,7 @@ def _euclidean(x1: Any, x2: Any) -> Any:
 def pdist(input: Any, p: float = 2.0) -> Any:
     """Return the p-norms of the differences of all pairs of rows of a matrix, in the order (0, 1), (0, 2) … (1, 2) ….
 
+    ‖x_i - x_j‖ₚ for all i < j.
     Shape: (N, M) to (N (N - 1) / 2).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pdist.html
 

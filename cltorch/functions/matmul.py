@@ -282,6 +282,7 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
     """Return ``input @ weight.T + bias`` for inputs (…, in), weights (out, in) or (in) and a bias (out).
 
     Raises RuntimeError where sizes do not fit or dtypes or devices differ.
+    Shape: input (*, in), weight (out, in), bias (out) to (*, out); weight (in) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear.html
 
     >>> import cltorch as torch

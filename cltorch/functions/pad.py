@@ -83,6 +83,8 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """Put elements before and after the last dimensions; negative numbers cut off.
 
+    out[i] = x[i - before] or, outside of it, "constant": ``value``, "circular": x[(i - before) mod L], "replicate": the
+    nearest element, "reflect": x[j] with j = |i - before|, or 2 (L - 1) - j where that exceeds L - 1.
     ``pad`` holds (before, after) of the last dimension, then of the last but one, and so on. ``mode`` is "constant"
     (``value``, 0 by default), "reflect" (mirrored, the edge not repeated), "replicate" (the edge repeated) or
     "circular" (from the other end); all but the first pad one to three dimensions behind one or two others.

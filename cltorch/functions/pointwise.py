@@ -19,7 +19,7 @@ from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.outputs import check_dtype
-from cltorch.functions.row_docs import doc
+from cltorch.functions.row_docs import doc, inplace_doc
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
@@ -346,10 +346,7 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
     """Return the in-place function of a row."""
     f = _inplace(row)
     f.__name__ = f.__qualname__ = row.name + "_"
-    f.__doc__ = (
-        f"Do what ``{row.name}`` does, in place on the first operand.\n\n"
-        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.{row.name}_.html\n"
-    )
+    f.__doc__ = inplace_doc(row)
     f.__signature__ = _signature(row, inplace=True)  # type: ignore[attr-defined]
     return f
 

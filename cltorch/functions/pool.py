@@ -163,6 +163,7 @@ def max_pool1d(
 ) -> Any:
     """Return the largest element of each window of (N, C, L) or (C, L); NaN counts as larger than any number.
 
+    out[i] = max_k x[i · stride + k · dilation - padding] over the elements k of the window.
     With ``return_indices`` the places of the largest elements come too, int64, the first of equal ones.
     Raises RuntimeError for windows that do not fit the input.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - dilation (kernel_size - 1) -
@@ -187,6 +188,7 @@ def max_pool2d(
 ) -> Any:
     """Return the largest element of each window of (N, C, H, W) or (C, H, W).
 
+    out[i] = max_k x[i · stride + k · dilation - padding], and so in each dimension; places in the padding do not count.
     With ``return_indices`` the places within the plane come too, int64, row by row, the first of equal ones.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - dilation
     (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
@@ -212,6 +214,7 @@ def max_pool3d(
 ) -> Any:
     """Return the largest element of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    out[i] = max_k x[i · stride + k · dilation - padding], and so in each dimension; places in the padding do not count.
     Shape: as of ``max_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
 
@@ -274,6 +277,7 @@ def avg_pool1d(
 ) -> Any:
     """Return the average of each window of (N, C, L) or (C, L).
 
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size over the elements k of the window.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - kernel_size) / stride) + 1, or
     rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool1d.html
@@ -298,10 +302,11 @@ def avg_pool2d(
 ) -> Any:
     """Return the average of each window of (N, C, H, W) or (C, H, W).
 
-    Zeros of the padding count as elements unless ``count_include_pad`` is False; ``divisor_override`` divides instead
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size, and so in each dimension. Zeros of the padding count as
+    elements unless ``count_include_pad`` is False; ``divisor_override`` divides instead of any count.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
     stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
-    of any count. Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool2d.html
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.functional.avg_pool2d(torch.arange(4.0).view(1, 2, 2), 2)
@@ -323,6 +328,7 @@ def avg_pool3d(
 ) -> Any:
     """Return the average of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size, and so in each dimension.
     Shape: as of ``avg_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.avg_pool3d.html
 

@@ -24,6 +24,7 @@ _DTYPES = {
     rules.REAL: "The result has the operand's dtype, which must not be bool",
 }
 _COMPLEX = {rules.COMPLEX: "; complex numbers are taken too", rules.PARTS: "; of complex numbers the result is real"}
+_SHOWN = frozenset("celu elu hardtanh leaky_relu relu selu".split())  # torch.nn.functional has their in-place forms
 _SHARES = ((0.2, 0.5, 0.8), (0.6, 0.3, 0.7), (0.4, 0.8, 0.2))  # of the domain, where an example's operands lie
 _WHOLE = ((12, 10, 7), (8, 6, 2), (1, 2, 3))
 _MOST = 80  # characters of a formula that still reads well
@@ -77,3 +78,16 @@ def doc(row: Pointwise) -> str:
     if row.name not in EXAMPLES or row.scope == INNER:
         return text
     return f"{text}\n>>> import cltorch as torch\n>>> {call(row)}\n{EXAMPLES[row.name]}\n"
+
+
+def inplace_doc(row: Pointwise) -> str:
+    """Return the docstring of a row's in-place function."""
+    text = (
+        f"Do what ``{row.name}`` does, in place on the first operand.\n\n"
+        f"Shape: (*) to the same{'' if row.arity == 1 else ', to which the other operands broadcast'}.\n"
+        f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.{row.name}_.html\n"
+    )
+    if row.name not in _SHOWN:
+        return text
+    changed = call(row).replace(f".{row.name}(", f".{row.name}_(", 1)
+    return f"{text}\n>>> import cltorch as torch\n>>> {changed}\n{EXAMPLES[row.name]}\n"

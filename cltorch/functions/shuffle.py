@@ -36,6 +36,7 @@ def _turned_back(x: Any) -> Any:
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """Return (…, C r², H, W) as (…, C, H r, W r): r² channels become r by r pixels.
 
+    out[c, h r + i, w r + j] = x[c r² + i r + j, h, w].
     Raises RuntimeError for channels that r² does not divide.
     Shape: (*, C r², H, W) to (*, C, H r, W r).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pixel_shuffle.html
@@ -64,6 +65,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     """Return (…, C, H r, W r) as (…, C r², H, W): r by r pixels become r² channels.
 
+    out[c r² + i r + j, h, w] = x[c, h r + i, w r + j].
     Raises RuntimeError for heights and widths that r does not divide.
     Shape: (*, C, H r, W r) to (*, C r², H, W).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.pixel_unshuffle.html
@@ -92,6 +94,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
 def channel_shuffle(input: Any, groups: int) -> Any:
     """Return (N, C, …) with its channels dealt out: those of ``groups`` groups take turns.
 
+    out[i · groups + g] = x[g · C / groups + i] for the channels.
     Raises RuntimeError for channels that the number of groups does not divide.
     Shape: (N, C, *) to the same; RuntimeError unless ``groups`` divides C.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
@@ -123,6 +126,8 @@ def channel_shuffle(input: Any, groups: int) -> Any:
 def native_channel_shuffle(input: Any, groups: int) -> Any:
     """Return (N, C, …) with its channels dealt out, as ``channel_shuffle`` does.
 
+    out[i · groups + g] = x[g · C / groups + i] for the channels.
+    Shape: (N, C, *) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ChannelShuffle.html
 
     >>> import cltorch as torch

@@ -37,6 +37,10 @@ def conv1d_input(
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv1d`` with respect to its input, of shape ``input_size``.
 
+    out[c, j] = Σ weight[o, c, k] · grad_output[o, i] over all o, i and k with j = i · stride + k · dilation - padding.
+    Shape: weight (C_out, C_in / groups, k) and grad_output (N, C_out, L') to (N, C_in, L), which is ``input_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.grad.conv1d_input((1, 1, 4), torch.tensor([[[1.0, 2.0]]]), torch.ones(1, 1, 3))
     tensor([[[1., 3., 3., 2.]]])
@@ -50,6 +54,10 @@ def conv1d_weight(
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv1d`` with respect to its weight, of shape ``weight_size``.
 
+    out[o, c, k] = Σ grad_output[o, i] · input[c, i · stride + k · dilation - padding] over samples and i.
+    Shape: input (N, C_in, L) and grad_output (N, C_out, L') to (C_out, C_in / groups, k), which is ``weight_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv1d.html
+
     >>> import cltorch as torch
     >>> torch.nn.grad.conv1d_weight(torch.tensor([[[1.0, 2.0, 3.0]]]), (1, 1, 2), torch.ones(1, 1, 2))
     tensor([[[3., 5.]]])
@@ -62,6 +70,12 @@ def conv2d_input(
     groups: int = 1,
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv2d`` with respect to its input, of shape ``input_size``.
+
+    out[c, j] = Σ weight[o, c, k] · grad_output[o, i] over all o, i and k with j = i · stride + k · dilation - padding,
+    so in each dimension.
+    Shape: weight (C_out, C_in / groups, kh, kw) and grad_output (N, C_out, H', W') to (N, C_in, H, W), which is
+    ``input_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv2d.html
 
     >>> import cltorch as torch
     >>> torch.nn.grad.conv2d_input((1, 1, 2, 2), torch.ones(1, 1, 1, 2), torch.ones(1, 1, 2, 1))
@@ -77,6 +91,12 @@ def conv2d_weight(
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv2d`` with respect to its weight, of shape ``weight_size``.
 
+    out[o, c, k] = Σ grad_output[o, i] · input[c, i · stride + k · dilation - padding] over samples and i, so in each
+    dimension.
+    Shape: input (N, C_in, H, W) and grad_output (N, C_out, H', W') to (C_out, C_in / groups, kh, kw), which is
+    ``weight_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv2d.html
+
     >>> import cltorch as torch
     >>> torch.nn.grad.conv2d_weight(torch.ones(1, 1, 3, 3), (1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     tensor([[[[4., 4.],
@@ -91,6 +111,12 @@ def conv3d_input(
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv3d`` with respect to its input, of shape ``input_size``.
 
+    out[c, j] = Σ weight[o, c, k] · grad_output[o, i] over all o, i and k with j = i · stride + k · dilation - padding,
+    so in each dimension.
+    Shape: weight (C_out, C_in / groups, kd, kh, kw) and grad_output (N, C_out, D', H', W') to (N, C_in, D, H, W), which
+    is ``input_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv3d.html
+
     >>> import cltorch as torch
     >>> torch.nn.grad.conv3d_input((1, 1, 1, 1, 2), torch.ones(1, 1, 1, 1, 2), torch.ones(1, 1, 1, 1, 1)).flatten()
     tensor([1., 1.])
@@ -103,6 +129,12 @@ def conv3d_weight(
     groups: int = 1,
 ) -> Any:  # fmt: skip
     """Return the gradient of ``conv3d`` with respect to its weight, of shape ``weight_size``.
+
+    out[o, c, k] = Σ grad_output[o, i] · input[c, i · stride + k · dilation - padding] over samples and i, so in each
+    dimension.
+    Shape: input (N, C_in, D, H, W) and grad_output (N, C_out, D', H', W') to (C_out, C_in / groups, kd, kh, kw), which
+    is ``weight_size``.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.conv3d.html
 
     >>> import cltorch as torch
     >>> torch.nn.grad.conv3d_weight(torch.ones(1, 1, 2, 2, 2), (1, 1, 1, 1, 1), torch.ones(1, 1, 2, 2, 2)).flatten()

@@ -71,6 +71,8 @@ def _calculate_correct_fan(tensor: Any, mode: str) -> int:
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
     """Fill with values drawn evenly from [a, b).
 
+    w ~ U(a, b), with w = a + (b - a) u, u ~ U(0, 1).
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.uniform_
 
     >>> import cltorch as torch
@@ -85,6 +87,8 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Fill with values of a normal distribution.
 
+    w ~ N(mean, std²), so that mean(w) = mean and var(w) = std² in many draws.
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.normal_
 
     >>> import cltorch as torch
@@ -100,7 +104,9 @@ def trunc_normal_(
 ) -> Any:
     """Fill with values of a normal distribution cut off to [a, b].
 
+    w = mean + std · Φ⁻¹(u) with u ~ U(Φ((a - mean) / std), Φ((b - mean) / std)).
     The inverse of the distribution function is taken of even draws, in place of drawing again what lies outside.
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.trunc_normal_
 
     >>> import cltorch as torch
@@ -129,6 +135,8 @@ def trunc_normal_(
 def constant_(tensor: Any, val: float) -> Any:
     """Fill with one value.
 
+    w = val everywhere.
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.constant_
 
     >>> import cltorch as torch
@@ -142,6 +150,8 @@ def constant_(tensor: Any, val: float) -> Any:
 def ones_(tensor: Any) -> Any:
     """Fill with ones.
 
+    w = 1 everywhere.
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.ones_
 
     >>> import cltorch as torch
@@ -155,6 +165,8 @@ def ones_(tensor: Any) -> Any:
 def zeros_(tensor: Any) -> Any:
     """Fill with zeros.
 
+    w = 0 everywhere.
+    Shape: (*), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.zeros_
 
     >>> import cltorch as torch
@@ -168,6 +180,8 @@ def zeros_(tensor: Any) -> Any:
 def eye_(tensor: Any) -> Any:
     """Make a matrix the identity; raise ValueError for another number of dimensions.
 
+    w[i, j] = 1 if i = j, else 0.
+    Shape: (n, m), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.eye_
 
     >>> import cltorch as torch
@@ -184,7 +198,10 @@ def eye_(tensor: Any) -> Any:
 def dirac_(tensor: Any, groups: int = 1) -> Any:
     """Make the weights of a convolution hand its channels through unchanged, as many as there are.
 
+    w[g · C_out / groups + c, c, K // 2, …] = 1 for each group g and its channels c < min(C_out / groups, C_in), 0
+    elsewhere.
     For 3, 4 or 5 dimensions (Conv1d to Conv3d); with ``groups`` in each group. Raises ValueError otherwise.
+    Shape: (C_out, C_in, K), (C_out, C_in, K, K) or (C_out, C_in, K, K, K), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.dirac_
 
     >>> import cltorch as torch
@@ -209,6 +226,8 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> An
     """Fill evenly from [-a, a] with a = gain * sqrt(6 / (fan_in + fan_out)).
 
     X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Shape: (C_out, C_in, *) of two dimensions at least, filled in place and returned; fan_in is C_in, fan_out C_out,
+    both times the elements of a kernel.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.xavier_uniform_
 
     >>> import cltorch as torch
@@ -225,6 +244,8 @@ def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any
     """Fill from a normal distribution of deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Shape: (C_out, C_in, *) of two dimensions at least, filled in place and returned; fan_in is C_in, fan_out C_out,
+    both times the elements of a kernel.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.xavier_normal_
 
     >>> import cltorch as torch
@@ -248,6 +269,8 @@ def kaiming_uniform_(
     """Fill evenly from [-b, b] with b = gain * sqrt(3 / fan); ``a`` is the negative slope of a leaky_relu.
 
     K. He et al., Delving deep into rectifiers, 2015.
+    Shape: (C_out, C_in, *) of two dimensions at least, filled in place and returned; fan_in is C_in, fan_out C_out,
+    both times the elements of a kernel.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.kaiming_uniform_
 
     >>> import cltorch as torch
@@ -266,6 +289,8 @@ def kaiming_normal_(
     """Fill from a normal distribution of deviation gain / sqrt(fan); ``a`` is the negative slope of a leaky_relu.
 
     K. He et al., Delving deep into rectifiers, 2015.
+    Shape: (C_out, C_in, *) of two dimensions at least, filled in place and returned; fan_in is C_in, fan_out C_out,
+    both times the elements of a kernel.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.kaiming_normal_
 
     >>> import cltorch as torch
@@ -280,8 +305,10 @@ def kaiming_normal_(
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """Make rows or columns (whichever are fewer) orthonormal, times ``gain``; dimensions after the first count as one.
 
+    w wᵀ = gain² I for a matrix of no more rows than columns, wᵀ w = gain² I else.
     The Q of the one QR decomposition of normal draws whose R has a positive diagonal.
     A. Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013.
+    Shape: (n, *) of two dimensions at least, filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.orthogonal_
 
     >>> import cltorch as torch
@@ -317,7 +344,9 @@ def _orthonormal(rows: Any) -> Any:
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
     """Fill a matrix from a normal distribution and set a share of each column to zero.
 
+    w ~ N(0, std²), and ceil(sparsity · n) elements of each column = 0.
     J. Martens, Deep learning via Hessian-free optimization, 2010. Raises ValueError unless there are 2 dimensions.
+    Shape: (n, m), filled in place and returned.
     Source: https://docs.pytorch.org/docs/2.13/nn.init.html#torch.nn.init.sparse_
 
     >>> import cltorch as torch

@@ -25,6 +25,7 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
     """Hold a tensor that a Module lists among its parameters when it is assigned as an attribute.
 
     ``data`` shares its memory with the parameter (an empty tensor if None); ``requires_grad`` is True by default.
+    Shape: that of ``data`` (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Parameter.html
 
     >>> import cltorch as torch
@@ -74,6 +75,7 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
     """Make a tensor that a Module lists among its buffers when it is assigned as an attribute.
 
     With ``persistent=False`` the buffer is left out of the module's ``state_dict``.
+    Shape: that of ``data`` (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Buffer.html
 
     >>> import cltorch as torch
@@ -99,7 +101,14 @@ torch_function.PLAIN.update((Parameter, Buffer))
 
 
 def is_lazy(param: Any) -> bool:
-    """Return whether a parameter or buffer has no shape yet."""
+    """Return whether a parameter or buffer has no shape yet.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
+
+    >>> import cltorch as torch
+    >>> torch.nn.parameter.is_lazy(torch.nn.LazyLinear(2).weight)
+    True
+    """
     return isinstance(param, UninitializedTensorMixin)
 
 
@@ -127,7 +136,15 @@ def _without_shape(cls: type, requires_grad: bool, device: Any, dtype: Any) -> A
 
 
 class UninitializedTensorMixin:
-    """Refuse the use of a tensor that has no shape yet, until ``materialize`` gives it one."""
+    """Refuse the use of a tensor that has no shape yet, until ``materialize`` gives it one.
+
+    Shape: none before ``materialize``.
+    Source: https://docs.pytorch.org/docs/2.13/nn.html
+
+    >>> import cltorch as torch
+    >>> isinstance(torch.nn.UninitializedParameter(), torch.nn.parameter.UninitializedTensorMixin)
+    True
+    """
 
     cls_to_become: type = Tensor
 
@@ -172,6 +189,7 @@ class UninitializedTensorMixin:
 class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """Stand for a parameter whose shape a lazy module learns from its first input.
 
+    Shape: none before ``materialize``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.UninitializedParameter.html
 
     >>> import cltorch as torch
@@ -200,6 +218,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """Stand for a buffer whose shape a lazy module learns from its first input.
 
+    Shape: none before ``materialize``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.UninitializedBuffer.html
 
     >>> import cltorch as torch

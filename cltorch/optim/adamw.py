@@ -13,6 +13,11 @@ __all__ = ["AdamW", "adamw"]
 class AdamW(Adam):
     r"""Descend as Adam does after every parameter was multiplied by :math:`1 - \gamma\lambda`.
 
+    .. math::
+        \theta \leftarrow (1 - \gamma\lambda)\theta - \frac{\gamma}{1 - \beta_1^t}
+        \frac{m}{\sqrt{v} / \sqrt{1 - \beta_2^t} + \epsilon}
+
+    with Adam's means m and v.
     The decay ``weight_decay`` :math:`\lambda` enters neither mean. Arguments and state are those of ``Adam``.
     Shape: parameters and gradients (*), and so the states ``exp_avg``, ``exp_avg_sq`` and, with ``amsgrad``,
     ``max_exp_avg_sq``; ``step`` ().

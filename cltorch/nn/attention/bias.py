@@ -16,7 +16,15 @@ __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_le
 
 
 class CausalVariant(enum.IntEnum):
-    """Name the corner at which the diagonal of a causal mask that is not square begins."""
+    """Name the corner at which the diagonal of a causal mask that is not square begins.
+
+    Query i meets key j where j <= i (UPPER_LEFT) or j <= i + S - L (LOWER_RIGHT), of L queries and S keys.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.bias.html
+
+    >>> import cltorch as torch
+    >>> [variant.name for variant in torch.nn.attention.bias.CausalVariant]
+    ['UPPER_LEFT', 'LOWER_RIGHT']
+    """
 
     UPPER_LEFT = enum.auto()
     LOWER_RIGHT = enum.auto()
@@ -25,8 +33,10 @@ class CausalVariant(enum.IntEnum):
 class CausalBias:
     """Stand for a causal mask in ``scaled_dot_product_attention``, whose kernel then needs no mask where that can be.
 
+    softmax(scale · query @ keyᵀ + bias) with bias[i, j] = 0 where query i meets key j, -∞ elsewhere.
     ``variant`` says at which corner the diagonal of the (``seq_len_q``, ``seq_len_kv``) mask begins. Raises
     AssertionError for anything but a variant.
+    Shape: (seq_len_q, seq_len_kv).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.attention.bias.CausalBias.html
 
     >>> import cltorch as torch
@@ -69,6 +79,10 @@ class CausalBias:
 def causal_upper_left(*size: int) -> CausalBias:
     """Return a causal bias of the given size (queries, keys) whose diagonal begins in the upper left corner.
 
+    It is True at [i, j] where j <= i.
+    Shape: (L, S).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.attention.bias.causal_upper_left.html
+
     >>> import cltorch as torch
     >>> torch.nn.attention.bias.causal_upper_left(2, 3)
     tensor([[ True, False, False],
@@ -81,6 +95,10 @@ def causal_upper_left(*size: int) -> CausalBias:
 
 def causal_lower_right(*size: int) -> CausalBias:
     """Return a causal bias of the given size (queries, keys) whose diagonal ends in the lower right corner.
+
+    It is True at [i, j] where j <= i + S - L.
+    Shape: (L, S).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.attention.bias.causal_lower_right.html
 
     >>> import cltorch as torch
     >>> torch.nn.attention.bias.causal_lower_right(2, 3)

@@ -25,7 +25,15 @@ _TENSORS = (
 
 
 def noop_mask(batch: Any, head: Any, token_q: Any, token_kv: Any) -> Any:
-    """Return True for everything."""
+    """Return True for everything.
+
+    Shape: any four that broadcast, to ().
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
+
+    >>> from cltorch.nn.attention.flex_attention import create_mask, noop_mask
+    >>> create_mask(noop_mask, 1, 1, 2, 3).tolist()
+    [[[[True, True, True], [True, True, True]]]]
+    """
     return f.ones((), dtype=dtypes.bool_, device=batch.device)
 
 
@@ -40,8 +48,10 @@ def places(b: int, h: int, lq: int, lk: int, device: Any) -> tuple[Any, ...]:
 def create_mask(mod_fn: Any, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Any = None) -> Any:
     """Return a mask (B, H, Q_LEN, KV_LEN) from ``mask_mod(b, h, q_idx, kv_idx)``, B and H being 1 for None.
 
+    mask[b, h, i, j] = mask_mod(b, h, i, j).
     The function is called once, with int32 tensors that broadcast against each other, and is to compute elementwise; a
     ``score_mod`` is called with scores of zero, and gives the scores. ``device`` is the default device for None.
+    Shape: (B, H, Q_LEN, KV_LEN).
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
 
     >>> import cltorch as torch
@@ -97,6 +107,7 @@ class BlockMask:
     ``kv_num_blocks`` (B, H, rows) and ``kv_indices`` (B, H, rows, columns) name the blocks to which ``mask_mod`` is
     applied, ``full_kv_num_blocks`` and ``full_kv_indices`` those in which all is allowed; ``q_…`` are the same seen
     from the keys. Made by ``create_block_mask`` or ``BlockMask.from_kv_blocks``. Indexing selects batches and heads.
+    Shape: (B, H, Q_LEN, KV_LEN), 1 for what does not matter.
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
 
     >>> import cltorch as torch
@@ -298,8 +309,10 @@ def create_block_mask(
 ) -> BlockMask:
     """Return the BlockMask of ``mask_mod(b, h, q_idx, kv_idx)``, which is True where attention is allowed.
 
+    Block (r, c) is kept where mask[b, h, i, j] is True for some i in row r and j in column c of blocks.
     The function is called as ``create_mask`` says. Raises NotImplementedError for ``compute_dq_write_order``, which
     prepares a backward pass of CUDA.
+    Shape: (B, H, Q_LEN, KV_LEN), B and H being 1 for None.
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
 
     >>> import cltorch as torch

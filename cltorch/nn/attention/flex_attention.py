@@ -24,21 +24,46 @@ f: Any = functions
 
 
 class AuxRequest(NamedTuple):
-    """Say what ``flex_attention`` returns besides its result."""
+    """Say what ``flex_attention`` returns besides its result.
+
+    ``lse`` is log Σ_j exp(score_j), ``max_scores`` max_j score_j over the keys that a query meets.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
+
+    >>> from cltorch.nn.attention.flex_attention import AuxRequest, flex_attention
+    >>> import cltorch as torch
+    >>> x = torch.ones(1, 1, 2, 4)
+    >>> flex_attention(x, x, x, return_aux=AuxRequest(max_scores=True))[1].max_scores
+    tensor([[[2., 2.]]])
+    """
 
     lse: bool = False
     max_scores: bool = False
 
 
 class AuxOutput(NamedTuple):
-    """Hold what an AuxRequest asked for, (B, H, L) in float32 each: log-sum-exp and maximum of the scores, or None."""
+    """Hold what an AuxRequest asked for, (B, H, L) in float32 each: log-sum-exp and maximum of the scores, or None.
+
+    Shape: (B, H, L) each.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
+
+    >>> from cltorch.nn.attention.flex_attention import AuxOutput
+    >>> AuxOutput()
+    AuxOutput(lse=None, max_scores=None)
+    """
 
     lse: Any = None
     max_scores: Any = None
 
 
 class FlexKernelOptions(TypedDict, total=False):
-    """Name the options of PyTorch's Triton kernels; they are accepted, and change nothing."""
+    """Name the options of PyTorch's Triton kernels; they are accepted, and change nothing.
+
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
+
+    >>> from cltorch.nn.attention.flex_attention import FlexKernelOptions
+    >>> FlexKernelOptions(num_warps=4)
+    {'num_warps': 4}
+    """
 
     num_warps: int
     num_stages: int
@@ -73,6 +98,10 @@ def _combined(op: Callable[[Any, Any], Any], mask_mods: tuple[Callable[..., Any]
 def and_masks(*mask_mods: Callable[..., Any]) -> Callable[..., Any]:
     """Return a ``mask_mod`` that allows what all the given ones allow.
 
+    mask(b, h, i, j) = mask_1(b, h, i, j) ∧ mask_2(b, h, i, j) ∧ ….
+    Shape: what the arguments broadcast to.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
+
     >>> from cltorch.nn.attention.flex_attention import and_masks, create_mask
     >>> band = and_masks(lambda b, h, q, kv: q >= kv, lambda b, h, q, kv: q - kv < 2)
     >>> create_mask(band, 1, 1, 3, 3)[0, 0].int().tolist()
@@ -83,6 +112,10 @@ def and_masks(*mask_mods: Callable[..., Any]) -> Callable[..., Any]:
 
 def or_masks(*mask_mods: Callable[..., Any]) -> Callable[..., Any]:
     """Return a ``mask_mod`` that allows what any of the given ones allows.
+
+    mask(b, h, i, j) = mask_1(b, h, i, j) ∨ mask_2(b, h, i, j) ∨ ….
+    Shape: what the arguments broadcast to.
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
 
     >>> from cltorch.nn.attention.flex_attention import or_masks, create_mask
     >>> prefix = or_masks(lambda b, h, q, kv: q >= kv, lambda b, h, q, kv: kv < 2)
@@ -147,6 +180,7 @@ def flex_attention(
     outputs, the scores are never stored. ``scale`` is 1/√E unless given. With ``return_aux`` the result comes with an
     AuxOutput. Raises ValueError for operands that do not fit.
     J. Dong et al., Flex Attention: A Programming Model for Generating Optimized Attention Kernels, 2024.
+    Shape: query (B, Hq, L, E), key (B, Hkv, S, E), value (B, Hkv, S, Ev) to (B, Hq, L, Ev).
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.flex_attention.html
 
     >>> import cltorch as torch

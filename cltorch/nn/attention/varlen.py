@@ -18,7 +18,16 @@ f: Any = functions
 
 
 class AuxRequest(NamedTuple):
-    """Say what ``varlen_attn`` returns besides its result: with ``lse`` the logarithm of the sum of exp(scores)."""
+    """Say what ``varlen_attn`` returns besides its result: with ``lse`` the logarithm of the sum of exp(scores).
+
+    lse = log Σ_j exp(score_j) over the keys that a query meets.
+    Shape: ``lse`` (Tq, Hq).
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.varlen.html
+
+    >>> from cltorch.nn.attention.varlen import AuxRequest
+    >>> AuxRequest(lse=True)
+    AuxRequest(lse=True)
+    """
 
     lse: bool = False
 
@@ -77,6 +86,7 @@ def varlen_attn(
 ) -> Any:
     """Return attention within each of several sequences: ``query`` (Tq, Hq, D), ``key`` and ``value`` (Tk, Hkv, D).
 
+    softmax(scale · q kᵀ) v for the queries, keys and values of each sequence, ``scale`` being 1/√D unless given.
     ``cu_seq_q`` and ``cu_seq_k`` (N + 1) say where the sequences begin and end; they are read on the host. A query
     meets keys ``window_size`` = (left, right) places away at most, -1 for any, (-1, 0) being causal; the last query of
     a sequence stands at its last key. With ``enable_gqa`` heads of keys serve several of queries. ``seqused_k`` (N)
@@ -84,6 +94,7 @@ def varlen_attn(
     (pages, page size, Hkv, D). With ``return_aux=AuxRequest(lse=True)`` the log-sum-exp of the scores, (Tq, Hq),
     comes too. ``num_splits`` changes nothing: results never depend on other sequences. Raises ValueError for operands
     that do not fit.
+    Shape: query (Tq, Hq, D), key and value (Tk, Hkv, D), ``cu_seq_q`` and ``cu_seq_k`` (N + 1) to (Tq, Hq, D).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.attention.varlen.varlen_attn.html
 
     >>> import cltorch as torch
@@ -152,6 +163,10 @@ def varlen_attn_out(
     num_splits: int | None = None,
 ) -> Any:
     """Write ``varlen_attn`` into ``out`` and return it; no gradients.
+
+    softmax(scale · q kᵀ) v for each sequence.
+    Shape: as of ``varlen_attn``; ``out`` (Tq, Hq, D).
+    Source: https://docs.pytorch.org/docs/2.13/nn.attention.varlen.html
 
     >>> import cltorch as torch
     >>> from cltorch.nn.attention.varlen import varlen_attn_out

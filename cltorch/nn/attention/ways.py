@@ -21,6 +21,7 @@ __all__ = [
 class SDPAParams(NamedTuple):
     """Hold the arguments of ``scaled_dot_product_attention`` about which ``can_use_flash_attention`` is asked.
 
+    Shape: query (*, H, L, E), key (*, H, S, E), value (*, H, S, Ev), mask what broadcasts to (*, H, L, S).
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
 
     >>> import cltorch as torch
@@ -86,6 +87,18 @@ def register_flash_attention_impl(impl: str, *, register_fn: Callable[..., Any])
     """Name a function that puts another kernel in place when ``activate_flash_attention_impl`` asks for it.
 
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
+    >>> import cltorch as torch
+    >>> class Other:
+    ...     def remove(self):
+    ...         print("removed")
+    >>> attention = torch.nn.attention
+    >>> attention.register_flash_attention_impl("other", register_fn=Other)
+    >>> attention.activate_flash_attention_impl("other")
+    >>> attention.current_flash_attention_impl()
+    'other'
+    >>> attention.restore_flash_attention_impl()
+    removed
     """
     _registered[impl] = register_fn
 
@@ -95,6 +108,18 @@ def activate_flash_attention_impl(impl: str) -> None:
 
     Raises ValueError for a name that is not registered.
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
+    >>> import cltorch as torch
+    >>> class Other:
+    ...     def remove(self):
+    ...         print("removed")
+    >>> attention = torch.nn.attention
+    >>> attention.register_flash_attention_impl("other", register_fn=Other)
+    >>> attention.activate_flash_attention_impl("other")
+    >>> attention.current_flash_attention_impl()
+    'other'
+    >>> attention.restore_flash_attention_impl()
+    removed
     """
     restore_flash_attention_impl(_raise_warn=False)
     register = _registered.get(impl)
@@ -135,6 +160,18 @@ def restore_flash_attention_impl(_raise_warn: bool = True) -> None:
     """Undo what ``activate_flash_attention_impl`` did.
 
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+
+    >>> import cltorch as torch
+    >>> class Other:
+    ...     def remove(self):
+    ...         print("removed")
+    >>> attention = torch.nn.attention
+    >>> attention.register_flash_attention_impl("other", register_fn=Other)
+    >>> attention.activate_flash_attention_impl("other")
+    >>> attention.current_flash_attention_impl()
+    'other'
+    >>> attention.restore_flash_attention_impl()
+    removed
     """
     if _active:
         _active.pop()[1].remove()

@@ -116,6 +116,7 @@ def relu6(input: Any, inplace: bool = False) -> Any:
 def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
 
+    y = x - lambd where x > lambd, x + lambd where x < -lambd, 0 elsewhere.
     Raises RuntimeError for a negative ``lambd``.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softshrink.html
@@ -132,6 +133,7 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """Return x where it is greater than ``threshold``, ``value`` elsewhere.
 
+    y = x if x > threshold, else value.
     Shape: (*) to (*), of real numbers.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold.html
 
@@ -205,6 +207,7 @@ def rrelu(
 ) -> Any:
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle unless ``training``.
 
+    y = x where x >= 0, a · x elsewhere, with a drawn from [lower, upper) for each element, or (lower + upper) / 2.
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.rrelu.html
@@ -233,6 +236,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 def selu(input: Any, inplace: bool = False) -> Any:
     """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
+    y = scale · x for x > 0, scale · alpha · (exp(x) - 1) elsewhere, scale = 1.0507…, alpha = 1.6733….
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.selu.html

@@ -160,8 +160,11 @@ def multi_head_attention_forward(
 ) -> tuple[Any, Any]:
     """Return multi-head attention, (L, N, E), and its weights or None; see ``torch.nn.MultiheadAttention``.
 
+    concat(head_1, …) @ W_Oᵀ + b_O with head_i = softmax(q_i k_iᵀ / √d + mask) v_i, q, k and v being linear maps of the
+    inputs, cut into heads of d = E / num_heads.
     Without ``need_weights`` the scores are never stored. ``is_causal`` says that ``attn_mask`` is the causal mask.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
+    Shape: query (L, N, E), key (S, N, kdim), value (S, N, vdim), or all without N, to (L, N, E) and weights (N, L, S).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
 
     >>> import cltorch as torch

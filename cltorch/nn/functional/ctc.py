@@ -24,7 +24,11 @@ def ctc_loss(
 ) -> Any:
     """Return the loss of labels against log-probabilities (T, N, C) or (T, C), summed over all alignments.
 
+    -log Σ_π Π_t exp(log_probs[t, π_t]) over all paths π of T classes that become the labels where repeated classes are
+    merged and then each ``blank`` is left out.
     The arguments are those of ``torch.ctc_loss`` but for ``reduction``: "none", "mean" or "sum".
+    Shape: log_probs (T, N, C) or (T, C), targets (N, S) or all in one line, lengths (N) or (); result () or, with
+    ``reduction="none"``, (N).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.ctc_loss.html
 
     >>> import cltorch as torch

@@ -40,6 +40,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Drop elements to SELU's negative limit, keeping mean and variance.
 
+    y = a (x · mask + α (1 - mask)) + b with α = -1.7581 and a, b that keep mean and variance.
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
     Shape: (*) to (*); it does nothing unless ``training``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.alpha_dropout.html
@@ -55,6 +56,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Drop whole channels (the second dimension) to SELU's negative limit, keeping mean and variance.
 
+    y = a (x · mask + α (1 - mask)) + b as in ``alpha_dropout``, the mask being one draw for each channel.
     Shape: (N, C, *) to the same; it does nothing unless ``training``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.feature_alpha_dropout.html
 
@@ -134,6 +136,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p`` and scale the others.
 
+    y = x · mask / (1 - p), the mask being 1 with probability 1 - p for each channel.
     Warns for another number of dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same; it does nothing unless ``training``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.dropout3d.html

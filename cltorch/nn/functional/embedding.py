@@ -27,8 +27,10 @@ def embedding(
 ) -> Any:
     """Return the rows of ``weight`` (n, d) that ``input`` names: shape (*input, d).
 
+    out[…] = weight[input[…]].
     ``padding_idx`` names a row that gets no gradient. With ``max_norm`` the rows that are looked up are first scaled
     down, in place, to that ``norm_type``-norm. Raises NotImplementedError for sparse gradients.
+    Shape: input (*), int32 or int64, weight (n, d) to (*, d).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding.html
 
     >>> import cltorch as torch
@@ -72,9 +74,11 @@ def shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Return indices as vectors of ``num_classes`` zeros with a one at the index: shape (*tensor, num_classes).
 
+    out[…, k] = 1 where k = tensor[…], else 0.
     Without ``num_classes`` it is one more than the largest index, which is read from the device. Raises RuntimeError
     for an index out of range (for one on a device DeviceIndexError, when the program waits for it), and for a tensor
     that is not int64.
+    Shape: (*), int64, to (*, num_classes).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.one_hot.html
 
     >>> import cltorch as torch

@@ -76,11 +76,14 @@ def embedding_bag(
 ) -> Any:
     """Return the "sum", "mean" or "max" of the rows of ``weight`` (n, d) in each bag of indices: (bags, d).
 
+    out[b] = Σ_i w_i · weight[i] over the indices i of bag b, w_i = 1 unless given; for "mean" divided by their number,
+    for "max" the greatest element of each column.
     ``input`` is (bags, length), or one line of indices in which ``offsets`` (bags) say where each bag begins; with
     ``include_last_offset`` the last one only ends the last bag. ``per_sample_weights`` of the input's shape weigh the
     rows of a sum. Rows of ``padding_idx`` count for nothing; an empty bag is zero. With ``max_norm`` the rows used are
     first scaled down, in place, to that ``norm_type``-norm. Raises ValueError and RuntimeError for shapes and options
     that do not go together, NotImplementedError for weights without "sum" and for sparse gradients.
+    Shape: input (B, L), or (L) with offsets (B), weight (n, d) to (B, d).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
 
     >>> import cltorch as torch

@@ -18,10 +18,12 @@ __all__ = ["grouped_mm"]
 def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, out_dtype: Any = None) -> Any:
     """Return the products of groups of matrices; ``offs``, int32, is where each group ends along a dimension.
 
+    out[r] = a[r] @ b[g] for the rows r of group g, and so for what else is cut.
     (M, K) by (G, K, N) gives (M, N), whose rows are cut; (G, M, K) by (K, N) gives (M, N), whose columns are cut;
     (M, K) by (K, N) gives (G, M, N), of which K is cut; (G, M, K) by (G, K, N) needs no ``offs``. What lies beyond the
     last group is 0. The ends are read, which waits for the device they lie on. Raises RuntimeError for other shapes
     and dtypes and for a ``bias``, which PyTorch does not support either.
+    Shape: as said below; ``offs`` (G).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grouped_mm.html
 
     >>> import cltorch as torch

@@ -19,6 +19,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
 
     ``input1`` (…, in1), ``input2`` (…, in2), ``weight`` (out, in1, in2), ``bias`` (out) give (…, out).
     Raises RuntimeError where sizes do not fit.
+    Shape: (*, in1) and (*, in2), weight (out, in1, in2), bias (out) to (*, out).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.bilinear.html
 
     >>> import cltorch as torch

@@ -34,10 +34,12 @@ def linear_cross_entropy(
 ) -> Any:
     """Return ``cross_entropy(linear(input, linear_weight, linear_bias), target, …)``.
 
+    -log softmax(linear_weight @ x + linear_bias)[target].
     The input is (N, in) or (in), ``linear_weight`` (classes, in), or (classes, *out, in) for as many losses of each
     sample; ``ignore_index`` is -100 for None. With ``options``, a LinearCrossEntropyOptions, batches are computed in
     pieces, for one loss per sample and class indices without smoothing: for all else they warn and have no effect.
     Raises RuntimeError for shapes that do not fit.
+    Shape: input (N, in) or (in), target (N, *out); result () or, with ``reduction="none"``, the target's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html
 
     >>> import cltorch as torch

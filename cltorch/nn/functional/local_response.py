@@ -16,6 +16,7 @@ __all__ = ["local_response_norm"]
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """Divide (N, C, …) by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
 
+    y = x · (k + alpha / size · Σ x²)^(-beta) over those channels.
     Raises ValueError for fewer than three dimensions.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.local_response_norm.html;
     Krizhevsky and others, ImageNet Classification with Deep Convolutional Neural Networks, section 3.3

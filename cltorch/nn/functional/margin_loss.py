@@ -213,6 +213,7 @@ def triplet_margin_with_distance_loss(
 ) -> Any:
     """Do what ``triplet_margin_loss`` does with any distance, by default ``pairwise_distance``.
 
+    max(d(anchor, positive) - d(anchor, negative) + margin, 0).
     Shape: anchor, positive and negative (N, *), of which ``distance_function`` makes (N); result () or, with
     ``reduction="none"``, (N).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.triplet_margin_with_distance_loss.html

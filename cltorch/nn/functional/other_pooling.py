@@ -43,6 +43,7 @@ def _lp_pool(n: int, input: Any, norm_type: float, kernel_size: Any, stride: Any
 def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     """Return the root of the sum of powers of each window of (N, C, L) or (C, L).
 
+    (Σ xᵖ)^(1/p) over each window, p being ``norm_type``.
     With an infinite ``norm_type`` it is the largest magnitude (the smallest for minus infinity).
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L - kernel_size) / stride) + 1, or rounded up
     with ``ceil_mode``.
@@ -58,6 +59,7 @@ def lp_pool1d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
 def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     """Return the root of the sum of powers of each window of (N, C, H, W) or (C, H, W).
 
+    (Σ xᵖ)^(1/p) over each window, p being ``norm_type``.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L - kernel_size) / stride) + 1
     for each dimension, or rounded up with ``ceil_mode``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool2d.html
@@ -72,6 +74,7 @@ def lp_pool2d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None
 def lp_pool3d(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
     """Return the root of the sum of powers of each window of (N, C, D, H, W) or (C, D, H, W).
 
+    (Σ xᵖ)^(1/p) over each window, p being ``norm_type``.
     Shape: as of ``lp_pool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.lp_pool3d.html
 
@@ -111,6 +114,9 @@ def fractional_max_pool2d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest elements of windows at random distances, and their places in the plane.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
     Shape: as of ``fractional_max_pool2d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html
 
@@ -132,7 +138,11 @@ def fractional_max_pool2d(
 ) -> Any:
     """Return the largest elements of ``output_size`` windows of (N, C, H, W) or (C, H, W) at random distances.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
     ``output_ratio`` gives the size as a part of the input's; with ``return_indices`` the places come too.
+    Shape: (N, C, H, W) or (C, H, W) to (N, C, *output_size) or (C, *output_size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html;
     Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
 
@@ -154,6 +164,9 @@ def fractional_max_pool3d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest elements of windows at random distances, and their places in the volume.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
     Shape: as of ``fractional_max_pool3d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
 
@@ -175,6 +188,10 @@ def fractional_max_pool3d(
 ) -> Any:
     """Return the largest elements of ``output_size`` windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
+    Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, *output_size) or (C, *output_size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
 
     >>> import cltorch as torch
@@ -227,6 +244,7 @@ def max_unpool1d(
 ) -> Any:
     """Put (N, C, L) or (C, L) back to where ``max_pool1d`` has found it, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened line.
     ``output_size`` chooses between the lengths that pool to this one. Raises ValueError for one that does not.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = (L - 1) stride - 2 padding + kernel_size, or the
     ``output_size`` of the call; the indices, int64, have the input's shape.
@@ -247,6 +265,7 @@ def max_unpool2d(
 ) -> Any:
     """Put (N, C, H, W) or (C, H, W) back to where ``max_pool2d`` has found it, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened plane.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = (L - 1) stride - 2 padding +
     kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool2d.html
@@ -265,6 +284,7 @@ def max_unpool3d(
 ) -> Any:
     """Put (N, C, D, H, W) or (C, D, H, W) back to where ``max_pool3d`` has found it, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened volume.
     Shape: as of ``max_unpool2d``, with a depth D in front of H.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_unpool3d.html
 

@@ -43,6 +43,7 @@ def max_pool1d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a line, and its place.
 
+    out[i] = max_k x[i · stride + k · dilation - padding], so in each dimension, and the place in the flattened input.
     Shape: as of ``max_pool1d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool1d.html
 
@@ -64,6 +65,7 @@ def max_pool2d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a plane, and its place.
 
+    out[i] = max_k x[i · stride + k · dilation - padding], so in each dimension, and the place in the flattened input.
     Shape: as of ``max_pool2d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool2d.html
 
@@ -85,6 +87,7 @@ def max_pool3d_with_indices(
 ) -> tuple[Any, Any]:
     """Return the largest element of each window of a volume, and its place.
 
+    out[i] = max_k x[i · stride + k · dilation - padding], so in each dimension, and the place in the flattened input.
     Shape: as of ``max_pool3d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.max_pool3d.html
 
@@ -98,6 +101,7 @@ def max_pool3d_with_indices(
 def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of ``output_size`` windows of a line, and their places.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: as of ``adaptive_max_pool1d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool1d.html
 
@@ -111,6 +115,7 @@ def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indice
 def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of windows that share a plane evenly, and their places.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: as of ``adaptive_max_pool2d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool2d.html
 
@@ -124,6 +129,7 @@ def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indice
 def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """Return the largest elements of windows that share a volume evenly, and their places.
 
+    Window i reaches from floor(i L / L') to ceil((i + 1) L / L') for L elements and L' windows.
     Shape: as of ``adaptive_max_pool3d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.adaptive_max_pool3d.html
 

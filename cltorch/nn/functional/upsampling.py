@@ -91,12 +91,16 @@ def interpolate(
 ) -> Any:
     """Resample (N, C, *sizes) of one to three dimensions to ``size``, or by ``scale_factor``.
 
+    "nearest": out[i] = x[floor(i r)]; linear: out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = max((i +
+    1/2) r - 1/2, 0), or at s = i (L - 1) / (L' - 1) with ``align_corners``; so in each dimension, with r = L / L', or 1
+    / scale_factor where that is given.
     ``mode``: "nearest", "nearest-exact", "linear" (3-D input), "bilinear", "bicubic" (4-D), "trilinear" (5-D), "area"
     (averages), "lanczos" (4-D, with ``antialias``). ``align_corners`` puts the outer elements of input and output on
     one another. ``antialias`` widens the filter where an image shrinks. With ``recompute_scale_factor`` positions
     follow the sizes and not ``scale_factor``. Floating point and uint8.
 
     Raises ValueError for options that do not go together and NotImplementedError for modes of another rank.
+    Shape: (N, C, *) to (N, C, *size), of three to five dimensions.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.interpolate.html
 
     >>> import cltorch as torch
@@ -137,6 +141,7 @@ def upsample(
 ) -> Any:
     """Resample as ``interpolate`` does; deprecated in its favour, and warns so.
 
+    out[i] = x[floor(i r)] for "nearest", r = L / L' or 1 / scale_factor; other modes as in ``interpolate``.
     Shape: (N, C, *) to (N, C, *size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample.html
 
@@ -156,6 +161,7 @@ def upsample(
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """Resample to the nearest element; deprecated in favour of ``interpolate``, and warns so.
 
+    out[i] = x[floor(i r)], r = L / L' or 1 / scale_factor, in each dimension.
     Shape: (N, C, *) to (N, C, *size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample_nearest.html
 
@@ -175,6 +181,7 @@ def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """Resample linearly with aligned corners; deprecated in favour of ``interpolate``, and warns so.
 
+    out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = i (L - 1) / (L' - 1), in both dimensions.
     Shape: (N, C, *) to (N, C, *size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.upsample_bilinear.html
 

@@ -26,10 +26,13 @@ def grid_sample(
 ) -> Any:
     """Return (N, C, H, W) or (N, C, D, H, W) at the places of a grid (N, …, 2 or 3), whose (x, y, z) go from -1 to 1.
 
+    out[…] = x at column ((gx + 1) W - 1) / 2 and row ((gy + 1) H - 1) / 2, or (gx + 1) (W - 1) / 2 and so on with
+    ``align_corners``; between elements they are weighted by 1 - distance in each dimension ("bilinear").
     ``mode`` is "bilinear" (trilinear for volumes), "nearest" or "bicubic" (images only); ``padding_mode`` says what
     lies outside: "zeros", the "border", or the "reflection". ``align_corners`` puts -1 and 1 on the centres of the
     outer elements, else on their outer edges. Raises ValueError for other modes and RuntimeError for sizes that do
     not fit.
+    Shape: input (N, C, H, W), grid (N, H', W', 2) to (N, C, H', W'), or with a depth each and grid (N, D', H', W', 3).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grid_sample.html
 
     >>> import cltorch as torch
@@ -54,8 +57,11 @@ def grid_sample(
 def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
     """Return the grid for ``grid_sample`` by which affine maps (N, 2, 3) or (N, 3, 4) fill an output of ``size``.
 
+    grid[n, i, j] = theta[n] @ (x_j, y_i, 1) with x_j = (2 j + 1) / W - 1 and y_i = (2 i + 1) / H - 1, or, with
+    ``align_corners``, x_j = 2 j / (W - 1) - 1 and so on.
     The grid is (N, H, W, 2) or (N, D, H, W, 3). Raises ValueError for other maps and sizes, NotImplementedError for
     sizes of other numbers of dimensions.
+    Shape: theta (N, 2, 3) and size (N, C, H, W) to (N, H, W, 2), or (N, 3, 4) and (N, C, D, H, W) to (N, D, H, W, 3).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.affine_grid.html
 
     >>> import cltorch as torch

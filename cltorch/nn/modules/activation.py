@@ -36,6 +36,7 @@ __all__ = [
 class SELU(_Inplace):
     """Return scale · elu(x, alpha) with the constants that keep mean 0 and variance 1.
 
+    y = scale · x for x > 0, scale · alpha · (exp(x) - 1) elsewhere, scale = 1.0507…, alpha = 1.6733….
     G. Klambauer et al., Self-Normalizing Neural Networks, 2017.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SELU.html

@@ -25,6 +25,8 @@ _ASMoutput = namedtuple("_ASMoutput", ["output", "loss"])
 class AdaptiveLogSoftmaxWithLoss(Module):
     """Return the log-probability of each target and their mean loss, over classes sorted by how often they occur.
 
+    log p(y) = log softmax(head(x))[y] for y < cutoffs[0], else log softmax(head(x))[cutoffs[0] + c] + log
+    softmax(tail[c](x))[y - cutoffs[c]], c being the number of y's cluster from 0; the loss is -Σ log p(y) / N.
     The first ``cutoffs[0]`` classes and one entry per cluster are told apart by ``head``; the classes of the cluster
     between two cutoffs by ``tail``, in ``div_value`` times fewer dimensions from one cluster to the next. The input is
     (N, in_features) with targets (N), or (in_features) with (). Which samples a cluster has is read from the device.

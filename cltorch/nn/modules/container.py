@@ -81,7 +81,9 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Pass the input through modules, one after the other.
 
+    y = module_n(… module_2(module_1(x))).
     The modules are the arguments, or the values of one OrderedDict, whose keys become their names.
+    Shape: what the first module takes, to what the last one returns.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Sequential.html
 
     >>> import cltorch as torch

@@ -185,6 +185,8 @@ class _ConvTransposeNd(_ConvNd):
 class ConvTranspose1d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation.
     Shape: (N, C_in, L) or (C_in, L) to (N, C_out, L') or (C_out, L'), with L' = (L - 1) stride - 2 padding + dilation
     (k - 1) + output_padding + 1, k being the kernel's size; ``weight`` is (C_in, C_out / groups, k), ``bias`` (C_out).
     ``output_size`` of the call chooses among the sizes that a convolution maps to one.
@@ -207,6 +209,8 @@ class ConvTranspose1d(_ConvTransposeNd):
 class ConvTranspose2d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels; ``output_size`` chooses among possible sizes.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation; so in each dimension.
     Shape: (N, C_in, H, W) or (C_in, H, W) to (N, C_out, H', W') or (C_out, H', W'), with L' = (L - 1) stride - 2
     padding + dilation (k - 1) + output_padding + 1 for each dimension, k being the kernel's size; ``weight`` is (C_in,
     C_out / groups, k, k), ``bias`` (C_out).
@@ -230,6 +234,8 @@ class ConvTranspose2d(_ConvTransposeNd):
 class ConvTranspose3d(_ConvTransposeNd):
     """Map by the adjoint of a convolution with learned kernels.
 
+    out[o, j] = bias[o] + Σ weight[c, o, k] · input[c, i] over all c, i and k with j = i · stride - padding + k ·
+    dilation; so in each dimension.
     Shape: (N, C_in, D, H, W) or (C_in, D, H, W) to (N, C_out, D', H', W') or (C_out, D', H', W'), with L' = (L - 1)
     stride - 2 padding + dilation (k - 1) + output_padding + 1 for each dimension, k being the kernel's size; ``weight``
     is (C_in, C_out / groups, k, k, k), ``bias`` (C_out). ``output_size`` of the call chooses among the sizes that a

@@ -110,6 +110,7 @@ class AlphaDropout(_DropoutNd):
 class FeatureAlphaDropout(_DropoutNd):
     """Drop whole channels to SELU's negative limit, keeping mean and variance.
 
+    y = a (x · mask + α (1 - mask)) + b as in AlphaDropout, the mask being one draw for each channel.
     Shape: (N, C, *) to the same; the formula is AlphaDropout's, with one draw for each channel. It does nothing after
     ``eval()``. Raises ValueError for ``p`` outside 0 … 1.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FeatureAlphaDropout.html

@@ -22,6 +22,8 @@ E = TypeVar("E", bound="EmbeddingBag")
 class EmbeddingBag(Module):
     """Return the sum, mean or maximum of the vectors in each bag of indices.
 
+    out[b] = Σ_i w_i · weight[i] over the indices i of bag b, w_i = 1 unless given; for "mean" divided by their number,
+    for "max" the greatest element of each column.
     The bags are the lines of a matrix, or parts of one line that begin at ``offsets``. ``weight`` (num_embeddings,
     embedding_dim) begins normally distributed, and at zero for ``padding_idx``, which counts for nothing. Raises
     AssertionError for a ``padding_idx`` out of range.

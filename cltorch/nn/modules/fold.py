@@ -16,6 +16,8 @@ __all__ = ["Fold", "Unfold"]
 class Fold(Module):
     """Sum columns over the sliding windows of images.
 
+    out[c, i · stride + k · dilation - padding] = Σ columns[(c, k), i] over all windows i and places k in them that meet
+    there; i and k count in both dimensions, rows first.
     Shape: (N, C kh kw, L) or without N to (N, C, *output_size) with L = Π floor((size + 2 padding - dilation (k - 1) -
     1) / stride + 1), else RuntimeError.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Fold.html
@@ -45,6 +47,8 @@ class Fold(Module):
 class Unfold(Module):
     """Return the sliding windows of images as columns.
 
+    columns[(c, k), i] = x[c, i · stride + k · dilation - padding], for the windows i and the places k in them; i and k
+    count in both dimensions, rows first.
     Shape: (N, C, H, W) to (N, C kh kw, L) with L = Π floor((size + 2 padding - dilation (k - 1) - 1) / stride + 1) over
     H and W.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Unfold.html

@@ -21,6 +21,7 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 class Identity(Module):
     """Return the input as it is; all arguments of the constructor are ignored.
 
+    y = x.
     Shape: (*) to (*), any dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Identity.html
 

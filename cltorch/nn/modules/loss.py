@@ -301,6 +301,8 @@ class GaussianNLLLoss(_Loss):
 class CTCLoss(_Loss):
     """Return the loss of unaligned labels against the log-probabilities of classes over time.
 
+    -log Σ_π Π_t exp(log_probs[t, π_t]) over all paths π of T classes that become the labels where repeated classes are
+    merged and then each ``blank`` is left out.
     It sums over all ways to stretch the labels over the time with ``blank`` between them; "mean" divides each loss by
     the number of its labels first. ``zero_infinity`` leaves out samples whose labels do not fit in their time.
     A. Graves et al., Connectionist Temporal Classification, ICML 2006.
@@ -327,6 +329,7 @@ class CTCLoss(_Loss):
 class NLLLoss2d(NLLLoss):
     """Be NLLLoss by the name it once had for images; deprecated, and warns so.
 
+    -weight[target] · input[target] at each place.
     Shape: input (N, C, H, W), target (N, H, W).
     Source: https://docs.pytorch.org/docs/2.13/nn.html
 
@@ -363,6 +366,7 @@ class NLLLoss2d(NLLLoss):
 class LinearCrossEntropyLoss(_WeightedLoss):
     """Return the cross entropy of a linear layer's outputs, whose parameters are ``linear.weight`` and ``linear.bias``.
 
+    -log softmax(linear.weight @ x + linear.bias)[target], weighted and averaged as in CrossEntropyLoss.
     The input is (N, in_features) or (in_features); with ``out_features`` there are as many losses of each sample.
     ``options``, a LinearCrossEntropyOptions, have batches computed in pieces. Raises RuntimeError for a weight that is
     not (num_classes) and a ``label_smoothing`` outside 0 … 1.

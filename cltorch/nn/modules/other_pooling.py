@@ -92,6 +92,7 @@ class _MaxUnpoolNd(Module):
 class MaxUnpool1d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool1d with ``return_indices`` has found them, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened line.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = (L - 1) stride - 2 padding + kernel_size, or the
     ``output_size`` of the call; the indices, int64, have the input's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool1d.html
@@ -111,6 +112,7 @@ class MaxUnpool1d(_MaxUnpoolNd):
 class MaxUnpool2d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool2d with ``return_indices`` has found them, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened plane.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = (L - 1) stride - 2 padding +
     kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool2d.html
@@ -131,6 +133,7 @@ class MaxUnpool2d(_MaxUnpoolNd):
 class MaxUnpool3d(_MaxUnpoolNd):
     """Put elements back to where a MaxPool3d with ``return_indices`` has found them, and zeros elsewhere.
 
+    out[indices[i]] = x[i], and 0 where no index points; indices count in the flattened volume.
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = (L - 1) stride - 2
     padding + kernel_size for each dimension, or the ``output_size`` of the call; the indices, int64, have the input's
     shape.
@@ -169,6 +172,9 @@ class _FractionalMaxPool(Module):
 class FractionalMaxPool2d(_FractionalMaxPool):
     """Return the largest elements of windows at random distances.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool2d.html;
     Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
     Shape: (N, C, H, W) or (C, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of them
@@ -201,6 +207,9 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 class FractionalMaxPool3d(_FractionalMaxPool):
     """Return the largest elements of windows at random distances.
 
+    out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
+    the edge.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of
     them must be given, else ValueError.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool3d.html

@@ -74,6 +74,7 @@ class _CircularPadNd(_Pad):
 class ConstantPad1d(_ConstantPadNd):
     """Put a value before and after the last dimension.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else ``value``.
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
     numbers (left, right); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad1d.html
@@ -87,6 +88,7 @@ class ConstantPad1d(_ConstantPadNd):
 class ConstantPad2d(_ConstantPadNd):
     """Put a value before and after the last two dimensions.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else ``value``; so in each of the dimensions.
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
     all sides or four numbers (left, right, top, bottom); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad2d.html
@@ -103,6 +105,7 @@ class ConstantPad2d(_ConstantPadNd):
 class ConstantPad3d(_ConstantPadNd):
     """Put a value before and after the last three dimensions.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else ``value``; so in each of the dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
     for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConstantPad3d.html
@@ -118,6 +121,7 @@ class ConstantPad3d(_ConstantPadNd):
 class ZeroPad1d(ConstantPad1d):
     """Put zeros before and after the last dimension.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else 0.
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
     numbers (left, right); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad1d.html
@@ -137,6 +141,7 @@ class ZeroPad1d(ConstantPad1d):
 class ZeroPad2d(ConstantPad2d):
     """Put zeros before and after the last two dimensions.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else 0; so in each of the dimensions.
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
     all sides or four numbers (left, right, top, bottom); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad2d.html
@@ -156,6 +161,7 @@ class ZeroPad2d(ConstantPad2d):
 class ZeroPad3d(ConstantPad3d):
     """Put zeros before and after the last three dimensions.
 
+    out[i] = x[i - left] for 0 <= i - left < L, else 0; so in each of the dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
     for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ZeroPad3d.html
@@ -175,6 +181,7 @@ class ZeroPad3d(ConstantPad3d):
 class ReflectionPad1d(_ReflectionPadNd):
     """Pad the last dimension by its mirror image, the edge not repeated.
 
+    out[i] = x[j] with j = |i - left|, or 2 (L - 1) - j where that exceeds L - 1.
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
     numbers (left, right); negative ones cut off. Raises RuntimeError where a padding is not less than the size.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReflectionPad1d.html
@@ -188,6 +195,7 @@ class ReflectionPad1d(_ReflectionPadNd):
 class ReflectionPad2d(_ReflectionPadNd):
     """Pad the last two dimensions by their mirror image, the edges not repeated.
 
+    out[i] = x[j] with j = |i - left|, or 2 (L - 1) - j where that exceeds L - 1; so in each of the dimensions.
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
     all sides or four numbers (left, right, top, bottom); negative ones cut off. Raises RuntimeError where a padding is
     not less than the size.
@@ -205,6 +213,7 @@ class ReflectionPad2d(_ReflectionPadNd):
 class ReflectionPad3d(_ReflectionPadNd):
     """Pad the last three dimensions by their mirror image, the edges not repeated.
 
+    out[i] = x[j] with j = |i - left|, or 2 (L - 1) - j where that exceeds L - 1; so in each of the dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
     for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off. Raises RuntimeError
     where a padding is not less than the size.
@@ -221,6 +230,7 @@ class ReflectionPad3d(_ReflectionPadNd):
 class ReplicationPad1d(_ReplicationPadNd):
     """Pad the last dimension by repeating its first and last element.
 
+    out[i] = x[min(max(i - left, 0), L - 1)].
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
     numbers (left, right); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad1d.html
@@ -234,6 +244,7 @@ class ReplicationPad1d(_ReplicationPadNd):
 class ReplicationPad2d(_ReplicationPadNd):
     """Pad the last two dimensions by repeating their edges.
 
+    out[i] = x[min(max(i - left, 0), L - 1)]; so in each of the dimensions.
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
     all sides or four numbers (left, right, top, bottom); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad2d.html
@@ -250,6 +261,7 @@ class ReplicationPad2d(_ReplicationPadNd):
 class ReplicationPad3d(_ReplicationPadNd):
     """Pad the last three dimensions by repeating their edges.
 
+    out[i] = x[min(max(i - left, 0), L - 1)]; so in each of the dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
     for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReplicationPad3d.html
@@ -265,6 +277,7 @@ class ReplicationPad3d(_ReplicationPadNd):
 class CircularPad1d(_CircularPadNd):
     """Pad the last dimension by elements from its other end.
 
+    out[i] = x[(i - left) mod L].
     Shape: (N, C, L) or (C, L) to the same with L' = L + left + right. ``padding`` is one number for all sides or two
     numbers (left, right); negative ones cut off. Raises RuntimeError where a padding exceeds the size.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CircularPad1d.html
@@ -278,6 +291,7 @@ class CircularPad1d(_CircularPadNd):
 class CircularPad2d(_CircularPadNd):
     """Pad the last two dimensions by elements from their other ends.
 
+    out[i] = x[(i - left) mod L]; so in each of the dimensions.
     Shape: (N, C, H, W) or (C, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number for
     all sides or four numbers (left, right, top, bottom); negative ones cut off. Raises RuntimeError where a padding
     exceeds the size.
@@ -295,6 +309,7 @@ class CircularPad2d(_CircularPadNd):
 class CircularPad3d(_CircularPadNd):
     """Pad the last three dimensions by elements from their other ends.
 
+    out[i] = x[(i - left) mod L]; so in each of the dimensions.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the same with W' = W + left + right, and so on. ``padding`` is one number
     for all sides or six numbers (left, right, top, bottom, front, back); negative ones cut off. Raises RuntimeError
     where a padding exceeds the size.

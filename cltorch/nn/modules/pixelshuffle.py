@@ -16,6 +16,7 @@ __all__ = ["PixelShuffle", "PixelUnshuffle"]
 class PixelShuffle(Module):
     """Move blocks of r² channels into squares of r x r pixels, r being ``upscale_factor``.
 
+    out[c, h r + i, w r + j] = x[c r² + i r + j, h, w].
     Shape: (*, C r², H, W) to (*, C, H r, W r).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PixelShuffle.html
 
@@ -38,6 +39,7 @@ class PixelShuffle(Module):
 class PixelUnshuffle(Module):
     """Move squares of r x r pixels into blocks of r² channels, r being ``downscale_factor``.
 
+    out[c r² + i r + j, h, w] = x[c, h r + i, w r + j].
     Shape: (*, C, H r, W r) to (*, C r², H, W).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PixelUnshuffle.html
 

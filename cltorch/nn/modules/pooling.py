@@ -57,6 +57,7 @@ class _MaxPoolNd(Module):
 class MaxPool1d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
+    out[i] = max_k x[i · stride + k · dilation - padding] over the elements k of the window.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - dilation (kernel_size - 1) -
     1) / stride) + 1, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. Raises
     RuntimeError for a padding of more than half the kernel.
@@ -76,6 +77,7 @@ class MaxPool1d(_MaxPoolNd):
 class MaxPool2d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
+    out[i] = max_k x[i · stride + k · dilation - padding], and so in each dimension; places in the padding do not count.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - dilation
     (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
     ``kernel_size`` where not given. Raises RuntimeError for a padding of more than half the kernel.
@@ -95,6 +97,7 @@ class MaxPool2d(_MaxPoolNd):
 class MaxPool3d(_MaxPoolNd):
     """Return the largest element of each window, with ``return_indices`` its place in the flattened input too.
 
+    out[i] = max_k x[i · stride + k · dilation - padding], and so in each dimension; places in the padding do not count.
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
     dilation (kernel_size - 1) - 1) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is
     ``kernel_size`` where not given. Raises RuntimeError for a padding of more than half the kernel.
@@ -123,6 +126,7 @@ class _AvgPoolNd(Module):
 class AvgPool1d(_AvgPoolNd):
     """Return the average of each window; padding counts unless ``count_include_pad=False``.
 
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size over the elements k of the window.
     Shape: (N, C, L) or (C, L) to (N, C, L') or (C, L'), with L' = floor((L + 2 padding - kernel_size) / stride) + 1, or
     rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool1d.html
@@ -171,6 +175,8 @@ class _AvgPoolOverPlanes(_AvgPoolNd):
 class AvgPool2d(_AvgPoolOverPlanes):
     """Return the average of each window; padding counts unless ``count_include_pad=False``.
 
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size, and so in each dimension: the sum over the window, divided
+    by its size.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, H', W') or (C, H', W'), with L' = floor((L + 2 padding - kernel_size) /
     stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where not given. The
     sum is divided by ``divisor_override`` where given.
@@ -196,6 +202,8 @@ class AvgPool2d(_AvgPoolOverPlanes):
 class AvgPool3d(_AvgPoolOverPlanes):
     """Return the average of each window; padding counts unless ``count_include_pad=False``.
 
+    out[i] = Σ_k x[i · stride + k - padding] / kernel_size, and so in each dimension: the sum over the window, divided
+    by its size.
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, D', H', W') or (C, D', H', W'), with L' = floor((L + 2 padding -
     kernel_size) / stride) + 1 for each dimension, or rounded up with ``ceil_mode``; ``stride`` is ``kernel_size`` where
     not given. The sum is divided by ``divisor_override`` where given.

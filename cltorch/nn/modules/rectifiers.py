@@ -130,6 +130,7 @@ class ReLU6(Hardtanh):
 class Threshold(Module):
     """Return x where it is greater than ``threshold``, ``value`` elsewhere.
 
+    y = x if x > threshold, else value.
     Shape: (*) to (*), of real numbers.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Threshold.html
 
@@ -174,6 +175,7 @@ class LeakyReLU(Module):
 class RReLU(Module):
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle after ``eval()``.
 
+    y = x where x >= 0, a · x elsewhere, with a drawn from [lower, upper) for each element, or (lower + upper) / 2.
     B. Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network, 2015.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RReLU.html

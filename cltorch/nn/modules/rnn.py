@@ -26,6 +26,7 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 class RNNBase(Module):
     """Hold the parameters of a recurrent network and bring its inputs into order; RNN, LSTM and GRU derive from it.
 
+    h' = f(W_ih x + b_ih + W_hh h + b_hh) in each step, with the f and the gates of the network that derives from it.
     Parameters are called ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0`` (and ``weight_hr_l0``) with
     the layer's number, and end with ``_reverse`` for the other direction. They begin evenly distributed in ±1/√hidden.
     Shape: input (T, B, in), states (layers · directions, B, hidden).

@@ -76,6 +76,7 @@ class Softmin(_Softmax):
 class Softmax2d(Module):
     """Apply softmax over the channels; raise ValueError for another rank.
 
+    y[c, h, w] = exp(x[c, h, w]) / Σ_k exp(x[k, h, w]).
     Shape: (N, C, H, W) or (C, H, W) to the same, of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softmax2d.html
 

@@ -23,6 +23,7 @@ E = TypeVar("E", bound="Embedding")
 class Embedding(Module):
     """Return the vectors that indices name.
 
+    out[…] = weight[input[…]].
     ``weight`` (num_embeddings, embedding_dim) begins normally distributed. The row ``padding_idx`` begins at zero and
     gets no gradient. With ``max_norm`` longer rows are shortened, in place, when they are looked up. Raises
     AssertionError for a ``padding_idx`` out of range.

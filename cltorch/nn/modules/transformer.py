@@ -122,6 +122,8 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Apply self-attention, attention to the encoder's result and a feed-forward network, each with residual and norm.
 
+    x = norm1(tgt + attention(tgt, tgt)), x = norm2(x + attention(x, memory)), y = norm3(x +
+    linear2(activation(linear1(x)))); with ``norm_first`` each normalises its input instead.
     Shape: ``tgt`` (T, N, d_model) and ``memory`` (S, N, d_model), the batch first with ``batch_first``, give that of
     ``tgt``.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
@@ -202,6 +204,7 @@ class TransformerDecoderLayer(Module):
 class TransformerEncoder(Module):
     """Apply copies of an encoder layer one after another, then ``norm`` where given.
 
+    y = norm(layer_n(… layer_1(src) …)).
     Where PyTorch would compute with nested tensors (``enable_nested_tensor``, in evaluation, without gradients and with
     a padding mask that is False first and True then), the places that the mask leaves out are zero before ``norm``.
     Whether a mask is the causal one is not looked up in its numbers, which would wait for the device: ``is_causal``
@@ -281,6 +284,7 @@ def _why_not_nested(layer: Any) -> str:
 class TransformerDecoder(Module):
     """Apply copies of a decoder layer one after another, then ``norm`` where given.
 
+    y = norm(layer_n(… layer_1(tgt, memory) …, memory)).
     Shape: tgt (T, N, E) and memory (S, N, E), the batch first with ``batch_first``, to that of tgt.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoder.html
 
@@ -319,6 +323,7 @@ class TransformerDecoder(Module):
 class Transformer(Module):
     """Map a source and a target sequence to one of the target's shape: an encoder, and a decoder that attends to it.
 
+    y = decoder(tgt, encoder(src)), each with a LayerNorm at its end.
     Shape: ``src`` (S, N, d_model) and ``tgt`` (T, N, d_model), the batch first with ``batch_first``, give (T, N,
     d_model). Raises RuntimeError where batches or widths differ.
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.

@@ -16,6 +16,9 @@ __all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
 class Upsample(Module):
     """Resample to ``size`` or by ``scale_factor``, as ``torch.nn.functional.interpolate`` does.
 
+    "nearest": out[i] = x[floor(i r)]; linear: out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = max((i +
+    1/2) r - 1/2, 0), or at s = i (L - 1) / (L' - 1) with ``align_corners``; so in each dimension, with r = L / L', or 1
+    / scale_factor where that is given.
     ``mode`` is "nearest", "linear", "bilinear", "bicubic" or "trilinear".
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) to the same with sizes ``size``, or floor(L · scale_factor) and so
     on.
@@ -65,6 +68,7 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """Resample to the nearest element; PyTorch advises ``interpolate`` instead.
 
+    out[i] = x[floor(i r)], r = L / L' or 1 / scale_factor, in both dimensions.
     Shape: (N, C, H, W) to (N, C, H', W') with ``size``, or floor(H · scale_factor) and so on.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingNearest2d.html
 
@@ -81,6 +85,7 @@ class UpsamplingNearest2d(Upsample):
 class UpsamplingBilinear2d(Upsample):
     """Resample linearly with aligned corners; PyTorch advises ``interpolate`` instead.
 
+    out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = i (L - 1) / (L' - 1), in both dimensions.
     Shape: (N, C, H, W) to (N, C, H', W') with ``size``, or floor(H · scale_factor) and so on.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingBilinear2d.html
 

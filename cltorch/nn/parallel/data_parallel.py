@@ -30,6 +30,7 @@ class DataParallel(Module):
     The arguments are cut along ``dim``, the module is copied to each device that gets a part, and the results are put
     together on ``output_device``, the first one if None. Without ``device_ids`` the only device is the one on which the
     module lies. Raises RuntimeError for a module that does not lie on the first device.
+    Shape: what the module takes and returns, its size along ``dim`` being cut and put together.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.DataParallel.html
 
     >>> import cltorch as torch

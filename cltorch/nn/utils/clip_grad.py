@@ -47,8 +47,10 @@ def get_total_norm(
 ) -> Any:
     """Return the norm of the norms of tensors: that of all their elements as one vector.
 
+    ‖(‖t_1‖, …, ‖t_n‖)‖, both norms being those of ``norm_type``.
     ``foreach`` has no effect: it takes two launches or a few more on each device, however many tensors there are.
     ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+    Shape: tensors (*) to ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.get_total_norm.html
 
     >>> import cltorch as torch
@@ -88,6 +90,8 @@ def get_total_norm(
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scale gradients in place by max_norm / total_norm where that is below 1; ``foreach`` has no effect.
 
+    g ← g · min(1, max_norm / (total_norm + 1e-6)).
+    Shape: gradients (*), total_norm ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grads_with_norm_.html
 
     >>> import cltorch as torch
@@ -122,7 +126,9 @@ def clip_grad_norm_(
 ) -> Any:
     """Scale the gradients of parameters in place so that the norm of all together is at most ``max_norm``.
 
+    g ← g · min(1, max_norm / (‖(g_1, …, g_n)‖ + 1e-6)), the norm being that of ``norm_type``.
     Returns the norm before. ``error_if_nonfinite`` waits for the device and raises RuntimeError for infinity or NaN.
+    Shape: gradients (*); result ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm_.html
 
     >>> import cltorch as torch
@@ -146,6 +152,7 @@ def clip_grad_norm(
 ) -> Any:
     """Do what ``clip_grad_norm_`` does, under a name that PyTorch has deprecated, with a warning.
 
+    Shape: gradients (*); result ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm.html
 
     >>> import warnings
@@ -168,6 +175,8 @@ def clip_grad_norm(
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients to [-clip_value, clip_value], in place; ``foreach`` has no effect.
 
+    g ← min(max(g, -clip_value), clip_value).
+    Shape: gradients (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_value_.html
 
     >>> import cltorch as torch

@@ -21,7 +21,9 @@ def _same_device(device: Any, seen: Any) -> Any:
 def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     """Return all elements of the parameters as one vector, differentiably.
 
+    v = (p_1, …, p_n), the elements of each in order.
     Raises TypeError for parameters on different devices.
+    Shape: (*) each to (n), all elements' number.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parameters_to_vector.html
 
     >>> import cltorch as torch
@@ -39,7 +41,9 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
 def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Let the parameters be slices of a vector, in order; they share its memory.
 
+    p_1, …, p_n = v, as many elements in order as each has.
     Raises TypeError where ``vec`` is no tensor or the parameters lie on different devices.
+    Shape: vec (n), parameters (*) with n elements in all.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.vector_to_parameters.html
 
     >>> import cltorch as torch

@@ -42,8 +42,11 @@ def _fused(w: Any, b: Any, mean: Any, var: Any, eps: float, scale: Any, shift: A
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """Return a copy of a convolution that does what it and a batch normalisation after it do.
 
+    weight · γ / √(var + eps) and (bias - mean) · γ / √(var + eps) + β for each output, γ and β being the
+    normalisation's weight and bias.
     ``transpose`` says that it is a transposed one. Raises AssertionError for layers in training and statistics that are
     not kept.
+    Shape: weight (C_out, C_in, *), or (C_in, C_out, *) if transposed, all others (C_out), to the same two.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_conv_bn_eval.html
 
     >>> import cltorch as torch
@@ -72,6 +75,9 @@ def fuse_conv_bn_weights(
 ) -> tuple[Any, Any]:
     """Return weight and bias of a convolution with a batch normalisation's mean, variance, weight and bias in them.
 
+    weight · γ / √(var + eps) and (bias - mean) · γ / √(var + eps) + β for each output, γ and β being the
+    normalisation's weight and bias.
+    Shape: weight (C_out, C_in, *), or (C_in, C_out, *) if transposed, all others (C_out), to the same two.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_conv_bn_weights.html
 
     >>> import cltorch as torch
@@ -86,7 +92,10 @@ def fuse_conv_bn_weights(
 def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     """Return a copy of a linear layer that does what it and a batch normalisation after it do.
 
+    weight · γ / √(var + eps) and (bias - mean) · γ / √(var + eps) + β for each output, γ and β being the
+    normalisation's weight and bias.
     Raises AssertionError for layers in training and where the numbers of features do not fit.
+    Shape: weight (out, in), all others (out), to the same two.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_linear_bn_eval.html
 
     >>> import cltorch as torch
@@ -112,6 +121,9 @@ def fuse_linear_bn_weights(
 ) -> tuple[Any, Any]:
     """Return weight and bias of a linear layer with a batch normalisation's mean, variance, weight and bias in them.
 
+    weight · γ / √(var + eps) and (bias - mean) · γ / √(var + eps) + β for each output, γ and β being the
+    normalisation's weight and bias.
+    Shape: weight (out, in), all others (out), to the same two.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.fuse_linear_bn_weights.html
 
     >>> import cltorch as torch

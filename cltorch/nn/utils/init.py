@@ -18,6 +18,7 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
     """Make a module, on ``device``, whose parameters have no particular values, and draw no random numbers for it.
 
     Raises RuntimeError for what is no class of modules and for one that takes no device.
+    Shape: those of the module.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.skip_init.html
 
     >>> import cltorch as torch

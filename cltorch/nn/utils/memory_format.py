@@ -23,6 +23,7 @@ def _convert(module: Module, kinds: tuple[Any, ...], memory_format: Any) -> Modu
 def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> Module:
     """Let the weights of all 2-d convolutions in a module have a memory format, and return the module.
 
+    Shape: weights of four dimensions keep theirs; strides change.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.convert_conv2d_weight_memory_format.html
 
     >>> import cltorch as torch
@@ -37,6 +38,7 @@ def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> M
 def convert_conv3d_weight_memory_format(module: Module, memory_format: Any) -> Module:
     """Let the weights of all 3-d convolutions in a module have a memory format, and return the module.
 
+    Shape: weights of five dimensions keep theirs; strides change.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.convert_conv3d_weight_memory_format.html
 
     >>> import cltorch as torch

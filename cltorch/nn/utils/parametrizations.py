@@ -36,6 +36,8 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
     The parameters are ``parametrizations.<name>.original0`` (g) and ``original1`` (v); checkpoints with ``<name>_g``
     and ``<name>_v`` are loaded too. Source: Salimans and Kingma, https://arxiv.org/abs/1602.07868.
+    Shape: w (*) and so v; g has size 1 but in ``dim``, () for None.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.weight_norm.html
 
     >>> import cltorch as torch
     >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(20, 40))
@@ -106,8 +108,12 @@ def spectral_norm(
 ) -> Module:
     """Divide a weight by its largest singular value, which power iterations estimate in training.
 
+    w / σ with σ = uᵀ W v, W being w as a matrix of its outputs' rows, and u ← W v / ‖W v‖, v ← Wᵀ u / ‖Wᵀ u‖ in each
+    iteration.
     ``dim`` is the dimension of the outputs: 1 for transposed convolutions, else 0. Raises ValueError where
     ``n_power_iterations`` is not positive. Source: Miyato et al., https://arxiv.org/abs/1802.05957.
+    Shape: (*) to the same; buffers ``_u`` (n) of n outputs and ``_v`` (m) of m elements for each.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.spectral_norm.html
 
     >>> import cltorch as torch
     >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(20, 40), n_power_iterations=30)
@@ -220,9 +226,12 @@ def orthogonal(
 ) -> Module:
     """Keep a weight's columns (or rows, where there are fewer) orthonormal, whatever the parameter is.
 
+    Q = exp(A), or (I - A/2)⁻¹ (I + A/2) for "cayley", of the skew A = X - Xᵀ, X being the parameter's lower triangle;
+    for "householder" Q = Π (I - τ v vᵀ) over the columns v of X.
     ``orthogonal_map`` is "matrix_exp" (for square matrices by default), "cayley" or "householder" (for others). With
     ``use_trivialization`` the result is multiplied by a constant matrix, so that any orthogonal weight can be assigned.
     Raises ValueError for a weight of less than two dimensions and for another map.
+    Shape: (*, n, m) to the same.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.orthogonal.html;
     Lezcano-Casado, https://arxiv.org/abs/1909.09501.

@@ -57,8 +57,10 @@ def _register(module: Module, name: str, x: Any) -> None:
 class ParametrizationList(ModuleList):
     """Hold the parametrisations of one tensor, which are applied in order, and the tensors they begin with.
 
+    w = f_n(… f_1(original)) for the n parametrizations f of the list.
     These are ``original``, or ``original0``, ``original1``, … where ``right_inverse`` of the first parametrisation
     returns several. Raises ValueError where a parametrisation changes shape or dtype, unless it is ``unsafe``.
+    Shape: () to that of the parameter, which the call makes of ``original``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.ParametrizationList.html
 
     >>> import cltorch as torch
@@ -238,9 +240,11 @@ def register_parametrization(
 ) -> Module:
     """Let a parameter or buffer of a module be what ``parametrization`` makes of it, and return the module.
 
+    w = f_n(… f_1(original)) for the n parametrizations f that were registered.
     The tensor becomes ``module.parametrizations.<name>.original``; reading it computes the parametrisations in order,
     assigning it calls their ``right_inverse``. Raises ValueError for a tensor that the module does not have, and for a
     parametrisation that changes shape or dtype, unless it is ``unsafe``.
+    Shape: those of the parameter, unless ``unsafe``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.register_parametrization.html
 
     >>> import cltorch as torch
@@ -324,6 +328,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
     It keeps its present value, or with ``leave_parametrized=False`` what the original has. Raises ValueError where
     nothing is parametrised, and where there are several originals to leave.
+    Shape: those of the parameter.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.remove_parametrizations.html
 
     >>> import cltorch as torch
@@ -374,6 +379,7 @@ def transfer_parametrizations_and_params(
 ) -> Module:
     """Give ``to_module`` the parametrisations of another module (or of one tensor), with their originals; return it.
 
+    Shape: those of the parameters.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.transfer_parametrizations_and_params.html
 
     >>> import cltorch as torch

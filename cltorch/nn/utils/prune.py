@@ -32,6 +32,8 @@ __all__ = [
 def identity(module: Module, name: str) -> Module:
     """Give a parameter a mask of ones, and return the module.
 
+    w = w_orig · mask with a mask of ones.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.identity.html
 
     >>> import cltorch as torch
@@ -46,6 +48,8 @@ def identity(module: Module, name: str) -> Module:
 def random_unstructured(module: Module, name: str, amount: Any) -> Module:
     """Prune elements of a parameter at random, and return the module.
 
+    w = w_orig · mask, the mask being 0 at ``amount`` places.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_unstructured.html
 
     >>> import cltorch as torch
@@ -60,6 +64,8 @@ def random_unstructured(module: Module, name: str, amount: Any) -> Module:
 def l1_unstructured(module: Module, name: str, amount: Any, importance_scores: Any = None) -> Module:
     """Prune the elements of a parameter that have the smallest absolute values (or scores); return the module.
 
+    w = w_orig · mask, the mask being 0 where |w_orig| is among the ``amount`` least.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.l1_unstructured.html
 
     >>> import cltorch as torch
@@ -74,6 +80,8 @@ def l1_unstructured(module: Module, name: str, amount: Any, importance_scores: A
 def random_structured(module: Module, name: str, amount: Any, dim: int) -> Module:
     """Prune slices of a parameter along ``dim`` at random, and return the module.
 
+    w = w_orig · mask, the mask being 0 for ``amount`` slices along ``dim``.
+    Shape: (*) of two dimensions at least, and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_structured.html
 
     >>> import cltorch as torch
@@ -88,6 +96,8 @@ def random_structured(module: Module, name: str, amount: Any, dim: int) -> Modul
 def ln_structured(module: Module, name: str, amount: Any, n: Any, dim: int, importance_scores: Any = None) -> Module:
     """Prune the slices of a parameter along ``dim`` that have the smallest ``n``-norms; return the module.
 
+    w = w_orig · mask, the mask being 0 for the ``amount`` slices along ``dim`` with the least ‖w_orig‖ₙ.
+    Shape: (*) of two dimensions at least, and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.ln_structured.html
 
     >>> import cltorch as torch
@@ -102,7 +112,9 @@ def ln_structured(module: Module, name: str, amount: Any, n: Any, dim: int, impo
 def global_unstructured(parameters: Any, pruning_method: Any, importance_scores: Any = None, **kwargs: Any) -> None:
     """Prune several parameters, given as (module, name), as if they were one.
 
+    w = w_orig · mask, the masks of all being made at once, of one line of their elements.
     Raises TypeError for a method that is not unstructured.
+    Shape: (*) each.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.global_unstructured.html
 
     >>> import cltorch as torch
@@ -139,6 +151,8 @@ def global_unstructured(parameters: Any, pruning_method: Any, importance_scores:
 def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
     """Prune a parameter by a mask of ones and zeros, and return the module.
 
+    w = w_orig · mask.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.custom_from_mask.html
 
     >>> import cltorch as torch
@@ -153,6 +167,8 @@ def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
 def remove(module: Module, name: str) -> Module:
     """Make the pruning of a parameter permanent; raises ValueError where it is not pruned.
 
+    w = w_orig · mask stays as the value of the parameter.
+    Shape: (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.remove.html
 
     >>> import cltorch as torch

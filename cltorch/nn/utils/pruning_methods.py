@@ -23,8 +23,10 @@ __all__ = [
 class BasePruningMethod(ABC):
     """Mask a parameter before every forward pass. A subclass says which elements stay, in ``compute_mask``.
 
+    w = w_orig · mask, with the mask that ``compute_mask`` makes of what older methods have left.
     ``PRUNING_TYPE`` is "unstructured", "structured" (with an attribute ``dim``) or "global": what of a tensor that was
     pruned before the method gets to see.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.BasePruningMethod.html
 
     >>> import cltorch as torch
@@ -123,6 +125,8 @@ class BasePruningMethod(ABC):
 class PruningContainer(BasePruningMethod):
     """Hold the methods that have pruned one parameter, in order.
 
+    w = w_orig · mask, the mask being that of each method in turn, for what those before it have left.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.PruningContainer.html
 
     >>> import cltorch as torch
@@ -187,6 +191,8 @@ class PruningContainer(BasePruningMethod):
 class Identity(BasePruningMethod):
     """Prune nothing, but have a mask.
 
+    w = w_orig · mask with a mask of ones.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.Identity.html
 
     >>> import cltorch as torch
@@ -218,6 +224,8 @@ def _without(mask: Any, scores: Any, count: int, largest: bool) -> Any:
 class RandomUnstructured(BasePruningMethod):
     """Prune elements at random: a part of them (a float), or a number.
 
+    w = w_orig · mask, the mask being 0 at ``amount`` places.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.RandomUnstructured.html
 
     >>> import cltorch as torch
@@ -244,6 +252,8 @@ class RandomUnstructured(BasePruningMethod):
 class L1Unstructured(BasePruningMethod):
     """Prune the elements of the smallest absolute values: a part of them (a float), or a number.
 
+    w = w_orig · mask, the mask being 0 where |w_orig| is among the ``amount`` least.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.L1Unstructured.html
 
     >>> import cltorch as torch
@@ -302,6 +312,8 @@ class _Structured(BasePruningMethod):
 class RandomStructured(_Structured):
     """Prune whole slices along ``dim`` at random: a part of them (a float), or a number.
 
+    w = w_orig · mask, the mask being 0 for ``amount`` slices along ``dim``.
+    Shape: (*) of two dimensions at least, and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.RandomStructured.html
 
     >>> import cltorch as torch
@@ -323,6 +335,8 @@ class RandomStructured(_Structured):
 class LnStructured(_Structured):
     """Prune the slices along ``dim`` of the smallest ``n``-norms: a part of them (a float), or a number.
 
+    w = w_orig · mask, the mask being 0 for the ``amount`` slices along ``dim`` with the least ‖w_orig‖ₙ.
+    Shape: (*) of two dimensions at least, and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.LnStructured.html
 
     >>> import cltorch as torch
@@ -351,6 +365,8 @@ class LnStructured(_Structured):
 class CustomFromMask(BasePruningMethod):
     """Prune by a given mask.
 
+    w = w_orig · mask.
+    Shape: (*), and so the mask.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.CustomFromMask.html
 
     >>> import cltorch as torch

@@ -27,6 +27,8 @@ class _Packed(NamedTuple):
 def invert_permutation(permutation: Any) -> Any:
     """Return the permutation that undoes one, or None for None.
 
+    out[permutation[i]] = i.
+    Shape: (n) to (n), None to None.
     Source: https://docs.pytorch.org/docs/2.13/nn.html
 
     >>> import cltorch as torch
@@ -43,6 +45,7 @@ class PackedSequence(_Packed):
 
     ``data`` has a row per sequence and step, ``batch_sizes`` (on the host) how many sequences reach each step;
     ``sorted_indices`` says which sequence of the batch stands where, as they are sorted by falling length.
+    Shape: ``data`` (Σ lengths, *), ``batch_sizes`` (T), both indices (B).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.PackedSequence.html
 
     >>> import cltorch as torch
@@ -149,6 +152,7 @@ def pack_padded_sequence(
 
     ``lengths`` is a list or a tensor on the host; with ``enforce_sorted`` they must fall. Raises RuntimeError where
     they do not, or where one is not positive.
+    Shape: (T, B, *), or (B, T, *) with ``batch_first``, and lengths (B) to data (Σ lengths, *).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_padded_sequence.html
 
     >>> import cltorch as torch
@@ -206,6 +210,7 @@ def pad_packed_sequence(
     """Return the padded batch of packed sequences and their lengths.
 
     Raises ValueError where ``total_length`` is less than the longest of them.
+    Shape: data (Σ lengths, *) to (T, B, *), or (B, T, *) with ``batch_first``, and lengths (B).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pad_packed_sequence.html
 
     >>> import cltorch as torch
@@ -256,6 +261,7 @@ def pad_sequence(
 ) -> Any:
     """Stack tensors (L_i, …) into one (T, B, …), or (B, T, …) with ``batch_first``, filled up to the longest.
 
+    Shape: (L, *) each to (T, B, *), or (B, T, *) with ``batch_first``, T being the greatest L.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pad_sequence.html
 
     >>> import cltorch as torch
@@ -286,6 +292,7 @@ def pad_sequence(
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
     """Return the sequences of a padded batch, each with its own length.
 
+    Shape: (T, B, *), or (B, T, *) with ``batch_first``, and lengths (B) to (L, *) each.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpad_sequence.html
 
     >>> import cltorch as torch
@@ -303,6 +310,7 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> PackedSequence:
     """Pack tensors (L_i, …), which must come by falling length unless ``enforce_sorted`` is False.
 
+    Shape: (L, *) each to data (Σ L, *).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_sequence.html
 
     >>> import cltorch as torch
@@ -316,6 +324,7 @@ def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> Pack
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
     """Return the sequences that were packed.
 
+    Shape: data (Σ lengths, *) to (L, *) each.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpack_sequence.html
 
     >>> import cltorch as torch

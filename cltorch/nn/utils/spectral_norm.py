@@ -154,8 +154,11 @@ def spectral_norm(
 ) -> Module:
     """Divide a weight by its largest singular value, which power iterations estimate in training.
 
+    w = w_orig / σ with σ = uᵀ W v, W being w_orig as a matrix of its outputs' rows, and v ← Wᵀ u / ‖Wᵀ u‖, u ← W v / ‖W
+    v‖ in each iteration.
     The parameter is ``<name>_orig`` then. ``dim`` is the dimension of the outputs: 1 for transposed convolutions, else
     0. Raises ValueError where ``n_power_iterations`` is not positive.
+    Shape: weight (*), n outputs and m elements for each; ``<name>_u`` (n), ``<name>_v`` (m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.spectral_norm.html
 
     >>> import cltorch as torch
@@ -170,6 +173,8 @@ def spectral_norm(
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Undo ``spectral_norm``; raises ValueError where there is none.
 
+    w = w_orig / σ stays as the value of the parameter.
+    Shape: weight (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_spectral_norm.html
 
     >>> import cltorch as torch

@@ -138,6 +138,8 @@ def functional_call(
     ``tie_weights=False``; ``strict`` wants all of them. In-place changes of buffers reach the given tensors.
     Raises ValueError for several values of tied tensors, RuntimeError for names that ``strict`` misses. Deprecated in
     PyTorch in favour of ``torch.func.functional_call``.
+    Shape: those of the module's arguments and results.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.stateless.functional_call.html
 
     >>> import cltorch as torch
     >>> net = torch.nn.Linear(2, 1, bias=False)

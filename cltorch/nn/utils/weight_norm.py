@@ -59,7 +59,9 @@ class WeightNorm:
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Split a weight into its length ``<name>_g`` and its direction ``<name>_v``; deprecated in PyTorch.
 
+    w = g · v / ‖v‖.
     Lengths are over all dimensions but ``dim``, over all for None.
+    Shape: weight (*) and so v; g has size 1 but in ``dim``, () for None.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.weight_norm.html
 
     >>> import cltorch as torch
@@ -79,6 +81,8 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Undo ``weight_norm``; raises ValueError where there is none.
 
+    w = g · v / ‖v‖ stays as the value of the parameter.
+    Shape: weight (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_weight_norm.html
 
     >>> import cltorch as torch
