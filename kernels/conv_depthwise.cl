@@ -16,30 +16,7 @@
 <%namespace name="shared" file="conv_panel.cl"/>
 ${tile.types(ti, ti, vw)}
 ${shared.saving(ti)}
-typedef ${"long" if ti in ("float64", "int64") else "int"}${vw} ct_mask;
-
-// `count` values to a row of the panel; nothing but zeros behind it, up to where the next row lies.
-static void ct_copy_row(const __global ct_in *src, const long step, const __global ct_in *end, __local ct_t *dst,
-                        const int count) {
-    const ct_mask places = (ct_mask)(${", ".join(map(str, range(vw)))});
-    int j = 0;
-    if (step == 1) {
-        if (count >= ${vw}) {
-            for (; j + ${vw} < count; j += ${vw}) CT_WRITEV(__local, CT_LOADV(src + j), dst + j);
-            CT_WRITEV(__local, CT_LOADV(src + count - ${vw}), dst + count - ${vw});
-            return;
-        }
-        if (count > 0 && src + ${vw} <= end) {
-            CT_WRITEV(__local, select((ct_v)(0), CT_LOADV(src), places < (ct_mask)(count)), dst);
-            return;
-        }
-    } else if (step == 2)
-        for (; j < count && src + 2 * j + ${2 * vw} <= end; j += ${vw}) {
-            const ct_v a = CT_LOADV(src + 2 * j), b = CT_LOADV(src + 2 * j + ${vw});
-            CT_WRITEV(__local, select((ct_v)(0), (ct_v)(a.even, b.even), places < (ct_mask)(count - j)), dst + j);
-        }
-    for (; j < count; j++) dst[j] = CT_LOAD(src + j * step);
-}
+${shared.rows(ti, vw)}
 
 // A vector of results, of which `count` exist; whole vectors must end before `end`.
 static void ct_save_row(const ct_v x, __global ct_out *y, const __global ct_out *end, const int count) {

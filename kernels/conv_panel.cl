@@ -14,12 +14,43 @@
     const __global long *tap_number = phase_at + 5 * phases, *tap_offset = tap_number + taps;
     const __global long *tap_d = tap_offset + taps, *tap_h = tap_d + taps;
 </%def>
+## the fields of a table that has nothing else
+<%def name="fields(ints, longs)">
+    ${memory.fields(ints, longs)}
+</%def>
 <%def name="saving(ti)">
 % if ti in ("float16", "bfloat16", "int16", "int8", "uint8"):
 #define CT_SAVEV(x, p) CT_PUTV(x, p)
 % else:
 #define CT_SAVEV(x, p) CT_WRITEV(__global, x, p)
 % endif
+</%def>
+## ct_copy_row, which fills a row of a panel whose padding is there already
+<%def name="rows(ti, vw)">
+typedef ${"long" if ti in ("float64", "int64") else "int"}${vw} ct_mask;
+
+// `count` values to a row of the panel; nothing but zeros behind it, up to where the next row lies.
+static void ct_copy_row(const __global ct_in *src, const long step, const __global ct_in *end, __local ct_t *dst,
+                        const int count) {
+    const ct_mask places = (ct_mask)(${", ".join(map(str, range(vw)))});
+    int j = 0;
+    if (step == 1) {
+        if (count >= ${vw}) {
+            for (; j + ${vw} < count; j += ${vw}) CT_WRITEV(__local, CT_LOADV(src + j), dst + j);
+            CT_WRITEV(__local, CT_LOADV(src + count - ${vw}), dst + count - ${vw});
+            return;
+        }
+        if (count > 0 && src + ${vw} <= end) {
+            CT_WRITEV(__local, select((ct_v)(0), CT_LOADV(src), places < (ct_mask)(count)), dst);
+            return;
+        }
+    } else if (step == 2)
+        for (; j < count && src + 2 * j + ${2 * vw} <= end; j += ${vw}) {
+            const ct_v a = CT_LOADV(src + 2 * j), b = CT_LOADV(src + 2 * j + ${vw});
+            CT_WRITEV(__local, select((ct_v)(0), (ct_v)(a.even, b.even), places < (ct_mask)(count - j)), dst + j);
+        }
+    for (; j < count; j++) dst[j] = CT_LOAD(src + j * step);
+}
 </%def>
 <%def name="panel(ti, vw)">
 ${saving(ti)}

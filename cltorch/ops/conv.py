@@ -186,9 +186,12 @@ def make_weight_plan(
     s = conv_shape.forward(g)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        if conv_choice.weight_gradient(g, s, t) == "winograd":
+        way = conv_choice.weight_gradient(g, s, t)
+        if way == "winograd":
             run = conv_winograd_weight.weight_gradient(context, g, s, t, x, y, bias)
-        else:
+        elif way == "depthwise":
+            run = conv_depthwise.weight_gradient(context, g, s, t, x, y, bias)
+        if run is None:
             run = conv_cpu_weight.weight_gradient(context, g, s, t, x, y, bias)
     if run is None:
         run = conv_gpu.weight_gradient(context, g, s, t, x, y, bias)

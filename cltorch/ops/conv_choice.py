@@ -18,13 +18,13 @@ def correlation(g: Geometry, s: Stencil, t: dtype) -> str:
 
     The direct convolution is always possible, the others where ``depthwise_fits`` and ``winograd_fits`` say so.
     """
-    if depthwise_fits(g, s):
-        return "depthwise"
     return weight_gradient(g, s, t)
 
 
 def weight_gradient(g: Geometry, s: Stencil, t: dtype) -> str:
-    """Return "winograd" or "direct" for the gradient of a weight, given the stencil of the result."""
+    """Return the same for the gradient of a weight, given the stencil of the result."""
+    if depthwise_fits(g, s):
+        return "depthwise"
     if winograd_fits(s, t):
         direct, winograd = cycles(g, s)
         if winograd * _MARGIN < direct:

@@ -1,4 +1,8 @@
-"""Launch plans of convolutions of single channels on CPU-class devices (kernels/conv_depthwise.cl)."""
+"""Launch plans of convolutions of single channels on CPU-class devices.
+
+kernels/conv_depthwise.cl makes results and gradients of the input, kernels/conv_depthwise_weight.cl those of the
+weight.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,12 @@ INTS = (
     "jump", "step_h", "step_w", "low_h", "low_w", "block_h", "Uh", "Uw",
 )  # fmt: skip
 LONGS = ("x_n", "x_c", "x_h", "x_w", "x_end")
+#: what ct_conv_depthwise_weight reads from its table
+WEIGHT_INTS = (
+    "groups", "samples", "per_part", "blocks", "panel_size", "IH", "IW", "OH", "OW", "pad_h", "pad_w", "block_h", "Uh",
+    "Uw",
+)  # fmt: skip
+WEIGHT_LONGS = ("x_n", "x_c", "x_h", "x_w", "x_end", "g_n", "g_c", "g_h", "g_end")
 #: rows of results that are made together
 ROWS = 4
 #: heights of windows that have kernels of their own
@@ -103,5 +113,64 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
         result = alloc(nbytes)
         kernel.launch(size2, (1, 1), (x_buf, w_buf, b_buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
         return result
+
+    return run
+
+
+def weight_gradient(
+    context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, y: Layout, bias: bool
+) -> Callable[..., Any] | None:
+    """Return the launcher of the weight's gradient of such a convolution, as ``conv_cpu_weight.weight_gradient``'s.
+
+    None for windows and steps that the kernel does not know, gradients whose rows do not lie together, and where a few
+    rows of the padded input do not fit the local memory.
+    """
+    (_, high, wide), step = g.kernel, g.stride[2]
+    usual = high in _HIGH and wide in _HIGH and g.dilation[1:] == (1, 1) and g.stride[1:] in ((1, 1), (2, 2))
+    if not usual or (y.strides[4] != 1 and y.shape[4] > 1):
+        return None
+    caps = context.caps
+    size = element(t)
+    vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
+    oh, ow = s.dst[1:]
+    uw = (ow - 1) * step + wide
+    most = (min(room - 3 * step * vw, max(_PANEL, (high + ROWS * step) * uw)) // uw - high) // step + 1
+    if most < min(ROWS, oh):
+        return None
+    blocks = -(-oh // most)
+    block = min(oh, whole(-(-oh // blocks), ROWS))
+    blocks = -(-oh // block)
+    uh = (block - 1) * step + high
+    # a few work-items for each core, whatever the channels are
+    per_part = -(-g.n // max(1, min(g.n, 4 * caps.compute_units // (g.groups * blocks))))
+    parts = -(-g.n // per_part)
+    values = {
+        "groups": g.groups, "samples": g.n, "per_part": per_part, "blocks": blocks,
+        "panel_size": whole(uh * uw + 2 * step * vw, vw), "IH": s.src[1], "IW": s.src[2], "OH": oh, "OW": ow,
+        "pad_h": g.padding[1], "pad_w": g.padding[2], "block_h": block, "Uh": uh, "Uw": uw,
+        "x_n": x.strides[0], "x_c": x.strides[1], "x_h": x.strides[3], "x_w": x.strides[4],
+        "x_end": x.extent() - x.offset, "g_n": y.strides[0], "g_c": y.strides[1], "g_h": y.strides[3],
+        "g_end": y.extent() - y.offset,
+    }  # fmt: skip
+    tab = table(context, WEIGHT_INTS + WEIGHT_LONGS, values, ())
+    params = {
+        "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "wide": wide, "step": step,
+        "together": wide if g.taps <= 9 else 1, "room": room, "ints": WEIGHT_INTS, "longs": WEIGHT_LONGS,
+    }  # fmt: skip
+    kernel = context.kernel("conv_depthwise_weight", "ct_conv_depthwise_weight", "bbbbbblli", **params)
+    join = context.kernel("conv_depthwise_weight", "ct_conv_depthwise_weight_join", "bbbiii", **params)
+    splits, has_bias, alloc = parts * blocks, int(bias), context.alloc
+    sums_bytes = splits * g.groups * (g.taps + 1) * size if splits > 1 else 0
+    nbytes, bias_bytes = g.groups * g.taps * t.itemsize, g.groups * t.itemsize
+
+    def run(x_buf: Any, x_off: int, g_buf: Any, g_off: int) -> Any:
+        result = alloc(nbytes)
+        second = alloc(bias_bytes) if bias else result
+        sums = alloc(sums_bytes) if sums_bytes else result
+        buffers = x_buf, g_buf, result.buf, second.buf, sums.buf, tab.buf
+        kernel.launch((g.groups, splits), (1, 1), (*buffers, x_off, g_off, has_bias))
+        if sums_bytes:
+            join.launch((g.groups,), (1,), (sums.buf, result.buf, second.buf, g.groups, splits, has_bias))
+        return result, second
 
     return run
