@@ -155,7 +155,7 @@ class Recorder:
 
     def _read_kernels(self) -> None:
         """Turn the launches into events on the device, by its own clock where it has one."""
-        contexts = {c.queue.int_ptr: c for c in context.made() if c.queue is not None}
+        contexts = {c.driver_queue.int_ptr: c for c in context.made() if c.driver_queue is not None}
         ahead: dict[int, float] = {}
         for event, name, queue, parent in self._launched:
             on = contexts.get(queue.int_ptr)

@@ -81,7 +81,8 @@ class Context:
         self.cl_context = cl.Context([cl_device])
         # profiling on the one queue is what makes Event.elapsed_time a device time; it was measured to cost nothing
         self.has_clock = bool(cl_device.profiling_timer_resolution)  # Mesa 22.3 tells 0, and of each event the same
-        self.queue: Any = cl.CommandQueue(self.cl_context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        profiled = cl.command_queue_properties.PROFILING_ENABLE
+        self.driver_queue: Any = cl.CommandQueue(self.cl_context, properties=profiled)
         if "ends_amid_work" in self.caps.quirks:
             ending.queues.append(self.wait_for)
         major, minor = (int(n) for n in self.caps.c_version.split("."))
@@ -102,9 +103,9 @@ class Context:
             self._kinds = debug.WatchedKernel, debug.WatchedNotingKernel
         else:
             self.allocator = Allocator(self.create_buffer, limit, self.caps.max_alloc, self.name, self.settle)
-            asleep = "asleep_between_launches" in self.caps.quirks
-            self._kinds = (GatedKernel, GatedNotingKernel) if asleep else (Kernel, NotingKernel)
-        self.gate = Gate(self.cl_context)
+            gated = "asleep_between_launches" in self.caps.quirks
+            self._kinds = (GatedKernel, GatedNotingKernel) if gated else (Kernel, NotingKernel)
+        self.gate = Gate(self.cl_context) if self._kinds[0] is GatedKernel else None
         self.ready = Ready()
         self.faults = Faults(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
@@ -122,6 +123,16 @@ class Context:
         # a device that is the host itself copies from any memory as it does from its driver's
         self._for_staging = HostPool(host_memory.empty, _STAGING_KEPT) if self.caps.kind == "cpu" else self._pinned
 
+    @property
+    def queue(self) -> Any:
+        """Return PyOpenCL's queue, for programs that enqueue on it themselves; launches gather no longer from then on.
+
+        They may wait for the whole queue, and for what stands in it behind a closed gate they would wait for ever.
+        """
+        if self.gate is not None:
+            self.gate.stop()
+        return self.driver_queue
+
     # ---- memory ----------------------------------------------------------------------------------------------
     def create_buffer(self, nbytes: int) -> Any:
         """Return a new OpenCL buffer, uninitialised; raise MemoryError where there is no room."""
@@ -130,7 +141,7 @@ class Context:
             if self.caps.kind != "cpu":
                 # drivers of GPUs put off the allocation to the first use, where running out could not be undone
                 undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
-                cl.enqueue_migrate_mem_objects(self.queue, [buf], undefined)
+                cl.enqueue_migrate_mem_objects(self.driver_queue, [buf], undefined)
             return buf
         except cl.Error as error:
             if error.code in _NO_MEMORY:
@@ -159,7 +170,9 @@ class Context:
         if out.nbytes:
             self.syncs += 1
             asked, staged, noted = self.asked(), len(self._staged), self.faults.ask()
-            self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=True)
+            event = self._enqueue(cl.enqueue_copy, out, buf, src_offset=byte_offset, is_blocking=self.gate is None)
+            if self.gate is not None:
+                self.wait_for(event)
             self._finished(asked, staged)
             self.faults.check(noted)
             if self.slow:
@@ -215,34 +228,46 @@ class Context:
 
     def _enqueue(self, command: Any, *args: Any, **options: Any) -> Any:
         """Enqueue a copy or fill; name the device in what goes wrong."""
-        if self.queue is None:
+        if self.driver_queue is None:
             raise RuntimeError(discovery.FORKED)
         self.copies += 1
         try:
             try:
-                with self.gate, ending.call:
-                    return command(self.queue, *args, **options)
+                return self._ask(command, *args, **options)
             except cl.Error as error:
                 if error.code != cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE:
                     raise
             # drivers may put off allocating a buffer until a command uses it
             self.relieve()
-            with self.gate, ending.call:
-                return command(self.queue, *args, **options)
+            return self._ask(command, *args, **options)
         except cl.Error as error:
             full = error.code == cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
             kind = OutOfMemoryError if full else DeviceError
             why = f"out of memory: {error}. {self.allocator.usage()}" if full else str(error)
             raise kind(f"{command.__name__} on {self.name} failed: {why}") from error
 
+    def _ask(self, command: Any, *args: Any, **options: Any) -> Any:
+        """Enqueue a command, but for a launch, behind an open gate; one that waits only where there is none."""
+        if self.gate is None:
+            with ending.call:
+                return command(self.driver_queue, *args, **options)
+        with ending.launching, ending.call:
+            self.gate.open()
+            event = command(self.driver_queue, *args, **options)
+        self.gate.open()  # a signal's handler may have closed it in between
+        return event
+
     def wait_for(self, event: Any = None) -> None:
         """Wait for an event, or for everything queued; raise DeviceError where the device has failed meanwhile."""
-        if self.queue is None:
+        if self.driver_queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            with self.gate, ending.call:
+            if self.gate is not None:
+                self.gate.open()
+                event = self._ask(cl.enqueue_marker) if event is None else event
+            with ending.call:
                 if event is None:
-                    self.queue.finish()
+                    self.driver_queue.finish()
                 else:
                     event.wait()
         except cl.Error as error:
@@ -260,7 +285,7 @@ class Context:
 
     def pinned(self, nbytes: int) -> np.ndarray:
         """Return host memory as bytes that the driver has allocated, from which it copies without a detour."""
-        if self.queue is None:
+        if self.driver_queue is None:
             raise RuntimeError(discovery.FORKED)
         return self._pinned.take(nbytes)
 
@@ -373,12 +398,11 @@ class Context:
 
     def marker(self) -> Any:
         """Return an event that completes when everything queued so far has run."""
-        if self.queue is None:
+        if self.driver_queue is None:
             raise RuntimeError(discovery.FORKED)
         try:
-            with self.gate:
-                event = cl.enqueue_marker(self.queue)
-                self.queue.flush()
+            event = self._ask(cl.enqueue_marker)
+            self.driver_queue.flush()
         except cl.Error as error:
             raise DeviceError(f"enqueue_marker on {self.name} failed: {error}") from error
         return event
@@ -396,6 +420,7 @@ class Context:
 
 
 _made: dict[int, Context] = {}
+_inherited: list[Any] = []  # queues of the parent
 _making = threading.Lock()
 
 
@@ -430,7 +455,10 @@ def _refuse_after_fork() -> None:
         raise RuntimeError(discovery.FORKED)
 
     for made in _made.values():
-        made.queue = None  # every command looks at it
+        _inherited.append(made.driver_queue)  # not released: the driver's threads are not here
+        made.driver_queue = None  # every command looks at it
+        if made.gate is not None:
+            made.gate.leave()
         for name, instead in (("take", refuse), ("empty_cache", refuse), ("give", lambda buf, size: None)):
             setattr(made.allocator, name, instead)
 

@@ -5,6 +5,9 @@ wakes them by a system call. A program of small operators meets that at every la
 one comes. So the first launch of a single work-item is made to wait for a user event, and all behind it wait for it in
 turn, since the queue is in order. The event is set when there are ``_MOST`` of them, or when something else comes: a
 larger launch, a copy, a marker, somebody who waits. Errors of a launch are raised at its own line, as without a gate.
+
+An exception may come between any two lines (Ctrl-C), and so may launches of a signal's handler: the event stands here
+before a launch waits for it, and is forgotten only after it was set.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 import pyopencl as cl
 
-from cltorch.device import program
+from cltorch.device import ending, program
 from cltorch.device.ending import launching
 from cltorch.device.program import Kernel
 
@@ -22,18 +25,20 @@ _COMPLETE = cl.command_execution_status.COMPLETE
 
 
 class Gate:
-    """Keep small launches waiting; within ``with gate:`` it is open and stays open.
+    """Keep small launches waiting.
 
-    Who waits for the whole queue does so inside, for another thread could close the gate meanwhile and then wait for
-    this one.
+    What else is enqueued is enqueued within ``with launching:`` behind ``open()``, so that no other thread closes the
+    gate in front of it; then its own event is waited for, not the queue, where others may have closed it meanwhile.
     """
 
-    __slots__ = ("_context", "_event", "_behind", "_held_open")
+    __slots__ = ("_context", "_event", "_behind", "_for_good", "__weakref__")
 
     def __init__(self, cl_context: Any) -> None:
         self._context = cl_context
         self._event: Any = None
-        self._behind = self._held_open = 0
+        self._behind = 0
+        self._for_good = False
+        ending.helpers.add(self)
 
     @property
     def behind(self) -> int:
@@ -43,35 +48,46 @@ class Gate:
     def open(self) -> None:
         """Let everything run that waits."""
         with launching:
-            event, self._event, self._behind = self._event, None, 0
-            if event is not None:
+            event = self._event
+            if event is None:
+                return
+            try:
                 event.set_status(_COMPLETE)
+            except cl.LogicError:  # it was, and an exception came in front of the next lines
+                pass
+            if self._event is event:
+                self._event, self._behind = None, 0
 
-    def __enter__(self) -> None:
-        with launching:
-            self._held_open += 1
-            if self._event is not None:
-                self.open()
+    def stop(self) -> None:
+        """Open for good: the program ends, or somebody else has the queue, who may wait for all that is in it."""
+        self._for_good = True
+        self.open()
 
-    def __exit__(self, *error: Any) -> None:
-        with launching:
-            self._held_open -= 1
+    def leave(self) -> None:
+        """Never open again, in a forked child, where nobody may call the driver."""
+        self._for_good, self._context, self._event = True, (self._context, self._event), None
 
     def enqueue(self, queue: Any, kernel: Any, global_size: tuple[int, ...], local_size: Any) -> None:
         """Enqueue a launch, in the turn to launch: behind the gate if it is a small one, else the gate opens."""
-        if max(global_size) > 1 or self._held_open:
+        if max(global_size) > 1 or self._for_good:
             if self._event is not None:
                 self.open()
             program.enqueue(queue, kernel, global_size, local_size)
-        elif self._event is None:
+            return
+        if self._event is None:
             event = cl.UserEvent(self._context)
-            program.enqueue(queue, kernel, global_size, local_size, None, [event])
-            self._event, self._behind = event, 1
-        else:
-            program.enqueue(queue, kernel, global_size, local_size)
-            self._behind += 1
-            if self._behind >= _MOST:
-                self.open()
+            if self._event is None:  # still
+                self._event, self._behind = event, 1
+                try:
+                    program.enqueue(queue, kernel, global_size, local_size, None, [event])
+                except BaseException:
+                    self.open()
+                    raise
+                return
+        program.enqueue(queue, kernel, global_size, local_size)
+        self._behind += 1
+        if self._behind >= _MOST:
+            self.open()
 
 
 class GatedKernel(Kernel):
@@ -81,7 +97,7 @@ class GatedKernel(Kernel):
 
     def _enqueue(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None) -> None:
         context = self.context
-        context.gate.enqueue(context.queue, self._kernel, global_size, local_size)
+        context.gate.enqueue(context.driver_queue, self._kernel, global_size, local_size)
 
 
 class GatedNotingKernel(program.NotingKernel, GatedKernel):

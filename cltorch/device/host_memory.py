@@ -19,7 +19,7 @@ def relieve() -> None:
     # where no OpenCL device was used there is no cache, and PyOpenCL is not imported to find that out
     contexts = sys.modules.get("cltorch.device.context")
     for made in list(contexts._made.values()) if contexts else ():
-        if made.queue is not None and (made.caps.kind == "cpu" or made.caps.host_unified):
+        if made.driver_queue is not None and (made.caps.kind == "cpu" or made.caps.host_unified):
             made.relieve()
 
 

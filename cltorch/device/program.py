@@ -29,10 +29,11 @@ _PACE = 256  # launches between two looks at how far the device is behind; a pow
 class Kernel:
     """Hold one compiled kernel with the types of its arguments."""
 
-    __slots__ = ("name", "context", "_kernel", "_set", "_buffers")
+    __slots__ = ("name", "context", "_kernel", "_args", "_set", "_buffers", "_in_use")
 
     def __init__(self, context: Any, kernel: Any, name: str, args: str) -> None:
-        self.name, self.context, self._kernel = name, context, kernel
+        self.name, self.context, self._kernel, self._args = name, context, kernel, args
+        self._in_use = False
         if kernel.num_args != len(args):
             raise BuildError(f"kernel {name} takes {kernel.num_args} arguments, declared are {len(args)}: {args!r}")
         kernel.set_scalar_arg_dtypes([_SCALARS[a] for a in args])
@@ -50,8 +51,14 @@ class Kernel:
             limits.check_group(context.caps, self.name, local_size)
         try:
             with launching:
-                self._set(*args)
-                self._enqueue(global_size, local_size)
+                if self._in_use:
+                    return Kernel.launch(self._twin(), global_size, local_size, args)
+                self._in_use = True
+                try:
+                    self._set(*args)
+                    self._enqueue(global_size, local_size)
+                finally:
+                    self._in_use = False
         except (cl.Error, TypeError, RuntimeError) as error:
             self._failed(error, global_size, local_size, args)
         context.launches += 1
@@ -59,7 +66,15 @@ class Kernel:
             context.pace()
 
     def _enqueue(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None) -> None:
-        enqueue(self.context.queue, self._kernel, global_size, local_size)
+        enqueue(self.context.driver_queue, self._kernel, global_size, local_size)
+
+    def _twin(self) -> Kernel:
+        """Return the same kernel with arguments of its own.
+
+        A signal's handler, or what runs when an object dies, launches in the middle of a launch of the same thread.
+        """
+        again = cl.Kernel(self._kernel.program, self._kernel.function_name)
+        return type(self)(self.context, again, self.name, self._args)
 
     def let_go(self) -> None:
         """Hold the buffers of the last launch no longer."""
@@ -69,7 +84,7 @@ class Kernel:
     def _failed(self, error: Exception, global_size: Any, local_size: Any, args: Any) -> None:
         """Try once more after freeing memory where the device ran out of it; raise what else went wrong."""
         context = self.context
-        if context.queue is None:
+        if context.driver_queue is None:
             raise RuntimeError(discovery.FORKED) from None
         if "bad_cast" in str(error):  # PyOpenCL's binding, of an integer
             raise RuntimeError(f"value cannot be converted to an argument of {self.name} without overflow") from error

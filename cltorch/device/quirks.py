@@ -92,7 +92,7 @@ QUIRKS = (
         "a launch takes 10 us where the one before has run, and 2 us where it has not",
         "the threads that run kernels sleep in between, and the launch wakes them by a system call; seen in 3.1",
         "up to 16 launches of one work-item each wait for one another (gate.py)",
-        on="pthread",
+        on="pthread",  # "basic" has no threads: it runs what waits inside of clSetUserEventStatus, and locks twice
     ),
     Quirk(
         "no_prefetch_builtin",

@@ -153,6 +153,8 @@ def test_large_copies_and_fills_keep_every_bit(cl_device, dtype):
 
 def test_a_released_buffer_is_free_though_a_kernel_had_it(cl_device, monkeypatch):
     context = cltorch.device(cl_device).resolve().context
+    with cltorch.cl.device(cl_device):
+        cltorch.cl.empty_cache()  # so that x is new memory, which no kernel of another test had
     x = cltorch.arange(7.0, device=cl_device)
     y = x.exp()
     held = cl.Buffer.from_int_ptr(x._storage.buf.int_ptr, retain=True)
