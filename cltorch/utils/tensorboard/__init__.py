@@ -1,6 +1,6 @@
-"""Writing logs for TensorBoard: torch.utils.tensorboard, through the package tensorboardX.
+"""Writing logs for TensorBoard: torch.utils.tensorboard, through the package tensorboard or tensorboardX.
 
-``from cltorch.utils.tensorboard import SummaryWriter`` raises ImportError where that package is missing.
+``from cltorch.utils.tensorboard import SummaryWriter`` raises ImportError where neither is installed.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What makes the records of torch.utils.tensorboard.summary, as ``hparams``: tensorboardX's functions."""
+"""What makes the records of torch.utils.tensorboard.summary, as ``hparams``: ``_summary``'s or tensorboardX's."""
 
 from typing import Any
 

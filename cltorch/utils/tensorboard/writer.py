@@ -1,4 +1,4 @@
-"""The writers of torch.utils.tensorboard.writer: those of tensorboardX."""
+"""The writers of torch.utils.tensorboard.writer: ``_writer``'s or tensorboardX's."""
 
 from typing import Any
 
