@@ -396,7 +396,9 @@ def backward(
 ) -> None:  # fmt: skip
     """Accumulate the gradients of tensors into the leaves of their graph.
 
+    x.grad ← x.grad + Σ_i g[i] · ∂y[i] / ∂x for every leaf x, of the outputs y and their gradients g.
     Raises RuntimeError for a tensor without a graph, a non-scalar without a gradient, or a mismatched shape.
+    Shape: gradients (*) of the shapes of the outputs, () needing none; ``grad`` has the leaf's shape.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.backward.html
 
     >>> import cltorch as torch
@@ -454,7 +456,9 @@ def grad(
 ) -> tuple[Any, ...]:
     """Return the gradients of outputs with respect to inputs, leaving every ``grad`` untouched.
 
+    Σ_i g[i] · ∂y[i] / ∂x for each input x, of the outputs y and their gradients g.
     Raises RuntimeError for an input that needs no gradient or was not used (unless ``allow_unused``).
+    Shape: gradients (*) of the shapes of the outputs, () needing none, to the inputs' shapes.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.grad.html
 
     >>> import cltorch as torch

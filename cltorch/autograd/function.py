@@ -216,6 +216,7 @@ class _FunctionMeta(type):
 class Function(metaclass=_FunctionMeta):
     """Define an operation with ``forward`` and ``backward`` (and, if wanted, ``setup_context``); call ``apply``.
 
+    Shape: (*) as ``forward`` has it; ``backward`` takes the outputs' and returns the inputs' shapes.
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch

@@ -132,7 +132,9 @@ def _result(xs: Sequence[Any], many: bool, create_graph: bool) -> Any:
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return (outputs, vᵀ J): the product of a vector with the Jacobian, by one backward pass.
 
+    (vᵀ J)[j] = Σ_i v[i] · ∂f[i] / ∂x[j].
     ``v`` has the shapes of the outputs; it may be left out where there is one output of one element.
+    Shape: inputs (*n), ``v`` (*m) to (*m) and (*n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.vjp.html
 
     >>> import cltorch as torch
@@ -157,6 +159,8 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return (outputs, J v): the product of the Jacobian with a vector, by differentiating backward twice.
 
+    (J v)[i] = Σ_j ∂f[i] / ∂x[j] · v[j].
+    Shape: inputs and ``v`` (*n) to two of (*m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.jvp.html; the trick of two backward
     passes: https://j-towns.github.io/2017/06/12/A-new-trick.html
 
@@ -191,8 +195,10 @@ def jacobian(
 ) -> Any:
     """Return the Jacobian: for each output and input a tensor of the output's shape followed by the input's.
 
+    J[i, j] = ∂f[i] / ∂x[j].
     ``vectorize`` computes all rows at once, as vmap does; ``strategy="forward-mode"``, which needs it, columns. Raises
     RuntimeError or NotImplementedError for combinations that PyTorch does not have either.
+    Shape: inputs (*n) and outputs (*m) to (*m, *n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.jacobian.html
 
     >>> import cltorch as torch
@@ -312,6 +318,8 @@ def hessian(
 ) -> Any:
     """Return the second derivatives of a function with one number as its result, for each pair of inputs.
 
+    H[i, j] = ∂²f / ∂x[i] ∂x[j].
+    Shape: inputs (*n), (*m), … to (*n, *n), (*n, *m), ….
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.hessian.html
 
     >>> import cltorch as torch
@@ -372,6 +380,8 @@ def _second(name: str, func: Callable[..., Any], inputs: Any, v: Any, create_gra
 def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return (output, vᵀ H): the product of a vector with the Hessian of a function with one number as its result.
 
+    (vᵀ H)[j] = Σ_i v[i] · ∂²f / ∂x[i] ∂x[j].
+    Shape: inputs and ``v`` (*n) to () and (*n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.vhp.html
 
     >>> import cltorch as torch
@@ -384,6 +394,8 @@ def vhp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
 def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """Return (output, H v): the product of the Hessian with a vector (the Hessian is symmetric, so as ``vhp``).
 
+    (H v)[i] = Σ_j ∂²f / ∂x[i] ∂x[j] · v[j].
+    Shape: inputs and ``v`` (*n) to () and (*n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.functional.hvp.html
 
     >>> import cltorch as torch

@@ -127,9 +127,11 @@ def gradcheck(
 ) -> bool:
     """Return whether the gradients of a function agree with finite differences (inputs in float64 or complex128).
 
+    J[i, j] against (f(x + eps e_j) - f(x - eps e_j))[i] / (2 eps), by |a - n| <= atol + rtol |n|.
     ``check_forward_ad`` compares forward-mode derivatives too, ``check_batched_grad`` gradients for a batch of vectors
     with those for each of them; ``fast_mode`` compares one product with random vectors instead of whole Jacobians.
     Raises GradcheckError with both Jacobians where they differ, unless ``raise_exception`` is False.
+    Shape: inputs and outputs (*).
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch
@@ -384,6 +386,8 @@ def gradgradcheck(
 ) -> bool:
     """Return whether the gradients of a function's gradients agree with finite differences.
 
+    The derivatives of x, g ↦ gᵀ J(x) are compared, as by ``gradcheck``, with <= for the same bounds.
+    Shape: inputs, outputs and ``grad_outputs`` (*).
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
 
     >>> import cltorch as torch

@@ -21,6 +21,8 @@ __all__ = ["Bernoulli"]
 class Bernoulli(BinaryParams, ExponentialFamily):
     """Describe variables that are 1 with probability ``probs``, or log-odds ``logits``, and else 0.
 
+    P(x) = probs^x · (1 - probs)^(1 - x), probs = σ(logits).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#bernoulli
 
     >>> import cltorch as torch

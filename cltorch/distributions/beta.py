@@ -18,6 +18,7 @@ __all__ = ["Beta"]
 class Beta(ExponentialFamily):
     """Describe variables in (0, 1) with density proportional to x**(concentration1 - 1) (1 - x)**(concentration0 - 1).
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#beta
 
     >>> import cltorch as torch

@@ -20,6 +20,8 @@ __all__ = ["Binomial"]
 class Binomial(BinaryParams, Distribution):
     """Describe the number of successes in ``total_count`` trials of probability ``probs``, or log-odds ``logits``.
 
+    P(x) = total_count! / (x! (total_count - x)!) · probs^x · (1 - probs)^(total_count - x).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#binomial
 
     >>> import cltorch as torch

@@ -20,7 +20,9 @@ __all__ = ["Categorical"]
 class Categorical(Distribution):
     """Describe variables that are 0 … K - 1 with probabilities along the last dimension of ``probs`` or ``logits``.
 
+    P(i) = probs[i] / Σ probs, or softmax(logits)[i].
     ``probs`` are divided by their sum; ``logits`` are logarithms, up to a constant.
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *), int64.
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#categorical
 

@@ -18,6 +18,8 @@ __all__ = ["Cauchy"]
 class Cauchy(Distribution):
     """Describe ratios of two standard normal variables, scaled and moved: variables without a mean.
 
+    p(x) = 1 / (π scale (1 + ((x - loc) / scale)²)).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#cauchy
 
     >>> import cltorch as torch

@@ -14,6 +14,8 @@ __all__ = ["Chi2"]
 class Chi2(Gamma):
     """Describe sums of ``df`` squares of standard normal variables.
 
+    p(x) = x^(df / 2 - 1) exp(-x / 2) / (2^(df / 2) Γ(df / 2)).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#chi2
 
     >>> import cltorch as torch

@@ -25,6 +25,7 @@ class ContinuousBernoulli(BinaryParams, ExponentialFamily):
     """Describe variables in [0, 1] with density proportional to probs**x (1 - probs)**(1 - x).
 
     Between ``lims``, around a probability of one half, where the formulas divide 0 by 0, Taylor's series are used.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#continuousbernoulli
 

@@ -17,6 +17,7 @@ __all__ = ["Dirichlet"]
 class Dirichlet(ExponentialFamily):
     """Describe probability vectors with density proportional to the product of x[i] ** (concentration[i] - 1).
 
+    Shape: ``concentration`` (*, K), the batch being (*); values (*sample_shape, *, K).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#dirichlet
 
     >>> import cltorch as torch

@@ -29,6 +29,7 @@ class Distribution:
     ``batch_shape`` is the shape of a set of distributions, ``event_shape`` that of one value of one of them; a sample
     has the shape sample_shape + batch_shape + event_shape. ``validate_args=False`` leaves arguments and values
     unchecked, and so spares the waiting for the device that a check needs.
+    Shape: batch_shape + event_shape is that of one value of each.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html
 
     >>> import cltorch as torch

@@ -14,6 +14,8 @@ __all__ = ["ExponentialFamily"]
 class ExponentialFamily(Distribution):
     """Be the base of exponential families: the entropy comes from the derivative of the log-normaliser.
 
+    p(x) = exp(θᵀ t(x) - F(θ) + k(x)).
+    Shape: as of ``Distribution``.
     Source: F. Nielsen and R. Nock, Entropies and cross-entropies of exponential families, ICIP 2010;
     https://docs.pytorch.org/docs/2.13/distributions.html#exponentialfamily
 

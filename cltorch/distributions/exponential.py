@@ -17,6 +17,8 @@ __all__ = ["Exponential"]
 class Exponential(ExponentialFamily):
     """Describe the time to the next event where events come at a rate.
 
+    p(x) = rate · exp(-rate · x) for x >= 0.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#exponential
 
     >>> import cltorch as torch

@@ -20,6 +20,8 @@ __all__ = ["FisherSnedecor"]
 class FisherSnedecor(Distribution):
     """Describe ratios of two chi-squared variables, each over its degrees of freedom ``df1`` and ``df2``.
 
+    x = (u / df1) / (v / df2) with u ~ Chi2(df1) and v ~ Chi2(df2).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#fishersnedecor
 
     >>> import cltorch as torch

@@ -19,6 +19,7 @@ class Gamma(ExponentialFamily):
     """Describe positive variables with density proportional to x**(concentration - 1) exp(-rate x).
 
     Samples carry gradients to both parameters.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#gamma
 

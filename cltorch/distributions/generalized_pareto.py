@@ -19,6 +19,7 @@ class GeneralizedPareto(Distribution):
     """Describe excesses over a threshold ``loc``: 1 - cdf is (1 + concentration z)**(-1 / concentration).
 
     z is (x - loc) / scale; a concentration of 0 gives an exponential distribution, a negative one an upper end.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#generalizedpareto
 

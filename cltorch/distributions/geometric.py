@@ -21,6 +21,8 @@ __all__ = ["Geometric"]
 class Geometric(BinaryParams, Distribution):
     """Describe the number of failures before the first success, which has probability ``probs``.
 
+    P(x) = (1 - probs)^x · probs.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#geometric
 
     >>> import cltorch as torch

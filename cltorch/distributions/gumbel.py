@@ -20,6 +20,7 @@ __all__ = ["Gumbel"]
 class Gumbel(TransformedDistribution):
     """Describe the largest of many variables: the distribution with cdf exp(-exp(-(x - loc) / scale)).
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#gumbel
 
     >>> import cltorch as torch

@@ -17,6 +17,8 @@ __all__ = ["HalfCauchy"]
 class HalfCauchy(Half):
     """Describe the absolute value of a Cauchy variable of median 0 and scale ``scale``.
 
+    p(x) = 2 / (π scale (1 + (x / scale)²)) for x >= 0.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#halfcauchy
 
     >>> import cltorch as torch

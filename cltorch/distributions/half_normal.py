@@ -16,6 +16,8 @@ __all__ = ["HalfNormal"]
 class HalfNormal(Half):
     """Describe the absolute value of a normal variable of mean 0 and standard deviation ``scale``.
 
+    p(x) = √(2 / π) / scale · exp(-(x / scale)² / 2) for x >= 0.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#halfnormal
 
     >>> import cltorch as torch

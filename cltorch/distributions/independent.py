@@ -18,6 +18,8 @@ D = TypeVar("D", bound=Distribution)
 class Independent(Distribution, Generic[D]):
     """Take the last ``reinterpreted_batch_ndims`` dimensions of a batch as one event, whose parts are independent.
 
+    log p(x) = Σ log p_i(x_i) over the dimensions that become one event.
+    Shape: batch (*b, *e) and event (*v) to batch (*b) and event (*e, *v).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#independent
 
     >>> import cltorch as torch

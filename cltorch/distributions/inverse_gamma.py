@@ -18,6 +18,8 @@ __all__ = ["InverseGamma"]
 class InverseGamma(TransformedDistribution):
     """Describe the reciprocals of gamma variables of shape ``concentration`` and rate ``rate``.
 
+    p(x) = rate^a / Γ(a) · x^(-a - 1) exp(-rate / x), a being ``concentration``.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#inversegamma
 
     >>> import cltorch as torch

@@ -70,7 +70,9 @@ def _find(type_p: type, type_q: type) -> Any:
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """Return the mean under p of ln p(x) - ln q(x), one per distribution of the batch.
 
+    KL = ∫ p(x) (ln p(x) - ln q(x)) dx.
     Raises NotImplementedError where no function is registered for the two classes.
+    Shape: two batches, broadcast, to (*batch_shape).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html
 
     >>> import cltorch as torch

@@ -19,6 +19,7 @@ __all__ = ["Kumaraswamy"]
 class Kumaraswamy(TransformedDistribution):
     """Describe variables in (0, 1) with cdf 1 - (1 - x**concentration1)**concentration0.
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#kumaraswamy
 
     >>> import cltorch as torch

@@ -19,6 +19,7 @@ __all__ = ["Laplace"]
 class Laplace(Distribution):
     """Describe variables with density proportional to exp(-|x - loc| / scale).
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#laplace
 
     >>> import cltorch as torch

@@ -25,6 +25,7 @@ __all__ = ["LKJCholesky"]
 class LKJCholesky(Distribution):
     """Describe Cholesky factors of correlation matrices with density proportional to det ** (concentration - 1).
 
+    Shape: ``concentration`` (*), the batch; values (*sample_shape, *, dim, dim).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#lkjcholesky
 
     >>> import cltorch as torch

@@ -16,6 +16,8 @@ __all__ = ["LogNormal"]
 class LogNormal(TransformedDistribution):
     """Describe exponentials of normal variables of mean ``loc`` and standard deviation ``scale``.
 
+    x = exp(loc + scale · z) with z ~ N(0, 1).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#lognormal
 
     >>> import cltorch as torch

@@ -16,6 +16,9 @@ __all__ = ["LogisticNormal"]
 class LogisticNormal(TransformedDistribution):
     """Describe probability vectors made of normal variables by breaking a stick; one entry longer than they are.
 
+    x[i] = z[i] · Π_j (1 - z[j]) over j < i with z[i] = σ(y[i] - log(K - i)), y = loc + scale · N(0, 1); the last is
+    what is left.
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *, K + 1).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#logisticnormal
 
     >>> import cltorch as torch

@@ -42,6 +42,7 @@ def _batch_lowrank_mahalanobis(w: Any, d: Any, x: Any, factor: Any) -> Tensor:
 class LowRankMultivariateNormal(Distribution):
     """Describe normal vectors of mean ``loc`` and covariance cov_factor cov_factor' + diag(cov_diag).
 
+    Shape: ``loc`` and ``cov_diag`` (*, n), ``cov_factor`` (*, n, r), the batch being (*); values (*sample_shape, *, n).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#lowrankmultivariatenormal
 
     >>> import cltorch as torch

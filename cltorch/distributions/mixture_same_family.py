@@ -20,6 +20,8 @@ __all__ = ["MixtureSameFamily"]
 class MixtureSameFamily(Distribution):
     """Describe values from one of several distributions, the last dimension of a batch, chosen by a Categorical.
 
+    p(x) = Σ_k probs[k] · p_k(x).
+    Shape: weights (*, K), components of batch (*, K) and event (*e); values (*sample_shape, *, *e).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#mixturesamefamily
 
     >>> import cltorch as torch

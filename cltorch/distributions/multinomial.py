@@ -20,6 +20,8 @@ __all__ = ["Multinomial"]
 class Multinomial(Distribution):
     """Describe how often each of K categories comes in ``total_count`` draws.
 
+    P(x) = total_count! · Π_i probs[i]^x[i] / x[i]!.
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *, K).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#multinomial
 
     >>> import cltorch as torch

@@ -91,7 +91,9 @@ class CovarianceParams:
 class MultivariateNormal(CovarianceParams, Distribution):
     """Describe normal vectors of mean ``loc`` with a covariance matrix, its inverse, or its Cholesky factor.
 
+    p(x) = exp(-(x - loc)ᵀ Σ⁻¹ (x - loc) / 2) / √((2 π)ⁿ det Σ).
     Only the Cholesky factor is computed with; the matrices given otherwise cost a decomposition.
+    Shape: ``loc`` (*, n), matrices (*, n, n), the batch being (*); values (*sample_shape, *, n).
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#multivariatenormal
 

@@ -21,6 +21,8 @@ __all__ = ["NegativeBinomial"]
 class NegativeBinomial(BinaryParams, Distribution):
     """Describe the number of successes, of probability ``probs``, before ``total_count`` failures.
 
+    P(x) = Γ(total_count + x) / (x! Γ(total_count)) · probs^x · (1 - probs)^total_count.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#negativebinomial
 
     >>> import cltorch as torch

@@ -19,6 +19,8 @@ __all__ = ["Normal"]
 class Normal(ExponentialFamily):
     """Describe normal variables of mean ``loc`` and standard deviation ``scale``.
 
+    p(x) = exp(-((x - loc) / scale)² / 2) / (scale √(2 π)).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#normal
 
     >>> import cltorch as torch

@@ -18,6 +18,8 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 class OneHotCategorical(Distribution):
     """Describe vectors of zeros with a 1 at a category drawn with the given probabilities.
 
+    P(e_i) = probs[i] / Σ probs, or softmax(logits)[i].
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *, K).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategorical
 
     >>> import cltorch as torch
@@ -100,6 +102,8 @@ class OneHotCategorical(Distribution):
 class OneHotCategoricalStraightThrough(OneHotCategorical):
     """Describe the same vectors; gradients of a sample go to the probabilities, as if it were they.
 
+    x = e_i + probs - detach(probs).
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *, K).
     Source: Y. Bengio, N. Leonard and A. Courville, Estimating or propagating gradients through stochastic neurons for
     conditional computation, 2013; https://docs.pytorch.org/docs/2.13/distributions.html#onehotcategoricalstraightthrough
 

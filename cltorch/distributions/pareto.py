@@ -18,6 +18,7 @@ __all__ = ["Pareto"]
 class Pareto(TransformedDistribution):
     """Describe variables from ``scale`` on with density proportional to x**(-alpha - 1).
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#pareto
 
     >>> import cltorch as torch

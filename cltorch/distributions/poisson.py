@@ -19,6 +19,8 @@ __all__ = ["Poisson"]
 class Poisson(ExponentialFamily):
     """Describe the number of events in a time in which ``rate`` are expected.
 
+    P(x) = rate^x exp(-rate) / x!.
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#poisson
 
     >>> import cltorch as torch

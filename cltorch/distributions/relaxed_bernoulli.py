@@ -64,6 +64,8 @@ class LogitRelaxedBernoulli(BinaryParams, Distribution):
 class RelaxedBernoulli(TransformedDistribution):
     """Describe variables in (0, 1) that for a small temperature are nearly 0 or 1, with gradients.
 
+    x = σ((logits + log u - log(1 - u)) / temperature) with u ~ U(0, 1).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#relaxedbernoulli
 
     >>> import cltorch as torch

@@ -83,6 +83,8 @@ class ExpRelaxedCategorical(Distribution):
 class RelaxedOneHotCategorical(TransformedDistribution):
     """Describe probability vectors that for a small temperature are nearly one-hot, with gradients.
 
+    x = softmax((logits + g) / temperature) with g = -log(-log u), u ~ U(0, 1).
+    Shape: parameters (*, K), the batch being (*); values (*sample_shape, *, K).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#relaxedonehotcategorical
 
     >>> import cltorch as torch

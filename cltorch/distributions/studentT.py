@@ -19,6 +19,8 @@ __all__ = ["StudentT"]
 class StudentT(Distribution):
     """Describe ratios of a normal variable and the root mean square of ``df`` others, scaled and moved.
 
+    x = loc + scale · z √(df / v) with z ~ N(0, 1) and v ~ Chi2(df).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#studentt
 
     >>> import cltorch as torch

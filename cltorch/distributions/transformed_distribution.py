@@ -19,6 +19,8 @@ __all__ = ["TransformedDistribution"]
 class TransformedDistribution(Distribution):
     """Describe f(X) for X of a base distribution: its density is that of X times |det dx/dy|.
 
+    log p(y) = log p_base(x) + log |det dx/dy| for y = f(x).
+    Shape: values (*sample_shape, *), that of the base's value once it is mapped.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#transformeddistribution
 
     >>> import cltorch as torch

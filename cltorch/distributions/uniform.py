@@ -17,6 +17,8 @@ __all__ = ["Uniform"]
 class Uniform(Distribution):
     """Describe variables spread evenly over [low, high).
 
+    p(x) = 1 / (high - low).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#uniform
 
     >>> import cltorch as torch

@@ -25,6 +25,7 @@ class VonMises(Distribution):
 
     Samples are drawn by rejection from a wrapped Cauchy distribution; source: D. Best and N. Fisher, Efficient
     simulation of the von Mises distribution, Applied Statistics 28 (1979).
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
 
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#vonmises
 

@@ -18,6 +18,7 @@ __all__ = ["Weibull"]
 class Weibull(TransformedDistribution):
     """Describe positive variables with cdf 1 - exp(-(x / scale)**concentration).
 
+    Shape: parameters broadcast to the batch (*); values (*sample_shape, *).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#weibull
 
     >>> import cltorch as torch

@@ -31,6 +31,8 @@ def _mvdigamma(x: Any, p: int) -> Tensor:
 class Wishart(CovarianceParams, ExponentialFamily):
     """Describe sums of ``df`` outer products x x' of normal vectors x of mean 0 and a given covariance.
 
+    p(X) ∝ det(X)^((df - n - 1) / 2) · exp(-tr(Σ⁻¹ X) / 2).
+    Shape: ``df`` (*), matrices (*, n, n), the batch being (*); values (*sample_shape, *, n, n).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#wishart
 
     >>> import cltorch as torch

@@ -35,6 +35,8 @@ def grad_and_value(
 ) -> Callable[..., Any]:
     """Return a function that gives (gradient, value), or (gradient, (value, aux)), of one that gives a single number.
 
+    ∂f/∂x[i] for each element x[i], and f(x).
+    Shape: arguments (*) to gradients of the same shapes and ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.grad_and_value.html
 
     >>> import cltorch as torch
@@ -67,6 +69,8 @@ def grad_and_value(
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that gives the gradient of one that gives a single number; with ``has_aux`` (gradient, aux).
 
+    ∂f/∂x[i] for each element x[i].
+    Shape: arguments (*) to gradients of the same shapes, the function's value being ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.grad.html
 
     >>> import cltorch as torch
@@ -87,6 +91,8 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return (value, vjp_fn), or (value, vjp_fn, aux): vjp_fn gives the products of vectors with the Jacobian.
 
+    (vᵀ J)[j] = Σ_i v[i] · ∂f[i] / ∂x[j].
+    Shape: primals (*n) to the value (*m) and a function of (*m) to (*n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.vjp.html
 
     >>> import cltorch as torch
@@ -123,8 +129,10 @@ def jacrev(
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a function that gives the Jacobian, one backward pass for each element of the value.
 
+    J[i, j] = ∂f[i] / ∂x[j].
     For a tree of outputs it is a tree of Jacobians, each of them a tree like the arguments asked for. ``chunk_size`` of
     the passes are run at once.
+    Shape: argument (*n) and value (*m) to (*m, *n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jacrev.html
 
     >>> import cltorch as torch

@@ -27,10 +27,12 @@ def vmap(
 ) -> Callable[..., Any]:
     """Return a function that applies one to every slice of its arguments, all of them at once.
 
+    out[i] = f(x[i]) for the slices x[i].
     ``in_dims`` is a dimension, or a tree like the arguments of dimensions and None for what every slice gets whole;
     ``out_dims`` are the dimensions in which results are stacked. Most operators take the whole batch; one that cannot
     runs slice after slice, and a warning says so once. ``randomness="same"`` gives every slice the same random numbers,
     ``"different"`` its own. ``chunk_size`` is the number of slices that are computed at once.
+    Shape: arguments (*, B, *), B at ``in_dims``, to results (*, B, *), B at ``out_dims``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.vmap.html
 
     >>> import cltorch as torch
@@ -83,6 +85,7 @@ def debug_unwrap(tensor: Any, *, recurse: bool = True) -> Any:
 
     ``recurse=False`` leaves only the innermost vmap. Tensors inside of grad, vjp and jvp are what they seem. Raises
     TypeError for what is no tensor.
+    Shape: a slice (*) to the batch (B, *).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.debug_unwrap.html
 
     >>> import cltorch as torch

@@ -57,7 +57,9 @@ def _pairs(primals: Any, tangents: Any, name: str) -> tuple[list[Any], list[Any]
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return (value, J v), or (value, J v, aux): the product of the Jacobian with a vector, in one pass forward.
 
+    (J v)[i] = Σ_j ∂f[i] / ∂x[j] · v[j].
     Raises RuntimeError where tangents do not fit the primals or, with ``strict``, a result does not depend on them.
+    Shape: primals and tangents (*n) to two of the value's (*m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jvp.html
 
     >>> import cltorch as torch
@@ -94,8 +96,10 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """Return the value and a function that gives the product of the Jacobian there with vectors.
 
+    f(x), and v ↦ J v with (J v)[i] = Σ_j ∂f[i] / ∂x[j] · v[j].
     The function is evaluated once: the product is the derivative of its gradient, which is linear in the vector handed
     back. Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.linearize.html
+    Shape: primals (*n) to the value (*m) and a function of (*n) to (*m).
 
     >>> import cltorch as torch
     >>> value, push = torch.func.linearize(torch.sin, torch.zeros(2))
@@ -137,6 +141,8 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """Return a function that gives the Jacobian, one column for each element of the arguments asked for.
 
+    J[i, j] = ∂f[i] / ∂x[j].
+    Shape: argument (*n) and value (*m) to (*m, *n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.jacfwd.html
 
     >>> import cltorch as torch
@@ -197,6 +203,8 @@ def _placed(column: Any, x: Any) -> Any:
 def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """Return a function that gives the second derivatives: forward over backward.
 
+    H[i, j] = ∂²f / ∂x[i] ∂x[j].
+    Shape: argument (*n) and value (*m) to (*m, *n, *n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.hessian.html
 
     >>> import cltorch as torch

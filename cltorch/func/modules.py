@@ -20,6 +20,7 @@ def functional_call(
 ) -> Any:  # fmt: skip
     """Call a module with the given tensors, a dict or several, in place of its parameters and buffers.
 
+    Shape: those of the module's arguments and results.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.functional_call.html
 
     >>> import cltorch as torch
@@ -50,6 +51,7 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
     """Return the parameters and the buffers of modules of one kind, those of one name stacked in a new dimension 0.
 
     Raises RuntimeError for no module, or modules of different classes or modes.
+    Shape: n parameters (*) to (n, *).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.stack_module_state.html
 
     >>> import cltorch as torch
@@ -75,6 +77,7 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
 def replace_all_batch_norm_modules_(root: nn.Module) -> nn.Module:
     """Let all batch normalisations of a module work without running statistics; return the module.
 
+    Shape: those of the module stay.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.replace_all_batch_norm_modules_.html
 
     >>> import cltorch as torch
@@ -94,6 +97,7 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
 
     The transformation is for compilers, which see a program without changes in place; nothing here records programs, so
     that changes and views are computed as they are written. Raises RuntimeError for another ``remove``.
+    Shape: those of the function's arguments and results.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.func.functionalize.html
 
     >>> import cltorch as torch

@@ -77,6 +77,7 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
     A group in parentheses is one dimension made of several axes, of which all lengths but one are given by keyword;
     ``...`` stands for any number of dimensions, ``1`` for one of one element. A list of tensors is stacked first.
     Raises ValueError for a pattern that is none or does not fit the shape.
+    Shape: as the pattern says: "b (h w) -> b h w" makes (B, H · W) to (B, H, W).
     Source: https://docs.pytorch.org/docs/2.13/func.api.html
 
     >>> import cltorch as torch

@@ -219,6 +219,8 @@ def square(input: Any, *, out: Any = None) -> Any:
 def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
     """Round to the nearest integer, halves to even, or to ``decimals`` places (to the left for a negative number).
 
+    round(x · 10^decimals) / 10^decimals.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.round.html
 
     >>> import cltorch as torch
@@ -335,6 +337,7 @@ def float_power_(input: Any, exponent: Any) -> Any:
 def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
     """Return ``log(x / (1 - x))``, of the input limited to ``eps`` … ``1 - eps`` where that is given.
 
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logit.html
 
     >>> import cltorch as torch

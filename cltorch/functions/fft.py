@@ -219,19 +219,36 @@ def _several(name: str, kind: Any, forward: bool) -> Any:
 
 _ONE = """
 
+    {formula}.
+    With the norm "ortho" the sum is divided by √N, with "forward" it is the forward transform that is divided by N.
     ``n`` is the size of the transform along ``dim``. Raises RuntimeError for a size below 1, for half precision and for
     another norm than "forward", "backward" and "ortho", IndexError for a dimension that is not there.
+    Shape: {shape}.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.{name}.html
     """
 _SOME = """
 
+    {formula}
+    along one dimension, and so along all; norms are as of ``fft``, with the product of the sizes for N.
     ``s`` holds the sizes of the transform along the dimensions ``dim``, or where that is None along the last ones; -1
     leaves a size as it is. Raises RuntimeError for a size below 1, for lists of different lengths, a dimension named
     twice, half precision and an unknown norm, IndexError for a dimension that is not there.
+    Shape: {shape}, and so for each dimension{last}.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.{name}.html
     """
 
 
+# what each computes, and the sizes along a dimension of n elements
+_FORMULAS = {
+    "fft": ("X[k] = Σ_j x[j] exp(-2πi j k / N)", "(*, n, *) to complex (*, n, *)"),
+    "ifft": ("x[j] = Σ_k X[k] exp(2πi j k / N) / N", "(*, n, *) to complex (*, n, *)"),
+    "rfft": ("X[k] = Σ_j x[j] exp(-2πi j k / N) for k <= N / 2", "(*, n, *) to complex (*, n // 2 + 1, *)"),
+    "irfft": ("x[j] = Σ_k X[k] exp(2πi j k / N) / N with X[N - k] = conj X[k]",
+              "(*, m, *) to (*, n, *), n = 2 (m - 1) unless given"),
+    "hfft": ("X[k] = Σ_j x[j] exp(-2πi j k / N) with x[N - j] = conj x[j]",
+             "(*, m, *) to (*, n, *), n = 2 (m - 1) unless given"),
+    "ihfft": ("x[j] = Σ_k X[k] exp(2πi j k / N) / N for j <= N / 2", "(*, n, *) to complex (*, n // 2 + 1, *)"),
+}  # fmt: skip
 _EXAMPLES = {  # a line of numbers, what is taken of its transform, and how that prints
     "fft": ("[1.0, 2.0]", "", "[ 3.+0.j, -1.+0.j]"),
     "ifft": ("[3.0, -1.0]", ".real", "[1., 2.]"),
@@ -247,8 +264,10 @@ def _named(f: Any, name: str, words: str) -> Any:
     if name[-1] in "2n":
         given, printed = f"[{given}]", f"[{printed}]"
     f.__name__ = f.__qualname__ = f"fft_{name}"
+    formula, shape = _FORMULAS[name.rstrip("2n")]
+    last = "" if name.rstrip("2n") in ("fft", "ifft") else ", of which only the last is halved"
     f.__doc__ = (
-        f"{words.format(name=name)}\n    >>> import cltorch as torch\n"
+        f"{words.format(name=name, formula=formula, shape=shape, last=last)}\n    >>> import cltorch as torch\n"
         f"    >>> torch.fft.{name}(torch.tensor({given})){taken}\n    tensor({printed})\n    "
     )
     return f
@@ -314,7 +333,9 @@ def fft_fftfreq(
 ) -> Any:  # fmt: skip
     """Return the frequencies of ``fft``'s n results, in cycles per unit, for samples at a distance of ``d``.
 
+    (0, 1, …, ⌈n / 2⌉ - 1, -⌊n / 2⌋, …, -1) / (n d).
     Raises RuntimeError for a negative n and for a dtype that is not floating point.
+    Shape: (n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.fftfreq.html
 
     >>> import cltorch as torch
@@ -330,7 +351,9 @@ def fft_rfftfreq(
 ) -> Any:  # fmt: skip
     """Return the frequencies of ``rfft``'s results for n samples at a distance of ``d``.
 
+    (0, 1, …, ⌊n / 2⌋) / (n d).
     Raises RuntimeError for a dtype that is not floating point.
+    Shape: (⌊n / 2⌋ + 1).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.rfftfreq.html
 
     >>> import cltorch as torch
@@ -352,6 +375,8 @@ def _shifted(name: str, input: Any, dim: Any, up: bool) -> Any:
 def fft_fftshift(input: Any, dim: Any = None) -> Any:
     """Rotate dimensions (all by default) so that the frequency zero comes into their middle.
 
+    out[(i + ⌊N / 2⌋) mod N] = x[i] in each of the dimensions, N being its size.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.fftshift.html
 
     >>> import cltorch as torch
@@ -364,6 +389,8 @@ def fft_fftshift(input: Any, dim: Any = None) -> Any:
 def fft_ifftshift(input: Any, dim: Any = None) -> Any:
     """Rotate dimensions (all by default) so that the frequency zero comes first: the inverse of fftshift.
 
+    out[i] = x[(i + ⌊N / 2⌋) mod N] in each of the dimensions, N being its size.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.fft.ifftshift.html
 
     >>> import cltorch as torch

@@ -79,6 +79,8 @@ def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
 def linalg_cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """Return (L, info); ``info`` (int32) is the order of the first minor that is not positive-definite, else 0.
 
+    A = L Lᵀ, or with ``upper`` A = Uᵀ U.
+    Shape: (*, n, n) to the same and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.cholesky_ex.html
 
     >>> import cltorch as torch
@@ -124,6 +126,7 @@ def linalg_qr(A: Any, mode: str = "reduced", *, out: Any = None) -> Any:
     """Return (Q, R) of A = Q R, where Q has orthonormal columns and R is upper triangular.
 
     Q is m × min(m, n) in the mode "reduced", m × m in the mode "complete", and empty in the mode "r".
+    Shape: (*, m, n) to (*, m, k) and (*, k, n), k = min(m, n), or m in the mode "complete".
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.qr.html
 
     >>> import cltorch as torch
@@ -182,6 +185,8 @@ def _lu(name: str, A: Any, pivot: bool) -> Any:
 def linalg_lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> Any:
     """Return (LU, pivots, info); ``info`` (int32) is the first zero on U's diagonal, counted from 1, or 0.
 
+    A = P L U.
+    Shape: (*, m, n) to the same, (*, min(m, n)) and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_factor_ex.html
 
     >>> import cltorch as torch
@@ -199,6 +204,7 @@ def linalg_lu_factor(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
     """Return (LU, pivots): both factors of A = P L U in one matrix, and the rows (from 1) each row was exchanged with.
 
     Raises RuntimeError where U has a zero on its diagonal.
+    Shape: (*, m, n) to the same and (*, min(m, n)).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_factor.html
 
     >>> import cltorch as torch
@@ -241,6 +247,7 @@ def _factors(LU: Any) -> tuple[Any, Any]:
 def linalg_lu(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
     """Return (P, L, U) of A = P L U: a permutation, a unit lower and an upper triangular matrix.
 
+    Shape: (*, m, n) to (*, m, m), (*, m, k) and (*, k, n), k = min(m, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu.html
 
     >>> import cltorch as torch
@@ -310,6 +317,7 @@ def linalg_ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool 
     """Return (LD, pivots, info) of symmetric matrices A = L D Lᵀ, of which the lower triangle is read.
 
     D may hold blocks of 2 × 2; the pivots (int32) are LAPACK's, negative for those. Needs SciPy.
+    Shape: (*, n, n) to the same, (*, n) and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor_ex.html
 
     >>> import cltorch as torch
@@ -331,6 +339,8 @@ _ZERO_BLOCK = (
 def linalg_ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> Any:
     """Return (LD, pivots); see ``ldl_factor_ex``. Raises RuntimeError where D is singular.
 
+    A = L D Lᵀ, or with ``hermitian`` A = L D Lᴴ.
+    Shape: (*, n, n) to the same and (*, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.ldl_factor.html
 
     >>> import cltorch as torch

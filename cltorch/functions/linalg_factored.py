@@ -40,6 +40,7 @@ def linalg_lu_solve(
 ) -> Any:  # fmt: skip
     """Return X of A X = B (X A = B without ``left``; Aᴴ for A with ``adjoint``) from what ``lu_factor`` gave for A.
 
+    Shape: LU (*, n, n), pivots (*, n), B (*, n, k) to (*, n, k); B (*, k, n) without ``left``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.lu_solve.html
 
     >>> import cltorch as torch

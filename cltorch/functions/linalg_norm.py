@@ -43,6 +43,8 @@ def linalg_matrix_norm(
 ) -> Any:
     """Return a norm of matrices: "fro", "nuc", or of order inf, -inf, 1, -1, 2 or -2.
 
+    "fro": √(Σ |a|²), "nuc": Σ σ, 2: max σ, -2: min σ, inf: the largest Σ_j |A[i, j]|, -inf the least, 1: the largest
+    Σ_i |A[i, j]|, -1 the least, σ being the singular values.
     Those of order 2, -2 and "nuc" take singular values, which are computed on the host.
     Shape: (*, m, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_norm.html
@@ -87,8 +89,10 @@ def linalg_norm(
 ) -> Any:
     """Return a vector norm or a matrix norm, by the number of dimensions: see ``vector_norm`` and ``matrix_norm``.
 
+    (Σ |x|ᵖ)^(1/p) of vectors, p being ``ord``.
     Without ``ord`` it is the 2-norm of all elements or along ``dim``; else of one dimension a vector norm, of two a
     matrix norm. A string is always a matrix norm.
+    Shape: (*), without the dimensions ``dim`` (all by default), or with 1 there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.norm.html
 
     >>> import cltorch as torch
@@ -155,6 +159,7 @@ def with_norms_and_norms(v: Any, g: Any, dim: int = 0) -> Any:
 def linalg_cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     """Return the condition numbers of matrices in a norm: the norm of A times that of its inverse.
 
+    ‖A‖ · ‖A⁻¹‖.
     ``p`` is a norm of ``matrix_norm``; None stands for 2, the quotient of the largest and the smallest singular value,
     which exists for matrices that are not square too. A singular matrix gives infinity.
     Shape: (*, m, n) to (*), square for other norms than 2 and -2.

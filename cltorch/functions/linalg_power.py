@@ -44,6 +44,7 @@ _TAYLOR = {"float32": (3, 3, 0.85), "float64": (4, 4, 0.82)}
 def linalg_matrix_exp(A: Any) -> Any:
     """Return the exponential of square matrices by scaling, Taylor's polynomial and squaring.
 
+    exp A = Σ_k A^k / k!.
     One number is read back from a device: how often to square.
     Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_exp.html; Paterson and Stockmeyer, SIAM J.
@@ -140,6 +141,7 @@ def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
 def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     """Return the first columns of the product of reflectors, whose vectors are the columns of A below the diagonal.
 
+    Π_i (I - τ_i v_i v_iᴴ), v_i being 1 at place i, 0 before and A[…, i] below it.
     Shape: (*, m, n) and (*, k) to (*, m, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.householder_product.html
 
@@ -220,6 +222,8 @@ def _to_powers(name: str, x: Any) -> Any:
 def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     """Return the powers 0 … N - 1 of the elements along a new last dimension; N is the last dimension's size.
 
+    out[…, j] = x[…]^j.
+    Shape: (*, n) to (*, n, N).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vander.html
 
     >>> import cltorch as torch
@@ -264,6 +268,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 def linalg_vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
     """Sum the products of two tensors along a dimension.
 
+    Σ_i conj(x[i]) · y[i].
+    Shape: (*, n, *) twice, broadcast, to the same without ``dim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vecdot.html
 
     >>> import cltorch as torch
@@ -283,6 +289,8 @@ def linalg_vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
 def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> Any:
     """Return the cross product of vectors of three elements along a dimension; the others broadcast.
 
+    out = (a_1 b_2 - a_2 b_1, a_2 b_0 - a_0 b_2, a_0 b_1 - a_1 b_0).
+    Shape: (*, 3, *) twice, broadcast, to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.cross.html
 
     >>> import cltorch as torch
@@ -297,6 +305,7 @@ def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> A
 def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Return the diagonals of matrices as a view.
 
+    out[…, i] = A[…, i, i + offset], or A[…, i - offset, i] for a negative offset.
     Shape: (*, m, n) to (*, min(m, n)) for the main diagonal.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.diagonal.html
 

@@ -95,6 +95,7 @@ def linalg_solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
 def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
     """Return (result, info); ``info`` (int32) is not zero for singular matrices, whose result is NaN.
 
+    A X = B, or without ``left`` X A = B.
     Shape: (*, n, n) and (*, n, k) or (*, n) to the second's, and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.solve_ex.html
 
@@ -117,6 +118,7 @@ def _inv(A: Any) -> tuple[Any, Any]:
 def linalg_inv(A: Any, *, out: Any = None) -> Any:
     """Return the inverse of square matrices; raise LinAlgError where one is singular.
 
+    A⁻¹ A = I.
     Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.inv.html
 
@@ -133,6 +135,7 @@ def linalg_inv(A: Any, *, out: Any = None) -> Any:
 def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
     """Return (inverse, info); ``info`` (int32) is not zero for singular matrices, whose inverse is NaN.
 
+    A⁻¹ A = I.
     Shape: (*, n, n) to the same and (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.inv_ex.html
 
@@ -233,6 +236,8 @@ def triangular_solve(
 def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     """Return the inverse of a tensor for ``tensordot`` over its first ``ind`` dimensions.
 
+    tensordot(out, tensordot(A, B, A.ndim - ind), ind) = B for B of fitting sizes.
+    Shape: (*a, *b) with Π a = Π b, a having ``ind`` dimensions, to (*b, *a).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.tensorinv.html
 
     >>> import cltorch as torch
@@ -259,6 +264,7 @@ def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
 def linalg_tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
     """Return X of ``tensordot(A, X, X.ndim) == B``; ``dims`` of A are moved to the end first.
 
+    Shape: A (*b, *x) with Π b = Π x and B (*b) to (*x).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.tensorsolve.html
 
     >>> import cltorch as torch

@@ -54,6 +54,7 @@ lstsq_return = result_class("linalg_lstsq", "solution", "residuals", "rank", "si
 def linalg_det(A: Any, *, out: Any = None) -> Any:
     """Return the determinants of square matrices.
 
+    det A = Σ_σ sign(σ) Π_i A[i, σ(i)] over the permutations σ, computed by A = P L U.
     Shape: (*, n, n) to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.det.html
 
@@ -89,6 +90,7 @@ def _slogdet(name: str, A: Any) -> tuple[Any, Any]:
 def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
     """Return (sign, logabsdet) of the determinants of square matrices, (0, -inf) for singular ones.
 
+    det A = sign · exp(logabsdet).
     Shape: (*, n, n) to two of (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.slogdet.html
 
@@ -142,6 +144,7 @@ def _eigh(A: Any, UPLO: str, vectors: bool) -> tuple[Any, Any]:
 def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return (eigenvalues, eigenvectors) of symmetric matrices, whose lower or upper triangle is read.
 
+    A = V diag(λ) Vᴴ.
     Eigenvalues come in ascending order, eigenvectors are columns. Derivatives of vectors to equal values are infinite.
     Shape: (*, n, n) to (*, n) and (*, n, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigh.html
@@ -157,6 +160,7 @@ def linalg_eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
 def linalg_eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Return the eigenvalues of symmetric matrices in ascending order.
 
+    det(A - λ I) = 0.
     Shape: (*, n, n) to (*, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvalsh.html
 
@@ -179,6 +183,7 @@ def _eig(A: Any, vectors: bool) -> tuple[Any, Any]:
 def linalg_eig(A: Any, *, out: Any = None) -> Any:
     """Return (eigenvalues, eigenvectors) of general square matrices, complex both and in no order.
 
+    A V = V diag(λ).
     Eigenvectors are columns of length 1. Derivatives of vectors to equal values are infinite; a loss that depends on
     their phases raises RuntimeError. Elements that are not finite raise RuntimeError.
     Shape: (*, n, n) to complex (*, n) and (*, n, n).
@@ -195,6 +200,7 @@ def linalg_eig(A: Any, *, out: Any = None) -> Any:
 def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
     """Return the eigenvalues of general square matrices, complex and in no order.
 
+    det(A - λ I) = 0.
     Shape: (*, n, n) to complex (*, n).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.eigvals.html
 
@@ -222,6 +228,8 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None,
 
     U is m × m and Vh n × n, or without ``full_matrices`` m × k and k × n, k = min(m, n). Raises LinAlgError for
     elements that are not finite, RuntimeError for a ``driver``, which CUDA alone has.
+    Shape: (*, m, n) to (*, m, m), (*, k) and (*, n, n), k = min(m, n); (*, m, k) and (*, k, n) without
+    ``full_matrices``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svd.html
 
     >>> import cltorch as torch
@@ -234,6 +242,7 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None,
 def linalg_svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any:
     """Return the singular values of matrices in descending order.
 
+    A = U diag(σ) Vᴴ, of which σ is returned.
     Shape: (*, m, n) to (*, min(m, n)).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.svdvals.html
 
@@ -312,7 +321,9 @@ def linalg_pinv(
 ) -> Any:
     """Return the pseudo-inverses (Moore-Penrose), with singular values up to max(atol, rtol * the largest) as zeros.
 
+    V diag(1 / σ) Uᴴ for A = U diag(σ) Vᴴ, zeros standing for 1 / σ where σ counts as zero.
     ``rtol`` (or the older ``rcond``) is max(m, n) times the dtype's precision, or 0 where ``atol`` is positive.
+    Shape: (*, m, n) to (*, n, m).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.pinv.html
 
     >>> import cltorch as torch

@@ -180,8 +180,11 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """Multiply vectors, matrices or batches of matrices, whose leading dimensions broadcast.
 
+    out[…, i, j] = Σ_k a[…, i, k] · b[…, k, j].
     Two vectors give their dot product, a matrix and a vector the vector of products; beyond that the last two
     dimensions are matrices. Raises RuntimeError for 0-d operands, sizes that do not fit, and mixed dtypes or devices.
+    Shape: (*, n, k) and (*, k, m) to (*, n, m); (k) in place of the first gives (*, m), of the second (*, n), of both
+    ().
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.matmul.html
 
     >>> import cltorch as torch

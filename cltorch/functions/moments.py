@@ -224,6 +224,7 @@ class LogSumExp(Op):
 def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
     """Return log(sum(exp(input))) along dimensions, without overflow.
 
+    Shape: (*), without the dimensions ``dim``, or with 1 there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.logsumexp.html
 
     >>> import cltorch as torch

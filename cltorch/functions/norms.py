@@ -73,7 +73,9 @@ def vector_norm(
 ) -> Any:
     """Return the norm of vectors along dimensions (all elements by default).
 
+    (Σ |x|ᵖ)^(1/p), p being ``ord``; max |x| for inf, min |x| for -inf, the number of x ≠ 0 for 0.
     Raises RuntimeError for integer tensors, and where there is nothing to take an infinite or negative norm of.
+    Shape: (*), without the dimensions ``dim`` (all by default), or with 1 there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.vector_norm.html
 
     >>> import cltorch as torch

@@ -120,7 +120,9 @@ def _best_order(sizes: Sequence[int]) -> list[list[int]]:
 def multi_dot(tensors: Any, *, out: Any = None) -> Any:
     """Multiply a chain of matrices in the order that takes the fewest multiplications.
 
+    A_1 @ A_2 @ … @ A_n.
     The first and the last may be vectors. Raises RuntimeError for fewer than two tensors and for sizes that do not fit.
+    Shape: (n_0, n_1), (n_1, n_2) … to (n_0, n); without n_0 or n where vectors begin or end.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.multi_dot.html
 
     >>> import cltorch as torch
@@ -179,6 +181,7 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
 def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
     """Multiply square matrices ``n`` times with themselves; a negative power is one of the inverse.
 
+    A^n = A · A · … · A.
     Raises RuntimeError for matrices that are not square.
     Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.linalg.matrix_power.html

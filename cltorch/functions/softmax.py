@@ -37,6 +37,8 @@ def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> An
 def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Normalise exponentials along a dimension so that they sum to 1.
 
+    exp(xᵢ) / Σⱼ exp(xⱼ).
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softmax.html
 
     >>> import cltorch as torch
@@ -51,6 +53,8 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
 def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """Return the logarithm of softmax, computed without overflow.
 
+    log(exp(xᵢ) / Σⱼ exp(xⱼ)).
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.log_softmax.html
 
     >>> import cltorch as torch

@@ -43,7 +43,9 @@ def _factor(n: int) -> float:
 def polygamma(n: int, input: Any, *, out: Any = None) -> Any:
     """Return the n-th derivative of digamma elementwise.
 
+    (-1)^(n + 1) · n! · Σ_k 1 / (x + k)^(n + 1) over k = 0, 1, … for n > 0.
     Raises RuntimeError for a negative n.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/special.html
 
     >>> import cltorch as torch
@@ -63,7 +65,9 @@ def polygamma_(n: int, input: Any) -> Any:
 def mvlgamma(input: Any, p: int, *, out: Any = None) -> Any:
     """Return the logarithm of the multivariate gamma function of dimension ``p`` elementwise.
 
+    p (p - 1) / 4 · log π + Σ_i log Γ(x - i / 2) over i = 0 … p - 1.
     Integers become floating point. Raises RuntimeError for ``p < 1``.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/special.html
 
     >>> import cltorch as torch

@@ -333,7 +333,7 @@ ROWS = [
     P("erfc", FLOAT, lambda m, x: m.erfc(x), lambda m, g, x, o: g * (-2 * _INV_SQRT_PI) * m.exp(-x * x),
       ref="scipy.erfc", doc="Return 1 - erf(input) elementwise, without its loss of digits."),
     P("erfinv", FLOAT, _erfinv, lambda m, g, x, o: g * (0.5 / _INV_SQRT_PI) * m.exp(o * o), ref="scipy.erfinv",
-      domain=(-0.99, 0.99), doc="Return the number whose erf the input is, elementwise; NaN outside of [-1, 1]."),
+      domain=(-0.99, 0.99), doc="Return the y with erf(y) = input, elementwise; NaN outside of [-1, 1]."),
     # ---- comparison, logic, tests ----------------------------------------------------------------------------
     P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal", complex=COMPLEX, sample=(1.2, 0.0, 0.6)),
     P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal", complex=COMPLEX, sample=(1.2, 0.0, 0.6)),

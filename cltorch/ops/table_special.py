@@ -56,9 +56,20 @@ def _unrecorded(name: str, fwd: Any, **fields: Any) -> Pointwise:
     return P(name, FLOAT, fwd, inplace=False, scope=SPECIAL, opaque=None, **fields)
 
 
+_POLYNOMIALS = {
+    "t": "cos(n · arccos x)", "u": "sin((n + 1) θ) / sin θ, θ = arccos x",
+    "v": "cos((n + 1/2) θ) / cos(θ / 2), θ = arccos x", "w": "sin((n + 1/2) θ) / sin(θ / 2), θ = arccos x",
+    "h": "(-1)ⁿ exp(x²) dⁿ/dxⁿ exp(-x²)", "he": "(-1)ⁿ exp(x² / 2) dⁿ/dxⁿ exp(-x² / 2)",
+    "l": "exp(x) / n! · dⁿ/dxⁿ (xⁿ exp(-x))", "p": "1 / (2ⁿ n!) · dⁿ/dxⁿ (x² - 1)ⁿ",
+}  # fmt: skip
+
+
 def _polynomial(name: str, fwd: Any, ref: Any, at: str = "input") -> Pointwise:
     family, kind = name.removeprefix("shifted_").split("_polynomial_")
-    words = f"Return {family.capitalize()}'s polynomial {kind.capitalize()} of degree n at {at} elementwise."
+    words = (
+        f"Return {family.capitalize()}'s polynomial {kind.capitalize()} of degree n at {at} elementwise.\n\n"
+        f"{_POLYNOMIALS[kind]} for x = {at}."
+    )
     return _unrecorded(name, fwd, ref=ref, args="input n", domain=(-1.5, 1.5), accuracy=(8, 8), doc=words)
 
 
@@ -83,7 +94,7 @@ ROWS = [
       doc="Return the standard normal distribution function (1 + erf(input / √2)) / 2 elementwise."),
     P("ndtri", FLOAT, normal.ndtri, lambda m, g, x, o: g / _INV_SQRT_2PI * m.exp(0.5 * o * o), node="SpecialNdtri",
       ref="scipy.ndtri", scope=SPECIAL, inplace=False, domain=(0.05, 0.95), accuracy=(6, 0),
-      doc="Return the number whose ndtr the input is, elementwise; NaN outside of [0, 1]."),
+      doc="Return the y with ndtr(y) = input, elementwise; NaN outside of [0, 1]."),
     P("log_ndtr", FLOAT, normal.log_ndtr,
       lambda m, g, x, o: g * (2 * _INV_SQRT_2PI) / m.erfcx(x * -_SQRT_HALF), node="SpecialLogNdtr",
       ref="scipy.log_ndtr", scope=SPECIAL, inplace=False, accuracy=(8, 0),
@@ -92,7 +103,7 @@ ROWS = [
     P("lgamma", FLOAT, gamma.lgamma, lambda m, g, x, o: g * m.digamma(x), ref="scipy.gammaln",
       domain=(0.3, 5.0), accuracy=(6, 4), sample=(0.5, 2.5, 4.0), doc="Return log |Γ(input)| elementwise."),
     P("digamma", FLOAT, gamma.digamma, lambda m, g, x, o: g * m.scaled_zeta(x, 2.0, 1.0), ref="scipy.digamma",
-      domain=(0.3, 5.0), accuracy=(6, 4), doc="Return the derivative of log Γ(input) elementwise."),
+      domain=(0.3, 5.0), accuracy=(6, 4), doc="Return Γ'(input) / Γ(input), the derivative of log Γ, elementwise."),
     P("scaled_zeta", FLOAT, gamma.scaled_zeta, _scaled_zeta_vjp, params={"s": 2.0, "factor": 1.0}, node="Polygamma",
       scope=INNER, domain=(0.5, 4.0), accuracy=(8, 0)),
     P("zeta", FLOAT, gamma.zeta, lambda m, g, s, q, o: (g, -g * s * m.zeta(s + 1, q)), args=_XY,
@@ -106,33 +117,45 @@ ROWS = [
       doc="Return 1 - igamma(input, other) elementwise, without its loss of digits."),
     # ---- Bessel and Airy -------------------------------------------------------------------------------------
     P("i0", FLOAT, bessel.i0, lambda m, g, x, o: g * m.i1(x), ref="scipy.i0",
-      doc="Return the modified Bessel function of the first kind and order 0, elementwise."),
+      doc="Return the modified Bessel function of the first kind and order 0 elementwise.\n\n∫ exp(input · cos "
+          "t) dt / π from 0 to π."),
     P("i0e", FLOAT, bessel.i0e, lambda m, g, x, o: g * (m.i1e(x) - m.sign(x) * o), node="SpecialI0E", ref="scipy.i0e",
       scope=SPECIAL, inplace=False, accuracy=(6, 0), doc="Return exp(-|input|) * i0(input) elementwise."),
     P("i1", FLOAT, bessel.i1, _i1_vjp, node="SpecialI1", ref="scipy.i1", scope=SPECIAL, inplace=False,
-      doc="Return the modified Bessel function of the first kind and order 1, elementwise."),
+      doc="Return the modified Bessel function of the first kind and order 1 elementwise.\n\n∫ exp(input · cos "
+          "t) cos t dt / π from 0 to π."),
     P("i1e", FLOAT, bessel.i1e, _i1e_vjp, node="SpecialI1E", ref="scipy.i1e",
       scope=SPECIAL, inplace=False, accuracy=(6, 0), doc="Return exp(-|input|) * i1(input) elementwise."),
     _unrecorded("modified_bessel_k0", bessel.k0, ref="scipy.k0", accuracy=(6, 0),
-      sample=(0.5, 1.0, 2.0), doc="Return the modified Bessel function of the second kind and order 0, elementwise."),
+      sample=(0.5, 1.0, 2.0),
+      doc="Return the modified Bessel function of the second kind and order 0 elementwise.\n\n∫ exp(-input · "
+          "cosh t) dt from 0 to ∞."),
     _unrecorded("modified_bessel_k1", bessel.k1, ref="scipy.k1",
-      sample=(0.5, 1.0, 2.0), doc="Return the modified Bessel function of the second kind and order 1, elementwise."),
+      sample=(0.5, 1.0, 2.0),
+      doc="Return the modified Bessel function of the second kind and order 1 elementwise.\n\n∫ exp(-input · "
+          "cosh t) cosh t dt from 0 to ∞."),
     _unrecorded("scaled_modified_bessel_k0", bessel.k0e, ref="scipy.k0e", accuracy=(6, 0),
       sample=(0.5, 1.0, 2.0), doc="Return exp(input) * modified_bessel_k0(input) elementwise."),
     _unrecorded("scaled_modified_bessel_k1", bessel.k1e, ref="scipy.k1e",
       sample=(0.5, 1.0, 2.0), doc="Return exp(input) * modified_bessel_k1(input) elementwise."),
     _unrecorded("bessel_j0", bessel.j0, ref="scipy.j0", accuracy=_WAVE,
-      doc="Return the Bessel function of the first kind and order 0, elementwise."),
+      doc="Return the Bessel function of the first kind and order 0 elementwise.\n\n∫ cos(input · sin t) dt / π "
+          "from 0 to π."),
     _unrecorded("bessel_j1", bessel.j1, ref="scipy.j1", accuracy=_WAVE,
-      doc="Return the Bessel function of the first kind and order 1, elementwise."),
+      doc="Return the Bessel function of the first kind and order 1 elementwise.\n\n∫ cos(t - input · sin t) dt "
+          "/ π from 0 to π."),
     _unrecorded("bessel_y0", bessel.y0, ref="scipy.y0", accuracy=_WAVE,
-      sample=(0.5, 1.0, 2.0), doc="Return the Bessel function of the second kind and order 0, elementwise."),
+      sample=(0.5, 1.0, 2.0),
+      doc="Return the Bessel function of the second kind and order 0 elementwise.\n\n-2 / π · ∫ cos(input · "
+          "cosh t) dt from 0 to ∞."),
     _unrecorded("bessel_y1", bessel.y1, ref="scipy.y1", accuracy=_WAVE,
-      sample=(0.5, 1.0, 2.0), doc="Return the Bessel function of the second kind and order 1, elementwise."),
+      sample=(0.5, 1.0, 2.0),
+      doc="Return the Bessel function of the second kind and order 1, -d/dx bessel_y0(x) at x = input, "
+          "elementwise."),
     _unrecorded("spherical_bessel_j0", bessel.spherical_j0, ref=_spherical,
       doc="Return sin(input) / input elementwise, 1 at 0."),
     _unrecorded("airy_ai", bessel.airy_ai, ref="scipy.airy", accuracy=_WAVE,
-      doc="Return Airy's function Ai elementwise."),
+      doc="Return Airy's function Ai elementwise.\n\n∫ cos(t³ / 3 + input · t) dt / π from 0 to ∞."),
     # ---- orthogonal polynomials ------------------------------------------------------------------------------
     _polynomial("chebyshev_polynomial_t", orthogonal.chebyshev_t, "scipy.eval_chebyt"),
     _polynomial("chebyshev_polynomial_u", orthogonal.chebyshev_u, "scipy.eval_chebyu"),

@@ -18,6 +18,7 @@ class Transform:
     A subclass gives ``domain`` and ``codomain`` (constraints), ``bijective``, and the methods ``_call``, ``_inverse``
     and ``log_abs_det_jacobian``. With ``cache_size=1`` the last pair of values is kept, so that the inverse of what has
     just been computed is exact.
+    Shape: ``forward_shape`` and ``inverse_shape`` say what becomes of one.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -184,6 +185,8 @@ class _InverseTransform(Transform):
 class ComposeTransform(Transform):
     """Apply transforms one after another.
 
+    y = t_n(… t_1(x)).
+    Shape: what the first takes, to what the last gives.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch

@@ -32,6 +32,7 @@ class Plain(Transform):
 class ExpTransform(Plain):
     """Map x to exp(x).
 
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -56,6 +57,7 @@ class SigmoidTransform(Plain):
     """Map x to 1 / (1 + exp(-x)).
 
     The result keeps away from 0 and 1 by the least that the dtype can tell, so that its inverse is finite.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -82,6 +84,7 @@ class SigmoidTransform(Plain):
 class SoftplusTransform(Plain):
     """Map x to ln(1 + exp(x)), which for x > 20 is x.
 
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -105,6 +108,8 @@ class SoftplusTransform(Plain):
 class TanhTransform(Plain):
     """Map x to tanh(x); prefer a cache (``cache_size=1``), since the inverse is not finite where tanh rounds to 1.
 
+    y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -129,6 +134,8 @@ class TanhTransform(Plain):
 class AbsTransform(Plain):
     """Map x to |x|; the inverse is the non-negative one.
 
+    y = |x|.
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -148,6 +155,7 @@ class AbsTransform(Plain):
 class AffineTransform(Transform):
     """Map x to loc + scale * x; ``event_dim`` of the last dimensions make one event.
 
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -224,6 +232,7 @@ def _same(a: Any, b: Any) -> bool:
 class PowerTransform(Transform):
     """Map x > 0 to x ** exponent.
 
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -269,6 +278,8 @@ class PowerTransform(Transform):
 class CumulativeDistributionTransform(Transform):
     """Map x to the cumulative distribution of a distribution of numbers, as a copula does.
 
+    y = F(x), x = F⁻¹(y).
+    Shape: (*) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch

@@ -21,6 +21,8 @@ def need_dims(shape: Any, count: int) -> None:
 class IndependentTransform(Transform):
     """Take some of the last dimensions of another transform's values together as one event.
 
+    log |det dy/dx| = Σ log |det dy_i/dx_i| over the dimensions taken together.
+    Shape: those of the transform.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -80,6 +82,7 @@ class IndependentTransform(Transform):
 class ReshapeTransform(Transform):
     """Give the last dimensions another shape of as many elements.
 
+    Shape: (*, *in_shape) to (*, *out_shape).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -145,6 +148,8 @@ def _need_dim(name: str, value: Any, dim: int) -> None:
 class CatTransform(Transform):
     """Apply transforms to successive pieces, of given lengths, of a dimension.
 
+    y = (t_1(x_1), …, t_n(x_n)) for the parts x_i along ``dim``.
+    Shape: (*, Σ lengths, *) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -217,6 +222,8 @@ class CatTransform(Transform):
 class StackTransform(Transform):
     """Apply transforms to the slices of a dimension, one each.
 
+    y[i] = t_i(x[i]) for the slices x[i] along ``dim``.
+    Shape: (*, n, *) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch

@@ -24,6 +24,7 @@ class CorrCholeskyTransform(Plain):
     """Map vectors of D (D - 1) / 2 numbers to Cholesky factors of D x D correlation matrices.
 
     The tanh of each number is what a row has left of its length 1, in that direction, after those before it.
+    Shape: (*, n (n - 1) / 2) to (*, n, n).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms;
     https://mc-stan.org/docs/reference-manual/transforms.html, Cholesky factors of correlation matrices.
 
@@ -74,6 +75,8 @@ class CorrCholeskyTransform(Plain):
 class SoftmaxTransform(Plain):
     """Map vectors to probabilities by softmax; the inverse is the logarithm. Not bijective.
 
+    y[i] = exp(x[i]) / Σ_j exp(x[j]).
+    Shape: (*, K) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -101,6 +104,8 @@ class SoftmaxTransform(Plain):
 class StickBreakingTransform(Plain):
     """Map vectors of n numbers to probabilities of n + 1 events, each a share of what those before it have left.
 
+    y[i] = z[i] · Π_j (1 - z[j]) over j < i with z[i] = σ(x[i] - log(n - i)), i from 0; y[n] is what is left.
+    Shape: (*, n) to (*, n + 1).
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms;
     https://mc-stan.org/docs/reference-manual/transforms.html, unit simplex.
 
@@ -142,6 +147,8 @@ class StickBreakingTransform(Plain):
 class LowerCholeskyTransform(Plain):
     """Map matrices to lower triangular ones with a positive diagonal, the exponential of theirs. Not bijective.
 
+    y = tril(x, -1) + diag(exp(diag(x))).
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
@@ -161,6 +168,8 @@ class LowerCholeskyTransform(Plain):
 class PositiveDefiniteTransform(Plain):
     """Map matrices to positive definite ones, by way of their Cholesky factors. Not bijective.
 
+    y = L Lᵀ with L = tril(x, -1) + diag(exp(diag(x))).
+    Shape: (*, n, n) to the same.
     Source: https://docs.pytorch.org/docs/2.13/distributions.html#module-torch.distributions.transforms
 
     >>> import cltorch as torch
