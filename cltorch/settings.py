@@ -30,6 +30,7 @@ class _State:
     threads: int | None = None
     interop_threads: int | None = None
     deterministic = warn_only = warn_always = False
+    fill = True
     precision = "highest"
 
 
@@ -123,6 +124,23 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> torch.use_deterministic_algorithms(False)
     """
     _State.deterministic, _State.warn_only = bool(mode), bool(mode) and bool(warn_only)
+
+
+def get_fill_uninitialized_memory() -> bool:
+    """Return what torch.utils.deterministic.fill_uninitialized_memory says."""
+    return _State.fill
+
+
+def set_fill_uninitialized_memory(on: bool) -> None:
+    """Say whether memory without values is filled where the same bits are asked for from run to run."""
+    if not isinstance(on, bool):
+        raise RuntimeError(f"expected a bool, but got {type(on)}")
+    _State.fill = on
+
+
+def fills_memory() -> bool:
+    """Return whether what torch.empty and its like return is to be filled."""
+    return _State.deterministic and _State.fill
 
 
 def are_deterministic_algorithms_enabled() -> bool:

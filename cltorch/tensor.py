@@ -25,6 +25,7 @@ from cltorch.formats import follows, need_format
 from cltorch.layout import Layout, Size
 from cltorch.operators import attach
 from cltorch.ops.array import Array, host, to_numpy, values
+from cltorch.ops.notices import warn_once
 from cltorch.storage_types import TypedStorage, UntypedStorage, storage_class
 from cltorch.typed import legacy_tensor, tensor_type, type_name
 
@@ -592,6 +593,11 @@ class Tensor(Array, metaclass=_TensorMeta):
     def _scalar(self) -> Any:
         if self.layout.numel != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
+        if needs_grad(self):
+            warn_once(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                "Consider using tensor.detach() first."
+            )
         return self._one()
 
     def _real_scalar(self, kind: str) -> Any:

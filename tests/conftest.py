@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,14 @@ def processor_kernels(request: pytest.FixtureRequest) -> None:
     name = given.get("cl_device", given.get("device", given.get("place", "none"))).removeprefix("cpu ")
     if name.startswith("cl") and "loops_end_early" in cltorch.device(name).resolve().context.caps.quirks:
         pytest.skip("this device does not take the kernels for processors")
+
+
+@pytest.fixture
+def each_warning() -> Iterator[None]:
+    """Let warnings that come once in a process come each time."""
+    cltorch.set_warn_always(True)
+    yield
+    cltorch.set_warn_always(False)
 
 
 #: Parameters of tests, and which of their values mean such kernels.

@@ -301,7 +301,8 @@ class Retained:
     def __call__(self, g: Any) -> None:
         x = self._tensor()
         if x is not None:
-            x._grad = g if x._grad is None else Settings.functions.add(x._grad, g)
+            own = Settings.functions.contiguous_copy  # an expanded gradient is one place in memory
+            x._grad = own(g) if x._grad is None else Settings.functions.add(x._grad, g)
 
     def move(self, old: Node | None, new: Node, nr: int) -> None:
         """Follow a tensor from the node that made it to the one that changed it in place."""
@@ -423,6 +424,11 @@ class Saved:
     def release(self) -> None:
         """Let the tensor go."""
         self._tensor = self._history = None
+
+
+#: what stands where a node has kept a number, once it was freed
+FREED: Any = object.__new__(Saved)
+FREED.release()
 
 
 def short_name(node: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cltorch.autograd.grad_mode import enable_grad, mode
 from cltorch.autograd.graph import (
+    FREED,
     INFERENCE,
     MULTI,
     NO_GRAD,
@@ -274,6 +275,12 @@ class PointwiseNode(Node):
         for v in self._values:
             if v.__class__ is Saved:
                 v.release()
+        if self._row.name in _NUMBERS_KEPT:
+            self._values = [None if v is None else FREED for v in self._values]
+
+
+#: rows whose operands that are numbers PyTorch keeps as it does tensors, so that they too can be freed
+_NUMBERS_KEPT = frozenset(("mul", "div"))
 
 
 class NotDifferentiable(Node):

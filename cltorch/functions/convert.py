@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from cltorch import dtypes, formats
+from cltorch import dtypes, formats, settings
 from cltorch.autograd.batches import room, wrap
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
@@ -21,7 +20,8 @@ from cltorch.functions.arguments import fit_number, need_array, read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
-from cltorch.ops.fallback import callers_level
+from cltorch.ops.create import fill_memory
+from cltorch.ops.notices import warn_once
 from cltorch.ops.op import Op
 from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import like_layout
@@ -178,9 +178,7 @@ def to(
 
 def _warn_lost(old: dtype, new: dtype) -> None:
     if old.is_complex and new.kind not in "cb":
-        warnings.warn(
-            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=callers_level()
-        )
+        warn_once("Casting complex values to real discards the imaginary part")
 
 
 class ContiguousCopy(Op):
@@ -489,8 +487,11 @@ def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize
-    if need > input._storage.nbytes:
+    had = input._storage.nbytes
+    if need > had:
         input._storage.resize(need)
+        if settings.fills_memory():
+            fill_memory(input, had // input.dtype.itemsize)
     input.layout = layout
     return input
 

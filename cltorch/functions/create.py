@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch import dtypes
+from cltorch import dtypes, settings
 from cltorch.device import Storage, host_memory, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.formats import need_format
@@ -90,8 +90,12 @@ def empty(
         return need_array("empty", "out", 2, out).resize_(shape)
     t = t or dtypes.get_default_dtype()
     if memory_format is not None:
-        return finish(empty_layout(need_format(memory_format).lay(shape), t, resolve(device)), requires_grad)
-    return finish(empty_array(shape, t, resolve(device)), requires_grad)
+        made = empty_layout(need_format(memory_format).lay(shape), t, resolve(device))
+    else:
+        made = empty_array(shape, t, resolve(device))
+    if settings.fills_memory():
+        ops.fill_memory(made)
+    return finish(made, requires_grad)
 
 
 def zeros(
@@ -192,7 +196,10 @@ def empty_strided(
     t, dev = read_dtype("empty_strided", dtype, dtypes.get_default_dtype()), resolve(device)
     check_dtype(t, dev)
     lay = Layout.make(shape, steps, 0)
-    return finish(Array.new(Storage.allocate(lay.extent() * t.itemsize, dev), lay, t), requires_grad)
+    made = Array.new(Storage.allocate(lay.extent() * t.itemsize, dev), lay, t)
+    if settings.fills_memory():
+        ops.fill_memory(made)
+    return finish(made, requires_grad)
 
 
 def empty_permuted(

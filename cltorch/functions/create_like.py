@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cltorch import settings
 from cltorch.device import Storage, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.functions.arguments import (
@@ -88,7 +89,10 @@ def empty_like(
     >>> torch.empty_like(torch.zeros(2, 3)).shape
     torch.Size([2, 3])
     """
-    return finish(like("empty_like", input, dtype, device, layout, memory_format)[0], requires_grad)
+    made = like("empty_like", input, dtype, device, layout, memory_format)[0]
+    if settings.fills_memory():
+        ops.fill_memory(made)
+    return finish(made, requires_grad)
 
 
 def zeros_like(

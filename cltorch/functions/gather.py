@@ -23,6 +23,7 @@ from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
+from cltorch.ops.notices import warn_once
 from cltorch.ops.overlap import check_apart, check_overlap
 
 __all__ = [
@@ -113,6 +114,16 @@ def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -
     return out if input.layout.ndim else reshape(out, ())
 
 
+def _check_reduce(reduce: str | None, src: Any) -> None:
+    if reduce not in _MODES:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if reduce is not None and isinstance(src, Array):
+        warn_once(
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
+            "PyTorch release. Use torch.scatter_reduce instead for more reduction options."
+        )
+
+
 @numpy_names
 def scatter(
     input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None, out: Any = None
@@ -128,9 +139,8 @@ def scatter(
     """
     need_array("scatter", "input", 1, input)
     need_array("scatter", "index", 3, index)
-    if reduce not in _MODES:
-        raise RuntimeError("reduce argument must be either add or multiply.")
     src = value if src is None else src
+    _check_reduce(reduce, src)
     if reduce == "multiply":  # its derivative is that of a product
         result = scatter_reduce(input, dim, index, _source(input, index, src), "prod")
     else:
@@ -168,8 +178,7 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     if reduce == "multiply":
         before = convert.old_value(input, src)
         return convert.copy_(input, scatter(before, dim, index, src, value=value, reduce=reduce))
-    if reduce not in _MODES:
-        raise RuntimeError("reduce argument must be either add or multiply.")
+    _check_reduce(reduce, src)
     return _scatter_in_place("scatter_", input, dim, index, value if src is None else src, _MODES[reduce])
 
 

@@ -51,9 +51,26 @@ def getitem(input: Any, index: Any) -> Any:
     """
     found: Any = _row(input.layout, index) if index.__class__ is int else parse(input, index)
     if found.__class__ is Layout:
-        return slice_view(input, found, lambda base: parse(input, index, base))
+        return slice_view(input, found, lambda base: parse(input, index, base), _name(index))
     x, at = _front(input, index, found)
     return apply(ops.Index, x, at, found.dims, True, *found.tensors)
+
+
+def _name(index: Any) -> str:
+    """Return what PyTorch calls the last of the views that it makes of an index."""
+    kind = index.__class__
+    if kind is int or kind is slice:
+        return "SelectBackward0" if kind is int else "SliceBackward0"
+    name = "AliasBackward0"
+    for it in index if kind is tuple else (index,):
+        if it is None:
+            name = "UnsqueezeBackward0"
+        elif isinstance(it, slice):
+            if it.start not in (None, 0) or it.stop is not None or it.step not in (None, 1):
+                name = "SliceBackward0"
+        elif it is not Ellipsis:
+            name = "SelectBackward0"
+    return name
 
 
 def _row(layout: Layout, i: int) -> Layout:

@@ -28,6 +28,7 @@ from cltorch.functions.shape import expand, permute, reshape
 from cltorch.layout import wrap_dim
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
+from cltorch.ops.notices import warn_once
 from cltorch.ops.overlap import check_apart, check_overlap
 
 __all__ = [
@@ -263,6 +264,7 @@ def index_reduce(
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([3.0, 5.0]), "prod")
     tensor([ 1., 15.])
     """
+    warn_once("index_reduce() is in beta and the API may change at any time.")
     need_array("index_reduce", "input", 1, input)
     need_array("index_reduce", "source", 4, source)
     index = _vector("index_reduce", index)

@@ -5,6 +5,7 @@ Source: https://numpy.org/doc/stable/user/basics.indexing.html, with the differe
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from cltorch import dtypes
 from cltorch.functions import convert
 from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops.array import Array, from_host, view
+from cltorch.ops.fallback import callers_level
 from cltorch.ops.nonzero import nonzero
 
 _NO_INDEX = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
@@ -21,6 +23,12 @@ _NO_TENSOR = "tensors used as indices must be long, int, byte or bool tensors"
 NO_NUMBER = (
     "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
     "tensor to a number"
+)
+_BYTES = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+_LIST = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+    "which will result either in an error or a different result"
 )
 _WHOLE = slice(None)
 
@@ -128,11 +136,14 @@ def _items(index: Any) -> tuple[Any, ...]:
 
     PyTorch takes such a list for a tuple, as NumPy once did.
     """
-    if isinstance(index, tuple) or (
+    if isinstance(index, tuple):
+        return tuple(index)
+    if (
         isinstance(index, list)
         and len(index) < 32
         and any(i is None or i is Ellipsis or isinstance(i, (Array, slice, Sequence, np.ndarray)) for i in index)
     ):
+        warnings.warn(_LIST, UserWarning, stacklevel=callers_level())
         return tuple(index)
     return (index,)
 
@@ -181,6 +192,8 @@ def _simplify(it: Any, x: Any) -> Any:
             return int(it.item())  # as PyTorch, which waits for the device here: the result is a view
         if it.dtype not in (dtypes.int64, dtypes.int32, dtypes.bool_, dtypes.uint8):
             raise IndexError(_NO_TENSOR)
+        if it.dtype is dtypes.uint8:
+            warnings.warn(_BYTES, UserWarning, stacklevel=callers_level())
         if it._batch and it.dtype in (dtypes.bool_, dtypes.uint8):
             raise RuntimeError(
                 "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "

@@ -27,6 +27,7 @@ from cltorch.functions.shape import expand, reshape, unsqueeze
 from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.join import BlockDiag, Cat, Stack
+from cltorch.ops.notices import warn_once
 
 __all__ = [
     "atleast_1d",
@@ -311,6 +312,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     if len(tensors) == 1 and not isinstance(tensors[0], Array):
         tensors = tuple(tensors[0])
     given = _list("meshgrid", tensors)
+    if indexing is None:
+        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
     for x in given:
         if x.layout.ndim > 1:
             raise RuntimeError(

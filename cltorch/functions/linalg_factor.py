@@ -32,6 +32,7 @@ from cltorch.functions.shape import expand, unsqueeze
 from cltorch.functions.triangle import tril, triu
 from cltorch.ops import lapack
 from cltorch.ops import linalg_factor as ops
+from cltorch.ops.notices import deprecated
 
 __all__ = [
     "cholesky", "geqrf", "linalg_cholesky", "linalg_cholesky_ex", "linalg_ldl_factor", "linalg_ldl_factor_ex",
@@ -105,6 +106,7 @@ def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
     tensor([[2., 0.],
             [1., 2.]])
     """
+    deprecated("torch.cholesky", "torch.linalg.cholesky", "U = torch.linalg.cholesky(A).mH is the upper factor")
     L, info = _cholesky(input, upper, "cholesky")
     raise_failure("cholesky", info, NOT_POSITIVE)
     return store_one("cholesky", out, L)
@@ -149,6 +151,11 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
     tensor([[3.0000, 1.0000],
             [4.0000, 2.0000]])
     """
+    deprecated(
+        "torch.qr",
+        "torch.linalg.qr",
+        "Q, R = torch.linalg.qr(A, 'reduced' if some else 'complete') is torch.qr(A, some)",
+    )
     return store_all("qr", old_qr_return, out, _qr("linalg.qr", input, "reduced" if some else "complete"))
 
 
@@ -299,6 +306,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     [torch.Size([2, 2]), torch.Size([2])]
     """
     need_array("lu", "A", 1, A)
+    deprecated("torch.lu", "torch.linalg.lu_factor / torch.linalg.lu_factor_ex")
     results = _lu("torch.lu_factor", A, pivot)
     results = results if get_infos else results[:2]
     return store_all("lu", lambda *x: tuple(x), out, results)

@@ -31,6 +31,7 @@ from cltorch.functions.shape import expand, squeeze, unsqueeze
 from cltorch.ops import linalg_factor as factor
 from cltorch.ops.array import values
 from cltorch.ops.lapack import LinAlgError
+from cltorch.ops.notices import deprecated
 
 __all__ = ["cholesky_inverse", "cholesky_solve", "linalg_ldl_solve", "linalg_lu_solve", "lu_solve"]
 
@@ -88,6 +89,9 @@ def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
     tensor([[0.5000],
             [0.2500]])
     """
+    deprecated(
+        "torch.lu_solve", "torch.linalg.lu_solve", "X = torch.linalg.lu_solve(LU, pivots, B) has its arguments reversed"
+    )
     need_array("lu_solve", "LU_data", 2, LU_data)
     need_array("lu_solve", "LU_pivots", 3, LU_pivots)
     return linalg_lu_solve(LU_data, LU_pivots, b, out=out)

@@ -29,6 +29,7 @@ from cltorch.functions.linalg_check import (
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import expand, movedim, reshape, squeeze, unsqueeze
 from cltorch.ops import linalg_solve as ops
+from cltorch.ops.notices import deprecated
 
 __all__ = [
     "inverse", "linalg_inv", "linalg_inv_ex", "linalg_solve", "linalg_solve_ex", "linalg_solve_triangular",
@@ -214,6 +215,10 @@ def triangular_solve(
     tensor([[0.5000],
             [0.2500]])
     """
+    deprecated(
+        "torch.triangular_solve", "torch.linalg.solve_triangular",
+        "X = torch.linalg.solve_triangular(A, B, upper=True) has its arguments reversed and returns no copy of A",
+    )  # fmt: skip
     need_array("triangular_solve", "b", 1, b)
     need_array("triangular_solve", "A", 2, A)
     for argument, x in (("b", b), ("A", A)):

@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/2.13/torch.html#indexing-slicing-joining-m
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from cltorch import dtypes
@@ -19,9 +18,9 @@ from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, reshape
 from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
-from cltorch.ops.fallback import callers_level
 from cltorch.ops.few import refuse
 from cltorch.ops.nonzero import nonzero as find_nonzero
+from cltorch.ops.notices import warn_once
 
 __all__ = [
     "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select", "where",
@@ -49,10 +48,9 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
                 f"{TYPE_NAMES[condition.dtype]}"
             )
-        warnings.warn(
+        warn_once(
             "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
-            "version of PyTorch. Use a boolean condition instead.",
-            stacklevel=callers_level(),
+            "version of PyTorch. Use a boolean condition instead."
         )
         condition = convert.to(condition, dtypes.bool_)
     return p.where(condition, input, other, out=out)

@@ -57,9 +57,9 @@ def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layou
     return record_view(input, layout, name, lambda m, g: m.scatter_into_layout(g, base, part))
 
 
-def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout]) -> Any:
+def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout], name: str = "SliceBackward0") -> Any:
     """Return a view by ints, slices and None; ``again`` applies them to another layout."""
-    return _part(input, layout, "SliceBackward0", again)
+    return _part(input, layout, name, again)
 
 
 @numpy_names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from cltorch import dtypes
@@ -22,6 +23,7 @@ from cltorch.functions.outputs import resize_out
 from cltorch.functions.shape import reshape
 from cltorch.ops import create as ops
 from cltorch.ops.array import Array
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["arange", "linspace", "logspace", "range"]
 
@@ -145,6 +147,11 @@ def range(
     """
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        stacklevel=callers_level(),
+    )
     low, high, gap = _bounds("range", (start, end, step), {})
     t = wanted_dtype("range", out, dtype, dtypes.get_default_dtype())
     _check_direction(low, high, gap)

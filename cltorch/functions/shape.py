@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/2.13/tensor_view.html
 
 from __future__ import annotations
 
-import warnings
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,7 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, r
 from cltorch.functions.convert import contiguous, contiguous_copy
 from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
-from cltorch.ops.fallback import callers_level
+from cltorch.ops.notices import warn_once
 from cltorch.ops.plan import memory_order
 
 __all__ = [
@@ -397,17 +396,14 @@ def matrix_transpose_T(input: Any) -> Any:
             "throw an error in a future release. Use `x.mT` for batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions."
         )
-        warnings.warn(others if input.layout.ndim else numbers, stacklevel=callers_level())
+        warn_once(others if input.layout.ndim else numbers)
     return permute(input, tuple(range(input.layout.ndim))[::-1])
 
 
 def matrix_transpose_mT(input: Any) -> Any:
     """Return the tensor with its last two dimensions swapped."""
     if not input.layout.ndim:
-        warnings.warn(
-            "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.",
-            stacklevel=callers_level(),
-        )
+        warn_once("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
         return input
     if input.layout.ndim < 2:
         raise RuntimeError(

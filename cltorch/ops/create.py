@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.device import device as Device
 from cltorch.device import host_memory
 from cltorch.dtypes import dtype
@@ -16,7 +18,7 @@ from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host
 from cltorch.ops.few import refuse
 
-__all__ = ["eye", "fill", "full", "spaced"]
+__all__ = ["eye", "fill", "fill_memory", "full", "spaced"]
 
 # From this size on a CPU device fills faster by a kernel on all cores than by clEnqueueFillBuffer.
 _KERNEL_BYTES = 1 << 19
@@ -51,6 +53,15 @@ def fill(x: Any, value: float) -> None:
         kernel((-(-vectors // run),), (1,), x._storage, repeated, vectors, run)
         start, nbytes = vectors * 64, nbytes - vectors * 64
     context.fill_bytes(x._storage.buf, pattern, start, nbytes)
+
+
+def fill_memory(x: Any, first: int = 0) -> None:
+    """Put NaN, the largest number or True into the memory behind an array, from an element of the storage on."""
+    t = x.dtype
+    count = x._storage.nbytes // t.itemsize - first
+    if count > 0 and x.device.type != "meta":
+        value = math.nan if t.differentiable else True if t is dtypes.bool_ else dtypes.iinfo(t).max
+        fill(Array.new(x._storage, Layout.make((count,), (1,), first), t), value)
 
 
 def _runs(n: int, context: Any) -> tuple[tuple[int], tuple[int], int]:

@@ -266,3 +266,37 @@ def test_views_that_a_function_of_a_user_returns_are_not_changed_in_place(kind, 
         with pytest.raises(RuntimeError, match="Output 0 of Twice is a view and its base or another view"):
             y.sum()
     assert Twice.apply(x).clone().add_(1).tolist() == [2.0, 2.0]
+
+
+def test_numbers_that_a_product_has_kept_are_freed_too(device):
+    x = cltorch.ones(2, device=device, requires_grad=True)
+    for y in ((x * 2).sum(), (3 * x).sum(), (x / 2).sum()):
+        y.backward()
+        with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+            y.backward()
+    for y in ((x + 2).sum(), (x - 1).sum(), (-x).sum()):  # nothing of these is kept
+        y.backward()
+        y.backward()
+    y = (x * 2).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+
+
+def test_a_retained_gradient_has_memory_of_its_own(device):
+    x = cltorch.ones(2, 3, device=device, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.sum().backward()
+    assert y.grad.stride() == (3, 1)
+    y.grad[0, 0] = 5
+    assert y.grad.tolist() == [[5, 1, 1], [1, 1, 1]]
+
+
+def test_views_by_indices_are_named_after_the_last_index(device):
+    x = cltorch.ones(2, 3, 4, device=device, requires_grad=True)
+    for index, name in (
+        (0, "Select"), (slice(1), "Slice"), (slice(None), "Slice"), (None, "Unsqueeze"), (..., "Alias"),
+        ((0, 1), "Select"), ((..., None), "Unsqueeze"), ((0, slice(1)), "Slice"), ((slice(None), 0), "Select"),
+        ((slice(0, 1), slice(None)), "Slice"), ((slice(None), slice(None)), "Alias"), ((None, 0), "Select"),
+    ):  # fmt: skip
+        assert x[index].grad_fn.name() == f"{name}Backward0", index

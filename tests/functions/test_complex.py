@@ -178,7 +178,7 @@ def test_positions_and_what_stands_around(device):
     check(cltorch.constant_pad_nd(z, (0, 0, 1, 0), 1 - 2j)[0], np.full(3, 1 - 2j, np.complex64))
 
 
-def test_copies_and_casts(device):
+def test_copies_and_casts(device, each_warning):
     z, x = on(device, Z, X)
     check(x.to(cltorch.complex64), X.astype(np.complex64))
     check(cltorch.tensor([1, 2], device=device).cfloat(), np.array([1, 2], np.complex64))

@@ -385,7 +385,7 @@ def test_strides_of_new_dimensions(shape, sizes, strides):
     assert cltorch.empty(shape).expand(sizes).stride() == strides
 
 
-def test_transposes_of_what_is_no_matrix_are_deprecated(device):
+def test_transposes_of_what_is_no_matrix_are_deprecated(device, each_warning):
     number, line = cltorch.tensor(3.0, device=device), cltorch.ones(2, device=device)
     for x, name in ((number, "mT"), (number, "T"), (line, "T"), (line[None, None], "T")):
         with pytest.warns(UserWarning, match="deprecated"):
@@ -394,7 +394,7 @@ def test_transposes_of_what_is_no_matrix_are_deprecated(device):
         line[None].movedim(0, (0, 1))
 
 
-def test_conditions_of_bytes_are_deprecated(device):
+def test_conditions_of_bytes_are_deprecated(device, each_warning):
     with pytest.warns(UserWarning, match="uint8 condition"):
         chosen = cltorch.where(cltorch.tensor([1, 0], dtype=cltorch.uint8, device=device), 1, 2)
     assert chosen.tolist() == [1, 2]

@@ -385,7 +385,7 @@ def test_sharing_memory_keeps_the_parameters_and_their_values(lib):
     assert m.weight.tolist() == [1.0, 1.0]
 
 
-def test_conversion_to_complex_dtypes_warns_and_takes_floats_along(lib):
+def test_conversion_to_complex_dtypes_warns_and_takes_floats_along(lib, each_warning):
     m = lib.nn.BatchNorm1d(2)
     with pytest.warns(UserWarning, match="Complex modules are a new feature"):
         m.to(lib.complex64)
