@@ -181,9 +181,11 @@ def attach(cls: Any) -> None:
         torch_function.method(f, f"torch.Tensor.{name}")
     for name, (fn, plain, swapped, inplace) in _OPERATORS.items():
         _operator(cls, f"__{name}__", getattr(functions, fn), plain)
-        _operator(cls, f"__r{name}__", getattr(functions, fn), swapped, swapped=True)
+        if name != "truediv":
+            _operator(cls, f"__r{name}__", getattr(functions, fn), swapped, swapped=True)
         if hasattr(functions, fn + "_"):
             _inplace_operator(cls, f"__i{name}__", getattr(functions, fn + "_"), inplace)
+    _operator(cls, "__rtruediv__", functions.rdiv, None)  # its own function, for autocast treats it as reciprocal
     cls.__div__, cls.__rdiv__, cls.__idiv__ = cls.div, cls.__rtruediv__, cls.div_
     _operator(cls, "__eq__", functions.eq, None)
     for name in ("ne", "lt", "le", "gt", "ge"):

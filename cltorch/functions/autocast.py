@@ -42,8 +42,8 @@ _FLOAT32_CL = (
     "acos asin cdist cosh cosine_similarity cumprod cumsum dist erfinv exp expm1 functional_group_norm "
     "functional_layer_norm group_norm interpolate layer_norm linalg_matrix_norm linalg_norm log log10 log1p log2 "
     "log_softmax logsumexp multilabel_soft_margin_loss native_layer_norm norm norm_except_dim normalize nuclear_norm "
-    "pairwise_distance pdist pow prod reciprocal renorm rms_norm rsqrt sinh softmax softplus square sum tan upsample "
-    "vector_norm"
+    "pairwise_distance pdist pow prod rdiv reciprocal renorm rms_norm rsqrt sinh softmax softplus square sum tan "
+    "upsample vector_norm"
 )
 _FLOAT32_CPU = (
     "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse "
@@ -51,8 +51,9 @@ _FLOAT32_CPU = (
     "fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fractional_max_pool geqrf grid_sample inverse linalg_cholesky "
     "linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
     "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve "
-    "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve local_response_norm lu_solve max_pool3d max_unpool "
-    "nanquantile orgqr ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve view_as_complex"
+    "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve local_response_norm lu lu_solve max_pool3d "
+    "max_unpool nanquantile orgqr ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve "
+    "view_as_complex"
 )
 _WIDEST = "bilinear"
 _WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put inner_rows scatter_add tensordot vdot"
