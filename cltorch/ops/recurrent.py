@@ -1,7 +1,9 @@
 """Recurrent layers: all steps of one direction of one layer as one operator, forward and backward.
 
-The products of all inputs are one matrix product; a step is one product of the state and one kernel for all its gates,
-and the gradients of the weights are one product each over all steps. Sequences are packed, a row per sequence and step.
+The products of all inputs are one matrix product, and the gradients of the weights are one product each over all steps.
+The steps of a CPU device are one launch, in which a core takes some sequences through all of them; on other devices,
+with large weights and few sequences, and with projections, a step is one product of the state and one kernel for all
+its gates. Sequences are packed, a row per sequence and step.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from cltorch.ops.strided import copy_into, fill
 GATES = {"lstm": 4, "gru": 3, "tanh": 1, "relu": 1}
 _FORWARD = {"lstm": "bbb", "gru": "bb", "tanh": "", "relu": "", "project": ""}
 _BACKWARD = {"lstm": "bbb", "gru": "bbbb", "tanh": "b", "relu": "b", "project": ""}
+_CACHED = 3 << 19  # bytes of weights up to which one core is faster alone than all with a launch per step
 _ADD = Formula("add", lambda m, a, b: a + b)
 
 
@@ -74,10 +77,16 @@ class _Steps:
             "recurrent", name, letters, mode=mode, backward=backward, W=self.width, A=self.t.ctype, mr=mr
         )
 
-    def share(self, batch: int) -> int:
-        """Return how many sequences a core takes through all steps by itself; 0 where they are too few for that."""
+    def share(self, batch: int, weight: Any) -> int:
+        """Return how many sequences a core takes through all steps by itself; 0 where the steps go one by one.
+
+        They do on GPUs, and where the states' weights are too large for a core's cache and the sequences too few to
+        keep all cores busy.
+        """
         units = self.context.caps.compute_units
-        return -(-batch // units) if self.cpu and batch >= 8 * units else 0
+        if not self.cpu or (batch < 8 * units and weight.layout.numel * self.t.itemsize > _CACHED):
+            return 0
+        return max(8, -(-batch // units))
 
     def order(self, sizes: tuple[int, ...], reverse: bool) -> Any:
         """Return (first row, rows) of every step, on the device."""
@@ -104,7 +113,7 @@ class _Steps:
         panels = -(-n // (2 * self.width))
         packed = self.context.alloc(panels * 2 * self.width * k * self.t.itemsize)
         pack.launch((panels,), (1,), (weight._storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
-        share = self.share(batch)
+        share = self.share(batch, weight)
         tail = (packed.buf, order._storage.buf, order.layout.shape[0], units, share)
         kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
 
@@ -148,7 +157,7 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
         kept = empty((n, 4 * units), t, dev)
         extra = (gx._storage.buf, kept._storage.buf)
     batch = h0.layout.shape[0]
-    if w_hr is None and len(sizes) > 1 and steps.share(batch):
+    if w_hr is None and len(sizes) > 1 and steps.share(batch, w_hh):
         pre, bias = empty((batch, GATES[mode] * units), t, dev), b_hh if mode == "gru" else gx
         more = (gx, 0, 0) if bias is None else (bias, bias.layout.offset, 1)
         args = (pre._storage.buf, h._storage.buf, h_before._storage.buf, out._storage.buf, int(keep), 1, *extra)
@@ -220,7 +229,7 @@ def _device_backward(
     into_state = dpre if dhidden is None else dhidden
     given = int(dout is not None)
     some, some_at = (dout._storage.buf, dout.layout.offset) if dout is not None else (last._storage.buf, 0)
-    if w_hr is None and len(sizes) > 1 and steps.share(batch):
+    if w_hr is None and len(sizes) > 1 and steps.share(batch, w_hh):
         rec = empty((batch, width), t, dev)
         ends = (rec._storage.buf, last._storage.buf, first._storage.buf)
         args = (some, some_at, *ends, dpre._storage.buf, given, *extra)

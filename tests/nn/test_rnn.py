@@ -9,7 +9,9 @@ import cltorch
 from cltorch import nn
 from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.autograd.record import apply
+from cltorch.device import context as contexts
 from cltorch.nn.utils import rnn as utils
+from cltorch.ops import recurrent
 from cltorch.ops.recurrent import Recurrent
 
 KINDS = [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("LSTM", {"proj_size": 5}), ("GRU", {})]
@@ -105,9 +107,12 @@ def test_outputs_and_all_gradients_are_torchs(kind, kw, device):
             np.testing.assert_allclose(numbers(a.grad), b.grad.numpy(), rtol=1e-3, atol=2e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("sizes", [(5, 5, 3, 1), (37, 37, 9, 1)], ids=["few", "many"])
+@pytest.mark.parametrize("way", ["few", "many", "large weights"])
 @pytest.mark.parametrize("kind, kw", KINDS)
-def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, sizes, cl_device):
+def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, way, cl_device, monkeypatch):
+    if way == "large weights":  # step by step on processors too
+        monkeypatch.setattr(recurrent, "_CACHED", 0)
+    sizes = (37, 37, 9, 1) if way == "many" else (5, 5, 3, 1)
     rng = np.random.default_rng(1)
     units, width, gates = 45, kw.get("proj_size", 45), {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
     mode = {"RNN": kw.get("nonlinearity", "tanh")}.get(kind, kind.lower())
@@ -129,10 +134,74 @@ def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, sizes, cl_device):
 
     for reverse in (False, True):
         expected = run("cpu", "", reverse)
-        for variant in ("cpu", "gpu") if batch < 10 else ("cpu",):
+        for variant in ("cpu", "gpu") if way == "few" else ("cpu",):
             for a, b in zip(run(cl_device, variant, reverse), expected, strict=True):
                 # gradients are sums of many terms of either sign: what cancels is as wrong as the largest sums are
                 np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5 * max(1, np.abs(b).max() / 10))
+
+
+def launches(kind, steps, device, monkeypatch, **kw):
+    """Return how many kernels a layer launches forward and backward."""
+    layer = getattr(nn, kind)(5, 8, **kw).to(device)
+    x = cltorch.randn(steps, 4, 5, device=device, requires_grad=True)
+    seen = []
+    launch = contexts.Kernel.launch
+    with monkeypatch.context() as patch:
+        patch.setattr(contexts.Kernel, "launch", lambda self, *a: (seen.append(self.name), launch(self, *a))[1])
+        y = layer(x)[0]
+        forward = len(seen)
+        y.sum().backward()
+    return forward, len(seen) - forward
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_launches_do_not_grow_with_steps_and_gates(kind, cl_device, monkeypatch):
+    kw = {"bidirectional": True, "num_layers": 2} if kind == "LSTM" else {}
+    few, many = (launches(kind, steps, cl_device, monkeypatch, **kw) for steps in (4, 40))
+    processor = cltorch.device(cl_device).context.caps.kind == "cpu"
+    directions = 4 if kw else 1
+    # on a processor all steps are one launch; else each is a product and a kernel, however many gates it has
+    each = 0 if processor else 2 * directions * 36
+    assert all(b - a <= each + 2 * directions for a, b in zip(few, many, strict=True)), (few, many)
+    assert max(few) <= (20 if processor else 32) * directions
+
+
+@pytest.mark.parametrize("proj", [0, 5])
+def test_a_step_is_two_launches_whatever_its_gates_where_steps_go_one_by_one(proj, cl_device, monkeypatch):
+    monkeypatch.setattr(recurrent, "_CACHED", 0)
+    kinds = [("LSTM", {"proj_size": proj})] if proj else [("RNN", {}), ("GRU", {}), ("LSTM", {})]
+    for kind, kw in kinds:
+        few, many = (launches(kind, steps, cl_device, monkeypatch, **kw) for steps in (8, 28))
+        per_step = 4 if proj else 2
+        assert all(b - a <= 20 * per_step + 4 for a, b in zip(few, many, strict=True)), (kind, few, many)
+
+
+@pytest.mark.parametrize("dtype", [cltorch.bfloat16, cltorch.float16], ids=str)
+@pytest.mark.parametrize("kind, kw", KINDS[2:])
+def test_gradients_in_half_precision_are_those_of_float64(kind, kw, dtype, device):
+    cltorch.manual_seed(0)
+    layer = getattr(nn, kind)(6, 20, bidirectional=True, **kw).to(dtype)
+    reference = getattr(nn, kind)(6, 20, bidirectional=True, **kw).double()
+    reference.load_state_dict({name: x.double() for name, x in layer.state_dict().items()})
+    x = cltorch.randn(7, 4, 6).to(dtype)
+    given = [x.clone().to(device).requires_grad_(), x.double().requires_grad_()]
+    layer.to(device)
+    for net, operand in ((layer, given[0]), (reference, given[1])):
+        y, states = net(operand)
+        (y.square().sum() + sum(s.sum() for s in (states if kind == "LSTM" else (states,)))).backward()
+        assert y.dtype is operand.dtype
+    rounding = cltorch.finfo(dtype).eps
+    pairs = [
+        ("x", *given),
+        *((n, p, q) for (n, p), q in zip(layer.named_parameters(), reference.parameters(), strict=True)),
+    ]
+    for name, a, b in pairs:
+        assert a.grad.dtype is dtype
+        wanted = numbers(b.grad)
+        # results and gradients are rounded once each, what lies between is float32
+        np.testing.assert_allclose(
+            numbers(a.grad), wanted, rtol=2 * rounding, atol=2 * rounding * np.abs(wanted).max(), err_msg=name
+        )
 
 
 @pytest.mark.parametrize("mode", ["tanh", "lstm", "gru"])
