@@ -46,8 +46,10 @@ def collect(*, measure: bool = True, again: bool = True, each: bool = True) -> d
         "shut_nodes": remedies.shut_nodes(),
         "drivers": drivers,
         "left_out": [
-            {"library": driver.library or driver.file, "reason": verdict.reason} for driver, verdict in kept_out
+            {"library": driver.library or driver.file, "stage": verdict.stage, "reason": verdict.reason}
+            for driver, verdict in kept_out
         ],
+        "unlisted": None if "platforms" in answer else {name: answer[name] for name in ("stage", "reason", "log")},
         "platforms": answer.get("platforms", []),
     }
     _judge(report["platforms"], measure=measure, again=again)
@@ -71,7 +73,14 @@ def text(report: dict[str, Any], *, verbose: bool = False) -> str:
     if report["pyopencl"]["error"]:
         lines += _indented(report["pyopencl"]["error"], "  ")
     lines += [line for driver in report["drivers"] for line in _driver_lines(driver)] or ["  none is registered"]
+    failing = {driver["library"] or driver["file"] for driver in report["drivers"] if driver["error"]}
+    for entry in report["left_out"]:
+        if entry["library"] not in failing:
+            lines.append(f"  {entry['library']} is left out all the same: {entry['reason']}")
     lines += ["", "Devices"]
+    if report["unlisted"]:
+        lines.append(f"  the drivers together cannot be asked: {report['unlisted']['reason']}")
+        lines += _indented(report["unlisted"]["log"], "      ")
     lines += [line for entry in report["platforms"] for line in _platform_lines(entry, verbose)] or ["  none is listed"]
     lines += ["", f"Chosen  {report['chosen']['name']}: {report['chosen']['why']}"]
     if report["advice"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 
 from cltorch import __main__ as command_line
 from cltorch import doctor
-from cltorch.device import discovery, icd, remedies
+from cltorch.device import discovery, icd, remedies, screening
+from cltorch.device.verdicts import Verdict
 
 PACKAGE_ROOT = Path(doctor.__file__).parents[1]
 
@@ -84,6 +86,21 @@ def test_a_library_that_does_not_load_is_shown_with_the_linkers_words(tmp_path):
     assert f"FAILS: {vendors / 'blank.icd'} names no library" in shown and "names no driver" in shown
 
 
+def test_what_answers_alone_but_not_with_the_others_is_told(monkeypatch, tmp_path):
+    """On a machine that is too busy, say: a list without devices is always explained."""
+    driver = icd.Icd(str(tmp_path / "slow.icd"), "libslow.so", "a folder")
+    late = Verdict(False, "timeout", "the driver did not answer within 1 s", "its last words", 1.0, 0.0)
+    monkeypatch.setattr(screening, "drivers", list)
+    answers = [(False, [(driver, late)], {}), (True, [], {"ok": False, **dataclasses.asdict(late)})]
+    for may_load, kept_out, answer in answers:
+        monkeypatch.setattr(screening, "screen", lambda again, told=(may_load, kept_out): told)
+        monkeypatch.setattr(screening, "ask", lambda do, told=answer: told)
+        text = doctor.text(doctor.collect(measure=False))
+        assert "none is listed" in text and text.count("the driver did not answer within 1 s") == 1
+        assert ("libslow.so is left out" in text) == (not may_load) and ("its last words" in text) == may_load
+        assert "set CLTORCH_PROBE_TIMEOUT to more seconds" in text
+
+
 def test_a_wish_that_excludes_every_device_is_explained(report):
     if report["chosen"]["device"] == "cpu":
         pytest.skip("no OpenCL device works here")
@@ -110,6 +127,8 @@ def healthy():
         "adapters": ["nvidia"],
         "shut_nodes": [],
         "drivers": [{"file": "/etc/x.icd", "library": "libnvidia.so", "error": None, "stage": "ok", "log": ""}],
+        "left_out": [],
+        "unlisted": None,
         "platforms": [{"name": "NVIDIA CUDA", "devices": [device]}],
     }
 
@@ -133,6 +152,10 @@ def spoil(report: dict, what: str) -> dict:
         report["drivers"][0].update(error="ended", stage="crash")
     elif what == "excluded":
         device["device"] = None
+    elif what == "late":
+        report["left_out"].append({"library": "libnvidia.so", "stage": "timeout", "reason": "late"})
+    elif what == "late together":
+        report["unlisted"] = {"stage": "timeout", "reason": "late", "log": ""}
     else:
         log = "error: unknown target CPU 'generic'" if what == "old" else ""
         device["verdict"] = {"ok": False, "stage": "timeout" if what == "slow" else "build", "reason": "", "log": log}
@@ -148,6 +171,8 @@ def spoil(report: dict, what: str) -> dict:
         ("rusticl", "RUSTICL_ENABLE"),
         ("crash", "aborts or hangs"),
         ("excluded", "unset them"),
+        ("late", "CLTORCH_PROBE_TIMEOUT"),
+        ("late together", "CLTORCH_PROBE_TIMEOUT"),
         ("old", "older than the processor"),
         ("slow", "CLTORCH_PROBE_TIMEOUT"),
         ("broken", "apt-get install pocl-opencl-icd"),

@@ -126,6 +126,11 @@ def advice(report: Mapping[str, Any]) -> list[str]:
         tips.append(f"{node} may not be opened: sudo usermod -aG render,video $USER, then log in again.")
     for driver in report["drivers"]:
         tips += _driver_tips(driver)
+    failing = {driver["library"] or driver["file"] for driver in report["drivers"] if driver["error"]}
+    late = [entry["library"] for entry in report["left_out"] if entry["stage"] == "timeout"]
+    late += ["drivers"] if report["unlisted"] and report["unlisted"]["stage"] == "timeout" else []
+    if not failing.issuperset(late):
+        tips.append("Drivers did not answer in time. On a slow machine set CLTORCH_PROBE_TIMEOUT to more seconds.")
     for entry in report["platforms"]:
         if "rusticl" in entry["name"].lower() and not entry["devices"] and (report["adapters"] or not working):
             tips.append("rusticl lists a device only when told: RUSTICL_ENABLE=radeonsi, iris, nouveau or llvmpipe.")
