@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
+from cltorch.functions.scaled import is_float8, refuse_scales, scaled_product
 from cltorch.functions.softmax import softmax
 from cltorch.functions.unique import unique
 from cltorch.tensor import Tensor
@@ -158,6 +159,33 @@ def _int_mm(self: Any, mat2: Any, *, out: Any = None) -> Any:
     return functions.mm(self.int(), mat2.int(), out=out)
 
 
+def _scaled_mm(
+    self: Any, mat2: Any, scale_a: Any, scale_b: Any, bias: Any = None, scale_result: Any = None,
+    out_dtype: Any = None, use_fast_accum: bool = False, *, out: Any = None,
+) -> Any:  # fmt: skip
+    """Multiply matrices of 8-bit floats with a scale for each, or for each row of one and column of the other."""
+    for place, x in enumerate((self, mat2), 1):
+        if x.ndim != 2:
+            raise RuntimeError(f"mat{place} must be a matrix")
+    (m, k), (k2, n) = self.shape, mat2.shape
+    if k != k2:
+        raise RuntimeError(f"mat_a and mat_b shapes cannot be multiplied ({m}x{k} and {k2}x{n})")
+    for at, what, x in ((3, "scale_a", scale_a), (4, "scale_b", scale_b)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"_scaled_mm(): argument '{what}' (position {at}) must be Tensor, not {type(x).__name__}")
+    scales = scale_a, scale_b
+    single = all(s.numel() == 1 for s in scales)
+    each = tuple(map(tuple, (s.shape for s in scales))) == ((m, 1), (1, n)) and all(s.is_contiguous() for s in scales)
+    floats = all(s.dtype is dtypes.float32 for s in scales) and is_float8(self) and is_float8(mat2)
+    if not floats or not (single or each):
+        raise refuse_scales(self, mat2, *scales)
+    if out is not None and out_dtype is not None and out.dtype is not out_dtype:
+        raise ValueError("out_dtype must match output matrix type")
+    t = out_dtype if out_dtype is not None else self.dtype if out is None else out.dtype
+    found = scaled_product("_scaled_mm", self, mat2, *scales, bias, scale_result, t)
+    return found if out is None else out.resize_(found.shape).copy_(found)
+
+
 def _trilinear(
     i1: Any, i2: Any, i3: Any, expand1: Sequence[int], expand2: Sequence[int], expand3: Sequence[int],
     sumdim: Sequence[int], unroll_dim: int = 1,
@@ -206,7 +234,7 @@ _ALL: tuple[Any, ...] = (
     _softmax, _log_softmax, _safe_softmax, _chunk_cat,
     _unsafe_index, _unsafe_index_put, _unsafe_masked_index, _unsafe_masked_index_put_accumulate,
     _native_batch_norm_legit, _native_batch_norm_legit_no_training, _aminmax, _stack, _unique, _unique2,
-    _is_all_true, _is_any_true, _int_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
+    _is_all_true, _is_any_true, _int_mm, _scaled_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
     _reshape_from_tensor,
     _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
     _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),

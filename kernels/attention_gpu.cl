@@ -3,10 +3,10 @@
 ## A work-group of side by side items takes a block of queries (ct_attention, ct_attention_query) or of keys
 ## (ct_attention_key) of one head and walks over the other. A block of scores is a product of two blocks copied to
 ## local memory by pieces of 32 along the width; an item owns every side-th row and column, results stay in its
-## registers.
+## registers. A group makes dmax columns of its results, from w0 on: where they are wider, as many groups as it takes
+## compute the same scores.
 ##
-## Parameters: vt, side (16 or 8), dmax (room for the widths of keys and values, a multiple of 32), mask, drop: as
-## attention.cl; held ("forward", "query" or "key"), what the program holds: Oclgrind counts the local memory of all of
+## Parameters: vt, side (16 or 8), dmax (columns of a group's results, a multiple of 32), mask, drop: as attention.cl; held ("forward", "query" or "key"), what the program holds: Oclgrind counts the local memory of all of
 ## a program's kernels together.
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%
@@ -53,9 +53,9 @@ ${tile.types(vt, vt, 4)}
 <%def name="gather(acc, weight, x, x_row, x0, x_end, n)">
 #pragma unroll
     for (int part = 0; part < ${dmax // 32}; part++) {
-        if (part * 32 >= ${n}) break;
+        if (w0 + part * 32 >= ${n}) break;
         barrier(CLK_LOCAL_MEM_FENCE);
-        ${fetch("right", x, x_row, x0, x_end, "part * 32", n)}
+        ${fetch("right", x, x_row, x0, x_end, "w0 + part * 32", n)}
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll 1
         for (int l = 0; l < 32; l++)
@@ -80,7 +80,7 @@ ${tile.types(vt, vt, 4)}
         const ct_t f = ${factor};
         for (int part = 0; part < ${dmax // 32}; part++)
             for (int j = 0; j < ${each}; j++) {
-                const int d = part * 32 + tx + j * ${side};
+                const int d = w0 + part * 32 + tx + j * ${side};
                 if (d < ${n}) ${out}[(long)r * ${out_row} + d] = ${acc}[i][part * ${each} + j] * f;
             }
     }
@@ -123,6 +123,7 @@ __kernel CT_GROUP void ct_attention(
     __local ct_t left[${32 * line}], right[${32 * line}], p[${32 * line}], top[32], sum[32], fade[32], shared[${items}];
     const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int z = get_group_id(1), b = z / heads, h = z % heads, q0 = get_group_id(0) * 32;
+    const int w0 = get_group_id(2) * ${dmax};
     const int end = causal ? min(Lk, q0 + 32) : Lk, own = item / ${part}, lane = item % ${part};
     Q += q_off + b * q_b + h * q_h;
     K += k_off + b * k_b + h / group * k_h;
@@ -175,7 +176,7 @@ __kernel CT_GROUP void ct_attention(
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     ${store("o", "O", "o_row", "q0", "Lq", "Dv", "sum[r - q0] == 0 ? (ct_t)0 : 1 / sum[r - q0]")}
-    if (item < 32 && q0 + item < Lq)
+    if (w0 == 0 && item < 32 && q0 + item < Lq)
         lse[(long)z * Lq + q0 + item] = sum[item] == 0 ? (ct_t)INFINITY : top[item] + log(sum[item]);
 }
 % endif
@@ -231,6 +232,7 @@ __kernel CT_GROUP void ct_attention_query(${head()}) {
     __local ct_t left[${32 * line}], right[${32 * line}], e[${32 * line}];
     const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int z = get_group_id(1), b = z / heads, h = z % heads, q0 = get_group_id(0) * 32;
+    const int w0 = get_group_id(2) * ${dmax};
     const int end = causal ? min(Lk, q0 + 32) : Lk;
     Q += q_off + b * q_b + h * q_h;
     K += k_off + b * k_b + h / group * k_h;
@@ -255,7 +257,7 @@ __kernel CT_GROUP void ct_attention_key(${head()}) {
     __local ct_t e[${32 * line}], *p = left;
     const int item = get_local_id(0), tx = item % ${side}, ty = item / ${side};
     const int heads_k = heads / group, b = get_group_id(1) / heads_k, hk = get_group_id(1) % heads_k;
-    const int k0 = get_group_id(0) * 32;
+    const int k0 = get_group_id(0) * 32, w0 = get_group_id(2) * ${dmax};
     const __global ct_t *q_first = Q + q_off + b * q_b, *g_first = G + g_off + b * g_b;
     K += k_off + b * k_b + hk * k_h;
     V += v_off + b * v_b + hk * v_h;

@@ -98,7 +98,10 @@ def scaled_dot_product_attention(
     broadcast. A bool mask, broadcast to (…, H, L, S), is True where attention is allowed, a float mask is added. With
     ``is_causal`` a query meets the keys of its own and lower positions only. ``scale`` is 1/√E unless given. With
     ``enable_gqa`` keys and values may have fewer heads, each for several neighbouring ones of the query. A query that
-    may meet no key at all gives zeros. The scores are never stored as a whole, unless the mask wants a gradient.
+    may meet no key at all gives zeros. Heads of any width are computed by blocks, forward and backward, and the scores
+    are never stored as a whole, but where the mask wants a gradient, the gradients are to be differentiated again, or
+    dropout runs within vmap. Operands of another dtype than that of the arithmetic (float16, bfloat16) and a float mask
+    of another dtype are converted as a whole.
     T. Dao et al., FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness, NeurIPS 2022.
     Shape: query (*, H, L, E), key (*, H, S, E), value (*, H, S, Ev), mask what broadcasts to (*, H, L, S), to (*, H, L,
     Ev).

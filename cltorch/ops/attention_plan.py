@@ -14,7 +14,7 @@ from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into
 
 _BLOCKS = (64, 32, 16)  # queries, and keys, of a block on CPU-class devices: the first that local memory has room for
-_WIDEST = 256
+_COLUMNS = 256  # of the results of a GPU's group, which lie in registers: wider results take several groups
 
 
 def room_for(width: int) -> int:
@@ -31,11 +31,12 @@ def block_for(caps: Any, room: int, itemsize: int) -> int:
 
 
 def variant_for(context: Any, width: int, itemsize: int, variant: str = "") -> str:
-    """Return the kind of kernel that can serve a width ("cpu", "gpu"), or "" where none can."""
-    caps, room = context.caps, room_for(width)
-    if room > _WIDEST:
-        return ""
-    if (variant or caps.kind) == "cpu" and block_for(caps, room, itemsize):
+    """Return the kind of kernel that can serve a width ("cpu", "gpu"), or "" where none can.
+
+    A GPU's kernel serves every width, a processor's those of which local memory holds a block of queries.
+    """
+    caps = context.caps
+    if (variant or caps.kind) == "cpu" and block_for(caps, room_for(width), itemsize):
         return "cpu"
     fits = 3.3 * 32 * 33 * itemsize + 256 * itemsize <= caps.local_mem
     return "gpu" if fits and caps.max_work_group >= 64 else ""
@@ -101,7 +102,7 @@ class Plan:
     ) -> None:
         caps = context.caps
         number = "d" if t.itemsize == 8 else "f"
-        self.context, self.kind, self.units = context, kind, caps.compute_units
+        self.context, self.kind, self.units, self.room = context, kind, caps.compute_units, room
         tail = (f"b{'l' * 5}" if mask else "") + (f"IILf{number}" if drop else "")
         params = {"vt": t.name, "dmax": room, "mask": mask, "drop": drop}
         self.local: tuple[int, ...]
@@ -135,10 +136,11 @@ class Plan:
 
 def _plan(context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool) -> Plan:
     ctype = "" if mask is None else "uchar" if mask.dtype.itemsize == 1 else t.ctype
-    key = ("attention", t, room_for(width), ctype, drop is not None, kind, backward)
+    room = room_for(width) if kind == "cpu" else min(room_for(width), _COLUMNS)
+    key = ("attention", t, room, ctype, drop is not None, kind, backward)
     found = context.ready.get(key)
     if found is None:
-        found = context.ready[key] = Plan(context, t, room_for(width), ctype, drop is not None, kind, backward)
+        found = context.ready[key] = Plan(context, t, room, ctype, drop is not None, kind, backward)
     return found
 
 
@@ -214,7 +216,8 @@ def forward(p: Problem) -> tuple[Any, Any]:
     out = heads_inside((*p.shape[:-1], p.dv), p.t, dev)
     lse = empty((*p.lead, p.lq), p.t, dev)
     o = walkable(_lifted(out), p.lead)
-    size = (-(-p.lq // plan.block) * plan.local[0], p.batch * p.heads, 1)
+    groups = 1 if p.kind == "cpu" else -(-p.dv // plan.room)
+    size = (-(-p.lq // plan.block) * plan.local[0], p.batch * p.heads, groups)
     q, k, v = p.q, p.k, p.v
     plan.run.launch(
         size, plan.local,
@@ -238,7 +241,9 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
     if p.kind == "cpu":
         cells = p.batch * p.heads // p.group
         blocks = -(-p.lk // plan.block) or 1
-        chunks = 1 if cells >= 2 * plan.units else min(blocks, -(-2 * plan.units // cells))
+        # the queries' gradient, once for each stretch of keys, takes no more memory than a matrix of scores would
+        most = min(blocks, max(1, p.lk // p.d))
+        chunks = 1 if cells >= 2 * plan.units else min(most, -(-2 * plan.units // cells))
         span = -(-blocks // chunks) * plan.block
         chunks = -(-p.lk // span) or 1
         dq = (
@@ -275,8 +280,9 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
         *_strides(dq), *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
     )  # fmt: skip
     items = plan.local[0]
-    plan.query.launch((-(-p.lq // 32) * items, p.batch * p.heads, 1), plan.local, args)
-    plan.key.launch((-(-p.lk // 32) * items, p.batch * p.heads // p.group, 1), plan.local, args)
+    of_query, of_key = (-(-n // plan.room) for n in (p.d, max(p.d, p.dv)))
+    plan.query.launch((-(-p.lq // 32) * items, p.batch * p.heads, of_query), plan.local, args)
+    plan.key.launch((-(-p.lk // 32) * items, p.batch * p.heads // p.group, of_key), plan.local, args)
     return dq, dk, dv
 
 

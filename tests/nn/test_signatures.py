@@ -13,9 +13,9 @@ MODULES = [
     "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize", "nn.utils.parametrizations",
     "nn.utils.prune", "nn.attention", "nn.parallel", "optim", "optim.lr_scheduler", "optim.swa_utils", "amp",
 ]  # fmt: skip
-# what PyTorch's wrappers say of these is *args and **kwargs; the rest are formats of numbers that are not here
+# what PyTorch's wrappers say of these is *args and **kwargs
 HIDDEN = {"LazyLinear", "LazyBatchNorm1d"}
-ABSENT = {"DistributedDataParallel", "assert_int_or_pair", "scaled_grouped_mm", "scaled_mm"}
+ABSENT = {"DistributedDataParallel", "assert_int_or_pair"}
 ANYTHING = [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
 
 

@@ -9,7 +9,9 @@ import pytest
 import cltorch
 from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.autograd.record import apply
+from cltorch.nn.attention import SDPBackend, sdpa_kernel
 from cltorch.nn.functional import scaled_dot_product_attention as attention
+from cltorch.ops import attention_plan
 from cltorch.ops.attention import Attention, keep_mask
 from cltorch.ops.attention_plan import block_for
 
@@ -167,13 +169,51 @@ def test_transposed_operands_and_every_number_of_dimensions(device):
     np.testing.assert_allclose(numbers(got), reference(a[0], *wide, a[0])[0], rtol=2e-5, atol=2e-5)
 
 
-def test_widths_beyond_the_kernels_and_nothing_to_attend_to(device):
+def test_wide_heads_and_nothing_to_attend_to(device):
     rng = np.random.default_rng(5)
     a = [draw(rng, 1, 4, 300) for _ in range(3)]
     got = attention(*(cltorch.tensor(x, device=device) for x in a))
     np.testing.assert_allclose(numbers(got), reference(*a, a[0])[0], rtol=2e-5, atol=2e-5)
     none = attention(*(cltorch.zeros(2, n, 8, device=device) for n in (3, 0, 0)))
     assert none.shape == (2, 3, 8) and not numbers(none).any()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_wide_heads_with_masks_groups_and_dropout(variant, cl_device, monkeypatch):
+    # a GPU's groups make 32 columns of the results each, as narrow heads do: two programs less to be compiled
+    monkeypatch.setattr(attention_plan, "_COLUMNS", 32)
+    rng, at, p = np.random.default_rng(11), (7, 3), 0.25
+    kept = keep_mask((1, 4, 40), 70, p, at, cltorch.device("cpu")).reshape(1, 4, 40, -1)[..., :70].numpy()
+    for e, ev in ((300, 40), (40, 300)):
+        arrays = draw(rng, 1, 4, 40, e), draw(rng, 1, 2, 70, e), draw(rng, 1, 2, 70, ev)
+        g, mask = draw(rng, 1, 4, 40, ev), rng.random((4, 40, 70)) < 0.8
+        for causal in (False, True):
+            got = run(cl_device, arrays, g, mask, causal, (at, p), variant)
+            check(got, reference(*arrays, g, mask, causal, kept / (1 - p)), 5e-5)
+
+
+def test_wide_heads_never_take_the_memory_of_their_scores(cl_device):
+    heads, length, width = 8, 768, 260
+    scores = heads * length * length * 4
+    mask = cltorch.rand(length, length, device=cl_device) < 0.9
+    q, k, v = (
+        cltorch.randn(1, n, length, width, device=cl_device, requires_grad=True)
+        for n in (heads, heads // 2, heads // 2)
+    )
+    used = []
+    for ways in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
+        cltorch.cl.synchronize()
+        cltorch.cl.reset_peak_memory_stats()
+        before = cltorch.cl.memory_allocated()
+        with sdpa_kernel(ways):
+            out = attention(q, k, v, mask, 0.25, True, enable_gqa=True)
+        used.append(cltorch.cl.max_memory_allocated() - before)
+        cltorch.autograd.grad(out.sum(), (q, k, v))
+        used.append(cltorch.cl.max_memory_allocated() - before)
+        del out
+    assert used[0] < scores < used[2]
+    # the gradients of all three lie there too, and that of the queries once for every stretch of keys
+    assert used[1] < 3 * scores < used[3]
 
 
 def test_gradients_of_both_orders(device, fp64):

@@ -133,6 +133,7 @@ from cltorch.nn.functional.pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
+from cltorch.nn.functional.scaled_mm import ScalingType, SwizzleType, scaled_grouped_mm, scaled_mm
 from cltorch.nn.functional.softmax import _get_softmax_dim, gumbel_softmax, log_softmax, softmax, softmin  # noqa: F401
 from cltorch.nn.functional.upsampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from cltorch.nn.functional.vision import affine_grid, grid_sample
@@ -142,6 +143,7 @@ from cltorch.torch_function import has_torch_function_unary as has_torch_functio
 from cltorch.torch_function import has_torch_function_variadic as has_torch_function_variadic
 
 __all__ = [
+    "ScalingType", "SwizzleType",
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "affine_grid", "alpha_dropout", "avg_pool1d",
@@ -159,7 +161,8 @@ __all__ = [
     "max_unpool3d", "mish", "mse_loss", "multi_head_attention_forward", "multi_margin_loss", "multilabel_margin_loss",
     "multilabel_soft_margin_loss", "native_channel_shuffle", "nll_loss", "normalize", "one_hot", "pad",
     "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6",
-    "relu_", "rms_norm", "rrelu", "rrelu_", "scaled_dot_product_attention", "selu", "selu_", "sigmoid", "silu",
+    "relu_", "rms_norm", "rrelu", "rrelu_", "scaled_dot_product_attention", "scaled_grouped_mm", "scaled_mm",
+    "selu", "selu_", "sigmoid", "silu",
     "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
     "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold",
     "upsample", "upsample_bilinear", "upsample_nearest",
