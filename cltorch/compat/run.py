@@ -20,7 +20,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         description="Run a program written for PyTorch: `import torch` and `import torchvision` give cltorch.",
     )
     parser.add_argument("--device", help="make tensors on this device where the program names none, as cl or cpu")
-    parser.add_argument("--report", action="store_true", help="list at the end which names ran, how often and how long")
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="list at the end which names were used, how often and for how long they ran, and what ran on the host",
+    )
     parser.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module's name, not a file")
     parser.add_argument("program", metavar="PROGRAM", help="the script, or with -m the module")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own arguments")

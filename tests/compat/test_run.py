@@ -87,6 +87,65 @@ def test_the_report_tells_what_ran(tmp_path):
     assert "torch.sparse.mm" in ran.stderr.splitlines()[-1]
 
 
+def test_the_report_names_classes_attributes_and_flags(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(
+        """
+import torch
+from torch import nn
+from torch.backends import cudnn
+from torch.utils.data import TensorDataset, DataLoader as Loader
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(2))
+        self.act = nn.ReLU()
+
+class Squared(nn.MSELoss): ...
+
+cudnn.benchmark = True
+net, loss = Net(), Squared()
+x = torch.ones(4, 3, dtype=torch.float32)
+data = TensorDataset(x)
+assert isinstance(x, torch.Tensor) and len(Loader(data)) == 4 and x.shape[0] == 4 and torch.cuda.device_count() >= 0
+assert isinstance(nn.Linear(1, 1), nn.Linear) and type(net.act) is nn.ReLU
+from torch.nn.functional import relu as unused
+"""
+    )
+    ran = python("-m", "cltorch", "run", "--report", str(script))
+    assert ran.returncode == 0, ran.stderr
+    table, *rest = ran.stderr.split("\n\n")
+    calls = {line.split()[0]: line.split()[1] for line in table.splitlines()}
+    assert calls["torch.nn.Linear()"] == "3" and calls["torch.nn.ReLU()"] == calls["torch.nn.ModuleList()"] == "1"
+    assert calls["torch.nn.Module()"] == calls["torch.nn.MSELoss()"] == "1"  # the program's own, derived from them
+    assert calls["torch.utils.data.TensorDataset()"] == calls["torch.utils.data.DataLoader()"] == "1"
+    assert calls["torch.ones"] == "1" and not [name for name in calls if name.startswith("cltorch.")]
+    said = {part.partition(": ")[0]: part.partition(": ")[2].replace("\n", " ").split(", ") for part in rest}
+    wanted = {"torch.float32", "torch.Tensor", "Tensor.shape", "torch.nn.functional.relu"}
+    assert wanted <= set(said["named besides"]) and "Tensor.device" not in said["named besides"]
+    assert [name.strip() for name in said["set"]] == ["torch.backends.cudnn.benchmark"]
+
+
+def test_after_a_report_everything_is_as_before():
+    out = program(
+        """
+        import cltorch, torch
+        from torch import nn
+        from cltorch.compat.report import Report
+        before = dict(vars(cltorch.Tensor)), nn.Linear.__init__, torch.add, torch.__dict__.keys()
+        report = Report()
+        report.start()
+        nn.Linear(2, 2), torch.add(torch.ones(1), 1), torch.ones(1).shape
+        report.stop()
+        after = dict(vars(cltorch.Tensor)), nn.Linear.__init__, torch.add, torch.__dict__.keys()
+        nn.Linear(2, 2), torch.ones(1)
+        print(before == after, report.calls["torch.nn.Linear()"][0], report.calls["torch.ones"][0])
+        """
+    )
+    assert out == "True 1 2"
+
+
 def test_the_report_tells_what_ran_on_the_host(tmp_path, cl_device):
     script = tmp_path / "solve.py"
     script.write_text(
