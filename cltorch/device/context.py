@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import debug, discovery, ending, host_memory, limits, quirks
+from cltorch.device import debug, discovery, ending, host_memory, huge_pages, limits, quirks
 from cltorch.device.allocator import Allocator
 from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
@@ -142,6 +142,8 @@ class Context:
                 # drivers of GPUs put off the allocation to the first use, where running out could not be undone
                 undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
                 cl.enqueue_migrate_mem_objects(self.driver_queue, [buf], undefined)
+            elif nbytes >= huge_pages.LEAST:
+                huge_pages.ask(self._mapped(buf, nbytes).ctypes.data, nbytes)
             return buf
         except cl.Error as error:
             if error.code in _NO_MEMORY:
@@ -292,18 +294,22 @@ class Context:
     def _map_host(self, nbytes: int) -> np.ndarray:
         """Return new host memory of the driver, mapped for as long as the array lives."""
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
-        both = cl.map_flags.READ | cl.map_flags.WRITE
         try:
-            with self._building:
-                if self._mapping is None:
-                    self._mapping = cl.CommandQueue(self.cl_context)
-            buf = cl.Buffer(self.cl_context, flags, nbytes)
-            mapped: Any = cl.enqueue_map_buffer  # its stub wants flags as one member of their enumeration
-            with ending.call:
-                array: np.ndarray = mapped(self._mapping, buf, both, 0, (nbytes,), np.uint8)[0]
+            array = self._mapped(cl.Buffer(self.cl_context, flags, nbytes), nbytes)
         except cl.Error as error:
             kind = OutOfMemoryError if error.code in _NO_MEMORY else DeviceError
             raise kind(f"{self.name}: {nbytes} bytes of pinned host memory cannot be had: {error}") from error
+        return array
+
+    def _mapped(self, buf: Any, nbytes: int) -> np.ndarray:
+        """Return a buffer's memory as an array, for as long as it lives, without waiting for the queue."""
+        with self._building:
+            if self._mapping is None:
+                self._mapping = cl.CommandQueue(self.cl_context)
+        both = cl.map_flags.READ | cl.map_flags.WRITE
+        mapped: Any = cl.enqueue_map_buffer  # its stub wants flags as one member of their enumeration
+        with ending.call:
+            array: np.ndarray = mapped(self._mapping, buf, both, 0, (nbytes,), np.uint8)[0]
         return array
 
     def let_go(self) -> None:
