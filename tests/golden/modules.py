@@ -189,7 +189,7 @@ NORMALISED = {"BatchNorm1d", "LazyBatchNorm1d", "SyncBatchNorm"}
 
 
 # where a gradient is what rounding leaves of nothing once all numbers are the same
-ALIKE = {"CosineSimilarity batchless"}
+NOT_EXPANDED = {"CosineSimilarity batchless"}
 
 
 def modes(case: str) -> tuple[str, ...]:
@@ -254,11 +254,15 @@ class Draw:
     def i(self, high: int, *shape: int):
         return self.given(shape, self.rng.integers(0, high, self.drawn(shape)))
 
+    def names(self) -> dict:
+        """Return what the text of a case may name."""
+        return {"T": self.library, "np": np, "f": self.f, "u": self.u, "s": self.s, "i": self.i}
+
 
 def run(library, case: str, mode: str, device: str = "cpu", layout: str = "contiguous") -> list[np.ndarray]:
     """Return what a module gives in a mode, then the gradients of inputs and parameters, then its buffers."""
     draw = Draw(library, case, device, layout)
-    names = {"T": library, "np": np, "f": draw.f, "u": draw.u, "s": draw.s, "i": draw.i}
+    names = draw.names()
     made, called = CASES[case]
     module = eval(f"T.nn.{case.split()[0]}({made})", names).to(device)
     given = [draw.laid(x) if isinstance(x, np.ndarray) else x for x in eval(f"({called},)", names)]
@@ -269,12 +273,21 @@ def run(library, case: str, mode: str, device: str = "cpu", layout: str = "conti
     with library.no_grad():
         for p in module.parameters():
             p.copy_(draw.tensor(draw.rng.uniform(-0.7, 0.7, tuple(p.shape))))
-    results = [x for x in _flat(module(*given)) if x is not None]
+    return gradients(draw, module(*given), list(module.parameters())) + [_array(x) for x in module.buffers()]
+
+
+def gradients(draw: Draw, given, parameters: list) -> list[np.ndarray]:
+    """Return results, then the gradients of inputs and parameters, the results' own being drawn."""
+    results = [x for x in _flat(given) if x is not None]
     learned = [x for x in results if x.requires_grad]
     if learned:
-        library.autograd.backward(learned, [draw.u(*x.shape, low=0.5, high=1.5) for x in learned])
-    found = [*results, *(x.grad for x in draw.inputs), *(p.grad for p in module.parameters()), *module.buffers()]
-    return [np.asarray(x.detach().cpu().numpy(), np.float32) for x in found if x is not None]
+        draw.library.autograd.backward(learned, [draw.u(*x.shape, low=0.5, high=1.5) for x in learned])
+    found = [*results, *(x.grad for x in draw.inputs), *(p.grad for p in parameters)]
+    return [_array(x) for x in found if x is not None]
+
+
+def _array(x) -> np.ndarray:
+    return np.asarray(x.detach().cpu().numpy(), np.float32)
 
 
 def _flat(x):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.golden import modules, optimizers
+from tests.golden import functions, modules, optimizers
 
 FILE = Path(__file__).with_name("values.npz")
 
@@ -16,11 +16,16 @@ FILE = Path(__file__).with_name("values.npz")
 def every(library, device: str = "cpu", layout: str = "contiguous"):
     """Yield the name of each case with a function that runs it."""
     for case in modules.CASES:
-        if layout == "expanded" and case in modules.ALIKE:
+        if layout == "expanded" and case in modules.NOT_EXPANDED:
             continue
         for mode in modules.modes(case):
             name = f"{case}/{mode} expanded" if layout == "expanded" else f"{case}/{mode}"
             yield name, lambda case=case, mode=mode: modules.run(library, case, mode, device, layout)
+    for case in functions.CASES:
+        if layout == "expanded" and case in functions.NOT_EXPANDED:
+            continue
+        name = f"F.{case} expanded" if layout == "expanded" else f"F.{case}"
+        yield name, lambda case=case: functions.run(library, case, device, layout)
     if layout in ("contiguous", "transposed"):
         for case in optimizers.CASES:
             yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device, layout)

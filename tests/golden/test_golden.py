@@ -1,4 +1,4 @@
-"""Every layer and optimiser against values that PyTorch gave, committed beside this file: no PyTorch is needed."""
+"""Every layer, optimiser and more functions against values that PyTorch gave, committed here: no PyTorch is needed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,12 @@ def test_layers_and_optimisers_give_what_pytorch_gave(device, part):
 @pytest.mark.parametrize("part", range(SHARES))
 def test_operands_and_gradients_may_lie_in_memory_as_they_like(device, part, layout):
     assert_as_recorded(runs(device, layout)[part::SHARES])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("layout", ["contiguous", "expanded"])
+def test_pytorch_gives_what_is_recorded(layout):
+    assert_as_recorded(list(record.every(pytest.importorskip("torch"), layout=layout)))
 
 
 def test_no_layer_and_no_optimiser_is_left_out():
