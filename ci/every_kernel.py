@@ -18,6 +18,7 @@ import cltorch as torch
 from cltorch.device import templates
 from cltorch.nn import functional as F
 from cltorch.ops import conv_choice, gemm_cpu, sort
+from cltorch.vision import ops
 
 DEVICES = [f"cl:{i}" for i in range(torch.cl.device_count())]
 KINDS = ("cpu", "gpu")
@@ -107,6 +108,13 @@ def pooled(d):
     x = numbers(2, 3, 12, 13)
     found = slopes(d, lambda x: F.max_pool2d(x, 3, 2, 1), x) + slopes(d, lambda x: F.avg_pool2d(x, 2), x)
     return found + slopes(d, lambda x: F.adaptive_avg_pool2d(x, 4), x)
+
+
+def regions(d):
+    rois = torch.tensor([[0.0, 1, 2, 9, 8], [1, -3, 3, 5, 20], [0, 4, 4, 6, 7]], device=d)
+    x = numbers(2, 12, 9, 10)
+    found = slopes(d, lambda x: ops.roi_align(x, rois, 3, 0.5), x) + slopes(d, lambda x: ops.roi_pool(x, rois, 3), x)
+    return found + slopes(d, lambda x: ops.ps_roi_pool(x, rois, (2, 3)), x)
 
 
 def pooled_tiles(d):
@@ -214,8 +222,8 @@ CASES = {
     f.__name__.strip("_"): f
     for f in (
         pointwise, made, reduced, scanned, products, few_rows, few_columns, convolved, winograd, depthwise, pooled,
-        pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_, shaped, distances, drawn,
-        updated,
+        regions, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_, shaped, distances,
+        drawn, updated,
     )
 }  # fmt: skip
 

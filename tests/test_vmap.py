@@ -58,7 +58,8 @@ def test_of_symmetric_matrices(name):
 
 
 DIFFERENTIATED = (
-    "conv,conv transposed,scatter,gather,matmul,views,pool,sort,batch norm,layer norm,loss,scans,join,resample,pad"
+    "conv,conv transposed,scatter,gather,matmul,views,pool,sort,batch norm,layer norm,loss,scans,join,resample,pad,"
+    "regions"
 ).split(",")
 
 

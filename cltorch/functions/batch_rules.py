@@ -39,6 +39,7 @@ from cltorch.ops import (
     pick,
     pool,
     random,
+    regions,
     resample,
     scan,
     softmax,
@@ -113,6 +114,17 @@ def _resampled(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> 
     x, steps = args
     out = apply(op, reshape(x, (size * x.layout.shape[1], *x.layout.shape[2:])), steps)
     return reshape(out, (size, x.layout.shape[1], *out.layout.shape[1:]))
+
+
+def _regions(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
+    x, rois, *rest = args
+    if batched[1]:
+        return NotImplemented
+    maps = [(shape[0], size * shape[1], *shape[2:]) for shape in rest[:-1]]  # a batch counts as channels
+    _, n, channels, *plane = x.layout.shape
+    out = apply(op, reshape(movedim(x, 0, 1), (n, size * channels, *plane)), rois, *maps, rest[-1])
+    n, channels, *plane = out.layout.shape
+    return movedim(reshape(out, (n, size, channels // size, *plane)), 1, 0)
 
 
 def _copied(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
@@ -364,6 +376,7 @@ _KINDS: list[tuple[Callable[..., Any], tuple[type[Op], ...]]] = [
     (_padded, (pad.Pad,)),
     (_padded_back, (pad.PadAdjoint,)),
     (_resampled, (resample.Resample,)),
+    (_regions, (regions.RegionMeans, regions.RegionSpread, regions.RegionLargest)),
     (_in_layouts, (strided.ScatterIntoLayout, strided.GatherFromLayout, strided.ReplaceInLayout)),
     (_along((0, 2)), (gather.Gather,)),
     (_along((0, 2, 3)), (gather.Scatter, gather.ScatterReduce)),

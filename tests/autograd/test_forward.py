@@ -11,6 +11,7 @@ import cltorch.nn.functional as F
 from cltorch.autograd import duals, gradcheck
 from cltorch.ops.op import Op
 from cltorch.testing import assert_close
+from cltorch.vision import ops
 from tests.ops.test_pointwise import DIFFERENTIABLE, ROW, arguments, inputs_for_gradients, public
 
 
@@ -44,6 +45,7 @@ def spd(n, seed=0):
 
 INDEX = torch.tensor([[0, 2, 1], [1, 0, 2]])
 PLACES = torch.tensor([2, 0])
+ROIS = torch.tensor([[1.0, 0, 0, 2, 3], [0, 1, 1, 3, 2]]).double()
 # one call at least for every operator that has a derivative
 CALLS = {
     "sum": (lambda x: (x.sum(1), x.mean(0, keepdim=True)), (2, 3)),
@@ -85,6 +87,8 @@ CALLS = {
     "pad": (lambda x: (F.pad(x, (1, 1), value=3.0), F.pad(x, (1, 1), mode="reflect")), (1, 2, 3)),
     "fold": (lambda x: F.fold(F.unfold(x, 2), (3, 3), 2), (1, 1, 3, 3)),
     "resample": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (1, 1, 2, 2)),
+    "regions": (lambda x: (ops.roi_align(x, ROIS, 2), ops.roi_pool(x, ROIS, 2), ops.ps_roi_pool(x, ROIS, 2)),
+                (2, 4, 3, 3)),
     "embedding": (lambda w: F.embedding(PLACES, w), (3, 2)),
     "layer norm": (lambda x, w, b: (F.layer_norm(x, (3,), w, b), F.rms_norm(x, (3,), w)), (2, 3), (3,), (3,)),
     "group norm": (lambda x: F.group_norm(x, 2), (1, 4, 2)),

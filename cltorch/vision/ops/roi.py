@@ -10,21 +10,24 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import cltorch as torch
-from cltorch import nn
+from cltorch import functions, nn
+from cltorch.ops.regions import Bins
 from cltorch.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Tensor])
 
 
 def wide(pool: F) -> F:
-    """Return a function of maps and regions that under autocast computes halves in float32 and returns halves.
+    """Return a function of maps and regions that computes halves in float32 and returns halves.
 
-    A half cannot tell apart two neighbouring elements of a large image.
+    A half cannot tell apart two neighbouring elements of a large image; without autocast regions are halves first.
     """
 
     @wraps(pool)
     def pooled(input: Tensor, boxes: Any, *args: Any, **kwargs: Any) -> Tensor:
-        if input.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(input.device.type):
+        if input.dtype in (torch.float16, torch.bfloat16):
+            if not torch.is_autocast_enabled(input.device.type):
+                boxes = regions(input, boxes)
             return pool(input.float(), boxes, *args, **kwargs).to(input.dtype)
         return pool(input, boxes, *args, **kwargs)
 
@@ -54,28 +57,6 @@ def pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[-1])
 
 
-def round_half_away(x: Tensor) -> Tensor:
-    """Return whole numbers, halves away from zero, as C's round does."""
-    return (x.abs() + 0.5).floor().mul(x.sign())
-
-
-def samples(start: Tensor, length: Tensor, bins: int, ratio: int, limit: int) -> tuple[Tensor, ...]:
-    """Return what each bin reads along one axis: the lower and the upper place and their weights [K, bins, points]."""
-    points = torch.full_like(length, ratio) if ratio > 0 else torch.ceil(length / bins)
-    most = ratio if ratio > 0 else max(1, int(points.max().item())) if len(points) else 1
-    step = torch.arange(most, device=start.device, dtype=start.dtype)
-    bin = torch.arange(bins, device=start.device, dtype=start.dtype)
-    points = points[:, None, None]
-    within = (bin[None, :, None] + (step + 0.5) / points.clamp(min=1)) * (length[:, None, None] / bins)
-    at = start[:, None, None] + within
-    weight = ((step < points) & (at >= -1.0) & (at <= limit)).to(start.dtype) / points.clamp(min=1)
-    at = at.clamp(min=0)
-    low = at.floor().clamp(max=limit - 1)
-    high = (low + 1).clamp(max=limit - 1)
-    part = torch.where(low >= limit - 1, torch.zeros_like(at), at - low)
-    return low.long(), high.long(), (1 - part) * weight, part * weight
-
-
 @wide
 def roi_align(
     input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spatial_scale: float = 1.0, sampling_ratio: int = -1,
@@ -92,24 +73,8 @@ def roi_align(
     >>> ops.roi_align(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]), 1)
     tensor([[[[1.]]]])
     """
-    rois = regions(input, boxes)
-    rows, columns = pair(output_size)
-    offset = 0.5 if aligned else 0.0
-    x1, y1, x2, y2 = (rois[:, i] * spatial_scale - offset for i in range(1, 5))
-    width, height = x2 - x1, y2 - y1
-    if not aligned:
-        width, height = width.clamp(min=1.0), height.clamp(min=1.0)
-    ys = samples(y1, height, rows, sampling_ratio, input.shape[2])
-    xs = samples(x1, width, columns, sampling_ratio, input.shape[3])
-    batch = rois[:, 0].long()[:, None, None, None, None]
-    total: Any = 0.0
-    for y, wy in ((ys[0], ys[2]), (ys[1], ys[3])):
-        for x, wx in ((xs[0], xs[2]), (xs[1], xs[3])):
-            # [K, rows, points, columns, points, C]
-            found = input.permute(0, 2, 3, 1)[batch, y[:, :, :, None, None], x[:, None, None, :, :]]
-            weight = wy[:, :, :, None, None] * wx[:, None, None, :, :]
-            total = total + (found * weight[..., None]).sum((2, 4))
-    return total.permute(0, 3, 1, 2).contiguous()
+    bins = Bins(pair(output_size), spatial_scale, max(sampling_ratio, 0), aligned, False, False, "roi_align")
+    return functions.region_means(input, regions(input, boxes), bins)
 
 
 @wide
@@ -124,25 +89,14 @@ def roi_pool(input: Tensor, boxes: Tensor | list[Tensor], output_size: Any, spat
     tensor([[[[1.]]]])
     """
     rois = regions(input, boxes)
-    x1, y1, x2, y2 = round_half_away(rois[:, 1:] * spatial_scale).unbind(1)
-    rows, columns = pair(output_size)
-    found = input[rois[:, 0].long()]
-    masks = []
-    for start, end, bins, limit in ((y1, y2, rows, input.shape[2]), (x1, x2, columns, input.shape[3])):
-        length = (end - start + 1).clamp(min=1) / bins
-        bin = torch.arange(bins, device=input.device, dtype=input.dtype)
-        low = ((bin * length[:, None]).floor() + start[:, None]).clamp(0, limit)
-        high = (((bin + 1) * length[:, None]).ceil() + start[:, None]).clamp(0, limit)
-        place = torch.arange(limit, device=input.device, dtype=input.dtype)
-        masks.append((place >= low[..., None]) & (place < high[..., None]))  # [K, bins, limit]
-    least = torch.full((), float("-inf"), dtype=input.dtype, device=input.device)
-    for axis, mask in ((3, masks[1]), (2, masks[0])):
-        parts = []
-        for i in range(mask.shape[1]):
-            inside = mask[:, i, None, None, :] if axis == 3 else mask[:, i, None, :, None]
-            parts.append(torch.where(inside, found, least).max(axis).values)
-        found = torch.stack(parts, dim=axis)
-    return torch.where(found == least, torch.zeros_like(found), found)  # an empty bin gives zero
+    size = pair(output_size)
+    places = functions.region_largest(
+        input, rois, Bins(size, spatial_scale, 0, False, False, True, "roi_pool", largest=True)
+    )
+    map = rois[:, 0].long().reshape(-1, 1, 1)
+    channel = torch.arange(input.shape[1], device=input.device).reshape(1, -1, 1)
+    found = input.flatten(2)[map, channel, places.flatten(2).clamp(min=0)].reshape(places.shape)
+    return torch.where(places < 0, torch.zeros_like(found), found)  # an empty bin gives zero
 
 
 class RoIAlign(nn.Module):
