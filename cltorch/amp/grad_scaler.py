@@ -16,7 +16,8 @@ from cltorch import dtypes, functions
 from cltorch.amp.autocast_mode import device_works
 from cltorch.autograd import no_grad
 from cltorch.ops.evaluate import Formula
-from cltorch.ops.multi_tensor import is_run, update
+from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import arranged
 from cltorch.ops.multi_tensor_reduce import any_not_finite
 from cltorch.tensor import Tensor
 
@@ -66,10 +67,7 @@ def _gradients(optimizer: Any, allow_fp16: bool) -> dict[Any, list[Any]]:
 def _not_finite(by_device: dict[Any, list[Any]]) -> dict[Any, Any]:
     """Return for each device whether one of its gradients is not finite, as 0 or 1."""
     with no_grad():
-        return {
-            device: any_not_finite([g if is_run([g.layout]) else functions.contiguous(g) for g in grads])
-            for device, grads in by_device.items()
-        }
+        return {device: any_not_finite(arranged(grads)) for device, grads in by_device.items()}
 
 
 class GradScaler:

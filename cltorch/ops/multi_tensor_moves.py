@@ -1,4 +1,4 @@
-"""Copies into many tensors and zeros for many, a few launches for a list; no gradients.
+"""Copies of many tensors and zeros for many, a few launches for a list; no gradients.
 
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.copy_.html
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cltorch.ops.array import empty
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.evaluate import Formula
-from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor import is_run, update
 from cltorch.ops.strided import copy_into, fill
 
-__all__ = ["copy_each", "zero_each"]
+__all__ = ["arranged", "copy_each", "zero_each"]
 
 _COPY = Formula("each_copied", lambda m, to, source: (source,))
 _ZERO = Formula("each_zero", lambda m, x: (0.0,))
@@ -36,6 +37,17 @@ def copy_each(targets: Sequence[Any], sources: Sequence[Any]) -> None:
             rows.append(row)
     if rows:
         update(_COPY, [0], rows, [])
+
+
+def arranged(arrays: Sequence[Any], contiguous: bool = False) -> list[Any]:
+    """Return Arrays, in place of those that are not one run of memory each (or not contiguous) contiguous copies."""
+    found = list(arrays)
+    others = [i for i, x in enumerate(found) if not (x.layout.contiguous if contiguous else is_run([x.layout]))]
+    for i in others:
+        x = found[i]
+        found[i] = empty(x.layout.shape, x.dtype, x.device)
+    copy_each([found[i] for i in others], [arrays[i] for i in others])
+    return found
 
 
 def zero_each(targets: Sequence[Any]) -> None:

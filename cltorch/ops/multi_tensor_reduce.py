@@ -36,9 +36,12 @@ def norm(arrays: Sequence[Any], power: float, out: dtype, kind: str = "") -> Any
     return _reduce(what, arrays, power, out, kind)
 
 
-def norms(arrays: Sequence[Any], out: dtype = dtypes.float32, kind: str = "") -> Any:
-    """Return the Euclidean norm of every Array: 1-d, of a floating-point dtype; see ``norm``."""
-    return _reduce("square", arrays, 2.0, out, kind, each=True)
+def norms(arrays: Sequence[Any], out: dtype = dtypes.float32, kind: str = "", largest: bool = False) -> Any:
+    """Return the Euclidean norm of every Array, or its largest absolute value: 1-d, of a floating-point dtype.
+
+    See ``norm``.
+    """
+    return _reduce("max" if largest else "square", arrays, 2.0, out, kind, each=True)
 
 
 def any_not_finite(arrays: Sequence[Any], kind: str = "") -> Any:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.layout import Layout, contiguous_strides
 from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
-from cltorch.ops.multi_tensor import is_run, update
+from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_factored import divide_by_factors
-from cltorch.ops.multi_tensor_moves import copy_each
+from cltorch.ops.multi_tensor_moves import arranged, copy_each
 from cltorch.ops.multi_tensor_reduce import norms
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
@@ -182,7 +182,7 @@ def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, 
     weight = t ** group["beta2_decay"]
     places = [0, *itertools.accumulate(p.numel() for p in params)]
     wide = dtypes.float64 if dtypes.float64 in (params[0].dtype, grads[0].dtype) else dtypes.float32
-    scales = norms(_arranged(params, lambda p: is_run([p.layout])), wide)
+    scales = norms(arranged(params), wide)
     change = functions.empty((places.pop(),), dtype=wide, device=params[0].device)
     pieces = [
         view(change, Layout.make(p.shape, contiguous_strides(p.shape), at))
@@ -195,7 +195,7 @@ def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, 
     high = [i for i, p in enumerate(params) if p.ndim > 1]
     if high:
         means = [[states[i][name] for i in high] for name in ("row_var", "col_var")]
-        contiguous = [_arranged(xs, lambda x: x.layout.contiguous) for xs in ([grads[i] for i in high], *means)]
+        contiguous = [arranged(xs, contiguous=True) for xs in ([grads[i] for i in high], *means)]
         divide_by_factors(
             list(zip(*contiguous, strict=True)), change, [places[i] for i in high], weight, eps1
         )  # fmt: skip
@@ -207,17 +207,6 @@ def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, 
     moves = [list(row) for row in zip(params, pieces, strict=True)]
     numbers = [1 - lr * group["weight_decay"], rate, eps2, 1 / group["d"]]
     update(_MOVE, [0], moves, numbers, per_row=[scales, norms(pieces, wide), sizes])
-
-
-def _arranged(tensors: Sequence[Any], fits: Callable[[Any], bool]) -> list[Any]:
-    """Return tensors, with contiguous copies of those that do not lie in memory as needed."""
-    found = list(tensors)
-    others = [i for i, x in enumerate(found) if not fits(x)]
-    for i in others:
-        x = found[i]
-        found[i] = functions.empty(x.shape, dtype=x.dtype, device=x.device)
-    copy_each([found[i] for i in others], [tensors[i] for i in others])
-    return found
 
 
 def _divided(m: Any, out: Any, mean: Any, g: Any, weight: Any, least: Any) -> tuple[Any, Any]:

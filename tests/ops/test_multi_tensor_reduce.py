@@ -63,6 +63,8 @@ def test_a_norm_of_each_tensor(device, kind):
     assert (found.dtype, found.shape) == (cltorch.float32, (len(xs),))
     np.testing.assert_allclose(found.cpu().numpy(), [reference([x], 2.0) for x in xs], rtol=2e-5)
     assert norms(xs[-2:-1], kind=kind).tolist() == [0.0]
+    largest = norms(xs, kind=kind, largest=True).tolist()
+    assert largest == pytest.approx([x.abs().max().item() if x.numel() else 0.0 for x in xs])
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])

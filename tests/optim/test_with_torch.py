@@ -361,7 +361,7 @@ def test_lbfgs_checkpoints_go_both_ways():
 def test_muon_steps_as_pytorchs_does(options, device):
     def run(library, where):
         rng = np.random.default_rng(0)
-        shapes = [(6, 9), (9, 6), (6, 9), (4, 4)]
+        shapes = [(6, 9), (9, 6), (6, 9), (4, 4), (1, 5), (40, 3), (33, 34), (7, 2)]
         draw = lambda s: library.tensor(rng.standard_normal(s), dtype=library.float32).to(where)  # noqa: E731
         params = [library.nn.Parameter(draw(s)) for s in shapes]
         optimizer = library.optim.Muon(params, lr=0.1, **options)

@@ -15,8 +15,9 @@ from cltorch import functions
 from cltorch.autograd import no_grad
 from cltorch.dtypes import float32, promote_types
 from cltorch.ops.evaluate import Formula
-from cltorch.ops.multi_tensor import is_run, update
-from cltorch.ops.multi_tensor_reduce import norm
+from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import arranged
+from cltorch.ops.multi_tensor_reduce import norm, norms
 from cltorch.tensor import Tensor
 
 _SCALE = Formula("clip_grad_norm", lambda m, g, factor: (g * factor,), params=1)
@@ -70,13 +71,18 @@ def get_total_norm(
     out = functools.reduce(promote_types, (t.dtype for t in found))
     groups: dict[Any, list[Any]] = {}
     for t in found:
-        # what is scattered in memory is copied into one run first
-        groups.setdefault(t.device, []).append(t if is_run([t.layout]) else functions.contiguous(t))
-    joined = list(groups.values())
+        groups.setdefault(t.device, []).append(t)
+    # what is scattered in memory is copied into one run first
+    lists = [arranged(ts) for ts in groups.values()]
     if norm_type == 0:  # the norm of norms counts the tensors that are not zero
-        joined = [[t] for ts in joined for t in ts]
-    norms = [functions.to(norm(ts, norm_type, out), device=found[0].device) for ts in joined]
-    total = norms[0] if len(norms) == 1 and norm_type else functions.vector_norm(functions.stack(norms), norm_type)
+        parts = [norms(ts, out, largest=True) for ts in lists]
+    else:
+        parts = [functions.reshape(norm(ts, norm_type, out), (1,)) for ts in lists]
+    parts = [functions.to(part, device=found[0].device) for part in parts]
+    if len(parts) == 1 and norm_type:
+        total = functions.reshape(parts[0], ())
+    else:
+        total = functions.vector_norm(functions.cat(parts), norm_type)
     if error_if_nonfinite and not bool(functions.isfinite(total)):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
