@@ -151,3 +151,17 @@ def test_what_is_compared_is_the_first_step(cl_device):
     sides = [Side(name, cltorch, cl_device, lambda: None) for name in "ab"]
     roofline = {"gflops": 1.0, "gbs": 1.0}
     assert command.row(Workload("in place", build), sides, 2, 1e-4, roofline)["error"] < 1e-6
+
+
+@pytest.mark.timing
+def test_images_are_loaded_at_least_as_quickly_as_by_torchs_loader(cl_device):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    pytest.importorskip("PIL", reason="PyTorch's side makes pictures with Pillow")
+    (workload,) = (w for w in WORKLOADS if w.name.startswith("load "))
+    context = cltorch.device(cl_device).context
+    sides = [Side("cltorch", cltorch, cl_device, context.synchronize), Side("torch", torch, "cpu", lambda: None)]
+    found = command.row(workload, sides, 1, 1e-4, {"gflops": 1.0, "gbs": 1.0})
+    assert found["differs"] is False
+    ours, theirs = found["per_second"]
+    assert ours >= theirs
+    assert f"{ours:.0f} and {theirs:.0f} a second" in report.Table({}, "torch").add(found)

@@ -118,6 +118,8 @@ def row(workload: Workload, sides: list[Side], rounds: int, least: float, roofli
         "workload": workload.name, "ms": mine * 1e3, "gflops": gflops, "gbs": gbs,
         "roofline_share": needed / mine if needed else None,
     }  # fmt: skip
+    if workload.items:
+        made["per_second"] = [workload.items / s for s in seconds]
     if missing:
         made["missing"] = missing
     elif len(sides) > 1:

@@ -40,6 +40,8 @@ class Table:
             text += f"{row[self.against + '_ms']:12.4f}{row['ratio']:7.2f}"
             if row.get("differs"):
                 text += f"  results differ by {row['error']:.1e}"
+        if "per_second" in row:
+            text += f"  {' and '.join(f'{n:.0f}' for n in row['per_second'])} a second"
         return text
 
     def summary(self) -> str:

@@ -71,7 +71,7 @@ class Workload:
     tensor or several) is compared between the sides once. ``flops`` and ``bytes`` are what one step needs at least:
     they give GFLOP/s, GB/s and the share of the roofline. ``grad`` says that the step records gradients; others run
     under ``no_grad``. ``tolerance`` is relative to the largest element; None for results that cannot agree (random
-    numbers).
+    numbers). ``items`` is how many of something a step gets through, such as images: the row tells how many a second.
     """
 
     name: str
@@ -80,3 +80,4 @@ class Workload:
     bytes: float = 0.0
     grad: bool = False
     tolerance: float | None = 1e-4
+    items: int = 0

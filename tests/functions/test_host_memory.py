@@ -6,7 +6,10 @@ import gc
 import multiprocessing
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 import cltorch
@@ -126,3 +129,48 @@ def test_a_forked_process_changes_shared_memory():
 def test_a_tensor_on_a_device_counts_as_shared(cl_device):
     x = cltorch.ones(2, device=cl_device)
     assert x.is_shared() and x.share_memory_() is x and not x.is_pinned()
+
+
+def best(work, tries=5):
+    """Return the fewest seconds that it takes: other load on the machine can only make it slower."""
+    taken = []
+    for _ in range(tries):
+        cltorch.cl.synchronize()
+        begin = time.perf_counter()
+        work()
+        cltorch.cl.synchronize()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+@pytest.mark.timing
+def test_pinned_memory_is_copied_faster_and_while_the_program_computes(cl_device):
+    pages = cltorch.randn(16 << 20)
+    pinned = pages.pin_memory()
+    numbers = np.random.default_rng(0).random(1_200_000)
+
+    def copy():
+        return pages.to(cl_device)
+
+    def copy_later():
+        return pinned.to(cl_device, non_blocking=True)
+
+    def compute():
+        return np.sort(numbers)
+
+    def both(move):
+        for _ in range(3):
+            move()  # its result is not kept, so that the memory is the same each time
+            compute()
+
+    for _ in range(5):
+        plain, quick, alone = best(copy), best(copy_later), best(compute)
+        one_by_one, together = best(lambda: both(copy)), best(lambda: both(copy_later))
+        faster = quick < 0.8 * plain and together < 0.8 * one_by_one
+        if faster and together < 0.85 * 3 * (quick + alone):  # less than one after the other
+            return
+    with ThreadPoolExecutor(2) as pool:
+        at_once = best(lambda: [f.result() for f in [pool.submit(compute) for _ in range(2)]])
+    if at_once > 1.5 * alone:
+        pytest.skip("other programs leave no second core, on which a copy could run")
+    raise AssertionError([plain, quick, alone, one_by_one, together])
