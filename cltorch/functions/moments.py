@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.functions.arguments import numpy_names, read_dims
+from cltorch.functions.arguments import need_array, numpy_names, read_dims
 from cltorch.functions.complex_sums import log_of_sum, spread_of_parts
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, mean, spread, store
@@ -129,6 +129,7 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
 def _with_mean(
     name: str, op: type[Var], both: type[VarMean], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any
 ) -> tuple[Any, Any]:
+    need_array(name, "input", 1, input)
     if input.dtype.is_complex or not input.layout.numel:  # parts have means of their own; of nothing there is none
         result, dims = _spread_of(name, op, input, dim, unbiased, keepdim, correction)
         return result, mean(input, dims, keepdim)

@@ -403,6 +403,12 @@ def test_no_freedom_warns(device):
         cltorch.var_mean(cltorch.ones(3, device=device), correction=3)
 
 
+@pytest.mark.parametrize("name", ["var", "std", "var_mean", "std_mean"])
+def test_moments_are_of_tensors(name):
+    with pytest.raises(TypeError, match=rf"{name}\(\): argument 'input' \(position 1\) must be Tensor, not set"):
+        getattr(cltorch, name)({1})
+
+
 def leaf(a, device):
     return cltorch.tensor(a, dtype=dtypes.float64, device=device, requires_grad=True)
 
