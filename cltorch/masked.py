@@ -105,6 +105,9 @@ def _counting(t: DType, given: DType | None) -> DType:
 def sum(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Add the elements where the mask holds, all of them or along dimensions.
 
+    Σ x[i] over the i where mask[i] is True.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -118,6 +121,9 @@ def sum(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | N
 def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Multiply the elements where the mask holds, all of them or along dimensions.
 
+    Π x[i] over the i where mask[i] is True.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -134,6 +140,9 @@ def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
 def amax(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return the largest element where the mask holds, of all of them or along dimensions.
 
+    out = max x[i] over the i where mask[i] is True, the dtype's least if none is.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -148,6 +157,9 @@ def amax(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
 def amin(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return the smallest element where the mask holds, of all of them or along dimensions.
 
+    out = min x[i] over the i where mask[i] is True, the dtype's greatest if none is.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -164,6 +176,9 @@ def argmax(
 ) -> Any:
     """Return where the largest element is among those where the mask holds, in the input's dtype by default.
 
+    The least i with x[i] = max x[j] over the j where mask[j] is True.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -178,6 +193,9 @@ def argmin(
 ) -> Any:
     """Return where the smallest element is among those where the mask holds, in the input's dtype by default.
 
+    The least i with x[i] = min x[j] over the j where mask[j] is True.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -200,7 +218,10 @@ def _count(input: Any, dim: Any, keepdim: bool, mask: Any) -> Any:
 def mean(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | None = None, mask: Any = None) -> Any:
     """Average the elements where the mask holds, all of them or along dimensions.
 
+    Σ x[i] / Σ 1 over the i where mask[i] is True.
     Raises ValueError where the result's dtype, the input's by default, holds no fractions.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -221,6 +242,8 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
     """Return the median (the lower one of two) along a dimension of the elements where the mask holds.
 
     Raises ValueError for integers where nothing is left of a row.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -244,6 +267,8 @@ def logsumexp(
 ) -> Any:
     """Return log(sum(exp)) of the elements where the mask holds, of all of them or along dimensions.
 
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -261,6 +286,7 @@ def logaddexp(
 ) -> Any:
     """Return log(exp(input) + exp(other)) elementwise, of what the masks leave of either.
 
+    Shape: inputs broadcast, and masks to them.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -278,6 +304,9 @@ def norm(
 ) -> Any:  # fmt: skip
     """Return the norm of order ``ord`` of the elements where the mask holds, as one vector or along dimensions.
 
+    (Σ |x[i]|ᵖ)^(1/p) over the i where mask[i] is True, p being ``ord``.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -315,6 +344,9 @@ def var(
 ) -> Any:  # fmt: skip
     """Return the variance of the elements where the mask holds, divided by their count less ``correction`` (1).
 
+    Σ (x[i] - mean)² / (n - correction) over the i where mask[i] is True, n of them.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -331,6 +363,9 @@ def std(
 ) -> Any:  # fmt: skip
     """Return the standard deviation of the elements where the mask holds; see ``var``.
 
+    √(Σ (x[i] - mean)² / (n - correction)) over the i where mask[i] is True, n of them.
+    Shape: input (*), mask what broadcasts to it; result without the dimensions ``dim`` (all by default), or with 1
+    there for ``keepdim``.
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -344,6 +379,8 @@ def std(
 def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return the running sums along a dimension of the elements where the mask holds.
 
+    out[k] = Σ x[i] over the i <= k where mask[i] is True.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -358,6 +395,8 @@ def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None
 def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return the running products along a dimension of the elements where the mask holds.
 
+    out[k] = Π x[i] over the i <= k where mask[i] is True.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -372,6 +411,8 @@ def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
 def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Normalise the exponentials of the elements where the mask holds, so that they sum to 1 along a dimension.
 
+    exp(x[i]) / Σ_j exp(x[j]) over the j where mask[j] is True.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -385,6 +426,8 @@ def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
 def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return the logarithm of ``softmax``: of what is left out -inf.
 
+    x[i] - log Σ_j exp(x[j]) over the j where mask[j] is True.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -399,6 +442,8 @@ def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any =
 def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None) -> Any:
     """Return ``softmax`` of the negated input.
 
+    exp(-x[i]) / Σ_j exp(-x[j]) over the j where mask[j] is True.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch
@@ -415,6 +460,8 @@ def normalize(
 ) -> Any:
     """Divide by the norm, of at least ``eps``, along a dimension of the elements where the mask holds; others are 0.
 
+    x / max((Σ |x[i]|ᵖ)^(1/p), eps) over the i where mask[i] is True, p being ``ord``.
+    Shape: input (*), mask what broadcasts to it, to (*).
     Source: https://docs.pytorch.org/docs/2.13/masked.html
 
     >>> import cltorch as torch

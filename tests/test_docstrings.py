@@ -45,12 +45,13 @@ def examples(name):
 
 
 DOCUMENTED = [
-    amp, autograd.functional, distributions, fft, func, linalg, masked, nn, nn.attention, nn.attention.bias,
-    nn.attention.flex_attention, nn.attention.varlen, nn.functional, nn.grad, nn.init, nn.parallel, nn.utils,
-    nn.utils.parametrizations, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, nn.utils.stateless, optim,
-    optim.lr_scheduler, optim.swa_utils, public, signal.windows, special, vision.ops, vision.transforms,
-    vision.transforms.v2,
+    amp, autograd, autograd.forward_ad, autograd.functional, distributions, fft, func, linalg, masked, nn,
+    nn.attention, nn.attention.bias, nn.attention.flex_attention, nn.attention.varlen, nn.functional, nn.grad,
+    nn.init, nn.parallel, nn.utils, nn.utils.parametrizations, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn,
+    nn.utils.stateless, optim, optim.lr_scheduler, optim.swa_utils, public, signal.windows, special, vision.ops,
+    vision.transforms, vision.transforms.v2,
 ]  # fmt: skip
+INTERNAL = {"SavedTensor", "apply", "inplace", "view"}  # names of autograd for this package's own layers
 ROWS = [row for row in TABLE.values() if row.scope != INNER]
 
 
@@ -80,13 +81,18 @@ def test_there_are_examples():
 @pytest.mark.parametrize("module", DOCUMENTED, ids=lambda module: module.__name__)
 def test_what_a_module_offers_has_an_example(module):
     lacking = []
-    for name in module.__all__:
-        x = getattr(module, name)
+    for name, x in public_names(module).items():
         if name.endswith("_") or not callable(x) or (is_old(x) if inspect.isroutine(x) else is_error(x)):
             continue
         if ">>>" not in ((vars(x)["__doc__"] if inspect.isclass(x) else inspect.getdoc(x)) or ""):
             lacking.append(name)
     assert lacking == []
+
+
+def public_names(module):
+    """Return what a module offers to programs."""
+    left_out = INTERNAL if module is autograd else ()
+    return {name: getattr(module, name) for name in module.__all__ if name not in left_out}
 
 
 def is_old(function):
@@ -100,7 +106,7 @@ def is_error(x):
 
 @pytest.mark.parametrize("module", [m for m in DOCUMENTED if m is not public], ids=lambda module: module.__name__)
 def test_what_a_module_offers_names_its_source(module):
-    offered = {name: getattr(module, name) for name in module.__all__}
+    offered = public_names(module)
     lacking = [
         name for name, x in offered.items()
         if (inspect.isroutine(x) or inspect.isclass(x) and not is_error(x))
@@ -112,11 +118,13 @@ def test_what_a_module_offers_names_its_source(module):
 # what computes no formula: it holds, arranges, registers or answers, which its first line says
 WITHOUT_FORMULA = {
     amp: "autocast custom_bwd custom_fwd is_autocast_available",
+    autograd.forward_ad: "UnpackedDualTensor enter_dual_level exit_dual_level set_forward_grad_enabled",
     autograd.functional: "",
     distributions: "ReshapeTransform Transform register_kl",
     fft: "Tensor",
     func: "debug_unwrap functional_call functionalize rearrange replace_all_batch_norm_modules_ stack_module_state",
     linalg: "",
+    masked: "median",
     nn: "Buffer Container DataParallel Flatten LinearCrossEntropyOptions Module ModuleDict ModuleList Parameter "
     "ParameterDict ParameterList RNNCellBase Unflatten UninitializedBuffer UninitializedParameter factory_kwargs",
     nn.attention: "SDPAParams SDPBackend activate_flash_attention_impl can_use_cudnn_attention "
@@ -125,7 +133,7 @@ WITHOUT_FORMULA = {
     nn.attention.bias: "",
     nn.attention.flex_attention: "AuxOutput BlockMask FlexKernelOptions create_block_mask noop_mask",
     nn.attention.varlen: "",
-    nn.functional: "",
+    nn.functional: "ScalingType SwizzleType",
     nn.grad: "",
     nn.init: "",
     nn.utils: "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format skip_init",
@@ -139,17 +147,20 @@ WITHOUT_FORMULA = {
     optim: "Optimizer SparseAdam swap_in_optimizer_params_and_state",
     optim.lr_scheduler: "ChainedScheduler LRScheduler SequentialLR",
     optim.swa_utils: "",
+    signal.windows: "",
     special: "",
 }
 # what takes and returns no tensors of its own
 WITHOUT_SHAPES = {
     amp: WITHOUT_FORMULA[amp],
+    autograd.forward_ad: "dual_level enter_dual_level exit_dual_level set_forward_grad_enabled",
     distributions: "register_kl",
     fft: "Tensor",
     nn: "Container LinearCrossEntropyOptions Module ModuleDict ModuleList ParameterDict ParameterList factory_kwargs",
     nn.attention: WITHOUT_FORMULA[nn.attention].removeprefix("SDPAParams "),
     nn.attention.bias: "CausalVariant",
     nn.attention.flex_attention: "AuxRequest FlexKernelOptions",
+    nn.functional: "ScalingType SwizzleType",
     nn.init: "calculate_gain",
     nn.utils.parametrize: "cached is_parametrized type_before_parametrizations",
     nn.utils.prune: "is_pruned",
@@ -173,7 +184,7 @@ def has_formula(doc):
 
 @pytest.mark.parametrize("module", list(WITHOUT_FORMULA), ids=lambda module: module.__name__)
 def test_what_computes_says_its_formula_and_what_takes_tensors_their_shapes(module):
-    offered = {name: getattr(module, name) for name in module.__all__}
+    offered = public_names(module)
     documented = {
         name: documentation(x) for name, x in offered.items()
         if (inspect.isclass(x) and not is_error(x)) or (inspect.isroutine(x) and not is_old(x))

@@ -123,5 +123,10 @@ def is_multithreading_enabled() -> bool:
     """Return what ``set_multithreading_enabled`` was told.
 
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
     """
     return set_multithreading_enabled._on

@@ -18,7 +18,16 @@ __all__ = [
 
 
 class UnpackedDualTensor(NamedTuple):
-    """The value and the tangent (None where there is none) of a dual tensor."""
+    """The value and the tangent (None where there is none) of a dual tensor.
+
+    Shape: (*) twice.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.UnpackedDualTensor.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> fwAD.unpack_dual(torch.ones(2))
+    UnpackedDualTensor(primal=tensor([1., 1.]), tangent=None)
+    """
 
     primal: Any
     tangent: Any
@@ -31,6 +40,14 @@ def enter_dual_level() -> int:
     """Begin a level of forward-mode derivatives; return 0, its number. Levels of this kind do not nest.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.enter_dual_level.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> level = fwAD.enter_dual_level()
+    >>> x = fwAD.make_dual(torch.tensor(3.0), torch.tensor(1.0))
+    >>> fwAD.unpack_dual(x * x).tangent
+    tensor(6.)
+    >>> fwAD.exit_dual_level(level=level)
     """
     if _entered:
         raise RuntimeError(
@@ -45,6 +62,14 @@ def exit_dual_level(*, level: int | None = None) -> None:
 
     Raises RuntimeError where none was begun or ``level`` is not the last one.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.exit_dual_level.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> level = fwAD.enter_dual_level()
+    >>> x = fwAD.make_dual(torch.tensor(3.0), torch.tensor(1.0))
+    >>> fwAD.unpack_dual(x * x).tangent
+    tensor(6.)
+    >>> fwAD.exit_dual_level(level=level)
     """
     if not _entered or level not in (None, 0):
         raise RuntimeError(
@@ -56,6 +81,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
 class dual_level:
     """Begin a level of forward-mode derivatives, and end it with the block.
 
+    f(x + ε v) = f(x) + ε J v for a dual number x + ε v, ε² = 0: the tangent of f(x) is J v.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.dual_level.html
 
     >>> import cltorch as torch
@@ -76,8 +102,16 @@ class dual_level:
 def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
     """Return a view of a tensor that carries a tangent of the same shape, dtype and device.
 
+    x + ε v with the primal x and the tangent v.
     Raises RuntimeError outside of a level and where the tangent does not fit, TypeError for integers.
+    Shape: (*) twice to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.make_dual.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level():
+    ...     fwAD.unpack_dual(3 * fwAD.make_dual(torch.ones(2), torch.tensor([1.0, 0.0]))).tangent
+    tensor([3., 0.])
     """
     if level not in (None, 0) or not _entered:
         raise RuntimeError(
@@ -97,7 +131,15 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     """Return (primal, tangent) of a dual tensor; the tangent of any other tensor is None.
 
+    (x, v) of x + ε v.
+    Shape: (*) to (*) twice.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.unpack_dual.html
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level():
+    ...     fwAD.unpack_dual(fwAD.make_dual(torch.ones(2), torch.zeros(2)))
+    UnpackedDualTensor(primal=tensor([1., 1.]), tangent=tensor([0., 0.]))
     """
     if level not in (None, 0) or not _entered:
         return UnpackedDualTensor(tensor, None)
@@ -105,7 +147,17 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
 
 
 class set_forward_grad_enabled:
-    """Switch forward-mode derivatives on or off at once; as a context manager it is undone at the end."""
+    """Switch forward-mode derivatives on or off at once; as a context manager it is undone at the end.
+
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html#forward-mode-automatic-differentiation
+
+    >>> import cltorch as torch
+    >>> import cltorch.autograd.forward_ad as fwAD
+    >>> with fwAD.dual_level(), fwAD.set_forward_grad_enabled(False):
+    ...     x = fwAD.make_dual(torch.ones(2), torch.ones(2))
+    ...     fwAD.unpack_dual(x * x).tangent is None
+    True
+    """
 
     def __init__(self, mode: bool) -> None:
         self._before = state.enabled

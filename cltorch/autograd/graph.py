@@ -107,6 +107,11 @@ class Node:
     An edge is ``(node, output number)`` or None. Nodes are numbered as they are made, so a node's number is larger
     than those of all nodes that its gradients go to: processing by falling number is a topological order.
     Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> y = torch.ones(2, requires_grad=True).exp()
+    >>> isinstance(y.grad_fn, torch.autograd.graph.Node), y.grad_fn.name()
+    (True, 'ExpBackward0')
     """
 
     __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")

@@ -117,6 +117,8 @@ def _checked(name: str, m: Any, sym: bool, given: dict[str, Any], shape: Callabl
 def bartlett(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Bartlett's window, a triangle that is 0 at both ends.
 
+    w[n] = 1 - |2 n / N - 1| with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -129,6 +131,8 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Any:
 def blackman(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Blackman's window.
 
+    w[n] = 0.42 - 0.5 cos(2π n / N) + 0.08 cos(4π n / N) with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -141,6 +145,8 @@ def blackman(M: int, *, sym: bool = True, **options: Any) -> Any:
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return half a period of a sine, sampled in the middle of ``M`` pieces.
 
+    w[n] = sin(π (n + 1/2) / N) with N = M, or M + 1 without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -153,6 +159,7 @@ def cosine(M: int, *, sym: bool = True, **options: Any) -> Any:
 def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True, **options: Any) -> Any:
     """Return ``exp(-|n - center| / tau)``; the centre is the middle unless it is given, for a periodic window only.
 
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -171,6 +178,8 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Any:
     """Return a bell curve of the standard deviation ``std`` in samples.
 
+    w[n] = exp(-((n - N / 2) / std)² / 2) with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -185,6 +194,8 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> A
 def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Any:
     """Return a sum of cosines with the weights ``a`` and alternating signs.
 
+    w[n] = Σ_i (-1)^i a[i] cos(2π i n / N) with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -202,6 +213,8 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Any:
     """Return ``alpha - (1 - alpha) cos(2 pi n / (M - 1))``.
 
+    M - 1 is M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -214,6 +227,8 @@ def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options:
 def hamming(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Hamming's window.
 
+    w[n] = 0.54 - 0.46 cos(2π n / N) with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -226,6 +241,8 @@ def hamming(M: int, *, sym: bool = True, **options: Any) -> Any:
 def hann(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Hann's window, a raised cosine.
 
+    w[n] = (1 - cos(2π n / N)) / 2 with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -238,6 +255,8 @@ def hann(M: int, *, sym: bool = True, **options: Any) -> Any:
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Any:
     """Return Kaiser's window, a Bessel function of a half circle.
 
+    w[n] = I₀(beta √(1 - (2 n / N - 1)²)) / I₀(beta) with N = M - 1, or M without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch
@@ -252,6 +271,9 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> A
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Any:
     """Return Nuttall's window, a sum of four cosines.
 
+    w[n] = 0.3635819 - 0.4891775 cos(2π n / N) + 0.1365995 cos(4π n / N) - 0.0106411 cos(6π n / N) with N = M - 1, or M
+    without ``sym``.
+    Shape: (M).
     Source: https://docs.pytorch.org/docs/2.13/signal.html
 
     >>> import cltorch as torch

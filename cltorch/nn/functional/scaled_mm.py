@@ -90,14 +90,16 @@ def scaled_mm(
 ) -> Any:
     """Return the product of two matrices of 8-bit floats, each times its scales: (M, K) by (K, N) gives (M, N).
 
+    out[i, j] = Σ_k a[i, k] · b[k, j] · scale_a[i] · scale_b[j] + bias[j].
     With ``ScalingType.TensorWise`` scales hold one number each, with ``ScalingType.RowWise`` they are (M, 1) and
     (1, N); they are float32, in which the product is computed and ``bias``, of N elements, added. The result is
     ``output_dtype``, None means that of ``mat_a``. ``use_fast_accum`` changes nothing. Raises ValueError for other
     kinds, shapes and dtypes of scales, as PyTorch does on the host.
+    Shape: (M, K) and (K, N), scales (1), or (M, 1) and (1, N), bias (N) to (M, N).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.scaled_mm.html
 
     >>> import cltorch as torch
-    >>> from torch.nn.functional import ScalingType
+    >>> from cltorch.nn.functional import ScalingType
     >>> a = torch.tensor([[1.0, 2.0]]).to(torch.float8_e4m3fn)
     >>> scale, one = torch.tensor(0.5), ScalingType.TensorWise
     >>> torch.nn.functional.scaled_mm(a, a.T, scale, one, scale, one, output_dtype=torch.float32)
@@ -163,15 +165,18 @@ def scaled_grouped_mm(
 ) -> Any:
     """Return products of groups of matrices of 8-bit floats, each times its scales; ``offs`` cuts as in grouped_mm.
 
+    out[r, j] = Σ_k a[r, k] · b[g, k, j] · scale_a[r] · scale_b[g, j] for the rows r of group g, and so for what else is
+    cut.
     Scales are ``ScalingType.RowWise``, float32: (M,) for a matrix (M, K), (G, M) for a batch (G, M, K), (N,) and (G, N)
     on the right; where both are matrices and K is cut, each group has scales of its own, (G · M,) and (G · N,).
     Products are computed in float32, the result is bfloat16. The ends are read, which waits for the device they lie
     on. Raises ValueError for other kinds, shapes and dtypes, and for a ``bias``, which PyTorch does not support either;
     PyTorch itself has no such product on the host.
+    Shape: as of ``grouped_mm``; ``offs`` (G).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.scaled_grouped_mm.html
 
     >>> import cltorch as torch
-    >>> from torch.nn.functional import ScalingType
+    >>> from cltorch.nn.functional import ScalingType
     >>> a, b = torch.ones(3, 2).to(torch.float8_e4m3fn), torch.ones(2, 2, 1).to(torch.float8_e4m3fn)
     >>> scales, row = (torch.tensor([1.0, 2.0, 4.0]), torch.tensor([[1.0], [0.5]])), ScalingType.RowWise
     >>> ends = torch.tensor([1, 3], dtype=torch.int32)
