@@ -126,6 +126,7 @@ def normalized(d):
     x = numbers(4, 6, 9)
     found = slopes(d, lambda x, w, b: F.layer_norm(x, (9,), w, b), x, *several((9,), (9,)))
     found += slopes(d, lambda x, w, b: F.batch_norm(x, None, None, w, b, True), x, *several((6,), (6,)))
+    found += slopes(d, lambda x: F.local_response_norm(x, 3, 0.5), x)
     return found + slopes(d, lambda x: F.group_norm(x, 3), x)
 
 

@@ -16,7 +16,7 @@ from cltorch.functions.parts import narrow
 from cltorch.functions.ranges import arange
 from cltorch.functions.recurrent import composed as recurrent_steps
 from cltorch.functions.shape import expand, movedim, reshape, unsqueeze
-from cltorch.ops import attention, ctc, embedding, norm_batch, recurrent
+from cltorch.ops import attention, ctc, embedding, local_response, norm_batch, recurrent
 from cltorch.ops.array import host
 from cltorch.ops.op import Op
 
@@ -48,6 +48,11 @@ def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
         if a is not None and line._storage is not a._storage:  # the statistics were read as a copy
             a.copy_(reshape(line if several else narrow(line, 0, 0, a.layout.numel), a.layout.shape))
     return parted(out, size, 1), reshape(mean, (size, -1)), reshape(rstd, (size, -1))
+
+
+# ---- normalisation by neighbouring channels: slices are samples -----------------------------------------------------
+def _responded(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
+    return parted(apply(op, merged(args[0], size, 0), *args[1:]), size, 0)
 
 
 # ---- tables: one below the other ------------------------------------------------------------------------------------
@@ -114,6 +119,7 @@ WHOLE.update(
     {
         attention.Attention: _attended,
         norm_batch.NativeBatchNorm: _normalised,
+        local_response.LocalResponseNorm: _responded,
         embedding.Embedding: _looked_up,
         ctc.CtcLoss: _aligned_labels,
         ctc.CtcLossBackward: _aligned_labels_back,

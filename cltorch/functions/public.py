@@ -26,7 +26,7 @@ _NOT_TORCH = (
     functional_instance_norm functional_layer_norm gather_from_layout gelu geometric_ getitem gradient_cast
     gradient_copy greater_ greater_equal_ im2col im2col_blocks index_add_ index_back index_copy_ index_fill_
     index_reduce_ inner_rows is_pinned is_shared less_ less_equal_ like linear log_normal_ map2_ map_ masked_fill_
-    masked_scatter_
+    masked_scatter_ response_norm
     matrix_product matrix_transpose_H matrix_transpose_T matrix_transpose_mH matrix_transpose_mT
     max_pool2d_with_indices max_pool3d_with_indices max_pool_pick max_pool_spread max_unpool multi_dot multiply_
     mvlgamma_ new_empty new_empty_strided new_full new_ones new_tensor new_zeros nll_loss normal_ not_equal_ pad

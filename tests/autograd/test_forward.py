@@ -92,6 +92,7 @@ CALLS = {
     "embedding": (lambda w: F.embedding(PLACES, w), (3, 2)),
     "layer norm": (lambda x, w, b: (F.layer_norm(x, (3,), w, b), F.rms_norm(x, (3,), w)), (2, 3), (3,), (3,)),
     "group norm": (lambda x: F.group_norm(x, 2), (1, 4, 2)),
+    "local response": (lambda x: F.local_response_norm(x, 3, 0.5), (1, 4, 2)),
     "batch norm": (lambda x, w: F.batch_norm(x, None, None, w, training=True), (4, 2), (2,)),
     "loss": (lambda x: (F.cross_entropy(x, PLACES), F.nll_loss(torch.log(x), PLACES)), (2, 3)),
     "attention": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), (1, 1, 3, 4), (1, 1, 3, 4), (1, 1, 3, 4)),

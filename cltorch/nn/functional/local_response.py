@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.local_r
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from cltorch import functions
@@ -17,7 +18,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     """Divide (N, C, …) by (k + alpha times the mean of the squares of ``size`` channels around) ** beta.
 
     y = x · (k + alpha / size · Σ x²)^(-beta) over those channels.
-    Raises ValueError for fewer than three dimensions.
+    The result and its gradient are made by kernels of their own. Raises ValueError for fewer than three dimensions.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.local_response_norm.html;
     Krizhevsky and others, ImageNet Classification with Deep Convolutional Neural Networks, section 3.3
     Shape: (N, C, *) to the same.
@@ -34,6 +35,11 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
         )
     if input.layout.numel == 0:
         return input
+    size = operator.index(size)
+    if size < 1:
+        raise RuntimeError(f"kernel size should be greater than zero, but got kT: {size} kH: 1 kW: 1")
+    if input.dtype.is_floating_point:
+        return functions.response_norm(input, size, alpha, beta, k)
     squares = functions.reshape(functions.mul(input, input), (shape[0], 1, shape[1], -1))
     padded = functions.constant_pad_nd(squares, (0, 0, size // 2, (size - 1) // 2))
     mean = functions.reshape(functions.avg_pool2d(padded, (size, 1), 1), shape)
