@@ -214,6 +214,142 @@ def _reshape_from_tensor(self: Any, shape: Any) -> Any:
     return self.reshape(shape.tolist())
 
 
+def _convolution(
+    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any,
+    groups: int, benchmark: bool, deterministic: bool, cudnn_enabled: bool, allow_tf32: bool = True,
+) -> Any:  # fmt: skip
+    """Return ``torch.convolution``; the other switches are those of NVIDIA's library."""
+    return functions.convolution(
+        input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
+    )  # fmt: skip
+
+
+def _convolution_mode(
+    input: Any, weight: Any, bias: Any, stride: Any, padding: str, dilation: Any, groups: int
+) -> Any:  # fmt: skip
+    conv = (functions.conv1d, functions.conv2d, functions.conv3d)[weight.ndim - 3]
+    return conv(input, weight, bias, stride, padding, dilation, groups)
+
+
+#: how results of a Fourier transform are divided, by the number that ATen has for it: forwards, backwards
+_NORMS = (("backward", "forward"), ("ortho", "ortho"), ("forward", "backward"))
+
+
+def _fft_c2c(self: Any, dim: Sequence[int], normalization: int, forward: bool, *, out: Any = None) -> Any:
+    if forward:
+        return functions.fft_fftn(self, dim=dim, norm=_NORMS[normalization][0], out=out)
+    return functions.fft_ifftn(self, dim=dim, norm=_NORMS[normalization][1], out=out)
+
+
+def _fft_r2c(self: Any, dim: Sequence[int], normalization: int, onesided: bool, *, out: Any = None) -> Any:
+    """Return the spectrum of real numbers, or with ``onesided`` its first half along the last dimension given."""
+    transform = functions.fft_rfftn if onesided else functions.fft_fftn
+    return transform(self, dim=dim, norm=_NORMS[normalization][0], out=out)
+
+
+def _fft_c2r(self: Any, dim: Sequence[int], normalization: int, last_dim_size: int, *, out: Any = None) -> Any:
+    sizes = [*(self.shape[d] for d in dim[:-1]), last_dim_size]
+    return functions.fft_irfftn(self, s=sizes, dim=dim, norm=_NORMS[normalization][1], out=out)
+
+
+def _masked_softmax(self: Any, mask: Any, dim: int | None = None, mask_type: int | None = None) -> Any:
+    """Return softmax over what a mask leaves: (L, L) for type 0, (B, L) for type 1, else one of the operand's shape."""
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError("Mask should be a boolean tensor")
+    if mask_type == 1:
+        if tuple(mask.shape) != (self.shape[0], self.shape[-1]):
+            raise RuntimeError("For mask_type == 1 mask shape should be (B, L)")
+        mask = mask.reshape(mask.shape[0], *[1] * (self.ndim - 2), mask.shape[1])
+    elif mask_type == 0:
+        if tuple(mask.shape) != tuple(self.shape[-2:]):
+            raise RuntimeError("For mask_type == 0 mask shape should be (L, L)")
+    elif mask.shape != self.shape:
+        raise RuntimeError("For mask_type == 2 mask shape should match input shape")
+    return softmax(self.masked_fill(mask, -math.inf), -1 if dim is None else dim)
+
+
+def _prelu_kernel(self: Any, weight: Any) -> Any:
+    return functions.where(self > 0, self, weight * self)
+
+
+def _add_relu(self: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+    found = functions.relu(functions.add(self, other, alpha=alpha))
+    return found if out is None else functions.into_out("_add_relu", out, found)
+
+
+def _addmm_activation(
+    self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, use_gelu: bool = False
+) -> Any:  # fmt: skip
+    found = functions.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
+    return functions.gelu(found) if use_gelu else functions.relu(found)
+
+
+def _fused_rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any, eps: float | None) -> tuple[Any, Any]:
+    """Return ``rms_norm`` and what the operand was multiplied with."""
+    dims = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    least = dtypes.finfo(input.dtype).eps if eps is None else eps
+    factor = functions.rsqrt(functions.mean(input * input, dims, True) + least)
+    return functions.rms_norm(input, tuple(normalized_shape), weight, eps), factor
+
+
+def _euclidean_dist(x1: Any, x2: Any) -> Any:
+    return functions.cdist(x1, x2, compute_mode="use_mm_for_euclid_dist")
+
+
+def _factored(A: Any) -> Any:
+    """Return LU and pivots as determinants take them: of the transpose where real matrices lie row by row."""
+    return functions.linalg_lu_factor_ex(A.mT if A.is_contiguous() and not A.is_complex() else A)[:2]
+
+
+def _linalg_det(A: Any) -> tuple[Any, Any, Any]:
+    return (functions.linalg_det(A), *_factored(A))
+
+
+def _linalg_slogdet(A: Any) -> tuple[Any, Any, Any, Any]:
+    return (*functions.linalg_slogdet(A), *_factored(A))
+
+
+def _linalg_eigh(A: Any, UPLO: str = "L", compute_v: bool = True) -> tuple[Any, Any]:
+    if compute_v:
+        return tuple(functions.linalg_eigh(A, UPLO))
+    return functions.linalg_eigvalsh(A, UPLO), A.new_empty(0)
+
+
+def _linalg_svd(A: Any, full_matrices: bool = False, compute_uv: bool = True, *, driver: Any = None) -> Any:
+    if compute_uv:
+        return tuple(functions.linalg_svd(A, full_matrices, driver=driver))
+    return A.new_empty(0), functions.linalg_svdvals(A, driver=driver), A.new_empty(0)
+
+
+def _linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> tuple[Any, Any, Any, Any]:
+    found, info = functions.linalg_solve_ex(A, B, left=left, check_errors=check_errors)
+    LU, pivots, _ = functions.linalg_lu_factor_ex(A)
+    return found, LU, pivots, info
+
+
+def _lu_with_info(self: Any, pivot: bool = True, check_errors: bool = True) -> tuple[Any, Any, Any]:
+    return tuple(functions.linalg_lu_factor_ex(self, pivot=pivot, check_errors=check_errors))
+
+
+def _index_put_impl_(
+    self: Any, indices: Sequence[Any], values: Any, accumulate: bool = False, unsafe: bool = False
+) -> Any:  # fmt: skip
+    return functions.index_put_(self, tuple(indices), values, accumulate)
+
+
+def _to_cpu(tensors: Sequence[Any]) -> list[Any]:
+    return [x.cpu() for x in tensors]
+
+
+def _is_zerotensor(self: Any) -> bool:
+    """Return False: every tensor here has memory."""
+    return False
+
+
+def _has_compatible_shallow_copy_type(input: Any, other: Any) -> bool:
+    return True  # there is one kind of tensor
+
+
 def _shared(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     def f(*args: Any, **named: Any) -> Any:
         return fn(*args, **named)
@@ -235,7 +371,12 @@ _ALL: tuple[Any, ...] = (
     _unsafe_index, _unsafe_index_put, _unsafe_masked_index, _unsafe_masked_index_put_accumulate,
     _native_batch_norm_legit, _native_batch_norm_legit_no_training, _aminmax, _stack, _unique, _unique2,
     _is_all_true, _is_any_true, _int_mm, _scaled_mm, _trilinear, _debug_has_internal_overlap, _dim_arange,
-    _reshape_from_tensor,
+    _reshape_from_tensor, _convolution, _convolution_mode, _fft_c2c, _fft_r2c, _fft_c2r, _masked_softmax,
+    _prelu_kernel, _add_relu, _addmm_activation, _fused_rms_norm, _euclidean_dist, _linalg_det, _linalg_slogdet,
+    _linalg_eigh, _linalg_svd, _linalg_solve_ex, _lu_with_info, _index_put_impl_, _to_cpu,
+    _is_zerotensor, _has_compatible_shallow_copy_type,
+    _shared(functions.conj_physical, "_conj_copy"), _shared(functions.neg, "_neg_view"),
+    _shared(functions.neg, "_neg_view_copy"),
     _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
     _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),
     _shared(functions.adaptive_avg_pool2d, "_adaptive_avg_pool2d"),
@@ -245,3 +386,6 @@ _ALL: tuple[Any, ...] = (
 
 #: The functions by their names in ``torch``.
 FUNCTIONS: dict[str, Callable[..., Any]] = {f.__name__: f for f in _ALL}
+
+for _name in "_addmm_activation _conj _conj_physical _is_all_true _is_any_true _is_zerotensor _neg_view".split():
+    setattr(Tensor, _name, FUNCTIONS[_name])

@@ -244,3 +244,27 @@ def test_rearranged_dimensions(pattern, lengths, want):
 def test_patterns_that_are_wrong(pattern, message):
     with pytest.raises(ValueError, match=message):
         torch.func.rearrange(torch.ones(2, 3), pattern, **({"y": 3} if "y" in pattern else {}))
+
+
+def test_a_function_of_a_user_needs_a_context_of_its_own_under_transforms(device):
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * ctx.saved_tensors[0] * g
+
+    x = torch.ones(2, device=device)
+    for transform in (torch.func.grad, torch.func.jacrev):
+        with pytest.raises(RuntimeError, match="it must override the setup_context staticmethod"):
+            transform(lambda x: Square.apply(x).sum())(x)
+    leaf = x.clone().requires_grad_()
+    Square.apply(leaf).sum().backward()
+    assert leaf.grad.tolist() == [2, 2]
+    layer = torch.nn.Linear(2, 1, device=device)
+    layer.register_full_backward_hook(lambda module, given, out: None)  # by a function of this package
+    found = torch.func.grad(lambda p: torch.func.functional_call(layer, p, (x,)).sum())(dict(layer.named_parameters()))
+    assert found["weight"].tolist() == [[1, 1]]

@@ -106,3 +106,66 @@ def test_parts_of_public_functions(x):
     assert cltorch._segment_reduce(x[0], "max", lengths=cltorch.tensor([1, 2], device=x.device)).tolist() == [0.5, 2.0]
     assert cltorch._stack([x, x], 1).shape == (2, 2, 3) and cltorch._adaptive_avg_pool2d(x[None], 1).shape == (1, 1, 1)
     assert all(getattr(cltorch, name) is f and f.__name__ == name for name, f in FUNCTIONS.items())
+
+
+def test_convolutions_and_transforms_by_their_inner_names(x):
+    signal, weight = x[None], cltorch.ones(1, 2, 2, device=x.device)
+    switches = ([1], [1], [1], False, [0], 1, False, False, True, True)
+    same(cltorch._convolution(signal, weight, None, *switches), cltorch.conv1d(signal, weight, padding=1).cpu())
+    same(cltorch._convolution_mode(signal, weight, None, [1], "valid", [1], 1), [[[2.5, 2.5]]])
+    a = x.cpu().numpy()
+    z = cltorch.complex(x, x.flip(1))
+    b = a + 1j * a[:, ::-1]
+    cltorch.set_host_fallback("allow")
+    for number, forth, back in ((0, "backward", "forward"), (1, "ortho", "ortho"), (2, "forward", "backward")):
+        same(cltorch._fft_c2c(z, [0, 1], number, True), np.fft.fftn(b, norm=forth))
+        same(cltorch._fft_c2c(z, [0], number, False), np.fft.ifft(b, axis=0, norm=back))
+        same(cltorch._fft_r2c(x, [1], number, True), np.fft.rfft(a, norm=forth))
+        same(cltorch._fft_r2c(x, [1], number, False), np.fft.fft(a, norm=forth))
+        same(cltorch._fft_c2r(cltorch._fft_r2c(x, [0, 1], number, True), [0, 1], 2 - number, 3), a)
+    cltorch.set_host_fallback("warn")
+
+
+def test_softmax_of_what_a_mask_leaves(x):
+    mask = cltorch.tensor([[True, False, False], [False, True, False]], device=x.device)
+    e = np.exp(x.cpu().numpy()) * ~mask.cpu().numpy()
+    same(cltorch._masked_softmax(x, mask, 1, 2), e / e.sum(1, keepdims=True))
+    heads = x.expand(2, 4, 2, 3)
+    rows = np.exp(np.broadcast_to(x.cpu().numpy(), (2, 4, 2, 3))) * ~mask.cpu().numpy()[:, None, None]
+    same(cltorch._masked_softmax(heads, mask, 3, 1), rows / rows.sum(-1, keepdims=True))
+    square = cltorch.eye(3, dtype=cltorch.bool, device=x.device)
+    scores = cltorch.zeros(1, 1, 3, 3, device=x.device)
+    same(cltorch._masked_softmax(scores, square, 3, 0)[0, 0], (1 - np.eye(3)) / 2)
+    for given, kind, words in ((mask[:1], 2, "match input shape"), (mask.T, 0, "be .L, L"), (mask.T, 1, "be .B, L")):
+        with pytest.raises(RuntimeError, match=words):
+            cltorch._masked_softmax(x, given, 1, kind)
+    with pytest.raises(RuntimeError, match="boolean"):
+        cltorch._masked_softmax(x, x)
+
+
+def test_joined_operators_and_factors(x):
+    a = x.cpu().numpy()
+    same(cltorch._prelu_kernel(x, cltorch.tensor([0.1], device=x.device)), np.where(a > 0, a, 0.1 * a))
+    same(cltorch._add_relu(x, x, alpha=2), np.maximum(3 * a, 0))
+    same(x[0, :2]._addmm_activation(x, x.T), np.maximum(a[0, :2] + a @ a.T, 0))
+    y, factor = cltorch._fused_rms_norm(x, [3], None, 1e-3)
+    same(factor, 1 / np.sqrt((a * a).mean(1, keepdims=True) + 1e-3))
+    same(y, a * np.asarray(factor.cpu()))
+    same(cltorch._euclidean_dist(x, x + 1), np.linalg.norm(a[:, None] - a[None] - 1, axis=-1))
+    put = cltorch._index_put_impl_(x.clone(), [cltorch.tensor([1], device=x.device)], x[:1])
+    same(put, a[[0, 0]])
+    assert [t.device.type for t in cltorch._to_cpu([x])] == ["cpu"] and not x._is_zerotensor()
+    same(x._neg_view(), -a)
+    same(cltorch._conj_copy(x + 1j), a - 1j)
+    cltorch.set_host_fallback("allow")
+    square = cltorch.tensor([[4.0, 1.0], [2.0, 3.0]], device=x.device)
+    det, LU, pivots = cltorch._linalg_det(square)
+    assert det.item() == pytest.approx(10) and pivots.tolist() == [1, 2]
+    same(LU, [[4, 2], [0.25, 2.5]])  # of the transpose
+    assert [t.item() for t in cltorch._linalg_slogdet(square)[:2]] == pytest.approx([1, np.log(10)])
+    same(cltorch._linalg_eigh(square @ square.T, compute_v=False)[0], np.linalg.eigvalsh([[17, 11], [11, 13]]))
+    same(cltorch._linalg_svd(square)[1], np.linalg.svd([[4, 1], [2, 3]])[1])
+    found, _, _, info = cltorch._linalg_solve_ex(square, x[:, :1])
+    same(found, np.linalg.solve([[4, 1], [2, 3]], a[:, :1]))
+    assert info.item() == 0 and cltorch._lu_with_info(square)[1].tolist() == [1, 2]
+    cltorch.set_host_fallback("warn")

@@ -29,6 +29,10 @@ from cltorch.autograd.record import alias, rebase
 from cltorch.ops.array import Array
 
 _ONCE = "trying to differentiate twice a function that was marked with @once_differentiable"
+_NO_CONTEXT = (
+    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override "
+    "the setup_context staticmethod. For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+)
 _VIEW_AND_OTHERS = (
     "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more "
     "than one Tensor. This is not supported by the current autograd engine. You should either make sure the input is "
@@ -227,6 +231,11 @@ class _FunctionMeta(type):
         return named(FunctionNode, f"{cls.__name__}Backward")
 
 
+def _ours(cls: Any) -> bool:
+    """Return whether a function is of this package, which knows what transforms do."""
+    return bool(cls.__module__.partition(".")[0] == "cltorch")
+
+
 class Function(metaclass=_FunctionMeta):
     """Define an operation with ``forward`` and ``backward`` (and, if wanted, ``setup_context``); call ``apply``.
 
@@ -294,6 +303,8 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kw: Any) -> Any:
         """Run ``forward`` and record it."""
+        if Settings.transforms and cls.setup_context is Function.setup_context and not _ours(cls):
+            raise RuntimeError(_NO_CONTEXT)
         if active:
             kind = lift(args)
             if kind is not None:
