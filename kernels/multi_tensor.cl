@@ -96,25 +96,86 @@ __kernel void ct_${name}(
 % for k in range(K):
     const long from${k} = entry[${4 + rank + K * rank + k}];
 % endfor
+% if groups:
 #define V ${V}
 #define M int
 #define SEL(c, a, b) ((c) ? (a) : (b))
+    {
 ${numbers(False)}
-    for (long i = ${"(long)get_local_id(0)" if groups else "0"}; i < n; i += ${"(long)get_local_size(0)" if groups else "1"}) {
-        uint rest = start + (uint)i;
+        for (long i = get_local_id(0); i < n; i += get_local_size(0)) {
+            uint rest = start + (uint)i;
 % for d in range(rank - 1, 0, -1):
-        const long c${d} = rest % size${d};
-        rest /= size${d};
+            const long c${d} = rest % size${d};
+            rest /= size${d};
 % endfor
-        const long c0 = rest;
+            const long c0 = rest;
 % for k in range(K):
-        const long at${k} = from${k} + ${" + ".join(f"c{d} * step{k}_{d}" for d in range(rank))};
+            const long at${k} = from${k} + ${" + ".join(f"c{d} * step{k}_{d}" for d in range(rank))};
 % endfor
 ${element(1)}
+        }
     }
 #undef V
 #undef M
 #undef SEL
+% else:
+<% last = rank - 1 %>
+    // line by line along the last dimension, in vectors where all tensors lie densely along it
+    const int dense = ${" && ".join(f"step{k}_{last} == 1" for k in range(K))};
+    uint rest = start;
+% for d in range(last, 0, -1):
+    uint c${d} = rest % size${d};
+    rest /= size${d};
+% endfor
+    uint c0 = rest;
+    for (long i = 0; i < n;) {
+        const long line = min(n - i, (long)(size${last} - c${last}));
+% for k in range(K):
+        const long base${k} = from${k} + ${" + ".join(f"c{d} * step{k}_{d}" for d in range(rank))};
+% endfor
+        long j = 0;
+#define V ${V}${W}
+#define M ${M}${W}
+#define SEL(c, a, b) select(b, a, c)
+        if (dense && line >= ${W}) {
+${numbers(True)}
+            for (; j + ${W} <= line; j += ${W}) {
+% for k in range(K):
+                const long at${k} = base${k} + j;
+% endfor
+${element(W)}
+            }
+        }
+#undef V
+#undef M
+#undef SEL
+#define V ${V}
+#define M int
+#define SEL(c, a, b) ((c) ? (a) : (b))
+        {
+${numbers(False)}
+            for (; j < line; ++j) {
+% for k in range(K):
+                const long at${k} = base${k} + j * step${k}_${last};
+% endfor
+${element(1)}
+            }
+        }
+#undef V
+#undef M
+#undef SEL
+        i += line;
+        c${last} = 0;
+% for d in range(last - 1, 0, -1):
+        if (++c${d} == size${d}) {
+            c${d} = 0;
+% endfor
+            ++c0;
+% for d in range(last - 1, 0, -1):
+        }
+% endfor
+    }
+% endif
 % else:
 % for k in range(K):
     const long at${k} = entry[${k + 3}];

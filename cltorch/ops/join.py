@@ -17,7 +17,8 @@ from cltorch.ops.multi_tensor_moves import copy_each
 from cltorch.ops.op import Op
 from cltorch.ops.pieces import Pieces, assemble
 
-_MANY = 4  # arrays that are joined by launches which take several
+_SOME, _MANY = 4, 16  # arrays that are joined by launches which take several, if they have so many elements or always
+_LARGE = 1 << 18
 _SEGMENT = 16384  # elements of a reversed line that one work-item copies at a time
 _RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
 
@@ -63,8 +64,7 @@ def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
         if whole is not None:
             n = sum([x.layout.shape[0] for x in tensors])
             return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
-    on_device = tensors[0].device.type != "cpu"
-    if on_device and len(tensors) > _MANY and not t.rare and all(x.dtype is t for x in tensors):
+    if _joined_in_lists(dim, t, tensors):
         shape, pieces = _in_a_row([x.layout for x in tensors], dim)
         out = empty(shape, t, tensors[0].device)
         copy_each([view(out, place) for _, _, place in pieces], [tensors[i] for i, _, _ in pieces])
@@ -72,6 +72,15 @@ def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
         return out
     key = ("cat", dim)
     return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
+
+
+def _joined_in_lists(dim: int, t: dtype, tensors: Sequence[Any]) -> bool:
+    """Return whether launches that take several tensors are quicker: for many runs of memory, or large ones."""
+    if len(tensors) <= _SOME or dim or t.rare or tensors[0].device.type == "cpu":
+        return False
+    if any(x.dtype is not t or not x.layout.contiguous for x in tensors):
+        return False
+    return len(tensors) > _MANY or sum(x.layout.numel for x in tensors) >= _LARGE
 
 
 def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:

@@ -255,7 +255,7 @@ def _kernel(
     statements, results, tracer = trace(formula.fn, compute, [False] * len(row), formula.params)
     used = used_operands(formula.fn, len(row), formula.params, compute, [True] * len(results))
     texts = {k: r.text if isinstance(r, Symbol) else tracer.literal(r) for k, r in zip(written, results, strict=True)}
-    width = 1 if strided else VECTOR[ctype] if kind == "cpu" else 4
+    width = VECTOR[ctype] if kind == "cpu" else 4
     args = "bl" + "b" * (slots * len(row)) + LETTER.get(ctype, "l") * params + "bl" * (scalars + own)
     return context.kernel(
         "multi_tensor", f"ct_{formula.name}", args,

@@ -83,6 +83,9 @@ def test_rows_in_different_orders_share_a_launch(cl_device, kind):
 
     shapes = [(5, 3), (40, 70), (2, 3, 4), (3, 2, 5, 4), (1, 9), (130, 129)]
     check([row(*shape) for shape in shapes], kind=kind)
+    # lines that are dense, with gaps between them
+    wide = [[cltorch.randn(5, 30, n + 7, device=cl_device) for _ in range(3)] for n in (3, 16, 37)]
+    check([[x[:, 3:, :-7] for x in three] for three in wide], kind=kind)
     rows = [row(*shape) for shape in shapes]
     assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows, (0.5, 0.5), kind)) == 1
 
