@@ -122,6 +122,15 @@ static int counted(int status, P *event)
     return status;
 }
 
+P clCreateUserEvent(P context, int *error)
+{
+    static P (*next)(P, int *);
+    if (!next) next = (P(*)(P, int *))real("clCreateUserEvent");
+    P made = next(context, error);
+    if (made) add(&events, 1);
+    return made;
+}
+
 int clRetainEvent(P event)
 {
     FORWARD(clRetainEvent, P);
