@@ -123,6 +123,7 @@ __kernel CT_ONE_ITEM void ct_mv_columns(${head}) {
         for (int j = 0; j < width; j++) sums[j] = 0;
         long k = 0;
         for (; k + ${lines} <= kn; k += ${lines}) ${add_rows(lines)}
+        for (; k + ${lines // 4} <= kn; k += ${lines // 4}) ${add_rows(lines // 4)}
         for (; k < kn; k++) ${add_rows(1)}
         for (int j = 0; j < width; j++) CT_END(m + j, sums[j]);
     }

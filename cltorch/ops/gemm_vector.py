@@ -11,7 +11,7 @@ from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
 _ROOM = 4096  # elements of a strided x that are gathered at a time
-_LINES = 8  # rows of the matrix that are added to a run of outputs at a time
+_LINES = 16  # rows of the matrix that are added to a run of outputs at a time
 
 
 def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:

@@ -69,8 +69,10 @@ def _tile(rows: int, vectors: int, vector_bytes: int, packed_bytes: int) -> dict
     }  # fmt: skip
 
 
-def _lines(vector_bytes: int) -> dict[str, int]:
-    return {"vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": 8192 // vector_bytes, "least_work": 16384}
+def _lines(vector_bytes: int, run_bytes: int = 8192) -> dict[str, int]:
+    return {
+        "vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": run_bytes // vector_bytes, "least_work": 16384,
+    }  # fmt: skip
 
 
 KERNELS: dict[str, dict[str, Any]] = {
@@ -106,7 +108,7 @@ KERNELS: dict[str, dict[str, Any]] = {
             "run_vectors": (16, 64, 128, 256, 512),
             "least_work": (4096, 16384, 65536),
         },
-        "cpu-avx512": _lines(64),
+        "cpu-avx512": _lines(64, 16384),
         "cpu-avx2": _lines(32),
         "cpu": _lines(16),
     },
