@@ -125,7 +125,7 @@ WITHOUT_FORMULA = {
     func: "debug_unwrap functional_call functionalize rearrange replace_all_batch_norm_modules_ stack_module_state",
     linalg: "",
     masked: "median",
-    nn: "Buffer Container DataParallel Flatten LinearCrossEntropyOptions Module ModuleDict ModuleList Parameter "
+    nn: "Buffer Container Flatten LinearCrossEntropyOptions Module ModuleDict ModuleList Parameter "
     "ParameterDict ParameterList RNNCellBase Unflatten UninitializedBuffer UninitializedParameter factory_kwargs",
     nn.attention: "SDPAParams SDPBackend activate_flash_attention_impl can_use_cudnn_attention "
     "can_use_efficient_attention can_use_flash_attention current_flash_attention_impl list_flash_attention_impls "
@@ -136,6 +136,7 @@ WITHOUT_FORMULA = {
     nn.functional: "ScalingType SwizzleType",
     nn.grad: "",
     nn.init: "",
+    nn.parallel: "replicate",
     nn.utils: "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format skip_init",
     nn.utils.parametrizations: "",
     nn.utils.parametrize: "cached is_parametrized remove_parametrizations transfer_parametrizations_and_params "

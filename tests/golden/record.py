@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.golden import functions, modules, optimizers
+from tests.golden import functions, modules, optimizers, schedules
 
 FILE = Path(__file__).with_name("values.npz")
 
@@ -29,6 +29,9 @@ def every(library, device: str = "cpu", layout: str = "contiguous"):
     if layout in ("contiguous", "transposed"):
         for case in optimizers.CASES:
             yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device, layout)
+    if layout == "contiguous" and device == "cpu":  # where parameters lie makes no difference to their rates
+        for case in schedules.CASES:
+            yield f"lr.{case}", lambda case=case: schedules.run(library, case)
 
 
 def load() -> dict[str, list[np.ndarray]]:

@@ -27,6 +27,7 @@ def _devices(module: Any, given: Sequence[Any] | None) -> list[Any]:
 class DataParallel(Module):
     """Run a module on its devices, each with a part of the batch; the module is the child ``module``.
 
+    y = cat(module(x_1), …, module(x_n)) for the parts x_i of the batch, one for each device.
     The arguments are cut along ``dim``, the module is copied to each device that gets a part, and the results are put
     together on ``output_device``, the first one if None. Without ``device_ids`` the only device is the one on which the
     module lies. Raises RuntimeError for a module that does not lie on the first device.
@@ -95,6 +96,8 @@ def data_parallel(
 ) -> Any:
     """Call a module as DataParallel would; ``inputs`` is a tensor or a tuple of arguments.
 
+    y = cat(module(x_1), …, module(x_n)) for the parts x_i of the batch, one for each device.
+    Shape: what the module takes and returns, its size along ``dim`` being cut and put together.
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch

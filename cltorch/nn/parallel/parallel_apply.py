@@ -16,8 +16,10 @@ def parallel_apply(
 ) -> list[Any]:
     """Call each module with its arguments, a tuple or one argument, and return what they return.
 
+    y_i = module_i(x_i).
     They are called one after the other: a call only enqueues work, so the devices compute at the same time. Raises
     AssertionError where there are not as many of each.
+    Shape: those of the modules.
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch

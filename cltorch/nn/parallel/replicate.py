@@ -16,6 +16,7 @@ def replicate(network: Any, devices: Sequence[Any], detach: bool = False) -> lis
 
     A copy's parameters are results of that move and no parameters of it, so a backward pass through copies adds to the
     gradients of the module; with ``detach`` it does not. On the device where the module lies a copy shares its memory.
+    Shape: those of the module.
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch

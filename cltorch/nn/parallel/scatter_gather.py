@@ -26,7 +26,9 @@ def _is_named(x: Any) -> bool:
 def scatter(inputs: Any, target_gpus: Sequence[Any], dim: int = 0) -> Any:
     """Cut the tensors in a structure along ``dim`` into a part for each device; return one structure per device.
 
+    x_1, …, x_n with cat(x_1, …, x_n) = x along ``dim``.
     There are fewer than devices where the tensors are shorter. Everything else is the same for all.
+    Shape: (*, N, *) to parts (*, ⌈N / n⌉, *), the last being shorter where n does not divide N.
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch
@@ -66,7 +68,9 @@ def scatter_kwargs(
 def gather(outputs: Any, target_device: Any, dim: int = 0) -> Any:
     """Put the parts that several devices computed together on one: the reverse of ``scatter``.
 
+    y = cat(x_1, …, x_n) along ``dim``.
     Tensors without dimensions become one of a dimension. Raises ValueError for dicts of different lengths.
+    Shape: (*, n_i, *) each to (*, Σ n_i, *), () to (n).
     Source: https://docs.pytorch.org/docs/2.13/nn.functional.html#dataparallel-functions-multi-gpu-distributed
 
     >>> import cltorch as torch
