@@ -116,7 +116,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     torch.Size([3, 4, 2])
     """
     need_array("movedim", "input", 1, input)
-    if isinstance(source, int) != isinstance(destination, int):
+    if isinstance(source, (tuple, list)) != isinstance(destination, (tuple, list)):
         raise TypeError(
             "movedim() received an invalid combination of arguments: source and destination must both be int or both "
             f"be tuples of ints, not {type(source).__name__} and {type(destination).__name__}"

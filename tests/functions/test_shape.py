@@ -394,6 +394,15 @@ def test_transposes_of_what_is_no_matrix_are_deprecated(device, each_warning):
         line[None].movedim(0, (0, 1))
 
 
+def test_tensors_of_one_whole_number_are_dimensions_too(device):
+    x = cltorch.ones(2, 3, device=device)
+    for first in (0, cltorch.tensor(0, dtype=cltorch.uint8, device=device)):
+        for second in (-1, cltorch.tensor(1, device=device)):
+            assert x.movedim(first, second).shape == x.movedim([first], (second,)).shape == (3, 2)
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        x.movedim(cltorch.tensor(0), (1,))
+
+
 def test_conditions_of_bytes_are_deprecated(device, each_warning):
     with pytest.warns(UserWarning, match="uint8 condition"):
         chosen = cltorch.where(cltorch.tensor([1, 0], dtype=cltorch.uint8, device=device), 1, 2)
