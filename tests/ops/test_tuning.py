@@ -238,7 +238,7 @@ def test_products_are_right_with_every_block(block, cl_device, trial):
     ],
     ids=str,
 )  # fmt: skip
-def test_products_are_right_with_every_tile(changes, cl_device, trial):
+def test_products_are_right_with_every_tile(changes, cl_device, trial, processor_kernels):
     trial("matmul cpu", KERNELS["matmul cpu"]["cpu-avx2"] | changes)
     check_products(cl_device, [(23, 37, 135), (33, 1500, 17)], "cpu")
 
