@@ -25,14 +25,24 @@ def result_class(name: str, *fields: str) -> Any:
         items = ",\n".join(f"{field}={x!r}" for field, x in zip(fields, self, strict=True))
         return f"torch.return_types.{name}(\n{items})"
 
-    def reduce(self: Any) -> Any:
-        return _rebuilt, (name, fields, tuple(self))
-
     base: Any = namedtuple(name, fields)  # type: ignore[misc]
-    members = {"__slots__": (), "__repr__": show, "__reduce__": reduce, "__module__": __name__}
+
+    def make(cls: Any, *items: Any, **named: Any) -> Any:
+        # PyTorch's classes take one sequence, and in files an empty dictionary besides
+        one = len(items) == 1 or (len(items) == 2 and items[1] == {} and isinstance(items[0], tuple))
+        if one and not named and (len(fields) > 1 or isinstance(items[0], (tuple, list))):
+            if len(items[0]) != len(fields):
+                raise TypeError(
+                    f"torch.return_types.{name}() takes a {len(fields)}-sequence ({len(items[0])}-sequence given)"
+                )
+            items = tuple(items[0])
+        return base.__new__(cls, *items, **named)
+
+    def reduce(self: Any) -> Any:
+        return type(self), (tuple(self), {})
+
+    members = {
+        "__slots__": (), "__new__": make, "__repr__": show, "__reduce__": reduce, "__module__": "cltorch.return_types"
+    }  # fmt: skip
     KINDS[name] = type(name, (base,), members)
     return KINDS[name]
-
-
-def _rebuilt(name: str, fields: tuple[str, ...], items: tuple[Any, ...]) -> Any:
-    return result_class(name, *fields)(*items)

@@ -97,11 +97,13 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
                 raise RuntimeError(f"{name}: its storages claim {claimed} bytes, the file has {length}; corrupt file?")
             host = UntypedStorage(_raw=Storage.allocate(wanted.nbytes, CPU))
             entry = pending[wanted.key] = _Pending(wanted, options.restore(host, wanted.location))
-        offset = _view_offset(pid, wanted)
+        offset, count = _part(pid, wanted)
         if wanted.dtype is None and not offset:
             return entry.storage
         view = StorageView(wrap_storage=entry.storage, dtype=wanted.dtype)
         view.offset, view.later = offset, later
+        if count < wanted.numel:
+            later.append(lambda: view.shorten(offset, count))
         return view
 
     result = unpickle(f, length, persistent_load, options)
@@ -109,6 +111,7 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
     if not isinstance(keys, list):
         raise RuntimeError(f"{name}: the list of storages is malformed; corrupt file?")
     for key in keys:
+        key = key.decode() if isinstance(key, bytes) else key  # as Python 2 wrote it, with encoding="bytes"
         entry = pending.get(key) if isinstance(key, str) else None
         if entry is None:
             raise RuntimeError(f"{name}: it holds a storage {key!r:.40} that nothing uses; corrupt file?")
@@ -121,15 +124,16 @@ def load_legacy(f: Any, name: str, options: Options) -> Any:
     return result
 
 
-def _view_offset(pid: tuple[Any, ...], wanted: StorageId) -> int:
+def _part(pid: tuple[Any, ...], wanted: StorageId) -> tuple[int, int]:
+    """Return from which element on a persistent id means how many of a storage: files of PyTorch 0.3 cut them."""
     view = pid[5] if len(pid) > 5 else None
     if view is None:
-        return 0
+        return 0, wanted.numel
     if not isinstance(view, tuple) or len(view) != 3 or any(type(n) is not int or n < 0 for n in view[1:]):
         raise pickle.UnpicklingError("the view of a storage is malformed")
     if view[1] + view[2] > wanted.numel:
         raise pickle.UnpicklingError("the view of a storage reaches past its end")
-    return int(view[1])
+    return int(view[1]), int(view[2])
 
 
 def _fill(f: Any, name: str, entry: _Pending, byteorder: str) -> None:

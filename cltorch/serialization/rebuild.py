@@ -48,6 +48,19 @@ class StorageView(TypedStorage):
     offset = 0
     later: list[Callable[[], Any]] | None = None  # what to do once the bytes are there
 
+    def shorten(self, start: int, count: int) -> None:
+        """Become the part that the file means, once the tensors are made, which count from the whole one's start.
+
+        It shares the host's memory with the whole; a device's buffers have no parts, so there it is a copy.
+        """
+        first, last = start * self.dtype.itemsize, (start + count) * self.dtype.itemsize
+        whole = self._raw
+        if whole.array is not None:
+            self._raw = Storage.wrap(whole.array[first:last])
+        else:
+            part = UntypedStorage(_raw=Storage.wrap(whole.bytes()[first:last].copy()))
+            self._raw = part.to(whole.device)._raw
+
 
 def storage_object(raw: UntypedStorage, dtype: DType | None) -> TypedStorage | UntypedStorage:
     """Return the object that a file's reference to a storage stands for."""
@@ -125,9 +138,17 @@ def rebuild_from_type_v2(func: Any, new_type: Any, args: Any, state: Any) -> Any
     return _with_attributes(tensor, state)
 
 
-def set_tensor_state(tensor: Tensor, state: Any) -> None:
-    """Give a tensor the attributes of a BUILD instruction."""
+def set_tensor_state(tensor: Tensor, state: Any) -> bool:
+    """Give a tensor the attributes of a BUILD instruction, or what it views, as PyTorch wrote it before 0.2.
+
+    Returns whether it was the latter.
+    """
+    if isinstance(state, tuple) and len(state) == 4:
+        seen = rebuild_tensor(*state)
+        tensor._storage, tensor.layout, tensor.dtype = seen._storage, seen.layout, seen.dtype
+        return True
     _with_attributes(tensor, state)
+    return False
 
 
 REBUILDERS = (

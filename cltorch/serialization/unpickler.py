@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from cltorch import functions
 from cltorch.nn.parameter import Parameter
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.safe_globals import BLOCKED_MODULES, user_allowed
@@ -70,12 +71,15 @@ class RestrictedUnpickler:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._given = 0
+        self._bare = 0  # tensors that still have to be told what they view
         try:
             while True:
                 code = self._f.read(1)
                 if not code:
                     raise EOFError
                 if code == b".":
+                    if self._bare:
+                        raise pickle.UnpicklingError("Weights only load failed. A tensor views nothing")
                     return self._pop()
                 action = _ACTIONS.get(code)
                 if action is None:
@@ -167,6 +171,10 @@ class RestrictedUnpickler:
         if isinstance(func, _Refused):
             self._stack.append(_Refused())
             return
+        if func is Tensor and args == ():
+            self._bare += 1
+            self._stack.append(functions.empty(0))
+            return
         if not self._callable(func) or not isinstance(args, tuple):
             raise pickle.UnpicklingError(f"Weights only load failed. Trying to call {_title(func)}: not allowed")
         self._spend(args)
@@ -197,7 +205,7 @@ class RestrictedUnpickler:
         if isinstance(target, _Refused):
             return
         if isinstance(target, Tensor):
-            rebuild.set_tensor_state(target, state)
+            self._bare -= rebuild.set_tensor_state(target, state)
         elif type(target) is OrderedDict:
             attributes = _attributes(state)
             if any(hasattr(OrderedDict, key) or key.startswith("__") for key in attributes):

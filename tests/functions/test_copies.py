@@ -1,5 +1,8 @@
 """The functions that return copies of views, and other small names."""
 
+import copy
+import pickle
+
 import pytest
 
 import cltorch
@@ -87,6 +90,11 @@ def test_return_types():
     assert isinstance(found, cltorch.return_types.sort) and found.values.tolist() == [1, 2]
     assert cltorch.return_types.sort in cltorch.return_types.all_return_types
     assert cltorch.return_types.histogram_out is type(cltorch.histogram(cltorch.ones(1), 1))
+    made = cltorch.return_types.sort([1, 2])
+    assert (made.values, made.indices) == (1, 2) and made == cltorch.return_types.sort(1, 2) == copy.deepcopy(made)
+    assert type(pickle.loads(pickle.dumps(made))) is cltorch.return_types.sort
+    with pytest.raises(TypeError, match=r"sort\(\) takes a 2-sequence \(1-sequence given\)"):
+        cltorch.return_types.sort([1])
 
 
 def test_edges_and_versions():

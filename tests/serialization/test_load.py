@@ -1,6 +1,7 @@
 """Loading files that PyTorch wrote (files/make.py): both formats, without PyTorch."""
 
 import io
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 
@@ -101,3 +102,58 @@ def test_mmap(tmp_path):
         torch.load(FILES / "legacy.pt", mmap=True)
     with pytest.raises(ValueError, match="file path"):
         torch.load(io.BytesIO(copy.read_bytes()), mmap=True)
+
+
+def _stream(*objects, tail=b""):
+    """Return a file of the legacy format whose last pickles are given as they are."""
+    head = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})
+    return io.BytesIO(b"".join([*(pickle.dumps(x, 2) for x in head), *objects, tail]))
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_what_python_2_wrote_is_text_of_an_encoding_or_bytes(weights_only):
+    # its str are bytes: [a letter, a tensor]
+    storage = b"(U\x07storagectorch\nFloatStorage\nU\x011U\x03cpuK\x01NtQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x01\x85K\x01\x85\x89NtR"
+    graph, keys = b"\x80\x02](U\x02\xc5\xbc" + tensor + b"e.", b"\x80\x02]U\x011a."
+    for encoding, letter in (("utf-8", "ż"), ("bytes", b"\xc5\xbc")):
+        file = _stream(graph, keys, tail=b"\x01" + bytes(7) + b"\x00\x00\x80?")
+        found = torch.load(file, weights_only=weights_only, encoding=encoding)
+        assert found[0] == letter and found[1].tolist() == [1.0]
+
+
+def _reference(offset, count, key):
+    return (
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x001X\x03\x00\x00\x00cpuK\x04X\x01\x00\x00\x00"
+        + key + b"K%cK%c\x87tQ" % (offset, count)
+    )  # fmt: skip
+
+
+def test_parts_of_storages_are_parts_of_one_memory(device):
+    graph = b"\x80\x02" + _reference(0, 1, b"2") + _reference(1, 3, b"3") + b"\x86."
+    values = np.arange(4, dtype="<f4").tobytes()
+    file = _stream(graph, pickle.dumps(["1"], 2), tail=b"\x04" + bytes(7) + values)
+    first, rest = torch.load(file, map_location=device)
+    assert first.tolist() == [0.0] and rest.tolist() == [1.0, 2.0, 3.0] and rest.device == first.device
+    if device == "cpu":
+        assert first.data_ptr() + 4 == rest.data_ptr()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_of_the_first_versions_are_built_from_what_they_view(zipped):
+    class Old:
+        def __init__(self, x):
+            self.x = x
+
+        def __reduce__(self):
+            x = self.x
+            return torch.Tensor, (), (x.storage(), x.storage_offset(), tuple(x.shape), x.stride())
+
+    for x in (torch.arange(30.0), torch.arange(30)):
+        x, file = x.as_strided((2, 3), (9, 3), 2), io.BytesIO()
+        torch.save([Old(x), x], file, _use_new_zipfile_serialization=zipped)
+        file.seek(0)
+        old, new = torch.load(file)
+        assert torch.equal(old, x) and old.stride() == (9, 3) and old.dtype is x.dtype
+        old.zero_()
+        assert new.sum().item() == 0  # they share their memory

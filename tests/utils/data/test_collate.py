@@ -96,3 +96,14 @@ def test_kinds_of_arrays_that_are_left_as_they_are():
     assert default_convert(masked) is masked and default_convert(record) is record
     with pytest.raises(TypeError):
         default_convert(np.array(["2020-01-01"], "M8[D]"))
+
+
+def test_numpy_scalars_of_several_dtypes_are_promoted_as_pytorch_does():
+    for batch, dtype in (
+        ([np.float32(1), np.int64(2)], torch.float32),
+        ([np.int8(1), np.int64(2)], torch.int64),
+        ([np.float64(1), np.float32(2)], torch.float64),
+        ([np.float16(1), np.float16(2)], torch.float16),
+    ):
+        found = default_collate(batch)
+        assert found.dtype is dtype and found.tolist() == [1, 2]

@@ -107,7 +107,8 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: Colla
 
 def collate_numpy_scalar_fn(batch: Sequence[np.generic], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """Make a tensor of NumPy scalars, of their dtype."""
-    return functions.as_tensor(np.array(batch))
+    alike = len({type(x) for x in batch}) == 1
+    return functions.as_tensor(np.array(batch) if alike else list(batch))  # NumPy promotes others than PyTorch
 
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | None = None) -> Tensor:
