@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.golden import functions, modules, optimizers, schedules
+from tests.golden import functions, modules, optimizers, schedules, utilities
 
 FILE = Path(__file__).with_name("values.npz")
 
@@ -26,6 +26,8 @@ def every(library, device: str = "cpu", layout: str = "contiguous"):
             continue
         name = f"F.{case} expanded" if layout == "expanded" else f"F.{case}"
         yield name, lambda case=case: functions.run(library, case, device, layout)
+    for case in utilities.CASES if layout != "expanded" else ():
+        yield f"utils.{case}", lambda case=case: utilities.run(library, case, device, layout)
     if layout in ("contiguous", "transposed"):
         for case in optimizers.CASES:
             yield f"optim.{case}", lambda case=case: optimizers.run(library, case, device, layout)

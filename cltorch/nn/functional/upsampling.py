@@ -93,7 +93,7 @@ def interpolate(
 
     "nearest": out[i] = x[floor(i r)]; linear: out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = max((i +
     1/2) r - 1/2, 0), or at s = i (L - 1) / (L' - 1) with ``align_corners``; so in each dimension, with r = L / L', or 1
-    / scale_factor where that is given.
+    / scale_factor where that is given; beyond the last element the last one counts.
     ``mode``: "nearest", "nearest-exact", "linear" (3-D input), "bilinear", "bicubic" (4-D), "trilinear" (5-D), "area"
     (averages), "lanczos" (4-D, with ``antialias``). ``align_corners`` puts the outer elements of input and output on
     one another. ``antialias`` widens the filter where an image shrinks. With ``recompute_scale_factor`` positions

@@ -18,7 +18,7 @@ class Upsample(Module):
 
     "nearest": out[i] = x[floor(i r)]; linear: out[i] = (1 - t) x[⌊s⌋] + t x[⌊s⌋ + 1] with t = s - ⌊s⌋ at s = max((i +
     1/2) r - 1/2, 0), or at s = i (L - 1) / (L' - 1) with ``align_corners``; so in each dimension, with r = L / L', or 1
-    / scale_factor where that is given.
+    / scale_factor where that is given; beyond the last element the last one counts.
     ``mode`` is "nearest", "linear", "bilinear", "bicubic" or "trilinear".
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) to the same with sizes ``size``, or floor(L · scale_factor) and so
     on.
