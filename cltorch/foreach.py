@@ -1,7 +1,8 @@
 """torch._foreach_*: one operator over every tensor of a list, as optimisers outside this library call it.
 
 Each function is the operator of its name applied tensor by tensor, so that dtypes, derivatives and errors are the
-operator's own. Those with ``_`` at the end work in place and return the list that they were given.
+operator's own. Those with ``_`` at the end work in place and return the list that they were given; the commonest of
+them take a few launches for tensors on a device that need no derivative.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from itertools import repeat
 from typing import Any
 
 from cltorch import linalg
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import check_inplace
+from cltorch.autograd.layers import active
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.ops.multi_tensor_each import each_in_place
 from cltorch.tensor import Tensor
+from cltorch.torch_function import on as switched_on
 
 __all__ = ["FUNCTIONS"]
 
@@ -23,6 +29,7 @@ _UNARY = (
 ).split()
 _BINARY = "add sub mul div pow maximum minimum clamp_min clamp_max".split()
 _TERNARY = "addcmul addcdiv".split()
+_SEVERAL = 3  # tensors from which on a list is worth its own launches
 _WITH_NUMBER = {"maximum": "clamp_min", "minimum": "clamp_max"}  # for numbers and in place
 
 
@@ -52,9 +59,28 @@ def _scalars(value: Any) -> Any:
 def _unary(name: str) -> Callable[..., Any]:
     def fn(self: Any) -> list[Any]:
         _check(self)
+        if name[-1] == "_" and _at_once(name[:-1], [self]):
+            return self
         return [getattr(t, name)() for t in self]
 
     return fn
+
+
+def _at_once(name: str, lists: Sequence[Any], *numbers: Any) -> bool:
+    """Apply an operator in place to whole lists, where that is possible; return whether it was done."""
+    first = lists[0]
+    if not isinstance(first[0], Tensor) or first[0].device.type == "cpu" or len(first) < _SEVERAL:
+        return False
+    if any(type(x) not in (float, int) for x in numbers) or not all(isinstance(xs, Sequence) for xs in lists):
+        return False
+    if active or switched_on[0]:  # transforms, classes and modes see the operators one by one
+        return False
+    for t in (t for xs in lists for t in xs):
+        if not isinstance(t, Tensor) or t._tangents is not None or (mode.enabled and t.requires_grad):
+            return False
+    for t in first:
+        check_inplace(t, False)
+    return each_in_place(name, lists, numbers)
 
 
 def _binary(name: str, mark: str) -> Callable[..., Any]:
@@ -65,6 +91,8 @@ def _binary(name: str, mark: str) -> Callable[..., Any]:
             _check(other)
             return [self**t for t in other]
         _check(self, other)
+        if mark and _binary_at_once(name, self, other, **alpha):
+            return self
         return [
             getattr(t, name if isinstance(o, Tensor) and not mark else numbers)(o, **alpha)
             for t, o in zip(self, _each(other), strict=False)
@@ -73,10 +101,22 @@ def _binary(name: str, mark: str) -> Callable[..., Any]:
     return fn
 
 
+def _binary_at_once(name: str, self: Any, other: Any, alpha: Any = 1) -> bool:
+    if isinstance(other, Sequence):
+        if not isinstance(other[0], Tensor):
+            return False
+        return _at_once(name, [self, other], *([alpha] if name in ("add", "sub") else []))
+    if type(other) not in (float, int) or type(alpha) not in (float, int):
+        return False
+    return _at_once(name, [self], other * alpha)
+
+
 def _ternary(name: str) -> Callable[..., Any]:
     def fn(self: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> list[Any]:
         value = _scalars(value)
         _check(self, tensor1, tensor2, value)
+        if name[-1] == "_" and _at_once(name[:-1], [self, tensor1, tensor2], value):
+            return self
         return [
             getattr(t, name)(a, b, value=v) for t, a, b, v in zip(self, tensor1, tensor2, _each(value), strict=False)
         ]
@@ -87,6 +127,9 @@ def _ternary(name: str) -> Callable[..., Any]:
 def _lerp(name: str) -> Callable[..., Any]:
     def fn(self: Any, tensors1: Any, weight: Any) -> list[Any]:
         _check(self, tensors1, weight)
+        if name[-1] == "_" and isinstance(weight, (float, int)):
+            if _at_once("lerp near" if weight < 0.5 else "lerp far", [self, tensors1], weight):
+                return self
         return [getattr(t, name)(e, w) for t, e, w in zip(self, tensors1, _each(weight), strict=False)]
 
     return fn
@@ -110,8 +153,9 @@ def _foreach_max(self: Any) -> list[Any]:
 
 def _foreach_copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     _check(self, src)
-    for t, s in zip(self, src, strict=True):
-        t.copy_(s, non_blocking)
+    if not _at_once("copy", [self, src]):
+        for t, s in zip(self, src, strict=True):
+            t.copy_(s, non_blocking)
     return self
 
 

@@ -59,6 +59,55 @@ def test_values_equal_pytorch():
             np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_lists_on_devices_equal_pytorchs(dtype, cl_device):
+    context = cltorch.device(cl_device).context
+    launches = {}
+    for ours, theirs in zip(_calls(cltorch), _calls(torch), strict=True):
+        name, self, args, kwargs = theirs
+
+        def moved(x):
+            if isinstance(x, (list, tuple)):
+                return type(x)(map(moved, x))
+            return x.to(cl_device).to(getattr(cltorch, dtype)) if isinstance(x, cltorch.Tensor) else x
+
+        def cast(x):
+            if isinstance(x, (list, tuple)):
+                return type(x)(map(cast, x))
+            return x.to(getattr(torch, dtype)) if isinstance(x, torch.Tensor) else x
+
+        want = getattr(torch, name)(cast(self), *cast(args), **kwargs)
+        given, others = moved(ours[1]), moved(ours[2])
+        versions, before = [t._version for t in given] if isinstance(given, list) else [], context.launches
+        got = getattr(cltorch, name)(given, *others, **ours[3])
+        launches.setdefault(name, []).append(context.launches - before)
+        if name.endswith("_"):
+            assert [t._version for t in given] == [v + 1 for v in versions], name
+        rtol = 2e-6 if dtype == "float32" else 1e-2
+        for x, y in zip(got, want, strict=True):
+            np.testing.assert_allclose(x.cpu().float().numpy(), y.float().numpy(), rtol=rtol, atol=rtol, err_msg=name)
+    once = "add_ sub_ mul_ div_ addcmul_ addcdiv_ lerp_ sqrt_ neg_ abs_ zero_ copy_".split()
+    assert {name: min(launches[f"_foreach_{name}"]) for name in once} == dict.fromkeys(once, 1)
+
+
+def test_what_depends_on_the_order_is_done_in_order(cl_device):
+    a, b, c = (cltorch.full((4,), float(k), device=cl_device) for k in (1, 2, 3))
+    cltorch._foreach_add_([a, b, c], [b, a, c])  # the second sees what the first has made
+    assert [x[0].item() for x in (a, b, c)] == [3.0, 5.0, 6.0]
+    cltorch._foreach_mul_([a, a, b], 2.0)
+    assert (a[0].item(), b[0].item()) == (12.0, 10.0)
+    whole = cltorch.zeros(9, device=cl_device)
+    cltorch._foreach_add_([whole[:3], whole[3:6], whole[5:]], 1.0)
+    assert whole.tolist() == [1, 1, 1, 1, 1, 2, 1, 1, 1]
+    x = [cltorch.ones(2, device=cl_device, requires_grad=True) for _ in range(3)]
+    y = [t * 1 for t in x]
+    cltorch._foreach_mul_(y, 3.0)
+    sum(t.sum() for t in y).backward()
+    assert all(t.grad.tolist() == [3.0, 3.0] for t in x)
+    with pytest.raises(RuntimeError, match="leaf"):
+        cltorch._foreach_mul_(x, 3.0)
+
+
 def test_lists_that_do_not_fit():
     for m in (cltorch, torch):
         a = [m.ones(2), m.ones(3)]
