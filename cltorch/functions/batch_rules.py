@@ -384,7 +384,7 @@ _KINDS: list[tuple[Callable[..., Any], tuple[type[Op], ...]]] = [
     (_matrices, (matmul.Matmul,)),
     (_equally_deep(0, 1), (linalg_solve.Lstsq,)),
     (_equally_deep(0, 2), (linalg_factor.LDLSolve,)),
-    (_all_leading, (linalg_solve.Solve, linalg_solve.SolveTriangular, distance.CDist)),
+    (_all_leading, (linalg_solve.Solve, linalg_solve.SolveTriangular, linalg_solve.CholeskySolve, distance.CDist)),
     (_indexed, (index.Index,)),
     (_indexed_back, (index.IndexBack,)),
     (_put, (index.PutFront,)),

@@ -29,6 +29,7 @@ from cltorch.functions.linalg_solve import solve_triangle
 from cltorch.functions.parts import diagonal
 from cltorch.functions.shape import expand, squeeze, unsqueeze
 from cltorch.ops import linalg_factor as factor
+from cltorch.ops import linalg_solve as solve
 from cltorch.ops.array import values
 from cltorch.ops.lapack import LinAlgError
 from cltorch.ops.notices import deprecated
@@ -132,9 +133,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> A
     """
     _fit_cholesky(B, L)
     need_full("cholesky_solve", L, "cholesky_solve_cpu")
-    lower, higher = (conj(flip(L)), L) if upper else (L, conj(flip(L)))
-    X = solve_triangle(higher, solve_triangle(lower, B, False, False), True, False)
-    return store_one("cholesky_solve", out, X)
+    return store_one("cholesky_solve", out, apply(solve.CholeskySolve, L, B, bool(upper)))
 
 
 @also_named(input="L")

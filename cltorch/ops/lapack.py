@@ -139,6 +139,14 @@ def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> A
     return x
 
 
+@on_host("cholesky_solve")
+def cholesky_solve(factor: np.ndarray, b: np.ndarray, upper: bool) -> Any:
+    """Return X of L Lᴴ X = B, or with ``upper`` of Lᴴ L X = B; only that triangle of L is read."""
+    lower, higher = (_adjoint(factor), factor) if upper else (factor, _adjoint(factor))
+    substitute = solve_triangular.__wrapped__  # type: ignore[attr-defined]
+    return substitute(higher, substitute(lower, b, False, False), True, False)
+
+
 def _no_info(a: np.ndarray) -> np.ndarray:
     return np.zeros(a.shape[:-2], np.int32)
 

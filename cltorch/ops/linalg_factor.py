@@ -15,7 +15,7 @@ from cltorch.ops.op import Op
 
 
 class Cholesky(Op):
-    """L of A = L Lᴴ or U of A = Uᴴ U, and LAPACK's info; the gradient is Hermitian."""
+    """L of A = L Lᴴ or U of A = Uᴴ U, and LAPACK's info; the gradient is that of A's lower triangle, spread evenly."""
 
     name = "linalg_cholesky_ex"
     complex = True
@@ -33,10 +33,11 @@ class Cholesky(Op):
         (x,) = c.saved
         if c.upper:
             x, g = adjoint(m, x), adjoint(m, g)
-        phi = m.mul(_hermitian(m, adjoint(m, product(m, x, g, True, False))), 0.5)
-        # L⁻ᴴ phi L⁻¹ from two solutions with Lᴴ, for phi is Hermitian
+        phi = m.tril(product(m, x, g, True, False))
+        # as in PyTorch the diagonal of complex matrices need not be real, though L's always is
+        phi = m.mul(m.add(phi, adjoint(m, m.tril(phi, -1))), 0.5)
         once = m.solve_triangle(adjoint(m, x), phi, True, False)
-        return m.solve_triangle(adjoint(m, x), adjoint(m, once), True, False), None
+        return adjoint(m, m.solve_triangle(adjoint(m, x), adjoint(m, once), True, False)), None
 
 
 def _hermitian(m: Any, x: Any) -> Any:

@@ -84,6 +84,31 @@ class SolveTriangular(Op):
         return ga, sum_to(m, gb, c.shapes[1]), None, None
 
 
+class CholeskySolve(Op):
+    """X of L Lᴴ X = B, or with ``upper`` of Lᴴ L X = B; the gradient is that of whole matrices L, as in PyTorch."""
+
+    name = "cholesky_solve"
+    complex = True
+
+    @staticmethod
+    def forward(c: Any, factor: Any, b: Any, upper: bool) -> Any:
+        x = lapack.cholesky_solve(factor, b, upper)
+        c.upper, c.shapes = upper, (factor.layout.shape, b.layout.shape)
+        c.save(factor, x)
+        return x
+
+    @staticmethod
+    def vjp(m: Any, c: Any, g: Any) -> Any:
+        factor, x = c.saved
+        gb = m.cholesky_solve(g, factor, c.upper)
+        given = None
+        if c.needs[0]:
+            both = product(m, gb, x, False, True)
+            both = m.neg(m.add(both, adjoint(m, both)))
+            given = sum_to(m, m.matmul(factor, both) if c.upper else m.matmul(both, factor), c.shapes[0])
+        return given, sum_to(m, gb, c.shapes[1]), None
+
+
 class Inverse(Op):
     """The inverse of square matrices, and LAPACK's info."""
 

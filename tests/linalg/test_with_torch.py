@@ -23,6 +23,12 @@ PROGRAMS = {
     "cholesky_ex": lambda t, a, b: t.linalg.cholesky_ex(spd(t, a), upper=True),
     "cholesky_solve": lambda t, a, b: t.cholesky_solve(b, t.linalg.cholesky(spd(t, a))),
     "cholesky_inverse": lambda t, a, b: t.cholesky_inverse(t.linalg.cholesky(spd(t, a))),
+    # the gradient that PyTorch gives for both triangles of a factor, though it reads one
+    "cholesky_solve of a factor": lambda t, a, b: t.cholesky_solve(b, a),
+    "cholesky_solve of an upper factor": lambda t, a, b: t.cholesky_solve(b, a, upper=True),
+    "cholesky_inverse of a factor": lambda t, a, b: t.cholesky_inverse(spd(t, a)),
+    # whose diagonal and upper triangle are as they come
+    "cholesky of other matrices": lambda t, a, b: t.linalg.cholesky(a + 9 * t.eye(4, dtype=a.dtype, device=a.device)),
     "cond": lambda t, a, b: t.linalg.cond(a),
     "cond fro": lambda t, a, b: t.linalg.cond(a, "fro"),
     "det": lambda t, a, b: t.linalg.det(a),
