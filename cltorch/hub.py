@@ -42,11 +42,7 @@ def set_dir(d: str | os.PathLike[str]) -> None:
 def _hubconf(repo_or_dir: Any, source: str) -> ModuleType:
     if source not in ("github", "local"):
         raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
-    if source == "github":
-        raise NotImplementedError(
-            f"hub does not fetch {repo_or_dir} from GitHub: clone it and pass its folder with source='local'"
-        )
-    path = Path(repo_or_dir) / "hubconf.py"
+    path = Path(_cached(repo_or_dir) if source == "github" else repo_or_dir) / "hubconf.py"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
     spec = importlib.util.spec_from_file_location("hubconf", path)
@@ -63,6 +59,21 @@ def _hubconf(repo_or_dir: Any, source: str) -> ModuleType:
     return module
 
 
+def _cached(repository: Any) -> str:
+    """Return the folder that PyTorch's hub would have put OWNER/NAME or OWNER/NAME:REF in, if it is there."""
+    name, _, ref = str(repository).partition(":")
+    if name.count("/") != 1:
+        raise ValueError(f"Expected a repository as OWNER/NAME or OWNER/NAME:REF, but got {repository}")
+    refs = (ref,) if ref else ("main", "master")
+    places = [os.path.join(get_dir(), f"{name}/{r}".replace("/", "_")) for r in refs]
+    for place in places:
+        if os.path.isdir(place):
+            return place
+    raise NotImplementedError(
+        f"hub does not fetch {repository} from GitHub: clone it to {places[0]}, or pass its folder with source='local'"
+    )
+
+
 def _entry(module: ModuleType, name: Any) -> Any:
     if not isinstance(name, str):
         raise ValueError("Invalid input: model should be a string of function name")
@@ -72,25 +83,35 @@ def _entry(module: ModuleType, name: Any) -> Any:
     return found
 
 
-def list(github: Any, force_reload: bool = False, *, source: str = "github", **kwargs: Any) -> Any:
-    """Return the names of the models that a folder's hubconf.py offers (``source="local"``)."""
+def list(
+    github: Any, force_reload: bool = False, skip_validation: bool = False, trust_repo: Any = "check",
+    verbose: bool = True, *, source: str = "github",
+) -> Any:  # fmt: skip
+    """Return the names of the models that a folder's hubconf.py offers (see ``load``)."""
     module = _hubconf(github, source)
     return [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
 
 
-def help(github: Any, model: str, force_reload: bool = False, *, source: str = "github", **kwargs: Any) -> str | None:
-    """Return what hubconf.py says of a model (``source="local"``)."""
+def help(
+    github: Any, model: str, force_reload: bool = False, skip_validation: bool = False, trust_repo: Any = "check", *,
+    source: str = "github",
+) -> str | None:  # fmt: skip
+    """Return what hubconf.py says of a model (see ``load``)."""
     doc: str | None = _entry(_hubconf(github, source), model).__doc__
     return doc
 
 
-def load(repo_or_dir: Any, model: str, *args: Any, source: str = "github", **kwargs: Any) -> Any:
-    """Return a model from a folder's hubconf.py (``source="local"``), called with the further arguments.
+def load(
+    repo_or_dir: Any, model: str, *args: Any, source: str = "github", trust_repo: Any = "check",
+    force_reload: bool = False, verbose: bool = True, skip_validation: bool = False, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Return a model from a folder's hubconf.py, called with the further arguments.
 
-    Raises NotImplementedError for a repository on GitHub, RuntimeError for a name or a package that is missing.
+    With ``source="local"`` the folder is given. Otherwise it is a repository's, OWNER/NAME or OWNER/NAME:REF, which is
+    looked for in ``get_dir()`` under the name that PyTorch gives it, OWNER_NAME_REF (of main or master by default).
+    Nothing is fetched, so that the arguments about that change nothing. Raises NotImplementedError for a repository
+    that is not there, RuntimeError for a name or a package that is missing.
     """
-    for name in ("trust_repo", "force_reload", "verbose", "skip_validation"):
-        kwargs.pop(name, None)
     return _entry(_hubconf(repo_or_dir, source), model)(*args, **kwargs)
 
 

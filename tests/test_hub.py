@@ -90,3 +90,17 @@ def test_a_broken_connection_leaves_nothing(tmp_path):
         with pytest.raises(RuntimeError, match="broke after 10 of 100 bytes"):
             hub.download_url_to_file(f"http://127.0.0.1:{server.server_port}/w.pt", tmp_path / "w.pt", progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_repository_that_is_there_already_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(hub, "_folder", str(tmp_path))
+    for folder in ("owner_name_main", "owner_name_a_branch"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "hubconf.py").write_text(f"def model(n, verbose=0):\n    return n, verbose, {folder!r}\n")
+    assert hub.load("owner/name", "model", 3, trust_repo=True, verbose=False) == (3, 0, "owner_name_main")
+    assert hub.load("owner/name:a/branch", "model", 3)[2] == "owner_name_a_branch"
+    assert hub.list("owner/name", trust_repo=True) == ["model"]
+    with pytest.raises(NotImplementedError, match="clone it to .*owner_other_main, or pass its folder"):
+        hub.load("owner/other", "model")
+    with pytest.raises(ValueError, match="OWNER/NAME"):
+        hub.load("somewhere", "model")
