@@ -23,7 +23,7 @@ def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, ou
     (M, K) by (K, N) gives (G, M, N), of which K is cut; (G, M, K) by (G, K, N) needs no ``offs``. What lies beyond the
     last group is 0. The ends are read, which waits for the device they lie on. Raises RuntimeError for other shapes
     and dtypes and for a ``bias``, which PyTorch does not support either.
-    Shape: as said below; ``offs`` (G).
+    Shape: as said above; ``offs`` (G).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grouped_mm.html
 
     >>> import cltorch as torch

@@ -115,8 +115,8 @@ def fractional_max_pool2d_with_indices(
     """Return the largest elements of windows at random distances, and their places in the plane.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     Shape: as of ``fractional_max_pool2d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html
 
@@ -139,8 +139,8 @@ def fractional_max_pool2d(
     """Return the largest elements of ``output_size`` windows of (N, C, H, W) or (C, H, W) at random distances.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     ``output_ratio`` gives the size as a part of the input's; with ``return_indices`` the places come too.
     Shape: (N, C, H, W) or (C, H, W) to (N, C, *output_size) or (C, *output_size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool2d.html;
@@ -165,8 +165,8 @@ def fractional_max_pool3d_with_indices(
     """Return the largest elements of windows at random distances, and their places in the volume.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     Shape: as of ``fractional_max_pool3d``, for both.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
 
@@ -189,8 +189,8 @@ def fractional_max_pool3d(
     """Return the largest elements of ``output_size`` windows of (N, C, D, H, W) or (C, D, H, W) at random distances.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     Shape: (N, C, D, H, W) or (C, D, H, W) to (N, C, *output_size) or (C, *output_size).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.fractional_max_pool3d.html
 

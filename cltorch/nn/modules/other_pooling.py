@@ -173,8 +173,8 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     """Return the largest elements of windows at random distances.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool2d.html;
     Graham, Fractional Max-Pooling, https://arxiv.org/abs/1412.6071
     Shape: (N, C, H, W) or (C, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of them
@@ -208,8 +208,8 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     """Return the largest elements of windows at random distances.
 
     out[i] = max x[a_i … a_i + k - 1], so in each dimension, with a_i = floor((i + u) r) - floor(u r) and r = (L - k) /
-    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel; the last window ends at
-    the edge.
+    (L' - 1) for L elements, L' windows of k and a number u in [0, 1) drawn for each channel and dimension; the last
+    window ends at the edge.
     Shape: (N, C, D, H, W) or (C, D, H, W) to the sizes ``output_size``, or to ``output_ratio`` of the input's; one of
     them must be given, else ValueError.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool3d.html
