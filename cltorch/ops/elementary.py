@@ -25,6 +25,17 @@ _COS = (0.04166664567, -0.001388731553, 2.443307298e-05)
 # half of pi in three parts of 24 bits
 _HALF_PI = tuple(float.fromhex(part) for part in ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"))
 _WHOLE = 1.5 * 2.0**23
+# log2(m) = a s + b s³ + s⁵ P(s²) with s = (m - 1) / (m + 1), m from sqrt(1/2) to sqrt(2); a and b in two parts of 24
+# bits
+_LOG2 = (0.5770782363, 0.4120652367, 0.3325401992)
+_LOG2_FIRST, _LOG2_THIRD = (
+    tuple(map(float.fromhex, parts))
+    for parts in (("0x1.715476p+1", "0x1.4ae0cp-25"), ("0x1.ec709ep-1", "-0x1.e2fe02p-28"))
+)
+# 2^r = 1 + r P(r), r from -1/2 to 1/2
+_EXP2 = (0.6931472062, 0.2402265133, 0.0555032786, 0.009618005503, 0.001340024878, 0.0001547587603)
+_LEAST = 2.0**-126  # the least number that is not subnormal
+_MOST = 160.0  # a power of two beyond all results
 _FAR = 1e5  # above it the number of quarter turns is no longer known exactly
 
 
@@ -107,3 +118,70 @@ def tan(m: Any, x: Any) -> Any:
     odd = _odd(m, turns)
     y = m.where(odd, -cosine, sine) / m.where(odd, sine, cosine)
     return _far_as_built_in(m, "tan", x, m.where(x == 0, x, y))
+
+
+def _product(m: Any, x: Any, left: Any, by: tuple[float, ...]) -> tuple[Any, Any]:
+    """Return the product of x + left and a constant in two parts, in two parts."""
+    y = x * by[0]
+    return y, m.call("fma", x, by[0], -y) + x * by[1] + left * by[0]
+
+
+def _log2_pair(m: Any, x: Any) -> tuple[Any, Any]:
+    """Return log2(x) as the sum of two numbers, to about 32 bits, of an x above 0 and below infinity."""
+    small = x < _LEAST
+    bits = m.emit(f"CT_BITS({m.where(small, x * 2.0**24, x).text})", mask=True)
+    # the exponent that leaves a fraction around 1: 0x3f3504f3 is sqrt(1/2)
+    exponent = m.emit(f"({bits.text} - 0x3f3504f3) >> 23", mask=True)
+    fraction = m.emit(f"CT_FLOATS({bits.text} - ({exponent.text} << 23))")
+    e = m.emit(f"CT_FLOATS({exponent.text} + 0x4b400000)") - _WHOLE
+    e = m.where(small, e - 24, e)
+    f, g = fraction - 1, fraction + 1
+    s = f / g
+    # what the quotient leaves out, of which the sum g left out something too
+    left = (m.call("fma", -s, g, f) - s * (fraction - (g - 1))) / g
+    z = s * s
+    cube = s * z
+    first, first_left = _product(m, s, left, _LOG2_FIRST)
+    third, third_left = _product(m, cube, m.call("fma", s, z, -cube) + s * m.call("fma", s, s, -z), _LOG2_THIRD)
+    high = first + third
+    low = (first - high) + third + first_left + m.call("fma", left * z, _LOG2_FIRST[0], third_left)
+    low = m.call("fma", cube * z, _polynomial(m, _LOG2, z), low)
+    whole = e + high
+    low = (e - whole) + high + low
+    y = whole + low
+    return y, low - (y - whole)
+
+
+def log2(m: Any, x: Any) -> Any:
+    """Return the logarithm to base 2, within half a unit and a little; powers of two have exact ones."""
+    high, _ = _log2_pair(m, x)
+    y = m.where(x == math.inf, x, high)
+    return m.where(x > 0, y, m.where(x == 0, -math.inf, math.nan))
+
+
+def power(m: Any, x: Any, y: Any) -> Any:
+    """Return x to the power of y, within 1 unit."""
+    x, y = (m.emit(m.number(v)) for v in (x, y))  # of which one may be a number
+    t = m.abs(x)
+    high, low = _log2_pair(m, t)
+    at_end = (t == 0) | (t == math.inf)
+    high, low = m.where(at_end, m.where(t == 0, -math.inf, math.inf), high), m.where(at_end, 0, low)
+    product = y * high
+    inside = m.abs(product) < _MOST
+    turns = m.where(inside, product, m.where(product < 0, -_MOST, _MOST)) + _WHOLE
+    # the product once more, for its rounding must not be told twice
+    r = m.where(inside, m.call("fma", y, high, -(turns - _WHOLE)) + y * low, 0)
+    value = m.call("fma", r, _polynomial(m, _EXP2, r), 1)
+    bits = m.emit(f"CT_BITS({turns.text}) - 0x4b400000", mask=True)
+    half = m.emit(f"{bits.text} >> 1", mask=True)
+    for k in (half.text, f"({bits.text} - {half.text})"):  # in two steps, for 2^k need not be a number
+        value = value * m.emit(f"CT_FLOATS(({k} + 127) << 23)")
+    value = m.where(t == 1, 1, value)
+    # of a negative number: an odd power is negative, that of a fraction is none
+    halved = 0.5 * y
+    odd = (m.call("trunc", y) == y) & (m.call("trunc", halved) != halved) & (m.abs(y) < math.inf)
+    below = m.call("copysign", 1.0, x) < 0
+    value = m.where(below & odd, -value, value)
+    value = m.where((x < 0) & (x > -math.inf) & (m.call("trunc", y) != y), math.nan, value)
+    value = m.where((x != x) | (y != y), x + y, value)
+    return m.where((x == 1) | (y == 0), 1, value)

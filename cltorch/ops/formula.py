@@ -286,6 +286,8 @@ class Tracer:
         return self.call(f"ct_{name}_lanes" if self.compute.itemsize == 8 else name, a, b)
 
     def pow(self, a: Any, b: Any) -> Symbol:
+        if self.floating and self.compute.itemsize < 8:
+            return elementary.power(self, a, b)
         if self.floating:
             return self._lanes("pow", a, b)
         return self._integer_pow(a, b)
@@ -357,7 +359,15 @@ class Tracer:
 # what is computed otherwise than by a built-in where the arithmetic is float
 _SINGLE = {
     f.__name__: f
-    for f in (elementary.erf, elementary.expm1, elementary.sin, elementary.cos, elementary.tan, elementary.tanh)
+    for f in (
+        elementary.erf,
+        elementary.expm1,
+        elementary.log2,
+        elementary.sin,
+        elementary.cos,
+        elementary.tan,
+        elementary.tanh,
+    )  # fmt: skip
 }
 
 # name in ``m`` -> OpenCL C built-in of floating-point values

@@ -784,3 +784,40 @@ def test_both_sides_of_a_split(cl_device, name):
     true = getattr(np, name)(a.astype(np.float64))
     assert (np.abs(found - true) <= 2.5 * np.spacing(np.abs(true).astype(np.float32))).all()
     assert (np.signbit(found) == np.signbit(a)).all()
+
+
+def test_powers_of_all_sizes(cl_device):
+    """Exponents up to the largest that has a result, where an error of the logarithm shows a hundredfold."""
+    rng = np.random.default_rng(0)
+    near = 1 + rng.uniform(-1, 1, 5000) * 10.0 ** rng.uniform(-6, -1, 5000)
+    x = np.concatenate([np.exp(rng.uniform(-87, 88, 5000)), rng.uniform(0.5, 2, 5000), near]).astype(np.float32)
+    x[x == 1] = 2
+    y = (rng.uniform(-125, 127, x.size) / np.log2(x.astype(np.float64))).astype(np.float32)
+    found = cltorch.pow(cltorch.tensor(x, device=cl_device), cltorch.tensor(y, device=cl_device)).cpu().numpy()
+    true = x.astype(np.float64) ** y
+    assert (np.abs(found - true) <= 1.5 * np.spacing(true.astype(np.float32))).all()
+
+
+def test_powers_at_the_ends_and_of_negative_numbers(cl_device):
+    ends = [0.0, 1.0, math.inf, 2.0, 0.5, 3.0, 2.5, 1e30, 16777217, 2147483648, 1e-30]
+    ends = np.float32([*ends, *(-v for v in ends), math.nan])
+    x, y = (v.ravel() for v in np.meshgrid(ends, ends))
+    found = cltorch.pow(cltorch.tensor(x, device=cl_device), cltorch.tensor(y, device=cl_device)).cpu().numpy()
+    with np.errstate(all="ignore"):
+        true = (x.astype(np.float64) ** y).astype(np.float32)
+    np.testing.assert_allclose(found, true, rtol=2e-7)
+    number = ~np.isnan(true)
+    assert (np.signbit(found) == np.signbit(true))[number].all()
+
+
+def test_binary_logarithms(cl_device):
+    whole = np.arange(-126, 128)
+    exact = cltorch.log2(cltorch.tensor(np.ldexp(np.float32(1), whole), device=cl_device)).cpu().numpy()
+    np.testing.assert_array_equal(exact, whole)
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.exp(rng.uniform(-87, 88, 4000)), 1 + rng.uniform(-0.3, 0.3, 4000)]).astype(np.float32)
+    found = cltorch.log2(cltorch.tensor(x, device=cl_device)).cpu().numpy()
+    true = np.log2(x.astype(np.float64))
+    assert (np.abs(found - true) <= np.spacing(np.abs(true).astype(np.float32))).all()
+    ends = cltorch.log2(cltorch.tensor([0.0, -0.0, -1.0, math.inf, math.nan], device=cl_device)).cpu().numpy()
+    np.testing.assert_array_equal(ends, np.float32([-math.inf, -math.inf, math.nan, math.inf, math.nan]))
