@@ -144,6 +144,11 @@ def _get_tracing_state() -> Any:
     return None
 
 
+def _is_tracing() -> bool:
+    """Return False: nothing is traced."""
+    return False
+
+
 def _are_functorch_transforms_active() -> bool:
     """Return whether vmap, or a derivative of torch.func, is around the caller."""
     return bool(_batches.levels) or _levels.inside()

@@ -56,7 +56,15 @@ from cltorch.cl.random import (
     set_rng_state,
     set_rng_state_all,
 )
-from cltorch.cl.streams import Event, Stream, current_stream, default_stream, set_stream, stream
+from cltorch.cl.streams import (
+    Event,
+    Stream,
+    current_stream,
+    default_stream,
+    is_current_stream_capturing,
+    set_stream,
+    stream,
+)
 from cltorch.cl.types import (
     BFloat16Storage,
     BFloat16Tensor,
@@ -88,7 +96,8 @@ __all__ = [
     "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
     "get_device_capability", "get_device_name", "get_device_properties", "get_gencode_flags",
     "get_per_process_memory_fraction", "get_rng_state", "get_rng_state_all", "init", "initial_seed", "ipc_collect",
-    "is_available", "is_bf16_supported", "is_initialized", "kernel", "manual_seed", "manual_seed_all",
+    "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized",
+    "kernel", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated",
     "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "nvtx",
     "reset_max_memory_allocated", "reset_max_memory_cached",

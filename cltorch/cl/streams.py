@@ -9,7 +9,7 @@ from typing import Any
 from cltorch.cl.devices import context_of, set_device
 from cltorch.cl.devices import device as device_block
 
-__all__ = ["Event", "Stream", "current_stream", "default_stream", "set_stream", "stream"]
+__all__ = ["Event", "Stream", "current_stream", "default_stream", "is_current_stream_capturing", "set_stream", "stream"]
 
 
 _COMPLETE = 0  # CL_COMPLETE; pyopencl is not imported for a constant
@@ -139,6 +139,18 @@ def current_stream(device: Any = None) -> Stream:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.current_stream.html
     """
     return Stream(device)
+
+
+def is_current_stream_capturing() -> bool:
+    """Return False: launches are never recorded to be replayed.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_current_stream_capturing.html
+
+    >>> import cltorch as torch
+    >>> torch.cl.is_current_stream_capturing()
+    False
+    """
+    return False
 
 
 def default_stream(device: Any = None) -> Stream:

@@ -22,6 +22,7 @@ from cltorch.functions.matmul import (
     need_dim,
     outer,
 )
+from cltorch.functions.old_forms import in_old_forms
 from cltorch.functions.shape import reshape
 from cltorch.ops import matmul as ops
 from cltorch.ops.promotion import result_type
@@ -39,6 +40,7 @@ def _scales(name: str, input: Any, beta: Any, alpha: Any) -> list[Any]:
     ]
 
 
+@in_old_forms(3, "beta", "alpha")
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
 
@@ -58,6 +60,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
     return finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales("addmm", input, beta, alpha)), out)
 
 
+@in_old_forms(3, "beta", "alpha")
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
 
@@ -73,6 +76,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
     return finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales("baddbmm", input, beta, alpha)), out)
 
 
+@in_old_forms(3, "beta", "alpha")
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input`` plus ``alpha`` times the sum of the products of a batch.
 
@@ -92,6 +96,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     return finish("addbmm", addmm(input, wide, high, beta=beta, alpha=alpha), out)
 
 
+@in_old_forms(3, "beta", "alpha")
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * (mat @ vec)``.
 
@@ -113,6 +118,7 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     return finish("addmv", p.add(scaled, input, alpha=beta), out)
 
 
+@in_old_forms(3, "beta", "alpha")
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """Return ``beta * input + alpha * outer(vec1, vec2)``.
 
@@ -156,7 +162,7 @@ def _inplace(name: str, f: Any) -> Any:
 
     g.__name__ = g.__qualname__ = name
     g.__doc__ = f"Do what ``{name[:-1]}`` does, in place on the first operand."
-    return g
+    return in_old_forms(3, "beta", "alpha")(g)
 
 
 addmm_, baddbmm_, addbmm_ = _inplace("addmm_", addmm), _inplace("baddbmm_", baddbmm), _inplace("addbmm_", addbmm)

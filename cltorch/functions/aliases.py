@@ -9,6 +9,7 @@ from cltorch.autograd.graph import Settings
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import to
+from cltorch.functions.old_forms import in_old_forms
 from cltorch.ops.array import Array
 
 absolute, negative, subtract, multiply = p.abs, p.neg, p.sub, p.mul
@@ -270,6 +271,7 @@ def threshold_(input: Any, threshold: float, value: float) -> Any:
     return p.threshold_(input, threshold, value)
 
 
+@in_old_forms(3, "value")
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
     """Return ``input + value * tensor1 / tensor2``.
 
@@ -284,6 +286,7 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
     return p.addcdiv(input, tensor1, tensor2, value=value, out=out)
 
 
+@in_old_forms(3, "value")
 def addcdiv_(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """Add ``value * tensor1 / tensor2`` in place."""
     _refuse_integer_division(tensor1, tensor2)

@@ -18,6 +18,7 @@ from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.functions.old_forms import reordered
 from cltorch.functions.outputs import check_dtype
 from cltorch.functions.row_docs import doc, inplace_doc
 from cltorch.ops.array import Array, from_host, two_devices
@@ -205,6 +206,9 @@ def _general(row: Pointwise) -> Callable[..., Any]:
 def _bind(
     row: Pointwise, names: Sequence[str], given: Sequence[Any], named: dict[str, Any]
 ) -> tuple[list[Any], tuple[Any, ...]]:
+    if len(given) > row.arity and row.params:
+        given, found = reordered(row.name, row.arity, tuple(row.params), given)
+        named = {**found, **named}
     if len(given) > len(names):
         raise TypeError(f"{row.name}() takes {len(names)} positional arguments but {len(given)} were given")
     values = dict(row.params)
@@ -259,9 +263,7 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
         asked = refused(input, other)
         if asked is not None:
             return asked((input, other, *rest), named if out is None else {**named, "out": out})
-        if rest:  # the old form add(input, alpha, other)
-            return general(input, rest[0], alpha=other, out=out, **named)
-        return general(input, other, out=out, **named)
+        return general(input, other, *rest, out=out, **named)
 
     asking.add(f)
     return f
