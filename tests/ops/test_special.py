@@ -172,6 +172,13 @@ def test_kernels_are_as_accurate_as_the_rows_say(cl_device, group, t):
     if t == "float64" and not cltorch.device(cl_device).context.caps.fp64:
         pytest.skip("the device has no float64")
     rows = [ROW[name] for name in GROUPS[group]]
+    # llvmpipe's compiler takes more than its share of time for a large kernel
+    apart = "loops_end_early" in cltorch.device(cl_device).context.caps.quirks
+    for part in [[row] for row in rows] if apart else [rows]:
+        check_in_one_kernel(part, t, cl_device, f"special{group}" + (part[0].name if apart else ""))
+
+
+def check_in_one_kernel(rows, t, device, name):
     given = [operands(row, t) for row in rows]
     longest = max(len(x[0]) for x in given)
     given = [[np.resize(v, longest) for v in x] for x in given]
@@ -181,9 +188,9 @@ def test_kernels_are_as_accurate_as_the_rows_say(cl_device, group, t):
         parts = zip(rows, ends, strict=True)
         return tuple(row.fwd(m, *xs[end - row.arity : end], *parameters(row)) for row, end in parts)
 
-    flat = tensors([v for x in given for v in x], cl_device)
+    flat = tensors([v for x in given for v in x], device)
     dtype = getattr(cltorch, t)
-    results = run(Formula(f"special{group}", all_rows), dtype, flat, (), [dtype] * len(rows), (longest,))
+    results = run(Formula(name, all_rows), dtype, flat, (), [dtype] * len(rows), (longest,))
     for row, x, out in zip(rows, given, results, strict=True):
         check(row, t, x, values(out))
 
