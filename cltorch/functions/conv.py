@@ -133,6 +133,10 @@ def _check_sizes(
         )
     if 0 in w[2:]:
         raise RuntimeError(f"kernel size should be greater than zero, but got kernel size {list(w[2:])}")
+
+
+def _check_planes(x: Size) -> None:
+    """Raise RuntimeError for planes without elements."""
     if 0 in x[2:]:
         raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x)}")
 
@@ -162,6 +166,7 @@ def _plan(
                 f"({_by([r + 1 for r in reach])}). Kernel size can't be greater than actual input size"
             )
         outs = tuple((n - r - 1) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
+    _check_planes(x)
     geometry = Geometry(
         x[0], groups, w[1], w[0] // groups, _three(x[2:], 1), _three(outs, 1), _three(w[2:], 1), _three(stride, 1),
         _three(sides, 0), _three(dilation, 1),
@@ -176,6 +181,7 @@ def _plan_transposed(
 ) -> tuple[Geometry, Size]:  # fmt: skip
     """Return the geometry of the convolution whose adjoint is asked for, and the result's shape."""
     _check_sizes(x, w, bias, stride, padding, dilation, groups, True)
+    _check_planes(x)
     if any(o < 0 for o in output_padding):
         raise RuntimeError("negative output_padding is not supported")
     if any(o >= s and o >= d for o, s, d in zip(output_padding, stride, dilation, strict=True)):

@@ -105,7 +105,7 @@ def ctc_loss(
     need_array("ctc_loss", "targets", 2, targets)
     single = log_probs.layout.ndim == 2
     if single:
-        log_probs, targets = unsqueeze(log_probs, 1), unsqueeze(targets, 0) if targets.layout.ndim == 1 else targets
+        log_probs = unsqueeze(log_probs, 1)
     if log_probs.layout.ndim != 3:
         raise RuntimeError(
             f"Expected 3-dimensional tensor, but got {log_probs.layout.ndim}-dimensional tensor for argument #1 "
@@ -126,8 +126,9 @@ def ctc_loss(
             f"Expected all tensors to be on the same device, but got targets is on {targets.device}, different from "
             f"other tensors on {log_probs.device}"
         )
+    inputs = _lengths("input_lengths", input_lengths, batch)
     counts = _lengths("target_lengths", target_lengths, batch)
-    lengths = _table(targets, _lengths("input_lengths", input_lengths, batch), counts, steps)
+    lengths = _table(targets, inputs, counts, steps)
     if targets.dtype not in (dtypes.int32, dtypes.int64):
         targets = to(targets, dtypes.int64)
     loss = apply(ops.CtcLoss, log_probs, targets, lengths, int(blank), bool(zero_infinity))

@@ -55,8 +55,20 @@ class MaxPool(Op):
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
+        _check_windows("max", g, c.windows)
         gx = m.max_pool_spread(g, *c.saved, c.windows)
         return in_format(m, c.format, gx), None, None
+
+
+def _check_windows(kind: str, g: Any, w: Windows) -> None:
+    """Raise RuntimeError for the gradient of no windows, which only adaptive pools can be asked for."""
+    shape = list(g.shape)
+    if 0 in shape[-w.ndim :]:
+        raise RuntimeError(
+            f"adaptive_{kind}_pool{max(w.ndim, 2)}d_backward(): Expected grad_output to have non-zero size for "
+            f"non-batch dimensions, but grad_output has sizes {shape} with dimension {shape.index(0, -w.ndim)} being "
+            "empty"
+        )
 
 
 def max_pool(x: Any, w: Windows, form: str) -> tuple[Any, Any]:
@@ -147,6 +159,7 @@ class AvgPool(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         w, include_pad, override = c.options
+        _check_windows("avg", g, w)
         if w.out == (1, 1, 1) and all(w.whole(d)[1] and w.inside(d)[1][0] == w.size[d] for d in range(3)):
             # one window that is all of the plane: the gradient is the same number everywhere, which needs no copies
             shape = (*g.shape[: -w.ndim], *w.size[3 - w.ndim :])

@@ -44,8 +44,11 @@ class SparseAdam(GroupOptimizer):
             if not 0.0 <= betas[i] < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
-        if any(p.is_complex() for group in self.param_groups for p in group["params"]):
-            raise ValueError("SparseAdam does not support complex parameters")
+        places = [
+            [i, j] for i, group in enumerate(self.param_groups) for j, p in enumerate(group["params"]) if p.is_complex()
+        ]
+        if places:
+            raise ValueError(f"Complex params at indices {places}: SparseAdam does not support complex parameters")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         if any(p.grad is not None for p in group["params"]):

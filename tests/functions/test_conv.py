@@ -198,6 +198,8 @@ REFUSED = [
      "Input type (float) and bias type (c10::Half) should be the same"),
     (lambda: cltorch.conv2d(z(1, 3, 8, 8), z(0, 3, 3, 3)), "expected weight to be at least 1 at dimension 0"),
     (lambda: cltorch.conv2d(z(1, 3, 0, 8), z(4, 3, 3, 3), padding=2), "Only zero batch or zero channel inputs"),
+    (lambda: cltorch.conv2d(z(1, 3, 0, 8), z(4, 3, 1, 1)),
+     "Calculated padded input size per channel: (0 x 8). Kernel size: (1 x 1). Kernel size can't be greater than"),
     (lambda: cltorch.conv_transpose2d(z(1, 3, 8, 8), z(2, 4, 3, 3)),
      "Given transposed=1, weight of size [2, 4, 3, 3], expected input[1, 3, 8, 8] to have 2 channels"),
     (lambda: cltorch.conv_transpose2d(z(1, 3, 8, 8), z(3, 4, 3, 3), output_padding=1),

@@ -102,6 +102,12 @@ def test_known_numbers(device):
     assert alone.shape == () and alone.item() == pytest.approx(math.log(3))
 
 
+def test_labels_of_one_sample_fill_its_line(lib):
+    logp = lib.zeros(6, 5).log_softmax(1)
+    with pytest.raises(RuntimeError, match="Expected tensor to have size 2 at dimension 0, but got size 3"):
+        lib.nn.functional.ctc_loss(logp, lib.tensor([1, 2, 3]), (6,), (2,))
+
+
 def test_there_is_no_second_derivative(lib):
     x = lib.zeros(2, 1, 3).requires_grad_()
     loss = lib.nn.functional.ctc_loss(x.log_softmax(2), lib.tensor([[1]]), (2,), (1,))
@@ -113,6 +119,7 @@ def test_there_is_no_second_derivative(lib):
 REFUSED = [
     ("input_lengths must be of size batch_size", {"input_lengths": (5,)}),
     ("target_lengths must be of size batch_size", {"target_lengths": (2,)}),
+    ("input_lengths must be of size batch_size", {"input_lengths": (5,), "target_lengths": (2,)}),
     ("at most 5, but got value 6", {"input_lengths": (6, 5)}),
     ("at least 0, but got value -1", {"target_lengths": (-1, 2)}),
     ("size at least 3 at dimension 1", {"target_lengths": (3, 2)}),

@@ -272,6 +272,17 @@ def test_average_of_int64_truncates(device):
     np.testing.assert_array_equal(f.avg_pool1d(x, 2).cpu().numpy(), [[[-3, 5]]])
 
 
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_no_windows_have_no_gradient(kind, device):
+    x = torch.ones(1, 2, 4, 4, device=device, requires_grad=True)
+    out = getattr(f, f"adaptive_{kind}_pool2d")(x, (5, 0))
+    assert out.shape == (1, 2, 5, 0)
+    with pytest.raises(
+        RuntimeError, match=rf"adaptive_{kind}_pool2d_backward\(\): Expected grad_output to have non-zero"
+    ):
+        out.sum().backward()
+
+
 def test_divisor_override(device):
     x = torch.arange(32.0, device=device).reshape(1, 2, 16).requires_grad_()
     y = f.avg_pool2d(x, (1, 2), divisor_override=4)
