@@ -110,6 +110,7 @@ x = torch.ones(4, 3, dtype=torch.float32)
 data = TensorDataset(x)
 assert isinstance(x, torch.Tensor) and len(Loader(data)) == 4 and x.shape[0] == 4 and torch.cuda.device_count() >= 0
 assert isinstance(nn.Linear(1, 1), nn.Linear) and type(net.act) is nn.ReLU
+torch.fx.wrap("len")  # looks at the module that calls it
 from torch.nn.functional import relu as unused
 """
     )
