@@ -14,10 +14,11 @@ from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import is_run, update
 from cltorch.ops.strided import copy_into, fill
 
-__all__ = ["arranged", "copy_each", "zero_each"]
+__all__ = ["arranged", "copy_each", "fill_each", "zero_each"]
 
 _COPY = Formula("each_copied", lambda m, to, source: (source,))
 _ZERO = Formula("each_zero", lambda m, x: (0.0,))
+_FILL = Formula("each_filled", lambda m, x, value: (value,), params=1)
 
 
 def copy_each(targets: Sequence[Any], sources: Sequence[Any]) -> None:
@@ -62,6 +63,12 @@ def zero_each(targets: Sequence[Any]) -> None:
             rows.append([x])
     if rows:
         update(_ZERO, [0], rows, [])
+
+
+def fill_each(targets: Sequence[Any], value: float) -> None:
+    """Set every element of Arrays of plain floating-point dtypes to a number, of complex ones both parts."""
+    if targets:
+        update(_FILL, [0], [[as_real(x) if x.dtype.is_complex else x] for x in targets], [value])
 
 
 def _fractions(row: Sequence[Any]) -> bool:

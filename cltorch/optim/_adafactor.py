@@ -12,7 +12,7 @@ from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_factored import divide_by_factors
-from cltorch.ops.multi_tensor_moves import arranged, copy_each
+from cltorch.ops.multi_tensor_moves import arranged, copy_each, zero_each
 from cltorch.ops.multi_tensor_reduce import norms
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
@@ -92,21 +92,24 @@ class Adafactor(GroupOptimizer):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         params = [p for p in group["params"] if p.grad is not None]
-        states = [self._begun(p, self.state[p]) for p in params]
+        begun: list[Any] = []
+        states = [self._begun(p, self.state[p], begun) for p in params]
+        zero_each(begun)
         _apply(group, params, [p.grad for p in params], states)
 
-    def _begun(self, p: Tensor, state: dict[str, Any]) -> dict[str, Any]:
-        """Return the state of a parameter, filled if this is its first step."""
+    def _begun(self, p: Tensor, state: dict[str, Any], begun: list[Any]) -> dict[str, Any]:
+        """Return the state of a parameter; if this is its first step, tensors to be set to zero are added to a list."""
         if p.dtype.is_complex:
             raise RuntimeError("Adafactor does not support complex parameters")
         if not state:
             g: Any = p.grad
             state["step"] = step_tensor()
             if g.ndim > 1:
-                state["row_var"] = functions.zeros((*g.shape[:-1], 1), dtype=g.dtype, device=g.device)
-                state["col_var"] = functions.zeros((*g.shape[:-2], 1, g.shape[-1]), dtype=g.dtype, device=g.device)
+                state["row_var"] = functions.empty((*g.shape[:-1], 1), dtype=g.dtype, device=g.device)
+                state["col_var"] = functions.empty((*g.shape[:-2], 1, g.shape[-1]), dtype=g.dtype, device=g.device)
             else:
-                state["variance"] = functions.zeros_like(g)
+                state["variance"] = functions.empty_like(g)
+            begun += [x for name, x in state.items() if name != "step"]
         return state
 
 

@@ -104,7 +104,7 @@ class Muon(GroupOptimizer):
                     )
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        params, buffers = [], []
+        params, buffers, begun = [], [], []
         for p in group["params"]:
             if p.grad is None:
                 continue
@@ -112,9 +112,11 @@ class Muon(GroupOptimizer):
                 raise RuntimeError("Muon does not support complex parameters")
             state = self.state[p]
             if "momentum_buffer" not in state:
-                state["momentum_buffer"] = functions.zeros_like(p.grad)
+                state["momentum_buffer"] = functions.empty_like(p.grad)
+                begun.append(state["momentum_buffer"])
             params.append(p)
             buffers.append(state["momentum_buffer"])
+        zero_each(begun)
         _apply(group, params, [p.grad for p in params], buffers)
 
 
@@ -188,9 +190,10 @@ def _apply_on(group: dict[str, Any], device: Any, params: list[Any], grads: list
         batches.append(functions.reshape(whole[at : at + n], (len(members), low, high)))
         at += n
     turned = _parts(batches, classes, shapes)
-    update(
-        _SCALED, [0], [list(row) for row in zip(turned, pieces, strict=True)], [group["eps"]], per_row=[norms(pieces)]
-    )
+    rows = [list(row) for row in zip(turned, pieces, strict=True)]
+    # PyTorch's norms are rounded to bfloat16, as are the matrices
+    lengths = functions.to(norms(pieces, dtypes.bfloat16), dtypes.float32)
+    update(_SCALED, [0], rows, [group["eps"]], per_row=[lengths])
     made = [orthogonal(batch, group["ns_coefficients"], group["ns_steps"]) for batch in batches]
     moves = [list(row) for row in zip(params, _parts(made, classes, shapes), strict=True)]
     lr = float(scalar(group["lr"]))

@@ -84,7 +84,7 @@ class ASGD(RuleOptimizer):
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         state["step"], state["eta"], state["mu"] = step_tensor(), step_tensor(scalar(group["lr"])), step_tensor(1.0)
-        state["ax"] = functions.zeros_like(p)
+        state["ax"] = functions.empty_like(p)
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:

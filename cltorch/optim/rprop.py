@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
-from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, for_parts, scalar, step_tensor
+from cltorch.ops.multi_tensor_moves import fill_each, zero_each
+from cltorch.optim.rule import Rule, RuleOptimizer, check_one_element, scalar, step_tensor
 from cltorch.tensor import Tensor
 
 __all__ = ["Rprop", "rprop"]
@@ -74,8 +76,11 @@ class Rprop(RuleOptimizer):
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         state["step"] = step_tensor()
-        state["prev"] = functions.zeros_like(p)
-        state["step_size"] = functions.full_like(p, for_parts(p, scalar(group["lr"])))
+        state["prev"], state["step_size"] = functions.empty_like(p), functions.empty_like(p)
+
+    def _fill_states(self, group: dict[str, Any], states: Sequence[dict[str, Any]]) -> None:
+        zero_each([state["prev"] for state in states])
+        fill_each([state["step_size"] for state in states], float(scalar(group["lr"])))
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:

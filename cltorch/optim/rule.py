@@ -10,6 +10,7 @@ from cltorch import dtypes, functions
 from cltorch.device import CPU
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
+from cltorch.ops.multi_tensor_moves import zero_each
 from cltorch.optim.optimizer import ON_HOST, GroupOptimizer
 from cltorch.tensor import Tensor
 
@@ -53,6 +54,7 @@ class RuleOptimizer(GroupOptimizer):
     """Step by a rule. A subclass names it and says which state, options and numbers a group has."""
 
     rule: Rule
+    _begins_blank = False  # whether ``_count`` makes the state of a first update, and leaves it to be set to zero
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
@@ -70,10 +72,14 @@ class RuleOptimizer(GroupOptimizer):
         raise NotImplementedError
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
-        """Fill the empty state of a parameter at its first update."""
+        """Make the state of a parameter at its first update, whose tensors ``_fill_states`` gives their values."""
         state["step"] = step_tensor()
         for name in self._states(group):
-            state[name] = functions.zeros_like(p)
+            state[name] = functions.empty_like(p)
+
+    def _fill_states(self, group: dict[str, Any], states: Sequence[dict[str, Any]]) -> None:
+        """Give the state tensors of many parameters that begin their first values."""
+        zero_each([state[name] for state in states for name in self._states(group)])
 
     @classmethod
     def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
@@ -107,7 +113,7 @@ class RuleOptimizer(GroupOptimizer):
         numbers_to_tensors(self.state)
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        params, grads, states = [], [], []
+        params, grads, states, begun = [], [], [], []
         stateless = not self._states(group)
         for p in group["params"]:
             g = p.grad
@@ -118,9 +124,12 @@ class RuleOptimizer(GroupOptimizer):
                 if group.get("fused"):
                     check_fused(p)
                 self._init_state(group, p, state)
+                begun.append(state)
             params.append(p)
             grads.append(g)
             states.append(state)
+        if begun and not stateless:
+            self._fill_states(group, begun)
         if group.get("fused"):
             # what a GradScaler has set for this step
             scale, found = (getattr(self, name, None) for name in ("grad_scale", "found_inf"))
@@ -148,6 +157,8 @@ class RuleOptimizer(GroupOptimizer):
         formula = cls.rule.formula(names, cls._options(group))
         written = (0, *range(2, 2 + len(names)))
         for t, rows in by_count.items():
+            if t == 1 and cls._begins_blank:
+                zero_each([x for row in rows for x in row[2:]])
             numbers = cls._numbers(group, t)
             if differentiable:
                 for row in rows:

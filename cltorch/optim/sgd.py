@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
@@ -100,14 +101,19 @@ class SGD(RuleOptimizer):
         keep, take = (0.0, 1.0) if t == 1 else (momentum, 1 - group["dampening"])
         return lr, momentum, keep, take, decay
 
+    _begins_blank = True
+
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         """Leave the state empty: without momentum it stays so, and the first buffer is begun by ``_count``."""
+
+    def _fill_states(self, group: dict[str, Any], states: Sequence[dict[str, Any]]) -> None:
+        """Do nothing: no buffer is there yet."""
 
     @classmethod
     def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> int:
         if group["momentum"] == 0 or state.get("momentum_buffer") is not None:
             return 2
-        state["momentum_buffer"] = functions.zeros_like(p)
+        state["momentum_buffer"] = functions.empty_like(p)
         return 1
 
 
