@@ -144,7 +144,8 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
         alpha = fit_number(read_number("index_add_", "alpha", 5, alpha), input.dtype)
     x = input if input.layout.ndim else reshape(input, (1,))
     if x.layout.ndim > 1:
-        _in_range(index, x.layout.shape[d], d)
+        if x.layout.numel or not x.layout.shape[d]:
+            _in_range(index, x.layout.shape[d], d)
     else:
         _in_range(index, x.layout.shape[d], d, "index out of range in self", IndexError)
     check_overlap(input, ())

@@ -94,7 +94,9 @@ def take(
 
 def _taken(x: Any, indices: Sequence[Any], dims: Sequence[int] | None, wrap: bool) -> np.ndarray:
     """Return the stored bits of a host Array at index tensors."""
-    sizes = x.layout.shape[: len(indices)]
+    sizes, rest = x.layout.shape[: len(indices)], x.layout.shape[len(indices) :]
+    if wrap and 0 in rest:  # there is nothing to be found, and as on devices no index is looked at
+        return np.empty((*indices[0].layout.shape, *rest), host(x).dtype)
     if not (wrap and x.layout.numel):
         check_host(indices, sizes, dims, wrap)
     try:
@@ -134,6 +136,8 @@ def put(
         copy_into(x, wide)
         return
     k = len(indices)
+    if 0 in x.layout.shape[k:]:
+        return
     if x.device.type == "cpu":
         check_host(indices, x.layout.shape[:k], dims, wrap)
         at = tuple(host(i) for i in indices)

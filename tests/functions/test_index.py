@@ -553,3 +553,12 @@ def test_what_numbers_and_short_indices_are_refused(device):
             refused()
     with pytest.raises(IndexError, match=r"index_fill_\(\): Expected dtype int64 for index"):
         cltorch.ones(2, device=device).index_fill(0, zero.int(), 1.0)
+
+
+def test_no_index_is_looked_at_where_there_are_no_elements(device):
+    x, source = (cltorch.ones(2, 0, device=device) for _ in "xs")
+    at = cltorch.tensor([1000, 1], device=device)
+    assert x[at].shape == x.index_fill(0, at, 2.0).shape == x.index_add(0, at, source).shape == (2, 0)
+    assert x.index_put((at,), cltorch.tensor(1.0, device=device)).tolist() == [[], []]
+    with pytest.raises(IndexError, match="out of bounds for dimension 0 with size 0"):
+        x.t()[at].tolist()
