@@ -423,5 +423,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-_HELPERS = {"SCALAR_NAMES", "need_array", "Any", "Array", "Settings", "annotations", "dtypes", "in_old_forms", "p", "to"}
+_HELPERS = set("SCALAR_NAMES need_array Any Array Settings annotations dtypes in_old_forms p to".split())
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]
