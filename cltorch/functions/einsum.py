@@ -16,6 +16,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
+from cltorch.functions.einsum_order import order
 from cltorch.functions.matmul import matrix_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
@@ -106,16 +107,22 @@ def _same_kind(a: Any, b: Any) -> None:
 
 
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
-    """Return the sum of products of operands, from left to right, with these labels left."""
-    total = terms[0]
+    """Return the sum of products of operands, with these labels left."""
     for term in terms[1:]:
-        _same_kind(total.x, term.x)
-    for i, term in enumerate(terms[1:], 2):
-        keep = {*output, *(label for later in terms[i:] for label in later.labels)}
-        total = _multiply(total, term, keep)
+        _same_kind(terms[0].x, term.x)
+    left = list(terms)
+    for places in order([t.labels for t in terms], [t.x.layout.shape for t in terms], output):
+        chosen = [left[i] for i in places]
+        left = [t for i, t in enumerate(left) if i not in places]
+        product = chosen[0]
+        for i, term in enumerate(chosen[1:], 2):
+            keep = {*output, *(label for later in (*chosen[i:], *left) for label in later.labels)}
+            product = _multiply(product, term, keep)
+        left.append(product)
+    (total,) = left
     total = total.without([label for label in total.labels if label not in output])
-    order = [total.labels.index(label) for label in output]
-    return total.x if order == list(range(len(order))) else permute(total.x, order)
+    dims = [total.labels.index(label) for label in output]
+    return total.x if dims == list(range(len(dims))) else permute(total.x, dims)
 
 
 def _parse_labels(text: str, what: str, start: int) -> list[int]:
@@ -212,7 +219,8 @@ def einsum(*args: Any) -> Any:
     ``einsum("ij,jk->ik", a, b)`` multiplies matrices. Dimensions of one letter run together, letters that the output
     does not name are summed over; without ``->`` the output has the letters that occur once, in alphabetical order. A
     letter twice in an operand takes its diagonal; ``...`` stands for further dimensions, which broadcast. Operands may
-    come as a list, and labels as lists of numbers: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
+    come as a list, and labels as lists of numbers: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. More than two operands are
+    multiplied in the order that the package opt_einsum finds, where it is installed, else from left to right.
     Raises RuntimeError for an equation that is not one or does not fit the operands.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.einsum.html
 
