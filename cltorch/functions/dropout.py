@@ -101,8 +101,7 @@ def feature_dropout(input: Any, p: float, train: bool) -> Any:
     """
     if _check("feature_dropout", input, p) or not train:
         return input
-    noise = _noise(input, p, feature=True)
-    return input * (noise if p == 1 else noise / (1 - p))
+    return input * 0 if p == 1 else input * (_noise(input, p, feature=True) / (1 - p))
 
 
 def _alpha(name: str, x: Any, p: float, train: bool, feature: bool) -> Any:

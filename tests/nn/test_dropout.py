@@ -120,3 +120,6 @@ def test_ranks_that_make_no_sense_are_refused_or_warned_of(lib):
         F.dropout3d(lib.ones(2, 2, 2))
     with pytest.raises(RuntimeError, match="Feature dropout requires at least 2 dimensions in the input"):
         F.feature_alpha_dropout(lib.ones(2), 0.5, training=True)
+    # where everything is dropped nobody asks for channels
+    with pytest.warns(UserWarning, match="Received a 1-D input to dropout2d"):
+        assert F.dropout2d(lib.ones(2), 1.0).tolist() == [0.0, 0.0]

@@ -117,3 +117,13 @@ def test_refusals(lib, kind, words, change):
 def test_sparse_gradients_are_refused():
     with pytest.raises(NotImplementedError):
         nn.EmbeddingBag(4, 2, mode="sum", sparse=True)(cltorch.tensor([[1]]))
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_empty_bags_leave_a_gradient_of_zeros(mode, device):
+    w = cltorch.tensor(table(), device=device, requires_grad=True)
+    none = cltorch.tensor([], dtype=cltorch.int64, device=device)
+    out = F.embedding_bag(none, w, cltorch.tensor([0, 0], device=device), mode=mode)
+    assert out.tolist() == [[0.0] * 3] * 2
+    out.sum().backward()
+    assert not w.grad.any()

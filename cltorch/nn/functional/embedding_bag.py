@@ -168,7 +168,8 @@ def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
     """Return the largest values by bag, the first of equals where the gradient is concerned, and 0 for none."""
     length, width = values.layout.shape
     if not length:
-        return f.zeros(shape, dtype=values.dtype, device=values.device)
+        # the sum of nothing leads back to the weight
+        return f.add(f.zeros(shape, dtype=values.dtype, device=values.device), f.sum(values, 0))
     fixed = values.detach() if kept is None else f.where(kept, values.detach(), float("-inf"))
     index = f.expand(f.unsqueeze(bag, 1), (length, width))
     low = f.full(shape, float("-inf"), dtype=values.dtype, device=values.device)
