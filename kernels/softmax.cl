@@ -18,6 +18,7 @@ def load(p, w, at):
     return memory.module.load(p, at, xtag, X, A, w)
 def store(w, value, at):
     return memory.module.store("out", at, value, xtag, X, A, w)
+streamed = large and logarithm and memory.module.whole_line(xtag, X, W)  # results that are written once
 keep = X == A and not logarithm  # exponentials wait in out, where it can hold them, instead of being computed twice
 def larger(a, b):
     # three times as fast as fmax in PoCL; a NaN in b does not win, but spoils the sum
@@ -81,6 +82,7 @@ at = "at + i * inner"
 </%def>
 % if mode == "lines":
 ${memory.prefetch()}
+${memory.streams([X] if streamed else [], W)}
 % for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
 inline ${A} ct_${what}_lanes(${A}${W} v) {
     ${A} t[${W}];
@@ -191,7 +193,8 @@ def add(w):
     kept = store(w, "e", "at + i") if keep and not backward else ""
     return f"const {kind} e = {term(w, 'at + i')}; {target} += e; {kept}"
 def write(w):
-    return f"const {A if w == 1 else f'{A}{W}'} r = {result(w, 'at + i')}; {store(w, 'r', 'at + i')}"
+    put = memory.module.store_line("out", "at + i", "r", X) if streamed and w > 1 else store(w, "r", "at + i")
+    return f"const {A if w == 1 else f'{A}{W}'} r = {result(w, 'at + i')}; {put}"
 %>
 % if backward:
         ${along(add)}
@@ -227,5 +230,8 @@ def write(w):
         }
 % endif
     }
+% if streamed:
+    CT_STREAMED();
+% endif
 % endif
 }
