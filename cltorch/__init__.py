@@ -287,6 +287,8 @@ del _name
 def __getattr__(name: str) -> _Any:
     if name == "vmap":
         return _import_module("cltorch.func").vmap
+    if name == "functional":  # torch.functional has the functions under the names of torch.*
+        return _import_module("cltorch.functions.public")
     if name in _LATER:
         return _import_module(f"cltorch.{name}")
     raise AttributeError(f"module 'cltorch' has no attribute {name!r}")

@@ -170,3 +170,7 @@ def test_sobol_points():
     points = mixed.draw(64)
     assert repr(mixed) == "SobolEngine(dimension=2, scramble=True, seed=1)"
     assert np.histogram2d(*points.numpy().T, bins=8, range=[(0, 1)] * 2)[0].tolist() == [[1] * 8] * 8
+
+
+def test_functions_are_found_under_the_module_that_pytorch_keeps_them_in():
+    assert cltorch.functional.einsum is cltorch.einsum and cltorch.functional.norm is cltorch.norm

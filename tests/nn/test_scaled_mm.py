@@ -103,6 +103,9 @@ def test_scales_in_another_order_are_refused():
     x = operands(cltorch)
     with pytest.raises(ValueError, match="does not support swizzle"):
         F.scaled_mm(x["a"], x["b"], x["one"], TENSOR, x["one"], TENSOR, [F.SwizzleType.SWIZZLE_32_4_4])
+    for kinds in ((x["one"], TENSOR, None), (TENSOR, [1], None), (TENSOR, TENSOR, x["one"])):
+        with pytest.raises(TypeError, match="expected (ScalingType|SwizzleType) or a list of them"):
+            F.scaled_mm(x["a"], x["b"], x["one"], kinds[0], x["one"], kinds[1], kinds[2])
 
 
 def test_the_result_may_be_written_elsewhere(device):

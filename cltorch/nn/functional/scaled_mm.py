@@ -66,9 +66,18 @@ def _listed(x: Any) -> list[Any]:
     return list(x) if isinstance(x, list | tuple) else [] if x is None else [x]
 
 
+def _codes(name: str, x: Any, kind: type) -> list[int]:
+    found = _listed(x)
+    for e in found:
+        if not isinstance(e, kind):
+            raise TypeError(f"{name}(): expected {kind.__name__} or a list of them, but got {type(e).__name__}")
+    return [int(e.value) for e in found]
+
+
 def _recipes(name: str, recipe_a: Any, recipe_b: Any, swizzle_a: Any, swizzle_b: Any) -> tuple[list[int], list[int]]:
     """Return the kinds of scales as numbers; raise ValueError where scales are to lie in another order."""
-    a, b, *swizzles = ([e.value for e in _listed(x)] for x in (recipe_a, recipe_b, swizzle_a, swizzle_b))
+    a, b = (_codes(name, x, ScalingType) for x in (recipe_a, recipe_b))
+    swizzles = [_codes(name, x, SwizzleType) for x in (swizzle_a, swizzle_b)]
     if any(e != SwizzleType.NO_SWIZZLE.value for part in swizzles for e in part):
         raise ValueError(f"{name} does not support swizzle.")
     return a, b
