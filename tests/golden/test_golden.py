@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import cltorch
 from tests.golden import batchless, modules, optimizers, record, schedules
 
 VALUES = record.load()
+LONG = os.environ.get("CLTORCH_LONG") == "1"
 SHARES = 8  # a device with a slow compiler takes minutes for all of them, more than one test is given
 TOLERANCE = {"optim.Muon": 0.03}  # its iterations are in bfloat16
 
@@ -30,8 +32,9 @@ def different(name: str, found: list[np.ndarray]) -> str | None:
 def runs(device: str, layout: str) -> list:
     """Return what is run of a layout: a mode of each will do where the other differs in statistics only.
 
-    On a device lazy layers are left out, for what they become are others here, and each takes one of the odd layouts,
-    by turns: kernels differ by layout, and their compilation would take a minute.
+    On a device lazy layers are left out, for what they become are others here, and every second case takes one of the
+    odd layouts, by turns: kernels differ by layout, and their compilation takes a minute. With CLTORCH_LONG=1 all
+    cases take all of them.
     """
     odd = modules.LAYOUTS.index(layout)
     found = [
@@ -42,7 +45,7 @@ def runs(device: str, layout: str) -> list:
     if device == "cpu":
         return found
     found = [(name, run) for name, run in found if not name.startswith("Lazy")]
-    return [x for k, x in enumerate(found) if k % 3 == odd - 1] if odd else found
+    return [x for k, x in enumerate(found) if k % 6 == 2 * odd - 1] if odd and not LONG else found
 
 
 def assert_as_recorded(chosen: list) -> None:
