@@ -14,7 +14,7 @@ import inspect
 import json
 import pkgutil
 import warnings
-from enum import Enum
+from enum import Enum, EnumMeta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -89,7 +89,9 @@ def main() -> None:
         if any(part.startswith("_") for part in module.__name__.split(".")) or "prototype" in module.__name__:
             continue
         for name in public(module):
-            if hasattr(module, "__path__") or module.__name__ in FILES:
+            # enumerations are called alike everywhere, and what that looks like depends on Python's version
+            told = not isinstance(getattr(module, name), EnumMeta)
+            if told and (hasattr(module, "__path__") or module.__name__ in FILES):
                 lines[f"{module.__name__}.{name}"] = signature(getattr(module, name))
     lines = {name: line for name, line in lines.items() if line is not None}
     SIGNATURES.write_text(json.dumps(lines, indent=0, sort_keys=True) + "\n")
