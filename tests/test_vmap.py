@@ -192,6 +192,7 @@ def test_rules_by_name(name):
     f, x = BY_NAME[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".* is deprecated in favor of")
         batches._warned.clear()
         agrees(f, [x], [0])
         agrees(lambda y: tuple(vmap(f)(y)), [torch.stack([x, x.flip(0)])], [0])

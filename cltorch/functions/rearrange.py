@@ -13,7 +13,7 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, r
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
-from cltorch.functions.shape import expand, reshape, sizes_of, transpose
+from cltorch.functions.shape import expand, need_some, reshape, sizes_of, transpose
 from cltorch.layout import wrap_dim, wrap_dims
 from cltorch.ops.array import Array
 from cltorch.ops.join import Flip, Repeat, Roll
@@ -57,6 +57,8 @@ def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     tensor([[1, 2, 1, 2]])
     """
     need_array("tile", "input", 1, input)
+    if dims is None:
+        need_some("tile", "dims", sizes)
     counts = sizes_of(sizes if dims is None else (dims,))
     return repeat(input, (*(1,) * (input.layout.ndim - len(counts)), *counts))
 
@@ -138,6 +140,8 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
             [2, 1]])
     """
     need_array("flip", "input", 1, input)
+    if dims is None:
+        need_some("flip", "dims", given)
     order = _reversed_dims("flip", given if dims is None else (dims,))
     found = wrap_dims(order, input.layout.ndim) if order else ()
     return apply(Flip, input, found if input.layout.ndim else ())

@@ -32,6 +32,12 @@ def sizes_of(given: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(n if n.__class__ is int else int(n) for n in given)
 
 
+def need_some(name: str, argument: str, given: Any) -> None:
+    """Raise TypeError where nothing at all was given for sizes or dimensions: no dimensions are an empty sequence."""
+    if given == ():
+        raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
+
+
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Swap two dimensions, as a view.
 
@@ -92,6 +98,8 @@ def permute(input: Any, *given: Any, dims: Any = None) -> Any:
     torch.Size([4, 2, 3])
     """
     need_array("permute", "input", 1, input)
+    if dims is None:
+        need_some("permute", "dims", given)
     order = sizes_of(given if dims is None else (dims,))
     layout = input.layout.permute(order)
     inverse = [0] * len(order)
@@ -189,6 +197,7 @@ def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_dtype(input, shape[0])
+    need_some("view", "size", shape)
     wanted = sizes_of(shape)
     layout = input.layout.view(wanted)
     if layout is None:
@@ -241,6 +250,8 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     torch.Size([3, 2])
     """
     need_array("reshape", "input", 1, input)
+    if shape is None:
+        need_some("reshape", "shape", sizes)
     wanted = sizes_of(sizes if shape is None else (shape,))
     layout = input.layout.view(wanted)
     before = input.layout.shape
@@ -345,6 +356,8 @@ def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) ->
     torch.Size([3, 4])
     """
     need_array("expand", "input", 1, input)
+    if size is None:
+        need_some("expand", "size", sizes)
     before = input.layout.shape
     layout = input.layout.expand(sizes_of(sizes if size is None else (size,)))
     return record_view(input, layout, "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
@@ -367,6 +380,8 @@ def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
             [1, 2]])
     """
     need_array("broadcast_to", "input", 1, input)
+    if size is None:
+        need_some("broadcast_to", "size", sizes)
     return expand(input, *sizes, size=size)
 
 

@@ -409,3 +409,16 @@ def test_conditions_of_bytes_are_deprecated(device, each_warning):
     assert chosen.tolist() == [1, 2]
     with pytest.raises(TypeError, match="must be tuple of Tensors, not Tensor"):
         cltorch.zeros(2, device=device).index_put_(cltorch.tensor([0], device=device), cltorch.tensor(1.0))
+
+
+def test_sizes_and_dimensions_must_be_given(device):
+    x, one = cltorch.ones(1, device=device), cltorch.tensor(2.0, device=device)
+    for name, argument in (
+        ("reshape", "shape"), ("permute", "dims"), ("expand", "size"), ("view", "size"), ("tile", "dims"),
+        ("flip", "dims"), ("broadcast_to", "size"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=f'{name}.. missing 1 required positional arguments: "{argument}"'):
+            getattr(x, name)()
+        assert getattr(one, name)(()).item() == 2  # no dimensions are an empty sequence
+    with pytest.raises(TypeError, match="missing"):
+        cltorch.reshape(x)
