@@ -14,7 +14,10 @@ from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into
 
 _BLOCKS = (64, 32, 16)  # queries, and keys, of a block on CPU-class devices: the first that local memory has room for
-_COLUMNS = 256  # of the results of a GPU's group, which lie in registers: wider results take several groups
+# columns of the results of a GPU's group, which lie in registers: wider results take several groups. A processor that
+# has too little local memory for kernels of its own takes a GPU's; its compiler unrolls them, for minutes if many.
+_COLUMNS = {"gpu": 256}
+_FEW = 64
 
 
 def room_for(width: int) -> int:
@@ -136,7 +139,9 @@ class Plan:
 
 def _plan(context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool) -> Plan:
     ctype = "" if mask is None else "uchar" if mask.dtype.itemsize == 1 else t.ctype
-    room = room_for(width) if kind == "cpu" else min(room_for(width), _COLUMNS)
+    room = room_for(width)
+    if kind != "cpu":
+        room = min(room, _COLUMNS.get(context.caps.kind, _FEW))
     key = ("attention", t, room, ctype, drop is not None, kind, backward)
     found = context.ready.get(key)
     if found is None:

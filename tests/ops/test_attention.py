@@ -181,7 +181,8 @@ def test_wide_heads_and_nothing_to_attend_to(device):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_wide_heads_with_masks_groups_and_dropout(variant, cl_device, monkeypatch):
     # a GPU's groups make 32 columns of the results each, as narrow heads do: two programs less to be compiled
-    monkeypatch.setattr(attention_plan, "_COLUMNS", 32)
+    monkeypatch.setattr(attention_plan, "_FEW", 32)
+    monkeypatch.setattr(attention_plan, "_COLUMNS", {})
     rng, at, p = np.random.default_rng(11), (7, 3), 0.25
     kept = keep_mask((1, 4, 40), 70, p, at, cltorch.device("cpu")).reshape(1, 4, 40, -1)[..., :70].numpy()
     for e, ev in ((300, 40), (40, 300)):
