@@ -106,6 +106,8 @@ class Kernel:
         raw = list(args)
         for i in self._buffers:
             raw[i] = raw[i].buf
+            if raw[i] is None:  # the driver would take it for a pointer to nothing, and the kernel end the process
+                raise RuntimeError(f"argument {i} of {self.name} is on the host, not on {self.context.name}")
         self.launch(global_size, local_size, raw)
 
     def max_work_group(self) -> int:

@@ -59,6 +59,11 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is not None and tuple(weights.layout.shape) != (size,):
         raise RuntimeError("weights should be 1-d and have the same length as input")
+    if weights is not None and weights.device is not input.device:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but got weights is on {weights.device}, different from "
+            f"other tensors on {input.device}"
+        )
     if not size:
         return zeros(minlength, dtype=dtypes.int64, device=input.device)
     with no_grad():

@@ -200,3 +200,10 @@ print(len(missed))
         for _ in range(2)
     ]
     assert counts[0] > 0 and counts[1] == 0
+
+
+def test_memory_of_the_host_is_no_argument(context):
+    """To a driver it would be a pointer to nothing, which ends the process."""
+    kernel = context.kernel_from_source("__kernel void ct_set(__global int *x) { x[0] = 1; }", "ct_set", "b")
+    with pytest.raises(RuntimeError, match="argument 0 of ct_set is on the host"):
+        kernel((1,), None, cltorch.ones(1)._storage)

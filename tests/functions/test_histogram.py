@@ -128,3 +128,10 @@ def test_histogram_results_and_errors():
     ):
         with pytest.raises(kind, match=message):
             wrong()
+
+
+def test_counted_and_weights_are_on_one_device(cl_device):
+    for here, there in (("cpu", cl_device), (cl_device, "cpu")):
+        x, weights = cltorch.tensor([1, 0, 1], device=here), cltorch.ones(3, device=there)
+        with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but got weights"):
+            cltorch.bincount(x, weights)
