@@ -18,6 +18,7 @@ from cltorch.ops.schema import parsed
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "impl", "register_autograd", "register_fake", "register_kernel",
+    "triton_op",
 ]  # fmt: skip
 
 _known: dict[str, CustomOpDef] = {}
@@ -147,6 +148,24 @@ def custom_op(
     for kind in _device_types(device_types):
         made._kernels[kind] = fn
     return made
+
+
+def triton_op(
+    name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: str | Iterable[str], schema: str | None = None
+) -> Any:
+    """Make a function that may call kernels of Triton an operator with a name, as ``custom_op`` does.
+
+    Such a function chooses itself what it runs; Triton's compiler has no OpenCL, so its kernels do not run here.
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.triton_op
+
+    >>> import cltorch as torch
+    >>> @triton_op("docs::twice", mutates_args=())
+    ... def twice(x: torch.Tensor) -> torch.Tensor:
+    ...     return 2 * x
+    >>> twice(torch.ones(2))
+    tensor([2., 2.])
+    """
+    return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
 
 
 class Library:

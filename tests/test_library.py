@@ -131,3 +131,11 @@ def test_arguments_by_keyword_alone_are_told_apart():
     x = cltorch.tensor(3.0, requires_grad=True)
     assert shifted(x).item() == 4.0 and shifted(x, by=2.0).item() == 5.0
     assert seen == [{"by": 1.0}, {"by": 2.0}]
+
+
+def test_an_operator_of_triton_runs_as_it_is_written(device):
+    definition = cltorch.library.triton_op("tests::thrice", lambda x: 3 * x, mutates_args=())
+    definition.register_autograd(lambda ctx, g: 3 * g)
+    x = cltorch.ones(2, device=device, requires_grad=True)
+    cltorch.ops.tests.thrice(x).sum().backward()
+    assert x.grad.tolist() == [3, 3]

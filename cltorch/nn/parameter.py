@@ -57,8 +57,9 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
             )
         return bare.requires_grad_(requires_grad)
 
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        # everything is made in __new__, which may return a user's own subclass of Tensor
+    def __init__(self, *given: Any, **named: Any) -> None:
+        # everything is made in __new__, which a subclass may give arguments of its own, and which may return a user's
+        # own subclass of Tensor
         pass
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

@@ -93,3 +93,30 @@ def test_tensors_without_a_shape_are_copied_and_pickled():
     for twin in (copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
         assert type(twin) is UninitializedParameter and twin.dtype is cltorch.float64
     assert type(pickle.loads(pickle.dumps(b))) is UninitializedBuffer
+
+
+def test_subclasses_may_take_arguments_of_their_own(device):
+    class Held(cltorch.nn.Parameter):
+        def __new__(cls, data, place, requires_grad=True):
+            made = cltorch.Tensor._make_subclass(cls, data, requires_grad)
+            made.place = place
+            return made
+
+    class Marked(cltorch.Tensor):
+        def __new__(cls, data, *, kind=None, requires_grad=False):
+            made = cltorch.Tensor._make_subclass(cls, data, requires_grad)
+            made.kind = kind
+            return made
+
+    class MarkedParameter(Marked, cltorch.nn.Parameter):
+        def __new__(cls, data, *, kind=None, requires_grad=True):
+            return Marked.__new__(cls, data, kind=kind, requires_grad=requires_grad)
+
+    m = cltorch.nn.Module()
+    m.a = Held(cltorch.ones(2, device=device), place="here")
+    m.b = MarkedParameter(cltorch.ones(2, device=device), kind="ball")
+    assert [name for name, _ in m.named_parameters()] == ["a", "b"] and (m.a.place, m.b.kind) == ("here", "ball")
+    (m.a * m.b).sum().backward()
+    assert m.b.grad.tolist() == [1, 1]
+    with pytest.raises(TypeError):
+        cltorch.nn.Parameter(cltorch.ones(1), place="here")
