@@ -104,6 +104,7 @@ CALLS = {
     "lstsq": (lambda a, b: torch.linalg.lstsq(a, b).solution, (4, 2), (4, 1)),
     "qr": (lambda a: tuple(torch.linalg.qr(a)), (3, 3)),
     "lu": (lambda a: tuple(torch.linalg.lu(a))[1:], (3, 3)),
+    "cholesky_solve": (lambda b, a: torch.cholesky_solve(b, a.tril() + 3 * torch.eye(3).double()), (3, 2), (3, 3)),
     "Fourier": (lambda x: (*map(torch.view_as_real, (torch.fft.fft(x), torch.fft.rfft2(x), torch.fft.ihfft(x))),
                            torch.fft.irfft2(x)), (3, 4)),
     "singular values": (torch.linalg.svdvals, (3, 2)),
