@@ -363,6 +363,9 @@ def test_nextafter_goes_one_number_on(device, fp64, t):
         want[np.isnan(x) | np.isnan(y)] = math.nan
     else:
         want = np.nextafter(x.astype(t), y.astype(t)).astype(np.float64)
+    # the number beside zero is the least normal one where a device has no others
+    if t == "float32" and device != "cpu" and not cltorch.device(device).context.cl_device.single_fp_config & 1:
+        want = np.where((x == 0) & (x != y), np.copysign(np.finfo(t).tiny, want), want)
     np.testing.assert_array_equal(values(got.float() if t in ("float16", "bfloat16") else got), want)
     operands = [
         cltorch.tensor(v, dtype=getattr(cltorch, t), device=device, requires_grad=True) for v in ([1, 2], [1, 3])
