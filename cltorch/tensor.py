@@ -585,6 +585,8 @@ class Tensor(Array, metaclass=_TensorMeta):
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
+    __nonzero__ = __bool__
+
     def _one(self) -> Any:
         if self.is_meta:
             raise RuntimeError("Tensor.item() cannot be called on meta tensors")
@@ -610,6 +612,8 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def __int__(self) -> int:
         return int(self._real_scalar("int64_t"))
+
+    __long__ = __int__  # Python 2's name, which libraries that list Tensor's methods ask for
 
     def __float__(self) -> float:
         return float(self._real_scalar("double"))

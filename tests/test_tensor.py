@@ -445,3 +445,10 @@ def test_attributes_of_a_tensor_are_those_of_the_program():
     y.__dict__.clear()
     assert vars(y) == {} and y.tolist() == [1.0]
     assert [part.shape[0] for part in cltorch.ones(5).split(split_size=2, dim=0)] == [2, 2, 1]
+
+
+def test_numbers_by_their_names_of_python_2(device):
+    x = cltorch.tensor([-3.7], device=device)
+    assert x.__long__() == -3 and x.__nonzero__() is True
+    with pytest.raises(RuntimeError, match="ambiguous"):
+        cltorch.ones(2, device=device).__nonzero__()
