@@ -23,7 +23,7 @@ import json, os, sys, time
 for line in sys.stdin:
     question = json.loads(line)
     p = question["candidate"]
-    if p["rows_together"] == 2 and p["run_vectors"] == 128:
+    if p["rows_together"] == 2 and p["run_vectors"] == question["present"]["run_vectors"]:
         time.sleep(3600)
     if p["rows_together"] == 8:
         print("a driver's last words", file=sys.stderr, flush=True)

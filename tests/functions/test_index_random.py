@@ -72,7 +72,7 @@ def test_random_indices_read_as_numpy(seed, device):
         shape = tuple(rng.integers(1, 5, rng.integers(0, 5)))
         a = rng.integers(0, 1000, shape).astype(np.float32)
         order = rng.permutation(len(shape))
-        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(*order.tolist())
+        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(order.tolist())
         index = random_index(rng, shape, True)
         base, rest = numpy_like_torch(a, index)
         try:
@@ -93,7 +93,7 @@ def test_random_indices_write_as_numpy(seed, device):
         shape = tuple(rng.integers(1, 5, rng.integers(1, 5)))
         a = rng.integers(0, 1000, shape).astype(np.float32)
         order = rng.permutation(len(shape))
-        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(*order.tolist())
+        x = cltorch.tensor(a.transpose(np.argsort(order)).copy(), device=device).permute(order.tolist())
         index = random_index(rng, shape, True)
         if any(isinstance(i, int) for i in index) and any(isinstance(i, np.ndarray) for i in index):
             index = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in index)
