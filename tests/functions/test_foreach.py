@@ -124,3 +124,17 @@ def test_derivatives_pass():
     (y,) = cltorch._foreach_mul([x], [3.0])
     y.sum().backward()
     assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_a_class_of_tensors_somewhere_costs_lists_of_plain_ones_no_launch(cl_device):
+    class Named(cltorch.Tensor):
+        pass
+
+    context = cltorch.device(cl_device).context
+    plain = [cltorch.ones(4, device=cl_device) for _ in range(3)]
+    named = [x.as_subclass(Named) for x in plain]
+    for given, launches in ((plain, 1), (named, 3)):
+        before = context.launches
+        assert cltorch._foreach_add_(given, 1.0) is given
+        assert context.launches - before == launches
+    assert plain[0][0].item() == 3.0
