@@ -5,7 +5,8 @@ The names are those of the committed list (``reference``). How the state of each
 - *missing*: the module here has no attribute of that name. Of nearly all such names ``not_planned.json`` says why.
 - For a function of tensors, a call is made up from its signature (``probe``) and made with tensors of each class of
   dtypes, on the host, so that no driver is needed and every machine gives the same answer. A call that runs an operator
-  declared with ``on_host`` makes it *host*: for a tensor on an OpenCL device that operator copies to the host and back.
+  declared with ``on_host`` makes it *host*: for a tensor on an OpenCL device that operator copies to the host and back;
+  or the name of a package, where all such operators of the call run on the device through that one.
   Any other that succeeds is *device*: nothing but those operators may take values off a device to compute with them.
   A dtype that every such call refuses is shown as *no*: PyTorch mostly refuses it too, but what is not written yet for
   a dtype looks the same.
@@ -71,14 +72,15 @@ def _dtypes(names: tuple[str, ...]) -> list[Any]:
 
 
 def _runs(function: Callable[..., Any], name: str, t: Any) -> str | None:
-    """Return DEVICE or HOST where a call with tensors of a dtype succeeds, else None."""
+    """Return DEVICE, HOST or the name of a package where a call with tensors of a dtype succeeds, else None."""
     for args, named in probe.calls(function, name, t):
         fallback.CALLED.clear()
         try:
             function(*args, **named)
         except Exception:  # whatever it is, this call is none
             continue
-        return HOST if fallback.CALLED else DEVICE
+        packages = {fallback.THROUGH.get(called, HOST) for called in fallback.CALLED}
+        return DEVICE if not packages else packages.pop() if len(packages) == 1 else HOST
     return None
 
 
@@ -184,6 +186,7 @@ def report() -> str:
         "",
         "- **device**: computed where its tensors lie. **host**: for a tensor on an OpenCL device its values are",
         "  copied to the host and the results back (see `set_host_fallback`). **no**: refused for this dtype.",
+        "- **pyvkfft**: on the device through that package where it is installed, on the host otherwise.",
         "- half stands for float16 and bfloat16, int for the integers, complex for complex64 and complex128: a call",
         "  with at least one of them runs.",
         "- float64 needs a device with double precision.",

@@ -19,9 +19,10 @@ from cltorch.device.allocator import Allocator
 from cltorch.device.caps import Caps, Ready
 from cltorch.device.device import device
 from cltorch.device.faults import Faults
+from cltorch.device.fourier import Fourier
 from cltorch.device.gate import Gate, GatedKernel, GatedNotingKernel
 from cltorch.device.host_pool import HostPool
-from cltorch.device.program import NOTES, Kernel, NotingKernel, build, build_source
+from cltorch.device.program import NOTES, PACE, Kernel, NotingKernel, build, build_source
 from cltorch.device.storage import LentStorage, Storage
 from cltorch.errors import DeviceError, OutOfMemoryError
 
@@ -108,6 +109,7 @@ class Context:
         self.gate = Gate(self.cl_context) if self._kinds[0] is GatedKernel else None
         self.ready = Ready()
         self.faults = Faults(self)
+        self.fourier = Fourier(self)
         self.syncs = 0  # waits for the device that a program asked for: finishes and read-backs
         self.launches = self.copies = 0  # put into the queue so far
         self._done = 0  # of them, those that are known to have run
@@ -259,10 +261,36 @@ class Context:
         self.gate.open()  # a signal's handler may have closed it in between
         return event
 
-    def wait_for(self, event: Any = None) -> None:
-        """Wait for an event, or for everything queued; raise DeviceError where the device has failed meanwhile."""
+    def check_usable(self) -> None:
+        """Raise RuntimeError in a forked child, where nobody may call the driver."""
         if self.driver_queue is None:
             raise RuntimeError(discovery.FORKED)
+
+    def enqueue_by(self, work: Any, enqueue: Callable[[Any], None], buffers: Any) -> None:
+        """Let another library put commands on these buffers into the queue, in turn with everything else.
+
+        ``work.name`` says in errors what it was. Raises DeviceError where the library does (RuntimeError).
+        """
+        self.check_usable()
+
+        def launch() -> None:
+            try:
+                with ending.launching:  # the arguments of its kernels are set here, too
+                    self._ask(enqueue)
+            except (cl.Error, RuntimeError) as error:
+                raise DeviceError(f"{work.name} on {self.name} failed: {error}") from error
+
+        if isinstance(self.allocator, debug.GuardedAllocator):
+            self.allocator.launched(work, launch, buffers)
+        else:
+            launch()
+        self.launches += 1
+        if not self.launches % PACE:
+            self.pace()
+
+    def wait_for(self, event: Any = None) -> None:
+        """Wait for an event, or for everything queued; raise DeviceError where the device has failed meanwhile."""
+        self.check_usable()
         try:
             if self.gate is not None:
                 self.gate.open()

@@ -89,8 +89,8 @@ class GuardedAllocator(Allocator):
             del self._guards[address]
         give_back()
 
-    def launched(self, kernel: Kernel, launch: Callable[[], None], args: Any) -> None:
-        """Launch a kernel, wait for it, and raise what it did wrong."""
+    def launched(self, kernel: Any, launch: Callable[[], None], args: Any) -> None:
+        """Launch a kernel, or what else has a name, wait for it, and raise what it did wrong."""
         context = self._context
         with self._lock:  # so that no other thread's work is taken for this kernel's
             try:
@@ -127,7 +127,7 @@ class GuardedAllocator(Allocator):
         return f"at byte {at} of a buffer of {guard.nbytes} bytes ({whose}), made by {_shown(guard.place)}"
 
 
-def _by(kernel: Kernel) -> str:
+def _by(kernel: Any) -> str:
     return f"Kernel {kernel.name} was launched by {_shown(_place())}"
 
 

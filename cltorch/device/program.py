@@ -23,7 +23,7 @@ _SCALARS = {
 _OPTIONS = ("-cl-mad-enable",)
 _BUILD_SECONDS = 600.0  # after which a compiler counts as hanging, unless CLTORCH_BUILD_TIMEOUT says otherwise
 enqueue = cl.enqueue_nd_range_kernel  # a name of its own, for a profiler to stand before it
-_PACE = 256  # launches between two looks at how far the device is behind; a power of two
+PACE = 256  # launches between two looks at how far the device is behind; a power of two
 
 
 class Kernel:
@@ -62,7 +62,7 @@ class Kernel:
         except (cl.Error, TypeError, RuntimeError) as error:
             self._failed(error, global_size, local_size, args)
         context.launches += 1
-        if not context.launches % _PACE:
+        if not context.launches % PACE:
             context.pace()
 
     def _enqueue(self, global_size: tuple[int, ...], local_size: tuple[int, ...] | None) -> None:

@@ -1,6 +1,7 @@
 """Discrete Fourier transforms, under the names that torch.fft gives them (``fft_fft`` is ``torch.fft.fft``).
 
-They run on the host (see ``set_host_fallback``), in single or double precision; half precision is refused. Real and
+They run on the device through pyvkfft where that is installed, on the host otherwise (see ``set_host_fallback``), in
+single or double precision; half precision is refused. Real and
 integer tensors are taken in the place of complex ones. ``n`` and ``s`` cut the input or fill it up with zeros at the
 end; ``norm`` divides by the number of points on the way "forward", on the way back ("backward", the default) or by its
 square root on both ("ortho").

@@ -1,6 +1,7 @@
 """Short-time Fourier transforms: the spectra of windows that slide along a signal, and the signal of such spectra.
 
-The transforms run on the host (see ``set_host_fallback``), everything around them on the tensors' device.
+The transforms run on the device through pyvkfft where that is installed, on the host otherwise (see
+``set_host_fallback``), everything around them on the tensors' device.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.stft.html, and D. Griffin and J. Lim, Signal estimation from
 modified short-time Fourier transform, IEEE Transactions on Acoustics, Speech and Signal Processing 32(2), 1984
 """

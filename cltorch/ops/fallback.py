@@ -1,7 +1,8 @@
 """Operators that run on the host for tensors of an OpenCL device, and the policy that governs them.
 
 What lies on a device is computed there; an operator declared with ``on_host`` is the one exception. Its declaration
-stands where it is defined, and ``set_host_fallback`` says what happens when it meets a device's tensors.
+stands where it is defined, and ``set_host_fallback`` says what happens when it meets a device's tensors. Some of them
+run on the device where an optional package is installed (``through``), and on the host otherwise.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from cltorch import dtypes
 from cltorch.dtypes import dtype
 from cltorch.ops.array import Array, empty, from_host, host_compute, values
 
-__all__ = ["CALLED", "HOST_OPERATORS", "RAN_ON_HOST", "get_host_fallback", "on_host", "set_host_fallback"]
+__all__ = ["CALLED", "HOST_OPERATORS", "RAN_ON_HOST", "THROUGH", "get_host_fallback", "on_host", "set_host_fallback"]
 
 _MODES = ("error", "warn", "allow")
 _PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
 
 #: Every operator that is declared to run on the host, by name.
 HOST_OPERATORS: dict[str, Callable[..., Any]] = {}
+#: The packages through which some of them run on the device, by the operator's name.
+THROUGH: dict[str, str] = {}
 #: Those of them that have run for a device's tensors in this process.
 RAN_ON_HOST: set[str] = set()
 #: Those of them that have run at all, for the host's tensors too.
@@ -63,16 +66,23 @@ def _permit(name: str, dev: Any) -> None:
     if _Policy.mode == "error":
         raise RuntimeError(
             f"{name} runs on the host, not on {dev}, which set_host_fallback('error') forbids. Move its operands to "
-            "the cpu, or call set_host_fallback('warn') or set_host_fallback('allow')"
+            f"the cpu, or call set_host_fallback('warn') or set_host_fallback('allow'){_instead(name)}"
         )
     RAN_ON_HOST.add(name)
     if _Policy.mode == "warn" and name not in _Policy.warned:
         _Policy.warned.add(name)
         warnings.warn(
             f"{name} runs on the host: its operands are copied from {dev} and its results back. Further calls do not "
-            "warn; see set_host_fallback",
+            f"warn; see set_host_fallback{_instead(name)}",
             stacklevel=callers_level(),
         )
+
+
+def _instead(name: str) -> str:
+    """Return how an operator could run on the device, in words that end a message; "" where it cannot."""
+    if name not in THROUGH:
+        return ""
+    return f". It runs on the device where the package {THROUGH[name]} is installed and can do this size there"
 
 
 def callers_level() -> int:
@@ -83,12 +93,18 @@ def callers_level() -> int:
     return level
 
 
-def on_host(name: str, form: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def on_host(
+    name: str,
+    form: Callable[..., Any] | None = None,
+    through: str = "",
+    on_device: Callable[..., Any] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an operator that computes on the host in NumPy.
 
     The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
     results get the precision of the first Array, all results its device. ``form`` gives, for Arrays on
-    meta, the shape of the one result and whether it is complex.
+    meta, the shape of the one result and whether it is complex. ``on_device``, which takes Arrays of an OpenCL device,
+    computes there with the help of the package named ``through``; it returns None where it cannot.
     """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,6 +119,9 @@ def on_host(name: str, form: Callable[..., Any] | None = None) -> Callable[[Call
                 shape, is_complex = form(*args)
                 return empty(shape, first.dtype.to_complex() if is_complex else first.dtype.to_real(), dev)
             if dev.type != "cpu":
+                result = None if on_device is None else on_device(*args)
+                if result is not None:
+                    return result
                 _permit(name, dev)
             results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))
             if isinstance(results, tuple):
@@ -110,6 +129,8 @@ def on_host(name: str, form: Callable[..., Any] | None = None) -> Callable[[Call
             return _array(results, first.dtype, dev)
 
         HOST_OPERATORS[name] = run
+        if through:
+            THROUGH[name] = through
         return run
 
     return declare

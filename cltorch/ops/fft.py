@@ -1,7 +1,7 @@
 """Discrete Fourier transforms over some dimensions: complex to complex, real to half a spectrum, and back.
 
-They run on the host in NumPy (see ``set_host_fallback``), single precision in single precision. Each is linear, and its
-adjoint is one of the three: a complex transform's the one of the other direction, unscaled; that of a real one the
+On a device they run through pyvkfft (``fft_device.py``); without it, and for what it cannot do, on the host in NumPy
+(see ``set_host_fallback``), single precision in single precision. Each is linear, and its adjoint is one of the three: a complex transform's the one of the other direction, unscaled; that of a real one the
 transform between the same two spaces, in which every frequency of the half spectrum that stands for its conjugate too
 (all but the first, and the last of an even length) counts twice. ``weighted`` says that they do.
 Source of the gradients: https://docs.pytorch.org/docs/2.13/notes/autograd.html#autograd-for-complex-numbers
@@ -13,17 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.ops import fft_device
 from cltorch.ops.fallback import on_host
 from cltorch.ops.op import Op
 
 
-@on_host("fft_c2c", form=lambda x, *rest: (x.shape, True))
+@on_host("fft_c2c", lambda x, *rest: (x.shape, True), "pyvkfft", fft_device.c2c)
 def _c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
     y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
     return _scaled(y, scale)
 
 
-@on_host("fft_r2c", form=lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True))
+@on_host(
+    "fft_r2c", lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True), "pyvkfft", fft_device.r2c
+)
 def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     y = _scaled(np.fft.rfftn(x, axes=dims), scale)
     if weighted:
@@ -31,7 +34,7 @@ def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     return y
 
 
-@on_host("fft_c2r", form=lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False))
+@on_host("fft_c2r", lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False), "pyvkfft", fft_device.c2r)
 def _c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
     if weighted:
         x = np.array(x)
