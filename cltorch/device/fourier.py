@@ -21,6 +21,10 @@ from cltorch.device import ending
 
 _KEPT = 64  # plans of a context
 _MOST = (1 << 31) - 1  # elements that VkFFT counts by 32 bits
+_PRIMES = 2, 3, 5, 7, 11, 13  # what VkFFT has steps for
+#: Sizes above with other factors are not asked for: planning 24,001 and more by Bluestein's way ends the process
+#: (pyvkfft 2025.1.1, while 20,011 works).
+_ANY_FACTORS = 8192
 
 
 @functools.cache
@@ -30,6 +34,16 @@ def library() -> Any:
         return importlib.import_module("pyvkfft.opencl")
     except (ImportError, OSError, AttributeError):  # the last two of a library that lacks or does not load OpenCL
         return None
+
+
+def _dangerous(n: int) -> bool:
+    """Return whether planning a size could end the process."""
+    if n <= _ANY_FACTORS:
+        return False
+    for prime in _PRIMES:
+        while n % prime == 0:
+            n //= prime
+    return n > 1
 
 
 class _Operand(NamedTuple):
@@ -103,6 +117,8 @@ class Fourier:
     def _made(self, shape: tuple[int, ...], axes: tuple[int, ...], double: bool, real: bool) -> Plan | None:
         found = library()
         if len(shape) > found.vkfft_max_fft_dimensions() or math.prod(shape) > _MOST:
+            return None
+        if any(_dangerous(shape[axis]) for axis in axes):
             return None
         self._context.check_usable()
         whole, half = (np.float64, np.float32) if real else (np.complex128, np.complex64)

@@ -1,9 +1,10 @@
 """Discrete Fourier transforms over some dimensions: complex to complex, real to half a spectrum, and back.
 
 On a device they run through pyvkfft (``fft_device.py``); without it, and for what it cannot do, on the host in NumPy
-(see ``set_host_fallback``), single precision in single precision. Each is linear, and its adjoint is one of the three: a complex transform's the one of the other direction, unscaled; that of a real one the
-transform between the same two spaces, in which every frequency of the half spectrum that stands for its conjugate too
-(all but the first, and the last of an even length) counts twice. ``weighted`` says that they do.
+(see ``set_host_fallback``), single precision in single precision. Each is linear, and its adjoint is one of the three:
+a complex transform's the one of the other direction, unscaled; that of a real one the transform between the same two
+spaces, in which every frequency of the half spectrum that stands for its conjugate too (all but the first, and the last
+of an even length) counts twice. ``weighted`` says that they do.
 Source of the gradients: https://docs.pytorch.org/docs/2.13/notes/autograd.html#autograd-for-complex-numbers
 """
 

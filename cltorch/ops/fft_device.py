@@ -40,11 +40,12 @@ def r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     if plans is None or real is None:
         return None
     t = x.dtype.to_complex()
-    if n == 1 or not x.layout.numel:
+    if n == 1:
         y = _copied(line, t)
     else:
         y = empty(half, t, x.device)
-        _run(real[0], _dense(line), y, True)
+        if y.layout.numel:
+            _run(real[0], _dense(line), y, True)
     y = _transformed(y, plans, True)
     _times(y, scale)
     if weighted and n > 2:
@@ -72,9 +73,9 @@ def c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> 
     if weighted and n > 2:
         _times(view(y, y.layout.narrow(-1, 1, (n - 1) // 2)), 0.5)
     out = empty(shape, x.dtype.to_real(), x.device)
-    if n == 1 or not y.layout.numel:
+    if n == 1:
         copy_into(out, part(y, 0))
-    else:
+    elif out.layout.numel:
         _run(real[0], y, out, False)
     return _back(_times(out, _factor(shape, (*there, -1), scale, False)), last)
 

@@ -10,6 +10,7 @@ import pytest
 import cltorch
 from cltorch import fft
 from cltorch.autograd import gradcheck, gradgradcheck
+from cltorch.device import fourier
 
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((3, 4, 5))
@@ -219,7 +220,8 @@ def test_errors():
             f()
 
 
-def test_on_devices(device):
+def test_on_devices(device, monkeypatch):
+    monkeypatch.setattr(fourier, "library", lambda: None)  # as where pyvkfft is not installed
     x = tensor(X.astype(np.float32), device).requires_grad_()
     cltorch.set_host_fallback("warn")  # every operator warns anew
     warns = pytest.warns(UserWarning, match="fft_.2. runs on the host")
@@ -234,3 +236,69 @@ def test_on_devices(device):
     (g,) = cltorch.autograd.grad((back * back).sum(), x)
     close(g, (2 * np.pad(X[:, :3], ((0, 0), (0, 1), (0, 0)))).astype(np.float32), 1e-5, 1e-5)
     assert fft.fftfreq(4, device=device).device == x.device
+
+
+# ---- on the device, through pyvkfft ------------------------------------------------------------------------------
+@pytest.fixture
+def through_vkfft(cl_device):
+    """A device whose transforms must not run on the host."""
+    if fourier.library() is None:
+        pytest.skip("pyvkfft is not installed")
+    before = cltorch.get_host_fallback()
+    cltorch.set_host_fallback("error")
+    yield cl_device
+    cltorch.set_host_fallback(before)
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("dims", [(2,), (0,), (1, 2), (0, 2), (2, 0, 1)])
+def test_transforms_stay_on_the_device(dims, double, through_vkfft):
+    if double and not cltorch.device(through_vkfft).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    near = {"rtol": 1e-11, "atol": 1e-11} if double else {"rtol": 2e-5, "atol": 2e-5}
+    a, z = (X, Z) if double else (X.astype(np.float32), Z.astype(np.complex64))
+    for norm in NORMS[1:]:
+        for name in MANY:
+            x = tensor(a if name in REAL else z, through_vkfft)
+            got = getattr(fft, name)(x, dim=dims, norm=norm)
+            want = getattr(np.fft, name)(given(name), axes=dims, norm=norm)
+            close(got, want.astype(got.detach().cpu().numpy().dtype), **near)
+            np.testing.assert_array_equal(x.cpu().numpy(), a if name in REAL else z)  # as it was
+    turned = tensor(z.transpose(2, 0, 1).copy(), through_vkfft).permute(1, 2, 0)
+    close(fft.fftn(turned, dim=dims), np.fft.fftn(Z, axes=dims).astype(z.dtype), **near)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 101, 8209])
+def test_sizes_that_are_awkward_on_the_device(n, through_vkfft):
+    if n == 0:
+        x = cltorch.zeros(0, 4, device=through_vkfft)
+        assert fft.fft(x).shape == (0, 4) and fft.rfft(x).shape == (0, 3) and fft.irfft(x).shape == (0, 6)
+        return
+    a = RNG.standard_normal((2, n)).astype(np.float32)
+    x = tensor(a, through_vkfft)
+    if n > 8192:  # a large prime: the host has it, and says so
+        with pytest.raises(RuntimeError, match="fft_r2c runs on the host.*pyvkfft"):
+            fft.rfft(x)
+        return
+    bound = 1e-6 * n**0.5
+    close(fft.rfft(x), np.fft.rfft(a).astype(np.complex64), 1e-4, bound)
+    close(fft.irfft(fft.rfft(x), n), a, 1e-4, bound)
+
+
+def test_derivatives_on_the_device(through_vkfft):
+    if not cltorch.device(through_vkfft).context.caps.fp64:
+        pytest.skip("the device has no float64")
+    x = tensor(X[:2, :2], through_vkfft).requires_grad_()
+    z = tensor(Z[:2, :2], through_vkfft).requires_grad_()
+    for f, v in ((fft.rfft2, x), (fft.fftn, z), (fft.irfft, z), (fft.hfft, z)):
+        gradcheck(f, (v,))
+        gradgradcheck(f, (v,))
+
+
+def test_transforms_take_their_turn_among_launches(through_vkfft):
+    x = cltorch.arange(60.0, device=through_vkfft).reshape(3, 4, 5)
+    for k in range(20):  # what is written before a transform is read by it, what is written after it is not
+        x.fill_(float(k))
+        y = fft.fftn(x)
+        x.add_(1.0)
+        assert y[0, 0, 0].item() == 60 * k

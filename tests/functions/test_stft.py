@@ -10,6 +10,7 @@ import pytest
 
 import cltorch
 from cltorch.autograd import gradcheck, gradgradcheck
+from cltorch.device import fourier
 
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((2, 30))
@@ -149,7 +150,8 @@ def test_errors():
             f()
 
 
-def test_on_devices(device):
+def test_on_devices(device, monkeypatch):
+    monkeypatch.setattr(fourier, "library", lambda: None)  # as where pyvkfft is not installed
     x, w = tensor(X.astype(np.float32), device).requires_grad_(), tensor(window_of(8).astype(np.float32), device)
     cltorch.set_host_fallback("warn")  # every operator warns anew
     with pytest.warns(UserWarning, match="runs on the host") if x.device.type == "cl" else contextlib.nullcontext():
@@ -159,3 +161,18 @@ def test_on_devices(device):
     close(back, X.astype(np.float32), 1e-5, 1e-5)
     (g,) = cltorch.autograd.grad((back * back).sum(), x)
     close(g, (2 * X).astype(np.float32), 1e-4, 1e-4)
+
+
+def test_through_pyvkfft_on_the_device(cl_device):
+    if fourier.library() is None:
+        pytest.skip("pyvkfft is not installed")
+    before = cltorch.get_host_fallback()
+    cltorch.set_host_fallback("error")
+    try:
+        x, w = tensor(X.astype(np.float32), cl_device), tensor(window_of(8).astype(np.float32), cl_device)
+        y = cltorch.stft(x, 8, 2, window=w, return_complex=True)
+        back = cltorch.istft(y, 8, 2, window=w)
+    finally:
+        cltorch.set_host_fallback(before)
+    close(y, spectra(X, 8, 2, 8, window_of(8)).astype(np.complex64), 1e-5, 1e-5)
+    close(back, X.astype(np.float32), 1e-5, 1e-5)
