@@ -49,6 +49,21 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
                          )
 {
     const int chunks = (channels + CT_CH - 1) / CT_CH;
+<%def name="sample_y()">
+                    int yl, yh;
+                    ${X} dy;
+                    if (!ct_between(y1 + py * step_y + (iy + (${X})0.5) * step_y / points_y, H, &yl, &yh, &dy)) continue;
+</%def>
+<%def name="sample_x()">
+                    int xl, xh;
+                    ${X} dx;
+                    if (!ct_between(x1 + px * step_x + (ix + (${X})0.5) * step_x / points_x, W, &xl, &xh, &dx)) continue;
+</%def>
+<%def name="covered()">
+        int top, bottom, left, right;
+        ct_covered(y1, step_y, py, H, &top, &bottom);
+        ct_covered(x1, step_x, px, W, &left, &right);
+</%def>
 <%def name="region()">
         const __global ${X} *r = rois + ro + (long)k * 5;
 % if bins:
@@ -101,9 +116,7 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
         for (int j = 0; j < CT_CH; ++j) sum[j] = 0;
 % endif
 % if bins:
-        int top, bottom, left, right;
-        ct_covered(y1, step_y, py, H, &top, &bottom);
-        ct_covered(x1, step_x, px, W, &left, &right);
+        ${covered()}
 % if largest:
         ${inside} {
             const __global ${X} *p = from + j * apart;
@@ -121,13 +134,9 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
 % endif
 % else:
         for (int iy = 0; iy < points_y; ++iy) {
-            int yl, yh;
-            ${X} dy;
-            if (!ct_between(y1 + py * step_y + (iy + (${X})0.5) * step_y / points_y, H, &yl, &yh, &dy)) continue;
+            ${sample_y()}
             for (int ix = 0; ix < points_x; ++ix) {
-                int xl, xh;
-                ${X} dx;
-                if (!ct_between(x1 + px * step_x + (ix + (${X})0.5) * step_x / points_x, W, &xl, &xh, &dx)) continue;
+                ${sample_x()}
                 const ${X} a = (1 - dy) * (1 - dx), b = (1 - dy) * dx, d = dy * (1 - dx), e = dy * dx;
                 const long ll = (long)yl * W + xl, lh = (long)yl * W + xh, hl = (long)yh * W + xl, hh = (long)yh * W + xh;
                 ${inside} {
@@ -169,22 +178,16 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
                     const __global ${X} *g = x + xo + (((long)k * channels + c) * h + py) * w + px;
 % endif
 % if bins:
-                    int top, bottom, left, right;
-                    ct_covered(y1, step_y, py, H, &top, &bottom);
-                    ct_covered(x1, step_x, px, W, &left, &right);
+                    ${covered()}
                     const ${X} points = max((bottom - top) * (right - left), 1);
                     for (int y = top; y < bottom; ++y)
                         for (int q = left; q < right; ++q)
                             ${inside} to[j * apart + (long)y * W + q] += g[j * step] / points;
 % else:
                     for (int iy = 0; iy < points_y; ++iy) {
-                        int yl, yh;
-                        ${X} dy;
-                        if (!ct_between(y1 + py * step_y + (iy + (${X})0.5) * step_y / points_y, H, &yl, &yh, &dy)) continue;
+                        ${sample_y()}
                         for (int ix = 0; ix < points_x; ++ix) {
-                            int xl, xh;
-                            ${X} dx;
-                            if (!ct_between(x1 + px * step_x + (ix + (${X})0.5) * step_x / points_x, W, &xl, &xh, &dx)) continue;
+                            ${sample_x()}
                             ${inside} {
                                 const ${X} share = g[j * step] / points;
                                 __global ${X} *p = to + j * apart;
@@ -231,9 +234,7 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
                 if (row >= top && row < bottom) down = 1;
 % else:
                 for (int iy = 0; iy < points_y; ++iy) {
-                    int yl, yh;
-                    ${X} dy;
-                    if (!ct_between(y1 + py * step_y + (iy + (${X})0.5) * step_y / points_y, H, &yl, &yh, &dy)) continue;
+                    ${sample_y()}
                     if (yl == row) down += 1 - dy;
                     if (yh == row) down += dy;
                 }
@@ -250,9 +251,7 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
                     if (column >= left && column < right) share = (${X})1 / max((bottom - top) * (right - left), 1);
 % else:
                     for (int ix = 0; ix < points_x; ++ix) {
-                        int xl, xh;
-                        ${X} dx;
-                        if (!ct_between(x1 + px * step_x + (ix + (${X})0.5) * step_x / points_x, W, &xl, &xh, &dx)) continue;
+                        ${sample_x()}
                         if (xl == column) share += 1 - dx;
                         if (xh == column) share += dx;
                     }

@@ -7,14 +7,13 @@ optimisers written long ago make them.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from cltorch.ops.array import Array
-from cltorch.ops.fallback import callers_level
+from cltorch.ops.notices import warn_once
 
 __all__: list[str] = []
 
@@ -25,7 +24,6 @@ _FORMS = {  # "n" a number, "t" a tensor: by the names of the numbers and how ma
     (("value",), 3): ("tntt",),
     (("beta", "alpha"), 3): ("tntt", "tnntt", "nttt", "ntntt"),
 }
-_told: set[str] = set()
 
 
 def reordered(
@@ -35,13 +33,10 @@ def reordered(
     form = "".join("t" if isinstance(x, Array) else "n" if _is_number(x) else "?" for x in given)
     if form not in _FORMS.get((numbers, count), ()):
         return given, {}
-    if name not in _told:
-        _told.add(name)
-        words = ", ".join(f"{n}=…" for n in numbers)
-        warnings.warn(
-            f"This overload of {name} is deprecated: numbers stand behind the tensors, as keywords: {name}(…, {words})",
-            stacklevel=callers_level(),
-        )
+    words = ", ".join(f"{n}=…" for n in numbers)
+    warn_once(
+        f"This overload of {name} is deprecated: numbers stand behind the tensors, as keywords: {name}(…, {words})"
+    )
     values = [x for x in given if not isinstance(x, Array)]
     return [x for x in given if isinstance(x, Array)], dict(zip(numbers, values, strict=False))
 

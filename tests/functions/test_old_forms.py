@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 import cltorch as torch
-from cltorch.functions import old_forms
+from cltorch.ops import notices
 
 X, Y, M = [1.0, 2.0, 3.0], [2.0, 4.0, 8.0], [[1.0, 2.0], [3.0, 4.0]]
 POINTWISE = {
@@ -25,8 +25,8 @@ def forms(args, device):
 
 
 @pytest.fixture(autouse=True)
-def told_anew():
-    old_forms._told.clear()
+def told_anew(monkeypatch):
+    monkeypatch.setattr(notices, "_given", set())
 
 
 @pytest.mark.parametrize("name", POINTWISE)
