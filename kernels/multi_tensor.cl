@@ -50,6 +50,22 @@ def store(k, w):
 % endif
 % endfor
 </%def>
+<%def name="lanes(wide)">
+% if wide:
+#define V ${V}${W}
+#define M ${M}${W}
+#define SEL(c, a, b) select(b, a, c)
+% else:
+#define V ${V}
+#define M int
+#define SEL(c, a, b) ((c) ? (a) : (b))
+% endif
+</%def>
+<%def name="no_lanes()">
+#undef V
+#undef M
+#undef SEL
+</%def>
 <%def name="numbers(wide)">
 <% open, close = ("(V)((" + V + ")", ")") if wide else ("", "") %>
 % for k in range(params):
@@ -97,9 +113,7 @@ __kernel void ct_${name}(
     const long from${k} = entry[${4 + rank + K * rank + k}];
 % endfor
 % if groups:
-#define V ${V}
-#define M int
-#define SEL(c, a, b) ((c) ? (a) : (b))
+${lanes(False)}
     {
 ${numbers(False)}
         for (long i = get_local_id(0); i < n; i += get_local_size(0)) {
@@ -115,9 +129,7 @@ ${numbers(False)}
 ${element(1)}
         }
     }
-#undef V
-#undef M
-#undef SEL
+${no_lanes()}
 % else:
 <% last = rank - 1 %>
     // line by line along the last dimension, in vectors where all tensors lie densely along it
@@ -134,9 +146,7 @@ ${element(1)}
         const long base${k} = from${k} + ${" + ".join(f"c{d} * step{k}_{d}" for d in range(rank))};
 % endfor
         long j = 0;
-#define V ${V}${W}
-#define M ${M}${W}
-#define SEL(c, a, b) select(b, a, c)
+${lanes(True)}
         if (dense && line >= ${W}) {
 ${numbers(True)}
             for (; j + ${W} <= line; j += ${W}) {
@@ -146,12 +156,8 @@ ${numbers(True)}
 ${element(W)}
             }
         }
-#undef V
-#undef M
-#undef SEL
-#define V ${V}
-#define M int
-#define SEL(c, a, b) ((c) ? (a) : (b))
+${no_lanes()}
+${lanes(False)}
         {
 ${numbers(False)}
             for (; j < line; ++j) {
@@ -161,9 +167,7 @@ ${numbers(False)}
 ${element(1)}
             }
         }
-#undef V
-#undef M
-#undef SEL
+${no_lanes()}
         i += line;
         c${last} = 0;
 % for d in range(last - 1, 0, -1):
@@ -182,29 +186,21 @@ ${element(1)}
 % endfor
     long i = ${f"(long)get_local_id(0) * {W}" if groups else "0"};
     const long step = ${f"(long)get_local_size(0) * {W}" if groups else W};
-#define V ${V}${W}
-#define M ${M}${W}
-#define SEL(c, a, b) select(b, a, c)
+${lanes(True)}
     {
 ${numbers(True)}
         for (; i + ${W} <= n; i += step) {
 ${element(W)}
         }
     }
-#undef V
-#undef M
-#undef SEL
-#define V ${V}
-#define M int
-#define SEL(c, a, b) ((c) ? (a) : (b))
+${no_lanes()}
+${lanes(False)}
     {
 ${numbers(False)}
         for (; i < n; ++i) {
 ${element(1)}
         }
     }
-#undef V
-#undef M
-#undef SEL
+${no_lanes()}
 % endif
 }
