@@ -40,6 +40,21 @@ fetch_book() {
     return $status
 }
 
+# pyvkfft, in a folder of its own: all other tests see what happens without it, and no program is built for each shape
+# that they transform.
+install_fourier() {
+    stamped fourier && return
+    say "pyvkfft, for Fourier transforms on the device"
+    apt_install g++ opencl-headers ocl-icd-opencl-dev || return
+    VKFFT_BACKEND=opencl "$PY" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+        --target "$VENV/fourier" pyvkfft || return
+    stamp fourier
+}
+
+test_fourier() {
+    PYTHONPATH=$VENV/fourier "$PY" -m pytest --only-cl tests/functions/test_fft.py tests/functions/test_stft.py
+}
+
 # Two processes at a time, for building a kernel occupies one core; what measures time then runs by itself.
 run_tests() {
     local none_selected=5 most=0 timing=0
@@ -77,6 +92,7 @@ check_package "$said/failed" >"$said/checks" 2>&1 &
 checks=$!
 if [ "${CLTORCH_PARITY:-0}" = 1 ]; then
     install_references
+    install_fourier || echo "no pyvkfft: Fourier transforms on the device are not tested"
 fi
 wait "$checks" || failed+=("checks of the package")
 checks=
@@ -86,6 +102,9 @@ if [ -e "$said/failed" ]; then
 fi
 
 step "tests" run_tests "$@"
+if stamped fourier; then
+    step "Fourier transforms by VkFFT" test_fourier
+fi
 if [ "${CLTORCH_RUNTIMES:-0}" = 1 ]; then
     step "other runtimes, strictest limits" bash ci/portability.sh --quick others
 fi
