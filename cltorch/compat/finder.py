@@ -39,6 +39,8 @@ RENAMED = {
     "torchvision.transforms._functional_pil": "cltorch.vision.transforms.functional",
     "torchvision.transforms._functional_tensor": "cltorch.vision.transforms.functional",
     "torchvision.transforms._presets": "cltorch.vision.transforms.presets",
+    "torchvision.transforms.v2._utils": "cltorch.vision.transforms.v2.utils",
+    "torchvision.transforms.v2.functional._utils": "cltorch.vision.transforms.v2.dispatch",
     "torchvision.version": "cltorch.version",
 }
 _PACKAGES = ("torch", "torchvision")

@@ -90,7 +90,7 @@ def save_image(tensor: Any, fp: Any, format: str | None = None, **kwargs: Any) -
         file.write(out.getvalue())
 
 
-def _palette(count: int) -> list[tuple[int, int, int]]:
+def _generate_color_palette(count: int) -> list[tuple[int, int, int]]:
     """Return torchvision's colours of the objects 0, 1, …: black first, neighbours far from each other."""
     return [(i * (2**25 - 1) % 255, i * (2**15 - 1) % 255, i * (2**21 - 1) % 255) for i in range(count)]
 
@@ -98,7 +98,7 @@ def _palette(count: int) -> list[tuple[int, int, int]]:
 def _colors(colors: Any, count: int) -> list[tuple[int, ...]]:
     """Return one colour for each object, from a colour (a name or three numbers), several, or None."""
     if colors is None:
-        return list(_palette(count))
+        return list(_generate_color_palette(count))
     if isinstance(colors, list):
         if len(colors) < count:
             raise ValueError(

@@ -135,7 +135,7 @@ def test_masks_follow_by_the_nearest_pixel():
     assert F.resize(mask, [18, 24]).shape == (18, 24) and set(F.resize(mask, [5, 5]).unique().tolist()) <= {0, 7}
     assert v2.ColorJitter(0.5)(image(), mask)[1] is mask and v2.GaussianBlur(3)(boxes()).tolist() == CORNERS
     for other in ("picture", mask, boxes()):
-        with pytest.raises(TypeError, match=f"nothing to do with {type(other).__name__}"):
+        with pytest.raises(TypeError, match=f"F.invert supports inputs of type .*{type(other).__name__}"):
             F.invert(other)
 
 

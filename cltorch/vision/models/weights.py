@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -261,15 +262,18 @@ def _looks_like_a_path(text: str) -> bool:
     return os.path.dirname(text) != "" or os.path.splitext(text)[1] in (".pt", ".pth", ".bin") or os.path.exists(text)
 
 
+def _package_of(fn: Any) -> str | None:
+    """Return the file of the package that a network's module stands in: one answer whatever a program calls it."""
+    return getattr(sys.modules.get(fn.__module__.rpartition(".")[0]), "__file__", "")
+
+
 def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
     """Return the names of the networks, of one module, or that match patterns (``resnet*``).
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
     names = {
-        name
-        for name, fn in _networks.items()
-        if module is None or fn.__module__.rsplit(".", 1)[0] == getattr(module, "__name__", module)
+        name for name, fn in _networks.items() if module is None or _package_of(fn) == getattr(module, "__file__", None)
     }
     for patterns, keep in ((include, True), (exclude, False)):
         if patterns:

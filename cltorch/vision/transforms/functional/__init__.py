@@ -1,6 +1,7 @@
 """Transforms as functions of PIL images and tensors (…, C, H, W): torchvision.transforms.functional."""
 
 from cltorch.vision.transforms.functional.blur import gaussian_blur
+from cltorch.vision.transforms.functional.color import _max_value as _max_value
 from cltorch.vision.transforms.functional.color import (
     adjust_brightness,
     adjust_contrast,
@@ -39,6 +40,9 @@ from cltorch.vision.transforms.functional.geometry import (
     vflip,
 )
 from cltorch.vision.transforms.functional.resample import InterpolationMode
+from cltorch.vision.transforms.functional.resample import pil_modes_mapping as pil_modes_mapping
+from cltorch.vision.transforms.functional.warp import _get_inverse_affine_matrix as _get_inverse_affine_matrix
+from cltorch.vision.transforms.functional.warp import _get_perspective_coeffs as _get_perspective_coeffs
 from cltorch.vision.transforms.functional.warp import affine, elastic_transform, perspective, rotate
 
 __all__ = [

@@ -36,7 +36,8 @@ def _is_tensor(img: Any, least: int = 2) -> bool:
     return True
 
 
-def _largest(dtype: Dtype) -> int:
+def _max_value(dtype: Dtype) -> int:
+    """Return what counts as white: 1 for fractions."""
     return 1 if dtype.is_floating_point else iinfo(dtype).max
 
 
@@ -47,7 +48,7 @@ def _computing(dtype: Dtype) -> Dtype:
 def _blend(img: Tensor, other: Any, ratio: float) -> Tensor:
     """Return ``ratio`` of the image and the rest of another, cut to the range of the dtype."""
     ratio = float(ratio)
-    return (ratio * img + (1.0 - ratio) * other).clamp(0, _largest(img.dtype)).to(img.dtype)
+    return (ratio * img + (1.0 - ratio) * other).clamp(0, _max_value(img.dtype)).to(img.dtype)
 
 
 def _not_negative(name: str, factor: float) -> None:
@@ -162,7 +163,7 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
 
 def invert(img: Any) -> Any:
     """Return the negative."""
-    return _largest(img.dtype) - img if _is_tensor(img, 3) else ImageOps.invert(img)
+    return _max_value(img.dtype) - img if _is_tensor(img, 3) else ImageOps.invert(img)
 
 
 def posterize(img: Any, bits: int) -> Any:
@@ -187,7 +188,7 @@ def solarize(img: Any, threshold: float) -> Any:
     """Invert all values from ``threshold`` on; raise TypeError where it is above the range of the dtype."""
     if not _is_tensor(img, 3):
         return ImageOps.solarize(img, threshold)  # type: ignore[arg-type]
-    if threshold > _largest(img.dtype):
+    if threshold > _max_value(img.dtype):
         raise TypeError("Threshold should be less than bound of img.")
     return functions.where(img >= threshold, invert(img), img)
 
@@ -196,7 +197,7 @@ def autocontrast(img: Any) -> Any:
     """Stretch each channel so that its darkest value becomes black and its lightest white."""
     if not _is_tensor(img, 3):
         return ImageOps.autocontrast(img)
-    bound = _largest(img.dtype)
+    bound = _max_value(img.dtype)
     low, span = _levels(img)
     scale = functions.where(span == 0, 1.0, functions.where(span == 0, 1.0, span).reciprocal() * bound)
     return ((img - functions.where(span == 0, 0.0, low)) * scale).clamp(0, bound).to(img.dtype)
@@ -206,7 +207,7 @@ def autocontrast_by_quotient(img: Any) -> Any:
     """Stretch each channel as ``autocontrast`` does; whole numbers are cut off after a division, not a product."""
     if not _is_tensor(img, 3):
         return ImageOps.autocontrast(img)
-    bound = _largest(img.dtype)
+    bound = _max_value(img.dtype)
     low, span = _levels(img)
     part = functions.where(span == 0, 1.0, span * (1.0 / bound))
     return ((img - functions.where(span == 0, 0.0, low)) / part).clamp(0, bound).to(img.dtype)

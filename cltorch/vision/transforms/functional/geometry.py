@@ -18,9 +18,9 @@ from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, ImageOps, is_pil
 from cltorch.vision.transforms.functional.convert import plain_values
 from cltorch.vision.transforms.functional.resample import (
-    PIL_FILTERS,
     InterpolationMode,
     interpolation_mode,
+    pil_modes_mapping,
     resize_tensor,
 )
 
@@ -90,8 +90,11 @@ def _resize(img: Any, size: Any, interpolation: Any, max_size: Any, antialias: b
     if isinstance(img, Tensor):
         # of torchvision's two kinds of resizing the older one has Lanczos's way for PIL images alone
         antialias = antialias is not False and (stepwise or mode is not InterpolationMode.LANCZOS)
-        return resize_tensor(img, height, width, mode, antialias, stepwise)
-    return img.resize((width, height), PIL_FILTERS[mode])
+        done = resize_tensor(img, height, width, mode, antialias, stepwise)
+        if img.ndim > 2 and img.shape[-3] > 1 and img.stride(-3) == 1:  # as the channels lay, so they lie again
+            return done.movedim(-3, -1).contiguous().movedim(-1, -3)
+        return done
+    return img.resize((width, height), pil_modes_mapping[mode])
 
 
 def target_size(height: int, width: int, size: Any, max_size: int | None) -> tuple[int, int]:

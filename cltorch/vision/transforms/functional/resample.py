@@ -37,7 +37,7 @@ class InterpolationMode(enum.Enum):
 
 
 # Pillow's numbers of the filters
-PIL_FILTERS = {
+pil_modes_mapping = {
     InterpolationMode.NEAREST: 0,
     InterpolationMode.NEAREST_EXACT: 0,
     InterpolationMode.LANCZOS: 1,
@@ -54,7 +54,7 @@ def interpolation_mode(value: InterpolationMode | int) -> InterpolationMode:
         return value
     if isinstance(value, int):
         by_number = {
-            number: mode for mode, number in PIL_FILTERS.items() if mode is not InterpolationMode.NEAREST_EXACT
+            number: mode for mode, number in pil_modes_mapping.items() if mode is not InterpolationMode.NEAREST_EXACT
         }
         if value in by_number:
             return by_number[value]

@@ -21,7 +21,7 @@ from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, is_pil
 from cltorch.vision.transforms.functional.convert import pil_to_tensor, to_pil_image
 from cltorch.vision.transforms.functional.geometry import check_image, get_dimensions
-from cltorch.vision.transforms.functional.resample import PIL_FILTERS, InterpolationMode, interpolation_mode
+from cltorch.vision.transforms.functional.resample import InterpolationMode, interpolation_mode, pil_modes_mapping
 from cltorch.vision.transforms.functional.sample import affine_grid, check_sampling, perspective_grid, sample
 
 
@@ -41,7 +41,7 @@ def _fill_color(fill: Any, img: Any) -> Any:
     return tuple(values) if bands > 1 else values[0]
 
 
-def inverse_affine_matrix(
+def _get_inverse_affine_matrix(
     center: Sequence[float], angle: float, translate: Sequence[float], scale: float, shear: Sequence[float]
 ) -> list[float]:
     """Return (a … f) that say where a pixel of the result comes from.
@@ -90,9 +90,9 @@ def rotate(
     mode = interpolation_mode(interpolation)
     _check_center(angle, center)
     if not check_image(img):
-        return img.rotate(angle, PIL_FILTERS[mode], expand, center, fillcolor=_fill_color(fill, img))
+        return img.rotate(angle, pil_modes_mapping[mode], expand, center, fillcolor=_fill_color(fill, img))
     check_sampling(img, mode, fill)
-    matrix = inverse_affine_matrix(_from_middle(center, img), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
+    matrix = _get_inverse_affine_matrix(_from_middle(center, img), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     size = (int(img.shape[-2]), int(img.shape[-1]))
     out = expanded(matrix, size) if expand else size
     return sample(img, affine_grid(matrix, size, out, _grid_dtype(img)), mode, fill)
@@ -142,16 +142,16 @@ def affine(
     shears = checked_affine(angle, translate, scale, shear, center)
     if not check_image(img):
         middle = [img.width * 0.5, img.height * 0.5] if center is None else center
-        matrix = inverse_affine_matrix(middle, angle, translate, scale, shears)
+        matrix = _get_inverse_affine_matrix(middle, angle, translate, scale, shears)
         kind = Image.Transform.AFFINE
-        return img.transform(img.size, kind, matrix, PIL_FILTERS[mode], fillcolor=_fill_color(fill, img))
+        return img.transform(img.size, kind, matrix, pil_modes_mapping[mode], fillcolor=_fill_color(fill, img))
     check_sampling(img, mode, fill)
-    matrix = inverse_affine_matrix(_from_middle(center, img), angle, translate, scale, shears)
+    matrix = _get_inverse_affine_matrix(_from_middle(center, img), angle, translate, scale, shears)
     size = (int(img.shape[-2]), int(img.shape[-1]))
     return sample(img, affine_grid(matrix, size, size, _grid_dtype(img)), mode, fill)
 
 
-def perspective_coefficients(startpoints: Sequence[Sequence[int]], endpoints: Sequence[Sequence[int]]) -> list[float]:
+def _get_perspective_coeffs(startpoints: Sequence[Sequence[int]], endpoints: Sequence[Sequence[int]]) -> list[float]:
     """Return (a … h) that bring each of four ``endpoints`` to its starting point; ValueError unless there are four."""
     if len(startpoints) != 4 or len(endpoints) != 4:
         raise ValueError(
@@ -170,7 +170,7 @@ def perspective(
     interpolation: InterpolationMode | int = InterpolationMode.BILINEAR, fill: Any = None,
 ) -> Any:  # fmt: skip
     """Bring four points (x, y) of the image to four others, straight lines staying straight."""
-    return project(img, perspective_coefficients(startpoints, endpoints), interpolation, fill)
+    return project(img, _get_perspective_coeffs(startpoints, endpoints), interpolation, fill)
 
 
 def project(
@@ -181,7 +181,7 @@ def project(
     mode = interpolation_mode(interpolation)
     if not check_image(img):
         kind = Image.Transform.PERSPECTIVE
-        return img.transform(img.size, kind, coefficients, PIL_FILTERS[mode], fillcolor=_fill_color(fill, img))
+        return img.transform(img.size, kind, coefficients, pil_modes_mapping[mode], fillcolor=_fill_color(fill, img))
     check_sampling(img, mode, fill)
     size = (int(img.shape[-2]), int(img.shape[-1]))
     return sample(img, perspective_grid(coefficients, size, _grid_dtype(img)), mode, fill)

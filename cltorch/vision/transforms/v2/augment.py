@@ -58,11 +58,11 @@ class RandomErasing(RandomOfImages):
                 f"If value is a sequence, it should have either a single value or {channels} (number of inpt channels)"
             )
         i, j, h, w, v = v1.RandomErasing.get_params(image, self.scale, self.ratio, self.value)
-        return {} if v is image else {"i": i, "j": j, "h": h, "w": w, "v": v}
+        return {"i": i, "j": j, "h": h, "w": w, "v": None if v is image else v}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the input, with the rectangle erased where one fits."""
-        return F.erase(inpt, **params, inplace=self.inplace) if params else inpt
+        return inpt if params["v"] is None else self._call_kernel(F.erase, inpt, **params, inplace=self.inplace)
 
 
 class _Mix(Transform):
@@ -91,7 +91,7 @@ class _Mix(Transform):
         if not isinstance(labels, Tensor):
             raise ValueError(f"The labels must be a tensor, but got {type(labels)} instead.")
         self._check_labels(labels)
-        chosen = [yes and x is not labels for x, yes in zip(flat, self._chosen(flat), strict=True)]
+        chosen = [yes and x is not labels for x, yes in zip(flat, self._needs_transform_list(flat), strict=True)]
         images = [x for x, yes in zip(flat, chosen, strict=True) if yes]
         for x in images:
             expected = 5 if isinstance(x, Video) else 4

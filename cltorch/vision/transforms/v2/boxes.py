@@ -31,9 +31,12 @@ def convert_bounding_box_format(
         raise ValueError("For pure tensor inputs, `old_format` has to be passed.")
     else:
         old = _format(old_format)
+    if old is new and not isinstance(inpt, BoundingBoxes):
+        return inpt
     converted = _as(inpt, old, new)
     if inplace and converted.shape == inpt.shape:
-        converted = inpt.as_subclass(Tensor).copy_(converted)
+        plain = inpt.as_subclass(Tensor).copy_(converted)
+        converted = plain if isinstance(inpt, BoundingBoxes) else inpt
     return wrap(converted, like=inpt, **({"format": new} if isinstance(inpt, BoundingBoxes) else {}))
 
 

@@ -6,7 +6,7 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html#color
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -36,6 +36,12 @@ RandomEqualize = simple(
 )
 
 
+_FACTORS: dict[str, Callable[..., Any]] = {
+    "brightness_factor": F.adjust_brightness, "contrast_factor": F.adjust_contrast,
+    "saturation_factor": F.adjust_saturation, "hue_factor": F.adjust_hue,
+}  # fmt: skip
+
+
 class ColorJitter(OfImages):
     """Change brightness, contrast, saturation and hue at random, in random order; ranges as for the first version.
 
@@ -51,20 +57,28 @@ class ColorJitter(OfImages):
 
     def __init__(self, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None) -> None:
         super().__init__()
-        checked = v1.ColorJitter(*(0 if value is None else value for value in (brightness, contrast, saturation, hue)))
+        given = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
+        for name, value in given.items():
+            if not (
+                value is None or isinstance(value, (int, float)) or isinstance(value, Sequence) and len(value) == 2
+            ):
+                raise TypeError(f"{name}={value} should be a single number or a sequence with length 2.")
+        checked = v1.ColorJitter(*(0 if value is None else value for value in given.values()))
         self.brightness, self.contrast = checked.brightness, checked.contrast
         self.saturation, self.hue = checked.saturation, checked.hue
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the order and the factors."""
         order, *factors = v1.ColorJitter.get_params(self.brightness, self.contrast, self.saturation, self.hue)
-        changes = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
-        return {"steps": [(changes[i], factors[i]) for i in order.tolist() if factors[i] is not None]}
+        return {"fn_idx": order, **dict(zip(_FACTORS, factors, strict=True))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        for change, factor in params["steps"]:
-            inpt = change(inpt, factor)
+        steps = list(_FACTORS.items())
+        for i in params["fn_idx"].tolist():
+            name, change = steps[i]
+            if params[name] is not None:
+                inpt = self._call_kernel(change, inpt, params[name])
         return inpt
 
 
@@ -155,24 +169,23 @@ class RandomPhotometricDistort(OfImages):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the steps."""
         channels = max((F.get_num_channels(x) for x in flat_inputs if is_image(x)), default=3)
-        steps: list[tuple[Callable[..., Any], Any]] = [
-            (change, uniform(low, high))
-            for change, (low, high) in (
-                (F.adjust_brightness, self.brightness), (F.adjust_contrast, self.contrast),
-                (F.adjust_saturation, self.saturation), (F.adjust_hue, self.hue),
-            )
-            if uniform() < self.p
-        ]  # fmt: skip
-        if uniform() < 0.5:  # contrast last instead of before saturation and hue
-            steps.sort(key=lambda step: step[0] is F.adjust_contrast)
-        if uniform() < self.p:
-            steps.append((F.permute_channels, functions.randperm(channels).tolist()))
-        return {"steps": steps}
+        ranges = (self.brightness, self.contrast, self.saturation, self.hue)
+        params: dict[str, Any] = {
+            name: uniform(low, high) if uniform() < self.p else None
+            for name, (low, high) in zip(_FACTORS, ranges, strict=True)
+        }
+        params["contrast_before"] = uniform() < 0.5
+        params["channel_permutation"] = functions.randperm(channels).tolist() if uniform() < self.p else None
+        return params
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        for change, amount in params["steps"]:
-            inpt = change(inpt, amount)
+        last = "" if params["contrast_before"] else "contrast_factor"
+        for name in sorted(_FACTORS, key=lambda name: name == last):
+            if params[name] is not None:
+                inpt = self._call_kernel(_FACTORS[name], inpt, params[name])
+        if params["channel_permutation"] is not None:
+            inpt = self._call_kernel(F.permute_channels, inpt, params["channel_permutation"])
         return inpt
 
 
@@ -264,6 +277,19 @@ class RandomAdjustSharpness(RandomOfImages):
         return F.adjust_sharpness(inpt, self.sharpness_factor)
 
 
+def _two_numbers(value: Any, name: str) -> tuple[float, float]:
+    """Return the ends of a range that is given as two numbers, as one in a list, or as one."""
+    if not isinstance(value, (int, float, Sequence)):
+        raise TypeError(f"{name} should be a number or a sequence of numbers. Got {type(value)}")
+    given = value if isinstance(value, Sequence) else [value]
+    if len(given) not in (1, 2):
+        raise ValueError(f"If {name} is a sequence its length should be 1 or 2. Got {len(given)}")
+    for n in given:
+        if not isinstance(n, (int, float)):
+            raise ValueError(f"{name} should be a sequence of numbers. Got {type(n)}")
+    return float(given[0]), float(given[-1])
+
+
 class GaussianBlur(OfImages):
     """Blur by a Gaussian of random ``sigma``, cut to ``kernel_size``.
 
@@ -279,8 +305,10 @@ class GaussianBlur(OfImages):
 
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
-        checked = v1.GaussianBlur(kernel_size, sigma)
-        self.kernel_size, self.sigma = checked.kernel_size, list(checked.sigma)
+        low, high = _two_numbers(sigma, "sigma")
+        if not 0.0 < low <= high:
+            raise ValueError(f"sigma values should be positive and of the form (min, max). Got {[low, high]}")
+        self.kernel_size, self.sigma = v1.GaussianBlur(kernel_size).kernel_size, [low, high]
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw sigma."""
@@ -342,9 +370,20 @@ class _Policy(OfImages):
         for x in flat_inputs:
             if isinstance(x, (BoundingBoxes, KeyPoints, Mask)):
                 raise TypeError(f"{type(self).__name__}() takes images alone: {type(x).__name__} cannot follow them")
-        count = sum(chosen and is_image(x) for x, chosen in zip(flat_inputs, self._chosen(flat_inputs), strict=True))
+        count = sum(
+            chosen and is_image(x)
+            for x, chosen in zip(flat_inputs, self._needs_transform_list(flat_inputs), strict=True)
+        )
         if count != 1:
             raise TypeError(f"{type(self).__name__}() takes samples with one image, got {count}")
+
+    def _apply_image_or_video_transform(
+        self, image: Any, transform_id: str, magnitude: float, interpolation: Any, fill: Any
+    ) -> Any:
+        """Return an image changed by one operation; ``fill`` is by the kind of input, as transforms keep it."""
+        plain = image.as_subclass(Tensor) if isinstance(image, Tensor) else image
+        filled = filling(fill, image) if isinstance(fill, dict) else fill
+        return wrap(_operation(plain, transform_id, magnitude, mode_of(interpolation), filled), like=image)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""

@@ -18,8 +18,9 @@ from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms import convert as v1
 from cltorch.vision.transforms.functional.convert import to_tensor
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.transforms.v2.transform import OfImages, Transform, is_image, is_plain, simple
-from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, TVTensor, Video, wrap
+from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
+from cltorch.vision.transforms.v2.transform import OfImages, Transform, is_image, simple
+from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, KeyPoints, TVTensor, Video, wrap
 
 Identity = simple("Identity", "Return everything as it is.", lambda inpt: inpt)
 
@@ -35,8 +36,7 @@ class ToImage(Transform):
     'Image'
     """
 
-    def _takes(self, x: Any) -> bool:
-        return is_plain(x) or is_pil(x) or isinstance(x, np.ndarray)
+    _transformed_types = (is_pure_tensor, is_pil, np.ndarray)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the image."""
@@ -58,8 +58,7 @@ class ToPILImage(Transform):
         super().__init__()
         self.mode = mode
 
-    def _takes(self, x: Any) -> bool:
-        return (is_image(x) and not is_pil(x)) or isinstance(x, np.ndarray)
+    _transformed_types = (is_pure_tensor, Image, Video, np.ndarray)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the PIL image."""
@@ -77,8 +76,7 @@ class PILToTensor(Transform):
     torch.Size([3, 2, 4])
     """
 
-    def _takes(self, x: Any) -> bool:
-        return is_pil(x)
+    _transformed_types = (is_pil,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the tensor."""
@@ -98,14 +96,13 @@ class ToTensor(Transform):
 
     def __init__(self) -> None:
         warnings.warn(
-            "The transform `ToTensor()` is deprecated: use "
+            "The transform `ToTensor()` is deprecated and will be removed in a future release. Instead, please use "
             "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.",
             stacklevel=2,
         )
         super().__init__()
 
-    def _takes(self, x: Any) -> bool:
-        return is_pil(x) or isinstance(x, np.ndarray)
+    _transformed_types = (is_pil, np.ndarray)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the tensor."""
@@ -124,8 +121,7 @@ class ToPureTensor(Transform):
     'Tensor'
     """
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, TVTensor)
+    _transformed_types = (TVTensor,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the tensor."""
@@ -151,8 +147,7 @@ class ToDtype(Transform):
             raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
         self.dtype, self.scale = dtype, scale
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, Tensor)
+    _transformed_types = (Tensor,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the converted input."""
@@ -182,8 +177,7 @@ class ConvertImageDtype(Transform):
         super().__init__()
         self.dtype = dtype
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, Tensor)
+    _transformed_types = (Tensor,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the converted input."""
@@ -255,8 +249,8 @@ class Lambda(Transform):
         super().__init__()
         self.lambd, self.types = lambd, types or (object,)
 
-    def _chosen(self, flat: list[Any]) -> list[bool]:
-        return [isinstance(x, self.types) for x in flat]
+    def _needs_transform_list(self, flat_inputs: list[Any]) -> list[bool]:
+        return [isinstance(x, self.types) for x in flat_inputs]
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the function's value."""
@@ -285,8 +279,7 @@ class ConvertBoundingBoxFormat(Transform):
         super().__init__()
         self.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, BoundingBoxes)
+    _transformed_types = (BoundingBoxes,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the converted boxes."""
@@ -310,8 +303,7 @@ class ClampBoundingBoxes(Transform):
         super().__init__()
         self.clamping_mode = clamping_mode
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, BoundingBoxes)
+    _transformed_types = (BoundingBoxes,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cut boxes."""
@@ -337,8 +329,7 @@ class SetClampingMode(Transform):
             raise ValueError(f"clamping_mode must be soft, hard or None, got {clamping_mode}")
         self.clamping_mode = clamping_mode
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, BoundingBoxes)
+    _transformed_types = (BoundingBoxes,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the boxes with that mode."""
@@ -358,8 +349,7 @@ class ClampKeyPoints(Transform):
     [[5.0, 1.0], [2.0, 1.0]]
     """
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, KeyPoints)
+    _transformed_types = (KeyPoints,)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the moved points."""
@@ -381,8 +371,7 @@ class UniformTemporalSubsample(Transform):
         super().__init__()
         self.num_samples = num_samples
 
-    def _takes(self, x: Any) -> bool:
-        return is_plain(x) or isinstance(x, Video)
+    _transformed_types = (is_pure_tensor, Video)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the frames."""

@@ -88,15 +88,15 @@ class RandomIoUCrop(Transform):
                     continue
                 place = functions.tensor([[left, top, left + w, top + h]], dtype=corners.dtype, device=corners.device)
                 if box_iou(corners[inside], place).max().item() >= least:
-                    return {"place": (top, left, h, w), "inside": inside}
+                    return {"top": top, "left": left, "height": h, "width": w, "is_within_crop_area": inside}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cropped input."""
         if not params:
             return inpt
-        cut = F.crop(inpt, *params["place"])
+        cut = self._call_kernel(F.crop, inpt, *(params[name] for name in ("top", "left", "height", "width")))
         if isinstance(inpt, BoundingBoxes):
-            return wrap(cut.as_subclass(Tensor) * params["inside"][:, None].to(cut.dtype), like=cut)
+            return wrap(cut.as_subclass(Tensor) * params["is_within_crop_area"][:, None].to(cut.dtype), like=cut)
         return cut
 
 

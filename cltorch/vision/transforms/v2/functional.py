@@ -7,8 +7,7 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html#functionals
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cltorch import functions
@@ -25,80 +24,12 @@ from cltorch.vision.transforms.v2.boxes import (
     convert_bounding_box_format,
     sanitize_bounding_boxes,
 )
+from cltorch.vision.transforms.v2.dispatch import Function as _Fn
+from cltorch.vision.transforms.v2.dispatch import another_form, is_pure_tensor, register_kernel, several
+from cltorch.vision.transforms.v2.dispatch import dispatch as _dispatch
+from cltorch.vision.transforms.v2.dispatch import forms as _forms
 from cltorch.vision.transforms.v2.points import clamp_keypoints, sanitize_keypoints
 from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video, wrap
-
-_Fn = Callable[..., Any]
-
-
-_kernels: dict[_Fn, dict[type, _Fn]] = {}  # what programs have registered
-_forms: dict[str, tuple[_Fn, _Fn | None]] = {}  # what is done to images and to masks
-
-
-def _dispatch(
-    name: str, image: _Fn, mask: _Fn | None = None, of_boxes: _Fn | None = None, of_points: _Fn | None = None
-) -> _Fn:
-    """Return a function that treats each kind in its way and gives back the same kind."""
-
-    def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
-        registered = own.get(type(inpt)) if own else None
-        if registered is not None:
-            return registered(inpt, *args, **kwargs)
-        if isinstance(inpt, BoundingBoxes) and of_boxes is not None:
-            return of_boxes(inpt, *args, **kwargs)
-        if isinstance(inpt, KeyPoints) and of_points is not None:
-            return of_points(inpt, *args, **kwargs)
-        if isinstance(inpt, Mask) and mask is not None:
-            return wrap(mask(inpt.as_subclass(Tensor), *args, **kwargs), like=inpt)
-        if isinstance(inpt, (Image, Video)):
-            return wrap(image(inpt.as_subclass(Tensor), *args, **kwargs), like=inpt)
-        if isinstance(inpt, TVTensor) or not (isinstance(inpt, Tensor) or is_pil(inpt)):
-            raise TypeError(f"{name} knows nothing to do with {type(inpt).__name__}")
-        return image(inpt, *args, **kwargs)
-
-    own: dict[type, _Fn] = {}
-    _kernels[function] = own
-    _forms[name] = image, mask
-    return _named(function, name, image)
-
-
-def _named(function: _Fn, name: str, image: _Fn) -> _Fn:
-    """Give a function of all kinds a name, and the description and the arguments of the one for images."""
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = image.__doc__
-    first, *rest = inspect.signature(image).parameters.values()
-    function.__signature__ = inspect.Signature([first.replace(name="inpt"), *rest])  # type: ignore[attr-defined]
-    return function
-
-
-def register_kernel(functional: _Fn | str, tv_tensor_cls: type) -> Callable[[_Fn], _Fn]:
-    """Return a decorator: ``functional`` calls the function for tensors of a class of one's own.
-
-    Raises ValueError for something that is no function of this module or no such class.
-
-    >>> import cltorch as torch
-    >>> from cltorch.vision import tv_tensors
-    >>> class Depth(tv_tensors.TVTensor): ...
-    >>> @register_kernel("horizontal_flip", Depth)
-    ... def flip(depth): return tv_tensors.wrap(depth.flip(-1), like=depth)
-    >>> horizontal_flip(torch.tensor([1, 2]).as_subclass(Depth)).tolist()
-    [2, 1]
-    """
-    found = globals().get(functional) if isinstance(functional, str) else functional
-    if found not in _kernels:
-        raise ValueError(f"Kernels can only be registered on functionals, but got {functional}.")
-    if not (isinstance(tv_tensor_cls, type) and issubclass(tv_tensor_cls, TVTensor)):
-        raise ValueError(f"Kernels can only be registered for subclasses of TVTensor, but got {tv_tensor_cls}.")
-    if tv_tensor_cls in (Image, Video, Mask, BoundingBoxes, KeyPoints):
-        raise ValueError(f"Kernels cannot be registered for the builtin classes, but got {tv_tensor_cls}")
-
-    def register(kernel: _Fn) -> _Fn:
-        if tv_tensor_cls in _kernels[found]:
-            raise ValueError(f"Functional {functional} already has a kernel registered for type {tv_tensor_cls}.")
-        _kernels[found][tv_tensor_cls] = kernel
-        return kernel
-
-    return register
 
 
 def _nearest(fn: _Fn, position: int) -> _Fn:
@@ -124,7 +55,7 @@ def _perspective(
 ) -> Any:  # fmt: skip
     """Bring four points (x, y) of the image to four others; or ``coefficients`` (a … h) say where pixels come from."""
     if coefficients is None:
-        coefficients = warp.perspective_coefficients(startpoints, endpoints)
+        coefficients = warp._get_perspective_coeffs(startpoints, endpoints)
     elif startpoints is not None and endpoints is not None:
         raise ValueError("The startpoints/endpoints and the coefficients shouldn't be defined concurrently.")
     elif len(coefficients) != 8:
@@ -171,6 +102,13 @@ def _erase(image: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
     return geometry.erase(image, i, j, h, w, v, inplace)
 
 
+def _pad_mask(mask: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Any:
+    """Do to masks what pad does to images; ValueError for more than one number to fill with."""
+    if isinstance(fill, (list, tuple)):
+        raise ValueError("Non-scalar fill value is not supported")
+    return _pad(mask, padding, fill, padding_mode)
+
+
 def _of_mask(name: str, image: _Fn, interpolation: int | None = None) -> _Fn:
     """Return a function of place: masks as images or, by the nearest pixel, without what is said at a position."""
     mask = image if interpolation is None else _nearest(image, interpolation)
@@ -181,7 +119,7 @@ resize = _of_mask("resize", geometry.resize_stepwise, 1)
 crop = _of_mask("crop", geometry.crop)
 center_crop = _of_mask("center_crop", geometry.center_crop)
 resized_crop = _of_mask("resized_crop", _resized_crop, 5)
-pad = _of_mask("pad", _pad)
+pad = _dispatch("pad", _pad, _pad_mask, boxes.pad, points.pad)
 horizontal_flip = hflip = _of_mask("horizontal_flip", geometry.hflip)
 vertical_flip = vflip = _of_mask("vertical_flip", geometry.vflip)
 rotate = _of_mask("rotate", _rotate, 1)
@@ -214,7 +152,9 @@ def _grayscale_to_rgb(image: Any) -> Any:
     """Turn one channel into three equal ones; what has three stays as it is."""
     if is_pil(image):
         return image.convert("RGB")
-    return image if image.shape[-3] >= 3 else color.rgb_to_grayscale(image, 3)
+    if image.shape[-3] >= 3:
+        return image
+    return image.repeat_interleave(3, -3)  # three of its own each, which can be changed apart
 
 
 def _equalize(image: Any) -> Any:
@@ -253,24 +193,12 @@ solarize = _dispatch("solarize", color.solarize)
 gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
 normalize = _dispatch("normalize", convert.normalize)
 erase = _dispatch("erase", _erase)
-jpeg = kernels.renamed(_dispatch("jpeg", _jpeg), "jpeg", "image")
+_jpeg_of = _dispatch("jpeg", _jpeg)
+jpeg = another_form(kernels.renamed(_jpeg_of, "jpeg", "image"), _jpeg_of)
 permute_channels = _dispatch("permute_channels", _permute_channels)
 
 
-def _several(name: str, image: _Fn) -> _Fn:
-    """Return a function that makes several images of one, each of its kind."""
-
-    def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_pil(inpt) and (not isinstance(inpt, Tensor) or isinstance(inpt, (Mask, BoundingBoxes, KeyPoints))):
-            raise TypeError(f"{name} takes an image or a video, not {type(inpt).__name__}")
-        plain = inpt.as_subclass(Tensor) if isinstance(inpt, TVTensor) else inpt
-        return tuple(wrap(one, like=inpt) for one in image(plain, *args, **kwargs))
-
-    _forms[name] = image, None
-    return _named(function, name, image)
-
-
-five_crop, ten_crop = _several("five_crop", geometry.five_crop), _several("ten_crop", geometry.ten_crop)
+five_crop, ten_crop = several("five_crop", geometry.five_crop), several("ten_crop", geometry.ten_crop)
 
 
 def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
@@ -362,11 +290,6 @@ def get_num_frames(inpt: Any) -> int:
     if not isinstance(inpt, Video) and not (is_pure_tensor(inpt) and inpt.ndim > 3):
         raise TypeError(f"get_num_frames takes a video, not {type(inpt).__name__}")
     return int(inpt.shape[-4])
-
-
-def is_pure_tensor(inpt: Any) -> bool:
-    """Return whether a value is a tensor without a kind."""
-    return isinstance(inpt, Tensor) and not isinstance(inpt, TVTensor)
 
 
 get_image_size = kernels.renamed(geometry.get_image_size, "get_image_size", "inpt")

@@ -11,7 +11,8 @@ from typing import Any
 from cltorch.tensor import Tensor
 from cltorch.vision import transforms as v1
 from cltorch.vision.transforms.functional import InterpolationMode
-from cltorch.vision.transforms.functional.geometry import pad as pad_image
+from cltorch.vision.transforms.functional.geometry import sides
+from cltorch.vision.transforms.functional.warp import _get_perspective_coeffs
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, mode_of, simple, size_of
 from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask
@@ -126,23 +127,32 @@ class RandomCrop(Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the place, and say how much to pad first."""
-        like = Tensor(*size_of(flat_inputs))
-        pads = [] if self.padding is None else [self.padding]
-        for padding in pads:
-            like = pad_image(like, padding)
-        height, width = like.shape
-        grow = [max(self.size[1] - width, 0), max(self.size[0] - height, 0)]
-        if self.pad_if_needed and any(grow):
-            pads.append(grow)
-            like = pad_image(like, grow)
-        top, left, height, width = v1.RandomCrop.get_params(like, self.size)
-        return {"pads": pads, "place": (top, left, height, width)}
+        height, width = size_of(flat_inputs)
+        left, top, right, bottom = sides(self.padding or 0)
+        if self.pad_if_needed:
+            down, across = self.size[0] - height - top - bottom, self.size[1] - width - left - right
+            down, across = max(down, 0), max(across, 0)
+            left, top, right, bottom = left + across, top + down, right + across, bottom + down
+        height, width = height + top + bottom, width + left + right
+        if height < self.size[0] or width < self.size[1]:
+            padded = "padded " if self.padding is not None else ""
+            raise ValueError(
+                f"Required crop size {tuple(self.size)} is larger than {padded}input image size {(height, width)}."
+            )
+        y, x, cut_height, cut_width = v1.RandomCrop.get_params(Tensor(height, width), self.size)
+        padding = [left, top, right, bottom]
+        return {
+            "needs_crop": (cut_height, cut_width) != (height, width), "top": y, "left": x, "height": cut_height,
+            "width": cut_width, "needs_pad": any(padding), "padding": padding,
+        }  # fmt: skip
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cropped input."""
-        for padding in params["pads"]:
-            inpt = F.pad(inpt, padding, filling(self.fill, inpt), self.padding_mode)
-        return F.crop(inpt, *params["place"])
+        if params["needs_pad"]:
+            inpt = self._call_kernel(F.pad, inpt, params["padding"], filling(self.fill, inpt), self.padding_mode)
+        if params["needs_crop"]:
+            inpt = self._call_kernel(F.crop, inpt, *(params[name] for name in ("top", "left", "height", "width")))
+        return inpt
 
 
 class RandomResizedCrop(Transform):
@@ -171,12 +181,13 @@ class RandomResizedCrop(Transform):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the rectangle."""
         like = Tensor(*size_of(flat_inputs))
-        return {"place": v1.RandomResizedCrop.get_params(like, self.scale, self.ratio)}
+        top, left, height, width = v1.RandomResizedCrop.get_params(like, self.scale, self.ratio)
+        return {"top": top, "left": left, "height": height, "width": width}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cropped and resized input."""
-        return F.resized_crop(
-            inpt, *params["place"], self.size, interpolation=self.interpolation, antialias=self.antialias
+        return self._call_kernel(
+            F.resized_crop, inpt, **params, size=self.size, interpolation=self.interpolation, antialias=self.antialias
         )
 
 
@@ -242,12 +253,14 @@ class RandomAffine(Transform):
         """Draw the map."""
         height, width = size_of(flat_inputs)
         drawn = v1.RandomAffine.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
-        return {"drawn": drawn}
+        return dict(zip(("angle", "translate", "scale", "shear"), drawn, strict=True))
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
         fill = filling(self.fill, inpt)
-        return F.affine(inpt, *params["drawn"], interpolation=self.interpolation, fill=fill, center=self.center)
+        return self._call_kernel(
+            F.affine, inpt, **params, interpolation=self.interpolation, fill=fill, center=self.center
+        )
 
 
 class RandomPerspective(RandomTransform):
@@ -276,12 +289,13 @@ class RandomPerspective(RandomTransform):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw where the corners go."""
         height, width = size_of(flat_inputs)
-        return {"corners": v1.RandomPerspective.get_params(width, height, self.distortion_scale)}
+        corners = v1.RandomPerspective.get_params(width, height, self.distortion_scale)
+        return {"coefficients": _get_perspective_coeffs(*corners)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
         fill = filling(self.fill, inpt)
-        return F.perspective(inpt, *params["corners"], interpolation=self.interpolation, fill=fill)
+        return self._call_kernel(F.perspective, inpt, None, None, interpolation=self.interpolation, fill=fill, **params)
 
 
 class ElasticTransform(Transform):

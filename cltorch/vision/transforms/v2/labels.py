@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from cltorch.vision.transforms.v2.transform import is_plain, leaves
+from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
 
 
 def find_labels(sample: Any) -> Any:
-    """Return what a key with "label" in its name holds, of a dict or of a pair's second part, or the last plain tensor.
+    """Return the second part of a tuple where it is a plain tensor, else what it, or a dict, has under "labels".
 
-    Raises ValueError for a dict without such a key; None for a sample without plain tensors.
+    A key that has "label" somewhere in it does as well; case does not matter. Raises ValueError where there is none.
     """
-    if isinstance(sample, (tuple, list)) and len(sample) == 2 and isinstance(sample[1], dict):
+    if isinstance(sample, (tuple, list)):
         sample = sample[1]
-    if isinstance(sample, dict):
-        names = [key for key in sample if isinstance(key, str)]
-        names.sort(key=lambda name: name.lower() not in ("label", "labels"))
-        found = next((name for name in names if "label" in name.lower()), None)
-        if found is None:
-            raise ValueError("Could not infer where the labels are in the sample: pass a labels_getter")
-        return sample[found]
-    return next((x for x in reversed(leaves(sample)) if is_plain(x)), None)
+    if is_pure_tensor(sample):
+        return sample
+    if not isinstance(sample, Mapping):
+        raise ValueError(
+            "When using the default labels_getter, the input passed to forward must be a dictionary or a two-tuple "
+            f"whose second item is a dictionary or a tensor, but got {sample} instead."
+        )
+    names = sorted((key for key in sample if "label" in key.lower()), key=lambda name: name.lower() != "labels")
+    if not names:
+        raise ValueError(
+            "Could not infer where the labels are in the sample: pass a function as labels_getter, or "
+            "labels_getter=None if there are none"
+        )
+    return sample[names[0]]

@@ -51,20 +51,20 @@ def affine_map(canvas: tuple[int, int], angle: float, translate: Any, scale: flo
     """Return what ``affine`` does to points of an image of (height, width)."""
     shears = warp.checked_affine(angle, translate, scale, shear, center)
     middle = [canvas[1] * 0.5, canvas[0] * 0.5] if center is None else center
-    return straight(warp.inverse_affine_matrix(middle, angle, translate, scale, shears))
+    return straight(warp._get_inverse_affine_matrix(middle, angle, translate, scale, shears))
 
 
 def turned(canvas: tuple[int, int], angle: float, expand: bool, center: Any) -> tuple[Map, tuple[int, int]]:
     """Return what ``rotate`` does to points of an image of (height, width), and the size of the turned image."""
     h, w = canvas
     middle = [w * 0.5, h * 0.5] if center is None or expand else center
-    matrix = warp.inverse_affine_matrix(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
+    matrix = warp._get_inverse_affine_matrix(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     if not expand:
         return straight(matrix), canvas
     if angle % 90 == 0:
         size = (w, h) if angle % 180 else (h, w)
     else:
-        size = warp.expanded(warp.inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0]), canvas)
+        size = warp.expanded(warp._get_inverse_affine_matrix([0, 0], -angle, [0, 0], 1.0, [0, 0]), canvas)
     # the turned image begins at the edge of the larger one
     across, down = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
     width, height = across * w + down * h, down * w + across * h
@@ -77,7 +77,7 @@ def projected(startpoints: Any, endpoints: Any, coefficients: Any) -> Map:
     Raises ValueError where the map has no inverse.
     """
     if coefficients is None:
-        coefficients = warp.perspective_coefficients(startpoints, endpoints)
+        coefficients = warp._get_perspective_coeffs(startpoints, endpoints)
     a, b, c, d, e, f, g, h = coefficients
     if math.isclose(a * e - b * d, 0.0):
         raise ValueError("a map that flattens the image moves no points")

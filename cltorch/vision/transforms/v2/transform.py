@@ -15,6 +15,7 @@ from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.functional.resample import InterpolationMode
 from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.dispatch import _get_kernel, is_pure_tensor
 from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video
 
 
@@ -38,14 +39,9 @@ def rebuilt(sample: Any, values: Iterator[Any]) -> Any:
     return next(values)
 
 
-def is_plain(x: Any) -> bool:
-    """Return whether a value is a tensor without a kind."""
-    return isinstance(x, Tensor) and not isinstance(x, TVTensor)
-
-
 def is_image(x: Any) -> bool:
     """Return whether a value is an image or a video, plain tensors and PIL images among them."""
-    return is_plain(x) or isinstance(x, (Image, Video)) or is_pil(x)
+    return is_pure_tensor(x) or isinstance(x, (Image, Video)) or is_pil(x)
 
 
 def size_of(flat_inputs: list[Any]) -> tuple[int, int]:
@@ -72,8 +68,8 @@ class Transform(Module):
     """Transform the images, masks and boxes in a sample: any nest of dicts, lists and tuples.
 
     A subclass has ``transform(inpt, params)`` for one of them, and ``make_params(flat_inputs)`` that draws what is the
-    same for all. A plain tensor counts as an image where it is the first one and the sample has no other image; the
-    rest of a sample goes through as it is.
+    same for all; ``_transformed_types`` names the classes it is for, and the rest of a sample goes through as it is. A
+    plain tensor counts as an image where it is the first one and the sample has no other image.
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Transform.html
 
     >>> import cltorch as torch
@@ -83,6 +79,9 @@ class Transform(Module):
     >>> Negative()({"image": torch.zeros(1, 1, 2), "label": 3})
     {'image': tensor([[[1., 1.]]]), 'label': 3}
     """
+
+    # what is transformed: classes, and functions that say so of a value; the rest goes through
+    _transformed_types: tuple[type | Callable[[Any], bool], ...] = (Tensor, is_pil)
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +104,7 @@ class Transform(Module):
         self.check_inputs(flat)
         if not self._happens():
             return sample
-        chosen = self._chosen(flat)
+        chosen = self._needs_transform_list(flat)
         params = self.make_params([x for x, yes in zip(flat, chosen, strict=True) if yes])
         done = [self.transform(x, params) if yes else x for x, yes in zip(flat, chosen, strict=True)]
         return rebuilt(sample, iter(done))
@@ -113,15 +112,17 @@ class Transform(Module):
     def _happens(self) -> bool:
         return True
 
-    def _takes(self, x: Any) -> bool:
-        return isinstance(x, Tensor) or is_pil(x)
+    def _call_kernel(self, functional: Callable[..., Any], inpt: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function of ``v2.functional``; an input that it does not take is returned as it is."""
+        return _get_kernel(functional, type(inpt), allow_passthrough=True)(inpt, *args, **kwargs)
 
-    def _chosen(self, flat: list[Any]) -> list[bool]:
-        plain = not any(isinstance(x, (Image, Video)) or is_pil(x) for x in flat)
+    def _needs_transform_list(self, flat_inputs: list[Any]) -> list[bool]:
+        """Return for each value of a sample whether it is transformed, by ``_transformed_types``."""
+        plain = not any(isinstance(x, (Image, Video)) or is_pil(x) for x in flat_inputs)
         chosen = []
-        for x in flat:
-            yes = self._takes(x)
-            if yes and is_plain(x):
+        for x in flat_inputs:
+            yes = any(isinstance(x, t) if isinstance(t, type) else bool(t(x)) for t in self._transformed_types)
+            if yes and is_pure_tensor(x):
                 yes, plain = plain, False
             chosen.append(yes)
         return chosen
@@ -134,11 +135,15 @@ class Transform(Module):
         return ", ".join(f"{name}={value}" for name, value in shown.items() if isinstance(value, simple))
 
 
+def _has_colors(x: Any) -> bool:
+    """Return whether a value is an image or of a kind of one's own, for which a function may be registered."""
+    return is_image(x) or (isinstance(x, TVTensor) and not isinstance(x, (Mask, BoundingBoxes, KeyPoints)))
+
+
 class OfImages(Transform):
     """A transform of images and videos alone; the rest of a sample goes through."""
 
-    def _takes(self, x: Any) -> bool:
-        return is_image(x) or (isinstance(x, TVTensor) and not isinstance(x, (Mask, BoundingBoxes, KeyPoints)))
+    _transformed_types = (_has_colors,)
 
 
 class RandomTransform(Transform):

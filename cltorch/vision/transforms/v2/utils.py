@@ -9,11 +9,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.vision.transforms.v2 import functional as F
+from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
+from cltorch.vision.transforms.v2.labels import find_labels as _find_labels_default_heuristic  # noqa: F401
 from cltorch.vision.transforms.v2.transform import is_image
 from cltorch.vision.transforms.v2.transform import size_of as query_size
 from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints
 
-__all__ = ["check_type", "get_bounding_boxes", "get_keypoints", "has_all", "has_any", "query_chw", "query_size"]
+__all__ = [
+    "check_type",
+    "get_bounding_boxes",
+    "get_keypoints",
+    "has_all",
+    "has_any",
+    "is_pure_tensor",
+    "query_chw",
+    "query_size",
+]
 
 Check = type | Callable[[Any], bool]
 
