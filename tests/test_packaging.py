@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,42 @@ def run(program: str, **environment: str) -> str:
     ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
+
+
+# what Python has on some systems only; elsewhere an import that names it ends there
+SOME_SYSTEMS = re.compile(
+    r"\b(?:os\.(?:fork|forkpty|killpg|getuid|geteuid|setsid|sched_getaffinity|sysconf|uname|mkfifo|memfd_create"
+    r"|register_at_fork|pread|pwrite|statvfs|nice|WNOHANG)|signal\.(?:SIGKILL|SIGALRM|SIGCHLD|SIGHUP|SIGUSR[12]|SIGSTOP"
+    r"|SIGCONT|setitimer|ITIMER_\w+|alarm|pthread_\w+)|socket\.(?:AF_UNIX|send_fds|recv_fds))\b"
+    r"|(?:import|from) (?:fcntl|resource|pwd|grp|termios|pty|tty|syslog)\b"
+)
+
+
+def run_at_import(nodes: list[ast.AST]) -> list[ast.AST]:
+    """Return what of a module its import runs whatever the system is: no bodies of functions, nothing conditional."""
+    found: list[ast.AST] = []
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
+        elif isinstance(node, ast.ClassDef):
+            found += [*node.decorator_list, *node.bases, *run_at_import(node.body)]
+        elif not isinstance(node, ast.If | ast.Try | ast.IfExp | ast.With):
+            found.append(node)
+    return found
+
+
+@in_checkout
+def test_no_import_needs_what_only_some_systems_have():
+    looked = 0
+    for path in (path for top in ("cltorch", "tests", "examples") for path in (CHECKOUT / top).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if SOME_SYSTEMS.search(text):
+            looked += 1
+            for node in run_at_import(ast.parse(text).body):
+                literal = isinstance(node, ast.Expr | ast.Assign) and isinstance(node.value, ast.Constant)
+                said = None if literal else SOME_SYSTEMS.search(ast.unparse(node))
+                assert said is None or "hasattr" in ast.unparse(node), f"{path}:{node.lineno}: {said.group()}"
+    assert looked > 5
 
 
 @in_checkout
@@ -93,7 +131,7 @@ def test_shellcheck_has_nothing_to_say():
 
 @in_checkout
 def test_the_readme_and_ci_name_the_same_commands():
-    readme = (CHECKOUT / "README.md").read_text()
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert "bash ci/demo.sh" in readme and "bash ci/test.sh" in readme
     for path in (".ci/run", ".github/workflows/ci.yml"):
         assert "bash ci/test.sh" in (CHECKOUT / path).read_text()

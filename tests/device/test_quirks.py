@@ -64,6 +64,18 @@ def test_every_row_says_all_and_is_asked_for_somewhere():
     assert all(row.what and row.why and row.instead and row.runtimes for row in quirks.QUIRKS)
 
 
+def test_operators_and_kernels_know_no_runtime_by_its_name():
+    root = templates.kernel_dir().parent
+    layers = [path for path in (root / "cltorch").rglob("*.py") if "device" not in path.parts]
+    texts = {path: re.sub(r'#.*|""".*?"""', "", path.read_text(encoding="utf-8"), flags=re.S) for path in layers}
+    assert len(texts) > 100
+    for path, text in texts.items():
+        assert not re.search("platform_name|rusticl|llvmpipe|oclgrind|pocl(?!_CACHE)", text), path
+        # GPUs' classes in the database of tuned parameters, and what programs are told of a device
+        told = {"tuning.py", "devices.py", "doctor.py"}
+        assert path.name in told or ".vendor" not in text, path
+
+
 def test_halves_load_from_any_element(cl_device):
     a = np.linspace(-4, 4, 67, dtype=np.float16)
     x = cltorch.tensor(a, device=cl_device)

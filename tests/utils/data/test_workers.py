@@ -386,8 +386,8 @@ if __name__ == "__main__":
 
 @posix
 @pytest.mark.parametrize("words", [(), ("pinned",), ("pinned", "persistent")], ids="-".join)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill"])
-def test_workers_end_with_the_main_process(tmp_path, number, words):
+@pytest.mark.parametrize("end", ["Ctrl-C", "kill"])
+def test_workers_end_with_the_main_process(tmp_path, end, words):
     if words and not torch.cl.is_available():
         pytest.skip("pins memory for no OpenCL device")
     path = tmp_path / "slow.py"
@@ -401,12 +401,12 @@ def test_workers_end_with_the_main_process(tmp_path, number, words):
         start_new_session=True,
     )
     assert process.stdout.readline() == b"running\n"
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does, to the whole group
+    if end == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
     else:
         process.kill()
     said = process.communicate(timeout=300)[1].decode()
-    assert number != signal.SIGINT or said.rstrip().endswith("KeyboardInterrupt") and "Exception ignored" not in said
+    assert end != "Ctrl-C" or said.rstrip().endswith("KeyboardInterrupt") and "Exception ignored" not in said
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
