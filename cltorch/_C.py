@@ -8,9 +8,12 @@ from typing import Any
 
 from cltorch import functions, torch_function
 from cltorch.autograd.batches import state as _batches
-from cltorch.autograd.engine import tasks
-from cltorch.autograd.function import Function
+from cltorch.autograd.blocking import NoGradient
+from cltorch.autograd.duals import state as _duals
+from cltorch.autograd.edges import is_multithreading_enabled
+from cltorch.autograd.engine import running_node, tasks
 from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
+from cltorch.autograd.graph import replay as _replay
 from cltorch.device import device as device
 from cltorch.device import get_default_device
 from cltorch.dtypes import dtype as dtype
@@ -69,17 +72,7 @@ class _Autograd:
         """Hand a tensor on; no gradient comes back."""
 
         def __call__(self, x: Any) -> Any:
-            return _NoGradient.apply(x)
-
-
-class _NoGradient(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> None:
-        return None
+            return NoGradient.apply(x)
 
 
 class _Kept:
@@ -97,11 +90,7 @@ class _Kept:
 
 _functions = _Autograd()
 _autograd = _Kept()
-
-
-def _current_autograd_node() -> Any:
-    """Return the node that the backward pass around the caller runs, or None."""
-    return tasks.running[-1].node if tasks.running else None
+_current_autograd_node = running_node
 
 
 def _current_graph_task_id() -> int:
@@ -122,6 +111,34 @@ def _will_engine_execute_node(node: Any) -> bool:
             "currently not supported."
         )
     return task.will_run(node)
+
+
+def _current_graph_task_execution_order() -> list[Node]:
+    """Return the nodes of the backward pass around the caller as they run; raise RuntimeError where there is none."""
+    if not tasks.running:
+        raise RuntimeError("_current_graph_task_execution_order should only be called during the backward pass")
+    if is_multithreading_enabled():
+        raise RuntimeError(
+            "get_current_graph_task_execution_order expects the current backward to be executed with multithreading "
+            "disabled, e.g. by running:\n\n>>> with torch.autograd.set_multithreading_enabled(False):\n"
+            "...     torch.autograd.grad(...)\n"
+        )
+    return tasks.running[-1].order()
+
+
+def _is_fwd_grad_enabled() -> bool:
+    """Return whether forward-mode derivatives are computed."""
+    return _duals.enabled
+
+
+def _set_fwd_grad_enabled(enabled: bool) -> None:
+    """Switch forward-mode derivatives on or off."""
+    _duals.enabled = bool(enabled)
+
+
+def _is_view_replay_enabled() -> bool:
+    """Return whether the history of a changed view is made anew from its own operation."""
+    return _replay.on
 
 
 class _WeakTensorRef:

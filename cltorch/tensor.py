@@ -18,7 +18,7 @@ from cltorch.attributes import Attributes
 from cltorch.autograd import batches, engine
 from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view
-from cltorch.autograd.handle import RemovableHandle, add_hook
+from cltorch.autograd.handle import RemovableHandle, add_hook, warn_if_has_hooks
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
 from cltorch.formats import follows, need_format
@@ -298,14 +298,20 @@ class Tensor(Array, metaclass=_TensorMeta):
     def grad_dtype(self, value: Any) -> None:
         self._need_leaf("set")
         if value is not None and not isinstance(value, dtype):
-            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value)}")
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")
         if self._grad is not None and value is not None and self._grad.dtype is not value:
+            have = dtypes.C_NAMES.get(self._grad.dtype.name)
             raise RuntimeError(
-                f"Cannot set grad_dtype to '{value.name}' because there is already a gradient with dtype "
-                f"'{self._grad.dtype.name}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
+                f"Cannot set grad_dtype to '{dtypes.TYPE_NAMES.get(value)}' because there is already a gradient with "
+                f"dtype '{have}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
                 "ensure the new grad_dtype matches the existing gradient's dtype."
             )
         self._grad_dtype = value
+
+    def __delattr__(self, name: str) -> None:
+        if name == "_grad_fn":
+            raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+        object.__delattr__(self, name)
 
     def _need_leaf(self, what: str) -> None:
         if self.grad_fn is not None:
@@ -676,6 +682,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        warn_if_has_hooks(self)
         # storages go through pickle's memo, so that tensors which share memory do so afterwards
         lay = self.layout
         return _unpickled, (

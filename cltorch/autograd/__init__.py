@@ -5,11 +5,14 @@ from cltorch.autograd import forward_ad, functional, grad_mode, graph
 from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.edges import (
     GradientEdge,
+    force_original_view_tracking,
     get_gradient_edge,
     increment_version,
     is_multithreading_enabled,
+    is_view_replay_enabled,
     preserve_version_counter,
     set_multithreading_enabled,
+    shapes_to_compare,
 )
 from cltorch.autograd.engine import backward
 from cltorch.autograd.engine import grad as _grad
@@ -53,6 +56,7 @@ __all__ = [
     "gradgradcheck",
     "is_anomaly_enabled",
     "is_multithreading_enabled",
+    "is_view_replay_enabled",
     "once_differentiable",
     "save_on_cpu",
     "saved_tensors_hooks",
@@ -68,6 +72,8 @@ __all__ = [
 ]
 
 _unsafe_preserve_version_counter = preserve_version_counter
+_force_original_view_tracking = force_original_view_tracking
+_calculate_shape = shapes_to_compare
 
 grad = public_forms.function(_grad, "cltorch.autograd", "torch.autograd.grad")
 
@@ -83,4 +89,5 @@ for _found in (
     saved_tensors_hooks,
 ):
     setattr(graph, _found.__name__, _found)
-grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignore[attr-defined]
+for _switch in (set_multithreading_enabled, is_multithreading_enabled, is_view_replay_enabled):
+    setattr(grad_mode, _switch.__name__, _switch)

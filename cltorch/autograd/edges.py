@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from cltorch.autograd.graph import Settings, edge_of
+from cltorch.autograd.graph import Settings, edge_of, replay
 from cltorch.ops.array import Array
 
 
@@ -130,3 +130,45 @@ def is_multithreading_enabled() -> bool:
     False
     """
     return set_multithreading_enabled._on
+
+
+class force_original_view_tracking:
+    """Say how the history of a view is made anew when its base was changed: by its own operation, or by its strides.
+
+    The gradient is the same. ``torch.autograd._force_original_view_tracking``, a function and a context manager.
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, 2, requires_grad=True)
+    >>> with torch.autograd._force_original_view_tracking(True):
+    ...     x.clone().view(-1).add_(1).grad_fn.name()
+    'ViewBackward0'
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode, self.prev = mode, replay.on
+        replay.on = mode
+
+    def __enter__(self) -> None:
+        replay.on = self.mode
+
+    def __exit__(self, *exc: Any) -> None:
+        replay.on = self.prev
+
+
+def is_view_replay_enabled() -> bool:
+    """Return what ``_force_original_view_tracking`` was told.
+
+    >>> import cltorch as torch
+    >>> torch.autograd.is_view_replay_enabled()
+    False
+    """
+    return replay.on
+
+
+def shapes_to_compare(output: Any, grad: Any, is_grads_batched: bool) -> tuple[Any, Any]:
+    """Return an output's shape and that of its gradient without a batch's dimension; ``_calculate_shape``."""
+    if isinstance(output, GradientEdge):
+        if is_grads_batched:
+            raise RuntimeError("Batched grads are not supported with GradientEdge")
+        return output.node._input_metadata[output.output_nr].shape, grad.shape
+    return output.shape, grad.shape[1:] if is_grads_batched else grad.shape

@@ -76,6 +76,10 @@ class Task:
             self._nodes = _reached(self._roots)
         return node in self._nodes
 
+    def order(self) -> list[Node]:
+        """Return the nodes of this pass in the order in which they run."""
+        return sorted(filter(self.will_run, _reached(self._roots)), key=lambda node: -node.seq)
+
 
 class Engine:
     """What runs graphs, as programs ask for it to be called back at a pass's end."""
@@ -94,6 +98,14 @@ class _Tasks(threading.local):
 
 
 tasks = _Tasks()
+
+
+def running_node() -> Node | None:
+    """Return the node that the backward pass around the caller runs, or None."""
+    return tasks.running[-1].node if tasks.running else None
+
+
+Settings.running = staticmethod(running_node)
 
 
 def _run(
@@ -154,14 +166,11 @@ def _run(
                     for hook in tuple(hooks.post.values()):
                         hook((), tuple(grads))
             continue
-        if not node.takes_none and all(x is None for x in grads):
-            for edge in node.edges:
-                if edge is not None and (needed is None or edge[0] in needed):
-                    deliver(edge, None)
-            continue
         task.node = node
         try:
-            if needed is None:
+            if not node.takes_none and all(x is None for x in grads):
+                results: Any = [None] * len(node.edges)
+            elif needed is None:
                 results = node.apply(grads)
             else:
                 ways = [e is not None and e[0] in needed for e in node.edges]
@@ -193,13 +202,12 @@ def _run(
 
 
 def _hooked(hooks: dict[int, Any], g: Any) -> Any:
-    """Return a gradient as a tensor's hooks leave it."""
-    if g is not None:
-        for hook in tuple(hooks.values()):
-            replaced = hook(g)
-            if replaced is not None:
-                _check_hook(hook, g, replaced)
-                g = replaced
+    """Return a gradient, which may be None, as a tensor's hooks leave it."""
+    for hook in tuple(hooks.values()):
+        replaced = hook(g)
+        if replaced is not None:
+            _check_hook(hook, g, replaced)
+            g = replaced
     return g
 
 
@@ -279,12 +287,30 @@ def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
 
 
 def _tell_origin(node: Node, level: int) -> None:
+    """Warn of the call that made a node, and of those that made the nodes in whose gradients it was made."""
     what = (
         "Traceback of forward call that caused the error:\n" + "".join(node.trace)
         if node.trace
         else "No forward pass information available. Enable detect anomaly during forward pass for more information."
     )
-    warnings.warn(f"Error detected in {node.name()}. {what}", stacklevel=level + 1)
+    _tell(f"Error detected in {node.name()}. {what}", level + 2)
+    parent = node.parent
+    while parent is not None:
+        what = (
+            "Traceback of forward call that induced the previous calculation:\n" + "".join(parent.trace)
+            if parent.trace
+            else "No forward pass information available."
+        )
+        _tell(f"\n\nPrevious calculation was induced by {parent.name()}. {what}", level + 2)
+        parent = parent.parent
+
+
+def _tell(text: str, level: int) -> None:
+    """Warn; a warning that is made an error goes to the standard error, for the error at hand must not get lost."""
+    try:
+        warnings.warn(text, stacklevel=level + 1)
+    except UserWarning as warning:
+        print(f"UserWarning: {warning}", file=sys.stderr)
 
 
 def _check_nan(node: Node, results: Sequence[Any]) -> None:
@@ -341,10 +367,10 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
 
 
 def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, Any]]:
-    if len(outputs) != len(grads):
+    if len(outputs) > len(grads):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     pairs: list[tuple[Any, Any]] = []
-    for out, g in zip(outputs, grads, strict=True):
+    for out, g in zip(outputs, grads, strict=False):  # PyTorch leaves gradients out that no output is there for
         if isinstance(out, GradientEdge):
             pairs.append(out.pair(g, len(pairs)))
             continue
@@ -376,7 +402,11 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
 
 
 def _edge(x: Any) -> Any:
-    return (x.node, x.output_nr) if isinstance(x, GradientEdge) else edge_of(x)
+    if isinstance(x, GradientEdge):
+        return (x.node, x.output_nr)
+    if not isinstance(x, Array):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(x).__name__}")
+    return edge_of(x)
 
 
 def _several(given: Any) -> list[Any]:
@@ -411,10 +441,19 @@ def backward(
             "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
             "functorch.vjp instead or call backward() outside of functorch transforms."
         )
+    if grad_variables is not None:
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=callers_level()
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only "
+                "use `grad_tensors`."
+            )
     outs = _several(tensors)
     grads = _given(outs, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    if create_graph and not Settings.told_of_cycles:
+    if create_graph and (settings.is_warn_always_enabled() or not Settings.told_of_cycles):
         Settings.told_of_cycles = not settings.is_warn_always_enabled()
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
@@ -431,7 +470,7 @@ def backward(
         # an edge that ends at a leaf stands for the leaf; at any other there is no tensor to hold the gradient
         wanted = [getattr(x.node, "variable", x) if isinstance(x, GradientEdge) else x for x in wanted]
         for x in wanted:
-            if isinstance(x, GradientEdge):
+            if not isinstance(x, Array):
                 continue
             if x.grad_fn is not None or not x.requires_grad:
                 x.retain_grad()
@@ -497,6 +536,11 @@ def grad(
 
 
 def _check_batched(outs: Sequence[Any], grads: Sequence[Any]) -> None:
+    for out, g in zip(outs, grads, strict=False):
+        if g is None and isinstance(out, Array) and out.layout.numel != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if g is None:
+            raise ValueError("is_grads_batched=True needs gradients of the outputs, with a dimension for the batch")
     for i, (out, g) in enumerate(zip(outs, grads, strict=False)):
         if isinstance(out, Array) and isinstance(g, Array) and tuple(g.shape[1:]) != tuple(out.shape):
             raise RuntimeError(

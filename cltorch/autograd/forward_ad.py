@@ -36,6 +36,17 @@ class UnpackedDualTensor(NamedTuple):
 _entered: list[int] = []
 
 
+def __getattr__(name: str) -> Any:
+    if name == "_current_level":  # PyTorch has a variable for it
+        return len(_entered) - 1
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _is_fwd_grad_enabled() -> bool:
+    """Return whether forward-mode derivatives are computed."""
+    return state.enabled
+
+
 def enter_dual_level() -> int:
     """Begin a level of forward-mode derivatives; return 0, its number. Levels of this kind do not nest.
 
@@ -168,3 +179,6 @@ class set_forward_grad_enabled:
 
     def __exit__(self, *exc: Any) -> None:
         state.enabled = self._before
+
+
+_set_fwd_grad_enabled = set_forward_grad_enabled

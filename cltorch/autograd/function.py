@@ -179,6 +179,12 @@ class FunctionNode(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected {count}, "
                 f"got {len(results)})"
             )
+        for i, given in enumerate(self._inputs):
+            if given is None and results[i] is not None:
+                raise RuntimeError(
+                    f"function {self.name()} returned a gradient different than None at position {i + 1}, but the "
+                    "corresponding forward input was not a Variable"
+                )
         # nobody takes the gradients of tensors that need none, but hooks see them
         return [
             results[i] if edge is None else self._checked(i, results[i], edge)

@@ -148,7 +148,11 @@ class set_grad_enabled(Switch):
     """
 
     def __init__(self, mode_: bool) -> None:
-        super().__init__(bool(mode_))
+        if not isinstance(mode_, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode_).__name__}"
+            )
+        super().__init__(mode_)
         self._first = mode.enabled
         mode.enabled = self._enabled
 

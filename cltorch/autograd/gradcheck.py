@@ -13,8 +13,8 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd import batches, forward_ad
+from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.engine import grad
-from cltorch.autograd.function import FunctionNode
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
 from cltorch.ops.array import Array, from_host, to_numpy
@@ -55,8 +55,8 @@ def _check_alike(before: Sequence[Any], outs: Sequence[Any]) -> None:
         for what, x, y in (("shape", a.shape, b.shape), ("dtype", a.dtype, b.dtype)):
             if x != y:
                 raise AssertionError(
-                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed, but got: {x} "
-                    f"and {y}"
+                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed, but got: "
+                    f"{what}s {y} and {x}"
                 )
 
 
@@ -157,21 +157,28 @@ def gradcheck(
         for i in wanted:
             _check_input(args[i], i)
         outs = _outputs(func, args)
+        numerical = {} if fast_mode else {i: _numerical(func, args, i, eps, outs) for i in wanted}
+        for forward in (*([False] if check_backward_ad else ()), *([True] if check_forward_ad else ())):
+            for i in wanted:
+                if fast_mode:
+                    _check_products(func, args, i, outs, eps, near, forward)
+                elif forward:
+                    _check_forward(func, args, i, numerical[i], near, outs)
+                else:
+                    _check_backward(args, i, outs, numerical[i], near)
         for i in wanted:
-            if fast_mode:
-                _check_products(func, args, i, outs, eps, near, check_forward_ad, check_backward_ad)
-            else:
-                numerical = _numerical(func, args, i, eps, outs)
-                if check_forward_ad:
-                    _check_forward(func, args, i, numerical, near)
-                if check_backward_ad:
-                    _check_backward(args, i, outs, numerical, near, nondet_tol)
+            if check_backward_ad:
+                _check_again(args[i], outs, nondet_tol)
             if check_grad_dtypes:
                 _check_dtypes(args[i], i, outs)
             if check_batched_grad:
                 _check_batched(args[i], outs)
             if check_batched_forward_grad:
                 _check_batched_forward(func, args, i)
+        if check_backward_ad:
+            _check_zeros(args, wanted, outs, bool(masked))
+        if check_undefined_grad and check_forward_ad:
+            _check_undefined_forward(func, args, wanted)
         if check_undefined_grad and check_backward_ad:
             _check_undefined(func, args, wanted)
     except GradcheckError:
@@ -201,73 +208,131 @@ def _tracked(out: Any, x: Any) -> bool:
     return out._grad_fn is not None or out is x
 
 
-def _mismatch(how: str, k: int, i: int, numerical: Any, analytical: Any) -> GradcheckError:
+def _mismatch(how: str, k: int, i: int, numerical: Any, analytical: Any, part: str = "") -> GradcheckError:
     return GradcheckError(
-        f"Jacobian {how}mismatch for output {k} with respect to input {i},\nnumerical:{numerical}\n"
+        f"{part}Jacobian {how}mismatch for output {k} with respect to input {i},\nnumerical:{numerical}\n"
         f"analytical:{analytical}\n"
     )
 
 
+def _compare(
+    how: str, k: int, i: int, numerical: np.ndarray, analytical: np.ndarray, near: dict[str, Any], out: Any
+) -> None:
+    """Raise GradcheckError where Jacobians differ, of a complex output's imaginary and real parts one by one."""
+    parts = {"": slice(None)}
+    if out.dtype.is_complex:
+        only = "While considering the {} part of complex outputs only, "
+        parts = {only.format("imaginary"): slice(1, None, 2), only.format("real"): slice(0, None, 2)}
+    for part, columns in parts.items():
+        if not np.allclose(analytical[:, columns], numerical[:, columns], **near):
+            raise _mismatch(how, k, i, numerical[:, columns], analytical[:, columns], part)
+
+
 def _check_backward(
-    args: Sequence[Any], i: int, outs: Sequence[Any], numerical: Sequence[Any], near: dict[str, Any], nondet_tol: float
+    args: Sequence[Any], i: int, outs: Sequence[Any], numerical: Sequence[Any], near: dict[str, Any]
 ) -> None:
     for k, out in enumerate(outs):
-        analytical = _analytical(out, args[i]) if _tracked(out, args[i]) else np.zeros_like(numerical[k])
-        if not _tracked(out, args[i]) and not np.allclose(numerical[k], 0, **near):
+        tracked = _tracked(out, args[i])
+        analytical = _analytical(out, args[i]) if tracked else np.zeros_like(numerical[k])
+        if not tracked and not np.allclose(numerical[k], 0, **near):
             raise GradcheckError("Numerical gradient for function expected to be zero")
-        if not np.allclose(analytical, numerical[k], **near):
-            raise _mismatch("", k, i, numerical[k], analytical)
-        if (
-            nondet_tol == 0.0
-            and out._grad_fn is not None
-            and not np.array_equal(analytical, _analytical(out, args[i]), equal_nan=True)
-        ):
-            raise GradcheckError(
-                f"Backward is not reentrant: output {k} gives different gradients for input {i} when run twice"
-            )
+        _compare("", k, i, numerical[k], analytical, near, out)
+
+
+def _check_again(x: Any, outs: Sequence[Any], tolerance: float) -> None:
+    """Check that a second backward pass gives what the first one gave."""
+    rng = np.random.default_rng(2)
+    for out in outs:
+        if out._grad_fn is not None:
+            seed = _tensor(rng.random(_size(out)), out)
+            pair = [grad([out], [x], [seed], retain_graph=True, allow_unused=True)[0] for _ in range(2)]
+            found = [_reals(g) for g in pair if g is not None]
+            if found and not np.allclose(found[0], found[-1], rtol=0, atol=tolerance, equal_nan=True):
+                raise GradcheckError(
+                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+                    "gives different values, although analytical gradient matches numerical gradient. The tolerance "
+                    f"for nondeterminism was {tolerance}."
+                )
+
+
+def _check_zeros(args: Sequence[Any], wanted: Sequence[int], outs: Sequence[Any], masked: bool) -> None:
+    """Check that gradients of zero lead to gradients of zero."""
+    found = [o for o in outs if o.requires_grad]
+    if found:
+        zeros = list(map(Settings.functions.zeros_like, found))
+        grads = grad(found, [args[i] for i in wanted], zeros, retain_graph=True, allow_unused=True)
+        for g in grads:
+            if g is not None and not np.allclose(_reals(g), 0, atol=1e-8 if masked else 0):
+                raise GradcheckError("backward not multiplied by grad_output")
 
 
 def _undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> Iterator[Any]:
-    """Yield the gradients that no gradient of all outputs leads to, and zeros of all outputs but one.
-
-    The engine leaves out what no gradient reaches: only a user's function can be wrong about it, and is called here.
-    """
-    outs = [o for o in _outputs(fn, args) if o.requires_grad]
-    nodes = {id(o.grad_fn): o.grad_fn for o in outs if isinstance(o.grad_fn, FunctionNode)}
-    for node in nodes.values():
-        yield from node.apply([None] * node.outputs)
-    for missing in range(len(outs)) if len(outs) > 1 else ():
+    """Yield the gradients that no gradient of all outputs leads to, and that of each one with zeros of the others."""
+    count = sum(o.requires_grad for o in _outputs(fn, args))
+    for missing in (None, *(range(count) if count > 1 else ())):
         found = [o for o in _outputs(fn, args) if o.requires_grad]
-        del found[missing]
-        zeros = list(map(Settings.functions.zeros_like, found))
-        yield from grad(found, [args[i] for i in wanted], zeros, allow_unused=True)
+        if found:
+            blocked = [NoGradient.apply(o) if missing in (None, k) else o for k, o in enumerate(found)]
+            zeros = list(map(Settings.functions.zeros_like, blocked))
+            yield from grad(blocked, [args[i] for i in wanted], zeros, allow_unused=True)
 
 
 def _check_undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> None:
     """Check that no gradient at all, of every output and of each one, counts as zero."""
     where = "Please look at the notes about undefined output gradients in PyTorch's derivatives"
+    why: str | None = None
+    cause: RuntimeError | None = None
     try:
-        found = [g for g in _undefined(fn, args, wanted) if g is not None]
+        if any(g is not None and _reals(g).any() for g in _undefined(fn, args, wanted)):
+            why = "all input grads to be undefined or zero when all output grads are undefined or zero"
     except RuntimeError as error:
-        raise GradcheckError(f"Expected backward function to handle undefined output grads. {where}") from error
-    if any(_reals(g).any() for g in found):
-        raise GradcheckError(
-            f"Expected all input grads to be undefined or zero when all output grads are undefined or zero. {where}"
+        why, cause = "backward function to handle undefined output grads", error
+    if why is not None:
+        warnings.warn(
+            "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it "
+            "may break existing callers of this function. If this is true for you, you can call this function with "
+            '"check_undefined_grad=False" to disable the feature',
+            stacklevel=3,
         )
+        raise GradcheckError(f"Expected {why}. {where}") from cause
 
 
 def _pushed(fn: Callable[..., Any], args: Sequence[Any], i: int, v: Any) -> list[np.ndarray]:
-    """Return the tangents of the outputs for one of an input, zeros where there is none."""
+    """Return the tangents of the outputs for one of an input and zeros of the others, zeros where there is none."""
+    zeros = Settings.functions.zeros_like
+    tangents = {k: zeros(x.detach()) for k, x in enumerate(args) if isinstance(x, Array) and x._requires_grad}
+    return _tangents(fn, args, tangents | {i: v})
+
+
+def _tangents(fn: Callable[..., Any], args: Sequence[Any], tangents: dict[int, Any]) -> list[np.ndarray]:
     given = [x._detached() if isinstance(x, Array) else x for x in args]
     with no_grad(), forward_ad.dual_level():
-        given[i] = forward_ad.make_dual(given[i], v)
+        for k, v in tangents.items():
+            given[k] = forward_ad.make_dual(given[k], v)
         found = [forward_ad.unpack_dual(o) for o in _outputs(fn, given)]
         return [np.zeros(_size(p)) if t is None else _reals(t) for p, t in found]
 
 
+def _check_undefined_forward(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> None:
+    """Check that no tangent of an input counts as a tangent of zeros."""
+    rng = np.random.default_rng(3)
+    tangents = {i: _tensor(rng.random(_size(args[i])), args[i]) for i in wanted}
+    for i in wanted:
+        rest = {k: v for k, v in tangents.items() if k != i}
+        zeros = Settings.functions.zeros_like(args[i].detach())
+        both = (_tangents(fn, args, rest | {i: zeros}), _tangents(fn, args, rest))
+        for k, (with_zeros, without) in enumerate(zip(*both, strict=True)):
+            if not np.allclose(with_zeros, without):
+                raise GradcheckError(
+                    f"Mismatch in tangent values for output with index: {k} when input {i} has an undefined tangent "
+                    f"value. Got: {with_zeros} but expected: {without}"
+                )
+
+
 def _check_forward(
-    fn: Callable[..., Any], args: Sequence[Any], i: int, numerical: Sequence[Any], near: dict[str, Any]
-) -> None:
+    fn: Callable[..., Any], args: Sequence[Any], i: int, numerical: Sequence[Any], near: dict[str, Any],
+    outs: Sequence[Any],
+) -> None:  # fmt: skip
     x = args[i]
     rows = []
     for j in range(_size(x)):
@@ -276,13 +341,12 @@ def _check_forward(
         rows.append(_pushed(fn, args, i, _tensor(unit, x)))
     for k in range(len(numerical)):
         analytical = np.array([row[k] for row in rows]).reshape(numerical[k].shape)
-        if not np.allclose(analytical, numerical[k], **near):
-            raise _mismatch("computed with forward mode ", k, i, numerical[k], analytical)
+        _compare("computed with forward mode ", k, i, numerical[k], analytical, near, outs[k])
 
 
 def _check_products(
     fn: Callable[..., Any], args: Sequence[Any], i: int, outs: Sequence[Any], eps: float, near: dict[str, Any],
-    forward: bool, backward: bool,
+    forward: bool,
 ) -> None:  # fmt: skip
     """Compare one product u J v with random unit vectors instead of the whole Jacobian."""
     rng = np.random.default_rng(0)
@@ -296,19 +360,15 @@ def _check_products(
         numerical = ((sides[0][k] - sides[1][k]) / (2 * eps) * u).sum()
         if forward:
             analytical = (pushed[k] * u).sum()
-            if not np.allclose(analytical, numerical, **near):
-                raise _mismatch("computed with forward mode ", k, i, numerical, analytical)
-        if backward:
-            (g,) = (
-                grad([out], [x], [_tensor(u, out)], retain_graph=True, allow_unused=True)
-                if _tracked(out, x)
-                else (None,)
-            )
-            if not _tracked(out, x) and not np.allclose(numerical, 0, **near):
+        else:
+            g = None
+            if _tracked(out, x):
+                (g,) = grad([out], [x], [_tensor(u, out)], retain_graph=True, allow_unused=True)
+            elif not np.allclose(numerical, 0, **near):
                 raise GradcheckError("Numerical gradient for function expected to be zero")
             analytical = 0.0 if g is None else (_reals(g) * v).sum()
-            if not np.allclose(analytical, numerical, **near):
-                raise _mismatch("", k, i, numerical, analytical)
+        if not np.allclose(analytical, numerical, **near):
+            raise _mismatch("computed with forward mode " if forward else "", k, i, numerical, analytical)
 
 
 def _check_dtypes(x: Any, i: int, outs: Sequence[Any]) -> None:

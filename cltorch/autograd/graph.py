@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 import traceback
 import weakref
 from collections import OrderedDict
@@ -82,6 +83,15 @@ class Settings:
     told_of_cycles = False  # whether the warning about gradients that keep their graph was given
     anomaly = False
     check_nan = True
+    running: Callable[[], Any] = staticmethod(lambda: None)  # returns the node that a backward pass runs, or None
+
+
+class _Replay(threading.local):
+    on = False
+
+
+#: whether a view of a changed base is called by its own operation again, not by its strides
+replay = _Replay()
 
 
 class Hooks:
@@ -114,7 +124,7 @@ class Node:
     (True, 'ExpBackward0')
     """
 
-    __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "__weakref__")
+    __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "parent", "__weakref__")
     takes_none = False  # whether it runs where no gradient came at all
     flat = False  # whether the gradient is the same all around an operand's value, and of its graph all the same
 
@@ -124,6 +134,8 @@ class Node:
         self.hooks: Hooks | None = None
         self.seq = next(_serial)
         self.trace = traceback.format_stack()[:-2] if Settings.anomaly else None
+        # the node whose gradients it is a part of
+        self.parent: Node | None = Settings.running() if Settings.anomaly else None
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         """Return the gradients for the edges."""
@@ -463,10 +475,8 @@ def accumulator(x: Any) -> AccumulateGrad:
 
 
 def needs_grad(x: Any) -> bool:
-    """Return whether a gradient of a tensor is wanted (a view's answer may have changed with its base)."""
-    if x._base is not None and x._view_version != x._storage.version and x._base_seq != _seq_of(x._base):
-        return True
-    return x._requires_grad
+    """Return whether a gradient of a tensor is wanted; of a view it is where one of its base is."""
+    return x._requires_grad or (x._base is not None and x._base._requires_grad and x.dtype.differentiable)
 
 
 def _seq_of(base: Any) -> int:
@@ -484,7 +494,8 @@ def refresh_view(x: Any) -> None:
         if x._view_kind is not None:
             raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
         before = x._grad_fn
-        x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, "AsStridedBackward0")(base, x), 0, True
+        name = before.name() if replay.on and before is not None else "AsStridedBackward0"
+        x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, name)(base, x), 0, True
         x._base_seq = seq
         if x._retains is not None:
             x._retains.move(before, x._grad_fn, 0)

@@ -511,10 +511,7 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
 
 
 def _outside(out: Any) -> None:
-    # as in PyTorch a view wants a gradient where its base does, but here none leads back to the base
     out._view_kind = INFERENCE if mode.inference else NO_GRAD
-    if out._base._requires_grad:
-        out._requires_grad = True
 
 
 def alias(x: Any, layout: Any, dtype: Any = None) -> Any:

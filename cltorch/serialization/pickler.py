@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import pickle
-import warnings
 from collections import OrderedDict
 from types import FunctionType
 from typing import Any
 
+from cltorch.autograd.handle import warn_if_has_hooks
 from cltorch.device import Storage, device
 from cltorch.dtypes import dtype
 from cltorch.formats import layout
@@ -145,8 +145,8 @@ def _written(obj: Any) -> tuple[str, str] | None:
 
 
 def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
-    if x._hooks and x.is_leaf:
-        warnings.warn("the backward hooks of a tensor are not saved", stacklevel=2)
+    if x.is_leaf:
+        warn_if_has_hooks(x)
     if isinstance(x, Parameter):
         attributes = dict(vars(x))
         data = x.detach()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ from cltorch.ops.overloads import HigherOrderOperator, OpOverload, OpOverloadPac
 from cltorch.tensor import Tensor
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "GraphExecGroup", "SelectiveCheckpointContext",
     "check_backward_validity", "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts",
     "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop", "set_device_states",
@@ -65,6 +66,39 @@ class _Stop(Exception):
 class _Settings:
     early_stop: bool | None = None
     debug: bool | None = None
+
+
+class _Groups(threading.local):
+    current: GraphExecGroup | None = None
+
+
+_groups = _Groups()
+
+
+class GraphExecGroup:
+    """Let backward passes over different parts of a graph share what checkpoints compute again, each at most once.
+
+    No two of the passes may need the same tensor, even with ``retain_graph=True``: CheckpointError. Groups do not
+    nest: RuntimeError. ``use_reentrant=True`` knows nothing of them.
+    Source: https://docs.pytorch.org/docs/2.13/checkpoint.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.utils.checkpoint import GraphExecGroup, checkpoint
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> y, z = checkpoint(lambda x: (x.exp(), x.exp().exp()), x, use_reentrant=False)
+    >>> with GraphExecGroup():
+    ...     y.sum().backward()
+    ...     z.sum().backward()
+    """
+
+    def __enter__(self) -> GraphExecGroup:
+        if _groups.current is not None:
+            raise RuntimeError(f"GraphExecGroup contexts cannot be nested. Already inside group {_groups.current}")
+        _groups.current = self
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        _groups.current = None
 
 
 @contextlib.contextmanager
@@ -269,7 +303,7 @@ class _Frame:
 
     def __init__(self, run: Callable[[], Any], early_stop: bool, check: bool, debug: bool) -> None:
         self.run, self.early_stop, self.check, self.debug = run, early_stop, check, debug
-        self.number: int | None = None  # the backward pass that the tensors were computed in
+        self.passes: Any = None  # the backward pass, or group of them, that the tensors were computed in
         # weak: what the graph lets go of, nobody shall keep
         self.kept: list[weakref.ref[_Kept]] = []
         self.metas: list[Any] = []
@@ -282,22 +316,29 @@ class _Frame:
 
     def unpack(self, kept: _Kept) -> Any:
         """Return a tensor: all are computed once in a backward pass, and each is handed out once."""
-        number = tasks.running[-1].number if tasks.running else -1
-        if number != self.number:
-            self.number = number
+        group = _groups.current
+        passes = group if group is not None else tasks.running[-1].number if tasks.running else None
+        if passes is None or passes != self.passes:
+            self.passes = passes
             self.compute()
         x, kept.tensor = kept.tensor, None
-        if number < 0:  # outside of any pass nobody comes for the others
-            self.number = None
+        if passes is None:  # outside of any pass nobody comes for the others
             for ref in self.kept:
                 other = ref()
                 if other is not None:
                     other.tensor = None
         if x is None:
             raise CheckpointError(
-                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you "
-                "are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an "
-                "issue with details on your use case."
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. "
+                + (
+                    ""
+                    if group is None
+                    else "Performing two backward calls that overlap (i.e. require the same saved activation in order "
+                    "to compute gradients) is not allowed while under the torch.utils.checkpoint.GraphExecGroup "
+                    "context. "
+                )
+                + "If you are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise please "
+                "open an issue with details on your use case."
             )
         return x
 

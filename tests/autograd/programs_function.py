@@ -159,8 +159,18 @@ def functions_that_are_wrong(t):
         def backward(ctx, g):
             return t.ones(5)
 
+    class Number(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, n):
+            return x * n
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
     x = leaf(t, 1.0, 2.0)
     return (
+        said(Number.apply(x, 3).sum().backward), said(Number.apply(x, t.ones(2)).sum().backward),
         said(made(2).apply(x).sum().backward), said(made(0).apply(x).sum().backward), x.grad,
         said(Shape.apply(x).sum().backward), said(lambda: t.autograd.Function.apply(x)),
     )  # fmt: skip

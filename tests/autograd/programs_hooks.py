@@ -233,3 +233,54 @@ def chosen_branches_and_loops(t):
             said(lambda: cond(x.sum() > 2, 3, t.exp, (x,))), said(lambda: cond(x.sum() > 2, t.exp, t.exp, x)),
             said(lambda: loop(3, lambda i: (i,), (t.tensor(0),))), t.thread_safe_generator(),
         )  # fmt: skip
+
+
+@program
+def hooks_where_no_gradient_comes(t):
+    class Stop(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    seen = []
+    x = leaf(t, 1.0, 2.0)
+    x.register_hook(lambda g: seen.append(("leaf", g)))
+    first, second = x.unbind()
+    first.register_hook(lambda g: seen.append(("first", g)))
+    second.backward()
+    y = x * 2
+    y.register_hook(lambda g: seen.append(("y", g)))
+    y.grad_fn.register_prehook(lambda gs: seen.append(("before", *gs)))
+    y.grad_fn.register_hook(lambda gs, hs: seen.append(("after", *gs, *hs)))
+    y.retain_grad()
+    Stop.apply(y).sum().backward()
+    z = x * 2
+    z.register_hook(lambda g: t.ones(2) if g is None else g)
+    return [plain(row) for row in seen], x.grad, y.grad, said(Stop.apply(z).sum().backward)
+
+
+@program
+def the_order_in_which_nodes_run(t):
+    found = []
+
+    def hook(g):
+        found.append([node.name() for node in t._C._current_graph_task_execution_order()])
+
+    def run(step):
+        with t.autograd.set_multithreading_enabled(False):
+            step()
+
+    a, b = t.tensor(1.0, requires_grad=True), t.tensor(2.0, requires_grad=True)
+    c, d = b.sin(), a.cos()
+    out = c * d
+    out.register_hook(hook)
+    run(lambda: out.backward(retain_graph=True))
+    run(lambda: t.autograd.grad(out, (a,), retain_graph=True))
+    e, f = (a * 2).sin(), (a * 3).cos()
+    f.register_hook(hook)
+    run(lambda: t.autograd.grad((e, f), (a,)))
+    return found, said(out.backward), said(t._C._current_graph_task_execution_order)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import sys
 import threading
 import warnings
 
@@ -159,3 +161,117 @@ def gradients_that_change_with_no_operand(t):
         twice(f.prelu, leaf(t, *line), leaf(t, 0.5)),
         twice(lambda x: f.nll_loss(x, t.tensor([1])), leaf(t, *line).detach().reshape(1, 4).requires_grad_()),
     )
+
+
+@program
+def anomalies_in_gradients_of_gradients(t):
+    class Bad(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g / 0
+
+    class Outer(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            return Bad.apply(g * ctx.saved_tensors[0])
+
+    def run():
+        with t.autograd.detect_anomaly():
+            x = leaf(t, 0.0)
+            (g,) = t.autograd.grad(Outer.apply(x), x, create_graph=True)
+            found.append(said((g * 0).sum().backward))
+
+    found = []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run()
+    texts = [str(w.message).strip() for w in told]
+    found.append([text.partition(".")[0] for text in texts])
+    found.append(["Outer.apply" in text for text in texts])
+    error, shown = io.StringIO(), sys.stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with t.autograd.detect_anomaly():
+            warnings.simplefilter("error")
+            y = leaf(t, 1.0) + 1
+            z = y**2
+            y += 1
+            sys.stderr = error
+            try:
+                found.append(said(z.backward))
+            finally:
+                sys.stderr = shown
+    return found, "Error detected in PowBackward0" in error.getvalue()
+
+
+@program
+def views_of_what_wants_a_gradient(t):
+    x = t.ones(3, requires_grad=True)
+    with t.no_grad():
+        quiet = x[:2]
+    (quiet * 2).sum().backward()
+    y = t.ones(3)
+    early = y[:2]
+    y.requires_grad_()
+    (early * 2).sum().backward()
+    return (
+        quiet.requires_grad, quiet.is_leaf, quiet.grad_fn, quiet.grad, x.grad, said(lambda: quiet.add_(1)),
+        early.requires_grad, early.is_leaf, early.grad, y.grad, said(lambda: early.add_(1)),
+        early.detach().requires_grad, x.view(t.int32).requires_grad, x.data[:].requires_grad,
+    )  # fmt: skip
+
+
+@program
+def how_views_of_a_changed_base_are_made_anew(t):
+    def made(x):
+        y = x.clone().view(-1)
+        y.add_(1)
+        return y.grad_fn.name(), t.autograd.is_view_replay_enabled()
+
+    x = t.ones(2, 2, requires_grad=True)
+    force, found = t.autograd._force_original_view_tracking, []
+    with force(True):
+        found.append(made(x))
+        with force(False):
+            found.append(made(x))
+            force(True)
+            found.append(made(x))
+        y = x.clone().view(-1)
+        y.mul_(3)
+        y.sum().backward()
+    found.append(made(x))
+    force(True)
+    found.append(made(x))
+    force(False)
+    return found, x.grad
+
+
+@program
+def wrong_calls_of_the_engine(t):
+    x = leaf(t, 1.0, 2.0)
+    y, one = x * 2, t.ones(2)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        t.autograd.backward(x * 2, grad_variables=one)
+        both = said(lambda: t.autograd.backward(y, one, grad_variables=one))
+        t.set_warn_always(True)
+        for _ in range(2):
+            (x * x).backward(one, create_graph=True)
+        t.set_warn_always(False)
+        x.grad = None
+    return (
+        said(lambda: t.autograd.grad(y.sum(), "x")), said(lambda: t.autograd.grad([y, y], x, [one])), both,
+        t.autograd.grad(x * 2, x, (one, one)), [f"{w.category.__name__}: {str(w.message)[:40]}" for w in told],
+        said(lambda: t.autograd.grad(y, x, is_grads_batched=True)),
+        said(lambda: t.autograd.grad(y.sum(), x, is_grads_batched=True))[:11], said(lambda: t.set_grad_enabled(1)),
+        said(lambda: delattr(x, "_grad_fn")), t.is_grad_enabled(),
+    )  # fmt: skip

@@ -110,11 +110,85 @@ def test_gradients_that_differ_from_run_to_run_are_found():
     rng = np.random.default_rng(0)
 
     def noisy(x, g):
-        return 2 * x * g + float(rng.standard_normal()) * 1e-9
+        return 2 * x * g * (1 + float(rng.standard_normal()) * 1e-9)
 
     with pytest.raises(GradcheckError, match="Backward is not reentrant"):
         gradcheck(function(noisy), double(1.0, 2.0, 3.0))
     assert gradcheck(function(noisy), double(1.0, 2.0, 3.0), nondet_tol=1e-6, check_undefined_grad=False)
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_gradients_must_be_found_again_and_be_linear_in_those_that_come(fast_mode):
+    rng, x = np.random.default_rng(0), double(1.0, 2.0)
+    noisy = function(lambda x, g: 2 * x * g * (1 + float(rng.standard_normal()) * 1e-8))
+    with pytest.raises(GradcheckError, match="Backward is not reentrant"):
+        gradcheck(noisy, x, fast_mode=fast_mode)
+    assert gradcheck(noisy, x, fast_mode=fast_mode, nondet_tol=1e-6)
+    shifted = function(lambda x, g: 2 * x * g + 1e-3)
+    with pytest.raises(GradcheckError, match="backward not multiplied by grad_output"):
+        gradcheck(shifted, x, fast_mode=fast_mode, atol=0.1)
+    assert not gradcheck(shifted, x, fast_mode=fast_mode, atol=0.1, raise_exception=False)
+
+
+def test_hooks_must_take_no_gradient():
+    def f(x):
+        y = x * 2
+        y.register_hook(lambda g: g * 1)
+        return y
+
+    with pytest.raises(TypeError, match="NoneType"):
+        gradcheck(f, double(1.0))
+
+    def careful(x):
+        y = x * 2
+
+        def hook(g):
+            if g is None:
+                raise RuntimeError("nothing came")
+
+        y.register_hook(hook)
+        return y
+
+    with (
+        pytest.warns(UserWarning, match="undefined gradient support"),
+        pytest.raises(GradcheckError, match="handle undefined output grads"),
+    ):
+        gradcheck(careful, double(1.0))
+
+
+def test_complex_results_are_compared_by_their_parts():
+    def f(x):
+        y = cltorch.complex(x, x)
+        y.register_hook(lambda g: None if g is None else g + 0.01)
+        return y
+
+    with pytest.raises(GradcheckError, match="imaginary part of complex outputs only, Jacobian mismatch"):
+        gradcheck(f, double(1.0, 2.0))
+
+
+def test_forward_mode_derivatives_know_all_inputs():
+    class Made(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y, y * 1
+
+        @staticmethod
+        def jvp(ctx, x, y):
+            seen.append(x is None or y is None)
+            return x + y * factor, y * 1
+
+        @staticmethod
+        def backward(ctx, g, h):
+            raise RuntimeError("backwards")
+
+    seen, factor, kw = [], 1.0, {"check_forward_ad": True, "check_backward_ad": False}
+    x, y = double(1.0, 2.0), double(3.0, 4.0)
+    assert gradcheck(Made.apply, (x, y), **kw) and not any(seen)
+    factor = 1.1
+    with pytest.raises(GradcheckError, match="forward mode mismatch for output 0 with respect to input 1"):
+        gradcheck(Made.apply, (x, y), **kw)
+    with pytest.raises(RuntimeError, match="backwards"):  # backward passes are looked at first
+        gradcheck(Made.apply, (x, y), check_forward_ad=True)
 
 
 def test_tolerances_count():

@@ -4,7 +4,9 @@ import gc
 import gzip
 import io
 import os
+import pickle
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 
@@ -222,8 +224,15 @@ def test_streams_that_cannot_go_back(tmp_path):
 def test_hooks_are_not_saved_and_a_warning_says_so():
     x = torch.ones(2, requires_grad=True)
     x.register_hook(lambda g: g)
-    with pytest.warns(UserWarning, match="hooks of a tensor are not saved"):
+    with pytest.warns(UserWarning, match="on tensor will not be serialized"):
         assert round_trip(x).requires_grad
+    with pytest.warns(UserWarning, match="on tensor will not be serialized"):
+        assert pickle.loads(pickle.dumps(x)).requires_grad
+    y = torch.ones(2, requires_grad=True)
+    y.register_hook(torch.utils.hooks.unserializable_hook(lambda g: g))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        round_trip(y), pickle.loads(pickle.dumps(y))
 
 
 def test_names_in_an_archive_are_ascii(tmp_path):

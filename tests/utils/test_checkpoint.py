@@ -13,6 +13,7 @@ from cltorch.ops import matmul
 from cltorch.utils.checkpoint import (
     CheckpointError,
     CheckpointPolicy,
+    GraphExecGroup,
     checkpoint,
     checkpoint_sequential,
     create_selective_checkpoint_contexts,
@@ -133,6 +134,31 @@ def test_the_second_run_is_cast_as_the_first(reentrant):
         y = checkpoint(f, x, use_reentrant=reentrant)
     y.sum().backward()
     assert seen == [cltorch.bfloat16, cltorch.bfloat16] and x.grad.dtype is cltorch.float32
+
+
+def test_a_group_of_backward_passes_computes_once(device):
+    def f(x):
+        calls.append(1)
+        y = x.sin().cos()
+        return y, y.sin().cos()
+
+    calls = []
+    x = cltorch.tensor([0.3, 0.7], device=device, requires_grad=True)
+    y, z = checkpoint(f, x, use_reentrant=False)
+    with GraphExecGroup():
+        (g,) = cltorch.autograd.grad(z.sum(), y)
+        (in_parts,) = cltorch.autograd.grad(y, x, g)
+    assert len(calls) == 2
+    y, z = checkpoint(f, x, use_reentrant=False)
+    (g,) = cltorch.autograd.grad(z.sum(), y)
+    assert cltorch.equal(cltorch.autograd.grad(y, x, g)[0], in_parts) and len(calls) == 5
+    z = checkpoint(f, x, use_reentrant=False)[1].sum()
+    with GraphExecGroup() as group:
+        z.backward(retain_graph=True)
+        with pytest.raises(CheckpointError, match="two backward calls that overlap"):
+            z.backward(retain_graph=True)
+        with pytest.raises(RuntimeError, match="cannot be nested"), group:
+            pass
 
 
 def test_it_stops_early_unless_told_otherwise():
