@@ -221,7 +221,7 @@ from cltorch.settings import (
     set_warn_always,
     use_deterministic_algorithms,
 )
-from cltorch.storage_types import (
+from cltorch.storage import (
     BFloat16Storage,
     BoolStorage,
     ByteStorage,
@@ -238,7 +238,7 @@ from cltorch.storage_types import (
     UntypedStorage,
     is_storage,
 )
-from cltorch.storage_types import FloatStorage as Storage
+from cltorch.storage import FloatStorage as Storage
 from cltorch.tensor import Tensor, is_tensor
 from cltorch.torch_function import DisableTorchFunction, DisableTorchFunctionSubclass
 from cltorch.typed import (

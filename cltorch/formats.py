@@ -76,6 +76,30 @@ def need_format(wanted: object) -> memory_format:
     return wanted
 
 
+def suggested(lay: Layout) -> memory_format:
+    """Return the format whose order a layout's strides have; contiguous where dimensions of size 1 leave it open.
+
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#torch-memory-format
+    """
+    for wanted in (channels_last, channels_last_3d):
+        if lay.ndim == wanted._ndim and _ascending(lay, (1, *range(lay.ndim - 1, 1, -1), 0)):
+            return wanted
+    return contiguous_format
+
+
+def _ascending(lay: Layout, order: Sequence[int]) -> bool:
+    """Return whether strides grow along an order of dimensions by at least what each one spans."""
+    least, shape = 0, tuple(lay.shape)
+    if not lay.strides[order[0]]:
+        return False
+    for d in order:
+        step = lay.strides[d]
+        if not shape[d] or step < least or (d == order[-1] and least == lay.strides[order[0]]):
+            return False
+        least = step * max(shape[d], 1)
+    return True
+
+
 def follows(lay: Layout, wanted: memory_format) -> bool:
     """Return whether a layout is densely packed in the order of a format (dimensions of size 1 do not count)."""
     need_format(wanted)

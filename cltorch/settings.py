@@ -123,7 +123,12 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> import cltorch as torch
     >>> torch.use_deterministic_algorithms(False)
     """
-    _State.deterministic, _State.warn_only = bool(mode), bool(mode) and bool(warn_only)
+    for argument, value in (("'mode' (position 1)", mode), ("'warn_only'", warn_only)):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"_set_deterministic_algorithms(): argument {argument} must be bool, not {type(value).__name__}"
+            )
+    _State.deterministic, _State.warn_only = mode, warn_only
 
 
 def get_fill_uninitialized_memory() -> bool:

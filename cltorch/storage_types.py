@@ -1,4 +1,4 @@
-"""Storages as PyTorch shows them: UntypedStorage (bytes), TypedStorage (elements) and the classes FloatStorage … of it.
+"""Storages as PyTorch shows them: UntypedStorage (bytes) and TypedStorage (elements).
 
 They wrap the device layer's Storage, which tensors share, so that a change through one shows in the other.
 """
@@ -22,7 +22,7 @@ from cltorch.layout import Layout
 from cltorch.ops.array import Array, cast_host, to_numpy, values
 from cltorch.ops.create import fill
 
-__all__ = ["STORAGE_NAMES", "StorageClass", "TypedStorage", "UntypedStorage", "storage_class"]
+__all__ = ["STORAGE_NAMES", "TypedStorage", "UntypedStorage", "deepcopied", "is_storage"]
 
 STORAGE_NAMES = {
     dtypes.float32: "Float", dtypes.float64: "Double", dtypes.float16: "Half", dtypes.bfloat16: "BFloat16",
@@ -44,8 +44,33 @@ def _element(flat: Any, index: int) -> Any:
     return Array.new(flat._storage, Layout.make((1,), (1,), i), flat.dtype)
 
 
+def wrong_call(what: Any, forms: Sequence[str], why: str, error: type[Exception] = RuntimeError) -> Exception:
+    """Return the error for arguments that make no storage."""
+    name = "TypedStorage.__init__" if what is TypedStorage else f"{what}.__new__"
+    listed = "\n".join(f" * {form}" for form in forms)
+    return error(f"{name} received an invalid combination of arguments. Expected one of:\n{listed}\n{why}")
+
+
+def need_untyped(what: Any, forms: Sequence[str], given: Any) -> None:
+    """Raise TypeError for what is no UntypedStorage."""
+    if not isinstance(given, UntypedStorage):
+        why = f"Argument 'wrap_storage' must be UntypedStorage, but got {type(given)}"
+        raise wrong_call(what, forms, why, TypeError)
+
+
+def deepcopied(raw: Storage, memo: dict[int, Any]) -> Storage:
+    """Return the copy of some bytes that one deepcopy makes, the same each time it meets them."""
+    found = memo.get(id(raw))
+    if found is None:
+        found = memo[id(raw)] = _copy(raw, raw.device)
+        memo[id(memo)] = [*memo.get(id(memo), []), raw]  # keep the key's object alive
+    return found
+
+
 def _copy(raw: Storage, dev: Device) -> Storage:
     out = Storage.allocate(raw.nbytes, dev)
+    if not raw.nbytes:
+        return out
     if raw.array is None and out.array is None and raw.device is dev:
         dev.context.copy_bytes(raw.buf, out.buf, 0, 0, raw.nbytes)
     elif out.array is None:
@@ -53,6 +78,11 @@ def _copy(raw: Storage, dev: Device) -> Storage:
     else:
         out.array[...] = raw.bytes()
     return out
+
+
+def _need_value(value: Any) -> None:
+    if isinstance(value, (_Common, str)):
+        raise RuntimeError(f"cannot set item with value type {type(value)}")
 
 
 class _Common:
@@ -105,6 +135,7 @@ class _Common:
 
     def fill_(self, value: Any) -> Any:
         """Write one value to every element and return self."""
+        _need_value(value)
         fill(_flat(self._raw, self.dtype), value)
         self._raw.version += 1
         return self
@@ -112,7 +143,9 @@ class _Common:
     def copy_(self, source: Any, non_blocking: bool | None = None) -> Any:
         """Copy the elements of a storage of the same size, converting them, and return self."""
         if source.size() != self.size():
-            raise RuntimeError(f"size mismatch: {self.size()} elements here, {source.size()} in the source")
+            raise RuntimeError(
+                f"size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
+            )
         _flat(self._raw, self.dtype).copy_(_flat(source._raw, source.dtype))
         return self
 
@@ -122,8 +155,21 @@ class _Common:
 
     def share_memory_(self) -> Any:
         """Move the bytes into memory that other processes share, and return self."""
+        if self.device.type == "meta":
+            raise RuntimeError("_share_fd_: only available on CPU")
         share(self._raw)
         return self
+
+    def get_device(self) -> int:
+        """Return the index of the OpenCL device, -1 on the host."""
+        return -1 if self.device.index is None else self.device.index
+
+    @property
+    def _cdata(self) -> int:
+        return id(self._raw)  # the same for all storages of the same bytes
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def __len__(self) -> int:
         return self.size()
@@ -132,6 +178,7 @@ class _Common:
         return iter(self.tolist())
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
+        _need_value(value)
         flat = _flat(self._raw, self.dtype)
         if isinstance(index, slice):
             start, stop, step = index.indices(flat.layout.numel)
@@ -221,8 +268,35 @@ class UntypedStorage(_Common):
 
     cuda = cl
 
+    def byteswap(self, dtype: DType) -> None:
+        """Turn round the bytes of every element of a dtype, of every part of a complex one."""
+        if not isinstance(dtype, DType):
+            raise RuntimeError(f"expected torch.dtype, but got {type(dtype)}")
+        width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
+        if self.nbytes() % width:
+            raise RuntimeError(f"the length of data is not a multiple of {width}")
+        swapped = self._raw.bytes().reshape(-1, width)[:, ::-1].reshape(-1)
+        self.copy_(UntypedStorage(_raw=Storage.wrap(np.ascontiguousarray(swapped))).to(self.device))
+
+    def __copy__(self) -> UntypedStorage:
+        return self.clone()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UntypedStorage:
+        return UntypedStorage(_raw=deepcopied(self._raw, memo))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return UntypedStorage, (self._raw.bytes().tolist(),)
+
+
+_int = int  # the classes have methods called int and float
+_FORMS = (
+    "(*, torch.device device, torch.dtype dtype)", "(int size, *, torch.device device, torch.dtype dtype)",
+    "(Sequence data, *, torch.device device, torch.dtype dtype)", "(*, UntypedStorage wrap_storage, torch.dtype dtype)",
+)  # fmt: skip
+
+
+def _wrong(why: str, error: type[Exception] = RuntimeError) -> Exception:
+    return wrong_call(TypedStorage, _FORMS, why, error)
 
 
 class TypedStorage(_Common):
@@ -238,22 +312,28 @@ class TypedStorage(_Common):
     def __init__(
         self, *args: Any, wrap_storage: UntypedStorage | None = None, dtype: DType | None = None, device: Any = None
     ) -> None:
-        self.dtype = dtype or dtypes.get_default_dtype()
         if wrap_storage is not None:
             if args:
-                raise RuntimeError("No positional arguments should be given when using 'wrap_storage'")
-            self._raw = wrap_storage._raw
-        elif len(args) > 1:
-            raise TypeError(f"TypedStorage takes at most one positional argument, but got {len(args)}")
-        elif not args or isinstance(args[0], int):
+                raise _wrong("No positional arguments should be given when using 'wrap_storage'")
+            if dtype is None:
+                raise _wrong("Argument 'dtype' must be specified")
+            if not isinstance(dtype, DType):
+                raise _wrong(f"Argument 'dtype' must be torch.dtype, not {type(dtype)}", TypeError)
+            if device is not None:
+                raise _wrong("Argument 'device' should not be specified when 'wrap_storage' is given")
+            need_untyped(TypedStorage, _FORMS, wrap_storage)
+            self.dtype, self._raw = dtype, wrap_storage._raw
+            return
+        self.dtype = dtype or dtypes.get_default_dtype()
+        if len(args) > 1:
+            raise _wrong("Too many positional arguments")
+        if not args or isinstance(args[0], int):
             count = args[0] if args else 0
             self._raw = Storage.allocate(count * self.dtype.itemsize, resolve(device))
         elif isinstance(args[0], (Sequence, np.ndarray)):
             self._raw = tensor(args[0], dtype=self.dtype, device=device)._storage
         else:
-            raise TypeError(
-                f"TypedStorage takes no arguments, a size, a sequence or wrap_storage, but got {type(args[0]).__name__}"
-            )
+            raise _wrong(f"Argument type not recognized: {type(args[0])}", TypeError)
 
     def untyped(self) -> UntypedStorage:
         """Return the same bytes without a type."""
@@ -349,65 +429,33 @@ class TypedStorage(_Common):
         """Return the elements as bool."""
         return self._converted(dtypes.bool_)
 
+    def complex_float(self) -> TypedStorage:
+        """Return the elements as complex64."""
+        return self._converted(dtypes.complex64)
+
+    def complex_double(self) -> TypedStorage:
+        """Return the elements as complex128."""
+        return self._converted(dtypes.complex128)
+
+    # what PyTorch calls for itself, without the warning that these classes will go
+    _size, _nbytes, _element_size, _data_ptr = _Common.size, _Common.nbytes, _Common.element_size, _Common.data_ptr
+    _is_shared, _share_memory_, _setitem = _Common.is_shared, _Common.share_memory_, _Common.__setitem__
+    _pickle_storage_type, _resize_, _getitem = pickle_storage_type, resize_, __getitem__
+
+    def __copy__(self) -> TypedStorage:
+        return self.clone()
+
+    def __deepcopy__(self, memo: dict[_int, Any]) -> TypedStorage:
+        return TypedStorage(wrap_storage=UntypedStorage(_raw=deepcopied(self._raw, memo)), dtype=self.dtype)
+
+    _deepcopy = __deepcopy__
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (self.dtype, self._raw.bytes().tobytes())
 
 
 def _unpickled(t: DType, raw: bytes) -> TypedStorage:
     return TypedStorage(wrap_storage=UntypedStorage(_raw=Storage.wrap(np.frombuffer(raw, np.uint8).copy())), dtype=t)
-
-
-class StorageClass(type):
-    """The class of FloatStorage and the others: calling one makes a TypedStorage of its dtype on its device."""
-
-    dtype: DType
-    device_type: str
-
-    def __instancecheck__(cls, obj: Any) -> bool:
-        return isinstance(obj, TypedStorage) and obj.dtype is cls.dtype and obj.device.type == cls.device_type
-
-    def __call__(cls, *args: Any, wrap_storage: UntypedStorage | None = None) -> TypedStorage:
-        return TypedStorage(*args, wrap_storage=wrap_storage, dtype=cls.dtype, device=cls.device_type)
-
-    def from_buffer(cls, buffer: Any, byte_order: str = "native") -> TypedStorage:
-        """Return a copy of a buffer's elements; ``byte_order`` is 'native', 'little' or 'big'."""
-        orders: dict[str, Any] = {"native": "=", "little": "<", "big": ">"}
-        order = orders.get(byte_order)
-        if order is None:
-            raise ValueError(f"invalid byte_order '{byte_order}' (expected 'big', 'little' or 'native')")
-        found = np.frombuffer(buffer, cls.dtype.np.newbyteorder(order)).astype(cls.dtype.np)
-        raw = UntypedStorage(_raw=Storage.wrap(found))
-        return TypedStorage(wrap_storage=raw, dtype=cls.dtype).to(cls.device_type)
-
-
-def storage_class(t: DType, device_type: str) -> StorageClass:
-    """Return the class called FloatStorage, ByteStorage … of a dtype on 'cpu' or 'cl'."""
-    return _CLASSES[t, device_type]
-
-
-def _make(t: DType, device_type: str) -> StorageClass:
-    module = "cltorch" if device_type == "cpu" else "cltorch.cl"
-    name = f"{STORAGE_NAMES[t]}Storage"
-    doc = (
-        f"Hold {t.name} elements {'on the host' if device_type == 'cpu' else 'on an OpenCL device'}; see TypedStorage."
-    )
-    return StorageClass(name, (), {"dtype": t, "device_type": device_type, "__module__": module, "__doc__": doc})
-
-
-_CLASSES = {(t, d): _make(t, d) for t in STORAGE_NAMES for d in ("cpu", "cl")}
-
-FloatStorage = storage_class(dtypes.float32, "cpu")
-DoubleStorage = storage_class(dtypes.float64, "cpu")
-HalfStorage = storage_class(dtypes.float16, "cpu")
-BFloat16Storage = storage_class(dtypes.bfloat16, "cpu")
-ByteStorage = storage_class(dtypes.uint8, "cpu")
-CharStorage = storage_class(dtypes.int8, "cpu")
-ShortStorage = storage_class(dtypes.int16, "cpu")
-IntStorage = storage_class(dtypes.int32, "cpu")
-LongStorage = storage_class(dtypes.int64, "cpu")
-BoolStorage = storage_class(dtypes.bool_, "cpu")
-ComplexFloatStorage = storage_class(dtypes.complex64, "cpu")
-ComplexDoubleStorage = storage_class(dtypes.complex128, "cpu")
 
 
 def is_storage(obj: Any) -> bool:

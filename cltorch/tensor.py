@@ -26,8 +26,9 @@ from cltorch.layout import Layout, Size
 from cltorch.operators import attach
 from cltorch.ops.array import Array, host, to_numpy, values
 from cltorch.ops.notices import warn_once
-from cltorch.storage_types import TypedStorage, UntypedStorage, storage_class
-from cltorch.typed import legacy_tensor, tensor_type, type_name
+from cltorch.storage import storage_class
+from cltorch.storage_types import TypedStorage, UntypedStorage, deepcopied
+from cltorch.typed import legacy_tensor, tensor_class, tensor_type, type_name
 
 _make = object.__new__
 _FIELDS = frozenset(("_storage", "layout", "dtype"))
@@ -131,8 +132,12 @@ class Tensor(Array, metaclass=_TensorMeta):
             return 0
         return self._storage.data_ptr() + self.layout.offset * self.dtype.itemsize
 
-    def new(self, *args: Any, device: Any = None) -> Any:
+    def new(self, *args: Any, size: Any = None, data: Any = None, device: Any = None) -> Any:
         """Return a tensor of this dtype on this device: of a size, or with values, as the class called does."""
+        if size is not None:
+            args = (Size(size),)
+        elif data is not None:
+            args = (data,)
         return legacy_tensor(args, self.dtype, self.device if device is None else functions.resolve_device(device))
 
     def untyped_storage(self) -> Any:
@@ -142,6 +147,11 @@ class Tensor(Array, metaclass=_TensorMeta):
     def storage(self) -> Any:
         """Return the elements behind the tensor, shared by its views, as a TypedStorage of this dtype."""
         return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+    _typed_storage = storage
+
+    def _fix_weakref(self) -> None:
+        """Do nothing: a weak reference to a tensor finds it as long as anything has it."""
 
     def storage_type(self) -> Any:
         """Return the class FloatStorage, ByteStorage … of the storage."""
@@ -185,6 +195,8 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """Return the name of the typed class, or a copy converted to another type."""
+        if dtype is Tensor:
+            dtype = tensor_class(dtypes.get_default_dtype(), "cpu")
         return type_name(self) if dtype is None else tensor_type(self, dtype, non_blocking)
 
     # ---- autograd --------------------------------------------------------------------------------------------
@@ -667,13 +679,8 @@ class Tensor(Array, metaclass=_TensorMeta):
                 "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
                 "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
-        key = id(self._storage)
-        storage = memo.get(key)
-        if storage is None:
-            storage = memo[key] = _copied_storage(self._storage)
-            memo[id(memo)] = [*memo.get(id(memo), []), self._storage]  # keep the key's object alive
         out = _make(type(self))
-        out._storage, out.layout, out.dtype = storage, self.layout, self.dtype
+        out._storage, out.layout, out.dtype = deepcopied(self._storage, memo), self.layout, self.dtype
         out._requires_grad = self._requires_grad
         memo[id(self)] = out
         if self._grad is not None:
@@ -721,8 +728,13 @@ _HISTORY = (
 
 
 def _of_class(cls: Any, x: Any) -> Any:
-    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
-        raise RuntimeError(f"cls must be a type that inherits from torch.Tensor, not {cls}")
+    if not isinstance(cls, type):
+        raise TypeError(f"cls must be a type (got {type(cls).__name__})")
+    if not issubclass(cls, Tensor):
+        raise TypeError(
+            "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your "
+            "class inherits from Tensor."
+        )
     if not torch_function.on[0] and torch_function.asks(cls) and cls is not Tensor:
         torch_function.switch_on()
     out = _make(cls)
@@ -742,15 +754,6 @@ def _converted(result: Any, cls: Any) -> Any:
 
 def _is_field(name: str) -> bool:
     return name in _FIELDS or hasattr(Tensor, name)
-
-
-def _copied_storage(s: Storage) -> Storage:
-    new = Storage.allocate(s.nbytes, s.device)
-    if s.array is not None:
-        new.array[...] = s.array
-    elif s.nbytes:
-        s.device.context.copy_bytes(s.buf, new.buf, 0, 0, s.nbytes)
-    return new
 
 
 def _unpickled(

@@ -20,6 +20,7 @@ from cltorch.functions.create import empty
 from cltorch.functions.from_data import tensor
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
+from cltorch.ops.notices import warn_once
 from cltorch.storage_types import STORAGE_NAMES, TypedStorage, UntypedStorage
 
 __all__ = [
@@ -64,6 +65,12 @@ class TensorClass(type):
     def is_cuda(cls) -> bool:
         """Return whether the tensors lie on an OpenCL device."""
         return cls.device_type == "cl"
+
+    def __new__(meta, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
+        """Return a class; raise TypeError for one that is derived from another."""
+        if bases:
+            raise TypeError(f"type 'torch.{bases[0].__name__}' is not an acceptable base type")
+        return super().__new__(meta, name, bases, members)
 
     def __instancecheck__(cls, obj: Any) -> bool:
         return isinstance(obj, Array) and obj.dtype is cls.dtype and obj.device.type == cls.device_type
@@ -168,6 +175,10 @@ def set_default_tensor_type(t: Any) -> None:
     torch.float64
     >>> torch.set_default_tensor_type("torch.FloatTensor")
     """
+    warn_once(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() instead."
+    )
     if isinstance(t, str):
         t = _class_named(t)
     if not isinstance(t, TensorClass):

@@ -41,6 +41,11 @@ def test_determinism():
         for wrong in ("loud", 3):
             with pytest.raises(RuntimeError, match="invalid value of debug_mode"):
                 cltorch.set_deterministic_debug_mode(wrong)
+        for mode, warn_only in ((1, False), (True, 1)):
+            with pytest.raises(TypeError, match="must be bool, not int"):
+                cltorch.use_deterministic_algorithms(mode, warn_only=warn_only)
+        cltorch.use_deterministic_algorithms(False, warn_only=True)
+        assert cltorch.is_deterministic_algorithms_warn_only_enabled() and cltorch.get_deterministic_debug_mode() == 0
         with pytest.raises(TypeError, match="must be str or int"):
             cltorch.set_deterministic_debug_mode(1.5)
     finally:

@@ -265,6 +265,7 @@ def test_new_tensors_like_this_one(make, device):
     x = make([1], dtype=cltorch.int16)
     for made in (x.new_zeros(2), x.new_ones((2,)), x.new_full((2,), 7), x.new_tensor([1, 2]), x.new_empty(2), x.new(2)):
         assert made.dtype is cltorch.int16 and made.shape == (2,) and str(made.device) == device
+    assert x.new(size=(3, 4)).shape == (3, 4) and x.new(data=[3]).tolist() == [3]
     assert x.new([3, 4]).tolist() == [3, 4] and x.new_zeros(2, dtype=cltorch.float32).dtype is cltorch.float32
 
 

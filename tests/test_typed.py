@@ -1,5 +1,6 @@
 """Typed tensor classes and storages: construction, isinstance, names, conversions, shared memory."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_shares_memory():
     assert x.tolist() == [5, 7]
 
 
+@pytest.mark.filterwarnings("ignore:torch.set_default_tensor_type")
 def test_default_tensor_type():
     try:
         cltorch.set_default_tensor_type(cltorch.DoubleTensor)
@@ -144,7 +146,8 @@ def test_storage_conversions(device):
     s.resize_(3)
     assert s.size() == 3 and s.tolist()[:2] == [1.5, -2]
     assert pickle.loads(pickle.dumps(s)).tolist()[:2] == [1.5, -2]
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    assert s.complex_float().dtype is dtypes.complex64 and s.complex_double().cpu().tolist()[0] == 1.5 + 0j
+    with pytest.raises(RuntimeError, match="size does not match, self was 8 bytes but src was 12 bytes"):
         t.copy_(s)
 
 
@@ -156,6 +159,63 @@ def test_untyped_storage(device):
     assert "UntypedStorage(device=" in repr(s) and s.cpu().tolist() == [9, 9, 3]
     assert s.is_cuda is (cltorch.device(device).type == "cl")
     assert len(UntypedStorage(7, device=device)) == 7
+
+
+def test_bytes_are_turned_round(device):
+    for t, expected in ((dtypes.int16, [1, 0, 3, 2]), (dtypes.float32, [3, 2, 1, 0]), (dtypes.uint8, [0, 1, 2, 3])):
+        s = UntypedStorage([0, 1, 2, 3], device=device)
+        copied = copy.copy(s)
+        s.byteswap(t)
+        assert s.tolist() == expected and copied.tolist() == [0, 1, 2, 3]
+    with pytest.raises(RuntimeError, match="not a multiple of 8"):
+        s.byteswap(dtypes.complex128)
+    with pytest.raises(RuntimeError, match="expected torch.dtype"):
+        s.byteswap(2)
+
+
+def test_deep_copies_share_what_was_shared(device):
+    x = cltorch.ones(3, device=device)
+    y, typed, untyped = copy.deepcopy([x, x.storage(), x.untyped_storage()])
+    y.fill_(2)
+    assert typed.tolist() == [2, 2, 2] and untyped._cdata == typed._cdata == y.storage()._cdata != x.storage()._cdata
+    assert x.tolist() == [1, 1, 1] and y.storage().__sizeof__() - cltorch.FloatStorage().__sizeof__() == 12
+
+
+def test_tensors_of_storages(device):
+    x = cltorch.tensor([1.5, -2.0], device=device)
+    for made in (cltorch.tensor(x.untyped_storage(), device=device), cltorch.tensor(x.storage(), device=device)):
+        assert made.tolist() == [1.5, -2] and made.data_ptr() != x.data_ptr()
+    assert cltorch.tensor(x.untyped_storage(), dtype=cltorch.int16).shape == (4,)
+    for wrong in (
+        lambda: cltorch.tensor(x.storage(), dtype=cltorch.float64),
+        lambda: cltorch.tensor(x.int().storage()),
+        lambda: x.set_(x.short().storage()),
+    ):
+        with pytest.raises(RuntimeError, match="Expected a Storage of type"):
+            wrong()
+
+
+def test_storages_that_cannot_be():
+    bits = UntypedStorage(4)
+    for call, error, words in (
+        (lambda: cltorch.FloatStorage(device="cpu"), RuntimeError, "'device' cannot be specified"),
+        (lambda: cltorch.FloatStorage(dtype=dtypes.int8), RuntimeError, "'dtype' cannot be specified"),
+        (lambda: cltorch.FloatStorage(0, 0), RuntimeError, "Too many positional arguments"),
+        (lambda: cltorch.FloatStorage(cltorch.ones(2)), TypeError, "Argument type not recognized"),
+        (lambda: cltorch.FloatStorage(0, wrap_storage=bits), RuntimeError, "No positional arguments"),
+        (lambda: cltorch.FloatStorage(wrap_storage=cltorch.FloatStorage()), TypeError, "must be UntypedStorage"),
+        (lambda: TypedStorage(0, wrap_storage=bits, dtype=dtypes.int8), RuntimeError, "No positional arguments"),
+        (lambda: TypedStorage(wrap_storage=bits), RuntimeError, "Argument 'dtype' must be specified"),
+        (lambda: TypedStorage(wrap_storage=bits, dtype=0), TypeError, "'dtype' must be torch.dtype"),
+        (lambda: TypedStorage(wrap_storage=bits, dtype=dtypes.int8, device="cpu"), RuntimeError, "'device' should not"),
+        (lambda: TypedStorage([1], device="meta").share_memory_(), RuntimeError, "only available on CPU"),
+        (lambda: cltorch.FloatStorage(2).fill_(cltorch.FloatStorage(2)), RuntimeError, "cannot set item"),
+    ):
+        with pytest.raises(error, match=words):
+            call()
+    assert cltorch.storage._storage_type_to_dtype_map()["HalfStorage"] is dtypes.float16
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Mine", (cltorch.FloatTensor,), {})
 
 
 def test_a_tensors_storage(device):
@@ -188,6 +248,7 @@ def test_a_storage_on_a_file(tmp_path):
     private, shared = (cltorch.UntypedStorage.from_file(str(file), kept, 8) for kept in (False, True))
     private[0] = 9
     assert private.tolist()[:2] == [9, 1] and file.read_bytes()[0] == 0
+    assert cltorch.HalfStorage.from_file(str(file), True, 2).size() == 2
     shared[1] = 7
     assert file.read_bytes()[:2] == bytes([0, 7])
     assert cltorch.asarray(private[2:4], dtype=cltorch.uint8).tolist() == [2, 3]

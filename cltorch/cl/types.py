@@ -1,7 +1,7 @@
 """The typed tensor and storage classes of OpenCL devices: ``cl.FloatTensor``, ``cl.FloatStorage`` and so on."""
 
 from cltorch import dtypes
-from cltorch.storage_types import storage_class
+from cltorch.storage import storage_class
 from cltorch.typed import tensor_class
 
 FloatTensor = tensor_class(dtypes.float32, "cl")

@@ -32,7 +32,6 @@ RENAMED = {
     "torch.autograd.anomaly_mode": "cltorch.autograd.anomaly",
     "torch.cpu.amp": "cltorch.amp",
     "torch.signal.windows.windows": "cltorch.signal.windows",
-    "torch.storage": "cltorch.storage_types",
     "torch.torch_version": "cltorch.version",
     "torchvision": "cltorch.vision",
     "torchvision.models._api": "cltorch.vision.models.weights",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.functions import pointwise as p
@@ -392,6 +394,15 @@ def isreal(input: Any) -> Any:
     return p.ge(p.isnan(input), 0)
 
 
+def _tolerance(name: str, position: int, value: Any) -> float:
+    if isinstance(value, Array) and value._requires_grad or not isinstance(value, (int, float, np.generic, Array)):
+        raise TypeError(f"isclose(): argument '{name}' (position {position}) must be float, not {type(value).__name__}")
+    value = float(value)
+    if value < 0:
+        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    return value
+
+
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Compare elementwise within ``atol + rtol * |other|``.
 
@@ -405,12 +416,7 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     need_array("isclose", "other", 2, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not isinstance(value, (int, float)):
-            raise TypeError(f"isclose(): argument '{name}' must be float, not {type(value).__name__}")
-        if value < 0:
-            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
-    rtol, atol = float(rtol), float(atol)
+    rtol, atol = _tolerance("rtol", 3, rtol), _tolerance("atol", 4, atol)
     same = p.eq(input, other)
     if equal_nan and input.dtype.differentiable:
         same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
@@ -423,5 +429,5 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     return p.logical_or(same, near)
 
 
-_HELPERS = set("SCALAR_NAMES need_array Any Array Settings annotations dtypes in_old_forms p to".split())
+_HELPERS = set("np SCALAR_NAMES need_array Any Array Settings annotations dtypes in_old_forms p to".split())
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

@@ -14,7 +14,7 @@ from cltorch.autograd.layers import active
 from cltorch.autograd.record import apply, inplace
 from cltorch.device import device, resolve
 from cltorch.device.storage import PINNED, owner_of
-from cltorch.dtypes import dtype
+from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.formats import follows
 from cltorch.functions.arguments import fit_number, need_array, read_dtype
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
@@ -173,7 +173,12 @@ def to(
         moved = clone(self, memory_format=wanted) if copy else self
     else:
         moved = apply(ToCopy, self, t, dev, later)
-    return moved if wanted is None or wanted is formats.preserve_format else contiguous(moved, wanted)
+    if wanted is None or wanted is formats.preserve_format:
+        return moved
+    if moved is self and formats.suggested(self.layout) is wanted:
+        return self
+    exact = wanted.lay(moved.layout.shape).strides  # of dimensions of size 1 too
+    return moved if moved is not self and moved.layout.strides == exact else contiguous_copy(moved, wanted)
 
 
 def _warn_lost(old: dtype, new: dtype) -> None:
@@ -407,6 +412,12 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
             )
         storage, layout = source._storage, source.layout
     else:
+        kind = source.dtype if hasattr(source, "pickle_storage_type") else None
+        if kind is not None and kind is not input.dtype:
+            raise RuntimeError(
+                f"Expected a Storage of type {input.dtype.name} or an UntypedStorage, but got type {TYPE_NAMES[kind]} "
+                "for argument 1 'storage'"
+            )
         storage = getattr(source, "_raw", source)
         storage = getattr(storage, "_raw", storage)
         layout = Layout.of((storage.nbytes // input.dtype.itemsize,))
@@ -430,13 +441,23 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     return input
 
 
+def _a_number(value: Any, t: dtype) -> Any:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"must be real number, not {_kind(value)}"
+            if t.differentiable
+            else f"'{_kind(value)}' object cannot be interpreted as an integer"
+        )
+    return value
+
+
 def apply_(input: Any, callable: Any) -> Any:
     """Replace every element by what a Python function makes of it: slow, and for host tensors only."""
     if input.device.type != "cpu":
         raise TypeError("apply_ is only implemented on CPU tensors")
     if mode.enabled and needs_grad(input):
         raise RuntimeError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.")
-    changed = [callable(v) for v in values(input).reshape(-1).tolist()]
+    changed = [_a_number(callable(v), input.dtype) for v in values(input).reshape(-1).tolist()]
     host(input)[...] = cast_host(np.asarray(changed).reshape(tuple(input.shape)), input.dtype)
     input._storage.version += 1
     return input

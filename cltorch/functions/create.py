@@ -87,7 +87,10 @@ def empty(
     t = read_dtype("empty", dtype)
     shape = read_size("empty", _sizes("empty", size, named))
     if out is not None:
-        return need_array("empty", "out", 2, out).resize_(shape)
+        made = need_array("empty", "out", 2, out).resize_(shape)
+        if settings.fills_memory():
+            ops.fill_memory(made)
+        return made
     t = t or dtypes.get_default_dtype()
     if memory_format is not None:
         made = empty_layout(need_format(memory_format).lay(shape), t, resolve(device))

@@ -172,8 +172,21 @@ def _long(found: np.ndarray) -> np.ndarray:
     return found.astype(np.uint64)
 
 
+def _of_storage(data: Any, t: DType | None) -> tuple[Any, DType]:
+    """Return the elements of a storage in a dtype, which must be its own where it has one."""
+    t, raw = t or dtypes.get_default_dtype(), data._raw
+    if hasattr(data, "pickle_storage_type") and data.dtype is not t:
+        raise RuntimeError(
+            f"Expected a Storage of type {dtypes.TYPE_NAMES[t]} or an UntypedStorage, but got "
+            f"{dtypes.TYPE_NAMES[data.dtype]}"
+        )
+    return Array.new(raw, Layout.of((raw.nbytes // t.itemsize,)), t), t
+
+
 def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:
     t = read_dtype(name, dtype)
+    if hasattr(data, "_raw"):
+        data, t = _of_storage(data, t)
     found, natural, python = read_values(data)
     t = t or natural
     dev = resolve(device)

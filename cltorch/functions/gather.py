@@ -47,6 +47,8 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
             f"Expected all tensors to be on the same device, but got index is on {index.device}, different from other "
             f"tensors on {input.device}"
         )
+    if not index.layout.numel:  # with any number of dimensions
+        index = reshape(index, (0,) * max(input.layout.ndim, 1))
     if max(index.layout.ndim, 1) != max(input.layout.ndim, 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     d = wrap_dim(dim, input.layout.ndim)
@@ -97,6 +99,8 @@ def _prepare(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[int
         src = reshape(src, (1,))
     if src.dtype is not x.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if not places.layout.numel:
+        src = expand(full((), 0, dtype=x.dtype, device=x.device), places.layout.shape)
     if src.layout.ndim != places.layout.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     shapes = zip(x.layout.shape, places.layout.shape, src.layout.shape, strict=True)

@@ -31,7 +31,7 @@ from cltorch.layout import Layout, broadcast_shapes
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host, two_devices
 from cltorch.ops.embedding import Embedding
-from cltorch.ops.overlap import check_apart, check_overlap
+from cltorch.ops.overlap import check_apart, check_meeting, check_overlap
 from cltorch.ops.strided import copy_into
 
 __all__ = [
@@ -135,6 +135,11 @@ def _one_for_a_mask(value: Any, index: Any) -> bool:
 
 def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: bool) -> None:
     """Put values at index tensors of a tensor, in place."""
+    places = index if isinstance(index, tuple) else (index,)
+    if not accumulate and _one_for_a_mask(value, index):
+        check_meeting(input, places)
+    else:
+        check_apart(input, (value, *places))
     if value.dtype is not input.dtype and _one_for_a_mask(value, index):
         if input.dtype.is_complex or not value.dtype.is_complex:
             value = convert.to(value, input.dtype)
@@ -240,6 +245,8 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     tensor([4, 6])
     """
     need_array("take", "input", 1, input)
+    if isinstance(index, Array) and index.layout.numel and not input.layout.numel:
+        raise IndexError("take(): tried to take from an empty tensor")
     index = _flat_index("take", index, input.layout.numel)
     result = apply(ops.Take, reshape(input, (-1,)), 0, None, True, index)
     return result if out is None else p.into_out("take", out, result, (input, index))

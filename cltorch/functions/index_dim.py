@@ -45,6 +45,8 @@ def _first(x: Any, d: int) -> Any:
 def _vector(name: str, index: Any) -> Any:
     need_array(name, "index", 2, index)
     if index.layout.ndim > 1:
+        if name == "index_fill_":
+            raise RuntimeError("Index has to be a vector/scalar")
         raise IndexError(f"{name}(): Index is supposed to be a vector")
     if name == "index_fill_" and index.dtype is not dtypes.int64:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
@@ -85,7 +87,13 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
                 f"index_select(): Index to scalar can have only 1 value, got {index.layout.numel} value(s)"
             )
         input = reshape(input, (1,))
-    _in_range(index, input.layout.shape[d], d, "index out of range in self", IndexError)
+    n = input.layout.shape[d]
+    if input.layout.numel:
+        _in_range(index, n, d, "index out of range in self", IndexError)
+    elif index.layout.numel and not n:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
+    else:
+        _in_range(index, n, d, f"INDICES element is out of DATA bounds, axis_dim={n}")
     result = apply(ops.IndexSelect, _first(input, d), d, (d,), False, index)
     if scalar:
         result = reshape(result, ())
@@ -232,6 +240,7 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     if value.dtype.is_complex and not input.dtype.is_complex:
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     value = convert.to(value, input.dtype, device=input.device)
+    check_apart(input, (index,))
     shape = input.layout.shape or (1,)
     if mode.enabled and needs_grad(value):  # an index given twice counts once in the value's gradient
         chosen = index_fill_(full((shape[d],), False, dtype=dtypes.bool_, device=input.device), 0, index, True)

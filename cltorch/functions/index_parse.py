@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from operator import index as index_of
 from typing import Any
 
 import numpy as np
@@ -176,11 +177,13 @@ def _without_ellipsis(items: Any, ndim: int) -> tuple[Any, ...]:
 
 def _bounds(it: slice, size: int) -> tuple[int, int, int]:
     """Return first and last index and step of a slice of a dimension."""
-    step = 1 if it.step is None else int(it.step)
+    try:
+        start, stop, step = (None if n is None else index_of(n) for n in (it.start, it.stop, it.step))
+    except TypeError as error:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from error
+    step = 1 if step is None else step
     if step <= 0:
         raise ValueError("step must be greater than zero")
-    start = None if it.start is None else int(it.start)
-    stop = None if it.stop is None else int(it.stop)
     lo, hi, _ = slice(start, stop).indices(size)
     return lo, hi, step
 

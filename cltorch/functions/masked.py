@@ -21,6 +21,7 @@ from cltorch.ops.array import Array
 from cltorch.ops.few import refuse
 from cltorch.ops.nonzero import nonzero as find_nonzero
 from cltorch.ops.notices import warn_once
+from cltorch.ops.overlap import check_meeting
 
 __all__ = [
     "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select", "where",
@@ -91,6 +92,8 @@ def _filled(input: Any, mask: Any, value: Any) -> Any:
 
 def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
     """Set elements where the mask holds to a number."""
+    if isinstance(input, Array):
+        check_meeting(input, (mask,))
     if isinstance(input, Array) and isinstance(mask, Array) and input.layout.overlaps():
         warn_expanded("masked_fill_", "tensor[mask] = scalar")
         base = folded(input)

@@ -21,6 +21,7 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.old_forms import reordered
 from cltorch.functions.outputs import check_dtype
 from cltorch.functions.row_docs import doc, inplace_doc
+from cltorch.layout import Layout
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
@@ -57,7 +58,12 @@ def deliver(row: Pointwise, out: Any, operands: Sequence[Any], params: tuple[Any
     """
     result = pointwise(row, operands, params)
     check_overlap(need_out(row.name, out), operands)
-    return into_out(row.name, out, result)
+    resized = out.layout.shape != result.layout.shape
+    into_out(row.name, out, result)
+    if resized and out.layout.strides != result.layout.strides:  # what is resized takes the operands' order too
+        out.layout = Layout.make(result.layout.shape, result.layout.strides, out.layout.offset)
+        out.write_out(result)
+    return out
 
 
 def need_out(name: str, out: Any) -> Any:

@@ -75,8 +75,8 @@ def _indices_of(repeats: Any, output_size: int | None) -> Any:
     if output_size is None:
         if bool((repeats < 0).any()):
             raise RuntimeError("repeats can not be negative")
-        output_size = int(ends[-1])
-    return expand_counts(ends, output_size, repeats.dtype)
+        output_size = ends[-1]
+    return expand_counts(ends, int(output_size), repeats.dtype)
 
 
 @numpy_names
@@ -180,7 +180,9 @@ def flipud(input: Any) -> Any:
 
 
 def _ints(value: Any) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(int(v) for v in value)
+    if isinstance(value, int) or (isinstance(value, Array) and not value.layout.ndim):
+        return (int(value),)
+    return tuple(int(v) for v in value)
 
 
 def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:

@@ -27,7 +27,8 @@ __all__ = [
 
 def sizes_of(given: tuple[Any, ...]) -> tuple[int, ...]:
     """Return sizes given one by one or as one sequence."""
-    if len(given) == 1 and not isinstance(given[0], int) and hasattr(given[0], "__len__"):
+    first = given[0] if len(given) == 1 else 0
+    if not isinstance(first, int) and hasattr(first, "__len__") and getattr(first, "ndim", True):
         given = tuple(given[0])
     return tuple(n if n.__class__ is int else int(n) for n in given)
 

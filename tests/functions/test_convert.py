@@ -99,6 +99,18 @@ def test_clone_keeps_the_order_of_dimensions(device):
     assert x.contiguous(memory_format=cltorch.preserve_format) is x
 
 
+def test_an_order_that_dimensions_of_size_1_leave_open_is_made_exact(device):
+    x = cltorch.ones(5, 3, 1, 1, device=device)
+    assert x.is_contiguous(memory_format=cltorch.channels_last) and x.stride() == (3, 1, 1, 1)
+    last = x.to(memory_format=cltorch.channels_last)
+    assert (
+        last.stride() == last.clone().stride() == (3, 1, 3, 3) and last.to(memory_format=cltorch.channels_last) is last
+    )
+    assert (last + cltorch.ones(3, 1, 1, device=device)).stride() == (3, 1, 3, 3)
+    assert x.to(memory_format=cltorch.contiguous_format) is x
+    assert x.to(cltorch.int32, memory_format=cltorch.channels_last).stride() == (3, 1, 3, 3)
+
+
 def test_sizes_change_in_place_to_an_order_in_memory(device):
     x, template = cltorch.zeros(2, 3, device=device), cltorch.zeros(1, 2, 3, 4).to(memory_format=cltorch.channels_last)
     assert x.clone().resize_(1, 2, 3, 4, memory_format=cltorch.channels_last).stride() == (24, 1, 8, 2)

@@ -475,6 +475,49 @@ def test_error_is_torchs(text):
     assert isinstance(ours.value, type(theirs.value)), (ours.value, theirs.value)
 
 
+def test_what_is_written_lies_apart_from_what_is_read(device):
+    at, flags = cltorch.tensor([2, 1, 0], device=device), cltorch.tensor([True, False, True], device=device)
+    x = cltorch.arange(6.0, device=device)
+    for refused in (
+        lambda: x.index_put_((at,), x[0]),
+        lambda: x.index_put_((at,), x[:3]),
+        lambda: at.index_put_((at,), at.clone()),
+        lambda: at.index_put_((at.clone(),), at),
+        lambda: at.index_fill_(0, at, 0),
+        lambda: flags[1:].masked_fill_(flags[:-1], False),
+    ):
+        with pytest.raises(RuntimeError, match="unsupported operation"):
+            refused()
+    assert at.tolist() == [2, 1, 0] and flags.masked_fill_(flags, False).tolist() == [False] * 3
+    flags[flags.logical_not()] = True
+    flags[flags] = cltorch.tensor(False, device=device)
+    assert x.tolist() == [0, 1, 2, 3, 4, 5] and flags.tolist() == [False] * 3
+
+
+def test_an_index_without_elements_scatters_nothing(device):
+    x, none = cltorch.arange(4.0, device=device), cltorch.zeros(0, 4, dtype=cltorch.int64, device=device)
+    for result in (x.scatter(0, none, none.float()), x.scatter(0, none, 3.0), x.scatter_add(0, none, none.float())):
+        assert result.tolist() == [0, 1, 2, 3]
+    assert x.scatter_(0, none, none.float()).tolist() == x.scatter_reduce(0, none, none.float(), "amax").tolist()
+
+
+def test_nothing_is_taken_from_nothing(device):
+    with pytest.raises(IndexError, match="tried to take from an empty tensor"):
+        cltorch.empty(0, device=device).take(cltorch.tensor([0], device=device))
+
+
+def test_rows_of_nothing():
+    at = cltorch.tensor([0, 5])
+    with pytest.raises(RuntimeError, match="indexing axis dim should be positive"):
+        cltorch.zeros(0, 3).index_select(0, at)
+    with pytest.raises(RuntimeError, match="INDICES element is out of DATA bounds"):
+        cltorch.zeros(0, 3).index_select(1, at)
+    with pytest.raises(RuntimeError, match="Index has to be a vector/scalar"):
+        cltorch.zeros(2).index_fill(0, at[None], 1)
+    with pytest.raises(TypeError, match="slice indices must be integers or None or have an __index__ method"):
+        cltorch.zeros(3)[0.0:2.0]
+
+
 def test_errors_say_what_is_wrong():
     x, i = cltorch.zeros(2, 3), cltorch.tensor([0, 5])
     with pytest.raises(IndexError, match="index 5 is out of bounds for dimension 1 with size 3"):

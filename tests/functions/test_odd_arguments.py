@@ -141,6 +141,15 @@ def test_numbers_that_are_given_otherwise(device):
             cltorch.polygamma(order, x)
         with pytest.raises(TypeError, match="argument 'p' .position 2. must be int"):
             cltorch.mvlgamma(x, order)
+    two, one = cltorch.tensor(2), cltorch.tensor(1)
+    assert cltorch.equal(cltorch.polygamma(one, x), cltorch.polygamma(1, x)) and x[0].repeat(two).shape == (4,)
+    twice = x.repeat_interleave(cltorch.tensor([2, 0, 0, 0], device=device), 0, output_size=two)
+    assert twice.tolist() == [[1, 1], [1, 1]] and type(twice.shape[0]) is int
+    assert cltorch.equal(x.roll(one), x) and x.isclose(x + 0.5, one, two).all() and x.isclose(x, np.float32(0)).all()
+    with pytest.raises(TypeError, match="argument 'rtol' .position 3. must be float, not Tensor"):
+        x.isclose(x, cltorch.tensor(1.0, requires_grad=True))
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        one.clone().apply_(lambda k: "one")
     for shape in (None, 2.5, "ab"):
         with pytest.raises(RuntimeError, match="Input shapes should be of type ints"):
             cltorch.broadcast_shapes(3, shape)

@@ -29,6 +29,15 @@ def test_a_lost_output_is_told_of(device, call):
         assert call(x, cltorch.empty(3, device=device)).shape == (3,)
 
 
+def test_an_output_that_is_resized_takes_the_order_of_the_operands(device):
+    x = cltorch.arange(24.0, device=device).view(2, 3, 4).permute(1, 2, 0)
+    for call in (cltorch.neg, lambda x, out: cltorch.add(x, x[0], out=out)):
+        out = call(x, out=cltorch.empty(0, device=device))
+        assert out.stride() == x.stride() and cltorch.equal(out, call(x, out=cltorch.empty(3, 4, 2, device=device)))
+    one = cltorch.ones(4, 1, 1, 6, device=device)[..., ::2]
+    assert cltorch.neg(one, out=cltorch.empty(0, device=device)).stride() == cltorch.neg(one).stride()
+
+
 def test_factories_resize_without_a_word(device):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
