@@ -158,6 +158,8 @@ class force_original_view_tracking:
 def is_view_replay_enabled() -> bool:
     """Return what ``_force_original_view_tracking`` was told.
 
+    Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
     >>> import cltorch as torch
     >>> torch.autograd.is_view_replay_enabled()
     False
