@@ -30,15 +30,15 @@ __kernel void ct_${name}(long count, long per_item, long n, long per_line, const
     for (long i = first; i < last; ++i) {
         const long base = per_line ? i / per_line * n : 0;
         const ${A} value = ${load("x", "xo + i") if mode == "place" else "i"};
-        // without branches, which would be guessed wrong half of the time
+        // without branches in the loop, which would be guessed wrong half of the time; the elements that are looked at
+        // are PyTorch's, which shows where the sequence is not sorted
         long lo = 0, left = n;
-        while (left > 1) {
+        while (left > 0) {
             const long half_ = left / 2;
-            ${before("lo + half_ - 1")}
-            lo += -(long)up & half_;
-            left -= half_;
+            ${before("lo + half_")}
+            lo += -(long)up & (half_ + 1);
+            left = half_ - ((long)up & ~left & 1);
         }
-        ${before("lo")}
-        out[i] = lo + up;
+        out[i] = lo;
     }
 }

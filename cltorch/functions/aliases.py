@@ -12,6 +12,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import to
 from cltorch.functions.old_forms import in_old_forms
+from cltorch.functions.outputs import check_dtype
 from cltorch.ops.array import Array
 
 absolute, negative, subtract, multiply = p.abs, p.neg, p.sub, p.mul
@@ -182,6 +183,8 @@ def nan_to_num(
         whole = m.view_as_complex(m.contiguous(nan_to_num(m.view_as_real(input), nan, posinf, neginf)))
         return whole if out is None else p.into_out("nan_to_num", out, whole)
     if not input.dtype.is_floating_point:
+        if out is not None:
+            check_dtype("nan_to_num", input.dtype, p.need_out("nan_to_num", out).dtype)
         return p.positive(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
     return p.nan_to_num_values(input, **_replacements(input, nan, posinf, neginf), out=out)
 
@@ -316,6 +319,11 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     tensor([1., 8.], dtype=torch.float64)
     """
     t = _power_dtype(input, exponent)
+    if out is not None and p.need_out("float_power", out).dtype is not t:
+        raise RuntimeError(
+            f"the output given to float_power has dtype {SCALAR_NAMES[out.dtype.name]} but the operation's result "
+            f"requires dtype {SCALAR_NAMES[t.name]}"
+        )
     return p.pow(*(_in_double(x, t) for x in (input, exponent)), out=out)
 
 

@@ -15,7 +15,7 @@ from cltorch.autograd.grad_mode import mode
 from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
-from cltorch.ops.array import Array
+from cltorch.ops.array import MOST_DIMS, Array
 
 _PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 #: PyTorch's names of the element types in its messages.
@@ -266,9 +266,6 @@ def _check_named(name: str, count: int, named: dict[str, Any]) -> None:
         raise TypeError(f"{name}(): received an invalid combination of arguments: out needs a dim")
 
 
-_MOST_DIMS = 64  # PyTorch keeps the dimensions to reduce as bits of one number
-
-
 def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     """Return the dimensions that ``dim=`` means (all of them for None or an empty list), none of a 0-d tensor.
 
@@ -276,8 +273,8 @@ def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     """
     need_array(name, "input", 1, input)
     n = input.layout.ndim
-    if n > _MOST_DIMS:
-        raise RuntimeError(f"{name}(): only tensors with up to {_MOST_DIMS} dims are supported, but got {n}")
+    if n > MOST_DIMS:
+        raise RuntimeError(f"{name}(): only tensors with up to {MOST_DIMS} dims are supported, but got {n}")
     if dim is None:
         return tuple(range(n))
     if dim.__class__ is not int:

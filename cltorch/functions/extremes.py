@@ -145,6 +145,8 @@ def _max(name: str, less: bool) -> Any:
         if dim is None:
             _no_empty(name, input, dims, None)
             return store(name, apply(whole, input, row, dims, False), out)
+        if input.dtype.is_complex:
+            raise NotImplementedError(f"{name}(): does not support complex input")
         if input.layout.ndim == 0:
             values, indices = p.clone(input), zeros((), dtype=dtypes.int64, device=input.device)
         else:

@@ -50,7 +50,8 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
     if not index.layout.numel:  # with any number of dimensions
         index = reshape(index, (0,) * max(input.layout.ndim, 1))
     if max(index.layout.ndim, 1) != max(input.layout.ndim, 1):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+        what = "input" if name == "gather" else "self"
+        raise RuntimeError(f"Index tensor must have the same number of dimensions as {what} tensor")
     d = wrap_dim(dim, input.layout.ndim)
     return d, *(x if x.layout.ndim else reshape(x, (1,)) for x in (input, index))
 

@@ -59,12 +59,15 @@ def _steps(spacing: Any, count: int, rank: int, chosen: bool) -> list[Any]:
     if not isinstance(spacing, (tuple, list)):
         return [read_number("gradient", "spacing", 2, spacing)] * count
     if len(spacing) != count:
-        given = "equal to 'self.dim() = " + f"{rank}', since dim argument was not given"
-        wanted = f"with the same length as 'dim'= {count}" if chosen else given
+        if chosen:
+            raise RuntimeError(
+                "torch.gradient expected spacing to be unspecified, a scalar or as long as dim, but got a spacing "
+                f"argument of length {len(spacing)} and a dim argument of length {count}"
+            )
         raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length " + wanted
-            + f", but got a list of length {len(spacing)}"
-        )  # fmt: skip
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = "
+            f"{rank}', since dim argument was not given, but got a list of length {len(spacing)}"
+        )
     for x in spacing:
         if isinstance(x, Array) and x.layout.ndim != 1:
             raise RuntimeError(

@@ -106,11 +106,13 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     need_array("histc", "input", 1, input)
     bins = read_int("histc", "bins", 2, bins)
     whole = input.dtype.kind in "ui" and input.device.type != "cpu"
-    if not (whole or input.dtype.is_floating_point):
-        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     lo, hi = float(read_number("histc", "min", 3, min)), float(read_number("histc", "max", 4, max))
+    if lo > hi:
+        raise RuntimeError("torch.histc: max must be larger than min")
+    if not (whole or input.dtype.is_floating_point):
+        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if whole:
         lo, hi = int(lo), int(hi)
     with no_grad():
@@ -118,12 +120,13 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
         lo, hi = _bounds("histc", flat, lo, hi, "torch.histc: range of")
         if lo == hi:
             lo, hi = lo - 1, hi + 1
-        if lo > hi:
-            raise RuntimeError("torch.histc: max must be larger than min")
         wide = to(flat, dtypes.int64) if whole else to(flat, dtypes.float32) if flat.dtype.itemsize == 2 else flat
         inside = p.logical_and(p.ge(wide, lo), p.le(wide, hi))
         at = p.mul(p.sub(p.where(inside, wide, lo), lo), bins)
-        at = p.floor_divide(at, hi - lo) if whole else p.div(at, hi - lo)
+        if lo == hi:  # so large that 1 more is the same: PyTorch's edges are all equal, and the last or first bin is it
+            at = p.mul(at, 0) if lo < 0 else p.add(p.mul(at, 0), bins - 1)
+        else:
+            at = p.floor_divide(at, hi - lo) if whole else p.div(at, hi - lo)
         places = p.where(inside, p.clamp_max(to(at, dtypes.int64), bins - 1), bins)
         result = to(diff(ops.ends_of(places, bins)), input.dtype)
     return result if out is None else into_out("histc", out, result)
@@ -174,6 +177,11 @@ def _edges(points: Any, bins: Any, range: Any) -> list[Any]:
                 raise RuntimeError(
                     f"torch.histogramdd: bins tensor should have one dimension, but got {edges.layout.ndim} "
                     f"dimensions in the bins tensor for dimension {i}"
+                )
+            if not edges.layout.numel:
+                raise RuntimeError(
+                    "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins "
+                    f"tensor for dimension {i}"
                 )
         counts = [edges.layout.numel - 1 for edges in bins]
     else:
@@ -258,7 +266,10 @@ def histogram(
         need_array("histogram", "weight", 4, weight)
     need_array("histogram", "input", 1, input)
     if isinstance(bins, Array) and range is not None:
-        raise TypeError("histogram(): range is for a number of bins, not for bins given as a tensor of edges")
+        raise TypeError(
+            "histogram() received an invalid combination of arguments: range is for a number of bins, not for bins "
+            "given as a tensor of edges"
+        )
     _check_float("histogramdd", input)
     with no_grad():
         points = reshape(input, (-1, 1))
@@ -267,6 +278,12 @@ def histogram(
         hist = _counted(points, edges, _weights(points, w), density)
     if out is None:
         return histogram_return(hist, edges[0])
+    kept = need_array("histogram", "out", 5, out[1]).dtype
+    if kept is not input.dtype:
+        raise RuntimeError(
+            "torch.histogram: input tensor and bin_edges tensor should have the same dtype, but got input "
+            f"{_WORDS[input.dtype.name]} and bin_edges {_WORDS.get(kept.name, kept.name)} for dimension 0"
+        )
     return histogram_return(*into_outs("histogram", out, (hist, edges[0])))
 
 

@@ -111,6 +111,11 @@ def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: typ
     if source.layout.ndim != input.layout.ndim or any(
         i != d and a != b for i, (a, b) in enumerate(zip(source.layout.shape, input.layout.shape, strict=True))
     ):
+        if name.startswith("index_add"):
+            raise RuntimeError(
+                "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+                f"{list(input.layout.shape)} source.shape = {list(source.layout.shape)}"
+            )
         kind = error if source.layout.ndim != input.layout.ndim else RuntimeError
         raise kind(
             f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "

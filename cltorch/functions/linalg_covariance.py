@@ -88,7 +88,6 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         w = reshape(w, (-1,))
         w = w if w.dtype.is_floating_point else to(w, x.dtype.to_real())
         x = to(x, promote_types(x.dtype, w.dtype))
-        w = to(w, x.dtype.to_real())
         total = r.sum(w)
         if p.eq(total, 0).item():
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")

@@ -190,11 +190,15 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     need_array("ormqr", "tau", 2, tau)
     need_array("ormqr", "other", 3, other)
     name = "torch.ormqr"
+    if input.layout.ndim < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     if other.layout.ndim < 2:
         raise RuntimeError(f"{name}: other must have at least 2 dimensions.")
     side = -2 if left else -1
     if input.layout.ndim >= 2 and other.layout.shape[side] != input.layout.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
+    if tau.layout.ndim and tau.layout.shape[-1] != min(other.layout.shape[side], input.layout.shape[-1]):
+        raise RuntimeError(f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     v, t = _reflectors(name, input, tau)
     t = adjoint(t) if transpose else t
     if left:

@@ -37,6 +37,9 @@ def check_operands(name: str, *given: tuple[str, Any]) -> None:
                 f"other tensors on {first.device} (when checking argument in method {name})"
             )
         if x.dtype is not first.dtype:
+            if name == "dot":
+                one, two = SCALAR_NAMES[first.dtype.name], SCALAR_NAMES[x.dtype.name]
+                raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {one} and {two}")
             raise RuntimeError(
                 "expected m1 and m2 to have the same dtype, but got: "
                 f"{C_NAMES[first.dtype.name]} != {C_NAMES[x.dtype.name]}"

@@ -15,7 +15,7 @@ from cltorch.autograd.record import view as record_view
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.pointwise import into_out
-from cltorch.layout import Layout
+from cltorch.layout import Layout, wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
 
@@ -183,6 +183,9 @@ def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = Non
     tensor([1, 2])
     """
     need_array("narrow_copy", "input", 1, input)
+    if isinstance(length, int) and length < 0:
+        d = wrap_dim(dim, input.layout.ndim)
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.layout.shape[d]}).")
     result = contiguous_copy(narrow(input, dim, start, length))
     if out is None:
         return result

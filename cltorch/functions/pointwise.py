@@ -258,14 +258,32 @@ def _param(row: Pointwise, name: str, value: Any) -> Any:
     raise TypeError(f"{row.name}(): argument '{name}' must be Number, not {type(value).__name__}")
 
 
+_MISSING: Any = object()
+
+
+def _by_numpy_name(name: str, input: Any, other: Any, named: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the operands, which NumPy's names were given for; take those names out of ``named``."""
+    for old in ("x1", "x", "a"):
+        if input is _MISSING and old in named:
+            input = named.pop(old)
+    if other is _MISSING and "x2" in named:
+        other = named.pop("x2")
+    missing = [k for k, x in (("input", input), ("other", other)) if x is _MISSING]
+    if missing:
+        raise TypeError(f"{name}() missing {len(missing)} required positional arguments: {', '.join(missing)}")
+    return input, other
+
+
 def _with_alpha(row: Pointwise) -> Callable[..., Any]:
     """Bind add and sub, whose one parameter is nearly always left alone."""
     general = _general(row)
     defaults = row.defaults
 
-    def f(input: Any, other: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+    def f(input: Any = _MISSING, other: Any = _MISSING, *rest: Any, out: Any = None, **named: Any) -> Any:
         if out is None and not named and not rest and _are_operands(input, other):
             return pointwise(row, (input, other), defaults)
+        if input is _MISSING or other is _MISSING:
+            input, other = _by_numpy_name(row.name, input, other, named)
         asked = refused(input, other)
         if asked is not None:
             return asked((input, other, *rest), named if out is None else {**named, "out": out})

@@ -172,6 +172,11 @@ def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
     low, high = read_number(name, "start", 1, start), read_number(name, "end", 2, end)
     if steps is None:
         raise TypeError(f"{name}() received an invalid combination of arguments: steps is missing")
+    if isinstance(steps, float):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({type(start).__name__}, "
+            f"{type(end).__name__}, float), but steps must be an int"
+        )
     count = read_int(name, "steps", 3, steps)
     if count < 0:
         raise RuntimeError("number of steps must be non-negative")

@@ -158,7 +158,8 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """
     dims = read_dims("nansum", input, dim)
     if input.dtype.is_complex:
-        raise RuntimeError("nansum does not support complex inputs")
+        where = "on CPU " if input.device.type == "cpu" else ""
+        raise RuntimeError(f"nansum {where}does not support complex inputs")
     if not input.dtype.is_floating_point:
         return sum(input, dim, keepdim, dtype=dtype, out=out)
     t = read_dtype("nansum", dtype, input.dtype if out is None else need_array("nansum", "out", 3, out).dtype)

@@ -17,6 +17,7 @@ from cltorch.functions.shape import reshape
 from cltorch.ops import search as ops
 from cltorch.ops.array import Array, empty, two_devices
 from cltorch.ops.create import full
+from cltorch.ops.notices import warn_once
 from cltorch.ops.promotion import result_type
 
 __all__ = ["bucketize", "isin", "searchsorted"]
@@ -34,6 +35,13 @@ def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool,
                 f"torch.{name}(): boundaries and input value tensors should have same device type, but got boundaries "
                 f"tensor device type {sequence.device} and input value tensor device type {values.device}"
             )
+        if not (values.layout.contiguous and sequence.layout.contiguous):
+            warn_once(
+                f"torch.{name}(): input value tensor is non-contiguous, or the boundaries are: this will lower the "
+                "performance, for it is copied. Use contiguous tensors if possible."
+            )
+    if t is dtypes.bool_:
+        raise NotImplementedError("\"searchsorted\" not implemented for 'Bool'")
     found_dtype = dtypes.int32 if out_int32 else dtypes.int64
     if out is not None and need_array("searchsorted", "out", 3, out).dtype is not found_dtype:
         raise RuntimeError(

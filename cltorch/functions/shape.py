@@ -131,15 +131,16 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
             f"be tuples of ints, not {type(source).__name__} and {type(destination).__name__}"
         )
     n = input.layout.ndim
-    src, dst = ([wrap_dim(d, n) for d in _numbers("movedim", x)] for x in (source, destination))
-    if len(src) != len(dst):
+    given = [list(_numbers("movedim", x)) for x in (source, destination)]
+    if len(given[0]) != len(given[1]):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({src} dims) should contain the same number "
-            f"of dims as destination ({dst} dims)"
+            f"movedim: Invalid source or destination dims: source ({given[0]} dims) should contain the same number "
+            f"of dims as destination ({given[1]} dims)"
         )
-    for what, dims in (("source", src), ("destination", dst)):
+    src, dst = ([wrap_dim(d, n) for d in dims] for dims in given)
+    for what, dims, told in (("source", src, given[0]), ("destination", dst, given[1])):
         if len(set(dims)) != len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{what}` ({dims})")
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({told})")
     if not n:
         return permute(input, ())
     order: list[int] = [-1] * n

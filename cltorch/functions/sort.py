@@ -53,6 +53,11 @@ def _results(name: str, kind: Any, out: Any, values: Any, indices: Any) -> Any:
         return kind(values, indices)
     if isinstance(out, (tuple, list)) and len(out) == 2:
         t = need_out(name, out[1]).dtype
+        if name == "mode":
+            for x, what, wanted in ((out[0], "values", values.dtype), (out[1], "indices", dtypes.int64)):
+                if need_out(name, x).dtype is not wanted:
+                    one, two = TYPE_NAMES[wanted], TYPE_NAMES[x.dtype]
+                    raise RuntimeError(f"expected scalar type '{one}' but got '{two}' for {what} output")
         if t is not dtypes.int64:
             raise RuntimeError(f"Expected out tensor to have dtype long int, but got {TYPE_NAMES[t].lower()} instead")
     return kind(*into_outs(name, out, (values, indices)))

@@ -180,8 +180,8 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
             indices_or_sections = int(indices_or_sections)
         if not isinstance(indices_or_sections, (int, tuple, list, Array)):
             raise TypeError(
-                f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not "
-                f"{type(indices_or_sections).__name__}"
+                f"{name}() received an invalid combination of arguments: 'indices_or_sections' must be int or tuple "
+                f"of ints, not {type(indices_or_sections).__name__}"
             )
         if isinstance(indices_or_sections, int) and (
             indices_or_sections <= 0 or input.layout.shape[dim] % indices_or_sections

@@ -82,15 +82,28 @@ def empty_layout(layout: Layout, dtype: dtype, dev: device) -> Any:
     return Array.new(Storage.allocate(layout.extent() * dtype.itemsize, dev), layout, dtype)
 
 
+MOST_DIMS = 64  # of NumPy's arrays, and of what PyTorch's operators take
+
+
 def host(x: Any) -> np.ndarray:
     """Return a NumPy view of a host Array: shared memory, what NumPy has no type for as raw integers."""
     lay, t = x.layout, x.dtype
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
     n = t.itemsize
-    if lay.contiguous:
-        return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n)
-    return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n, tuple([s * n for s in lay.strides]))
+    try:
+        if lay.contiguous:
+            return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n)
+        return np.ndarray(lay.shape, t.np, x._storage.array, lay.offset * n, tuple([s * n for s in lay.strides]))
+    except ValueError:
+        if lay.ndim > MOST_DIMS:
+            raise RuntimeError(f"only tensors with up to {MOST_DIMS} dims are supported, but got {lay.ndim}") from None
+        raise
+
+
+def host_line(x: Any) -> np.ndarray:
+    """Return the elements of a contiguous host Array, of however many dimensions, one after the other."""
+    return np.ndarray((x.layout.numel,), x.dtype.np, x._storage.array, x.layout.offset * x.dtype.itemsize)
 
 
 def host_compute(x: Any) -> np.ndarray:

@@ -15,7 +15,7 @@ from cltorch.device import host_memory
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import strided
-from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host
+from cltorch.ops.array import Array, cast_host, check_dtype, empty, from_host, host_line
 from cltorch.ops.few import refuse
 
 __all__ = ["eye", "fill", "fill_memory", "full", "spaced"]
@@ -42,7 +42,7 @@ def fill(x: Any, value: float) -> None:
     # 0.0 and -0.0 are one key of a dictionary but two values
     pattern = _pattern(value, t) if value else cast_host(np.asarray(value), t).reshape(1)
     if x.device.type == "cpu":
-        host(x)[...] = pattern[0]
+        host_line(x)[...] = pattern[0]
         return
     context, nbytes, start = x.device.context, x.layout.numel * t.itemsize, x.layout.offset * t.itemsize
     if nbytes >= _KERNEL_BYTES and start == 0 and t.itemsize <= 8 and context.caps.kind == "cpu":

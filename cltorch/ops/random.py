@@ -16,7 +16,7 @@ import numpy as np
 
 from cltorch.device import CPU
 from cltorch.dtypes import bfloat16, float16, float64, int64
-from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute
+from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute, host_line
 from cltorch.ops.channels import laid_like
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.few import refuse
@@ -105,7 +105,7 @@ def _launch(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: 
 
 # ---- the host ----------------------------------------------------------------------------------------------------
 def _fill_host(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: Any, words: int) -> None:
-    out = host(x).reshape(-1)
+    out = host_line(x)
     given = None if source is None else host_compute(source).reshape(-1)
     count = 4 // words  # elements per block
     seed, first = at

@@ -237,3 +237,41 @@ def test_a_name_of_numpys_may_be_an_argument_of_its_own():
 def test_sizes_whose_product_overflows(shape):
     with pytest.raises(RuntimeError, match="overflow"):
         cltorch.zeros(shape)
+
+
+def test_sums_take_numpys_names_of_their_operands(device):
+    x = cltorch.ones(2, device=device)
+    assert cltorch.add(x1=x, x2=x).tolist() == [2, 2]
+    assert cltorch.sub(x=x, other=x, alpha=3).tolist() == [-2, -2]
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        cltorch.add(x)
+    with pytest.raises(TypeError):
+        cltorch.add(x, x, x1=x)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda x, i: x.movedim((0, -1), (1,)), RuntimeError, r"source \(\[0, -1\] dims\)"),
+        (lambda x, i: x.movedim((0, -2), (1, 0)), RuntimeError, r"repeated dim in `source` \(\[0, -2\]\)"),
+        (lambda x, i: cltorch.narrow_copy(x, 1, 0, -1), RuntimeError, r"start \(0\) \+ length \(-1\) exceeds"),
+        (lambda x, i: cltorch.scatter(x, 0, i, x), RuntimeError, "same number of dimensions as self tensor"),
+        (lambda x, i: cltorch.gather(x, 0, i), RuntimeError, "same number of dimensions as input tensor"),
+        (lambda x, i: x.index_add(0, i, x[0]), RuntimeError, r"Got self.shape = \[2, 3\] source.shape = \[3\]"),
+        (lambda x, i: cltorch.dot(x[0], x[0].half()), RuntimeError, "dot : expected both vectors to have same dtype"),
+        (lambda x, i: cltorch.linspace(0, 1, 2.0), TypeError, r"got \(int, int, float"),
+        (lambda x, i: cltorch.hsplit(x, "abc"), TypeError, "received an invalid combination of arguments"),
+        (lambda x, i: cltorch.gradient(x, spacing=[1.0], dim=(0, 1)), RuntimeError, "a scalar or"),
+        (lambda x, i: cltorch.ormqr(x[0], x[0], x[0]), RuntimeError, "input must have at least 2 dim"),
+        (lambda x, i: cltorch.ormqr(x, x[0], x), RuntimeError, "must be equal to min"),
+        (lambda x, i: cltorch.float_power(x, 2, out=x.clone()), RuntimeError, "the output given to float_power"),
+        (lambda x, i: cltorch.nan_to_num(i, out=x[0]), RuntimeError, "dtype of out: Float should be same as"),
+        (lambda x, i: cltorch.max(x[0, 0] + 1j, 0), RuntimeError, "does not support complex input"),
+        (lambda x, i: cltorch.mode(i, 0, out=(x[0], i)), RuntimeError, "expected scalar type .* but got .* for values"),
+        (lambda x, i: cltorch.mode(x, 1, out=(x[0], x[1])), RuntimeError, "but got .* for indices"),
+    ],
+)
+def test_what_is_wrong_is_told_as_by_pytorch(device, call, kind, message):
+    x, i = cltorch.ones(2, 3, device=device), cltorch.tensor([0, 1], device=device)
+    with pytest.raises(kind, match=message):
+        call(x, i)

@@ -182,3 +182,16 @@ def test_a_complex_operand_of_a_real_function_in_place(device):
         x.fmod_(cltorch.ones(2, dtype=cltorch.complex64, device=device))
     with pytest.raises(RuntimeError, match="complex Scalar to non-complex"):
         (x > 0).index_fill(0, cltorch.tensor([0], device=device), cltorch.tensor(1j, device=device))
+
+
+def test_more_dimensions_than_reductions_take(device):
+    many = [1] * 65
+    for make in (cltorch.ones, cltorch.randn, cltorch.rand, cltorch.empty):
+        x = make(many, device=device)
+        assert x.dim() == 65 and x.reshape(-1).shape == (1,)
+        for f in (cltorch.sum, cltorch.argmax, cltorch.std, cltorch.amax, cltorch.norm, cltorch.nansum):
+            with pytest.raises(RuntimeError, match="only tensors with up to 64 dims are supported"):
+                f(x, dim=64)
+    x = cltorch.testing.make_tensor(many, dtype=cltorch.float32, device=device)
+    with pytest.raises(RuntimeError, match="only tensors with up to 64 dims are supported"):
+        cltorch.any(x, dim=0)

@@ -135,3 +135,21 @@ def test_counted_and_weights_are_on_one_device(cl_device):
         x, weights = cltorch.tensor([1, 0, 1], device=here), cltorch.ones(3, device=there)
         with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but got weights"):
             cltorch.bincount(x, weights)
+
+
+def test_numbers_so_large_that_one_more_is_the_same_are_counted(device):
+    most = cltorch.finfo(cltorch.float32).max
+    assert cltorch.histc(cltorch.full((3,), most, device=device), 4).tolist() == [0, 0, 0, 3]
+    assert cltorch.histc(cltorch.full((3,), -most, device=device), 4).tolist() == [3, 0, 0, 0]
+
+
+def test_what_is_wrong_with_a_histogram_is_told_as_by_pytorch(device):
+    x, one = cltorch.arange(4.0, device=device), cltorch.ones(1, device=device)
+    with pytest.raises(RuntimeError, match="max must be larger than min"):
+        cltorch.histc(x.int(), 4, min=5, max=1)
+    with pytest.raises(TypeError, match="received an invalid combination of arguments"):
+        cltorch.histogram(x, one, range=(0, 1))
+    with pytest.raises(RuntimeError, match="bins tensor should have at least 1 element"):
+        cltorch.histogram(x, x[:0])
+    with pytest.raises(RuntimeError, match="input tensor and bin_edges tensor should have the same dtype"):
+        cltorch.histogram(x, 1, out=(one, one.half()))

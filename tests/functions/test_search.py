@@ -164,3 +164,25 @@ def test_searches_agree_with_pytorch(device):
         for mine, ref in zip(f(ct, ours), f(torch, theirs), strict=True):
             assert str(mine.dtype) == str(ref.dtype)
             assert np.array_equal(host(mine), ref.numpy(), equal_nan=mine.dtype is ct.float32)
+
+
+def test_a_sequence_that_is_not_sorted_is_searched_as_by_pytorch(device):
+    a = ct.tensor([[[1, 3, 5], [2, 4, 6]], [[1, 2, 3], [4, 5, 6]]], device=device).permute(2, 1, 0)
+    ct.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="tensor is non-contiguous"):
+            found = ct.searchsorted(a.float(), a.int())
+    finally:
+        ct.set_warn_always(False)
+    assert found.tolist() == [[[0, 0], [0, 1]], [[2, 0], [0, 1]], [[2, 0], [0, 0]]]
+    with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+        ct.bucketize(a > 1, ct.tensor([False, True], device=device))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 33])
+def test_every_place_is_found(device, n):
+    sequence = np.arange(n) * 2.0
+    values = np.arange(-1.0, 2 * n + 1)
+    s, v = ct.tensor(sequence, dtype=ct.float32, device=device), ct.tensor(values, dtype=ct.float32, device=device)
+    for side in ("left", "right"):
+        assert np.array_equal(host(ct.searchsorted(s, v, side=side)), np.searchsorted(sequence, values, side))

@@ -169,3 +169,12 @@ def test_gradients_that_are_zero():
     ct.linalg.matrix_power(a, 0).sum().backward()
     ct.linalg.slogdet(a).sign.backward()
     assert a.grad.tolist() == [[0, 0], [0, 0]]
+
+
+def test_float_weights_of_doubles_are_summed_as_floats():
+    torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is installed")
+    x, w = np.random.default_rng(3).standard_normal((3, 6)), np.array([0.1, 0.7, 0.3, 0.9, 0.2, 0.6], np.float32)
+    for correction in (0, 1):
+        ours = ct.cov(ct.tensor(x), correction=correction, aweights=ct.tensor(w))
+        theirs = torch.cov(torch.from_numpy(x), correction=correction, aweights=torch.from_numpy(w))
+        np.testing.assert_allclose(host(ours), theirs.numpy(), rtol=1e-12)
