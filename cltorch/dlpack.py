@@ -25,6 +25,7 @@ from cltorch.device.lent import NOTHING, Lent
 from cltorch.dtypes import dtype as DType
 from cltorch.layout import Layout, Size
 from cltorch.ops.array import Array
+from cltorch.ops.turned import turns
 
 __all__ = ["DLDeviceType", "dlpack", "dlpack_device", "from_dlpack", "to_dlpack"]
 
@@ -151,6 +152,9 @@ def dlpack(
     """
     if x.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    for bit, on in zip(("conjugate", "negative"), turns(x), strict=True):
+        if on:
+            raise BufferError(f"Can't export tensors with the {bit} bit set")
     place = dlpack_device(x)
     if dl_device is not None and tuple(dl_device) != place:
         raise BufferError(f"Can't export a tensor on {x.device} to DLPack device {tuple(dl_device)}")

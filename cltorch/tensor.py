@@ -26,6 +26,7 @@ from cltorch.layout import Layout, Size
 from cltorch.operators import attach
 from cltorch.ops.array import Array, host, to_numpy, values
 from cltorch.ops.notices import warn_once
+from cltorch.ops.turned import plain, turns
 from cltorch.storage import storage_class
 from cltorch.storage_types import TypedStorage, UntypedStorage, deepcopied
 from cltorch.typed import legacy_tensor, tensor_class, tensor_type, type_name
@@ -142,7 +143,7 @@ class Tensor(Array, metaclass=_TensorMeta):
 
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""
-        return UntypedStorage(_raw=self._storage)
+        return UntypedStorage(_raw=plain(self._storage))
 
     def storage(self) -> Any:
         """Return the elements behind the tensor, shared by its views, as a TypedStorage of this dtype."""
@@ -179,10 +180,12 @@ class Tensor(Array, metaclass=_TensorMeta):
         return self.dtype.is_signed
 
     def is_conj(self) -> bool:
-        """Return whether the conjugate bit is set: never, conjugates are computed at once."""
-        return False
+        """Return whether this is a view that shows its memory conjugated."""
+        return functions.is_conj(self)
 
-    is_neg = is_conj
+    def is_neg(self) -> bool:
+        """Return whether this is a view that shows its memory negated."""
+        return functions.is_neg(self)
 
     @property
     def is_cl(self) -> bool:
@@ -190,7 +193,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         return self._storage.device.type == "cl"
 
     is_cuda = is_cl
-    is_cpu = property(lambda self: self._storage.array is not None)
+    is_cpu = property(lambda self: self._storage.device.type == "cpu")
     is_meta = property(lambda self: self._storage.device.type == "meta")
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -459,6 +462,12 @@ class Tensor(Array, metaclass=_TensorMeta):
         """
         if self.dtype.opaque and not self.dtype.is_complex:
             raise TypeError(f"Got unsupported ScalarType {dtypes.TYPE_NAMES[self.dtype]}")
+        conj, neg = turns(self)
+        if (conj or neg) and not force:
+            bit, how = ("conjugate", "resolve_conj") if conj else ("negative", "resolve_neg")
+            raise RuntimeError(
+                f"Can't call numpy() on Tensor that has {bit} bit set. Use tensor.{how}().numpy() instead."
+            )
         if self._storage.array is None:
             if not force:
                 raise TypeError(
@@ -468,7 +477,7 @@ class Tensor(Array, metaclass=_TensorMeta):
             return to_numpy(self)
         if self.requires_grad and not force and mode.enabled:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        return host(self)
+        return to_numpy(self) if conj or neg else host(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         a = self.numpy()

@@ -375,7 +375,7 @@ _ALL: tuple[Any, ...] = (
     _prelu_kernel, _add_relu, _addmm_activation, _fused_rms_norm, _euclidean_dist, _linalg_det, _linalg_slogdet,
     _linalg_eigh, _linalg_svd, _linalg_solve_ex, _lu_with_info, _index_put_impl_, _to_cpu,
     _is_zerotensor, _has_compatible_shallow_copy_type,
-    _shared(functions.conj_physical, "_conj_copy"), _shared(functions.neg, "_neg_view"),
+    _shared(functions.conj_physical, "_conj_copy"), _shared(functions.neg_view, "_neg_view"),
     _shared(functions.neg, "_neg_view_copy"),
     _shared(functions.segment_reduce, "_segment_reduce"), _shared(functions.conj, "_conj"),
     _shared(functions.conj_physical, "_conj_physical"), _shared(functions.logcumsumexp, "_logcumsumexp"),

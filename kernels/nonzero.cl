@@ -3,6 +3,7 @@ Positions of the elements that are not zero, in row-major order: count per chunk
 
 name: kernel name; mode "count" or "write"; X, xtag: storage type and tag of the dense input; ndim: coordinates to write
 (0: the position in the flattened tensor)
+         (coordinates are written one dimension after the other)
 gpu      False: a work-item per chunk.  True: a work-group of G per chunk, G elements at a time, places by running sums
 </%doc>
 <%
@@ -19,9 +20,9 @@ else:
 % else:
             long rest = i - xo;
 % for d in range(ndim - 1, 0, -1):
-            { const long q = rest / d${d}; out[at * ${ndim} + ${d}] = rest - q * d${d}; rest = q; }
+            { const long q = rest / d${d}; out[${d} * total + at] = rest - q * d${d}; rest = q; }
 % endfor
-            out[at * ${ndim}] = rest;
+            out[at] = rest;
 % endif
 </%def>
 % if gpu:
@@ -32,6 +33,9 @@ __kernel
 void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __global long *counts
 % if mode == "write":
     , __global long *out
+% if ndim:
+    , long total
+% endif
 % for d in range(ndim):
     , long d${d}
 % endfor

@@ -23,11 +23,12 @@ from cltorch.autograd import batches, record
 from cltorch.autograd.batches import bare, expose, room
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, mode
-from cltorch.autograd.graph import Saved, Settings, needs_grad
+from cltorch.autograd.graph import Saved, Settings, needs_grad, turned_values
 from cltorch.autograd.layers import KINDS, active, lift
 from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op
+from cltorch.ops.turned import turns_between
 
 _numbers = itertools.count(1)
 
@@ -94,7 +95,8 @@ def tangents(x: Any) -> dict[int, Any] | None:
     if base is not None and x._tangent_version != x._storage.version and base._tangents is not None:
         whole, part = _apart(base.layout, x.layout)
         gather = Settings.functions.gather_from_layout
-        x._tangents = {k: gather(t, whole, part) for k, t in base._tangents.items()}
+        how = turns_between(base, x)
+        x._tangents = {k: turned_values(gather(t, whole, part), how) for k, t in base._tangents.items()}
         x._tangent_version = x._storage.version
     found: dict[int, Any] | None = x._tangents
     return found
@@ -493,7 +495,8 @@ def _replace(x: Any, level: int, t: Any) -> None:
             before = functions.zeros_like(base._detached())
         if base.dtype is not x.dtype:
             raise NotImplementedError("forward AD does not follow a change in place through a view of complex parts")
-        attach(base, level, functions.replace_in_layout(before, t, base.layout, x.layout))
+        seen = turned_values(t, turns_between(base, x))
+        attach(base, level, functions.replace_in_layout(before, seen, base.layout, x.layout))
     attach(x, level, t)
 
 

@@ -23,6 +23,7 @@ from cltorch.autograd.graph import AccumulateGrad, Hooks, Node, Settings, copied
 from cltorch.autograd.layers import active as layers
 from cltorch.ops.array import Array
 from cltorch.ops.fallback import callers_level
+from cltorch.ops.turned import Turned
 
 
 def run(
@@ -353,6 +354,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     elif (
         g.layout.offset == 0
         and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
+        and g._storage.__class__ is not Turned
         and sys.getrefcount(g) <= _ALONE[0]
         and sys.getrefcount(g._storage) <= _ALONE[1]
     ):

@@ -15,6 +15,7 @@ from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import real_layout
+from cltorch.ops.turned import turns_between
 
 _serial = itertools.count(1)
 _FREED = (
@@ -494,7 +495,9 @@ def refresh_view(x: Any) -> None:
         if x._view_kind is not None:
             raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
         before = x._grad_fn
-        name = before.name() if replay.on and before is not None else "AsStridedBackward0"
+        # a view that strides alone do not give is made again as it was
+        again = replay.on or turns_between(base, x) != (False, False)
+        name = before.name() if again and before is not None else "AsStridedBackward0"
         x._grad_fn, x._output_nr, x._requires_grad = named(ViewOfBase, name)(base, x), 0, True
         x._base_seq = seq
         if x._retains is not None:
@@ -549,21 +552,29 @@ def check_inplace(x: Any, recording: bool) -> None:
 class ViewOfBase(Node):
     """The derivative of any view, by its strides within its base: put the gradient into zeros of the base's shape."""
 
-    __slots__ = ("_layout", "_base_layout", "_types")
+    __slots__ = ("_layout", "_base_layout", "_types", "_turns")
 
     def __init__(self, base: Any, x: Any) -> None:
         super().__init__((edge_of(base),))
         self._base_layout, self._layout, self._types = base.layout, x.layout, (base.dtype, x.dtype)
+        self._turns = turns_between(base, x)
         if base.dtype is not x.dtype:
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        m, g = Settings.functions, grads[0]
+        m, g = Settings.functions, turned_values(grads[0], self._turns)
         base, mine = self._types
         if base is not mine and mine.is_complex:
-            g = m.view_as_real(g)
+            g = m.view_as_real(m.resolve_conj(g))
         g = m.as_strided_back(m, g, self._base_layout, self._layout)
         return (m.view_as_complex(g) if base is not mine and base.is_complex else g,)
+
+
+def turned_values(x: Any, how: tuple[bool, bool]) -> Any:
+    """Return a tensor conjugated, negated or both, as a view's gradient is against its base's."""
+    if how[0]:
+        x = Settings.functions.conj_physical(x)
+    return Settings.functions.neg(x) if how[1] else x
 
 
 def parts_layout(x: Any) -> Any:

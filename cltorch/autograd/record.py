@@ -21,6 +21,7 @@ from cltorch.autograd.graph import (
     needs_grad,
     parts_layout,
     refresh_view,
+    turned_values,
 )
 from cltorch.autograd.layers import active, lift
 from cltorch.device import host_memory
@@ -28,6 +29,7 @@ from cltorch.ops.array import Array, two_devices
 from cltorch.ops.few import refuse_operand
 from cltorch.ops.op import Call, Op, node_name
 from cltorch.ops.pointwise import COMPARE, COMPLEX_TYPES
+from cltorch.ops.turned import turns_between
 
 
 class OpNode(Node):
@@ -402,14 +404,14 @@ def rebase(x: Any, node: Node, at: int | None = None, nr: int = 0) -> None:
 class CopySlices(Node):
     """The derivative of changing a base through a view: the view's part goes through the operation's own node."""
 
-    __slots__ = ("_fn", "_base_layout", "_layout", "_at", "_nr", "_types")
+    __slots__ = ("_fn", "_base_layout", "_layout", "_at", "_nr", "_types", "_turns")
 
     def __init__(self, base: Any, x: Any, fn: Node, at: int | None, nr: int) -> None:
         # the edge to the view's old value is replaced by what flows on to the base
         others = [e for i, e in enumerate(fn.edges) if i != at]
         super().__init__([edge_of(base), *others])
         self._fn, self._base_layout, self._layout, self._at, self._nr = fn, base.layout, x.layout, at, nr
-        self._types = (base.dtype, x.dtype)
+        self._types, self._turns = (base.dtype, x.dtype), turns_between(base, x)
         if base.dtype is not x.dtype:  # one is a view of the other's parts: both are seen as parts
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)
 
@@ -426,17 +428,20 @@ class CopySlices(Node):
         base, mine = self._types
         mixed = base is not mine
         if mixed and base.is_complex:
-            g = functions.view_as_real(g)
+            g = functions.view_as_real(functions.resolve_conj(g))
         parts: list[Any] = [None] * self._fn.outputs
         parts[self._nr] = functions.gather_from_layout(g, self._base_layout, self._layout)
         if mixed and mine.is_complex:
             parts[self._nr] = functions.view_as_complex(parts[self._nr])
+        parts[self._nr] = turned_values(parts[self._nr], self._turns)
         inner = list(self._fn.apply(parts))
         through = inner.pop(self._at) if self._at is not None else None
         kept = None
         if self.edges[0] is not None:
+            if through is not None:
+                through = turned_values(through, self._turns)
             if mixed and mine.is_complex and through is not None:
-                through = functions.view_as_real(through)
+                through = functions.view_as_real(functions.resolve_conj(through))
             kept = functions.replace_in_layout(g, through, self._base_layout, self._layout)
             if mixed and base.is_complex:
                 kept = functions.view_as_complex(kept)

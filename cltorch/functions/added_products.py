@@ -142,7 +142,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     else:
         result = product if alpha == 1 else p.mul(product, alpha)
         if beta != 0:
-            result = p.add(result, input, alpha=beta)
+            result = p.add(input if beta == 1 else p.mul(input, beta), result)  # which lies as the input does
         else:  # the input's values do not count, but its dtype does
             result = to(result, result_type([result, input]))
     return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices

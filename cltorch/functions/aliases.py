@@ -180,7 +180,7 @@ def nan_to_num(
     need_array("nan_to_num", "input", 1, input)
     if input.dtype.is_complex:
         m = Settings.functions
-        whole = m.view_as_complex(m.contiguous(nan_to_num(m.view_as_real(input), nan, posinf, neginf)))
+        whole = m.view_as_complex(m.contiguous(nan_to_num(m.view_as_real(m.resolve_conj(input)), nan, posinf, neginf)))
         return whole if out is None else p.into_out("nan_to_num", out, whole)
     if not input.dtype.is_floating_point:
         if out is not None:
@@ -193,7 +193,10 @@ def nan_to_num_(input: Any, nan: float | None = None, posinf: float | None = Non
     """Replace NaN and infinities in place."""
     need_array("nan_to_num_", "input", 1, input)
     if input.dtype.is_complex:
-        nan_to_num_(Settings.functions.view_as_real(input), nan, posinf, neginf)
+        m = Settings.functions
+        if m.is_conj(input):  # a NaN's part of the memory gets the replacement with its sign turned
+            return m.copy_(input, nan_to_num(input, nan, posinf, neginf))
+        nan_to_num_(m.view_as_real(input), nan, posinf, neginf)
     if not input.dtype.is_floating_point:
         return input
     return p.nan_to_num_values_(input, **_replacements(input, nan, posinf, neginf))

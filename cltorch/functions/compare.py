@@ -16,7 +16,7 @@ from cltorch.ops import promotion
 from cltorch.ops.array import Array
 
 __all__ = [
-    "allclose", "equal", "is_complex", "is_conj", "is_floating_point", "is_neg", "is_nonzero", "is_same_size",
+    "allclose", "equal", "is_complex", "is_floating_point", "is_nonzero", "is_same_size",
     "is_signed", "numel", "result_type",
 ]  # fmt: skip
 
@@ -114,30 +114,6 @@ def is_signed(input: Any) -> bool:
     """
     need_array("is_signed", "input", 1, input)
     return bool(input.dtype.is_signed)
-
-
-def is_conj(input: Any) -> bool:
-    """Return whether the conjugate bit is set: never, conjugates are computed at once.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_conj.html
-
-    >>> import cltorch as torch
-    >>> torch.is_conj(torch.tensor([1j]))
-    False
-    """
-    need_array("is_conj", "input", 1, input)
-    return False
-
-
-def is_neg(input: Any) -> bool:
-    """Return whether the negative bit is set: never, negatives are computed at once.
-
-    >>> import cltorch as torch
-    >>> torch.is_neg(torch.tensor([1.0]))
-    False
-    """
-    need_array("is_neg", "input", 1, input)
-    return False
 
 
 def is_same_size(input: Any, other: Any) -> bool:

@@ -1,7 +1,7 @@
 """Complex tensors and their parts: complex, polar, real, imag, view_as_real, view_as_complex, conj.
 
-A complex tensor's parts are views of its memory. The conjugate is computed at once, so that no tensor ever waits to be
-conjugated: ``is_conj`` is always False and ``resolve_conj`` returns the tensor itself.
+A complex tensor's parts are views of its memory, and so is its conjugate: ``cltorch/ops/turned.py`` has the storage
+that shows it. Inside of transforms, which see one operator after the other, the conjugate is computed at once.
 Source: https://docs.pytorch.org/docs/2.13/complex_numbers.html
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.layers import active, lift
 from cltorch.autograd.record import view as record_view
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.functions.convert import contiguous, to_copy
+from cltorch.functions.convert import clone, contiguous, to_copy
 from cltorch.functions.join import stack
 from cltorch.functions.parts import select
 from cltorch.functions.pointwise import into_out
@@ -22,10 +23,11 @@ from cltorch.layout import Layout
 from cltorch.ops.channels import order_of
 from cltorch.ops.complex_formula import real_layout
 from cltorch.ops.plan import output_layout
+from cltorch.ops.turned import turned, turns
 
 __all__ = [
-    "adjoint", "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "matrix_transpose_H",
-    "matrix_transpose_mH", "polar", "real", "real_part",
+    "adjoint", "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "is_conj", "is_neg",
+    "matrix_transpose_H", "matrix_transpose_mH", "neg_view", "polar", "real", "real_part",
     "resolve_conj", "resolve_neg", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
@@ -46,6 +48,12 @@ def view_as_real(input: Any) -> Any:
     need_array("view_as_real", "input", 1, input)
     if not input.dtype.is_complex:
         raise RuntimeError("view_as_real is only supported for complex tensors")
+    if is_conj(input):
+        raise RuntimeError(
+            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can "
+            "view it as real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the "
+            "original."
+        )
     return record_view(
         input, real_layout(input.layout), "ViewAsRealBackward0", lambda m, g: m.view_as_complex(_paired(g)),
         input.dtype.to_real(),
@@ -92,7 +100,11 @@ def view_as_complex(input: Any) -> Any:
         raise RuntimeError(why)
     layout = Layout.make(lay.shape[:-1], tuple(s // 2 for s in lay.strides[:-1]), lay.offset // 2)
     return record_view(
-        input, layout, "ViewAsComplexBackward0", lambda m, g: m.view_as_real(g), input.dtype.to_complex()
+        input,
+        layout,
+        "ViewAsComplexBackward0",
+        lambda m, g: m.view_as_real(m.resolve_conj(g)),
+        input.dtype.to_complex(),
     )
 
 
@@ -106,7 +118,9 @@ def real(input: Any) -> Any:
     tensor([1., 3.])
     """
     need_array("real", "input", 1, input)
-    return select(view_as_real(input), -1, 0) if input.dtype.is_complex else input
+    if not input.dtype.is_complex:
+        return input
+    return select(view_as_real(conj(input) if is_conj(input) else input), -1, 0)
 
 
 real_part = real  # the name under which formulas of derivatives ask for it
@@ -124,13 +138,13 @@ def imag(input: Any) -> Any:
     need_array("imag", "input", 1, input)
     if not input.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return select(view_as_real(input), -1, 1)
+    return select(view_as_real(neg_view(conj(input)) if is_conj(input) else input), -1, 1)
 
 
 def conj(input: Any) -> Any:
-    """Return the complex conjugate; of real numbers the tensor itself.
+    """Return the complex conjugate as a view, which is conjugated when it is read; of real numbers the tensor itself.
 
-    The result is a tensor of its own, where PyTorch's is a view that is conjugated when it is read.
+    What changes the view in place changes the memory to the conjugate of that. Shape: any, the same for the result.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.conj.html
 
     >>> import cltorch as torch
@@ -138,7 +152,56 @@ def conj(input: Any) -> Any:
     tensor([1.-2.j])
     """
     need_array("conj", "input", 1, input)
-    return p.conj_values(input) if input.dtype.is_complex else input
+    if not input.dtype.is_complex:
+        return input
+    if active and lift((input,)) is not None:
+        return p.conj_values(input)
+    out = record_view(input, input.layout, "ConjBackward0", lambda m, g: m.conj(g))
+    out._storage = turned(input, conj=True)
+    return out
+
+
+def neg_view(input: Any) -> Any:
+    """Return the negative as a view, whose signs are turned when it is read.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_neg.html
+
+    >>> import cltorch as torch
+    >>> torch._neg_view(torch.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
+    need_array("_neg_view", "input", 1, input)
+    if active and lift((input,)) is not None:
+        return p.neg(input)
+    out = record_view(input, input.layout, "NegViewBackward0", lambda m, g: m.neg(g))
+    out._storage = turned(input, neg=True)
+    return out
+
+
+def is_conj(input: Any) -> bool:
+    """Return whether the tensor is a view that shows its memory conjugated.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_conj.html
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([1j])
+    >>> torch.is_conj(x), torch.is_conj(x.conj())
+    (False, True)
+    """
+    need_array("is_conj", "input", 1, input)
+    return turns(input)[0] and bool(input.dtype.is_complex)
+
+
+def is_neg(input: Any) -> bool:
+    """Return whether the tensor is a view that shows its memory negated, as the imaginary part of a conjugate is.
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([1 + 2j])
+    >>> torch.is_neg(x.imag), torch.is_neg(x.conj().imag)
+    (False, True)
+    """
+    need_array("is_neg", "input", 1, input)
+    return turns(input)[1]
 
 
 def matrix_transpose_H(input: Any) -> Any:
@@ -161,7 +224,7 @@ def matrix_transpose_mH(input: Any) -> Any:
 
 
 def adjoint(input: Any) -> Any:
-    """Return the conjugate transpose of a matrix or of a batch of matrices; of real ones it is a view.
+    """Return the conjugate transpose of a matrix or of a batch of matrices, as a view.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.adjoint.html
 
@@ -188,7 +251,8 @@ def conj_physical(input: Any, *, out: Any = None) -> Any:
     tensor([1.-2.j])
     """
     need_array("conj_physical", "input", 1, input)
-    return conj(input) if out is None else into_out("conj_physical", out, conj(input))
+    found = p.conj_values(input) if input.dtype.is_complex else input
+    return found if out is None else into_out("conj_physical", out, found)
 
 
 def conj_physical_(input: Any) -> Any:
@@ -198,7 +262,7 @@ def conj_physical_(input: Any) -> Any:
 
 
 def resolve_conj(input: Any) -> Any:
-    """Return the tensor itself: conjugates are computed at once.
+    """Return a copy of a tensor that shows its memory conjugated, and any other tensor itself.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.resolve_conj.html
 
@@ -207,11 +271,11 @@ def resolve_conj(input: Any) -> Any:
     False
     """
     need_array("resolve_conj", "input", 1, input)
-    return input
+    return clone(input) if is_conj(input) else input
 
 
 def resolve_neg(input: Any) -> Any:
-    """Return the tensor itself: negatives are computed at once.
+    """Return a copy of a tensor that shows its memory negated, and any other tensor itself.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.resolve_neg.html
 
@@ -220,7 +284,7 @@ def resolve_neg(input: Any) -> Any:
     False
     """
     need_array("resolve_neg", "input", 1, input)
-    return input
+    return clone(input) if is_neg(input) else input
 
 
 def _pair_of_reals(name: str, a: Any, b: Any, second: str) -> None:

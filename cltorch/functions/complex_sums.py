@@ -73,7 +73,7 @@ def running_sums(x: Any, dim: int) -> Any:
     m = Settings.functions
     if not x.layout.ndim:
         return m.clone(x)
-    return m.view_as_complex(m.contiguous(m.cumsum(m.view_as_real(x), dim)))
+    return m.view_as_complex(m.contiguous(m.cumsum(m.view_as_real(m.resolve_conj(x)), dim)))
 
 
 def spread_of_parts(one: Any, x: Any, root: bool) -> Any:

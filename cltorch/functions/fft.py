@@ -159,8 +159,11 @@ def _halved(name: str, x: Any, dims: Any, asked: Any, norm: Any, forward: bool) 
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
     sizes = _checked([x.layout.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)])
-    y = fft_r2c(_resized(x, dims, sizes), dims, _scale(name, norm, math.prod(sizes), forward))
-    return y if forward else conj(y)
+    x, scale = _resized(x, dims, sizes), _scale(name, norm, math.prod(sizes), forward)
+    if forward:
+        return fft_r2c(x, dims, scale)
+    y = conj(fft_r2c(x, dims[-1:], scale))
+    return fft_c2c(y, dims[:-1], 1.0, False) if len(dims) > 1 else y
 
 
 def _whole(name: str, x: Any, dims: Any, asked: Any, norm: Any, forward: bool) -> Any:

@@ -10,6 +10,7 @@ from cltorch.autograd.grad_mode import no_grad
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, read_dims
+from cltorch.functions.complex_parts import resolve_neg
 from cltorch.functions.convert import to
 from cltorch.functions.create import zeros
 from cltorch.functions.join import cat
@@ -38,7 +39,7 @@ def _double_bits(x: Any) -> Any:
 
 
 def _bits(x: Any) -> Any:
-    t = x.dtype
+    x, t = resolve_neg(x), x.dtype
     if t.is_complex or t.few:
         raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{TYPE_NAMES[t]}'")
     if t is dtypes.float64:

@@ -13,6 +13,7 @@ from cltorch.device import device as Device
 from cltorch.device.storage import PINNED, mapping_of, owner_of
 from cltorch.layout import Layout
 from cltorch.ops.array import Array
+from cltorch.ops.turned import plain
 
 __all__ = ["is_pinned", "is_shared", "pin_memory", "share_memory_"]
 
@@ -55,7 +56,7 @@ def share_memory_(x: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.share_memory_.html
     """
-    share(x._storage)
+    share(plain(x._storage))
     return x
 
 
@@ -68,7 +69,7 @@ def share(storage: Storage) -> None:
 
 def is_shared(x: Any) -> bool:
     """Return whether a tensor's memory is shared between processes; always so on a device, as in PyTorch."""
-    return lies_shared(x._storage)
+    return lies_shared(plain(x._storage))
 
 
 def lies_shared(storage: Storage) -> bool:

@@ -9,15 +9,16 @@ import math
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.formats import contiguous_format
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
-from cltorch.functions.convert import to
+from cltorch.functions.convert import clone, to
 from cltorch.functions.create import empty, eye, ones
 from cltorch.functions.extremes import amax
 from cltorch.functions.join import cat
-from cltorch.functions.linalg_check import adjoint, also_named, need_floating, need_full, need_same, need_square
+from cltorch.functions.linalg_check import adjoint, also_named, flip, need_floating, need_full, need_same, need_square
 from cltorch.functions.linalg_check import store_one as store
 from cltorch.functions.linalg_solve import solve_triangle
 from cltorch.functions.matmul import matmul
@@ -157,9 +158,10 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
         raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
     v, t = _reflectors(name, A, tau)
     rows, columns = A.layout.shape[-2:]
-    unit = eye(rows, columns, dtype=A.dtype, device=A.device)
+    # turned over on the way, so that the result lies by columns as LAPACK's does
+    unit = flip(eye(columns, rows, dtype=A.dtype, device=A.device))
     first = adjoint(narrow(v, -2, 0, columns))
-    return store(name, out, p.sub(unit, matmul(v, matmul(t, first))))
+    return store(name, out, p.sub(unit, flip(matmul(flip(matmul(t, first)), flip(v)))))
 
 
 @also_named(input2="tau")
@@ -202,10 +204,10 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     v, t = _reflectors(name, input, tau)
     t = adjoint(t) if transpose else t
     if left:
-        product = matmul(v, matmul(t, matmul(adjoint(v), other)))
+        whole = flip(matmul(flip(matmul(t, matmul(adjoint(v), other))), flip(v)))
     else:
-        product = matmul(matmul(matmul(other, v), t), adjoint(v))
-    return store(name, out, p.sub(other, product))
+        whole = flip(matmul(flip(adjoint(v)), flip(matmul(matmul(other, v), t))))
+    return store(name, out, p.sub(flip(clone(flip(other), memory_format=contiguous_format)), whole))
 
 
 # ---- vectors -----------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 from cltorch.autograd.record import apply
-from cltorch.functions import pointwise as p
+from cltorch.formats import contiguous_format
 from cltorch.functions.arguments import need_array
+from cltorch.functions.convert import clone
 from cltorch.functions.linalg_check import (
     SINGULAR,
     UNSOLVABLE,
@@ -46,9 +47,9 @@ def solve_matrices(A: Any, B: Any) -> tuple[Any, Any]:
     return apply(ops.Solve, A, B)
 
 
-def solve_triangle(A: Any, B: Any, upper: bool, unit: bool) -> Any:
-    """Return X of A X = B for triangular matrices, of which only that triangle is read."""
-    return apply(ops.SolveTriangular, A, B, upper, unit)
+def solve_triangle(A: Any, B: Any, upper: bool, unit: bool, by_rows: bool = False) -> Any:
+    """Return X of A X = B for triangular matrices, of which only that triangle is read; it lies by columns."""
+    return apply(ops.SolveTriangular, A, B, upper, unit, *([True] if by_rows else ()))
 
 
 # ---- general matrices --------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def inverse(input: Any, *, out: Any = None) -> Any:
 def _triangular(A: Any, B: Any, upper: bool, left: bool, unit: bool) -> Any:
     if left:
         return solve_triangle(A, B, upper, unit)
-    return flip(solve_triangle(flip(A), flip(B), not upper, unit))
+    return flip(solve_triangle(flip(A), flip(B), not upper, unit, True))
 
 
 def linalg_solve_triangular(
@@ -197,7 +198,8 @@ def linalg_solve_triangular(
 
 def _copied(A: Any, X: Any) -> Any:
     """Return a copy of the matrices, as many as there are solutions."""
-    return p.clone(expand(A, (*X.layout.shape[:-2], *A.layout.shape[-2:])))
+    whole = flip(expand(A, (*X.layout.shape[:-2], *A.layout.shape[-2:])))
+    return flip(clone(whole, memory_format=contiguous_format))
 
 
 @also_named(input="b")

@@ -115,7 +115,7 @@ def vector_norm(
     x = to(x, t)
     if t.is_complex:  # a norm of absolute values, and the root of the sum of all squares needs not even these
         m = Settings.functions
-        x, dims = (m.view_as_real(x), (*dims, x.layout.ndim)) if ord == 2 else (m.abs(x), dims)
+        x, dims = (m.view_as_real(m.resolve_conj(x)), (*dims, x.layout.ndim)) if ord == 2 else (m.abs(x), dims)
         result = apply(Norm, x, ord, dims, keepdim)
         result = m.squeeze(result, -1) if ord == 2 and keepdim else result
         return store("linalg_vector_norm", result, out)

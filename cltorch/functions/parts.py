@@ -18,6 +18,7 @@ from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout, wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
+from cltorch.ops.turned import Turned, plain, turns
 
 __all__ = [
     "as_strided", "as_strided_back", "diagonal", "narrow", "narrow_copy", "select", "slice_view", "unfold",
@@ -119,7 +120,11 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
             f"storage of size {input._storage.nbytes}"
         )
     before = input.layout
-    return record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))
+    out = record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))
+    conj, neg = turns(input)
+    if conj or neg:  # it may reach elements that the tensor does not show
+        out._storage = Turned(plain(input._storage), layout, input.dtype, conj, neg)
+    return out
 
 
 def as_strided_back(m: Any, g: Any, base: Layout, part: Layout) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.formats import contiguous_format
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_int
+from cltorch.functions.convert import clone
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
@@ -240,4 +242,4 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
         return flip(input, a, b)
     if turns == 3:
         return transpose(flip(input, a), a, b)
-    return input.clone()
+    return clone(input, memory_format=contiguous_format)

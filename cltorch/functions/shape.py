@@ -17,6 +17,7 @@ from cltorch.layout import Layout, broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
 from cltorch.ops.notices import warn_once
 from cltorch.ops.plan import memory_order
+from cltorch.ops.turned import turns
 
 __all__ = [
     "broadcast_tensors", "broadcast_to", "dim_order", "expand", "expand_as", "flatten", "matrix_transpose_T",
@@ -215,6 +216,15 @@ def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
     if t is x.dtype:
         return record_view(x, x.layout, "AliasBackward0", lambda m, g: g)
     t = read_dtype("view", t)
+    conj, neg = turns(x)
+    if conj:
+        raise RuntimeError(
+            "torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype."
+        )
+    if neg:
+        raise RuntimeError(
+            "torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype."
+        )
     lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
     if old == new:
         layout = lay

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.functions.arguments import need_array, read_int
+from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.shape import permute, reshape
 from cltorch.ops.channels import suggested
 
@@ -59,7 +60,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
         return _turned_back(reshape(parts, (*lead, h * r, w * r, c)))
     parts = reshape(input, (*lead, c, r, r, h, w))
     parts = permute(parts, (*range(n + 1), n + 3, n + 1, n + 4, n + 2))
-    return reshape(parts, (*lead, c, h * r, w * r))
+    return reshape(contiguous_copy(parts) if r == 1 else parts, (*lead, c, h * r, w * r))
 
 
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
@@ -88,7 +89,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
         return _turned_back(reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*lead, h // r, w // r, c * r * r)))
     parts = reshape(input, (*lead, c, h // r, r, w // r, r))
     parts = permute(parts, (*range(n + 1), n + 2, n + 4, n + 1, n + 3))
-    return reshape(parts, (*lead, c * r * r, h // r, w // r))
+    return reshape(contiguous_copy(parts) if r == 1 else parts, (*lead, c * r * r, h // r, w // r))
 
 
 def channel_shuffle(input: Any, groups: int) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,17 @@ def on_host(
     form: Callable[..., Any] | None = None,
     through: str = "",
     on_device: Callable[..., Any] | None = None,
+    by_columns: Collection[int] = (),
+    order: Callable[..., Sequence[int]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an operator that computes on the host in NumPy.
 
     The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
     results get the precision of the first Array, all results its device. ``form`` gives, for Arrays on
     meta, the shape of the one result and whether it is complex. ``on_device``, which takes Arrays of an OpenCL device,
-    computes there with the help of the package named ``through``; it returns None where it cannot.
+    computes there with the help of the package named ``through``; it returns None where it cannot. ``by_columns`` are
+    the results, by number, whose matrices lie in memory column by column, as LAPACK returns them to PyTorch; ``order``
+    gives, for the arguments, the dimensions of the one result by how slowly they change in memory.
     """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,8 +129,12 @@ def on_host(
                 _permit(name, dev)
             results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))
             if isinstance(results, tuple):
-                return tuple(_array(r, first.dtype, dev) for r in results)
-            return _array(results, first.dtype, dev)
+                return tuple(
+                    (_by_columns if i in by_columns else _array)(r, first.dtype, dev) for i, r in enumerate(results)
+                )
+            if order is not None:
+                return _in_order(results, order(*args), first.dtype, dev)
+            return (_by_columns if 0 in by_columns else _array)(results, first.dtype, dev)
 
         HOST_OPERATORS[name] = run
         if through:
@@ -147,3 +155,17 @@ def _array(a: Any, t: dtype, dev: Any) -> Any:
     if kind == "c":
         return from_host(a, t.to_complex(), dev)
     return from_host(a, t.to_real() if kind == "f" else _PLAIN[a.dtype.name], dev)
+
+
+def _by_columns(a: Any, t: dtype, dev: Any) -> Any:
+    """Return matrices that lie in memory column by column; what has no matrices as it is."""
+    if a.ndim < 2:
+        return _array(a, t, dev)
+    return _in_order(a, (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2), t, dev)
+
+
+def _in_order(a: Any, order: Sequence[int], t: dtype, dev: Any) -> Any:
+    """Return values in memory with the dimensions in an order, the one that changes slowest first."""
+    found = _array(np.transpose(a, order), t, dev)
+    layout = found.layout.permute([order.index(d) for d in range(a.ndim)])
+    return Array.new(found._storage, layout, found.dtype)

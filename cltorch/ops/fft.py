@@ -10,6 +10,7 @@ Source of the gradients: https://docs.pytorch.org/docs/2.13/notes/autograd.html#
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,38 @@ from cltorch.ops.fallback import on_host
 from cltorch.ops.op import Op
 
 
-@on_host("fft_c2c", lambda x, *rest: (x.shape, True), "pyvkfft", fft_device.c2c)
+def _by_stride(dims: Iterable[int], strides: Sequence[int]) -> list[int]:
+    """Return dimensions by their strides, the largest first."""
+    return sorted(dims, key=lambda d: -strides[d])
+
+
+def _c2c_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
+    """Return the dimensions of a result as they lie in memory, as PyTorch's do: those that are transformed last."""
+    strides = x.layout.strides
+    return [*_by_stride(set(range(x.layout.ndim)) - set(dims), strides), *_by_stride(dims, strides)]
+
+
+def _r2c_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
+    strides = x.layout.strides
+    others = set(range(x.layout.ndim)) - set(dims)
+    return [*_by_stride(others, strides), *_by_stride(dims[:-1], strides), dims[-1]]
+
+
+def _c2r_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
+    order = _c2c_order(x, dims[:-1])  # the last one is transformed after the others
+    return [*(d for d in order if d != dims[-1]), dims[-1]]
+
+
+@on_host("fft_c2c", lambda x, *rest: (x.shape, True), "pyvkfft", fft_device.c2c, order=_c2c_order)
 def _c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
     y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
     return _scaled(y, scale)
 
 
 @on_host(
-    "fft_r2c", lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True), "pyvkfft", fft_device.r2c
-)
+    "fft_r2c", lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True), "pyvkfft",
+    fft_device.r2c, order=_r2c_order,
+)  # fmt: skip
 def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     y = _scaled(np.fft.rfftn(x, axes=dims), scale)
     if weighted:
@@ -35,7 +59,9 @@ def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
     return y
 
 
-@on_host("fft_c2r", lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False), "pyvkfft", fft_device.c2r)
+@on_host(
+    "fft_c2r", lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False), "pyvkfft", fft_device.c2r, order=_c2r_order
+)
 def _c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
     if weighted:
         x = np.array(x)

@@ -7,6 +7,7 @@ gives NaN there (0 for integers), writing is left out, and the kernel notes it, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +18,11 @@ from cltorch import dtypes
 from cltorch.device import faults
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce_few
-from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute, on_memory_of, view
+from cltorch.ops.array import check_dtype, empty, empty_layout, from_host, host, host_compute, on_memory_of, view
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
-from cltorch.ops.plan import grid
+from cltorch.ops.plan import grid, memory_order
 from cltorch.ops.strided import cast, copy_into, fill
 
 #: the type that moves elements of a size
@@ -68,28 +69,47 @@ def take(
     wrap: bool = True,
     variant: str = "",
     what: str = "",
+    ordered: bool = False,
 ) -> Any:
     """Return x at index tensors (of one shape, of any strides) for its first dimensions.
 
     The dimensions of the index come after ``at`` of the remaining ones. ``dims`` are the numbers of the indexed
     dimensions in an error message; ``wrap`` lets negative indices count from the end. ``variant`` ("cpu", "gpu")
     overrides the device's kind. ``what`` names the operator in the error of a device; without it none is raised.
+    ``ordered`` says that the result's dimensions lie in memory as x's and the indices' do, instead of row by row.
     """
     k = len(indices)
     index_shape, rest = indices[0].layout.shape, x.layout.shape[k:]
     shape = (*rest[:at], *index_shape, *rest[at:])
+    layout = _ordered(shape, x, indices, at) if ordered else Layout.of(shape)
     if x.device.type == "cpu":
         bits = _taken(x, indices, dims, wrap)
-        if not at:
-            return on_memory_of(bits, Layout.of(shape), x.dtype)
-        out = empty(shape, x.dtype, x.device)
+        if not at and layout.contiguous:
+            return on_memory_of(bits, layout, x.dtype)
+        out = empty_layout(layout, x.dtype, x.device)
         host(view(out, index_first(out.layout, len(index_shape), at)))[...] = bits
         return out
     check_dtype(x.dtype, x.device)
-    out = empty(shape, x.dtype, x.device)
+    out = empty_layout(layout, x.dtype, x.device)
     places = view(out, index_first(out.layout, len(index_shape), at))
     _run("get", x, as_indices(indices), places, wrap, variant, what, dims)
     return out
+
+
+def _ordered(shape: Sequence[int], x: Any, indices: Sequence[Any], at: int) -> Layout:
+    """Return the packed layout of a result with its dimensions in the order that PyTorch takes from the operands."""
+    kept, places = x.layout.strides[len(indices) :], [i.layout for i in indices]
+    if all(p.contiguous for p in places) and all(a >= b for a, b in itertools.pairwise(kept)):
+        return Layout.of(shape)
+    apart = (0,) * places[0].ndim
+    steps = [(*kept[:at], *apart, *kept[at:])]
+    for p in places:
+        steps.append((*(0,) * at, *p.strides, *(0,) * (len(kept) - at)))
+    strides, step = [0] * len(shape), 1
+    for d in memory_order(shape, steps):
+        strides[d] = step
+        step *= max(shape[d], 1)
+    return Layout.make(shape, strides, 0)
 
 
 def _taken(x: Any, indices: Sequence[Any], dims: Sequence[int] | None, wrap: bool) -> np.ndarray:
@@ -285,7 +305,7 @@ class Index(Op):
     def forward(cls, c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
         c.shape, c.at, c.wrap, c.count = x.layout.shape, at, wrap, len(indices)
         c.save(*indices)
-        return take(x, indices, at, dims, wrap, what=cls.name)
+        return take(x, indices, at, dims, wrap, what=cls.name, ordered=cls is Index)
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:

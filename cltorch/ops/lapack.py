@@ -85,7 +85,7 @@ def eliminate(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray
     return lu.reshape(a.shape), pivots.reshape(*batch, k), info.reshape(batch)
 
 
-@on_host("linalg_lu_factor")
+@on_host("linalg_lu_factor", by_columns=(0,))
 def lu_factor(a: np.ndarray, pivot: bool) -> Any:
     """Return (LU, pivots from 1, info)."""
     k = min(a.shape[-2:])
@@ -118,7 +118,7 @@ def permutation(pivots: np.ndarray, rows: int) -> Any:
     return order, np.argsort(order, -1)
 
 
-@on_host("linalg_solve_triangular")
+@on_host("linalg_solve_triangular", by_columns=(0,))
 def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> Any:
     """Return X of A X = B for triangular A, of which only that triangle is read."""
     a, b = _broadcast(a, b)
@@ -139,7 +139,7 @@ def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> A
     return x
 
 
-@on_host("cholesky_solve")
+@on_host("cholesky_solve", by_columns=(0,))
 def cholesky_solve(factor: np.ndarray, b: np.ndarray, upper: bool) -> Any:
     """Return X of L Lᴴ X = B, or with ``upper`` of Lᴴ L X = B; only that triangle of L is read."""
     lower, higher = (_adjoint(factor), factor) if upper else (factor, _adjoint(factor))
@@ -163,7 +163,7 @@ def _singular(a: np.ndarray) -> np.ndarray:
     return info
 
 
-@on_host("linalg_solve")
+@on_host("linalg_solve", by_columns=(0,))
 def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """Return (X, info) of A X = B; X is NaN where A is singular."""
     wide, b = _broadcast(a, b)
@@ -177,7 +177,7 @@ def solve(a: np.ndarray, b: np.ndarray) -> Any:
             return np.where(bad, math.nan, x), info
 
 
-@on_host("linalg_inv")
+@on_host("linalg_inv", by_columns=(0,))
 def inv(a: np.ndarray) -> Any:
     """Return (inverse, info); the inverse is NaN where A is singular."""
     with np.errstate(all="ignore"):
@@ -233,7 +233,7 @@ def _lower_factor(a: np.ndarray) -> tuple[np.ndarray, int]:
     return x, 0
 
 
-@on_host("linalg_cholesky")
+@on_host("linalg_cholesky", by_columns=(0,))
 def cholesky(a: np.ndarray, upper: bool) -> Any:
     """Return (factor, info), reading and returning the lower or the upper triangle."""
     a = _adjoint(a) if upper else a
@@ -251,7 +251,7 @@ def cholesky(a: np.ndarray, upper: bool) -> Any:
     return _adjoint(x) if upper else x, info
 
 
-@on_host("linalg_eigh")
+@on_host("linalg_eigh", by_columns=(1,))
 def eigh(a: np.ndarray, uplo: Any, vectors: bool) -> Any:
     """Return (eigenvalues in ascending order, eigenvectors or None's stand-in of no elements)."""
     bad = ~np.isfinite(a).all((-2, -1))
@@ -271,7 +271,7 @@ def _ldl_kind(a: np.ndarray, hermitian: bool) -> str:
     return "he" if hermitian and np.iscomplexobj(a) else "sy"
 
 
-@on_host("linalg_ldl_factor")
+@on_host("linalg_ldl_factor", by_columns=(0,))
 def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
     """Return (LD, pivots as LAPACK gives them, info) of the lower triangle."""
     factor = _routine("linalg.ldl_factor", _ldl_kind(a, hermitian) + "trf", a.dtype)
@@ -282,7 +282,7 @@ def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
     return np.tril(ld), pivots, info
 
 
-@on_host("linalg_ldl_solve")
+@on_host("linalg_ldl_solve", by_columns=(0,))
 def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> Any:
     """Return X of A X = B from the factors of A."""
     solver = _routine("linalg.ldl_solve", _ldl_kind(ld, hermitian) + "trs", ld.dtype)
@@ -302,7 +302,7 @@ def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool
     return x
 
 
-@on_host("linalg_eig")
+@on_host("linalg_eig", by_columns=(1,))
 def eig(a: np.ndarray, vectors: bool) -> Any:
     """Return (eigenvalues, eigenvectors of length 1 or their stand-in of no elements) of general matrices, complex."""
     t = np.result_type(a.dtype, np.complex64)
@@ -319,7 +319,7 @@ def eig(a: np.ndarray, vectors: bool) -> Any:
 
 
 # ---- orthogonal factors ------------------------------------------------------------------------------------------
-@on_host("linalg_qr")
+@on_host("linalg_qr", by_columns=(0, 1))
 def qr(a: np.ndarray, mode: Any) -> Any:
     """Return (Q, R); Q has no elements in the mode "r"."""
     if mode == "r":
@@ -328,14 +328,14 @@ def qr(a: np.ndarray, mode: Any) -> Any:
     return q, r
 
 
-@on_host("geqrf")
+@on_host("geqrf", by_columns=(0,))
 def geqrf(a: np.ndarray) -> Any:
     """Return (R over the reflectors' vectors, their factors tau)."""
     h, tau = np.linalg.qr(a, "raw")
     return np.swapaxes(h, -2, -1), tau
 
 
-@on_host("linalg_svd")
+@on_host("linalg_svd", by_columns=(0, 2))
 def svd(a: np.ndarray, full_matrices: bool, vectors: bool) -> Any:
     """Return (U, S, Vh); U and Vh have no elements without ``vectors``."""
     finite = np.isfinite(a).all((-2, -1))
@@ -388,7 +388,7 @@ def pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> Any:
     return ((_adjoint(vh) * inverse[..., None, :]) @ _adjoint(u)).astype(a.dtype)
 
 
-@on_host("linalg_lstsq")
+@on_host("linalg_lstsq", by_columns=(0,))
 def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any:
     """Return (solution of least norm, rank, singular values); "gels" demands full rank."""
     a, b = _broadcast(a, b)

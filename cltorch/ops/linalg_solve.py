@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch.ops import lapack
 from cltorch.ops.op import Op
+from cltorch.ops.softmax import dense
 
 
 def flipped(m: Any, x: Any) -> Any:
@@ -66,8 +67,10 @@ class SolveTriangular(Op):
     complex = True
 
     @staticmethod
-    def forward(c: Any, a: Any, b: Any, upper: bool, unit: bool) -> Any:
+    def forward(c: Any, a: Any, b: Any, upper: bool, unit: bool, by_rows: bool = False) -> Any:
         x = lapack.solve_triangular(a, b, upper, unit)
+        if by_rows:  # what is flipped lies by columns then, as all solutions do
+            x = dense(x)
         c.upper, c.unit, c.shapes = upper, unit, (a.layout.shape, b.layout.shape)
         c.save(a, x)
         return x

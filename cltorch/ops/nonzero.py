@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.ops.array import empty, from_host, host_compute
+from cltorch.ops.array import empty, from_host, host_compute, view
 from cltorch.ops.few import refuse
 from cltorch.ops.softmax import dense
 
@@ -17,6 +17,7 @@ _GROUP = 256
 def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     """Return the coordinates of the nonzero elements in row-major order, int64 [count, ndim].
 
+    They lie in memory one dimension after the other, as PyTorch's do.
     With ``flat`` their positions in the flattened tensor instead, [count]. ``variant`` ("cpu", "gpu") overrides the
     device's kind.
     """
@@ -26,12 +27,13 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
         a = host_compute(x)
         if flat:
             return from_host(np.flatnonzero(a), dtypes.int64, x.device)
-        found = np.stack(np.nonzero(a), 1).astype(np.int64) if lay.ndim else np.zeros((int(bool(a)), 0), np.int64)
-        return from_host(found, dtypes.int64, x.device)
+        found = np.stack(np.nonzero(a)).astype(np.int64) if lay.ndim else np.zeros((0, int(bool(a))), np.int64)
+        return _by_dimension(from_host(found, dtypes.int64, x.device))
     ndim = 0 if flat else lay.ndim
     n = lay.numel
     if n == 0:
-        return empty((0,) if flat else (0, ndim), dtypes.int64, x.device)
+        none = empty((0,) if flat else (ndim, 0), dtypes.int64, x.device)
+        return none if flat else _by_dimension(none)
     x = dense(x)
     context = x.device.context
     gpu = (variant or context.caps.kind) != "cpu"
@@ -46,13 +48,24 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     found = np.empty(chunks, np.int64)
     context.read(counts.buf, found.view(np.uint8))
     total = int(found.sum())
-    out = empty((total,) if flat else (total, ndim), dtypes.int64, x.device)
+    out = empty((total,) if flat else (ndim, total), dtypes.int64, x.device)
     if total and out.layout.numel:
         starts = np.concatenate([[0], np.cumsum(found)[:-1]]).astype(np.int64)
         context.write(counts.buf, starts.view(np.uint8), owned=True)
         write = context.kernel(
-            "nonzero", "ct_nonzero_write", "llblbb" + "l" * ndim, name="nonzero_write", mode="write", ndim=ndim, **types
+            "nonzero",
+            "ct_nonzero_write",
+            "llblbb" + "l" * (ndim and ndim + 1),
+            name="nonzero_write",
+            mode="write",
+            ndim=ndim,
+            **types,
         )
-        shape = () if flat else lay.shape
+        shape = () if not ndim else (total, *lay.shape)
         write.launch(size, local, (n, chunk, x._storage.buf, x.layout.offset, counts.buf, out._storage.buf, *shape))
-    return out
+    return out if flat else _by_dimension(out)
+
+
+def _by_dimension(x: Any) -> Any:
+    """Return coordinates, one row for each dimension, as one row for each element."""
+    return view(x, x.layout.transpose(0, 1))

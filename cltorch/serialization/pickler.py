@@ -14,6 +14,7 @@ from cltorch.dtypes import dtype
 from cltorch.formats import layout
 from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
+from cltorch.ops.turned import plain, turns
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.location import location_tag
 from cltorch.storage_types import TypedStorage, UntypedStorage
@@ -167,10 +168,12 @@ def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
     if x.is_meta:
         return rebuild.rebuild_meta_tensor, (x.dtype, tuple(lay.shape), tuple(lay.strides), x.requires_grad)
     shape, strides = tuple(lay.shape), tuple(lay.strides)
-    untyped = UntypedStorage(_raw=x._storage)
+    untyped = UntypedStorage(_raw=plain(x._storage))
     if x.dtype not in names.STORAGE_TYPES:  # PyTorch has no class of storages for it
         return rebuild.rebuild_tensor_v3, (
             untyped, lay.offset, shape, strides, x.requires_grad, OrderedDict(), x.dtype,
         )  # fmt: skip
     storage = TypedStorage(wrap_storage=untyped, dtype=x.dtype)
-    return rebuild.rebuild_tensor_v2, (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())
+    bits = {name: True for name, on in zip(("conj", "neg"), turns(x), strict=True) if on}
+    given: Any = (storage, lay.offset, shape, strides, x.requires_grad, OrderedDict())
+    return rebuild.rebuild_tensor_v2, (*given, bits) if bits else given

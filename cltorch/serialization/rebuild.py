@@ -84,7 +84,7 @@ def rebuild_tensor_v2(
     metadata: Any = None,
 ) -> Tensor:
     """Return a tensor that views a storage, with its ``requires_grad``."""
-    tensor = _with_metadata(rebuild_tensor(storage, storage_offset, size, stride), storage, metadata)
+    tensor = _with_metadata(rebuild_tensor(storage, storage_offset, size, stride), metadata)
     return _finish(tensor, requires_grad, backward_hooks)
 
 
@@ -102,7 +102,7 @@ def rebuild_tensor_v3(
     if not isinstance(storage, (TypedStorage, UntypedStorage)) or not isinstance(dtype, DType):
         kinds = f"{type(storage).__name__} and {type(dtype).__name__}"
         raise RuntimeError(f"a tensor needs a storage and a dtype, not {kinds}")
-    tensor = _with_metadata(_view(storage, dtype, storage_offset, size, stride), storage, metadata)
+    tensor = _with_metadata(_view(storage, dtype, storage_offset, size, stride), metadata)
     return _finish(tensor, requires_grad, backward_hooks)
 
 
@@ -194,25 +194,15 @@ def _ints(what: str, values: Any) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _with_metadata(tensor: Any, storage: Any, metadata: Any) -> Any:
+def _with_metadata(tensor: Any, metadata: Any) -> Any:
     """Return a tensor that PyTorch saved as a view which conjugates or negates what its storage holds."""
     if metadata is None:
         return tensor
     if not isinstance(metadata, dict) or any(type(key) is not str for key in metadata):
         raise RuntimeError(f"the metadata of a tensor must be a dict, not {type(metadata).__name__}")
-
-    def seen() -> Any:
-        values = tensor.conj() if metadata.get("conj") is True else tensor
-        return -values if metadata.get("neg") is True else values
-
-    if not any(metadata.get(view) is True for view in ("conj", "neg")):
-        return tensor
-    later = getattr(storage, "later", None)
-    if later is None:
-        return seen()
-    result = functions.empty_like(tensor)
-    later.append(lambda: result.detach().copy_(seen()))
-    return result
+    if metadata.get("conj") is True:
+        tensor = functions.conj(tensor)
+    return (functions.neg_view(tensor) if metadata.get("neg") is True else tensor).detach()
 
 
 def _finish(tensor: Tensor, requires_grad: Any, backward_hooks: Any) -> Tensor:

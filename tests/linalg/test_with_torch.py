@@ -144,11 +144,13 @@ def _compare(name, a, b, device):
         assert ours_kind == type(PROGRAMS[name](torch, *map(torch.tensor, (a, b)))).__name__
     for found, want in zip(ours, theirs, strict=True):
         assert str(found.dtype) == str(want.dtype) and tuple(found.shape) == tuple(want.shape)
-        np.testing.assert_allclose(found.detach().cpu().numpy(), want.detach().resolve_conj().numpy(), 1e-8, 1e-8)
+        np.testing.assert_allclose(
+            found.detach().cpu().resolve_conj().numpy(), want.detach().resolve_conj().numpy(), 1e-8, 1e-8
+        )
     for found, want in zip(our_grads, their_grads, strict=True):
         assert (found is None) == (want is None)
         if found is not None:
-            np.testing.assert_allclose(found.cpu().numpy(), want.resolve_conj().numpy(), 1e-6, 1e-6)
+            np.testing.assert_allclose(found.cpu().resolve_conj().numpy(), want.resolve_conj().numpy(), 1e-6, 1e-6)
 
 
 WRONG = {

@@ -39,7 +39,8 @@ def _gradients(parameters: Iterable[Any]) -> list[Any]:
 
 def _parts(grads: list[Any]) -> list[Any]:
     """Return gradients with complex ones as pairs of real numbers, in the same memory."""
-    return [functions.view_as_real(g) if g.is_complex() else g for g in grads]
+    plain = [functions.conj(g) if g.is_conj() else g for g in grads]  # norms and factors are those of the conjugates
+    return [functions.view_as_real(g) if g.is_complex() else g for g in plain]
 
 
 @no_grad()

@@ -87,7 +87,7 @@ def tensor_proto(tag: str, tensor: Tensor) -> Summary:
     if dtype not in _TYPES:
         raise ValueError(f"{tag} has unsupported tensor dtype {tensor.dtype}")
     kind, field = _TYPES[dtype]
-    flat = functions.view_as_real(tensor) if tensor.is_complex() else tensor
+    flat = functions.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
     values = flat.flatten().tolist()
     if field == "half_val":
         values = [half_to_int(x) for x in values]
