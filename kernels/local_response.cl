@@ -16,6 +16,8 @@ def load(w, p, at):
     return memory.module.load(p, at, xtag, X, w=w)
 def vec(w):
     return A if w == 1 else f"{A}{w}"
+def power(w):
+    return f"ct_pow_{vec(w)}" if A == "double" and "double_lanes" in caps.quirks else "pow"
 %>
 ## d of the elements from ``at`` on, ``w`` of them
 <%def name="base(w)">
@@ -36,7 +38,7 @@ def vec(w):
             if (beta == 0 || any(d <= 0)) p = pow(d, (${vec(w)})(beta));
             else p = exp(beta * log(d));
 % else:
-            const ${vec(w)} p = pow(d, (${vec(w)})(beta));
+            const ${vec(w)} p = ${power(w)}(d, (${vec(w)})(beta));
 % endif
             ${memory.module.store("out", "at", "own / p", xtag, X, w=w)}
             if (keep) { ${memory.module.store("power", "at", "p", "", A, w=w)} }

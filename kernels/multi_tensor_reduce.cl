@@ -25,7 +25,7 @@ inline ${V} ct_map${v}(${V} x, ${V} p) {
 % if what == "square":
     return x * x;
 % elif what == "norm":
-    return pow(fabs(x), p);
+    return ${f"ct_pow_{V}" if A == "double" and "double_lanes" in caps.quirks else "pow"}(fabs(x), p);
 % elif what == "count":
     return ${"x != 0 ? 1 : 0" if w == 1 else f"select(({V})(1), ({V})(0), x == ({V})(0))"};
 % elif what == "bad":

@@ -288,14 +288,14 @@ _NUMBERS_KEPT = frozenset(("mul", "div"))
 class NotDifferentiable(Node):
     """A recorded operation that has no derivative: it says so when a gradient comes."""
 
-    __slots__ = ("_operation",)
+    __slots__ = ("_why",)
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, operation: str, why: str = "") -> None:
         super().__init__(())
-        self._operation = operation
+        self._why = why or f"derivative for aten::{operation} is not implemented"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        raise RuntimeError(f"derivative for aten::{self._operation} is not implemented")
+        raise RuntimeError(self._why)
 
 
 class Flat(Node):
@@ -364,6 +364,11 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         return x
     if not row.complex and any(isinstance(a, Array) and a.dtype.is_complex for a in operands):
         row.types(operands)  # which says that there is none of complex numbers
+    if row.one_way is not None and (why := row.one_way(*params)):
+        row.into(x, operands, params)
+        x._storage.version += 1
+        rebase(x, named(NotDifferentiable, row.node)(row.name, why))
+        return x
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does, one that is part of
     # the graph, for the derivative may be differentiated by it
     used = row.saves(needs, x.dtype.is_complex)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.functions import pointwise as rows
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.convert import to
 from cltorch.functions.norms import vector_norm
 from cltorch.functions.reduce import sum
 from cltorch.functions.shape import expand
+from cltorch.ops.promotion import result_type
 
 __all__ = ["cosine_similarity", "pairwise_distance"]
 
@@ -28,8 +30,12 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """
     need_array("cosine_similarity", "x1", 1, x1)
     need_array("cosine_similarity", "x2", 2, x2)
-    if not (x1.dtype.is_floating_point and x2.dtype.is_floating_point):
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {x1.dtype}")
+    common = result_type([x1, x2])
+    if not common.is_floating_point:
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {SCALAR_NAMES[common.name]}"
+        )
+    x1, x2 = to(x1, common), to(x2, common)
     both = rows.mul(x1, x2)
     x1, x2 = (x if x.layout.shape == both.layout.shape else expand(x, both.layout.shape) for x in (x1, x2))
     lengths = rows.mul(*(rows.clamp_min(vector_norm(x, 2, dim), eps) for x in (x1, x2)))

@@ -102,7 +102,13 @@ def col2im(input: Any, output_size: Any, kernel_size: Any, dilation: Any, paddin
             "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
             f"input.size(1)={shape[-2]} and kernel_size={b.kernel}."
         )
-    if shape[-1] != math.prod(b.out) or min(b.out) < 1:
+    if min(b.out) < 1:
+        raise RuntimeError(
+            f"Given output_size={size}, kernel_size={b.kernel}, dilation={b.dilation}, padding={b.padding}, "
+            f"stride={b.stride}, calculated shape of the array of sliding blocks as {b.out}, which is too small "
+            "(non-positive)"
+        )
+    if shape[-1] != math.prod(b.out):
         raise RuntimeError(
             f"Given output_size={size}, kernel_size={b.kernel}, dilation={b.dilation}, padding={b.padding}, "
             f"stride={b.stride}, expected size of input's dimension 2 to match the calculated number of sliding "

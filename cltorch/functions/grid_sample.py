@@ -105,8 +105,10 @@ def _sample(input: Any, grid: Any, mode: int, padding: int, align: bool) -> Any:
             index = p.add(p.mul(index, size), to(p.where(here, place, 0.0), dtypes.int64))
             weight = w if weight is None else p.mul(weight, w)
         indices.append(expand(index, places))
-        weights.append(p.where(inside, weight, p.mul(weight, 0)))  # 0 outside, but NaN where the place is
-    rows = reshape(permute(input, (0, *range(2, dims + 2), 1)), (-1, shape[1]))
+        # what lies outside counts nothing, and neither does a place that is NaN, but for images in whose weights it is
+        outside = p.mul(weight, 0) if dims == 2 and mode != _NEAREST else 0.0
+        weights.append(p.where(inside, weight, outside))
+    rows = reshape(permute(input, (0, *range(2, dims + 2), 1)), (math.prod((shape[0], *sizes)), shape[1]))
     values = take_front(rows, (reshape(stack(indices), (len(indices), -1)),), wrap=False)
     weight = reshape(stack(weights), (len(weights), -1, 1))
     out = reshape(r.sum(p.mul(values, weight), 0), (*places, shape[1]))

@@ -135,6 +135,11 @@ def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth:
         target = p.add(p.mul(target, 1 - smooth), smooth / classes)
     logp = p.mul(log_softmax(input, axis), target)
     if weight is not None:
+        if tuple(weight.layout.shape) != (classes,):
+            raise RuntimeError(
+                f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but "
+                f"got weight tensor of shape: {list(weight.layout.shape)}"
+            )
         line = [1] * input.layout.ndim
         line[axis] = classes
         logp = p.mul(logp, reshape(weight, line))

@@ -306,9 +306,7 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         result = matmul(input, weight)
         return result if bias is None else p.add(result, bias)
     if len(w) != 2 or not shape:
-        raise RuntimeError(
-            f"linear(): input and weight must have at least one and two dimensions, but are {list(shape)} and {list(w)}"
-        )
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {len(shape)}D and {len(w)}D")
     if shape[-1] != w[1]:
         rows = input.layout.numel // max(shape[-1], 1)
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {w[1]}x{w[0]})")

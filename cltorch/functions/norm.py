@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cltorch.autograd.duals import tangents
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
@@ -100,6 +101,10 @@ def _batch(
         if a is not None and a.layout.numel != channels:
             raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
     no_gradient("native_batch_norm", running_mean=running_mean, running_var=running_var)
+    if tangents(x) and any(a is not None and tangents(a) for a in (running_mean, running_var)):
+        raise RuntimeError(
+            "batch_norm is not differentiable wrt running_mean and running_var, they cannot have forward grad defined"
+        )
     if not isinstance(momentum, (int, float)):
         raise TypeError(f"{name}(): argument 'momentum' (position 7) must be float, not {type(momentum).__name__}")
     return apply(

@@ -10,8 +10,11 @@ from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
+from cltorch.functions.parts import as_strided
 from cltorch.functions.pointwise import into_out
+from cltorch.functions.shape import squeeze, unsqueeze
 from cltorch.ops import pool as ops
+from cltorch.ops.channels import format_of
 from cltorch.ops.pool_windows import Windows, output_size
 
 __all__ = [
@@ -149,6 +152,11 @@ def _max_pool(
         name, n, tuple(x.layout.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding),
         hashable(dilation), ceil_mode,
     )  # fmt: skip
+    if n == 3 and x.layout.ndim == 4 and (form := format_of(unsqueeze(x, 0).layout)) is not None:
+        # a sample of volumes whose channels come last in memory keeps them there
+        shape = (1, *x.layout.shape)
+        found = apply(_MAX[n], as_strided(x, shape, form.lay(shape).strides), w, bool(indices))
+        return tuple(squeeze(v, 0) for v in found) if indices else squeeze(found, 0)
     return apply(_MAX[n], x, w, bool(indices))
 
 

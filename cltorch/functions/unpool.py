@@ -79,8 +79,8 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
 
 def _starts(sample: Any, size: int, pool: int, out: int) -> Any:
     """Return the first element of each of ``out`` windows along a dimension, plane by plane: (N, C, out)."""
-    last = full((*sample.layout.shape, 1), size - pool, dtype=dtypes.int64, device=sample.device)
-    if out == 1:
+    last = full((*sample.layout.shape, min(out, 1)), size - pool, dtype=dtypes.int64, device=sample.device)
+    if out <= 1:
         return last
     # rounded to the samples' dtype, as PyTorch does: 16-bit numbers choose other windows else
     alpha = full((1,), (size - pool) / (out - 1), dtype=sample.dtype, device=sample.device)

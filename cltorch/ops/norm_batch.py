@@ -13,7 +13,7 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import norm_host, tuning
-from cltorch.ops.array import Array, check_dtype, empty
+from cltorch.ops.array import Array, check_dtype, empty, empty_layout
 from cltorch.ops.channels import format_of, laid_as
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
@@ -227,7 +227,7 @@ class NativeBatchNorm(Op):
             found = (empty(x.shape, x.dtype, x.device), *(empty((x.shape[1],), acc, x.device) for _ in range(2)))
         elif x.device.type == "cpu":
             found = norm_host.batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps)
-            found = laid_as(found[0], x), *found[1:]
+            found = _laid(found[0], x), *found[1:]
         else:
             check_dtype(x.dtype, x.device)
             format = format_of(x.layout)
@@ -262,7 +262,7 @@ class NativeBatchNorm(Op):
             found = _composed(m, g, x, weight, mean, rstd, training, eps, c.param)
         elif g.device.type == "cpu":
             found = norm_host.batch_norm_backward(g, x, weight, mean, rstd, training, c.param)
-            found = laid_as(found[0], x), *found[1:]
+            found = _laid(found[0], x), *found[1:]
         else:
             format = format_of(x.layout)
             weight = None if weight is None else dense(weight)
@@ -275,6 +275,16 @@ class NativeBatchNorm(Op):
                 if found[0] is not None:
                     found = Array.new(found[0]._storage, format.lay(x.layout.shape), x.dtype), *found[1:]
         return (*(a if need else None for a, need in zip(found, c.needs, strict=False)), *(None,) * 5)
+
+
+def _laid(out: Any, x: Any) -> Any:
+    """Return a dense result in the format of an image, also where its strides fit another order as well."""
+    format = format_of(x.layout)
+    if format is None:
+        return laid_as(out, x)
+    moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
+    copy_into(moved, out)
+    return moved
 
 
 def _composed(

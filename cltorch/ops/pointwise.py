@@ -75,6 +75,8 @@ class Pointwise:
     complex   what comes of complex operands (COMPLEX, PARTS), "" where PyTorch refuses them
     flat      the derivative changes with no operand, and is still part of their graph, as PyTorch has it
     opaque    operands by which the function has no derivative; None where results never require a gradient
+    one_way   one_way(*params) -> why the in-place form has no derivative, as PyTorch has it, or ""
+    twice     the in-place form may write one place of memory twice, as an expanded tensor's: the value is the same
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class Pointwise:
         opaque: Sequence[int] | None = (),
         complex: str = "",
         flat: bool = False,
+        one_way: Callable[..., str] | None = None,
+        twice: bool = False,
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
         self.scope, self.accuracy, self.opaque, self.complex, self.flat = scope, accuracy, opaque, complex, flat
-        self.sample = tuple(sample)
+        self.sample, self.one_way, self.twice = tuple(sample), one_way, twice
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
@@ -264,7 +268,8 @@ class Pointwise:
         shape = broadcast_shapes(out.shape, *(x.shape for x in operands if isinstance(x, Array)))
         if tuple(shape) != tuple(out.shape):
             raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(shape)}")
-        check_overlap(out, operands)
+        if not self.twice:
+            check_overlap(out, operands)
         run_into(self.formula, compute, operands, params, (out,))
         if key is None:
             return

@@ -61,6 +61,16 @@ def _logistic(m, x):
     return m.where(low, z, 1) / (1 + z)
 
 
+def _one_way(name, slope):
+    """Say why an activation in place cannot be turned round: below zero its result has the sign of both halves."""
+    if slope >= 0:
+        return ""
+    return (
+        f"In-place {name} backward calculation is triggered with a negative slope which is not supported. This is "
+        "caused by calling in-place forward function with a negative slope, please call out-of-place version instead."
+    )
+
+
 def _softplus(m, x, beta, threshold):
     return m.where(x * beta > threshold, x, m.log1p(m.exp(m.minimum(x * beta, threshold))) / beta)
 
@@ -118,14 +128,15 @@ ROWS = [
     P("leaky_relu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, x * a),
       lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
       ref=lambda x, negative_slope: np.where(x > 0, x, x * negative_slope),
-      scope=FUNCTIONAL, flat=True),
+      scope=FUNCTIONAL, flat=True, one_way=lambda a: _one_way("leakyReLu", a)),
     P("elu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0))),
       lambda m, g, x, o, a: m.where(x <= 0, g * (a * m.exp(m.minimum(x, 0))), g), params={"alpha": 1.0},
       ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), scope=FUNCTIONAL,
+      one_way=lambda a: _one_way("elu", a),
       doc="Return input where input > 0, else alpha * (exp(input) - 1), elementwise."),
     P("celu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0) / a)),
       lambda m, g, x, o, a: m.where(x <= 0, g * m.exp(m.minimum(x, 0) / a), g), params={"alpha": 1.0},
-      ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha)),
+      ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha)), one_way=lambda a: _one_way("elu", a),
       doc="Return input where input > 0, else alpha * (exp(input / alpha) - 1), elementwise."),
     P("selu", FLOAT_ONLY, node="Elu",
       fwd=lambda m, x: m.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * m.expm1(m.minimum(x, 0))),
@@ -157,7 +168,7 @@ ROWS = [
       doc="Return 0 where |input| <= lambd, else input, elementwise."),
     P("threshold", ARITH, lambda m, x, t, v: m.where(x <= t, v, x), lambda m, g, x, o, t, v: m.where(x <= t, 0, g),
       params={"threshold": 0.0, "value": 0.0}, ref=lambda x, threshold, value: np.where(x <= threshold, value, x),
-      flat=True),
+      flat=True, twice=True),
     P("prelu_kernel", FLOAT_ONLY, lambda m, x, w: m.where(x > 0, x, x * w),
       lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)), args="input weight", inplace=False,
       ref=lambda x, w: np.where(x > 0, x, x * w), scope=INNER, flat=True),

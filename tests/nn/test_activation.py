@@ -137,6 +137,36 @@ def test_wrong_arguments_are_refused_with_pytorchs_messages(call, error, message
         call(lib)
 
 
+def test_in_place_forms_with_a_negative_slope_have_no_gradient(lib):
+    f = lib.nn.functional
+    for call, name in (
+        (lambda x: f.elu_(x, -2), "elu"),
+        (lambda x: f.celu_(x, -2), "elu"),
+        (lambda x: f.leaky_relu_(x, -2), "leakyReLu"),
+        (lambda x: f.rrelu_(x, -5.0, 1.0), "leakyReLu"),
+    ):
+        x = lib.tensor([-1.0, 1.0], requires_grad=True)
+        out = call(x * 1)
+        with pytest.raises(RuntimeError, match=f"In-place {name} backward .*call out-of-place version instead"):
+            out.sum().backward()
+    x = lib.tensor([-2.0, 0.0, 2.0], requires_grad=True)
+    f.leaky_relu_(x * 1, 0.0).sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_threshold_may_be_put_in_place_where_elements_share_memory(device):
+    x = cltorch.tensor([[0.25, 2.0]], device=device).expand(3, 2)
+    assert F.threshold(x, 0.5, 0.5, inplace=True) is x and x.tolist() == [[0.5, 2.0]] * 3
+    with pytest.raises(RuntimeError, match="unsupported operation: more than one element"):
+        F.relu(x, inplace=True)
+
+
+@pytest.mark.parametrize("bound", [-1, float("nan"), 1e39])
+def test_softshrink_refuses_bounds_that_the_dtype_has_not(bound, lib):
+    with pytest.raises(RuntimeError, match=r"lambda must be in range \[0, 3.40282e\+38\] for input dtype Float, but "):
+        lib.nn.functional.softshrink(lib.ones(2), bound)
+
+
 def test_old_names_of_hardtanhs_bounds_warn(lib):
     with pytest.warns(FutureWarning, match="keyword argument `min_value` is deprecated and renamed to `min_val`"):
         m = lib.nn.Hardtanh(min_value=-2)

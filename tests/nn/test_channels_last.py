@@ -164,3 +164,14 @@ def test_pools_of_volumes_are_contiguous_but_those_of_max_pool3d(device, peer):
     assert ours[0] == theirs[0]
     for a, b in zip(ours[1], theirs[1], strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
+
+
+def test_a_sample_of_volumes_keeps_its_order_in_max_pool3d(device, peer):
+    found = []
+    for library, kw in ((cltorch, {"device": device}), (peer, {})):
+        x = library.arange(2.0 * 3 * 4 * 4 * 4, **kw).reshape(2, 3, 4, 4, 4).sin()
+        x = x.contiguous(memory_format=library.channels_last_3d)[0].requires_grad_()
+        out, places = library.nn.functional.max_pool3d(x, 2, return_indices=True)
+        out.sum().backward()
+        found.append((out.stride(), places.stride(), places.tolist(), x.grad.tolist()))
+    assert found[0] == found[1]

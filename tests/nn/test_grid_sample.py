@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -71,6 +72,41 @@ def test_second_derivatives():
     assert cltorch.autograd.gradcheck(f, (x, grid)) and cltorch.autograd.gradgradcheck(f, (x, grid))
 
 
+def test_places_that_are_no_numbers_lie_outside(lib):
+    """But for images in linear and cubic sampling, whose weights are NaN then, as on PyTorch's host."""
+    f, nan, inf = lib.nn.functional, float("nan"), float("inf")
+    flat = lib.tensor([[[[nan, 0.0], [0.0, inf], [-inf, 0.0], [0.0, 0.0]]]])
+    x = lib.ones(1, 1, 3, 3, requires_grad=True)
+    out = f.grid_sample(x, flat, "nearest", align_corners=False)
+    assert out.tolist() == [[[[0.0, 0.0, 0.0, 1.0]]]]
+    out.sum().backward()
+    assert x.grad.sum().item() == 1.0
+    cube = lib.cat([flat.reshape(1, 1, 1, 4, 2), lib.zeros(1, 1, 1, 4, 1)], -1)
+    for mode in ("bilinear", "nearest"):
+        assert f.grid_sample(lib.ones(1, 1, 3, 3, 3), cube, mode, align_corners=False).tolist() == [
+            [[[[0.0, 0.0, 0.0, 1.0]]]]
+        ]
+    assert f.grid_sample(x, flat, align_corners=False).isnan().flatten().tolist() == [True, True, True, False]
+
+
+def test_nothing_can_be_sampled(device):
+    for n, c, h in ((0, 2, 3), (2, 0, 3), (2, 3, 0)):
+        x = cltorch.ones(n, c, 4, 5, device=device, requires_grad=True)
+        grid = cltorch.zeros(n, h, 2, 2, device=device, requires_grad=True)
+        out = F.grid_sample(x, grid, align_corners=False)
+        assert out.shape == (n, c, h, 2)
+        out.sum().backward()
+        assert x.grad.shape == x.shape and x.grad.abs().sum().item() == 0 and grid.grad.shape == grid.shape
+
+
+def test_an_affine_grid_of_one_place_warns_where_corners_are_aligned(lib):
+    theta = lib.eye(2, 3)[None]
+    with pytest.warns(UserWarning, match="behavior has changed for unit-size grids when align_corners=True"):
+        lib.nn.functional.affine_grid(theta, (1, 1, 2, 1), align_corners=True)
+    with pytest.raises(ValueError, match=r"for size torch.Size\(\[1, 1, 2, 2\]\). Got torch.Size\(\[2, 3\]\)"):
+        lib.nn.functional.affine_grid(theta[0], lib.Size([1, 1, 2, 2]), align_corners=True)
+
+
 @pytest.mark.parametrize("align", [False, True])
 def test_affine_grids(lib, align):
     theta = lib.tensor([[[1.0, 0.5, 0.25], [0.0, -2.0, 0.5]]])
@@ -79,7 +115,9 @@ def test_affine_grids(lib, align):
     ys, xs = (np.linspace(-r, r, n) for r, n in zip(reach, (2, 3), strict=True))
     wanted = [[[x + 0.5 * y + 0.25, -2 * y + 0.5] for x in xs] for y in ys]
     np.testing.assert_allclose(grid.numpy()[0], wanted, rtol=1e-5, atol=1e-6)
-    volume = lib.nn.functional.affine_grid(lib.eye(3, 4)[None], (1, 1, 1, 2, 2), align_corners=align)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the depth of one place
+        volume = lib.nn.functional.affine_grid(lib.eye(3, 4)[None], (1, 1, 1, 2, 2), align_corners=align)
     assert volume.shape == (1, 1, 2, 2, 3) and volume[..., 2].abs().max() == 0
 
 

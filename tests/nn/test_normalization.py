@@ -107,6 +107,29 @@ def test_wrong_inputs_are_refused_with_pytorchs_messages(call, error, message, l
         call(lib.nn, lib.ones)
 
 
+def test_running_statistics_have_no_tangents(lib):
+    forward = lib.autograd.forward_ad
+    x, mean, var = lib.ones(3, 2), lib.zeros(2), lib.ones(2)
+    with forward.dual_level():
+        dual = [forward.make_dual(v, lib.ones_like(v)) for v in (x, mean, var)]
+        batch_norm = lib.nn.functional.batch_norm
+        assert forward.unpack_dual(batch_norm(dual[0], mean, var)).tangent is not None
+        assert batch_norm(x, dual[1], dual[2]).shape == (3, 2)
+        for given in ((dual[0], dual[1], var), dual):
+            with pytest.raises(RuntimeError, match="not differentiable wrt running_mean and running_var"):
+                batch_norm(*given)
+
+
+def test_channels_that_come_last_stay_last(device, peer):
+    """Also of an image of one column, whose strides two orders fit."""
+    for shape, order in (((1, 3, 2, 1), (0, 2, 1, 3)), ((2, 3, 3, 2), (0, 3, 1, 2))):
+        found = []
+        for library, kw in ((cltorch, {"device": device}), (peer, {})):
+            x = library.ones(shape, **kw).permute(order)
+            found.append([library.nn.BatchNorm2d(x.shape[1], **kw).train(t)(x).stride() for t in (False, True)])
+        assert found[0] == found[1]
+
+
 def test_a_number_of_features_that_is_not_used_is_warned_of(lib):
     with pytest.warns(UserWarning, match="input's size at dim=1 does not match num_features"):
         lib.nn.InstanceNorm1d(3)(lib.ones(2, 4, 5))

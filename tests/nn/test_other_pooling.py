@@ -139,6 +139,12 @@ def test_windows_of_16_bit_samples_are_pytorchs(name, device):
     assert found[0] == found[1]
 
 
+def test_windows_can_be_none(device):
+    x = cltorch.ones(2, 3, 8, 8, device=device)
+    assert F.fractional_max_pool2d(x, 2, output_size=(0, 1)).shape == (2, 3, 0, 1)
+    assert F.fractional_max_pool3d(x, (1, 2, 2), output_size=(0, 1, 1)).shape == (2, 0, 1, 1)
+
+
 def test_random_windows_hold_their_largest_elements(device):
     m = nn.FractionalMaxPool2d(3, output_ratio=0.5, return_indices=True)
     a = sample((2, 3, 12, 10))

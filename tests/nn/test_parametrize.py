@@ -77,6 +77,20 @@ def test_several_originals():
     assert isinstance(layer.weight, cltorch.nn.Parameter) and type(layer) is cltorch.nn.Linear
 
 
+def test_an_original_can_be_parametrised_itself(lib):
+    utils, nn = lib.nn.utils.parametrize, lib.nn
+    twice = type("Twice", (nn.Module,), {"forward": lambda self, x: 2 * x})
+    layer = nn.Linear(2, 2, bias=False)
+    weight = layer.weight.detach().clone()
+    utils.register_parametrization(layer, "weight", twice())
+    inner = layer.parametrizations.weight
+    utils.register_parametrization(inner, "original", twice())
+    assert lib.equal(layer.weight, 4 * weight)
+    assert list(layer.state_dict()) == ["parametrizations.weight.parametrizations.original.original"]
+    utils.remove_parametrizations(inner, "original", leave_parametrized=False)
+    assert type(inner) is utils.ParametrizationList and lib.equal(layer.weight, 2 * weight)
+
+
 @pytest.mark.parametrize("leave", [True, False])
 def test_removal_leaves_a_parameter(leave):
     layer = cltorch.nn.Linear(2, 2)
@@ -259,6 +273,12 @@ def test_checkpoints_of_parametrised_layers_go_both_ways():
     )
     again = make(torch)
     again.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
+
+
+def test_reflections_are_of_real_numbers(lib):
+    layer = lib.nn.Linear(2, 2, dtype=lib.complex64)
+    with pytest.raises(ValueError, match="householder parametrization does not support complex tensors"):
+        lib.nn.utils.parametrizations.orthogonal(layer, orthogonal_map="householder")
 
 
 def test_ready_made_errors():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,25 @@ def test_removal_makes_it_permanent(device):
     assert sorted(m.state_dict()) == ["bias", "weight"] and not prune.is_pruned(m)
     with pytest.raises(ValueError, match="has to be pruned before pruning can be removed"):
         prune.remove(m, "weight")
+
+
+def test_methods_of_ones_own_can_check_amounts_and_dimensions(peer):
+    for library in (prune, importlib.import_module("torch.nn.utils.prune")):
+        for amount, size, count in ((0, 15, 0), (10, 15, 10), (1, 15, 1), (1.0, 15, 15), (0.4, 17, 7)):
+            library._validate_pruning_amount_init(amount)
+            library._validate_pruning_amount(amount, size)
+            assert library._compute_nparams_toprune(amount, size) == count
+        for amount, error in (("many", TypeError), (1.1, ValueError), (-10, ValueError)):
+            with pytest.raises(error):
+                library._validate_pruning_amount_init(amount)
+        with pytest.raises(ValueError, match="amount=20 should be smaller than the number of parameters to prune=19"):
+            library._validate_pruning_amount(20, 19)
+        x = (cltorch if library is prune else peer).tensor([[3.0, 1.0], [4.0, 1.0]])
+        with pytest.raises(ValueError, match="Structured pruning can only be applied to multidimensional tensors"):
+            library._validate_structured_pruning(x[0])
+        with pytest.raises(IndexError, match="Invalid index 2 for tensor of size"):
+            library._validate_pruning_dim(x, 2)
+        np.testing.assert_allclose(library._compute_norm(x, 2, -1).numpy(), [5.0, 2**0.5], rtol=1e-6)
 
 
 def test_errors():

@@ -22,6 +22,11 @@ REFUSED = [
         RuntimeError,
         lambda t: t.nn.MultiMarginLoss(weight=t.ones(4))(t.ones(2, 3), t.ones(2).long()),
     ),
+    (
+        "expected weight to be None or 1D tensor, got 2D instead",
+        ValueError,
+        lambda t: t.nn.MultiMarginLoss(weight=t.ones(2, 2)),
+    ),
     ("delta must be a float or int", TypeError, lambda t: t.nn.HuberLoss(delta=1j)),
     (
         "class probabilities, got Long",
@@ -59,6 +64,27 @@ REFUSED = [
     ("input_size must be greater than zero", ValueError, lambda t: t.nn.LSTM(0, 3)),
     (r"expected 2D or 3D input \(got 4D input\)", ValueError, lambda t: t.nn.CircularPad1d(1)(t.ones(1, 1, 1, 3))),
     (r"expected 4D or 5D input \(got 2D input\)", ValueError, lambda t: t.nn.CircularPad3d(1)(t.ones(1, 3))),
+    (
+        "weight tensor should be defined either for all 3 classes or no classes but got weight tensor of shape: .2.",
+        RuntimeError,
+        lambda t: t.nn.CrossEntropyLoss(t.ones(2))(t.ones(2, 3), t.ones(2, 3)),
+    ),
+    ("at least 1D, but they are 0D and 2D", RuntimeError, lambda t: t.nn.Linear(1, 1)(t.ones(()))),
+    (
+        r"array of sliding blocks as \(-4, -3\), which is too small \(non-positive\)",
+        RuntimeError,
+        lambda t: t.nn.Fold((4, 5), (2, 2), dilation=8)(t.ones(1, 12, 12)),
+    ),
+    (
+        r"1D target tensor expects 2D input tensors, but found inputs with size torch.Size\(\[2, 3, 8\]\)",
+        RuntimeError,
+        lambda t: t.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5])(t.ones(2, 3, 8), t.ones(2).long()),
+    ),
+    (
+        "expected common dtype to be floating point, yet common dtype is Long",
+        RuntimeError,
+        lambda t: t.cosine_similarity(t.ones(1, 2).long(), t.ones(1, 2).int()),
+    ),
     ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
 ]
 

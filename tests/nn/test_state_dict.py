@@ -201,6 +201,10 @@ def test_the_count_of_batches_may_be_missing_in_old_files(lib):
     state._metadata[""]["version"] = 1
     assert str(m.load_state_dict(state)) == "<All keys matched successfully>"
     assert str(m.load_state_dict(dict(state))) == "<All keys matched successfully>"
+    with lib.device("meta"):
+        empty = lib.nn.BatchNorm1d(2)
+    empty.load_state_dict({}, strict=False, assign=True)
+    assert empty.num_batches_tracked.item() == 0 and empty.running_mean.is_meta
 
 
 def test_old_files_of_scalars_with_one_dimension_load(lib):

@@ -57,6 +57,18 @@ def test_norms_that_are_not_finite_can_be_refused(lib):
     assert math.isinf(lib.nn.utils.clip_grad_norm_([p], 1.0).item())
 
 
+@pytest.mark.parametrize("norm_type", [0.1, 1, 2, 3.5])
+def test_gradients_of_double_precision_are_scaled_by_numbers_that_float32_has_not(norm_type, device, fp64):
+    a, b = np.zeros(10), np.array([1.0])
+    a[1] = 3e40
+    p = with_gradients(device, a, b)
+    total = nn.utils.clip_grad_norm_(p, 1.0, norm_type)
+    wanted = (a[1] ** norm_type + 1) ** (1 / norm_type)
+    assert total.item() == pytest.approx(wanted, rel=1e-9)
+    np.testing.assert_allclose(p[0].grad.cpu().numpy(), a / (wanted + 1e-6), rtol=1e-9)
+    np.testing.assert_allclose(p[1].grad.cpu().numpy(), b / (wanted + 1e-6), rtol=1e-9)
+
+
 def test_values_are_limited(device):
     p = with_gradients(device, [3.0, -0.5, -9.0], [[0.0, float("inf")]])
     nn.utils.clip_grad_value_(p, 2)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
 from cltorch.functions.activation import prelu, rrelu_
 from cltorch.functions.aliases import gelu
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.layout import wrap_dim
 
 __all__ = [
@@ -117,7 +117,7 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Return x moved towards zero by ``lambd``, zero where it is nearer than that.
 
     y = x - lambd where x > lambd, x + lambd where x < -lambd, 0 elsewhere.
-    Raises RuntimeError for a negative ``lambd``.
+    Raises RuntimeError for a ``lambd`` below 0 or above the dtype's largest number.
     Shape: (*) to (*), of a floating dtype.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.softshrink.html
 
@@ -125,8 +125,11 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     >>> torch.nn.functional.softshrink(torch.tensor([-1.0, 0.0, 2.0]))
     tensor([-0.5000,  0.0000,  1.5000])
     """
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    need_array("softshrink", "input", 1, input)
+    if input.is_floating_point():
+        most, kind = dtypes.finfo(input.dtype).max, SCALAR_NAMES[input.dtype.name]
+        if not 0 <= lambd <= most:
+            raise RuntimeError(f"lambda must be in range [0, {most:g}] for input dtype {kind}, but found {lambd:g}")
     return functions.softshrink(input, lambd, out=out)
 
 

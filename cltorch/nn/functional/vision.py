@@ -19,6 +19,10 @@ _CHANGED = (
     "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
     "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details."
 )
+_UNIT = (
+    "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This is not an "
+    "intended use case of affine_grid. See the documentation of affine_grid for details."
+)
 
 
 def grid_sample(
@@ -60,7 +64,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     grid[n, i, j] = theta[n] @ (x_j, y_i, 1) with x_j = (2 j + 1) / W - 1 and y_i = (2 i + 1) / H - 1, or, with
     ``align_corners``, x_j = 2 j / (W - 1) - 1 and so on.
     The grid is (N, H, W, 2) or (N, D, H, W, 3). Raises ValueError for other maps and sizes, NotImplementedError for
-    sizes of other numbers of dimensions.
+    sizes of other numbers of dimensions; warns of a size of 1 with ``align_corners``.
     Shape: theta (N, 2, 3) and size (N, C, H, W) to (N, H, W, 2), or (N, 3, 4) and (N, C, D, H, W) to (N, D, H, W, 3).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.affine_grid.html
 
@@ -77,15 +81,17 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     if dims not in (2, 3):
         raise NotImplementedError(
             "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
-            f"{tuple(size)}."
+            f"{size}."
         )
     if theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
         raise ValueError(
-            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {tuple(size)}. Got "
+            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {size}. Got "
             f"{theta.shape}."
         )
     if min(size) <= 0:
-        raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     if align_corners is None:
         warnings.warn(_CHANGED, stacklevel=callers_level())
+    elif align_corners and min(size[2:]) == 1:
+        warnings.warn(_UNIT, stacklevel=callers_level())
     return functions.affine_grid_generator(theta, size, bool(align_corners))

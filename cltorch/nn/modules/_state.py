@@ -200,18 +200,18 @@ class State(Conversion):
                 return
         try:
             with no_grad():
+                if not assign and param.is_meta and not given.is_meta:
+                    warnings.warn(
+                        f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
+                        "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign items "
+                        "in the state dictionary to their corresponding key in the module instead of copying them "
+                        "in place?)",
+                        stacklevel=callers_level(),
+                    )
                 if __future__.get_swap_module_params_on_conversion():
                     _swap_in(param, given, assign)
                     return
                 if not assign:
-                    if param.is_meta and not given.is_meta:
-                        warnings.warn(
-                            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
-                            "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign items "
-                            "in the state dictionary to their corresponding key in the module instead of copying them "
-                            "in place?)",
-                            stacklevel=callers_level(),
-                        )
                     param.copy_(given)
                     return
                 if isinstance(param, Parameter):

@@ -98,7 +98,7 @@ class _NormBase(Module):
         if (local_metadata.get("version") or 1) < 2 and self.track_running_stats:
             # files of that version have no count of batches
             own = self.num_batches_tracked
-            count = functions.tensor(0, dtype=dtypes.int64) if own is None else own
+            count = functions.tensor(0, dtype=dtypes.int64, device="cpu") if own is None or own.is_meta else own
             state_dict.setdefault(prefix + "num_batches_tracked", count)
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs

@@ -13,7 +13,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.autograd import no_grad
-from cltorch.dtypes import float32, promote_types
+from cltorch.dtypes import float32, float64, promote_types
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_moves import arranged
@@ -116,12 +116,16 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, for
         update(_SCALE, [0], [[g] for g in grads], [min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)])
         return
     factor = functions.clamp_max(functions.div(float(max_norm), functions.add(total_norm, 1e-6)), 1.0)
-    factor = functions.to(functions.reshape(factor, ()), float32)
+    factor = functions.reshape(factor, (1,))
     groups: dict[Any, list[Any]] = {}
     for g in grads:
-        groups.setdefault(g.device, []).append([g])
-    for dev, rows in groups.items():
-        update(_SCALE, [0], rows, [], scalars=[functions.to(factor, device=dev)])
+        groups.setdefault((g.device, float64 if g.dtype is float64 else float32), []).append([g])
+    for (dev, dtype), rows in groups.items():
+        here = functions.to(factor, device=dev, dtype=dtype)
+        if dtype is float64:  # whose numbers may be too large for float32
+            update(_SCALE, [0], rows, [], per_row=[functions.contiguous(functions.expand(here, (len(rows),)))])
+        else:
+            update(_SCALE, [0], rows, [], scalars=[functions.reshape(here, ())])
 
 
 def clip_grad_norm_(

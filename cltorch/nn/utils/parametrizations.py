@@ -135,6 +135,8 @@ class _Orthogonal(Module):
 
     def __init__(self, weight: Any, orthogonal_map: str, *, use_trivialization: bool = True) -> None:
         super().__init__()
+        if weight.is_complex() and orthogonal_map == "householder":
+            raise ValueError("The householder parametrization does not support complex tensors.")
         self.shape = weight.shape
         self.orthogonal_map = orthogonal_map
         self.trivial = use_trivialization
@@ -230,7 +232,7 @@ def orthogonal(
     for "householder" Q = Π (I - τ v vᵀ) over the columns v of X.
     ``orthogonal_map`` is "matrix_exp" (for square matrices by default), "cayley" or "householder" (for others). With
     ``use_trivialization`` the result is multiplied by a constant matrix, so that any orthogonal weight can be assigned.
-    Raises ValueError for a weight of less than two dimensions and for another map.
+    Raises ValueError for a weight of less than two dimensions, a complex one with "householder", and another map.
     Shape: (*, n, m) to the same.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.orthogonal.html;

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -174,11 +175,13 @@ class ParametrizationList(ModuleList):
     def forward(self) -> Any:
         """Return the tensor that the parametrisations make of the originals."""
         originals = [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]
-        first, *rest = self
-        x = first(*originals)
-        for module in rest:
+        x = self[0](*originals)
+        # by number: where the original is parametrised itself, those parametrisations are a child too
+        for i in itertools.count(1):
+            module = self._modules.get(str(i))
+            if module is None:
+                return x
             x = module(x)
-        return x
 
 
 def _assign(tensor: Any, value: Any) -> None:

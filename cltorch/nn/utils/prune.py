@@ -20,6 +20,12 @@ from cltorch.nn.utils.pruning_methods import (
     PruningContainer,
     RandomStructured,
     RandomUnstructured,
+    _compute_norm,
+    _compute_nparams_toprune,
+    _validate_pruning_amount,
+    _validate_pruning_amount_init,
+    _validate_pruning_dim,
+    _validate_structured_pruning,
 )
 
 __all__ = [
@@ -27,6 +33,13 @@ __all__ = [
     "RandomStructured", "RandomUnstructured", "custom_from_mask", "global_unstructured", "identity", "is_pruned",
     "l1_unstructured", "ln_structured", "random_structured", "random_unstructured", "remove",
 ]  # fmt: skip
+
+
+# what programs with pruning methods of their own call
+_checks = (
+    _compute_norm, _compute_nparams_toprune, _validate_pruning_amount, _validate_pruning_amount_init,
+    _validate_pruning_dim, _validate_structured_pruning,
+)  # fmt: skip
 
 
 def identity(module: Module, name: str) -> Module:
