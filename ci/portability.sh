@@ -105,6 +105,7 @@ run_on() {
         local libraries
         libraries=$(dirname "$(cat "$home/rusticl/vendors/rusticl.icd")")
         kind=gpu # as which llvmpipe is treated (device/quirks.py)
+        limit=900 # its compiler takes minutes for the kernels of a network's first step
         settings+=(RUSTICL_ENABLE=llvmpipe "LD_LIBRARY_PATH=$libraries" "GALLIUM_PIPE_SEARCH_DIR=$libraries/gallium-pipe")
         ;;
     oclgrind)

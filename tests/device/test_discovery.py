@@ -104,6 +104,8 @@ def test_a_cache_that_cannot_be_written_only_costs_speed(working, tmp_path, monk
 
 
 def test_no_driver_gives_no_device(vendors, cache):
+    if "none" in (os.environ.get("CLTORCH_DEVICE"), os.environ.get("CLTORCH_PLATFORM")):
+        pytest.skip("no driver is looked for")
     assert in_new_process(REPORT) == [[], []]
 
 

@@ -38,7 +38,7 @@ def check(device, dtypes, shapes, kind, rtol):
     for i, shape in enumerate(shapes):
         each = [shape, (*shape[:-1], 1), (*shape[:-2], 1, shape[-1])]
         values = [rng.standard_normal(each[0]), *(rng.random(s) for s in each[1:])]
-        rows.append([cltorch.tensor(v, device=device).to(dtypes[i % len(dtypes)]) for v in values])
+        rows.append([cltorch.tensor(v).to(dtypes[i % len(dtypes)]).to(device) for v in values])
     wanted = [reference(*(x.cpu().double().numpy() for x in row)) if row[0].numel() else row for row in rows]
     wide = cltorch.float64 if cltorch.float64 in dtypes else cltorch.float32
     sizes = [row[0].numel() for row in rows]
