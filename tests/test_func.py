@@ -268,3 +268,70 @@ def test_a_function_of_a_user_needs_a_context_of_its_own_under_transforms(device
     layer.register_full_backward_hook(lambda module, given, out: None)  # by a function of this package
     found = torch.func.grad(lambda p: torch.func.functional_call(layer, p, (x,)).sum())(dict(layer.named_parameters()))
     assert found["weight"].tolist() == [[1, 1]]
+
+
+CHANGES = {
+    "itself": lambda b, x: b.mul_(x),
+    "with numbers alone": lambda b, x: b.add_(1),
+    "an element": lambda b, x: b.__setitem__(0, x.detach().sum()),
+    "through a view": lambda b, x: b.view(1, 2)[0].add_(1),
+    "by a copy": lambda b, x: b.copy_(x),
+}
+
+
+@pytest.mark.parametrize("name", list(CHANGES))
+def test_what_a_function_captures_is_not_changed_under_transforms(device, name):
+    buffer, x = torch.zeros(2, device=device), torch.tensor([1.0, 2.0], device=device)
+
+    def f(x):
+        CHANGES[name](buffer, x)
+        return (x * x).sum()
+
+    for call in (
+        lambda: func.grad(f)(x), lambda: func.vjp(f, x), lambda: func.jvp(f, (x,), (x,)), lambda: func.jacrev(f)(x),
+        lambda: func.jacfwd(f)(x), lambda: func.grad(lambda x: func.grad(f)(x).sum())(x),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match="would mutate a captured Tensor"):
+            call()
+    assert buffer.tolist() == [0.0, 0.0]
+    CHANGES[name](buffer, x)  # and afterwards it may be
+
+
+def test_what_a_function_makes_or_is_given_may_be_changed_under_transforms(device):
+    x = torch.tensor([1.0, 2.0], device=device)
+
+    def makes(x):
+        y = torch.zeros(2, device=device)
+        y[1] = x[0] * 3
+        return y.add_(x).sum()
+
+    def given(x, y):
+        y.mul_(2)
+        return (x * y).sum()
+
+    assert func.grad(makes)(x).tolist() == [4.0, 1.0]
+    assert func.jvp(makes, (x,), (x,))[1].item() == 6.0
+    y = torch.ones(2, device=device)
+    assert func.grad(given)(x, y).tolist() == [2.0, 2.0] and y.tolist() == [2.0, 2.0]
+    inner = torch.ones(2, device=device)
+
+    def outer(x):
+        made = x * 1
+        with pytest.raises(RuntimeError, match="would mutate a captured Tensor"):
+            func.grad(lambda y: made.mul_(y).sum())(inner)  # of the outer function, not of this one
+        return made.mul_(2).sum()
+
+    assert func.grad(outer)(x).tolist() == [2.0, 2.0]
+
+
+def test_what_transforms_are_given_and_return(device):
+    x = torch.tensor([1.0, 2.0], device=device)
+    with pytest.raises(RuntimeError, match="Expected tensors, got unsupported type"):
+        func.grad(lambda x: (x.sum(), "text"), has_aux=True)(x)
+    for f, name in ((func.jacrev, "jacrev"), (func.jacfwd, "jacfwd")):
+        with pytest.raises(RuntimeError, match=f"{name}: Expected all inputs to be real"):
+            f(lambda x: x * 2)(x.to(torch.complex64))
+    value, back = func.vjp(torch.sin, x)
+    assert torch.equal(back(x)[0], back(x, retain_graph=False)[0])
+    with pytest.raises(RuntimeError, match="second time"):
+        back(x)

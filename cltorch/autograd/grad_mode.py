@@ -19,6 +19,8 @@ class _Mode(threading.local):
     saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack
     hooks_refused: str | None = None  # why there may be none
     mutations: Any = None  # what clones kept tensors before they are changed in place
+    # of each transform around the caller: the era that it began, and the storages that it was given
+    captures: tuple[tuple[int, list[Any]], ...] = ()
 
 
 mode = _Mode()

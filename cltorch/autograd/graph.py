@@ -73,6 +73,13 @@ _HINT_ANOMALY = (
 )
 
 
+_CAPTURED = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation that "
+    "would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to "
+    "explicitly accept the mutated Tensor(s) as inputs."
+)
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
@@ -537,6 +544,10 @@ def check_inplace(x: Any, recording: bool) -> None:
         )
     if mode.mutations is not None:
         mode.mutations.before(x)
+    storage = x._storage
+    for era, given in mode.captures:
+        if storage.era < era and not any(storage is own for own in given):
+            raise RuntimeError(_CAPTURED)
     if not recording:
         return
     base = x._base

@@ -17,14 +17,19 @@ _BYTE = np.dtype(np.uint8)
 PINNED = object()  # the owner of bytes that a driver copies without a detour
 
 
+#: how many eras have begun: who must tell older storages from newer ones begins another
+eras = [0]
+
+
 class Storage:
     """Hold ``nbytes`` bytes on one device, shared by all views.
 
     ``buf`` is the OpenCL buffer (None on the host), ``array`` the uint8 host array (None on a device), ``version``
-    counts in-place changes. An alias (``alias()``) shares the bytes and has a version count of its own.
+    counts in-place changes, ``era`` is the one it was made in. An alias (``alias()``) shares the bytes and has a
+    version count of its own.
     """
 
-    __slots__ = ("device", "nbytes", "buf", "array", "version", "_owner", "__weakref__")
+    __slots__ = ("device", "nbytes", "buf", "array", "version", "era", "_owner", "__weakref__")
 
     device: Device
     nbytes: int
@@ -34,6 +39,7 @@ class Storage:
     def __init__(self, dev: Device, nbytes: int, buf: Any = None, array: Any = None) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
         self.version = 0
+        self.era = eras[0]
         self._owner: Any = None  # what the bytes are borrowed from, and kept alive by
 
     @staticmethod
@@ -54,6 +60,7 @@ class Storage:
         """Return a storage of the same bytes whose version is counted apart."""
         other = Storage(self.device, self.nbytes, self.buf, self.array)
         other._owner = self._owner or self
+        other.era = self.era
         return other
 
     @property
@@ -105,6 +112,7 @@ class LentStorage(Lent, Storage):
     def __init__(self, dev: Device, nbytes: int, buf: Any, give_back: Callable[[], None]) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, None
         self.version = 0
+        self.era = eras[0]
         self._owner = None
         self.give_back = give_back
 

@@ -19,6 +19,7 @@ from cltorch.func.levels import (
     fresh_tensors,
     gradients_at,
     inside,
+    need_real,
     need_tensors,
     new_level,
     recorded_around,
@@ -46,7 +47,7 @@ def grad_and_value(
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with new_level(), autograd.enable_grad():
+        with new_level(args, kwargs), autograd.enable_grad():
             made, places = chosen(args, argnums)
             out, aux = split_aux(func(*made, **kwargs), has_aux, "grad_and_value(f)(*args)")
             if not isinstance(out, Tensor):
@@ -100,7 +101,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> vjp_fn(torch.tensor([1.0, 2.0]))
     (tensor([1., 2.]),)
     """
-    with new_level(), autograd.enable_grad():
+    with new_level(primals), autograd.enable_grad():
         made = fresh_tensors(primals)
         out, aux = split_aux(func(*made), has_aux, "vjp(f, *primals)")
         outs, out_spec = tree_flatten(out)
@@ -108,7 +109,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         flat, spec = tree_flatten(made)
         keep = recorded_around(outs, flat)
 
-    def vjp_fn(*cotangents: Any) -> Any:
+    def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         vs, given = tree_flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
         if given != out_spec:
             raise RuntimeError(
@@ -116,7 +117,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"function. cotangents: {given}, primal output: {out_spec}"
             )
         create = keep or (inside() and autograd.is_grad_enabled()) or any(v.requires_grad for v in vs)
-        found: tuple[Any, ...] = tree_unflatten(gradients_at(outs, flat, vs, create, retain=True), spec)
+        if create_graph is not None:
+            create = create_graph
+        found: tuple[Any, ...] = tree_unflatten(gradients_at(outs, flat, vs, create, retain=retain_graph), spec)
         return found
 
     value = out if keep else detached(out)
@@ -146,7 +149,8 @@ def jacrev(
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with new_level(), autograd.enable_grad():
+        need_real(args, "jacrev")
+        with new_level(args, kwargs), autograd.enable_grad():
             made, places = chosen(args, argnums)
             out, aux = split_aux(func(*made, **kwargs), has_aux, "vjp(f, *primals)")
             wanted = made[places[0]] if isinstance(argnums, int) else tuple(made[i] for i in places)

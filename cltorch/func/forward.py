@@ -18,10 +18,12 @@ from cltorch.func.levels import (
     detached,
     fresh,
     gradients_at,
+    need_real,
     need_tensors,
     new_level,
     reaches_others,
     read_argnums,
+    refusing_captures,
     split_aux,
 )
 from cltorch.tensor import Tensor
@@ -70,7 +72,8 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     level = duals.enter()
     try:
         made = [duals.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
-        out, aux = split_aux(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
+        with refusing_captures(flat):
+            out, aux = split_aux(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
         outs, out_spec = tree_flatten(out)
         values, pushed = [], []
         need_tensors(outs, "jvp(f, primals, tangents)")
@@ -106,7 +109,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(torch.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
-    with new_level(), autograd.enable_grad():
+    with new_level(primals), autograd.enable_grad():
         made = fresh(primals)
         flat, spec = tree_flatten(made)
         out = func(*made)
@@ -154,6 +157,7 @@ def jacfwd(
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         places = read_argnums(args, argnums)
+        need_real([args[i] for i in places], "jacfwd")
         wanted = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in places)
         flat, spec = tree_flatten(wanted)
         found: dict[str, Any] = {}

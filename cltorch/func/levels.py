@@ -8,7 +8,9 @@ from typing import Any
 
 from cltorch import autograd, functions
 from cltorch.autograd import batches
+from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import Settings
+from cltorch.device.storage import eras
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map
 
@@ -17,14 +19,30 @@ _recorded = True  # whether the innermost level was begun where operations are r
 
 
 @contextmanager
-def new_level() -> Iterator[None]:
+def refusing_captures(inputs: Any) -> Iterator[None]:
+    """Refuse changes in place of what was there before and is not among the inputs.
+
+    A transform runs a function as if it had no effect but its result, perhaps several times at once.
+    """
+    eras[0] += 1
+    before = mode.captures
+    mode.captures = (*before, (eras[0], [batches.bare(x)._storage for x in leaves(inputs)]))
+    try:
+        yield
+    finally:
+        mode.captures = before
+
+
+@contextmanager
+def new_level(*inputs: Any) -> Iterator[None]:
     """Count how deep derivatives are nested; where nothing is recorded, they begin anew."""
     global _depth, _recorded
     before = _depth, _recorded
     _depth, _recorded = _depth + 1, autograd.is_grad_enabled()
     Settings.transforms = _depth
     try:
-        yield
+        with refusing_captures(inputs):
+            yield
     finally:
         _depth, _recorded = before
         Settings.transforms = _depth
@@ -143,4 +161,16 @@ def split_aux(result: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
         raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    for x in tree_flatten(result[1])[0]:
+        if not isinstance(x, Tensor):
+            raise RuntimeError(f"Expected tensors, got unsupported type {type(x)}")
     return result
+
+
+def need_real(args: Sequence[Any], name: str) -> None:
+    """Raise RuntimeError for a complex tensor: its Jacobian would be two of real numbers."""
+    for i, x in enumerate(tree_flatten(args)[0]):
+        if isinstance(x, Tensor) and x.dtype.is_complex:
+            raise RuntimeError(
+                f"{name}: Expected all inputs to be real but received complex tensor at flattened input idx: {i}"
+            )

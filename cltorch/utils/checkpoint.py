@@ -307,6 +307,7 @@ class _Frame:
         # weak: what the graph lets go of, nobody shall keep
         self.kept: list[weakref.ref[_Kept]] = []
         self.metas: list[Any] = []
+        self.complete = False  # whether the first run is over: a gradient may be asked for within it
 
     def pack(self, x: Any) -> Any:
         kept = _Kept()
@@ -347,7 +348,9 @@ class _Frame:
         found: list[Any] = []
 
         def pack(x: Any) -> Any:
-            found.append(x.detach())
+            found.append(x.detach() if x.requires_grad else x)
+            if len(found) > len(self.kept) and not self.complete:
+                return found.pop()
             if len(found) > len(self.kept):
                 raise CheckpointError(
                     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original "
@@ -388,9 +391,12 @@ class _Frame:
 
     def _lists(self, found: list[Any]) -> str:
         if not self.debug:
-            return ""
+            return "\n\nTip: To see which tensors both runs saved, pass `debug=True` to checkpoint()."
         first, second = ([_words(m) for m in ms] for ms in (self.metas, map(_meta, found)))
-        return "\nsaved: " + ", ".join(first) + "\nrecomputed: " + ", ".join(second)
+        return (
+            "\n\nYou are seeing this error because you passed `debug=True` to checkpoint, or by "
+            "set_checkpoint_debug_enabled.\nsaved: " + ", ".join(first) + "\nrecomputed: " + ", ".join(second)
+        )
 
 
 def _without_reentry(
@@ -412,7 +418,9 @@ def _without_reentry(
     stop = early_stop if _Settings.early_stop is None else _Settings.early_stop
     frame = _Frame(run, stop, check == "default", debug if _Settings.debug is None else _Settings.debug)
     with saved_tensors_hooks(frame.pack, frame.unpack), first:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+    frame.complete = True
+    return result
 
 
 def checkpoint(

@@ -136,6 +136,47 @@ def test_the_second_run_is_cast_as_the_first(reentrant):
     assert seen == [cltorch.bfloat16, cltorch.bfloat16] and x.grad.dtype is cltorch.float32
 
 
+@pytest.mark.parametrize("early_stop", [False, True])
+def test_gradients_within_checkpoints_within_checkpoints(device, early_stop):
+    def grad(f):
+        def wrapped(x):
+            with cltorch.enable_grad():
+                return cltorch.autograd.grad(f(x), x, create_graph=True)[0]
+
+        return wrapped
+
+    def kept(f):
+        return lambda x: checkpoint(f, x, use_reentrant=False)
+
+    def f(x):
+        return x.sin().exp().sin()
+
+    x = cltorch.tensor(0.7, device=device, requires_grad=True)
+    once, twice = grad(f)(x).item(), grad(grad(f))(x).item()
+    with set_checkpoint_early_stop(early_stop):
+        for g in (grad(kept(f)), grad(kept(kept(f))), kept(grad(kept(f)))):
+            assert g(x).item() == pytest.approx(once, rel=1e-5)
+        for g in (grad(kept(grad(f))), kept(grad(grad(kept(f)))), grad(kept(grad(kept(f))))):
+            assert g(x).item() == pytest.approx(twice, rel=1e-5)
+
+
+def test_what_wants_no_gradient_comes_back_itself():
+    class Seen(cltorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(y)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.extend(ctx.saved_tensors)
+            return g, None
+
+    seen, x, y = [], cltorch.ones(1, requires_grad=True), cltorch.ones(1)
+    checkpoint(Seen.apply, x, y, use_reentrant=False).backward()
+    assert seen[0] is y
+
+
 def test_a_group_of_backward_passes_computes_once(device):
     def f(x):
         calls.append(1)
