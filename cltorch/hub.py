@@ -136,7 +136,8 @@ def load_state_dict_from_url(
 ) -> Any:  # fmt: skip
     """Return what ``load`` reads from a file, downloaded unless it is in ``model_dir`` (``get_dir()/checkpoints``).
 
-    With ``check_hash`` the file's name has to end in ``-<first digits of its SHA-256 sum>.<ext>``.
+    With ``check_hash`` the file's name has to end in ``-<first digits of its SHA-256 sum>.<ext>``. ``weights_only`` is
+    True by default, where PyTorch 2.13 has False here: a file from elsewhere runs code only where it is asked to.
     """
     folder = os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir
     os.makedirs(folder, exist_ok=True)

@@ -1,8 +1,8 @@
-"""PyTorch's zip archives: reading and writing their records, uncompressed and aligned.
+"""PyTorch's zip archives: writing their records, uncompressed and aligned, and reading them.
 
 An archive ``model.pt`` holds ``model/data.pkl`` (the object graph), ``model/data/0``, ``model/data/1``, … (one record
 for each storage), ``model/byteorder``, ``model/version`` and a few marks. Records start at multiples of 64 bytes so
-that they can be mapped into memory.
+that they can be mapped into memory. An archive that a program has packed anew, with compression, can be read as well.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _LOCAL_HEADER = 30  # bytes of a zip local file header before the name
 _DIRECTORY_ENTRY = 46  # bytes of a record's entry in the directory before its name
 _ZIP64_EXTRA = 20  # what zipfile adds to the header of a record of 2 GiB and more
 _CHUNK = 1 << 24
+_EXPANSION = 64  # how many times longer than the file records may be that something else has compressed,
+_SMALL = 1 << 26  # unless they are no longer than this together
 
 
 class CorruptArchiveError(RuntimeError):
@@ -49,9 +51,14 @@ class ArchiveReader:
             raise self._corrupt("the archive is empty")
         self._prefix = infos[0].filename.split("/")[0]
         self._records = {i.filename: i for i in infos}
-        # records that overlap could make a small file claim any amount of memory
-        if sum(i.file_size for i in self._records.values()) > self._length:
+        # records that overlap could make a small file claim any amount of memory, and so could a compressed one
+        if sum(i.compress_size for i in self._records.values()) > self._length:
             raise self._corrupt("its records together claim to be larger than the file")
+        whole = sum(i.file_size for i in self._records.values())
+        if whole > max(_EXPANSION * self._length, _SMALL):
+            raise self._corrupt(
+                f"it claims to expand from {self._length} bytes to {whole}, more than numbers do (a zip bomb)"
+            )
         if f"{self._prefix}/data.pkl" not in self._records:
             raise self._corrupt("file not found: data.pkl")
         if f"{self._prefix}/constants.pkl" in self._records:
@@ -78,15 +85,20 @@ class ArchiveReader:
         info = self._records.get(f"{self._prefix}/{record}")
         if info is None:
             raise self._corrupt(f"file not found: {record}")
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise self._corrupt(f"record {record} is compressed, which PyTorch never writes (perhaps a zip bomb)")
+        if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
+            raise self._corrupt(f"record {record} is stored, but has two lengths")
         if info.flag_bits & 1:
             raise self._corrupt(f"record {record} is encrypted")
         return info
 
     def offset(self, record: str) -> int:
-        """Return where a record's bytes start in the file."""
+        """Return where a record's bytes start in the file; RuntimeError for one that is compressed."""
         info = self._info(record)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise RuntimeError(
+                f"{self._name} was compressed by something else than save: record {record} cannot be mapped, load it "
+                "with mmap=False"
+            )
         if not 0 <= info.header_offset < self._length:
             raise self._corrupt(f"record {record} lies outside the file")
         self._f.seek(info.header_offset)
@@ -115,13 +127,24 @@ class ArchiveReader:
     def read(self, record: str) -> np.ndarray:
         """Return a record as a new uint8 array; raise CorruptArchiveError where its checksum does not match."""
         info = self._info(record)
-        self._f.seek(self.offset(record))
         out = np.empty(info.file_size, np.uint8)
+        if info.compress_type != zipfile.ZIP_STORED:
+            self._expand(info, out)
+            return out
+        self._f.seek(self.offset(record))
         _read_into(self._f, out, lambda: self._corrupt(f"record {record} is cut off"))
         # PyTorch leaves the field 0 where it was told not to compute checksums
         if info.CRC and zlib.crc32(out.data) != info.CRC:
             raise self._corrupt(f"bad CRC-32 for record {record}")
         return out
+
+    def _expand(self, info: zipfile.ZipInfo, out: np.ndarray) -> None:
+        """Fill an array from a record that something else than ``save`` has compressed."""
+        try:
+            with self._zip.open(info) as f:
+                _read_into(f, out, lambda: self._corrupt(f"record {info.filename} is cut off"))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+            raise self._corrupt(f"record {info.filename} cannot be expanded ({error})") from error
 
 
 def _read_into(f: Any, out: np.ndarray, error: Any) -> None:

@@ -6,12 +6,12 @@ from typing import Any as _Any
 
 from cltorch.functions.swap import swap_tensors
 from cltorch.utils import _pytree as _pytree
-from cltorch.utils import checkpoint, deterministic, dlpack, hooks, serialization
+from cltorch.utils import checkpoint, deterministic, dlpack, hooks, serialization, weak
 
 if _TYPE_CHECKING:
     from cltorch.utils import data
 
-__all__ = ["checkpoint", "data", "deterministic", "dlpack", "hooks", "serialization", "swap_tensors"]
+__all__ = ["checkpoint", "data", "deterministic", "dlpack", "hooks", "serialization", "swap_tensors", "weak"]
 
 
 def __getattr__(name: str) -> _Any:

@@ -231,9 +231,20 @@ def test_a_large_virtual_tensor_costs_nothing():
 
 
 def test_a_zip_bomb_is_not_unpacked():
-    bomb = archive(tensor_graph(numel=2**28, size=(2**28,)), [("data/0", bytes(2**20))], zipfile.ZIP_DEFLATED)
-    with pytest.raises(RuntimeError, match="compressed|larger than the file"):
+    bomb = archive(tensor_graph(numel=2**25, size=(2**25,)), [("data/0", bytes(2**27))], zipfile.ZIP_DEFLATED)
+    with pytest.raises(RuntimeError, match="claims to expand from .*zip bomb"):
         torch.load(bomb)
+    lying = archive(tensor_graph(numel=2**28, size=(2**28,)), [("data/0", bytes(2**20))], zipfile.ZIP_DEFLATED)
+    with pytest.raises(RuntimeError, match="wrong byte size"):
+        torch.load(lying)
+
+
+def test_compressed_records_that_lie_or_are_broken():
+    data = bytearray(archive(tensor_graph(), [("data/0", bytes(range(16)))], zipfile.ZIP_DEFLATED).getvalue())
+    at = data.index(b"archive/data/0") + len(b"archive/data/0")
+    data[at] ^= 0xFF
+    with pytest.raises(RuntimeError, match="cannot be expanded|cut off"):
+        torch.load(io.BytesIO(bytes(data)))
 
 
 def test_records_that_overlap():

@@ -147,6 +147,20 @@ def test_the_same_object_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "x.pt").read_bytes() == first
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_was_packed_anew_is_read(tmp_path, kind):
+    x = torch.arange(1000.0)
+    torch.save({"x": x, "zeros": torch.zeros(4000), "part": x[3:5]}, tmp_path / "x.pt")
+    with zipfile.ZipFile(tmp_path / "x.pt") as old, zipfile.ZipFile(tmp_path / "y.pt", "w", kind) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    found = torch.load(tmp_path / "y.pt")
+    assert torch.equal(found["x"], x) and not found["zeros"].any() and found["part"].tolist() == [3.0, 4.0]
+    assert found["part"].untyped_storage().data_ptr() == found["x"].untyped_storage().data_ptr()
+    with pytest.raises(RuntimeError, match="cannot be mapped"):
+        torch.load(tmp_path / "y.pt", mmap=True)
+
+
 class Explodes:
     def __reduce__(self):
         raise RuntimeError("in the middle of saving")
