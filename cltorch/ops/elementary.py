@@ -15,6 +15,22 @@ from typing import Any
 _ERF_SPLIT = 0.92
 _ERF_NEAR = (0.12837915, -0.37612498, 0.11281846, -0.026767725, 0.0049948362, -0.00059994298)
 _ERF_FAR = (-0.00019567342, -1.1276757, -0.63718224, -0.10393161, 0.022226928, -0.003043219, 0.00019593741)
+# erfc(x) = exp(-x²) (1 + P((x - 2) / (x + 2))) / (1 + 2 x) from the split on; beyond the end it is less than any number
+_ERFC_SPLIT, _ERFC_END = 0.5, 10.1
+_ERFC = (
+    0.276978381, -0.0927635726, -0.166030398, 0.164042329, -0.0542183063, -0.00794740821, 0.0086944386, 0.000948853089,
+    -0.00131879348,
+)  # fmt: skip
+# erfinv(x) = x near(w - 2) for w = -log(1 - x²) up to the split, x far(sqrt(w) - 3) above it
+_ERFINV_SPLIT = 4.0
+_ERFINV_NEAR = (
+    1.377215211, 0.2497680748, -0.001968135521, -0.001692173206, 0.0002159202935, 7.611217315e-06, -4.861770582e-06,
+    3.021899188e-07, 6.554679735e-08, -9.588408685e-09,
+)  # fmt: skip
+_ERFINV_FAR = (
+    2.832976787, 1.001674761, 0.009446035846, -0.007634399405, 0.005680711707, -0.003606563264, 0.001502224211,
+    -5.049670808e-05, -0.0003243541607, 0.0001190233557,
+)  # fmt: skip
 # tanh(x) = x + x³ near(x²), expm1(x) = x + x² near(x), up to the split
 _TANH_SPLIT, _EXPM1_SPLIT = 0.625, 0.7
 _TANH = (-0.3333328194, 0.1333144208, -0.053739705, 0.02063905267, -0.005704946623)
@@ -25,6 +41,11 @@ _COS = (0.04166664567, -0.001388731553, 2.443307298e-05)
 # half of pi in three parts of 24 bits
 _HALF_PI = tuple(float.fromhex(part) for part in ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"))
 _WHOLE = 1.5 * 2.0**23
+# log(1 + f) = f - f² / 2 + f³ P(f) from sqrt(1/2) to sqrt(2); log(2) in two parts of 24 bits
+_LOG = (
+    0.3333333171, -0.2500082106, 0.2000122667, -0.1662335648, 0.1420176247, -0.1316019505, 0.1276155036, -0.0763442991,
+)  # fmt: skip
+_LOG_OF_2 = tuple(float.fromhex(part) for part in ("0x1.62e43p-1", "-0x1.05c61p-29"))
 # log2(m) = a s + b s³ + s⁵ P(s²) with s = (m - 1) / (m + 1), m from sqrt(1/2) to sqrt(2); a and b in two parts of 24
 # bits
 _LOG2 = (0.5770782363, 0.4120652367, 0.3325401992)
@@ -53,6 +74,30 @@ def erf(m: Any, x: Any) -> Any:
     # 1 - erfc(t), whose logarithm is smooth; from 4 on the result is 1
     far = 1 - m.call("exp", _polynomial(m, _ERF_FAR, m.where(t < 4, t, 4)))
     return m.where(t > _ERF_SPLIT, m.call("copysign", far, x), near)
+
+
+def erfc(m: Any, x: Any) -> Any:
+    """Return one minus the error function, within 2.8 units where exp is within half a unit."""
+    near = 1 - m.call("fma", x, _polynomial(m, _ERF_NEAR, x * x), x)
+    t = m.abs(x)
+    t = m.where(t > _ERFC_END, _ERFC_END, t)
+    d = m.call("fma", 2, t, 1)
+    r = 1 / d
+    # what the sum and the quotient left out
+    left = m.call("fma", -r, d, 1) - r * m.call("fma", 2, t, 1 - d)
+    q = m.call("fma", r, _polynomial(m, _ERFC, (t - 2) / (t + 2)) + left, r)
+    s = t * t
+    y = m.call("exp", -s) * q
+    y = m.call("fma", y, m.call("fma", -t, t, s), y)
+    return m.where(m.abs(x) > _ERFC_SPLIT, m.where(x < 0, 2 - y, y), near)
+
+
+def erfinv(m: Any, x: Any) -> Any:
+    """Return the y with erf(y) = x, within 2.5 units."""
+    w = -log(m, m.call("fma", -x, x, 1))
+    far = _polynomial(m, _ERFINV_FAR, m.call("sqrt", w) - 3)
+    y = x * m.where(w < _ERFINV_SPLIT, _polynomial(m, _ERFINV_NEAR, w - 2), far)
+    return m.where(m.abs(x) == 1, x * math.inf, y)
 
 
 def tanh(m: Any, x: Any) -> Any:
@@ -126,15 +171,20 @@ def _product(m: Any, x: Any, left: Any, by: tuple[float, ...]) -> tuple[Any, Any
     return y, m.call("fma", x, by[0], -y) + x * by[1] + left * by[0]
 
 
-def _log2_pair(m: Any, x: Any) -> tuple[Any, Any]:
-    """Return log2(x) as the sum of two numbers, to about 32 bits, of an x above 0 and below infinity."""
+def _fraction_and_exponent(m: Any, x: Any) -> tuple[Any, Any]:
+    """Return the two of an x above 0 and below infinity, with a fraction from sqrt(1/2) to sqrt(2)."""
     small = x < _LEAST
     bits = m.emit(f"CT_BITS({m.where(small, x * 2.0**24, x).text})", mask=True)
     # the exponent that leaves a fraction around 1: 0x3f3504f3 is sqrt(1/2)
     exponent = m.emit(f"({bits.text} - 0x3f3504f3) >> 23", mask=True)
     fraction = m.emit(f"CT_FLOATS({bits.text} - ({exponent.text} << 23))")
     e = m.emit(f"CT_FLOATS({exponent.text} + 0x4b400000)") - _WHOLE
-    e = m.where(small, e - 24, e)
+    return fraction, m.where(small, e - 24, e)
+
+
+def _log2_pair(m: Any, x: Any) -> tuple[Any, Any]:
+    """Return log2(x) as the sum of two numbers, to about 32 bits, of an x above 0 and below infinity."""
+    fraction, e = _fraction_and_exponent(m, x)
     f, g = fraction - 1, fraction + 1
     s = f / g
     # what the quotient leaves out, of which the sum g left out something too
@@ -152,11 +202,26 @@ def _log2_pair(m: Any, x: Any) -> tuple[Any, Any]:
     return y, low - (y - whole)
 
 
+def _at_the_ends(m: Any, x: Any, y: Any) -> Any:
+    """Return a logarithm y of x with its values at infinity, at zero and below."""
+    y = m.where(x == math.inf, x, y)
+    return m.where(x > 0, y, m.where(x == 0, -math.inf, math.nan))
+
+
+def log(m: Any, x: Any) -> Any:
+    """Return the natural logarithm, within 0.9 units."""
+    fraction, e = _fraction_and_exponent(m, x)
+    f = fraction - 1
+    s = f * f
+    r = m.call("fma", f * s, _polynomial(m, _LOG, f), -0.5 * s)
+    high, low = _LOG_OF_2
+    return _at_the_ends(m, x, m.call("fma", e, high, f + m.call("fma", e, low, r)))
+
+
 def log2(m: Any, x: Any) -> Any:
     """Return the logarithm to base 2, within half a unit and a little; powers of two have exact ones."""
     high, _ = _log2_pair(m, x)
-    y = m.where(x == math.inf, x, high)
-    return m.where(x > 0, y, m.where(x == 0, -math.inf, math.nan))
+    return _at_the_ends(m, x, high)
 
 
 def power(m: Any, x: Any, y: Any) -> Any:

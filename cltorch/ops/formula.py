@@ -345,10 +345,10 @@ class Tracer:
         return held
 
     def __getattr__(self, name: str) -> Callable[..., Symbol]:
-        if name in FORMULAS:
-            return lambda *args: FORMULAS[name](self, *args)
         if self.floating and self.compute.itemsize < 8 and name in _SINGLE:
             return lambda x: _SINGLE[name](self, x)
+        if name in FORMULAS:
+            return lambda *args: FORMULAS[name](self, *args)
         if name.startswith("_") or name not in C_FUNCTIONS:
             raise AttributeError(f"no OpenCL C function for {name!r}")
         if not self.floating and name in ("floor", "ceil", "trunc"):
@@ -361,7 +361,10 @@ _SINGLE = {
     f.__name__: f
     for f in (
         elementary.erf,
+        elementary.erfc,
+        elementary.erfinv,
         elementary.expm1,
+        elementary.log,
         elementary.log2,
         elementary.sin,
         elementary.cos,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.ops import table_activation, table_special
+from cltorch.ops.formula import FORMULAS
 from cltorch.ops.formula_host import HOST
 from cltorch.ops.formula_kind import m_is_bool, m_is_complex, m_is_float
 from cltorch.ops.pointwise import (
@@ -176,6 +177,9 @@ def _erfinv(m, x):
     return m.where(x == 0, x, inside)
 
 
+FORMULAS["erfinv"] = _erfinv
+
+
 def _xlogy(m, x, y):
     return m.where(y != y, y, m.where(x == 0, 0, x * m.log(y)))
 
@@ -332,8 +336,9 @@ ROWS = [
       doc="Return the error function 2 / √π ∫ exp(-t²) dt from 0 to the input, elementwise."),
     P("erfc", FLOAT, lambda m, x: m.erfc(x), lambda m, g, x, o: g * (-2 * _INV_SQRT_PI) * m.exp(-x * x),
       ref="scipy.erfc", doc="Return 1 - erf(input) elementwise, without its loss of digits."),
-    P("erfinv", FLOAT, _erfinv, lambda m, g, x, o: g * (0.5 / _INV_SQRT_PI) * m.exp(o * o), ref="scipy.erfinv",
-      domain=(-0.99, 0.99), doc="Return the y with erf(y) = input, elementwise; NaN outside of [-1, 1]."),
+    P("erfinv", FLOAT, lambda m, x: m.erfinv(x), lambda m, g, x, o: g * (0.5 / _INV_SQRT_PI) * m.exp(o * o),
+      ref="scipy.erfinv", domain=(-0.99, 0.99),
+      doc="Return the y with erf(y) = input, elementwise; NaN outside of [-1, 1]."),
     # ---- comparison, logic, tests ----------------------------------------------------------------------------
     P("eq", COMPARE, lambda m, x, y: x == y, args=_XY, ref="equal", complex=COMPLEX, sample=(1.2, 0.0, 0.6)),
     P("ne", COMPARE, lambda m, x, y: x != y, args=_XY, ref="not_equal", complex=COMPLEX, sample=(1.2, 0.0, 0.6)),
