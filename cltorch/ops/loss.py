@@ -9,7 +9,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.device import faults
-from cltorch.ops.array import empty, from_host, host, host_compute
+from cltorch.ops.array import check_dtype, empty, from_host, host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import VECTOR, grid
@@ -157,6 +157,80 @@ def backward(
     return out
 
 
+def _in_rows(x: Any) -> bool:
+    """Return whether scores are rows that a processor reads once for log_softmax and loss together."""
+    return x.device.context.caps.kind == "cpu" and _geometry(x)[2] == 1
+
+
+def _rows_plan(
+    context: Any, mode: str, x: Any, target: Any, weighted: bool, reduction: str, smooth: bool
+) -> tuple[Any, ...]:
+    """Return (kernel, global size, local size, lines, classes, lines per work-item, alone) of a launch over rows."""
+    key = ("cross entropy", mode, x.layout.shape, x.dtype, target.dtype, weighted, reduction, smooth)
+    found = context.ready.get(key)
+    if found is None:
+        count, classes, _ = _geometry(x)
+        size, local, per_item = lines(context, count, 4 * classes)
+        a = compute_dtype(x.dtype).compute
+        each = reduction == "none"
+        alone = mode == "forward" and not each and size == (1,)
+        args = "llll" + _NUMBER[a] + "blb" + "bb" * weighted + {"forward": "bbbie", "backward": "bbbb"}[mode]
+        kernel = context.kernel(
+            "loss_rows", f"ct_cross_entropy_{mode}", args, name=f"cross_entropy_{mode}", mode=mode, A=a, W=VECTOR[a],
+            X=x.dtype.ctype, xtag=x.dtype.tag, I=target.dtype.ctype, weighted=weighted, smooth=smooth, each=each,
+            mean=reduction == "mean" and (mode == "backward" or alone), alone=alone,
+        )  # fmt: skip
+        found = context.ready[key] = (kernel, size, local, count, classes, per_item, alone)
+    return found
+
+
+def rows_forward(
+    x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float, site: int
+) -> tuple[Any, Any, Any]:
+    """Return (loss, sum of weights first, maximum and sum of exponentials of each row) of dense scores in rows."""
+    dev, acc, each = x.device, compute_dtype(x.dtype), reduction == "none"
+    check_dtype(x.dtype, dev)
+    options = (x, target, weight is not None, reduction, smooth > 0)
+    kernel, size, local, count, classes, per_item, alone = _rows_plan(dev.context, "forward", *options)
+    parts = size[0] if count else 0
+    weights, norms = empty((max(parts, 1),), acc, dev), empty((max(count, 1), 2), acc, dev)
+    out = empty(target.layout.shape if each else (), x.dtype, dev)
+    losses = out if each or alone else empty((max(parts, 1),), acc, dev)
+    if count:
+        kernel.launch(
+            size, local,
+            (
+                count, classes, per_item, ignore, smooth, x._storage.buf, x.layout.offset, target._storage.buf,
+                *_weights(weight, smooth), norms._storage.buf, losses._storage.buf, weights._storage.buf, site,
+            ),
+        )  # fmt: skip
+    if not each and not (alone and count):
+        finish, size, local, *_ = _plan(dev.context, "finish", x, target, False, reduction, False, False, "")
+        finish.launch(size, local, (parts, losses._storage.buf, weights._storage.buf, out._storage.buf))
+    return out, weights, norms
+
+
+def rows_backward(
+    g: Any, x: Any, norms: Any, target: Any, weight: Any, weights: Any, ignore: int, reduction: str, smooth: float
+) -> Any:
+    """Return the gradient with respect to the scores of ``rows_forward``."""
+    out = empty(x.layout.shape, x.dtype, x.device)
+    if out.layout.numel == 0:
+        return out
+    kernel, size, local, count, classes, per_item, _ = _rows_plan(
+        x.device.context, "backward", x, target, weight is not None, reduction, smooth > 0
+    )
+    kernel.launch(
+        size, local,
+        (
+            count, classes, per_item, ignore, smooth, x._storage.buf, x.layout.offset, target._storage.buf,
+            *_weights(weight, smooth), norms._storage.buf, _fresh(g)._storage.buf, weights._storage.buf,
+            out._storage.buf,
+        ),
+    )  # fmt: skip
+    return out
+
+
 def _fresh(x: Any) -> Any:
     """Return a dense Array at offset 0, which these kernels expect."""
     if x.layout.contiguous and x.layout.offset == 0:
@@ -212,21 +286,30 @@ class Nll(Op):
             weights = from_host(np.asarray([total]), compute_dtype(x.dtype), x.device)
             c.save(x if cls.softmax else None, logp, target, weight, weights)
             return from_host(np.asarray(value, a.dtype), x.dtype, x.device)
-        logp = _fresh(run(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x)
         target = _fresh(target)
         weight = None if weight is None else _fresh(weight)
+        c.rows = cls.softmax and _in_rows(x)
+        if c.rows:
+            out, weights, norms = rows_forward(dense(x), target, weight, ignore, reduction, smooth, cls.site)
+            c.save(x, norms, target, weight, weights)
+            return out
+        logp = _fresh(run(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x)
         out, weights = forward(logp, target, weight, ignore, reduction, smooth, site=cls.site)
         c.save(x if cls.softmax else None, logp, target, weight, weights)
         return out
 
     @classmethod
     def vjp(cls, m: Any, c: Any, g: Any) -> Any:
-        x, logp, target, weight, weights = c.saved
+        x, kept, target, weight, weights = c.saved
         ignore, reduction, smooth = c.options
-        if g.device.type != "cpu" and not m.is_grad_enabled():
-            gx = backward(g, logp, target, weight, weights, ignore, reduction, smooth, cls.softmax)
+        if g.device.type == "cpu" or m.is_grad_enabled():
+            gx = _composed(
+                m, g, x if cls.softmax else kept, target, weight, weights, ignore, reduction, smooth, cls.softmax
+            )
+        elif c.rows:
+            gx = rows_backward(g, dense(x), kept, target, weight, weights, ignore, reduction, smooth)
         else:
-            gx = _composed(m, g, x, logp, target, weight, weights, ignore, reduction, smooth, cls.softmax)
+            gx = backward(g, kept, target, weight, weights, ignore, reduction, smooth, cls.softmax)
         return gx, None, None, None, None, None
 
 
@@ -234,7 +317,6 @@ def _composed(
     m: Any,
     g: Any,
     x: Any,
-    logp: Any,
     target: Any,
     weight: Any,
     weights: Any,
@@ -243,15 +325,15 @@ def _composed(
     smooth: float,
     softmax: bool,
 ) -> Any:
-    """Return the same gradient from differentiable functions."""
-    shape = logp.layout.shape
+    """Return the same gradient from differentiable functions; x are scores (``softmax``) or log-probabilities."""
+    shape = x.layout.shape
     axis = 1 if len(shape) > 1 else 0
     classes = shape[axis]
     line = [1] * len(shape)
     line[axis] = classes
-    index = m.reshape(m.arange(classes, device=logp.device), line)
+    index = m.reshape(m.arange(classes, device=x.device), line)
     t = m.unsqueeze(target.to(dtypes.int64), axis)
-    w = m.ones(classes, dtype=logp.dtype, device=logp.device) if weight is None else weight
+    w = m.ones(classes, dtype=x.dtype, device=x.device) if weight is None else weight
     w = m.reshape(w, line)
     hit = m.where(m.eq(index, t), w, 0 * w)
     q = m.add(m.mul(hit, 1 - smooth), m.mul(w, smooth / classes)) if smooth else hit

@@ -267,6 +267,62 @@ def test_gradients_of_first_and_second_order(device, fp64):
             gradgradcheck(f, args)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_rows_of_scores_follow_the_definition(reduction, device):
+    """Rows shorter than a vector, of whole vectors and with a rest, large scores, and rows that are left out."""
+    rng = np.random.default_rng(5)
+    for classes, weighted, smooth in (
+        (7, True, 0.1),
+        (32, True, 0.1),
+        (50, True, 0.1),
+        (50, False, 0.0),
+        (1, False, 0.0),
+    ):
+        scores = (rng.standard_normal((37, classes)) * 30).astype(np.float32)
+        wide = scores.astype(np.float64)
+        logp = wide - wide.max(1, keepdims=True)
+        logp -= np.log(np.exp(logp).sum(1, keepdims=True))
+        target = rng.integers(0, classes, 37)
+        target[::3] = -100
+        weight = (0.5 + rng.random(classes)).astype(np.float32) if weighted else None
+        total, grads = definition(logp, target, weight, -100, reduction, smooth)
+        whole = cltorch.tensor(np.concatenate([scores, scores]), device=device, requires_grad=True)
+        x = whole[37:]  # an offset within a buffer
+        w = None if weight is None else cltorch.tensor(weight, device=device)
+        t = cltorch.tensor(target, device=device)
+        out = F.cross_entropy(x, t, w, reduction=reduction, label_smoothing=smooth)
+        np.testing.assert_allclose(numbers(out), total, rtol=1e-5, atol=1e-5)
+        out.sum().backward()
+        np.testing.assert_allclose(numbers(whole.grad)[37:], grads, rtol=1e-4, atol=1e-6)
+        assert (numbers(whole.grad)[:37] == 0).all()
+
+
+def test_a_row_with_a_class_out_of_range_has_no_number(cl_device):
+    x = cltorch.randn(5, 20, device=cl_device, requires_grad=True)
+    t = cltorch.tensor([0, 20, 19, -3, -100], device=cl_device)
+    out = F.cross_entropy(x, t, reduction="none")
+    (grad,) = cltorch.autograd.grad(out.sum(), x)
+    with pytest.raises(IndexError, match="Target 20 is out of bounds|cross_entropy"):
+        cltorch.cl.synchronize()
+    wrong = [False, True, False, True, False]
+    assert np.isnan(numbers(out)).tolist() == wrong
+    assert np.isnan(numbers(grad)).all(1).tolist() == wrong and np.isnan(numbers(grad)).any(1).tolist() == wrong
+
+
+def test_scores_that_are_infinite_give_what_torch_gives(device):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    rows = np.random.default_rng(6).standard_normal((4, 18)).astype(np.float32)
+    rows[0, 3], rows[1], rows[2, 17], rows[3, 4] = -math.inf, -math.inf, math.inf, math.nan
+    found = []
+    for module, where in ((cltorch, device), (torch, "cpu")):
+        x = module.tensor(rows, device=where, requires_grad=True)
+        out = module.nn.functional.cross_entropy(x, module.tensor([1, 2, 3, 4], device=where), reduction="none")
+        out.sum().backward()
+        found.append((numbers(out), numbers(x.grad)))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
 def test_a_scaled_loss_scales_the_gradient(device):
     x = cltorch.randn(5, 3, device=device, requires_grad=True)
     t = cltorch.tensor([0, 1, 2, 0, 1], device=device)
