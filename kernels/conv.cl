@@ -13,8 +13,8 @@
 ##
 ## Weights are packed first, by ct_conv_pack: [group][tile of lanes][bias, then phase, channel, tap][lane].
 ##
-## Parameters: ti (dtype), m, nv, vw (the tile), flat (vectors along results), room (elements of local memory), ints,
-## longs (fields of the table).
+## Parameters: ti (dtype), m, nv, vw (the tile), flat (vectors along results), pairs (two rows share a tile where they
+## fit), room (elements of local memory), ints, longs (fields of the table).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="shared" file="conv_panel.cl"/>
 <%
@@ -132,8 +132,16 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 
 ## One tile from the panel's place x on, over the channels from c0 and the taps of one phase: `rows` by `vectors`
 ## accumulators that start from the bias or from what earlier channels left in `out`. A row is `line` apart from the
-## next one there; along lanes only the first `left` rows exist.
-<%def name="tile_body(rows, vectors, line)">
+## next one there; along lanes only the first `left` rows exist. ``pair``: the second half of the rows belongs to the
+## next row of results, ``below`` further in the panel.
+<%def name="tile_body(rows, vectors, line, pair=False)">
+<%
+half = rows // 2
+def at(i):
+    return f"({i - half} + left) * {line}" if pair and i >= half else f"{i} * {line}"
+def value(i):
+    return f"under[{i - half}]" if pair and i >= half else f"{'b' if flat else 'a'}[{i}]"
+%>
         {
             const __global ct_t *b = weights + begin_t * ${nr};
             ${tile.zero(rows, vectors)}
@@ -146,7 +154,7 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
             } else {
 % for i in range(rows):
 % for j in range(vectors):
-                c${i}_${j} = CT_READV(__local, out + ${i} * ${line} + ${j * vw});
+                c${i}_${j} = CT_READV(__local, out + ${at(i)} + ${j * vw});
 % endfor
 % endfor
             }
@@ -154,6 +162,9 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
             for (int c = 0; c < count_c; c++, channel += stretch, b += skipped)
                 for (int t = begin_t; t < end_t; t++, b += ${nr}) {
                     const __local ct_t *a = channel + offsets[t];
+% if pair:
+                    const __local ct_t *under = a + below;
+% endif
 % if not flat:
 % for j in range(vectors):
                     CT_PREFETCH(b + ${8 * nr + j * vw});
@@ -164,7 +175,7 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 % endfor
 % for i in range(rows):
                     {
-                        const ct_v s = (ct_v)(${"b" if flat else "a"}[${i}]);
+                        const ct_v s = (ct_v)(${value(i)});
 % for j in range(vectors):
                         c${i}_${j} = CT_FMA(s, b${j}, c${i}_${j});
 % endfor
@@ -172,9 +183,9 @@ static void ct_put_lanes(const __local ct_t *buf, __global ct_out *Y, const long
 % endfor
                 }
 % for i in range(rows):
-<% guard = f"if ({i} < left) " if i and not flat else "" %>\
+<% guard = f"if ({i % half if pair else i} < left) " if i and not flat else "" %>\
 % for j in range(vectors):
-            ${guard}CT_WRITEV(__local, c${i}_${j}, out + ${i} * ${line} + ${j * vw});
+            ${guard}CT_WRITEV(__local, c${i}_${j}, out + ${at(i)} + ${j * vw});
 % endfor
 % endfor
         }
@@ -191,6 +202,9 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
     const __global ct_in *end = X + x_off + x_end;
     X += x_off + n * x_n;
     const int stretch = planes * Ud * Uh * Uw;
+% if pairs:
+    const int below = Uw;
+% endif
     const long each_d = dst_step_d * y_d, each_h = dst_step_h * y_h, each_w = dst_step_w * y_w;
     for (int group = group0; group < min(groups, group0 + share); group++)
     for (int kt = t0; kt < min(tiles, t0 + span); kt++) {
@@ -253,6 +267,15 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                                 begin_t = t;
                             }
                         }
+% if pairs:
+                        // two short rows are one tile, with all taps: the weights, which come from the last cache for
+                        // each block anew, are read once for both
+                        const int two = nw <= ${m // 2} && zh + 1 < nh;
+                        if (two) {
+                            begin_t = 0;
+                            end_t = count_t;
+                        }
+% endif
                         const long skipped = (count_t - (end_t - begin_t)) * ${nr};
                         __global ct_out *row = y + zd * each_d + zh * each_h;
                         for (int w = 0; w < nw;) {
@@ -260,6 +283,16 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                             const int left = nw - w;
                             if (last)
                                 for (int l = 0; l < here; l++) CT_PREFETCH_WRITE(row + l * y_c + w * each_w);
+% if pairs:
+                            if (two) {
+                                if (last)
+                                    for (int l = 0; l < here; l++) CT_PREFETCH_WRITE(row + each_h + l * y_c);
+                                ${tile_body(m, nv, nr, pair=True)}
+                                out += 2 * left * ${nr};
+                                zh++;
+                                break;
+                            }
+% endif
                             if (left > ${m // 2}) {
                                 ${tile_body(m, nv, nr)}
                                 out += min(left, ${m}) * ${nr};

@@ -255,6 +255,7 @@ def correlation(
     tab = table(context, INTS + LONGS, values, rest)
     params = {
         "ti": t.name, "m": w.m, "nv": w.nv, "vw": w.vw, "flat": w.flat, "room": room, "ints": INTS, "longs": LONGS,
+        "pairs": not w.flat and cut.block[2] <= w.m // 2 and cut.block[1] > 1,
     }  # fmt: skip
     pack = context.kernel("conv", "ct_conv_pack", "bbbblliii", **params)
     kernel = context.kernel("conv", "ct_conv", "bbbbl", **params)

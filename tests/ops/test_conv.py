@@ -232,6 +232,27 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
 
 
 @pytest.mark.usefixtures("processor_kernels")
+def test_two_short_rows_share_a_tile(cl_device, monkeypatch):
+    """Rows of half a tile and less, an odd and an even number of them, at once and after other channels."""
+    tile = conv_cpu.tiles_for(16, 4)[0]
+    monkeypatch.setattr(conv_cpu, "tiles_for", lambda *_: [tile])
+    context = cltorch.device(cl_device).resolve().context
+    kernel, seen = context.kernel, []
+    monkeypatch.setattr(
+        context, "kernel", lambda *args, **params: (seen.append(params.get("pairs")), kernel(*args, **params))[1]
+    )
+    cases = [Case(2, 1, c, 70, size, (3, 3), 2, 1) for c, size in ((40, (14, 14)), (5, (11, 9)), (5, (4, 12)))]
+    for case in cases:
+        assert case.outs[1] <= tile.m // 2
+        check(case, all_passes(case, f"cpu {cl_device}"))
+    assert True in seen
+    with_room(monkeypatch, 1500)
+    cut = conv_cpu.divide(conv.conv_shape.forward(cases[0].geometry()), 2, 1, tile, 0, 2)[1]
+    assert cut.channels < 40 and cut.block[1] > 1
+    check(cases[0], all_passes(cases[0], f"cpu {cl_device}"))
+
+
+@pytest.mark.usefixtures("processor_kernels")
 def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkeypatch):
     with_room(monkeypatch, 1024)
     case = Case(1, 1, 2, 3, (41, 40), (40, 38))
