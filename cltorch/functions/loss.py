@@ -103,13 +103,14 @@ def cross_entropy(
 ) -> Any:
     """Return the cross entropy of scores (N, C, …) against class indices (N, …) or class probabilities (N, C, …).
 
-    Raises ValueError where the shapes do not fit, RuntimeError for a label smoothing outside 0 … 1.
+    Raises ValueError where the shapes do not fit, RuntimeError for a label smoothing above 1.
 
     >>> import cltorch as torch
     >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([1]))
     tensor(0.6931)
     """
-    if not 0.0 <= label_smoothing <= 1.0:
+    label_smoothing = max(label_smoothing, 0.0)  # PyTorch takes what is below zero for none
+    if not label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
     if shape == given:

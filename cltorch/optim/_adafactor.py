@@ -135,6 +135,11 @@ def adafactor(
 ) -> None:
     """Make a step of ``Adafactor`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``Adafactor``; hyperparameters are as there.
+    Shape: parameters (*, n, m) with row_vars (*, n, 1) and col_vars (*, 1, m), others and their variances (*); counts
+    ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adafactor.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> torch.optim._adafactor.adafactor(

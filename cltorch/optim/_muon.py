@@ -138,6 +138,10 @@ def muon(
 ) -> None:
     """Make a step of ``Muon`` over lists of matrices, gradients and momenta, all changed in place.
 
+    The formula is that of ``Muon``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Muon.html
+
     >>> import cltorch as torch
     >>> p = torch.eye(2)
     >>> torch.optim._muon.muon([p], [2 * p], [torch.zeros(2, 2)], lr=0.1, weight_decay=0.0, momentum=0.95,

@@ -111,6 +111,10 @@ def adadelta(
 ) -> None:
     """Make a step of ``Adadelta`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``Adadelta``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adadelta.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> means = [torch.zeros(2)], [torch.zeros(2)]

@@ -140,6 +140,10 @@ def adagrad(
 ) -> None:
     """Make a step of ``Adagrad`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``Adagrad``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adagrad.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> torch.optim.adagrad.adagrad([p], [2 * p], [torch.zeros(2)], [step], lr=0.1, weight_decay=0.0, lr_decay=0.0,

@@ -160,6 +160,10 @@ def adam(
 ) -> None:
     """Make a step of ``Adam`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``Adam``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Adam.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> means = [torch.zeros(2)], [torch.zeros(2)]

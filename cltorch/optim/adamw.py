@@ -85,6 +85,10 @@ def adamw(
 ) -> None:
     """Make a step of ``AdamW`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``AdamW``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.AdamW.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> means = [torch.zeros(2)], [torch.zeros(2)]

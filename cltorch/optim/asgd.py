@@ -135,6 +135,10 @@ def asgd(
 ) -> None:
     """Make a step of ``ASGD`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``ASGD``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.ASGD.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> ax, mu, eta = torch.zeros(2), torch.tensor(1.0), torch.tensor(0.1)

@@ -136,6 +136,10 @@ def nadam(
 ) -> None:
     """Make a step of ``NAdam`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``NAdam``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.NAdam.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> means, product = ([torch.zeros(2)], [torch.zeros(2)]), torch.tensor(1.0)

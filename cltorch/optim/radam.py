@@ -117,6 +117,10 @@ def radam(
 ) -> None:
     """Make a step of ``RAdam`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``RAdam``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RAdam.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> means = [torch.zeros(2)], [torch.zeros(2)]

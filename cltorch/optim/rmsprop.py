@@ -136,6 +136,10 @@ def rmsprop(
 ) -> None:
     """Make a step of ``RMSprop`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``RMSprop``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.RMSprop.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> torch.optim.rmsprop.rmsprop([p], [2 * p], [torch.zeros(2)], [], [], [step], lr=0.01, alpha=0.99, eps=1e-8,

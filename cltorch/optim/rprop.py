@@ -114,6 +114,10 @@ def rprop(
 ) -> None:
     """Make a step of ``Rprop`` over lists of parameters, gradients, states and counts, all changed in place.
 
+    The formula is that of ``Rprop``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same, counts ().
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Rprop.html
+
     >>> import cltorch as torch
     >>> p, step = torch.tensor([1.0, -2.0]), torch.tensor(0.0)
     >>> sizes = torch.full((2,), 0.1)

@@ -136,6 +136,10 @@ def sgd(
 ) -> None:
     """Make a step of ``SGD`` over lists of parameters, gradients and buffers, of which None ones are begun.
 
+    The formula is that of ``SGD``; hyperparameters are as there.
+    Shape: parameters (*), gradients and states the same.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SGD.html
+
     >>> import cltorch as torch
     >>> p = torch.tensor([1.0, -2.0])
     >>> torch.optim.sgd.sgd([p], [2 * p], [None], weight_decay=0.0, momentum=0.0, lr=0.1, dampening=0.0,

@@ -114,6 +114,19 @@ def test_refusals(lib, kind, words, change):
         lib.nn.functional.embedding_bag(weight=lib.ones(10, 3), **given)
 
 
+def test_offsets_are_whole_numbers_and_may_be_none(lib):
+    bag, weight = lib.nn.functional.embedding_bag, lib.ones(10, 3)
+    with pytest.raises(RuntimeError, match="Long, Int; but got torch.FloatTensor"):
+        bag(lib.tensor(LINE), weight, lib.tensor([0.0]))
+    assert bag(lib.tensor(LINE), weight, lib.tensor([], dtype=lib.int64)).shape == (0, 3)
+
+
+def test_the_old_order_of_arguments_warns(lib):
+    with pytest.warns(UserWarning, match="Argument order of nn.functional.embedding_bag was changed"):
+        out = lib.nn.functional.embedding_bag(lib.ones(10, 3), lib.tensor(LINE), lib.tensor(OFFSETS), mode="sum")
+    assert out[:, 0].tolist() == [3.0, 0.0, 4.0, 1.0]
+
+
 def test_sparse_gradients_are_refused():
     with pytest.raises(NotImplementedError):
         nn.EmbeddingBag(4, 2, mode="sum", sparse=True)(cltorch.tensor([[1]]))

@@ -369,6 +369,13 @@ def test_wrong_modules_are_refused(make, error, message, lib):
 
 
 # ---- modules -----------------------------------------------------------------------------------------------------
+def test_no_label_is_smoothed_by_less_than_nothing(lib):
+    scores, kinds = lib.tensor([[1.0, 2.0], [0.0, -1.0]]), lib.tensor([0, 1])
+    f = lib.nn.functional.cross_entropy
+    for target in (kinds, lib.tensor([[0.25, 0.75], [1.0, 0.0]])):
+        assert f(scores, target, label_smoothing=-0.1).item() == f(scores, target).item()
+
+
 def test_modules_call_their_functions(device):
     x, y = _tensors(cltorch, ("real", "real"), cltorch.float32, device=device)
     p, t = cltorch.sigmoid(y), cltorch.tensor(draw("class", 1), device=device)

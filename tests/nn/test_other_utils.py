@@ -94,6 +94,17 @@ def test_tied_tensors_and_strictness():
     assert net.a is net.b and net.a.item() == 1.0
 
 
+def test_a_module_has_other_tensors_for_a_while(lib):
+    layer = lib.nn.Linear(2, 1, bias=False)
+    own, other = layer.weight, lib.ones(1, 2)
+    with lib.nn.utils.stateless._reparametrize_module(layer, {"weight": other}, strict=True, stack_weights=True):
+        assert layer.weight is other
+    assert layer.weight is own
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        with lib.nn.utils.stateless._reparametrize_module(layer, {"weight": other, "x": other}, strict=True):
+            pass
+
+
 def test_originals_of_parametrised_tensors_can_be_given():
     layer = utils.parametrizations.weight_norm(cltorch.nn.Linear(2, 1, bias=False))
     v, g = cltorch.tensor([[3.0, 4.0]]), cltorch.tensor([[10.0]])

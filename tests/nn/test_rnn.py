@@ -333,6 +333,8 @@ def test_packing_and_back(device, fp64):
 ERRORS = """
 torch.nn.LSTM(3, 4)(torch.ones(2, 2, 5))
 torch.nn.LSTM(3, 4)(torch.ones(2))
+torch.nn.RNN(3, 4)(torch.ones(2))
+torch.nn.GRU(3, 4)(torch.ones(2))
 torch.nn.LSTM(3, 4)(torch.ones(2, 2, 3), (torch.ones(1, 3, 4), torch.ones(1, 2, 4)))
 torch.nn.LSTM(3, 4)(torch.ones(2, 3), (torch.ones(1, 1, 4), torch.ones(1, 1, 4)))
 torch.nn.GRU(3, 4)(torch.ones(2, 2, 3), torch.ones(1, 4))

@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embeddi
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 from cltorch import dtypes
@@ -17,6 +18,7 @@ from cltorch.functions.arguments import need_array
 from cltorch.functions.batch_loops import looping
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
+from cltorch.ops.fallback import callers_level
 
 __all__ = ["embedding_bag"]
 
@@ -38,6 +40,11 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
+    if offsets.dtype not in (dtypes.int32, dtypes.int64):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"{offsets.type()} instead (while checking arguments for embedding_bag)"
+        )
     length = input.numel()
     if offsets.device.type == "cpu" and offsets.numel():
         first, last = int(offsets[0]), int(offsets[-1])
@@ -56,7 +63,7 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any
             for part, size in ((offsets[:1], 1), (offsets[-1:], length + 1)):
                 gather(f.expand(f.zeros(1, device=offsets.device), (size,)), 0, f.to(part, dtypes.int64))
     places = f.arange(length, dtype=offsets.dtype, device=input.device)
-    bag = f.sub(f.searchsorted(offsets, places, right=True), 1)
+    bag = f.clamp(f.sub(f.searchsorted(offsets, places, right=True), 1), min=0)  # all behind the last, if there is none
     return input, bag, offsets.numel() - (1 if include_last_offset else 0)
 
 
@@ -96,6 +103,13 @@ def embedding_bag(
     need_array("embedding_bag", "weight", 2, weight)
     if offsets is not None:
         need_array("embedding_bag", "offsets", 3, offsets)
+    if weight.dtype is dtypes.int64 and input.dtype.is_floating_point:
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
+            "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=callers_level(),
+        )
+        input, weight = weight, input
     if per_sample_weights is not None:
         need_array("embedding_bag", "per_sample_weights", 9, per_sample_weights)
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:

@@ -199,7 +199,9 @@ class RNNBase(Module):
         else:
             data = input
             if data.dim() not in (2, 3):
-                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {data.dim()}D tensor instead")
+                raise ValueError(
+                    f"{name}: Expected input to be 2D or 3D, got {data.dim()}D{' tensor' * (name == 'RNN')} instead"
+                )
             batched = data.dim() == 3
             if not batched:
                 data = data.unsqueeze(0 if self.batch_first else 1)

@@ -81,11 +81,18 @@ def _swap(owner: Module, name: str, value: Any) -> Any:
 
 
 @contextmanager
-def reparametrized(
-    module: Module, given: dict[str, Any], tie_weights: bool = False, strict: bool = False
+def _reparametrize_module(
+    module: Module,
+    parameters_and_buffers: dict[str, Any],
+    tie_weights: bool = False,
+    strict: bool = False,
+    stack_weights: bool = False,
 ) -> Iterator[None]:
-    """Let a module have other tensors for a while; what it puts in their place is put into ``given``."""
-    used = _untied(module, given) if tie_weights else dict(given)
+    """Let a module have other tensors for a while; what it puts in their place is put into the given dictionary.
+
+    ``stack_weights`` has no effect: what was changed last always goes back first.
+    """
+    used = _untied(module, parameters_and_buffers) if tie_weights else dict(parameters_and_buffers)
     if strict:
         _check_keys(module, used)
     places = {}
@@ -103,7 +110,7 @@ def reparametrized(
         yield
     finally:
         after = {key: _swap(*places[key], value) for key, value in reversed(before.items())}
-        given.update({key: after[key] for key in given if key in after})
+        parameters_and_buffers.update({key: after[key] for key in parameters_and_buffers if key in after})
 
 
 def _functional_call(
@@ -119,7 +126,7 @@ def _functional_call(
         args = ()
     elif not isinstance(args, tuple):
         args = (args,)
-    with reparametrized(module, parameters_and_buffers, tie_weights, strict):
+    with _reparametrize_module(module, parameters_and_buffers, tie_weights, strict):
         return module(*args, **(kwargs or {}))
 
 
