@@ -7,21 +7,27 @@ mode      "items": one output per work-item, striding (GPUs); CPUs: "lines" of t
 single    whether every sum has exactly one term of weight one: a copy
 X, xtag   storage type and tag of x; Y, ytag of out; A type of sums and weights; W elements of a vector
 rounded   whether out is an unsigned byte, to be rounded and clamped
+whole     whether weights are whole numbers in units of 2 to the power of -bits, and A is int
 </%doc>
 <%
 def load(at, w=""):
     if xtag in ("f16", "bf16"):
         return f"ct_load_{xtag}{'_' + str(w) if w else ''}(x, {at})"
     return f"convert_{A}{w}(vload{w}(0, x + {at}))" if w else f"({A})x[{at}]"
+half = "1 << bits >> 1" if whole else "0"
+def add(weight, value):
+    return f"sum += {weight} * {value};" if whole else f"sum = fma({weight}, {value}, sum);"
 def store(value, at, w=""):
     if ytag in ("f16", "bf16"):
         return f"ct_store_{ytag}{'_' + str(w) if w else ''}({value}, out, {at});"
-    if rounded:
+    if whole:
+        value = f"convert_{Y}{w}_sat({value} >> bits)"
+    elif rounded:
         value = f"convert_{Y}{w}_sat(rint({value}))"
     return f"vstore{w}({value}, 0, out + {at});" if w else f"out[{at}] = {value};"
 %>
 __kernel void ct_${name}(const long outer, const int n, const int m, const long inner, const long per_item,
-                         const int width, const __global int *start, const __global int *count,
+                         const int width, const int bits, const __global int *start, const __global int *count,
                          const __global ${A} *weight, const __global ${X} *x, const long xo, __global ${Y} *out)
 {
 % if mode == "items":
@@ -35,9 +41,9 @@ __kernel void ct_${name}(const long outer, const int n, const int m, const long 
 % else:
         const __global ${A} *w = weight + (long)j * width;
         const int taps = count[j];
-        ${A} sum = 0;
+        ${A} sum = ${half};
         for (int k = 0; k < taps; ++k)
-            sum = fma(w[k], ${load("from + k * inner")}, sum);
+            ${add("w[k]", load("from + k * inner"))}
 % endif
         ${store("sum", "at")}
     }
@@ -52,9 +58,9 @@ __kernel void ct_${name}(const long outer, const int n, const int m, const long 
 % else:
             const __global ${A} *w = weight + (long)j * width;
             const int taps = count[j];
-            ${A} sum = 0;
+            ${A} sum = ${half};
             for (int k = 0; k < taps; ++k)
-                sum = fma(w[k], ${load("from + s + k")}, sum);
+                ${add("w[k]", load("from + s + k"))}
 % endif
             ${store("sum", "to + j")}
         }
@@ -74,9 +80,9 @@ __kernel void ct_${name}(const long outer, const int n, const int m, const long 
 % if single:
             const ${A}${v} sum = ${load("from + c", v)};
 % else:
-            ${A}${v} sum = 0;
+            ${A}${v} sum = ${half};
             for (int k = 0; k < taps; ++k)
-                sum = fma((${A}${v})w[k], ${load("from + c + k * inner", v)}, sum);
+                ${add(f"({A}{v})w[k]", load("from + c + k * inner", v))}
 % endif
             ${store("sum", "to + c", v)}
         }

@@ -16,7 +16,7 @@ from cltorch.functions.arguments import SCALAR_NAMES
 from cltorch.functions.convert import clone
 from cltorch.layout import Layout
 from cltorch.ops import resample as ops
-from cltorch.ops.resample_taps import taps
+from cltorch.ops.resample_taps import taps, whole_taps
 
 __all__ = ["resample", "upsample_to"]
 
@@ -54,16 +54,21 @@ def upsample_to(
     if not t.is_floating_point and t is not dtypes.uint8:
         raise NotImplementedError(f"\"upsample_{mode}{len(old)}d\" not implemented for '{SCALAR_NAMES[t.name]}'")
     kind = _TAPS[mode] + ("-aa" if antialias else "")
+    whole = t is dtypes.uint8 and mode in ("bilinear", "bicubic")
     steps = []
     for d, (n, m) in enumerate(zip(old, new, strict=True)):
         factor = float(factors[d]) if factors is not None else 0.0
         # positions do not move where the size stays and no other scale was asked for
         if n != m or factor not in (0, 1):
             Layout.of((m,))  # raises where there are too many
-            work = partial(taps, kind, n, m, align_corners, factor, t is dtypes.float64)
+            if whole:
+                work = partial(whole_taps, kind, n, m, align_corners, factor)
+            else:
+                work = partial(taps, kind, n, m, align_corners, factor, t is dtypes.float64)
             steps.append((m / n, -d, (d + 2, host_memory.attempt("interpolate", work))))
     if not steps:
         return clone(input)
-    # what shrinks most comes first, so that the passes after it have less to do
-    ordered = tuple(step for _, _, step in sorted(steps, key=lambda s: s[:2]))
+    # what shrinks most comes first, so that the passes after it have less to do; bytes are rounded after each, so that
+    # they keep to PyTorch's order
+    ordered = tuple(step for _, _, step in sorted(steps, key=lambda s: s[1] if whole else s[:2]))
     return apply(ops.KINDS[mode + ("-aa" if antialias else ""), len(old)], input, ordered)

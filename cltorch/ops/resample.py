@@ -21,7 +21,10 @@ from cltorch.ops.resample_taps import Taps
 from cltorch.ops.softmax import dense
 
 
-def _compute(t: dtype) -> dtype:
+def _compute(t: dtype, taps: Taps) -> dtype:
+    """Return the dtype of sums and weights."""
+    if taps.bits:
+        return dtypes.int32
     return dtypes.float64 if t is dtypes.float64 else dtypes.float32
 
 
@@ -32,12 +35,12 @@ def _plan(
     caps = context.caps
     gpu = (variant or caps.kind) != "cpu"
     n, m = taps.size, len(taps.start)
-    a = _compute(t).ctype
+    a = _compute(t, taps).ctype
     single = taps.weight.shape[1] == 1 and bool((taps.weight == 1).all() and (taps.count == 1).all())
     mode = "items" if gpu else "lines" if inner == 1 else "rows"
     kernel = context.kernel(
-        "resample", "ct_resample", "liilli" + "bbb" + "blb", name="resample", mode=mode, single=single, X=x_t.ctype,
-        xtag=x_t.tag, Y=t.ctype, ytag=t.tag, A=a, W=VECTOR[a], rounded=t is dtypes.uint8,
+        "resample", "ct_resample", "liillii" + "bbb" + "blb", name="resample", mode=mode, single=single, X=x_t.ctype,
+        xtag=x_t.tag, Y=t.ctype, ytag=t.tag, A=a, W=VECTOR[a], rounded=t is dtypes.uint8, whole=taps.bits > 0,
     )  # fmt: skip
     per_item = 0
     if gpu:
@@ -50,11 +53,11 @@ def _plan(
         size, local = (-(-units // per_item),), (1,)
     table = []
     for values in (taps.start, taps.count, taps.weight):
-        data = np.ascontiguousarray(values, _compute(t).np if values is taps.weight else np.int32)
+        data = np.ascontiguousarray(values, _compute(t, taps).np if values is taps.weight else np.int32)
         storage = context.alloc(data.nbytes)
         context.write(storage.buf, data.reshape(-1).view(np.uint8))
         table.append(storage)
-    head = (outer, n, m, inner, per_item, taps.weight.shape[1], *(s.buf for s in table))
+    head = (outer, n, m, inner, per_item, taps.weight.shape[1], taps.bits, *(s.buf for s in table))
     return kernel, size, local, (head, table)  # the storages keep the buffers alive
 
 
@@ -80,13 +83,15 @@ def resampled(x: Any, dim: int, taps: Taps, t: dtype, variant: str = "") -> Any:
 
 def _host(a: np.ndarray, dim: int, taps: Taps) -> np.ndarray:
     a = np.moveaxis(a, dim, -1)
-    out = np.zeros((*a.shape[:-1], len(taps.start)), a.dtype)
+    out = np.full((*a.shape[:-1], len(taps.start)), 1 << taps.bits >> 1, a.dtype)  # a half, where weights are whole
     for k in range(taps.weight.shape[1]):
         used = k < taps.count
         if used.all():
             out += a[..., taps.start + k] * taps.weight[:, k].astype(a.dtype)
         elif used.any():
             out[..., used] += a[..., taps.start[used] + k] * taps.weight[used, k].astype(a.dtype)
+    if taps.bits:
+        out = np.clip(out >> taps.bits, 0, 255)
     return np.moveaxis(out, -1, dim)
 
 
@@ -95,18 +100,19 @@ def run(x: Any, steps: tuple[tuple[int, Taps], ...], variant: str = "") -> Any:
     t = x.dtype
     if x.device.type == "cpu":
         a = host_compute(x)
+        whole = any(taps.bits for _, taps in steps)
         if t is dtypes.uint8:
-            a = a.astype(np.float32)
+            a = a.astype(np.int32 if whole else np.float32)
         with np.errstate(all="ignore"):
             for dim, taps in steps:
                 a = _host(a, dim, taps)
         if t is dtypes.uint8:
-            a = np.clip(np.rint(a), 0, 255).astype(np.uint8)
+            a = (a if whole else np.clip(np.rint(a), 0, 255)).astype(np.uint8)
         return from_host(np.ascontiguousarray(a), t, x.device)
     check_dtype(t, x.device)
     x = dense(x)
     for i, (dim, taps) in enumerate(steps):
-        x = resampled(x, dim, taps, t if i == len(steps) - 1 else _compute(t), variant)
+        x = resampled(x, dim, taps, t if taps.bits or i == len(steps) - 1 else _compute(t, taps), variant)
     return x
 
 

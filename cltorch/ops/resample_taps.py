@@ -15,13 +15,13 @@ import numpy as np
 class Taps:
     """Hold for each output the first input, the number of inputs and their weights; compared by identity.
 
-    ``weight`` has a row for each output, filled up with zeros.
+    ``weight`` has a row for each output, filled up with zeros; whole weights count 2 to the power of -``bits``.
     """
 
-    __slots__ = ("size", "start", "count", "weight", "_adjoint", "__weakref__")
+    __slots__ = ("size", "start", "count", "weight", "bits", "_adjoint", "__weakref__")
 
-    def __init__(self, size: int, start: np.ndarray, count: np.ndarray, weight: np.ndarray) -> None:
-        self.size, self.start, self.count, self.weight = size, start, count, weight
+    def __init__(self, size: int, start: np.ndarray, count: np.ndarray, weight: np.ndarray, bits: int = 0) -> None:
+        self.size, self.start, self.count, self.weight, self.bits = size, start, count, weight, bits
         self._adjoint: Taps | None = None
 
     @property
@@ -74,6 +74,17 @@ def taps(mode: str, size: int, out: int, align: bool, factor: float, double: boo
         weight = _cubic_weights(np.clip(at - low.astype(f), f(0), f(1)), f)
         low -= 1
     return _clamped(size, low, weight)
+
+
+@lru_cache(maxsize=512)
+def whole_taps(mode: str, size: int, out: int, align: bool, factor: float) -> Taps:
+    """Return taps with weights of 16 bits, by which PyTorch resamples bytes: as many bits as the largest leaves."""
+    exact = taps(mode, size, out, align, factor, True)
+    most, bits = exact.weight.max(initial=0.0), 0
+    while bits < 22 and int(0.5 + most * 2 ** (bits + 1)) < 2**15:
+        bits += 1
+    weight = exact.weight * 2**bits
+    return Taps(size, exact.start, exact.count, (weight + np.copysign(0.5, weight)).astype(np.int32), bits)
 
 
 def _scale(mode: str, size: int, out: int, align: bool, factor: float, f: Any) -> Any:
