@@ -134,7 +134,7 @@ REFUSED = {
     "copied slices of another size": (
         lambda f, i: f.outer(f).index_copy(0, i, f[:, None]), "must have same slice shapes",
     ),
-    "fractions at places": (lambda f, i: i.__setitem__(i, f[0]), "dtypes match, got Long for the destination"),
+    "fractions at places": (lambda f, i: i.__setitem__(i.clone(), f[0]), "dtypes match, got Long for the destination"),
 }  # fmt: skip
 
 

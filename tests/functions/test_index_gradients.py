@@ -239,13 +239,15 @@ def test_basic_indices_are_views(device):
     assert x[0, 1].item() == 5 and x[:, 1].tolist() == [5, 0, 0]
 
 
-def test_an_array_that_is_written_may_be_read_in_the_same_statement(device):
-    x = cltorch.arange(6, device=device)
-    x[1:][x[1:] > 2] = x[:3]
-    x[cltorch.tensor([0, 1], device=device)] = x[4:]
+def test_an_array_that_is_written_is_read_by_its_clone_only(device):
+    x, p = cltorch.arange(6, device=device), cltorch.tensor([2, 0, 1], device=device)
+    for places, values in ((cltorch.tensor([0, 1], device=device), x[4:]), (x[:2], 7)):
+        with pytest.raises(RuntimeError, match="refer to a single memory location"):
+            x[places] = values
+    x[1:][x[1:] > 2] = x[:3].clone()
+    x[cltorch.tensor([0, 1], device=device)] = x[4:].clone()
     assert x.tolist() == [1, 2, 2, 0, 1, 2]
-    p = cltorch.tensor([2, 0, 1], device=device)
-    p[p] = p.clone()
+    p[p.clone()] = p.clone()
     assert p.tolist() == [0, 1, 2]
 
 
