@@ -208,3 +208,50 @@ def test_networks_are_listed_by_package():
     assert {"resnet18", "vit_b_16"} < set(names) and not {"fcn_resnet50", "raft_large", "r3d_18"} & set(names)
     assert "fcn_resnet50" in models.list_models(models.segmentation)
     assert models.list_models(ops) == [] == models.list_models(utils)
+
+
+class Other(tv.TVTensor):
+    """A kind that no function knows."""
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        v2.Resize(3), v2.CenterCrop(3), v2.Pad(1), v2.RandomRotation(5), v2.RandomHorizontalFlip(1.0), v2.Grayscale(),
+        v2.ElasticTransform(sigma=0.4), v2.RandomZoomOut(p=1.0), v2.GaussianNoise(), v2.RandomInvert(1.0),
+        v2.FiveCrop(2), v2.RandomResize(3, 5), v2.RandomSolarize(3, p=1.0), v2.RGB(), v2.Identity(), v2.JPEG(50),
+    ],
+    ids=lambda x: type(x).__name__,
+)  # fmt: skip
+def test_kinds_that_no_function_knows_go_through(transform):
+    image, other = tv.Image(torch.from_numpy(PIXELS)), torch.ones(2, 2).as_subclass(Other)
+    if isinstance(transform, v2.GaussianNoise):
+        image = tv.Image(image / 255)
+    assert transform([image, other])[1] is other
+
+
+def test_a_transform_knows_the_first_version_of_itself():
+    assert v2.Resize._v1_transform_cls is v1.Resize and v2.ToImage._v1_transform_cls is None
+    made = v1.Resize(**v2.Resize([3, 4], "bicubic")._extract_params_for_v1_transform())
+    assert made.size == [3, 4] and made.interpolation is v1.InterpolationMode.BICUBIC
+    assert v2.Lambda._v1_transform_cls is None and v2.RandomAffine.get_params is v1.RandomAffine.get_params
+
+
+def test_images_of_pil_are_padded_with_floats_cut_off():
+    image = pytest.importorskip("PIL.Image").fromarray(PIXELS.transpose(1, 2, 0))
+    padded = np.array(F.pad(image, 1, fill=(123.7, 117.0, 104.2)))
+    assert padded[0, 0].tolist() == [123, 117, 104] and np.array_equal(padded[1:-1, 1:-1], PIXELS.transpose(1, 2, 0))
+
+
+def test_more_arguments_are_refused_in_torchvisions_words():
+    image = torch.from_numpy(PIXELS)
+    for call, error, words in (
+        (lambda: F.resize(image, [3, 3], v1.InterpolationMode.HAMMING), NotImplementedError, "got hamming"),
+        (lambda: F.get_dimensions(boxes()), TypeError, "<class .*BoundingBoxes'>"),
+        (lambda: F.uniform_temporal_subsample(object(), 2), TypeError, "<class 'object'>"),
+        (lambda: F.normalize(image / 255, [0.5], [0.0]), ValueError, "std evaluated to zero, leading to division"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=words):
+            call()
+    given = boxes()
+    assert F.resize(given, [9, 12]).data_ptr() == given.data_ptr()

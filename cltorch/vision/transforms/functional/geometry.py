@@ -285,6 +285,9 @@ def _pad_tensor(img: Tensor, left: int, top: int, right: int, bottom: int, fill:
 def _pil_fill(fill: Any, img: Any) -> Any:
     """Return a fill value in the form that PIL wants for the image's mode."""
     bands = len(img.getbands())
+    if img.mode != "F":  # whole numbers, as pixels are
+        fill = tuple(int(v) for v in fill) if isinstance(fill, (tuple, list)) else fill
+        fill = int(fill) if isinstance(fill, float) else fill
     if isinstance(fill, (int, float)) and bands > 1:
         return (int(fill),) * bands
     if isinstance(fill, (tuple, list)):

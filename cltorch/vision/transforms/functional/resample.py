@@ -137,7 +137,9 @@ def resize_tensor(
     if mode is InterpolationMode.LANCZOS and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
     if mode not in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC, InterpolationMode.LANCZOS):
-        raise NotImplementedError(f"interpolation {mode} is for PIL images only, not for tensors")
+        raise NotImplementedError(
+            f"tensors are interpolated by nearest, bilinear, bicubic or lanczos: got {mode.value}"
+        )
     old_height, old_width = image.shape[-2:]
     stepwise = stepwise and image.dtype is uint8
     x = image if image.is_floating_point() else image.to(float32)

@@ -141,6 +141,8 @@ def resize(
 ) -> Any:
     h, w = boxes.canvas_size
     height, width = F.target_size(h, w, size, max_size)
+    if (height, width) == (h, w):
+        return boxes
     if is_rotated_bounding_format(boxes.format):
         return rotated.resized(boxes, height, width)
     ratios = functions.tensor([width / w, height / h] * 2, dtype=float32, device=boxes.device)

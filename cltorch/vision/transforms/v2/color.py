@@ -99,7 +99,7 @@ class Grayscale(OfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the input in gray."""
-        return F.rgb_to_grayscale(inpt, num_output_channels=self.num_output_channels)
+        return self._call_kernel(F.rgb_to_grayscale, inpt, num_output_channels=self.num_output_channels)
 
 
 class RandomGrayscale(RandomOfImages):
@@ -118,7 +118,7 @@ class RandomGrayscale(RandomOfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the input in gray."""
-        return F.rgb_to_grayscale(inpt, F.get_num_channels(inpt)) if is_image(inpt) else inpt
+        return self._call_kernel(F.rgb_to_grayscale, inpt, F.get_num_channels(inpt)) if is_image(inpt) else inpt
 
 
 RGB = simple("RGB", "Turn images of one channel into three equal ones.", F.grayscale_to_rgb, OfImages)
@@ -144,7 +144,7 @@ class RandomChannelPermutation(OfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        return F.permute_channels(inpt, params["permutation"])
+        return self._call_kernel(F.permute_channels, inpt, params["permutation"])
 
 
 class RandomPhotometricDistort(OfImages):
@@ -213,7 +213,7 @@ class JPEG(OfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return what is left."""
-        return F.jpeg(inpt, params["quality"])
+        return self._call_kernel(F.jpeg, inpt, params["quality"])
 
 
 class RandomPosterize(RandomOfImages):
@@ -233,7 +233,7 @@ class RandomPosterize(RandomOfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        return F.posterize(inpt, self.bits)
+        return self._call_kernel(F.posterize, inpt, self.bits)
 
 
 class RandomSolarize(RandomOfImages):
@@ -253,7 +253,7 @@ class RandomSolarize(RandomOfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        return F.solarize(inpt, self.threshold)
+        return self._call_kernel(F.solarize, inpt, self.threshold)
 
 
 class RandomAdjustSharpness(RandomOfImages):
@@ -274,7 +274,7 @@ class RandomAdjustSharpness(RandomOfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
-        return F.adjust_sharpness(inpt, self.sharpness_factor)
+        return self._call_kernel(F.adjust_sharpness, inpt, self.sharpness_factor)
 
 
 def _two_numbers(value: Any, name: str) -> tuple[float, float]:
@@ -316,7 +316,7 @@ class GaussianBlur(OfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the blurred input."""
-        return F.gaussian_blur(inpt, list(self.kernel_size), params["sigma"])
+        return self._call_kernel(F.gaussian_blur, inpt, list(self.kernel_size), params["sigma"])
 
 
 class GaussianNoise(OfImages):
@@ -336,7 +336,7 @@ class GaussianNoise(OfImages):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the noisy input."""
-        return F.gaussian_noise(inpt, mean=self.mean, sigma=self.sigma, clip=self.clip)
+        return self._call_kernel(F.gaussian_noise, inpt, mean=self.mean, sigma=self.sigma, clip=self.clip)
 
 
 def _operation(img: Any, name: str, magnitude: float, interpolation: Any, fill: Any) -> Any:

@@ -19,10 +19,24 @@ from cltorch.vision.transforms import convert as v1
 from cltorch.vision.transforms.functional.convert import to_tensor
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
-from cltorch.vision.transforms.v2.transform import OfImages, Transform, is_image, simple
+from cltorch.vision.transforms.v2.transform import OfImages, Transform, is_image
 from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image, KeyPoints, TVTensor, Video, wrap
 
-Identity = simple("Identity", "Return everything as it is.", lambda inpt: inpt)
+
+class Identity(Transform):
+    """Return everything as it is.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.Identity.html
+
+    >>> import cltorch as torch
+    >>> from cltorch.vision.transforms import v2
+    >>> v2.Identity()(torch.ones(3, 2, 4)).shape
+    torch.Size([3, 2, 4])
+    """
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return the input."""
+        return inpt
 
 
 class ToImage(Transform):

@@ -127,7 +127,7 @@ class RandomZoomOut(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the larger input."""
-        return F.pad(inpt, params["padding"], filling(self.fill, inpt))
+        return self._call_kernel(F.pad, inpt, params["padding"], filling(self.fill, inpt))
 
 
 class _Resizing(Transform):
@@ -138,7 +138,9 @@ class _Resizing(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the resized input."""
-        return F.resize(inpt, params["size"], interpolation=self.interpolation, antialias=self.antialias)
+        return self._call_kernel(
+            F.resize, inpt, params["size"], interpolation=self.interpolation, antialias=self.antialias
+        )
 
 
 class ScaleJitter(_Resizing):

@@ -157,6 +157,13 @@ def _grayscale_to_rgb(image: Any) -> Any:
     return image.repeat_interleave(3, -3)  # three of its own each, which can be changed apart
 
 
+def _normalize(image: Tensor, mean: list[float], std: list[float], inplace: bool = False) -> Tensor:
+    """Return ``(image - mean) / std``, by channel; ValueError for a ``std`` of zero."""
+    if any(s == 0 for s in ([std] if isinstance(std, (int, float)) else std)):
+        raise ValueError("std evaluated to zero, leading to division by zero.")
+    return convert.normalize(image, mean, std, inplace)
+
+
 def _equalize(image: Any) -> Any:
     """Make all levels about as frequent; other dtypes have the levels of bytes."""
     if is_pil(image) or image.dtype is uint8:
@@ -191,7 +198,7 @@ rgb_to_grayscale = to_grayscale = _dispatch("rgb_to_grayscale", color.rgb_to_gra
 grayscale_to_rgb = _dispatch("grayscale_to_rgb", _grayscale_to_rgb)
 solarize = _dispatch("solarize", color.solarize)
 gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
-normalize = _dispatch("normalize", convert.normalize)
+normalize = _dispatch("normalize", _normalize)
 erase = _dispatch("erase", _erase)
 _jpeg_of = _dispatch("jpeg", _jpeg)
 jpeg = another_form(kernels.renamed(_jpeg_of, "jpeg", "image"), _jpeg_of)
@@ -204,7 +211,7 @@ five_crop, ten_crop = several("five_crop", geometry.five_crop), several("ten_cro
 def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
     """Return ``num_samples`` frames of a video (…, T, C, H, W), as evenly spaced as whole numbers allow."""
     if not isinstance(inpt, Tensor) or (isinstance(inpt, TVTensor) and not isinstance(inpt, Video)):
-        raise TypeError(f"uniform_temporal_subsample takes a tensor or a video, not {type(inpt).__name__}")
+        raise TypeError(f"uniform_temporal_subsample takes a tensor or a video, but got {type(inpt)} instead.")
     frames = functions.linspace(0, inpt.shape[-4] - 1, num_samples).long().to(inpt.device)
     return wrap(functions.index_select(inpt.as_subclass(Tensor), -4, frames), like=inpt)
 
@@ -269,7 +276,7 @@ gaussian_noise = _dispatch("gaussian_noise", _noise)
 def get_dimensions(inpt: Any) -> list[int]:
     """Return [channels, height, width] of an image; TypeError for masks, boxes and points."""
     if isinstance(inpt, (Mask, BoundingBoxes, KeyPoints)):
-        raise TypeError(f"{type(inpt).__name__} have no channels")
+        raise TypeError(f"get_dimensions takes images and videos, which have channels, but got {type(inpt)} instead.")
     return geometry.get_dimensions(inpt)
 
 
@@ -288,7 +295,7 @@ def get_num_channels(inpt: Any) -> int:
 def get_num_frames(inpt: Any) -> int:
     """Return the number of frames of a video (…, T, C, H, W)."""
     if not isinstance(inpt, Video) and not (is_pure_tensor(inpt) and inpt.ndim > 3):
-        raise TypeError(f"get_num_frames takes a video, not {type(inpt).__name__}")
+        raise TypeError(f"get_num_frames takes a video, but got {type(inpt)} instead.")
     return int(inpt.shape[-4])
 
 

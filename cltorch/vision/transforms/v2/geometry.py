@@ -56,7 +56,9 @@ class Resize(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the resized input."""
-        return F.resize(inpt, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias)
+        return self._call_kernel(
+            F.resize, inpt, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias
+        )
 
 
 class CenterCrop(Transform):
@@ -78,7 +80,7 @@ class CenterCrop(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the cropped input."""
-        return F.center_crop(inpt, self.size)
+        return self._call_kernel(F.center_crop, inpt, self.size)
 
 
 class Pad(Transform):
@@ -100,7 +102,7 @@ class Pad(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the padded input."""
-        return F.pad(inpt, self.padding, filling(self.fill, inpt), self.padding_mode)
+        return self._call_kernel(F.pad, inpt, self.padding, filling(self.fill, inpt), self.padding_mode)
 
 
 class RandomCrop(Transform):
@@ -221,8 +223,14 @@ class RandomRotation(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the turned input."""
         fill = filling(self.fill, inpt)
-        return F.rotate(
-            inpt, params["angle"], interpolation=self.interpolation, expand=self.expand, center=self.center, fill=fill
+        return self._call_kernel(
+            F.rotate,
+            inpt,
+            params["angle"],
+            interpolation=self.interpolation,
+            expand=self.expand,
+            center=self.center,
+            fill=fill,
         )
 
 
@@ -326,7 +334,7 @@ class ElasticTransform(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the deformed input."""
         fill = filling(self.fill, inpt)
-        return F.elastic(inpt, params["displacement"], interpolation=self.interpolation, fill=fill)
+        return self._call_kernel(F.elastic, inpt, params["displacement"], interpolation=self.interpolation, fill=fill)
 
 
 class _Crops(Transform):
@@ -356,7 +364,7 @@ class FiveCrop(_Crops):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the crops."""
-        return F.five_crop(inpt, self.size)
+        return self._call_kernel(F.five_crop, inpt, self.size)
 
 
 class TenCrop(_Crops):
@@ -377,4 +385,4 @@ class TenCrop(_Crops):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the crops."""
-        return F.ten_crop(inpt, self.size, vertical_flip=self.vertical_flip)
+        return self._call_kernel(F.ten_crop, inpt, self.size, vertical_flip=self.vertical_flip)

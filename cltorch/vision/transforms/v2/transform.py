@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch.nn import Module
 from cltorch.tensor import Tensor
+from cltorch.vision import transforms as v1
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.functional.resample import InterpolationMode
@@ -64,6 +65,10 @@ def size_of(flat_inputs: list[Any]) -> tuple[int, int]:
     return height, width
 
 
+# of the names that both versions have, those that do not mean the same
+_APART = frozenset(("Compose", "Lambda", "PILToTensor", "RandomChoice", "RandomOrder", "ToPILImage", "ToTensor"))
+
+
 class Transform(Module):
     """Transform the images, masks and boxes in a sample: any nest of dicts, lists and tuples.
 
@@ -80,8 +85,15 @@ class Transform(Module):
     {'image': tensor([[[1., 1.]]]), 'label': 3}
     """
 
+    _v1_transform_cls: type[Module] | None = None  # the same in ``vision.transforms``, where there is one
+
     # what is transformed: classes, and functions that say so of a value; the rest goes through
     _transformed_types: tuple[type | Callable[[Any], bool], ...] = (Tensor, is_pil)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith(f"{__package__}") and cls.__name__ not in _APART:
+            cls._v1_transform_cls = getattr(v1, cls.__name__, None)
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,6 +138,13 @@ class Transform(Module):
                 yes, plain = plain, False
             chosen.append(yes)
         return chosen
+
+    def _extract_params_for_v1_transform(self) -> dict[str, Any]:
+        """Return the arguments for the first version of the transform, which are kept as attributes."""
+        shown = {k: v for k, v in vars(self).items() if not k.startswith("_") and k not in vars(Module())}
+        if isinstance(shown.get("interpolation"), str):
+            shown["interpolation"] = InterpolationMode(shown["interpolation"])
+        return shown
 
     def extra_repr(self) -> str:
         """Return the attributes that are simple values."""
@@ -172,7 +191,7 @@ def simple(name: str, doc: str, function: Callable[..., Any], base: type[Transfo
     """Return the class of a transform without parameters, or with ``p`` alone."""
 
     def transform(self: Any, inpt: Any, params: dict[str, Any]) -> Any:
-        return function(inpt)
+        return self._call_kernel(function, inpt)
 
     doc = (
         f"{doc}\n\nSource: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.{name}.html\n\n"
