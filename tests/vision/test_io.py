@@ -80,9 +80,28 @@ def test_each_format_has_its_function():
             decode(data)
 
 
-def test_wide_pixels_are_refused_and_inks_kept():
-    with pytest.raises(RuntimeError, match="16 bits"):
-        vio.decode_image(encoded(Image.fromarray(np.full((4, 5), 30000, np.uint16)), "PNG"), "RGB")
+def test_pixels_of_16_bits_stay_whole():
+    grey = (np.arange(20).reshape(4, 5) * 3000).astype(np.uint16)
+    data = encoded(Image.fromarray(grey), "PNG")
+    for mode, channels in (("UNCHANGED", 1), ("GRAY", 1), ("GRAY_ALPHA", 2), ("RGB", 3), ("RGB_ALPHA", 4)):
+        found = vio.decode_png(data, mode)
+        assert found.dtype is torch.uint16 and found.shape == (channels, 4, 5)
+        assert np.array_equal(found.numpy()[0], grey)
+        assert np.array_equal(found.numpy()[-1], grey if channels % 2 else np.full_like(grey, 65535))
+    with pytest.raises(RuntimeError, match="more than 16 bits"):
+        vio.decode_image(encoded(Image.fromarray(grey.astype(np.float32)), "TIFF"))
+
+
+def test_photos_have_the_lightness_that_their_file_holds():
+    colors = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    data = encoded(Image.fromarray(colors), "JPEG", quality=90)
+    raw = Image.open(io.BytesIO(data.numpy().tobytes()))
+    raw.draft("YCbCr", None)
+    for found in (vio.decode_jpeg(data, "GRAY"), vio.decode_image(data, vio.ImageReadMode.GRAY)):
+        assert np.array_equal(found.numpy()[0], np.array(raw)[:, :, 0])
+
+
+def test_inks_are_kept():
     inks = Image.fromarray(np.full((8, 8, 4), (0, 60, 120, 200), np.uint8), "CMYK")
     data = encoded(inks, "JPEG")
     found = vio.decode_jpeg(data)

@@ -255,3 +255,10 @@ def test_more_arguments_are_refused_in_torchvisions_words():
             call()
     given = boxes()
     assert F.resize(given, [9, 12]).data_ptr() == given.data_ptr()
+
+
+def test_images_of_16_bits_are_scaled_by_their_white():
+    picture = pytest.importorskip("PIL.Image").fromarray(np.array([[0, 13107, 65535]], np.uint16))
+    image = F.to_image(picture)
+    assert image.dtype is torch.uint16 and v1.functional.pil_to_tensor(picture).dtype is torch.uint16
+    assert F.to_dtype(image, torch.float32, scale=True).tolist() == [[[0.0, pytest.approx(0.2), 1.0]]]

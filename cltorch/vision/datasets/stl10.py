@@ -133,7 +133,7 @@ class SVHN(_Arrays):
             raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
         loaded = load_mat(path, "SVHN")
         self.data = np.ascontiguousarray(loaded["X"].transpose(3, 2, 0, 1))
-        self.labels = loaded["y"].astype(np.int64).squeeze(1)
+        self.labels = loaded["y"].astype(np.int64).reshape(-1)
         self.labels[self.labels == 10] = 0  # the file counts from 1 to 10
 
     def extra_repr(self) -> str:

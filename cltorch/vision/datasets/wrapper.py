@@ -61,7 +61,8 @@ def wrap_dataset_for_transforms_v2(dataset: Any, target_keys: Keys = None) -> An
         raise TypeError(f"no wrapper exists for {cls.__name__}: wrap its samples yourself")
     if target_keys is not None and base not in _KEYS:
         raise ValueError(
-            f"target_keys are for CocoDetection, VOCDetection, Kitti and WIDERFace, not for {base.__name__}"
+            "`target_keys` is currently only supported for `CocoDetection`, `VOCDetection`, `Kitti`, and `WIDERFace`, "
+            f"but got {base.__name__}."
         )
     return type(f"Wrapped{cls.__name__}", (_Wrapped, cls), {})(dataset, target_keys, _CHANGES[base])
 
@@ -146,7 +147,7 @@ def _by_type(kinds: Sequence[str], changes: dict[str, Callable[..., Any]], pictu
 def _refuse(kinds: Sequence[str], *unknown: str) -> None:
     found = [kind for kind in kinds if kind in unknown]
     if found:
-        raise RuntimeError(f"targets of the kind {', '.join(found)} have no form for the transforms")
+        raise RuntimeError(f"a target_type of {', '.join(found)} is currently not supported by this wrapper")
 
 
 def _same(dataset: Any, target_keys: Keys) -> Change:

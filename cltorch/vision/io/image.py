@@ -63,21 +63,23 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
 
     What has a palette gives its numbers in the palette, unless a mode is given or a colour is transparent; GIFs are
     always coloured, and those with several images give [images, 3, H, W]. Raises RuntimeError for bytes that are no
-    image, and for pixels of more than 8 bits.
+    image, and for pixels of more than 16 bits.
     """
-    image = _open(read_file(input) if isinstance(input, (str, os.PathLike)) else input)
+    image = _open(read_file(input) if isinstance(input, (str, os.PathLike)) else input, mode=mode)
     if image.format == "GIF":
         return _frames(image)
     return _decode(image, mode, apply_exif_orientation)
 
 
-def _open(input: Any, *formats: str) -> Any:
+def _open(input: Any, *formats: str, mode: Any = ImageReadMode.UNCHANGED) -> Any:
     """Return the PIL image of encoded bytes; raise RuntimeError where they are none, or of another format."""
     image_module = _pillow.require("decode_image")
     if input.dtype is not torch.uint8 or input.dim() != 1 or not input.numel():
         raise RuntimeError(f"Expected a non empty 1-dimensional uint8 tensor, got {tuple(input.shape)}, {input.dtype}")
     try:
         image = image_module.open(io.BytesIO(input.cpu().numpy().tobytes()))
+        if image.format == "JPEG" and _mode(mode) is ImageReadMode.GRAY:
+            image.draft("L", None)  # the lightness that the file holds, and not one made of its colours
         image.load()
     except Exception as error:
         raise RuntimeError(f"the bytes are no image that Pillow can read: {error}") from error
@@ -90,9 +92,8 @@ def _decode(image: Any, mode: Any, apply_exif_orientation: bool = False) -> Tens
     if apply_exif_orientation:
         image = _pillow.ImageOps.exif_transpose(image)
     wanted = _PILLOW.get(_mode(mode))
-    if image.mode.startswith("I"):
-        # as bytes they would all be cut to 255
-        raise RuntimeError(f"the image holds numbers of 16 bits or more (mode {image.mode}): there is no torch.uint16")
+    if image.mode.startswith(("I", "F")):
+        return _of_16_bits(image, wanted)
     if wanted is None and image.mode == "CMYK" and image.format == "JPEG":
         return torch.from_numpy(255 - np.array(image).transpose(2, 0, 1))  # as in the file, where 255 is no ink
     if wanted is None and image.mode not in ("L", "LA", "RGB", "RGBA"):
@@ -102,6 +103,16 @@ def _decode(image: Any, mode: Any, apply_exif_orientation: bool = False) -> Tens
             wanted = {"1": "L", "P": None}.get(image.mode, "RGB")
     values = np.array(image if wanted is None else image.convert(wanted))
     return torch.from_numpy(np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1)))
+
+
+def _of_16_bits(image: Any, wanted: str | None) -> Tensor:
+    """Return grey numbers of 16 bits, which Pillow does not convert, in as many channels as a mode has."""
+    if not image.mode.startswith("I;16"):
+        raise RuntimeError(f"the image holds numbers of more than 16 bits (mode {image.mode})")
+    grey = np.array(image).astype(np.uint16)
+    opaque = np.full_like(grey, 65535)
+    planes = {"LA": [grey, opaque], "RGB": [grey] * 3, "RGBA": [grey] * 3 + [opaque]}.get(wanted or "L", [grey])
+    return torch.from_numpy(np.stack(planes))
 
 
 def _frames(image: Any) -> Tensor:
@@ -123,7 +134,7 @@ def decode_jpeg(
     """Return the image [C, H, W] of a JPEG file's bytes, or of each in a list, on ``device``."""
     if isinstance(input, list):
         return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
-    return _decode(_open(input, "JPEG", "MPO"), mode, apply_exif_orientation).to(device)
+    return _decode(_open(input, "JPEG", "MPO", mode=mode), mode, apply_exif_orientation).to(device)
 
 
 def decode_gif(input: Tensor) -> Tensor:

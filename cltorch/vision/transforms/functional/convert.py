@@ -62,14 +62,10 @@ def _pixels(pic: Any) -> np.ndarray:
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
-    """Turn a PIL image into a tensor (C, H, W) of its own numbers; raise TypeError for anything else.
-
-    Those of 16 bits become int32, the smallest of our dtypes that holds them.
-    """
+    """Turn a PIL image into a tensor (C, H, W) of its own numbers; raise TypeError for anything else."""
     if not is_pil(pic):
         raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
     pixels = np.array(pic)
-    pixels = pixels.astype(np.int32) if pixels.dtype == np.uint16 else pixels
     pixels = pixels if pixels.ndim == 3 else pixels[:, :, None]
     return functions.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
