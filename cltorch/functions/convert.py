@@ -166,6 +166,8 @@ def to(
     dev, t, later, wanted, copy = parse_to(
         *args, dtype=dtype, device=device, non_blocking=non_blocking, copy=copy, memory_format=memory_format
     )
+    if wanted is not None:
+        formats.need_format(wanted)
     t = self.dtype if t is None else t
     dev = self.device if dev is None else dev
     _warn_lost(self.dtype, t)

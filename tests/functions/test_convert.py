@@ -111,6 +111,14 @@ def test_an_order_that_dimensions_of_size_1_leave_open_is_made_exact(device):
     assert x.to(cltorch.int32, memory_format=cltorch.channels_last).stride() == (3, 1, 3, 3)
 
 
+def test_what_is_no_order_in_memory_is_refused(device):
+    x = cltorch.ones(2, 3, device=device)
+    for call in (x.to, x.float, x.half, x.cfloat, x.clone, x.contiguous):
+        for wrong in (..., 3, "channels_last"):
+            with pytest.raises(TypeError, match="argument 'memory_format' must be torch.memory_format, not"):
+                call(memory_format=wrong)
+
+
 def test_sizes_change_in_place_to_an_order_in_memory(device):
     x, template = cltorch.zeros(2, 3, device=device), cltorch.zeros(1, 2, 3, 4).to(memory_format=cltorch.channels_last)
     assert x.clone().resize_(1, 2, 3, 4, memory_format=cltorch.channels_last).stride() == (24, 1, 8, 2)
