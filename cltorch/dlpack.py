@@ -155,6 +155,8 @@ def dlpack(
     for bit, on in zip(("conjugate", "negative"), turns(x), strict=True):
         if on:
             raise BufferError(f"Can't export tensors with the {bit} bit set")
+    if stream is not None and x.device.type == "cpu":
+        raise AssertionError("stream should be None on cpu.")
     place = dlpack_device(x)
     if dl_device is not None and tuple(dl_device) != place:
         raise BufferError(f"Can't export a tensor on {x.device} to DLPack device {tuple(dl_device)}")

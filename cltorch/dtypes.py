@@ -308,6 +308,8 @@ class finfo:
 
     def __init__(self, type: dtype | None = None) -> None:
         t = _default if type is None else type
+        if not isinstance(t, dtype):
+            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {t.__class__.__name__}")
         if not t.differentiable:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{t.name}'")
         t = t.to_real()
@@ -325,7 +327,7 @@ class finfo:
                 float(i.eps),
                 float(i.max),
                 float(i.tiny),
-                float(i.resolution),
+                10.0**-i.precision,
             )
         self.min = -self.max if t.limits is None else t.limits[2]
         self.smallest_normal = self.tiny

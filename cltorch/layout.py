@@ -129,6 +129,11 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
                     f"The size of tensor a ({out[lead + i]}) must match the size of tensor b ({s[i]}) at "
                     f"non-singleton dimension {lead + i}"
                 )
+    for i, n in enumerate(out):
+        if n.__class__ is not int and not hasattr(n, "__index__"):
+            raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
+        if n < 0:
+            raise ValueError("Attempting to broadcast a dimension with negative length!")
     return _size(out)
 
 

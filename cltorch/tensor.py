@@ -664,6 +664,9 @@ class Tensor(Array, metaclass=_TensorMeta):
     def __getitem__(self, index: Any) -> Any:
         return functions.getitem(self, index)
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     def __setitem__(self, index: Any, value: Any) -> None:
         functions.setitem_(self, index, value)
 

@@ -69,6 +69,11 @@ def test_scalars_and_empty():
     assert np.from_dlpack(cltorch.zeros(2, 0)).shape == (2, 0)
 
 
+def test_the_host_has_no_streams():
+    with pytest.raises(AssertionError, match="stream should be None on cpu"):
+        cltorch.ones(2).__dlpack__(stream=1)
+
+
 def test_refusals(device, monkeypatch):
     with pytest.raises(BufferError, match="require gradient"):
         cltorch.ones(1, requires_grad=True).__dlpack__()

@@ -37,8 +37,11 @@ def test_other_names():
 @pytest.mark.parametrize("name", ["float16", "float32", "float64"])
 def test_limits_of_floats_are_numpys(name):
     ours, numpys = cltorch.finfo(getattr(cltorch, name)), np.finfo(name)
-    for field in ("bits", "eps", "max", "min", "tiny", "resolution"):
+    for field in ("bits", "eps", "max", "min", "tiny"):
         assert getattr(ours, field) == float(getattr(numpys, field))
+    assert ours.resolution == 10.0**-numpys.precision  # NumPy rounds it to the dtype
+    with pytest.raises(TypeError, match="must be torch.dtype, not str"):
+        cltorch.finfo(name)
     assert ours.smallest_normal == ours.tiny and ours.dtype == name and f"dtype={name}" in repr(ours)
 
 

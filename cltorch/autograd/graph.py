@@ -484,7 +484,12 @@ def accumulator(x: Any) -> AccumulateGrad:
 
 def needs_grad(x: Any) -> bool:
     """Return whether a gradient of a tensor is wanted; of a view it is where one of its base is."""
-    return x._requires_grad or (x._base is not None and x._base._requires_grad and x.dtype.differentiable)
+    if x._requires_grad:
+        return True
+    base = x._base
+    if base is None or not base._requires_grad or not x.dtype.differentiable:
+        return False
+    return x.dtype is base.dtype or x.dtype.to_real() is base.dtype.to_real()  # no gradient comes from mere bits
 
 
 def _seq_of(base: Any) -> int:

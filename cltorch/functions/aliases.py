@@ -102,6 +102,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
 
 def pow_(input: Any, exponent: Any) -> Any:
     """Raise to a power in place."""
+    if exponent.__class__ is int and exponent < 0 and isinstance(input, Array) and not input.dtype.differentiable:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
     return p.pow_(input, exponent)
 
 

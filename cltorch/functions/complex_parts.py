@@ -22,6 +22,7 @@ from cltorch.functions.shape import broadcast_tensors, permute, transpose
 from cltorch.layout import Layout
 from cltorch.ops.channels import order_of
 from cltorch.ops.complex_formula import real_layout
+from cltorch.ops.notices import warn_once
 from cltorch.ops.plan import output_layout
 from cltorch.ops.turned import turned, turns
 
@@ -214,8 +215,15 @@ def matrix_transpose_H(input: Any) -> Any:
     return conj(input if input.layout.ndim == 0 else transpose(input, 0, 1))
 
 
+def _deprecated_for_a_number(what: str, instead: str) -> None:
+    warn_once(f"{what} is deprecated on 0-D tensors. Consider using {instead} instead.")
+
+
 def matrix_transpose_mH(input: Any) -> Any:
     """Return the conjugate transposes of a batch of matrices."""
+    if input.layout.ndim == 0:
+        _deprecated_for_a_number("tensor.mH", "tensor.conj()")
+        return conj(input)
     if input.layout.ndim < 2:
         raise RuntimeError(
             f"tensor.mH is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
@@ -234,6 +242,9 @@ def adjoint(input: Any) -> Any:
             [2.-0.j, 4.-0.j]])
     """
     need_array("adjoint", "input", 1, input)
+    if input.layout.ndim == 0:
+        _deprecated_for_a_number("adjoint()", "tensor.conj()")
+        return conj(input)
     if input.layout.ndim < 2:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."

@@ -119,6 +119,12 @@ def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -
     return out if input.layout.ndim else reshape(out, ())
 
 
+def _one_of(name: str, src: Any, value: Any) -> Any:
+    if src is not None and value is not None:
+        raise TypeError(f"{name}() received an invalid combination of arguments: it takes src or value, not both")
+    return value if src is None else src
+
+
 def _check_reduce(reduce: str | None, src: Any) -> None:
     if reduce not in _MODES:
         raise RuntimeError("reduce argument must be either add or multiply.")
@@ -144,7 +150,7 @@ def scatter(
     """
     need_array("scatter", "input", 1, input)
     need_array("scatter", "index", 3, index)
-    src = value if src is None else src
+    src = _one_of("scatter", src, value)
     _check_reduce(reduce, src)
     if reduce == "multiply":  # its derivative is that of a product
         result = scatter_reduce(input, dim, index, _source(input, index, src), "prod")
@@ -184,7 +190,7 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
         before = convert.old_value(input, src)
         return convert.copy_(input, scatter(before, dim, index, src, value=value, reduce=reduce))
     _check_reduce(reduce, src)
-    return _scatter_in_place("scatter_", input, dim, index, value if src is None else src, _MODES[reduce])
+    return _scatter_in_place("scatter_", input, dim, index, _one_of("scatter_", src, value), _MODES[reduce])
 
 
 @numpy_names

@@ -283,8 +283,9 @@ def block_diag(*tensors: Any) -> Any:
             [0, 0, 3],
             [0, 0, 4]])
     """
-    if len(tensors) == 1 and not isinstance(tensors[0], Array):
-        tensors = tuple(tensors[0])
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Array):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
     if not tensors:
         return zeros((1, 0))
     given = _list("block_diag", tensors)

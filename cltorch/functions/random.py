@@ -237,6 +237,8 @@ def randint(
         size = given.pop() if len(given) > 1 or ("high" in named and given) else None
     if size is None:
         raise TypeError("randint() received an invalid combination of arguments: size is missing")
+    if isinstance(size, int):
+        raise TypeError("randint() received an invalid combination of arguments: size must be a tuple of ints")
     if "high" in named:
         given.append(named.pop("high"))
     if "low" in named:

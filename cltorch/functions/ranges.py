@@ -75,6 +75,8 @@ def arange(
     if t is dtypes.bool_ or t.is_complex:
         raise NotImplementedError(f"\"arange\" not implemented for '{TYPE_NAMES[t]}'")
     n = None
+    if step != step:
+        raise RuntimeError("step must be nonzero")
     _check_direction(start, end, step)
     if abs(end - start) > abs(step) * _MOST:
         raise RuntimeError("invalid size, possible overflow?")

@@ -42,7 +42,8 @@ def result_class(name: str, *fields: str) -> Any:
         return type(self), (tuple(self), {})
 
     members = {
-        "__slots__": (), "__new__": make, "__repr__": show, "__reduce__": reduce, "__module__": "cltorch.return_types"
+        "__slots__": (), "n_fields": len(fields), "n_sequence_fields": len(fields), "n_unnamed_fields": 0,
+        "__new__": make, "__repr__": show, "__reduce__": reduce, "__module__": "cltorch.return_types"
     }  # fmt: skip
     KINDS[name] = type(name, (base,), members)
     return KINDS[name]

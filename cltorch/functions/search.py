@@ -25,6 +25,8 @@ __all__ = ["bucketize", "isin", "searchsorted"]
 
 def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool, out: Any, sorter: Any = None) -> Any:
     """Search after the dtypes and devices are brought together."""
+    if sequence.dtype.is_complex:
+        raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for '{TYPE_NAMES[sequence.dtype]}'")
     if not isinstance(values, Array):
         t = result_type([sequence, values])
         values = tensor(values, dtype=t, device=sequence.device)

@@ -197,7 +197,11 @@ def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
             [2, 3]])
     """
     if size is not None or dtype is not None:
+        if shape or (size is not None and dtype is not None):
+            raise TypeError("view() received an invalid combination of arguments: it takes a size or a dtype")
         shape = (size if dtype is None else dtype,)
+    if len(shape) == 1 and isinstance(shape[0], str):
+        raise TypeError("view(): argument 'size' (position 1) must be tuple of ints, not str")
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_dtype(input, shape[0])
     need_some("view", "size", shape)

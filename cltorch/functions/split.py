@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.autograd.record import views as record_views
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.parts import narrow
 from cltorch.layout import wrap_dim
@@ -149,7 +151,18 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
     if isinstance(indices_or_sections, Array):
-        indices_or_sections = indices_or_sections.tolist()
+        given = indices_or_sections
+        if given.dtype is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{TYPE_NAMES[given.dtype]}"
+            )
+        if given.layout.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
+                f"but got a tensor with {given.layout.ndim} dims"
+            )
+        indices_or_sections = given.tolist()
     if isinstance(indices_or_sections, int):
         k = indices_or_sections
         if k <= 0:

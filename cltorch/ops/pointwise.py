@@ -125,6 +125,8 @@ class Pointwise:
     def types(self, operands: Sequence[Any]) -> tuple[dtype, dtype]:
         """Return (dtype of the arithmetic, dtype of the result); raise PyTorch's error for a dtype it refuses."""
         common, rule = self.promoted(operands), self.rule
+        if self.name == "lerp" and isinstance(operands[0], Array) and not operands[0].dtype.differentiable:
+            common = operands[0].dtype  # a number as weight changes no dtype here
         if common.is_complex:
             return self._complex_types(common, operands)
         if common.few and (rule is not FLOAT or common.is_floating_point):

@@ -202,6 +202,13 @@ def test_views_of_other_dtypes(device):
             bad()
 
 
+def test_no_gradient_comes_from_bits(device):
+    x = cltorch.ones(2, 2, device=device, requires_grad=True)
+    seen = x.view(cltorch.bfloat16)
+    assert not seen.requires_grad and seen.grad_fn is None and seen._base is x
+    assert x.view(cltorch.float32).requires_grad and cltorch.view_as_complex(x).requires_grad
+
+
 def test_views_in_place(device):
     x = cltorch.tensor(A, dtype=cltorch.float32, device=device)
     y = x.clone()
@@ -390,6 +397,9 @@ def test_transposes_of_what_is_no_matrix_are_deprecated(device, each_warning):
     for x, name in ((number, "mT"), (number, "T"), (line, "T"), (line[None, None], "T")):
         with pytest.warns(UserWarning, match="deprecated"):
             assert getattr(x, name).shape == x.shape[::-1]
+    for transposed in (lambda: number.mH, number.adjoint):
+        with pytest.warns(UserWarning, match="deprecated"):
+            assert transposed().shape == ()
     with pytest.raises(TypeError, match="invalid combination of arguments"):
         line[None].movedim(0, (0, 1))
 
