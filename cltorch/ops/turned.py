@@ -79,9 +79,26 @@ class Turned:
         base, made = self.base, self._made
         if made is None or self._seen != base.version:
             # memory of its own each time, for what was read before may be in use
-            made = self._made = Storage.allocate(base.nbytes, base.device)
-            self._turn(base, made)
+            made = self._made = self._packed() or self._spread()
             self._seen = base.version
+        return made
+
+    def _packed(self) -> Storage | None:
+        """Return the elements as an operator returns them, where they lie as they should then."""
+        lay = self.layout
+        if lay.offset or not lay.numel or not lay.packed():
+            return None
+        found = Array.new(self.base, lay, self.dtype)
+        if self.conj:
+            found = _CONJ.compute((found,), ())
+        if self.neg:
+            found = _NEG.compute((found,), ())
+        made: Storage = found._storage
+        return made if found.layout.strides == lay.strides else None
+
+    def _spread(self) -> Storage:
+        made = Storage.allocate(self.base.nbytes, self.base.device)
+        self._turn(self.base, made)
         return made
 
     def _turn(self, source: Storage, target: Storage) -> None:
