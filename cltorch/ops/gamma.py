@@ -66,7 +66,8 @@ def _falling_power(m: Any, s: Any) -> Any:
     """Return the function b -> b**-s of b > 0 for s >= 0.
 
     The whole part of s multiplies squares, which is as exact as b is; the built-in pow of CPU devices goes lane by
-    lane. Where s is large, b is near 1 or the power is nothing or infinite, and a logarithm does.
+    lane. Where s is large, b is near 1 or the power is nothing or infinite, and a logarithm does. Numbers below the
+    least normal one are the reciprocals of what overflows: there the largest of the squares is divided by as two roots.
     """
     whole = m.floor(s)
     part, left, bits = s - whole, whole, []
@@ -78,11 +79,14 @@ def _falling_power(m: Any, s: Any) -> Any:
     def power(b: Any) -> Any:
         log = m.log(b)
         product, square = m.where(bits[0], b, 1), b
+        low, root = product, 1
         for bit in bits[1:]:
+            low, root = m.where(bit, product, low), m.where(bit, square, root)
             square = square * square
             product = m.where(bit, product * square, product)
         rest = m.where(part > 0, m.exp(-part * log), 1)
-        return m.where(s < 2**_BITS, rest / product, m.exp(-s * log))
+        found = m.where(product < math.inf, rest / product, rest / low / root / root)
+        return m.where(s < 2**_BITS, found, m.exp(-s * log))
 
     return power
 
