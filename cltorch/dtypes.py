@@ -50,17 +50,23 @@ class dtype:
         self.few, self.form = few, form
         self.rare = self.is_complex or few != ""  # whether operators have to say that they take it
         # the NumPy type in which the host computes: small fractions are storage types, so they widen to float32
-        self.wide = np.dtype("float32") if kind == "f" and itemsize < 4 else self.np
+        small = itemsize < (8 if kind == "c" else 4)
+        self.wide = np.dtype("complex64" if kind == "c" else "float32") if kind in "fc" and small else self.np
         self.opaque = self.np.kind != kind  # whether NumPy has no type for it: its bits
 
     def widen(self, bits: np.ndarray) -> np.ndarray:
-        """Return stored bits as NumPy's values, those of a type that it does not know as float32."""
-        if not self.opaque or self.is_complex:
+        """Return stored bits as NumPy's values, those of a type that it does not know as float32 or complex64."""
+        if not self.opaque:
             return bits
+        if self.is_complex:
+            return np.ascontiguousarray(bits)[..., None].view(np.float16).astype(np.float32).view(np.complex64)[..., 0]
         return bfloat16_to_float(bits) if self.form is None else self.form.widen(bits)
 
     def round(self, a: np.ndarray) -> np.ndarray:
-        """Return NumPy's real values as the stored bits of a type that it does not know, by way of float32."""
+        """Return NumPy's values as the stored bits of a type that it does not know, by way of float32."""
+        if self.is_complex:
+            a = np.asarray(a, np.complex64)
+            return np.stack([a.real, a.imag], -1).astype(np.float16).view(np.uint32)[..., 0]
         a = np.asarray(a, np.float32)
         return float_to_bfloat16(a) if self.form is None else self.form.round(a)
 
@@ -136,7 +142,7 @@ UNSIGNED = (uint16, uint32, uint64)
 FLOAT8 = (float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu)
 #: the tags of the dtypes that kernels read as float and round again by functions of the prelude
 STORAGE_TAGS = tuple(t.tag for t in (float16, bfloat16, *FLOAT8))
-COMPLEX = (complex32, complex64, complex128)  # complex32 names a type: there are no operators for it
+COMPLEX = (complex32, complex64, complex128)  # complex32 is a storage type: it converts, and has no arithmetic
 _PARTS = {complex32: float16, complex64: float32, complex128: float64}
 _WHOLES = {**{part: whole for whole, part in _PARTS.items()}, bfloat16: complex64}
 _BY_NAME = {t.name: t for t in (*ALL, *UNSIGNED, *FLOAT8, *COMPLEX)}

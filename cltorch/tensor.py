@@ -460,7 +460,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         Raises TypeError for a tensor on a device (``force=True`` copies it) or of a dtype NumPy lacks, RuntimeError
         for one that requires a gradient, unless gradients are switched off.
         """
-        if self.dtype.opaque and not self.dtype.is_complex:
+        if self.dtype.opaque:
             raise TypeError(f"Got unsupported ScalarType {dtypes.TYPE_NAMES[self.dtype]}")
         conj, neg = turns(self)
         if (conj or neg) and not force:

@@ -13,13 +13,11 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cltorch.device import CPU, Storage, device, host_memory
-from cltorch.dtypes import complex32, complex128, dtype, float64, uint64
+from cltorch.dtypes import complex128, dtype, float64, uint64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
 from cltorch.layout import Layout, Size
 from cltorch.ops.quiet import quietly
-
-NO_COMPLEX_HALF = "complex32 is a dtype without operators here: use complex64"
 
 
 class Array:
@@ -109,8 +107,6 @@ def host_line(x: Any) -> np.ndarray:
 def host_compute(x: Any) -> np.ndarray:
     """Return the values of a host Array in the type the host computes in: small fractions widened to float32."""
     a = host(x)
-    if x.dtype is complex32:
-        raise NotImplementedError(NO_COMPLEX_HALF)
     if x.dtype.opaque:
         return x.dtype.widen(a)
     return a if x.dtype.wide is x.dtype.np else a.astype(x.dtype.wide)
@@ -119,8 +115,6 @@ def host_compute(x: Any) -> np.ndarray:
 def cast_host(a: Any, t: dtype) -> np.ndarray:
     """Return NumPy values as the stored bits of a dtype (rounded, wrapped or tested against zero as PyTorch does)."""
     a = np.asarray(a)
-    if t is complex32:
-        raise NotImplementedError(NO_COMPLEX_HALF)
     if a.dtype.kind == "c" and t.kind != "c":
         a = a != 0 if t.kind == "b" else a.real
     if t.opaque:

@@ -262,8 +262,6 @@ def lower(
     formula: Any, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any]
 ) -> tuple[Any, dtype, list[Any], list[Any], list[Any]]:
     """Return formula, dtype of the arithmetic, operands, parameters and results of a launch, in terms of real parts."""
-    if dtypes.complex32 in (compute, *(x.dtype for x in outs)):
-        raise NotImplementedError("complex32 is a dtype without operators here: use complex64")
     ins: list[Any] = []
     kinds = ""
     for i, x in enumerate(operands):

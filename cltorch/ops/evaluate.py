@@ -27,8 +27,8 @@ class Formula:
 
 
 def compute_dtype(t: dtype) -> dtype:
-    """Return the dtype in which values of a dtype are computed (the halves compute in float32)."""
-    return dtypes.float32 if t.compute == "float" else t
+    """Return the dtype in which values of a dtype are computed (the halves compute in float32, or pairs of it)."""
+    return dtypes.float32 if t.compute == "float" else dtypes.complex64 if t is dtypes.complex32 else t
 
 
 def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:

@@ -150,13 +150,14 @@ class Pointwise:
         return compute_dtype(common), dtypes.bool_ if rule is COMPARE else common
 
     def _complex_types(self, common: dtype, operands: Sequence[Any]) -> tuple[dtype, dtype]:
-        if not self.complex or common is dtypes.complex32:
+        if not self.complex or (common is dtypes.complex32 and self.name not in _OF_COMPLEX_HALF):
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         if self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)
+        compute = compute_dtype(common)
         if self.rule is COMPARE:
-            return common, dtypes.bool_
-        return common, common.to_real() if self.complex is PARTS else common
+            return compute, dtypes.bool_
+        return compute, common.to_real() if self.complex is PARTS else common
 
     def _check_alike(self, operands: Sequence[Any]) -> None:
         """Raise RuntimeError where operands that PyTorch does not promote to one another are of different dtypes."""
@@ -408,6 +409,10 @@ def _fits(operands: Sequence[Any], compute: dtype) -> bool:
 _SUB_OF_ONE_BOOL = (
     "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
     "`~` or `logical_not()` operator instead."
+)
+# rows that take pairs of float16, as PyTorch's do; the others, like all other operators, take none
+_OF_COMPLEX_HALF = frozenset(
+    "abs add addcmul clone conj_values eq isfinite isinf isnan mul ne neg positive sgn sub".split()
 )
 _DIFFERENCES = frozenset({"sub", "absolute_error"})
 # rows that promote nothing, with the roles of the operands after the first

@@ -211,6 +211,38 @@ def test_double_precision(device, fp64):
     assert (z.to(cltorch.complex64) + z).dtype is cltorch.complex128
 
 
+def test_pairs_of_halves(device):
+    """complex32 is stored so and computed in complex64: the results are rounded to float16, part by part."""
+
+    def rounded(a):
+        return a.real.astype(np.float16).astype(np.float32) + 1j * a.imag.astype(np.float16).astype(np.float32)
+
+    z, w = (cltorch.tensor(a, device=device).chalf() for a in (Z, W))
+    a, b = rounded(Z), rounded(W)
+    assert z.dtype is cltorch.complex32 and z.element_size() == 4
+    for got, want in (
+        (z, a), (z * w, rounded(a * b)), (z - w, rounded(a - b)), (-z, -a), (z + 1.5, rounded(a + 1.5)),
+        (z.conj(), a.conj()), (z.t(), a.T), (z.t().contiguous(), a.T), (z[:, [2, 0]], a[:, [2, 0]]),
+        (cltorch.cat([z, w]), np.concatenate([a, b])), (z.clone().add_(w), rounded(a + b)),
+        (cltorch.full((2,), 1 + 2j, dtype=cltorch.complex32, device=device), np.full(2, 1 + 2j)),
+        (cltorch.zeros(3, 2, dtype=cltorch.complex32, device=device).copy_(cltorch.tensor(Z.T, device=device)), a.T),
+        (cltorch.tensor(X, device=device).chalf(), rounded(X.astype(np.complex64))),
+    ):  # fmt: skip
+        assert got.dtype is cltorch.complex32
+        check(got.to(cltorch.complex64), want.astype(np.complex64), 1e-3)
+        assert np.array_equal(
+            np.array(got.tolist(), np.complex64), got.to(cltorch.complex64).cpu().resolve_conj().numpy()
+        )
+    assert z.real.dtype is cltorch.float16 and z.abs().dtype is cltorch.float16 and (z == z).all()
+    check(z.abs().float(), np.abs(a), 1e-3)
+    halves = cltorch.tensor(X, device=device).half()
+    check(cltorch.complex(halves, -halves).to(cltorch.complex64), (1 - 1j) * rounded(X + 0j), 1e-3)
+    assert repr(cltorch.tensor([1 + 2j]).chalf()) == "tensor([1.+2.j], dtype=torch.complex32)"
+    x = cltorch.tensor(Z, device=device, requires_grad=True)
+    (x.chalf() * w).to(cltorch.complex64).real.sum().backward()
+    check(x.grad, b.conj(), 1e-3)
+
+
 def test_parts_of_tensors(device):
     z, w, x = on(device, Z, W, X)
     check(cltorch.cat([z, w], 1), np.concatenate([Z, W], 1))
@@ -313,10 +345,10 @@ def test_refusals():
         cltorch.tensor([1j], dtype=cltorch.int64)
     with pytest.raises(RuntimeError, match="without overflow"):
         float(cltorch.tensor(1j))
-    with pytest.raises(NotImplementedError, match="complex32"):
-        cltorch.tensor([1j], dtype=cltorch.complex32)
-    with pytest.raises(NotImplementedError, match="Half"):
-        cltorch.empty(2, dtype=cltorch.complex32) + 1
+    with pytest.raises(NotImplementedError, match="\"exp\" not implemented for 'ComplexHalf'"):
+        cltorch.empty(2, dtype=cltorch.complex32).exp()
+    with pytest.raises(TypeError, match="Got unsupported ScalarType ComplexHalf"):
+        cltorch.empty(2, dtype=cltorch.complex32).numpy()
     assert complex(cltorch.tensor(1 + 2j)) == 1 + 2j and int(cltorch.tensor(3 + 0j)) == 3
 
 
