@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, read_number
 from cltorch.functions.convert import copy_, to
@@ -110,8 +111,7 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     check_operands("addmv", ("self", input), ("mat", mat), ("vec", vec))
     product = mv(mat, vec)
     need_broadcast("addmv", input, product.layout.shape)
-    if not product.dtype.differentiable:  # PyTorch cuts these numbers here, and refuses them in addr
-        alpha, beta = int(alpha), int(beta)
+    beta, alpha = (+x for x in _scales("addmv", input, beta, alpha))  # cut to whole numbers where addr refuses others
     scaled = product if alpha == 1 else p.mul(product, alpha)
     if beta == 0:
         return finish("addmv", scaled, out)
@@ -132,10 +132,14 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     """
     product = outer(vec1, vec2)
     need_broadcast("addr", input, product.layout.shape)
-    if not (product.dtype.differentiable or input.dtype.differentiable):
-        for name, value in (("beta", beta), ("alpha", alpha)):
-            if isinstance(value, float):
-                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    t = result_type([product, input])
+    for name, value in (("beta", beta), ("alpha", alpha)):
+        if isinstance(value, (float, complex)) and not t.differentiable:
+            raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+        if isinstance(value, complex) and not t.is_complex:
+            raise RuntimeError(f"value cannot be converted to type {C_NAMES[t.name]} without overflow")
+        if value.__class__ is bool and t is not dtypes.bool_:
+            raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
     if product.dtype is dtypes.bool_ and input.dtype is dtypes.bool_:
         scaled = p.logical_and(product, bool(alpha))
         result = p.logical_or(scaled, p.logical_and(input, bool(beta)))
@@ -144,7 +148,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
         if beta != 0:
             result = p.add(input if beta == 1 else p.mul(input, beta), result)  # which lies as the input does
         else:  # the input's values do not count, but its dtype does
-            result = to(result, result_type([result, input]))
+            result = to(result, t)
     return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
 
 

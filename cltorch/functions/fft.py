@@ -318,7 +318,7 @@ def _frequencies(name: str, n: Any, d: Any, out: Any, points: Any, given: tuple[
             return from_host(points(n) * (1 / np.float64(n * d)), t, dev)
 
     result = host_memory.attempt(name, work)
-    return finish(result, requires_grad) if out is None else into_line(out, t, result)
+    return finish(result, requires_grad) if out is None else into_line(out, t, result, warns=True)
 
 
 def _around_zero(n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.autograd.batches import bare
-from cltorch.dtypes import C_NAMES
+from cltorch.dtypes import C_NAMES, can_cast
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.pointwise import into_out, into_outs
@@ -142,10 +142,17 @@ ZERO_PIVOT = (
 
 
 # functions of one result that PyTorch computes apart and casts to the dtype of ``out``
-_CASTS = frozenset(
-    "cholesky cholesky_inverse cholesky_solve linalg_cond linalg_matrix_rank linalg_pinv linalg_tensorinv "
-    "linalg_tensorsolve".split()
-)
+# functions that cast their result into ``out``, by the names that PyTorch calls them where it cannot
+_CASTS = {
+    "cholesky": "cholesky",
+    "cholesky_inverse": "cholesky_inverse",
+    "cholesky_solve": "cholesky_solve",
+    "linalg_cond": "linalg.cond",
+    "linalg_matrix_rank": "torch.linalg.matrix_rank",
+    "linalg_pinv": "linalg.pinv",
+    "linalg_tensorinv": "tensorinv",
+    "linalg_tensorsolve": "tensorsolve",
+}
 
 
 def store_one(name: str, out: Any, result: Any) -> Any:
@@ -154,7 +161,18 @@ def store_one(name: str, out: Any, result: Any) -> Any:
         return result
     if name not in _CASTS:
         _same_dtype(out, result)
+    elif isinstance(out, Array):
+        check_cast(_CASTS[name], "result", out, result)
     return into_out(name, out, result)
+
+
+def check_cast(name: str, what: str, out: Any, result: Any) -> None:
+    """Raise RuntimeError where a result cannot be cast to the dtype of ``out``."""
+    if not can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            f"{name}: Expected {what} to be safely castable from {SCALAR_NAMES[result.dtype.name]} dtype, but got "
+            f"{what} with dtype {SCALAR_NAMES[out.dtype.name]}"
+        )
 
 
 def _same_dtype(out: Any, result: Any) -> None:

@@ -18,7 +18,7 @@ from cltorch.functions.extremes import amax, amin
 from cltorch.functions.linalg_check import also_named, need_floating, need_matrix, store_one
 from cltorch.functions.linalg_solve import linalg_inv_ex
 from cltorch.functions.linalg_spectrum import linalg_svdvals
-from cltorch.functions.norms import vector_norm
+from cltorch.functions.norms import check_norm_dtype, vector_norm
 from cltorch.functions.shape import movedim, unsqueeze
 from cltorch.layout import wrap_dim
 
@@ -60,6 +60,7 @@ def linalg_matrix_norm(
         raise RuntimeError(f"{name}: Order {ord} not supported.")
     rows, columns = _pair(name, A, dim)
     t = read_dtype(name, dtype, A.dtype)
+    check_norm_dtype(name, A.dtype, t)
     x = to(A, t)
     if ord == "fro":
         return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))

@@ -18,7 +18,16 @@ from cltorch.functions.convert import clone, to
 from cltorch.functions.create import empty, eye, ones
 from cltorch.functions.extremes import amax
 from cltorch.functions.join import cat
-from cltorch.functions.linalg_check import adjoint, also_named, flip, need_floating, need_full, need_same, need_square
+from cltorch.functions.linalg_check import (
+    adjoint,
+    also_named,
+    check_cast,
+    flip,
+    need_floating,
+    need_full,
+    need_same,
+    need_square,
+)
 from cltorch.functions.linalg_check import store_one as store
 from cltorch.functions.linalg_solve import solve_triangle
 from cltorch.functions.matmul import matmul
@@ -30,6 +39,7 @@ from cltorch.functions.scan import cumprod
 from cltorch.functions.shape import expand, unsqueeze
 from cltorch.functions.triangle import tril, triu
 from cltorch.layout import broadcast_shapes, wrap_dim
+from cltorch.ops.array import Array
 
 __all__ = [
     "linalg_cross", "linalg_diagonal", "linalg_householder_product", "linalg_matrix_exp", "linalg_vander",
@@ -161,7 +171,10 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     # turned over on the way, so that the result lies by columns as LAPACK's does
     unit = flip(eye(columns, rows, dtype=A.dtype, device=A.device))
     first = adjoint(narrow(v, -2, 0, columns))
-    return store(name, out, p.sub(unit, flip(matmul(flip(matmul(t, first)), flip(v)))))
+    result = p.sub(unit, flip(matmul(flip(matmul(t, first)), flip(v))))
+    if isinstance(out, Array):
+        check_cast(name, "result", out, result)
+    return store(name, out, result)
 
 
 @also_named(input2="tau")
@@ -240,7 +253,7 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     """
     need_array("linalg.vander", "x", 1, x)
     x = _to_powers("linalg.vander", x)
-    if N is None and x.layout.ndim == 0 or N is not None and N <= 1:
+    if (x.layout.shape[-1] if x.layout.ndim else 1) <= 1 if N is None else N <= 1:
         raise RuntimeError("N must be greater than 1.")
     x = x if x.layout.ndim else x.reshape(1)  # PyTorch takes a number for a vector
     return _powers(x, x.layout.shape[-1] if N is None else N)

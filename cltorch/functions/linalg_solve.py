@@ -232,7 +232,12 @@ def triangular_solve(
     need_square("triangular_solve", A)
     need_same("triangular_solve", b, A, "b", "A")
     need_full("triangular_solve", A, "triangular_solve_cpu")
-    need_fitting("triangular_solve", A, b)
+    if A.layout.shape[-1] != b.layout.shape[-2]:
+        sizes = [f"{x.layout.shape[-2]} by {x.layout.shape[-1]}" for x in (A, b)]
+        raise RuntimeError(
+            f"Incompatible matrix sizes for triangular_solve: each A matrix is {sizes[0]} but each b matrix is "
+            f"{sizes[1]}"
+        )
     used = flip(A) if transpose else A
     X = solve_triangle(used, b, bool(upper) != bool(transpose), bool(unitriangular))
     return store_all("triangular_solve", triangular_solve_return, out, (X, _copied(A, X)))

@@ -18,6 +18,7 @@ from cltorch.functions.extremes import amax
 from cltorch.functions.linalg_check import (
     adjoint,
     also_named,
+    check_cast,
     need_floating,
     need_full,
     need_matrix,
@@ -193,7 +194,11 @@ def linalg_eig(A: Any, *, out: Any = None) -> Any:
     >>> torch.linalg.eig(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
     tensor([0.+1.j, 0.-1.j])
     """
-    return store_all("linalg_eig", eig_return, out, _eig(A, True))
+    results = _eig(A, True)
+    if isinstance(out, (tuple, list)):
+        for what, place, result in zip(("eigenvalues", "eigenvectors"), out, results, strict=False):
+            check_cast("torch.linalg.eig", what, p.need_out("linalg_eig", place), result)
+    return store_all("linalg_eig", eig_return, out, results)
 
 
 @also_named(input="A")
@@ -208,7 +213,10 @@ def linalg_eigvals(A: Any, *, out: Any = None) -> Any:
     >>> torch.linalg.eigvals(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
     tensor([2.+0.j, 3.+0.j])
     """
-    return store_one("linalg_eigvals", out, _eig(A, False)[0])
+    result = _eig(A, False)[0]
+    if out is not None:
+        check_cast("torch.linalg.eigvals", "eigenvalues", p.need_out("linalg_eigvals", out), result)
+    return store_one("linalg_eigvals", out, result)
 
 
 # ---- singular values ---------------------------------------------------------------------------------------------
@@ -292,12 +300,24 @@ def linalg_matrix_rank(
         raise RuntimeError("This function doesn't handle types other than float and double")
     if tol is not None:  # the older form: an absolute tolerance, be it zero
         atol, rtol = tol, 0.0
+    _check_tolerances("torch.linalg.matrix_rank", A, atol=atol, rtol=rtol)
     A = A.detach()
     if not A.layout.numel:
         return store_one("linalg_matrix_rank", out, zeros(A.layout.shape[:-2], dtype=dtypes.int64, device=A.device))
     S = p.abs(_eigh(A, "L", False)[0]) if hermitian else _svd(A, False, False)[1]
     least = unsqueeze(_tolerance(A, amax(S, -1), atol, rtol), -1)
     return store_one("linalg_matrix_rank", out, r.sum(p.gt(S, least), -1))
+
+
+def _check_tolerances(name: str, A: Any, **given: Any) -> None:
+    """Raise RuntimeError for tolerances that are complex, or not one for each matrix."""
+    for what, x in given.items():
+        if isinstance(x, Array):
+            if x.dtype.is_complex:
+                raise RuntimeError(
+                    f"{name}: {what} tensor of complex type is not supported. Got {SCALAR_NAMES[x.dtype.name]}"
+                )
+            broadcast_shapes(x.layout.shape, A.layout.shape[:-2])
 
 
 def _tolerance(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
@@ -340,6 +360,7 @@ def linalg_pinv(
     if hermitian:
         need_square("linalg.eigh", A)
     rtol = rcond if rcond is not None else rtol
+    _check_tolerances("torch.linalg.pinv", A, atol=atol, rtol=rtol)
     return store_one("linalg_pinv", out, apply(solve.Pinv, A, atol, rtol, bool(hermitian)))
 
 

@@ -225,7 +225,14 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def need_broadcast(name: str, input: Any, shape: Any) -> None:
     """Raise RuntimeError where what a product is added to does not broadcast to it."""
-    if len(input.layout.shape) > len(shape) or tuple(broadcast_shapes(input.layout.shape, shape)) != tuple(shape):
+    have = input.layout.shape
+    for i in range(-min(len(have), len(shape)), 0):
+        if have[i] != shape[i] and have[i] != 1:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[i]}) must match the existing size ({have[i]}) at "
+                f"non-singleton dimension {len(shape) + i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
+            )
+    if len(have) > len(shape):
         raise RuntimeError(
             f"{name}: the input of shape {list(input.layout.shape)} does not broadcast to the product's {list(shape)}"
         )

@@ -11,6 +11,7 @@ from typing import Any
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES, promote_types
+from cltorch.dtypes import dtype as DType
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, store
@@ -67,6 +68,20 @@ def _row(ord: float) -> tuple[Reduction, tuple[Any, ...]]:
     return (rows.PNORM, (ord,)) if found is None else (found, ())
 
 
+def check_norm_dtype(name: str, have: DType, asked: DType) -> None:
+    """Raise RuntimeError for a ``dtype=`` that a norm of tensors of a dtype cannot be computed in."""
+    if not asked.differentiable:
+        raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {TYPE_NAMES[asked]}")
+    if have.is_complex != asked.is_complex:
+        kind = "complex" if have.is_complex else "real"
+        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {TYPE_NAMES[asked]}")
+    if promote_types(have, asked) is not asked:
+        raise RuntimeError(
+            f"{name}: the dtype of the input ({TYPE_NAMES[have]}) should be convertible without narrowing to the "
+            f"specified dtype ({TYPE_NAMES[asked]})"
+        )
+
+
 @numpy_names
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
@@ -84,21 +99,11 @@ def vector_norm(
     """
     dims = read_dims("linalg.vector_norm", x, dim)
     t = read_dtype("linalg.vector_norm", dtype, x.dtype)
-    if not x.dtype.differentiable or not t.differentiable:
+    if not x.dtype.differentiable:
         raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{TYPE_NAMES[t if x.dtype.differentiable else x.dtype]}"
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {TYPE_NAMES[x.dtype]}"
         )
-    if x.dtype.is_complex != t.is_complex:
-        kinds = ("complex", "real") if x.dtype.is_complex else ("real", "complex")
-        raise RuntimeError(
-            f"linalg.vector_norm: dtype should be {kinds[0]} for a {kinds[0]} input, but got {TYPE_NAMES[t]}"
-        )
-    if promote_types(x.dtype, t) is not t:
-        raise RuntimeError(
-            f"linalg.vector_norm: the dtype of the input ({TYPE_NAMES[x.dtype]}) should be convertible without "
-            f"narrowing to the specified dtype ({TYPE_NAMES[t]})"
-        )
+    check_norm_dtype("linalg.vector_norm", x.dtype, t)
     ord = float(ord)
     if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):
         if dim is None:

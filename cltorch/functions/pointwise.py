@@ -93,8 +93,8 @@ def _check_out(name: str, out: Any, result: Any) -> None:
         )
     if out._inference:
         check_inplace(out, False)
-    can_hold(out, result)
     check_dtype(name, result.dtype, out.dtype)
+    can_hold(out, result)
 
 
 def can_hold(out: Any, result: Any) -> None:

@@ -10,16 +10,17 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings, needs_grad
-from cltorch.dtypes import TYPE_NAMES
+from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.convert import contiguous
 from cltorch.functions.create import eye
 from cltorch.functions.create_like import ones_like
+from cltorch.functions.linalg_check import check_cast
 from cltorch.functions.matmul import matmul
 from cltorch.functions.parts import diagonal
-from cltorch.functions.pointwise import into_out
+from cltorch.functions.pointwise import into_out, need_out
 from cltorch.functions.rearrange import roll
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes, wrap_dim
@@ -87,6 +88,13 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         )  # fmt: skip
     if input.layout.ndim != other.layout.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if dim is not None and input.layout.ndim:
+        d = wrap_dim(dim, input.layout.ndim)
+        if input.layout.shape[d] != 3 or other.layout.shape[d] != 3:
+            raise RuntimeError(
+                f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.layout.shape[d]} and "
+                f"{other.layout.shape[d]}"
+            )
     shape = broadcast_shapes(input.layout.shape, other.layout.shape)
     if dim is None:
         warn_once(
@@ -135,6 +143,11 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
     >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4)])
     tensor([12., 12.])
     """
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(
+            "linalg_multi_dot(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
     given = list(tensors)
     if len(given) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(given)}")
@@ -142,8 +155,13 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
         need_array("multi_dot", "tensors", i + 1, x)
         ends = i in (0, len(given) - 1)
         if x.layout.ndim != 2 and not (ends and x.layout.ndim == 1):
-            kind = "1D or 2D" if ends else "2D"
-            raise RuntimeError(f"multi_dot(): tensor {i} must be {kind} but got {x.layout.ndim}D")
+            which = f"the {'last' if i else 'first'} tensor must be 1D or 2D" if ends else f"tensor {i} must be 2D"
+            raise RuntimeError(f"multi_dot(): {which} but got {x.layout.ndim}D")
+        if x.dtype is not given[0].dtype:
+            raise RuntimeError(
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {C_NAMES[given[0].dtype.name]} "
+                f"and tensor {i} {C_NAMES[x.dtype.name]}"
+            )
     first, last = given[0].layout.ndim == 1, given[-1].layout.ndim == 1
     if first:
         given[0] = unsqueeze(given[0], 0)
@@ -183,6 +201,11 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     )
     if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)):
         matrices = tuple(matrices[0])
+    if not matrices:
+        raise RuntimeError("chain_matmul(): Expected one or more matrices")
+    for i, x in enumerate(matrices):
+        if need_array("chain_matmul", "matrices", i + 1, x).layout.ndim != 2:
+            raise RuntimeError(f"Tensor dimension is {x.layout.ndim}, expected 2 instead.")
     if len(matrices) == 1:
         return matrices[0] if out is None else into_out("chain_matmul", out, matrices[0])
     return multi_dot(matrices, out=out)
@@ -229,4 +252,7 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
                 result = matmul(result, input)
         if n == 1:
             result = p.clone(result)
-    return result if out is None else into_out("matrix_power", out, result)
+    if out is None:
+        return result
+    check_cast("matrix_power", "result", need_out("matrix_power", out), result)
+    return into_out("matrix_power", out, result)

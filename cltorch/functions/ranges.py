@@ -19,7 +19,6 @@ from cltorch.functions.arguments import (
     read_number,
     wanted_dtype,
 )
-from cltorch.functions.outputs import resize_out
 from cltorch.functions.shape import reshape
 from cltorch.ops import create as ops
 from cltorch.ops.array import Array
@@ -40,8 +39,14 @@ def into_line(out: Any, dtype: Any, result: Any, warns: bool = False) -> Any:
     if isinstance(out, Array):
         if out.layout.numel == result.layout.numel:
             result = reshape(result, out.layout.shape)
-        elif warns:
-            resize_out(out, result.layout.shape)
+        elif warns and out.layout.numel:
+            warnings.warn(
+                f"The number of elements in the out tensor of shape {list(out.layout.shape)} is {out.layout.numel}, "
+                f"which does not match the computed number of elements {result.layout.numel}. The out tensor will be "
+                f"resized to a tensor of shape {tuple(result.layout.shape)}.",
+                stacklevel=callers_level(),
+            )
+            out.resize_(result.layout.shape)
     return into(out, dtype, result)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.layout import broadcast_shapes
 from cltorch.ops.fallback import on_host
 
 
@@ -46,7 +47,7 @@ def _routine(name: str, routine: str, t: np.dtype) -> Any:
 
 def _broadcast(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return two batches of matrices with one batch shape."""
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return np.broadcast_to(a, batch + a.shape[-2:]), np.broadcast_to(b, batch + b.shape[-2:])
 
 
@@ -292,7 +293,7 @@ def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool
             "ldl_factor?"
         )
     pivots = np.broadcast_to(pivots, ld.shape[:-1])
-    batch = np.broadcast_shapes(ld.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes(ld.shape[:-2], b.shape[:-2])
     pivots = np.broadcast_to(pivots, batch + ld.shape[-1:])
     ld, b = _broadcast(ld, b)
     x = np.empty(b.shape, b.dtype)

@@ -151,6 +151,9 @@ class Pointwise:
 
     def _complex_types(self, common: dtype, operands: Sequence[Any]) -> tuple[dtype, dtype]:
         if not self.complex or (common is dtypes.complex32 and self.name not in _OF_COMPLEX_HALF):
+            words = None if self.complex else _COMPLEX_REFUSALS.get(self.name)
+            if words:
+                raise RuntimeError(words)
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         if self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)
@@ -426,6 +429,19 @@ _BOOL_REFUSALS = {
     "relu": "Boolean inputs not supported for relu",
     "relu6": "Bool inputs not supported for hardtanh",
     "hardtanh": "Bool inputs not supported for hardtanh",
+}
+
+
+_COMPLEX_REFUSALS = {
+    "sign": "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
+    "heaviside": "heaviside is not yet implemented for complex tensors.",
+    "signbit": "signbit is not implemented for complex tensors.",
+    "maximum": "maximum not implemented for complex tensors.",
+    "minimum": "minimum not implemented for complex tensors.",
+    **{name: f"{name} is not supported for complex inputs" for name in ("ceil", "floor", "trunc")},
+    **{name: f"{name} is not supported for complex tensors." for name in ("deg2rad", "rad2deg")},
+    **{name: f"{name} does not support complex inputs." for name in ("isneginf", "isposinf")},
+    **dict.fromkeys(("clamp_both", "clamp_max", "clamp_min"), "clamp is not supported for complex types"),
 }
 
 

@@ -107,3 +107,17 @@ def test_derivatives_in_kernels(device, name):
         found.append([g.cpu().numpy() for g in (z.grad, w.grad) if g is not None])
     for got, want in zip(*found, strict=True):
         np.testing.assert_allclose(got, want, rtol=3e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sign", "torch.sign is not intended to support complex numbers"),
+        ("floor", "floor is not supported for complex inputs"),
+        ("isposinf", "isposinf does not support complex inputs"),
+        ("deg2rad", "deg2rad is not supported for complex tensors"),
+    ],
+)
+def test_functions_without_a_complex_meaning_say_so(name, message):
+    with pytest.raises(RuntimeError, match=message):
+        getattr(cltorch, name)(cltorch.tensor([1 + 2j]))

@@ -302,3 +302,11 @@ def test_transforms_take_their_turn_among_launches(through_vkfft):
         y = fft.fftn(x)
         x.add_(1.0)
         assert y[0, 0, 0].item() == 60 * k
+
+
+@pytest.mark.parametrize("name", ["fftfreq", "rfftfreq"])
+def test_frequencies_into_a_tensor_of_another_size(device, name):
+    out = cltorch.empty((), device=device)
+    with pytest.warns(UserWarning, match="out tensor will be resized"):
+        getattr(cltorch.fft, name)(8, d=0.5, out=out)
+    assert out.tolist() == getattr(cltorch.fft, name)(8, d=0.5).tolist()

@@ -19,7 +19,9 @@ import cltorch
 def test_a_lost_output_is_told_of(device, call):
     x = cltorch.ones(3, device=device)
     out = cltorch.zeros(2, device=device)
-    with pytest.warns(UserWarning, match=r"resized since it had shape \[2\].*required output shape \[3\]") as told:
+    ranges = r"out tensor of shape \[2\].*will be resized to a tensor of shape \(3,\)"  # which have words of their own
+    words = rf"resized since it had shape \[2\].*required output shape \[3\]|{ranges}"
+    with pytest.warns(UserWarning, match=words) as told:
         assert call(x, out) is out
     assert told[0].filename == __file__
     assert out.shape == (3,)
@@ -93,7 +95,7 @@ def test_some_factorizations_cast_into_the_output():
     x = cltorch.eye(2) * 4
     assert cltorch.cholesky(x, out=cltorch.empty(2, 2, dtype=cltorch.float64)).tolist() == [[2, 0], [0, 2]]
     assert cltorch.linalg.pinv(x, out=cltorch.empty(2, 2, dtype=cltorch.float64)).diagonal().tolist() == [0.25, 0.25]
-    with pytest.raises(RuntimeError, match="can't be cast"):
+    with pytest.raises(RuntimeError, match="safely castable from Float dtype, but got result with dtype Long"):
         cltorch.cholesky(x, out=cltorch.empty(2, 2, dtype=cltorch.int64))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -250,3 +252,48 @@ def test_gradients_of_solutions(device, fp64, name):
     assert gradcheck(f, inputs)
     if device == "cpu":
         assert gradgradcheck(f, inputs)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (
+            lambda x, i: ct.linalg.solve(x.expand(3, 2, 2), x[:, :1].expand(4, 2, 1)),
+            RuntimeError,
+            "must match the size",
+        ),
+        (lambda x, i: ct.linalg.pinv(x.expand(2, 2, 2), rtol=ct.ones(3)), RuntimeError, "must match the size"),
+        (lambda x, i: ct.linalg.pinv(x, atol=ct.tensor(1j)), RuntimeError, "atol tensor of complex type"),
+        (lambda x, i: ct.linalg.matrix_rank(x, rtol=ct.tensor(1j)), RuntimeError, "rtol tensor of complex type"),
+        (lambda x, i: ct.linalg.pinv(x, out=i), RuntimeError, "but got result with dtype Int"),
+        (lambda x, i: ct.linalg.cond(x, out=i), RuntimeError, "but got result with dtype Int"),
+        (lambda x, i: ct.linalg.matrix_power(x, 2, out=i), RuntimeError, "but got result with dtype Int"),
+        (lambda x, i: ct.linalg.householder_product(x, x[0], out=i), RuntimeError, "but got result with dtype Int"),
+        (lambda x, i: ct.cholesky_inverse(x, out=i), RuntimeError, "but got result with dtype Int"),
+        (lambda x, i: ct.linalg.eigvals(x, out=i), RuntimeError, "but got eigenvalues with dtype Int"),
+        (lambda x, i: ct.linalg.eig(x, out=(x + 0j, i)), RuntimeError, "but got eigenvectors with dtype Int"),
+        (lambda x, i: ct.triangular_solve(ct.ones(3, 1), x), RuntimeError, "Incompatible matrix sizes"),
+        (lambda x, i: ct.linalg.vander(x[0, :1]), RuntimeError, "N must be greater than 1"),
+        (lambda x, i: ct.linalg.multi_dot([x[0, 0], x]), RuntimeError, "first tensor must be 1D or 2D but got 0D"),
+        (lambda x, i: ct.linalg.multi_dot([x, x.double()]), RuntimeError, "tensor 0 is float and tensor 1 double"),
+        (lambda x, i: ct.linalg.multi_dot(x), TypeError, "must be tuple of Tensors, not Tensor"),
+        (lambda x, i: ct.chain_matmul(), RuntimeError, "Expected one or more matrices"),
+        (lambda x, i: ct.chain_matmul(x[0]), RuntimeError, "Tensor dimension is 1, expected 2"),
+        (lambda x, i: ct.linalg.cross(ct.ones(3), ct.ones(4)), RuntimeError, "must have length 3. Got 3 and 4"),
+        (lambda x, i: ct.linalg.vector_norm(x, dtype=ct.int64), RuntimeError, "should be floating point or complex"),
+        (lambda x, i: ct.linalg.matrix_norm(x, dtype=ct.complex64), RuntimeError, "should be real for real inputs"),
+        (lambda x, i: ct.linalg.matrix_norm(x, 1, dtype=ct.float16), RuntimeError, "without narrowing"),
+        (lambda x, i: ct.addr(x, x[0], x[0], alpha=True), RuntimeError, "Boolean alpha only supported"),
+        (lambda x, i: ct.addr(x, x[0], x[0], beta=1j), RuntimeError, "without overflow"),
+        (lambda x, i: ct.addmv(x[0].int(), x.int(), x[0].int(), alpha=1j), RuntimeError, "without overflow"),
+        (lambda x, i: ct.addmm(ct.ones(7), x, x), RuntimeError, r"expanded size of the tensor \(2\) must match"),
+    ],
+)
+def test_what_is_wrong_is_told_as_by_pytorch(call, kind, message):
+    with pytest.raises(kind, match=message), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call(ct.tensor([[2.0, 1.0], [1.0, 3.0]]), ct.empty(0, dtype=ct.int32))
+
+
+def test_a_truth_value_scales_a_vector_as_a_number():
+    assert ct.addmv(ct.ones(2), ct.ones(2, 3), ct.ones(3), beta=True).tolist() == [4, 4]
