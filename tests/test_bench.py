@@ -41,6 +41,56 @@ def test_it_measures_and_writes_json(cl_device, tmp_path, capsys):
     assert "2 workloads" in capsys.readouterr().out
 
 
+def test_the_file_has_every_key_that_is_promised(cl_device, tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="compares with PyTorch")
+    monkeypatch.setattr(startup, "measure", lambda device, network: {"cold_s": 2.0, "warm_s": 1.0, "peak_bytes": 3})
+    monkeypatch.setattr(startup, "peer_peak", lambda network: 4)
+    path = tmp_path / "bench.json"
+    monkeypatch.setattr(command, "_ROUNDS", (1, 1e-4))
+    assert main(["--device", cl_device, "--against", "torch", "--only", "^matmul 256$", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())
+    assert set(found) == {"device", "driver", "threads", "roofline", "rows", "first_step", "first_steps"}
+    assert found["first_step"] == {"cold_s": 2.0, "warm_s": 1.0, "peak_bytes": 3, "torch_peak_bytes": 4}
+    assert found["first_steps"] == dict.fromkeys(FIRST_STEPS, found["first_step"])
+    (row,) = found["rows"]
+    assert {"workload", "ms", "gflops", "gbs", "roofline_share", "torch_ms", "ratio"} <= set(row)
+    assert row["ratio"] == pytest.approx(row["torch_ms"] / row["ms"]) and row["differs"] is False
+
+
+# what the benchmark is meant to show: each has to be among the names of the rows
+NAMED = """
+add 16M; mul 16M; saxpy 16M; exp 16M; tanh 16M; sigmoid 16M; gelu 16M; add row; add column; transposed copy
+strided copy; cast f32 f16 f32; where 16M; add 64; add 64 with autograd; rand 16M; randn 16M; cumsum; topk
+sort last; sort 1M; dropout
+sum all; sum last; sum first; amax all; amax last; amax first; argmax all; argmax last; argmax first
+var all; var last; var first; softmax 4096; log_softmax 4096; softmax forward+backward; log_softmax forward+backward
+layer_norm forward+backward; rms_norm forward+backward; batch_norm forward+backward; cross_entropy forward+backward
+embedding 8192; embedding gradient; matmul 256; matmul 512; matmul 1024; matmul 2048; matmul 64x4096x4096
+matmul 4096x64x4096; matmul 1x4096x4096; matmul NT; matmul TN; matmul batched 64x(128x128x64); matmul f16; matmul bf16
+linear with gradients; conv1d; conv3d; conv_transpose2d; max_pool; avg_pool; attention 4x8x512x64
+attention causal 4x8x512x64; LSTM forward+backward 64 steps, batch 32, 256 wide
+GRU forward+backward 64 steps, batch 32, 256 wide; SGD with momentum, ResNet-18; Adam, ResNet-18; AdamW, ResNet-18
+train MLP 784-512-10 batch 128; train example CNN batch 128; train ResNet-18 batch 32 of 32x32
+train GPT 6x256 batch 8x256; train LSTM language model; load 16384 images
+"""
+
+
+def test_every_workload_that_is_named_has_a_row():
+    names = [w.name for w in WORKLOADS]
+    wanted = [name.strip() for line in NAMED.strip().splitlines() for name in line.split(";")]
+    shapes = [f"3x3/1 {c}-{c} {hw}x{hw}" for c, hw in ((64, 56), (128, 28), (256, 14), (512, 7))]
+    shapes += [f"3x3/2 {c}-{2 * c} {hw}x{hw}" for c, hw in ((64, 56), (128, 28), (256, 14))]
+    shapes += [
+        "1x1/1 256-64 56x56",
+        "1x1/1 256-1024 14x14",
+        "1x1/2 256-512 28x28",
+        "7x7/2 3-64 224x224",
+        "3x3/1 128-128 28x28 depthwise",
+    ]
+    wanted += [f"conv {shape} {which}" for shape in shapes for which in ("forward", "input", "weight")]
+    assert [name for name in wanted if not any(n.startswith(name) for n in names)] == []
+
+
 def bare_launch(context) -> Workload:
     """A workload that is nothing but PyOpenCL's own launch of a small kernel: what no operator can be faster than."""
 

@@ -26,10 +26,11 @@ def _once(side: Side, step: Step, repeats: int) -> float:
     return (time.perf_counter() - begin) / repeats
 
 
-def _repeats(side: Side, step: Step, least: float) -> int:
-    """Return how many steps take ``least`` seconds together."""
-    step()  # compiles, and fills caches
-    side.synchronize()
+def _repeats(side: Side, step: Step, least: float, quick: bool) -> int:
+    """Return how many steps take ``least`` seconds together, after one more that fills caches unless ``quick``."""
+    if not quick:
+        step()
+        side.synchronize()
     n = 1
     while True:
         took = _once(side, step, n) * n
@@ -43,11 +44,12 @@ def _arrays(side: Side, result: Any) -> list[np.ndarray]:
 
 
 def compare(
-    workload: Workload, sides: Sequence[Side], rounds: int, least: float
+    workload: Workload, sides: Sequence[Side], rounds: int, least: float, quick: bool = False
 ) -> tuple[list[float], list[list[np.ndarray]]]:
     """Return each side's median seconds for a step, and what the first step of each returned.
 
-    A round times every side once, for at least ``least`` seconds of steps. Raises what the sides raise, so
+    A round times every side once, for at least ``least`` seconds of steps. ``quick`` leaves out what makes the last few
+    percent sure: a second step before, and the pause before the second side. Raises what the sides raise, so
     ``Inexpressible`` for a workload that one of them has no words for.
     """
     steps: list[Step] = []
@@ -57,9 +59,10 @@ def compare(
         side.restart()
         with nullcontext() if workload.grad else side.torch.no_grad():
             step = side.prepare(workload.build)
+            # the first step compiles
             results.append(_arrays(side, step()))
             side.synchronize()
-            counts.append(_repeats(side, step, least))
+            counts.append(_repeats(side, step, least, quick))
         steps.append(step)
     times: list[list[float]] = [[] for _ in sides]
     begin = time.perf_counter()
@@ -67,7 +70,7 @@ def compare(
         if done >= 3 and time.perf_counter() - begin > _LONGEST:
             break
         for i, side in enumerate(sides):
-            if len(sides) > 1:
+            if len(sides) > 1 and not (quick and i):
                 time.sleep(_PAUSE)
             with nullcontext() if workload.grad else side.torch.no_grad():
                 times[i].append(_once(side, steps[i], counts[i]))

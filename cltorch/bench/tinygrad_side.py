@@ -47,7 +47,7 @@ class TinygradSide(Side):
 
     def randn(self, *shape: int, grad: bool = False) -> Any:
         # in tinygrad every tensor may have a gradient: it is asked for by name
-        return self.tensor(self._numbers.standard_normal(shape, np.float32))
+        return self.tensor(self.normal(shape))
 
     def model(self, build: Callable[[Any], Any]) -> Any:
         made = build(self.torch.nn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,22 @@ class Inexpressible(Exception):
     """Say that a side has no such function, so that a row names it instead of a time."""
 
 
+# 16 M of them take longer to draw than most rows to run, and rows that follow each other want the same ones
+@lru_cache(maxsize=4)
+def _normal(number: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(number).standard_normal(shape, np.float32)
+
+
 class Side:
     """One of the compared frameworks: its module, its device, and inputs that are the same numbers on every side."""
 
     def __init__(self, name: str, torch: Any, device: str, synchronize: Callable[[], None]) -> None:
         self.name, self.torch, self.device, self.synchronize = name, torch, device, synchronize
-        self._numbers = np.random.default_rng(0)
+        self._numbers, self._draws = np.random.default_rng(0), 0
 
     def restart(self) -> None:
         """Start the inputs' random numbers anew, so that the next workload gets the same ones on every side."""
-        self._numbers = np.random.default_rng(0)
+        self._numbers, self._draws = np.random.default_rng(0), 0
         self.torch.manual_seed(0)
 
     def tensor(self, array: Any) -> Any:
@@ -33,8 +40,13 @@ class Side:
 
     def randn(self, *shape: int, grad: bool = False) -> Any:
         """Return normally distributed float32 numbers; with ``grad`` as a leaf that wants a gradient."""
-        x = self.tensor(self._numbers.standard_normal(shape, np.float32))
+        x = self.tensor(self.normal(shape))
         return x.requires_grad_() if grad else x
+
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the next normally distributed numbers, the same on every side."""
+        self._draws += 1
+        return _normal(self._draws, shape).copy()
 
     def randint(self, high: int, *shape: int) -> Any:
         """Return int64 numbers from 0 to ``high`` - 1."""

@@ -109,6 +109,9 @@ ROWS = [
     *_conv_rows(256, 64, 56, 1, 1),
     *_conv_rows(256, 512, 28, 1, 2),
     *_conv_rows(3, 64, 112, 7, 2),
+    *_conv_rows(3, 64, 224, 7, 2),
+    *_conv_rows(256, 1024, 14, 1, 1),
+    *_conv_rows(2048, 512, 7, 1, 1),
     *_conv_rows(128, 128, 28, 3, 1, groups=128),
     *_conv_rows(128, 128, 28, 3, 2, groups=128),
     *_other_conv_rows(

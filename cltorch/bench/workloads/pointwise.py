@@ -40,6 +40,11 @@ def _transposed(side: Side) -> Callable[[], Any]:
     return lambda: x.contiguous()
 
 
+def _strided(side: Side) -> Callable[[], Any]:
+    x = side.randn(_SIDE, 2 * _SIDE)[:, ::2]
+    return lambda: x.contiguous()
+
+
 def _cast(side: Side) -> Callable[[], Any]:
     x = side.randn(_N)
     return lambda: x.half().float()
@@ -62,6 +67,8 @@ ROWS = [
     Workload("add row 4096x4096", _matrix(_SIDE), bytes=8 * _N),
     Workload("add column 4096x4096", _matrix(_SIDE, 1), bytes=8 * _N),
     Workload("transposed copy 4096x4096", _transposed, bytes=8 * _N),
+    # of each line that is read half of the elements are wanted
+    Workload("strided copy 4096x4096 of 4096x8192", _strided, bytes=12 * _N),
     Workload("cast f32 f16 f32 16M", _cast, bytes=12 * _N, tolerance=1e-3),
     Workload("where 16M", _where, bytes=13 * _N),
     Workload("add 64", _binary(lambda t, x, y: x + y, _SMALL)),
