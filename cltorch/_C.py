@@ -12,6 +12,7 @@ from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.duals import state as _duals
 from cltorch.autograd.edges import is_multithreading_enabled
 from cltorch.autograd.engine import running_node, tasks
+from cltorch.autograd.grad_mode import mode as _mode
 from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
 from cltorch.autograd.graph import replay as _replay
 from cltorch.device import device as device
@@ -79,6 +80,21 @@ class _Kept:
     """The class of what nodes keep, and the versions of tensors."""
 
     SavedTensor = Saved
+
+    @staticmethod
+    def _make_saved_tensor(tensor: Any, is_output: bool) -> Any:
+        """Keep a tensor as a node does, by the hooks that are on."""
+        return Saved(tensor, True if is_output else None)
+
+    @staticmethod
+    def _saved_tensors_hooks_is_enabled() -> bool:
+        """Return whether hooks of saved tensors may be set."""
+        return _mode.hooks_refused is None
+
+    @staticmethod
+    def _get_current_graph_task_keep_graph() -> bool:
+        """Return whether the backward pass around the caller keeps its graph; True outside of any."""
+        return tasks.running[-1].keeps if tasks.running else True
 
     @staticmethod
     def _unsafe_set_version_counter(tensors: tuple[Any, ...], versions: tuple[int, ...]) -> None:

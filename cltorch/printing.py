@@ -247,8 +247,12 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
         summary = x.numel() > PRINT_OPTS.threshold
         shown = edges(x) if summary else values(x)
         text = nested_text(shown, shape, indent, summary, element_format(shown))
-    if x.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{x.grad_fn.name()}>")
+    try:
+        maker = "" if x.grad_fn is None else x.grad_fn.name()
+    except RuntimeError:  # a view that must not have followed its base
+        maker = "Invalid"
+    if maker:
+        suffixes.append(f"grad_fn=<{maker}>")
     elif x.requires_grad:
         suffixes.append("requires_grad=True")
     if x._tangents is not None:

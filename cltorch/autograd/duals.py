@@ -144,14 +144,25 @@ def paired(x: Any, t: Any, level: int) -> Any:
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
             f"supported. Tensor is of size {list(x.shape)} while the given forward gradient is of size {list(t.shape)}."
         )
+    if tangent(t, level) is not None:
+        raise RuntimeError(
+            "Setting a forward grad that itself has a forward gradient at the same level 0 is not supported."
+        )
     if x.dtype is not t.dtype:
         raise RuntimeError(f"Expected tangent to have the dtype of the primal, {x.dtype}, but got {t.dtype}")
     if x.device is not t.device:
         raise RuntimeError(f"Expected tangent to lie on the device of the primal, {x.device}, but got {t.device}")
     with below(level):
-        out = Settings.functions.view_as(x, x)
+        out = _alone(Settings.functions.view_as(x, x))
         attach(out, level, t)
     return out
+
+
+def _alone(x: Any) -> Any:
+    """Let a view be none of its base's tangents: what is done to one in place is not done to the other's."""
+    if not x._batch:
+        x._base = None
+    return x
 
 
 def unpaired(x: Any, level: int) -> tuple[Any, Any]:
@@ -160,7 +171,7 @@ def unpaired(x: Any, level: int) -> tuple[Any, Any]:
     if t is None:
         return x, None
     with below(level):
-        return Settings.functions.view_as(x, x), t
+        return _alone(Settings.functions.view_as(x, x)), t
 
 
 def _remember(results: Sequence[Any]) -> None:
@@ -500,6 +511,34 @@ def _replace(x: Any, level: int, t: Any) -> None:
     attach(x, level, t)
 
 
+def _check_alias(r: Any, t: Any, args: Sequence[Any], ts: Sequence[Any], versions: Sequence[int]) -> None:
+    """Raise RuntimeError where a result is an input, or a view of one, and its tangent is not so of that's tangent."""
+    if not isinstance(r, Array) or t is None:
+        return
+    for a, of, version in zip(args, ts, versions, strict=True):
+        if not isinstance(a, Array) or of is None:
+            continue
+        if a is r:
+            if t is not of or t._storage.version == version:
+                raise RuntimeError(
+                    "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is "
+                    "modifying an input inplace, then the jvp function must modify the corresponding gradient inplace."
+                )
+            return
+        if r._base is not None and r._base is (a if a._base is None else a._base):
+            if t._base is None:
+                raise RuntimeError(
+                    "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning "
+                    "a view."
+                )
+            if t._base is not (of if of._base is None else of._base):
+                whose = "the given grad input" if of._base is None else "the same base as the given grad input"
+                raise RuntimeError(
+                    f"A custom Function is returning a view but the jvp is not returning a view of {whose}."
+                )
+            return
+
+
 def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     """Run a user's Function, and its ``jvp`` on the tangents."""
     level = top(args)
@@ -513,6 +552,7 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
                 for a, t in zip(args, ts, strict=True)
             ]
         ctx._pushing = True
+        versions = [0 if t is None else t._storage.version for t in ts]
         try:
             found = cls.jvp(ctx, *ts)
         finally:
@@ -524,7 +564,13 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
                 f"{cls.__name__}.jvp returned an incorrect number of gradients (expected {len(results)}, got "
                 f"{len(found)})"
             )
-        for r, t in zip(results, found, strict=True):
+        for i, (r, t) in enumerate(zip(results, found, strict=True)):
+            if isinstance(r, Array) and t is not None and i in ctx.marked:
+                raise RuntimeError(
+                    f"Function's jvp returned a gradient at position {i}, but  the corresponding forward output is not "
+                    "a differentiable Tensor.You should return None at that position instead."
+                )
+            _check_alias(r, t, args, ts, versions)
             if isinstance(r, Array) and t is not None and t.layout.shape != r.layout.shape:
                 raise RuntimeError(
                     f"{cls.__name__}.jvp returned a tangent of shape {list(t.shape)} for a result of shape "

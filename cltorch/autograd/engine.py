@@ -41,7 +41,7 @@ def run(
     last = ends if targets is None else targets
     needed = None if last is None else _needed(nodes, {e[0] for e in last if e is not None})
     running = tasks.running
-    running.append(Task(nodes, needed, targets is not None))
+    running.append(Task(nodes, needed, targets is not None, retain_graph))
     try:
         with (
             Switch(create_graph),
@@ -62,12 +62,13 @@ _passes = itertools.count()
 class Task:
     """One backward pass that is running, and what hooks note for it."""
 
-    def __init__(self, roots: Sequence[Node], needed: set[Node] | None, returns: bool) -> None:
+    def __init__(self, roots: Sequence[Node], needed: set[Node] | None, returns: bool, keeps: bool) -> None:
         self.notes: dict[Any, Any] = {}
         self.callbacks: list[Callable[[], Any]] = []  # what is called when the pass is over
         self.number = next(_passes)
         self.node: Node | None = None  # the one that runs
         self.returns = returns  # whether gradients are returned, not accumulated
+        self.keeps = keeps  # whether the graph can be run again
         self.partial = needed is not None  # whether only a part of the graph runs
         self._roots, self._nodes = roots, needed
 

@@ -19,6 +19,7 @@ from cltorch.autograd.graph import (
     Node,
     Saved,
     Settings,
+    check_inplace,
     edge_of,
     named,
     needs_grad,
@@ -32,6 +33,10 @@ _ONCE = "trying to differentiate twice a function that was marked with @once_dif
 _NO_CONTEXT = (
     "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must override "
     "the setup_context staticmethod. For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+)
+_NO_INPUT = (
+    "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+    "passed to ctx.mark_dirty()."
 )
 _VIEW_AND_OTHERS = (
     "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more "
@@ -72,6 +77,9 @@ class FunctionCtx:
         self._node: Any = None
         self._forward: tuple[Any, ...] = ()
         self._pushing = False
+        self._once: tuple[Any, ...] | None = None  # where tensors are handed out once: not empty until they are
+        self._is_pure_view = False
+        self.marked: tuple[int, ...] = ()  # the results that are said to have no gradient
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -102,6 +110,19 @@ class FunctionCtx:
         """Return the kept tensors; raise RuntimeError if one was changed in place or freed."""
         if self._pushing:
             return self._forward
+        if self._once is not None:
+            found, self._once = self._once, ()
+            if not found and self._saved:
+                raise RuntimeError(
+                    "saved_tensors can only be accessed once when clear_saved_tensors_on_access=True is set on the "
+                    "autograd.Function. Either access saved_tensors only once, or set "
+                    "clear_saved_tensors_on_access=False."
+                )
+            kept = tuple(s.unpack(self._node) if isinstance(s, Saved) else s for s in self._saved)
+            for s in self._saved:
+                if isinstance(s, Saved):
+                    s.release()
+            return kept
         return tuple(s.unpack(self._node) if isinstance(s, Saved) else s for s in self._saved)
 
     @property
@@ -162,6 +183,7 @@ class FunctionNode(Node):
             )
         fn = cls.backward if cls.backward is not Function.backward else cls.vjp
         ctx._node = self
+        ctx._once = (True,) if cls.clear_saved_tensors_on_access else None
         try:
             if torch_function.on[0]:
                 with torch_function.loud():
@@ -221,6 +243,9 @@ class FunctionNode(Node):
                 s.release()
 
 
+BackwardCFunction = FunctionNode
+
+
 class _FunctionMeta(type):
     def __call__(cls, *args: Any, **kw: Any) -> Any:
         warnings.warn(
@@ -262,6 +287,7 @@ class Function(metaclass=_FunctionMeta):
     """
 
     generate_vmap_rule = False
+    clear_saved_tensors_on_access = False  # whether ``backward`` gets what is kept once, so that it can be freed early
 
     def __call__(self, *args: Any, **kw: Any) -> Any:
         """Raise RuntimeError: a Function is applied, not called."""
@@ -339,11 +365,30 @@ class Function(metaclass=_FunctionMeta):
         single = not isinstance(output, tuple)
         results: list[Any] = [output] if single else list(output)
         outside = [any(r is x for x in ctx._outside) for r in results]
+        ctx.marked = tuple(i for i, out in enumerate(outside) if out)
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
                 results[i] = alias(r, r.layout)
         for d in ctx._dirty:
-            d._storage.version += 1
+            if any(d is a for a in args):
+                if recording:
+                    _check_dirty(d, results)
+                d._storage.version += 1
+            elif d._base is not None:
+                raise RuntimeError(_NO_INPUT)
+            else:
+                warnings.warn(_NO_INPUT, stacklevel=3)
+        changed = [d for d in ctx._dirty if any(d is a for a in args)]
+        if ctx._is_pure_view and sum(isinstance(x, Array) for x in (*args, *results)) > 2:
+            raise RuntimeError(
+                "Pure view custom Function can only have one input Tensor and one output Tensor. Open an issue if you "
+                "need to support more."
+            )
+        several = sum(isinstance(x, Array) for x in results) > 1
+        for r in results:
+            if isinstance(r, Array) and r._base is not None and not any(r is d for d in changed):
+                made_view: Any = r
+                made_view._view_kind = None if ctx._is_pure_view else MULTI if several else CUSTOM
         if recording:
             node: Any = cls._backward_cls
             node = node(cls, ctx, args, needs, results)
@@ -354,18 +399,12 @@ class Function(metaclass=_FunctionMeta):
             for i, r in enumerate(results):
                 if not isinstance(r, Array) or not r.dtype.differentiable or outside[i]:
                     continue
-                if any(r is d for d in ctx._dirty):
-                    if r._base is None and r._requires_grad and r._grad_fn is None:
-                        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
-                    if r._base is not None and sum(isinstance(x, Array) for x in results) > 1:
-                        raise RuntimeError(_VIEW_AND_OTHERS)
+                if any(r is d for d in changed):
                     place = next(k for k, a in enumerate(args) if a is r)
                     rebase(r, node, node._positions.index(place) if needs[place] else None, i)
                 else:
                     made: Any = r
                     made._grad_fn, made._output_nr, made._requires_grad = node, i, True
-                    if made._base is not None:
-                        made._view_kind = MULTI if sum(isinstance(x, Array) for x in results) > 1 else CUSTOM
         # a result that its own node keeps would be a cycle
         ctx._to_save = ctx._dirty = ctx._outside = ()
         return results[0] if single else tuple(results), ctx
@@ -390,6 +429,22 @@ class InplaceFunction(Function):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
+
+
+def _check_dirty(x: Any, results: Sequence[Any]) -> None:
+    """Refuse what a function said to have changed in place where autograd cannot follow."""
+    if not any(x is r for r in results):
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+            "modified inplace must all be outputs of the Function."
+        )
+    if x._base is None:
+        if x._requires_grad and x._grad_fn is None:
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+        return
+    if sum(isinstance(r, Array) for r in results) > 1:
+        raise RuntimeError(_VIEW_AND_OTHERS)
+    check_inplace(x, True)
 
 
 def _keep(t: Any, numbers: dict[int, int]) -> Any:

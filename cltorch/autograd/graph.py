@@ -366,7 +366,7 @@ class Saved:
         else:
             self._tensor = tensor
 
-    def unpack(self, node: Any) -> Any:
+    def unpack(self, node: Any = None) -> Any:
         """Return the tensor; raise RuntimeError if it was changed in place or freed."""
         t = self._tensor
         if t is None:
@@ -503,9 +503,9 @@ def refresh_view(x: Any) -> None:
     """
     base = x._base
     seq = _seq_of(base)
+    if x._view_kind is not None and (seq != x._base_seq or base._requires_grad):
+        raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
     if seq != x._base_seq:
-        if x._view_kind is not None:
-            raise RuntimeError(_refused_view(x, "its base or another view of its base has been"))
         before = x._grad_fn
         # a view that strides alone do not give is made again as it was
         again = replay.on or turns_between(base, x) != (False, False)
@@ -520,16 +520,14 @@ def refresh_view(x: Any) -> None:
 def _refused_view(x: Any, what: str) -> str:
     """Say why a view may not take part in a change in place; ``what`` was changed."""
     kind = x._view_kind
+    here, there = ("inference", "in normal mode") if kind is INFERENCE else ("no_grad", "with grad mode enabled")
+    why = {MULTI: _MULTI, CUSTOM: _CUSTOM}.get(kind) or _MODES.format("inference_mode" if here == "inference" else here)
+    if x._grad_fn is None:  # its base wants a gradient, but was no part of a graph when the view was made
+        return f"A view was created in {here} mode and {what} modified inplace {there}. {why}"
+    out = f"Output {x._output_nr} of {short_name(x._grad_fn)} is a view"
     if kind in (MULTI, CUSTOM):
-        why = _MULTI if kind is MULTI else _CUSTOM
-        return f"Output {x._output_nr} of {short_name(x._grad_fn)} is a view and {what} modified inplace. {why}"
-    if kind is INFERENCE:
-        return f"A view was created in inference mode and {what} modified inplace in normal mode. " + _MODES.format(
-            "inference_mode"
-        )
-    return f"A view was created in no_grad mode and {what} modified inplace with grad mode enabled. " + _MODES.format(
-        "no_grad"
-    )
+        return f"{out} and {what} modified inplace. {why}"
+    return f"{out} of a view which was created in {here} mode and {what} modified inplace {there}. {why}"
 
 
 # why a view must not be changed in place where gradients are recorded

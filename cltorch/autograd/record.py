@@ -288,14 +288,15 @@ _NUMBERS_KEPT = frozenset(("mul", "div"))
 class NotDifferentiable(Node):
     """A recorded operation that has no derivative: it says so when a gradient comes."""
 
-    __slots__ = ("_why",)
+    __slots__ = ("_kind", "_why")
 
     def __init__(self, operation: str, why: str = "") -> None:
         super().__init__(())
+        self._kind = NotImplementedError if why else RuntimeError
         self._why = why or f"derivative for aten::{operation} is not implemented"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
-        raise RuntimeError(self._why)
+        raise self._kind(self._why)
 
 
 class Flat(Node):
@@ -513,7 +514,9 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
         if needs_grad(x):
             node = named(ViewsNode, name)(adjoint, edge_of(x), len(made))
             for i, out in enumerate(made):
-                out._grad_fn, out._output_nr, out._requires_grad, out._view_kind = node, i, True, MULTI
+                out._grad_fn, out._output_nr, out._requires_grad = node, i, True
+        for out in made:
+            out._view_kind = MULTI
     else:
         for out in made:
             _outside(out)
@@ -538,6 +541,8 @@ def alias(x: Any, layout: Any, dtype: Any = None) -> Any:
         out._view_kind = x._view_kind
     if x._inference or out._inference:
         out._inference = x._inference
+        if x._inference:
+            out._base = out._view_kind = None  # no graph ever comes to know of it
     return out
 
 

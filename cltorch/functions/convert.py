@@ -276,7 +276,7 @@ def detach_(input: Any) -> Any:
             "hence detach_() cannot be called on these gradients. To fix this error, please refer to the "
             "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
-    input._grad_fn, input._output_nr, input._requires_grad = None, 0, False
+    input._grad_fn, input._output_nr, input._requires_grad, input._tangents = None, 0, False, None
     return input
 
 

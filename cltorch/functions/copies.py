@@ -15,9 +15,7 @@ from cltorch.functions.index import getitem
 from cltorch.functions.pointwise import into_outs
 from cltorch.layout import wrap_dim
 
-__all__: list[str] = ["unsafe_split_with_sizes"]
-
-unsafe_split_with_sizes = split.split_with_sizes  # views: what PyTorch does not check, is right here anyway
+__all__: list[str] = []
 
 
 def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.autograd.duals import top
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.record import pointwise, pointwise_
@@ -85,6 +86,10 @@ def _check_out(name: str, out: Any, result: Any) -> None:
     if out._batch or result._batch:
         raise RuntimeError(
             f"Batching rule not implemented for aten::{name}.out; the fallback path doesn't work on out= or view ops."
+        )
+    if top((result, out)):
+        raise NotImplementedError(
+            f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
         )
     if mode.enabled and (result._requires_grad or out._requires_grad):
         raise RuntimeError(

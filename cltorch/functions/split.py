@@ -18,7 +18,7 @@ from cltorch.ops.array import Array
 
 __all__ = [
     "chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split",
-    "vsplit",
+    "unsafe_split_with_sizes", "vsplit",
 ]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, .
     """Cut into views of given sizes.
 
     >>> import cltorch as torch
-    >>> torch.unsafe_split_with_sizes(torch.arange(3), [1, 2])
+    >>> torch.split_with_sizes(torch.arange(3), [1, 2])
     (tensor([0]), tensor([1, 2]))
     """
     need_array("split_with_sizes", "input", 1, input)
@@ -128,7 +128,41 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     return split(input, [0] * chunks if size == 0 else size, dim)
 
 
-unsafe_split, unsafe_chunk = split, chunk
+def _loose(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    for part in parts:
+        if not part._batch:
+            part._base = part._view_kind = None
+    return parts
+
+
+def unsafe_split(input: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Cut as ``split`` does into tensors that do not count as views: a change in place is none of the whole's.
+
+    >>> import cltorch as torch
+    >>> torch.unsafe_split(torch.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
+    return _loose(split(input, split_size, dim))
+
+
+def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """Cut as ``chunk`` does into tensors that do not count as views: a change in place is none of the whole's.
+
+    >>> import cltorch as torch
+    >>> torch.unsafe_chunk(torch.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
+    return _loose(chunk(input, chunks, dim))
+
+
+def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Cut as ``split_with_sizes`` does into tensors that do not count as views.
+
+    >>> import cltorch as torch
+    >>> torch.unsafe_split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    return _loose(split_with_sizes(input, split_sizes, dim))
 
 
 def _need_room(name: str, count: int) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cltorch.autograd.grad_mode import no_grad
+from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.graph import named, needs_grad
+from cltorch.autograd.record import NotDifferentiable
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import movedim, reshape
@@ -40,6 +42,11 @@ def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, d
             found, places, numbers = ops.unique(reshape(front, (shape[d], width)), ordered)
             values = reshape(found, (found.layout.shape[0], *front.layout.shape[1:]))
             values = contiguous(movedim(values, 0, d))
+    if mode.enabled and needs_grad(input):
+        inner = "unique_dim" if dim is not None else "_unique2" if name == "unique" else name
+        kind = "UniqueDim" if dim is not None else "Unique2" if name == "unique" else "UniqueConsecutive"
+        node = named(NotDifferentiable, f"{kind}Backward0")(inner, f"the derivative for '{inner}' is not implemented.")
+        values._grad_fn, values._requires_grad = node, True
     chosen = [values, *([places] if inverse else []), *([numbers] if counts else [])]
     return chosen[0] if len(chosen) == 1 else tuple(chosen)
 

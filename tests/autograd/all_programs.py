@@ -7,6 +7,7 @@ from tests.autograd import (
     programs_function,
     programs_hooks,
     programs_tools,
+    programs_views,
 )
 from tests.autograd.programs import PROGRAMS
 
@@ -18,4 +19,5 @@ __all__ = [
     "programs_function",
     "programs_hooks",
     "programs_tools",
+    "programs_views",
 ]
