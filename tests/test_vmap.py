@@ -521,3 +521,52 @@ def test_hessians_of_a_batch_normalisation(device):
 
     want = jacrev(jacrev(f))(x)
     assert_close(hessian(f)(x), want, rtol=1e-3, atol=1e-3)
+
+
+class _Square(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g * ctx.saved_tensors[0]
+
+    @staticmethod
+    def jvp(ctx, t):
+        return 2 * t * ctx.saved_tensors[0]
+
+
+def test_second_derivatives_of_a_users_function_go_through_batches(device):
+    x = torch.tensor([1.0, 2.0], device=device)
+    assert torch.func.hessian(lambda x: _Square.apply(x).sum())(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert torch.func.jacfwd(_Square.apply)(x).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+
+
+def test_a_slice_becomes_a_view_of_itself(device):
+    x = torch.arange(8.0, device=device).reshape(2, 2, 2)
+    assert torch.vmap(lambda x: x.transpose_(0, 1).mul_(2))(x.clone()).tolist() == (2 * x.mT).tolist()
+    for call, shape in ((lambda x: x.unsqueeze_(0), (2, 1, 2, 2)), (lambda x: x.t_().sin_(), (2, 2, 2))):
+        assert torch.vmap(call)(x.clone()).shape == shape
+
+
+def test_what_a_users_rule_for_batches_must_return(device):
+    class Made(_Square):
+        generate_vmap_rule = False
+
+    x = torch.ones(2, device=device)
+    Made.vmap = staticmethod(lambda info, in_dims, x: x)
+    with pytest.raises(RuntimeError, match="to have two returns"):
+        torch.vmap(Made.apply)(x)
+    Made.vmap = staticmethod(lambda info, in_dims, x: (x, (0, 0)))
+    with pytest.raises(RuntimeError, match="incompatible .output, out_dims. tuple"):
+        torch.vmap(Made.apply)(x)
+    with pytest.raises(ValueError, match="in_dims is not compatible with the structure"):
+        torch.vmap(lambda d: d["a"], in_dims=({"c": 0},))({"a": x})

@@ -393,7 +393,20 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     if own:
         with outside(number):
             info = Settings.vmap_info(size, randomness)
-            out, dims = cls.vmap(info, tuple(0 if b else None for b in batched), *parts)
+            returned = cls.vmap(info, tuple(0 if b else None for b in batched), *parts)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise RuntimeError(
+                "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "
+                f"compatible with the output. Got a {type(returned)} instead"
+            )
+        out, dims = returned
+        if isinstance(dims, tuple) and not (isinstance(out, tuple) and len(out) == len(dims)):
+            raise RuntimeError(
+                "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
+                f"out_dims={dims} to be compatible with the structure of `output`. out_dims has {len(dims)} places but "
+                f"output is a {type(out).__name__}. For more details, please see "
+                "https://pytorch.org/docs/main/notes/extending.func.html"
+            )
         m = Settings.functions
 
         def placed(r: Any, d: Any) -> Any:

@@ -511,6 +511,18 @@ def _replace(x: Any, level: int, t: Any) -> None:
     attach(x, level, t)
 
 
+def _of_batches(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> tuple[Any, Any]:
+    """Run a user's Function on batches; return the result by its rule for them, and a context for its ``jvp``."""
+    out = cls.apply(*args, **kw)
+    twin, ctx = cls._unrecorded(args, kw, [isinstance(a, Array) and needs_grad(a) for a in args])
+    if ctx._dirty:
+        raise RuntimeError(f"{cls.__name__} changes its input in place, which forward AD does not follow under vmap")
+    same = {id(t): r for t, r in zip(_listed(twin), _listed(out), strict=True)}
+    ctx._forward = tuple(same.get(id(x), x) for x in ctx._forward)
+    ctx.marked = tuple(i for i, r in enumerate(_listed(twin)) if any(r is x for x in ctx._outside))
+    return out, ctx
+
+
 def _check_alias(r: Any, t: Any, args: Sequence[Any], ts: Sequence[Any], versions: Sequence[int]) -> None:
     """Raise RuntimeError where a result is an input, or a view of one, and its tangent is not so of that's tangent."""
     if not isinstance(r, Array) or t is None:
@@ -544,7 +556,10 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     level = top(args)
     ts = [tangent(a, level) for a in args]
     with below(level):
-        out, ctx = cls._recorded(args, kw)
+        if any(isinstance(a, Array) and a._batch for a in args):
+            out, ctx = _of_batches(cls, args, kw)
+        else:
+            out, ctx = cls._recorded(args, kw)
         if ctx._materialize:
             zeros = Settings.functions.zeros_like
             ts = [

@@ -167,7 +167,8 @@ def _spread(dims: Any, tree: Any, name: str, whose: str = "inputs", called: str 
         return [dims] * len(tree_flatten(tree)[0])
     children, spec = tree_flatten(tree, is_leaf=lambda x: x is not tree)
     given, given_spec = tree_flatten(dims, is_leaf=lambda x: x is not dims)
-    if given_spec.is_leaf() or len(children) != len(given) or spec.type is not given_spec.type:
+    alike = len(children) == len(given) and spec.type is given_spec.type and spec.context == given_spec.context
+    if given_spec.is_leaf() or not alike:
         raise ValueError(
             f"{called}{name} is not compatible with the structure of `{whose}`. {name} has structure {given_spec} but "
             f"{whose} has structure {spec}."

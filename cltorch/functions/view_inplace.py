@@ -18,6 +18,9 @@ __all__ = ["as_strided_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose
 def _inplace(name: str, view_of: Any) -> Any:
     def f(input: Any, *args: Any, **named: Any) -> Any:
         found = view_of(input, *args, **named)
+        if input._batch:
+            input._inner, input.layout = found._inner, found.layout
+            return input
         if mode.enabled:
             check_inplace(input, found._requires_grad)
         input.layout = found.layout
