@@ -12,7 +12,7 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import to
 from cltorch.functions.old_forms import in_old_forms
-from cltorch.functions.outputs import check_dtype
+from cltorch.functions.outputs import check_dtype as _check_dtype
 from cltorch.ops.array import Array
 
 absolute, negative, subtract, multiply = p.abs, p.neg, p.sub, p.mul
@@ -186,7 +186,7 @@ def nan_to_num(
         return whole if out is None else p.into_out("nan_to_num", out, whole)
     if not input.dtype.is_floating_point:
         if out is not None:
-            check_dtype("nan_to_num", input.dtype, p.need_out("nan_to_num", out).dtype)
+            _check_dtype("nan_to_num", input.dtype, p.need_out("nan_to_num", out).dtype)
         return p.positive(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
     return p.nan_to_num_values(input, **_replacements(input, nan, posinf, neginf), out=out)
 
