@@ -18,7 +18,7 @@ from cltorch.ops.schema import parsed
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "impl", "register_autograd", "register_fake", "register_kernel",
-    "triton_op",
+    "register_vmap", "triton_op",
 ]  # fmt: skip
 
 _known: dict[str, CustomOpDef] = {}
@@ -37,6 +37,8 @@ class CustomOpDef:
         self._signature: Signature | None = None if fn is None else signature(fn)
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
+        self._batches: Callable[..., Any] | None = None  # the rule for vmap
+        self._closed = False  # whether no derivative is taken of what the function itself does
         if fn is not None:
             self._kernels[None] = fn
             functools.update_wrapper(self, fn)
@@ -59,9 +61,12 @@ class CustomOpDef:
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         setup = self._setup_context
-        if self._backward is None:
+        of_batches = any(isinstance(x, Array) and x._batch for x in args)
+        if of_batches and self._batches is None:  # PyTorch runs slices one by one: what the function does is batched
             return run(*args, **kwargs)
-        derivative: Callable[..., Any] = self._backward
+        if self._backward is None and self._batches is None and not self._closed:
+            return run(*args, **kwargs)
+        derivative: Callable[..., Any] = self._backward or self._refuse
 
         class Derived(Function):
             @staticmethod
@@ -76,7 +81,16 @@ class CustomOpDef:
             def backward(ctx: Any, *grads: Any) -> Any:
                 return derivative(ctx, *grads)
 
+        rule = self._batches
+        if rule is not None:
+            Derived.vmap = staticmethod(rule)  # type: ignore[method-assign]
         return Derived.apply(*args)
+
+    def _refuse(self, ctx: Any, *grads: Any) -> Any:
+        raise RuntimeError(
+            f"Trying to backward through {self._namespace}.{self._name}.default but no autograd formula was "
+            "registered. Please use register_autograd to add one."
+        )
 
     def _kernel(self, args: Iterable[Any]) -> Callable[..., Any]:
         """Return what runs on the device of the first tensor among arguments, or in a list among them."""
@@ -108,6 +122,13 @@ class CustomOpDef:
         """Set the derivative: ``setup_context(ctx, inputs, output)`` saves what ``backward(ctx, *grads)`` needs."""
         self._backward, self._setup_context = backward, setup_context
 
+    def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
+        """Set the rule for vmap: ``func(info, in_dims, *args)`` returns the output and its ``out_dims``."""
+        if func is None:
+            return self.register_vmap
+        self._batches = func
+        return func
+
 
 # what is another device's name here; the kernel for "default" serves all that have none of their own
 _OWN_NAMES: dict[str | None, str | None] = {"cuda": "cl", "opencl": "cl", "default": None}
@@ -124,8 +145,9 @@ def custom_op(
 ) -> Any:  # fmt: skip
     """Make a function of tensors an operator with a name, as a call or as a decorator.
 
-    The function runs as it is written, on the device of its tensors. ``mutates_args`` and ``schema`` tell a compiler
-    what the code does; nothing here reads them.
+    The function runs as it is written, on the device of its tensors; unless it changes tensors in place, its
+    derivative is what ``register_autograd`` says, and RuntimeError without. What else ``mutates_args`` and ``schema``
+    say is for a compiler: nothing here reads it.
 
     >>> import cltorch as torch
     >>> @custom_op("docs::cube", mutates_args=())
@@ -145,6 +167,7 @@ def custom_op(
             name, f, mutates_args=mutates_args, device_types=device_types, schema=schema, tags=tags
         )
     made = CustomOpDef(name, fn)
+    made._closed = not isinstance(mutates_args, str) and not list(mutates_args)
     for kind in _device_types(device_types):
         made._kernels[kind] = fn
     return made
@@ -305,3 +328,21 @@ def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any
 def register_autograd(op: Any, backward: Any, /, *, setup_context: Any = None, lib: Any = None) -> None:
     """Set the derivative of an operator; raises RuntimeError for an unknown one."""
     _operator(op).register_autograd(backward, setup_context=setup_context)
+
+
+def register_vmap(op: Any, func: Any = None, /, *, lib: Any = None) -> Any:
+    """Set an operator's rule for vmap, or be a decorator for it; raises RuntimeError for an unknown operator.
+
+    ``func(info, in_dims, *args)`` gets whole batches, the dimensions that they lie along (None: no batch), and the
+    batch's size in ``info``; it returns the output and its ``out_dims``.
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.register_vmap
+
+    >>> import cltorch as torch
+    >>> @custom_op("docs::tripled", mutates_args=())
+    ... def tripled(x: torch.Tensor) -> torch.Tensor:
+    ...     return 3 * x
+    >>> _ = register_vmap(tripled, lambda info, in_dims, x: (3 * x, in_dims[0]))
+    >>> torch.vmap(tripled)(torch.ones(2))
+    tensor([3., 3.])
+    """
+    return _operator(op).register_vmap(func)

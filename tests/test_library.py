@@ -139,3 +139,48 @@ def test_an_operator_of_triton_runs_as_it_is_written(device):
     x = cltorch.ones(2, device=device, requires_grad=True)
     cltorch.ops.tests.thrice(x).sum().backward()
     assert x.grad.tolist() == [3, 3]
+
+
+def test_operators_have_the_derivative_that_they_are_given_and_no_other(device):
+    @library.custom_op("tests::scaled_by", mutates_args=())
+    def scaled(x: cltorch.Tensor, by: float) -> cltorch.Tensor:
+        return x * by
+
+    x = cltorch.ones(2, device=device, requires_grad=True)
+    y = scaled(x, 3.0)
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+        y.sum().backward()
+    scaled.register_autograd(
+        lambda ctx, g: (g * ctx.by, None), setup_context=lambda ctx, inputs, output: setattr(ctx, "by", inputs[1])
+    )
+    scaled(x, 3.0).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+
+    @library.custom_op("tests::doubled_in_place", mutates_args={"x"})
+    def doubled(x: cltorch.Tensor) -> None:
+        x.mul_(2)
+
+    z = x * 1
+    doubled(z)
+    z.sum().backward()
+    assert z.tolist() == [2.0, 2.0] and x.grad.tolist() == [5.0, 5.0]
+
+
+def test_operators_have_rules_for_batches(device):
+    @library.custom_op("tests::shifted_by", mutates_args=())
+    def shifted(x: cltorch.Tensor, by: float) -> cltorch.Tensor:
+        return x + by
+
+    x = cltorch.arange(6.0, device=device).reshape(2, 3)
+    assert cltorch.vmap(lambda x: shifted(x, 1.0))(x).tolist() == (x + 1).tolist()  # without a rule
+
+    @library.register_vmap("tests::shifted_by")
+    def rule(info, in_dims, x, by):
+        seen.append((info.batch_size, in_dims))
+        return x + by, in_dims[0]
+
+    seen = []
+    assert cltorch.vmap(lambda x: shifted(x, 1.0))(x).tolist() == (x + 1).tolist()
+    assert seen == [(2, (0, None))]
+    with pytest.raises(RuntimeError, match="does not exist"):
+        library.register_vmap("tests::nowhere", rule)
