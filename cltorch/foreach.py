@@ -29,11 +29,14 @@ _UNARY = (
 ).split()
 _BINARY = "add sub mul div pow maximum minimum clamp_min clamp_max".split()
 _TERNARY = "addcmul addcdiv".split()
+_WITH_TENSOR = frozenset(("add", "mul", "div"))  # which PyTorch has a form of for one tensor
 _SEVERAL = 3  # tensors from which on a list is worth its own launches
 _WITH_NUMBER = {"maximum": "clamp_min", "minimum": "clamp_max"}  # for numbers and in place
 
 
 def _check(tensors: Any, *others: Any) -> None:
+    if isinstance(tensors, Tensor):
+        raise TypeError("_foreach functions: argument 'self' (position 1) must be tuple of Tensors, not Tensor")
     if not tensors:
         raise RuntimeError("Tensor list must have at least one tensor.")
     for other in others:
@@ -83,6 +86,19 @@ def _at_once(name: str, lists: Sequence[Any], *numbers: Any) -> bool:
     return each_in_place(name, lists, numbers)
 
 
+def _check_scalar(name: str, other: Any, alpha: dict[str, Any]) -> None:
+    """Raise where one operand for all tensors of a list has elements of its own, or a factor that is for lists."""
+    if isinstance(other, Tensor):
+        if other.ndim and name in _WITH_TENSOR:
+            raise RuntimeError(
+                f"scalar tensor expected to be 0 dim but it has {other.ndim} dimensions and {other.numel()} elements."
+            )
+        if other.ndim:
+            raise TypeError(f"_foreach_{name}() received an invalid combination of arguments: other has dimensions")
+    elif alpha and not isinstance(other, Sequence):
+        raise TypeError(f"_foreach_{name}() received an invalid combination of arguments: alpha is for tensors")
+
+
 def _binary(name: str, mark: str) -> Callable[..., Any]:
     numbers = _WITH_NUMBER.get(name, name) + mark
 
@@ -91,6 +107,7 @@ def _binary(name: str, mark: str) -> Callable[..., Any]:
             _check(other)
             return [self**t for t in other]
         _check(self, other)
+        _check_scalar(name, other, alpha)
         if mark and _binary_at_once(name, self, other, **alpha):
             return self
         return [
@@ -112,8 +129,8 @@ def _binary_at_once(name: str, self: Any, other: Any, alpha: Any = 1) -> bool:
 
 
 def _ternary(name: str) -> Callable[..., Any]:
-    def fn(self: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> list[Any]:
-        value = _scalars(value)
+    def fn(self: Any, tensor1: Any, tensor2: Any, value: Any = 1, *, scalars: Any = None) -> list[Any]:
+        value = _scalars(value if scalars is None else scalars)
         _check(self, tensor1, tensor2, value)
         if name[-1] == "_" and _at_once(name[:-1], [self, tensor1, tensor2], value):
             return self

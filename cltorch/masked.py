@@ -132,7 +132,7 @@ def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     tensor(6.)
     """
     result = _filled("prod", input, mask, 1).to(_counting(input.dtype, dtype))
-    for d in reversed(_dims(dim, input.layout.ndim)):
+    for d in reversed(_dims(dim, input.layout.ndim) or range(input.layout.ndim)):  # as a sum, of all for ()
         result = f.prod(result, d, bool(keepdim))
     return result
 

@@ -105,3 +105,9 @@ def test_derivatives():
     mask = cltorch.tensor([[True, False, True], [False, True, True]])
     for f in (masked.softmax, masked.var, masked.logsumexp, masked.amax):
         assert gradcheck(lambda x, f=f: f(x, 2, mask=mask), (x,))
+
+
+def test_a_product_over_no_named_dimensions_is_of_all_as_a_sum_is(device):
+    x = cltorch.full((2, 3), 2.0, device=device)
+    assert cltorch.masked.prod(x, ()).item() == 64 and cltorch.masked.sum(x, ()).item() == 12
+    assert cltorch.masked.prod(x, (), keepdim=True).shape == (1, 1)

@@ -30,6 +30,7 @@ class Half(TransformedDistribution):
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
+        value = fn.as_tensor(value, dtype=self.scale.dtype, device=self.scale.device)
         return fn.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
     def cdf(self, value: Any) -> Tensor:

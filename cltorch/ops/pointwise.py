@@ -153,7 +153,7 @@ class Pointwise:
         if not self.complex or (common is dtypes.complex32 and self.name not in _OF_COMPLEX_HALF):
             words = None if self.complex else _COMPLEX_REFUSALS.get(self.name)
             if words:
-                raise RuntimeError(words)
+                raise NotImplementedError(words)
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         if self.name == "sub" and any(x is True or x is False or _is_bool(x) for x in operands):
             raise RuntimeError(_SUB_OF_ONE_BOOL)

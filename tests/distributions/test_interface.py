@@ -279,3 +279,10 @@ def test_import_as_torch(tmp_path):
     ran = subprocess.run([sys.executable, "-m", "cltorch", "run", str(program)], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "tensor(-0.6931)"
+
+
+@pytest.mark.parametrize("name", ["HalfCauchy", "HalfNormal"])
+def test_a_number_has_a_density_where_nothing_is_validated(name):
+    d = getattr(D, name)(1.0, validate_args=False)
+    assert d.log_prob(3.0).item() == d.log_prob(cltorch.tensor(3.0)).item()
+    assert d.log_prob(cltorch.tensor(-1.0)).item() == -float("inf")

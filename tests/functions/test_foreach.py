@@ -138,3 +138,19 @@ def test_a_class_of_tensors_somewhere_costs_lists_of_plain_ones_no_launch(cl_dev
         assert cltorch._foreach_add_(given, 1.0) is given
         assert context.launches - before == launches
     assert plain[0][0].item() == 3.0
+
+
+def test_one_operand_for_a_list_has_no_dimensions(device):
+    xs = [cltorch.ones(2, device=device), cltorch.ones(1, 1, device=device)]
+    two, line = cltorch.tensor(2.0, device=device), cltorch.ones(2, device=device)
+    assert [x.tolist() for x in cltorch._foreach_maximum(xs, two)] == [[2, 2], [[2]]]
+    with pytest.raises(RuntimeError, match="scalar tensor expected to be 0 dim but it has 1 dimensions and 2 elements"):
+        cltorch._foreach_mul(xs, line)
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        cltorch._foreach_sub_(xs, line)
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        cltorch._foreach_add(xs, 2, alpha=2)
+    with pytest.raises(TypeError, match="must be tuple of Tensors, not Tensor"):
+        cltorch._foreach_exp(line)
+    found = cltorch._foreach_addcmul(xs, xs, xs, scalars=[1.0, 2.0])
+    assert [x.tolist() for x in found] == [[2, 2], [[3]]]
