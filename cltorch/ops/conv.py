@@ -24,6 +24,7 @@ from cltorch.ops import (
     conv_winograd,
     conv_winograd_weight,
     gemm,
+    tuning,
 )
 from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.channels import in_format, laid_as, suggested
@@ -96,7 +97,8 @@ def make_plan(
     steps = (g.k * g.c * g.taps, g.taps, g.c * g.taps) if back else (g.k * g.c * g.taps, g.c * g.taps, g.taps)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        way = conv_choice.correlation(g, s, t)
+        wish = tuning.parameters(context, "convolution cpu")["winograd"]
+        way = conv_choice.wished(conv_choice.correlation(g, s, t), wish, s, t)
         if way == "winograd":
             run = conv_winograd.correlation(context, g, s, t, x, steps, bias)
         elif way == "depthwise":
@@ -186,7 +188,8 @@ def make_weight_plan(
     s = conv_shape.forward(g)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        way = conv_choice.weight_gradient(g, s, t)
+        wish = tuning.parameters(context, "convolution cpu")["winograd"]
+        way = conv_choice.wished(conv_choice.weight_gradient(g, s, t), wish, s, t)
         if way == "winograd":
             run = conv_winograd_weight.weight_gradient(context, g, s, t, x, y, bias)
         elif way == "depthwise":

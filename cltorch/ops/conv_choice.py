@@ -32,6 +32,13 @@ def weight_gradient(g: Geometry, s: Stencil, t: dtype) -> str:
     return "direct"
 
 
+def wished(way: str, wish: str, s: Stencil, t: dtype) -> str:
+    """Return the way that the parameter "winograd" of "convolution cpu" wants instead of the estimated one."""
+    if wish == "none" and way == "winograd":
+        return "direct"
+    return "winograd" if wish == "all" and way == "direct" and winograd_fits(s, t) else way
+
+
 def depthwise_fits(g: Geometry, s: Stencil) -> bool:
     """Return whether each channel is by itself, and the result's places are of one kind or alternate."""
     phases = {(1, 1, 1): 1, (1, 2, 2): 4}.get(s.dst_step)

@@ -11,8 +11,10 @@ import numpy as np
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
+from cltorch.ops import tuning
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
 from cltorch.ops.gemm_cpu import compute_type
+from cltorch.ops.tuning import Parameters
 
 #: what ct_conv reads from its table, in this order
 INTS = (
@@ -77,14 +79,14 @@ def vector_width(float_width: int, itemsize: int) -> int:
     return max(2, min(16, float_width) * 4 // itemsize)
 
 
-def tiles_for(float_width: int, itemsize: int) -> list[Tile]:
-    """Return the tiles of a device class.
+def tiles_for(chosen: Parameters, itemsize: int) -> list[Tile]:
+    """Return the tiles that parameters of "convolution cpu" name, and those along results.
 
     m * nv accumulators, nv vectors and one more must fit the registers: 32 on AVX-512, 16 on AVX2.
     """
-    vw = vector_width(float_width, itemsize)
-    wide = float_width >= 16
-    along_lanes = [Tile(m, 2, vw) for m in ((14, 8) if wide else (6, 4))]
+    wide = chosen["vector_bytes"] >= 64
+    vw = max(2, chosen["vector_bytes"] // itemsize)
+    along_lanes = [Tile(chosen[name], chosen["tile_vectors"], vw) for name in ("tile_rows", "short_rows")]
     return along_lanes + [Tile(m, nv, vw, True) for m, nv in ((4, 4 if wide else 2), (1, 8))]
 
 
@@ -217,7 +219,8 @@ def correlation(
     y = Layout.of((g.n, g.groups * s.lanes, *s.dst))
     n, s, (x, y) = side_by_side(g.n, s.live, _NARROW, x, y)
     room = room_for(caps.local_mem, size)
-    found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
+    tiles_here = tiles_for(tuning.parameters(context, "convolution cpu", size), size)
+    found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_here]
     _, cut, w = min(found, key=lambda choice: choice[0])
     if cut is None:
         return None

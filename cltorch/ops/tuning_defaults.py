@@ -69,6 +69,13 @@ def _tile(rows: int, vectors: int, vector_bytes: int, packed_bytes: int) -> dict
     }  # fmt: skip
 
 
+def _lanes(rows: int, short: int, vector_bytes: int) -> dict[str, int | str]:
+    return {
+        "tile_rows": rows, "short_rows": short, "tile_vectors": 2, "vector_bytes": vector_bytes,
+        "winograd": "estimated",
+    }  # fmt: skip
+
+
 def _lines(vector_bytes: int, run_bytes: int = 8192) -> dict[str, int]:
     return {
         "vector_bytes": vector_bytes, "rows_together": 4, "run_vectors": run_bytes // vector_bytes, "least_work": 16384,
@@ -111,6 +118,27 @@ KERNELS: dict[str, dict[str, Any]] = {
         "cpu-avx512": _lines(64, 16384),
         "cpu-avx2": _lines(32),
         "cpu": _lines(16),
+    },
+    # direct convolutions along lanes have two tiles, of which each one is taken where its estimate is better; the end
+    # of a row takes half of it
+    "convolution cpu": {
+        "meaning": {
+            "tile_rows": "results of the larger tile that is kept in registers",
+            "short_rows": "results of the smaller one",
+            "tile_vectors": "vectors of channels in both",
+            "vector_bytes": "bytes of a vector register",
+            "winograd": "which windows of 3x3 go Winograd's way: those estimated to gain by it, all that fit, or none",
+        },
+        "values": {
+            "tile_rows": (4, 6, 8, 10, 12, 14),
+            "short_rows": (2, 4, 6, 8),
+            "tile_vectors": (1, 2, 3),
+            "vector_bytes": (16, 32, 64),
+            "winograd": ("none", "estimated", "all"),
+        },
+        "cpu-avx512": _lanes(14, 8, 64),
+        "cpu-avx2": _lanes(6, 4, 32),
+        "cpu": _lanes(6, 4, 16),
     },
     # where large blocks would leave compute units idle, the small ones are taken
     "matmul gpu": {

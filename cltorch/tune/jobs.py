@@ -62,28 +62,29 @@ def _product(m: int, k: int, n: int, variant: str, ta: bool = False, tb: bool = 
     return Job(f"{m}x{k}x{n} {turned}", prepare)
 
 
-def _convolution(n: int, c: int, k: int, size: int) -> Job:
+def _convolution(n: int, c: int, k: int, size: int, variant: str = "gpu", stride: int = 1) -> Job:
     """A 3x3 window over squares, without padding."""
 
     def prepare(device: Any, rng: np.random.Generator) -> Prepared:
         a, b = rng.standard_normal((n, c, size, size), np.float32), rng.standard_normal((k, c, 3, 3), np.float32)
         x, w = (cltorch.from_numpy(v).to(device) for v in (a, b))
-        out, one = size - 2, (1, 1, 1)
-        g = Geometry(n, 1, c, k, (1, size, size), (1, out, out), (1, 3, 3), one, (0, 0, 0), one)
+        out, one = (size - 3) // stride + 1, (1, 1, 1)
+        steps = (1, stride, stride)
+        g = Geometry(n, 1, c, k, (1, size, size), (1, out, out), (1, 3, 3), steps, (0, 0, 0), one)
 
         def plan() -> Callable[[], Any]:
-            run = conv.make_plan(device.context, g, False, _T, x.layout, False, (n, k, out, out), "gpu")
+            run = conv.make_plan(device.context, g, False, _T, x.layout, False, (n, k, out, out), variant)
             return lambda: run(x, w, None)
 
         def correlate(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-            windows = np.lib.stride_tricks.sliding_window_view(p, (3, 3), (2, 3))
+            windows = np.lib.stride_tricks.sliding_window_view(p, (3, 3), (2, 3))[:, :, ::stride, ::stride]
             columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * out * out, c * 9)
             return (columns @ q.reshape(k, c * 9).T).reshape(n, out, out, k).transpose(0, 3, 1, 2)
 
         wide = a.astype(np.float64), b.astype(np.float64)
         return Prepared(plan, correlate(*wide), correlate(*map(np.abs, wide)))
 
-    return Job(f"{n}x{c}x{size}x{size} to {k}", prepare)
+    return Job(f"{n}x{c}x{size}x{size} to {k}" + (f", steps of {stride}" if stride > 1 else ""), prepare)
 
 
 def _function(
@@ -131,6 +132,10 @@ def jobs(kernel: str, kind: str, quirks: frozenset[str] = frozenset()) -> list[J
             _product(128, 784, 512, "cpu", tb=True),
         ],
         "matrix vector cpu": _vectors(2048, "cpu"),
+        "convolution cpu": [
+            _convolution(4, 32, 64, 30, "cpu"), _convolution(4, 64, 96, 29, "cpu", 2),
+            _convolution(8, 64, 96, 15, "cpu", 2),
+        ],
         "matmul gpu": [
             _product(big, big, big, "gpu"), _product(big, big // 4, big, "gpu", tb=True),
             _product(big // 2, big, big, "gpu", ta=True),

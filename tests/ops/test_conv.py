@@ -8,6 +8,7 @@ from cltorch import dtypes
 from cltorch.ops import conv, conv_cpu, conv_cpu_weight
 from cltorch.ops.array import from_host, values
 from cltorch.ops.conv_shape import Geometry
+from cltorch.ops.tuning_defaults import KERNELS
 
 # where and how: the host, and on every OpenCL device the kernels of both kinds of device
 PLACES = ["host", *(f"{kind} cl:{i}" for i in range(cltorch.cl.device_count()) for kind in ("cpu", "gpu"))]
@@ -185,7 +186,8 @@ def test_every_pass_is_exact(name, place):
 
 
 # what a device of another width, or a case of another size, would choose: every tile must work wherever it is chosen
-TILES = [(t, conv_cpu) for width in (16, 8) for t in conv_cpu.tiles_for(width, 4)]
+WIDE, NARROW = (KERNELS["convolution cpu"][name] for name in ("cpu-avx512", "cpu-avx2"))
+TILES = [(t, conv_cpu) for chosen in (WIDE, NARROW) for t in conv_cpu.tiles_for(chosen, 4)]
 TILES += [(t, conv_cpu_weight) for width in (16, 8) for t in conv_cpu_weight.tiles_for(width, 4)]
 
 
@@ -227,14 +229,15 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
         case = Case(2, 1, 40, k, (9, 11), (3, 3), 1, padding)
         s = conv.conv_shape.forward(case.geometry())
         for module in (conv_cpu, conv_cpu_weight):
-            assert all(module.divide(s, 2, 1, t, 0, 2)[1].channels < 40 for t in module.tiles_for(16, 4))
+            tiles = module.tiles_for(WIDE if module is conv_cpu else 16, 4)
+            assert all(module.divide(s, 2, 1, t, 0, 2)[1].channels < 40 for t in tiles)
         check(case, all_passes(case, f"cpu {cl_device}"))
 
 
 @pytest.mark.usefixtures("processor_kernels")
 def test_two_short_rows_share_a_tile(cl_device, monkeypatch):
     """Rows of half a tile and less, an odd and an even number of them, at once and after other channels."""
-    tile = conv_cpu.tiles_for(16, 4)[0]
+    tile = conv_cpu.tiles_for(WIDE, 4)[0]
     monkeypatch.setattr(conv_cpu, "tiles_for", lambda *_: [tile])
     context = cltorch.device(cl_device).resolve().context
     kernel, seen = context.kernel, []
@@ -257,7 +260,7 @@ def test_a_window_too_large_for_a_panel_takes_the_other_kernel(cl_device, monkey
     with_room(monkeypatch, 1024)
     case = Case(1, 1, 2, 3, (41, 40), (40, 38))
     s = conv.conv_shape.forward(case.geometry())
-    assert all(conv_cpu.divide(s, 1, 1, t, 0, 2)[1] is None for t in conv_cpu.tiles_for(16, 4))
+    assert all(conv_cpu.divide(s, 1, 1, t, 0, 2)[1] is None for t in conv_cpu.tiles_for(WIDE, 4))
     check(case, all_passes(case, f"cpu {cl_device}"))
 
 

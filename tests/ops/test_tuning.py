@@ -12,7 +12,7 @@ import pytest
 import cltorch
 from cltorch import dtypes
 from cltorch.device.caps import Caps
-from cltorch.ops import conv, gemm, tuning
+from cltorch.ops import conv, conv_choice, conv_shape, gemm, tuning
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.tuning_defaults import KERNELS
 
@@ -272,6 +272,34 @@ def test_convolutions_are_right_with_every_block(block, cl_device, trial):
     gradient, total = plan(x, y)
     np.testing.assert_array_equal(gradient.cpu().numpy(), np.einsum("nchwij,nkhw->kcij", windows, c))
     np.testing.assert_array_equal(total.cpu().numpy(), c.sum((0, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"winograd": "all", "tile_rows": 4, "short_rows": 2}, {"winograd": "none", "tile_vectors": 3, "tile_rows": 8},
+        {"winograd": "none", "vector_bytes": 16, "tile_vectors": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_processors_convolutions_are_right_with_every_choice(changes, cl_device, trial, processor_kernels):
+    trial("convolution cpu", KERNELS["convolution cpu"]["cpu-avx2"] | changes)
+    context, rng = cltorch.device(cl_device).context, np.random.default_rng(0)
+    seen = []
+    for stride in (1, 2):
+        a, x = whole(rng, 2, 18, 19, 20, device=cl_device)
+        b, w = whole(rng, 40, 18, 3, 3, device=cl_device)
+        outs = (1, 16 // stride + 1, 17 // stride + 1)
+        g = Geometry(2, 1, 18, 40, (1, 19, 20), outs, (1, 3, 3), (1, stride, stride), (0, 0, 0), (1, 1, 1))
+        s = conv_shape.forward(g)
+        t = dtypes.float32
+        seen.append(conv_choice.wished(conv_choice.correlation(g, s, t), changes["winograd"], s, t))
+        plan = conv.make_plan(context, g, False, t, x.layout, False, (2, 40, *outs[1:]), "cpu")
+        windows = np.lib.stride_tricks.sliding_window_view(a, (3, 3), (2, 3))[:, :, ::stride, ::stride]
+        # Winograd's way is not exact, even of whole numbers
+        want = np.einsum("nchwij,kcij->nkhw", windows, b)
+        np.testing.assert_allclose(plan(x, w, None).cpu().numpy(), want, atol=1e-5 * np.abs(want).max())
+    assert seen == ["winograd" if changes["winograd"] == "all" else "direct", "direct"]
 
 
 def test_a_launch_does_not_ask_the_database(cl_device, monkeypatch):
