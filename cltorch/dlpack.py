@@ -155,7 +155,9 @@ def dlpack(
     for bit, on in zip(("conjugate", "negative"), turns(x), strict=True):
         if on:
             raise BufferError(f"Can't export tensors with the {bit} bit set")
-    if stream is not None and x.device.type == "cpu":
+    if stream is not None and type(stream) is not int:
+        raise TypeError("stream must be ``int`` or ``none``")
+    if stream not in (None, -1) and x.device.type == "cpu":
         raise AssertionError("stream should be None on cpu.")
     place = dlpack_device(x)
     if dl_device is not None and tuple(dl_device) != place:
@@ -215,8 +217,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     """Return a tensor on the memory of another library's array (anything with ``__dlpack__``, or a capsule).
 
     Memory of the host, and of an OpenCL device where it belongs to the same OpenCL context. Raises BufferError for
-    other devices, TypeError for what is no DLPack object, RuntimeError for an element type that has no
-    counterpart and for a capsule that was used before.
+    other devices, RuntimeError for what is no DLPack object, for an element type that has no counterpart and for a
+    capsule that was used before.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.from_dlpack.html
 
@@ -235,10 +237,6 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
                 capsule = ext_tensor.__dlpack__(max_version=(1, 0))
             except TypeError:  # made before there were versions
                 capsule = ext_tensor.__dlpack__()
-        elif type(ext_tensor).__name__ != "PyCapsule":
-            raise TypeError(
-                f"from_dlpack() needs an object with __dlpack__ or a DLPack capsule, not {type(ext_tensor).__name__}"
-            )
         result = _take(capsule)
     if device is not None:
         result = result.to(device)

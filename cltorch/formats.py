@@ -8,28 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cltorch.layout import Layout
-
-
-class layout:
-    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``.
-
-    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (self._name == "strided" and isinstance(other, Layout))
-
-    def __hash__(self) -> int:
-        return hash(self._name)
-
-    def __repr__(self) -> str:
-        return f"torch.{self._name}"
-
-    def __reduce__(self) -> str:
-        return self._name
+from cltorch.layout import layout as layout
+from cltorch.layout import strided as strided
 
 
 class memory_format:
@@ -61,7 +41,6 @@ class memory_format:
         return Layout.make(shape, strides, 0)
 
 
-strided = layout("strided")
 contiguous_format = memory_format("contiguous_format")
 legacy_contiguous_format = contiguous_format
 preserve_format = memory_format("preserve_format")

@@ -163,8 +163,47 @@ def infer_shape(shape: Sequence[int], numel: int) -> tuple[int, ...]:
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 
-class Layout:
+class layout:
+    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``.
+
+    Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, layout) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+    def __copy__(self) -> layout:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> layout:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _of_name, (self._name,)
+
+
+strided = layout("strided")
+
+
+def _of_name(name: str) -> layout:
+    return strided if name == "strided" else layout(name)
+
+
+class Layout(layout):
     """Describe where the elements of a tensor lie in its storage.
+
+    It is what a tensor's ``layout`` is, so to programs it is ``strided``: compare its elements by ``same``.
 
     ``key`` is a number that stands for shape and strides (not the offset): equal geometry, equal key, so that launch
     plans are found by hashing a few numbers. ``contiguous`` holds when the strides are row-major (dimensions of size 1
@@ -176,6 +215,7 @@ class Layout:
 
     shape: Size
     strides: tuple[int, ...]
+    _name = "strided"
 
     def __init__(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> None:
         self.shape = shape if shape.__class__ is Size else _size(shape)
@@ -221,17 +261,14 @@ class Layout:
                 return dense
         return lay
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Layout):
-            return NotImplemented  # torch.strided says that it is equal
+    def same(self, other: Layout) -> bool:
+        """Return whether two layouts name the same elements; ``==`` says only that both are strided."""
         return self is other or (
             self.offset == other.offset and tuple.__eq__(self.shape, other.shape) and self.strides == other.strides
         )
 
-    def __hash__(self) -> int:
-        return hash((self.shape, self.strides, self.offset))
-
-    def __repr__(self) -> str:
+    def words(self) -> str:
+        """Return shape, strides and offset in words."""
         return f"Layout({list(self.shape)}, strides={list(self.strides)}, offset={self.offset})"
 
     # ---- views -----------------------------------------------------------------------------------------------

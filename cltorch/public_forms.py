@@ -7,6 +7,7 @@ PyTorch's, those that it writes in C++ are no methods where a class has them as 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
@@ -38,6 +39,35 @@ MODES_ONLY = frozenset(
     """.split()
 )
 _NEVER = frozenset(("broadcast_shapes", "from_numpy"))  # which look at no tensor
+
+#: NumPy's names of arguments, which PyTorch's functions written in C++ take too.
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+
+
+def _with_numpys_names(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that takes NumPy's names of its arguments where it refuses them."""
+
+    @functools.wraps(f)
+    def g(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except TypeError:
+            renamed = _as_named_here(f, kwargs) if kwargs else None
+            if renamed is None:
+                raise
+        return f(*args, **renamed)
+
+    return g
+
+
+def _as_named_here(f: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """Return keywords by a function's own names for NumPy's, or None where none of them is NumPy's."""
+    own = inspect.signature(f).parameters
+    found = {}
+    for k, v in kwargs.items():
+        name = k if k in own else NUMPY_NAMES.get(k, k)
+        found[name if name in own else k] = v
+    return found if found.keys() != kwargs.keys() and len(found) == len(kwargs) else None
 
 
 class Builtin(functools.partial[Any]):
@@ -86,13 +116,16 @@ def function(f: Callable[..., Any], module: str, path: str, modes_only: bool = F
             return inner(*args, **kwargs)
         except TypeError:
             if modes_only or overloaded(args, kwargs) is None:
-                raise
+                renamed = _as_named_here(f, kwargs) if kwargs and not binds else None
+                if renamed is None:
+                    raise
+                return inner(*args, **renamed)
         return call(args, kwargs)
 
     g.__module__, g.__qualname__, g.__name__ = module, name, name
     public = g if binds else builtin(g, module, name)
     PATHS[public] = path
-    call = called(public, f, modes_only)
+    call = called(public, f if binds else _with_numpys_names(f), modes_only)
     return public
 
 

@@ -80,6 +80,10 @@ class Tensor(Array, metaclass=_TensorMeta):
     __array_priority__ = 1000
 
     def __new__(cls, *args: Any, device: Any = None, **kw: Any) -> Any:
+        if "data" in kw and not args:
+            args = (kw.pop("data"),)
+        if kw:
+            raise TypeError(f"new() got an unexpected keyword argument '{next(iter(kw))}'")
         made = legacy_tensor(
             args, dtypes.get_default_dtype(), CPU if device is None else functions.resolve_device(device)
         )

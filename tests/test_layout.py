@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -101,9 +102,9 @@ def test_reshaping_without_a_copy_is_possible_exactly_where_numpy_can(seed):
             view = array.view()
             view.shape = target
         except AttributeError:
-            assert found is None, f"{lay} to {target}"
+            assert found is None, f"{lay.words()} to {target}"
         else:
-            assert found is not None, f"{lay} to {target}"
+            assert found is not None, f"{lay.words()} to {target}"
             np.testing.assert_array_equal(elements(found, storage), view)
 
 
@@ -111,9 +112,9 @@ def test_dense_layouts_are_one_object():
     assert Layout.of((2, 3)) is Layout.of(Size((2, 3))) is Layout.make((2, 3), (3, 1), 0)
     assert Layout.of((2, 3)).transpose(0, 1).transpose(0, 1) is Layout.of((2, 3))
     a, b = Layout.make((2, 3), (3, 1), 6), Layout.make((2, 3), (3, 1), 0)
-    assert a.key == b.key and a != b and not a.dense and b.dense
+    assert a.key == b.key and not a.same(b) and not a.dense and b.dense
     assert Layout.make((2, 3), (1, 2), 0).key != b.key
-    assert hash(Layout.make((2, 3), (1, 2), 0)) == hash(Layout.make((2, 3), (1, 2), 0))
+    assert Layout.make((2, 3), (1, 2), 0).same(Layout.make((2, 3), (1, 2), 0))
 
 
 def test_dimensions_of_size_one_do_not_break_contiguity():
@@ -192,3 +193,13 @@ def test_sizes_are_whole_numbers():
     for wrong, at in (([1, 1.5], "item 1 is 'float'"), (["a"], "item 0 is 'str'")):
         with pytest.raises(TypeError, match=at):
             Size(wrong)
+
+
+def test_to_programs_it_is_strided(device):
+    x = cltorch.ones(2, 3, device=device)
+    found = (x.layout, x.t().layout, x[1:].layout)
+    for lay in found:
+        assert repr(lay) == str(lay) == "torch.strided" and isinstance(lay, cltorch.layout)
+        assert lay == cltorch.strided == lay and not lay != found[0] and {lay: 1}[cltorch.strided] == 1
+        assert pickle.loads(pickle.dumps(lay)) is cltorch.strided and copy.deepcopy(lay) == cltorch.strided
+    assert found[0] != "torch.strided" and cltorch.strided != cltorch.contiguous_format

@@ -311,6 +311,6 @@ def test_functions_that_are_no_methods_can_be_pickled_copied_and_asked_for_their
         assert pickle.loads(pickle.dumps(f)) is f and copy.deepcopy(f) is f
         assert inspect.isroutine(f) and f.__doc__
     assert lib.add.__name__ == "add" and "add" in repr(lib.add)
-    assert str(inspect.signature(cltorch.mm)).startswith("(input: 'Any', mat2: 'Any', *, ")
+    assert str(inspect.signature(cltorch.mm)).startswith("(input: 'Any', mat2: 'Any', out_dtype: 'Any' = None, *, ")
     half = functools.partial(lib.mul, lib.ones(2))
     assert half.func is lib.mul and half(0.5).tolist() == [0.5, 0.5]

@@ -61,7 +61,7 @@ class device:
     index: int | None
     _context: Any
 
-    def __new__(cls, type: Any = "cpu", index: int | None = None) -> device:
+    def __new__(cls, type: Any, index: int | None = None) -> device:
         if isinstance(type, device):
             return type
         if isinstance(type, int):

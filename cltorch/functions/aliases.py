@@ -8,6 +8,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
+from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import to
@@ -227,11 +228,12 @@ def square(input: Any, *, out: Any = None) -> Any:
     return p.square(input, out=out)
 
 
-def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
+def round(input: Any, *, decimals: int | None = None, out: Any = None) -> Any:
     """Round to the nearest integer, halves to even, or to ``decimals`` places (to the left for a negative number).
 
     round(x · 10^decimals) / 10^decimals.
     Shape: (*) to the same.
+    Raises NotImplementedError for integers with ``decimals``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.round.html
 
     >>> import cltorch as torch
@@ -240,14 +242,21 @@ def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
     >>> torch.round(torch.tensor([0.1234567]), decimals=3)
     tensor([0.1230])
     """
-    if decimals == 0:
+    _check_places(input, decimals)
+    if not decimals:
         return p.round(input, out=out)
     return p.round_places(input, *_powers_of_ten(decimals), out=out)
 
 
-def round_(input: Any, *, decimals: int = 0) -> Any:
+def round_(input: Any, *, decimals: int | None = None) -> Any:
     """Round in place."""
-    return p.round_(input) if decimals == 0 else p.round_places_(input, *_powers_of_ten(decimals))
+    _check_places(input, decimals)
+    return p.round_(input) if not decimals else p.round_places_(input, *_powers_of_ten(decimals))
+
+
+def _check_places(input: Any, decimals: int | None) -> None:
+    if decimals is not None and isinstance(input, Array) and not input.dtype.differentiable:
+        raise NotImplementedError(f"\"round\" not implemented for '{_TYPE_NAMES[input.dtype]}'")
 
 
 def _powers_of_ten(decimals: int) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import MOST_DIMS, Array
+from cltorch.public_forms import NUMPY_NAMES
 
 _PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 #: PyTorch's names of the element types in its messages.
@@ -203,7 +204,6 @@ def into(out: Any, t: Any, result: Any) -> Any:
     return out
 
 
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
 # reductions whose ``dim`` is a number that must be there: a form of its own, without ``keepdim``, takes all elements
 _ONE_DIM = frozenset("max median min nanmedian prod".split())
 _KEEP_NEEDS_DIM = _ONE_DIM | {"mean", "sum"}
@@ -220,7 +220,7 @@ def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
 
     code = f.__code__
     own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # trapezoid(y, x) has an x of its own
-    names = {k: v for k, v in _NUMPY_NAMES.items() if k not in own}
+    names = {k: v for k, v in NUMPY_NAMES.items() if k not in own}
     if own[0] in ("x", "A"):
         names["input"] = own[0]
     at = code.co_varnames.index("keepdim") if "keepdim" in own[: code.co_argcount] else 99

@@ -328,7 +328,7 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
             _transfer(src, input, non_blocking)
             return
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
-        if value._storage is input._storage and value.layout != input.layout:
+        if value._storage is input._storage and not value.layout.same(input.layout):
             value = _dense(value)
         strided.copy_into(input, value)
 
@@ -523,7 +523,9 @@ def _resized_batch(input: Any, shape: tuple[int, ...]) -> Any:
     """Resize all of a batch: the slices lie one after another, so that elements may move from one to the next."""
     inner = input._inner
     if not inner.layout.contiguous:
-        raise RuntimeError(f"vmap: resize_ needs slices that lie one after another, not those of {inner.layout}")
+        raise RuntimeError(
+            f"vmap: resize_ needs slices that lie one after another, not those of {inner.layout.words()}"
+        )
     resize_(inner, (inner.layout.shape[0], *shape))
     input.layout = wrap(inner, input._batch).layout
     return input

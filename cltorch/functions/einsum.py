@@ -286,7 +286,8 @@ def einsum(*args: Any) -> Any:
 def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     """Sum the products of two tensors over the last ``dims`` dimensions of one and the first of the other.
 
-    ``dims`` may also be a pair of lists that name the dimensions of each. Raises RuntimeError where sizes differ.
+    ``dims`` may also be a pair of lists that name the dimensions of each. Raises RuntimeError where sizes differ,
+    NotImplementedError for bool.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.tensordot.html
 
     >>> import cltorch as torch
@@ -295,6 +296,8 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     """
     need_array("tensordot", "a", 1, a)
     need_array("tensordot", "b", 2, b)
+    if a.dtype is dtypes.bool_ and b.dtype is dtypes.bool_:
+        raise NotImplementedError("\"tensordot\" not implemented for 'Bool'")
     n, m = a.layout.ndim, b.layout.ndim
     if isinstance(dims, Array):
         dims = dims.tolist() if dims.layout.numel > 1 else int(dims.item())

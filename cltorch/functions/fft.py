@@ -193,6 +193,8 @@ def _along_two(name: str, kind: Any, forward: bool, words: str) -> Any:
     several = _several(f"{name[:-1]}n", kind, forward)
 
     def f(input: Any, s: Any = None, dim: Any = _LAST_TWO, norm: str | None = None, *, out: Any = None) -> Any:
+        if dim is None:
+            raise TypeError(f"fft_{name}(): argument 'dim' must be tuple of ints, not NoneType")
         return several(input, s, dim, norm, out)
 
     return _named(f, name, words + _SOME)

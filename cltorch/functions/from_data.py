@@ -48,6 +48,8 @@ def _leaf(x: Any) -> tuple[Any, DType]:
     """Return one number of a list and the dtype that it stands for."""
     if isinstance(x, Array):
         if x.layout.numel != 1:
+            if x.dtype.kind in "ui":
+                raise TypeError("only integer tensors of a single element can be converted to an index")
             raise ValueError("only one element tensors can be converted to Python scalars")
         return values(x).reshape(()).item(), x.dtype
     if isinstance(x, np.generic):
@@ -103,6 +105,8 @@ def read_values(data: Any) -> tuple[Any, DType, bool]:
         if any(s < 0 for s in array.strides):
             raise ValueError(_NEGATIVE)
         return array, t, False
+    if not _is_plain_list(data) and not isinstance(data, (str, bytes)) and hasattr(data, "__dlpack__"):
+        return read_values(np.from_dlpack(data))
     if not _is_sequence(data):
         if not isinstance(data, (*_NUMBERS, str, bytes)) and hasattr(data, "__array__"):
             return read_values(np.asarray(data))

@@ -209,8 +209,8 @@ def _simplify(it: Any, x: Any) -> Any:
                 )
             it = convert.to(it, x.device)
         return it
-    if isinstance(it, (bool, np.bool_)):
-        return bool(it)
+    if isinstance(it, bool):
+        return it
     if isinstance(it, (int, np.integer)):
         return int(it)
     if isinstance(it, slice):

@@ -12,8 +12,9 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_dtype
 from cltorch.functions.complex_parts import conj
+from cltorch.functions.convert import to
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import broadcast_shapes
@@ -76,10 +77,22 @@ def matrix_product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool 
     return apply(ops.Matmul, a, b, transpose_a, transpose_b)
 
 
-def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+def _wide(name: str, a: Any, b: Any, out_dtype: Any) -> tuple[Any, Any]:
+    """Return operands in the dtype that the result shall have, which is float32 for those of 16 bits."""
+    t = read_dtype(name, out_dtype)
+    if a.device.type == "cpu":
+        raise NotImplementedError(f"Could not run 'aten::{name}.dtype' with arguments from the 'CPU' backend.")
+    if t is not a.dtype and not (t is dtypes.float32 and a.dtype in (dtypes.float16, dtypes.bfloat16)):
+        raise RuntimeError("out_dtype must be the same as input dtype or fp32 for fp16/bf16 inputs")
+    return to(a, t), to(b, t)
+
+
+def mm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     """Multiply two matrices, (n, k) @ (k, m).
 
-    Raises RuntimeError where they are no matrices, their sizes do not fit, or dtypes or devices differ.
+    ``out_dtype``, on devices, is the dtype of the result: the operands' own, or float32 for float16 and bfloat16.
+    Raises RuntimeError where they are no matrices, their sizes do not fit, dtypes or devices differ, or the result
+    cannot have ``out_dtype``, NotImplementedError for ``out_dtype`` on the host.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.mm.html
 
     >>> import cltorch as torch
@@ -90,6 +103,8 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     need_dim("self", input, 2, "matrix")
     need_dim("mat2", mat2, 2, "matrix")
     check_inner(input, mat2)
+    if out_dtype is not None:
+        input, mat2 = _wide("mm", input, mat2, out_dtype)
     return finish("mm", apply(ops.Mm, input, mat2, False, False), out)
 
 
@@ -104,9 +119,10 @@ def check_batches(name: str, a: Any, b: Any) -> None:
         )
 
 
-def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+def bmm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     """Multiply two batches of matrices, (b, n, k) @ (b, k, m).
 
+    ``out_dtype`` is as of ``mm``.
     Shape: (b, n, m) and (b, m, p) to (b, n, p).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.bmm.html
 
@@ -116,6 +132,8 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """
     check_operands("bmm", ("self", input), ("mat2", mat2))
     check_batches("bmm", input, mat2)
+    if out_dtype is not None:
+        input, mat2 = _wide("bmm", input, mat2, out_dtype)
     return finish("bmm", apply(ops.Bmm, input, mat2, False, False), out)
 
 

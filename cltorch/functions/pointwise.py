@@ -157,14 +157,20 @@ def _are_operands(x: Any, y: Any) -> bool:
 
 def _unary(row: Pointwise) -> Callable[..., Any]:
     defaults: tuple[Any, ...] = ()
+    takes_out = row.out
 
-    def f(input: Any, *, out: Any = None) -> Any:
-        if not isinstance(input, Array):
+    def f(input: Any = _MISSING, *, out: Any = None, **named: Any) -> Any:
+        if named or not isinstance(input, Array):
+            if named or input is _MISSING:
+                input = _by_numpy_name(row.name, named, input)[0]
+                _no_more(row.name, named)
             asked = refused(input)
             if asked is not None:
                 return asked((input,), {} if out is None else {"out": out})
             _operands(row, (input,))
         if out is not None:
+            if not takes_out:
+                raise TypeError(f"{row.name}() got an unexpected keyword argument 'out'")
             return deliver(row, out, (input,), defaults)
         return pointwise(row, (input,), defaults)
 
@@ -176,8 +182,11 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
     defaults = row.defaults
     first, second = row.args
 
-    def f(input: Any, other: Any, *, out: Any = None) -> Any:
-        if not _are_operands(input, other):
+    def f(input: Any = _MISSING, other: Any = _MISSING, *, out: Any = None, **named: Any) -> Any:
+        if named or not _are_operands(input, other):
+            if named or other is _MISSING:
+                input, other = _by_numpy_name(row.name, named, input, other)
+                _no_more(row.name, named)
             asked = refused(input, other)
             if asked is not None:
                 return asked((input, other), {} if out is None else {"out": out})
@@ -191,8 +200,9 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
         return f
 
     def renamed(input: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
-        if named:
+        if second in named:
             rest = (*rest, named.pop(second))
+        _no_more(row.name, named)
         return f(input, *rest, out=out)
 
     return renamed
@@ -266,17 +276,23 @@ def _param(row: Pointwise, name: str, value: Any) -> Any:
 _MISSING: Any = object()
 
 
-def _by_numpy_name(name: str, input: Any, other: Any, named: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the operands, which NumPy's names were given for; take those names out of ``named``."""
-    for old in ("x1", "x", "a"):
-        if input is _MISSING and old in named:
-            input = named.pop(old)
-    if other is _MISSING and "x2" in named:
-        other = named.pop("x2")
-    missing = [k for k, x in (("input", input), ("other", other)) if x is _MISSING]
+def _by_numpy_name(name: str, named: dict[str, Any], *given: Any) -> list[Any]:
+    """Return the operands, of which NumPy's names may have been given; take those names out of ``named``."""
+    found = list(given)
+    for i, old in enumerate((("x1", "x", "a"), ("x2",))[: len(found)]):
+        for k in old:
+            if found[i] is _MISSING and k in named:
+                found[i] = named.pop(k)
+    missing = [k for k, x in zip(("input", "other"), found, strict=False) if x is _MISSING]
     if missing:
         raise TypeError(f"{name}() missing {len(missing)} required positional arguments: {', '.join(missing)}")
-    return input, other
+    return found
+
+
+def _no_more(name: str, named: dict[str, Any]) -> None:
+    """Raise TypeError for a keyword that no argument has."""
+    if named:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
 
 
 def _with_alpha(row: Pointwise) -> Callable[..., Any]:
@@ -288,7 +304,7 @@ def _with_alpha(row: Pointwise) -> Callable[..., Any]:
         if out is None and not named and not rest and _are_operands(input, other):
             return pointwise(row, (input, other), defaults)
         if input is _MISSING or other is _MISSING:
-            input, other = _by_numpy_name(row.name, input, other, named)
+            input, other = _by_numpy_name(row.name, named, input, other)
         asked = refused(input, other)
         if asked is not None:
             return asked((input, other, *rest), named if out is None else {**named, "out": out})
@@ -304,12 +320,14 @@ def _one_with_params(row: Pointwise) -> Callable[..., Any]:
     defaults = row.defaults
     count = len(defaults)
 
-    def f(input: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+    def f(input: Any = _MISSING, *rest: Any, out: Any = None, **named: Any) -> Any:
         if out is None and not named and isinstance(input, Array) and input.dtype.is_floating_point:
             if not rest:
                 return pointwise(row, (input,), defaults)
             if len(rest) == count and all(x.__class__ is float or x.__class__ is int for x in rest):
                 return pointwise(row, (input,), rest)
+        if input is _MISSING:
+            input = _by_numpy_name(row.name, named, input)[0]
         asked = refused(input)
         if asked is not None:
             return asked((input, *rest), named if out is None else {**named, "out": out})
@@ -356,19 +374,19 @@ def make(row: Pointwise) -> Callable[..., Any]:
         f = _general(row)
     f.__name__ = f.__qualname__ = row.name
     f.__doc__ = doc(row)
-    f.__signature__ = _signature(row, inplace=False)  # type: ignore[attr-defined]
+    f.__signature__ = _signature(row, out=row.out)  # type: ignore[attr-defined]
     f.row = row  # type: ignore[attr-defined]
     return f
 
 
-def _signature(row: Pointwise, inplace: bool) -> inspect.Signature:
+def _signature(row: Pointwise, out: bool) -> inspect.Signature:
     """Return the signature that help() and the stubs show."""
     both, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     given = [inspect.Parameter(a, both, annotation="Any") for a in row.args]
     # alpha and value come by name only, as in PyTorch
     kind = named if row.arity > 1 else both
     given += [inspect.Parameter(k, kind, default=v, annotation="Any") for k, v in row.params.items()]
-    if not inplace:
+    if out:
         given.append(inspect.Parameter("out", named, default=None, annotation="Any"))
     return inspect.Signature(given, return_annotation="Tensor")
 
@@ -378,7 +396,7 @@ def make_inplace(row: Pointwise) -> Callable[..., Any]:
     f = _inplace(row)
     f.__name__ = f.__qualname__ = row.name + "_"
     f.__doc__ = inplace_doc(row)
-    f.__signature__ = _signature(row, inplace=True)  # type: ignore[attr-defined]
+    f.__signature__ = _signature(row, out=False)  # type: ignore[attr-defined]
     return f
 
 

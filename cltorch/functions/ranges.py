@@ -31,6 +31,11 @@ _MOST = 2**62  # more numbers than any memory holds
 
 
 def _as_number(value: Any) -> Any:
+    """Return a real number; raise RuntimeError for a complex one."""
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError("value cannot be converted to type double without overflow")
+        return value.real
     return int(value) if isinstance(value, bool) else value
 
 

@@ -65,7 +65,7 @@ def _legacy(
     """
 
     def f(
-        window_length: int, periodic: bool = True, *params: float, dtype: Any = None, layout: Any = None,
+        window_length: int, periodic: Any = None, *params: float, dtype: Any = None, layout: Any = None,
         device: Any = None, pin_memory: bool = False, requires_grad: bool = False, **named: float,
     ) -> Any:  # fmt: skip
         n = read_int(name, "window_length", 1, window_length)
@@ -74,9 +74,18 @@ def _legacy(
         values = dict(extra)
         values.update(zip(values, params, strict=False))
         unknown = [k for k in named if k not in values]
+        if periodic is None:
+            # PyTorch's forms give the parameters after ``periodic``, one after another
+            if params or named:
+                raise TypeError(f"{name}() received an invalid combination of arguments: it needs periodic")
+            periodic = True
+        elif periodic.__class__ is not bool:
+            raise TypeError(f"{name}(): argument 'periodic' must be bool, not {type(periodic).__name__}")
         if unknown or len(params) > len(extra):
             raise TypeError(f"{name}() got an unexpected argument {unknown[0] if unknown else params[-1]!r}")
         values.update(named)
+        if "beta" in named and "alpha" in values and "alpha" not in named and not params:
+            raise TypeError(f"{name}() received an invalid combination of arguments: beta needs alpha")
         given = {"dtype": dtype, "layout": layout, "device": device, "requires_grad": requires_grad}
         return _window(name, n, not periodic, given, lambda i, width: shape(i, width, *values.values()))
 

@@ -77,6 +77,7 @@ class Pointwise:
     opaque    operands by which the function has no derivative; None where results never require a gradient
     one_way   one_way(*params) -> why the in-place form has no derivative, as PyTorch has it, or ""
     twice     the in-place form may write one place of memory twice, as an expanded tensor's: the value is the same
+    out       whether the function takes ``out=``
     """
 
     def __init__(
@@ -102,12 +103,13 @@ class Pointwise:
         flat: bool = False,
         one_way: Callable[..., str] | None = None,
         twice: bool = False,
+        out: bool = True,
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
         self.masks, self.ref, self.domain, self.doc, self.inplace = tuple(masks), ref, domain, doc, inplace
         self.scope, self.accuracy, self.opaque, self.complex, self.flat = scope, accuracy, opaque, complex, flat
-        self.sample, self.one_way, self.twice = tuple(sample), one_way, twice
+        self.sample, self.one_way, self.twice, self.out = tuple(sample), one_way, twice, out
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
@@ -132,6 +134,8 @@ class Pointwise:
         if common.few and (rule is not FLOAT or common.is_floating_point):
             refuse(self.name, common, ROWS)
         if rule is FLOAT and not common.is_floating_point:
+            if common is dtypes.bool_ and self.name in _NO_BOOLS:
+                raise _refuse_bool(self.name)
             common = dtypes.get_default_dtype()
         elif (
             common.is_floating_point
@@ -420,6 +424,7 @@ _OF_COMPLEX_HALF = frozenset(
 _DIFFERENCES = frozenset({"sub", "absolute_error"})
 # rows that promote nothing, with the roles of the operands after the first
 _ALIKE = {"lerp": ("end", "weight"), "heaviside": ("values",)}
+_NO_BOOLS = frozenset({"softsign", "tanhshrink"})  # of those that compute integers as fractions
 _BOOL_REFUSALS = {
     "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
     "operator instead.",
@@ -429,6 +434,7 @@ _BOOL_REFUSALS = {
     "relu": "Boolean inputs not supported for relu",
     "relu6": "Bool inputs not supported for hardtanh",
     "hardtanh": "Bool inputs not supported for hardtanh",
+    "tanhshrink": _SUB_OF_ONE_BOOL,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import cltorch
@@ -82,6 +83,28 @@ OTHERS = {
     ),
     "arange without a step": (RuntimeError, lambda lib: lib.arange(0, 3, 0)),
     "arange of integers without a step": (RuntimeError, lambda lib: lib.arange(0, 3, 0, dtype=lib.int64)),
+    "arange to an imaginary number": (RuntimeError, lambda lib: lib.arange(1j)),
+    "arange by an imaginary number": (RuntimeError, lambda lib: lib.arange(0, 2, 1j)),
+    "round of integers to places": (NotImplementedError, lambda lib: zeros(lib).round(decimals=0)),
+    "round_ of integers to places": (NotImplementedError, lambda lib: zeros(lib).round_(decimals=0)),
+    "tensordot of truth values": (NotImplementedError, lambda lib: lib.tensordot(zeros(lib) > 0, zeros(lib) > 0, 1)),
+    "softsign of truth values": (NotImplementedError, lambda lib: lib.nn.functional.softsign(zeros(lib) > 0)),
+    "tanhshrink of truth values": (RuntimeError, lambda lib: lib.nn.functional.tanhshrink(zeros(lib) > 0)),
+    "fft2 along no dimensions": (TypeError, lambda lib: lib.fft.fft2(lib.ones(2, 2), dim=None)),
+    "irfft2 along no dimensions": (TypeError, lambda lib: lib.fft.irfft2(lib.ones(2, 2), dim=None)),
+    "an index of NumPy's truth values": (IndexError, lambda lib: line(lib)[np.bool_(True)]),
+    "a place of NumPy's truth values": (IndexError, lambda lib: line(lib).__setitem__(np.bool_(True), 1.0)),
+    "kaiser_window without periodic": (TypeError, lambda lib: lib.kaiser_window(3, beta=2.0)),
+    "kaiser_window with beta as periodic": (TypeError, lambda lib: lib.kaiser_window(3, 2.0)),
+    "hamming_window without alpha": (TypeError, lambda lib: lib.hamming_window(3, True, beta=0.3)),
+    "Tensor of a dtype": (TypeError, lambda lib: lib.Tensor([1], dtype=lib.float32)),
+    "device of no type": (TypeError, lambda lib: lib.device()),
+    "sin of two operands": (TypeError, lambda lib: lib.sin(line(lib), x=line(lib))),
+    "maximum of three operands": (TypeError, lambda lib: lib.maximum(line(lib), line(lib), x2=line(lib))),
+    "pow by a NumPy's name": (TypeError, lambda lib: lib.pow(x1=line(lib), x2=2)),
+    "tensor of a tensor of several integers": (TypeError, lambda lib: lib.tensor([zeros(lib)], dtype=lib.int64)),
+    "from_dlpack of a number": (RuntimeError, lambda lib: lib.from_dlpack(3)),
+    "__dlpack__ for no stream": (TypeError, lambda lib: line(lib).__dlpack__(stream=object())),
     "arange of too many": (RuntimeError, lambda lib: lib.arange(0, 1e30, 1e-30)),
     "multi_margin_loss of fractions as classes": (
         RuntimeError, lambda lib: lib.nn.functional.multi_margin_loss(lib.ones(2, 3), lib.zeros(2))
@@ -247,6 +270,22 @@ def test_sums_take_numpys_names_of_their_operands(device):
         cltorch.add(x)
     with pytest.raises(TypeError):
         cltorch.add(x, x, x1=x)
+
+
+@pytest.mark.parametrize("name", ["maximum", "atan2", "eq", "true_divide", "matmul", "isclose"])
+def test_pairs_take_numpys_names(name, device):
+    x = cltorch.tensor([1.0, 2.0], device=device)
+    f = getattr(cltorch, name)
+    assert cltorch.equal(f(x1=x, x2=x + 1), f(x, x + 1)) and cltorch.equal(f(x, x2=x + 1), f(x, x + 1))
+    with pytest.raises(TypeError):
+        f(x1=x)
+
+
+@pytest.mark.parametrize("name", ["x", "a", "x1"])
+def test_functions_of_one_take_numpys_names(name, device):
+    x = cltorch.tensor([0.25, 0.5], device=device)
+    for f in (cltorch.sin, cltorch.nan_to_num, cltorch.isreal, cltorch.logit):
+        assert cltorch.equal(f(**{name: x}), f(x))
 
 
 @pytest.mark.parametrize(

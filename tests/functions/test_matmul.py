@@ -382,3 +382,19 @@ def test_random_equations_are_numpys_einsum(device):
         equation = ",".join(terms) + "->" + output
         got = cltorch.einsum(equation, *(cltorch.tensor(a, device=device) for a in arrays))
         np.testing.assert_array_equal(plain(got), np.einsum(equation, *arrays), err_msg=equation)
+
+
+@pytest.mark.parametrize("name", ["mm", "bmm"])
+@pytest.mark.parametrize("t", ["float16", "bfloat16"])
+def test_products_of_16_bits_have_a_wider_result(cl_device, name, t):
+    a, b = np.array([[1.0, 1.0], [2048.0, 1.0]], np.float32), np.array([[1.0, 0.5], [1.0, 0.25]], np.float32)
+    lead = () if name == "mm" else (None,)
+    x, y = (cltorch.tensor(v[lead], device=cl_device).to(getattr(cltorch, t)) for v in (a, b))
+    f = getattr(cltorch, name)
+    found = f(x, y, out_dtype=cltorch.float32)
+    assert found.dtype is cltorch.float32 and np.array_equal(found.cpu().numpy()[(0,) * len(lead)], a @ b)
+    assert f(x, y, x.dtype).dtype is x.dtype
+    with pytest.raises(RuntimeError, match="out_dtype must be the same as input dtype or fp32"):
+        f(x, y, out_dtype=cltorch.float64)
+    with pytest.raises(NotImplementedError, match=rf"aten::{name}.dtype"):
+        f(x.cpu(), y.cpu(), out_dtype=cltorch.float32)

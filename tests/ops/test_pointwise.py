@@ -207,8 +207,13 @@ def test_row_agrees_with_its_reference_in_float32(device, name):
     part = [x[3:] for x in operands]
     out = cltorch.empty(0, dtype=cltorch.bool if row.rule is COMPARE else cltorch.float32, device=device)
     shifted = [x.narrow(0, 3, x.shape[0] - 3) for x in whole]
-    assert f(*shifted, **params, out=out) is out
-    check(row, numbers(out), part, params, "float32")
+    if row.out:
+        assert f(*shifted, **params, out=out) is out
+        check(row, numbers(out), part, params, "float32")
+    else:
+        with pytest.raises(TypeError, match="unexpected keyword argument 'out'"):
+            f(*shifted, **params, out=out)
+        check(row, numbers(f(*shifted, **params)), part, params, "float32")
     if row.inplace and 0 not in row.masks:
         changed = whole[0].clone()
         in_place = public(name + "_")
