@@ -41,12 +41,15 @@ COMPARISONS = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_
 BITS = {"bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor}
 
 
+WITHOUT_OUT = "isnan", "isinf", "isfinite", "positive"  # as PyTorch's
+
+
 def unary_call(c, name, x, want_dtype):
     """Call a function of one tensor as a function, a method, with out=, or in place where the dtype stays."""
     form = c.number(4)
     if form == 1:
         return getattr(x, name)()
-    if form == 2:
+    if form == 2 and name not in WITHOUT_OUT:
         out = cltorch.empty(0, dtype=getattr(cltorch, str(want_dtype)), device=x.device)
         assert getattr(cltorch, name)(input=x, out=out) is out
         return out
