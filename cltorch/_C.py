@@ -12,6 +12,7 @@ from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.duals import state as _duals
 from cltorch.autograd.edges import is_multithreading_enabled
 from cltorch.autograd.engine import running_node, tasks
+from cltorch.autograd.forward_ad import _is_fwd_grad_enabled as _is_fwd_grad_enabled
 from cltorch.autograd.grad_mode import mode as _mode
 from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
 from cltorch.autograd.graph import replay as _replay
@@ -140,11 +141,6 @@ def _current_graph_task_execution_order() -> list[Node]:
             "...     torch.autograd.grad(...)\n"
         )
     return tasks.running[-1].order()
-
-
-def _is_fwd_grad_enabled() -> bool:
-    """Return whether forward-mode derivatives are computed."""
-    return _duals.enabled
 
 
 def _set_fwd_grad_enabled(enabled: bool) -> None:

@@ -60,23 +60,16 @@ def suggested(lay: Layout) -> memory_format:
 
     Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html#torch-memory-format
     """
-    for wanted in (channels_last, channels_last_3d):
-        if lay.ndim == wanted._ndim and _ascending(lay, (1, *range(lay.ndim - 1, 1, -1), 0)):
-            return wanted
-    return contiguous_format
-
-
-def _ascending(lay: Layout, order: Sequence[int]) -> bool:
-    """Return whether strides grow along an order of dimensions by at least what each one spans."""
-    least, shape = 0, tuple(lay.shape)
-    if not lay.strides[order[0]]:
-        return False
-    for d in order:
+    n = lay.ndim
+    if n not in (4, 5) or lay.strides[1] == 0 or 0 in lay.shape:
+        return contiguous_format
+    least = 0
+    for d in (1, *range(n - 1, 1, -1), 0):
         step = lay.strides[d]
-        if not shape[d] or step < least or (d == order[-1] and least == lay.strides[order[0]]):
-            return False
-        least = step * max(shape[d], 1)
-    return True
+        if step < least or (d == 0 and least == lay.strides[1]):
+            return contiguous_format
+        least = step * lay.shape[d]
+    return channels_last if n == 4 else channels_last_3d
 
 
 def follows(lay: Layout, wanted: memory_format) -> bool:

@@ -7,6 +7,7 @@ Source: https://docs.pytorch.org/docs/2.13/complex_numbers.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cltorch import dtypes
@@ -155,11 +156,7 @@ def conj(input: Any) -> Any:
     need_array("conj", "input", 1, input)
     if not input.dtype.is_complex:
         return input
-    if active and lift((input,)) is not None:
-        return p.conj_values(input)
-    out = record_view(input, input.layout, "ConjBackward0", lambda m, g: m.conj(g))
-    out._storage = turned(input, conj=True)
-    return out
+    return _sign_view(input, p.conj_values, "ConjBackward0", lambda m, g: m.conj(g), conj=True)
 
 
 def neg_view(input: Any) -> Any:
@@ -172,10 +169,15 @@ def neg_view(input: Any) -> Any:
     tensor([-1.,  2.])
     """
     need_array("_neg_view", "input", 1, input)
+    return _sign_view(input, p.neg, "NegViewBackward0", lambda m, g: m.neg(g), neg=True)
+
+
+def _sign_view(input: Any, computed: Callable[..., Any], node: str, back: Callable[..., Any], **how: bool) -> Any:
+    """Return a view that shows other signs; inside of transforms, which see single operators, what is computed."""
     if active and lift((input,)) is not None:
-        return p.neg(input)
-    out = record_view(input, input.layout, "NegViewBackward0", lambda m, g: m.neg(g))
-    out._storage = turned(input, neg=True)
+        return computed(input)
+    out = record_view(input, input.layout, node, back)
+    out._storage = turned(input, **how)
     return out
 
 

@@ -323,15 +323,19 @@ def embedding(
     return apply(Embedding, weight, indices, padding_idx, scale_grad_by_freq)
 
 
-def write_out(input: Any, result: Any) -> Any:
+def write_out(input: Any, result: Any, in_order: bool = False) -> Any:
     """Store a result in the tensor given as ``out=``: resized to its shape, its dtype kept.
 
-    Warns where that shape is another one and ``input`` has elements.
+    Where it is resized it takes, ``in_order``, the result's strides too. Warns where that shape is another one and
+    ``input`` has elements.
 
     Raises RuntimeError where the result cannot be cast or lies on another device.
     """
     p.can_hold(input, result)
+    resized = input.layout.shape != result.layout.shape
     resize_out(input, result.layout.shape)
+    if resized and in_order:
+        input.layout = Layout.make(result.layout.shape, result.layout.strides, input.layout.offset)
     copy_into(input, result)
     input._storage.version += 1
     return input

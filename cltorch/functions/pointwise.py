@@ -22,11 +22,11 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.old_forms import reordered
 from cltorch.functions.outputs import check_dtype
 from cltorch.functions.row_docs import doc, inplace_doc
-from cltorch.layout import Layout
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
 from cltorch.ops.table import TABLE
+from cltorch.public_forms import NUMPY_NAMES
 from cltorch.torch_function import asking, refused
 
 # what PyTorch computes of two numbers too, as of tensors without dimensions
@@ -59,12 +59,8 @@ def deliver(row: Pointwise, out: Any, operands: Sequence[Any], params: tuple[Any
     """
     result = pointwise(row, operands, params)
     check_overlap(need_out(row.name, out), operands)
-    resized = out.layout.shape != result.layout.shape
-    into_out(row.name, out, result)
-    if resized and out.layout.strides != result.layout.strides:  # what is resized takes the operands' order too
-        out.layout = Layout.make(result.layout.shape, result.layout.strides, out.layout.offset)
-        out.write_out(result)
-    return out
+    _check_out(row.name, out, result)
+    return out.write_out(result, in_order=True)
 
 
 def need_out(name: str, out: Any) -> Any:
@@ -279,11 +275,11 @@ _MISSING: Any = object()
 def _by_numpy_name(name: str, named: dict[str, Any], *given: Any) -> list[Any]:
     """Return the operands, of which NumPy's names may have been given; take those names out of ``named``."""
     found = list(given)
-    for i, old in enumerate((("x1", "x", "a"), ("x2",))[: len(found)]):
-        for k in old:
-            if found[i] is _MISSING and k in named:
-                found[i] = named.pop(k)
-    missing = [k for k, x in zip(("input", "other"), found, strict=False) if x is _MISSING]
+    own = ("input", "other")[: len(found)]
+    for k, name_here in NUMPY_NAMES.items():
+        if k in named and name_here in own and found[own.index(name_here)] is _MISSING:
+            found[own.index(name_here)] = named.pop(k)
+    missing = [k for k, x in zip(own, found, strict=True) if x is _MISSING]
     if missing:
         raise TypeError(f"{name}() missing {len(missing)} required positional arguments: {', '.join(missing)}")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch import formats
 from cltorch.formats import channels_last, channels_last_3d, follows, memory_format
 from cltorch.layout import Layout
 from cltorch.ops.array import empty_layout, view
@@ -24,16 +25,8 @@ def format_of(lay: Layout) -> memory_format | None:
 
 def suggested(lay: Layout) -> memory_format | None:
     """Return the format that the strides of an image suggest, gaps between its elements or not; None for contiguous."""
-    n = lay.ndim
-    if lay.contiguous or n not in (4, 5) or lay.strides[1] == 0 or 0 in lay.shape:
-        return None
-    least = 0
-    for d in (1, *range(n - 1, 1, -1), 0):
-        step = lay.strides[d]
-        if step < least or (d == 0 and least == lay.strides[1]):
-            return None
-        least = step * lay.shape[d]
-    return channels_last if n == 4 else channels_last_3d
+    found = formats.contiguous_format if lay.contiguous else formats.suggested(lay)
+    return None if found is formats.contiguous_format else found
 
 
 def turned(x: Any) -> Any:
@@ -100,10 +93,15 @@ def laid_as(out: Any, *operands: Any) -> Any:
         if not x.layout.contiguous:
             format = suggested(x.layout)
             if format is not None:
-                moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
-                copy_into(moved, out)
-                return moved
+                return copied_in(format, out)
     return out
+
+
+def copied_in(format: memory_format, out: Any) -> Any:
+    """Return a copy of a dense result in a format, whose strides dimensions of size 1 have too."""
+    moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
+    copy_into(moved, out)
+    return moved
 
 
 def in_format(m: Any, format: memory_format | None, g: Any) -> Any:

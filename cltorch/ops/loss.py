@@ -122,9 +122,18 @@ def forward(
             ),
         )  # fmt: skip
     if not each and not alone:
-        finish, size, local, *_ = _plan(context, "finish", logp, target, False, reduction, False, False, variant)
-        finish.launch(size, local, (parts, losses._storage.buf, weights._storage.buf, out._storage.buf))
+        _finish(logp, target, reduction, parts, losses, weights, out, variant)
     return out, weights
+
+
+def _finish(
+    x: Any, target: Any, reduction: str, parts: int, losses: Any, weights: Any, out: Any, variant: str = ""
+) -> None:
+    """Add up the sums of losses and of weights that the parts of a launch left."""
+    kernel, size, local, *_ = _plan(
+        x.device.context, "finish", x, target, False, reduction, False, False, variant
+    )  # fmt: skip
+    kernel.launch(size, local, (parts, losses._storage.buf, weights._storage.buf, out._storage.buf))
 
 
 def backward(
@@ -173,7 +182,7 @@ def _rows_plan(
         size, local, per_item = lines(context, count, 4 * classes)
         a = compute_dtype(x.dtype).compute
         each = reduction == "none"
-        alone = mode == "forward" and not each and size == (1,)
+        alone = mode == "forward" and not each and size == (1,) and count > 0
         args = "llll" + _NUMBER[a] + "blb" + "bb" * weighted + {"forward": "bbbie", "backward": "bbbb"}[mode]
         kernel = context.kernel(
             "loss_rows", f"ct_cross_entropy_{mode}", args, name=f"cross_entropy_{mode}", mode=mode, A=a, W=VECTOR[a],
@@ -204,9 +213,8 @@ def rows_forward(
                 *_weights(weight, smooth), norms._storage.buf, losses._storage.buf, weights._storage.buf, site,
             ),
         )  # fmt: skip
-    if not each and not (alone and count):
-        finish, size, local, *_ = _plan(dev.context, "finish", x, target, False, reduction, False, False, "")
-        finish.launch(size, local, (parts, losses._storage.buf, weights._storage.buf, out._storage.buf))
+    if not each and not alone:
+        _finish(x, target, reduction, parts, losses, weights, out)
     return out, weights, norms
 
 

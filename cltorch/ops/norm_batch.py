@@ -13,8 +13,8 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import norm_host, tuning
-from cltorch.ops.array import Array, check_dtype, empty, empty_layout
-from cltorch.ops.channels import format_of, laid_as
+from cltorch.ops.array import Array, check_dtype, empty
+from cltorch.ops.channels import copied_in, format_of, laid_as
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.plan import MASK, VECTOR, grid
@@ -280,11 +280,7 @@ class NativeBatchNorm(Op):
 def _laid(out: Any, x: Any) -> Any:
     """Return a dense result in the format of an image, also where its strides fit another order as well."""
     format = format_of(x.layout)
-    if format is None:
-        return laid_as(out, x)
-    moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
-    copy_into(moved, out)
-    return moved
+    return laid_as(out, x) if format is None else copied_in(format, out)
 
 
 def _composed(
