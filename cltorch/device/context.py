@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -107,6 +108,8 @@ class Context:
             gated = "asleep_between_launches" in self.caps.quirks
             self._kinds = (GatedKernel, GatedNotingKernel) if gated else (Kernel, NotingKernel)
         self.gate = Gate(self.cl_context) if self._kinds[0] is GatedKernel else None
+        alone = "hangs_amid_threads" in self.caps.quirks
+        self._turn: Any = ending.launching if alone else contextlib.nullcontext()
         self.ready = Ready()
         self.faults = Faults(self)
         self.fourier = Fourier(self)
@@ -253,7 +256,7 @@ class Context:
     def _ask(self, command: Any, *args: Any, **options: Any) -> Any:
         """Enqueue a command, but for a launch, behind an open gate; one that waits only where there is none."""
         if self.gate is None:
-            with ending.call:
+            with self._turn, ending.call:
                 return command(self.driver_queue, *args, **options)
         with ending.launching, ending.call:
             self.gate.open()

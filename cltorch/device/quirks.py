@@ -95,6 +95,14 @@ QUIRKS = (
         on="pthread",  # "basic" has no threads: it runs what waits inside of clSetUserEventStatus, and locks twice
     ),
     Quirk(
+        "hangs_amid_threads",
+        (("pocl", None),),
+        "two threads that put commands into one queue may wait for ever",
+        "what a thread enqueues while another runs the command before is run by the latter, with its lock held; 3.1",
+        "copies take the turn that launches take, so that no command comes while another runs (context.py)",
+        on="basic",  # a device without threads, whose commands run inside of the call that enqueues them
+    ),
+    Quirk(
         "no_prefetch_builtin",
         (("rusticl", None), ("oclgrind", None)),
         "__builtin_prefetch, which the compiler says it has, ends the process",

@@ -8,12 +8,13 @@ import time
 import pytest
 
 import cltorch
-from cltorch.device import gate
+from cltorch.device import gate, program
 from cltorch.errors import DeviceError
 
 
 @pytest.fixture
-def context(cl_device):
+def context(cl_device, monkeypatch):
+    monkeypatch.setattr(program, "PACE", 1 << 40)  # a look at how far the device is behind opens the gate
     found = cltorch.device(cl_device).resolve().context
     if found.gate is None:
         pytest.skip("launches on this device wait for nothing")

@@ -66,3 +66,9 @@ def test_threads_on_several_devices(first_device, run):
     if not told:
         pytest.skip("there is one device, and it is not PoCL's")
     assert told[0] == told[1]
+
+
+def test_threads_on_a_device_without_threads_of_its_own(first_device, run):
+    """Its commands run inside of the calls that enqueue them, which PoCL's do not do side by side."""
+    told = json.loads(run(PROGRAM, "cl:0,cl:0,cl:0,cl:0", "100", POCL_DEVICES="basic"))  # eight threads, one queue
+    assert told[0] == told[1]
