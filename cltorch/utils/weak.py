@@ -147,7 +147,11 @@ class WeakIdKeyDictionary(MutableMapping):
 
     def update(self, dict: Any = None, **kwargs: Any) -> None:  # type: ignore[override]
         """Put in what another mapping, or a sequence of pairs, holds."""
-        pairs = [] if dict is None else dict.items() if hasattr(dict, "items") else dict
+        pairs = [] if dict is None else dict
+        if hasattr(dict, "items"):
+            pairs = dict.items()
+        elif hasattr(dict, "keys"):
+            pairs = [(key, dict[key]) for key in dict.keys()]
         for key, value in [*pairs, *kwargs.items()]:
             self[key] = value
 

@@ -52,6 +52,16 @@ def test_dictionaries_are_joined_copied_and_compared():
     with pytest.raises(TypeError):
         hash(first)
 
+    class Few:  # no more of a mapping than this
+        def keys(self):
+            return [a]
+
+        def __getitem__(self, key):
+            return "few"
+
+    first.update(Few())
+    assert first[a] == "few"
+
 
 def test_references_to_one_object_are_equal():
     x = torch.ones(1)
