@@ -138,8 +138,8 @@ def attention(d):
 def recurrent(d):
     torch.manual_seed(0)
     found = []
-    for make in (torch.nn.LSTM, torch.nn.GRU):
-        layer = make(5, 7).to(d)
+    for make, options in ((torch.nn.LSTM, {}), (torch.nn.LSTM, {"proj_size": 3}), (torch.nn.GRU, {})):
+        layer = make(5, 7, **options).to(d)
         y, _ = layer(torch.tensor(numbers(4, 3, 5), device=d))
         found += [y, *torch.autograd.grad(y.sum(), list(layer.parameters()))]
     return found

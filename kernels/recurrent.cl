@@ -4,6 +4,7 @@ derivative of that step. Rows are sequences of the batch, `units` numbers each; 
 and step, of which this step's begin at `at`.
 
 mode       "lstm", "gru", "tanh", "relu";  "project": the state of an LSTM whose output is projected
+projected  all steps at once are of an LSTM whose output is projected to `width` numbers
 backward   False: the step.  True: from the gradients of its results those of the products
 W, A       vector width (1 on GPUs, where a work-item takes one number; else it takes rows by vectors), type of numbers
 </%doc>
@@ -36,7 +37,7 @@ def put(value, p, at, w):
     return f"{p}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, {p} + {at});"
 %>
 ## the numbers u … u + w - 1 of row r; i is their place in a state, n in a packed array of one number per unit
-<%def name="forward(w)">
+<%def name="forward(w, mode)">
 <% V = A if w == 1 else f"{A}{w}" %>
                 const long i = r * units + u, n = (at + r) * units + u;
 % if mode == "lstm":
@@ -79,7 +80,7 @@ def put(value, p, at, w):
                 }
                 ${put("y", "out", "n", w)}
 </%def>
-<%def name="derivative(w)">
+<%def name="derivative(w, mode)">
 <% V = A if w == 1 else f"{A}{w}" %>
                 const long i = r * units + u, n = (at + r) * units + u;
                 if (r >= rows) {
@@ -124,6 +125,19 @@ def put(value, p, at, w):
                 ${put("d", "dpre", "n", w)}
 % endif
 </%def>
+## the rows from … to - 1, by vectors
+<%def name="each_row(mode)">
+<% body = derivative if backward else forward %>
+    const int whole = units / ${W} * ${W};
+    for (long r = from; r < to; r++) {
+        for (long u = 0; u < whole; u += ${W}) {
+            ${body(W, mode)}
+        }
+        for (long u = whole; u < units; u++) {
+            ${body(1, mode)}
+        }
+    }
+</%def>
 __kernel void ct_recurrent(
 % if backward:
     const __global ${A} *dout, long dout_off, const __global ${A} *from_next, const __global ${A} *last, __global
@@ -156,18 +170,11 @@ __kernel void ct_recurrent(
     if (place >= (long)lines * units) return;
     const long r = place / units, u = place % units;
     do {
-        ${derivative(1) if backward else forward(1)}
+        ${derivative(1, mode) if backward else forward(1, mode)}
     } while (0);
 % else:
-    const int whole = units / ${W} * ${W}, from = get_global_id(0) * chunk, to = min(lines, from + chunk);
-    for (long r = from; r < to; r++) {
-        for (long u = 0; u < whole; u += ${W}) {
-            ${derivative(W) if backward else forward(W)}
-        }
-        for (long u = whole; u < units; u++) {
-            ${derivative(1) if backward else forward(1)}
-        }
-    }
+    const int from = get_global_id(0) * chunk, to = min(lines, from + chunk);
+    ${each_row(mode)}
 % endif
 }
 % if W > 1 and mode != "project":
@@ -244,8 +251,11 @@ __kernel CT_ONE_ITEM void ct_recurrent_all(
 % endif
     , const __global ${A} *add, long add_off, int added
 % endif
-    , const __global ${A} *packed, const __global int *order, int steps, int units, int chunk) {
-    const int whole = units / ${W} * ${W}, from = get_global_id(0) * chunk;
+% if projected:
+    , __global ${A} *${"dprojected" if backward else "hidden"}, __global ${A} *through, const __global ${A} *projection
+% endif
+    , const __global ${A} *packed, const __global int *order, int steps, int units, int width, int chunk) {
+    const int from = get_global_id(0) * chunk;
 % if backward:
     dout += dout_off;
     int next = 0;
@@ -257,7 +267,7 @@ __kernel CT_ONE_ITEM void ct_recurrent_all(
         const int rows = order[2 * s + 1], own = min(rows, from + chunk) - from;
 % if not backward:
         if (own > 0)
-            ct_rows_times(h + (long)from * units, units, own, units, packed, ${count} * units,
+            ct_rows_times(h + (long)from * width, width, own, width, packed, ${count} * units,
 % if mode == "gru":
                           add, 0, added,
 % else:
@@ -265,23 +275,47 @@ __kernel CT_ONE_ITEM void ct_recurrent_all(
 % endif
                           pre + (long)from * ${count} * units, ${count} * units);
         const int to = from + own;
+% if projected:
+        {
+            __global ${A} *out = hidden;
+            const int state = 0;
+            ${each_row(mode)}
+        }
+        if (own > 0)
+            ct_rows_times(hidden + (at + from) * units, units, own, units, projection, width, hidden, 0, 0,
+                          through + (long)from * width, width);
+        {
+            const __global ${A} *pre = through;
+            const int units = width;
+            ${each_row("project")}
+        }
+% else:
+        ${each_row(mode)}
+% endif
+% else:
+% if projected:
+        {
+            __global ${A} *dpre = dprojected;
+            const int units = width, to = min(max(rows, next), from + chunk);
+            ${each_row("project")}
+        }
+        if (own > 0)
+            ct_rows_times(dprojected + (at + from) * width, width, own, width, projection, units, dpre, 0, 0,
+                          through + (long)from * units, units);
+        {
+            const __global ${A} *from_next = through, *last = through;
+            const int given = 0, next = rows, to = from + own;
+            ${each_row(mode)}
+        }
 % else:
         const int to = min(max(rows, next), from + chunk);
+        ${each_row(mode)}
 % endif
-        for (long r = from; r < to; r++) {
-            for (long u = 0; u < whole; u += ${W}) {
-                ${derivative(W) if backward else forward(W)}
-            }
-            for (long u = whole; u < units; u++) {
-                ${derivative(1) if backward else forward(1)}
-            }
-        }
-% if backward:
         if (own > 0)
             ct_rows_times(${"dhidden" if mode == "gru" else "dpre"} + (at + from) * ${count} * units, ${count} *
-                units, own, ${count} * units,
-                          packed, units, ${"direct + (long)from * units, units, 1" if mode == "gru" else "dpre, 0, 0"},
-                          from_next + (long)from * units, units);
+                units, own, ${count} * units, packed, width,
+                          ${"direct + (long)from * units, units, 1" if mode == "gru" else "dpre, 0, 0"},
+                          from_next + (long)from * width, width);
         next = rows;
 % endif
     }

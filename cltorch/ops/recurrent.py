@@ -2,8 +2,8 @@
 
 The products of all inputs are one matrix product, and the gradients of the weights are one product each over all steps.
 The steps of a CPU device are one launch, in which a core takes some sequences through all of them; on other devices,
-with large weights and few sequences, and with projections, a step is one product of the state and one kernel for all
-its gates. Sequences are packed, a row per sequence and step.
+and with large weights and few sequences, a step is one product of the state and one kernel for all its gates, and
+another product and kernel for a projection. Sequences are packed, a row per sequence and step.
 """
 
 from __future__ import annotations
@@ -71,20 +71,22 @@ class _Steps:
             found = self.context.ready[key] = self._make("ct_recurrent", letters, mode, backward)
         return found
 
-    def _make(self, name: str, letters: str, mode: str, backward: bool) -> Any:
+    def _make(self, name: str, letters: str, mode: str, backward: bool, projected: bool = False) -> Any:
         mr = 8 if self.context.caps.float_width >= 16 else 4
         return self.context.kernel(
-            "recurrent", name, letters, mode=mode, backward=backward, W=self.width, A=self.t.ctype, mr=mr
-        )
+            "recurrent", name, letters, mode=mode, backward=backward, projected=projected, W=self.width,
+            A=self.t.ctype, mr=mr,
+        )  # fmt: skip
 
-    def share(self, batch: int, weight: Any) -> int:
+    def share(self, batch: int, weights: Sequence[Any]) -> int:
         """Return how many sequences a core takes through all steps by itself; 0 where the steps go one by one.
 
         They do on GPUs, and where the states' weights are too large for a core's cache and the sequences too few to
         keep all cores busy.
         """
         units = self.context.caps.compute_units
-        if not self.cpu or (batch < 8 * units and weight.layout.numel * self.t.itemsize > _CACHED):
+        size = sum(w.layout.numel for w in weights if w is not None) * self.t.itemsize
+        if not self.cpu or (batch < 8 * units and size > _CACHED):
             return 0
         return max(8, -(-batch // units))
 
@@ -97,25 +99,38 @@ class _Steps:
             self.context.ready[key] = found
         return found
 
-    def whole(self, mode: str, backward: bool, batch: int, weight: Any, args: tuple[Any, ...], order: Any) -> None:
-        """Launch all steps at once, a part of the batch on each core; ``weight`` is that of the states."""
-        key = ("recurrent whole", mode, backward, self.t)
+    def whole(
+        self, mode: str, backward: bool, batch: int, weights: Sequence[Any], args: tuple[Any, ...], order: Any
+    ) -> None:
+        """Launch all steps at once, a part of the batch on each core; ``weights`` are (the states', a projection's)."""
+        weight, projection = weights
+        projected = projection is not None
+        key = ("recurrent whole", mode, backward, projected, self.t)
         found = self.context.ready.get(key)
         if found is None:
-            letters = f"blbbbbi{_BACKWARD[mode]}" if backward else f"bbbbii{_FORWARD[mode]}bli"
+            letters = (f"blbbbbi{_BACKWARD[mode]}" if backward else f"bbbbii{_FORWARD[mode]}bli") + "bbb" * projected
             found = self.context.ready[key] = (
-                self._make("ct_recurrent_all", letters + "bbiii", mode, backward),
-                self._make("ct_recurrent_pack", "blbiill", mode, backward),
+                self._make("ct_recurrent_all", letters + "bbiiii", mode, backward, projected),
+                self._make("ct_recurrent_pack", "blbiill", mode, backward, projected),
             )
         kernel, pack = found
-        gates, units = weight.layout.shape
-        k, n, steps = (gates, units, (units, 1)) if backward else (units, gates, (1, units))
+        packed = self._packed(pack, weight, backward)
+        if projected:
+            through = empty((batch, projection.layout.shape[int(backward)]), self.t, self.context.device)
+            panels = self._packed(pack, projection, backward)
+            args = (*args, through._storage.buf, panels.buf)
+        units, share = weight.layout.shape[0] // GATES[mode], self.share(batch, weights)
+        tail = (packed.buf, order._storage.buf, order.layout.shape[0], units, weight.layout.shape[1], share)
+        kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
+
+    def _packed(self, pack: Any, weight: Any, backward: bool) -> Any:
+        """Return a weight in panels of columns: transposed for states, as it is for their gradients."""
+        rows, columns = weight.layout.shape
+        k, n, steps = (rows, columns, (columns, 1)) if backward else (columns, rows, (1, columns))
         panels = -(-n // (2 * self.width))
         packed = self.context.alloc(panels * 2 * self.width * k * self.t.itemsize)
         pack.launch((panels,), (1,), (weight._storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
-        share = self.share(batch, weight)
-        tail = (packed.buf, order._storage.buf, order.layout.shape[0], units, share)
-        kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
+        return packed
 
     def launch(self, kernel: Any, lines: int, units: int, args: tuple[Any, ...]) -> None:
         if lines * units == 0:
@@ -157,17 +172,19 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
         kept = empty((n, 4 * units), t, dev)
         extra = (gx._storage.buf, kept._storage.buf)
     batch = h0.layout.shape[0]
-    if w_hr is None and len(sizes) > 1 and steps.share(batch, w_hh):
+    hidden = out if w_hr is None else empty((total, units), t, dev)
+    if len(sizes) > 1 and steps.share(batch, (w_hh, w_hr)):
         pre, bias = empty((batch, GATES[mode] * units), t, dev), b_hh if mode == "gru" else gx
         more = (gx, 0, 0) if bias is None else (bias, bias.layout.offset, 1)
         args = (pre._storage.buf, h._storage.buf, h_before._storage.buf, out._storage.buf, int(keep), 1, *extra)
         args += (more[0]._storage.buf, *more[1:])
-        steps.whole(mode, False, batch, w_hh, args, steps.order(tuple(sizes), reverse))
-        return out, h, cell, (h_before, kept, c_before, None)
+        if w_hr is not None:
+            args += (hidden._storage.buf,)
+        steps.whole(mode, False, batch, (w_hh, w_hr), args, steps.order(tuple(sizes), reverse))
+        return out, h, cell, (h_before, kept, c_before, None if w_hr is None else hidden)
     # what many steps multiply by is turned once, for that is quicker to pack
     turn = len(sizes) > 3
     weight = _transposed(w_hh) if turn else w_hh
-    hidden = out if w_hr is None else empty((total, units), t, dev)
     kernel, project = steps.kernel(mode, False), None
     if w_hr is not None:
         project, projection = steps.kernel("project", False), _transposed(w_hr) if turn else w_hr
@@ -229,27 +246,27 @@ def _device_backward(
     into_state = dpre if dhidden is None else dhidden
     given = int(dout is not None)
     some, some_at = (dout._storage.buf, dout.layout.offset) if dout is not None else (last._storage.buf, 0)
-    if w_hr is None and len(sizes) > 1 and steps.share(batch, w_hh):
+    dproject = None if w_hr is None else empty((total, width), t, dev)
+    if len(sizes) > 1 and steps.share(batch, (w_hh, w_hr)):
         rec = empty((batch, width), t, dev)
         ends = (rec._storage.buf, last._storage.buf, first._storage.buf)
         args = (some, some_at, *ends, dpre._storage.buf, given, *extra)
-        steps.whole(mode, True, batch, w_hh, args, steps.order(tuple(sizes), not reverse))
-        return dpre, into_state, _first_state(first, rec, sizes[-1] if reverse else sizes[0], batch), cell, None
+        if dproject is not None:
+            args += (dproject._storage.buf,)
+        steps.whole(mode, True, batch, (w_hh, w_hr), args, steps.order(tuple(sizes), not reverse))
+        return dpre, into_state, _first_state(first, rec, sizes[-1] if reverse else sizes[0], batch), cell, dproject
     kernel = steps.kernel(mode, True)
-    dproject = project = None
-    if w_hr is not None:
-        dproject, project = empty((total, width), t, dev), steps.kernel("project", True)
+    project = None if w_hr is None else steps.kernel("project", True)
     rec, following = last, 0
     for at, rows in _order(sizes, not reverse):
         lines = max(rows, following)
         ends = (rec._storage.buf, last._storage.buf, first._storage.buf)
-        if project is None:
+        if dproject is None:
             steps.launch(
                 kernel, lines, units,
                 (some, some_at, *ends, dpre._storage.buf, given, following, *extra, rows, units, at),
             )  # fmt: skip
         else:
-            assert dproject is not None
             steps.launch(
                 project, lines, width,
                 (some, some_at, *ends, dproject._storage.buf, given, following, rows, width, at),
