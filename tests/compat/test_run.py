@@ -209,7 +209,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         assert torchvision.__version__ == torchvision.version.__version__ == importlib.metadata.version("torchvision")
         print(torchvision.__version__, isinstance(datasets.FakeData(2), Kinetics), torchvision._is_tracing())
         uses = [
-            lambda: Clips("."), lambda: Same("."), lambda: read_video("x.mp4"), lambda: io.decode_avif(None),
+            lambda: Clips("."), lambda: Same("."), lambda: read_video("x.mp4"), lambda: io.decode_heic(None),
             lambda: LSUN("."), lambda: resnet18(), lambda: quantization.mobilenet_v2(),
             lambda: handle_legacy_interface(),
         ]
@@ -231,7 +231,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         "torchvision.datasets.UCF101",
         "torchvision.datasets.kinetics.Kinetics",
         "torchvision.io.read_video",
-        "torchvision.io.decode_avif",
+        "torchvision.io.decode_heic",
         "torchvision.datasets.LSUN",
         "torchvision.models.quantization.resnet18",
         "torchvision.models.quantization.mobilenet_v2",

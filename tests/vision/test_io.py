@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import cltorch as torch
 from cltorch import vision
@@ -57,7 +59,10 @@ def test_a_palette_gives_numbers_or_colours_and_orientation_is_applied():
     data = encoded(classes, "PNG")
     assert vio.decode_image(data).tolist() == [numbers.tolist()]  # as labels of pixels are stored
     assert vio.decode_image(data, "RGB")[:, 0, 1].tolist() == [200, 0, 0]
-    assert vio.decode_image(encoded(classes, "PNG", transparency=1)).shape == (4, 2, 3)
+    clear = encoded(classes, "PNG", transparency=1)
+    assert vio.decode_image(clear).tolist() == [numbers.tolist()]
+    assert vio.decode_image(clear, "RGB_ALPHA")[:, 0, 1].tolist() == [200, 0, 0, 0]
+    assert vio.decode_image(clear, "GRAY")[0, 0].tolist() == [9, (200 * 9794) >> 15, (100 * 3740) >> 15]
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     data = encoded(Image.new("RGB", (4, 2)), "JPEG", exif=exif)
@@ -90,6 +95,91 @@ def test_pixels_of_16_bits_stay_whole():
         assert np.array_equal(found.numpy()[-1], grey if channels % 2 else np.full_like(grey, 65535))
     with pytest.raises(RuntimeError, match="more than 16 bits"):
         vio.decode_image(encoded(Image.fromarray(grey.astype(np.float32)), "TIFF"))
+
+
+def png_of_16_bits(pixels, interlaced=False, extra=b""):
+    """Return a PNG file of numbers [H, W, C], whose lines have all kinds of filters in turn."""
+    color = {2: 4, 3: 2, 4: 6}[pixels.shape[2]]
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    lines = b""
+    for x, y, dx, dy in passes if interlaced else [(0, 0, 1, 1)]:
+        part = pixels[y::dy, x::dx].astype(">u2")
+        above = [0] * (part.shape[1] * part.shape[2] * 2)
+        size = part.shape[2] * 2
+        for number, row in enumerate(part if part.size else []):
+            line, kind = list(row.tobytes()), number % 5
+            told = []
+            for i, up in enumerate(above):
+                left, corner = (line[i - size], above[i - size]) if i >= size else (0, 0)
+                nearest = min((left, up, corner), key=lambda x, all=left + up - corner: abs(all - x))
+                told.append((0, left, up, (left + up) // 2, nearest)[kind])
+            lines += bytes([kind, *[(a - b) % 256 for a, b in zip(line, told, strict=True)]])
+            above = line
+    packed = zlib.compress(lines)
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, color, 0, 0, interlaced)
+    chunks = [(b"IHDR", head), (b"eXIf", extra), (b"IDAT", packed[:40]), (b"IDAT", packed[40:]), (b"IEND", b"")]
+    body = [
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks if d or k[0] != 101
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def tensor_of(data):
+    return torch.tensor(list(data), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_colors_of_16_bits_stay_whole(channels, interlaced):
+    for height, width in ((11, 9), (1, 1), (2, 30)):
+        pixels = np.random.default_rng(height).integers(0, 65536, (height, width, channels)).astype(np.uint16)
+        pixels[:, ::3] //= 256  # small ones too, near which the filters' choices are close
+        data = tensor_of(png_of_16_bits(pixels, interlaced))
+        found = vio.decode_image(data)
+        assert found.dtype is torch.uint16 and np.array_equal(found.numpy().transpose(1, 2, 0), pixels)
+        assert torch.equal(vio.decode_png(data), found)
+        colors = vio.decode_image(data, "RGB").numpy()
+        assert np.array_equal(colors, found.numpy()[[0, 0, 0] if channels == 2 else [0, 1, 2]])
+        light = vio.decode_image(data, "GRAY_ALPHA").numpy()
+        assert np.abs(light[0] - np.tensordot([0.299, 0.587, 0.114], colors, 1)).max() < 20
+        assert np.array_equal(light[1], pixels[..., -1] if channels != 3 else np.full_like(light[0], 65535))
+
+
+def test_colors_of_16_bits_are_turned_as_their_file_says():
+    pixels = np.random.default_rng(0).integers(0, 65536, (3, 5, 3)).astype(np.uint16)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = tensor_of(png_of_16_bits(pixels, extra=exif.tobytes()[6:]))
+        turned = [vio.decode_image(data, apply_exif_orientation=turn) for turn in (False, True)]
+        bytes_ = Image.fromarray((pixels >> 8).astype(np.uint8))
+        bytes_.getexif()[0x0112] = orientation
+        assert np.array_equal(turned[0].numpy().transpose(1, 2, 0), pixels)
+        expected = np.array(ImageOps.exif_transpose(bytes_))
+        assert np.array_equal(turned[1].numpy().transpose(1, 2, 0) >> 8, expected), orientation
+
+
+def test_damaged_colors_of_16_bits_are_told():
+    data = png_of_16_bits(np.random.default_rng(0).integers(0, 65536, (8, 8, 3)).astype(np.uint16))
+    with pytest.raises(RuntimeError, match="cut off"):
+        vio.decode_image(tensor_of(data[:150]))
+    with pytest.raises(RuntimeError, match="damaged"):
+        vio.decode_image(tensor_of(data[:50] + b"abcdefgh" + data[58:]))
+    large = struct.pack(">II", 1 << 20, 1 << 20)  # as many pixels as the file cannot hold take no memory
+    with pytest.raises(RuntimeError, match="cut off"):
+        vio.decode_image(tensor_of(data[:16] + large + data[24:]))
+
+
+def test_avif_goes_through_pillow(image):
+    picture = Image.fromarray(np.full((16, 16, 3), (200, 100, 50), np.uint8))
+    try:
+        data = encoded(picture, "AVIF")
+    except (OSError, KeyError):
+        pytest.skip("Pillow was built without AVIF")
+    found = vio.decode_avif(data)
+    assert found.shape == (3, 16, 16) and (found.float().mean((1, 2)) - torch.tensor([200.0, 100, 50])).abs().max() < 6
+    with pytest.raises(RuntimeError, match="AVIF but of PNG"):
+        vio.decode_avif(vio.encode_png(image))
 
 
 def test_photos_have_the_lightness_that_their_file_holds():
