@@ -23,6 +23,7 @@ __all__ = ["CALLED", "HOST_OPERATORS", "RAN_ON_HOST", "THROUGH", "get_host_fallb
 
 _MODES = ("error", "warn", "allow")
 _PLAIN = {"bool": dtypes.bool_, "int32": dtypes.int32, "int64": dtypes.int64}
+_KINDS = {"i": dtypes.int32, "l": dtypes.int64}
 
 #: Every operator that is declared to run on the host, by name.
 HOST_OPERATORS: dict[str, Callable[..., Any]] = {}
@@ -95,7 +96,7 @@ def callers_level() -> int:
 
 def on_host(
     name: str,
-    form: Callable[..., Any] | None = None,
+    form: Callable[..., list[tuple[Sequence[int], str]]],
     through: str = "",
     on_device: Callable[..., Any] | None = None,
     by_columns: Collection[int] = (),
@@ -104,11 +105,12 @@ def on_host(
     """Declare an operator that computes on the host in NumPy.
 
     The function takes NumPy arrays in place of Arrays (which it must not change) and returns NumPy arrays. Floating
-    results get the precision of the first Array, all results its device. ``form`` gives, for Arrays on
-    meta, the shape of the one result and whether it is complex. ``on_device``, which takes Arrays of an OpenCL device,
-    computes there with the help of the package named ``through``; it returns None where it cannot. ``by_columns`` are
-    the results, by number, whose matrices lie in memory column by column, as LAPACK returns them to PyTorch; ``order``
-    gives, for the arguments, the dimensions of the one result by how slowly they change in memory.
+    results get the precision of the first Array, all results its device. ``form`` gives, for Arrays on meta, a list of
+    the shape and kind of each result: "x" as the first Array, "f" real, "c" complex, "i" int32, "l" int64.
+    ``on_device``, which takes Arrays of an OpenCL device, computes there with the help of the package named
+    ``through``; it returns None where it cannot. ``by_columns`` are the results, by number, whose matrices lie in
+    memory column by column, as LAPACK returns them to PyTorch; ``order`` gives, for the arguments, the dimensions of
+    the one result by how slowly they change in memory.
     """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,11 +119,16 @@ def on_host(
             first = next(a for a in args if isinstance(a, Array))
             dev = first.device
             CALLED.add(name)
+
+            def lies(i: int, ndim: int) -> Sequence[int] | None:
+                if order is not None:
+                    return order(*args)
+                return (*range(ndim - 2), ndim - 1, ndim - 2) if i in by_columns and ndim > 1 else None
+
             if dev.type == "meta":
-                if form is None:
-                    raise NotImplementedError(f"{name} computes on the host and has no rule for tensors on meta")
-                shape, is_complex = form(*args)
-                return empty(shape, first.dtype.to_complex() if is_complex else first.dtype.to_real(), dev)
+                forms = form(*args)
+                blank = [_blank(n, kind, first.dtype, dev, lies(i, len(n))) for i, (n, kind) in enumerate(forms)]
+                return blank[0] if len(blank) == 1 else tuple(blank)
             if dev.type != "cpu":
                 result = None if on_device is None else on_device(*args)
                 if result is not None:
@@ -129,12 +136,8 @@ def on_host(
                 _permit(name, dev)
             results = f(*(_numpy(a) if isinstance(a, Array) else a for a in args))
             if isinstance(results, tuple):
-                return tuple(
-                    (_by_columns if i in by_columns else _array)(r, first.dtype, dev) for i, r in enumerate(results)
-                )
-            if order is not None:
-                return _in_order(results, order(*args), first.dtype, dev)
-            return (_by_columns if 0 in by_columns else _array)(results, first.dtype, dev)
+                return tuple(_array(r, first.dtype, dev, lies(i, r.ndim)) for i, r in enumerate(results))
+            return _array(results, first.dtype, dev, lies(0, results.ndim))
 
         HOST_OPERATORS[name] = run
         if through:
@@ -150,22 +153,22 @@ def _numpy(x: Any) -> np.ndarray:
     return values(x).astype(x.dtype.wide, copy=False)
 
 
-def _array(a: Any, t: dtype, dev: Any) -> Any:
-    kind = a.dtype.kind
-    if kind == "c":
-        return from_host(a, t.to_complex(), dev)
-    return from_host(a, t.to_real() if kind == "f" else _PLAIN[a.dtype.name], dev)
-
-
-def _by_columns(a: Any, t: dtype, dev: Any) -> Any:
-    """Return matrices that lie in memory column by column; what has no matrices as it is."""
-    if a.ndim < 2:
-        return _array(a, t, dev)
-    return _in_order(a, (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2), t, dev)
-
-
-def _in_order(a: Any, order: Sequence[int], t: dtype, dev: Any) -> Any:
+def _array(a: Any, t: dtype, dev: Any, order: Sequence[int] | None) -> Any:
     """Return values in memory with the dimensions in an order, the one that changes slowest first."""
-    found = _array(np.transpose(a, order), t, dev)
-    layout = found.layout.permute([order.index(d) for d in range(a.ndim)])
-    return Array.new(found._storage, layout, found.dtype)
+    kind = a.dtype.kind
+    wanted = t.to_complex() if kind == "c" else t.to_real() if kind == "f" else _PLAIN[a.dtype.name]
+    if order is None:
+        return from_host(a, wanted, dev)
+    return _turned_back(from_host(np.transpose(a, order), wanted, dev), order)
+
+
+def _blank(shape: Sequence[int], kind: str, t: dtype, dev: Any, order: Sequence[int] | None) -> Any:
+    """Return an Array on meta as ``_array`` would return it."""
+    wanted = _KINDS[kind] if kind in _KINDS else t if kind == "x" else t.to_complex() if kind == "c" else t.to_real()
+    if order is None:
+        return empty(shape, wanted, dev)
+    return _turned_back(empty([shape[d] for d in order], wanted, dev), order)
+
+
+def _turned_back(x: Any, order: Sequence[int]) -> Any:
+    return Array.new(x._storage, x.layout.permute([order.index(d) for d in range(len(order))]), x.dtype)

@@ -42,14 +42,14 @@ def _c2r_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
     return [*(d for d in order if d != dims[-1]), dims[-1]]
 
 
-@on_host("fft_c2c", lambda x, *rest: (x.shape, True), "pyvkfft", fft_device.c2c, order=_c2c_order)
+@on_host("fft_c2c", lambda x, *rest: [(x.shape, "c")], "pyvkfft", fft_device.c2c, order=_c2c_order)
 def _c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
     y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
     return _scaled(y, scale)
 
 
 @on_host(
-    "fft_r2c", lambda x, dims, *rest: (_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), True), "pyvkfft",
+    "fft_r2c", lambda x, dims, *rest: [(_sized(x, dims[-1], x.shape[dims[-1]] // 2 + 1), "c")], "pyvkfft",
     fft_device.r2c, order=_r2c_order,
 )  # fmt: skip
 def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
@@ -60,7 +60,7 @@ def _r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
 
 
 @on_host(
-    "fft_c2r", lambda x, dims, n, *rest: (_sized(x, dims[-1], n), False), "pyvkfft", fft_device.c2r, order=_c2r_order
+    "fft_c2r", lambda x, dims, n, *rest: [(_sized(x, dims[-1], n), "f")], "pyvkfft", fft_device.c2r, order=_c2r_order
 )
 def _c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> Any:
     if weighted:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cltorch.layout import broadcast_shapes
+from cltorch.ops import lapack_forms
 from cltorch.ops.fallback import on_host
 
 
@@ -86,7 +87,7 @@ def eliminate(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray
     return lu.reshape(a.shape), pivots.reshape(*batch, k), info.reshape(batch)
 
 
-@on_host("linalg_lu_factor", by_columns=(0,))
+@on_host("linalg_lu_factor", lapack_forms.lu_factor, by_columns=(0,))
 def lu_factor(a: np.ndarray, pivot: bool) -> Any:
     """Return (LU, pivots from 1, info)."""
     k = min(a.shape[-2:])
@@ -100,7 +101,7 @@ def lu_factor(a: np.ndarray, pivot: bool) -> Any:
     return lu, pivots, info
 
 
-@on_host("lu_unpack")
+@on_host("lu_unpack", lapack_forms.permutation)
 def permutation(pivots: np.ndarray, rows: int) -> Any:
     """Return the order of rows that pivots make, LU[i] = A[order[i]], and its inverse."""
     flat = pivots.reshape(-1, pivots.shape[-1]) - 1 if pivots.shape[-1] else pivots.reshape(pivots.size, 0)
@@ -119,7 +120,7 @@ def permutation(pivots: np.ndarray, rows: int) -> Any:
     return order, np.argsort(order, -1)
 
 
-@on_host("linalg_solve_triangular", by_columns=(0,))
+@on_host("linalg_solve_triangular", lapack_forms.solved, by_columns=(0,))
 def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> Any:
     """Return X of A X = B for triangular A, of which only that triangle is read."""
     a, b = _broadcast(a, b)
@@ -140,7 +141,7 @@ def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> A
     return x
 
 
-@on_host("cholesky_solve", by_columns=(0,))
+@on_host("cholesky_solve", lapack_forms.solved, by_columns=(0,))
 def cholesky_solve(factor: np.ndarray, b: np.ndarray, upper: bool) -> Any:
     """Return X of L Lᴴ X = B, or with ``upper`` of Lᴴ L X = B; only that triangle of L is read."""
     lower, higher = (_adjoint(factor), factor) if upper else (factor, _adjoint(factor))
@@ -164,7 +165,7 @@ def _singular(a: np.ndarray) -> np.ndarray:
     return info
 
 
-@on_host("linalg_solve", by_columns=(0,))
+@on_host("linalg_solve", lapack_forms.solve, by_columns=(0,))
 def solve(a: np.ndarray, b: np.ndarray) -> Any:
     """Return (X, info) of A X = B; X is NaN where A is singular."""
     wide, b = _broadcast(a, b)
@@ -178,7 +179,7 @@ def solve(a: np.ndarray, b: np.ndarray) -> Any:
             return np.where(bad, math.nan, x), info
 
 
-@on_host("linalg_inv", by_columns=(0,))
+@on_host("linalg_inv", lapack_forms.same_and_info, by_columns=(0,))
 def inv(a: np.ndarray) -> Any:
     """Return (inverse, info); the inverse is NaN where A is singular."""
     with np.errstate(all="ignore"):
@@ -190,21 +191,21 @@ def inv(a: np.ndarray) -> Any:
             return np.where(bad, math.nan, np.linalg.inv(np.where(bad, np.eye(a.shape[-1], dtype=a.dtype), a))), info
 
 
-@on_host("linalg_det")
+@on_host("linalg_det", lapack_forms.det)
 def det(a: np.ndarray) -> Any:
     """Return the determinants."""
     with np.errstate(all="ignore"):
         return np.asarray(np.linalg.det(a))
 
 
-@on_host("linalg_slogdet")
+@on_host("linalg_slogdet", lapack_forms.slogdet)
 def slogdet(a: np.ndarray) -> Any:
     """Return (signs, logarithms of the absolute values) of the determinants."""
     with np.errstate(all="ignore"):
         return tuple(np.asarray(x) for x in np.linalg.slogdet(a))
 
 
-@on_host("linalg_det_backward")
+@on_host("linalg_det_backward", lapack_forms.same)
 def cofactors(a: np.ndarray) -> Any:
     """Return the gradients of the determinants, also where they are zero: det(U)* det(V)* U diag(s without s_i) Vᴴ."""
     if not np.isfinite(a).all():
@@ -234,7 +235,7 @@ def _lower_factor(a: np.ndarray) -> tuple[np.ndarray, int]:
     return x, 0
 
 
-@on_host("linalg_cholesky", by_columns=(0,))
+@on_host("linalg_cholesky", lapack_forms.same_and_info, by_columns=(0,))
 def cholesky(a: np.ndarray, upper: bool) -> Any:
     """Return (factor, info), reading and returning the lower or the upper triangle."""
     a = _adjoint(a) if upper else a
@@ -252,7 +253,7 @@ def cholesky(a: np.ndarray, upper: bool) -> Any:
     return _adjoint(x) if upper else x, info
 
 
-@on_host("linalg_eigh", by_columns=(1,))
+@on_host("linalg_eigh", lapack_forms.eigh, by_columns=(1,))
 def eigh(a: np.ndarray, uplo: Any, vectors: bool) -> Any:
     """Return (eigenvalues in ascending order, eigenvectors or None's stand-in of no elements)."""
     bad = ~np.isfinite(a).all((-2, -1))
@@ -272,7 +273,7 @@ def _ldl_kind(a: np.ndarray, hermitian: bool) -> str:
     return "he" if hermitian and np.iscomplexobj(a) else "sy"
 
 
-@on_host("linalg_ldl_factor", by_columns=(0,))
+@on_host("linalg_ldl_factor", lapack_forms.ldl_factor, by_columns=(0,))
 def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
     """Return (LD, pivots as LAPACK gives them, info) of the lower triangle."""
     factor = _routine("linalg.ldl_factor", _ldl_kind(a, hermitian) + "trf", a.dtype)
@@ -283,7 +284,7 @@ def ldl_factor(a: np.ndarray, hermitian: bool) -> Any:
     return np.tril(ld), pivots, info
 
 
-@on_host("linalg_ldl_solve", by_columns=(0,))
+@on_host("linalg_ldl_solve", lapack_forms.ldl_solve, by_columns=(0,))
 def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> Any:
     """Return X of A X = B from the factors of A."""
     solver = _routine("linalg.ldl_solve", _ldl_kind(ld, hermitian) + "trs", ld.dtype)
@@ -303,7 +304,7 @@ def ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool
     return x
 
 
-@on_host("linalg_eig", by_columns=(1,))
+@on_host("linalg_eig", lapack_forms.eig, by_columns=(1,))
 def eig(a: np.ndarray, vectors: bool) -> Any:
     """Return (eigenvalues, eigenvectors of length 1 or their stand-in of no elements) of general matrices, complex."""
     t = np.result_type(a.dtype, np.complex64)
@@ -320,7 +321,7 @@ def eig(a: np.ndarray, vectors: bool) -> Any:
 
 
 # ---- orthogonal factors ------------------------------------------------------------------------------------------
-@on_host("linalg_qr", by_columns=(0, 1))
+@on_host("linalg_qr", lapack_forms.qr, by_columns=(0, 1))
 def qr(a: np.ndarray, mode: Any) -> Any:
     """Return (Q, R); Q has no elements in the mode "r"."""
     if mode == "r":
@@ -329,14 +330,14 @@ def qr(a: np.ndarray, mode: Any) -> Any:
     return q, r
 
 
-@on_host("geqrf", by_columns=(0,))
+@on_host("geqrf", lapack_forms.geqrf, by_columns=(0,))
 def geqrf(a: np.ndarray) -> Any:
     """Return (R over the reflectors' vectors, their factors tau)."""
     h, tau = np.linalg.qr(a, "raw")
     return np.swapaxes(h, -2, -1), tau
 
 
-@on_host("linalg_svd", by_columns=(0, 2))
+@on_host("linalg_svd", lapack_forms.svd, by_columns=(0, 2))
 def svd(a: np.ndarray, full_matrices: bool, vectors: bool) -> Any:
     """Return (U, S, Vh); U and Vh have no elements without ``vectors``."""
     finite = np.isfinite(a).all((-2, -1))
@@ -370,7 +371,7 @@ def tolerance(s_max: Any, atol: Any, rtol: Any, default: float) -> Any:
     return np.maximum(0.0 if atol is None else atol, rtol * s_max)
 
 
-@on_host("linalg_pinv")
+@on_host("linalg_pinv", lapack_forms.pinv)
 def pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> Any:
     """Return the pseudo-inverses; values of size ``tolerance`` and below count as zero."""
     if not np.isfinite(a).all():
@@ -389,7 +390,7 @@ def pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> Any:
     return ((_adjoint(vh) * inverse[..., None, :]) @ _adjoint(u)).astype(a.dtype)
 
 
-@on_host("linalg_lstsq", by_columns=(0,))
+@on_host("linalg_lstsq", lapack_forms.lstsq, by_columns=(0,))
 def lstsq(a: np.ndarray, b: np.ndarray, rcond: float | None, driver: str) -> Any:
     """Return (solution of least norm, rank, singular values); "gels" demands full rank."""
     a, b = _broadcast(a, b)

@@ -20,6 +20,11 @@ def form(x):
     return (tuple(x.shape), x.dtype, x.stride(), x.requires_grad) if isinstance(x, torch.Tensor) else x
 
 
+def spd(x):
+    """Return symmetric matrices with positive eigenvalues, as many and as large as these have rows."""
+    return x @ x.mT + torch.eye(x.shape[-2], device=x.device)
+
+
 # what is called with (3, 4) floats, (3, 4) int64 numbers below 3, (2, 3, 8, 8) images, (4, 5) and (2, 6, 4) floats
 CALLS = {
     "arithmetic": lambda x, i, im, w, s: [x + 1, x * x[0], i + x, i / 2, i // 2, x > 0, -x, x**2, 1 - x, x.t() * 2],
@@ -200,7 +205,56 @@ CALLS = {
         torch.poisson(x.abs()),
         torch.empty_strided((2, 3), (1, 2), device=x.device),
     ],
-    "fourier": lambda x, i, im, w, s: [torch.fft.rfft(x), torch.fft.fft2(x), torch.fft.irfft(x.to(torch.complex64))],
+    "fourier": lambda x, i, im, w, s: [
+        torch.fft.rfft(x),
+        torch.fft.fft2(x),
+        torch.fft.irfft(x.to(torch.complex64)),
+        torch.fft.fft(s, dim=1),
+        torch.fft.rfft(s, dim=0),
+    ],
+    "factors": lambda x, i, im, w, s: [
+        torch.linalg.cholesky(spd(s)),
+        torch.linalg.cholesky_ex(spd(s), upper=True),
+        *(torch.linalg.qr(w, mode) for mode in ("reduced", "complete", "r")),
+        torch.linalg.qr(w.mT),
+        torch.linalg.lu(s),
+        torch.linalg.lu_factor(spd(s)),
+        torch.lu_unpack(*torch.linalg.lu_factor(s)),
+        torch.linalg.ldl_factor(spd(s)),
+        torch.geqrf(w),
+        torch.linalg.householder_product(w.mT, w[0, :4]),
+        torch.nn.init.orthogonal_(torch.empty(3, 5, device=x.device)),
+    ],
+    "spectra": lambda x, i, im, w, s: [
+        torch.linalg.svd(s),
+        torch.linalg.svd(s, full_matrices=False),
+        torch.linalg.svdvals(w),
+        torch.linalg.eigh(spd(s)),
+        torch.linalg.eigvalsh(spd(s)),
+        torch.linalg.eig(spd(s)),
+        torch.linalg.eigvals(spd(s)),
+        torch.linalg.matrix_rank(s),
+        torch.linalg.cond(w),
+        torch.linalg.matrix_norm(s, "nuc"),
+    ],
+    "solvers": lambda x, i, im, w, s: [
+        torch.linalg.solve(spd(s), s[0]),
+        torch.linalg.solve(spd(s)[0], s[0, :, 0]),
+        torch.linalg.solve(spd(s), s.mT[:, :3], left=False),
+        torch.linalg.inv(spd(s)),
+        torch.linalg.pinv(s),
+        torch.linalg.det(spd(s)),
+        torch.linalg.slogdet(spd(s).to(torch.complex64)),
+        tuple(torch.linalg.lstsq(s, s)),
+        torch.linalg.solve_triangular(spd(s), s, upper=True),
+        torch.linalg.lu_solve(*torch.linalg.lu_factor(spd(s)), s),
+        torch.linalg.ldl_solve(*torch.linalg.ldl_factor(spd(s)), s),
+        torch.cholesky_solve(s, spd(s)),
+        torch.cholesky_inverse(spd(s)),
+        torch.linalg.matrix_exp(spd(s)),
+        torch.linalg.matrix_power(spd(s), -1),
+        torch.linalg.tensorinv(spd(s)[0].reshape(6, 2, 3), ind=1),
+    ],
 }
 
 
@@ -229,6 +283,16 @@ def test_gradients_have_forms_too():
     torch.optim.Adam(net.parameters()).step()
 
 
+def test_gradients_of_matrices_have_forms():
+    def gradient(device):
+        a = torch.eye(3, device=device).expand(2, 3, 3).clone().requires_grad_()
+        found = torch.linalg.svd(a + 1).S.sum() + torch.linalg.solve(a, a[0]).sum() + torch.linalg.det(a).sum()
+        (found + torch.linalg.qr(a).R.sum() + torch.linalg.eigh(a).eigenvalues.sum()).backward()
+        return a.grad
+
+    assert form(gradient("meta")) == form(gradient("cpu"))
+
+
 def test_no_value_comes_out():
     x, one = torch.empty(2, 3, device="meta"), torch.ones((), device="meta")
     for ask in (x.cpu, x.tolist, lambda: x.to("cpu"), lambda: torch.ones(2, 3).copy_(x), x.nonzero, lambda: x[x > 0]):
@@ -243,8 +307,6 @@ def test_no_value_comes_out():
         x.__dlpack__()
     with pytest.raises(NotImplementedError, match="Not available for 'meta' device type"):
         x.untyped_storage().tolist()
-    with pytest.raises(NotImplementedError, match="linalg_inv .* no rule for tensors on meta"):
-        torch.linalg.inv(torch.empty(2, 2, device="meta"))
     with pytest.raises(RuntimeError, match="same device"):
         torch.ones(2, 3) + x
     assert (x + torch.tensor(1.0)).is_meta  # a number on the host goes anywhere
