@@ -82,7 +82,7 @@ def _check_float(name: str, input: Any) -> None:
 
 def _bounds(name: str, input: Any, lo: float, hi: float, what: str) -> tuple[float, float]:
     """Return the limits of the bins: those given, or where they are equal those of the data."""
-    if lo == hi and input.layout.numel:
+    if lo == hi and input.layout.numel and input.device.type != "meta":
         least, most = extremes.aminmax(input)
         lo, hi = least.item(), most.item()
     if not (math.isfinite(lo) and math.isfinite(hi)):

@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.formats import contiguous_format
 from cltorch.functions import convert, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
@@ -147,6 +148,8 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         )
     refuse("masked_scatter", input.dtype)
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
+    if input.device.type == "meta":  # how many places there are is not known, nor needed
+        return convert.clone(expand(input, shape), memory_format=contiguous_format)
     found = find_nonzero(expand(mask, shape), flat=True)
     count = found.layout.shape[0]
     if source.layout.numel < count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array
@@ -116,11 +117,12 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
     """
     if size < 0:
         raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}")
-    found = find_nonzero(input)
-    count = min(found.layout.shape[0], size)
-    result = full((size, input.layout.ndim), fill_value, dtype=found.dtype, device=input.device)
-    if count and input.layout.ndim:
-        convert.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
+    result = full((size, input.layout.ndim), fill_value, dtype=dtypes.int64, device=input.device)
+    if input.device.type != "meta":
+        found = find_nonzero(input)
+        count = min(found.layout.shape[0], size)
+        if count and input.layout.ndim:
+            convert.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
     return result if out is None else into_out("nonzero_static", out, result)
 
 

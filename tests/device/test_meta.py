@@ -204,6 +204,10 @@ CALLS = {
         torch.bernoulli(x.clamp(0, 1)),
         torch.poisson(x.abs()),
         torch.empty_strided((2, 3), (1, 2), device=x.device),
+        torch.histc(x, 4),
+        x.masked_scatter(x > 0, x.t()),
+        torch.nonzero_static(x > 0.5, size=3),
+        torch.segment_reduce(x, "sum", lengths=torch.tensor([1, 2], device=x.device)),
     ],
     "fourier": lambda x, i, im, w, s: [
         torch.fft.rfft(x),
