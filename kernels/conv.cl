@@ -77,6 +77,16 @@ __kernel CT_ONE_ITEM void ct_conv_pack(const __global ct_in *W, const __global c
             const __global ct_in *row = W + c * w_reduced;
             for (int t = 0; t < count; t++, dst += ${nr}) {
                 const __global ct_in *src = row + tap_number[t0 + t];
+% if not flat:
+                // the gradient of the input, by a window of one place: a tile's lanes lie side by side
+                if (w_lane == 1 && valid == ${nr}) {
+% for j in range(nv):
+                    CT_PREFETCH(src + 8 * w_reduced + ${j * vw});
+                    CT_WRITEV(__global, CT_LOADV(src + ${j * vw}), dst + ${j * vw});
+% endfor
+                    continue;
+                }
+% endif
                 for (int l = 0; l < valid; l++, src += w_lane) dst[l] = CT_LOAD(src);
                 for (int l = valid; l < ${nr}; l++) dst[l] = 0;
             }

@@ -10,7 +10,8 @@ mode         "flat"  all operands lie in memory as one run each
 W            vector width (1: single elements); rank: number of dimensions (not for flat)
 V, M, P      scalar compute type, scalar mask type of its size, type of number arguments
 ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a number argument
-             inner: "1" next to each other, "0" one value for the whole row, "s" any stride, "t" transposed
+             inner: "1" next to each other, "0" one value for the whole row, "2" every second one (CPU), "s" any stride,
+             "t" transposed
 outs         (dtype tag, storage type, inner) per result; results: (text, is mask) per result
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
@@ -242,7 +243,8 @@ ${no_types()}
     strided = any(ins[i][3] == "s" for i in tensors) or any(o[2] == "s" for o in outs)
     def row_in(i):
         inner_class = ins[i][3]
-        return f"(r{i} + i)" if inner_class == "1" else f"r{i}" if inner_class == "0" else f"(r{i} + i * st{i}_{rank - 1})"
+        steps = {"1": " + i", "0": "", "2": " + 2 * i"}
+        return f"(r{i}{steps.get(inner_class, f' + i * st{i}_{rank - 1}')})"
     def row_out(k):
         return f"(w{k} + i)" if outs[k][2] == "1" else f"(w{k} + i * ost{k}_{rank - 1})"
 %>
@@ -289,6 +291,10 @@ ${numbers()}
 % for i in tensors:
 % if ins[i][3] == "1":
             ${"M" if ins[i][2] else "V"} x${i} = ${vector_load(i, row_in(i))};
+% elif ins[i][3] == "2":
+            // the last wanted element is the last one that is read
+            const ${"M" if ins[i][2] else "V"} low${i} = ${vector_load(i, row_in(i))}, high${i} = ${vector_load(i, f"({row_in(i)} + {W - 1})")};
+            ${"M" if ins[i][2] else "V"} x${i} = (${"M" if ins[i][2] else "V"})(low${i}.even, high${i}.odd);
 % endif
 % endfor
 % for s in statements:

@@ -152,7 +152,7 @@ def blocks_of(steps: Triple) -> list[Triple]:
     d, h, width = steps
     found = [(-(-d // i), h, width) for i in _parts(d)]
     found += [(1, -(-h // i), width) for i in _parts(h)]
-    found += [(1, 1, whole(-(-width // i), 56)) for i in _parts(width) if width > 112 * i]
+    found += [(1, 1, whole(-(-width // i), 56)) for i in _parts(width) if width > 56 * i]
     return list(dict.fromkeys(found))
 
 

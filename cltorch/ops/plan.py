@@ -168,6 +168,10 @@ def specialise(
         inner = ["1"] * len(steps)
     elif turned is not None:
         inner = ["t" if c == "s" else c for c in inner]
+    elif not gpu and width > 1 and all(c == "1" for c in inner[: len(outs)]):
+        # vectors of every second element are put together from two, where no operand has another step
+        seconds = ["2" if s[-1] == 2 else c for c, s in zip(inner, steps, strict=True)]
+        inner = inner if "s" in seconds else seconds
     # filling may write to one place again and again
     out_inner, in_inner = ["s" if c == "0" else c for c in inner[: len(outs)]], iter(inner[len(outs) :])
     mode = "flat" if flat else "tiles" if turned is not None else "items" if gpu else "rows"

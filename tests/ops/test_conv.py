@@ -133,6 +133,7 @@ CASES = {
     "depthwise, padding beyond the window": Case(1, 2, 1, 1, (3, 2), (3, 3), 1, 5),
     "groups of four": Case(2, 6, 4, 4, (10, 30), (3, 3), 1, 1),
     "single values": Case(2, 1, 10, 34, (5, 7), (1, 1)),
+    "single values, several tiles of lanes back": Case(2, 1, 70, 9, (5, 7), (1, 1)),
     "single values, long": Case(2, 2, 9, 20, (23, 24), (1, 1)),
     "single values of one place": Case(5, 1, 9, 12, (1, 1), (1, 1)),
     "single values, stride 2": Case(2, 1, 3, 33, (7, 6), (1, 1), 2),
@@ -232,6 +233,13 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
             tiles = module.tiles_for(WIDE if module is conv_cpu else 16, 4)
             assert all(module.divide(s, 2, 1, t, 0, 2)[1].channels < 40 for t in tiles)
         check(case, all_passes(case, f"cpu {cl_device}"))
+
+
+def test_a_row_is_cut_where_no_panel_holds_all_of_it():
+    """A 1x1 window over 14x14 places, whose 1024 channels need 803 KB: two blocks, each laid out once for all lanes."""
+    s = conv.conv_shape.backward(Case(32, 1, 256, 1024, (196,), (1,)).geometry())
+    cut = conv_cpu.divide(s, 32, 1, conv_cpu.tiles_for(WIDE, 4)[0], conv_cpu.room_for(2 << 20, 4), 2)[1]
+    assert cut.channels == 1024 and 98 <= cut.block[2] < 196 and cut.span == 8
 
 
 @pytest.mark.usefixtures("processor_kernels")

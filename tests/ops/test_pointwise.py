@@ -482,6 +482,20 @@ def test_large_results_are_written_past_the_caches(cl_device, monkeypatch):
     assert (True in texts) == (context.caps.kind == "cpu")
 
 
+@pytest.mark.parametrize("t", ["float32", "float16", "bool", "uint8"])
+def test_every_second_element_is_read_in_vectors(cl_device, t):
+    """Rows of all lengths about those of one and of two vectors, up to the last element of the memory."""
+    dtype = getattr(cltorch, t)
+    a = np.random.default_rng(8).integers(0, 2 if t == "bool" else 50, 5 * 70)
+    for n in (1, 15, 16, 17, 31, 32, 33, 35):
+        for lead in (0, 1):
+            b = a[: 5 * 2 * n].reshape(5, 2 * n)
+            x = cltorch.tensor(b, dtype=dtype, device=cl_device)
+            p, q = b[:, lead::2], x[:, lead::2]
+            np.testing.assert_array_equal(numbers(q.contiguous()), p)
+            np.testing.assert_array_equal(numbers(cltorch.where(q > 0, q, x[:, :1])), np.where(p > 0, p, b[:, :1]))
+
+
 def test_only_large_operands_across_the_result_are_turned():
     across, along = [200, 1], [1, 200]
     assert _turned([200, 200], [across, along], 1, False, 16, 4) == 0
