@@ -263,7 +263,7 @@ if _TYPE_CHECKING:
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
+    "_C _VF __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
     "masked multiprocessing onnx optim overrides profiler quasirandom return_types signal testing types vision "
     "xpu".split()
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from cltorch.nn import Module
+from cltorch.nn.parameter import is_lazy
 
 __all__ = [
     "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "fork", "freeze", "ignore", "interface",
@@ -37,12 +38,23 @@ class ScriptFunction:
 
 
 def script(obj: T, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> T:
-    """Return the function, class or module itself.
+    """Return the function, class or module itself; raise RuntimeError for a module whose shapes are not known yet.
 
     >>> script(len) is len
     True
     """
+    if _isinstance(obj, Module):
+        _refuse_lazy(obj)
     return obj
+
+
+def _refuse_lazy(module: Any) -> None:
+    for part in module.modules():
+        for kind, held in (("parameters", part._parameters), ("buffers", part._buffers)):
+            for name, x in held.items():
+                if is_lazy(x):
+                    what = f"'{type(part).__name__}' has uninitialized {kind} {name}"
+                    raise RuntimeError(f"{what}. Did you forget to run a forward pass?")
 
 
 def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:

@@ -248,7 +248,7 @@ def tensor_string(x: Tensor, prefix: str = "tensor(") -> str:
         shown = edges(x) if summary else values(x)
         text = nested_text(shown, shape, indent, summary, element_format(shown))
     try:
-        maker = "" if x.grad_fn is None else x.grad_fn.name()
+        maker = "" if x.grad_fn is None else type(x.grad_fn).__name__
     except RuntimeError:  # a view that must not have followed its base
         maker = "Invalid"
     if maker:

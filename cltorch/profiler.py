@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from cltorch.autograd.profiler import record_function
+from cltorch.autograd.profiler import kineto_available, record_function
 from cltorch.autograd.profiler_util import DeviceType, EventList
 from cltorch.autograd.recorder import Recorder
 from cltorch.cl import device_count
@@ -46,15 +46,6 @@ class ProfilerAction(Enum):
     WARMUP = 1
     RECORD = 2
     RECORD_AND_SAVE = 3
-
-
-def kineto_available() -> bool:
-    """Return False: what records is not PyTorch's library of that name.
-
-    >>> kineto_available()
-    False
-    """
-    return False
 
 
 def supported_activities() -> set[ProfilerActivity]:

@@ -56,3 +56,11 @@ def test_kinds_of_warnings_can_be_named():
     with pytest.warns(UserWarning), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         warnings.warn("another kind", stacklevel=1)
+
+
+def test_modules_without_shapes_are_refused():
+    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.LazyLinear(2))
+    with pytest.raises(RuntimeError, match="'.*LazyLinear' has uninitialized parameters weight. Did you forget to run"):
+        torch.jit.script(model)
+    model(torch.ones(1, 3))
+    assert torch.jit.script(model) is model

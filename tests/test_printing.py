@@ -34,6 +34,7 @@ GOLDEN = [
     (lambda t: t.tensor([0.1], dtype=t.bfloat16), "tensor([0.1001], dtype=torch.bfloat16)"),
     (lambda t: t.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
     (lambda t: t.tensor([1.0], requires_grad=True) + 1, "tensor([2.], grad_fn=<AddBackward0>)"),
+    (lambda t: t.zeros(1).copy_(t.ones(1, requires_grad=True)), "tensor([1.], grad_fn=<CopyBackwards>)"),
     (lambda t: t.arange(2000), "tensor([   0,    1,    2,  ..., 1997, 1998, 1999])"),
     (lambda t: t.zeros(1, 2, 2), "tensor([[[0., 0.],\n         [0., 0.]]])"),
 ]

@@ -18,6 +18,7 @@ from cltorch.ops.complex_formula import real_layout
 from cltorch.ops.turned import turns_between
 
 _serial = itertools.count(1)
+_OF_THE_GRAPH = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error"))
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have "
     "already been freed). "
@@ -164,8 +165,9 @@ class Node:
         return results[0] if len(results) == 1 else results
 
     def name(self) -> str:
-        """Return the name that printing shows."""
-        return type(self).__name__
+        """Return the name of the operation; what belongs to the graph itself has PyTorch's namespace before it."""
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in _OF_THE_GRAPH else name
 
     @property
     def next_functions(self) -> tuple[Any, ...]:
@@ -310,9 +312,6 @@ class AccumulateGrad(Node):
     def __init__(self, variable: Any) -> None:
         super().__init__(())
         self.variable = variable
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
 
 
 class Retained:

@@ -12,7 +12,16 @@ from cltorch.autograd import recorder
 from cltorch.autograd.profiler_util import EventList, FunctionEvent, FunctionEventAvg
 from cltorch.autograd.recorder import Recorder
 
-__all__ = ["EventList", "FunctionEvent", "FunctionEventAvg", "profile", "record_function"]
+__all__ = ["EventList", "FunctionEvent", "FunctionEventAvg", "kineto_available", "profile", "record_function"]
+
+
+def kineto_available() -> bool:
+    """Return False: what records is not PyTorch's library of that name.
+
+    >>> kineto_available()
+    False
+    """
+    return False
 
 
 class record_function(ContextDecorator):

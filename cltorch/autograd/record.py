@@ -228,10 +228,24 @@ class PointwiseNode(Node):
         edges = iter(self.edges)
         return tuple(next(edges) if need else (None, 0) for need in self._needs)
 
+    def _places(self) -> dict[str, int]:
+        """Return where what PyTorch calls ``_saved_NAME`` stands among the values."""
+        places = {"self" if a == "input" else a: i for i, a in enumerate(self._row.args)}
+        return {**places, "result": self._row.arity}
+
+    def __dir__(self) -> list[str]:
+        names = list(super().__dir__())
+        for what, at in self._places().items():
+            if at < len(self._values) and self._values[at] is not None:
+                names.append(f"_saved_{what}")
+                if self._values[at].__class__ is Saved:
+                    names.append(f"_raw_saved_{what}")
+        return names
+
     def __getattr__(self, name: str) -> Any:
-        raw, what = name.startswith("_raw"), name.removeprefix("_raw").removeprefix("_saved_")
-        if what in ("self", "other", "result"):
-            at = {"self": 0, "other": 1, "result": self._row.arity}[what]
+        if name.startswith(("_saved_", "_raw_saved_")):
+            raw, what = name.startswith("_raw"), name.removeprefix("_raw").removeprefix("_saved_")
+            at = self._places().get(what, len(self._values))
             kept = self._values[at] if at < len(self._values) else None
             if kept.__class__ is Saved:
                 return kept if raw else kept.unpack(self)
@@ -279,6 +293,57 @@ class PointwiseNode(Node):
                 v.release()
         if self._row.name in _NUMBERS_KEPT:
             self._values = [None if v is None else FREED for v in self._values]
+
+
+class Joined(Node):
+    """Two nodes as one, of which the later has the earlier one as its only operand: PyTorch's one operator for both."""
+
+    __slots__ = ("_later", "_earlier")
+
+    def __init__(self, later: Node, earlier: Node) -> None:
+        super().__init__(earlier.edges)
+        self._later, self._earlier = later, earlier
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to."""
+        return self._earlier.next_functions
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_saved_", "_raw_saved_")):
+            return getattr(self._earlier, name)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        return self._earlier.all_inputs(results)
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        return self._earlier.of_edges(grads)
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        return self._earlier.apply(list(self._later.apply(grads)))
+
+    def release(self) -> None:
+        self._later.release()
+        self._earlier.release()
+
+
+def joined(out: Any, of: Any) -> Any:
+    """Return a result with one node for its own operation and for the row that made ``of``, its only operand."""
+    later, earlier = out._grad_fn, of._grad_fn
+    if isinstance(earlier, PointwiseNode) and later is not earlier and list(later.edges) == [(earlier, 0)]:
+        out._grad_fn = named(Joined, earlier.name())(later, earlier)
+    return out
+
+
+def called(result: Any, name: str, out: Any = None) -> Any:
+    """Return an operator's result; its node is called ``name``, unless it is ``out`` with a history of its own."""
+    node = result._grad_fn
+    if result is not out:
+        for kind in (OpNode, PointwiseNode):
+            if isinstance(node, kind):
+                node.__class__ = named(kind, name)
+    return result
 
 
 #: rows whose operands that are numbers PyTorch keeps as it does tensors, so that they too can be freed
@@ -330,7 +395,8 @@ def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) ->
         if row.vjp is None or any(needs[i] for i in row.opaque):
             node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
         else:
-            node = named(PointwiseNode, row.node)(row, operands, params, needs, out)
+            name = row.node_of(operands) if row.forms else row.node
+            node = named(PointwiseNode, name)(row, operands, params, needs, out)
         out._grad_fn, out._requires_grad = node, True
     return out
 
@@ -379,7 +445,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         copy = Settings.functions.clone(x)
         before = [copy if i in used and i in mine else a for i, a in enumerate(operands)]
     edges = [edge_of(a) for a, need in zip(operands, needs, strict=True) if need]
-    node = named(PointwiseNode, row.node)(row, before, params, needs, None)
+    node = named(PointwiseNode, row.node_of(operands) if row.forms else row.node)(row, before, params, needs, None)
     node.edges = edges
     row.into(x, operands, params)
     x._storage.version += 1
@@ -420,9 +486,6 @@ class CopySlices(Node):
         self._types, self._turns = (base.dtype, x.dtype), turns_between(base, x)
         if base.dtype is not x.dtype:  # one is a view of the other's parts: both are seen as parts
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)
-
-    def name(self) -> str:
-        return "torch::autograd::CopySlices"
 
     @property
     def flat(self) -> bool:  # type: ignore[override]

@@ -516,6 +516,7 @@ def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
         if settings.fills_memory():
             fill_memory(input, had // input.dtype.itemsize)
     input.layout = layout
+    input._storage.version += 1
     return input
 
 

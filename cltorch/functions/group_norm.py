@@ -79,7 +79,7 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     """
     need_array("functional_group_norm", "input", 1, input)
     shape = input.layout.shape
-    if len(shape) >= 2 and num_groups > 0 and shape[0] * shape[1] * math.prod(shape[2:]) == num_groups:
+    if len(shape) >= 2 and shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     return group_norm(input, num_groups, weight, bias, eps)
 

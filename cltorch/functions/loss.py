@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_e
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cltorch import dtypes
@@ -148,4 +149,6 @@ def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth:
     if reduction == "none":
         return loss
     total = r.sum(loss)
+    if reduction == "mean" and not input.layout.numel:
+        return p.mul(total, math.nan)
     return total if reduction == "sum" else p.div(total, max(input.layout.numel // max(classes, 1), 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import clone
 from cltorch.ops import pad as ops
@@ -77,7 +77,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     if not any(before or after for before, after in pads):
         return clone(input)
     value = fit_number(read_number("constant_pad_nd", "value", 3, value), input.dtype)
-    return pad_dims(input, pads, "constant", value)
+    return called(pad_dims(input, pads, "constant", value), "ConstantPadNdBackward0")
 
 
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_int
@@ -95,7 +95,8 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     else:
         t = input.dtype if input.dtype.differentiable else dtypes.int64
         input = _common(input, t)
-    return store("sum", apply(Sum, input, rows.SUM, dims, keepdim, t, ()), out)
+    result = apply(Sum, input, rows.SUM, dims, keepdim, t, ())
+    return store("sum", result if dim is None else called(result, "SumBackward1"), out)
 
 
 @numpy_names
@@ -125,6 +126,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         result = p.mul(sum(input, dim, keepdim), math.nan)
     else:
         result = apply(Mean, input, rows.MEAN, dims, keepdim, t, (float(n),))
+        if dim is not None:
+            called(result, "MeanBackward1")
     return store("mean", result, out)
 
 

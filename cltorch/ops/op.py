@@ -72,5 +72,7 @@ class Op:
 
 
 def node_name(op: type[Op]) -> str:
-    """Return the name that ``grad_fn`` prints for an operator."""
+    """Return the name that ``grad_fn`` prints for an operator, whose ``node`` is its stem or all of it."""
+    if "Backward" in op.node:
+        return op.node
     return (op.node or "".join(part.capitalize() for part in op.name.split("_"))) + "Backward0"

@@ -69,6 +69,8 @@ class Pointwise:
     doc       the docstring's sentence, where the formula itself does not read well
     sample    the first operand of the docstring's example, where the middle of the domain does not show what matters
     node      stem of the grad_fn's name where it is not the name in CamelCase
+    forms     the number at the end of the grad_fn's name, by the place of an operand where that is no tensor, and by -1
+              where all are tensors, as PyTorch counts an operator's forms
     scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
     accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
               in the last place and what operands off by one unit make of it, and by ``share`` units of 1
@@ -104,6 +106,7 @@ class Pointwise:
         one_way: Callable[..., str] | None = None,
         twice: bool = False,
         out: bool = True,
+        forms: dict[int, int] | None = None,
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
@@ -112,12 +115,22 @@ class Pointwise:
         self.sample, self.one_way, self.twice, self.out = tuple(sample), one_way, twice, out
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
-        self.node = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward0"
+        stem = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward"
+        by_place = dict(forms or {})
+        self.node = f"{stem}{by_place.pop(-1, 0)}"
+        self.forms = [(i, f"{stem}{number}") for i, number in by_place.items()]
         self.formula = Formula(name, fwd, masks, len(self.params))
         self._vjps: dict[Any, tuple[Formula, frozenset[int]]] = {}
         self._tangents: dict[tuple[int, ...], tuple[Formula, frozenset[int]]] = {}
         self._through: dict[Any, tuple[bool, ...]] = {}
         self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
+
+    def node_of(self, operands: Sequence[Any]) -> str:
+        """Return the grad_fn's name for operands, of which some may be numbers."""
+        for i, name in self.forms:
+            if not isinstance(operands[i], Array):
+                return name
+        return self.node
 
     # ---- forward ---------------------------------------------------------------------------------------------
     def promoted(self, operands: Sequence[Any]) -> dtype:

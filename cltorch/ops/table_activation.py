@@ -184,7 +184,7 @@ ROWS = [
       lambda m, g, x, y, o: (g * (2 * (x - y)), g * (2 * (y - x))), args=_XT, node="MseLoss", inplace=False,
       ref=lambda x, y: (x - y) ** 2, scope=INNER),
     P("absolute_error", SIGNED, lambda m, x, y: m.abs(x - y),
-      lambda m, g, x, y, o: (g * m.sgn(x - y), g * m.sgn(y - x)), args=_XT, node="L1Loss", inplace=False,
+      lambda m, g, x, y, o: (g * m.sgn(x - y), g * m.sgn(y - x)), args=_XT, node="Abs", inplace=False,
       ref=lambda x, y: abs(x - y), scope=INNER, complex=PARTS),
     P("smooth_l1_error", FLOAT_ONLY,
       lambda m, x, y, b: m.where(m.abs(x - y) < b, 0.5 * (x - y) * (x - y) / b, m.abs(x - y) - 0.5 * b), _smooth_l1_vjp,

@@ -9,6 +9,7 @@ import pytest
 
 import cltorch
 from cltorch.autograd import graph, record
+from cltorch.nn import functional as F
 from cltorch.ops.matmul import Linear
 
 
@@ -300,3 +301,78 @@ def test_views_by_indices_are_named_after_the_last_index(device):
         ((slice(0, 1), slice(None)), "Slice"), ((slice(None), slice(None)), "Alias"), ((None, 0), "Select"),
     ):  # fmt: skip
         assert x[index].grad_fn.name() == f"{name}Backward0", index
+
+
+NAMES = {
+    "SumBackward0": [lambda x: x.sum()],
+    "SumBackward1": [lambda x: x.sum(0), lambda x: cltorch.sum(x, (0, 1), keepdim=True)],
+    "MeanBackward0": [lambda x: x.mean(), lambda x: F.l1_loss(x, x.detach())],
+    "MeanBackward1": [lambda x: x.mean(-1)],
+    "PowBackward0": [lambda x: x**2, lambda x: x**2.5, lambda x: x**0.5, lambda x: x**-1],
+    "PowBackward1": [lambda x: x**x],
+    "PowBackward2": [lambda x: 2**x],
+    "ClampBackward0": [lambda x: x.clamp(x, x + 1), lambda x: x.clamp(x)],
+    "ClampBackward1": [lambda x: x.clamp(0, 1), lambda x: x.clamp(min=0), lambda x: x.clamp(max=1)],
+    "ClampMinBackward0": [lambda x: x.clamp_min(0)],
+    "ClampMinBackward1": [lambda x: x.clamp_min(x)],
+    "XlogyBackward2": [lambda x: cltorch.xlogy(x, 2.0)],
+    "ConstantPadNdBackward0": [lambda x: F.pad(x, (1, 0))],
+    "torch::autograd::CopyBackwards": [lambda x: cltorch.zeros(2, 2).copy_(x)],
+    "MseLossBackward0": [lambda x: F.mse_loss(x, cltorch.ones(2, 2)), lambda x: F.mse_loss(x, x + 1, reduction="none")],
+    "SmoothL1LossBackward0": [lambda x: F.smooth_l1_loss(x, cltorch.ones(2, 2))],
+    "HuberLossBackward0": [lambda x: F.huber_loss(x, cltorch.ones(2, 2))],
+    "BinaryCrossEntropyBackward0": [lambda x: F.binary_cross_entropy(x, cltorch.ones(2, 2))],
+    "BinaryCrossEntropyWithLogitsBackward0": [lambda x: F.binary_cross_entropy_with_logits(x, cltorch.ones(2, 2))],
+    "SoftMarginLossBackward0": [lambda x: F.soft_margin_loss(x, cltorch.ones(2, 2))],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_are_numbered_as_the_forms_of_an_operator(name):
+    x = cltorch.full((2, 2), 0.5, requires_grad=True)
+    for call in NAMES[name]:
+        assert call(x).grad_fn.name() == name
+
+
+def test_what_is_written_keeps_its_node():
+    x = cltorch.full((2,), 0.5, requires_grad=True)
+    y = x.exp()
+    with cltorch.no_grad():
+        cltorch.pow(x, 2, out=y)
+        cltorch.clamp(x, 0, out=y)
+    assert y.grad_fn.name() == "ExpBackward0"
+
+
+def test_a_loss_is_one_node_with_its_reduction(device):
+    x, y = leaf(1.0, 2.0, device=device), leaf(3.0, 5.0, device=device)
+    target = cltorch.zeros(2, device=device)
+    loss = F.mse_loss(x * x, target)
+    (before, nr), other = loss.grad_fn.next_functions
+    assert before.name() == "MulBackward0" and nr == 0 and other == (None, 0)
+    seen = []
+    loss.grad_fn.register_hook(lambda inner, outer: seen.append((len(inner), inner[1], len(outer))))
+    (g,) = cltorch.autograd.grad(loss, x, create_graph=True)
+    assert g.tolist() == [2.0, 16.0] and seen == [(2, None, 1)]  # of the mean of x⁴ over two: 2 x³
+    (second,) = cltorch.autograd.grad(g.sum(), x)
+    assert second.tolist() == [6.0, 24.0]
+    loss = F.mse_loss(x, y, reduction="sum")
+    loss.backward()
+    assert x.grad.tolist() == [-4.0, -6.0] and y.grad.tolist() == [4.0, 6.0]
+    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        loss.backward()
+
+
+def test_what_a_node_keeps_is_listed():
+    x = leaf(1.0, 2.0)
+    node = (x**x).grad_fn
+    kept = {name for name in dir(node) if name.startswith("_saved_")}
+    assert {"_saved_self", "_saved_exponent"} <= kept and node._saved_exponent is x
+    assert not any(name.startswith("_saved_") for name in dir((x + 1).grad_fn))
+    assert [name for name in dir(x.exp().grad_fn) if "saved_" in name] == ["_raw_saved_result", "_saved_result"]
+
+
+def test_a_change_of_size_is_a_change():
+    x = cltorch.ones(2, 3)
+    before = x._version
+    x.resize_(3, 3)
+    assert x._version == before + 1

@@ -405,3 +405,10 @@ def test_modules_call_their_functions(device):
          F.triplet_margin_with_distance_loss(x, y, p, distance_function=cltorch.dist, margin=2.0)),
     ]:  # fmt: skip
         assert module(*args).tolist() == expected.tolist(), module
+
+
+def test_the_mean_over_nothing_is_nan(device):
+    for shape in ((2, 0), (0, 3)):
+        x = cltorch.zeros(shape, device=device, requires_grad=True)
+        assert math.isnan(F.cross_entropy(x, cltorch.zeros(shape, device=device)).item())
+        assert F.cross_entropy(x, cltorch.zeros(shape, device=device), reduction="sum").item() == 0

@@ -98,6 +98,7 @@ def test_instances_without_a_batch_are_one_instance(device):
         ),
         (lambda n, o: n.RMSNorm(4)(o(2, 3)), RuntimeError, r"Given normalized_shape=\[4\], expected input with shape"),
         (lambda n, o: n.GroupNorm(2, 3), ValueError, r"num_channels \(3\) must be divisible by num_groups \(2\)"),
+        (lambda n, o: n.functional.group_norm(o(2, 4), 0), ZeroDivisionError, "by zero"),
         (lambda n, o: n.functional.group_norm(o(2, 3), 2), RuntimeError, "channels in input to be divisible by num_gr"),
         (lambda n, o: n.functional.batch_norm(o(2, 3), None, None), RuntimeError, "running_mean must be defined in"),
     ],

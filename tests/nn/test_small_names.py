@@ -331,3 +331,9 @@ def test_constants_of_layers_are_pytorchs(peer):
         ours, theirs = getattr(nn, name), getattr(peer.nn, name, None)
         if isinstance(ours, type) and theirs is not None:
             assert getattr(ours, "__constants__", None) == getattr(theirs, "__constants__", None), name
+
+
+def test_names_that_are_attributes_without_an_import(monkeypatch):
+    monkeypatch.delattr(cltorch, "_VF", raising=False)
+    assert cltorch._VF.relu(cltorch.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
+    assert cltorch.profiler.kineto_available is cltorch.autograd.profiler.kineto_available

@@ -130,11 +130,15 @@ def test_clipping_takes_few_launches_and_waits_for_nothing(cl_device, monkeypatc
     gaps = parameters(cl_device)
     for p in gaps:  # gradients that are not one run of memory
         p.grad = p.grad[..., None].repeat(*[1] * p.ndim, 2)[..., 0]
+    turning = [nn.Parameter(cltorch.complex(p.detach(), p.detach())) for p in params]
+    for p in turning:
+        p.grad = p.detach().clone()
     for clip in (
         lambda: nn.utils.clip_grad_norm_(params, 1.0),
         lambda: nn.utils.clip_grad_norm_(params, 1.0, float("inf")),
         lambda: nn.utils.clip_grad_norm_(params, 1.0, 0.0),
         lambda: nn.utils.clip_grad_norm_(gaps, 1.0),
+        lambda: nn.utils.clip_grad_norm_(turning, 1.0),
         lambda: nn.utils.clip_grad_value_(params, 0.5),
     ):
         clip()

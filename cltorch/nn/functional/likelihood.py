@@ -14,7 +14,7 @@ from cltorch import functions
 from cltorch.autograd.batches import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.nn.functional.loss import as_stored
-from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, legacy_reduction, reduced
+from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, legacy_reduction, reduced, reduced_as_one
 from cltorch.ops.fallback import callers_level
 
 __all__ = [
@@ -66,7 +66,8 @@ def binary_cross_entropy(
         need_array("binary_cross_entropy", "weight", 3, weight)
         # a weight may be smaller than the input, never larger
         each = functions.mul(each, functions.expand(weight, input.layout.shape))
-    return reduced(each, reduction)
+        return reduced(each, reduction)
+    return reduced_as_one(each, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -99,8 +100,8 @@ def binary_cross_entropy_with_logits(
     else:
         each = functions.weighted_logits_error(input, target, pos_weight)
     if weight is not None:
-        each = functions.mul(each, weight)
-    return reduced(as_stored(each, target), reduction)
+        return reduced(as_stored(functions.mul(each, weight), target), reduction)
+    return reduced_as_one(as_stored(each, target), reduction)
 
 
 def kl_div(

@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.nn.functional.reduction import chosen_reduction, reduced
+from cltorch.nn.functional.reduction import chosen_reduction, reduced, reduced_as_one
 from cltorch.ops.fallback import callers_level
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -42,7 +42,7 @@ def as_stored(each: Any, x: Any) -> Any:
 
 def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
     if weight is None:
-        return reduced(each, reduction)
+        return reduced_as_one(each, reduction)
     need_array("loss", "weight", 6, weight)
     if weight.layout.shape != each.layout.shape:
         raise ValueError("Weights and input must have the same size.")
@@ -104,7 +104,8 @@ def l1_loss(
         need_array("l1_loss", "weight", 6, weight)
     input, target = _one_size(input, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
-    return _weighted(functions.absolute_error(input, target), weight, reduction, True)
+    each = functions.absolute_error(input, target)
+    return reduced(each, reduction) if weight is None else _weighted(each, weight, reduction, True)
 
 
 def smooth_l1_loss(
@@ -134,7 +135,7 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return reduced(functions.absolute_error(input, target), reduction)
-    return reduced(functions.smooth_l1_error(input, target, beta=beta), reduction)
+    return reduced_as_one(functions.smooth_l1_error(input, target, beta=beta), reduction)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:

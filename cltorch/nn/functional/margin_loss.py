@@ -13,7 +13,7 @@ from cltorch.autograd.batches import bare
 from cltorch.device import faults
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
-from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, reduced
+from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, reduced, reduced_as_one
 from cltorch.ops.array import host
 
 __all__ = [
@@ -106,7 +106,7 @@ def soft_margin_loss(
         raise RuntimeError(
             f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(each.shape)}"
         )
-    return reduced(functions.to(each, input.dtype), reduction)
+    return reduced_as_one(functions.to(each, input.dtype), reduction)
 
 
 def cosine_embedding_loss(

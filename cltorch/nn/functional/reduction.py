@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
+from cltorch.autograd.record import joined
 from cltorch.ops.fallback import callers_level
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -35,6 +36,11 @@ def check_reduction(reduction: str) -> None:
     """Raise ValueError for a reduction that there is not."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced_as_one(each: Any, reduction: str) -> Any:
+    """Do what ``reduced`` does, with one node of the graph for it and for the operator that made the values."""
+    return joined(reduced(each, reduction), each)
 
 
 def reduced(each: Any, reduction: str) -> Any:

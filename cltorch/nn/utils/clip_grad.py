@@ -68,6 +68,8 @@ def get_total_norm(
             f"linalg.vector_norm cannot compute the {norm_type:g} norm on an empty tensor because the operation does "
             "not have an identity"
         )
+    if norm_type == 2:  # the squares of both parts are summed all the same
+        found = _parts(found)
     found = [functions.abs(t) if t.is_complex() else t for t in found]
     out = functools.reduce(promote_types, (t.dtype for t in found))
     groups: dict[Any, list[Any]] = {}

@@ -36,6 +36,7 @@ class CompositeScheduler(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the schedule holds but the optimiser; the parts as their own dicts."""
         made = super().state_dict()
+        del made["_schedulers"]  # they come last
         made["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
         return made
 

@@ -43,6 +43,7 @@ class _OfFunctions(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the schedule holds but the optimiser and plain functions."""
         made = super().state_dict()
+        del made["lr_lambdas"]  # they come last
         made["lr_lambdas"] = [
             None if isinstance(fn, types.FunctionType) else fn.__dict__.copy() for fn in self.lr_lambdas
         ]
