@@ -1,10 +1,11 @@
 """One formula over a list of tensors: a step of an optimiser in a few launches, however many tensors there are.
 
 Every row holds the tensors that belong together (a parameter, its gradient, its state); the formula gives new values
-for some columns from all of them, in place. Rows share launches, whatever their shapes, 16 rows to one: that many
-pointers always fit, for the smallest argument space that OpenCL allows holds 128 arguments in 1024 bytes. Where all
-rows are parts of the same storages, one launch takes them all. Rows whose tensors lie in memory in different orders go
-by a form of the kernel that walks along strides.
+for some columns from all of them, in place. Rows share launches, whatever their shapes, as many rows to one as have 96
+columns together, 48 of two or 16 of six: that many pointers always fit, for the smallest argument space that OpenCL
+allows holds 128 arguments in 1024 bytes. Few rows take a kernel of 16, which is quicker to launch. Where all rows are
+parts of the same storages, one launch takes them all. Rows whose tensors lie in memory in different orders go by a form
+of the kernel that walks along strides.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from cltorch.ops.quiet import silent
 
 __all__ = ["update"]
 
-_ROWS = 16
+_FEW = 16
 _POINTERS = 96
 _GRAIN = {"cpu": 16384, "gpu": 4096}  # elements per entry of the table: the best of those measured on PoCL; 4 vectors
 _RANK = 4  # dimensions of a strided row, after neighbours are merged
@@ -200,7 +201,7 @@ def _plan(
     filled = 0
     launches: list[Any] = []
     for (types, strided), members in groups.items():
-        slots = 1 if together else min(_ROWS, _POINTERS // len(types))
+        slots = 1 if together else min(_FEW if len(members) <= _FEW else _POINTERS, _POINTERS // len(types))
         kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, extra, strided)
         local = 1 if kind == "cpu" else min(GROUP, context.caps.max_work_group)
         step = len(members) if together else slots

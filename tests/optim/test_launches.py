@@ -18,7 +18,7 @@ SHAPES = [
 ]  # fmt: skip
 MATRICES = [(n % 7 + 2, n + 3) for n in range(40)]
 assert len(set(SHAPES)) == len(set(MATRICES)) == 40
-PER_ROW = 3  # launches of a formula over 40 tensors, 16 to one
+PER_ROW = 3  # launches of a formula over 40 tensors, at least 16 to one
 
 
 @contextlib.contextmanager
@@ -47,11 +47,11 @@ def parameters(device, shapes=SHAPES, seed=0, **how):
 
 
 CASES = [
-    ("SGD", {"momentum": 0.9, "nesterov": True}, PER_ROW),
-    ("SGD", {}, PER_ROW),
+    ("SGD", {"momentum": 0.9, "nesterov": True}, 2),
+    ("SGD", {}, 1),
     ("Adam", {"amsgrad": True, "maximize": True}, PER_ROW),
-    ("Adam", {"capturable": True, "foreach": True}, PER_ROW),
-    ("AdamW", {"fused": True}, PER_ROW),
+    ("Adam", {"capturable": True, "foreach": True}, 2),
+    ("AdamW", {"fused": True}, 2),
     ("RMSprop", {"momentum": 0.9, "centered": True}, PER_ROW),
     ("Adagrad", {"weight_decay": 0.1}, PER_ROW),
     ("Adamax", {}, PER_ROW),
@@ -193,6 +193,6 @@ def test_parameters_that_lie_in_another_order_than_their_gradients_share_launche
     optimizer = cltorch.optim.SGD(params, lr=0.5)
     with counted(monkeypatch) as seen:
         optimizer.step()
-    assert len(seen) == 2, seen
+    assert len(seen) == 1, seen
     for p, b in zip(params, before, strict=True):
         np.testing.assert_allclose(p.detach().cpu().numpy(), b - 0.5 * p.grad.cpu().numpy(), rtol=1e-6, atol=1e-6)
