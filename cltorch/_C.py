@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import functions, torch_function
+from cltorch import accelerator, functions, torch_function
 from cltorch.autograd.batches import state as _batches
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.duals import state as _duals
@@ -14,17 +14,24 @@ from cltorch.autograd.edges import is_multithreading_enabled
 from cltorch.autograd.engine import running_node, tasks
 from cltorch.autograd.forward_ad import _is_fwd_grad_enabled as _is_fwd_grad_enabled
 from cltorch.autograd.grad_mode import mode as _mode
+from cltorch.autograd.grad_mode import set_grad_enabled as _set_grad
 from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
 from cltorch.autograd.graph import replay as _replay
+from cltorch.cl.streams import Event as Event
+from cltorch.cl.streams import Stream as Stream
 from cltorch.device import device as device
 from cltorch.device import get_default_device
 from cltorch.dtypes import dtype as dtype
+from cltorch.errors import OutOfMemoryError as OutOfMemoryError
 from cltorch.formats import layout as layout
 from cltorch.formats import memory_format as memory_format
 from cltorch.func import levels as _levels
 from cltorch.layout import Size as Size
 from cltorch.nn import functional
 from cltorch.ops.generator import Generator as Generator
+from cltorch.random import default_generator as default_generator
+from cltorch.storage_types import UntypedStorage as StorageBase
+from cltorch.tensor import Tensor as _Tensor
 from cltorch.torch_function import DisableTorchFunction as DisableTorchFunction
 from cltorch.torch_function import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
 
@@ -46,12 +53,13 @@ class _Functions:
 _nn = _Functions()
 _VariableFunctions = functions.public
 
+TensorBase = _TensorBase = _Tensor
 _disabled_torch_function_impl = torch_function.disabled
 _push_on_torch_function_stack, _pop_torch_function_stack = torch_function.push, torch_function.pop
 
 __all__ = [
-    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "Size", "device", "dtype", "layout",
-    "memory_format",
+    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Event", "Generator", "OutOfMemoryError", "Size",
+    "StorageBase", "Stream", "TensorBase", "default_generator", "device", "dtype", "layout", "memory_format",
 ]  # fmt: skip
 
 
@@ -151,6 +159,43 @@ def _set_fwd_grad_enabled(enabled: bool) -> None:
 def _is_view_replay_enabled() -> bool:
     """Return whether the history of a changed view is made anew from its own operation."""
     return _replay.on
+
+
+def _set_grad_enabled(enabled: bool) -> None:
+    """Record operations from now on, or do not."""
+    _set_grad(enabled)
+
+
+class _Batches:
+    """Questions about the batches of vmap."""
+
+    @staticmethod
+    def is_batchedtensor(tensor: Any) -> bool:
+        """Return whether a tensor is a batch's slice within vmap."""
+        return bool(tensor._batch)
+
+
+_functorch = _Batches()
+
+
+def _is_alias_of(first: Any, second: Any) -> bool:
+    """Return whether two tensors share their storage."""
+    return first._storage is second._storage
+
+
+def _get_accelerator() -> Any:
+    """Return the kind of device that accelerates; the host, where there is none."""
+    return accelerator.current_accelerator() or device("cpu")
+
+
+def _get_privateuse1_backend_name() -> str:
+    """Return the name of a device that a program could add: there is none."""
+    return "privateuseone"
+
+
+def _has_torch_function(arguments: Any) -> bool:
+    """Return whether modes, or the classes of arguments, are to be asked before a function runs."""
+    return torch_function.has_torch_function(arguments)
 
 
 class _WeakTensorRef:

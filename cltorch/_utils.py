@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from cltorch import cl, functions
+from cltorch.compiler import is_compiling as is_compiling
 from cltorch.device import device as _device
 from cltorch.dtypes import dtype as _dtype
 from cltorch.serialization.rebuild import rebuild_parameter as _rebuild_parameter
 from cltorch.serialization.rebuild import rebuild_tensor_v2 as _rebuild_tensor_v2
+from cltorch.utils.data._utils.worker import Failure
 
 __all__ = ["_rebuild_parameter", "_rebuild_tensor_v2"]
 
@@ -31,6 +36,36 @@ def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = Fal
     if not optional:
         raise ValueError(f"Expected a torch.device with a specified index or an integer, but got:{device}")
     return cl.current_device()
+
+
+def _get_all_device_indices() -> list[int] | None:
+    """Return the indices of all OpenCL devices, None where there is none."""
+    return list(range(cl.device_count())) or None
+
+
+def _import_dotted_name(name: str) -> Any:
+    """Return what a dotted path names below a module."""
+    first, *rest = name.split(".")
+    found: Any = importlib.import_module(first)
+    for part in rest:
+        found = getattr(found, part)
+    return found
+
+
+class ExceptionWrapper:
+    """Carry an exception from a thread or process to another one, with its traceback as text.
+
+    ``exc_info`` is what ``sys.exc_info`` gives, by default the one being handled; ``where`` says who raised it.
+    """
+
+    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        kind, error, trace = exc_info or sys.exc_info()
+        self.exc_type: Any = kind
+        self.exc_msg, self.where = "".join(traceback.format_exception(kind, error, trace)), where
+
+    def reraise(self) -> None:
+        """Raise an exception of the same class, which tells where it comes from and the traceback there."""
+        Failure(self.exc_type, f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}").raise_again()
 
 
 def _element_size(dtype: Any) -> int:

@@ -34,6 +34,7 @@ class CustomOpDef:
             raise ValueError(f"custom_op(name=...): expected name to be 'namespace::name', got {name!r}")
         self._namespace, self._name, self._qualname = namespace, short, name
         self._kernels: dict[str | None, Callable[..., Any]] = {}
+        self._recorded: dict[str | None, Callable[..., Any]] = {}  # whose own operations make the derivative
         self._signature: Signature | None = None if fn is None else signature(fn)
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
@@ -55,11 +56,15 @@ class CustomOpDef:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        run = self._kernel((*args, *kwargs.values()))
+        device = _device_of((*args, *kwargs.values()))
+        recorded = self._recorded.get(device) or self._recorded.get(None)
+        run = recorded or self._kernel(device)
         if self._signature is not None:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
+        if recorded is not None:
+            return run(*args, **kwargs)
         setup = self._setup_context
         of_batches = any(isinstance(x, Array) and x._batch for x in args)
         if of_batches and self._batches is None:  # PyTorch runs slices one by one: what the function does is batched
@@ -92,10 +97,8 @@ class CustomOpDef:
             "registered. Please use register_autograd to add one."
         )
 
-    def _kernel(self, args: Iterable[Any]) -> Callable[..., Any]:
-        """Return what runs on the device of the first tensor among arguments, or in a list among them."""
-        each = (y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,)))
-        device = next((x.device.type for x in each if isinstance(x, Array)), None)
+    def _kernel(self, device: str | None) -> Callable[..., Any]:
+        """Return what runs on a kind of devices."""
         kernel = self._kernels.get(device) or self._kernels.get(None)
         if kernel is None:
             raise NotImplementedError(
@@ -128,6 +131,12 @@ class CustomOpDef:
             return self.register_vmap
         self._batches = func
         return func
+
+
+def _device_of(args: Iterable[Any]) -> str | None:
+    """Return the kind of device of the first tensor among arguments, or in a list among them."""
+    each = (y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,)))
+    return next((x.device.type for x in each if isinstance(x, Array)), None)
 
 
 # what is another device's name here; the kernel for "default" serves all that have none of their own
@@ -241,7 +250,9 @@ class Library:
         """Give an operator a kernel for a kind of devices.
 
         ``dispatch_key`` is ``"CPU"``, ``"CUDA"`` (OpenCL devices here), ``"Meta"`` or, for every device,
-        ``"CompositeImplicitAutograd"`` or ``"CompositeExplicitAutograd"``; NotImplementedError for others.
+        ``"CompositeImplicitAutograd"`` or ``"CompositeExplicitAutograd"``. ``"Autograd"``, ``"AutogradCPU"`` and
+        ``"AutogradCUDA"`` name a kernel that is run before any other, and whose operations make the derivative.
+        Raises NotImplementedError for other keys.
         """
         if not callable(fn):
             raise TypeError(f"Input function is required to be a callable but found type {type(fn)}")
@@ -250,17 +261,19 @@ class Library:
             raise NotImplementedError(f"{op_name}: kernels for {key} are not dispatched to in cltorch")
         name = op_name if isinstance(op_name, str) else getattr(op_name, "_name", str(op_name))
         op = _operator(name if "::" in name else f"{self.ns}::{name}")
-        if _KEYS[key] in op._kernels and not allow_override:
+        kernels = op._recorded if key.startswith("Autograd") else op._kernels
+        if _KEYS[key] in kernels and not allow_override:
             raise RuntimeError(
                 f"This is not allowed since there's already a kernel registered from python overriding {name}'s "
                 f"behavior for {key} dispatch key and {self.ns} namespace."
             )
-        op._kernels[_KEYS[key]] = fn
+        kernels[_KEYS[key]] = fn
 
 
 _KEYS = {
     "CPU": "cpu", "CUDA": "cl", "PrivateUse1": "cl", "Meta": "meta", "CompositeImplicitAutograd": None,
-    "CompositeExplicitAutograd": None,
+    "CompositeExplicitAutograd": None, "Autograd": None, "AutogradCPU": "cpu", "AutogradCUDA": "cl",
+    "AutogradPrivateUse1": "cl",
 }  # fmt: skip
 
 

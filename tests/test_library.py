@@ -53,8 +53,8 @@ def test_kernels_are_chosen_by_the_device(device):
         lib.impl("which", print, "CPU")
     with pytest.raises(RuntimeError, match="multiple times"):
         lib.define("which(Tensor x) -> str")
-    with pytest.raises(NotImplementedError, match="kernels for AutogradCPU are not dispatched to"):
-        lib.impl("which", print, "AutogradCPU")
+    with pytest.raises(NotImplementedError, match="kernels for ADInplaceOrView are not dispatched to"):
+        lib.impl("which", print, "ADInplaceOrView")
 
 
 def test_functions_define_operators_too():
@@ -184,3 +184,18 @@ def test_operators_have_rules_for_batches(device):
     assert seen == [(2, (0, None))]
     with pytest.raises(RuntimeError, match="does not exist"):
         library.register_vmap("tests::nowhere", rule)
+
+
+def test_a_kernel_for_autograd_is_run_first_and_its_operations_make_the_derivative(device):
+    lib = Library(f"tests_recorded_{device[:2]}", "FRAGMENT")
+    lib.define("scaled(Tensor x, float by=3.0) -> Tensor")
+    lib.impl("scaled", lambda x, by: x.detach() * by, "CompositeExplicitAutograd")
+    library.register_autograd(f"{lib.ns}::scaled", lambda ctx, g: (g * 100, None))
+    op = getattr(operators, lib.ns).scaled
+    x = cltorch.tensor([1.0, 2.0], device=device, requires_grad=True)
+    assert cltorch.autograd.grad(op(x).sum(), x)[0].tolist() == [100, 100]
+    lib.impl("scaled", lambda x, by: x * x * by, "AutogradCPU" if device == "cpu" else "AutogradCUDA")
+    y = op(x)
+    assert y.tolist() == [3, 12] and cltorch.autograd.grad(y.sum(), x)[0].tolist() == [6, 12]
+    with pytest.raises(RuntimeError, match="already a kernel registered"):
+        lib.impl("scaled", print, "AutogradCPU" if device == "cpu" else "AutogradCUDA")

@@ -52,44 +52,49 @@ class Switch:
         return Switch(self._enabled, self._inference)
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isclass(fn):
-            warnings.warn(
-                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
-                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
-                "the `__init__` method and nothing else.",
-                FutureWarning,
-                stacklevel=2,
-            )
-        if inspect.isgeneratorfunction(fn):
+        return decorated(fn, self.clone)
 
-            @functools.wraps(fn)
-            def stepped(*args: Any, **kw: Any) -> Any:
-                generator = fn(*args, **kw)
-                step: Callable[..., Any] = generator.send
-                value: Any = None
-                while True:
-                    try:
-                        with self.clone():
-                            item = step(value)
-                    except StopIteration as stop:
-                        return stop.value
-                    try:
-                        step, value = generator.send, (yield item)
-                    except GeneratorExit:
-                        with self.clone():
-                            generator.close()
-                        raise
-                    except BaseException as error:  # which the caller threw in: it goes on to the generator
-                        step, value = generator.throw, error
 
-            return stepped
+def decorated(fn: Callable[..., Any], fresh: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a function whose calls, and the steps of a generator, run within a fresh context manager each."""
+    if inspect.isclass(fn):
+        warnings.warn(
+            "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+            "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+            "the `__init__` method and nothing else.",
+            FutureWarning,
+            stacklevel=3,
+        )
+    if inspect.isgeneratorfunction(fn):
 
         @functools.wraps(fn)
-        def wrapped(*args: Any, **kw: Any) -> Any:
-            with self.clone():
-                return fn(*args, **kw)
+        def stepped(*args: Any, **kw: Any) -> Any:
+            generator = fn(*args, **kw)
+            step: Callable[..., Any] = generator.send
+            value: Any = None
+            while True:
+                try:
+                    with fresh():
+                        item = step(value)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    step, value = generator.send, (yield item)
+                except GeneratorExit:
+                    with fresh():
+                        generator.close()
+                    raise
+                except BaseException as error:  # which the caller threw in: it goes on to the generator
+                    step, value = generator.throw, error
 
-        return wrapped
+        return stepped
+
+    @functools.wraps(fn)
+    def wrapped(*args: Any, **kw: Any) -> Any:
+        with fresh():
+            return fn(*args, **kw)
+
+    return wrapped
 
 
 class no_grad(Switch):

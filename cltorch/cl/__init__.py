@@ -24,6 +24,9 @@ from cltorch.cl.devices import (
     set_device,
     synchronize,
 )
+from cltorch.cl.devices import _is_in_bad_fork as _is_in_bad_fork
+from cltorch.cl.devices import _lazy_call as _lazy_call
+from cltorch.cl.devices import _lazy_init as _lazy_init
 from cltorch.cl.kernels import CustomKernel, kernel
 from cltorch.cl.memory import (
     OutOfMemoryError,

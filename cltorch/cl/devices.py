@@ -199,6 +199,22 @@ def can_device_access_peer(device: Any, peer_device: Any) -> bool:
     return context_of(device) is context_of(peer_device)
 
 
+def _is_in_bad_fork() -> bool:
+    """Return whether this process was forked after a driver was loaded, after which none of them works in it."""
+    return bool(_discovery().forked())
+
+
+def _lazy_init() -> None:
+    """Find the devices, if that has not been done."""
+    init()
+
+
+def _lazy_call(callable: Any, **kwargs: Any) -> None:
+    """Call a function that needs the devices to have been found."""
+    init()
+    callable()
+
+
 def synchronize(device: Any = None) -> None:
     """Wait until a device has finished everything that was asked of it.
 

@@ -17,6 +17,7 @@ from typing import Any
 from cltorch.compat import children, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
+from cltorch.version import TorchVersion
 
 # modules whose name here is another one; submodules follow
 RENAMED = {
@@ -63,17 +64,18 @@ def counterpart(name: str) -> str:
 
 
 class Facade(ModuleType):
-    """A module of PyTorch's name over a module of cltorch (or over none, where cltorch lacks it)."""
+    """A module of PyTorch's name over a module of cltorch, or over an object that has its names, or over nothing."""
 
-    def __init__(self, name: str, module: ModuleType | None) -> None:
+    def __init__(self, name: str, module: Any) -> None:
         super().__init__(name, getattr(module, "__doc__", None))
         own = self.__dict__
         own["_module"] = module
         own["__path__"] = []
         package, _, rest = name.partition(".")
         if rest in ("", "version"):
-            own["__version__"] = reference.version(package)
-        if module is not None:
+            version = reference.version(package)
+            own["__version__"] = TorchVersion(version) if package == "torch" else version
+        if isinstance(module, ModuleType):
             # functions and classes do not change: kept here, they cost no detour; flags are read where they live
             own.update(
                 (key, value) for key, value in vars(module).items() if callable(value) and not key.startswith("__")
@@ -132,6 +134,13 @@ def _find(name: str) -> ModuleType | None:
         raise
 
 
+def _stand_in(name: str) -> Any:
+    """Return the object that has the names of a module of PyTorch's inside another one, or None."""
+    package, _, last = name.rpartition(".")
+    found = getattr(_find(package), last, None) if package else None
+    return None if callable(found) else found
+
+
 def _listed(module: str) -> bool:
     return not f"{module}.".startswith(_WITHOUT)
 
@@ -144,7 +153,7 @@ def _exists(name: str) -> bool:
 
 class _Loader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return Facade(spec.name, _find(spec.name))
+        return Facade(spec.name, _find(spec.name) or _stand_in(spec.name))
 
     def exec_module(self, module: ModuleType) -> None:
         pass

@@ -26,6 +26,16 @@ def _mapping(d: Any) -> tuple[list[Any], Any]:
     return list(d.values()), list(d)
 
 
+def _dict_flatten(d: dict[Any, Any]) -> tuple[list[Any], Any]:
+    """Return a dictionary's values and its keys."""
+    return _mapping(d)
+
+
+def _dict_unflatten(values: Iterable[Any], context: Any) -> dict[Any, Any]:
+    """Return the dictionary of values and keys."""
+    return dict(zip(context, values, strict=True))
+
+
 SUPPORTED_NODES: dict[type, NodeDef] = {}
 
 
@@ -43,7 +53,7 @@ _register_pytree_node = register_pytree_node
 
 register_pytree_node(tuple, lambda x: (list(x), None), lambda xs, c: tuple(xs))
 register_pytree_node(list, lambda x: (list(x), None), lambda xs, c: list(xs))
-register_pytree_node(dict, _mapping, lambda xs, keys: dict(zip(keys, xs, strict=True)))
+register_pytree_node(dict, _dict_flatten, _dict_unflatten)
 register_pytree_node(OrderedDict, _mapping, lambda xs, keys: OrderedDict(zip(keys, xs, strict=True)))
 register_pytree_node(
     defaultdict,

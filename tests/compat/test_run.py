@@ -536,3 +536,72 @@ def test_divergences_may_be_registered_for_bases_of_libraries():
         )
         == "2.0"
     )
+
+
+def test_inner_names_that_libraries_use():
+    program(
+        """
+        import torch
+
+        assert torch.__version__ >= "2.2" and torch.__version__ >= (1, 8)  # not as texts
+        import torch._C._nn
+        from torch._C._nn import _parse_to
+        assert _parse_to("cpu", torch.int8)[:2] == torch._C._nn._parse_to("cpu", torch.int8)[:2]
+        assert torch._C._nn.gelu(torch.zeros(1)).item() == 0
+        import torch._dynamo.config as config
+        with config.patch(verbose=True, new=1):
+            assert torch._dynamo.config.verbose and config.new == 1
+        assert not config.verbose and not hasattr(config, "new")
+        config.suppress_errors = True
+        assert torch._dynamo.config.suppress_errors
+        try:
+            1 / 0
+        except (torch._dynamo.exc.Unsupported, ZeroDivisionError):
+            torch._dynamo.reset_code_caches()
+        assert isinstance(torch.ones(1), torch._C.TensorBase) and torch._C._get_accelerator().type in ("cuda", "cpu")
+        assert torch._C._is_alias_of(x := torch.ones(2), x[1:]) and not torch._C._is_alias_of(x, x.clone())
+        torch._C._set_grad_enabled(False)
+        assert not torch.is_grad_enabled()
+        torch._C._set_grad_enabled(True)
+        found = []
+        torch.vmap(lambda x: (found.append(torch._C._functorch.is_batchedtensor(x)), x)[1])(x)
+        assert found == [True] and not torch._C._functorch.is_batchedtensor(x)
+
+        from torch.utils._contextlib import _DecoratorContextManager, context_decorator
+
+        class Doubling(_DecoratorContextManager):
+            depth = 0
+            def __init__(self, by): self.by = by
+            def clone(self): return Doubling(self.by)
+            def __enter__(self): Doubling.depth += self.by
+            def __exit__(self, *error): Doubling.depth -= self.by
+
+        @Doubling(2)
+        def steps():
+            yield Doubling.depth
+            yield Doubling.depth + 1
+        assert list(steps()) == [2, 3] and Doubling.depth == 0
+        assert context_decorator(lambda: Doubling(5), lambda: Doubling.depth)() == 5
+
+        try:
+            {}["missing"]
+        except KeyError:
+            carried = torch._utils.ExceptionWrapper(where="in a thread")
+        try:
+            carried.reraise()
+        except KeyError as error:
+            assert "Caught KeyError in a thread.\\nOriginal Traceback" in str(error) and "'missing'" in str(error)
+
+        from torch.utils.data import DataLoader
+        from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
+        from torch.utils.data._utils.worker import _generate_state
+        it = iter(DataLoader(range(4)))
+        assert isinstance(it, _BaseDataLoaderIter) and next(it).item() == it._num_yielded - 1
+        assert _generate_state(123456789, 3) == [79161910, 865404129, 3632275496, 1052160850]  # PyTorch's
+        it = iter(DataLoader(range(4), num_workers=1, multiprocessing_context="fork"))
+        worker = it._workers[0]
+        assert isinstance(it, _MultiProcessingDataLoaderIter) and worker.is_alive() and next(it).item() == 0
+        it._shutdown_workers()
+        assert not worker.is_alive()
+        """
+    )

@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from cltorch.utils.data import _utils as _utils
 from cltorch.utils.data._utils.ahead import PinnedIterator
+from cltorch.utils.data._utils.base import BaseIterator
 from cltorch.utils.data._utils.base import SingleProcessIterator as _SingleProcessDataLoaderIter
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data._utils.fetch import DatasetKind as _DatasetKind
@@ -22,6 +24,8 @@ from cltorch.utils.data.dataset import IterableDataset
 from cltorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+
+_BaseDataLoaderIter = BaseIterator
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -112,6 +112,19 @@ class PinnedIterator(Iterator[Any]):
         self._batches.restart()
         self._begin()
 
+    @property
+    def _workers(self) -> list[Any]:
+        return self._batches._workers
+
+    @property
+    def _num_yielded(self) -> int:
+        return self._batches._num_yielded
+
     def shutdown(self) -> None:
         """End the thread and the workers."""
         self._finalizer()
+
+    _shutdown_workers = shutdown
+
+
+MultiProcessIterator.register(PinnedIterator)

@@ -38,7 +38,7 @@ class BaseIterator(Iterator[Any]):
         self._indices = iter(self._loader._index_sampler)
         # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
         self._base_seed = draw_seed(self._loader.generator)
-        self._yielded = 0
+        self._num_yielded = 0
         self._claimed = self._loader._IterableDataset_len_called
 
     def __iter__(self) -> Iterator[Any]:
@@ -48,12 +48,12 @@ class BaseIterator(Iterator[Any]):
         return len(self._loader._index_sampler)
 
     def _count(self) -> None:
-        self._yielded += 1
+        self._num_yielded += 1
         claimed = self._claimed
-        if claimed is not None and self._yielded > claimed:
+        if claimed is not None and self._num_yielded > claimed:
             warnings.warn(
                 f"Length of IterableDataset {self._loader.dataset} was reported to be {claimed} (when "
-                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. Have __iter__ yield "
+                f"accessing len(dataloader)), but {self._num_yielded} samples have been fetched. Have __iter__ yield "
                 "each worker's own part of the stream when num_workers > 0, and make __len__ count all of them.",
                 stacklevel=3,
             )

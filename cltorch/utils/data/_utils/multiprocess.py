@@ -67,9 +67,9 @@ class MultiProcessIterator(BaseIterator):
                 f"prefetch_factor={loader.prefetch_factor} asks workers for nothing: it must be positive"
             )
         self._context = loader.multiprocessing_context or multiprocessing.get_context()
-        self._workers: list[_Worker] = []
+        self._team: list[_Worker] = []
         self.wake: Connection | None = None  # what arrives here ends a wait
-        self._finalizer = weakref.finalize(self, _end_workers, self._workers)
+        self._finalizer = weakref.finalize(self, _end_workers, self._team)
         try:
             for i in range(loader.num_workers):
                 setup = Setup(
@@ -83,7 +83,7 @@ class MultiProcessIterator(BaseIterator):
                     loader.worker_init_fn,
                     self._base_seed,
                 )
-                self._workers.append(_Worker(self._context, setup, [w.pipe for w in self._workers]))
+                self._team.append(_Worker(self._context, setup, [w.pipe for w in self._team]))
         except BaseException:
             self.shutdown()
             raise
@@ -95,7 +95,7 @@ class MultiProcessIterator(BaseIterator):
             raise RuntimeError("the workers of this DataLoader have ended; make a new DataLoader")
         self._drain()
         self._new_pass()
-        for w in self._workers:
+        for w in self._team:
             w.pipe.send(Restart())
         self._begin()
 
@@ -103,15 +103,15 @@ class MultiProcessIterator(BaseIterator):
         self._sent = self._next = self._cycle = 0
         self._waiting: dict[int, _Worker] = {}  # job -> worker that is at it
         self._arrived: dict[int, Any] = {}
-        for w in self._workers:
+        for w in self._team:
             w.streaming = True
-        for _ in range(self._loader.prefetch_factor * len(self._workers)):
+        for _ in range(self._loader.prefetch_factor * len(self._team)):
             self._request()
 
     def _request(self) -> None:
         """Send the next job to the next worker whose stream is not over."""
-        for _ in self._workers:
-            worker = self._workers[self._cycle % len(self._workers)]
+        for _ in self._team:
+            worker = self._team[self._cycle % len(self._team)]
             self._cycle += 1
             if worker.streaming:
                 break
@@ -210,9 +210,15 @@ class MultiProcessIterator(BaseIterator):
             self._receive()
         self._arrived.clear()
 
+    @property
+    def _workers(self) -> list[Any]:
+        return [w.process for w in self._team]
+
     def shutdown(self) -> None:
         """End the workers."""
         self._finalizer()
+
+    _shutdown_workers = shutdown  # as trainers call it
 
 
 def _end_workers(workers: list[_Worker]) -> None:

@@ -196,5 +196,10 @@ def _listen(pipe: Connection, jobs: queue.SimpleQueue[Any]) -> None:
 def _seed(base: int, worker: int) -> None:
     random.seed(base + worker)
     manual_seed(base + worker)
-    # the words that PyTorch gives NumPy for this pair
-    np.random.seed(np.random.SeedSequence([worker, base & 0xFFFFFFFF, base >> 32, 0]).generate_state(4))
+    np.random.seed(_generate_state(base, worker))
+
+
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """Return the words that PyTorch gives NumPy's generator in a worker."""
+    words = np.random.SeedSequence([worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]).generate_state(4)
+    return [int(word) for word in words]
