@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from cltorch import accelerator, functions, torch_function
+from cltorch import accelerator, aten, functions, torch_function
 from cltorch.autograd.batches import state as _batches
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.duals import state as _duals
@@ -27,7 +27,6 @@ from cltorch.formats import layout as layout
 from cltorch.formats import memory_format as memory_format
 from cltorch.func import levels as _levels
 from cltorch.layout import Size as Size
-from cltorch.nn import functional
 from cltorch.ops.generator import Generator as Generator
 from cltorch.random import default_generator as default_generator
 from cltorch.storage_types import UntypedStorage as StorageBase
@@ -47,7 +46,7 @@ class _Functions:
     _parse_to = staticmethod(_parse_to)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(functional, name)
+        return aten.layer(name)
 
 
 _nn = _Functions()

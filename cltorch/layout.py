@@ -130,8 +130,10 @@ def broadcast_shapes(*shapes: Sequence[int]) -> Size:
                     f"non-singleton dimension {lead + i}"
                 )
     for i, n in enumerate(out):
-        if n.__class__ is not int and not hasattr(n, "__index__"):
-            raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
+        if n.__class__ is not int:
+            if not hasattr(n, "__index__"):
+                raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
+            out[i] = whole(n)
         if n < 0:
             raise ValueError("Attempting to broadcast a dimension with negative length!")
     return _size(out)

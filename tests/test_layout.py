@@ -135,6 +135,7 @@ def test_coalescing_merges_what_all_operands_walk_as_one():
 
 def test_broadcast_shapes():
     assert broadcast_shapes((2, 1), (3,)) == (2, 3) and broadcast_shapes() == ()
+    assert [type(n) for n in broadcast_shapes((np.int64(2), 1), (np.int32(3),))] == [int, int]
     assert broadcast_shapes((0, 1), (1, 3)) == (0, 3) and broadcast_shapes((2,), 1) == (2,)
     with pytest.raises(
         RuntimeError, match=r"size of tensor a \(2\) must match the size of tensor b \(3\) at non-singl"

@@ -11,7 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import fit_number, read_number
+from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import copy_, to
 from cltorch.functions.matmul import (
     check_batches,
@@ -22,6 +22,7 @@ from cltorch.functions.matmul import (
     need_broadcast,
     need_dim,
     outer,
+    wide,
 )
 from cltorch.functions.old_forms import in_old_forms
 from cltorch.functions.shape import reshape
@@ -41,10 +42,22 @@ def _scales(name: str, input: Any, beta: Any, alpha: Any) -> list[Any]:
     ]
 
 
+def _widened(name: str, input: Any, a: Any, b: Any, out_dtype: Any) -> tuple[Any, Any, Any]:
+    """Return operands in the dtype that the result shall have, which the input may have already."""
+    check_operands(name, ("mat1", a), ("mat2", b))
+    first, second = wide(name, a, b, out_dtype)
+    if need_array(name, "self", 1, input).dtype not in (a.dtype, first.dtype):
+        raise RuntimeError("self dtype must match either out_dtype or mat1 dtype")
+    return to(input, first.dtype), first, second
+
+
 @in_old_forms(3, "beta", "alpha")
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def addmm(
+    input: Any, mat1: Any, mat2: Any, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+) -> Any:
     """Return ``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts.
 
+    ``out_dtype`` is as of ``mm``; the input has that dtype or the matrices'.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.addmm.html
 
     >>> import cltorch as torch
@@ -53,6 +66,8 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
             [3., 3.],
             [3., 3.]])
     """
+    if out_dtype is not None:
+        input, mat1, mat2 = _widened("addmm", input, mat1, mat2, out_dtype)
     check_operands("addmm", ("self", input), ("mat1", mat1), ("mat2", mat2))
     need_dim("mat1", mat1, 2, "matrix")
     need_dim("mat2", mat2, 2, "matrix")
@@ -62,15 +77,20 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
 
 
 @in_old_forms(3, "beta", "alpha")
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def baddbmm(
+    input: Any, batch1: Any, batch2: Any, out_dtype: Any = None, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+) -> Any:
     """Return ``beta * input + alpha * (batch1 @ batch2)`` for batches of matrices; the input broadcasts.
 
+    ``out_dtype`` is as of ``addmm``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.baddbmm.html
 
     >>> import cltorch as torch
     >>> torch.baddbmm(torch.ones(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
     tensor([[[4.]]])
     """
+    if out_dtype is not None:
+        input, batch1, batch2 = _widened("baddbmm", input, batch1, batch2, out_dtype)
     check_operands("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     check_batches("baddbmm", batch1, batch2)
     need_broadcast("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))

@@ -77,7 +77,7 @@ def matrix_product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool 
     return apply(ops.Matmul, a, b, transpose_a, transpose_b)
 
 
-def _wide(name: str, a: Any, b: Any, out_dtype: Any) -> tuple[Any, Any]:
+def wide(name: str, a: Any, b: Any, out_dtype: Any) -> tuple[Any, Any]:
     """Return operands in the dtype that the result shall have, which is float32 for those of 16 bits."""
     t = read_dtype(name, out_dtype)
     if a.device.type == "cpu":
@@ -104,7 +104,7 @@ def mm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     need_dim("mat2", mat2, 2, "matrix")
     check_inner(input, mat2)
     if out_dtype is not None:
-        input, mat2 = _wide("mm", input, mat2, out_dtype)
+        input, mat2 = wide("mm", input, mat2, out_dtype)
     return finish("mm", apply(ops.Mm, input, mat2, False, False), out)
 
 
@@ -133,7 +133,7 @@ def bmm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any
     check_operands("bmm", ("self", input), ("mat2", mat2))
     check_batches("bmm", input, mat2)
     if out_dtype is not None:
-        input, mat2 = _wide("bmm", input, mat2, out_dtype)
+        input, mat2 = wide("bmm", input, mat2, out_dtype)
     return finish("bmm", apply(ops.Bmm, input, mat2, False, False), out)
 
 

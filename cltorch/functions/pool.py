@@ -143,15 +143,22 @@ NO_AVG = ("bool", "uint8", "int8", "int16", "int32")
 
 
 # ---- the largest -------------------------------------------------------------------------------------------------
-def _max_pool(
-    n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
-) -> Any:
+def max_windows(
+    n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Windows:  # fmt: skip
+    """Return the windows of the largest elements of an operand; raise where there can be none."""
     name = f"max_pool{n}d"
     _check(name, x, n, _NO_MAX)
-    w = _windows(
+    return _windows(
         name, n, tuple(x.layout.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding),
         hashable(dilation), ceil_mode,
     )  # fmt: skip
+
+
+def _max_pool(
+    n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
+) -> Any:
+    w = max_windows(n, x, kernel, stride, padding, dilation, ceil_mode)
     if n == 3 and x.layout.ndim == 4 and (form := format_of(unsqueeze(x, 0).layout)) is not None:
         # a sample of volumes whose channels come last in memory keeps them there
         shape = (1, *x.layout.shape)

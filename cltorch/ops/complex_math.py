@@ -40,8 +40,11 @@ class Transcendental:
     # ---- exponentials ------------------------------------------------------------------------------------------
     def exp(self, x: Any) -> Any:
         a, b = self._parts(x)
-        half = self.real.exp(0.5 * a)  # in two steps: a result that is finite has no part that overflows halfway
-        return self.pair(half * self.real.cos(b) * half, self._product(half, self.real.sin(b)) * half)
+        m = self.real
+        half = m.exp(0.5 * a)  # in two steps: a result that is finite has no part that overflows halfway
+        c, s = self._circle(a, b)
+        s = m.where((s != s) & (a == -math.inf), 0, s)
+        return self.pair(half * c * half, m.where(s == 0, s, half * s * half))
 
     def exp2(self, x: Any) -> Any:
         return self.exp(self.of(x) * _LN2)
@@ -50,11 +53,16 @@ class Transcendental:
         a, b = self._parts(x)
         m = self.real
         half = m.sin(0.5 * b)
-        return self.pair(m.expm1(a) * m.cos(b) - 2 * (half * half), self._product(m.exp(a), m.sin(b)))
+        return self.pair(m.expm1(a) * m.cos(b) - 2 * (half * half), m.exp(a) * m.sin(b))
 
     def _product(self, large: Any, factor: Any) -> Any:
         """Return the product, which is the factor where that is zero and the other one infinite."""
         return self.real.where(factor == 0, factor, large * factor)
+
+    def _circle(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Return cosine and sine of b; a cosine that is no number is 1 where a is infinite: then its sign is free."""
+        c = self.real.cos(b)
+        return self.real.where((c != c) & (self.real.abs(a) == math.inf), 1, c), self.real.sin(b)
 
     # ---- logarithms --------------------------------------------------------------------------------------------
     def _log_size(self, a: Any, b: Any) -> Any:
@@ -69,7 +77,8 @@ class Transcendental:
 
     def log(self, x: Any) -> Any:
         a, b = self._parts(x)
-        return self.pair(self._log_size(a, b), self.real.atan2(b, a))
+        m = self.real
+        return self.pair(m.where(self._endless(a, b), math.inf, self._log_size(a, b)), m.atan2(b, a))
 
     def log2(self, x: Any) -> Any:
         return self.log(x) * (1 / _LN2)
@@ -91,9 +100,9 @@ class Transcendental:
         size = m.abs(a)
         along = 2 * m.sqrt(0.125 * size + m.hypot(0.125 * a, 0.125 * b))  # of the eighth: nothing overflows
         across = m.where(along == 0, 0, m.abs(b) / (2 * along))
-        across = m.where(m.abs(b) == math.inf, m.abs(b), across)
-        right = m.copysign(1.0, a) > 0
-        return self.pair(m.where(right, along, across), m.copysign(m.where(right, across, along), b))
+        right, endless = m.copysign(1.0, a) > 0, m.abs(b) == math.inf
+        re, im = m.where(right, along, across), m.where(right, across, along)
+        return self.pair(m.where(endless, math.inf, re), m.copysign(m.where(endless, math.inf, im), b))
 
     def rsqrt(self, x: Any) -> Any:
         return 1 / self.sqrt(x)
@@ -111,12 +120,16 @@ class Transcendental:
     def sinh(self, x: Any) -> Any:
         a, b = self._parts(x)
         m = self.real
-        return self.pair(self._product(m.cos(b), m.sinh(a)), self._product(m.cosh(a), m.sin(b)))
+        c, s = self._circle(a, b)
+        re = self._product(c, m.sinh(a))
+        return self.pair(m.where(s != s, m.abs(re), re), self._product(m.cosh(a), s))
 
     def cosh(self, x: Any) -> Any:
         a, b = self._parts(x)
         m = self.real
-        return self.pair(m.cosh(a) * m.cos(b), self._product(m.sinh(a), m.sin(b)))
+        c, s = self._circle(a, b)
+        large = m.sinh(a)
+        return self.pair(m.cosh(a) * c, m.where((large == 0) & (s != s), large, self._product(large, s)))
 
     def tanh(self, x: Any) -> Any:
         a, b = self._parts(x)
@@ -127,11 +140,16 @@ class Transcendental:
         under = 1 + beta * (s * s)
         decay = m.exp(-2 * size)
         far = size > _FAR
-        re = m.where(far, m.copysign(1.0, a), beta * m.sqrt(1 + s * s) * s / under)
-        return self.pair(re, m.where(far, 4 * m.sin(b) * m.cos(b) * decay, t / under))
+        re = m.where(far, m.copysign(1.0, a), m.where(a == 0, a, beta * m.sqrt(1 + s * s) * s / under))
+        tail = m.where((size == math.inf) & (t != t), 0, 4 * m.sin(b) * m.cos(b) * decay)
+        return self.pair(re, m.where(b == 0, b, m.where(far, tail, t / under)))
 
     def sin(self, x: Any) -> Any:
-        return self._turned(self.sinh(self._turned(x)), back=True)
+        a, b = self._parts(x)
+        m = self.real
+        c, s = self._circle(b, a)
+        im = self._product(c, m.sinh(b))
+        return self.pair(self._product(m.cosh(b), s), m.where(s != s, m.abs(im), im))
 
     def cos(self, x: Any) -> Any:
         return self.cosh(self._turned(x))
@@ -141,14 +159,27 @@ class Transcendental:
 
     def asin(self, x: Any) -> Any:
         a, b = self._parts(x)
+        m = self.real
         below, above = self._roots(a, b)
-        re = self.real.atan2(a, below.re * above.re - below.im * above.im)
-        return self.pair(re, self.real.asinh(below.re * above.im - below.im * above.re))
+        re, im = m.atan2(a, below.re * above.re - below.im * above.im), below.re * above.im - below.im * above.re
+        far = self._endless(a, b)
+        return self.pair(
+            m.where(far, m.atan2(a, m.abs(b)), m.where(a == 0, a, re)),
+            m.where(far, m.copysign(math.inf, b), m.asinh(im)),
+        )
 
     def acos(self, x: Any) -> Any:
-        below, above = self._roots(*self._parts(x))
-        im = self.real.asinh(above.re * below.im - above.im * below.re)
-        return self.pair(2 * self.real.atan2(below.re, above.re), im)
+        a, b = self._parts(x)
+        m = self.real
+        below, above = self._roots(a, b)
+        re, im = 2 * m.atan2(below.re, above.re), m.asinh(above.re * below.im - above.im * below.re)
+        far = self._endless(a, b)
+        re = m.where(far, m.atan2(m.abs(b), a), m.where(a == 0, 0.5 * math.pi, re))
+        return self.pair(re, m.where(far, m.copysign(math.inf, -b), im))
+
+    def _endless(self, a: Any, b: Any) -> Any:
+        """Return whether either part is infinite: then the inverse functions are those of the angle."""
+        return (self.real.abs(a) == math.inf) | (self.real.abs(b) == math.inf)
 
     def _roots(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Return the square roots of 1 - x and 1 + x."""
@@ -156,9 +187,12 @@ class Transcendental:
 
     def acosh(self, x: Any) -> Any:
         a, b = self._parts(x)
+        m = self.real
         below, above = self.sqrt(self.pair(a - 1, b)), self.sqrt(self.pair(a + 1, b))
-        re = self.real.asinh(below.re * above.re + below.im * above.im)
-        return self.pair(re, 2 * self.real.atan2(below.im, above.re))
+        re, im = m.asinh(below.re * above.re + below.im * above.im), 2 * m.atan2(below.im, above.re)
+        far = self._endless(a, b)
+        im = m.where(far, m.atan2(b, a), m.where(a == 0, m.copysign(0.5 * math.pi, b), im))
+        return self.pair(m.where(far, math.inf, re), im)
 
     def asinh(self, x: Any) -> Any:
         return self._turned(self.asin(self._turned(x)), back=True)
@@ -170,7 +204,10 @@ class Transcendental:
         away = 1 - size
         re = m.copysign(0.25 * m.log1p(4 * size / (away * away + b * b)), a)
         # (1 - |a|)(1 + |a|) - b²: of an argument on the cut, the sign of its zero decides
-        return self.pair(re, 0.5 * m.atan2(2 * b, away * (1 + size) - b * b))
+        im = 0.5 * m.atan2(2 * b, away * (1 + size) - b * b)
+        far = self._endless(a, b)
+        quarter = m.where(b == b, m.copysign(0.5 * math.pi, b), math.nan)
+        return self.pair(m.where(far | (a == 0), m.copysign(0.0, a), re), m.where(far, quarter, im))
 
     def atan(self, x: Any) -> Any:
         return self._turned(self.atanh(self._turned(x)), back=True)

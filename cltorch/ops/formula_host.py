@@ -49,7 +49,10 @@ class Host:
         if not np.iscomplexobj(x):
             return HOST.sign(x)
         size = np.abs(x)
-        return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
+        size = np.where(size == 0, 1, size)
+        found = np.empty_like(x)  # part by part: what is infinite along one axis has no part along the other
+        found.real, found.imag = x.real / size, x.imag / size
+        return np.where(x == 0, 0, found)
 
     @staticmethod
     def floor(x: Any) -> Any:

@@ -111,8 +111,14 @@ def _logaddexp(m, x, y):
     if m_is_complex(m, x):
         a, b = m.real_part(x), m.real_part(y)
         hi, lo = m.where(a >= b, x, y), m.where(a >= b, y, x)
-        endless = (a == b) & (m.abs(a) == math.inf)  # nothing is added to what is infinite, or to log(0)
-        return m.where(endless, x, hi + m.log1p(m.exp(m.where(endless, 0, lo - hi))))
+        # exp(-inf) is 0, whatever angle comes with it; two infinities are not subtracted
+        nothing = m.real_part(lo) == -math.inf
+        endless = m.real_part(hi) == math.inf
+        sum_ = m.where(
+            nothing | endless, m.where(a == b, lo, hi), hi + m.log1p(m.exp(m.where(nothing | endless, 0, lo - hi)))
+        )
+        sum_ = m.where(endless & (a == b), m.log(m.exp(x) + m.exp(y)), sum_)
+        return m.where((x != x) | (y != y), sum_ * math.nan, sum_)
     hi = m.maximum(x, y)
     return m.where(x == y, hi + _LN2, hi + m.log1p(m.exp(-m.abs(x - y))))
 

@@ -38,6 +38,33 @@ def test_values_and_branch_cuts(device, name):
     assert np.all(np.abs(got - want)[held] <= 2e-6 * np.abs(want)[held] + slack)
 
 
+@pytest.mark.parametrize("name", [n for n in UNARY if n not in ("exp2", "expm1", "log1p", "rsqrt", "sigmoid")])
+def test_infinities_and_nan_are_those_of_c99(device, name):
+    parts = (0.0, -0.0, 1.0, -1.0, -3.0, np.inf, -np.inf, np.nan)
+    z = np.array([complex(a, b) for a in parts for b in parts], np.complex64)
+    got = getattr(cltorch, name)(cltorch.tensor(z, device=device)).cpu().numpy()
+    with np.errstate(all="ignore"):
+        want = UNARY[name](z)
+    for one, other in ((got.real, want.real), (got.imag, want.imag)):
+        wrong = ~np.isclose(one, other, rtol=1e-5, atol=1e-6, equal_nan=True)
+        assert not wrong.any(), list(zip(z[wrong], got[wrong], want[wrong], strict=True))
+
+
+def test_logs_of_sums_of_what_is_infinite(device):
+    inf, nan = np.inf, np.nan
+    for x, y, want in (
+        (1 + 0j, complex(inf, inf), complex(inf, inf)), (complex(1, inf), complex(inf, 1), complex(inf, 1)),
+        (1 + 1j, complex(-inf, inf), 1 + 1j), (complex(-inf, 2), complex(-inf, 1), complex(-inf, 1)),
+        (complex(inf, 0), complex(inf, 1), complex(inf, np.pi / 4)), (complex(1, nan), 1 + 1j, complex(nan, nan)),
+        (complex(inf, nan), 1 + 1j, complex(nan, nan)), (complex(-inf, nan), 1 + 1j, complex(nan, nan)),
+    ):  # fmt: skip
+        a, b = (cltorch.tensor([v], dtype=cltorch.complex64, device=device) for v in (x, y))
+        for got in (cltorch.logaddexp(a, b), cltorch.cat([b, a]).logcumsumexp(0)[1:]):
+            np.testing.assert_allclose(got.cpu().numpy().view(np.float32), np.array([want.real, want.imag]), rtol=1e-6)
+    one_axis = cltorch.tensor([complex(1, inf)], dtype=cltorch.complex64, device=device).sgn().item()
+    assert one_axis.real == 0 and one_axis.imag != one_axis.imag
+
+
 def test_nothing_overflows_halfway(device):
     def of(name, z):
         return getattr(cltorch, name)(cltorch.tensor([z, z], dtype=cltorch.complex64, device=device)).tolist()[0]

@@ -398,3 +398,24 @@ def test_products_of_16_bits_have_a_wider_result(cl_device, name, t):
         f(x, y, out_dtype=cltorch.float64)
     with pytest.raises(NotImplementedError, match=rf"aten::{name}.dtype"):
         f(x.cpu(), y.cpu(), out_dtype=cltorch.float32)
+
+
+@pytest.mark.parametrize("name", ["addmm", "baddbmm"])
+def test_added_products_of_16_bits_have_a_wider_result(cl_device, name):
+    a, b = np.array([[1.0, 1.0], [2048.0, 1.0]], np.float32), np.array([[1.0, 0.5], [1.0, 0.25]], np.float32)
+    lead = () if name == "addmm" else (None,)
+    x, y = (cltorch.tensor(v[lead], device=cl_device).half() for v in (a, b))
+    f = getattr(cltorch, name)
+    for t in (cltorch.float16, cltorch.float32):
+        found = f(cltorch.ones(2, device=cl_device, dtype=t), x, y, cltorch.float32, beta=3)
+        assert found.dtype is cltorch.float32
+        np.testing.assert_array_equal(found.cpu().numpy()[(0,) * len(lead)], 3 + a @ b)
+    one = cltorch.ones(2, device=cl_device)
+    for call, words in (
+        (lambda: f(one.double(), x, y, cltorch.float32), "self dtype must match either out_dtype or mat1 dtype"),
+        (lambda: f(one, x, y, out_dtype=cltorch.float64), "out_dtype must be the same as input dtype or fp32"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            call()
+    with pytest.raises(NotImplementedError, match=rf"aten::{name}.dtype"):
+        f(one.cpu(), x.cpu(), y.cpu(), out_dtype=cltorch.float32)
