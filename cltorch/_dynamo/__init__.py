@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch._dynamo import exc as exc
-from cltorch._dynamo.config import config as config
+from cltorch._dynamo.settings import config as config
 from cltorch.compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
 from cltorch.nn import Module
 

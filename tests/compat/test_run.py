@@ -590,7 +590,9 @@ def test_inner_names_that_libraries_use():
         try:
             carried.reraise()
         except KeyError as error:
-            assert "Caught KeyError in a thread.\\nOriginal Traceback" in str(error) and "'missing'" in str(error)
+            first, second, *rest = str(error).splitlines()
+            assert first == "Caught KeyError in a thread." and second.startswith("Original Traceback")
+            assert rest[-1] == "KeyError: 'missing'"
 
         from torch.utils.data import DataLoader
         from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
