@@ -6,19 +6,21 @@ Source: https://docs.pytorch.org/docs/2.13/library.html
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from inspect import Signature, signature
 from typing import Any
 
 from cltorch import ops
 from cltorch.autograd import Function
+from cltorch.infer_schema import infer_schema
+from cltorch.opcheck import DEFAULT, checked
 from cltorch.ops.array import Array
-from cltorch.ops.overloads import Namespace, resolvers
+from cltorch.ops.overloads import Namespace, OpOverload, OpOverloadPacket, resolvers
 from cltorch.ops.schema import parsed
 
 __all__ = [
-    "CustomOpDef", "Library", "custom_op", "define", "impl", "register_autograd", "register_fake", "register_kernel",
-    "register_vmap", "triton_op",
+    "CustomOpDef", "Library", "custom_op", "define", "impl", "infer_schema", "opcheck", "register_autograd",
+    "register_fake", "register_kernel", "register_vmap", "triton_op",
 ]  # fmt: skip
 
 _known: dict[str, CustomOpDef] = {}
@@ -40,6 +42,8 @@ class CustomOpDef:
         self._setup_context: Callable[..., Any] | None = None
         self._batches: Callable[..., Any] | None = None  # the rule for vmap
         self._closed = False  # whether no derivative is taken of what the function itself does
+        self._fake: Callable[..., Any] | None = None  # what tells the results' shapes
+        self._mutates: str | tuple[str, ...] = ()
         if fn is not None:
             self._kernels[None] = fn
             functools.update_wrapper(self, fn)
@@ -108,7 +112,9 @@ class CustomOpDef:
         return kernel
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
-        """Return the function: the shapes that it tells are those of a compiler, and there is none."""
+        """Take a function that returns tensors as the results would be: it runs on the device ``meta``."""
+        self._fake = fn
+        self._kernels.setdefault("meta", fn)
         return fn
 
     def register_kernel(self, device_types: Any, fn: Callable[..., Any] | None = None, /) -> Any:
@@ -176,7 +182,8 @@ def custom_op(
             name, f, mutates_args=mutates_args, device_types=device_types, schema=schema, tags=tags
         )
     made = CustomOpDef(name, fn)
-    made._closed = not isinstance(mutates_args, str) and not list(mutates_args)
+    made._mutates = mutates_args if isinstance(mutates_args, str) else tuple(mutates_args)
+    made._closed = not made._mutates
     for kind in _device_types(device_types):
         made._kernels[kind] = fn
     return made
@@ -329,8 +336,92 @@ def _operator(op: Any) -> CustomOpDef:
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, allow_override: bool = False) -> Any:
-    """Return the function: the shapes that it tells are those of a compiler, and there is none."""
-    return func if func is not None else (lambda f: f)
+    """Take a function that returns tensors as an operator's results would be: it runs on the device ``meta``.
+
+    For an operator that does not exist here, as one of a compiled library, nothing comes of it.
+    """
+    if func is None:
+        return lambda f: register_fake(op, f, lib=lib, allow_override=allow_override)
+    own = op if isinstance(op, CustomOpDef) else _known.get(op)
+    return func if own is None else own.register_fake(func)
+
+
+class _Checked:
+    """What ``opcheck`` asks of an operator."""
+
+    def __init__(self, op: Any, own: CustomOpDef | None) -> None:
+        self.op, self.own = op, own
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.op(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return str(self.op) if self.own is None else f"{self.own._namespace}.{self.own._name}.default"
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a rule says its derivative, or that there is none."""
+        own = self.own
+        return own is None or own._backward is not None or own._closed or bool(own._mutates)
+
+    def changes(self, name: str) -> bool:
+        """Return whether an argument may be changed in place."""
+        own = self.own
+        return own is not None and (own._mutates == "unknown" or name in own._mutates)
+
+    def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by their names, where those are known."""
+        signature = None if self.own is None else self.own._signature
+        if signature is None:
+            return {**{str(i): x for i, x in enumerate(args)}, **kwargs}
+        return dict(signature.bind(*args, **kwargs).arguments)
+
+    def fake(self, *args: Any, **kwargs: Any) -> Any:
+        """Return tensors as the results would be."""
+        if self.own is None:
+            return self.op(*args, **kwargs)
+        if self.own._fake is None:
+            raise RuntimeError(
+                f"There was no fake impl registered for {self.own}. This is necessary for "
+                f"torch.compile/export/fx tracing to work. Please use `{self.own._name}.register_fake` to add an fake "
+                "impl."
+            )
+        return self.own._fake(*args, **kwargs)
+
+
+def opcheck(
+    op: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *,
+    test_utils: str | Sequence[str] = DEFAULT, raise_exception: bool = True, atol: float | None = None,
+    rtol: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Check an operator of one's own on arguments, and return what came of each check: "SUCCESS" or the exception.
+
+    ``test_schema``: no argument changes but those of ``mutates_args``, and results share no memory with arguments or
+    one another. ``test_autograd_registration``: gradients flow by a rule. ``test_faketensor``: what ``register_fake``
+    was given tells the results' shapes, strides and dtypes. ``test_aot_dispatch_dynamic``, for which PyTorch compiles:
+    results and gradients of two calls agree. Raises OpCheckError unless ``raise_exception`` is False, ValueError for
+    what is no operator.
+    Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.opcheck
+
+    >>> import cltorch as torch
+    >>> @custom_op("docs::cut_in_two", mutates_args=())
+    ... def cut_in_two(x: torch.Tensor) -> torch.Tensor:
+    ...     return x / 2
+    >>> _ = cut_in_two.register_fake(lambda x: torch.empty_like(x))
+    >>> opcheck(cut_in_two, (torch.ones(2),), test_utils=("test_schema", "test_faketensor"))
+    {'test_schema': 'SUCCESS', 'test_faketensor': 'SUCCESS'}
+    """
+    if isinstance(op, OpOverloadPacket) and _known.get(f"{op.namespace}::{op.__name__}") is None:
+        raise RuntimeError(f"opcheck can only test operators without overloads: name one, as {op}.default")
+    own = op if isinstance(op, CustomOpDef) else None
+    if isinstance(op, (OpOverload, OpOverloadPacket)):
+        own = _known.get(f"{op.namespace}::{op.__name__}")
+    elif own is None:
+        raise ValueError(
+            "opcheck(op, ...): op must be instance of torch._ops.OpOverload, e.g. torch.ops.aten.sin.default, got "
+            f"{type(op)}"
+        )
+    return checked(_Checked(op, own), args, kwargs or {}, test_utils, raise_exception, rtol, atol)
 
 
 def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any = None) -> Any:

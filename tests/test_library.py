@@ -1,6 +1,6 @@
 """torch.library: operators by name, from schemas, with kernels for kinds of devices."""
 
-from __future__ import annotations
+from typing import Sequence  # noqa: UP035  # annotations of programs, as they write them
 
 import pytest
 
@@ -8,6 +8,7 @@ import cltorch
 from cltorch import library
 from cltorch.compat import operators
 from cltorch.library import Library
+from cltorch.opcheck import OpCheckError
 from cltorch.ops.schema import parsed
 
 
@@ -199,3 +200,99 @@ def test_a_kernel_for_autograd_is_run_first_and_its_operations_make_the_derivati
     assert y.tolist() == [3, 12] and cltorch.autograd.grad(y.sum(), x)[0].tolist() == [6, 12]
     with pytest.raises(RuntimeError, match="already a kernel registered"):
         lib.impl("scaled", print, "AutogradCPU" if device == "cpu" else "AutogradCUDA")
+
+
+# ---- schemas from annotations, and checks of operators ---------------------------------------------------------------
+def _plain(x: cltorch.Tensor, y: cltorch.Tensor | None, *, n: int = 3, how: str = "ab") -> cltorch.Tensor: ...
+def _lists(x: list[cltorch.Tensor], y: Sequence[int], z: list[float] | None = None,
+           k: int | float | bool = 1) -> None: ...  # fmt: skip
+def _words(x: "cltorch.Tensor | None", t: cltorch.dtype = cltorch.float32) -> tuple[cltorch.Tensor, int]: ...
+def _bare(x) -> cltorch.Tensor: ...
+def _pair(x: tuple[int, int]) -> cltorch.Tensor: ...
+def _rest(x: cltorch.Tensor, *more: int) -> cltorch.Tensor: ...
+def _nothing(x: cltorch.Tensor): ...
+def _odd(x: cltorch.Tensor, y: int = ()) -> int: ...
+
+
+@pytest.mark.parametrize(
+    ("fn", "mutates", "expected"),
+    [
+        (_plain, (), '(Tensor x, Tensor? y, *, SymInt n=3, str how="ab") -> Tensor'),
+        (_plain, "unknown", '(Tensor(a0!) x, Tensor(a1!)? y, *, SymInt n=3, str how="ab") -> Tensor'),
+        (_lists, ("x",), "(Tensor(a0!)[] x, SymInt[] y, float[]? z=None, Scalar k=1) -> ()"),
+        (_words, (), "(Tensor? x, ScalarType t=float32) -> (Tensor, SymInt)"),
+        (_bare, (), "x must have a type annotation"),
+        (_pair, (), "We do not support Tuple inputs in schema"),
+        (_rest, (), "positional-only args, varargs, or varkwargs"),
+        (_nothing, (), "No return type annotation was provided"),
+        (_odd, (), "unsupported default value type"),
+        (_plain, ("n",), "only Tensors or collections of Tensors can be mutated"),
+        (_plain, ("z",), "were not found in the custom op's signature"),
+        (_plain, "x", "mutates_args must either be a sequence"),
+    ],
+)
+def test_annotations_say_the_schema(fn, mutates, expected):
+    if expected.startswith("("):
+        assert library.infer_schema(fn, mutates_args=mutates) == expected
+        assert library.infer_schema(fn, mutates_args=mutates, op_name="f") == "f" + expected
+    else:
+        with pytest.raises(ValueError, match=expected):
+            library.infer_schema(fn, mutates_args=mutates)
+
+
+def _failures(name, f, fake, x, mutates=(), backward=None):
+    op = library.custom_op(f"checked::{name}", f, mutates_args=mutates)
+    if fake is not None:
+        op.register_fake(fake)
+    if backward is not None:
+        op.register_autograd(backward)
+    found = library.opcheck(op, (x,), raise_exception=False)
+    wrong = {k: v for k, v in found.items() if v != "SUCCESS"}
+    if wrong:
+        with pytest.raises(OpCheckError, match=next(iter(wrong))):
+            library.opcheck(op, (x,))
+    return {k.removeprefix("test_"): str(v) for k, v in wrong.items()}
+
+
+def test_operators_are_checked(device):
+    x = cltorch.ones(2, 3, device=device)
+    leaf = cltorch.ones(2, 3, device=device, requires_grad=True)
+    like = cltorch.empty_like
+
+    def twice(x: cltorch.Tensor) -> cltorch.Tensor:
+        return 2 * x
+
+    def spoil(x: cltorch.Tensor) -> cltorch.Tensor:
+        return x.add_(1) + 1
+
+    def same(x: cltorch.Tensor) -> cltorch.Tensor:
+        return x
+
+    def grow(x: cltorch.Tensor) -> None:
+        x.add_(1)
+
+    assert not _failures("good", twice, like, x)
+    assert not _failures("slope", twice, like, leaf, backward=lambda ctx, g: 2 * g)
+    assert not _failures("grow", grow, lambda x: None, x, mutates=("x",))
+    assert x.sum() == 6  # what is checked works on copies
+    assert "was mutated" in _failures("spoil", spoil, like, x)["schema"]
+    assert "must not also be an input" in _failures("same", same, like, x)["schema"]
+    assert "no autograd formula" in _failures("flat", twice, like, leaf)["aot_dispatch_dynamic"]
+    assert "no fake impl" in _failures("real", twice, None, x)["faketensor"]
+    for name, fake, words in (
+        ("shape", lambda x: cltorch.empty(7), "Shapes"), ("kind", lambda x: like(x, dtype=cltorch.int32), "Dtypes"),
+        ("order", lambda x: cltorch.empty(3, 2).t(), "Strides"),
+    ):  # fmt: skip
+        assert words in _failures(name, twice, fake, x)["faketensor"]
+    assert cltorch.ops.checked.shape(cltorch.empty(2, device="meta")).shape == (7,)
+
+
+def test_what_cannot_be_checked():
+    one = (cltorch.ones(2),)
+    assert set(library.opcheck(cltorch.ops.aten.sin.default, one).values()) == {"SUCCESS"}
+    with pytest.raises(RuntimeError, match="operators without overloads"):
+        library.opcheck(cltorch.ops.aten.sin, one)
+    with pytest.raises(ValueError, match="op must be instance of torch._ops.OpOverload"):
+        library.opcheck(3, ())
+    with pytest.raises(ValueError, match="expected test_utils to be subset"):
+        library.opcheck(cltorch.ops.aten.sin.default, one, test_utils="test_all")

@@ -263,7 +263,7 @@ def _host_forward(
     safe = np.where(kept, t, 0)
     chosen = np.take_along_axis(logp, np.expand_dims(safe, 1), 1).squeeze(1)
     heavy = np.where(kept, w[safe], 0)
-    loss = -(1 - smooth) * heavy * chosen
+    loss = -(1 - smooth) * heavy * np.where(kept, chosen, 0)  # whatever lies in the lines that are left out
     if smooth:
         loss = loss - np.where(kept, smooth / classes * (logp * w.reshape(1, -1, *[1] * (logp.ndim - 2))).sum(1), 0)
     return loss.astype(logp.dtype), heavy

@@ -329,3 +329,18 @@ def test_a_scaled_loss_scales_the_gradient(device):
     (one,) = cltorch.autograd.grad(F.cross_entropy(x, t), x)
     (many,) = cltorch.autograd.grad(F.cross_entropy(x, t) * 1024, x)
     np.testing.assert_allclose(numbers(many), numbers(one) * 1024, rtol=1e-6)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_lines_that_are_left_out_may_hold_anything(device, reduction):
+    x = cltorch.tensor(
+        [[1.0, 2, 3], [math.inf, 1, 2], [math.nan, 1, 2], [-math.inf] * 3], device=device, requires_grad=True
+    )
+    t = cltorch.tensor([0, -100, -100, -100], device=device)
+    loss = F.cross_entropy(x, t, reduction=reduction)
+    loss.sum().backward()
+    first = x.detach()[:1]
+    want = numbers(F.cross_entropy(first, t[:1], reduction=reduction)).reshape(-1)
+    np.testing.assert_allclose(numbers(loss).reshape(-1), [*want, 0, 0, 0] if reduction == "none" else want, rtol=1e-6)
+    assert np.isfinite(numbers(x.grad)[0]).all()
+    np.testing.assert_allclose(numbers(F.nll_loss(x.detach(), t, reduction="sum")), -1.0)
