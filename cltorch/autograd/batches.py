@@ -327,16 +327,16 @@ def inplace(x: Any, op: type[Op] | None, args: Sequence[Any], write: Callable[[]
     number = top((x, *args))
     _need_batch(x, number, args)
     m = Settings.functions
-    if op is None or op.name not in ("copy", "fill"):
+    if op is None or op.name not in ("copy", "fill", "zero"):
         if op is None or op.linear is None:
             raise NotImplementedError("vmap: this change in place has no batching rule")
         # such an operator is a subclass of the one that makes a new tensor
         return m.copy_(x, record.apply(op.__mro__[1], *args))
-    if op.name == "fill":
-        m.fill_(x._inner, args[1])
-    else:
+    if op.name == "copy":
         src = args[1]
         m.copy_(x._inner, aligned(src._inner, x.layout.ndim) if src._batch == number else src)
+    else:
+        m.fill_(x._inner, args[1])
     return x
 
 

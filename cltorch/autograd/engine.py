@@ -190,7 +190,7 @@ def _run(
         if hooks is not None and hooks.post:
             results = _run_posthooks(node, hooks, results, [] if late else grads)
         if Settings.anomaly:
-            _check_nan(node, results)
+            _check_nan(node, node.all_inputs(results))
         if not retain_graph:
             node.release()
         grads = None

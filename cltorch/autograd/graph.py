@@ -18,7 +18,8 @@ from cltorch.ops.complex_formula import real_layout
 from cltorch.ops.turned import turns_between
 
 _serial = itertools.count(1)
-_OF_THE_GRAPH = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error"))
+#: what PyTorch's graph itself makes nodes of, beside those of the operators
+OF_THE_GRAPH = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "NotImplemented"))
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have "
     "already been freed). "
@@ -167,7 +168,7 @@ class Node:
     def name(self) -> str:
         """Return the name of the operation; what belongs to the graph itself has PyTorch's namespace before it."""
         name = type(self).__name__
-        return f"torch::autograd::{name}" if name in _OF_THE_GRAPH else name
+        return f"torch::autograd::{name}" if name in OF_THE_GRAPH else name
 
     @property
     def next_functions(self) -> tuple[Any, ...]:

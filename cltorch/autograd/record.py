@@ -12,6 +12,7 @@ from cltorch.autograd.graph import (
     INFERENCE,
     MULTI,
     NO_GRAD,
+    OF_THE_GRAPH,
     Node,
     Saved,
     Settings,
@@ -57,6 +58,24 @@ class OpNode(Node):
     @property
     def flat(self) -> bool:  # type: ignore[override]
         return self._call.flat
+
+    def _places(self) -> Sequence[int]:
+        """Return the arguments that count as PyTorch's node counts them, whether they need gradients or not."""
+        return self._op.places or [i for i, need in enumerate(self._call.needs) if need is not None]
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to, with (None, 0) for operands without one."""
+        edges = dict(zip(self._positions, self.edges, strict=True))
+        return tuple(edges.get(i) or (None, 0) for i in self._places())
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        found = dict(zip(self._positions, results, strict=True))
+        return tuple(found.get(i) for i in self._places())
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        found = dict(zip(self._places(), grads, strict=True))
+        return [found.get(i) for i in self._positions]
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         call = self._call
@@ -118,7 +137,7 @@ _op_nodes: dict[type[Op], type[OpNode]] = {}
 def _op_node(op: type[Op]) -> type[OpNode]:
     found = _op_nodes.get(op)
     if found is None:
-        found = _op_nodes[op] = named(OpNode, node_name(op))
+        found = _op_nodes[op] = named(OpNode, op.node if op.node in OF_THE_GRAPH else node_name(op))
     return found
 
 
@@ -144,7 +163,7 @@ def apply(op: type[Op], *args: Any) -> Any:
         if kind is not None:
             return kind.apply(op, args)
     if wanted and mode.enabled:
-        needs = [isinstance(a, Array) and needs_grad(a) for a in args]
+        needs = [needs_grad(a) if isinstance(a, Array) and a.dtype.differentiable else None for a in args]
         call: Any = Call(needs)
         try:
             out = op.forward(call, *args)
@@ -222,11 +241,18 @@ class PointwiseNode(Node):
     def flat(self) -> bool:  # type: ignore[override]
         return self._row.flat
 
+    def _operands(self) -> list[bool]:
+        """Return what ``_needs`` says of operands that count: no masks, and no numbers in a form that takes them."""
+        row = self._row
+        apart = set(row.masks)
+        apart.update(i for i, _ in row.forms if self._dtypes[i] is None)
+        return [need for i, need in enumerate(self._needs) if i not in apart]
+
     @property
     def next_functions(self) -> tuple[Any, ...]:
         """Return where gradients go to, with (None, 0) for operands without one."""
         edges = iter(self.edges)
-        return tuple(next(edges) if need else (None, 0) for need in self._needs)
+        return tuple(next(edges) if need else (None, 0) for need in self._operands())
 
     def _places(self) -> dict[str, int]:
         """Return where what PyTorch calls ``_saved_NAME`` stands among the values."""
@@ -255,10 +281,10 @@ class PointwiseNode(Node):
 
     def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
         found = iter(results)
-        return tuple(next(found) if need else None for need in self._needs)
+        return tuple(next(found) if need else None for need in self._operands())
 
     def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
-        return [g for g, need in zip(grads, self._needs, strict=True) if need]
+        return [g for g, need in zip(grads, self._operands(), strict=True) if need]
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         g = grads[0]
@@ -340,10 +366,20 @@ def called(result: Any, name: str, out: Any = None) -> Any:
     """Return an operator's result; its node is called ``name``, unless it is ``out`` with a history of its own."""
     node = result._grad_fn
     if result is not out:
-        for kind in (OpNode, PointwiseNode):
+        for kind in (OpNode, PointwiseNode, ViewNode):
             if isinstance(node, kind):
                 node.__class__ = named(kind, name)
     return result
+
+
+def uncopied(result: Any, name: str) -> Any:
+    """Return what was made by a change in place of a new copy, as one operator of that name of what was copied."""
+    node = result._grad_fn
+    if isinstance(node, OpNode) and node._positions[0] == 0 and node.edges[0] is not None:
+        copy = node.edges[0][0]
+        if copy.name() == "CloneBackward0":
+            node.edges = [*copy.edges, *node.edges[1:]]
+    return called(result, name)
 
 
 #: rows whose operands that are numbers PyTorch keeps as it does tensors, so that they too can be freed
@@ -355,8 +391,8 @@ class NotDifferentiable(Node):
 
     __slots__ = ("_kind", "_why")
 
-    def __init__(self, operation: str, why: str = "") -> None:
-        super().__init__(())
+    def __init__(self, operation: str, operands: Sequence[Any], why: str = "") -> None:
+        super().__init__([edge_of(x) for x in operands if isinstance(x, Array) and needs_grad(x)])
         self._kind = NotImplementedError if why else RuntimeError
         self._why = why or f"derivative for aten::{operation} is not implemented"
 
@@ -393,7 +429,7 @@ def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) ->
     if mode.enabled and _wanted(operands) and out.dtype.differentiable and row.opaque is not None:
         needs = tuple([isinstance(x, Array) and needs_grad(x) for x in operands])
         if row.vjp is None or any(needs[i] for i in row.opaque):
-            node: Node = named(NotDifferentiable, "NotImplemented")(row.name)
+            node: Node = named(NotDifferentiable, "NotImplemented")(row.name, operands)
         else:
             name = row.node_of(operands) if row.forms else row.node
             node = named(PointwiseNode, name)(row, operands, params, needs, out)
@@ -424,17 +460,21 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         return x
     needs = tuple([isinstance(a, Array) and needs_grad(a) for a in operands])
     if row.vjp is None or any(needs[i] for i in row.opaque):
-        flat = named(Flat, row.node)(operands, needs) if row.rule is COMPARE else None
+        if row.rule is COMPARE:
+            refusal: Node = named(Flat, row.node)(operands, needs)
+        else:
+            refusal = named(NotDifferentiable, "NotImplemented")(row.name, operands)
         row.into(x, operands, params)
         x._storage.version += 1
-        rebase(x, flat or named(NotDifferentiable, "NotImplemented")(row.name), 0 if flat and needs[0] else None)
+        rebase(x, refusal, 0 if needs[0] else None)
         return x
     if not row.complex and any(isinstance(a, Array) and a.dtype.is_complex for a in operands):
         row.types(operands)  # which says that there is none of complex numbers
     if row.one_way is not None and (why := row.one_way(*params)):
+        refusal = named(NotDifferentiable, row.node_in_place)(row.name, operands, why)
         row.into(x, operands, params)
         x._storage.version += 1
-        rebase(x, named(NotDifferentiable, row.node)(row.name, why))
+        rebase(x, refusal, 0 if needs[0] else None)
         return x
     # the derivative wants the value that is about to be overwritten: keep a copy, as PyTorch does, one that is part of
     # the graph, for the derivative may be differentiated by it
@@ -445,7 +485,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         copy = Settings.functions.clone(x)
         before = [copy if i in used and i in mine else a for i, a in enumerate(operands)]
     edges = [edge_of(a) for a, need in zip(operands, needs, strict=True) if need]
-    node = named(PointwiseNode, row.node_of(operands) if row.forms else row.node)(row, before, params, needs, None)
+    node = named(PointwiseNode, row.node_of(operands, True))(row, before, params, needs, None)
     node.edges = edges
     row.into(x, operands, params)
     x._storage.version += 1
@@ -473,6 +513,16 @@ def rebase(x: Any, node: Node, at: int | None = None, nr: int = 0) -> None:
     refresh_view(x)
 
 
+def _with(values: Sequence[Any], at: int | None) -> list[Any]:
+    """Return values with None put in at a place, if there is one."""
+    return list(values) if at is None else [*values[:at], None, *values[at:]]
+
+
+def _without(values: Sequence[Any], at: int | None) -> list[Any]:
+    """Return values but for that at a place, if there is one."""
+    return list(values) if at is None else [*values[:at], *values[at + 1 :]]
+
+
 class CopySlices(Node):
     """The derivative of changing a base through a view: the view's part goes through the operation's own node."""
 
@@ -486,6 +536,23 @@ class CopySlices(Node):
         self._types, self._turns = (base.dtype, x.dtype), turns_between(base, x)
         if base.dtype is not x.dtype:  # one is a view of the other's parts: both are seen as parts
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to: to the base, then where the operation's go, but for the old value's."""
+        return (self.edges[0] or (None, 0), *_without(self._fn.next_functions, self._old()))
+
+    def _old(self) -> int | None:
+        """Return the place of the tensor's old value among the inputs of the operation's own node, if it has one."""
+        return 0 if isinstance(self._fn, (OpNode, PointwiseNode)) else self._at
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        inner = self._fn.all_inputs(_with(results[1:], self._at))
+        return (results[0], *_without(inner, self._old()))
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        inner = self._fn.of_edges(_with(grads[1:], self._old()))
+        return [grads[0], *_without(inner, self._at)]
 
     @property
     def flat(self) -> bool:  # type: ignore[override]
@@ -624,7 +691,9 @@ def inplace(x: Any, op: type[Op] | None, *args: Any, write: Callable[[], None]) 
         for a in args:
             if isinstance(a, Array) and a._storage.device is not x._storage.device:
                 raise two_devices(x._storage.device, a._storage.device, op.name)
-    needs = [mode.enabled and isinstance(a, Array) and needs_grad(a) for a in args]
+    needs = [
+        mode.enabled and needs_grad(a) if isinstance(a, Array) and a.dtype.differentiable else None for a in args
+    ]  # fmt: skip
     recording = op is not None and True in needs and x.dtype.differentiable
     check_inplace(x, recording)
     if not recording:

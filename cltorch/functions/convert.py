@@ -11,7 +11,7 @@ from cltorch.autograd.batches import room, wrap
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.autograd.layers import active
-from cltorch.autograd.record import apply, inplace
+from cltorch.autograd.record import apply, inplace, uncopied
 from cltorch.device import device, resolve
 from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import TYPE_NAMES, dtype
@@ -339,6 +339,7 @@ class _Fill(Op):
     """The derivative of filling with a number: no gradient reaches the old value."""
 
     name = "fill"
+    form = 2
     complex = True
 
     @staticmethod
@@ -348,6 +349,13 @@ class _Fill(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         return m.zeros_like(g), None
+
+
+class _Zero(_Fill):
+    """The derivative of filling with zeros."""
+
+    name = "zero"
+    form = 0
 
 
 def fill_(input: Any, value: Any) -> Any:
@@ -370,7 +378,7 @@ def fill_(input: Any, value: Any) -> Any:
 def zero_(input: Any) -> Any:
     """Set every element to zero."""
     need_array("zero_", "input", 1, input)
-    return fill_(input, 0)
+    return inplace(input, _Zero, input, 0, write=lambda: strided.fill(input, 0))
 
 
 def fill(input: Any, value: Any) -> Any:
@@ -381,7 +389,7 @@ def fill(input: Any, value: Any) -> Any:
     tensor([3., 3.])
     """
     need_array("fill", "input", 1, input)
-    return fill_(clone(input), value)
+    return uncopied(fill_(clone(input), value), f"FillBackward{int(isinstance(value, Array))}")
 
 
 def set_data(x: Any, value: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_int
 from cltorch.functions.create import zeros
@@ -144,7 +144,8 @@ def _max(name: str, less: bool) -> Any:
         dims = read_dims(name, input, dim if dim is None else read_int(name, "dim", 2, dim))
         if dim is None:
             _no_empty(name, input, dims, None)
-            return store(name, apply(whole, input, row, dims, False), out)
+            result = called(apply(whole, input, row, dims, False), f"{name.capitalize()}Backward1")
+            return store(name, result, out)
         if input.dtype.is_complex:
             raise NotImplementedError(f"{name}(): does not support complex input")
         if input.layout.ndim == 0:

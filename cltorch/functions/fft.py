@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, need_array, read_dtype, read_int
 from cltorch.functions.complex_parts import conj
@@ -42,7 +42,8 @@ _LAST_TWO = (-2, -1)
 # ---- the three transforms ----------------------------------------------------------------------------------------
 def fft_c2c(x: Any, dims: tuple[int, ...], scale: float, forward: bool) -> Any:
     """Return the transform of (complex or real) numbers, times ``scale``."""
-    return apply(ops.C2C, x, dims, scale, forward)
+    result = apply(ops.C2C, x, dims, scale, forward)
+    return result if x.dtype.is_complex or len(dims) > 1 else called(result, "FftR2CBackward0")
 
 
 def fft_r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool = False) -> Any:

@@ -114,8 +114,10 @@ def _prepare(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[int
 
 
 def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -> Any:
+    by_number = not isinstance(src, Array)
     d, x, places, src = _prepare(name, input, dim, index, src)
-    out = apply(ops.ScatterAdd if mode == "add" else ops.Scatter, x, d, places, src, mode)
+    op = ops.ScatterAdd if mode == "add" else ops.ScatterNumber if by_number else ops.Scatter
+    out = apply(op, x, d, places, src, mode)
     return out if input.layout.ndim else reshape(out, ())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.batches import bare
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, uncopied
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p
@@ -187,7 +187,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """
     need_array("index_put", "input", 1, input)
     need_array("index_put", "values", 3, values)
-    return index_put_(convert.writable_copy(input, values, *indices), indices, values, accumulate)
+    result = index_put_(convert.writable_copy(input, values, *indices), indices, values, accumulate)
+    return uncopied(result, "IndexPutBackward0")
 
 
 def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
@@ -295,7 +296,7 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             [7., 0.]])
     """
     need_array("put", "input", 1, input)
-    return put_(convert.writable_copy(input, index, source), index, source, accumulate)
+    return uncopied(put_(convert.writable_copy(input, index, source), index, source, accumulate), "PutBackward0")
 
 
 def embedding(

@@ -13,7 +13,7 @@ from cltorch import dtypes
 from cltorch.autograd.batches import bare
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, uncopied
 from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
@@ -184,6 +184,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1, 
     need_array("index_add", "input", 1, input)
     need_array("index_add", "source", 4, source)
     result = index_add_(_packed_copy(input, index, source), dim, index, source, alpha=alpha)
+    uncopied(result, "IndexAddBackward0")
     return result if out is None else p.into_out("index_add", out, result, (index, source))
 
 
@@ -224,7 +225,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None
     """
     need_array("index_copy", "input", 1, input)
     need_array("index_copy", "source", 4, source)
-    result = index_copy_(_packed_copy(input, index, source), dim, index, source)
+    result = uncopied(index_copy_(_packed_copy(input, index, source), dim, index, source), "IndexCopyBackward0")
     return result if out is None else p.into_out("index_copy", out, result, (index, source))
 
 
@@ -264,7 +265,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     tensor([0., 0., 5.])
     """
     need_array("index_fill", "input", 1, input)
-    return index_fill_(convert.writable_copy(input, index, value), dim, index, value)
+    result = index_fill_(convert.writable_copy(input, index, value), dim, index, value)
+    return result if isinstance(value, Array) else uncopied(result, "IndexFillBackward0")
 
 
 def index_reduce(

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
@@ -91,7 +91,8 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     if not input.dtype.is_floating_point:
         kernel = "nll_loss_out_frame" if input.layout.ndim < 3 else "nll_loss2d_forward_out_frame"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{TYPE_NAMES[input.dtype]}'")
-    return apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
+    loss = apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
+    return loss if input.layout.ndim < 3 else called(loss, "NllLoss2DBackward0")
 
 
 def cross_entropy(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.record import called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
 from cltorch.functions import convert, reduce
@@ -87,7 +88,7 @@ def _filled(input: Any, mask: Any, value: Any) -> Any:
         value = convert.to(value, input.dtype)
     else:
         value = fit_number(read_number("masked_fill", "value", 3, value), input.dtype)
-    result = p.where(mask, value, input)
+    result = p.masked_value(input, mask, value)
     return result if result.dtype is input.dtype else convert.to(result, input.dtype)
 
 
@@ -122,7 +123,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
     found = find_nonzero(expand(mask, shape), flat=True)
-    result = take_front(reshape(expand(input, shape), (-1,)), (found,))
+    result = called(take_front(reshape(expand(input, shape), (-1,)), (found,)), "MaskedSelectBackward0")
     return result if out is None else p.into_out("masked_select", out, result, (input, mask))
 
 

@@ -340,4 +340,6 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         bias = expand(bias, (w[0],)) if bias.layout.ndim <= 1 else bias
         if bias.layout.ndim > 1:
             return p.add(apply(ops.Linear, input, weight, None), bias)
-    return apply(ops.LinearMatrix if len(shape) == 2 and bias is not None else ops.Linear, input, weight, bias)
+    if len(shape) == 2:
+        return apply(ops.LinearProduct if bias is None else ops.LinearMatrix, input, weight, bias)
+    return apply(ops.LinearRows if bias is None else ops.Linear, input, weight, bias)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import contiguous
@@ -26,7 +26,8 @@ def _replace(name: str, input: Any, src: Any, part: Layout) -> Any:
             f"expected src to have a size equal to the slice of self. src size = {list(src.layout.shape)}, slice size "
             f"= {list(part.shape)}"
         )
-    return apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.layout, part)
+    result = apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.layout, part)
+    return called(result, "".join(part.capitalize() for part in name.split("_")) + "Backward0")
 
 
 def _apart(name: str, input: Any) -> Any:

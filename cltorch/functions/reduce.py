@@ -272,7 +272,8 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         input = to(input, dtypes.int64)
     if input.dtype.is_complex:
         return store("prod", product_of(input, dims, keepdim), out)
-    return store("prod", apply(Prod, input, dims, keepdim, input.dtype), out)
+    result = apply(Prod, input, dims, keepdim, input.dtype)
+    return store("prod", result if dim is None else called(result, "ProdBackward1"), out)
 
 
 def _common(x: Any, t: dtype) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import needs_grad
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
@@ -169,6 +169,7 @@ def _extreme(name: str, op: str, kind: Any) -> Any:
         need_array(name, "input", 1, input)
         d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
         values, indices = apply(ops.CumExtreme, input, d, op)
+        called(values, f"{name.capitalize()}Backward0")
         if out is not None:
             return kind(*into_outs(name, out, (values, indices)))
         return kind(values, indices)

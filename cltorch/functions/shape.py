@@ -167,7 +167,8 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     need_array("squeeze", "input", 1, input)
     shape = input.layout.shape
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else dim
-    return record_view(input, input.layout.squeeze(dims), "SqueezeBackward0", lambda m, g: m.reshape(g, shape))
+    form = 0 if dim is None else 2 if isinstance(dims, tuple) else 1
+    return record_view(input, input.layout.squeeze(dims), f"SqueezeBackward{form}", lambda m, g: m.reshape(g, shape))
 
 
 @numpy_names

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply
+from cltorch.autograd.record import apply, called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros
@@ -136,13 +136,18 @@ def topk(
     return _results("topk", topk_return, out, *apply(TopK, input, k, d, bool(largest)))
 
 
+#: the nodes of the elements that are picked along a dimension
+_NODES = {"median": "MedianBackward1", "nanmedian": "NanmedianBackward1", "mode": "ModeBackward0"}
+
+
 def _along(name: str, what: str, kind: Any, input: Any, k: int, dim: int, keepdim: bool, out: Any) -> Any:
     d = wrap_dim(dim, input.layout.ndim)
     if input.layout.ndim and not input.layout.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     if what != ops.MODE:
         _refuse_bool(name, input)
-    return _results(name, kind, out, *apply(ops.Pick, input, what, d, k, bool(keepdim)))
+    values, indices = apply(ops.Pick, input, what, d, k, bool(keepdim))
+    return _results(name, kind, out, called(values, _NODES.get(name, "KthvalueBackward0")), indices)
 
 
 def _refuse_bool(name: str, x: Any) -> None:
@@ -181,6 +186,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
         _refuse_bool(name, input)
         if input.layout.numel:
             values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False, True)
+            called(values, f"{name.capitalize()}Backward0")
         else:
             t = input.dtype
             nothing = math.nan if t.is_floating_point or t.is_complex else 0 if t.kind in "bu" else dtypes.iinfo(t).min

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply, inplace
+from cltorch.autograd.record import apply, called, inplace
 from cltorch.device import host_memory, resolve
 from cltorch.functions import reduce
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
@@ -34,6 +34,7 @@ def _triangle(name: str, upper: bool) -> Any:
         if input.layout.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         result = apply(ops.Triangle, input, read_int(name, "diagonal", 2, diagonal), upper)
+        called(result, f"{name.capitalize()}Backward0")
         return result if out is None else into_out(name, out, result)
 
     f.__name__ = f.__qualname__ = name

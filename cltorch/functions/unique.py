@@ -45,7 +45,8 @@ def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, d
     if mode.enabled and needs_grad(input):
         inner = "unique_dim" if dim is not None else "_unique2" if name == "unique" else name
         kind = "UniqueDim" if dim is not None else "Unique2" if name == "unique" else "UniqueConsecutive"
-        node = named(NotDifferentiable, f"{kind}Backward0")(inner, f"the derivative for '{inner}' is not implemented.")
+        why = f"the derivative for '{inner}' is not implemented."
+        node = named(NotDifferentiable, f"{kind}Backward0")(inner, (input,), why)
         values._grad_fn, values._requires_grad = node, True
     chosen = [values, *([places] if inverse else []), *([numbers] if counts else [])]
     return chosen[0] if len(chosen) == 1 else tuple(chosen)

@@ -239,6 +239,7 @@ class Convolution(Op):
     name = "convolution"
     products = (0, 1)
     offset = 2
+    places = (0, 1, 2)
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
@@ -267,6 +268,7 @@ class TransposedConvolution(Op):
     name = "convolution"
     products = (0, 1)
     offset = 2
+    places = (0, 1, 2)
 
     @staticmethod
     def forward(c: Any, y: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:

@@ -193,6 +193,13 @@ class Scatter(Op):
         return gx, None, None, gv, None
 
 
+class ScatterNumber(Scatter):
+    """``Scatter`` of one number."""
+
+    form = 1
+    places = (0,)
+
+
 class ScatterAdd(Scatter):
     """Scatter that adds."""
 

@@ -92,6 +92,7 @@ class CholeskySolve(Op):
 
     name = "cholesky_solve"
     complex = True
+    places = (1, 0)
 
     @staticmethod
     def forward(c: Any, factor: Any, b: Any, upper: bool) -> Any:

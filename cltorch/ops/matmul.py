@@ -107,6 +107,7 @@ class Linear(Op):
     """x @ weight.T + bias, where x is (…, in), weight (out, in) and bias (out) or None."""
 
     name = "linear"
+    node = "View"  # as Matmul
     complex = True
     products = (0, 1)
     offset = 2
@@ -138,6 +139,19 @@ class LinearMatrix(Linear):
     """``Linear`` of a matrix with a bias, which PyTorch records as addmm."""
 
     node = "Addmm"
+    places = (2, 0, 1)
+
+
+class LinearRows(Linear):
+    """``Linear`` without a bias."""
+
+    node = "UnsafeView"
+
+
+class LinearProduct(Linear):
+    """``Linear`` of a matrix without a bias, which PyTorch records as mm."""
+
+    node = "Mm"
 
 
 class Mv(Op):

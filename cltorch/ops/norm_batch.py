@@ -206,6 +206,7 @@ class NativeBatchNorm(Op):
     """
 
     name = "native_batch_norm"
+    places = (0, 1, 2)
 
     @staticmethod
     def forward(

@@ -238,12 +238,14 @@ class NativeLayerNorm(NormRows):
     """layer_norm."""
 
     name = "native_layer_norm"
+    places = (0, 1, 2)
 
 
 class NativeGroupNorm(NormRows):
     """group_norm and instance_norm."""
 
     name = "native_group_norm"
+    places = (0, 1, 2)
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, w: Rows, eps: float) -> Any:
@@ -261,6 +263,7 @@ class FusedRmsNorm(NormRows):
     """rms_norm."""
 
     name = "fused_rms_norm"
+    places = (0, 1)
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, w: Rows, eps: float) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 class Call:
     """Carry what one call of an operator must remember for its derivative.
 
-    ``needs[i]`` tells whether positional argument ``i`` needs a gradient. ``save`` keeps Arrays (a no-op when nothing
-    needs a gradient); plain values are kept as attributes. ``flat`` says that the gradient changes with no operand and
-    is all the same part of the operands' graph, as PyTorch has it.
+    ``needs[i]`` tells whether positional argument ``i`` needs a gradient, and is None for what never has one. ``save``
+    keeps Arrays (a no-op when nothing needs a gradient); plain values are kept as attributes. ``flat`` says that the
+    gradient changes with no operand and is all the same part of the operands' graph, as PyTorch has it.
     """
 
     kept: tuple[Any, ...] = ()
@@ -19,7 +19,7 @@ class Call:
     unpack: Any = None
     flat = False
 
-    def __init__(self, needs: Sequence[bool]) -> None:
+    def __init__(self, needs: Sequence[bool | None]) -> None:
         self.needs = tuple(needs)
         self.recording = True in self.needs
 
@@ -51,15 +51,19 @@ class Op:
     What an operator may say besides, so that forward-mode derivatives cost less: ``linear``, the places of the
     arguments in which it is linear together; ``products``, those in each of which it is linear alone, and ``offset``,
     one that is added to such a product and may be None. ``complex`` says that its rules, the gradient's too, hold for
-    complex numbers; any other operator refuses them.
+    complex numbers; any other operator refuses them. ``form`` is the number at the end of its node's name, and
+    ``places`` are the arguments whose edges that node has in PyTorch, in its order, where these are not just the
+    tensors of a dtype that has gradients.
     """
 
     name = "op"
     node = ""
+    form = 0
     linear: tuple[int, ...] | slice | None = None
     products: tuple[int, ...] = ()
     offset: int | None = None
     complex = False
+    places: tuple[int, ...] = ()
     one_device = True  # whether its operands must lie on one device
 
     @staticmethod
@@ -72,7 +76,5 @@ class Op:
 
 
 def node_name(op: type[Op]) -> str:
-    """Return the name that ``grad_fn`` prints for an operator, whose ``node`` is its stem or all of it."""
-    if "Backward" in op.node:
-        return op.node
-    return (op.node or "".join(part.capitalize() for part in op.name.split("_"))) + "Backward0"
+    """Return the name that ``grad_fn`` prints for an operator."""
+    return f"{op.node or ''.join(part.capitalize() for part in op.name.split('_'))}Backward{op.form}"

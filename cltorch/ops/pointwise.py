@@ -69,8 +69,8 @@ class Pointwise:
     doc       the docstring's sentence, where the formula itself does not read well
     sample    the first operand of the docstring's example, where the middle of the domain does not show what matters
     node      stem of the grad_fn's name where it is not the name in CamelCase
-    forms     the number at the end of the grad_fn's name, by the place of an operand where that is no tensor, and by -1
-              where all are tensors, as PyTorch counts an operator's forms
+    forms     the number at the end of the grad_fn's name, or all of it, by the place of an operand where that is no
+              tensor, by -1 where all are tensors, and by "_" in place, as PyTorch counts an operator's forms
     scope     where PyTorch has the function (TORCH, FUNCTIONAL, SPECIAL, INNER)
     accuracy  (ulps, share) of a special function in float32 and float64: it is off by at most ``ulps`` times one unit
               in the last place and what operands off by one unit make of it, and by ``share`` units of 1
@@ -106,7 +106,7 @@ class Pointwise:
         one_way: Callable[..., str] | None = None,
         twice: bool = False,
         out: bool = True,
-        forms: dict[int, int] | None = None,
+        forms: dict[int | str, int | str] | None = None,
     ) -> None:
         self.name, self.rule, self.fwd, self.vjp = name, rule, fwd, vjp
         self.args, self.params = tuple(args.split()), dict(params or {})
@@ -116,21 +116,22 @@ class Pointwise:
         self.arity = len(self.args)
         self.defaults = tuple(self.params.values())
         stem = (node or "".join(part.capitalize() for part in name.split("_"))) + "Backward"
-        by_place = dict(forms or {})
-        self.node = f"{stem}{by_place.pop(-1, 0)}"
-        self.forms = [(i, f"{stem}{number}") for i, number in by_place.items()]
+        names = {at: x if isinstance(x, str) else f"{stem}{x}" for at, x in (forms or {}).items()}
+        self.node = names.pop(-1, f"{stem}0")
+        self.node_in_place = names.pop("_", self.node)
+        self.forms = [(int(i), called) for i, called in names.items()]
         self.formula = Formula(name, fwd, masks, len(self.params))
         self._vjps: dict[Any, tuple[Formula, frozenset[int]]] = {}
         self._tangents: dict[tuple[int, ...], tuple[Formula, frozenset[int]]] = {}
         self._through: dict[Any, tuple[bool, ...]] = {}
         self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
 
-    def node_of(self, operands: Sequence[Any]) -> str:
+    def node_of(self, operands: Sequence[Any], in_place: bool = False) -> str:
         """Return the grad_fn's name for operands, of which some may be numbers."""
         for i, name in self.forms:
             if not isinstance(operands[i], Array):
                 return name
-        return self.node
+        return self.node_in_place if in_place else self.node
 
     # ---- forward ---------------------------------------------------------------------------------------------
     def promoted(self, operands: Sequence[Any]) -> dtype:

@@ -101,6 +101,9 @@ def _weighted_logits_vjp(m, g, x, y, w, o):
     return g * ((1 - y) - (1 + (w - 1) * y) * _sigmoid(m, -x)), g * ((w - 1) * below - x), g * y * below
 
 
+#: PyTorch counts the form in place as one of its own
+_IN_PLACE: dict[int | str, int | str] = {"_": 1}
+
 ROWS = [
     # ---- activations -----------------------------------------------------------------------------------------
     P("relu", SIGNED, lambda m, x: m.maximum(x, 0), lambda m, g, x, o: m.where(o <= 0, 0, g),
@@ -125,20 +128,21 @@ ROWS = [
       inplace=False, ref=lambda x: x * _ndtr(x), scope=INNER),
     P("gelu_tanh", FLOAT_ONLY, lambda m, x: x * _gelu_tanh_share(m, x), _gelu_tanh_vjp, node="Gelu",
       inplace=False, ref=lambda x: 0.5 * x * (1 + np.tanh(_SQRT_2_PI * (x + 0.044715 * x**3))), scope=INNER),
-    P("leaky_relu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, x * a),
-      lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
+    P("leaky_relu", FLOAT_ONLY, forms=_IN_PLACE, fwd=lambda m, x, a: m.where(x > 0, x, x * a),
+      vjp=lambda m, g, x, o, a: m.where(x > 0, g, g * a), params={"negative_slope": 0.01},
       ref=lambda x, negative_slope: np.where(x > 0, x, x * negative_slope),
       scope=FUNCTIONAL, flat=True, one_way=lambda a: _one_way("leakyReLu", a)),
     P("elu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0))),
       lambda m, g, x, o, a: m.where(x <= 0, g * (a * m.exp(m.minimum(x, 0))), g), params={"alpha": 1.0},
       ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), scope=FUNCTIONAL,
-      one_way=lambda a: _one_way("elu", a),
+      one_way=lambda a: _one_way("elu", a), forms=_IN_PLACE,
       doc="Return input where input > 0, else alpha * (exp(input) - 1), elementwise."),
     P("celu", FLOAT_ONLY, lambda m, x, a: m.where(x > 0, x, a * m.expm1(m.minimum(x, 0) / a)),
       lambda m, g, x, o, a: m.where(x <= 0, g * m.exp(m.minimum(x, 0) / a), g), params={"alpha": 1.0},
       ref=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha)), one_way=lambda a: _one_way("elu", a),
+      forms=_IN_PLACE,
       doc="Return input where input > 0, else alpha * (exp(input / alpha) - 1), elementwise."),
-    P("selu", FLOAT_ONLY, node="Elu",
+    P("selu", FLOAT_ONLY, node="Elu", forms=_IN_PLACE,
       fwd=lambda m, x: m.where(x > 0, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * m.expm1(m.minimum(x, 0))),
       vjp=lambda m, g, x, o: m.where(x <= 0, g * (_SELU_SCALE * _SELU_ALPHA) * m.exp(m.minimum(x, 0)), g * _SELU_SCALE),
       ref=lambda x: _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(x)),
@@ -168,7 +172,7 @@ ROWS = [
       doc="Return 0 where |input| <= lambd, else input, elementwise."),
     P("threshold", ARITH, lambda m, x, t, v: m.where(x <= t, v, x), lambda m, g, x, o, t, v: m.where(x <= t, 0, g),
       params={"threshold": 0.0, "value": 0.0}, ref=lambda x, threshold, value: np.where(x <= threshold, value, x),
-      flat=True, twice=True),
+      flat=True, twice=True, forms=_IN_PLACE),
     P("prelu_kernel", FLOAT_ONLY, lambda m, x, w: m.where(x > 0, x, x * w),
       lambda m, g, x, w, o: (m.where(x > 0, g, g * w), m.where(x > 0, 0, g * x)), args="input weight", inplace=False,
       ref=lambda x, w: np.where(x > 0, x, x * w), scope=INNER, flat=True),

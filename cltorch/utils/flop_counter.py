@@ -19,7 +19,7 @@ from typing import Any
 from cltorch.ops import aten
 from cltorch.ops.attention import Attention
 from cltorch.ops.conv import Convolution, ConvolutionWeight, TransposedConvolution
-from cltorch.ops.matmul import Addmm, Baddbmm, Bmm, Linear, LinearMatrix, Matmul, Mm
+from cltorch.ops.matmul import Addmm, Baddbmm, Bmm, Linear, LinearMatrix, LinearProduct, LinearRows, Matmul, Mm
 from cltorch.ops.recurrent import Recurrent
 from cltorch.stand_ins import StandIns
 from cltorch.utils.module_tracker import ModuleTracker
@@ -124,7 +124,7 @@ def _back_of_recurrent(c: Any, *grads: Any) -> Count:
 
 _FORWARD: dict[Any, Callable[..., Count]] = {
     **dict.fromkeys((Matmul, Mm, Bmm), _of_matmul),
-    **dict.fromkeys((Linear, LinearMatrix), _of_linear),
+    **dict.fromkeys((Linear, LinearMatrix, LinearProduct, LinearRows), _of_linear),
     **dict.fromkeys((Addmm, Baddbmm), _of_addmm),
     Convolution: _of_convolution,
     TransposedConvolution: _of_transposed,
