@@ -229,3 +229,21 @@ def test_augmix_mixes_by_shares(monkeypatch):
     monkeypatch.setattr(transforms.AugMix, "_operate", lambda self, x, *rest: torch.zeros_like(x))
     found = transforms.AugMix(mixture_width=2)(torch.from_numpy(IMAGE))
     assert np.array_equal(found.numpy(), (IMAGE * np.float32(0.25)).astype(np.uint8))
+
+
+def test_truth_values_are_black_and_white(device):
+    mask = torch.tensor([[[True, False, True, True], [False, False, True, True]]], device=device)
+    assert F.convert_image_dtype(mask, torch.float32).tolist() == mask.float().tolist()
+    assert F.convert_image_dtype(mask, torch.uint8).tolist() == (mask.int() * 128).tolist()  # half of the 256 levels
+    assert F.convert_image_dtype(mask.to(torch.uint8) * 200, torch.bool).tolist() == mask.tolist()
+    assert F.adjust_brightness(mask, 0.5).tolist() == mask.tolist()
+    wide = F.resize(mask, [4, 8], antialias=False)
+    turned = F.rotate(mask, 45, F.InterpolationMode.BILINEAR)
+    for part in (wide, turned, F.gaussian_blur(mask, 3)):
+        assert part.dtype is torch.bool
+    assert turned[0, 1, 1]  # partly of the white beside it
+
+
+def test_a_linear_transformation_says_its_numbers():
+    made = transforms.LinearTransformation(torch.eye(2), torch.zeros(2))
+    assert repr(made).endswith("(transformation_matrix=[[1.0, 0.0], [0.0, 1.0]], mean_vector=[0.0, 0.0])")

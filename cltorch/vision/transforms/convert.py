@@ -172,3 +172,7 @@ class LinearTransformation(Module):
             )
         centred = tensor.reshape(-1, n) - self.mean_vector.to(tensor.device)
         return functions.mm(centred, self.transformation_matrix.to(tensor.device)).reshape(tensor.shape)
+
+    def __repr__(self) -> str:
+        matrix, mean = self.transformation_matrix.tolist(), self.mean_vector.tolist()
+        return f"{type(self).__name__}(transformation_matrix={matrix}, mean_vector={mean})"

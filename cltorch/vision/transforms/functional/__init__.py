@@ -1,7 +1,6 @@
 """Transforms as functions of PIL images and tensors (…, C, H, W): torchvision.transforms.functional."""
 
 from cltorch.vision.transforms.functional.blur import gaussian_blur
-from cltorch.vision.transforms.functional.color import _max_value as _max_value
 from cltorch.vision.transforms.functional.color import (
     adjust_brightness,
     adjust_contrast,
@@ -19,6 +18,7 @@ from cltorch.vision.transforms.functional.color import (
 )
 from cltorch.vision.transforms.functional.convert import (
     convert_image_dtype,
+    largest,
     normalize,
     pil_to_tensor,
     to_pil_image,
@@ -44,6 +44,8 @@ from cltorch.vision.transforms.functional.resample import pil_modes_mapping as p
 from cltorch.vision.transforms.functional.warp import _get_inverse_affine_matrix as _get_inverse_affine_matrix
 from cltorch.vision.transforms.functional.warp import _get_perspective_coeffs as _get_perspective_coeffs
 from cltorch.vision.transforms.functional.warp import affine, elastic_transform, perspective, rotate
+
+_max_value = largest
 
 __all__ = [
     "InterpolationMode",

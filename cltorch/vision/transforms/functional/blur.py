@@ -14,7 +14,7 @@ from cltorch.dtypes import float32, float64
 from cltorch.nn import functional as NF
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
-from cltorch.vision.transforms.functional.convert import pil_to_tensor, to_pil_image
+from cltorch.vision.transforms.functional.convert import pil_to_tensor, to_pil_image, whole
 from cltorch.vision.transforms.functional.geometry import pad
 
 
@@ -60,4 +60,4 @@ def _blur(img: Tensor, sizes: list[int], widths: list[float]) -> Tensor:
         weight = functions.from_numpy(bell / bell.sum()).reshape(shape).to(img.device, dtype)
         planes = NF.conv2d(planes, weight)
     out = planes.reshape(img.shape)
-    return out.to(img.dtype) if img.is_floating_point() else out.round().to(img.dtype)
+    return whole(out, img.dtype)

@@ -13,13 +13,13 @@ import numpy as np
 
 from cltorch import functions
 from cltorch.dtypes import dtype as Dtype
-from cltorch.dtypes import float32, iinfo, int64, uint8
+from cltorch.dtypes import float32, int64, uint8
 from cltorch.functions.gather import gather
 from cltorch.functions.sort import sort
 from cltorch.nn import functional as NF
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, ImageEnhance, ImageOps, is_pil
-from cltorch.vision.transforms.functional.convert import convert_image_dtype
+from cltorch.vision.transforms.functional.convert import convert_image_dtype, largest, whole
 from cltorch.vision.transforms.functional.geometry import check_image, get_dimensions
 from cltorch.vision.transforms.functional.hsv import hsv_to_rgb, rgb_to_hsv
 
@@ -36,11 +36,6 @@ def _is_tensor(img: Any, least: int = 2) -> bool:
     return True
 
 
-def _max_value(dtype: Dtype) -> int:
-    """Return what counts as white: 1 for fractions."""
-    return 1 if dtype.is_floating_point else iinfo(dtype).max
-
-
 def _computing(dtype: Dtype) -> Dtype:
     return dtype if dtype.is_floating_point else float32
 
@@ -48,7 +43,7 @@ def _computing(dtype: Dtype) -> Dtype:
 def _blend(img: Tensor, other: Any, ratio: float) -> Tensor:
     """Return ``ratio`` of the image and the rest of another, cut to the range of the dtype."""
     ratio = float(ratio)
-    return (ratio * img + (1.0 - ratio) * other).clamp(0, _max_value(img.dtype)).to(img.dtype)
+    return (ratio * img + (1.0 - ratio) * other).clamp(0, largest(img.dtype)).to(img.dtype)
 
 
 def _not_negative(name: str, factor: float) -> None:
@@ -157,13 +152,13 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     planes = img.reshape(-1, 1, *img.shape[-2:]).to(window.dtype)
     inner = NF.conv2d(planes, window).reshape(*img.shape[:-2], img.shape[-2] - 2, img.shape[-1] - 2)
     blurred = img.clone()  # its edge is the image's own
-    blurred[..., 1:-1, 1:-1] = (inner if img.is_floating_point() else inner.round()).to(img.dtype)
+    blurred[..., 1:-1, 1:-1] = whole(inner, img.dtype)
     return _blend(img, blurred, sharpness_factor)
 
 
 def invert(img: Any) -> Any:
     """Return the negative."""
-    return _max_value(img.dtype) - img if _is_tensor(img, 3) else ImageOps.invert(img)
+    return largest(img.dtype) - img if _is_tensor(img, 3) else ImageOps.invert(img)
 
 
 def posterize(img: Any, bits: int) -> Any:
@@ -188,7 +183,7 @@ def solarize(img: Any, threshold: float) -> Any:
     """Invert all values from ``threshold`` on; raise TypeError where it is above the range of the dtype."""
     if not _is_tensor(img, 3):
         return ImageOps.solarize(img, threshold)  # type: ignore[arg-type]
-    if threshold > _max_value(img.dtype):
+    if threshold > largest(img.dtype):
         raise TypeError("Threshold should be less than bound of img.")
     return functions.where(img >= threshold, invert(img), img)
 
@@ -197,7 +192,7 @@ def autocontrast(img: Any) -> Any:
     """Stretch each channel so that its darkest value becomes black and its lightest white."""
     if not _is_tensor(img, 3):
         return ImageOps.autocontrast(img)
-    bound = _max_value(img.dtype)
+    bound = largest(img.dtype)
     low, span = _levels(img)
     scale = functions.where(span == 0, 1.0, functions.where(span == 0, 1.0, span).reciprocal() * bound)
     return ((img - functions.where(span == 0, 0.0, low)) * scale).clamp(0, bound).to(img.dtype)
@@ -207,7 +202,7 @@ def autocontrast_by_quotient(img: Any) -> Any:
     """Stretch each channel as ``autocontrast`` does; whole numbers are cut off after a division, not a product."""
     if not _is_tensor(img, 3):
         return ImageOps.autocontrast(img)
-    bound = _max_value(img.dtype)
+    bound = largest(img.dtype)
     low, span = _levels(img)
     part = functions.where(span == 0, 1.0, span * (1.0 / bound))
     return ((img - functions.where(span == 0, 0.0, low)) / part).clamp(0, bound).to(img.dtype)

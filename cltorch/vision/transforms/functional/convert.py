@@ -13,7 +13,7 @@ import numpy as np
 
 from cltorch import functions
 from cltorch.autograd.layers import active
-from cltorch.dtypes import bfloat16, float32, float64, get_default_dtype, iinfo, int32, int64
+from cltorch.dtypes import bfloat16, bool_, float32, float64, get_default_dtype, iinfo, int32, int64
 from cltorch.dtypes import dtype as Dtype
 from cltorch.ops.array import host
 from cltorch.tensor import Tensor
@@ -115,6 +115,16 @@ def _from_pixels(image: Any, pixels: np.ndarray, channels: int, mode: str | None
     return image.frombytes(chosen, size, pixels.tobytes())
 
 
+def largest(dtype: Dtype) -> int:
+    """Return what counts as white: 1 for fractions and truth values."""
+    return 1 if dtype.is_floating_point or dtype is bool_ else iinfo(dtype).max
+
+
+def whole(values: Tensor, dtype: Dtype) -> Tensor:
+    """Return computed values as another dtype: rounded for integers; for bool, whether they are not zero."""
+    return values.to(dtype) if dtype.is_floating_point or dtype is bool_ else values.round().to(dtype)
+
+
 def convert_image_dtype(image: Tensor, dtype: Dtype = float32) -> Tensor:
     """Convert an image to another dtype, scaling between 0…1 for floats and 0…largest for integers.
 
@@ -131,11 +141,11 @@ def convert_image_dtype(image: Tensor, dtype: Dtype = float32) -> Tensor:
         if (source is float32 and dtype in (int32, int64)) or (source is float64 and dtype is int64):
             raise RuntimeError(f"The cast from {source} to {dtype} cannot be performed safely.")
         # so that 1.0 becomes the largest value, and every value the same share of the range
-        return image.mul(iinfo(dtype).max + 1 - 1e-3).to(dtype)
-    top = iinfo(source).max
+        return image.mul(largest(dtype) + 1 - 1e-3).to(dtype)
+    top = largest(source)
     if dtype.is_floating_point:
         return image.to(dtype) / top
-    new_top = iinfo(dtype).max
+    new_top = largest(dtype)
     if top > new_top:
         factor = (top + 1) // (new_top + 1)
         return functions.div(image, factor, rounding_mode="floor").to(dtype)

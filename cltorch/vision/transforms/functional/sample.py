@@ -16,6 +16,7 @@ import numpy as np
 from cltorch import functions
 from cltorch.dtypes import float32, float64, int64
 from cltorch.tensor import Tensor
+from cltorch.vision.transforms.functional.convert import whole
 from cltorch.vision.transforms.functional.resample import InterpolationMode
 
 
@@ -68,7 +69,7 @@ def sample(img: Tensor, grid: Tensor, mode: InterpolationMode, fill: Any) -> Ten
         total, share = total + pixels.to(dtype) * weight, share + weight
     if fill is not None:
         total = total * share + (1.0 - share) * outside
-    return total.to(img.dtype) if img.is_floating_point() else total.round().to(img.dtype)
+    return whole(total, img.dtype)
 
 
 def _outside(img: Tensor, fill: Any) -> Tensor:

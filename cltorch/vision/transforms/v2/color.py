@@ -124,6 +124,14 @@ class RandomGrayscale(RandomOfImages):
 RGB = simple("RGB", "Turn images of one channel into three equal ones.", F.grayscale_to_rgb, OfImages)
 
 
+def _channels(flat_inputs: Sequence[Any]) -> list[int]:
+    """Return the numbers of channels of the images and videos; raise TypeError where there is none."""
+    found = [F.get_num_channels(x) for x in flat_inputs if is_image(x)]
+    if not found:
+        raise TypeError("No image or video was found in the sample")
+    return found
+
+
 class RandomChannelPermutation(OfImages):
     """Put the channels of an image in a random order.
 
@@ -137,7 +145,7 @@ class RandomChannelPermutation(OfImages):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the order."""
-        channels = {F.get_num_channels(x) for x in flat_inputs if is_image(x)}
+        channels = set(_channels(flat_inputs))
         if len(channels) != 1:
             raise ValueError(f"Found images of {sorted(channels)} channels in the sample, one number is needed")
         return {"permutation": functions.randperm(channels.pop()).tolist()}
@@ -168,7 +176,7 @@ class RandomPhotometricDistort(OfImages):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the steps."""
-        channels = max((F.get_num_channels(x) for x in flat_inputs if is_image(x)), default=3)
+        channels = max(_channels(flat_inputs))
         ranges = (self.brightness, self.contrast, self.saturation, self.hue)
         params: dict[str, Any] = {
             name: uniform(low, high) if uniform() < self.p else None
