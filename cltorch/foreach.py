@@ -39,7 +39,12 @@ def _check(tensors: Any, *others: Any) -> None:
         raise TypeError("_foreach functions: argument 'self' (position 1) must be tuple of Tensors, not Tensor")
     if not tensors:
         raise RuntimeError("Tensor list must have at least one tensor.")
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     for other in others:
+        if other is None or isinstance(other, str):
+            raise TypeError(f"_foreach functions received an invalid combination of arguments - got {other!r}")
         if isinstance(other, Sequence) and len(other) != len(tensors):
             if other and isinstance(other[0], Tensor):
                 raise RuntimeError(
@@ -56,7 +61,11 @@ def _each(value: Any) -> Any:
 
 def _scalars(value: Any) -> Any:
     """Return numbers, given as such or in a 1-d tensor."""
-    return value.tolist() if isinstance(value, Tensor) and value.ndim else value
+    if not isinstance(value, Tensor):
+        return value
+    if value.ndim != 1:
+        raise RuntimeError(f"Expected packed scalar Tensor to be of dimension 1. Got {value.ndim} instead.")
+    return value.tolist()
 
 
 def _unary(name: str) -> Callable[..., Any]:
@@ -95,6 +104,8 @@ def _check_scalar(name: str, other: Any, alpha: dict[str, Any]) -> None:
             )
         if other.ndim:
             raise TypeError(f"_foreach_{name}() received an invalid combination of arguments: other has dimensions")
+        if alpha and name not in _WITH_TENSOR:
+            raise TypeError(f"_foreach_{name}(): argument 'other' (position 2) must be tuple of Tensors, not Tensor")
     elif alpha and not isinstance(other, Sequence):
         raise TypeError(f"_foreach_{name}() received an invalid combination of arguments: alpha is for tensors")
 

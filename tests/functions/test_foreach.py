@@ -154,3 +154,15 @@ def test_one_operand_for_a_list_has_no_dimensions(device):
         cltorch._foreach_exp(line)
     found = cltorch._foreach_addcmul(xs, xs, xs, scalars=[1.0, 2.0])
     assert [x.tolist() for x in found] == [[2, 2], [[3]]]
+
+
+def test_what_is_no_list_of_tensors_is_refused():
+    a = [cltorch.ones(2), cltorch.ones(3)]
+    for call, error, words in (
+        (lambda: cltorch._foreach_exp([a[0], 2]), TypeError, "expected Tensor as element 1 in argument 0, but got int"),
+        (lambda: cltorch._foreach_add(a, "ab"), TypeError, "invalid combination of arguments"),
+        (lambda: cltorch._foreach_sub(a, a[0].sum(), alpha=2), TypeError, "must be tuple of Tensors, not Tensor"),
+        (lambda: cltorch._foreach_addcmul(a, a, a, cltorch.tensor(2.0)), RuntimeError, "dimension 1. Got 0 instead"),
+    ):
+        with pytest.raises(error, match=words):
+            call()
