@@ -189,6 +189,7 @@ def main() -> None:
     fits["GAMMA_STAR"] = fit("GAMMA_STAR", lambda t: away_from_zero(gamma_star)(on(0, "1.25")(t)))
     # digamma in powers of 1 / x², and the terms of Euler and Maclaurin's rest of zeta in their order
     fits["DIGAMMA"] = [float(mp.bernoulli(2 * k) / (2 * k)) for k in range(9, 0, -1)]
+    fits["DIGAMMA_ROOT"] = fit("DIGAMMA_ROOT", digamma_over_root)
     fits["ZETA"] = [float(mp.bernoulli(2 * j) / mp.factorial(2 * j)) for j in range(1, 13)]
     lines = [
         '"""Polynomials of the special functions, written by ci/fit.py: powers of t in [-1, 1], the highest first."""\n'
@@ -266,6 +267,13 @@ def log1p_rest(mu: Any) -> Any:
 
 def lgamma_over_zeros(x: Any) -> Any:
     return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def digamma_over_root(t: Any) -> Any:
+    """Return ψ(x) / (x - r) of x = r + t / 2, where r is ψ's zero."""
+    root = mp.findroot(mp.digamma, mpf("1.4616"))
+    step = t / 2 if abs(t) > mpf(10) ** -18 else mpf(10) ** -18
+    return mp.digamma(root + step) / step
 
 
 def stirling_rest(u: Any) -> Any:

@@ -305,7 +305,7 @@ class _Multinomial(Constraint):
 
 def _rows_all(mask: Any) -> Any:
     """Return whether all elements of each matrix of a mask are true."""
-    return mask.reshape(mask.shape[:-2] + (-1,)).all(-1)
+    return mask.flatten(-2).all(-1)
 
 
 class _LowerTriangular(Constraint):

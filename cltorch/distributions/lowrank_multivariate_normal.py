@@ -67,7 +67,7 @@ class LowRankMultivariateNormal(Distribution):
             raise ValueError("cov_factor must be at least two-dimensional, with optional leading batch dimensions")
         if cov_factor.shape[-2] != n:
             raise ValueError(f"cov_factor must be a batch of matrices with shape {n} x m")
-        if cov_diag.shape[-1] != n:
+        if cov_diag.shape[-1:] != loc.shape[-1:]:
             raise ValueError(f"cov_diag must be a batch of vectors with shape {loc.shape[-1:]}")
         try:
             shape = broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1])

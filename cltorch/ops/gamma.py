@@ -36,6 +36,8 @@ def lgamma(m: Any, x: Any) -> Any:
 
 
 # ---- digamma and zeta -----------------------------------------------------------------------------------------------
+# ψ's zero as a sum: its float32, what its double is more, and what is left
+_ROOT, _ROOT_DOUBLE, _ROOT_REST = 1.4616321325302124, 1.2438149843418955e-08, 9.549995429965697e-17
 _SHIFT = 10  # terms that are summed one by one in front of an asymptotic expansion
 
 
@@ -53,6 +55,8 @@ def digamma(m: Any, x: Any) -> Any:
     value = m.log(big) - 0.5 / big - w * series(m, fits.DIGAMMA, w)
     value = value - m.where(near, (2 * y + 9) * shares, 0)
     value = m.where(y == math.inf, y, value)
+    beside = ((y - _ROOT) - _ROOT_DOUBLE) - _ROOT_REST  # which keeps all digits of what is small beside the zero
+    value = m.where(m.abs(beside) < 0.5, beside * series(m, fits.DIGAMMA_ROOT, 2 * beside), value)
     off = x - m.round(x)
     value = m.where(low, value - math.pi / m.tan(math.pi * off), value)
     # the pole at zero takes its sign from the side, the others have none

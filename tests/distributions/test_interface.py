@@ -286,3 +286,10 @@ def test_a_number_has_a_density_where_nothing_is_validated(name):
     d = getattr(D, name)(1.0, validate_args=False)
     assert d.log_prob(3.0).item() == d.log_prob(cltorch.tensor(3.0)).item()
     assert d.log_prob(cltorch.tensor(-1.0)).item() == -float("inf")
+
+
+def test_shapes_at_the_edge():
+    one = cltorch.ones(2)
+    with pytest.raises(ValueError, match="cov_diag must be a batch of vectors"):
+        D.LowRankMultivariateNormal(one, cltorch.ones(2, 1), cltorch.tensor(1.0))
+    assert D.Wishart(cltorch.tensor([4.0]), cltorch.eye(2)).sample((0,)).shape == (0, 1, 2, 2)

@@ -455,3 +455,17 @@ def test_the_namespace_is_that_of_pytorch():
         got = getattr(special, name)(*(cltorch.tensor(a) if isinstance(a, np.ndarray) else a for a in args))
         want = getattr(torch.special, name)(*(torch.tensor(a) if isinstance(a, np.ndarray) else a for a in args))
         np.testing.assert_allclose(values(got), want.numpy(), rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("t", ["float32", "float64"])
+def test_digamma_beside_its_zero(device, fp64, t):
+    if t == "float64" and not fp64:
+        pytest.skip("the device has no float64")
+    root, rest = 1.4616321449683622, 9.549995429965697e-17  # the zero's double and what it is more
+    slope = 0.96767224544762121
+    x = np.array([1.0, 1.25, 1.4, 1.46, 1.4616, root, 1.46164, 1.47, 1.6, 1.9], t)
+    step = (x.astype(np.float64) - root) - rest
+    near = abs(step) < 1e-4
+    want = np.where(near, step * (slope - 0.4427631 * step), scipy.special.digamma(x.astype(np.float64)))
+    got = values(special.digamma(*tensors([x], device))).astype(np.float64)
+    np.testing.assert_allclose(got, want, rtol=3e-7 if t == "float32" else 1e-8)
