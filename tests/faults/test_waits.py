@@ -10,8 +10,8 @@ CLOSED = """
 import copy, io, pickle, sys, threading, time
 import numpy as np
 import cltorch as torch
-from cltorch.device import gate
-gate._MOST = 1 << 30  # never opens by itself
+from cltorch.device import gate, program
+gate._MOST = program.PACE = 1 << 30  # never opens by itself
 x = torch.ones(8, device="cl")
 context = x.device.resolve().context
 
@@ -44,10 +44,13 @@ else: raise AssertionError""",
 with torch.profiler.profile() as seen: made(); made()
 assert seen.key_averages()""",
     "compile": "made(); assert x.cumsum(0).sort(descending=True).values.tolist() == list(range(8, 0, -1))",
-    "threads": """def work():
-    for _ in range(20): assert made().tolist() == [2] * 8
-ts = [threading.Thread(target=work) for _ in range(3)]; [t.start() for t in ts]; [t.join() for t in ts]""",
-    "ended thread": "t = threading.Thread(target=made); t.start(); t.join(); assert x.tolist() == [1] * 8",
+    "threads": """right = []
+def work():
+    for _ in range(20): right.append((x + 1).tolist() == [2] * 8)  # others may open it, too
+ts = [threading.Thread(target=work) for _ in range(3)]; [t.start() for t in ts]; [t.join() for t in ts]
+assert right == [True] * 60""",
+    "ended thread": """t = threading.Thread(target=lambda: right.append(made())); t.start(); t.join()
+assert x.tolist() == [1] * 8 and right[60].tolist() == [2] * 8""",
     "forks": """import os
 if hasattr(os, "fork"):
     y = made()
