@@ -273,7 +273,7 @@ def _take(capsule: Any) -> Any:
     _rename(capsule, form.used)
     owner = _Taken(managed)
     if nbytes == 0:
-        memory = np.empty(0, np.uint8)
+        memory: np.ndarray = np.empty(0, np.uint8)
     else:
         raw: Any = (ctypes.c_uint8 * nbytes).from_address(d.data + d.byte_offset)
         raw.owner = owner  # the array below keeps `raw`, and `raw` what it was lent

@@ -174,7 +174,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     nbytes = min(1 << 27, device.max_mem_alloc_size // 2, device.global_mem_size // 8) // _RUN_BYTES * _RUN_BYTES
     source, target = (cl.Buffer(context, cl.mem_flags.READ_WRITE, nbytes) for _ in range(2))
     for buffer in (source, target):
-        cl.enqueue_fill_buffer(queue, buffer, np.float32(1), 0, nbytes)
+        cl.enqueue_fill_buffer(queue, buffer, np.ones(1, np.float32), 0, nbytes)
     copy, copy4, update, fma = (cl.Kernel(program, f"ct_probe_{name}") for name in ("copy", "copy4", "update", "fma"))
     part = max(nbytes // _PART // _RUN_BYTES, 1) * _RUN_BYTES
     nbytes = _amount(nbytes, part, lambda n: _memory(queue, copy, n // 64, 1, False, source, target))

@@ -104,12 +104,12 @@ def _host(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool) -> Any:
             at = (slice(None), *_windows(b, i, j))
             out[at] += a[:, k]
         return from_host(out[:, ph : ph + h, pw : pw + w].reshape(*lead, h, w).copy(), x.dtype, x.device)
-    a = np.pad(host(x).reshape(planes, h, w), ((0, 0), (ph, ph), (pw, pw)))
+    padded = np.pad(host(x).reshape(planes, h, w), ((0, 0), (ph, ph), (pw, pw)))
     result = empty((*lead[:-1], lead[-1] * kh * kw, math.prod(b.out)), x.dtype, x.device)
     columns = host(result).reshape(planes, len(taps), *b.out)
     for k, (i, j) in enumerate(taps):
         at = (slice(None), *_windows(b, i, j))
-        columns[:, k] = a[at]
+        columns[:, k] = padded[at]
     return result
 
 

@@ -7,6 +7,7 @@ kernels/philox.cl holds the same function for OpenCL devices; both give the same
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ RUN = 256
 def philox(counter: np.ndarray, key: int) -> np.ndarray:
     """Encrypt counters: (4, n) words of 32 bits under a 64-bit key give uint32 of shape (4, n)."""
     # Words are held as 64-bit numbers: one product then gives both halves, and NumPy need not convert anything.
-    c0, c1, c2, c3 = counter.astype(np.uint64)
-    p0, p1 = np.empty((2, counter.shape[1]), np.uint64)
+    words: Any = counter.astype(np.uint64)
+    products: Any = np.empty((2, counter.shape[1]), np.uint64)
+    (c0, c1, c2, c3), (p0, p1) = words, products  # rows, which NumPy's stubs may call numbers
     for r in range(10):
         k0 = np.uint64((key + r * _WEYL0) & 0xFFFFFFFF)
         k1 = np.uint64(((key >> 32) + r * _WEYL1) & 0xFFFFFFFF)

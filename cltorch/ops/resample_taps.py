@@ -33,6 +33,7 @@ class Taps:
             o, k = np.nonzero(np.arange(width) < self.count[:, None])
             i, w = places[o, k], self.weight[o, k]
             # the outputs that read an input follow each other, because starts and ends never go back
+            first: np.ndarray
             first, last = np.full(self.size, outputs, np.int64), np.full(self.size, -1, np.int64)
             np.minimum.at(first, i, o)
             np.maximum.at(last, i, o)

@@ -77,7 +77,8 @@ def _convolution(n: int, c: int, k: int, size: int, variant: str = "gpu", stride
             return lambda: run(x, w, None)
 
         def correlate(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-            windows = np.lib.stride_tricks.sliding_window_view(p, (3, 3), (2, 3))[:, :, ::stride, ::stride]
+            slide: Any = np.lib.stride_tricks.sliding_window_view  # the stub of NumPy 2.2 knows one axis only
+            windows = slide(p, (3, 3), (2, 3))[:, :, ::stride, ::stride]
             columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * out * out, c * 9)
             return (columns @ q.reshape(k, c * 9).T).reshape(n, out, out, k).transpose(0, 3, 1, 2)
 
