@@ -177,6 +177,7 @@ def dlpack(
         d.data, d.byte_offset = x._storage.array.ctypes.data + start, 0
     else:
         x.device.context.synchronize()
+        x._storage.contents.seen = False
         d.data, d.byte_offset = x._storage.buf.int_ptr, start
     d.device_type, d.device_id, d.ndim = *place, layout.ndim
     d.code, d.bits, d.lanes = _CODE_OF[t], t.itemsize * 8, 1

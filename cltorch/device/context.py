@@ -170,7 +170,9 @@ class Context:
             raise BufferError(f"the buffer belongs to another OpenCL context than that of {self.name}")
         if buf.size < nbytes:
             raise BufferError(f"the buffer has {buf.size} bytes, but the tensor needs {nbytes}")
-        return Storage(self.device, nbytes, buf)
+        adopted = Storage(self.device, nbytes, buf)
+        adopted.contents.seen = False
+        return adopted
 
     def read(self, buf: Any, out: np.ndarray, byte_offset: int = 0) -> None:
         """Wait for the device and copy bytes of a buffer into a contiguous host array."""

@@ -21,6 +21,21 @@ PINNED = object()  # the owner of bytes that a driver copies without a detour
 eras = [0]
 
 
+class Contents:
+    """What is known of some bytes, for all storages that share them.
+
+    ``changes`` counts what all of them count as versions. ``kept`` holds what was made of the bytes, by who made it;
+    each change empties it. ``seen`` is False once somebody may change them who tells no storage.
+    """
+
+    __slots__ = ("changes", "kept", "seen")
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.kept: dict[Any, Any] = {}
+        self.seen = True
+
+
 class Storage:
     """Hold ``nbytes`` bytes on one device, shared by all views.
 
@@ -29,7 +44,7 @@ class Storage:
     version count of its own.
     """
 
-    __slots__ = ("device", "nbytes", "buf", "array", "version", "era", "_owner", "__weakref__")
+    __slots__ = ("device", "nbytes", "buf", "array", "_version", "era", "_owner", "_contents", "__weakref__")
 
     device: Device
     nbytes: int
@@ -38,9 +53,10 @@ class Storage:
 
     def __init__(self, dev: Device, nbytes: int, buf: Any = None, array: Any = None) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, array
-        self.version = 0
+        self._version = 0
         self.era = eras[0]
         self._owner: Any = None  # what the bytes are borrowed from, and kept alive by
+        self._contents: Contents | None = None
 
     @staticmethod
     def allocate(nbytes: int, dev: Device) -> Storage:
@@ -61,7 +77,29 @@ class Storage:
         other = Storage(self.device, self.nbytes, self.buf, self.array)
         other._owner = self._owner or self
         other.era = self.era
+        other._contents = self.contents
         return other
+
+    @property
+    def version(self) -> int:
+        """Return how many in-place changes were counted."""
+        return self._version
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self._version = value
+        contents = self._contents
+        if contents is not None:
+            contents.changes += 1
+            if contents.kept:
+                contents.kept = {}
+
+    @property
+    def contents(self) -> Contents:
+        """Return what is known of the bytes, which all aliases share."""
+        if self._contents is None:
+            self._contents = Contents()
+        return self._contents
 
     @property
     def memory(self) -> Any:
@@ -94,6 +132,7 @@ class Storage:
         """Take over the bytes of another storage, so that every view of this one sees them."""
         self.buf, self.array, self.nbytes = new.buf, new.array, new.nbytes
         self._owner = new if isinstance(new, LentStorage) else None
+        self._contents = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.device.type == "meta":
@@ -111,9 +150,9 @@ class LentStorage(Lent, Storage):
 
     def __init__(self, dev: Device, nbytes: int, buf: Any, give_back: Callable[[], None]) -> None:
         self.device, self.nbytes, self.buf, self.array = dev, nbytes, buf, None
-        self.version = 0
+        self._version = 0
         self.era = eras[0]
-        self._owner = None
+        self._owner = self._contents = None
         self.give_back = give_back
 
     def alias(self) -> Storage:
@@ -126,7 +165,7 @@ class LentStorage(Lent, Storage):
     def _become(self, new: Any) -> None:
         # the other one dies with the bytes that were this one's, unless aliases have them
         self.buf, self.nbytes, self.give_back, new.give_back = new.buf, new.nbytes, new.give_back, self.give_back
-        self._owner = None
+        self._owner = self._contents = None
 
 
 def owner_of(storage: Storage) -> Any:

@@ -111,9 +111,7 @@ def make_plan(
 
     def call(x: Any, weight: Any, bias: Any) -> Any:
         b = weight if bias is None else bias
-        out = run(
-            x._storage.buf, x.layout.offset, weight._storage.buf, weight.layout.offset, b._storage.buf, b.layout.offset
-        )
+        out = run(x._storage.buf, x.layout.offset, weight._storage, weight.layout.offset, b._storage, b.layout.offset)
         return new(out, layout, t)
 
     return call

@@ -14,6 +14,7 @@ from cltorch.layout import Layout
 from cltorch.ops import tuning
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
 from cltorch.ops.gemm_cpu import compute_type
+from cltorch.ops.packing import Packing
 from cltorch.ops.tuning import Parameters
 
 #: what ct_conv reads from its table, in this order
@@ -209,7 +210,9 @@ def element(t: dtype) -> int:
 def correlation(
     context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, w_strides: Triple, bias: bool
 ) -> Callable[..., Any] | None:
-    """Return the launcher of a stencil: (x buffer, x offset, weight buffer, offset, bias buffer, offset) -> storage.
+    """Return the launcher of a stencil: (x buffer, x offset, weight, its offset, bias, its offset) -> storage.
+
+    Weight and bias come as storages.
 
     ``w_strides`` are the weight's steps from group to group, lane to lane and reduced channel to the next. None where
     the window is too large for the local memory.
@@ -270,9 +273,13 @@ def correlation(
     size3 = (prod(blocks), n, -(-g.groups // cut.share) * splits)
     alloc, nbytes, has_bias = context.alloc, y.numel * t.itemsize, int(bias)
 
-    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
-        packed, result = alloc(packed_bytes), alloc(nbytes)
-        pack.launch(pack_size, (1, 1), (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, linear, chunk))
+    def lay_out(form: Any, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> None:
+        pack.launch(pack_size, (1, 1), (w_buf, b_buf, form, tab.buf, w_off, b_off, has_bias, linear, chunk))
+
+    packing = Packing(context, packed_bytes, lay_out)
+
+    def run(x_buf: Any, x_off: int, w: Any, w_off: int, b: Any, b_off: int) -> Any:
+        packed, result = packing.of(w, w_off, b, b_off), alloc(nbytes)
         kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, tab.buf, x_off))
         return result
 

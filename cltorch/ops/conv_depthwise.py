@@ -109,9 +109,9 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     size2 = (-(-total // share), blocks)
     alloc, nbytes, has_bias = context.alloc, total * s.dst[1] * s.dst[2] * t.itemsize, int(bias)
 
-    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
+    def run(x_buf: Any, x_off: int, w: Any, w_off: int, b: Any, b_off: int) -> Any:
         result = alloc(nbytes)
-        kernel.launch(size2, (1, 1), (x_buf, w_buf, b_buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
+        kernel.launch(size2, (1, 1), (x_buf, w.buf, b.buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
         return result
 
     return run

@@ -68,9 +68,9 @@ def correlation(
     size3 = tuple(n * m for n, m in zip(groups, local, strict=True))
     alloc, nbytes, has_bias = context.alloc, g.n * g.groups * s.lanes * prod(s.dst) * t.itemsize, int(bias)
 
-    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
+    def run(x_buf: Any, x_off: int, w: Any, w_off: int, b: Any, b_off: int) -> Any:
         result = alloc(nbytes)
-        kernel.launch(size3, local, (x_buf, w_buf, b_buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
+        kernel.launch(size3, local, (x_buf, w.buf, b.buf, result.buf, tab.buf, x_off, w_off, b_off, has_bias))
         return result
 
     return run

@@ -17,6 +17,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.conv_cpu import element, table, vector_width, whole
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
+from cltorch.ops.packing import Packing
 
 #: what ct_winograd reads from its table, in this order
 INTS = (
@@ -134,13 +135,26 @@ def correlation(
     alloc, has_bias = context.alloc, int(bias)
     nbytes = g.n * g.groups * s.lanes * s.dst[1] * s.dst[2] * t.itemsize
 
-    def run(x_buf: Any, x_off: int, w_buf: Any, w_off: int, b_buf: Any, b_off: int) -> Any:
-        packed, space, result = alloc(packed_bytes), alloc(room), alloc(nbytes)
+    def lay_out(form: Any, w_buf: Any, w_off: int, b_buf: Any, b_off: int, first: int = 0, count: int = tiles) -> None:
+        head = (w_buf, b_buf, form, tab.buf, w_off, b_off, has_bias, chunk)
+        pack.launch((pack_chunks, g.groups * count), (1, 1), (*head, first, count))
+
+    def multiply(x_buf: Any, x_off: int, form: Any, space: Any, result: Any, first: int, count: int) -> None:
+        size3 = (items, -(-count // span), g.groups)
+        kernel.launch(size3, (1, 1, 1), (x_buf, form, result, space, tab.buf, x_off, first, count))
+
+    packing = Packing(context, packed_bytes, lay_out)
+
+    def run(x_buf: Any, x_off: int, w: Any, w_off: int, b: Any, b_off: int) -> Any:
+        space, result = alloc(room), alloc(nbytes)
+        if slices == 1:
+            form = packing.of(w, w_off, b, b_off)
+            multiply(x_buf, x_off, form.buf, space.buf, result.buf, 0, tiles)
+            return result
+        form = alloc(packed_bytes)
         for first, count in cuts:
-            head = (w_buf, b_buf, packed.buf, tab.buf, w_off, b_off, has_bias, chunk)
-            pack.launch((pack_chunks, g.groups * count), (1, 1), (*head, first, count))
-            size3 = (items, -(-count // span), g.groups)
-            kernel.launch(size3, (1, 1, 1), (x_buf, packed.buf, result.buf, space.buf, tab.buf, x_off, first, count))
+            lay_out(form.buf, w.buf, w_off, b.buf, b_off, first, count)
+            multiply(x_buf, x_off, form.buf, space.buf, result.buf, first, count)
         return result
 
     return run
