@@ -8,7 +8,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.autograd.record import called
+from cltorch.autograd.record import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
@@ -94,7 +94,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
         if input.dtype.differentiable:
             simple = {2: p.square, 0.5: p.sqrt, -0.5: p.rsqrt, -1: p.reciprocal}.get(exponent)
             if simple is not None:
-                return called(simple(input, out=out), "PowBackward0", out)
+                return _called(simple(input, out=out), "PowBackward0", out)
         elif exponent.__class__ is int and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     elif exponent.__class__ is bool and isinstance(input, Array) and input.dtype is dtypes.bool_:
@@ -134,9 +134,9 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if max is None:
-        return called(p.clamp_min(input, min, out=out), _clamp_name(min), out)
+        return _called(p.clamp_min(input, min, out=out), _clamp_name(min), out)
     if min is None:
-        return called(p.clamp_max(input, max, out=out), _clamp_name(max), out)
+        return _called(p.clamp_max(input, max, out=out), _clamp_name(max), out)
     _alike("clamp", min, max)
     return p.clamp_both(input, min, max, out=out)
 
