@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import accelerator, aten, functions, torch_function
+from cltorch.autograd import batches as _batches_of
 from cltorch.autograd.batches import state as _batches
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.duals import state as _duals
@@ -172,6 +173,21 @@ class _Batches:
     def is_batchedtensor(tensor: Any) -> bool:
         """Return whether a tensor is a batch's slice within vmap."""
         return bool(tensor._batch)
+
+    @staticmethod
+    def get_unwrapped(tensor: Any) -> Any:
+        """Return the tensor that a batch's slice stands for, at the innermost level of vmap; others as they are."""
+        return tensor._inner if tensor._batch else tensor
+
+    @staticmethod
+    def _add_batch_dim(tensor: Any, in_dim: int, level: int) -> Any:
+        """Return a tensor as a batch along a dimension, at a level of vmap."""
+        return _batches_of.wrap(functions.movedim(tensor, in_dim, 0), level)
+
+    @staticmethod
+    def _remove_batch_dim(tensor: Any, level: int, batch_size: int, out_dim: int) -> Any:
+        """Return the tensor that a slice at a level stands for, with the batch along a dimension."""
+        return functions.movedim(_batches_of.expose(tensor, level, batch_size), 0, out_dim)
 
 
 _functorch = _Batches()

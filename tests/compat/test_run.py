@@ -607,3 +607,58 @@ def test_inner_names_that_libraries_use():
         assert not worker.is_alive()
         """
     )
+
+
+def test_what_containers_for_vmap_are_made_of():
+    program(
+        """
+        import torch
+        from torch._C._functorch import _add_batch_dim, _remove_batch_dim, get_unwrapped, is_batchedtensor
+        from torch._functorch.vmap import _broadcast_to_and_flatten, _get_name, _maybe_remove_batch_dim, tree_flatten
+
+        table = torch.arange(6.0).reshape(2, 3)
+
+        def f(x):
+            level = x._batch
+            column = _add_batch_dim(table, 0, level)  # another batch of two
+            assert column.shape == (3,) and is_batchedtensor(column) and get_unwrapped(column).shape == (2, 3)
+            y = x * column
+            whole = _remove_batch_dim(y, level, 2, 1)
+            assert not is_batchedtensor(whole) and torch.equal(whole, (table * table).T)
+            assert torch.equal(_maybe_remove_batch_dim("f", y, level, 2, 0), table * table)
+            for wrong, dim in ((y, None), (3, 0)):
+                try:
+                    _maybe_remove_batch_dim("f", wrong, level, 2, dim)
+                except ValueError as error:
+                    assert "vmap(f, ...)" in str(error)
+                else:
+                    raise AssertionError
+            return y
+
+        assert torch.equal(torch.vmap(f)(table), table * table)
+        spec = tree_flatten({"a": [1, 2], "b": 3})[1]
+        assert _broadcast_to_and_flatten({"a": 0, "b": 1}, spec) == [0, 0, 1]
+        assert _broadcast_to_and_flatten(7, spec) == [7, 7, 7]
+        assert _broadcast_to_and_flatten({"a": [1], "b": 1}, spec) is None and _get_name(len) == "len"
+        """
+    )
+
+
+def test_what_works_by_dispatch_says_so():
+    output = program(
+        """
+        import torch
+        from torch.utils._python_dispatch import TorchDispatchMode
+
+        class Mode(TorchDispatchMode):
+            def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+                return func(*args, **(kwargs or {}))
+
+        assert not isinstance(3, TorchDispatchMode) and not issubclass(int, TorchDispatchMode)
+        try:
+            Mode()
+        except NotImplementedError as error:
+            print(error)
+        """
+    )
+    assert "TorchDispatchMode is not available" in output and "__torch_dispatch__ is not looked at" in output

@@ -1,0 +1,1 @@
+"""Parts of PyTorch's torch._functorch that libraries import."""
