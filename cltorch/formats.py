@@ -37,7 +37,7 @@ class memory_format:
         strides, step = [0] * self._ndim, 1
         for d in reversed(order):
             strides[d] = step
-            step *= max(shape[d], 1)
+            step *= shape[d]  # nothing where the shape is empty, as PyTorch has it
         return Layout.make(shape, strides, 0)
 
 

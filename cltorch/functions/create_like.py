@@ -8,6 +8,7 @@ from typing import Any
 from cltorch import settings
 from cltorch.device import Storage, resolve
 from cltorch.dtypes import dtype as DType
+from cltorch.formats import need_format, preserve_format
 from cltorch.functions.arguments import (
     check_layout,
     finish,
@@ -29,8 +30,11 @@ __all__ = [
 
 def _same_order(layout: Layout) -> Layout:
     """Return a gapless layout whose dimensions lie in memory in the order of another's."""
-    if layout.contiguous:
-        return Layout.of(layout.shape)
+    plain = Layout.of(layout.shape)
+    if layout.strides == plain.strides:
+        return plain
+    if layout.numel == 0 or layout.packed():  # also where dimensions of size 1 have other strides
+        return Layout.make(layout.shape, layout.strides, 0)
     shape, strides = layout.shape, layout.strides
     order = list(range(layout.ndim))[::-1]  # innermost first
     for i in range(1, layout.ndim):
@@ -56,8 +60,10 @@ def like(name: str, x: Any, dtype: Any, device: Any, layout: Any = None, memory_
     check_layout(layout)
     t = read_dtype(name, dtype, x.dtype)
     dev = x.device if device is None else resolve(device)
-    plain = memory_format is not None and str(memory_format) == "torch.contiguous_format"
-    lay = Layout.of(x.shape) if plain else _same_order(x.layout)
+    if memory_format is None or need_format(memory_format) is preserve_format:
+        lay = _same_order(x.layout)
+    else:
+        lay = memory_format.lay(x.shape)
     check_dtype(t, dev)
     storage = Storage.allocate(lay.numel * t.itemsize, dev)
     return Array.new(storage, lay, t), Array.new(storage, Layout.of((lay.numel,)), t)

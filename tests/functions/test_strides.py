@@ -82,3 +82,35 @@ def test_matrices_of_lapack_lie_by_columns_and_coordinates_by_dimensions(device)
     found = cltorch.nonzero(a)
     assert found.stride() == (1, 23) and found[0].tolist() == [0, 0, 1] and found[-1].tolist() == [1, 2, 3]
     assert turned[cltorch.tensor([1, 0], device=device)].stride() == (12, 1, 3)
+
+
+@pytest.mark.parametrize("name", ["empty_like", "zeros_like", "ones_like", "rand_like", "randn_like"])
+def test_likenesses_take_a_memory_format(device, name):
+    f, x = getattr(cltorch, name), cltorch.ones(2, 3, 4, 5, device=device)
+    assert f(x, memory_format=cltorch.channels_last).stride() == (60, 1, 15, 3)
+    last = x.to(memory_format=cltorch.channels_last)
+    assert f(last).stride() == f(last, memory_format=cltorch.preserve_format).stride() == (60, 1, 15, 3)
+    assert f(last, memory_format=cltorch.contiguous_format).stride() == (60, 20, 5, 1)
+    thin = cltorch.ones(2, 1, 3, 1, device=device).to(memory_format=cltorch.channels_last)
+    assert f(thin).stride() == (3, 1, 1, 1)
+    with pytest.raises(RuntimeError, match="required rank 4 tensor to use channels_last format"):
+        f(x[0], memory_format=cltorch.channels_last)
+    with pytest.raises(TypeError, match="memory_format"):
+        f(x, memory_format="channels_last")
+
+
+def test_values_lie_in_the_format_too(device):
+    x = cltorch.zeros(1, 2, 2, 2, device=device)
+    full = cltorch.full_like(x, 3.0, memory_format=cltorch.channels_last)
+    whole = cltorch.randint_like(x, 3, 4, memory_format=cltorch.channels_last)
+    assert full.equal(whole) and full.stride() == whole.stride() == (8, 1, 4, 2)
+
+
+def test_formats_of_what_is_empty(device):
+    for shape, strides in (
+        ((2, 0, 3, 4), (0, 1, 0, 0)), ((0, 3, 4, 5), (60, 1, 15, 3)), ((2, 3, 0, 4), (0, 1, 12, 3)),
+        ((2, 3, 4, 0), (0, 1, 0, 3)),
+    ):  # fmt: skip
+        x = cltorch.empty(shape, device=device, memory_format=cltorch.channels_last)
+        assert x.stride() == cltorch.empty_like(x).stride() == x.clone().stride() == strides
+        assert cltorch.empty(shape, device=device).to(memory_format=cltorch.channels_last).stride() == strides
