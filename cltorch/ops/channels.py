@@ -90,10 +90,9 @@ def laid_like(out: Any, x: Any) -> Any:
 def laid_as(out: Any, *operands: Any) -> Any:
     """Return a dense result, copied into the format of the operands if the channels of one come last in memory."""
     for x in operands:
-        if not x.layout.contiguous:
-            format = suggested(x.layout)
-            if format is not None:
-                return copied_in(format, out)
+        format = formats.suggested(x.layout)  # of weights of 1x1, too, which are dense in either order
+        if format is not formats.contiguous_format:
+            return copied_in(format, out)
     return out
 
 

@@ -376,3 +376,15 @@ def test_a_geometry_is_planned_once(cl_device):
     for _ in range(3):
         conv.convolve(x, w, None, geometry, case.y_shape)
     assert (len(context.ready), context.syncs) == before
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_weights_of_one_by_one_with_channels_last_give_results_in_that_order(transposed, device):
+    f = cltorch.conv_transpose2d if transposed else cltorch.conv2d
+    x = cltorch.ones(2, 3, 5, 6, device=device)
+    w = cltorch.ones(*((3, 4) if transposed else (4, 3)), 1, 1, device=device)
+    assert f(x, w).stride() == (120, 30, 6, 1)
+    y = f(x, w.to(memory_format=cltorch.channels_last))
+    assert y.stride() == (120, 1, 24, 4) and bool((y == 3).all())
+    one = cltorch.ones(2, 1, 5, 6, device=device).to(memory_format=cltorch.channels_last)
+    assert f(one, w[:1] if transposed else w[:, :1]).stride() == (120, 1, 24, 4)
