@@ -16,7 +16,7 @@ from cltorch.device import device, resolve
 from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.formats import follows
-from cltorch.functions.arguments import fit_number, need_array, read_dtype
+from cltorch.functions.arguments import fit_number, need_array, read_dtype, read_number
 from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
@@ -367,7 +367,7 @@ def fill_(input: Any, value: Any) -> Any:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
             )
         return copy_(input, value)
-    t = input.dtype
+    value, t = read_number("fill_", "value", 1, value), input.dtype
     # one element of a byte or two overflows, several are refused: as in PyTorch
     small = input.layout.numel == 1 and t.kind == "f" and t.itemsize < 4
     if (value or t.few) and not (small and isinstance(value, (int, float))):

@@ -193,6 +193,7 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_copy_.html
     """
+    need_array("index_copy_", "source", 3, source)
     index = _vector("index_copy_", index)
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {TYPE_NAMES[index.dtype]}")

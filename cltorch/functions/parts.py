@@ -12,7 +12,7 @@ from typing import Any
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import view as record_view
-from cltorch.functions.arguments import need_array, numpy_names
+from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.pointwise import into_out
 from cltorch.layout import Layout, wrap_dim
@@ -170,6 +170,8 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
             [1, 2],
             [2, 3]])
     """
+    given = (("dimension", dimension), ("size", size), ("step", step))
+    dimension, size, step = (read_int("unfold", name, i, value) for i, (name, value) in enumerate(given, 1))
     base = input.layout
     layout = part = base.unfold(dimension, size, step)
     if not base.contiguous and not _injective(base):  # the gradient of what overlaps has a layout of its own

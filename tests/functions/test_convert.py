@@ -174,6 +174,9 @@ def test_fill(device):
     for t, value in ((cltorch.float16, 1e6), (cltorch.float32, 1e40), (cltorch.uint8, -0.5), (cltorch.int32, math.nan)):
         with pytest.raises(RuntimeError, match="cannot be converted to type .* without overflow"):
             cltorch.zeros(2, dtype=t, device=device).fill_(value)
+    for value in ((), [1], "a", None):
+        with pytest.raises(TypeError, match="fill_\\(\\)"):
+            x.fill_(value)
 
 
 def test_where_a_copy_cannot_go(device):

@@ -317,6 +317,7 @@ x[:, :, :3][:, :2][None, 0].fill_diagonal_(1) if False else x[0, :, :3].fill_dia
 """.strip().splitlines()
 
 ERRORS = """
+x.index_copy_(0, i, 1.5)
 x[2]
 x[-3]
 x[0, 0, 4]

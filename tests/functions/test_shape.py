@@ -294,6 +294,7 @@ ERRORS = {
     "x.narrow(0, 0, -1)": (RuntimeError, r"narrow\(\): length must be non-negative"),
     "x.select(1, 3)": (IndexError, r"select\(\): index 3 out of range for tensor of size \[2, 3, 4\] at dimension 1"),
     "x.diagonal(0, 1, 1)": (RuntimeError, "diagonal dimensions cannot be identical 1, 1"),
+    "x.unfold(1, True, 1)": (TypeError, "argument .size. .position 2. must be int, not bool"),
     "x.unfold(1, 4, 1)": (RuntimeError, "maximum size for tensor at dimension 1 is 3 but size is 4"),
     "x.unfold(1, 2, 0)": (RuntimeError, "step is 0 but must be > 0"),
     "x.unfold(1, -1, 1)": (RuntimeError, "size is -1 but must be >= 0"),

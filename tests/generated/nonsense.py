@@ -94,6 +94,11 @@ def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
+def may_lie(lib: Any, recipe: T, device: str) -> bool:
+    """Return whether a device has numbers of an operand's dtype."""
+    return recipe.dtype not in ("float64", "complex128") or lib.device(device).context.caps.fp64
+
+
 class Built:
     """The arguments of a call in one library, with what its tensors held before."""
 
@@ -107,7 +112,7 @@ class Built:
         if id(recipe) in self.made:
             return self.made[id(recipe)][0]
         lib, where = self.library, self.device
-        if recipe.away and where is not None:
+        if recipe.away and where is not None and (where != "cpu" or may_lie(lib, recipe, "cl:0")):
             where = "cpu" if where != "cpu" else "cl:0"
         line = lib.tensor(recipe.line())
         if recipe.dtype == "bfloat16":

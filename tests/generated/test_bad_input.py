@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
+
 import pytest
 
 import cltorch
@@ -40,13 +41,21 @@ def chosen(c, names: list[str]) -> str:
     return names[(256 * c.number(256) + c.number(256)) % len(names)]
 
 
+def truth(x: object) -> bool:
+    """Return whether a function may take a flag for set."""
+    try:
+        return bool(x)
+    except ValueError:  # of several numbers
+        return True
+
+
 def made(call: Call, device: str) -> Outcome:
     """Make a call, and assert that it ended as promised and changed nothing but what it should."""
     beside = cltorch.arange(37.0).to(device)
     cltorch.manual_seed(0)
     outcome = Outcome(cltorch, call, device)
     assert outcome.documented and sensible(outcome.value), f"{call} on {device}: {outcome}"
-    writes = call.name.endswith("_") or call.name in WRITE or "out" in call.named or np.any(call.named.get("inplace"))
+    writes = call.name.endswith("_") or call.name in WRITE or "out" in call.named or truth(call.named.get("inplace"))
     if not (writes and outcome.error is None) and not isinstance(outcome.error, cltorch.DeviceIndexError):
         changed = outcome.built.changed()
         assert not changed, f"{call} on {device}: {outcome}, but it changed {changed}"
@@ -105,6 +114,7 @@ def waits_for_nothing(call: Call, here: Outcome, there: Outcome) -> bool:
         call.name in UNASKED
         or "ZeroDivisionError" in told  # integers
         or "not implemented on the CPU" in told
+        or '_cpu" not implemented for' in told
         or (("index" in told or "without overflow" in told) and nothing(there.value))
     )
 
@@ -116,6 +126,8 @@ def nothing(value: object) -> bool:
 
 def on_device(call: Call, device: str) -> None:
     """Make a call on the host and on a device, and assert that they agree."""
+    if not cltorch.device(device).resolve().context.caps.fp64 and re.search("<(float64|complex128)", repr(call)):
+        return  # the operand could not be made
     here, there = made(call, "cpu"), made(call, device)
     if "away" in repr(call):
         return

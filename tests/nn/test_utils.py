@@ -59,6 +59,8 @@ def test_norms_that_are_not_finite_can_be_refused(lib):
 
 @pytest.mark.parametrize("norm_type", [0.1, 1, 2, 3.5])
 def test_gradients_of_double_precision_are_scaled_by_numbers_that_float32_has_not(norm_type, device, fp64):
+    if not fp64:
+        pytest.skip("no double precision on this device")
     a, b = np.zeros(10), np.array([1.0])
     a[1] = 3e40
     p = with_gradients(device, a, b)

@@ -118,11 +118,13 @@ def test_orders_are_drawn_on_the_host_whatever_the_default_device_is(cl_device):
         lambda: RandomSampler(data), lambda: RandomSampler(data, replacement=True),
         lambda: RandomSampler(data, generator=torch.Generator(device="cpu").manual_seed(1)),
         lambda: SubsetRandomSampler([3, 5, 7], torch.Generator(device="cpu").manual_seed(1)),
-        lambda: WeightedRandomSampler([1.0, 2.0], 5, generator=torch.Generator(device="cpu").manual_seed(1)),
         lambda: DistributedSampler(data, num_replicas=1, rank=0),
         lambda: random_split(data, [3, 5], torch.Generator(device="cpu").manual_seed(1))[0].indices,
         lambda: [i for (batch,) in DataLoader(data, 2, shuffle=True) for i in batch.tolist()],
     ]  # fmt: skip
+    if torch.device(cl_device).resolve().context.caps.fp64:  # as which the weights lie on the default device
+        generator = torch.Generator(device="cpu")
+        samplers.append(lambda: WeightedRandomSampler([1.0, 2.0], 5, generator=generator.manual_seed(1)))
     orders = []
     for device in ("cpu", cl_device):
         with torch.device(device):
