@@ -89,23 +89,32 @@ class _Kept:
 
 
 class _Mutations:
-    """Know what is kept of which storage, weakly, and clone it before a change in place."""
+    """Know what is kept of which storage, weakly, and clone it before a change in place.
+
+    ``cloned`` holds the clones by what they are kept for, as long as that is kept.
+    """
 
     def __init__(self) -> None:
         self.by_storage: dict[int, list[weakref.ref[_Kept]]] = {}
-        self.active = True
+        self.known: weakref.WeakSet[_Kept] = weakref.WeakSet()
+        self.cloned: weakref.WeakKeyDictionary[_Kept, Any] = weakref.WeakKeyDictionary()
 
     def pack(self, tensor: Any) -> _Kept:
-        """Keep a tensor."""
-        kept = _Kept(tensor)
+        """Keep a tensor, once as long as it is the same."""
         rows = self.by_storage.setdefault(id(tensor._storage), [])
         rows[:] = [r for r in rows if r() is not None]
+        for ref in rows:
+            kept = ref()
+            if kept is not None and kept.tensor is tensor:
+                return kept
+        kept = _Kept(tensor)
         rows.append(weakref.ref(kept))
+        self.known.add(kept)
         return kept
 
     def unpack(self, kept: _Kept) -> Any:
         """Return the tensor, or the clone that stands for what it was."""
-        if not self.active:
+        if kept not in self.known:
             raise AssertionError(
                 "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in which the graph was "
                 "originally recorded."
@@ -122,12 +131,13 @@ class _Mutations:
                     t = kept.tensor
                     if id(t) not in clones:
                         clones[id(t)] = Settings.functions.clone(t.detach())
-                    kept.tensor = clones[id(t)]
+                    kept.tensor = self.cloned[kept] = clones[id(t)]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything that was kept until now."""
         self.by_storage.clear()
-        self.active = False
+        self.cloned.clear()
+        self.known.clear()
 
 
 @contextmanager

@@ -515,6 +515,7 @@ def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
         layout = formats.need_format(memory_format).lay(shape)
     elif layout.shape == input.layout.shape:
         return input
+    check_inplace(input, False)
     if input.layout.offset:
         layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize

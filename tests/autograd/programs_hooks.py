@@ -284,3 +284,38 @@ def the_order_in_which_nodes_run(t):
     f.register_hook(hook)
     run(lambda: t.autograd.grad((e, f), (a,)))
     return found, said(out.backward), said(t._C._current_graph_task_execution_order)
+
+
+@program
+def clones_of_saved_tensors(t):
+    found = []
+    with t.autograd.graph.allow_mutation_on_saved_tensors() as context:
+        x = leaf(t, 2.0, 3.0)
+        y = x.clone()
+        first = y**2
+        y.sin_()
+        found.append(len(context.cloned))
+        second = y * y
+        y.mul_(3)
+        y.mul_(3)
+        found.append(len(context.cloned))
+        (first.sum() + second.sum()).backward()
+        del first, second
+        found.append((len(context.cloned), x.grad))
+        x = leaf(t, 4.0)
+        y = x.clone()
+        lost = y * y
+        context.clear()
+        kept = y * y
+        y.zero_()
+        found.append((said(lost.sum().backward)[:60], len(context.cloned)))
+        kept.sum().backward()
+    return found, x.grad
+
+
+@program
+def inference_tensors_keep_their_size(t):
+    with t.inference_mode():
+        x = t.ones(4)
+        y = t.ones(2).resize_(3)
+    return said(lambda: x.resize_(2)), tuple(y.shape)
