@@ -141,9 +141,10 @@ def _check_reflect_or_replicate(shape: Sequence[int], pads: ops.Pads, spatial: i
                 f"Argument #{2 * i + 2}: Padding size should be less than the corresponding input dimension, but got: "
                 f"padding ({before}, {after}) at dimension {len(shape) - i} of input {list(shape)}"
             )
-        if n + before + after < 1:
+        size = (n + before + after + 2**63) % 2**64 - 2**63  # goes round, as numbers of 64 bits do
+        if size < 1:
             letter = "WHD"[i - 1]
-            raise RuntimeError(f"input ({letter}: {n}) is too small. Calculated output {letter}: {n + before + after}")
+            raise RuntimeError(f"input ({letter}: {n}) is too small. Calculated output {letter}: {size}")
 
 
 def _check_circular(shape: Sequence[int], pads: ops.Pads, spatial: int, mode: str) -> None:

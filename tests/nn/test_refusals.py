@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 REFUSED = [
+    (
+        r"input \(W: 2\) is too small. Calculated output W: -9223372036854775806",
+        RuntimeError,
+        lambda t: t.nn.functional.pad(t.ones(2, 2), (2**62, 2**62), mode="replicate"),
+    ),
     ("positive during training", ValueError, lambda t: t.nn.BatchNorm1d(3, eps=0.0)(t.ones(2, 3))),
     ("must be non-negative", ValueError, lambda t: t.nn.BatchNorm1d(3, eps=-1.0).eval()(t.ones(2, 3))),
     (
