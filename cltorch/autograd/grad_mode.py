@@ -14,7 +14,8 @@ from typing import Any
 
 
 class _Mode(threading.local):
-    enabled = True
+    enabled = True  # operations are recorded
+    asked = True  # the program wants them to be, which within inference mode nothing does
     inference = False
     saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack
     hooks_refused: str | None = None  # why there may be none
@@ -28,6 +29,10 @@ mode = _Mode()
 inference_count = [0]
 
 
+def _turn(asked: bool, inference: bool) -> None:
+    mode.asked, mode.inference, mode.enabled = asked, inference, asked and not inference
+
+
 class Switch:
     """A context manager that is a decorator too, of functions and generators."""
 
@@ -36,14 +41,13 @@ class Switch:
         self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        self._before.append((mode.enabled, mode.inference))
-        mode.enabled = self._enabled
+        self._before.append((mode.asked, mode.inference))
+        _turn(self._enabled, mode.inference if self._inference is None else self._inference)
         if self._inference is not None:
-            mode.inference = self._inference
             inference_count[0] += 1
 
     def __exit__(self, *exc: Any) -> None:
-        mode.enabled, mode.inference = self._before.pop()
+        _turn(*self._before.pop())
         if self._inference is not None:
             inference_count[0] -= 1
 
@@ -160,15 +164,15 @@ class set_grad_enabled(Switch):
                 f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode_).__name__}"
             )
         super().__init__(mode_)
-        self._first = mode.enabled
-        mode.enabled = self._enabled
+        self._first = mode.asked
+        _turn(self._enabled, mode.inference)
 
     def __enter__(self) -> None:
         self._before.append((self._first, mode.inference))
-        mode.enabled = self._enabled
+        _turn(self._enabled, mode.inference)
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        mode.enabled = self._first
+        _turn(self._first, mode.inference)
         return super().__call__(fn)
 
 
@@ -195,7 +199,7 @@ class inference_mode(Switch):
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations are recorded in this thread.
+    """Return whether operations are to be recorded in this thread; within ``inference_mode`` none is, all the same.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.is_grad_enabled.html
 
@@ -204,7 +208,7 @@ def is_grad_enabled() -> bool:
     ...     print(torch.is_grad_enabled())
     False
     """
-    return mode.enabled
+    return mode.asked
 
 
 def is_inference_mode_enabled() -> bool:

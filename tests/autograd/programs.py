@@ -295,6 +295,21 @@ def inference_tensors(t):
     )  # fmt: skip
 
 
+@program
+def nothing_is_recorded_in_inference_mode(t):
+    w, out = leaf(t, 1.0, 1.0), []
+    with t.inference_mode(), t.enable_grad():
+        x = t.ones(2, requires_grad=True)
+        out += [(x * w).requires_grad, (x * w).is_inference(), w[:1].requires_grad, t.is_grad_enabled()]
+        with t.set_grad_enabled(True):
+            out += [(w * 2).requires_grad, t.is_grad_enabled()]
+        with t.inference_mode(False):
+            out += [(w * 2).requires_grad, t.is_grad_enabled(), t.is_inference_mode_enabled()]
+        with t.no_grad():
+            out += [(w * 2).requires_grad, t.is_grad_enabled()]
+    return *out, (w * 2).requires_grad, t.is_grad_enabled()
+
+
 # ---- flags of tensors ------------------------------------------------------------------------------------------------
 @program
 def requires_grad_flags(t):
