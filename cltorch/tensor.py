@@ -135,10 +135,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         """Return the address of the first element (on a device: of its buffer, plus the offset in bytes; 0 on meta)."""
         if not self.layout.numel or self.is_meta:
             return 0
-        address = self._storage.data_ptr() + self.layout.offset * self.dtype.itemsize
-        if not self.is_cpu:  # who has the buffer may write to it
-            plain(self._storage).contents.seen = False
-        return int(address)
+        return self._storage.data_ptr() + self.layout.offset * self.dtype.itemsize
 
     def new(self, *args: Any, size: Any = None, data: Any = None, device: Any = None) -> Any:
         """Return a tensor of this dtype on this device: of a size, or with values, as the class called does."""

@@ -68,13 +68,19 @@ def _moved(
     base = _reals(x)
     try:
         for step in steps:
-            copy_into(x, _tensor(base + step, x))
+            _put(x, base + step)
             with enable_grad():  # a function may register hooks of what wants a gradient
                 outs = _outputs(fn, inputs)
             _check_alike(like, outs)
             yield [_reals(o) for o in outs]
     finally:
-        copy_into(x, _tensor(base, x))
+        _put(x, base)
+
+
+def _put(x: Any, flat: np.ndarray) -> None:
+    """Write numbers into a tensor; autograd counts no change, but what was made of the bytes before is let go."""
+    copy_into(x, _tensor(flat, x))
+    x._storage.version = x._storage.version
 
 
 def _numerical(

@@ -108,7 +108,10 @@ class Storage:
 
     def data_ptr(self) -> int:
         """Return an address that is the same for all views of these bytes and for nothing else alive."""
-        return int(self.array.ctypes.data) if self.array is not None else int(self.buf.int_ptr)
+        if self.array is not None:
+            return int(self.array.ctypes.data)
+        self.contents.seen = False  # who has the buffer may write to it
+        return int(self.buf.int_ptr)
 
     def bytes(self) -> np.ndarray:
         """Return the bytes as a host array: the array itself on the host, a copy (which waits) from a device."""

@@ -31,7 +31,7 @@ arccos_, arcsin_, arctan_, arccosh_, arcsinh_, arctanh_, arctan2_ = (
     p.atan2_,
 )
 fix_, greater_, greater_equal_, less_, less_equal_, not_equal_ = p.trunc_, p.gt_, p.ge_, p.lt_, p.le_, p.ne_
-divide_floor, divide_trunc = p.floor_divide, p.trunc_divide  # the names that formulas use
+divide_floor, divide_trunc = p.floor_quotient, p.trunc_divide  # the names that formulas use
 special_erf, special_expit, expit = p.erf, p.sigmoid, p.sigmoid
 
 _ROUNDING = {None: "div", "floor": "floor_quotient", "trunc": "trunc_divide"}
