@@ -5,11 +5,12 @@ Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.opcheck
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import autograd, dtypes, functions
 from cltorch.device import device
+from cltorch.ops.array import arrays_in
 from cltorch.ops.overlap import same_bytes
 from cltorch.tensor import Tensor
 
@@ -26,17 +27,6 @@ class OpCheckError(Exception):
 
 class MetadataMismatchError(RuntimeError):
     """A tensor on ``meta`` that is not as the one with values."""
-
-
-def _tensors(x: Any) -> Iterator[Any]:
-    if isinstance(x, Tensor):
-        yield x
-    elif isinstance(x, (list, tuple)):
-        for part in x:
-            yield from _tensors(part)
-    elif isinstance(x, dict):
-        for part in x.values():
-            yield from _tensors(part)
 
 
 def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
@@ -65,14 +55,14 @@ def _bytes(x: Any) -> bytes:
 
 def _schema(op: Any, args: Any, kwargs: Any) -> None:
     given = op.arguments(args, kwargs)
-    before = {name: [_bytes(x) for x in _tensors(value)] for name, value in given.items()}
+    before = {name: [_bytes(x) for x in arrays_in(value)] for name, value in given.items()}
     found = op(*args, **kwargs)
     for name, value in given.items():
-        if not op.changes(name) and [_bytes(x) for x in _tensors(value)] != before[name]:
+        if not op.changes(name) and [_bytes(x) for x in arrays_in(value)] != before[name]:
             raise RuntimeError(f"Argument {name} is not defined as mutable but was mutated")
-    outputs = list(_tensors(found))
+    outputs = arrays_in(found)
     for i, y in enumerate(outputs):
-        if any(same_bytes(y._storage, x._storage) for x in (*_tensors(list(given.values())), *outputs[:i])):
+        if any(same_bytes(y._storage, x._storage) for x in (*arrays_in(list(given.values())), *outputs[:i])):
             raise RuntimeError(
                 f"{op}: The output of this custom operator (1) must not also be an input to this custom operator and "
                 "(2) may not alias any inputs to this custom operator or other returns. The most common way to "
@@ -84,9 +74,9 @@ def _schema(op: Any, args: Any, kwargs: Any) -> None:
 
 def _registration(op: Any, args: Any, kwargs: Any) -> None:
     """Raise where a gradient flows that no rule says: out of what the function does by itself."""
-    if op.differentiable or not any(x.requires_grad for x in _tensors((args, kwargs))):
+    if op.differentiable or not any(x.requires_grad for x in arrays_in((args, kwargs))):
         return
-    if any(y.requires_grad for y in _tensors(op(*args, **kwargs))):
+    if any(y.requires_grad for y in arrays_in(op(*args, **kwargs))):
         raise AssertionError(
             f"Expected at least one backend of {op} to have an autograd formula that is registered: gradients flow, "
             "and no rule was given by torch.library.register_autograd"
@@ -97,7 +87,7 @@ def _on_fake(op: Any, args: Any, kwargs: Any) -> None:
     with device("meta"):
         told = op.fake(*_mapped(_on_meta, args), **_mapped(_on_meta, kwargs))
     real = op(*args, **kwargs)
-    one, other = list(_tensors(real)), list(_tensors(told))
+    one, other = arrays_in(real), list(arrays_in(told))
     if len(one) != len(other):
         raise MetadataMismatchError(f"{op}: {len(one)} tensors are returned, and on meta {len(other)}")
     for x, y in zip(one, other, strict=True):
@@ -116,8 +106,8 @@ def _twice(op: Any, rtol: float | None, atol: float | None, args: Any, kwargs: A
     runs = []
     for _ in range(2):
         a, k = _mapped(_copy, (args, kwargs))
-        outputs = list(_tensors(op(*a, **k)))
-        leaves = [x for x in _tensors((a, k)) if x.requires_grad]
+        outputs = arrays_in(op(*a, **k))
+        leaves = [x for x in arrays_in((a, k)) if x.requires_grad]
         results = [y for y in outputs if y.requires_grad]
         slopes: Sequence[Any] = ()
         if leaves and results:

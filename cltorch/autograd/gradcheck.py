@@ -14,6 +14,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.blocking import NoGradient
+from cltorch.autograd.edges import preserve_version_counter
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, no_grad
 from cltorch.autograd.graph import Settings
@@ -79,8 +80,8 @@ def _moved(
 
 def _put(x: Any, flat: np.ndarray) -> None:
     """Write numbers into a tensor; autograd counts no change, but what was made of the bytes before is let go."""
-    copy_into(x, _tensor(flat, x))
-    x._storage.version = x._storage.version
+    with preserve_version_counter(x):
+        copy_into(x, _tensor(flat, x))
 
 
 def _numerical(

@@ -365,7 +365,7 @@ def joined(out: Any, of: Any) -> Any:
 def called(result: Any, name: str, out: Any = None) -> Any:
     """Return an operator's result; its node is called ``name``, unless it is ``out`` with a history of its own."""
     node = result._grad_fn
-    if result is not out:
+    if node is not None and result is not out:
         for kind in (OpNode, PointwiseNode, ViewNode):
             if isinstance(node, kind):
                 node.__class__ = named(kind, name)

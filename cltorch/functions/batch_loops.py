@@ -15,7 +15,7 @@ from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active
 from cltorch.functions.batch_functions import RULES, named_arguments
 from cltorch.ops import generator as generators
-from cltorch.ops.array import Array
+from cltorch.ops.array import Array, arrays_in
 
 __all__ = ["ELEMENTWISE", "LOOPED", "RANDOM", "install", "looping"]
 
@@ -113,7 +113,7 @@ def looping(fn: Callable[..., Any], name: str, draws: bool = False) -> Callable[
     @functools.wraps(fn)
     def f(*args: Any, **kw: Any) -> Any:
         if active:
-            number = max(map(level_of, _leaves((args, kw))), default=0)
+            number = max(map(level_of, arrays_in((args, kw))), default=0)
             if draws and state.levels and not _idle(fn, args, kw):
                 return _drawn(f, args, kw, number)
             if number and not draws and not _composed(fn, name, args, kw):
@@ -161,14 +161,6 @@ def _wrapped(out: Any, number: int) -> Any:
     return type(out)(*parts) if hasattr(out, "_fields") else tuple(parts)
 
 
-def _leaves(tree: Any) -> list[Any]:
-    if isinstance(tree, (tuple, list)):
-        return [y for x in tree for y in _leaves(x)]
-    if isinstance(tree, dict):
-        return _leaves(list(tree.values()))
-    return [tree] if isinstance(tree, Array) else []
-
-
 def _sliced(tree: Any, number: int, i: int) -> Any:
     if isinstance(tree, (tuple, list)):
         return type(tree)(_sliced(x, number, i) for x in tree)
@@ -206,7 +198,7 @@ def _like(out: Any, columns: list[Any]) -> Any:
 
 
 def _size(args: Any, kw: Any, number: int) -> int:
-    return next(int(x._inner.layout.shape[0]) for x in _leaves((args, kw)) if x._batch == number)
+    return next(int(x._inner.layout.shape[0]) for x in arrays_in((args, kw)) if x._batch == number)
 
 
 def _drawn_at_once(fn: Callable[..., Any], args: Any, kw: Any, level: int, size: int) -> Any:
@@ -216,7 +208,7 @@ def _drawn_at_once(fn: Callable[..., Any], args: Any, kw: Any, level: int, size:
         shape = args[0] if isinstance(args[0], (tuple, list)) else args
         with outside(level):
             return wrap(fn((size, *shape), **kw), level)
-    if name not in ELEMENTWISE or not args or len(_leaves((args, kw))) != 1 or level_of(args[0]) != level:
+    if name not in ELEMENTWISE or not args or len(arrays_in((args, kw))) != 1 or level_of(args[0]) != level:
         return None
     x = args[0]
     with outside(level):
@@ -229,12 +221,12 @@ def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
     level, size, randomness = state.levels[-1]
     if randomness == "error":
         raise RuntimeError(_REFUSED)
-    here = any(x._batch == level for x in _leaves((args, kw)))
+    here = any(x._batch == level for x in arrays_in((args, kw)))
     if randomness == "same" and not here:
         with outside(level):
             return fn(*args, **kw)
     by = args[1:] if fn.__name__ == "bernoulli_" else args
-    if randomness == "same" and fn.__name__ in _BY_VALUES and any(x._batch == level for x in _leaves((by, kw))):
+    if randomness == "same" and fn.__name__ in _BY_VALUES and any(x._batch == level for x in arrays_in((by, kw))):
         raise RuntimeError(
             "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
             "functorch"

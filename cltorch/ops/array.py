@@ -83,6 +83,15 @@ def empty_layout(layout: Layout, dtype: dtype, dev: device) -> Any:
 MOST_DIMS = 64  # of NumPy's arrays, and of what PyTorch's operators take
 
 
+def arrays_in(tree: Any) -> list[Any]:
+    """Return the Arrays in nested lists, tuples and dictionaries, in order."""
+    if isinstance(tree, Array):
+        return [tree]
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return [x for part in tree for x in arrays_in(part)] if isinstance(tree, (list, tuple)) else []
+
+
 def host(x: Any) -> np.ndarray:
     """Return a NumPy view of a host Array: shared memory, what NumPy has no type for as raw integers."""
     lay, t = x.layout, x.dtype

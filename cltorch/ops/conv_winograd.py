@@ -139,22 +139,16 @@ def correlation(
         head = (w_buf, b_buf, form, tab.buf, w_off, b_off, has_bias, chunk)
         pack.launch((pack_chunks, g.groups * count), (1, 1), (*head, first, count))
 
-    def multiply(x_buf: Any, x_off: int, form: Any, space: Any, result: Any, first: int, count: int) -> None:
-        size3 = (items, -(-count // span), g.groups)
-        kernel.launch(size3, (1, 1, 1), (x_buf, form, result, space, tab.buf, x_off, first, count))
-
     packing = Packing(context, packed_bytes, lay_out)
 
     def run(x_buf: Any, x_off: int, w: Any, w_off: int, b: Any, b_off: int) -> Any:
         space, result = alloc(room), alloc(nbytes)
-        if slices == 1:
-            form = packing.of(w, w_off, b, b_off)
-            multiply(x_buf, x_off, form.buf, space.buf, result.buf, 0, tiles)
-            return result
-        form = alloc(packed_bytes)
+        form = packing.of(w, w_off, b, b_off) if slices == 1 else alloc(packed_bytes)
         for first, count in cuts:
-            lay_out(form.buf, w.buf, w_off, b.buf, b_off, first, count)
-            multiply(x_buf, x_off, form.buf, space.buf, result.buf, first, count)
+            if slices > 1:
+                lay_out(form.buf, w.buf, w_off, b.buf, b_off, first, count)
+            size3 = (items, -(-count // span), g.groups)
+            kernel.launch(size3, (1, 1, 1), (x_buf, form.buf, result.buf, space.buf, tab.buf, x_off, first, count))
         return result
 
     return run

@@ -23,6 +23,7 @@ from cltorch.autograd.selective import Keeping, Taking
 from cltorch.device import device as Device
 from cltorch.nn.modules.container import Sequential
 from cltorch.ops import generator as generators
+from cltorch.ops.array import arrays_in
 from cltorch.ops.overloads import HigherOrderOperator, OpOverload, OpOverloadPacket
 from cltorch.tensor import Tensor
 
@@ -190,7 +191,7 @@ def check_backward_validity(inputs: Iterable[Any]) -> None:
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
     """Return the numbers of the OpenCL devices that tensors lie on, and the states of their random generators."""
-    places = sorted({x.device for x in _tensors(args) if x.device.type == "cl"}, key=lambda d: d.index or 0)
+    places = sorted({x.device for x in arrays_in(args) if x.device.type == "cl"}, key=lambda d: d.index or 0)
     return [d.index or 0 for d in places], [generators.default_generator(d).get_state() for d in places]
 
 
@@ -198,16 +199,6 @@ def set_device_states(devices: Iterable[int], states: Iterable[Any], *, device_t
     """Put the random generators of OpenCL devices to states that ``get_device_states`` returned."""
     for index, state in zip(devices, states, strict=True):
         generators.default_generator(Device("cl", index)).set_state(state)
-
-
-def _tensors(x: Any) -> Iterator[Any]:
-    if isinstance(x, Tensor):
-        yield x
-    elif isinstance(x, dict):
-        yield from _tensors(list(x.values()))
-    elif isinstance(x, (list, tuple)):
-        for part in x:
-            yield from _tensors(part)
 
 
 class _Surroundings:
