@@ -62,7 +62,7 @@ def _schema(op: Any, args: Any, kwargs: Any) -> None:
             raise RuntimeError(f"Argument {name} is not defined as mutable but was mutated")
     outputs = arrays_in(found)
     for i, y in enumerate(outputs):
-        if any(same_bytes(y._storage, x._storage) for x in (*arrays_in(list(given.values())), *outputs[:i])):
+        if any(same_bytes(y._storage, x._storage) for x in (*arrays_in(given), *outputs[:i])):
             raise RuntimeError(
                 f"{op}: The output of this custom operator (1) must not also be an input to this custom operator and "
                 "(2) may not alias any inputs to this custom operator or other returns. The most common way to "
@@ -87,7 +87,7 @@ def _on_fake(op: Any, args: Any, kwargs: Any) -> None:
     with device("meta"):
         told = op.fake(*_mapped(_on_meta, args), **_mapped(_on_meta, kwargs))
     real = op(*args, **kwargs)
-    one, other = arrays_in(real), list(arrays_in(told))
+    one, other = arrays_in(real), arrays_in(told)
     if len(one) != len(other):
         raise MetadataMismatchError(f"{op}: {len(one)} tensors are returned, and on meta {len(other)}")
     for x, y in zip(one, other, strict=True):
