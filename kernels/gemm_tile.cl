@@ -110,15 +110,15 @@ ${memory.prefetch()}\
         ct_v ${", ".join(f"c{i}_{j} = (ct_v)(0)" for j in range(nv))};
 % endfor
 </%def>
-## one step of K: a(i) gives the C text of row i's element of A; b points to the nv vectors of the panel's row
-<%def name="step(mr, nv, vw, a, b, ahead=0)">
+## one step of K: a(i) gives the C text of row i's element of A; b points to the nv vectors of the panel's row, in `space`
+<%def name="step(mr, nv, vw, a, b, ahead=0, space='__local')">
 % if ahead:
 % for j in range(nv):
             CT_PREFETCH(${b} + ${ahead + j * vw});
 % endfor
 % endif
 % for j in range(nv):
-            const ct_v b${j} = CT_READV(__local, ${b} + ${j * vw});
+            const ct_v b${j} = CT_READV(${space}, ${b} + ${j * vw});
 % endfor
 % for i in range(mr):
             { const ct_v x = (ct_v)(${a(i)}); ${" ".join(f"c{i}_{j} = CT_FMA(x, b{j}, c{i}_{j});" for j in range(nv))} }

@@ -7,6 +7,8 @@ mode       "lstm", "gru", "tanh", "relu";  "project": the state of an LSTM whose
 projected  all steps at once are of an LSTM whose output is projected to `width` numbers
 backward   False: the step.  True: from the gradients of its results those of the products
 W, A       vector width (1 on GPUs, where a work-item takes one number; else it takes rows by vectors), type of numbers
+mr, nv     rows of the register tile of all steps at once and vectors in each; GPUs have no such tile
+ahead      rows of the packed weight that it asks for ahead
 </%doc>
 <%
 gates = {"lstm": 4, "gru": 4}.get(mode, 1)
@@ -180,7 +182,7 @@ __kernel void ct_recurrent(
 % if W > 1 and mode != "project":
 <%
 count = {"lstm": 4, "gru": 3}.get(mode, 1)
-nr = 2 * W
+nr = nv * W
 %>
 // ---- all steps at once: a work-item owns some sequences of the batch, which depend on no others
 // a matrix B[k][n] = w[k * k_step + n * n_step] as panels of columns, zeros beyond its end
@@ -200,30 +202,23 @@ static void ct_rows_times(const __global ${A} *x, long x_row, int rows, int K, c
 % for i in range(mr):
             const __global ${A} *a${i} = x + min(r + ${i}, rows - 1) * x_row;
 % endfor
-            ${tile.zero(mr, 2)}
+            ${tile.zero(mr, nv)}
             const __global ${A} *b = packed;
             for (int k = 0; k < K; k++, b += ${nr}) {
-                CT_PREFETCH(b + ${8 * nr});
-                CT_PREFETCH(b + ${8 * nr + W});
-                const ct_v b0 = CT_READV(__global, b), b1 = CT_READV(__global, b + ${W});
-% for i in range(mr):
-                { const ct_v v = (ct_v)(a${i}[k]); c${i}_0 = CT_FMA(v, b0, c${i}_0); c${i}_1 = CT_FMA(v, b1, c${i}_1); }
-% endfor
+                ${tile.step(mr, nv, W, lambda i: f"a{i}[k]", "b", ahead * nr, "__global")}
             }
             if (r + ${mr} <= rows && n0 + ${nr} <= N) {
                 const __global ${A} *p = add + r * add_row + n0;
                 __global ${A} *o = out + r * out_row + n0;
 % for i in range(mr):
-                if (added) {
-                    c${i}_0 += CT_READV(__global, p + ${i} * add_row);
-                    c${i}_1 += CT_READV(__global, p + ${i} * add_row + ${W});
-                }
-                CT_WRITEV(__global, c${i}_0, o + ${i} * out_row);
-                CT_WRITEV(__global, c${i}_1, o + ${i} * out_row + ${W});
+% for j in range(nv):
+                if (added) c${i}_${j} += CT_READV(__global, p + ${i} * add_row + ${j * W});
+                CT_WRITEV(__global, c${i}_${j}, o + ${i} * out_row + ${j * W});
+% endfor
 % endfor
             } else {
                 ${A} t[${mr * nr}];
-                ${tile.spill(mr, 2, W, nr, "t")}
+                ${tile.spill(mr, nv, W, nr, "t")}
                 for (int i = 0; i < min(${mr}, rows - r); i++)
                     for (int j = 0; j < min(${nr}, N - n0); j++)
                         out[(r + i) * out_row + n0 + j] = t[i * ${nr} + j] + (added ? add[(r + i) * add_row + n0 + j]

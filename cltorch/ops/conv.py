@@ -186,7 +186,7 @@ def make_weight_plan(
     s = conv_shape.forward(g)
     run = None
     if (variant or context.caps.kind) == "cpu":
-        wish = tuning.parameters(context, "convolution cpu")["winograd"]
+        wish = tuning.parameters(context, "convolution weight cpu")["winograd"]
         way = conv_choice.wished(conv_choice.weight_gradient(g, s, t), wish, s, t)
         if way == "winograd":
             run = conv_winograd_weight.weight_gradient(context, g, s, t, x, y, bias)

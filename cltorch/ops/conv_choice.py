@@ -33,7 +33,7 @@ def weight_gradient(g: Geometry, s: Stencil, t: dtype) -> str:
 
 
 def wished(way: str, wish: str, s: Stencil, t: dtype) -> str:
-    """Return the way that the parameter "winograd" of "convolution cpu" wants instead of the estimated one."""
+    """Return the way that the parameter "winograd" of a kernel wants instead of the estimated one."""
     if wish == "none" and way == "winograd":
         return "direct"
     return "winograd" if wish == "all" and way == "direct" and winograd_fits(s, t) else way

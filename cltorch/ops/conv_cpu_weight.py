@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
+from cltorch.ops import tuning
 from cltorch.ops.conv_cpu import (
     blocks_of,
     element,
@@ -17,10 +18,10 @@ from cltorch.ops.conv_cpu import (
     room_for,
     side_by_side,
     table,
-    vector_width,
     whole,
 )
 from cltorch.ops.conv_shape import Geometry, Stencil, Triple
+from cltorch.ops.tuning import Parameters
 
 #: columns of an image from which the sums over a row are long enough
 _NARROW = 8
@@ -64,14 +65,14 @@ class Division:
     panel: int
 
 
-def tiles_for(float_width: int, itemsize: int) -> list[Tile]:
-    """Return the tiles of a device class; 9 units are a window of 3x3.
+def tiles_for(chosen: Parameters, itemsize: int) -> list[Tile]:
+    """Return the tiles that parameters of "convolution weight cpu" name, and one for single lanes.
 
     m * nv accumulators, nv vectors and one more must fit the registers: 32 on AVX-512, 16 on AVX2.
     """
-    vw = vector_width(float_width, itemsize)
-    wide = float_width >= 16
-    return [Tile(9 if wide else 5, 2, vw), Tile(6 if wide else 3, 4 if wide else 3, vw, True), Tile(9, 1, vw, True)]
+    vw = max(2, chosen["vector_bytes"] // itemsize)
+    along_results = Tile(chosen["flat_rows"], chosen["flat_lanes"], vw, True)
+    return [Tile(chosen["tile_rows"], chosen["tile_vectors"], vw), along_results, Tile(9, 1, vw, True)]
 
 
 def divide(s: Stencil, n: int, groups: int, w: Tile, room: int, units: int) -> tuple[float, Division | None]:
@@ -123,7 +124,8 @@ def weight_gradient(
         s = s.live
     n, s, (x, y) = side_by_side(g.n, s, _NARROW, x, y)
     room = room_for(caps.local_mem, size)
-    found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_for(caps.float_width, size)]
+    tiles_here = tiles_for(tuning.parameters(context, "convolution weight cpu", size), size)
+    found = [(*divide(s, n, g.groups, w, room, caps.compute_units), w) for w in tiles_here]
     _, cut, w = min(found, key=lambda choice: choice[0])
     if cut is None:
         return None

@@ -11,7 +11,8 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
-from cltorch.ops.conv_cpu import element, room_for, table, vector_width, whole
+from cltorch.ops import tuning
+from cltorch.ops.conv_cpu import element, room_for, table, whole
 from cltorch.ops.conv_shape import Geometry, Stencil
 
 #: what ct_conv_depthwise reads from its table, in this order
@@ -26,24 +27,23 @@ WEIGHT_INTS = (
     "Uw",
 )  # fmt: skip
 WEIGHT_LONGS = ("x_n", "x_c", "x_h", "x_w", "x_end", "g_n", "g_c", "g_h", "g_end")
-#: rows of results that are made together
-ROWS = 4
 #: heights of windows that have kernels of their own
 _HIGH = (3, 5, 7)
-#: elements of a panel that stay in a core's first cache
-_PANEL = 6144
 
 
-def block_rows(s: Stencil, room: int) -> int:
-    """Return how many rows of results a panel holds; 0 where not even ``ROWS`` fit."""
+def block_rows(s: Stencil, room: int, together: int, panel: int) -> int:
+    """Return how many rows of results a panel holds; 0 where not even those fit that are made ``together``.
+
+    ``panel`` elements stay in a core's first cache.
+    """
     line = len(s.planes) * (s.steps[2] + s.halo[2])
-    more = s.halo[1] + ROWS  # rows of the window's reach, and those that the last vectors read in vain
-    most = max(_PANEL // line, 2 * s.halo[1] + 2 * ROWS) - more
+    more = s.halo[1] + together  # rows of the window's reach, and those that the last vectors read in vain
+    most = max(panel // line, 2 * s.halo[1] + 2 * together) - more
     if (min(most, s.steps[1]) + more) * line > room:
         most = room // line - more
-    if most < min(ROWS, s.steps[1]):
+    if most < min(together, s.steps[1]):
         return 0
-    return min(s.steps[1], whole(-(-s.steps[1] // -(-s.steps[1] // most)), ROWS))
+    return min(s.steps[1], whole(-(-s.steps[1] // -(-s.steps[1] // most)), together))
 
 
 def window(g: Geometry, s: Stencil) -> tuple[int, int]:
@@ -66,9 +66,10 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     """
     caps = context.caps
     size = element(t)
-    vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
+    chosen = tuning.parameters(context, "depthwise cpu", size)
+    rows, vw, room = chosen["rows_together"], max(2, chosen["vector_bytes"] // size), room_for(caps.local_mem, size)
     phases, back = s.phases, len(s.phases) > 1
-    block = block_rows(s, room - 3 * vw - g.taps)
+    block = block_rows(s, room - 3 * vw - g.taps, rows, chosen["panel_elements"])
     if not block:
         return None
     total, blocks = g.n * g.groups, -(-s.steps[1] // block)
@@ -85,7 +86,7 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
         columns = list(range(g.kernel[2]))
         taps = [(number, 0, (0, 0, 0)) for number in range(g.taps)]
     # the rows that the last vectors reach beyond the block are read, too, but never stored
-    panel = whole((len(planes) * uh + ROWS * step) * uw + step * vw, vw)
+    panel = whole((len(planes) * uh + rows * step) * uw + step * vw, vw)
     cost = block * (whole(s.steps[2], vw) // vw) * (len(taps) + 3) + len(planes) * uh * (uw // vw + 6)
     share = max(1, min(-(-total // (8 * caps.compute_units)), 40000 // cost))
     values = {
@@ -102,7 +103,7 @@ def correlation(context: Any, g: Geometry, s: Stencil, t: dtype, x: Layout, bias
     rest = [*(i for plane in planes for i in plane), *parts, *(number for number, *_ in taps), *offsets]
     tab = table(context, INTS + LONGS, values, rest)
     params = {
-        "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "step": step, "room": room, "ints": INTS, "longs": LONGS,
+        "ti": t.name, "vw": vw, "rows": rows, "high": high, "step": step, "room": room, "ints": INTS, "longs": LONGS,
         "back": back,
     }  # fmt: skip
     kernel = context.kernel("conv_depthwise", f"ct_conv_depthwise{'_back' * back}", "bbbbbllli", **params)
@@ -131,14 +132,16 @@ def weight_gradient(
         return None
     caps = context.caps
     size = element(t)
-    vw, room = vector_width(caps.float_width, size), room_for(caps.local_mem, size)
+    chosen = tuning.parameters(context, "depthwise weight cpu", size)
+    rows, vw, room = chosen["rows_together"], max(2, chosen["vector_bytes"] // size), room_for(caps.local_mem, size)
     oh, ow = s.dst[1:]
     uw = (ow - 1) * step + wide
-    most = (min(room - 3 * step * vw, max(_PANEL, (high + ROWS * step) * uw)) // uw - high) // step + 1
-    if most < min(ROWS, oh):
+    least = (high + rows * step) * uw
+    most = (min(room - 3 * step * vw, max(chosen["panel_elements"], least)) // uw - high) // step + 1
+    if most < min(rows, oh):
         return None
     blocks = -(-oh // most)
-    block = min(oh, whole(-(-oh // blocks), ROWS))
+    block = min(oh, whole(-(-oh // blocks), rows))
     blocks = -(-oh // block)
     uh = (block - 1) * step + high
     # a few work-items for each core, whatever the channels are
@@ -154,8 +157,9 @@ def weight_gradient(
     }  # fmt: skip
     tab = table(context, WEIGHT_INTS + WEIGHT_LONGS, values, ())
     params = {
-        "ti": t.name, "vw": vw, "rows": ROWS, "high": high, "wide": wide, "step": step,
-        "together": wide if g.taps <= 9 else 1, "room": room, "ints": WEIGHT_INTS, "longs": WEIGHT_LONGS,
+        "ti": t.name, "vw": vw, "rows": rows, "high": high, "wide": wide, "step": step,
+        "together": wide if g.taps <= chosen["whole_taps"] else 1, "room": room, "ints": WEIGHT_INTS,
+        "longs": WEIGHT_LONGS,
     }  # fmt: skip
     kernel = context.kernel("conv_depthwise_weight", "ct_conv_depthwise_weight", "bbbbbblli", **params)
     join = context.kernel("conv_depthwise_weight", "ct_conv_depthwise_weight_join", "bbbiii", **params)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
+from cltorch.ops import tuning
 from cltorch.ops.conv_cpu import element, finish, table, vector_width
 from cltorch.ops.conv_shape import Geometry, Stencil
 from cltorch.ops.conv_winograd import INTS, NV, block_fields, block_for, sizes_for
@@ -19,8 +20,6 @@ LONGS = (
     "x_n", "x_c", "x_h", "x_w", "x_end", "g_n", "g_c", "g_h", "g_w", "g_end", "size", "each", "v_size", "v_point",
     "m_size", "m_point",
 )  # fmt: skip
-#: tiles of a block: enough to load and store the sums seldom
-WANT = 56
 
 
 def divide(c: int, k: int, groups: int, blocks: int, block: int, nr: int, units: int) -> tuple[int, int]:
@@ -54,7 +53,9 @@ def weight_gradient(
     nr = NV * vw
     th, tw = -(-s.dst[1] // 4), -(-s.dst[2] // 4)
     rows, tiles = g.n * th, -(-s.lanes // nr)
-    high, wide = block_for(rows, tw, WANT)
+    # enough tiles to load and store the sums seldom
+    want = tuning.parameters(context, "convolution weight cpu", item)["winograd_tiles"]
+    high, wide = block_for(rows, tw, want)
     blocks = -(-rows // high) * -(-tw // wide)
     share, span = divide(s.reduced, s.lanes, g.groups, blocks, high * wide, nr, caps.compute_units)
     parts = -(-blocks // share)

@@ -16,18 +16,17 @@ import numpy as np
 from cltorch.dtypes import int32
 from cltorch.layout import Layout
 from cltorch.ops import recurrent_host as on_host
+from cltorch.ops import tuning
 from cltorch.ops.array import empty, from_host, host_compute, view
 from cltorch.ops.evaluate import Formula, compute_dtype, run
 from cltorch.ops.gemm import product
 from cltorch.ops.op import Op
-from cltorch.ops.plan import VECTOR
 from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into, fill
 
 GATES = {"lstm": 4, "gru": 3, "tanh": 1, "relu": 1}
 _FORWARD = {"lstm": "bbb", "gru": "bb", "tanh": "", "relu": "", "project": ""}
 _BACKWARD = {"lstm": "bbb", "gru": "bbbb", "tanh": "b", "relu": "b", "project": ""}
-_CACHED = 3 << 19  # bytes of weights up to which one core is faster alone than all with a launch per step
 _ADD = Formula("add", lambda m, a, b: a + b)
 
 
@@ -60,8 +59,20 @@ class _Steps:
 
     def __init__(self, context: Any, t: Any, variant: str) -> None:
         self.context, self.t = context, t
-        self.cpu = (variant or context.caps.kind) == "cpu"
-        self.width = VECTOR[t.ctype] if self.cpu else 1
+        self.cpu = variant == "cpu"
+        self.chosen = tuning.parameters(context, f"recurrent {variant}", t.itemsize)
+        self.width = max(2, self.chosen["vector_bytes"] // t.itemsize) if self.cpu else 1
+        self.columns = self.chosen["tile_vectors"] * self.width if self.cpu else 1  # of a panel
+
+    @staticmethod
+    def of(context: Any, t: Any, variant: str) -> _Steps:
+        """Return the launchers of a device, which are made once."""
+        variant = "cpu" if (variant or context.caps.kind) == "cpu" else "gpu"
+        key = ("recurrent steps", t, variant)
+        found: _Steps | None = context.ready.get(key)
+        if found is None:
+            found = context.ready[key] = _Steps(context, t, variant)
+        return found
 
     def kernel(self, mode: str, backward: bool) -> Any:
         key = ("recurrent", mode, backward, self.t, self.cpu)
@@ -72,10 +83,11 @@ class _Steps:
         return found
 
     def _make(self, name: str, letters: str, mode: str, backward: bool, projected: bool = False) -> Any:
-        mr = 8 if self.context.caps.float_width >= 16 else 4
+        p = self.chosen
+        mr, nv, ahead = (p["tile_rows"], p["tile_vectors"], p["prefetch"]) if self.cpu else (1, 1, 0)
         return self.context.kernel(
             "recurrent", name, letters, mode=mode, backward=backward, projected=projected, W=self.width,
-            A=self.t.ctype, mr=mr,
+            A=self.t.ctype, mr=mr, nv=nv, ahead=ahead,
         )  # fmt: skip
 
     def share(self, batch: int, weights: Sequence[Any]) -> int:
@@ -86,7 +98,7 @@ class _Steps:
         """
         units = self.context.caps.compute_units
         size = sum(w.layout.numel for w in weights if w is not None) * self.t.itemsize
-        if not self.cpu or (batch < 8 * units and size > _CACHED):
+        if not self.cpu or (batch < 8 * units and size > self.chosen["cached_bytes"]):
             return 0
         return max(8, -(-batch // units))
 
@@ -127,8 +139,8 @@ class _Steps:
         """Return a weight in panels of columns: transposed for states, as it is for their gradients."""
         rows, columns = weight.layout.shape
         k, n, steps = (rows, columns, (columns, 1)) if backward else (columns, rows, (1, columns))
-        panels = -(-n // (2 * self.width))
-        packed = self.context.alloc(panels * 2 * self.width * k * self.t.itemsize)
+        panels = -(-n // self.columns)
+        packed = self.context.alloc(panels * self.columns * k * self.t.itemsize)
         pack.launch((panels,), (1,), (weight._storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
         return packed
 
@@ -141,7 +153,8 @@ class _Steps:
             chunk = -(-lines // parts)
             kernel.launch((-(-lines // chunk),), (1,), (*args, chunk))
         else:
-            kernel.launch((-(-lines * units // 64) * 64,), (64,), (*args, 1))
+            items = self.chosen["group_items"]
+            kernel.launch((-(-lines * units // items) * items,), (items,), (*args, 1))
 
 
 def _order(sizes: Sequence[int], reverse: bool) -> list[tuple[int, int]]:
@@ -305,7 +318,7 @@ class Recurrent(Op):
             found = tuple(from_host(r, t, dev) for r in results if r is not None)
             return found
         xs, hs, cs, *w = (_widened(a, wide) for a in given)
-        c.steps = _Steps(dev.context, wide, variant)
+        c.steps = _Steps.of(dev.context, wide, variant)
         out, h, cell, kept = _device_forward(c, xs, hs, cs, w, sizes, mode, reverse)
         c.save(*given, out, *kept)
         narrow = [a if a is None or t is wide else _copied(a, t) for a in (out, h, cell)]

@@ -112,8 +112,9 @@ def misfit(kernel: str, p: Parameters, caps: Any, itemsize: int = 4) -> str:
         return _block_misfit(p, caps, itemsize, "convolution" in kernel)
     if "group_items" in p:
         return "" if p["group_items"] <= caps.max_work_group else "the device's work-groups are smaller"
-    if "tile_rows" in p and (p["tile_rows"] + 1) * p["tile_vectors"] + 1 > 32:
-        return "the tile does not fit the registers"
+    for rows, vectors in (("tile_rows", "tile_vectors"), ("flat_rows", "flat_lanes")):
+        if rows in p and (p[rows] + 1) * p[vectors] + 1 > 32:
+            return "the tile does not fit the registers"
     return ""
 
 

@@ -32,6 +32,16 @@ _INNER = {
     "unroll": "terms of the sum per round of the innermost loop",
 }
 _INNER_VALUES = {"vector_width": (1, 2, 4, 8), "unroll": (1, 2, 4, 8)}
+_PLANES = {
+    "rows_together": "rows of results that are made together",
+    "panel_elements": "elements of the padded input that are laid out at a time",
+    "vector_bytes": "bytes of a vector register",
+}
+_PLANES_VALUES = {
+    "rows_together": (1, 2, 3, 4, 6, 8),
+    "panel_elements": (1536, 3072, 6144, 12288, 24576),
+    "vector_bytes": (16, 32, 64),
+}
 _GROUP = {"group_items": "work-items that add up one line together"}
 _GROUP_VALUES = {"group_items": (16, 32, 64, 128, 256)}
 _SMALLER_GROUPS = [{"group_items": n} for n in (128, 64, 32, 16, 8, 4, 2, 1)]
@@ -73,6 +83,23 @@ def _lanes(rows: int, short: int, vector_bytes: int) -> dict[str, int | str]:
     return {
         "tile_rows": rows, "short_rows": short, "tile_vectors": 2, "vector_bytes": vector_bytes,
         "winograd": "estimated",
+    }  # fmt: skip
+
+
+def _weight(units: int, flat_units: int, flat_lanes: int, vector_bytes: int) -> dict[str, int | str]:
+    return {
+        "tile_rows": units, "tile_vectors": 2, "flat_rows": flat_units, "flat_lanes": flat_lanes,
+        "vector_bytes": vector_bytes, "winograd": "estimated", "winograd_tiles": 56,
+    }  # fmt: skip
+
+
+def _planes(vector_bytes: int, **more: int) -> dict[str, int]:
+    return {"rows_together": 4, "panel_elements": 6144, "vector_bytes": vector_bytes, **more}
+
+
+def _steps(rows: int) -> dict[str, int]:
+    return {
+        "tile_rows": rows, "tile_vectors": 2, "vector_bytes": 64, "prefetch": 8, "cached_bytes": 1572864,
     }  # fmt: skip
 
 
@@ -140,6 +167,65 @@ KERNELS: dict[str, dict[str, Any]] = {
         "cpu-avx2": _lanes(6, 4, 32),
         "cpu": _lanes(6, 4, 16),
     },
+    # gradients of weights have a tile along output channels, whose units (a channel and a tap; 9 are a window of 3x3)
+    # meet one result at a time, and one along results for few channels; the estimate chooses
+    "convolution weight cpu": {
+        "meaning": {
+            "tile_rows": "units of the tile along output channels",
+            "tile_vectors": "vectors of output channels in it",
+            "flat_rows": "units of the tile along results",
+            "flat_lanes": "output channels in it",
+            "vector_bytes": "bytes of a vector register",
+            "winograd": "which windows of 3x3 go Winograd's way: those estimated to gain by it, all that fit, or none",
+            "winograd_tiles": "tiles of the gradient that are transformed and multiplied together that way",
+        },
+        "values": {
+            "tile_rows": (3, 4, 5, 6, 7, 8, 9, 10, 12, 14),
+            "tile_vectors": (1, 2, 3),
+            "flat_rows": (2, 3, 4, 5, 6, 8, 9),
+            "flat_lanes": (1, 2, 3, 4),
+            "vector_bytes": (16, 32, 64),
+            "winograd": ("none", "estimated", "all"),
+            "winograd_tiles": (14, 28, 56, 84, 112),
+        },
+        "cpu-avx512": _weight(9, 6, 4, 64),
+        "cpu-avx2": _weight(5, 3, 3, 32),
+        "cpu": _weight(5, 3, 3, 16),
+    },
+    "depthwise cpu": {
+        "meaning": _PLANES,
+        "values": _PLANES_VALUES,
+        "cpu-avx512": _planes(64),
+        "cpu-avx2": _planes(32),
+        "cpu": _planes(16),
+    },
+    "depthwise weight cpu": {
+        "meaning": {**_PLANES, "whole_taps": "taps up to which a window's are all summed in registers at once"},
+        "values": {**_PLANES_VALUES, "whole_taps": (0, 9, 25)},
+        "cpu-avx512": _planes(64, whole_taps=9),
+        "cpu-avx2": _planes(32, whole_taps=9),
+        "cpu": _planes(16, whole_taps=9),
+    },
+    # the products of states with their weights, which each core computes for its own sequences
+    "recurrent cpu": {
+        "meaning": {
+            "tile_rows": "sequences of the tile that is kept in registers",
+            "tile_vectors": "vectors in each of its rows",
+            "vector_bytes": "bytes of a vector",
+            "prefetch": "rows of the packed weight that are asked for ahead; 0 for none",
+            "cached_bytes": "bytes of weights up to which one core takes few sequences through all steps",
+        },
+        "values": {
+            "tile_rows": (2, 4, 5, 6, 7, 8, 10, 12),
+            "tile_vectors": (1, 2, 3, 4),
+            "vector_bytes": (16, 32, 64),
+            "prefetch": (0, 4, 8, 16, 32),
+            "cached_bytes": (0, 524288, 1572864, 4194304),
+        },
+        "cpu-avx512": _steps(8),
+        "cpu-avx2": _steps(4),
+        "cpu": _steps(4),
+    },
     # where large blocks would leave compute units idle, the small ones are taken
     "matmul gpu": {
         "meaning": {**_BLOCK, **_INNER},
@@ -192,6 +278,12 @@ KERNELS: dict[str, dict[str, Any]] = {
         "intel": _block(32, 32, 16, 8, 16),
         "gpu": _block(32, 32, 16, 16, 16),
         "smaller": [_block(32, 32, 8, 8, 8), _block(16, 16, 4, 4, 4)],
+    },
+    "recurrent gpu": {
+        "meaning": {"group_items": "work-items of a group, which take a number each"},
+        "values": _GROUP_VALUES,
+        **{device: {"group_items": 64} for device in ("nvidia", "amd", "intel", "gpu")},
+        "smaller": _SMALLER_GROUPS,
     },
     **{
         f"{name} gpu": {

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 import cltorch
+from cltorch.autograd.record import apply
 from cltorch.nn import functional
-from cltorch.ops import conv, gemm
+from cltorch.ops import conv, gemm, recurrent
 from cltorch.ops.conv_shape import Geometry
 
 _T = cltorch.float32
@@ -62,30 +63,69 @@ def _product(m: int, k: int, n: int, variant: str, ta: bool = False, tb: bool = 
     return Job(f"{m}x{k}x{n} {turned}", prepare)
 
 
-def _convolution(n: int, c: int, k: int, size: int, variant: str = "gpu", stride: int = 1) -> Job:
-    """A 3x3 window over squares, without padding."""
+def _convolution(
+    n: int, c: int, k: int, size: int, variant: str = "gpu", stride: int = 1, groups: int = 1, weight: bool = False
+) -> Job:
+    """A 3x3 window over squares, without padding, or the gradient of its weight."""
 
     def prepare(device: Any, rng: np.random.Generator) -> Prepared:
-        a, b = rng.standard_normal((n, c, size, size), np.float32), rng.standard_normal((k, c, 3, 3), np.float32)
-        x, w = (cltorch.from_numpy(v).to(device) for v in (a, b))
         out, one = (size - 3) // stride + 1, (1, 1, 1)
+        ends, window = (n, groups * k, out, out), (groups * k, c, 3, 3)
+        a = rng.standard_normal((n, groups * c, size, size), np.float32)
+        b = rng.standard_normal(ends if weight else window, np.float32)
+        x, y = (cltorch.from_numpy(v).to(device) for v in (a, b))
         steps = (1, stride, stride)
-        g = Geometry(n, 1, c, k, (1, size, size), (1, out, out), (1, 3, 3), steps, (0, 0, 0), one)
+        g = Geometry(n, groups, c, k, (1, size, size), (1, out, out), (1, 3, 3), steps, (0, 0, 0), one)
 
         def plan() -> Callable[[], Any]:
-            run = conv.make_plan(device.context, g, False, _T, x.layout, False, (n, k, out, out), variant)
-            return lambda: run(x, w, None)
+            if weight:
+                back = conv.make_weight_plan(device.context, g, _T, x.layout, y.layout, False, window, variant)
+                return lambda: back(x, y)[0]
+            run = conv.make_plan(device.context, g, False, _T, x.layout, False, ends, variant)
+            return lambda: run(x, y, None)
 
         def correlate(p: np.ndarray, q: np.ndarray) -> np.ndarray:
             slide: Any = np.lib.stride_tricks.sliding_window_view  # the stub of NumPy 2.2 knows one axis only
-            windows = slide(p, (3, 3), (2, 3))[:, :, ::stride, ::stride]
-            columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * out * out, c * 9)
-            return (columns @ q.reshape(k, c * 9).T).reshape(n, out, out, k).transpose(0, 3, 1, 2)
+            columns = slide(p, (3, 3), (2, 3))[:, :, ::stride, ::stride].transpose(1, 4, 5, 0, 2, 3)
+            columns = columns.reshape(groups, c * 9, n * out * out)
+            if weight:
+                rows = q.transpose(1, 0, 2, 3).reshape(groups, k, n * out * out)
+                return (rows @ columns.transpose(0, 2, 1)).reshape(window)
+            return (q.reshape(groups, k, c * 9) @ columns).reshape(-1, n, out, out).transpose(1, 0, 2, 3)
 
         wide = a.astype(np.float64), b.astype(np.float64)
         return Prepared(plan, correlate(*wide), correlate(*map(np.abs, wide)))
 
-    return Job(f"{n}x{c}x{size}x{size} to {k}" + (f", steps of {stride}" if stride > 1 else ""), prepare)
+    channels = f"{groups * c}x{size}x{size} to {groups * k}"
+    return Job(f"{n}x{channels}" + (f", steps of {stride}" if stride > 1 else ""), prepare)
+
+
+def _recurrent(mode: str, batch: int, units: int, steps: int, variant: str) -> Job:
+    """All steps of one direction and back to few inputs, so that the states' products are most of the work."""
+
+    def prepare(device: Any, rng: np.random.Generator) -> Prepared:
+        inputs, lines = 8, recurrent.GATES[mode] * units
+        shapes = [(steps * batch, inputs), (batch, units), (batch, units), (lines, inputs), (lines, units), (lines,)]
+        arrays = [rng.standard_normal(shape, np.float32) / np.sqrt(shape[-1]) for shape in shapes]
+        g = rng.standard_normal((steps * batch, units), np.float32)
+
+        def step(place: Any, t: Any, variant: str) -> Callable[[], Any]:
+            x, h, c, w_ih, w_hh, b = (cltorch.from_numpy(v).to(place, t) for v in arrays)
+            grad = cltorch.from_numpy(g).to(place, t)
+            given = (x.requires_grad_(), h, c if mode == "lstm" else None, w_ih, w_hh, b, b, None)
+
+            def run() -> Any:
+                out = apply(recurrent.Recurrent, *given, (batch,) * steps, mode, False, variant)[0]
+                return cltorch.autograd.grad(out, x, grad)[0]
+
+            return run
+
+        reference = step("cpu", cltorch.float64, "")().numpy()
+        # what cancels in a sum is as wrong as the largest sums are, and one step takes over the last one's errors
+        scale = np.full_like(reference, np.abs(reference).max())
+        return Prepared(lambda: step(device, _T, variant), reference, scale)
+
+    return Job(f"{mode} {batch}x{steps}x{units}", prepare)
 
 
 def _function(
@@ -137,6 +177,19 @@ def jobs(kernel: str, kind: str, quirks: frozenset[str] = frozenset()) -> list[J
             _convolution(4, 32, 64, 30, "cpu"), _convolution(4, 64, 96, 29, "cpu", 2),
             _convolution(8, 64, 96, 15, "cpu", 2),
         ],
+        "convolution weight cpu": [
+            _convolution(4, 32, 64, 30, "cpu", weight=True), _convolution(4, 64, 96, 29, "cpu", 2, weight=True),
+            _convolution(8, 256, 256, 6, "cpu", weight=True),
+        ],
+        "depthwise cpu": [_convolution(8, 1, 1, 30, "cpu", 1, 128), _convolution(8, 1, 1, 29, "cpu", 2, 128)],
+        "depthwise weight cpu": [
+            _convolution(8, 1, 1, 30, "cpu", 1, 128, weight=True),
+            _convolution(8, 1, 1, 29, "cpu", 2, 128, weight=True),
+        ],
+        "recurrent cpu": [
+            _recurrent("lstm", 32, 256, 8, "cpu"), _recurrent("lstm", 32, 128, 16, "cpu"),
+            _recurrent("lstm", 4, 256, 8, "cpu"),
+        ],
         "matmul gpu": [
             _product(big, big, big, "gpu"), _product(big, big // 4, big, "gpu", tb=True),
             _product(big // 2, big, big, "gpu", ta=True),
@@ -145,6 +198,7 @@ def jobs(kernel: str, kind: str, quirks: frozenset[str] = frozenset()) -> list[J
         "matrix vector gpu": _vectors(2 * big, "gpu"),
         "convolution gpu": [_convolution(big // 32, 64, 64, 30), _convolution(big // 64, 128, 128, 16)],
         "convolution gpu small": [_convolution(big // 32, 16, 32, 30)],
+        "recurrent gpu": [_recurrent("lstm", 64, big // 4, 4, "gpu")],
     }  # fmt: skip
     if gpu:
         found["reduction gpu"] = [

@@ -11,7 +11,7 @@ from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.autograd.record import apply
 from cltorch.device import context as contexts
 from cltorch.nn.utils import rnn as utils
-from cltorch.ops import recurrent
+from cltorch.ops import tuning
 from cltorch.ops.recurrent import Recurrent
 
 KINDS = [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("LSTM", {"proj_size": 5}), ("GRU", {})]
@@ -107,11 +107,20 @@ def test_outputs_and_all_gradients_are_torchs(kind, kw, device):
             np.testing.assert_allclose(numbers(a.grad), b.grad.numpy(), rtol=1e-3, atol=2e-4, err_msg=name)
 
 
+@pytest.fixture
+def step_by_step(cl_device):
+    """Let no core of a processor take its sequences through all steps by itself where they are few."""
+    context = cltorch.device(cl_device).context
+    tuning.try_out(context, "recurrent cpu", tuning.default(context.caps, "recurrent cpu") | {"cached_bytes": 0})
+    yield
+    tuning.try_out(context, "recurrent cpu", None)
+
+
 @pytest.mark.parametrize("way", ["few", "many", "large weights"])
 @pytest.mark.parametrize("kind, kw", KINDS)
-def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, way, cl_device, monkeypatch):
+def test_both_kinds_of_kernel_agree_with_the_host(kind, kw, way, cl_device, request):
     if way == "large weights":  # step by step on processors too
-        monkeypatch.setattr(recurrent, "_CACHED", 0)
+        request.getfixturevalue("step_by_step")
     sizes = (37, 37, 9, 1) if way == "many" else (5, 5, 3, 1)
     rng = np.random.default_rng(1)
     units, width, gates = 45, kw.get("proj_size", 45), {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
@@ -168,8 +177,8 @@ def test_launches_do_not_grow_with_steps_and_gates(kind, cl_device, monkeypatch)
 
 
 @pytest.mark.parametrize("proj", [0, 5])
+@pytest.mark.usefixtures("step_by_step")
 def test_a_step_is_two_launches_whatever_its_gates_where_steps_go_one_by_one(proj, cl_device, monkeypatch):
-    monkeypatch.setattr(recurrent, "_CACHED", 0)
     kinds = [("LSTM", {"proj_size": proj})] if proj else [("RNN", {}), ("GRU", {}), ("LSTM", {})]
     for kind, kw in kinds:
         few, many = (launches(kind, steps, cl_device, monkeypatch, **kw) for steps in (8, 28))

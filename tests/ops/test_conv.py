@@ -189,7 +189,8 @@ def test_every_pass_is_exact(name, place):
 # what a device of another width, or a case of another size, would choose: every tile must work wherever it is chosen
 WIDE, NARROW = (KERNELS["convolution cpu"][name] for name in ("cpu-avx512", "cpu-avx2"))
 TILES = [(t, conv_cpu) for chosen in (WIDE, NARROW) for t in conv_cpu.tiles_for(chosen, 4)]
-TILES += [(t, conv_cpu_weight) for width in (16, 8) for t in conv_cpu_weight.tiles_for(width, 4)]
+WEIGHT = [KERNELS["convolution weight cpu"][name] for name in ("cpu-avx512", "cpu-avx2")]
+TILES += [(t, conv_cpu_weight) for chosen in WEIGHT for t in conv_cpu_weight.tiles_for(chosen, 4)]
 
 
 @pytest.mark.usefixtures("processor_kernels")
@@ -230,7 +231,7 @@ def test_panels_of_some_channels_at_a_time_add_up(cl_device, monkeypatch):
         case = Case(2, 1, 40, k, (9, 11), (3, 3), 1, padding)
         s = conv.conv_shape.forward(case.geometry())
         for module in (conv_cpu, conv_cpu_weight):
-            tiles = module.tiles_for(WIDE if module is conv_cpu else 16, 4)
+            tiles = module.tiles_for(WIDE if module is conv_cpu else WEIGHT[0], 4)
             assert all(module.divide(s, 2, 1, t, 0, 2)[1].channels < 40 for t in tiles)
         check(case, all_passes(case, f"cpu {cl_device}"))
 

@@ -11,9 +11,11 @@ import pytest
 
 import cltorch
 from cltorch import dtypes
+from cltorch.autograd.record import apply
 from cltorch.device.caps import Caps
 from cltorch.ops import conv, conv_choice, conv_shape, gemm, tuning
 from cltorch.ops.conv_shape import Geometry
+from cltorch.ops.recurrent import Recurrent
 from cltorch.ops.tuning_defaults import KERNELS
 
 CAPS = Caps(
@@ -300,6 +302,95 @@ def test_processors_convolutions_are_right_with_every_choice(changes, cl_device,
         want = np.einsum("nchwij,kcij->nkhw", windows, b)
         np.testing.assert_allclose(plan(x, w, None).cpu().numpy(), want, atol=1e-5 * np.abs(want).max())
     assert seen == ["winograd" if changes["winograd"] == "all" else "direct", "direct"]
+
+
+@pytest.mark.parametrize(
+    "changes, wish",
+    [
+        ({"tile_rows": 4, "tile_vectors": 3, "vector_bytes": 16, "flat_rows": 2, "flat_lanes": 4}, "none"),
+        ({"winograd_tiles": 14}, "all"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_processors_gradients_of_weights_are_right_with_every_choice(
+    changes, wish, cl_device, trial, processor_kernels
+):
+    kernel = "convolution weight cpu"
+    trial(kernel, KERNELS[kernel]["cpu-avx2"] | changes | {"winograd": wish})
+    context, rng, t = cltorch.device(cl_device).context, np.random.default_rng(0), dtypes.float32
+    for lanes in (3, 40):
+        a, x = whole(rng, 2, 18, 19, 20, device=cl_device)
+        b, y = whole(rng, 2, lanes, 17, 18, device=cl_device)
+        g = Geometry(2, 1, 18, lanes, (1, 19, 20), (1, 17, 18), (1, 3, 3), (1, 1, 1), (0, 0, 0), (1, 1, 1))
+        s = conv_shape.forward(g)
+        way = conv_choice.wished(conv_choice.weight_gradient(g, s, t), wish, s, t)
+        assert way == ("winograd" if wish == "all" else "direct")
+        plan = conv.make_weight_plan(context, g, t, x.layout, y.layout, True, (lanes, 18, 3, 3), "cpu")
+        want = np.einsum("nchwij,nkhw->kcij", np.lib.stride_tricks.sliding_window_view(a, (3, 3), (2, 3)), b)
+        gradient, total = plan(x, y)
+        # Winograd's way is not exact, even of whole numbers
+        atol = 1e-5 * np.abs(want).max() if way == "winograd" else 0
+        np.testing.assert_allclose(gradient.cpu().numpy(), want, rtol=0, atol=atol)
+        np.testing.assert_allclose(total.cpu().numpy(), b.sum((0, 2, 3)), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize(
+    "changes, taps, size, stride",
+    [
+        ({"rows_together": 1, "panel_elements": 1536}, 0, 3, 1),
+        ({"rows_together": 6, "vector_bytes": 16}, 25, 5, 2),
+    ],
+    ids=str,
+)
+def test_single_channels_are_right_with_every_choice(changes, taps, size, stride, cl_device, trial, processor_kernels):
+    for kernel, more in (("depthwise cpu", {}), ("depthwise weight cpu", {"whole_taps": taps})):
+        trial(kernel, KERNELS[kernel]["cpu-avx2"] | changes | more)
+    context, rng, t = cltorch.device(cl_device).context, np.random.default_rng(0), dtypes.float32
+    a, x = whole(rng, 2, 5, 39, 40, device=cl_device)
+    b, w = whole(rng, 5, 1, size, size, device=cl_device)
+    outs = (39 - size) // stride + 1, (40 - size) // stride + 1
+    c, y = whole(rng, 2, 5, *outs, device=cl_device)
+    window, steps = (1, size, size), (1, stride, stride)
+    g = Geometry(2, 5, 1, 1, (1, 39, 40), (1, *outs), window, steps, (0, 0, 0), (1, 1, 1))
+    assert conv_choice.correlation(g, conv_shape.forward(g), t) == "depthwise"
+    windows = np.lib.stride_tricks.sliding_window_view(a, (size, size), (2, 3))[:, :, ::stride, ::stride]
+    plan = conv.make_plan(context, g, False, t, x.layout, False, (2, 5, *outs), "cpu")
+    np.testing.assert_array_equal(plan(x, w, None).cpu().numpy(), np.einsum("nchwij,cij->nchw", windows, b[:, 0]))
+    back = conv.make_weight_plan(context, g, t, x.layout, y.layout, False, (5, 1, size, size), "cpu")
+    np.testing.assert_array_equal(back(x, y)[0].cpu().numpy()[:, 0], np.einsum("nchwij,nchw->cij", windows, c))
+
+
+@pytest.mark.parametrize(
+    "variant, changes",
+    [
+        ("cpu", {"tile_rows": 5, "tile_vectors": 3, "vector_bytes": 16, "prefetch": 0}),
+        ("cpu", {"tile_rows": 2, "tile_vectors": 1, "vector_bytes": 32}), ("gpu", {"group_items": 16}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_recurrent_steps_are_right_with_every_choice(variant, changes, cl_device, trial):
+    kernel = f"recurrent {variant}"
+    trial(kernel, KERNELS[kernel]["cpu-avx2" if variant == "cpu" else "gpu"] | changes)
+    rng, (batch, steps, inputs, units) = np.random.default_rng(0), (11, 3, 4, 37)
+    shapes = (steps * batch, inputs), (batch, units), (units, inputs), (units, units), (units,)
+    x, h, w, u, b = (rng.standard_normal(shape).astype(np.float32) * 0.3 for shape in shapes)
+    before, states = [], [h.astype(np.float64)]
+    for xs in x.reshape(steps, batch, inputs):
+        before.append(states[-1])
+        states.append(np.tanh(xs @ w.T + before[-1] @ u.T + 2 * b))
+    gx, gu, through = np.zeros(x.shape), np.zeros(u.shape), np.zeros(h.shape)
+    for i in reversed(range(steps)):
+        d = (1 + through) * (1 - states[i + 1] ** 2)
+        gx[i * batch : (i + 1) * batch] = d @ w
+        gu += d.T @ before[i]
+        through = d @ u
+    given = [cltorch.tensor(a, device=cl_device, requires_grad=True) for a in (x, h, w, u, b)]
+    dx, dh, dw, du, db = given
+    out = apply(Recurrent, dx, dh, None, dw, du, db, db, None, (batch,) * steps, "tanh", False, variant)[0]
+    np.testing.assert_allclose(out.detach().cpu().numpy(), np.concatenate(states[1:]), rtol=1e-5, atol=1e-6)
+    found = cltorch.autograd.grad(out.sum(), [dx, dh, du])
+    for got, want in zip(found, (gx, through, gu), strict=True):
+        np.testing.assert_allclose(got.cpu().numpy(), want, rtol=1e-4, atol=1e-5)
 
 
 def test_a_launch_does_not_ask_the_database(cl_device, monkeypatch):
