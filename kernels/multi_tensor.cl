@@ -7,6 +7,7 @@ where rank is not 0 (slot, elements, row, first element, sizes, strides of every
 
 name         kernel name without its prefix
 T            rows per launch; columns: (dtype tag, storage type, read, result or "") per column of a row
+shared       columns that are one buffer for all rows, whose arguments follow those of the rows
 W            vector width; V, M, P: scalar compute type, scalar mask type of its size, type of number arguments
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many numbers; groups: True where a work-group shares an entry (GPU), else a work-item has it alone
@@ -16,6 +17,7 @@ rank         0 where the tensors of a row are runs of memory, else the number of
 </%doc>
 <%
 K = len(columns)
+own_columns = [k for k in range(K) if k not in shared]
 half = ("f16", "bf16")
 def load(k, w):
     tag, ctype, _, _ = columns[k]
@@ -78,9 +80,12 @@ def store(k, w):
 __kernel void ct_${name}(
     const __global long *table, long first
 % for t in range(T):
-% for k in range(K):
+% for k in own_columns:
     , __global ${columns[k][1]} *b${t}_${k}
 % endfor
+% endfor
+% for k in shared:
+    , __global ${columns[k][1]} *a${k}
 % endfor
 % for q in range(params):
     , ${P} q${q}
@@ -91,15 +96,17 @@ __kernel void ct_${name}(
 )
 {
     const __global long *entry = table + first + (long)get_group_id(0) * ${4 + rank + K * (rank + 1) if rank else K + 3};
-% for k in range(K):
+% for k in own_columns:
     __global ${columns[k][1]} *a${k} = b0_${k};
 % endfor
+% if own_columns:
     switch ((int)entry[0]) {
 % for t in range(1, T):
-    case ${t}:${"".join(f" a{k} = b{t}_{k};" for k in range(K))} break;
+    case ${t}:${"".join(f" a{k} = b{t}_{k};" for k in own_columns)} break;
 % endfor
     default: break;
     }
+% endif
     const long n = entry[1];
 % if rank:
     const uint start = (uint)entry[3];

@@ -1,11 +1,11 @@
 """One formula over a list of tensors: a step of an optimiser in a few launches, however many tensors there are.
 
 Every row holds the tensors that belong together (a parameter, its gradient, its state); the formula gives new values
-for some columns from all of them, in place. Rows share launches, whatever their shapes, as many rows to one as have 96
-columns together, 48 of two or 16 of six: that many pointers always fit, for the smallest argument space that OpenCL
-allows holds 128 arguments in 1024 bytes. Few rows take a kernel of 16, which is quicker to launch. Where all rows are
-parts of the same storages, one launch takes them all. Rows whose tensors lie in memory in different orders go by a form
-of the kernel that walks along strides.
+for some columns from all of them, in place. Rows share launches, whatever their shapes, as many to one as the smallest
+argument space that OpenCL allows has room for: 128 arguments in 1024 bytes, the formula's numbers among them, which is
+60 rows of two columns or 19 of six. Few rows take a kernel of 16, which is quicker to launch. A column whose tensors
+are all parts of one storage is one argument, and where all columns are, one launch takes all rows. Rows whose tensors
+lie in memory in different orders go by a form of the kernel that walks along strides.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cltorch.ops.quiet import silent
 __all__ = ["update"]
 
 _FEW = 16
-_POINTERS = 96
+_ARGUMENTS, _BYTES = 128, 1024  # of a kernel that any device takes, if no more than so many bytes
 _GRAIN = {"cpu": 16384, "gpu": 4096}  # elements per entry of the table: the best of those measured on PoCL; 4 vectors
 _RANK = 4  # dimensions of a strided row, after neighbours are merged
 _LONGEST = 2**31  # elements of such a row, whose places are counted in 32 bits
@@ -127,8 +127,8 @@ def _on_device(
     context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], numbers: Sequence[float], kind: str,
     scalars: Sequence[Any], per_row: Sequence[Any],
 ) -> None:  # fmt: skip
-    together = _together(rows)
-    geometry: list[Any] = [formula, kind, len(scalars), together, *(x.dtype for x in per_row)]
+    shared = _shared(rows)
+    geometry: list[Any] = [formula, kind, len(scalars), shared, *(x.dtype for x in per_row)]
     for row in rows:
         for x in row:
             if x._storage.device is not context.device:
@@ -139,29 +139,37 @@ def _on_device(
     plan = context.ready.get(key)
     if plan is None:
         extra = len(scalars), len(per_row), per_row[0].dtype.ctype if per_row else "float"
-        plan = _plan(context, formula, written, rows, kind or context.caps.kind, extra, together)
+        plan = _plan(context, formula, written, rows, kind or context.caps.kind, extra, shared)
         context.ready[key] = plan
     given: list[Any] = list(numbers)
     for x in (*scalars, *per_row):
         given += (x._storage.buf, x.layout.offset)
+    if shared:
+        same = [rows[0][k]._storage.buf for k in shared]
+        own = [k for k in range(len(rows[0])) if k not in shared]
+        given = same + given
     for kernel, global_size, local_size, first, members in plan.launches:
-        kernel.launch(
-            global_size, local_size,
-            (plan.table.buf, first, *[x._storage.buf for i in members for x in rows[i]], *given),
-        )  # fmt: skip
+        if shared:
+            buffers = [rows[i][k]._storage.buf for i in members for k in own]
+        else:
+            buffers = [x._storage.buf for i in members for x in rows[i]]
+        kernel.launch(global_size, local_size, (plan.table.buf, first, *buffers, *given))
     for i in plan.alone:
         row = rows[i]
-        own = [view(x, Layout((), (), x.layout.offset + i)) for x in per_row]
+        ones = [view(x, Layout((), (), x.layout.offset + i)) for x in per_row]
         run_into(
-            _with_scalars(formula, len(row), len(scalars) + len(own)), compute_in(row), [*row, *scalars, *own], numbers,
-            [row[k] for k in written],
+            _with_scalars(formula, len(row), len(scalars) + len(ones)), compute_in(row), [*row, *scalars, *ones],
+            numbers, [row[k] for k in written],
         )  # fmt: skip
 
 
-def _together(rows: Sequence[Any]) -> bool:
-    """Return whether all rows are parts of the same storages."""
-    first = rows[0]
-    return len(rows) > 1 and all(x._storage is y._storage for row in rows for x, y in zip(row, first, strict=True))
+def _shared(rows: Sequence[Any]) -> tuple[int, ...]:
+    """Return the columns whose tensors are all parts of one storage."""
+    if len(rows) == 1:
+        return ()
+    first, second = rows[0], rows[1]
+    some = [k for k, (x, y) in enumerate(zip(first, second, strict=True)) if x._storage is y._storage]
+    return tuple(k for k in some if all(row[k]._storage is first[k]._storage for row in rows))
 
 
 @lru_cache(maxsize=256)
@@ -179,7 +187,7 @@ def _with_scalars(formula: Formula, columns: int, scalars: int) -> Formula:
 
 def _plan(
     context: Any, formula: Formula, written: Sequence[int], rows: Sequence[Any], kind: str, extra: tuple[int, int, str],
-    together: bool,
+    shared: tuple[int, ...],
 ) -> _Plan:  # fmt: skip
     groups: dict[Any, list[int]] = {}
     alone = []
@@ -201,15 +209,18 @@ def _plan(
     filled = 0
     launches: list[Any] = []
     for (types, strided), members in groups.items():
-        slots = 1 if together else min(_FEW if len(members) <= _FEW else _POINTERS, _POINTERS // len(types))
-        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, extra, strided)
+        free = len(types) - len(shared)
+        compute = compute_in(rows[members[0]])
+        slots = _pointers(formula.params, extra, compute, len(shared)) // free if free else 0
+        slots = min(slots, _FEW) if len(members) <= _FEW else slots
+        kernel = _kernel(context, formula, written, rows[members[0]], slots, kind, extra, strided, shared)
         local = 1 if kind == "cpu" else min(GROUP, context.caps.max_work_group)
-        step = len(members) if together else slots
+        step = slots or len(members)
         for start in range(0, len(members), step):
             part = members[start : start + step]
             table: list[list[int]] = []
             for at_slot, i in enumerate(part):
-                n, slot = rows[i][0].layout.numel, 0 if together else at_slot
+                n, slot = rows[i][0].layout.numel, at_slot if free else 0
                 offsets = [x.layout.offset for x in rows[i]]
                 if strided:
                     table += [[slot, min(grain, n - at), i, at, *walks[i], *offsets] for at in range(0, n, grain)]
@@ -227,6 +238,14 @@ def _plan(
     storage = context.alloc(whole.nbytes)
     context.write(storage.buf, whole, owned=True)
     return _Plan(launches, storage, alone)
+
+
+def _pointers(params: int, extra: tuple[int, int, str], compute: dtype, shared: int) -> int:
+    """Return how many tensors of one row each fit a kernel's arguments beside the table, its place and the numbers."""
+    beside = extra[0] + extra[1]  # numbers that lie on the device: a pointer and a place each
+    numbers = params - beside
+    arguments = _ARGUMENTS - 2 - shared - numbers - 2 * beside
+    return min(arguments, (_BYTES - 16 - 8 * shared - compute.itemsize * numbers - 16 * beside) // 8)
 
 
 def _walk(layouts: Sequence[Layout]) -> list[int] | None:
@@ -247,7 +266,7 @@ def _walk(layouts: Sequence[Layout]) -> list[int] | None:
 
 def _kernel(
     context: Any, formula: Formula, written: Sequence[int], row: Sequence[Any], slots: int, kind: str,
-    extra: tuple[int, int, str], strided: bool,
+    extra: tuple[int, int, str], strided: bool, shared: tuple[int, ...],
 ) -> Any:  # fmt: skip
     compute = compute_in(row)
     ctype = compute.compute
@@ -257,11 +276,12 @@ def _kernel(
     used = used_operands(formula.fn, len(row), formula.params, compute, [True] * len(results))
     texts = {k: r.text if isinstance(r, Symbol) else tracer.literal(r) for k, r in zip(written, results, strict=True)}
     width = VECTOR[ctype] if kind == "cpu" else 4
-    args = "bl" + "b" * (slots * len(row)) + LETTER.get(ctype, "l") * params + "bl" * (scalars + own)
+    pointers = slots * (len(row) - len(shared)) + len(shared)
+    args = "bl" + "b" * pointers + LETTER.get(ctype, "l") * params + "bl" * (scalars + own)
     return context.kernel(
         "multi_tensor", f"ct_{formula.name}", args,
         name=formula.name, T=slots, W=width, V=ctype, M=MASK[ctype], P=ctype,
-        params=params, scalars=scalars, own=own, O=owned, rank=_RANK if strided else 0,
+        params=params, scalars=scalars, own=own, O=owned, rank=_RANK if strided else 0, shared=shared,
         columns=tuple((x.dtype.tag, x.dtype.ctype, k in used, texts.get(k, "")) for k, x in enumerate(row)),
         statements=tuple(statements), groups=kind != "cpu",
     )  # fmt: skip

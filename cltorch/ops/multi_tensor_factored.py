@@ -21,7 +21,7 @@ from cltorch.ops.quiet import silent
 
 __all__ = ["divide_by_factors"]
 
-_TENSORS = 16
+_FEW, _MOST = 16, 40  # tensors to a launch, three pointers each: 40 fill the 1024 bytes of any device
 _GRAIN = {"cpu": 16384, "gpu": 4096}  # elements per entry of the table
 _SMALL = 1024  # elements of a matrix that one work-item does
 _BLOCKS = 256  # of rows, at most, for a matrix
@@ -95,20 +95,21 @@ def _plan(context: Any, rows: Sequence[Any], out: Any, places: Sequence[int], ki
         if row[0].layout.numel:
             groups.setdefault(tuple(x.dtype for x in row), []).append(i)
     for types, members in groups.items():
-        for start in range(0, len(members), _TENSORS):
-            part = members[start : start + _TENSORS]
+        most = _FEW if len(members) <= _FEW else _MOST
+        for start in range(0, len(members), most):
+            part = members[start : start + most]
             entries: dict[str, list[list[int]]] = {"means": [], "finish": [], "divide": []}
             for slot, i in enumerate(part):
                 found = _entries(slot, rows[i], matrices, sums, out.layout.offset + places[i], _GRAIN.get(kind, 4096))
                 for mode, more in found[0].items():
                     entries[mode] += more
                 matrices, sums = found[1:]
-            part = part + part[:1] * (_TENSORS - len(part))
+            part = part + part[:1] * (most - len(part))
             for mode, table in entries.items():
                 if table:
                     kernel = context.kernel(
-                        "multi_tensor_factored", f"ct_{mode}", "blbb" + 2 * LETTER[a] + "bbb" * _TENSORS,
-                        mode=mode, T=_TENSORS, types=tuple((t.tag, t.ctype) for t in types), A=a, W=width,
+                        "multi_tensor_factored", f"ct_{mode}", "blbb" + 2 * LETTER[a] + "bbb" * most,
+                        mode=mode, T=most, types=tuple((t.tag, t.ctype) for t in types), A=a, W=width,
                         groups=0 if kind == "cpu" else local,
                     )  # fmt: skip
                     size = (len(table) * local,), (local,)

@@ -2,6 +2,7 @@
 
 As in ``multi_tensor``, a table says what part of which tensor a work-group takes. Every entry leaves a partial result,
 and one more launch combines them, to one number or to one for each tensor, in an order that depends on the sizes alone.
+Tensors that are parts of one storage are one argument of the kernel.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from cltorch.ops.plan import GROUP, LETTER, VECTOR
 
 __all__ = ["any_not_finite", "norm", "norms"]
 
-_TENSORS = 64
+_STORAGES = 64
+_MOST = 120  # storages to a launch of many: pointers for which 1024 bytes of arguments have room
 _GRAIN = {"cpu": 32768, "gpu": 8192}
 
 
@@ -78,10 +80,13 @@ class _Plan:
 def _on_device(
     context: Any, what: str, arrays: Sequence[Any], power: float, out: dtype, compute: dtype, kind: str, each: bool
 ) -> Any:
-    key = ("multi_tensor_reduce", what, kind, out, each, *((x.layout.key, x.layout.offset, x.dtype) for x in arrays))
+    numbers: dict[int, int] = {}
+    places = [numbers.setdefault(id(x._storage), len(numbers)) for x in arrays]
+    geometry = ((at, x.layout.key, x.layout.offset, x.dtype) for at, x in zip(places, arrays, strict=True))
+    key = ("multi_tensor_reduce", what, kind, out, each, *geometry)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, what, arrays, out, compute, kind or context.caps.kind, each)
+        plan = context.ready[key] = _plan(context, what, arrays, places, out, compute, kind or context.caps.kind, each)
     parts = context.alloc(max(plan.count, 1) * compute.itemsize)
     for kernel, global_size, local_size, first, members in plan.launches:
         buffers = [arrays[i]._storage.buf for i in members]
@@ -97,7 +102,10 @@ def _on_device(
     return result
 
 
-def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: dtype, kind: str, each: bool) -> _Plan:
+def _plan(
+    context: Any, what: str, arrays: Sequence[Any], places: Sequence[int], out: dtype, compute: dtype, kind: str,
+    each: bool,
+) -> _Plan:  # fmt: skip
     grain = _GRAIN.get(kind, _GRAIN["gpu"])
     a = compute.compute
     local, width = 1, VECTOR[a]
@@ -110,20 +118,27 @@ def _plan(context: Any, what: str, arrays: Sequence[Any], out: dtype, compute: d
     launches: list[Any] = []
     for t in dict.fromkeys(x.dtype for x in arrays):
         chosen = [i for i, x in enumerate(arrays) if x.dtype is t and x.layout.numel]
-        for start in range(0, len(chosen), _TENSORS):
-            part = chosen[start : start + _TENSORS]
-            first = len(table)
-            for slot, i in enumerate(part):
+        most = _STORAGES if len({places[i] for i in chosen}) <= _STORAGES else _MOST
+        kernel = context.kernel(
+            "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * most,
+            mode="partial", T=most, tag=t.tag, ctype=t.ctype, A=a, W=width, what=what,
+            groups=groups,
+        )  # fmt: skip
+        while chosen:
+            slots: dict[int, int] = {}  # by the number of a storage: its argument
+            first, part = len(table), []
+            for i in list(chosen):
+                if places[i] not in slots:
+                    if len(slots) == most:
+                        continue
+                    part.append(i)
+                slot = slots.setdefault(places[i], len(slots))
                 lay = arrays[i].layout
                 spans[i] = [len(table), len(table) + -(-lay.numel // grain)]
                 table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
-            kernel = context.kernel(
-                "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * _TENSORS,
-                mode="partial", T=_TENSORS, tag=t.tag, ctype=t.ctype, A=a, W=width, what=what,
-                groups=groups,
-            )  # fmt: skip
+                chosen.remove(i)
             count = len(table) - first
-            launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (_TENSORS - len(part))))
+            launches.append((kernel, (count * local,), (local,), first, part + part[:1] * (most - len(part))))
     finish = context.kernel(
         "multi_tensor_reduce", "ct_finish", "bblb" if each else "blb" + LETTER[a],
         mode="each" if each else "finish", T=0, tag=out.tag, ctype=out.ctype, A=a, W=1, what=what, groups=groups,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from cltorch import dtypes, functions
@@ -190,7 +191,6 @@ def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, 
     weight = t ** group["beta2_decay"]
     places = [0, *itertools.accumulate(p.numel() for p in params)]
     wide = dtypes.float64 if dtypes.float64 in (params[0].dtype, grads[0].dtype) else dtypes.float32
-    scales = norms(arranged(params), wide)
     change = functions.empty((places.pop(),), dtype=wide, device=params[0].device)
     pieces = [
         view(change, Layout.make(p.shape, contiguous_strides(p.shape), at))
@@ -210,11 +210,20 @@ def _apply_list(group: dict[str, Any], rows: Sequence[tuple[Any, Any, dict[str, 
         for kept, used in zip(means, contiguous[1:], strict=True):
             moved = [(a, b) for a, b in zip(kept, used, strict=True) if a is not b]
             copy_each([a for a, _ in moved], [b for _, b in moved])
-    sizes = functions.tensor([p.numel() ** -0.5 for p in params], dtype=wide, device=change.device)
+    # of the parameters, then of the changes
+    lengths = norms([*arranged(params), *pieces], wide)
+    scales, roots = lengths[: len(params)], lengths[len(params) :]
+    sizes = _inverse_roots(tuple(p.numel() for p in params), wide, change.device)
     rate = min(lr, 1 / t**0.5) * (-1 if group["maximize"] else 1)
     moves = [list(row) for row in zip(params, pieces, strict=True)]
     numbers = [1 - lr * group["weight_decay"], rate, eps2, 1 / group["d"]]
-    update(_MOVE, [0], moves, numbers, per_row=[scales, norms(pieces, wide), sizes])
+    update(_MOVE, [0], moves, numbers, per_row=[scales, roots, sizes])
+
+
+@lru_cache(maxsize=16)
+def _inverse_roots(sizes: tuple[int, ...], dtype: Any, device: Any) -> Any:
+    """Return one by the root of each size, on the device, where it is the same in every step."""
+    return functions.tensor([n**-0.5 for n in sizes], dtype=dtype, device=device)
 
 
 def _divided(m: Any, out: Any, mean: Any, g: Any, weight: Any, least: Any) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.device import context as contexts
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import is_run, update
 
@@ -34,8 +35,8 @@ def check(rows, numbers=(0.25, 2.0), kind=""):
         for x, value in zip(row, wanted, strict=True):
             rtol = TOLERANCE[x.dtype]
             np.testing.assert_allclose(x.cpu().double().numpy(), value, rtol=rtol, atol=rtol)
-        shared = sum(row[0]._storage is other[0]._storage for other in rows)
-        assert [x._version - v for x, v in zip(row, old, strict=True)] == [shared, 0, shared]
+        first, _, last = (sum(x._storage is other[k]._storage for other in rows) for k, x in enumerate(row))
+        assert [x._version - v for x, v in zip(row, old, strict=True)] == [first, 0, last]
 
 
 def row_of(device, n, dtype, *views):
@@ -105,6 +106,39 @@ def test_parts_of_the_same_storages_take_one_launch(cl_device, kind):
     rows = [[x[i * i : i * i + 2 * i + 1] for x in whole] for i in range(30)]
     check(rows, kind=kind)
     assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows, (0.5, 0.5), kind)) == 1
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_column_within_one_storage_is_one_argument(cl_device, kind):
+    whole = cltorch.randn(3600, device=cl_device)
+    rows = [
+        [whole[i * i : i * i + 2 * i + 1], *(cltorch.randn(2 * i + 1, device=cl_device) for _ in range(2))]
+        for i in range(60)
+    ]
+    check(rows, kind=kind)
+    # 128 arguments less the table, its place, two numbers and the storage that all rows share: two each for 61 rows
+    assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows, (0.5, 0.5), kind)) == 1
+    apart = [[x.clone(), *others] for x, *others in rows]
+    assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), apart, (0.5, 0.5), kind)) == 2
+    assert launches_of(cl_device, lambda: update(FORMULA, (0, 2), rows + apart[:1], (0.5, 0.5), kind)) == 2
+
+
+def test_arguments_fit_every_device(cl_device, monkeypatch):
+    seen = []
+    launch = contexts.Kernel.launch
+    monkeypatch.setattr(contexts.Kernel, "launch", lambda self, *a: (seen.append(a[2]), launch(self, *a))[1])
+    wide = cltorch.float64 if cltorch.device(cl_device).context.caps.fp64 else cltorch.float32
+    formula = Formula("test_many_numbers", lambda m, a, *n: (a + sum(n),), params=14)
+    rows = [row_of(cl_device, 3, wide, lambda x: x) for _ in range(130)]
+    one = cltorch.ones((), device=cl_device)
+    own = cltorch.ones(len(rows), device=cl_device)
+    seen.clear()
+    update(formula, [0], rows, [1.0] * 11, scalars=[one], per_row=[own, own])
+    assert len(seen) == 2
+    for given in seen:
+        size = sum(wide.itemsize if isinstance(x, float) else 8 for x in given)
+        assert len(given) <= 128 and size <= 1024
+    assert all(x._version == 1 for (x,) in rows)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])

@@ -96,6 +96,21 @@ def test_one_launch_per_list_and_one_to_finish(cl_device, monkeypatch):
     assert len(seen) == 2
 
 
+def test_parts_of_one_storage_share_launches_with_many_others(cl_device):
+    whole = cltorch.randn(6000, device=cl_device)
+    parts = [whole[i * i : i * i + 2 * i + 1] for i in range(70)]
+    others = [cltorch.randn(n, device=cl_device) for n in range(1, 125)]
+    mixed = [x for pair in zip(parts, others, strict=False) for x in pair] + others[70:]
+    wanted = [np.linalg.norm(x.cpu().numpy()) for x in mixed]
+    np.testing.assert_allclose(norms(mixed).cpu().numpy(), wanted, rtol=1e-5)
+    context = cltorch.device(cl_device).context
+    before = context.launches
+    norms(mixed)
+    assert context.launches - before == 3
+    # the same layouts in storages of their own are another plan
+    np.testing.assert_allclose(norms([x.clone() for x in mixed]).cpu().numpy(), wanted, rtol=1e-5)
+
+
 def test_an_update_takes_numbers_that_lie_on_the_device(device):
     formula = Formula("test_scaled", lambda m, x, a, s, t: (a * x * s + t,), params=3)
     scalars = [cltorch.tensor([9.0, 0.5], device=device)[1], cltorch.tensor(3.0, device=device)]

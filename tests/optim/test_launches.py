@@ -60,7 +60,7 @@ CASES = [
     ("Adadelta", {"capturable": True}, PER_ROW),
     ("Rprop", {}, PER_ROW),
     ("ASGD", {"maximize": True}, PER_ROW),
-    ("Adafactor", {"weight_decay": 0.1, "maximize": True}, 18),
+    ("Adafactor", {"weight_decay": 0.1, "maximize": True}, 9),
     ("Muon", {}, 60),
 ]
 
