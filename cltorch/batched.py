@@ -69,6 +69,7 @@ class Batched(Tensor):
     __torch_function__ = torch_function.disabled
     _inner: Any
     _batch = 0
+    _dim = 0  # where the program itself has the batch
     _whole: Any = None  # the batch that this is a view of: tangents follow changes of either
 
     def _detached(self, tangents: bool = False) -> Any:

@@ -17,7 +17,7 @@ from cltorch import dlpack, dtypes, functions, printing, torch_function
 from cltorch.attributes import Attributes
 from cltorch.autograd import batches, engine
 from cltorch.autograd.grad_mode import inference_count, mode
-from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view
+from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view, refuse_in_transform
 from cltorch.autograd.handle import RemovableHandle, add_hook, warn_if_has_hooks
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
@@ -232,12 +232,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change, or under torch.func."""
         if Settings.transforms or batches.state.levels:
-            raise RuntimeError(
-                "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* "
-                "APIs) inside of a function being transformed by a functorch transform. This is unsupported, please "
-                "attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
-                "requires_grad_() outside of a function being transformed instead."
-            )
+            refuse_in_transform("requires_grad_()", " (or perhaps using torch.autograd.functional.* APIs)")
         return self._asking(requires_grad)
 
     def _asking(self, requires_grad: bool = True) -> Tensor:
@@ -412,6 +407,8 @@ class Tensor(Array, metaclass=_TensorMeta):
         """Keep ``grad`` of a tensor that is not a leaf."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if Settings.transforms:
+            refuse_in_transform("retain_grad()")
         fn = self.grad_fn
         if fn is not None and self._retains is None:
             self._retains = Retained(self)

@@ -471,15 +471,28 @@ def test_functions_of_the_user():
 
     class Own(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):
+        def forward(x):
             return x + 1
 
         @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
         def vmap(info, in_dims, x):
-            assert (info.batch_size, info.randomness, in_dims) == (2, "error", (0,))
-            return x + 10, 0
+            assert (info.batch_size, info.randomness, in_dims) == (2, "error", (seen[-1],))
+            return x + 10, seen[-1]
 
     class Neither(torch.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+    class Older(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
             return x
@@ -493,9 +506,13 @@ def test_functions_of_the_user():
     leaf = x.clone().requires_grad_()
     vmap(Square.apply, (0, None))(leaf, w).sum().backward()
     assert_close(leaf.grad, 2 * x * w)
-    assert_close(vmap(Own.apply)(x), x + 10)
+    for dim in (0, 1, -1):  # the rule gets the batch where the program has it
+        seen = [dim % 2]
+        assert_close(vmap(Own.apply, in_dims=dim, out_dims=dim)(x), x + 10)
     with pytest.raises(RuntimeError, match="does not have vmap support"):
         vmap(Neither.apply)(x)
+    with pytest.raises(RuntimeError, match="must override the setup_context"):
+        vmap(Older.apply)(x)
 
 
 def test_hessians_of_networks_parameters(device):

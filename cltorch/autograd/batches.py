@@ -385,6 +385,12 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement "
             "the vmap staticmethod or set generate_vmap_rule=True."
         )
+    taken = [k for k, v in kw.items() if isinstance(v, Array)]
+    if taken:
+        raise NotImplementedError(
+            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only Tensors to "
+            f"autograd.Function. Got: {', '.join(taken)}"
+        )
     parts = [a._inner if b else a for a, b in zip(args, batched, strict=True)]
     size, randomness = next(
         ((s, r) for n, s, r in state.levels if n == number),
@@ -393,7 +399,9 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     if own:
         with outside(number):
             info = Settings.vmap_info(size, randomness)
-            returned = cls.vmap(info, tuple(0 if b else None for b in batched), *parts)
+            dims = tuple(a._dim if b else None for a, b in zip(args, batched, strict=True))
+            moved = [Settings.functions.movedim(x, 0, d) if d else x for x, d in zip(parts, dims, strict=True)]
+            returned = cls.vmap(info, dims, *moved)
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise RuntimeError(
                 "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "

@@ -138,7 +138,7 @@ def attach(y: Any, level: int, t: Any) -> None:
 
 
 def paired(x: Any, t: Any, level: int) -> Any:
-    """Return a view of a tensor that has a tangent at a level; raise where the two do not fit."""
+    """Return a view of a tensor that has a tangent at a level, in its own dtype; raise where the two do not fit."""
     if x.layout.shape != t.layout.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
@@ -148,11 +148,10 @@ def paired(x: Any, t: Any, level: int) -> Any:
         raise RuntimeError(
             "Setting a forward grad that itself has a forward gradient at the same level 0 is not supported."
         )
-    if x.dtype is not t.dtype:
-        raise RuntimeError(f"Expected tangent to have the dtype of the primal, {x.dtype}, but got {t.dtype}")
     if x.device is not t.device:
         raise RuntimeError(f"Expected tangent to lie on the device of the primal, {x.device}, but got {t.device}")
     with below(level):
+        t = t if t.dtype is x.dtype else t.to(x.dtype)
         out = _alone(Settings.functions.view_as(x, x))
         attach(out, level, t)
     return out
@@ -160,7 +159,9 @@ def paired(x: Any, t: Any, level: int) -> Any:
 
 def _alone(x: Any) -> Any:
     """Let a view be none of its base's tangents: what is done to one in place is not done to the other's."""
-    if not x._batch:
+    if x._batch:
+        x._whole = None
+    else:
         x._base = None
     return x
 

@@ -111,10 +111,10 @@ class dual_level:
 
 
 def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
-    """Return a view of a tensor that carries a tangent of the same shape, dtype and device.
+    """Return a view of a tensor that carries a tangent of the same shape and device, converted to its dtype.
 
     x + ε v with the primal x and the tangent v.
-    Raises RuntimeError outside of a level and where the tangent does not fit, TypeError for integers.
+    Raises RuntimeError outside of a level and where the tangent does not fit, ValueError for integers.
     Shape: (*) twice to (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.autograd.forward_ad.make_dual.html
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from cltorch import torch_function
+from cltorch.autograd import batches
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import (
     CUSTOM,
@@ -44,6 +45,13 @@ _VIEW_AND_OTHERS = (
     "not a view (using .clone() for example) or make your Function only return one Tensor (potentially splitting it "
     "into two Functions: one doing the inplace that returns a single Tensor and a second one that does the other "
     "operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change."
+)
+
+
+_AS_IS = (
+    "An input that has been returned as-is as output is being saved for backward. This is not supported if you "
+    "override setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or setup "
+    "ctx inside the forward function itself."
 )
 
 
@@ -335,8 +343,9 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kw: Any) -> Any:
         """Run ``forward`` and record it."""
-        if Settings.transforms and cls.setup_context is Function.setup_context and not _ours(cls):
-            raise RuntimeError(_NO_CONTEXT)
+        if (Settings.transforms or batches.state.levels) and cls.setup_context is Function.setup_context:
+            if not _ours(cls):
+                raise RuntimeError(_NO_CONTEXT)
         if active:
             kind = lift(args)
             if kind is not None:
@@ -366,8 +375,11 @@ class Function(metaclass=_FunctionMeta):
         results: list[Any] = [output] if single else list(output)
         outside = [any(r is x for x in ctx._outside) for r in results]
         ctx.marked = tuple(i for i, out in enumerate(outside) if out)
+        own_context = cls.setup_context is not Function.setup_context
         for i, r in enumerate(results):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
+                if own_context and any(r is t for t in (*ctx._to_save, *ctx._forward)):
+                    raise RuntimeError(_AS_IS)
                 results[i] = alias(r, r.layout)
         for d in ctx._dirty:
             if any(d is a for a in args):
@@ -391,6 +403,8 @@ class Function(metaclass=_FunctionMeta):
                 made_view._view_kind = None if ctx._is_pure_view else MULTI if several else CUSTOM
         if recording:
             node: Any = cls._backward_cls
+            if Settings.transforms and own_context:
+                node = named(FunctionNode, f"{cls.__name__}GeneratedBackward")
             node = node(cls, ctx, args, needs, results)
             if not ctx._materialize_non_diff_grads:
                 node._metas = [None if out else meta for out, meta in zip(outside, node._metas, strict=True)]

@@ -11,7 +11,7 @@ from typing import Any
 from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
-from cltorch.autograd.graph import Settings
+from cltorch.autograd.graph import Settings, refuse_in_transform
 from cltorch.ops.array import Array
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -36,8 +36,10 @@ def _tensors(given: Any, what: str, name: str) -> tuple[bool, tuple[Any, ...]]:
     return many, tuple(found)
 
 
-def _inputs(inputs: Any, name: str, create_graph: bool) -> tuple[bool, tuple[Any, ...]]:
+def _inputs(inputs: Any, name: str, create_graph: bool, forward: bool = False) -> tuple[bool, tuple[Any, ...]]:
     """Return tensors that ask for gradients: the same values, part of the caller's graph only under create_graph."""
+    if Settings.transforms and not forward:
+        refuse_in_transform("requires_grad_()", " (or perhaps using torch.autograd.functional.* APIs)")
     many, found = _tensors(inputs, "inputs", f"given to {name}")
     return many, tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach()._asking() for x in found)
 
@@ -230,7 +232,7 @@ def jacobian(
             "or `vectorize=False`."
         )
     with enable_grad():
-        many, xs = _inputs(inputs, "jacobian", create_graph)
+        many, xs = _inputs(inputs, "jacobian", create_graph, strategy == "forward-mode")
         if strategy == "forward-mode":
             many_out, rows = _by_columns(func, xs)
         else:

@@ -82,6 +82,18 @@ _CAPTURED = (
 )
 
 
+_TRANSFORMED = (
+    "You are attempting to call Tensor.{}{} inside of a function being transformed by a functorch transform. This is "
+    "unsupported, please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
+    "{} outside of a function being transformed instead."
+)
+
+
+def refuse_in_transform(method: str, beside: str = "") -> None:
+    """Raise RuntimeError: a transform of torch.func keeps account of what gradients are wanted itself."""
+    raise RuntimeError(_TRANSFORMED.format(method, beside, method))
+
+
 class Settings:
     """Hold what layers above hand down: the differentiable functions, and switches of the graph."""
 
@@ -89,7 +101,7 @@ class Settings:
     batched: Any = None  # makes a batch of (tensor, level)
     function: Any = None  # the class Function
     vmap_info: Any = None  # the class of what a Function's ``vmap`` is told
-    transforms = 0  # how many derivatives of torch.func there are around the caller
+    transforms = 0  # how many transforms of torch.func but vmap there are around the caller
     told_of_cycles = False  # whether the warning about gradients that keep their graph was given
     anomaly = False
     check_nan = True
@@ -346,7 +358,7 @@ class Saved:
     __slots__ = ("_tensor", "_version", "_node", "_nr", "_hooks", "_history")
 
     def __init__(self, tensor: Any, node: Any = None, nr: int = 0) -> None:
-        if tensor._inference:
+        if tensor._inference and not Settings.transforms:
             raise RuntimeError(_INFERENCE)
         hooks = mode.saved_hooks
         self._hooks = hooks[-1] if hooks else None

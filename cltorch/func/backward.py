@@ -22,6 +22,7 @@ from cltorch.func.levels import (
     need_real,
     need_tensors,
     new_level,
+    reaches_others,
     recorded_around,
     split_aux,
 )
@@ -47,7 +48,7 @@ def grad_and_value(
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with new_level(args, kwargs), autograd.enable_grad():
+        with new_level(args, kwargs):
             made, places = chosen(args, argnums)
             out, aux = split_aux(func(*made, **kwargs), has_aux, "grad_and_value(f)(*args)")
             if not isinstance(out, Tensor):
@@ -101,13 +102,14 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> vjp_fn(torch.tensor([1.0, 2.0]))
     (tensor([1., 2.]),)
     """
-    with new_level(primals), autograd.enable_grad():
+    with new_level(primals):
         made = fresh_tensors(primals)
         out, aux = split_aux(func(*made), has_aux, "vjp(f, *primals)")
         outs, out_spec = tree_flatten(out)
         need_tensors(outs, "vjp(f, *primals)")
         flat, spec = tree_flatten(made)
         keep = recorded_around(outs, flat)
+        linked = keep or reaches_others(outs, flat)
 
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         vs, given = tree_flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
@@ -116,9 +118,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
                 f"function. cotangents: {given}, primal output: {out_spec}"
             )
-        create = keep or (inside() and autograd.is_grad_enabled()) or any(v.requires_grad for v in vs)
-        if create_graph is not None:
-            create = create_graph
+        asking = linked or inside() or any(isinstance(v, Tensor) and v.requires_grad for v in vs)
+        create = asking and autograd.is_grad_enabled() if create_graph is None else create_graph
         found: tuple[Any, ...] = tree_unflatten(gradients_at(outs, flat, vs, create, retain=retain_graph), spec)
         return found
 
@@ -150,13 +151,14 @@ def jacrev(
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         need_real(args, "jacrev")
-        with new_level(args, kwargs), autograd.enable_grad():
+        with new_level(args, kwargs):
             made, places = chosen(args, argnums)
             out, aux = split_aux(func(*made, **kwargs), has_aux, "vjp(f, *primals)")
             wanted = made[places[0]] if isinstance(argnums, int) else tuple(made[i] for i in places)
             flat, spec = tree_flatten(wanted)
             outs, out_spec = tree_flatten(out)
             need_tensors(outs, "vjp(f, *primals)")
+            need_real(outs, "jacrev", "output")
             keep = recorded_around(outs, flat)
             result = tree_unflatten([_jacobian(o, flat, spec, keep, chunk_size) for o in outs], out_spec)
         if not has_aux:
@@ -170,6 +172,13 @@ def _jacobian(out: Tensor, flat: Sequence[Any], spec: TreeSpec, keep: bool, chun
     """Return the derivatives of a tensor's elements, as a tree like the inputs; ``chunk`` of them at once."""
     n = out.numel()
     units = functions.reshape(functions.eye(n, dtype=out.dtype, device=out.device), (n, *out.shape))
-    rows = vmap(lambda v: tuple(gradients_at([out], flat, [v], keep, retain=True)), chunk_size=chunk)(units)
+
+    def pulled(v: Tensor) -> tuple[Any, ...]:
+        return tuple(gradients_at([out], flat, [v], keep, retain=True))
+
+    if chunk == 1 and n:  # what vmap cannot do is no hindrance
+        rows = [functions.stack(parts) for parts in zip(*(pulled(unit) for unit in units), strict=True)]
+    else:
+        rows = vmap(pulled, chunk_size=chunk)(units)
     parts = [functions.reshape(row, (*out.shape, *x.shape)) for row, x in zip(rows, flat, strict=True)]
     return tree_unflatten(parts, spec)

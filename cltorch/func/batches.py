@@ -113,10 +113,7 @@ def _run(
     randomness: str,
 ) -> Any:
     with batches.level(size, randomness) as number:
-        given = [
-            x if d is None else batches.wrap(functions.movedim(x, d, 0), number)
-            for x, d in zip(flat, dims, strict=True)
-        ]
+        given = [x if d is None else _cut(x, d, number) for x, d in zip(flat, dims, strict=True)]
         result = func(*tree_unflatten(given, spec), **kwargs)
         leaves, out_spec = tree_flatten(result)
         found = []
@@ -141,6 +138,13 @@ def _run(
                 )
             found.append(functions.movedim(batches.expose(x, number, size), 0, d))
     return tree_unflatten(found, out_spec)
+
+
+def _cut(x: Any, d: int, number: int) -> Any:
+    """Return a tensor as one slice of the batch along a dimension."""
+    out = batches.wrap(functions.movedim(x, d, 0), number)
+    out._dim = d % x.dim()
+    return out
 
 
 def _chained(parts: list[Any], out_dims: Any) -> Any:

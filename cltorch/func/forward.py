@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from cltorch import autograd, functions
+from cltorch import functions
 from cltorch.autograd import duals
 from cltorch.autograd.batches import room
 from cltorch.func.backward import jacrev
@@ -23,8 +23,8 @@ from cltorch.func.levels import (
     new_level,
     reaches_others,
     read_argnums,
-    refusing_captures,
     split_aux,
+    transformed,
 )
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -68,11 +68,17 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     >>> torch.func.jvp(torch.sin, (torch.tensor([0.0, 0.0]),), (torch.tensor([1.0, 2.0]),))
     (tensor([0., 0.]), tensor([1., 2.]))
     """
+    return _pushed(func, primals, tangents, strict, has_aux)
+
+
+def _pushed(func: Callable[..., Any], primals: Any, tangents: Any, strict: bool, has_aux: bool, given: Any = ()) -> Any:
+    """Return what ``jvp`` does; the function may change ``given`` in place as well."""
     flat, vs, spec = _pairs(primals, tangents, "jvp(f, primals, tangents)")
     level = duals.enter()
+    enabled, duals.state.enabled = duals.state.enabled, True
     try:
         made = [duals.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
-        with refusing_captures(flat):
+        with transformed((flat, given)):
             out, aux = split_aux(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
         outs, out_spec = tree_flatten(out)
         values, pushed = [], []
@@ -91,6 +97,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         if has_aux:
             aux = tree_map(lambda x: duals.unpaired(x, level)[0] if isinstance(x, Tensor) else x, aux)
     finally:
+        duals.state.enabled = enabled
         duals.leave(level)
     found = tree_unflatten(values, out_spec), tree_unflatten(pushed, out_spec)
     return (*found, aux) if has_aux else found
@@ -109,7 +116,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(torch.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
-    with new_level(primals), autograd.enable_grad():
+    with new_level(primals):
         made = fresh(primals)
         flat, spec = tree_flatten(made)
         out = func(*made)
@@ -170,10 +177,11 @@ def jacfwd(
             out, found["aux"] = split_aux(func(*given, **kwargs), has_aux, "jvp(f, primals, tangents)")
             outs, found["spec"] = tree_flatten(out)
             need_tensors(outs, "jvp(f, primals, tangents)")
+            need_real(outs, "jacfwd", "output")
             return (tuple(outs), found["aux"]) if has_aux else tuple(outs)
 
         def push(*vs: Any) -> Any:
-            pushed = jvp(chosen, tuple(flat), vs, has_aux=has_aux)
+            pushed = _pushed(chosen, tuple(flat), vs, False, has_aux, (args, kwargs))
             if has_aux:
                 found["aux"] = pushed[2]
             return pushed[1]

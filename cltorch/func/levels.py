@@ -8,14 +8,19 @@ from typing import Any
 
 from cltorch import autograd, functions
 from cltorch.autograd import batches
-from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.grad_mode import inference_mode, mode
 from cltorch.autograd.graph import Settings
+from cltorch.autograd.saving import disable_saved_tensors_hooks
 from cltorch.device.storage import eras
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import tree_flatten, tree_map
 
 _depth = 0
 _recorded = True  # whether the innermost level was begun where operations are recorded
+_NO_HOOKS = (
+    "torch.func.{grad, vjp, jacrev, hessian} don't yet support saved tensor hooks. Please open an issue with your use "
+    "case."
+)
 
 
 @contextmanager
@@ -35,17 +40,31 @@ def refusing_captures(inputs: Any) -> Iterator[None]:
 
 @contextmanager
 def new_level(*inputs: Any) -> Iterator[None]:
-    """Count how deep derivatives are nested; where nothing is recorded, they begin anew."""
+    """Record a function's operations, and count how deep derivatives are nested.
+
+    Where nothing is recorded around the caller, derivatives begin anew. Raises RuntimeError for hooks on saved tensors.
+    """
     global _depth, _recorded
     before = _depth, _recorded
-    _depth, _recorded = _depth + 1, autograd.is_grad_enabled()
-    Settings.transforms = _depth
+    recorded = autograd.is_grad_enabled()
+    with disable_saved_tensors_hooks(_NO_HOOKS), transformed(inputs):
+        _depth, _recorded = _depth + 1, recorded
+        try:
+            with inference_mode(False), autograd.enable_grad():
+                yield
+        finally:
+            _depth, _recorded = before
+
+
+@contextmanager
+def transformed(inputs: Any) -> Iterator[None]:
+    """Let everyone know that a function's derivative is being computed, which has no effect but its result."""
+    Settings.transforms += 1
     try:
         with refusing_captures(inputs):
             yield
     finally:
-        _depth, _recorded = before
-        Settings.transforms = _depth
+        Settings.transforms -= 1
 
 
 def inside() -> bool:
@@ -77,14 +96,20 @@ def fresh_tensors(tree: Any) -> Any:
 
 
 def need_tensors(outs: Sequence[Any], name: str) -> None:
-    """Raise RuntimeError where a function has returned something else than tensors."""
+    """Raise RuntimeError where a function has returned nothing, or something else than tensors."""
+    if not outs or (len(outs) == 1 and outs[0] is None):
+        raise RuntimeError(f"{name}: Expected f to be a function that has non-empty output (got output = {list(outs)})")
     for out in outs:
         if not isinstance(out, Tensor):
             raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(out)}")
 
 
 def _own(x: Any) -> Any:
-    return x.view_as(x) if x.requires_grad else x._detached(True)._asking()
+    if x.requires_grad:
+        return x.view_as(x)
+    made = x._detached(True)
+    batches.bare(made)._inference = False  # within a transform such a tensor is one like others
+    return made._asking()
 
 
 def reaches_others(outs: Sequence[Any], own: Sequence[Any]) -> bool:
@@ -167,10 +192,10 @@ def split_aux(result: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
     return result
 
 
-def need_real(args: Sequence[Any], name: str) -> None:
+def need_real(args: Sequence[Any], name: str, what: str = "input") -> None:
     """Raise RuntimeError for a complex tensor: its Jacobian would be two of real numbers."""
     for i, x in enumerate(tree_flatten(args)[0]):
         if isinstance(x, Tensor) and x.dtype.is_complex:
             raise RuntimeError(
-                f"{name}: Expected all inputs to be real but received complex tensor at flattened input idx: {i}"
+                f"{name}: Expected all {what}s to be real but received complex tensor at flattened input idx: {i}"
             )

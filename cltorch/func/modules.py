@@ -68,7 +68,10 @@ def stack_module_state(models: Sequence[nn.Module]) -> tuple[dict[str, Any], dic
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
     params = {}
     for name, first in models[0].named_parameters():
-        stacked = functions.stack([m.get_parameter(name).detach() for m in models])
+        all_of_it = [m.get_parameter(name) for m in models]
+        if any(p.requires_grad != first.requires_grad for p in all_of_it):
+            raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
+        stacked = functions.stack([p.detach() for p in all_of_it])
         params[name] = stacked._asking(first.requires_grad)
     buffers = {name: functions.stack([m.get_buffer(name) for m in models]) for name, _ in models[0].named_buffers()}
     return params, buffers
