@@ -126,6 +126,18 @@ def _loss(f: Callable[..., Any], before: int, *args: Any, reduction: int = 1, **
     return f(*args[:before], reduction=_REDUCTIONS[reduction], **named)
 
 
+def _class_loss(f: Callable[..., Any], named: tuple[str, ...], input: Any, target: Any, *rest: Any, **more: Any) -> Any:
+    """Call a loss of classes, whose weight, number of the reduction, and options follow in this order."""
+    given = dict(zip(("weight", "reduction", *named), rest, strict=False)) | more
+    given["reduction"] = _REDUCTIONS[given.get("reduction", 1)]
+    return f(input, target, **given)
+
+
+def _index(self: Any, indices: Sequence[Any]) -> Any:
+    """Take elements by index tensors of the first dimensions; None stands for a whole dimension."""
+    return self[tuple(slice(None) if i is None else i for i in indices)]
+
+
 # ---- gradients ---------------------------------------------------------------------------------------------------
 def _derivative(f: Callable[..., Any], grad_output: Any, self: Any, *args: Any, **named: Any) -> Any:
     """Return a function's derivative at an operand, times a gradient; it can be differentiated in both."""
@@ -151,6 +163,30 @@ def _leaky_relu_backward(grad_output: Any, self: Any, negative_slope: Any, self_
     return functions.where(self > 0, grad_output, grad_output * negative_slope)
 
 
+def _softmax_backward(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    spread = functions.sum(grad_output * output, dim, True) if output.ndim else grad_output * output
+    return (output * (grad_output - spread)).to(input_dtype)
+
+
+def _log_softmax_backward(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    total = functions.sum(grad_output, dim, True) if output.ndim else grad_output
+    return (grad_output - functions.exp(output) * total).to(input_dtype)
+
+
+def _convolution_backward(
+    grad_output: Any, input: Any, weight: Any, bias_sizes: Any, stride: Any, padding: Any, dilation: Any,
+    transposed: bool, output_padding: Any, groups: int, output_mask: Sequence[bool],
+) -> tuple[Any, ...]:  # fmt: skip
+    """Return those gradients of a convolution's operands that a mask asks for, None for the others."""
+    with enable_grad():
+        bias = None if bias_sizes is None else functions.zeros(bias_sizes, dtype=weight.dtype, device=weight.device)
+        operands = [None if x is None else x.detach().requires_grad_() for x in (input, weight, bias)]
+        y = functions.convolution(*operands, stride, padding, dilation, transposed, output_padding, groups)
+        wanted = [x for x, asked in zip(operands, output_mask, strict=True) if asked and x is not None]
+        found = iter(autograd.grad(y, wanted, grad_output))
+    return tuple(next(found) if asked else None for asked in output_mask)
+
+
 OPERATORS: dict[str, Callable[..., Any]] = {
     "slice": slice_, "alias": _alias, "lift_fresh": _itself, "lift_fresh_copy": functions.clone, "copy": _copied,
     "_to_copy": _to_copy, "_unsafe_view": _unsafe_view, "zero": functions.zeros_like, "sym_size": _sym_size,
@@ -159,7 +195,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "_batch_norm_no_update": _batch_norm_no_update, "sigmoid_backward": _sigmoid_backward,
     "tanh_backward": _tanh_backward, "threshold_backward": _threshold_backward,
     "leaky_relu_backward": _leaky_relu_backward, "glu": functional.glu, "one_hot": functional.one_hot,
-    "log_sigmoid": functional.logsigmoid,
+    "log_sigmoid": functional.logsigmoid, "index": _index, "convolution_backward": _convolution_backward,
+    "_softmax_backward_data": _softmax_backward, "_log_softmax_backward_data": _log_softmax_backward,
+    "cross_entropy_loss": partial(_class_loss, functional.cross_entropy, ("ignore_index", "label_smoothing")),
+    "nll_loss": partial(_class_loss, functional.nll_loss, ("ignore_index",)),
 }  # fmt: skip
 for _name in "dim is_contiguous is_set_to item size storage_offset stride type_as".split():
     OPERATORS[_name] = getattr(Tensor, _name)
@@ -199,7 +238,7 @@ _MODULES = {"special": special, "linalg": linalg}
 def _find(namespace: str, name: str) -> Any:
     if namespace != "aten":
         return None
-    found = OPERATORS.get(name) or underscored.FUNCTIONS.get(name) or foreach.FUNCTIONS.get(name)
+    found = underscored.FUNCTIONS.get(name) or foreach.FUNCTIONS.get(name)
     if found is None:
         module, _, short = name.partition("_")
         if module in _MODULES:
@@ -207,4 +246,5 @@ def _find(namespace: str, name: str) -> Any:
     return found
 
 
+resolvers.insert(0, lambda namespace, name: OPERATORS.get(name) if namespace == "aten" else None)
 resolvers.append(_find)

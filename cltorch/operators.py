@@ -72,7 +72,7 @@ def _operator(cls: Any, name: str, fn: Callable[[Any, Any], Any], told: str | No
                 other = functions.from_numpy(other)
             elif not asks(type(other)):
                 return NotImplemented
-            elif not torch_function.on[0]:
+            elif not torch_function.for_good[0]:
                 torch_function.switch_on()
         try:
             return call(self, other)

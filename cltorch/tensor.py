@@ -748,7 +748,7 @@ def _of_class(cls: Any, x: Any) -> Any:
             "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your "
             "class inherits from Tensor."
         )
-    if not torch_function.on[0] and torch_function.asks(cls) and cls is not Tensor:
+    if not torch_function.for_good[0] and torch_function.asks(cls) and cls is not Tensor:
         torch_function.switch_on()
     out = _make(cls)
     out._storage, out.layout, out.dtype = x._storage, x.layout, x.dtype

@@ -20,6 +20,7 @@ from typing import Any
 #: Classes whose objects are never asked: plain tensors, and what arguments mostly are beside them.
 PLAIN: set[type] = {int, float, bool, complex, str, type(None)}
 on = [False]  # whether a class or a mode has been seen
+for_good = [False]  # whether one of them was a program's, so that methods ask from now on
 _modes_anywhere = [0]  # modes entered, in all threads
 _lock = threading.Lock()
 _ENABLED, _NO_CLASSES, _NOTHING = 0, 1, 2
@@ -204,7 +205,7 @@ def redispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 PATHS: dict[Any, str] = {}
 _BARE: dict[Any, Callable[..., Any]] = {}
 _SPREAD = {"torch.einsum"}  # functions whose list of operands is handed on one by one
-_switches: list[tuple[FunctionType, CodeType]] = []  # methods, with the code that asks
+_switches: list[tuple[FunctionType, CodeType, CodeType]] = []  # methods: the code that asks, and their own
 _getters: list[tuple[FunctionType, CodeType, CodeType]] = []  # of properties: with both codes
 _properties: dict[str, list[Any]] = {}  # Tensor's, with the calls that get and set them
 #: Functions whose results are not made of a subclass: what is kept on a tensor and must be the same at each access.
@@ -304,7 +305,7 @@ def method(f: FunctionType, path: str, public: Any = None) -> None:
     _calls[id(f.__code__)] = f.__code__, call
     code = _switchable(f, call)
     f.__wrapped__ = compute  # type: ignore[attr-defined]  # for its signature
-    _switches.append((f, code))
+    _switches.append((f, code, f.__code__))
     if on[0]:
         f.__code__ = code
 
@@ -337,17 +338,27 @@ def _asking(prop: property, get: Any, put: Any = None) -> property:
     return property(lambda x: get((x,), {}), setter, prop.fdel, prop.__doc__)
 
 
-def switch_on() -> None:
-    """Let all methods ask from now on."""
+def switch_on(lasting: bool = True) -> None:
+    """Let all methods ask, from now on or until ``switch_off``."""
+    for_good[0] |= lasting
     if not on[0]:
         on[0] = True
-        for f, code in _switches:
+        for f, code, _ in _switches:
             f.__code__ = code
 
 
-def push(mode: Any) -> None:
+def switch_off() -> None:
+    """Let methods run their own code again, unless a program's class or mode is to be asked or a mode is entered."""
+    with _lock:
+        if on[0] and not for_good[0] and not _modes_anywhere[0]:
+            on[0] = False
+            for f, _, own in _switches:
+                f.__code__ = own
+
+
+def push(mode: Any, lasting: bool = True) -> None:
     """Enter a mode."""
-    switch_on()
+    switch_on(lasting)
     with _lock:
         _modes_anywhere[0] += 1
         if _modes_anywhere[0] == 1:

@@ -88,10 +88,8 @@ class OpNode(Node):
 
         call.unpack = unpack
         try:
-            if active and not mode.enabled and lift((*grads, *call.unpack())) is not None:
-                with enable_grad():  # by functions, which know what stands around their operands: no fused shortcuts
-                    results = self._op.vjp(Settings.functions, call, *grads)
-                results = _quiet(results)
+            if active and not mode.enabled and (kind := lift((*grads, *call.unpack()))) is not None:
+                results = self._under(kind, call, grads)
             else:
                 results = self._op.vjp(Settings.functions, call, *grads)
         finally:
@@ -99,6 +97,19 @@ class OpNode(Node):
         if not isinstance(results, tuple):
             results = (results,)
         return [results[i] for i in self._positions]
+
+    def _under(self, kind: Any, call: Call, grads: list[Any]) -> Any:
+        """Return gradients under what stands around operations: dual numbers, batches, modes."""
+
+        def vjp() -> Any:
+            return self._op.vjp(Settings.functions, call, *grads)
+
+        whole = getattr(kind, "derivative", None)  # what sees a derivative as one operator
+        found = None if whole is None else whole(self._op, call, grads, vjp)
+        if whole is not None:
+            return vjp() if found is None else found[0]
+        with enable_grad():  # by functions, which know what stands around their operands: no fused shortcuts
+            return _quiet(vjp())
 
     def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
         call = self._call
@@ -290,7 +301,14 @@ class PointwiseNode(Node):
         g = grads[0]
         values = [v.unpack(self) if v.__class__ is Saved else v for v in self._values]
         functions = Settings.functions
-        if mode.enabled or (active and lift((g, *values)) is not None):
+        kind = lift((g, *values)) if active else None
+        whole = getattr(kind, "gradients", None)  # what sees a derivative as one operator
+        found = None
+        if whole is not None and not mode.enabled:
+            found = whole(self._row, self._needs, g, values, self._params, self._dtypes)
+        if found is not None:
+            pass
+        elif mode.enabled or kind is not None:
             # numbers become tensors, for the formula calls functions on them; what was not kept (None) feeds only
             # gradients that nobody asked for, so that any number will do in its place
             tensors = [
@@ -629,7 +647,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
         if needs_grad(x):
             out._grad_fn, out._requires_grad = named(ViewNode, name)(adjoint, edge_of(x)), True
     else:
-        _outside(out)
+        outside(out)
     return out
 
 
@@ -649,11 +667,12 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
             out._view_kind = MULTI
     else:
         for out in made:
-            _outside(out)
+            outside(out)
     return made
 
 
-def _outside(out: Any) -> None:
+def outside(out: Any) -> None:
+    """Note on a view that nothing is recorded where it is made."""
     out._view_kind = INFERENCE if mode.inference else NO_GRAD
 
 

@@ -15,6 +15,10 @@ from cltorch.functions import (
     adaptive_pool,
     added_products,
     aliases,
+    aten_layers,
+    aten_moves,
+    aten_rows,
+    aten_views,
     attention,
     autocast,
     batch_loops,
@@ -199,6 +203,10 @@ for _module in (
     mapped,
     questions,
     leftovers,
+    aten_layers,
+    aten_moves,
+    aten_rows,
+    aten_views,
 ):
     autocast.install((_module,))
     batch_loops.install(_module)

@@ -8,9 +8,12 @@ functions there are (``resolvers``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["HigherOrderOperator", "Namespace", "OpOverload", "OpOverloadPacket", "aten", "higher_order", "resolvers"]
+__all__ = [
+    "HigherOrderOperator", "Namespace", "OpOverload", "OpOverloadPacket", "Schema", "aten", "higher_order", "packet",
+    "resolvers", "watchers",
+]  # fmt: skip
 
 # each tells the function of (namespace, name), or None
 resolvers: list[Callable[[str, str], Any]] = []
@@ -28,18 +31,38 @@ def _function(namespace: str, name: str) -> Any:
     return next((f for f in (find(namespace, name) for find in resolvers) if f is not None), None)
 
 
+#: Each is asked before an operator runs: ``(operator, args, kwargs) -> (result,)``, or None where it says nothing.
+watchers: list[Callable[[Any, Any, Any], tuple[Any] | None]] = []
+
+
+class Schema(NamedTuple):
+    """What of an operator's schema is known: its name."""
+
+    name: str
+    overload_name: str
+
+    @property
+    def is_mutable(self) -> bool:
+        """Whether the operator changes an argument."""
+        return self.name.endswith("_") and not self.name.endswith("__") or self.overload_name == "out"
+
+
 class _Named:
     def __init__(self, namespace: str, name: str) -> None:
-        self.namespace, self.__name__ = namespace, name
+        self.namespace, self._opname, self.__name__ = namespace, name, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        found = _function(self.namespace, self.__name__)
+        for watcher in watchers:
+            told = watcher(self, args, kwargs)
+            if told is not None:
+                return told[0]
+        found = _function(self.namespace, self._opname)
         if found is None:
             raise NotImplementedError(f"torch.ops.{self} cannot be called in cltorch: call the function that uses it")
         return found(*args, **kwargs)
 
     def __str__(self) -> str:
-        return f"{self.namespace}.{self.__name__}"
+        return f"{self.namespace}.{self._opname}"
 
 
 class OpOverload(_Named):
@@ -47,6 +70,7 @@ class OpOverload(_Named):
 
     def __init__(self, namespace: str, name: str, overload: str = "default") -> None:
         super().__init__(namespace, name)
+        self.__name__ = f"{name}.{overload}"
         self._overloadname = overload
         self._any = False
 
@@ -60,28 +84,34 @@ class OpOverload(_Named):
     def name(self) -> str:
         """Return the operator's name in the dispatcher."""
         tail = "" if self._overloadname == "default" else f".{self._overloadname}"
-        return f"{self.namespace}::{self.__name__}{tail}"
+        return f"{self.namespace}::{self._opname}{tail}"
 
     @property
     def overloadpacket(self) -> OpOverloadPacket:
         """Return what all overloads of the name belong to."""
-        return OpOverloadPacket(self.namespace, self.__name__)
+        return packet(self.namespace, self._opname)
+
+    _overloadpacket = overloadpacket
+
+    @property
+    def _schema(self) -> Schema:
+        return Schema(f"{self.namespace}::{self._opname}", self._overloadname.replace("default", ""))
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, OpOverload)
-            and (self.namespace, self.__name__) == (other.namespace, other.__name__)
+            and (self.namespace, self._opname) == (other.namespace, other._opname)
             and (self._any or other._any or self._overloadname == other._overloadname)
         )
 
     def __hash__(self) -> int:
-        return hash((self.namespace, self.__name__))
+        return hash((self.namespace, self._opname))
 
     def __str__(self) -> str:
         return f"{super().__str__()}.{self._overloadname}"
 
     def __repr__(self) -> str:
-        return f"<OpOverload(op='{self.namespace}.{self.__name__}', overload='{self._overloadname}')>"
+        return f"<OpOverload(op='{self.namespace}.{self._opname}', overload='{self._overloadname}')>"
 
 
 class OpOverloadPacket(_Named):
@@ -90,20 +120,33 @@ class OpOverloadPacket(_Named):
     def __getattr__(self, overload: str) -> OpOverload:
         if overload.startswith("_"):
             raise AttributeError(overload)
-        return OpOverload(self.namespace, self.__name__, overload)
+        found = self.__dict__[overload] = OpOverload(self.namespace, self._opname, overload)
+        return found
 
     def __repr__(self) -> str:
         return f"<OpOverloadPacket(op='{self}')>"
+
+
+_packets: dict[tuple[str, str], OpOverloadPacket] = {}
+
+
+def packet(namespace: str, name: str) -> OpOverloadPacket:
+    """Return the overloads of a name: one object for each, whether something can be called by it or not."""
+    key = namespace, name
+    found = _packets.get(key)
+    if found is None:
+        found = _packets[key] = OpOverloadPacket(namespace, name)
+    return found
 
 
 class HigherOrderOperator(_Named):
     """An operator that takes functions."""
 
     def __str__(self) -> str:
-        return self.__name__
+        return self._opname
 
     def __repr__(self) -> str:
-        return f"<{self.__name__}>"
+        return f"<{self._opname}>"
 
 
 class Namespace:
@@ -115,7 +158,7 @@ class Namespace:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not (_function(self.name, name) or (self.name == "aten" and name in _INNER)):
             raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
-        kind = HigherOrderOperator if self.name == "higher_order" else OpOverloadPacket
+        kind = HigherOrderOperator if self.name == "higher_order" else packet
         found = self.__dict__[name] = kind(self.name, name)
         return found
 
