@@ -275,6 +275,39 @@ def test_encoders_leave_out_what_a_mask_hides_where_pytorchs_do(options, change,
     assert ours.use_nested_tensor is theirs.use_nested_tensor
 
 
+@pytest.mark.parametrize("masks", ["padding", "mask", "both", "3d", "none"])
+@pytest.mark.parametrize("change", ["no_grad", "grad", "train", "heads", "later"])
+def test_what_attends_to_nothing_is_no_number_where_pytorchs_fast_path_is_taken(masks, change, device, peer):
+    def run(library, place, state=None):
+        heads = 1 if change == "heads" else 2
+        options = {"batch_first": change != "later"}
+        layer = library.nn.TransformerEncoderLayer(4, heads, 5, 0.0, **options).to(place).train(change == "train")
+        if state is not None:
+            layer.load_state_dict({k: library.tensor(v) for k, v in state.items()})
+        x = library.arange(24.0).reshape(2, 3, 4).sin().to(place)
+        first, second = [[False, True, True]] * 2 + [[True] * 3], [[True] * 3, [False, True, False], [False] * 3]
+        hidden = library.tensor([[True] * 3, [False, True, False]])
+        hidden = (hidden if options["batch_first"] else library.zeros(3, 2) > 0).to(place)
+        square = library.tensor([first] * heads + [second] * heads if masks == "3d" else first).to(place)
+        if masks == "3d" and change == "later":
+            square = square[:1].expand(3 * heads, 3, 3)[:, :2, :2]
+        if change == "later":
+            square = square[..., :2, :2]
+        layered = {"src_mask": None if masks in ("padding", "none") else square}
+        layered["src_key_padding_mask"] = hidden if masks in ("padding", "both") else None
+        direct = {"attn_mask": layered["src_mask"], "key_padding_mask": layered["src_key_padding_mask"]}
+        with library.set_grad_enabled(change in ("grad", "train")):
+            found = [layer(x, **layered)]
+            for options in ({}, {"average_attn_weights": False}, {"need_weights": False}):
+                found += [t for t in layer.self_attn(x, x, x, **direct, **options) if t is not None]
+        return layer, [(t.detach().cpu().numpy(), t.stride()) for t in found]
+
+    theirs, wanted = run(peer, "cpu")
+    _, found = run(cltorch, device, {k: v.numpy() for k, v in theirs.state_dict().items()})
+    for (got, stride), (want, expected) in zip(found, wanted, strict=True):
+        assert got == pytest.approx(want, abs=2e-5, nan_ok=True) and stride == expected
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (2, 2, 3, 4), (1, 2, 2, 3, 4)])
 def test_a_mask_beside_the_causal_one_needs_four_dimensions(shape, lib):
     x = lib.ones(shape)

@@ -131,6 +131,44 @@ def _joined(attention: Any, padding: Any, shape: tuple[int, int, int, int]) -> A
     return padding if attention is None else attention + padding
 
 
+def no_key_is_no_number(mask: Any) -> Any:
+    """Return a mask of numbers to add with NaN in rows that are -inf as a whole: what attends to nothing is NaN.
+
+    That is what a softmax of such a row gives, where scaled_dot_product_attention gives zeros.
+    """
+    return f.masked_fill(mask, f.all(mask == -math.inf, -1, True), math.nan)
+
+
+def attend_to_itself(
+    x: Any, heads: int, inward: tuple[Any, Any], outward: tuple[Any, Any], mask: Any, padding: Any, need_weights: bool,
+    average: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Return multi-head attention of a batch (N, L, E) to itself, contiguous, and its weights or None.
+
+    It is what MultiheadAttention gives where PyTorch takes its fast path: no gradients, no dropout, masks of bools.
+    ``inward`` and ``outward`` are the weights and biases of the projections.
+    """
+    _mha_shape_check(x, x, x, padding, mask, heads)
+    batch, length, width = x.shape
+    if width != inward[0].shape[1]:
+        raise AssertionError(f"was expecting embedding dimension of {inward[0].shape[1]}, but got {width}")
+    shape = (batch, heads, length, length)
+    if mask is not None:
+        mask = _one_for_each_head(mask, (batch * heads, length, length))
+    padding = canonical_mask(padding, "key_padding_mask", None, "", x.dtype)
+    joined = _joined(canonical_mask(mask, "attn_mask", None, "", x.dtype), padding, shape)
+    q, k, v = f.unbind(f.permute(f.reshape(f.linear(x, *inward), (batch, length, 3, heads, -1)), (2, 0, 3, 1, 4)))
+    weights: Any = None
+    if need_weights:
+        scores = f.matmul(q * (1.0 / math.sqrt(width // heads)), f.transpose(k, -2, -1))
+        weights = f.softmax(scores if joined is None else scores + joined, -1)
+        out = f.matmul(weights, v)
+        weights = f.mean(weights, 1) if average else weights
+    else:
+        out = scaled_dot_product_attention(q, k, v, None if joined is None else no_key_is_no_number(joined))
+    return f.linear(f.reshape(f.permute(out, (0, 2, 1, 3)), (batch, length, width)), *outward), weights
+
+
 def multi_head_attention_forward(
     query: Any,
     key: Any,

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch.amp.settings import is_autocast_enabled
+from cltorch.autograd import is_grad_enabled
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
+from cltorch.nn.functional.attention import attend_to_itself
+from cltorch.nn.modules.fast_path import get_fastpath_enabled
 from cltorch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parameter import Parameter
@@ -131,6 +135,12 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Any, Any]:
+        if self._takes_fast_path(query, key, value, attn_mask, key_padding_mask, is_causal):
+            return attend_to_itself(
+                query, self.num_heads, (self.in_proj_weight, self.in_proj_bias),
+                (self.out_proj.weight, self.out_proj.bias), attn_mask, key_padding_mask, need_weights,
+                average_attn_weights,
+            )  # fmt: skip
         turned = self.batch_first and query.dim() == 3
         if turned:
             # one tensor stays one, so that it is projected once
@@ -149,3 +159,21 @@ class MultiheadAttention(Module):
             average_attn_weights=average_attn_weights, is_causal=is_causal, **separate,
         )  # fmt: skip
         return out.transpose(0, 1) if turned else out, weights
+
+    def _takes_fast_path(self, query: Any, key: Any, value: Any, attn_mask: Any, padding: Any, is_causal: bool) -> bool:
+        """Return whether PyTorch takes its fast path, which tells by strides and by rows that are masked as a whole."""
+        if self.training or not self.batch_first or not get_fastpath_enabled() or is_autocast_enabled():
+            return False
+        if key is not query or value is not query or query.dim() != 3 or not self._qkv_same_embed_dim:
+            return False
+        if self.num_heads % 2 or self.bias_k is not None or self.add_zero_attn or self.in_proj_bias is None:
+            return False
+        masks = [mask for mask in (attn_mask, padding) if mask is not None]
+        if any(mask.is_floating_point() for mask in masks) or (is_causal and attn_mask is None):
+            return False
+        if any(mask.device != query.device for mask in masks):
+            return False
+        own = (query, self.in_proj_weight, self.in_proj_bias, self.out_proj.weight, self.out_proj.bias)
+        if any(t.dtype is not query.dtype or t.device != query.device for t in own):
+            return False
+        return not (is_grad_enabled() and any(t.requires_grad for t in own))

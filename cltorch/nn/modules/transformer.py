@@ -16,7 +16,7 @@ from cltorch.autograd import is_grad_enabled
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.nn import init
-from cltorch.nn.functional.attention import canonical_mask
+from cltorch.nn.functional.attention import canonical_mask, no_key_is_no_number
 from cltorch.nn.modules.activation import GELU, ReLU
 from cltorch.nn.modules.container import ModuleList
 from cltorch.nn.modules.dropout import Dropout
@@ -102,12 +102,33 @@ class TransformerEncoderLayer(Module):
 
     def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         mask, padding = _masks(src, src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask")
+        hinted = is_causal and padding is None  # the causal mask leaves a key to every row
+        if (mask is not None or padding is not None) and not hinted and self._takes_fast_path(src):
+            mask, padding = self._masks_with_holes(mask, padding, src)
+            is_causal = False
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), mask, padding, is_causal)
             return x + self._ff_block(self.norm2(x))
         x = self.norm1(x + self._sa_block(x, mask, padding, is_causal))
         return self.norm2(x + self._ff_block(x))
+
+    def _takes_fast_path(self, src: Any) -> bool:
+        """Return whether PyTorch takes its fast path, where what attends to nothing becomes NaN instead of zero."""
+        if self.training or src.dim() != 3 or not get_fastpath_enabled() or is_autocast_enabled():
+            return False
+        if _why_not_fast(self) or any(m._forward_hooks or m._forward_pre_hooks for m in self.modules()):
+            return False
+        return not (is_grad_enabled() and any(t.requires_grad for t in (src, *self.parameters())))
+
+    def _masks_with_holes(self, mask: Any, padding: Any, src: Any) -> tuple[Any, Any]:
+        """Return masks, as numbers to add, with NaN where they leave a row without any key."""
+        if mask is None:
+            return None, no_key_is_no_number(padding)
+        if padding is not None:
+            n, length, _ = src.shape
+            mask = functions.reshape(self.self_attn.merge_masks(mask, padding, src)[0], (-1, length, length))
+        return no_key_is_no_number(mask), None
 
     def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
         x, _ = self.self_attn(
@@ -265,9 +286,15 @@ def _why_not_nested(layer: Any) -> str:
     """Return which property of an encoder's layer rules nested tensors out in PyTorch, or nothing."""
     if not isinstance(layer, TransformerEncoderLayer):
         return "encoder_layer was not TransformerEncoderLayer"
+    if layer.norm_first:
+        return "encoder_layer.norm_first was True"
+    return _why_not_fast(layer)
+
+
+def _why_not_fast(layer: Any) -> str:
+    """Return which property of an encoder's layer rules PyTorch's fast path out, or nothing."""
     attention = layer.self_attn
     reasons = (
-        (layer.norm_first, "norm_first was True"),
         (
             not attention.batch_first,
             "self_attn.batch_first was not True(use batch_first for better inference performance)",
