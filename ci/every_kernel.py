@@ -18,6 +18,7 @@ import cltorch as torch
 from cltorch.device import templates
 from cltorch.nn import functional as F
 from cltorch.ops import conv_choice, gemm_cpu, sort
+from cltorch.ops.gemm_grouped import products_into
 from cltorch.vision import ops
 
 DEVICES = [f"cl:{i}" for i in range(torch.cl.device_count())]
@@ -73,6 +74,15 @@ def products(d):
     found += [((a > 0).bfloat16() @ (b > 0).bfloat16()).float()]  # whole numbers, which no rounding takes apart
     found.append(((2 * a).round().bfloat16() @ (2 * b).round().bfloat16()).float())  # exact, so rounded alike
     return [*found, long @ torch.tensor(numbers(300, 64, seed=4), device=d), long.T @ long, b.T @ a.T]
+
+
+def grouped_products(d):
+    whole = torch.tensor(numbers(300), device=d)
+    a = [whole[:12].reshape(3, 4), whole[12:222].reshape(2, 7, 15)]
+    found = torch.zeros(107, device=d)
+    out = [found[:9].reshape(3, 3), found[9:].reshape(2, 7, 7)]
+    products_into(out, a, [x.transpose(-1, -2) for x in a])
+    return [found]
 
 
 def few_rows(d):
@@ -222,9 +232,9 @@ def updated(d):
 CASES = {
     f.__name__.strip("_"): f
     for f in (
-        pointwise, made, reduced, scanned, products, few_rows, few_columns, convolved, winograd, depthwise, pooled,
-        regions, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_, shaped, distances,
-        drawn, updated,
+        pointwise, made, reduced, scanned, products, grouped_products, few_rows, few_columns, convolved, winograd,
+        depthwise, pooled, regions, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_,
+        shaped, distances, drawn, updated,
     )
 }  # fmt: skip
 

@@ -9,9 +9,20 @@
 ## per round), prefetch (rows of the panel asked for ahead), tail (vectors of the narrower tile that a last panel of so few
 ## columns takes), panels (whether ct_gemm_panel and ct_pack_a are wanted too), pairs (bfloat16 by the processor's own
 ## instruction, which multiplies two neighbours along K and adds both products: K, k0, kn and kc then count pairs, a pair is
-## one ct_t, and ``odd`` says that the last pair has one element).
+## one ct_t, and ``odd`` says that the last pair has one element), grouped (many products at once, of which a table has the numbers
+## and says which place of which product an item takes).
 <%namespace name="tile" file="gemm_tile.cl"/>
-<% nr = nv * vw %>
+<%namespace name="group" file="gemm_group.cl"/>
+<%
+nr = nv * vw
+odd = ["int odd"] if pairs else []
+product_numbers = group.module.numbers(
+    "long a_off b_off c_off i_off w_off", "int M N K kc span chunk", "long a_row b_k b_n c_row i_row i_col w_row", "int inner",
+    "long a_b0 a_b1 b_b0 b_b1 i_b0 i_b1 c_b w_b", "int plain addend", *odd)
+pack_numbers = group.module.numbers(
+    "long a_off", "int M K kc", "long a_row a_k", "int inner", "long a_b0 a_b1 p_b", "int group", *odd,
+    *(["long p_off"] if grouped else []))
+%>
 ${tile.types(ti, to, vw, pairs)}
 % if pairs:
 typedef ${"ushort%d" % vw} ct_halves __attribute__((aligned(2)));
@@ -190,23 +201,22 @@ static void ct_finish(ct_t *t, const int t_row, const int rows, const int cols, 
     }
 }
 
-% for rows_mode in (True, False) if panels else (True,):
+% for rows_mode in (False,) if grouped else (True, False) if panels else (True,):
 __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
     const __global ${"ct_in" if rows_mode else "ct_t"} *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
-    __global ct_t *W, long a_off, long b_off, long c_off, long i_off, long w_off, int M, int N, int K, int kc, int span, int chunk,
-    long a_row, long b_k, long b_n, long c_row, long i_row, long i_col, long w_row, int inner, long a_b0, long a_b1,
-    long b_b0, long b_b1, long i_b0, long i_b1, long c_b, long w_b, int plain, int addend, ${"int odd, " if pairs else ""}ct_t alpha, ct_t beta) {
+    __global ct_t *W, ${group.module.arguments(product_numbers, grouped)}, ct_t alpha, ct_t beta) {
     __local ct_v room[${local_elems // vw}];
     __local ct_t *packed = (__local ct_t *)room;
-    const long z = get_global_id(2), z0 = z / inner, z1 = z % inner;
+    ${group.module.read(product_numbers, grouped)}
+    const long z = ${group.module.place(2, grouped, "get_global_id")}, z0 = z / inner, z1 = z % inner;
     A += a_off + z0 * a_b0 + z1 * a_b1;
     B += b_off + z0 * b_b0 + z1 * b_b1;
     I += i_off + z0 * i_b0 + z1 * i_b1;
     C += c_off + z * c_b;
     W += w_off + z * w_b;
-    const int n0 = get_global_id(0) * span * ${nr};
+    const int n0 = ${group.module.place(0, grouped, "get_global_id")} * span * ${nr};
     const int panels = min(span, (N - n0 + ${nr - 1}) / ${nr});
-    const int first = get_global_id(1) * chunk * ${mr}, end = min(M, first + chunk * ${mr});
+    const int first = ${group.module.place(1, grouped, "get_global_id")} * chunk * ${mr}, end = min(M, first + chunk * ${mr});
     int k0 = 0;
     do {
         const int kn = min(kc, K - k0);
@@ -235,14 +245,14 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
 % if panels:
 // A as panels of mr rows: [slice of K][panel][k][row]. Rows beyond M repeat the last one. A work-item takes ``group``
 // neighbouring panels of a slice: where rows are neighbours in memory, one panel alone would read half a line at a time.
-__kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, long a_off, int M, int K, int kc, long a_row, long a_k,
-                                    int inner, long a_b0, long a_b1, long p_b, int group${", int odd" if pairs else ""}) {
-    const long z = get_global_id(2);
-    const int k0 = get_global_id(1) * kc, kn = min(kc, K - k0);
-    int m0 = get_global_id(0) * group * ${mr};
+__kernel CT_ONE_ITEM void ct_pack_a(const __global ct_in *A, __global ct_t *P, ${group.module.arguments(pack_numbers, grouped)}) {
+    ${group.module.read(pack_numbers, grouped)}
+    const long z = ${group.module.place(2, grouped, "get_global_id")};
+    const int k0 = ${group.module.place(1, grouped, "get_global_id")} * kc, kn = min(kc, K - k0);
+    int m0 = ${group.module.place(0, grouped, "get_global_id")} * group * ${mr};
     const int end = min(M, m0 + group * ${mr});
     A += a_off + z / inner * a_b0 + z % inner * a_b1 + k0 * ${along("a_k")};
-    P += z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr});
+    P += ${"p_off + " if grouped else ""}z * p_b + (long)k0 * ((M + ${mr - 1}) / ${mr} * ${mr});
     if (a_row == 1) {
         const int whole = (end - m0) / ${mr};
         const __global ct_in *row = A + m0;

@@ -6,8 +6,10 @@
 ## neighbouring words of C. Blocks are read along whichever stride is 1 (a_along_k, b_along_n), so that transposed operands are
 ## coalesced too.
 ##
-## Parameters: ti, to (dtype names), bm, bn, bk (block), ty, tx (work-group), width (of vectors), unroll (steps of K per round).
+## Parameters: ti, to (dtype names), bm, bn, bk (block), ty, tx (work-group), width (of vectors), unroll (steps of K per round),
+## grouped (many products at once, of which a table has the numbers and says which block of which product a work-group makes).
 <%namespace name="tile" file="gemm_tile.cl"/>
+<%namespace name="group" file="gemm_group.cl"/>
 <%
     items, rows, cols = ty * tx, bm // ty, bn // tx
     # more words per row keep the items of a column of the block out of one bank; whole vectors stay aligned
@@ -16,19 +18,21 @@
     def row(i): return f"(y + {i // width * ty}) * {width} + {i % width}"
     def col(j): return f"(x + {j // width * tx}) * {width} + {j % width}"
     def lane(v, l): return f"{v}.s{l}" if width > 1 else v
+    numbers = group.module.numbers(
+        "long a_off b_off c_off i_off", "int M N K", "long a_row a_k b_k b_n c_row i_row i_col", "int inner",
+        "long a_b0 a_b1 b_b0 b_b1 i_b0 i_b1 c_b", "int a_along_k b_along_n addend")
 %>
 ${tile.types(ti, to, max(width, 2))}
 typedef ${"ct_v" if width > 1 else "ct_t"} ct_w;
 
 __kernel __attribute__((reqd_work_group_size(${tx * ty}, 1, 1))) void ct_gemm_gpu(
     const __global ct_in *A, const __global ct_in *B, __global ct_out *C, const __global ct_out *I,
-    long a_off, long b_off, long c_off, long i_off, int M, int N, int K, long a_row, long a_k, long b_k, long b_n, long c_row,
-    long i_row, long i_col, int inner, long a_b0, long a_b1, long b_b0, long b_b1, long i_b0, long i_b1, long c_b,
-    int a_along_k, int b_along_n, int addend, ct_t alpha, ct_t beta) {
+    ${group.module.arguments(numbers, grouped)}, ct_t alpha, ct_t beta) {
     __local ct_w a_room[${bk * a_line // width}], b_room[${bk * b_line // width}];
     __local ct_t *a_block = (__local ct_t *)a_room, *b_block = (__local ct_t *)b_room;
-    const long z = get_group_id(2), z0 = z / inner, z1 = z % inner;
-    const int m0 = get_group_id(1) * ${bm}, n0 = get_group_id(0) * ${bn};
+    ${group.module.read(numbers, grouped)}
+    const long z = ${group.module.place(2, grouped)}, z0 = z / inner, z1 = z % inner;
+    const int m0 = ${group.module.place(1, grouped)} * ${bm}, n0 = ${group.module.place(0, grouped)} * ${bn};
     const int item = get_local_id(0), x = item % ${tx}, y = item / ${tx};
     A += a_off + z0 * a_b0 + z1 * a_b1 + m0 * a_row;
     B += b_off + z0 * b_b0 + z1 * b_b1 + n0 * b_n;

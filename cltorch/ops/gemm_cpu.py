@@ -18,7 +18,7 @@ _LONG, _LARGE = 128, 1 << 18
 _FEW, _WIDE, _SLICE = 96, 4, 512
 
 # panels of A that are laid out together: 256 bytes of each of its columns in float32
-_GROUP = 8
+GROUP = 8
 
 #: letter of a scalar kernel argument by the dtype that arithmetic uses
 NUMBER = {"float": "f", "double": "d", "long": "l"}
@@ -81,21 +81,14 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     if pairs:
         p = replace(p, k=-(-p.k // 2))
     direct = p.a_k == 1 and not w.packed and (not odd if pairs else t.ctype == ctype)
-    slices = -(-p.k * w.nr // w.room) or 1
-    kc = max(1, -(-p.k // slices))
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
-    wide = min(_WIDE, panels * p.batch // (2 * caps.compute_units)) if p.b_n == 1 and p.m <= _FEW else 1
-    if wide > 1 and p.k > 2 * _SLICE:
-        kc = min(kc, w.room // (wide * w.nr), _SLICE)
-        span, chunk = wide, tiles
-    else:
-        span, chunk = divide(p.m, p.n, kc, p.batch, w, caps.compute_units, itemsize)
+    kc, span, chunk = cut(p, w, caps.compute_units, itemsize)
     size = (-(-panels // span), -(-tiles // chunk), p.batch)
     # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
         "prefetch": w.prefetch, "tail": _tail(p.n, w), "panels": tile is None or not direct,
-        "pairs": pairs,
+        "pairs": pairs, "grouped": False,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
     letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{'i' * pairs}{number * 2}"
@@ -108,7 +101,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         a_batch = (each * p.inner, each)
         pack = context.kernel("matmul", "ct_pack_a", f"bbliiillillli{'i' * pairs}", **params)
         pieces = -(-p.k // kc) or 1
-        group = max(1, min(_GROUP, tiles * pieces * p.batch // (4 * caps.compute_units)))
+        group = max(1, min(GROUP, tiles * pieces * p.batch // (4 * caps.compute_units)))
         pack_size = (-(-tiles // group), pieces, p.batch)
         pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each, group, *(odd,) * pairs)
         room = each * p.batch * itemsize
@@ -136,6 +129,17 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), *addend, alpha, beta))
 
     return run
+
+
+def cut(p: Problem, w: Tile, units: int, itemsize: int) -> tuple[int, int, int]:
+    """Return the terms of a slice of K, and the panels and the row tiles of a work-item."""
+    slices = -(-p.k * w.nr // w.room) or 1
+    kc = max(1, -(-p.k // slices))
+    panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
+    wide = min(_WIDE, panels * p.batch // (2 * units)) if p.b_n == 1 and p.m <= _FEW else 1
+    if wide > 1 and p.k > 2 * _SLICE:
+        return min(kc, w.room // (wide * w.nr), _SLICE), wide, tiles
+    return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize)
 
 
 def _tail(n: int, w: Tile) -> int:

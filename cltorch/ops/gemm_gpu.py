@@ -10,7 +10,7 @@ from cltorch.ops import tuning
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
 
-_DEPTH = 8192  # of K in one launch, where loops end early: a product takes up to five steps for each
+DEPTH = 8192  # of K in one launch, where loops end early: a product takes up to five steps for each
 
 
 def blocks_for(
@@ -40,19 +40,29 @@ def template(block: Mapping[str, int]) -> dict[str, int]:
     }
 
 
+def chosen(
+    context: Any, p: Problem, t: dtype, itemsize: int, letters: str, repeats: int, grouped: bool
+) -> tuple[dict[str, int], Any]:
+    """Return the block for ``repeats`` products and its kernel."""
+    for one in blocks_for(context, "matmul gpu", itemsize, p.m, p.n, repeats):
+        block = template(one)
+        inner = {"width": one["vector_width"], "unroll": one["unroll"]}
+        kernel = context.kernel(
+            "matmul_gpu", "ct_gemm_gpu", letters, ti=t.name, to=t.name, grouped=grouped, **block, **inner
+        )
+        # a kernel that needs many registers may allow smaller groups than the device does
+        if kernel.max_work_group() >= block["tx"] * block["ty"]:
+            break
+    return block, kernel
+
+
 def plan(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
     """Return the launcher of a product: (A, B, C, I buffers, their offsets, alpha, beta)."""
     ctype = compute_type(t)
     itemsize = 8 if ctype in ("double", "long") else 4
     number = NUMBER.get(ctype, "i")
     letters = f"{'b' * 4}{'l' * 4}iii{'l' * 7}i{'l' * 7}iii{number * 2}"
-    for chosen in blocks_for(context, "matmul gpu", itemsize, p.m, p.n, p.batch):
-        block = template(chosen)
-        inner = {"width": chosen["vector_width"], "unroll": chosen["unroll"]}
-        kernel = context.kernel("matmul_gpu", "ct_gemm_gpu", letters, ti=t.name, to=t.name, **block, **inner)
-        # a kernel that needs many registers may allow smaller groups than the device does
-        if kernel.max_work_group() >= block["tx"] * block["ty"]:
-            break
+    block, kernel = chosen(context, p, t, itemsize, letters, p.batch, grouped=False)
     local = (block["tx"] * block["ty"], 1, 1)  # some devices take groups of one dimension only
     size = (-(-p.n // block["bn"]) * local[0], -(-p.m // block["bm"]), p.batch)
     steps = (p.a_row, p.a_k, p.b_k, p.b_n, p.n)
@@ -60,7 +70,7 @@ def plan(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
     first = (*steps, p.i_row, p.i_col, p.inner, *p.a_batch, *p.b_batch, *p.i_batch, *tail, int(p.addend))
     # sums of later slices of K are added to what is there
     later = (*steps, p.n, 1, p.inner, *p.a_batch, *p.b_batch, p.m * p.n * p.inner, p.m * p.n, *tail, 1)
-    depth = _DEPTH if "loops_end_early" in context.caps.quirks else max(p.k, 1)
+    depth = DEPTH if "loops_end_early" in context.caps.quirks else max(p.k, 1)
 
     def run(
         a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any

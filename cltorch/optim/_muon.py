@@ -11,6 +11,7 @@ from cltorch import dtypes, functions
 from cltorch.layout import Layout
 from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
+from cltorch.ops.gemm_grouped import products_into
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_moves import zero_each
 from cltorch.ops.multi_tensor_reduce import norms
@@ -35,7 +36,6 @@ _MOMENTUM = Formula("muon_momentum", _average, params=1)
 _NESTEROV = Formula("muon_nesterov", _average_nesterov, params=1)
 _SCALED = Formula("muon_scaled", lambda m, to, x, eps, norm: (x / m.maximum(norm, eps),), params=2)
 _MOVE = Formula("muon_move", lambda m, p, u, shrink, lr, adjusted: (shrink * p - lr * adjusted * u,), params=3)
-_PADDING = 5e7  # multiplications with zeros that cost less than the launches which they save
 
 
 class Muon(GroupOptimizer):
@@ -49,10 +49,8 @@ class Muon(GroupOptimizer):
     ``ns_coefficients`` a, b, c, from :math:`X` divided by its norm, which counts as ``eps`` at least.
     ``adjust_lr_fn`` chooses :math:`\gamma' = \gamma\sqrt{\max(1, A/B)}` (None, "original") or
     :math:`0.2\gamma\sqrt{\max(A, B)}` ("match_rms_adamw") for a parameter (A, B). Momenta, norms and
-    the steps of all matrices take a few launches. The iterations are products of matrices, made for all of one shape
-    at once; other shapes join them, filled up with zeros, where products with zeros cost less than launches. So the
-    number of launches grows with the number of shapes of large matrices, whose products take far longer than launches
-    do. Raises ValueError for parameters that are no matrices and for values out of range.
+    the steps of all matrices take a few launches, and so do the three products of an iteration, whatever shapes the
+    matrices have. Raises ValueError for parameters that are no matrices and for values out of range.
     Shape: parameters and gradients (A, B), and so the state ``momentum_buffer``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.Muon.html; Jordan et al., "Muon: An optimizer for
@@ -175,90 +173,92 @@ def _apply(group: dict[str, Any], params: Sequence[Tensor], grads: Sequence[Any]
 
 def _apply_on(group: dict[str, Any], device: Any, params: list[Any], grads: list[Any], buffers: list[Any]) -> None:
     shapes = [tuple(p.shape) for p in params]
-    classes = _classes([(min(shape), max(shape)) for shape in shapes], group["ns_steps"])
-    flat = functions.empty((sum(math.prod(s) for s in shapes),), dtype=dtypes.bfloat16, device=device)
+    classes = _classes(tuple(shapes))
+    total = sum(math.prod(s) for s in shapes)
+    flat, whole = (functions.empty((total,), dtype=dtypes.bfloat16, device=device) for _ in range(2))
     pieces, at = [], 0
     for shape in shapes:
         pieces.append(view(flat, Layout.make(shape, (shape[1], 1), at)))
         at += math.prod(shape)
     rows = [list(row) for row in zip(grads, buffers, pieces, strict=True)]
     update(_NESTEROV if group["nesterov"] else _MOMENTUM, [1, 2], rows, [group["momentum"]])
-    whole = functions.empty(
-        (sum(math.prod(size) * len(members) for size, members in classes),), dtype=dtypes.bfloat16, device=device
-    )
-    if whole.numel() != flat.numel():
-        zero_each([whole])
-    batches, at = [], 0
-    for (low, high), members in classes:
-        n = len(members) * low * high
-        batches.append(functions.reshape(whole[at : at + n], (len(members), low, high)))
-        at += n
-    turned = _parts(batches, classes, shapes)
+    turned = _parts(whole, classes, shapes)
     rows = [list(row) for row in zip(turned, pieces, strict=True)]
     # PyTorch's norms are rounded to bfloat16, as are the matrices
     lengths = functions.to(norms(pieces, dtypes.bfloat16), dtypes.float32)
     update(_SCALED, [0], rows, [group["eps"]], per_row=[lengths])
-    made = [orthogonal(batch, group["ns_coefficients"], group["ns_steps"]) for batch in batches]
+    made = orthogonal(whole, classes, group["ns_coefficients"], group["ns_steps"])
     moves = [list(row) for row in zip(params, _parts(made, classes, shapes), strict=True)]
     lr = float(scalar(group["lr"]))
-    adjusted = functions.tensor([_adjustment(group["adjust_lr_fn"], *shape) for shape in shapes], device=device)
+    adjusted = _adjustments(group["adjust_lr_fn"], tuple(shapes), device)
     update(_MOVE, [0], moves, [1 - lr * group["weight_decay"], lr], per_row=[adjusted])
 
 
 @lru_cache(maxsize=64)
-def _grouped(sizes: tuple[tuple[int, int], ...], steps: int) -> list[tuple[tuple[int, int], list[int]]]:
+def _classes(shapes: tuple[tuple[int, int], ...]) -> list[tuple[tuple[int, int], list[int]]]:
+    """Return the sizes of broad matrices with the numbers of those parameters that have it, high ones turned."""
     same: dict[tuple[int, int], list[int]] = {}
-    for i, size in enumerate(sizes):
-        same.setdefault(size, []).append(i)
-    found: list[tuple[tuple[int, int], list[int]]] = []
-    for size in sorted(same):
-        if found:
-            before, members = found[-1]
-            both = max(before[0], size[0]), max(before[1], size[1])
-            more = len(members) * (_work(both) - _work(before)) + len(same[size]) * (_work(both) - _work(size))
-            if more * steps <= _PADDING:
-                found[-1] = both, members + same[size]
-                continue
-        found.append((size, same[size]))
-    return found
+    for i, shape in enumerate(shapes):
+        same.setdefault((min(shape), max(shape)), []).append(i)
+    return list(same.items())
 
 
-def _classes(sizes: list[tuple[int, int]], steps: int) -> list[tuple[tuple[int, int], list[int]]]:
-    """Return sizes of batches with the numbers of the matrices in them, those of like sizes in one."""
-    return _grouped(tuple(sizes), steps)
-
-
-def _work(size: tuple[int, int]) -> int:
-    """Return the multiplications of an iteration over a matrix with as many rows and columns."""
-    low, high = size
-    return low * low * (2 * high + low)
-
-
-def _parts(batches: Sequence[Any], classes: Sequence[Any], shapes: Sequence[tuple[int, int]]) -> list[Any]:
-    """Return the matrices of batches in the shapes of the parameters, which are turned if they are high."""
+def _parts(whole: Any, classes: Sequence[Any], shapes: Sequence[tuple[int, int]]) -> list[Any]:
+    """Return the matrices of all classes in the shapes of the parameters, which are turned if they are high."""
     parts: list[Any] = [None] * len(shapes)
-    for batch, (_, members) in zip(batches, classes, strict=True):
-        lay = batch.layout
-        for k, i in enumerate(members):
-            strides = lay.strides[1:] if shapes[i][0] <= shapes[i][1] else lay.strides[:0:-1]
-            parts[i] = view(batch, Layout.make(shapes[i], strides, lay.offset + k * lay.strides[0]))
+    at = 0
+    for (low, high), members in classes:
+        for i in members:
+            strides = (high, 1) if shapes[i][0] <= shapes[i][1] else (1, high)
+            parts[i] = view(whole, Layout.make(shapes[i], strides, at))
+            at += low * high
     return parts
 
 
-def orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int) -> Any:
-    """Return a batch of broad matrices of norm 1 with their singular values brought near 1 by Newton-Schulz iterations.
+def _batches(whole: Any, sizes: Sequence[tuple[int, int, int]], turned: bool = False) -> list[Any]:
+    """Return batches of matrices that lie one after the other, of (count, rows, columns); transposed if asked for."""
+    found, at = [], 0
+    for n, rows, columns in sizes:
+        size = (n, columns, rows) if turned else (n, rows, columns)
+        strides = (rows * columns, 1, columns) if turned else (rows * columns, columns, 1)
+        found.append(view(whole, Layout.make(size, strides, at)))
+        at += n * rows * columns
+    return found
 
-    Rows and columns of zeros stay zeros.
+
+def orthogonal(
+    whole: Any, classes: Sequence[tuple[tuple[int, int], Sequence[Any]]], coefficients: tuple[float, float, float],
+    steps: int,
+) -> Any:  # fmt: skip
+    """Bring the singular values of broad matrices of norm 1 near 1 by Newton-Schulz iterations, in a few launches each.
+
+    The matrices lie one after the other in ``whole``, those of one size together; the result lies so too.
     """
     if steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
     if len(coefficients) != 3:
         raise ValueError("Coefficients must be a tuple of exactly 3 values")
     a, b, c = coefficients
-    for _ in range(steps):
-        gram = functions.bmm(x, x.transpose(-2, -1))
-        x = functions.baddbmm(x, functions.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
+    sizes = [(len(members), low, high) for (low, high), members in classes]
+    squares = [(n, low, low) for n, low, _ in sizes]
+    blank = [functions.empty_like(whole) for _ in range(min(steps, 2))]
+    room = sum(n * low * low for n, low, _ in squares)
+    grams, sums = (
+        _batches(functions.empty((room,), dtype=whole.dtype, device=whole.device), squares) for _ in range(2)
+    )
+    for step in range(steps):
+        x, new = _batches(whole, sizes), _batches(blank[step % 2], sizes)
+        products_into(grams, x, _batches(whole, sizes, turned=True))
+        products_into(sums, grams, grams, grams, alpha=c, beta=b)
+        products_into(new, sums, x, x, beta=a)
+        whole = blank[step % 2]
+    return whole
+
+
+@lru_cache(maxsize=16)
+def _adjustments(name: str | None, shapes: tuple[tuple[int, int], ...], device: Any) -> Any:
+    """Return what the rate is multiplied by for each matrix, on the device, where it is the same in every step."""
+    return functions.tensor([_adjustment(name, *shape) for shape in shapes], device=device)
 
 
 def _adjustment(name: str | None, rows: int, columns: int) -> float:

@@ -61,7 +61,7 @@ CASES = [
     ("Rprop", {}, PER_ROW),
     ("ASGD", {"maximize": True}, PER_ROW),
     ("Adafactor", {"weight_decay": 0.1, "maximize": True}, 9),
-    ("Muon", {}, 60),
+    ("Muon", {}, 38),
 ]
 
 
