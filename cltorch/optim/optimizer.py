@@ -189,6 +189,7 @@ class Optimizer:
         for name in _HOOKS:
             if name not in self.__dict__:
                 setattr(self, name, OrderedDict())
+        self._patch_step_function()
         self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
@@ -311,9 +312,9 @@ class Optimizer:
         groups = []
         count = 0
         for group in self.param_groups:
-            for p in group["params"]:
-                numbers.setdefault(id(p), count)
-                count += 1
+            # of a parameter that is there twice the last place counts
+            numbers.update({id(p): i for i, p in enumerate(group["params"], count)})
+            count += len(group["params"])
             packed = {name: value for name, value in group.items() if name != "params"}
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)

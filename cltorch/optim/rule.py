@@ -55,6 +55,7 @@ class RuleOptimizer(GroupOptimizer):
 
     rule: Rule
     _begins_blank = False  # whether ``_count`` makes the state of a first update, and leaves it to be set to zero
+    _first_differentiable: Mapping[str, Any] = {}  # options of the first update of a parameter that autograd records
 
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
@@ -154,15 +155,17 @@ class RuleOptimizer(GroupOptimizer):
             if p.dtype.is_complex:
                 row = [real(x) for x in row]
             by_count.setdefault(t, []).append(row)
-        formula = cls.rule.formula(names, cls._options(group))
+        options = cls._options(group)
+        formula = cls.rule.formula(names, options)
         written = (0, *range(2, 2 + len(names)))
         for t, rows in by_count.items():
             if t == 1 and cls._begins_blank:
                 zero_each([x for row in rows for x in row[2:]])
             numbers = cls._numbers(group, t)
             if differentiable:
+                recorded = cls.rule.formula(names, {**options, **cls._first_differentiable}) if t == 1 else formula
                 for row in rows:
-                    _differentiable(formula, written, row, numbers)
+                    _differentiable(recorded, written, row, numbers)
             else:
                 update(formula, written, rows, numbers)
 

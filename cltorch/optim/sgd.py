@@ -18,6 +18,8 @@ def _sgd(m: Any, x: Any, n: Any, on: Any) -> None:
         g = g + n.weight_decay * x.param
     if on.momentum:
         x.momentum_buffer = n.keep * x.momentum_buffer + n.take * g
+        if on.detached:
+            x.momentum_buffer = m.detach(x.momentum_buffer)
         g = g + n.momentum * x.momentum_buffer if on.nesterov else x.momentum_buffer
     x.param = x.param - n.lr * g
 
@@ -31,8 +33,8 @@ class SGD(RuleOptimizer):
 
     with :math:`\gamma` = ``lr`` (a number or a tensor), :math:`\mu` = ``momentum``, :math:`\tau` = ``dampening`` and
     :math:`\lambda` = ``weight_decay``; the first :math:`b` is :math:`g`. ``maximize`` ascends. ``foreach`` and
-    ``fused`` are accepted: every step is fused. With ``differentiable`` autograd records the steps, the first :math:`b`
-    too, which PyTorch detaches. Raises ValueError for values out of range.
+    ``fused`` are accepted: every step is fused. With ``differentiable`` autograd records the steps, but for the first
+    :math:`b`, which counts as a constant. Raises ValueError for values out of range.
     Shape: parameters and gradients (*), and so the state ``momentum_buffer``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.optim.SGD.html; Sutskever et al., "On the importance of
@@ -82,6 +84,11 @@ class SGD(RuleOptimizer):
         )  # fmt: skip
         self._choose_way(foreach, fused, differentiable)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for group in state["param_groups"]:
+            group.setdefault("fused", False)
+        super().__setstate__(state)
+
     @classmethod
     def _states(cls, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
@@ -90,7 +97,7 @@ class SGD(RuleOptimizer):
     def _options(cls, group: dict[str, Any]) -> dict[str, Any]:
         return {
             "maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0),
-            "momentum": bool(group["momentum"] != 0), "nesterov": bool(group["nesterov"]),
+            "momentum": bool(group["momentum"] != 0), "nesterov": bool(group["nesterov"]), "detached": False,
         }  # fmt: skip
 
     @classmethod
@@ -102,6 +109,7 @@ class SGD(RuleOptimizer):
         return lr, momentum, keep, take, decay
 
     _begins_blank = True
+    _first_differentiable = {"detached": True}
 
     def _init_state(self, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> None:
         """Leave the state empty: without momentum it stays so, and the first buffer is begun by ``_count``."""

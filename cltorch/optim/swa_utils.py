@@ -191,7 +191,7 @@ class AveragedModel(Module):
         """Take the present parameters of ``model`` into the averages."""
         pairs = [
             (mine.detach(), functions.to(theirs.detach(), device=mine.device))
-            for mine, theirs in zip(self._averaged(self.module), self._averaged(model), strict=True)
+            for mine, theirs in zip(self._averaged(self.module), self._averaged(model), strict=False)
         ]
         if int(self.n_averaged) == 0:
             copy_each([mine for mine, _ in pairs], [now for _, now in pairs])
@@ -283,7 +283,10 @@ class SWALR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _part(self, step: int) -> float:
-        t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
+        return self.anneal_func(max(0.0, min(1.0, step / max(1, self.anneal_epochs))))
+
+    def anneal_func(self, t: float) -> float:
+        """Return which part of the way is behind after a part ``t`` of the epochs."""
         return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
     def get_lr(self) -> list[Any]:

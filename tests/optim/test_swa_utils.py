@@ -92,3 +92,22 @@ def test_batch_statistics_are_those_of_all_batches(device):
 def test_only_one_way_to_average_may_be_given():
     with pytest.raises(AssertionError, match="Only one of avg_fn and multi_avg_fn"):
         swa_utils.AveragedModel(net("cpu"), avg_fn=max, multi_avg_fn=max)
+
+
+def test_a_model_of_fewer_parameters_changes_the_first_averages(device):
+    whole, part = net(device), cltorch.nn.Linear(3, 4).to(device)
+    with cltorch.no_grad():
+        part.weight.fill_(3.0)
+    averaged = swa_utils.AveragedModel(cltorch.nn.Sequential(whole[0], whole[2]))
+    for _ in range(2):
+        averaged.update_parameters(part)
+    assert averaged.module[0].weight.unique().tolist() == [3.0]
+    np.testing.assert_array_equal(averaged.module[1].weight.tolist(), whole[2].weight.tolist())
+
+
+def test_the_way_of_a_schedule_is_told():
+    optimizer = cltorch.optim.SGD([cltorch.nn.Parameter(cltorch.ones(1))])
+    for name, half in (("cos", 0.5 - np.cos(np.pi / 4) / 2), ("linear", 0.25)):
+        schedule = swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_strategy=name)
+        assert schedule.anneal_func(0.25) == pytest.approx(half)
+        assert "anneal_func" not in schedule.state_dict()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -142,15 +144,24 @@ def test_repr_and_groups_are_pytorchs(name, options):
     assert list(optimizer.param_groups[0]) == list(reference.param_groups[0])
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adadelta", "ASGD"])
-def test_the_derivative_of_differentiable_steps_is_pytorchs(name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in ("SGD", "Adam", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adadelta", "ASGD")),
+        # PyTorch's first buffer is detached from the gradient that it is
+        ("SGD", {"momentum": 0.9}), ("SGD", {"momentum": 0.9, "nesterov": True}),
+        ("SGD", {"momentum": 0.9, "dampening": 0.3, "maximize": True}),
+    ],
+)  # fmt: skip
+def test_the_derivative_of_differentiable_steps_is_pytorchs(name, options):
     def gradients(library):
-        # PyTorch's other two take no rate that wants a gradient
-        rate = library.tensor(0.05, dtype=library.float64, requires_grad=True) if name in ("SGD", "Adam") else 0.05
+        # PyTorch's other ones take no rate that wants a gradient, and no momentum beside it
+        learned = name in ("SGD", "Adam") and not options
+        rate = library.tensor(0.05, dtype=library.float64, requires_grad=True) if learned else 0.05
         start = library.tensor([0.3, -0.7, 1.1], dtype=library.float64, requires_grad=True)
         p = start.clone()
-        optimizer = getattr(library.optim, name)([p], lr=rate, weight_decay=0.1, differentiable=True)
-        for factor in (0.5, 2.0):
+        optimizer = getattr(library.optim, name)([p], lr=rate, weight_decay=0.1, differentiable=True, **options)
+        for factor in (0.5, 2.0, 1.5):
             p.grad = factor * start + 0.2
             optimizer.step()
         (p**2).sum().backward()
@@ -422,3 +433,40 @@ def test_loaded_numbers_have_the_dtype_of_their_parameter_but_for_the_count(name
     for to in ("float64", "float32", "bfloat16"):
         (mine, ours), (wanted, theirs) = kinds(cltorch, to), kinds(torch, to)
         assert mine == wanted and ours == pytest.approx(theirs, rel=1e-2)
+
+
+def test_a_parameter_given_twice_has_pytorchs_number():
+    def numbers(library):
+        w, v = (library.nn.Parameter(library.ones(2)) for _ in range(2))
+        w.grad, v.grad = library.ones(2), library.ones(2)
+        with pytest.warns(UserWarning, match="duplicate parameters"):
+            optimizer = library.optim.SGD([w, v, w], momentum=0.9)
+        optimizer.step()
+        state = optimizer.state_dict()
+        optimizer.load_state_dict(state)
+        return state["param_groups"][0]["params"], list(state["state"])
+
+    assert numbers(cltorch) == numbers(torch)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_older_checkpoints_get_pytorchs_options(name, options):
+    def loaded(library):
+        _, optimizer = make(library, name, options)
+        state = optimizer.state_dict()
+        group = state["param_groups"][0]
+        for option in "nesterov maximize foreach capturable differentiable fused amsgrad".split():
+            if option in group:
+                del group[option]
+        optimizer.load_state_dict(state)
+        return optimizer.state_dict()["param_groups"]
+
+    assert loaded(cltorch) == loaded(torch)
+
+
+def test_a_copy_has_the_attributes_of_pytorchs():
+    def attributes(library):
+        _, optimizer = make(library, "SGD", {})
+        return [sorted(vars(x)) for x in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer)))]
+
+    assert attributes(cltorch) == attributes(torch)
