@@ -7,10 +7,11 @@
 ##
 ## Parameters: ti, to (dtype names), mr, nv, vw (the tile), local_elems (capacity of the packed part of B), unroll (steps of K
 ## per round), prefetch (rows of the panel asked for ahead), tail (vectors of the narrower tile that a last panel of so few
-## columns takes), panels (whether ct_gemm_panel and ct_pack_a are wanted too), pairs (bfloat16 by the processor's own
-## instruction, which multiplies two neighbours along K and adds both products: K, k0, kn and kc then count pairs, a pair is
-## one ct_t, and ``odd`` says that the last pair has one element), grouped (many products at once, of which a table has the numbers
-## and says which place of which product an item takes).
+## columns takes; with one of two vectors, four vectors of columns that are left are two such panels), panels (whether
+## ct_gemm_panel and ct_pack_a are wanted too), pairs (bfloat16 by the processor's own instruction, which multiplies two
+## neighbours along K and adds both products: K, k0, kn and kc then count pairs, a pair is one ct_t, and ``odd`` says that the
+## last pair has one element), grouped (many products at once, of which a table has the numbers and says which place of which
+## product an item takes).
 <%namespace name="tile" file="gemm_tile.cl"/>
 <%namespace name="group" file="gemm_group.cl"/>
 <%
@@ -42,6 +43,7 @@ def along(stride): return f"2 * {stride}" if pairs else stride
 def one(p, stride): return f"ct_pair({p}, {stride}, alone)" if pairs else f"CT_LOAD({p})"
 def many(p): return f"ct_pairs({p}, b_k, alone)" if pairs else f"CT_LOADV({p})"
 %>
+<% halves = nv == 3 and tail == 2 %>\
 <%def name="alone(indent, k)">\
 % if pairs:
 ${indent}const int alone = odd && k0 + ${k} == K - 1;
@@ -58,7 +60,7 @@ ${alone("                ", "k")}\
                 const __global ct_in *src = b;
                 __local ct_t *dst = packed + (long)k * ${nr};
                 for (int g = 0; g < panels; g++, src += ${nr}, dst += (long)kc * ${nr}) {
-                    const int cols = N - n0 - g * ${nr};
+                    int cols = N - n0 - g * ${nr};
                     if (cols >= ${nr}) {
 % for j in range(nv):
 % for row in range(step):
@@ -67,14 +69,31 @@ ${alone("                ", "k")}\
                         CT_WRITEV(__local, ${many(f"src + {j * vw}")}, dst + ${j * vw});
 % endfor
                     } else {
-                        for (int j = 0; j < ${nr}; j++) dst[j] = j < cols ? ${one("src + j", "b_k")} : (ct_t)0;
+% if halves:
+                        src -= shift, cols += shift;
+% endif
+% for j in range(nv):
+                        if (cols >= ${(j + 1) * vw}) {
+% for row in range(step):
+                            CT_PREFETCH(src + ${8 * step + row} * b_k + ${j * vw});
+% endfor
+                            CT_WRITEV(__local, ${many(f"src + {j * vw}")}, dst + ${j * vw});
+                        } else
+                            for (int j = ${j * vw}; j < ${(j + 1) * vw}; j++) dst[j] = j < cols ? ${one("src + j", "b_k")} : (ct_t)0;
+% endfor
                     }
                 }
             }
         } else {
             for (int v = 0; v < panels * ${nv}; v++, b += ${vw} * b_n) {
+% if halves:
+                if (v % ${nv} == 0 && n0 + v * ${vw} + ${nr} > N) b -= shift * b_n;
+                const int behind = n0 + v * ${vw} - (n0 + v / ${nv} * ${nr} + ${nr} > N ? shift : 0);
+% else:
+                const int behind = n0 + v * ${vw};
+% endif
                 // a vector of columns; those beyond the matrix repeat the last one and are never stored
-                const int last = min(${vw}, N - n0 - v * ${vw}) - 1;
+                const int last = min(${vw}, N - behind) - 1;
                 __local ct_t *dst = packed + (long)(v / ${nv}) * kc * ${nr} + v % ${nv} * ${vw};
                 if (last < 0) {
                     for (int k = 0; k < kn; k++) vstore${vw}((ct_v)(0), 0, dst + k * ${nr});
@@ -217,6 +236,13 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
     const int n0 = ${group.module.place(0, grouped, "get_global_id")} * span * ${nr};
     const int panels = min(span, (N - n0 + ${nr - 1}) / ${nr});
     const int first = ${group.module.place(1, grouped, "get_global_id")} * chunk * ${mr}, end = min(M, first + chunk * ${mr});
+    // columns from which the narrower tile is taken; where a panel and one vector are left, the last panel begins earlier
+    const int whole = (N - 1) / ${nr} * ${nr};
+    int narrow = N - whole <= ${tail * vw} ? whole : N;
+% if halves:
+    const int shift = whole && N - whole <= ${vw} ? ${vw} : 0;
+    if (shift) narrow -= ${nr};
+% endif
     int k0 = 0;
     do {
         const int kn = min(kc, K - k0);
@@ -230,9 +256,12 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
             const __global ct_t *ap = A + (long)k0 * a_row + (long)m0 * kn;
 % endif
             for (int g = 0; g < panels; g++) {
-                const int nn = n0 + g * ${nr};
+                int nn = n0 + g * ${nr};
+% if halves:
+                if (nn == whole) nn -= shift;
+% endif
 % if tail < nv:
-                if (N - nn <= ${tail * vw}) ${tile_body(tail, rows_mode)} else
+                if (nn >= narrow) ${tile_body(tail, rows_mode)} else
 % endif
                 ${tile_body(nv, rows_mode)}
             }

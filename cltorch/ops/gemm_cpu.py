@@ -17,6 +17,9 @@ _LONG, _LARGE = 128, 1 << 18
 # together, for which the slices of K must be short: 0.8 of the time for 64x4096x4096, 0.6 for 16.
 _FEW, _WIDE, _SLICE = 96, 4, 512
 
+# multiply-adds that one core does until the others, whose threads sleep between launches, are awake: 20 us
+_LATE = 1.5e6
+
 # panels of A that are laid out together: 256 bytes of each of its columns in float32
 GROUP = 8
 
@@ -82,7 +85,8 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         p = replace(p, k=-(-p.k // 2))
     direct = p.a_k == 1 and not w.packed and (not odd if pairs else t.ctype == ctype)
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
-    kc, span, chunk = cut(p, w, caps.compute_units, itemsize)
+    late = _LATE if "asleep_between_launches" in caps.quirks else 0.0
+    kc, span, chunk = cut(p, w, caps.compute_units, itemsize, late)
     size = (-(-panels // span), -(-tiles // chunk), p.batch)
     # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
@@ -131,23 +135,26 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     return run
 
 
-def cut(p: Problem, w: Tile, units: int, itemsize: int) -> tuple[int, int, int]:
-    """Return the terms of a slice of K, and the panels and the row tiles of a work-item."""
+def cut(p: Problem, w: Tile, units: int, itemsize: int, late: float = 0.0) -> tuple[int, int, int]:
+    """Return the terms of a slice of K, and the panels and the row tiles of a work-item; ``late`` as in ``divide``."""
     slices = -(-p.k * w.nr // w.room) or 1
     kc = max(1, -(-p.k // slices))
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
     wide = min(_WIDE, panels * p.batch // (2 * units)) if p.b_n == 1 and p.m <= _FEW else 1
     if wide > 1 and p.k > 2 * _SLICE:
         return min(kc, w.room // (wide * w.nr), _SLICE), wide, tiles
-    return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize)
+    return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize, late)
 
 
 def _tail(n: int, w: Tile) -> int:
     """Return the vectors of the narrower tile that the kernel has for the last panel: 1, or 2 where that pays.
 
-    Another width is another program to compile: for wide matrices the columns computed in vain do not count.
+    Another width is another program to compile. Of three vectors, the last four are two tiles of two, for a tile of one
+    waits for the sums to be added.
     """
     vectors = -(-n // w.vw)
+    if w.nv == 3:
+        return 2 if vectors > 1 else 1
     return 2 if vectors % w.nv == 2 and vectors <= 8 * w.nv else 1
 
 
@@ -191,11 +198,13 @@ def _turned(context: Any, p: Problem, t: dtype, tile: Tile) -> Callable[..., Non
 
 
 @cache
-def divide(m: int, n: int, kc: int, batch: int, w: Tile, units: int, itemsize: int) -> tuple[int, int]:
+def divide(
+    m: int, n: int, kc: int, batch: int, w: Tile, units: int, itemsize: int, late: float = 0.0
+) -> tuple[int, int]:
     """Return (panels per work-item, row tiles per work-item) that finish first on ``units`` cores.
 
     A work-item packs its columns of B for itself, so cutting rows repeats that work; cutting columns makes A be read
-    more often. The choice minimises the estimated end of the last core.
+    more often. The choice minimises the estimated end of the last core; all but one begin ``late`` multiply-adds later.
     """
     panels, tiles = -(-n // w.nr), -(-m // w.mr)
     widest = max(1, min(panels, (w.room // 3 if kc * w.nr * 3 < w.room else w.room) // max(kc * w.nr, 1)))
@@ -207,7 +216,7 @@ def divide(m: int, n: int, kc: int, batch: int, w: Tile, units: int, itemsize: i
         for cut in cuts:
             chunk = -(-tiles // cut)
             cuts_made = -(-tiles // chunk)
-            cost = _finish_time(m, n, groups, span, cuts_made, chunk, batch, kc, w, units, itemsize)
+            cost = _finish_time(m, n, groups, span, cuts_made, chunk, batch, kc, w, units, itemsize, late)
             if cost < best:
                 best, choice = cost, (span, chunk)
     return choice
@@ -225,21 +234,27 @@ def _finish_time(
     w: Tile,
     units: int,
     itemsize: int,
+    late: float,
 ) -> float:
     """Estimate when the last core ends, in elements of C (times K)."""
     # packing an element of B costs as much as this many rows; reading an element of A again, as this many columns
-    pack, again = 8.0, 1.0 if m * kc * itemsize > 1 << 18 else 0.25
+    pack, again = 12.0 if n * kc * itemsize > 1 << 20 else 8.0, 1.0 if m * kc * itemsize > 1 << 18 else 0.25
     start = 6000.0 / max(kc, 16)
     widths = [min(n - g * span * w.nr, span * w.nr) for g in range(groups)] if groups <= 64 else [span * w.nr] * groups
     heights = [min(m - c * chunk * w.mr, chunk * w.mr) for c in range(cuts)]
     costs = [_whole(x, w.vw) * (_whole(y, w.mr) + pack) + again * y + start for y in heights for x in widths]
     if len(costs) * batch > 64 * units:
         return sum(costs) * batch / units + max(costs)
-    ends = [0.0] * min(units, len(costs) * batch)
-    for cost in costs * batch:
+    costs *= batch
+    ends = [0.0] + [late / max(kc, 1)] * (min(units, len(costs)) - 1)
+    done, used = 0, 1
+    while done < len(costs):
         i = ends.index(min(ends))
-        ends[i] += cost
-    return max(ends)
+        # a core takes its share of what is left at once, where they come as late as this
+        take = -(-(len(costs) - done) // units) if late else 1
+        ends[i] += sum(costs[done : done + take])
+        done, used = done + take, max(used, i + 1)
+    return max(ends[:used])
 
 
 def _whole(n: int, step: int) -> int:

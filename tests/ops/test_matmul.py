@@ -42,6 +42,7 @@ def draw(rng, *shape, device="cpu"):
 SIZES = [
     (1, 1, 1), (2, 3, 2), (8, 5, 48), (9, 16, 49), (7, 33, 47), (16, 64, 96), (17, 65, 97), (33, 1, 31), (64, 64, 64),
     (65, 17, 63), (31, 200, 15), (130, 3, 130), (6, 16, 16), (5, 15, 17),
+    (13, 40, 111),
 ]  # fmt: skip
 
 
@@ -222,6 +223,16 @@ def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device, monkeyp
         np.testing.assert_array_equal(numbers(whole), 3 * (expected - c) + 2 * c)
     finally:
         tuning.try_out(context, "matmul cpu few rows", None)
+
+
+def test_a_core_that_begins_late_is_given_less():
+    """256x256 by 256x256 in six panels: three, then two and the last one, not six halves of which four come late."""
+    tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
+    assert gemm_cpu.divide(256, 256, 256, 1, tile, 2, 4, 1.5e6) == (1, 32)
+    # 64x64 is done before the other core is awake, and few rows are not worth packing their columns twice
+    assert gemm_cpu.divide(64, 64, 64, 1, tile, 2, 4, 1.5e6) == (2, 8)
+    assert gemm_cpu.divide(64, 64, 64, 1, tile, 2, 4, 0.0) != (2, 8)
+    assert gemm_cpu.divide(128, 784, 512, 1, tile, 2, 4, 1.5e6)[1] == 16
 
 
 @pytest.mark.usefixtures("processor_kernels")
