@@ -169,3 +169,22 @@ def test_gradient_of_a_gradient_that_is_broadcast(device):
     np.testing.assert_allclose(numbers(g), np.zeros((3, 4)), atol=1e-6)
     (g,) = cltorch.autograd.grad(cltorch.log_softmax(x, 1).sum(), x)
     np.testing.assert_allclose(numbers(g), 1 - 4 * reference(numbers(x), 1, False), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [cltorch.float16, cltorch.bfloat16])
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_gradients_of_halves_are_rounded_once(name, dim, dtype, device):
+    rng = np.random.default_rng(3)
+    given = [cltorch.tensor(a).to(dtype).to(device) for a in (3 * rng.standard_normal((7, 9)), rng.random((7, 9)))]
+    x = given[0].requires_grad_()
+    y = getattr(cltorch, name)(x, dim)
+    y.backward(given[1])
+    a, g = (t.detach().cpu().to(cltorch.float64).numpy() for t in (y, given[1]))
+    if name == "softmax":
+        expected = a * (g - (g * a).sum(dim, keepdims=True))
+    else:
+        expected = g - np.exp(a) * g.sum(dim, keepdims=True)
+    rounded = cltorch.tensor(expected).to(dtype).to(cltorch.float64).numpy()
+    step = cltorch.finfo(dtype).eps * np.maximum(np.abs(expected), 1e-3)
+    assert (np.abs(x.grad.cpu().to(cltorch.float64).numpy() - rounded) <= step).all()
