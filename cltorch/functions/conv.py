@@ -74,7 +74,7 @@ def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
     need_array(name, "weight", 2, weight)
     rest = [("weight", weight)]
     if bias is not None:
-        rest.append(("bias", need_array(name, "bias", 3, bias)))
+        rest.insert(0, ("bias", need_array(name, "bias", 3, bias)))
     t = input.dtype
     for argument, x in rest:
         if x._storage.device is not input._storage.device:

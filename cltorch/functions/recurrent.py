@@ -225,8 +225,7 @@ def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any
     for x in (h, c, w_ih, w_hh, b_ih, b_hh):
         if x is not None and x.dtype is not input.dtype:
             raise RuntimeError(
-                f"expected m1 and m2 to have the same dtype, but got: {TYPE_NAMES[input.dtype].lower()} != "
-                f"{TYPE_NAMES[x.dtype].lower()}"
+                f"mat1 and mat2 must have the same dtype, but got {TYPE_NAMES[input.dtype]} and {TYPE_NAMES[x.dtype]}"
             )
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"{mode}_cell\" not implemented for '{TYPE_NAMES[input.dtype]}'")
@@ -253,6 +252,8 @@ def lstm_cell(
     need_array("lstm_cell", "w_hh", 4, w_hh)
     if b_hh is not None:
         need_array("lstm_cell", "b_hh", 6, b_hh)
+    if not isinstance(hx, (list, tuple)):
+        raise TypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not {type(hx).__name__}")
     if len(hx) != 2:
         raise RuntimeError("lstm_cell expects two hidden states")
     found = _cell("lstm", input, hx[0], hx[1], w_ih, w_hh, b_ih, b_hh)

@@ -90,6 +90,41 @@ REFUSED = [
         RuntimeError,
         lambda t: t.cosine_similarity(t.ones(1, 2).long(), t.ones(1, 2).int()),
     ),
+    (
+        r"Input type \(double\) and bias type \(float\) should be the same",
+        RuntimeError,
+        lambda t: t.nn.Conv2d(1, 1, 1)(t.ones(1, 1, 2, 2).double()),
+    ),
+    (
+        "must have the same dtype, but got Double and Float",
+        RuntimeError,
+        lambda t: t.nn.GRU(3, 4)(t.ones(5, 2, 3), t.ones(1, 2, 4).double()),
+    ),
+    (
+        "must have the same dtype, but got Float and Double",
+        RuntimeError,
+        lambda t: t.nn.LSTM(3, 4).double()(t.ones(5, 2, 3).double(), (t.ones(1, 2, 4), t.ones(1, 2, 4))),
+    ),
+    (
+        "must have the same dtype, but got Long and Float",
+        RuntimeError,
+        lambda t: t.nn.RNNCell(3, 4)(t.ones(2, 3).long(), t.ones(2, 4)),
+    ),
+    (
+        "must be tuple of Tensors, not Tensor",
+        TypeError,
+        lambda t: t.nn.LSTMCell(3, 4)(t.ones(2, 3), t.ones(2, 4)),
+    ),
+    (
+        "Invalid reduction mode: most. Expected one of",
+        ValueError,
+        lambda t: t.nn.functional.mse_loss(t.ones(2), t.ones(2), reduction="most", weight=t.ones(2)),
+    ),
+    (
+        "most is not valid",
+        ValueError,
+        lambda t: t.nn.MultiLabelSoftMarginLoss(reduction="most")(t.ones(2, 2), t.ones(2, 2)),
+    ),
     ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
 ]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.nn.functional.reduction import chosen_reduction, reduced, reduced_as_one
+from cltorch.nn.functional.reduction import REDUCTIONS, chosen_reduction, reduced, reduced_as_one
 from cltorch.ops.fallback import callers_level
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -43,6 +43,8 @@ def as_stored(each: Any, x: Any) -> Any:
 def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> Any:
     if weight is None:
         return reduced_as_one(each, reduction)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
     need_array("loss", "weight", 6, weight)
     if weight.layout.shape != each.layout.shape:
         raise ValueError("Weights and input must have the same size.")

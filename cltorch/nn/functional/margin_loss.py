@@ -13,7 +13,7 @@ from cltorch.autograd.batches import bare
 from cltorch.device import faults
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
-from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, reduced, reduced_as_one
+from cltorch.nn.functional.reduction import REDUCTIONS, check_reduction, chosen_reduction, reduced, reduced_as_one
 from cltorch.ops.array import host
 
 __all__ = [
@@ -270,6 +270,8 @@ def multilabel_soft_margin_loss(
     tensor(0.6931)
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not valid")
     each = functions.logits_error(input, target)
     if weight is not None:
         each = functions.mul(each, weight)

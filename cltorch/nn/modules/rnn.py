@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.autograd.casting import active
+from cltorch.dtypes import TYPE_NAMES
 from cltorch.nn import init
 from cltorch.nn.modules.module import Module
 from cltorch.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
@@ -230,6 +231,12 @@ class RNNBase(Module):
             # the caller gives states in the order of the batch, which packing has sorted
             state = self.permute_hidden(state, sorted_indices)
         self.check_forward_args(data, state, batch_sizes)
+        for s in states:
+            if s.dtype is not data.dtype and not active[0]:
+                raise RuntimeError(
+                    f"mat1 and mat2 must have the same dtype, but got {TYPE_NAMES[s.dtype]} and "
+                    f"{TYPE_NAMES[data.dtype]}"
+                )
         shared = (self._flat_weights, self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         if batch_sizes is None:
             out, *last = run(data, state, *shared, self.batch_first)
