@@ -31,6 +31,7 @@ _BINARY = "add sub mul div pow maximum minimum clamp_min clamp_max".split()
 _TERNARY = "addcmul addcdiv".split()
 _WITH_TENSOR = frozenset(("add", "mul", "div"))  # which PyTorch has a form of for one tensor
 _SEVERAL = 3  # tensors from which on a list is worth its own launches
+_OPERANDS = ("scalar", "scalars")  # other names of the second operand
 _WITH_NUMBER = {"maximum": "clamp_min", "minimum": "clamp_max"}  # for numbers and in place
 
 
@@ -45,6 +46,10 @@ def _check(tensors: Any, *others: Any) -> None:
     for other in others:
         if other is None or isinstance(other, str):
             raise TypeError(f"_foreach functions received an invalid combination of arguments - got {other!r}")
+        if isinstance(other, Sequence) and any(isinstance(x, Tensor) for x in other):
+            for i, x in enumerate(other):
+                if not isinstance(x, Tensor):
+                    raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type(x).__name__}")
         if isinstance(other, Sequence) and len(other) != len(tensors):
             if other and isinstance(other[0], Tensor):
                 raise RuntimeError(
@@ -113,7 +118,11 @@ def _check_scalar(name: str, other: Any, alpha: dict[str, Any]) -> None:
 def _binary(name: str, mark: str) -> Callable[..., Any]:
     numbers = _WITH_NUMBER.get(name, name) + mark
 
-    def fn(self: Any, other: Any, **alpha: Any) -> list[Any]:
+    def fn(self: Any, other: Any = None, **given: Any) -> list[Any]:
+        words = [k for k in (*_OPERANDS, *(("exponent",) if name == "pow" else ())) if k in given]
+        if other is None and len(words) == 1:
+            other = given.pop(words[0])
+        alpha = given
         if name == "pow" and not mark and not isinstance(self, Sequence):
             _check(other)
             return [self**t for t in other]
@@ -153,7 +162,8 @@ def _ternary(name: str) -> Callable[..., Any]:
 
 
 def _lerp(name: str) -> Callable[..., Any]:
-    def fn(self: Any, tensors1: Any, weight: Any) -> list[Any]:
+    def fn(self: Any, tensors1: Any, weight: Any = None, *, weights: Any = None) -> list[Any]:
+        weight = weights if weight is None else weight
         _check(self, tensors1, weight)
         if name[-1] == "_" and isinstance(weight, (float, int)):
             if _at_once("lerp near" if weight < 0.5 else "lerp far", [self, tensors1], weight):
@@ -165,6 +175,10 @@ def _lerp(name: str) -> Callable[..., Any]:
 
 def _foreach_norm(self: Any, ord: float = 2, dtype: Any = None) -> list[Any]:
     _check(self)
+    if not isinstance(ord, (float, int, complex)):
+        raise TypeError(f"_foreach_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}")
+    if isinstance(ord, (bool, complex)):
+        raise RuntimeError("foreach_tensor_norm_slow expects ord to be integer or float")
     return [linalg.vector_norm(t, ord, dtype=dtype) for t in self]
 
 

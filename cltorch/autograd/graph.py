@@ -569,7 +569,8 @@ def check_inplace(x: Any, recording: bool) -> None:
     if base is not None:
         if x._view_kind is not None:
             raise RuntimeError(_refused_view(x, "is being"))
-        if base._requires_grad and base._grad_fn is None:
+        # a leaf may be a view itself: of what needs no gradient, while its own views do
+        if (base._requires_grad and base._grad_fn is None) or (needs_grad(x) and not needs_grad(base)):
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     elif x._requires_grad and x._grad_fn is None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")

@@ -376,3 +376,18 @@ def test_a_change_of_size_is_a_change():
     before = x._version
     x.resize_(3, 3)
     assert x._version == before + 1
+
+
+def test_a_leaf_that_is_a_view_is_not_changed_in_place(device):
+    x = cltorch.ones(6, device=device).view(2, 3).requires_grad_()
+    for change in (lambda: x.add_(2), lambda: x[0].mul_(2), lambda: x.view(6).zero_()):
+        with pytest.raises(RuntimeError, match="view of a leaf Variable that requires grad"):
+            change()
+    with cltorch.no_grad():
+        x.add_(2)
+    assert x.is_leaf and x.tolist() == [[3] * 3] * 2
+    base = cltorch.ones(3, device=device)
+    part = base[1:].requires_grad_()
+    base.mul_(2)
+    part.sum().backward()
+    assert part.grad.tolist() == [1, 1]

@@ -166,3 +166,20 @@ def test_what_is_no_list_of_tensors_is_refused():
     ):
         with pytest.raises(error, match=words):
             call()
+
+
+def test_operands_by_their_names(device):
+    x = [cltorch.tensor([1.0, 2.0], device=device), cltorch.tensor(3.0, device=device)]
+
+    def values(found):
+        return [t.tolist() for t in found]
+
+    assert values(cltorch._foreach_add(x, scalar=1)) == values(cltorch._foreach_add(self=x, other=1)) == [[2, 3], 4]
+    assert values(cltorch._foreach_mul(x, scalars=[2, 3])) == [[2, 4], 9]
+    assert values(cltorch._foreach_pow(x, exponent=2)) == [[1, 4], 9]
+    assert values(cltorch._foreach_pow(self=2, exponent=x)) == [[2, 4], 8]
+    assert values(cltorch._foreach_lerp(x, tensors1=x, weights=x)) == values(x)
+    with pytest.raises(TypeError, match="expected Tensor as element 0 in argument 1, but got int"):
+        cltorch._foreach_add(x, [1, x[1]])
+    with pytest.raises(TypeError, match="argument 'ord' .* must be Number, not str"):
+        cltorch._foreach_norm(x, "fro")
