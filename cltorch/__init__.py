@@ -34,6 +34,7 @@ from cltorch import cl as cuda
 from cltorch import cl as opencl
 from cltorch.accelerator import get_device_module
 from cltorch.amp import GradScaler, autocast
+from cltorch.amp.scaling import FUNCTIONS as _scaling
 from cltorch.amp.settings import (
     autocast_decrement_nesting,
     autocast_increment_nesting,
@@ -269,7 +270,7 @@ _LATER = frozenset(
     "xpu".split()
 )
 
-globals().update(_foreach | _underscored)  # not for `import *`
+globals().update(_foreach | _underscored | _scaling)  # not for `import *`
 
 # what PyTorch has not written in Python and no tensor can override: it is no method as an attribute of a class either
 for _name in """

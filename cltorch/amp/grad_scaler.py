@@ -14,29 +14,14 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.amp.autocast_mode import device_works
+from cltorch.amp.scaling import NEXT, UNSCALE
 from cltorch.autograd import no_grad
-from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_moves import arranged
 from cltorch.ops.multi_tensor_reduce import any_not_finite
 from cltorch.tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
-
-_UNSCALE = Formula("amp_unscale", lambda m, g, inverse: (g * inverse,), params=1)
-
-
-def _next_scale(
-    m: Any, scale: Any, tracker: Any, found: Any, growth: Any, backoff: Any, interval: Any
-) -> tuple[Any, Any]:
-    grown = scale * growth
-    due = (found == 0) & (tracker + 1 == interval)
-    # a scale that would overflow stays where it is
-    larger = m.where(due & (grown - grown == 0), grown, scale)
-    return m.where(found > 0, scale * backoff, larger), m.where((found > 0) | due, 0 * found, tracker + 1)
-
-
-_NEXT = Formula("amp_update_scale", _next_scale, params=3)
 
 
 class OptState(enum.Enum):
@@ -173,7 +158,7 @@ class GradScaler:
         by_device = _gradients(optimizer, allow_fp16)
         with no_grad():
             for device, grads in by_device.items():
-                update(_UNSCALE, [0], [[g] for g in grads], [], scalars=[functions.to(inv_scale, device=device)])
+                update(UNSCALE, [0], [[g] for g in grads], [], scalars=[functions.to(inv_scale, device=device)])
         return _not_finite(by_device)
 
     def _check_inf_per_device(self, optimizer: Any) -> dict[Any, Any]:
@@ -271,7 +256,7 @@ class GradScaler:
             raise AssertionError("No inf checks were recorded prior to update.")
         total = self._total(found)
         numbers = [self._growth_factor, self._backoff_factor, float(self._growth_interval)]
-        update(_NEXT, [0, 1], [[scale, self._growth_tracker, total]], numbers)
+        update(NEXT, [0, 1], [[scale, self._growth_tracker, total]], numbers)
 
     def _get_scale_async(self) -> Any:
         return self._scale
