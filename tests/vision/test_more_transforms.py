@@ -95,6 +95,25 @@ def test_pil_images_and_tensors_agree():
     assert np.abs(np.asarray(same).astype(int) - np.asarray(picture))[:-1, :-1].max() <= 1
 
 
+@pytest.mark.parametrize("fill", [None, 9.0])
+def test_elastic_deformation_by_cubics(device, fill):
+    """Half a pixel to the right is a sum of four neighbours, with the weights of cubic convolution at 1/2."""
+    weights = [-3 / 32, 19 / 32, 19 / 32, -3 / 32]
+    around, there = np.pad(IMAGE.astype(np.float64), [(0, 0), (0, 0), (1, 2)]), np.pad(np.ones(12), [1, 2])
+    expected, share = (sum(w * a[..., i : i + 12] for i, w in enumerate(weights)) for a in (around, there))
+    if fill is not None:  # what lies outside counts as black first, as torchvision has it
+        expected = expected * share + (1 - share) * fill
+    move = torch.zeros(1, 9, 12, 2, device=device)
+    move[..., 0] = 1 / 12
+    image = torch.from_numpy(IMAGE.astype(np.float32)).to(device)
+    found = F.elastic_transform(image, move, InterpolationMode.BICUBIC, fill)
+    np.testing.assert_allclose(found.cpu().numpy(), expected, atol=1e-3)
+    bytes_ = F.elastic_transform(image.to(torch.uint8), move, InterpolationMode.BICUBIC, fill)
+    inside = (expected > 0.5) & (expected < 254.5)
+    off = bytes_.cpu().numpy()[inside].astype(float) - expected[inside]
+    assert bytes_.dtype is torch.uint8 and inside.mean() > 0.9 and np.abs(off).max() <= 0.501
+
+
 def test_gradients_reach_the_image():
     x = torch.from_numpy(IMAGE[None, :1, :3, :4] / np.float64(255)).requires_grad_(True)
     steps = [
@@ -130,6 +149,7 @@ def test_gradients_reach_the_image():
         (lambda x: F.to_grayscale(x), TypeError, "PIL Image"),
         (lambda x: transforms.ColorJitter(brightness=-1), ValueError, "non negative"),
         (lambda x: transforms.ColorJitter(hue=0.7), ValueError, "between"),
+        (lambda x: transforms.RandomErasing(ratio=1), TypeError, "Ratio should be a sequence"),
         (lambda x: transforms.RandomRotation(-3), ValueError, "must be positive"),
         (lambda x: transforms.RandomAffine(3, translate=(2, 0)), ValueError, "between 0 and 1"),
         (lambda x: transforms.GaussianBlur(2), ValueError, "odd and positive"),

@@ -245,6 +245,7 @@ def test_batches_are_mixed_with_their_labels():
         (lambda: v2.RandomInvert(1.5), "interval"),
         (lambda: v2.RandomChoice([v2.RandomInvert()], p=[1, 2]), "Length of p"),
         (lambda: v2.RandomPerspective(2.0), "distortion_scale"),
+        (lambda: v2.RandomCrop(3, padding=[1, 2, 3]), "1, 2, or 4 element"),
     ],
 )
 def test_bad_arguments_are_refused(call, message):
@@ -266,3 +267,6 @@ def test_printed_forms():
     assert repr(v2.GaussianBlur(3)) == "GaussianBlur(kernel_size=(3, 3), sigma=[0.1, 2.0])"
     assert repr(v2.AutoAugment()) == "AutoAugment(interpolation=nearest, policy=AutoAugmentPolicy.IMAGENET)"
     assert repr(v2.Resize(8, interpolation="nearest")).startswith("Resize(size=[8], interpolation=nearest")
+    assert repr(v2.RandomChoice([v2.CenterCrop(3)])) == "RandomChoice(transforms=[CenterCrop(size=(3, 3))], p=[1.0])"
+    assert repr(v2.RandomOrder([v2.RGB()])) == "RandomOrder(transforms=[RGB()])"
+    assert "padding=[1, 2, 1, 2]" in repr(v2.RandomCrop(3, padding=(1, 2)))

@@ -258,7 +258,12 @@ class RandomErasing(Module):
             raise TypeError("Argument value should be either a number or str or a sequence")
         if isinstance(value, str) and value != "random":
             raise ValueError("If value is str, it should be 'random'")
-        if not (0 <= scale[0] <= scale[1] <= 1):
+        for name, pair in (("Scale", scale), ("Ratio", ratio)):
+            if not isinstance(pair, Sequence):
+                raise TypeError(f"{name} should be a sequence")
+        if scale[0] > scale[1] or ratio[0] > ratio[1]:
+            warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
+        if scale[0] < 0 or scale[1] > 1:
             raise ValueError("Scale should be between 0 and 1")
         if not 0 <= p <= 1:
             raise ValueError("Random erasing probability should be between 0 and 1")

@@ -20,8 +20,11 @@ from cltorch.vision.transforms.functional.convert import whole
 from cltorch.vision.transforms.functional.resample import InterpolationMode
 
 
-def check_sampling(img: Tensor, mode: InterpolationMode, fill: Any) -> None:
-    """Raise ValueError where tensors cannot be interpolated so, or ``fill`` has not one number for each channel."""
+def check_sampling(img: Tensor, mode: InterpolationMode, fill: Any, cubic: bool = False) -> None:
+    """Raise ValueError where tensors cannot be interpolated so, or ``fill`` has not one number for each channel.
+
+    ``cubic`` says that they may be by the sixteen pixels around.
+    """
     channels = img.shape[-3] if img.ndim > 2 else 1
     if fill is not None and not isinstance(fill, (int, float, tuple, list)):
         warnings.warn("Argument fill should be either int, float, tuple or list", stacklevel=3)
@@ -30,15 +33,18 @@ def check_sampling(img: Tensor, mode: InterpolationMode, fill: Any) -> None:
             "The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
             f"({len(fill)} != {channels})"
         )
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR) and not (
+        cubic and mode is InterpolationMode.BICUBIC
+    ):
         raise ValueError(f"Interpolation mode '{mode.value}' is unsupported with Tensor input")
 
 
 def sample(img: Tensor, grid: Tensor, mode: InterpolationMode, fill: Any) -> Tensor:
     """Return (…, C, h, w) of the image (…, C, H, W) at the (x, y) of ``grid`` (1, h, w, 2), ``fill`` outside of it."""
     height, width = img.shape[-2:]
-    x = ((grid[0, ..., 0] + 1) * (width / 2) - 0.5).clamp(-2.0, width + 1.0)
-    y = ((grid[0, ..., 1] + 1) * (height / 2) - 0.5).clamp(-2.0, height + 1.0)
+    # further out there is nothing but ``fill`` either
+    x = ((grid[0, ..., 0] + 1) * (width / 2) - 0.5).clamp(-3.0, width + 2.0)
+    y = ((grid[0, ..., 1] + 1) * (height / 2) - 0.5).clamp(-3.0, height + 2.0)
     outside = _outside(img, fill)
     flat = img.reshape(*img.shape[:-2], height * width)
 
@@ -54,22 +60,31 @@ def sample(img: Tensor, grid: Tensor, mode: InterpolationMode, fill: Any) -> Ten
             outside = outside.round()
         return functions.where(inside.to(img.device), pixels, outside.to(img.dtype))
     dtype = img.dtype if img.dtype in (float32, float64) else float32
-    left, top = x.floor(), y.floor()
-    east, south = x - left, y - top
     total: Any = 0.0
     share: Any = 0.0
-    for column, row, weight in (
-        (left, top, (1 - east) * (1 - south)),
-        (left + 1, top, east * (1 - south)),
-        (left, top + 1, (1 - east) * south),
-        (left + 1, top + 1, east * south),
-    ):
-        pixels, inside = read(column, row)
-        weight = functions.where(inside, weight, 0.0).to(img.device, dtype)
-        total, share = total + pixels.to(dtype) * weight, share + weight
+    columns = _neighbours(x, mode)
+    for row, weight_y in _neighbours(y, mode):
+        for column, weight_x in columns:
+            pixels, inside = read(column, row)
+            weight = functions.where(inside, weight_x * weight_y, 0.0).to(img.device, dtype)
+            total, share = total + pixels.to(dtype) * weight, share + weight
     if fill is not None:
         total = total * share + (1.0 - share) * outside
     return whole(total, img.dtype)
+
+
+def _neighbours(place: Tensor, mode: InterpolationMode) -> list[tuple[Tensor, Tensor]]:
+    """Return the whole numbers around each place of one axis, and their weights."""
+    first = place.floor()
+    part = place - first
+    if mode is InterpolationMode.BILINEAR:
+        return [(first, 1 - part), (first + 1, part)]
+    # Keys's cubic convolution with a = -3/4
+    near, far = (
+        lambda d: (1.25 * d - 2.25) * d * d + 1,
+        lambda d: ((-0.75 * d + 3.75) * d - 6) * d + 3,
+    )
+    return [(first - 1, far(part + 1)), (first, near(part)), (first + 1, near(1 - part)), (first + 2, far(2 - part))]
 
 
 def _outside(img: Tensor, fill: Any) -> Tensor:

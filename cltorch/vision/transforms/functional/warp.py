@@ -1,7 +1,7 @@
 """Rotation, affine and perspective maps, and elastic deformation.
 
 Every function takes a PIL image or a tensor (…, C, H, W) on any device and returns the same kind. Tensors know
-interpolation by the nearest pixel and by the four around.
+interpolation by the nearest pixel and by the four around, elastic deformation by the sixteen around too.
 Source: https://docs.pytorch.org/vision/stable/transforms.html#functionals
 """
 
@@ -217,7 +217,7 @@ def elastic_transform(
         return to_pil_image(elastic_transform(pil_to_tensor(img), displacement, mode, fill), mode=img.mode)
     height, width = img.shape[-2:]
     check_displacement(displacement, height, width)
-    check_sampling(img, mode, fill)
+    check_sampling(img, mode, fill, cubic=True)
     columns, rows = (np.linspace((1 - n) / n, (n - 1) / n, n, dtype=np.float32) for n in (width, height))
     still = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), -1)[None]
     grid = functions.from_numpy(still).to(displacement.device) + displacement

@@ -96,6 +96,8 @@ class RandomChoice(_Container):
         chosen = int(functions.multinomial(functions.tensor(self.p), 1).item())
         return self._run([self.transforms[chosen]], inputs)
 
+    extra_repr = Transform.extra_repr
+
 
 class RandomOrder(_Container):
     """Apply transforms in random order.
@@ -111,3 +113,5 @@ class RandomOrder(_Container):
     def forward(self, *inputs: Any) -> Any:
         """Return the transformed sample."""
         return self._run([self.transforms[i] for i in functions.randperm(len(self.transforms)).tolist()], inputs)
+
+    extra_repr = Transform.extra_repr

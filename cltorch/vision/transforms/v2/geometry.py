@@ -125,12 +125,13 @@ class RandomCrop(Transform):
     ) -> None:  # fmt: skip
         super().__init__()
         self.size = v1.RandomCrop(size).size
-        self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
+        self.padding = None if padding is None else list(sides(padding))
+        self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the place, and say how much to pad first."""
         height, width = size_of(flat_inputs)
-        left, top, right, bottom = sides(self.padding or 0)
+        left, top, right, bottom = self.padding or (0, 0, 0, 0)
         if self.pad_if_needed:
             down, across = self.size[0] - height - top - bottom, self.size[1] - width - left - right
             down, across = max(down, 0), max(across, 0)
