@@ -405,3 +405,10 @@ def test_every_way_of_calling_runs_the_hooks(lib):
     m.register_forward_hook(lambda *args: calls.append(1))
     assert (m(1), m._wrapped_call_impl(1), m._slow_forward(1), m._compiled_call_impl) == (20, 2, 2, None)
     assert calls == [1, 1] and m._get_backward_pre_hooks() == [] and m._get_backward_hooks() == ([], [])
+
+
+def test_a_gradient_of_another_size_is_refused_by_the_hooks_name(lib):
+    layer = lib.nn.Sigmoid()
+    layer.register_full_backward_hook(lambda module, grads, others: (lib.ones(1),))
+    with pytest.raises(RuntimeError, match="hook 'hook' has changed the size of value"):
+        layer(lib.ones(2, 3, requires_grad=True)).sum().backward()

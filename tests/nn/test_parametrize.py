@@ -222,6 +222,24 @@ def test_orthogonal_weights_stay_orthogonal(device, shape, how, trivial):
     assert np.abs(check() - before).max() > 1e-3
 
 
+@pytest.mark.parametrize("how", ["matrix_exp", "cayley"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
+def test_complex_weights_become_unitary(lib, shape, how):
+    rows, columns = shape
+    layer = lib.nn.Linear(columns, rows, dtype=lib.complex64)
+    lib.nn.utils.parametrizations.orthogonal(layer, orthogonal_map=how)
+    for step in range(2):
+        w = layer.weight.detach() if rows >= columns else layer.weight.detach().mH
+        assert lib.allclose(w.mH @ w, lib.eye(min(shape), dtype=lib.complex64), atol=1e-5)
+        if not step:
+            with lib.no_grad():  # off the identity, where a transpose would do as well
+                layer.parametrizations.weight.original.add_(lib.full(shape, 0.5 + 0.25j))
+    unitary = lib.linalg.qr(lib.randn(max(shape), min(shape), dtype=lib.complex64))[0]
+    unitary = unitary if rows >= columns else unitary.mT
+    layer.weight = unitary
+    assert lib.allclose(layer.weight, unitary, atol=1e-5)
+
+
 def test_an_orthogonal_matrix_can_be_assigned(device):
     q = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0].astype(np.float32)
     layer = parametrizations.orthogonal(cltorch.nn.Linear(4, 4, device=device))

@@ -126,7 +126,10 @@ class BackwardHook:
         outputs, self.outputs_at = self._through_node(outputs, self._on_outputs)
         return outputs[0] if single else outputs
 
-    def _through_node(self, args: Any, hook: Callable[..., Any]) -> tuple[Any, list[int] | None]:
+    def _through_node(self, args: Any, act: Callable[..., Any]) -> tuple[Any, list[int] | None]:
+        def hook(grad_input: Any, grad_output: Any) -> Any:  # errors tell this name, as PyTorch's do
+            return act(grad_input, grad_output)
+
         at = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         if not (is_grad_enabled() and any(args[i].requires_grad for i in at)):
             return args, None

@@ -156,7 +156,7 @@ class _Orthogonal(Module):
             x = x.tril()
             if n != k:
                 x = functions.cat([x, x.new_zeros(*x.shape[:-2], n, n - k)], -1)
-            a = x - x.mT  # skew-symmetric
+            a = x - x.mH  # skew-symmetric, or skew-Hermitian
             if self.orthogonal_map == "matrix_exp":
                 q = functions.matrix_exp(a)
             else:
@@ -208,19 +208,19 @@ def reflections(a: Any, tau: Any) -> Any:
     vectors = a.tril(-1) + one
     for i in range(k - 1, -1, -1):
         v = vectors[..., i : i + 1]
-        q = q - tau[..., i, None, None] * (v @ (v.mT @ q))
+        q = q - tau[..., i, None, None] * (v @ (v.mH @ q))
     return q
 
 
 def _is_orthogonal(q: Any) -> bool:
     n, k = q.shape[-2:]
     one = functions.eye(k, dtype=q.dtype, device=q.device)
-    return bool(functions.allclose(q.mT @ q, one, atol=10.0 * n * dtypes.finfo(q.dtype).eps))
+    return bool(functions.allclose(q.mH @ q, one, atol=10.0 * n * dtypes.finfo(q.dtype).eps))
 
 
 def _made_orthogonal(a: Any) -> Any:
     x, tau = functions.geqrf(a)
-    return reflections(x, tau) * x.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
+    return reflections(x, tau) * x.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
 
 
 def orthogonal(
