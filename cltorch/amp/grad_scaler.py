@@ -32,7 +32,7 @@ class OptState(enum.Enum):
     STEPPED = 2
 
 
-def _fresh() -> dict[str, Any]:
+def _refresh_per_optimizer_state() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
@@ -53,6 +53,20 @@ def _not_finite(by_device: dict[Any, list[Any]]) -> dict[Any, Any]:
     """Return for each device whether one of its gradients is not finite, as 0 or 1."""
     with no_grad():
         return {device: any_not_finite(arranged(grads)) for device, grads in by_device.items()}
+
+
+class _MultiDeviceReplicator:
+    """Copy a tensor to devices, once to each, as scalers derived by other libraries do."""
+
+    def __init__(self, master_tensor: Any) -> None:
+        self.master = master_tensor
+        self._per_device_tensors: dict[Any, Any] = {}
+
+    def get(self, device: Any) -> Any:
+        """Return the copy on a device."""
+        if device not in self._per_device_tensors:
+            self._per_device_tensors[device] = self.master.to(device, copy=True)
+        return self._per_device_tensors[device]
 
 
 class GradScaler:
@@ -102,7 +116,7 @@ class GradScaler:
             self._growth_interval = growth_interval
             self._init_growth_tracker = 0
             self._growth_tracker: Any = None
-            self._per_optimizer_states: defaultdict[int, dict[str, Any]] = defaultdict(_fresh)
+            self._per_optimizer_states: defaultdict[int, dict[str, Any]] = defaultdict(_refresh_per_optimizer_state)
 
     def _begin(self, device: Any) -> None:
         self._scale = functions.full((), self._init_scale, dtype=dtypes.float32, device=device)
@@ -247,7 +261,7 @@ class GradScaler:
                 if new_scale.numel() != 1 or new_scale.requires_grad:
                     raise AssertionError(reason)
                 self._scale.copy_(functions.reshape(new_scale, ()))
-        self._per_optimizer_states = defaultdict(_fresh)
+        self._per_optimizer_states = defaultdict(_refresh_per_optimizer_state)
 
     def _grow_or_back_off(self) -> None:
         scale = self._scale

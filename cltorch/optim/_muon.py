@@ -255,13 +255,32 @@ def orthogonal(
     return whole
 
 
+def _zeropower_via_newtonschulz(
+    grad: Any, ns_coefficients: tuple[float, float, float], ns_steps: int, eps: float
+) -> Any:
+    """Return a matrix brought near the closest one with orthonormal rows or columns, in bfloat16, by PyTorch's name."""
+    if ns_steps < 100 and grad.ndim != 2:
+        raise ValueError("Input tensor gradient must be a 2D matrix")
+    rows, columns = grad.shape
+    broad = functions.to(grad if rows <= columns else grad.t(), dtypes.bfloat16)
+    x = functions.reshape(broad / broad.norm().clamp(min=eps), (-1,))
+    size = min(rows, columns), max(rows, columns)
+    made = functions.reshape(orthogonal(x, [(size, [0])], ns_coefficients, ns_steps), size)
+    return made if rows <= columns else made.t()
+
+
 @lru_cache(maxsize=16)
 def _adjustments(name: str | None, shapes: tuple[tuple[int, int], ...], device: Any) -> Any:
     """Return what the rate is multiplied by for each matrix, on the device, where it is the same in every step."""
     return functions.tensor([_adjustment(name, *shape) for shape in shapes], device=device)
 
 
+def _adjust_lr(lr: Any, adjust_lr_fn: str | None, param_shape: Any) -> Any:
+    """Return the rate for a parameter of a shape, by PyTorch's name."""
+    return lr * _adjustment(adjust_lr_fn, *param_shape[:2])
+
+
 def _adjustment(name: str | None, rows: int, columns: int) -> float:
     if name == "match_rms_adamw":
         return 0.2 * math.sqrt(max(rows, columns))
-    return math.sqrt(max(1.0, rows / columns))
+    return math.sqrt(max(1.0, rows / columns)) if name in (None, "original") else 1.0

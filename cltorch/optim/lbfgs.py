@@ -14,7 +14,12 @@ from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
 from cltorch.ops.multi_tensor_moves import copy_each
-from cltorch.optim.line_search import Point, strong_wolfe
+from cltorch.optim.line_search import (  # noqa: F401 (libraries import two of them from here)
+    Point,
+    _cubic_interpolate,
+    _strong_wolfe,
+    strong_wolfe,
+)
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import check_one_element, real, scalar
 from cltorch.tensor import Tensor

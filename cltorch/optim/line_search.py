@@ -39,20 +39,22 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None)
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Point], start: Point, t: float, length: float, tolerance: float, most: int
-) -> tuple[Point, int]:
+    evaluate: Callable[[float], Point], start: Point, t: float, length: float, tolerance: float, most: int,
+    descent: float = _DESCENT, flatness: float = _FLAT,
+) -> tuple[Point, int]:  # fmt: skip
     """Return a point of the line that meets the conditions, or the best seen in ``most`` trials, and how many it took.
 
     ``evaluate(t)`` gives the point at step ``t``, ``start`` is the point at 0, ``t`` the first trial; a bracket whose
-    length times ``length`` is below ``tolerance`` is narrow enough.
+    length times ``length`` is below ``tolerance`` is narrow enough. ``descent`` and ``flatness`` are the conditions'
+    constants.
     Source: Nocedal and Wright, "Numerical Optimization", algorithms 3.5 and 3.6.
     """
 
     def too_high(p: Point) -> bool:
-        return p.value > start.value + _DESCENT * p.t * start.slope
+        return p.value > start.value + descent * p.t * start.slope
 
     def flat(p: Point) -> bool:
-        return abs(p.slope) <= -_FLAT * start.slope
+        return abs(p.slope) <= -flatness * start.slope
 
     before, now = start, evaluate(t)
     evaluations, tries = 1, 0
@@ -104,3 +106,30 @@ def _away_from_ends(t: float, bracket: list[Point], stuck: bool) -> tuple[float,
     if stuck or t >= most or t <= least:
         return (most - margin if abs(t - most) < abs(t - least) else least + margin), False
     return t, True
+
+
+def _strong_wolfe(
+    obj_func: Callable[[Any, float, Any], tuple[float, Any]], x: Any, t: float, d: Any, f: float, g: Any, gtd: Any,
+    c1: float = _DESCENT, c2: float = _FLAT, tolerance_change: float = 1e-9, max_ls: int = 25,
+) -> tuple[float, Any, float, int]:  # fmt: skip
+    """Search a line by PyTorch's arguments: ``obj_func(x, t, d)`` gives value and gradient at ``x + t * d``.
+
+    ``f``, ``g`` and ``gtd`` are the value, the gradient and the slope at 0. Returns the value, the gradient and the
+    step of the point that was found, and how often the function was called.
+    """
+
+    def evaluate(t: float) -> Point:
+        value, grad = obj_func(x, t, d)
+        return Point(t, value, grad, float(grad.dot(d)))
+
+    start = Point(0, f, g.clone(), float(gtd))
+    found, evaluations = strong_wolfe(evaluate, start, t, float(d.abs().max()), tolerance_change, max_ls, c1, c2)
+    return found.value, found.grad, found.t, evaluations
+
+
+def _cubic_interpolate(
+    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[float, float] | None = None
+) -> float:
+    """Return the minimum of a cubic through two places with values and slopes, by PyTorch's arguments."""
+    a, b = (Point(float(x), float(f), None, float(g)) for x, f, g in ((x1, f1, g1), (x2, f2, g2)))
+    return cubic_minimum(a, b, bounds)

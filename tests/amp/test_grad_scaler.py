@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.amp import grad_scaler
 
 
 def kind(device):
@@ -243,3 +244,13 @@ def test_fused_steps_unscale_by_themselves_and_leave_what_is_not_finite_alone(na
             alone.grad = w.grad.clone()
             other.step()
             np.testing.assert_allclose(w.tolist(), alone.tolist(), rtol=1e-6)
+
+
+def test_copies_for_devices_are_made_once(device):
+    scale = cltorch.tensor(4.0)
+    copies = grad_scaler._MultiDeviceReplicator(scale)
+    there = copies.get(cltorch.device(device))
+    assert there is copies.get(cltorch.device(device)) and there is not scale
+    assert there.device.type == cltorch.device(device).type and there.item() == 4.0
+    fresh = grad_scaler._refresh_per_optimizer_state()
+    assert fresh == {"stage": grad_scaler.OptState.READY, "found_inf_per_device": {}}

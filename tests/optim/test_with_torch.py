@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import pickle
 
@@ -470,3 +471,48 @@ def test_a_copy_has_the_attributes_of_pytorchs():
         return [sorted(vars(x)) for x in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer)))]
 
     assert attributes(cltorch) == attributes(torch)
+
+
+@pytest.mark.parametrize("first", [0.01, 1.0, 30.0])
+def test_the_line_search_that_libraries_import_is_pytorchs(first):
+    def search(library, **how):
+        line = library.optim.lbfgs if library is cltorch else importlib.import_module("torch.optim.lbfgs")
+        x = library.tensor([-1.2, 1.0], dtype=library.float64)
+
+        def value(x, t, d):
+            at = (x + t * d).requires_grad_()
+            loss = 100 * (at[1] - at[0] ** 2) ** 2 + (1 - at[0]) ** 2
+            return loss.item(), library.autograd.grad(loss, at)[0]
+
+        f, g = value(x, 0.0, library.zeros_like(x))
+        d = -g / 100
+        found = line._strong_wolfe(value, x, first, d, f, g, g.dot(d), **how)
+        slopes = [library.tensor(s, dtype=library.float64) for s in (-2.0, 1.5)]
+        middle = line._cubic_interpolate(0.5, 3.0, slopes[0], 2.0, 2.5, slopes[1])
+        return [found[0], *found[1].tolist(), float(found[2]), found[3], float(middle)]
+
+    for how in ({}, {"c1": 0.3, "c2": 0.4}, {"max_ls": 2}, {"tolerance_change": 0.1}):
+        assert search(cltorch, **how) == pytest.approx(search(torch, **how), rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (1, 4)])
+def test_the_matrix_that_libraries_ask_muon_for_is_pytorchs(shape, device):
+    def made(library, where):
+        muon = library.optim._muon
+        grad = library.tensor(np.random.default_rng(0).standard_normal(shape), dtype=library.float32).to(where)
+        x = muon._zeropower_via_newtonschulz(grad, (3.4445, -4.7750, 2.0315), 5, 1e-7)
+        assert x.dtype is library.bfloat16
+        return x, [muon._adjust_lr(0.1, name, (9, 4)) for name in (None, "original", "match_rms_adamw", "none")]
+
+    (ours, rates), (theirs, others) = made(cltorch, device), made(torch, "cpu")
+    close([ours], [theirs], 0.02, 0.02)
+    assert rates == others
+    with pytest.raises(ValueError, match="2D matrix"):
+        cltorch.optim._muon._zeropower_via_newtonschulz(cltorch.ones(3), (1.0, 1.0, 1.0), 5, 1e-7)
+
+
+def test_functional_forms_are_found_in_one_place():
+    ours, theirs = (importlib.import_module(f"{name}.optim._functional") for name in ("cltorch", "torch"))
+    for name in ours.__all__:
+        assert getattr(ours, name) is getattr(importlib.import_module(f"cltorch.optim.{name}"), name)
+        assert hasattr(theirs, name)
