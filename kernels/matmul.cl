@@ -55,6 +55,8 @@ ${indent}const int alone = odd && k0 + ${k} == K - 1;
         // b points at row k0, first column of the group
         const __global ct_in *b = B + k0 * ${along("b_k")} + (long)n0 * b_n;
         if (b_n == 1) {
+            // the processor by itself reads long stretches of a row ahead, and quicker
+            const int near = panels <= 3;
             for (int k = 0; k < kn; k++, b += ${along("b_k")}) {
 ${alone("                ", "k")}\
                 const __global ct_in *src = b;
@@ -62,10 +64,14 @@ ${alone("                ", "k")}\
                 for (int g = 0; g < panels; g++, src += ${nr}, dst += (long)kc * ${nr}) {
                     int cols = N - n0 - g * ${nr};
                     if (cols >= ${nr}) {
+                        if (near) {
 % for j in range(nv):
 % for row in range(step):
-                        CT_PREFETCH(src + ${8 * step + row} * b_k + ${j * vw});
+                            CT_PREFETCH(src + ${8 * step + row} * b_k + ${j * vw});
 % endfor
+% endfor
+                        }
+% for j in range(nv):
                         CT_WRITEV(__local, ${many(f"src + {j * vw}")}, dst + ${j * vw});
 % endfor
                     } else {

@@ -14,8 +14,8 @@ from cltorch.ops.gemm_problem import Problem
 # terms of a sum, and elements of a matrix, from which exchanging the operands pays for two programs more to compile
 _LONG, _LARGE = 128, 1 << 18
 # With few rows, packing B is much of the work. Its rows are read in longer stretches where several panels are packed
-# together, for which the slices of K must be short: 0.8 of the time for 64x4096x4096, 0.6 for 16.
-_FEW, _WIDE, _SLICE = 96, 4, 512
+# together, for which the slices of K must be short.
+_FEW, _WIDE, _SLICE = 96, 12, 512
 
 # multiply-adds that one core does until the others, whose threads sleep between launches, are awake: 20 us
 _LATE = 1.5e6
@@ -140,9 +140,15 @@ def cut(p: Problem, w: Tile, units: int, itemsize: int, late: float = 0.0) -> tu
     slices = -(-p.k * w.nr // w.room) or 1
     kc = max(1, -(-p.k // slices))
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
-    wide = min(_WIDE, panels * p.batch // (2 * units)) if p.b_n == 1 and p.m <= _FEW else 1
-    if wide > 1 and p.k > 2 * _SLICE:
-        return min(kc, w.room // (wide * w.nr), _SLICE), wide, tiles
+    most = min(_WIDE, panels * p.batch // (2 * units))
+    if p.b_n == 1 and p.m <= _FEW and p.k > 2 * _SLICE and most > 1:
+
+        def end(span: int) -> float:
+            groups = -(-panels // span)
+            return _finish_time(p.m, p.n, groups, span, 1, tiles, p.batch, _SLICE, w, units, itemsize, late)
+
+        span = min(range(most, 1, -1), key=end)
+        return min(kc, w.room // (span * w.nr), _SLICE), span, tiles
     return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize, late)
 
 

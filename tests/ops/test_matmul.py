@@ -7,7 +7,9 @@ import pytest
 
 import cltorch
 from cltorch import dtypes
+from cltorch.layout import Layout
 from cltorch.ops import gemm, gemm_cpu, instructions, tuning
+from cltorch.ops.gemm_problem import Problem
 from cltorch.ops.tuning_defaults import KERNELS
 
 VARIANTS = ("cpu", "gpu")
@@ -233,6 +235,18 @@ def test_a_core_that_begins_late_is_given_less():
     assert gemm_cpu.divide(64, 64, 64, 1, tile, 2, 4, 1.5e6) == (2, 8)
     assert gemm_cpu.divide(64, 64, 64, 1, tile, 2, 4, 0.0) != (2, 8)
     assert gemm_cpu.divide(128, 784, 512, 1, tile, 2, 4, 1.5e6)[1] == 16
+
+
+def test_few_rows_pack_as_many_panels_as_all_cores_end_with_together():
+    tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
+    few, many = (
+        gemm_cpu.cut(Problem.of(Layout.of((m, 4096)), Layout.of((4096, 4096)), None, False, False), tile, 2, 4, 1.5e6)
+        for m in (64, 128)
+    )
+    # 86 panels in eight groups, of which each core takes four
+    terms, span, tiles = few
+    assert (span, tiles) == (11, 8) and 100 < terms and terms * span * tile.nr <= tile.room
+    assert many[0] > 1024
 
 
 @pytest.mark.usefixtures("processor_kernels")
