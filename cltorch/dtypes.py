@@ -217,6 +217,22 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return {1: int16, 2: int32, 4: int64}[unsigned.itemsize]
 
 
+# the dtypes that Python's own types stand for, wherever a dtype is asked for
+OF_PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
+def _given(function: str, name: str, value: Any, position: int = 1) -> dtype:
+    """Return the dtype that an argument is, or that a Python type stands for. Raises TypeError for anything else."""
+    if isinstance(value, dtype):
+        return value
+    found = OF_PYTHON.get(value) if isinstance(value, type) else None
+    if found is None:
+        raise TypeError(
+            f"{function}(): argument '{name}' (position {position}) must be torch.dtype, not {type(value).__name__}"
+        )
+    return found
+
+
 _PROMOTED: dict[tuple[dtype, dtype], dtype] = {}  # the pairs that there were
 
 
@@ -230,6 +246,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     torch.int16
     """
     found = _PROMOTED.get((type1, type2))
+    if found is None:
+        type1, type2 = OF_PYTHON.get(type1, type1), OF_PYTHON.get(type2, type2)
     if found is None and isinstance(type1, dtype) and isinstance(type2, dtype):
         if type1 is type2:
             return type1
@@ -254,7 +272,7 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     >>> torch.can_cast(torch.float32, torch.int64)
     False
     """
-    return category(from_) <= category(to)
+    return category(_given("can_cast", "from_", from_, 1)) <= category(_given("can_cast", "to", to, 2))
 
 
 def scalar_dtype(value: Any) -> dtype:
@@ -313,9 +331,7 @@ class finfo:
     """
 
     def __init__(self, type: dtype | None = None) -> None:
-        t = _default if type is None else type
-        if not isinstance(t, dtype):
-            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {t.__class__.__name__}")
+        t = _default if type is None else _given("finfo", "type", type)
         if not t.differentiable:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{t.name}'")
         t = t.to_real()
@@ -362,16 +378,17 @@ class iinfo:
     """
 
     def __init__(self, type: dtype) -> None:
-        if type.is_floating_point:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
-        if type is bool_:
-            raise TypeError('"bool" type is not supported by torch.iinfo()')
-        if type.limits is not None:
-            self.max, self.min = int(type.limits[1]), int(type.limits[2])
+        t = _given("iinfo", "type", type)
+        if t.is_floating_point or t.is_complex:
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{t.name}'")
+        if t is bool_:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        if t.limits is not None:
+            self.max, self.min = int(t.limits[1]), int(t.limits[2])
         else:
-            i = np.iinfo(type.np)
+            i = np.iinfo(t.np)
             self.min, self.max = int(i.min), int(i.max)
-        self.dtype, self.bits = type.name, type.itemsize * 8
+        self.dtype, self.bits = t.name, t.itemsize * 8
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, iinfo) and self.dtype == other.dtype

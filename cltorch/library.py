@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 _known: dict[str, CustomOpDef] = {}
-resolvers.append(lambda namespace, name: _known.get(f"{namespace}::{name}"))
+resolvers.append(lambda namespace, name: _defined(f"{namespace}::{name}"))
 
 
 class CustomOpDef:
@@ -44,6 +44,7 @@ class CustomOpDef:
         self._closed = False  # whether no derivative is taken of what the function itself does
         self._fake: Callable[..., Any] | None = None  # what tells the results' shapes
         self._mutates: str | tuple[str, ...] = ()
+        self._defined = True  # a kernel may come before the schema: until then it cannot be called
         if fn is not None:
             self._kernels[None] = fn
             functools.update_wrapper(self, fn)
@@ -242,12 +243,13 @@ class Library:
             raise RuntimeError(f"a Library of kind IMPL gives kernels to operators, it cannot define {schema}")
         name, signature = parsed(schema)
         name = name.removeprefix(f"{self.ns}::")
-        if f"{self.ns}::{name}" in _known:
+        if _defined(f"{self.ns}::{name}") is not None:
             raise RuntimeError(
                 f"Tried to register an operator ({self.ns}::{schema}) with the same name and overload name multiple "
                 "times"
             )
-        CustomOpDef(f"{self.ns}::{name}", None)._signature = signature
+        op = _ahead(f"{self.ns}::{name}")
+        op._signature, op._defined = signature, True
         return name
 
     def impl(
@@ -267,7 +269,7 @@ class Library:
         if key not in _KEYS or with_keyset:
             raise NotImplementedError(f"{op_name}: kernels for {key} are not dispatched to in cltorch")
         name = op_name if isinstance(op_name, str) else getattr(op_name, "_name", str(op_name))
-        op = _operator(name if "::" in name else f"{self.ns}::{name}")
+        op = _ahead(name if "::" in name else f"{self.ns}::{name}")
         kernels = op._recorded if key.startswith("Autograd") else op._kernels
         if _KEYS[key] in kernels and not allow_override:
             raise RuntimeError(
@@ -316,6 +318,7 @@ def define(qualname: Any, schema: Any, *, lib: Any = None, tags: Any = ()) -> An
 def impl(qualname: Any, types: Any, func: Any = None, *, lib: Any = None) -> Any:
     """Give an operator a kernel for types of devices (``"cpu"``, ``"cuda"``, ``"default"``), or be a decorator for it.
 
+    The keys of ``Library.impl`` do as well, and the operator may be defined later.
     As in older programs, ``impl(library, name, key)`` is a decorator for ``library.impl``.
 
     Source: https://docs.pytorch.org/docs/2.13/library.html#torch.library.impl
@@ -324,12 +327,31 @@ def impl(qualname: Any, types: Any, func: Any = None, *, lib: Any = None) -> Any
         return functools.partial(_given, qualname, types, func or "")
     if func is None:
         return lambda f: (impl(qualname, types, f, lib=lib), f)[1]
-    _operator(qualname).register_kernel(types, func)
+    op = _ahead(qualname)
+    for kind in [types] if isinstance(types, str) else types:
+        if kind in _KEYS:
+            (lib or Library(op._namespace, "FRAGMENT")).impl(op, func, kind)
+        else:
+            op.register_kernel(kind, func)
     return None
 
 
-def _operator(op: Any) -> CustomOpDef:
+def _defined(name: str) -> CustomOpDef | None:
+    found = _known.get(name)
+    return None if found is None or not found._defined else found
+
+
+def _ahead(op: Any) -> CustomOpDef:
+    """Return an operator that gets kernels, which may be told before it is defined."""
     found = op if isinstance(op, CustomOpDef) else _known.get(op)
+    if found is None:
+        found = CustomOpDef(op, None)
+        found._defined = False
+    return found
+
+
+def _operator(op: Any) -> CustomOpDef:
+    found = op if isinstance(op, CustomOpDef) else _defined(op)
     if found is None:
         raise RuntimeError(f"operator {op} does not exist: torch.library.custom_op makes one")
     return found

@@ -120,3 +120,20 @@ def test_dtypes_that_are_names():
     e5m2, u16 = cltorch.finfo(cltorch.float8_e5m2), cltorch.iinfo(cltorch.uint16)
     assert (e5m2.bits, e5m2.max, e5m2.min, e5m2.eps, e5m2.tiny) == (8, 57344.0, -57344.0, 0.25, 2.0**-14)
     assert (u16.min, u16.max, u16.bits) == (0, 65535, 16)
+
+
+def test_types_of_python_stand_for_dtypes():
+    assert cltorch.finfo(float) == cltorch.finfo(cltorch.float64) == cltorch.finfo(complex)
+    assert cltorch.iinfo(int) == cltorch.iinfo(cltorch.int64)
+    assert cltorch.promote_types(float, cltorch.int32) is cltorch.float64
+    assert cltorch.can_cast(int, float) and not cltorch.can_cast(float, int)
+    assert cltorch.zeros(2, dtype=cltorch.int64).view(float).dtype is cltorch.float64
+    for call in (lambda: cltorch.finfo(str), lambda: cltorch.iinfo("int8"), lambda: cltorch.can_cast(str, int)):
+        with pytest.raises(TypeError, match="must be torch.dtype, not"):
+            call()
+    for wrong in (bool, cltorch.bool):
+        with pytest.raises(TypeError, match=r"torch\.bool is not supported by torch\.iinfo"):
+            cltorch.iinfo(wrong)
+    for wrong in (float, cltorch.complex64):
+        with pytest.raises(TypeError, match="requires an integer input type"):
+            cltorch.iinfo(wrong)

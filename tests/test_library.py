@@ -90,7 +90,7 @@ def test_what_no_library_can_do_is_refused():
     with pytest.raises(RuntimeError, match="cannot define"):
         Library("mine", "IMPL").define("f() -> int")
     with pytest.raises(RuntimeError, match="operator mine::nothing does not exist"):
-        Library("mine", "IMPL").impl("nothing", print)
+        library.register_autograd("mine::nothing", print)
     with pytest.raises(TypeError, match="required to be a callable"):
         Library("mine", "IMPL").impl("nothing", 3)
 
@@ -296,3 +296,18 @@ def test_what_cannot_be_checked():
         library.opcheck(3, ())
     with pytest.raises(ValueError, match="expected test_utils to be subset"):
         library.opcheck(cltorch.ops.aten.sin.default, one, test_utils="test_all")
+
+
+def test_kernels_may_come_before_the_schema():
+    @library.impl("before::halved", ["CPU"])
+    def halved(x: cltorch.Tensor) -> cltorch.Tensor:
+        return x / 2
+
+    with pytest.raises(AttributeError):
+        _ = cltorch.ops.before.halved
+    library.define("before::halved", "(Tensor x) -> Tensor")
+    assert cltorch.ops.before.halved(cltorch.ones(2)).tolist() == [0.5, 0.5]
+    with pytest.raises(RuntimeError, match="same name"):
+        library.define("before::halved", "(Tensor x) -> Tensor")
+    with pytest.raises(NotImplementedError, match="backend"):
+        cltorch.ops.before.halved(cltorch.ones(2, device="meta"))

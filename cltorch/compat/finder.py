@@ -88,7 +88,7 @@ class Facade(ModuleType):
             value = getattr(module, name)
             if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
                 return value
-            return importlib.import_module(whole)
+            return importlib.import_module(whole) if _exists(whole) else value  # a module that PyTorch has not
         if whole == "torch.torch":  # PyTorch's first module imports itself
             return self
         if name.startswith("__") and name.endswith("__") and whole not in _DUNDER_MODULES:

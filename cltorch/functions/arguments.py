@@ -12,13 +12,12 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
-from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
+from cltorch.dtypes import C_NAMES, OF_PYTHON, TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import MOST_DIMS, Array
 from cltorch.public_forms import NUMPY_NAMES
 
-_PYTHON = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 #: PyTorch's names of the element types in its messages.
 SCALAR_NAMES = {t.name: name for t, name in TYPE_NAMES.items()}
 _C_KINDS = {
@@ -35,8 +34,8 @@ def read_dtype(name: str, t: Any, default: dtype | None = None) -> Any:
         if type(t) is not dtype:
             _ = t.np  # a dtype that is a name: raises
         return t
-    if isinstance(t, type) and t in _PYTHON:
-        return _PYTHON[t]
+    if isinstance(t, type) and t in OF_PYTHON:
+        return OF_PYTHON[t]
     raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(t).__name__}")
 
 

@@ -203,8 +203,8 @@ def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
         shape = (size if dtype is None else dtype,)
     if len(shape) == 1 and isinstance(shape[0], str):
         raise TypeError("view(): argument 'size' (position 1) must be tuple of ints, not str")
-    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return _view_dtype(input, shape[0])
+    if len(shape) == 1 and isinstance(shape[0], (dtypes.dtype, type)):
+        return _view_dtype(input, read_dtype("view", shape[0]))
     need_some("view", "size", shape)
     wanted = sizes_of(shape)
     layout = input.layout.view(wanted)

@@ -538,6 +538,19 @@ def test_divergences_may_be_registered_for_bases_of_libraries():
     )
 
 
+def test_every_name_that_is_listed_can_be_read():
+    program(
+        """
+        import torch
+        assert "opencl" in dir(torch) and torch.opencl.is_available() == torch.cuda.is_available()
+        assert all(hasattr(torch, name) for name in dir(torch))
+        from torch.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
+        from typing import Optional
+        assert Optional[_collate_fn_t[int]] and Optional[_worker_init_fn_t]
+        """
+    )
+
+
 def test_inner_names_that_libraries_use():
     program(
         """

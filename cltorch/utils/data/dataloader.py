@@ -27,7 +27,12 @@ __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"
 
 _BaseDataLoaderIter = BaseIterator
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+# packages name these types in their own signatures
+_worker_init_fn_t = Callable[[int], None]
+_collate_fn_t = Callable[[list[T]], Any]
 
 # attributes that decide how batches are drawn: changing one after construction would be silently ignored
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
