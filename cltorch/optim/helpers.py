@@ -13,9 +13,12 @@ from cltorch import dtypes
 from cltorch.autograd import set_grad_enabled
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
+from cltorch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 __all__ = ["ParamsT"]
 
+DeviceDict = dict[Any, Tensor]  # of numbers that are copied to each device once
+DeviceDtypeDict = dict[Any, Tensor]
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
@@ -57,3 +60,32 @@ def _view_as_real(params: list[Any], *state_and_grads: list[Any]) -> None:
 def _disable_dynamo_if_unsupported(single_tensor_fn: Any = None) -> Callable[..., Any]:
     """Return a decorator that changes nothing: no compiler is to be told what to leave alone."""
     return lambda func: func
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """Return the types of devices on which an optimiser may be capturable."""
+    return ["cl"]
+
+
+def _device_dtype_check_for_fused(p: Tensor, cuda_unsupported: bool = False) -> None:
+    """Raise RuntimeError for a parameter that a fused step which another library calls would not take: any."""
+    devices = _get_fused_kernels_supported_devices()
+    if not (p.device.type in devices and p.is_floating_point()):
+        raise RuntimeError(
+            "`fused=True` requires all the params to be floating point Tensors of "
+            f"supported devices: {devices} but {p.dtype} and {p.device.type}"
+        )
+
+
+def _stack_if_compiling(x: Any) -> Any:
+    """Return a list as it is: no compiler takes the step apart."""
+    return x
+
+
+# of options that many optimisers share, for their docstrings
+_params_doc = "params (iterable): parameters, pairs of names and parameters, or dicts of groups"
+_foreach_doc = "foreach (bool, optional): whether functions of lists of tensors make the step (default: None)"
+_fused_doc = "fused (bool, optional): whether one kernel makes the step (default: None)"
+_capturable_doc = "capturable (bool, optional): whether the step can be captured in a graph (default: False)"
+_differentiable_doc = "differentiable (bool, optional): whether autograd records the step (default: False)"
+_maximize_doc = "maximize (bool, optional): whether to ascend (default: False)"

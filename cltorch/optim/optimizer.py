@@ -17,15 +17,27 @@ from cltorch.nn.modules.hooks import RemovableHandle, add_hook
 from cltorch.nn.parameter import Parameter
 from cltorch.ops.multi_tensor_moves import zero_each
 from cltorch.optim.helpers import (  # noqa: F401 (libraries import these from here)
+    DeviceDict,
+    DeviceDtypeDict,
     ParamsT,
+    _capturable_doc,
+    _device_dtype_check_for_fused,
+    _differentiable_doc,
     _disable_dynamo_if_unsupported,
+    _foreach_doc,
+    _fused_doc,
+    _get_capturable_supported_devices,
     _get_scalar_dtype,
     _get_value,
+    _maximize_doc,
+    _params_doc,
+    _stack_if_compiling,
     _to_scalar,
     _use_grad_for_differentiable,
     _view_as_real,
 )
 from cltorch.tensor import Tensor
+from cltorch.utils._foreach_utils import _group_tensors_by_device_and_dtype
 
 __all__ = ["GroupOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
@@ -137,6 +149,8 @@ class Optimizer:
     def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a step that calls the hooks around itself; a class's ``step`` is made one without being asked."""
         return _with_hooks(func)
+
+    _group_tensors_by_device_and_dtype = staticmethod(_group_tensors_by_device_and_dtype)
 
     def _patch_step_function(self) -> None:
         """Let this class's step call hooks; wrappers that have their own ``__init__`` ask for it."""

@@ -506,3 +506,26 @@ def test_a_wrapper_with_its_own_init_asks_for_hooks(device):
     wrapper._patch_step_function()
     wrapper.step()
     assert seen == ["before", "after", "before", "own", "after"] and Wrapper.step.hooked
+
+
+def test_an_optimizer_of_another_library_finds_what_it_is_made_of():
+    there = cltorch.optim.optimizer
+    w, v = (cltorch.ones(2, dtype=t) for t in (cltorch.float32, cltorch.float64))
+    groups = there.Optimizer._group_tensors_by_device_and_dtype([[w, v, w], [1, 2, 3]])
+    assert [lists for lists, _ in groups.values()] == [[[w, w], [1, 3]], [[v], [2]]]
+    assert there._get_capturable_supported_devices() == ["cl"] and there._stack_if_compiling([w])[0] is w
+    assert (
+        there.DeviceDict == there.DeviceDtypeDict and there._default_to_fused_or_foreach([w], False, True)[0] is False
+    )
+    with pytest.raises(RuntimeError, match="`fused=True` requires"):  # for there is no such function to be called
+        there._device_dtype_check_for_fused(w)
+    docs = (
+        there._params_doc,
+        there._foreach_doc,
+        there._fused_doc,
+        there._capturable_doc,
+        there._differentiable_doc,
+        there._maximize_doc,
+    )
+    names = "params foreach fused capturable differentiable maximize".split()
+    assert [doc.split()[0] for doc in docs] == names
