@@ -68,11 +68,14 @@ def away_from_zero(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda u: f(u if abs(u) > mpf(10) ** -18 else mpf(10) ** -18)
 
 
+FAR = (5, 8)  # from where on Bessel functions of orders 0 and 1 are taken by their amplitudes
+
+
 def hankel(order: int, part: str) -> Callable[[Any], Any]:
-    """Return P or Q x of the Bessel functions' amplitude beyond 8, as functions of (8 / x)²."""
+    """Return P or Q x of the Bessel functions' amplitude beyond ``FAR``, as functions of (FAR / x)²."""
 
     def f(u: Any) -> Any:
-        x = 8 / mp.sqrt(u)
+        x = FAR[order] / mp.sqrt(u)
         mp.dps = 60 + int(mp.log10(x)) * 2
         angle = x - (2 * order + 1) * mp.pi / 4
         j, y = mp.besselj(order, x), mp.bessely(order, x)
@@ -164,13 +167,14 @@ def main() -> None:
         "K0_FAR": fit("K0_FAR", away_from_x(lambda x: scaled_k(0, x), 4)),
         "K1_FAR": fit("K1_FAR", away_from_x(lambda x: scaled_k(1, x), 4)),
     }
-    square = on(0, 64)
     for order in (0, 1):
+        square = on(0, FAR[order] ** 2)
         p, q = hankel(order, "p"), hankel(order, "q")
         both = away_from_zero(lambda s, order=order: bessel_near(order, s, False))
         second = away_from_zero(lambda s, order=order: bessel_near(order, s, True))
-        fits[f"J{order}_NEAR"] = fit(f"J{order}_NEAR", lambda t, f=both: f(square(t)), 0.3 if order == 0 else 0.04)
-        fits[f"Y{order}_NEAR"] = fit(f"Y{order}_NEAR", lambda t, f=second: f(square(t)), 0.3 if order == 0 else 0.04)
+        sizes = (None, 0.1) if order == 0 else (0.04, 0.04)
+        fits[f"J{order}_NEAR"] = fit(f"J{order}_NEAR", lambda t, f=both, s=square: f(s(t)), sizes[0])
+        fits[f"Y{order}_NEAR"] = fit(f"Y{order}_NEAR", lambda t, f=second, s=square: f(s(t)), sizes[1])
         fits[f"P{order}"] = fit(f"P{order}", lambda t, f=p: f(u01(t)))
         fits[f"Q{order}"] = fit(f"Q{order}", lambda t, f=q: f(u01(t)))
     fits["AI_LEFT"] = fit("AI_LEFT", lambda t: mp.airyai(on(-4, -1)(t)), 0.3)
@@ -187,9 +191,10 @@ def main() -> None:
     fits["LGAMMA_MID"] = fit("LGAMMA_MID", lambda t: mp.loggamma(on("2.5", "4.5")(t)))
     fits["LGAMMA_FAR"] = fit("LGAMMA_FAR", lambda t: away_from_zero(stirling_rest)(on(0, mpf(1) / mpf("4.5"))(t)))
     fits["GAMMA_STAR"] = fit("GAMMA_STAR", lambda t: away_from_zero(gamma_star)(on(0, "1.25")(t)))
-    # digamma in powers of 1 / x², and the terms of Euler and Maclaurin's rest of zeta in their order
-    fits["DIGAMMA"] = [float(mp.bernoulli(2 * k) / (2 * k)) for k in range(9, 0, -1)]
-    fits["DIGAMMA_ROOT"] = fit("DIGAMMA_ROOT", digamma_over_root)
+    fits["DIGAMMA_ROOT"] = fit("DIGAMMA_ROOT", lambda t: digamma_over_root(on(1, 2)(t)))
+    fits["DIGAMMA_FAR"] = fit("DIGAMMA_FAR", lambda t: away_from_zero(digamma_rest)(on(0, mpf(1) / 9)(t)))
+    fits["COTANGENT"] = fit("COTANGENT", lambda t: away_from_zero(cotangent)(on(0, "0.25")(t)))
+    # the terms of Euler and Maclaurin's rest of zeta in their order
     fits["ZETA"] = [float(mp.bernoulli(2 * j) / mp.factorial(2 * j)) for j in range(1, 13)]
     lines = [
         '"""Polynomials of the special functions, written by ci/fit.py: powers of t in [-1, 1], the highest first."""\n'
@@ -230,11 +235,16 @@ def scaled_k(order: int, x: Any) -> Any:
     return mp.sqrt(x) * mp.exp(x) * mp.besselk(order, x)
 
 
+ZEROS = [mp.besseljzero(0, k) for k in (1, 2)]
+
+
 def bessel_near(order: int, s: Any, second: bool) -> Any:
     x = mp.sqrt(s)
     j = mp.besselj(order, x)
+    if not second and order == 0:  # over its first two zeros
+        return j / mp.fprod(s - zero**2 for zero in ZEROS)
     if not second:
-        return j if order == 0 else j / x
+        return j / x
     y = mp.bessely(order, x) - 2 / mp.pi * mp.log(x) * j
     return y if order == 0 else (y + 2 / mp.pi / x) / x
 
@@ -269,11 +279,25 @@ def lgamma_over_zeros(x: Any) -> Any:
     return mp.loggamma(x) / ((x - 1) * (x - 2))
 
 
-def digamma_over_root(t: Any) -> Any:
-    """Return ψ(x) / (x - r) of x = r + t / 2, where r is ψ's zero."""
+def digamma_over_root(x: Any) -> Any:
+    """Return ψ(x) / (x - r), where r is ψ's zero."""
     root = mp.findroot(mp.digamma, mpf("1.4616"))
-    step = t / 2 if abs(t) > mpf(10) ** -18 else mpf(10) ** -18
-    return mp.digamma(root + step) / step
+    x = x if abs(x - root) > mpf(10) ** -18 else root + mpf(10) ** -18
+    return mp.digamma(x) / (x - root)
+
+
+def digamma_rest(w: Any) -> Any:
+    """Return what ln(x) - 1 / (2 x) is more than ψ(x), in units of 1 / x², w = 1 / x²."""
+    x = 1 / mp.sqrt(w)
+    return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) / w
+
+
+def cotangent(s: Any) -> Any:
+    """Return π f cot(π f) / (1 - 4 f²) of s = f², which has no zero up to f = 1/2."""
+    f = mp.sqrt(s)
+    if abs(1 - 4 * s) < mpf(10) ** -18:
+        return mp.pi**2 / 8
+    return mp.pi * f * mp.cot(mp.pi * f) / (1 - 4 * s)
 
 
 def stirling_rest(u: Any) -> Any:

@@ -24,6 +24,15 @@ _K0 = tuple(_HARMONIC[k] / _FACTORIALS[k] ** 2 for k in range(12, -1, -1))
 _K1 = tuple(
     (_HARMONIC[k] + _HARMONIC[k + 1] - 2 * _EULER) / (_FACTORIALS[k] * _FACTORIALS[k + 1]) for k in range(12, -1, -1)
 )
+_AT_TWO = _EULER - math.log(2)
+_SHIFT = 20.0
+_GROWN = math.exp(_SHIFT)
+# the first two zeros of J0 as sums: a float32, what the double is more, and what is left
+_J0_ZEROS = (
+    (2.404825448989868, 1.087059047222283e-07, -1.176691651530894e-16),
+    (5.520078182220459, -7.193414841566437e-08, 8.088597146146722e-17),
+)
+_FAR = (5, 8)  # from where on orders 0 and 1 are computed by amplitude and phase, as ci/fit.py has it
 _TINY = 1e-37  # below it the logarithm times x is nothing beside 1 / x
 
 
@@ -40,8 +49,8 @@ def _i_far(m: Any, a: Any, order: int) -> Any:
 
 def _i(m: Any, x: Any, order: int) -> Any:
     a = m.minimum(m.abs(x), 2000)  # infinite beyond, and no infinity times zero
-    half = m.exp(0.5 * a)  # whose square would overflow before the result does
-    value = m.where(a <= 8, _i_near(m, a, order), _i_far(m, a, order) * half * half)
+    # exp(a) would overflow before the result does
+    value = m.where(a <= 8, _i_near(m, a, order), _i_far(m, a, order) * m.exp(a - _SHIFT) * _GROWN)
     return value if order == 0 else m.where(x < 0, -value, value)
 
 
@@ -72,7 +81,7 @@ def _k_near(m: Any, x: Any, order: int) -> Any:
     """Return K(x) for x <= 1."""
     z = x * x * 0.25
     if order == 0:
-        return series(m, _K0, z) - (m.log(0.5 * x) + _EULER) * series(m, _I0[-13:], z)
+        return series(m, _K0, z) - (m.log(x) + _AT_TWO) * series(m, _I0[-13:], z)
     log = m.log(0.5 * m.maximum(x, _TINY))
     value = 1 / x + x * (0.5 * log * series(m, _I1[-13:], z) - 0.25 * series(m, _K1, z))
     return m.where(x < 0, math.nan, m.where(x == 0, math.inf, value))
@@ -87,8 +96,7 @@ def _k_far(m: Any, x: Any, order: int) -> Any:
 
 
 def _k(m: Any, x: Any, order: int) -> Any:
-    half = m.exp(-0.5 * x)
-    return m.where(x <= 1, _k_near(m, x, order), _k_far(m, x, order) * half * half)
+    return m.where(x <= 1, _k_near(m, x, order), _k_far(m, x, order) * m.exp(-x))
 
 
 def _ke(m: Any, x: Any, order: int) -> Any:
@@ -113,11 +121,11 @@ def k1e(m: Any, x: Any) -> Any:
 
 # ---- first and second kind ------------------------------------------------------------------------------------------
 def _far(m: Any, a: Any, order: int, second: bool) -> Any:
-    """Return J(x) or Y(x) for x >= 8.
+    """Return J(x) or Y(x) from ``_FAR`` on.
 
     The phase x - π/4 or x - 3π/4 is never formed: its cosine is a sum of sin(x) and cos(x), which are exact.
     """
-    w = 8 / a
+    w = _FAR[order] / a
     t = 2 * w * w - 1
     p = series(m, fits.P0 if order == 0 else fits.P1, t)
     q = series(m, fits.Q0 if order == 0 else fits.Q1, t) / a
@@ -130,25 +138,29 @@ def _far(m: Any, a: Any, order: int, second: bool) -> Any:
     return m.where(a == math.inf, 0, size * value)
 
 
-def _j(m: Any, x: Any, order: int) -> Any:
-    a = m.abs(x)
-    near = series(m, fits.J0_NEAR if order == 0 else fits.J1_NEAR, a * a * (1 / 32) - 1)
-    value = m.where(a <= 8, near if order == 0 else near * a, _far(m, a, order, False))
-    return value if order == 0 else m.where(x < 0, -value, value)
+def _j0_near(m: Any, a: Any, t: Any) -> Any:
+    value = series(m, fits.J0_NEAR, t)
+    for first, second, third in _J0_ZEROS:  # beside which all digits are kept
+        value = value * (((a - first) - second) - third) * (a + (first + second))
+    return value
 
 
 def j0(m: Any, x: Any) -> Any:
-    return _j(m, x, 0)
+    a = m.abs(x)
+    return m.where(a <= _FAR[0], _j0_near(m, a, a * a * (2 / 25) - 1), _far(m, a, 0, False))
 
 
 def j1(m: Any, x: Any) -> Any:
-    return _j(m, x, 1)
+    a = m.abs(x)
+    near = a * series(m, fits.J1_NEAR, a * a * (1 / 32) - 1)
+    value = m.where(a <= _FAR[1], near, _far(m, a, 1, False))
+    return m.where(x < 0, -value, value)
 
 
 def y0(m: Any, x: Any) -> Any:
-    t = x * x * (1 / 32) - 1
-    near = series(m, fits.Y0_NEAR, t) + _TWO_OVER_PI * m.log(x) * series(m, fits.J0_NEAR, t)
-    return m.where(x < 0, math.nan, m.where(x <= 8, near, _far(m, x, 0, True)))
+    t = x * x * (2 / 25) - 1
+    near = series(m, fits.Y0_NEAR, t) + _TWO_OVER_PI * m.log(x) * _j0_near(m, x, t)
+    return m.where(x < 0, math.nan, m.where(x <= _FAR[0], near, _far(m, x, 0, True)))
 
 
 def y1(m: Any, x: Any) -> Any:
@@ -156,7 +168,7 @@ def y1(m: Any, x: Any) -> Any:
     log = m.log(m.maximum(x, _TINY))
     near = x * (series(m, fits.Y1_NEAR, t) + _TWO_OVER_PI * log * series(m, fits.J1_NEAR, t)) - _TWO_OVER_PI / x
     near = m.where(x == 0, -math.inf, near)
-    return m.where(x < 0, math.nan, m.where(x <= 8, near, _far(m, x, 1, True)))
+    return m.where(x < 0, math.nan, m.where(x <= _FAR[1], near, _far(m, x, 1, True)))
 
 
 def spherical_j0(m: Any, x: Any) -> Any:

@@ -199,6 +199,10 @@ class Tracer:
             return x
         return self.call("rint", x)  # half to even; OpenCL's round() is half away from zero
 
+    def rounded_off(self, a: Any, b: Any, product: Any) -> Symbol:
+        """Return what a product lost when it was rounded."""
+        return self.call("fma", a, b, -product)
+
     def reciprocal(self, x: Any) -> Symbol:
         return 1 / x
 

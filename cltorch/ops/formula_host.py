@@ -88,6 +88,14 @@ class Host:
         return moved if t.kind == "i" else np.where(inside, moved, 0)
 
     @staticmethod
+    def rounded_off(a: Any, b: Any, product: Any) -> Any:
+        """Return what a product of two numbers of moderate size lost when it was rounded."""
+        if np.result_type(a, b) == np.float32:
+            return (np.float64(a) * np.float64(b) - product).astype(np.float32)
+        (a, c), (b, d) = _halves(a), _halves(b)
+        return ((a * b - product) + a * d + c * b) + c * d
+
+    @staticmethod
     def rsqrt(x: Any) -> Any:
         return 1 / np.sqrt(x)
 
@@ -160,3 +168,10 @@ HOST = Host()
 def _refuse_zero(a: Any, b: Any) -> None:
     if np.any(np.asarray(b) == 0) and np.broadcast(a, b).size:
         raise RuntimeError("ZeroDivisionError")
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    """Return a double as the sum of two numbers of 26 bits."""
+    wide = x * (2.0**27 + 1)
+    upper = wide - (wide - x)
+    return upper, x - upper

@@ -43,22 +43,20 @@ _SHIFT = 10  # terms that are summed one by one in front of an asymptotic expans
 
 def digamma(m: Any, x: Any) -> Any:
     low = x < 0.5
-    y = m.where(low, 1 - x, x)  # reflected: ψ(1 - x) - ψ(x) = π / tan(π x)
-    near = y < _SHIFT
-    # ψ(y) = ψ(y + 10) - 1/y - … - 1/(y + 9), the terms in pairs: 1/(y + k) + 1/(y + 9 - k) = (2 y + 9)/(y² + 9 y + …)
-    square = y * (y + 9)
-    shares: Any = 0
-    for k in range(4, -1, -1):
-        shares = 1 / (square + k * (9 - k)) + shares
-    big = m.where(near, y + _SHIFT, y)
-    w = 1 / (big * big)
-    value = m.log(big) - 0.5 / big - w * series(m, fits.DIGAMMA, w)
-    value = value - m.where(near, (2 * y + 9) * shares, 0)
-    value = m.where(y == math.inf, y, value)
-    beside = ((y - _ROOT) - _ROOT_DOUBLE) - _ROOT_REST  # which keeps all digits of what is small beside the zero
-    value = m.where(m.abs(beside) < 0.5, beside * series(m, fits.DIGAMMA_ROOT, 2 * beside), value)
+    y = m.where(low, 1 - x, x)  # reflected: ψ(1 - x) - ψ(x) = π cot(π x)
+    # up to 3 by what is a step away from 1 to 2, around the zero: ψ(y + 1) = ψ(y) + 1 / y; farther by powers of 1 / y
+    first, second = y < 1, y < 2
+    u = 1 / m.where(first | (y >= 3), y, y - 1)
+    z = m.where(first, y + 1, m.where(second, y, y - 1))
+    beside = ((z - _ROOT) - _ROOT_DOUBLE) - _ROOT_REST  # which keeps all digits of what is small beside the zero
+    near = beside * series(m, fits.DIGAMMA_ROOT, 2 * z - 3)
+    near = m.where(first, near - u, m.where(second, near, near + u))
+    far = m.log(y) - u * (0.5 + u * series(m, fits.DIGAMMA_FAR, 18 * (u * u) - 1))
+    value = m.where(y < 3, near, far)
     off = x - m.round(x)
-    value = m.where(low, value - math.pi / m.tan(math.pi * off), value)
+    twice = 2 * m.abs(off)
+    turned = (1 - twice) * (1 + twice) * series(m, fits.COTANGENT, 2 * (twice * twice) - 1) / off
+    value = m.where(low, value - turned, value)
     # the pole at zero takes its sign from the side, the others have none
     return m.where(x == 0, m.copysign(math.inf, -x), m.where(low & (off == 0), math.nan, value))
 

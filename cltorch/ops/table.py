@@ -186,6 +186,14 @@ def _erfinv(m, x):
 FORMULAS["erfinv"] = _erfinv
 
 
+def _logit(m, x):
+    # around 1/2 by ln(1 + v) of the small v, and about what the rounding of 1 + v took from it
+    beside = m.abs(x - 0.5) < 0.25
+    v = m.where(beside, 2 * x - 1, x) / (1 - x)
+    u = m.where(beside, 1 + v, v)
+    return m.log(u) + m.where(beside, (v - (u - 1)) * (1.5 - 0.5 * u), 0)
+
+
 def _xlogy(m, x, y):
     return m.where(y != y, y, m.where(x == 0, 0, x * m.log(y)))
 
@@ -266,7 +274,7 @@ ROWS = [
     P("logaddexp2", FLOAT_ONLY, _logaddexp2, lambda m, g, x, y, o: (g / (1 + m.exp2(y - x)), g / (1 + m.exp2(x - y))),
       args=_XY, ref="logaddexp2", inplace=False,
       doc="Return log2(2 ** input + 2 ** other) elementwise, without overflow."),
-    P("logit_plain", FLOAT, lambda m, x: m.log(x / (1 - x)),
+    P("logit_plain", FLOAT, _logit,
       lambda m, g, x, o: m.where((x >= 0) & (x <= 1), g / (x * (1 - x)), math.nan), ref="scipy.logit",
       domain=(0.05, 0.95), node="Logit", scope=INNER),
     # ---- trigonometric and hyperbolic ------------------------------------------------------------------------

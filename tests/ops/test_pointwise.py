@@ -48,7 +48,7 @@ CANCELS = {
     "addcdiv": 1e-6, "logaddexp": 5e-7, "squared_error": 1e-6, "absolute_error": 3e-7, "smooth_l1_error": 1e-6,
     "huber_error": 1e-6, "binary_cross_entropy_error": 1e-6, "logits_error": 1e-6, "weighted_logits_error": 3e-6,
     "divergence": 2e-6, "log_divergence": 2e-6, "soft_margin_error": 1e-6, "celu": 0, "hardswish": 3e-7, "frac": 3e-7,
-    "mish": 3e-7, "sinc": 1e-6, "logit_plain": 1e-6, "logaddexp2": 1e-6,
+    "mish": 3e-7, "sinc": 1e-6, "logaddexp2": 1e-6,
 }  # fmt: skip
 EDGES = [
     0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -1.5, -2.5, 2.0, -3.0, 7.0, 1e-3, -1e-3, 20.5, -20.5, 90.0, -90.0, 1e5,
