@@ -379,6 +379,17 @@ def pop() -> Any:
 
 
 @contextmanager
+def entered(mode: Any) -> Iterator[None]:
+    """Be in a mode of the package's own, after which methods run their own code again."""
+    push(mode, lasting=False)
+    try:
+        yield
+    finally:
+        pop()
+        switch_off()
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Let a backward pass ask nobody, while what the program itself has put into it does (see ``loud``)."""
     now = state

@@ -20,11 +20,65 @@ from cltorch.ops import aten
 from cltorch.ops.attention import Attention
 from cltorch.ops.conv import Convolution, ConvolutionWeight, TransposedConvolution
 from cltorch.ops.matmul import Addmm, Baddbmm, Bmm, Linear, LinearMatrix, LinearProduct, LinearRows, Matmul, Mm
+from cltorch.ops.overloads import OpOverloadPacket
 from cltorch.ops.recurrent import Recurrent
 from cltorch.stand_ins import StandIns
+from cltorch.tensor import Tensor
+from cltorch.utils._python_dispatch import TorchDispatchMode
+from cltorch.utils._pytree import tree_map
 from cltorch.utils.module_tracker import ModuleTracker
 
-__all__ = ["FlopCounterMode"]
+__all__ = ["FlopCounterMode", "register_flop_formula"]
+
+_formulas: dict[Any, Callable[..., int]] = {}  # which programs have registered, of whole operands
+
+
+def _of_shapes(formula: Callable[..., int]) -> Callable[..., int]:
+    """Return a formula of an operator's operands and result for one of their shapes."""
+    if getattr(formula, "_get_raw", False):
+        return formula
+
+    def of_tensors(*args: Any, out_val: Any, **kwargs: Any) -> int:
+        args, kwargs, shape = tree_map(lambda x: x.shape if isinstance(x, Tensor) else x, (args, kwargs, out_val))
+        return formula(*args, out_shape=shape, **kwargs)
+
+    return of_tensors
+
+
+def register_flop_formula(targets: Any, get_raw: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return a decorator of a formula that says how many operations an operator, or each of several, counts as.
+
+    It is called with the operands' shapes and ``out_shape=``, with ``get_raw`` with the operands and ``out_val=``. The
+    operators are those that modes see (``torch.utils._python_dispatch``). Raises ValueError for what is no operator.
+
+    Source: https://github.com/pytorch/pytorch/blob/main/torch/utils/flop_counter.py
+
+    >>> import cltorch as torch
+    >>> @register_flop_formula(torch.ops.aten.hypot)
+    ... def hypot_flop(a, b, out_shape=None, **options):
+    ...     return 4 * out_shape.numel()
+    >>> with FlopCounterMode(display=False) as counter:
+    ...     _ = torch.ones(5).hypot(torch.ones(5))
+    >>> counter.get_total_flops()
+    20
+    """
+
+    given = targets if isinstance(targets, (list, tuple)) else (targets,)
+
+    def register(formula: Callable[..., int]) -> Callable[..., int]:
+        for target in given:
+            if not isinstance(target, OpOverloadPacket):
+                raise ValueError(
+                    f"register_flop_formula(targets): expected each target to be OpOverloadPacket (i.e. "
+                    f"torch.ops.mylib.foo), got {target} which is of type {type(target)}"
+                )
+            if target in _formulas:
+                raise RuntimeError(f"duplicate registrations for {target}")
+            _formulas[target] = formula if get_raw else _of_shapes(formula)
+        return formula
+
+    return register
+
 
 Shape = Sequence[int]
 Count = tuple[Any, ...]  # an operator of PyTorch's, its operations, and another one where there are two
@@ -145,8 +199,8 @@ class FlopCounterMode:
     """Count the operations of products, convolutions and attention by module and operator, within a ``with`` block.
 
     Backward passes count too. With ``display`` a table is printed at the end, of modules down to ``depth``. What other
-    threads compute is not counted. Raises NotImplementedError for a ``custom_mapping``: what else a program computes is
-    not seen.
+    threads compute is not counted. ``custom_mapping`` has formulas for further operators, or others for these, as
+    ``register_flop_formula`` takes them.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.utils.flop_counter.FlopCounterMode.html
 
@@ -162,8 +216,9 @@ class FlopCounterMode:
     ) -> None:
         if mods is not None:
             warnings.warn("mods argument is not needed anymore, you can stop passing it", stacklevel=2)
-        if custom_mapping:
-            raise NotImplementedError("FlopCounterMode: custom_mapping is not implemented in cltorch")
+        own = {op: _of_shapes(formula) for op, formula in (custom_mapping or {}).items()}
+        self._formulas: dict[Any, Callable[..., int]] = {**_formulas, **own}
+        self._others = _Formulas(self) if self._formulas else None
         self.flop_counts: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
         self.depth, self.display = depth, display
         self.mod_tracker = ModuleTracker()
@@ -179,9 +234,13 @@ class FlopCounterMode:
             self._stand_ins.set(op, "forward", staticmethod(self._counted_forward(forward, count)))
         for op, count in _BACKWARD.items():
             self._stand_ins.set(op, "vjp", staticmethod(self._counted_backward(op.vjp, count)))
+        if self._others is not None:
+            self._others.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
+        if self._others is not None:
+            self._others.__exit__(*error)
         self._stand_ins.end()
         self.mod_tracker.__exit__()
         if self.display:
@@ -210,8 +269,12 @@ class FlopCounterMode:
     # ---- counting --------------------------------------------------------------------------------------------
     def _add(self, count: Count) -> None:
         for name, flops in zip(count[::2], count[1::2], strict=True):
-            for parent in self.mod_tracker.parents:
-                self.flop_counts[parent][getattr(aten, name)] += flops
+            if getattr(aten, name) not in self._formulas:
+                self._note(getattr(aten, name), flops)
+
+    def _note(self, op: Any, flops: int) -> None:
+        for parent in self.mod_tracker.parents:
+            self.flop_counts[parent][op] += flops
 
     def _sees(self) -> bool:
         return not self._within and threading.get_ident() == self._thread
@@ -243,6 +306,22 @@ class FlopCounterMode:
         counts = self.flop_counts[module]
         lines = [(module, sum(counts.values())), *((f" - {op}", n) for op, n in counts.items())]
         return [(" " * indent + text, _short(n, total), f"{n / total:.2%}" if total else "0%") for text, n in lines]
+
+
+class _Formulas(TorchDispatchMode):
+    """Count by the formulas of a program."""
+
+    def __init__(self, counter: FlopCounterMode) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        formula = self._counter._formulas.get(func.overloadpacket)
+        if formula is not None:
+            self._counter._note(func.overloadpacket, formula(*args, **kwargs, out_val=out))
+        return out
 
 
 def _short(n: int, largest: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import cltorch
 from cltorch.ops.matmul import Matmul, Mm
-from cltorch.utils.flop_counter import FlopCounterMode
+from cltorch.utils.flop_counter import FlopCounterMode, register_flop_formula
 from cltorch.utils.module_tracker import ModuleTracker
 
 # what is run with (torch, torch.nn.functional, a tensor of ones that needs a gradient) and then differentiated
@@ -182,9 +182,27 @@ def test_a_table_is_printed(capsys):
     assert ["Net.f", "1.280K", "0.13%"] in lines and not any("Net.c.0" in line for line in lines)
 
 
+def test_formulas_of_a_program(device):
+    """For further operators, and in place of known ones: of shapes, or of the operands themselves."""
+    aten = cltorch.ops.aten
+
+    def raw(x, *more, out_val, **named):
+        assert isinstance(x, cltorch.Tensor) and out_val.device == x.device
+        return 5
+
+    raw._get_raw = True
+    x = cltorch.ones(2, 3, device=device, requires_grad=True)
+    mine = {aten.sigmoid: lambda a, out_shape=None, **named: 4 * out_shape.numel(), aten.mm: lambda *a, **named: 1}
+    with FlopCounterMode(display=False, custom_mapping={**mine, aten.exp: raw}) as counter:
+        cltorch.nn.Sequential(cltorch.nn.Sigmoid()).to(device)(x).exp().sum().backward()
+        x @ x.t()
+    assert counter.get_flop_counts()["Global"] == {aten.sigmoid: 24, aten.exp: 5, aten.mm: 1}
+    assert counter.get_flop_counts()["Sequential.0"] == {aten.sigmoid: 24}
+
+
 def test_what_is_not_counted_is_refused():
-    with pytest.raises(NotImplementedError, match="custom_mapping"):
-        FlopCounterMode(custom_mapping={cltorch.ops.aten.add: lambda *shapes, **named: 1})
+    with pytest.raises(ValueError, match="expected each target to be OpOverloadPacket"):
+        register_flop_formula("aten.add")(len)
     with pytest.warns(UserWarning, match="mods"):
         FlopCounterMode(cltorch.nn.Linear(1, 1))
 

@@ -64,8 +64,3 @@ def test_without_the_package_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX.writer", None)
     with pytest.raises(ImportError, match="needs the package tensorboard, or tensorboardX: pip install tensorboard"):
         tensorboard.SummaryWriter  # noqa: B018
-
-
-def test_graphs_of_programs_are_refused(package):
-    with pytest.raises(NotImplementedError, match="add_graph: cltorch has no tracer"):
-        tensorboard.SummaryWriter("log").add_graph(cltorch.nn.Linear(1, 1), cltorch.ones(1))

@@ -75,11 +75,75 @@ def test_values_are_written(through, device, tmp_path):
     assert "default:00000" in (tmp_path / "projector_config.pbtxt").read_text()
 
 
-def test_graphs_of_programs_are_refused(through, tmp_path):
-    writer = tensorboard.SummaryWriter(tmp_path)
-    with pytest.raises(NotImplementedError, match="add_graph: cltorch has no tracer"):
-        writer.add_graph(cltorch.nn.Linear(1, 1), cltorch.ones(1))
-    writer.close()
+class Block(cltorch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = cltorch.nn.Conv2d(4, 4, 3, padding=1), cltorch.nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        y = self.bn(self.conv(x))
+        y += x
+        return cltorch.relu(y)
+
+
+class Net(cltorch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.blocks = cltorch.nn.Conv2d(1, 4, 3), cltorch.nn.Sequential(Block(), Block())
+        self.head = cltorch.nn.Linear(36, 10)
+
+    def forward(self, image, scale):
+        x = self.blocks(cltorch.nn.functional.max_pool2d(self.first(image), 2)) * scale
+        return {"scores": self.head(x.flatten(1)).log_softmax(1), "same": scale}
+
+
+def test_the_graph_of_a_model(through, device, tmp_path, capsys):
+    """Modules and functions are those that PyTorch's own tracer finds, beside its constants."""
+    net = Net().to(device).train()
+    before = cltorch.torch_function.on[0]
+    with tensorboard.SummaryWriter(tmp_path) as writer:
+        inputs = cltorch.ones(2, 1, 8, 8, device=device), cltorch.ones(1, device=device)
+        writer.add_graph(net, inputs, verbose=True)
+    assert "Net/Linear[head]/linear" in capsys.readouterr().out
+    assert net.training and net.blocks[0].bn.num_batches_tracked == 0 and cltorch.torch_function.on[0] == before
+    place = {"tensorboard": "tensorboard.compat.proto", "tensorboardX": "tensorboardX.proto"}[through]
+    message = import_module(f"{place}.graph_pb2").GraphDef
+    (graph,) = (message.FromString(e.graph_def) for e in events(tmp_path, through) if e.graph_def)
+    nodes = {node.name: node for node in graph.node}
+    assert len(nodes) == len(graph.node)  # no name twice
+    block = "Net/Sequential[blocks]/Block[{}]"
+    functions = {name: node.op for name, node in nodes.items() if node.op.startswith("aten::")}
+    assert functions == {
+        "Net/Conv2d[first]/convolution": "aten::_convolution",
+        "Net/max_pool2d": "aten::max_pool2d",
+        **{f"{block.format(i)}/Conv2d[conv]/convolution": "aten::_convolution" for i in range(2)},
+        **{f"{block.format(i)}/BatchNorm2d[bn]/batch_norm": "aten::batch_norm" for i in range(2)},
+        **{f"{block.format(i)}/add": "aten::add_" for i in range(2)},
+        **{f"{block.format(i)}/relu": "aten::relu" for i in range(2)},
+        "Net/mul": "aten::mul",
+        "Net/flatten": "aten::flatten",
+        "Net/Linear[head]/linear": "aten::linear",
+        "Net/log_softmax": "aten::log_softmax",
+    }
+    owned = {name for name, node in nodes.items() if node.op == "prim::GetAttr"}
+    parts = ("weight", "bias", "running_mean", "running_var")
+    assert owned == {
+        *(f"{m}/{part}" for m in ("Net/Conv2d[first]", "Net/Linear[head]") for part in parts[:2]),
+        *(f"{block.format(i)}/Conv2d[conv]/{part}" for i in range(2) for part in parts[:2]),
+        *(f"{block.format(i)}/BatchNorm2d[bn]/{part}" for i in range(2) for part in parts),
+    }
+    edges = {name: list(node.input) for name, node in nodes.items()}
+    assert edges["Net/Conv2d[first]/convolution"] == [
+        "input/image",
+        "Net/Conv2d[first]/weight",
+        "Net/Conv2d[first]/bias",
+    ]
+    assert edges[f"{block.format(0)}/add"] == [f"{block.format(0)}/BatchNorm2d[bn]/batch_norm", "Net/max_pool2d"]
+    assert edges[f"{block.format(0)}/relu"] == [f"{block.format(0)}/add"]
+    assert edges["Net/mul"] == [f"{block.format(1)}/relu", "input/scale"]
+    assert (edges["output/output"], edges["output/output_1"]) == (["Net/log_softmax"], ["input/scale"])
+    shape = nodes["Net/flatten"].attr["_output_shapes"].list.shape[0]
+    assert [d.size for d in shape.dim] == [2, 36] and nodes["Net/flatten"].attr["attr"].s == b"{1}"
 
 
 def test_a_run_goes_on_and_hides_what_it_repeats(records, tmp_path):

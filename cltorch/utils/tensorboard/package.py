@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 _HERE = __name__.rpartition(".")[0]
 
@@ -73,11 +73,21 @@ def _like_pytorchs(base: Any) -> Any:
     return SummaryWriter
 
 
+def message(name: str) -> Any:
+    """Return the module of a kind of messages of the package that writes."""
+    return import_module(f"{'tensorboard.compat' if _has_tensorboard() else 'tensorboardX'}.proto.{name}_pb2")
+
+
 def add_graph(
     self: Any, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
-) -> NoReturn:
-    """Refuse: there is no tracer."""
-    raise NotImplementedError("SummaryWriter.add_graph: cltorch has no tracer of programs that could draw a graph")
+) -> None:
+    """Write what functions a model calls in which of its modules, found by a run of it on an input or a tuple of them.
+
+    The run is in the model's mode for evaluation. ``verbose`` prints the graph; ``use_strict_trace`` changes nothing.
+    Source: https://docs.pytorch.org/docs/2.13/tensorboard.html#torch.utils.tensorboard.writer.SummaryWriter.add_graph
+    """
+    drawn = import_module(f"{_HERE}._pytorch_graph").graph(model, input_to_model, verbose, use_strict_trace)
+    self._get_file_writer().add_graph(drawn)
 
 
 def _values(x: Any) -> Any:
