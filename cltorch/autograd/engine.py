@@ -351,7 +351,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
         else:
             functions.add_(have, g)
     elif create_graph:
-        x.grad = copied(g)  # two leaves may have been handed the same
+        x.grad = copied(g, x)  # two leaves may have been handed the same
     elif (
         g.layout.offset == 0
         and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)

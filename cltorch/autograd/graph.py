@@ -279,10 +279,10 @@ class Copied(Node):
         return (None, grads[0])
 
 
-def copied(g: Any) -> Any:
-    """Return a copy of a gradient that is part of its graph."""
+def copied(g: Any, leaf: Any) -> Any:
+    """Return a copy of a gradient that is part of its graph, laid out as the leaf that it is for."""
     with no_grad():
-        out = Settings.functions.clone(g)
+        out = Settings.functions.gradient_copy(g, leaf)
     if mode.enabled and needs_grad(g):
         out._grad_fn, out._requires_grad = named(Copied, "CopyBackwards")((None, edge_of(g))), True
     return out

@@ -106,6 +106,15 @@ def _same_kind(a: Any, b: Any) -> None:
         raise two_devices(a.device, b.device)
 
 
+def _comes_first(a: _Term, b: _Term, output: Sequence[int]) -> bool:
+    """Return whether what only ``a`` has stands before all that only ``b`` has in the output.
+
+    Multiplied in that order they give a contiguous output, as PyTorch's is there.
+    """
+    own, other = ([output.index(n) for n in x.labels if n in output and n not in y.labels] for x, y in ((a, b), (b, a)))
+    return bool(own and other) and max(own) < min(other)
+
+
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
     """Return the sum of products of operands, with these labels left."""
     for term in terms[1:]:
@@ -117,12 +126,15 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
         product = chosen[0]
         for i, term in enumerate(chosen[1:], 2):
             keep = {*output, *(label for later in (*chosen[i:], *left) for label in later.labels)}
-            product = _multiply(product, term, keep)
+            pair = (term, product) if _comes_first(term, product, output) else (product, term)
+            product = _multiply(*pair, keep)
         left.append(product)
     (total,) = left
-    total = total.without([label for label in total.labels if label not in output])
     dims = [total.labels.index(label) for label in output]
-    return total.x if dims == list(range(len(dims))) else permute(total.x, dims)
+    dims += [at for at in range(len(total.labels)) if at not in dims]  # these are summed over
+    if dims != list(range(len(dims))):
+        total = _Term(permute(total.x, dims), [total.labels[at] for at in dims])
+    return total.without(total.labels[len(output) :]).x
 
 
 def _parse_labels(text: str, what: str, start: int) -> list[int]:

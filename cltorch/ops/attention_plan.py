@@ -84,12 +84,13 @@ def narrowed(x: Any, t: dtype) -> Any:
     return out
 
 
-def heads_inside(shape: Sequence[int], t: dtype, dev: Any) -> Any:
+def heads_inside(shape: Sequence[int], t: dtype, dev: Any, four: bool) -> Any:
     """Return a new Array (…, heads, length, width) that lies as (…, length, heads, width).
 
-    So lies what a model makes of one matrix product, and what it hands on to the next one.
+    So lies what a model makes of one matrix product, and what it hands on to the next one. Unless the operands have
+    ``four`` dimensions, for others may be samples without heads, it is contiguous, as in PyTorch.
     """
-    if len(shape) < 3:
+    if not four:
         return empty(shape, t, dev)
     *lead, heads, length, width = shape
     flat = empty((*lead, length, heads, width), t, dev)
@@ -218,7 +219,7 @@ def _strides(x: Any) -> tuple[int, int, int]:
 def forward(p: Problem) -> tuple[Any, Any]:
     """Return the result (its dtype that of the arithmetic) and the logarithms of the sums of exponentials."""
     plan, dev = p.plan(False), p.context.device
-    out = heads_inside((*p.shape[:-1], p.dv), p.t, dev)
+    out = heads_inside((*p.shape[:-1], p.dv), p.t, dev, len(p.shape) == 4)
     lse = empty((*p.lead, p.lq), p.t, dev)
     o = walkable(_lifted(out), p.lead)
     groups = 1 if p.kind == "cpu" else -(-p.dv // plan.room)
@@ -239,8 +240,9 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
     """Return the gradients of queries, keys and values in the dtype of the arithmetic."""
     plan, dev = p.plan(True), p.context.device
     q, k, v = p.q, p.k, p.v
+    four = out.layout.ndim == 4
     o, g = (walkable(widened(_lifted(x), p.t), _lead_of(x)) for x in (out, g))
-    dk, dv = (heads_inside(x.layout.shape, p.t, dev) for x in (k, v))
+    dk, dv = (heads_inside(x.layout.shape, p.t, dev, four) for x in (k, v))
     offsets = (q.layout.offset, k.layout.offset, v.layout.offset)
     steps = (*_strides(q), *_strides(k), *_strides(v))
     if p.kind == "cpu":
@@ -252,9 +254,9 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
         span = -(-blocks // chunks) * plan.block
         chunks = -(-p.lk // span) or 1
         dq = (
-            heads_inside((chunks, *p.q.layout.shape), p.t, dev)
+            heads_inside((chunks, *p.q.layout.shape), p.t, dev, four)
             if chunks > 1
-            else heads_inside(q.layout.shape, p.t, dev)
+            else heads_inside(q.layout.shape, p.t, dev, four)
         )
         one = dq if chunks == 1 else view(dq, dq.layout.select(0, 0))
         plan.run.launch(
@@ -278,7 +280,7 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
             p.dv, *_strides(o), *_strides(g),
         ),
     )  # fmt: skip
-    dq = heads_inside(q.layout.shape, p.t, dev)
+    dq = heads_inside(q.layout.shape, p.t, dev, four)
     args = (
         q._storage.buf, k._storage.buf, v._storage.buf, g._storage.buf, lse._storage.buf, delta._storage.buf,
         dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g),

@@ -391,3 +391,13 @@ def test_a_leaf_that_is_a_view_is_not_changed_in_place(device):
     base.mul_(2)
     part.sum().backward()
     assert part.grad.tolist() == [1, 1]
+
+
+def test_gradients_within_a_graph_lie_as_their_leaves(device):
+    x = cltorch.arange(24.0).reshape(2, 3, 4).to(device).requires_grad_()
+    t = cltorch.arange(12.0).reshape(3, 4).to(device).t().detach().requires_grad_()
+    y = (x.permute(2, 0, 1).contiguous() ** 2).sum() + (t @ t.t()).sum()
+    y.backward(create_graph=True)
+    assert x.grad.stride() == (12, 4, 1) and t.grad.stride() == (1, 4)
+    x.grad.view(-1).sum().backward()
+    assert x.grad[0, 0].tolist() == [2.0, 4.0, 6.0, 8.0]

@@ -419,3 +419,17 @@ def test_added_products_of_16_bits_have_a_wider_result(cl_device, name):
             call()
     with pytest.raises(NotImplementedError, match=rf"aten::{name}.dtype"):
         f(one.cpu(), x.cpu(), y.cpu(), out_dtype=cltorch.float32)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    ["ij,jk->ki", "bij,bkj->bki", "bi,ij->jb", "i,j->ji", "bi,bj->bji", "bij->jb", "bij,bj->bi", "bij,kj->bik"],
+)
+def test_einsum_gives_what_view_takes(equation, device):
+    sizes = {"b": 2, "i": 3, "j": 4, "k": 5}
+    given = [
+        np.arange(1.0, 1 + np.prod(s)).reshape(s)
+        for s in ([sizes[n] for n in t] for t in equation.split("->")[0].split(","))
+    ]
+    found = cltorch.einsum(equation, *(cltorch.tensor(a, dtype=cltorch.float32).to(device) for a in given))
+    np.testing.assert_allclose(found.view(-1).cpu().numpy(), np.einsum(equation, *given).ravel(), rtol=1e-5)

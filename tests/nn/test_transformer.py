@@ -317,3 +317,11 @@ def test_a_mask_beside_the_causal_one_needs_four_dimensions(shape, lib):
     else:
         with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set when is_causal=True"):
             lib.nn.functional.scaled_dot_product_attention(x, x, x, **given)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (1, 2, 2, 3, 4)])
+def test_attention_without_heads_is_contiguous(shape, device):
+    q = cltorch.arange(float(math.prod(shape))).reshape(shape).sin().to(device).requires_grad_()
+    out = cltorch.nn.functional.scaled_dot_product_attention(q, q * 2, q + 1)
+    (grad,) = cltorch.autograd.grad(out.view(-1).sum(), q)
+    assert out.is_contiguous() and grad.is_contiguous()
