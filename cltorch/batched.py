@@ -117,6 +117,12 @@ class Batched(Tensor):
             "inside PyTorch internals, please file a bug report."
         )
 
+    def _scalar(self) -> Any:
+        return self.item()
+
+    def __contains__(self, element: Any) -> bool:
+        return bool(self.item())
+
     def __bool__(self) -> bool:
         raise RuntimeError(
             "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
@@ -127,10 +133,10 @@ class Batched(Tensor):
         return f"BatchedTensor(lvl={self._batch}, bdim=0, value={self._inner!r})"
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return object.__format__(self, spec) if self.layout.ndim else format(self.item(), spec)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise RuntimeError("a tensor inside of vmap cannot be pickled")
+        raise NotImplementedError("Cannot access storage of BatchedTensorImpl")
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.clone().detach()

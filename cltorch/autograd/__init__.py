@@ -89,5 +89,16 @@ for _found in (
     saved_tensors_hooks,
 ):
     setattr(graph, _found.__name__, _found)
+vars(graph)["__all__"] = [
+    "GradientEdge",
+    "Node",
+    "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks",
+    "get_gradient_edge",
+    "increment_version",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+]
 for _switch in (set_multithreading_enabled, is_multithreading_enabled, is_view_replay_enabled):
     setattr(grad_mode, _switch.__name__, _switch)

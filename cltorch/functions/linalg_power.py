@@ -256,7 +256,10 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     if (x.layout.shape[-1] if x.layout.ndim else 1) <= 1 if N is None else N <= 1:
         raise RuntimeError("N must be greater than 1.")
     x = x if x.layout.ndim else x.reshape(1)  # PyTorch takes a number for a vector
-    return _powers(x, x.layout.shape[-1] if N is None else N)
+    count = x.layout.shape[-1] if N is None else N
+    if x.layout.numel * count * x.dtype.itemsize >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={[*x.layout.shape, count]}")
+    return _powers(x, count)
 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:

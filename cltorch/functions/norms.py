@@ -12,7 +12,7 @@ from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import TYPE_NAMES, promote_types
 from cltorch.dtypes import dtype as DType
-from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype
+from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_number
 from cltorch.functions.convert import to
 from cltorch.functions.reduce import keep, store
 from cltorch.ops import reduce as rows
@@ -97,6 +97,7 @@ def vector_norm(
     >>> torch.functions.vector_norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    ord = read_number("linalg_vector_norm", "ord", 2, ord)
     dims = read_dims("linalg.vector_norm", x, dim)
     t = read_dtype("linalg.vector_norm", dtype, x.dtype)
     if not x.dtype.differentiable:

@@ -213,6 +213,9 @@ def _evenly(
     grad: bool,
 ) -> Any:
     check_layout(layout)
+    if any(isinstance(x, Array) and x.device.type == "meta" for x in (start, end)):  # only its shape is known
+        device = "meta"
+        start, end = (0.0 if isinstance(x, Array) and not x.layout.ndim else x for x in (start, end))
     low, high, n = _ends(name, start, end, steps)
     t = dtypes.scalar_dtype(1j if isinstance(low, complex) or isinstance(high, complex) else 1.0)
     found = wanted_dtype(name, out, dtype, t)

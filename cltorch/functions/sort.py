@@ -150,6 +150,12 @@ def _along(name: str, what: str, kind: Any, input: Any, k: int, dim: int, keepdi
     return _results(name, kind, out, called(values, _NODES.get(name, "KthvalueBackward0")), indices)
 
 
+def _read_dim(name: str, dim: Any) -> int:
+    if isinstance(dim, bool):
+        raise TypeError(f"{name}(): argument 'dim' (position 2) must be int, not bool")
+    return read_int(name, "dim", 2, dim)
+
+
 def _refuse_bool(name: str, x: Any) -> None:
     if x.dtype is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
@@ -182,7 +188,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
     def f(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
         if dim is not None:
-            return _along(name, what, kind, input, 0, dim, keepdim, out)
+            return _along(name, what, kind, input, 0, _read_dim(name, dim), keepdim, out)
         _refuse_bool(name, input)
         if input.layout.numel:
             values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False, True)
@@ -220,4 +226,4 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
     tensor(3)
     """
     need_array("mode", "input", 1, input)
-    return _along("mode", ops.MODE, mode_return, input, 0, dim, keepdim, out)
+    return _along("mode", ops.MODE, mode_return, input, 0, _read_dim("mode", dim), keepdim, out)

@@ -1,0 +1,42 @@
+"""Arguments of odd types and devices: what they are taken for, and what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+
+import cltorch as torch
+
+
+def test_lines_between_ends_without_values_have_none():
+    end = torch.empty((), device="meta")
+    for line in (torch.linspace(end, 1, 3), torch.linspace(0, end, 3, device="cpu"), torch.logspace(end, end, 3)):
+        assert line.device.type == "meta" and line.shape == (3,) and line.dtype is torch.float32
+    with pytest.raises(RuntimeError, match="0-dimensional start and end"):
+        torch.linspace(torch.empty(2, device="meta"), 1, 3)
+
+
+def test_dimensions_are_integers(device):
+    x = torch.tensor([[3.0, 1.0], [2.0, 5.0]], device=device)
+    for name in ("median", "nanmedian", "mode"):
+        for dim, kind in ((True, "bool"), (0.0, "float"), ((0,), "tuple")):
+            with pytest.raises(TypeError, match=rf"{name}\(\): argument 'dim' \(position 2\) must be int, not {kind}"):
+                getattr(torch, name)(x, dim)
+        assert getattr(torch, name)(x, dim=0).values.tolist() == [2, 1]
+
+
+def test_orders_and_counts_out_of_what_there_is(device):
+    x = torch.tensor([1.0, 2.0], device=device)
+    for order in ("fro", None):
+        with pytest.raises(TypeError, match="argument 'ord' .* must be Number"):
+            torch.linalg.vector_norm(x, order)
+    with pytest.raises(RuntimeError, match="Storage size calculation overflowed"):
+        torch.linalg.vander(x, N=2**62)
+    assert "saved_tensors_hooks" in torch.autograd.graph.__all__
+    assert all(hasattr(torch.autograd.graph, name) for name in torch.autograd.graph.__all__)
+
+
+def test_values_of_a_batch_are_not_read(device):
+    x = torch.ones(2, 3, device=device)
+    for read in (float, int, complex, lambda s: f"{s:.2f}", lambda s: 1.0 in s.expand(2), lambda s: s.item()):
+        with pytest.raises(RuntimeError, match=r"calling .item\(\) on a Tensor"):
+            torch.vmap(lambda a, read=read: read(a.sum()))(x)
