@@ -251,7 +251,7 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
     >>> torch.masked.median(x, 0, mask=mask)
     tensor(2.)
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     real = input.dtype.is_floating_point
     wide = input if real else input.to(dtypes.float32)
     found = f.nanmedian(_filled("median", wide, mask, math.nan), d, keepdim).values
@@ -388,7 +388,7 @@ def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None
     >>> torch.masked.cumsum(x, 0, mask=mask)
     tensor([3., 3., 5.])
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     return f.cumsum(_filled("cumsum", input, mask, 0), d, dtype=dtype or input.dtype)
 
 
@@ -404,7 +404,7 @@ def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.cumprod(x, 0, mask=mask)
     tensor([3., 3., 6.])
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     return f.cumprod(_filled("cumprod", input, mask, 1), d, dtype=dtype or input.dtype)
 
 
@@ -419,7 +419,7 @@ def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.softmax(torch.tensor([0.0, 9.0, 0.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.5000, 0.0000, 0.5000])
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     return _softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
 
 
@@ -435,7 +435,7 @@ def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any =
     >>> torch.masked.log_softmax(x, 0, mask=mask)
     tensor([-0.3133,    -inf, -1.3133])
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     return f.log_softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
 
 
@@ -451,7 +451,7 @@ def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.softmin(x, 0, mask=mask)
     tensor([0.2689, 0.0000, 0.7311])
     """
-    (d,) = _dims(dim, input.layout.ndim)
+    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
     return f.softmin(_filled("amin", input, mask, _most), d, dtype or input.dtype)
 
 

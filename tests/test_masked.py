@@ -111,3 +111,12 @@ def test_a_product_over_no_named_dimensions_is_of_all_as_a_sum_is(device):
     x = cltorch.full((2, 3), 2.0, device=device)
     assert cltorch.masked.prod(x, ()).item() == 64 and cltorch.masked.sum(x, ()).item() == 12
     assert cltorch.masked.prod(x, (), keepdim=True).shape == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["median", "softmax", "log_softmax", "softmin", "cumsum", "cumprod"])
+def test_of_several_dimensions_the_first_is_meant(device, name):
+    x, mask = tensors(device)
+    fn = getattr(masked, name)
+    for several, first in ((None, 0), ((1, 2), 1)):
+        found, expected = (fn(x, dim, mask=mask).cpu().numpy() for dim in (several, first))
+        np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,7 @@ from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
-from cltorch.dtypes import TYPE_NAMES
+from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions.arguments import need_array
 from cltorch.ops.array import Array
 from cltorch.ops.recurrent import GATES, Recurrent
@@ -224,6 +224,9 @@ def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any
             raise RuntimeError(f"{mode}_cell(): Expected {what} to have the shape [{rows}], but got {list(b.shape)}")
     for x in (h, c, w_ih, w_hh, b_ih, b_hh):
         if x is not None and x.dtype is not input.dtype:
+            if b_ih is None:  # PyTorch's product says so, its sum with a bias the other
+                have, want = (C_NAMES[t.name] for t in (input.dtype, x.dtype))
+                raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {have} != {want}")
             raise RuntimeError(
                 f"mat1 and mat2 must have the same dtype, but got {TYPE_NAMES[input.dtype]} and {TYPE_NAMES[x.dtype]}"
             )
