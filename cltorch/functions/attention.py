@@ -11,6 +11,7 @@ from cltorch.autograd.batches import state as batch_state
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply
+from cltorch.dtypes import C_NAMES
 from cltorch.functions.arguments import need_array
 from cltorch.layout import broadcast_shapes
 from cltorch.ops import attention as ops
@@ -31,8 +32,9 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
         need_array(name, what, i, x)
     if not query.dtype is key.dtype is value.dtype:
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} key.dtype: "
-            f"{key.dtype} and value.dtype: {value.dtype} instead."
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{C_NAMES[query.dtype.name]} key.dtype: {C_NAMES[key.dtype.name]} and value.dtype: "
+            f"{C_NAMES[value.dtype.name]} instead."
         )
     if not query.device == key.device == value.device:
         raise RuntimeError(
@@ -42,7 +44,7 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
     dims = [x.layout.ndim for x in (query, key, value)]
     if min(dims) < 2:
         raise RuntimeError(
-            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {dims[0]}, "
+            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {dims[0]} "
             f"key.dim: {dims[1]} and value.dim: {dims[2]} instead."
         )
     if not query.dtype.is_floating_point:
@@ -69,7 +71,7 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
         if mask.dtype is not dtypes.bool_ and mask.dtype is not query.dtype and mask.dtype is not dtypes.float32:
             raise RuntimeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-                f"{mask.dtype} and  query.dtype: {query.dtype} instead."
+                f"{C_NAMES[mask.dtype.name]} and  query.dtype: {C_NAMES[query.dtype.name]} instead."
             )
     if gqa:
         if min(dims) < 3:

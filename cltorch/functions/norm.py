@@ -230,6 +230,8 @@ def _layer(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, rms
                 f"{list(a.layout.shape)} and normalized_shape = {sizes}"
             )
     shape = list(x.layout.shape)
+    if rms and len(shape) < len(sizes):
+        raise ValueError(f"Input tensor must have at least {len(sizes)} dimensions, but got {len(shape)}")
     if shape[-len(sizes) :] != sizes:
         raise RuntimeError(
             f"Given normalized_shape={sizes}, expected input with shape [*, {', '.join(map(str, sizes))}], but got "

@@ -48,7 +48,8 @@ def upsample_to(
     if min(*old, *new) <= 0:
         letters = "DHW"[3 - len(old) :]
         x, y = (", ".join(f"{c}: {n}" for c, n in zip(letters, s, strict=True)) for s in (old, new))
-        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({x}) output ({y})")
+        link = " and" if len(old) == 1 else ""
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({x}){link} output ({y})")
     if shape[1] == 0:
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     if not t.is_floating_point and t is not dtypes.uint8:

@@ -125,6 +125,28 @@ REFUSED = [
         ValueError,
         lambda t: t.nn.MultiLabelSoftMarginLoss(reduction="most")(t.ones(2, 2), t.ones(2, 2)),
     ),
+    ("at least 2 dimensions, but got 1", ValueError, lambda t: t.nn.RMSNorm((4, 5))(t.ones(5))),
+    (
+        r"input \(W: 4\) and output \(W: 0\)",
+        RuntimeError,
+        lambda t: t.nn.functional.interpolate(t.ones(1, 1, 4), 0),
+    ),
+    (
+        "Cannot pack empty tensors",
+        RuntimeError,
+        lambda t: t.nn.utils.rnn.pack_padded_sequence(t.ones(4, 3, 2), [], enforce_sorted=False),
+    ),
+    ("expected Tensor as element 0 in argument 0, but got int", TypeError, lambda t: t.nn.utils.rnn.pad_sequence([1])),
+    (
+        "attn_mask.dtype: long int and  query.dtype: float instead",
+        RuntimeError,
+        lambda t: t.nn.functional.scaled_dot_product_attention(*[t.ones(1, 1, 2, 4)] * 3, t.ones(2, 2).long()),
+    ),
+    (
+        "query.dtype: double key.dtype: float and value.dtype: float instead",
+        RuntimeError,
+        lambda t: t.nn.functional.scaled_dot_product_attention(t.ones(2, 4).double(), *[t.ones(2, 4)] * 2),
+    ),
     ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
 ]
 

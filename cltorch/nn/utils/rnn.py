@@ -171,7 +171,7 @@ def pack_padded_sequence(
     if not enforce_sorted:
         rank = sorted(range(len(lengths)), key=lambda i: -lengths[i])
         lengths = [lengths[i] for i in rank]
-        indices = functions.tensor(rank, device=input.device)
+        indices = functions.tensor(rank, dtype=dtypes.int64, device=input.device)
         input = functions.index_select(input, 0 if batch_first else 1, indices)
     if batch_first:
         input = functions.transpose(input, 0, 1)
@@ -278,6 +278,9 @@ def pad_sequence(
     items = tuple(sequences.unbind(0)) if hasattr(sequences, "unbind") else tuple(sequences)
     if not items:
         raise RuntimeError("received an empty list of sequences")
+    for i, x in enumerate(items):
+        if not hasattr(x, "shape"):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
     longest = max(x.shape[0] for x in items)
     f, rows = functions, []
     for x in items:
