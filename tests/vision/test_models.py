@@ -233,7 +233,10 @@ def test_weights_say_what_they_are():
     assert weights is models.ResNet50_Weights.DEFAULT and weights.url.endswith("resnet50-11ad3fa6.pth")
     assert weights.meta["categories"][285] == "Egyptian cat" and weights.meta["num_params"] == 25_557_032
     image = torch.full((3, 300, 400), 124, dtype=torch.uint8)
-    prepared = weights.transforms()(image)
+    prepare = weights.transforms()
+    assert prepare.crop_size == [224] and prepare.resize_size == [232]  # lists, which programs index
+    assert "crop_size=[224]\n" in repr(prepare)
+    prepared = prepare(image)
     assert prepared.shape == (3, 224, 224)
     assert prepared[0, 0, 0].item() == pytest.approx((124 / 255 - 0.485) / 0.229, abs=1e-5)
     with pytest.raises(ValueError, match="Invalid weight name"):

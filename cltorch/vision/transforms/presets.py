@@ -18,7 +18,7 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class _Preset(nn.Module):
     """Resize, crop where there is a size for it, and normalise."""
 
-    def __init__(self, resize: Any, crop: int | None, mean: Any, std: Any, interpolation: Any, antialias: Any) -> None:
+    def __init__(self, resize: Any, crop: Any, mean: Any, std: Any, interpolation: Any, antialias: Any) -> None:
         super().__init__()
         self.resize_size, self.crop_size = resize, crop
         self.mean, self.std = list(mean), list(std)
@@ -28,7 +28,7 @@ class _Preset(nn.Module):
         if isinstance(self.resize_size, list):
             img = F.resize(img, self.resize_size, interpolation=self.interpolation, antialias=self.antialias)
         if self.crop_size is not None:
-            img = F.center_crop(img, [self.crop_size])
+            img = F.center_crop(img, self.crop_size)
         if not isinstance(img, Tensor):
             img = F.pil_to_tensor(img)
         return F.normalize(F.convert_image_dtype(img), mean=self.mean, std=self.std)
@@ -52,7 +52,7 @@ class ImageClassification(_Preset):
         interpolation: Any = InterpolationMode.BILINEAR,
         antialias: bool | None = True,
     ) -> None:
-        super().__init__([resize_size], crop_size, mean, std, interpolation, antialias)
+        super().__init__([resize_size], [crop_size], mean, std, interpolation, antialias)
 
 
 class SemanticSegmentation(_Preset):
