@@ -127,19 +127,16 @@ class _Run:
         return name
 
     def messages(self) -> tuple[Any, Any]:
-        """Return the graph and a run of no devices' times, as messages of the package that writes files."""
-        parts = {name: package.message(name) for name in ("attr_value", "config", "graph", "node_def", "step_stats")}
-        attr = parts["attr_value"].AttrValue
+        """Return the graph and what a run took, as messages of the package that writes files."""
+        attr = package.message("attr_value").AttrValue
         size = package.message("tensor_shape").TensorShapeProto
         nodes = []
         for n in self._nodes:
             shapes = [size(dim=[size.Dim(size=k) for k in shape]) for shape in n["shapes"]]
             more = {"attr": attr(s=n["told"].encode()), "_output_shapes": attr(list=attr.ListValue(shape=shapes))}
-            nodes.append(parts["node_def"].NodeDef(name=n["name"], op=n["op"], input=n["input"], attr=more))
+            nodes.append(package.message("node_def").NodeDef(name=n["name"], op=n["op"], input=n["input"], attr=more))
         version = package.message("versions").VersionDef(producer=22)
-        device = parts["step_stats"].DeviceStepStats(device="/device:CPU:0")
-        run = parts["config"].RunMetadata(step_stats=parts["step_stats"].StepStats(dev_stats=[device]))
-        return parts["graph"].GraphDef(node=nodes, versions=version), run
+        return package.message("graph").GraphDef(node=nodes, versions=version), package.no_times()
 
 
 def _paths(module: Module, path: str) -> Iterator[tuple[Module, str]]:

@@ -78,6 +78,15 @@ def message(name: str) -> Any:
     return import_module(f"{'tensorboard.compat' if _has_tensorboard() else 'tensorboardX'}.proto.{name}_pb2")
 
 
+def no_times() -> Any:
+    """Return the message of a run whose times are not known; tensorboardX has none."""
+    if not _has_tensorboard():
+        return None
+    stats = message("step_stats")
+    device = stats.DeviceStepStats(device="/device:CPU:0")
+    return message("config").RunMetadata(step_stats=stats.StepStats(dev_stats=[device]))
+
+
 def add_graph(
     self: Any, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
 ) -> None:
@@ -86,8 +95,11 @@ def add_graph(
     The run is in the model's mode for evaluation. ``verbose`` prints the graph; ``use_strict_trace`` changes nothing.
     Source: https://docs.pytorch.org/docs/2.13/tensorboard.html#torch.utils.tensorboard.writer.SummaryWriter.add_graph
     """
-    drawn = import_module(f"{_HERE}._pytorch_graph").graph(model, input_to_model, verbose, use_strict_trace)
-    self._get_file_writer().add_graph(drawn)
+    graph, run = import_module(f"{_HERE}._pytorch_graph").graph(model, input_to_model, verbose, use_strict_trace)
+    if run is None:
+        self._get_file_writer().add_onnx_graph(graph)  # which writes any graph, and that alone
+    else:
+        self._get_file_writer().add_graph((graph, run))
 
 
 def _values(x: Any) -> Any:
