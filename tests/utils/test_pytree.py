@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,7 @@ def test_a_shape_by_the_type_of_its_container():
         spec = pytree.TreeSpec(kind, context, [leaf, leaf])
         assert spec == pytree.tree_flatten(tree)[1] and pytree.tree_unflatten([1, 2], spec) == tree
     assert kind is namedtuple
+
+
+def test_names_that_annotations_of_libraries_have():
+    assert pytree.PyTree is pytree.Context is Any  # they say nothing of a value

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from cltorch.compiler import compile
 from cltorch.nn.modules._members import Members
+from cltorch.nn.modules._state import _EXTRA as _EXTRA_STATE_KEY_SUFFIX  # noqa: F401  # where PyTorch has it
 from cltorch.nn.modules._state import _IncompatibleKeys  # noqa: F401  # where PyTorch has it
 from cltorch.nn.modules.hooks import (
     BackwardHook,
