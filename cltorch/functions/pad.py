@@ -24,6 +24,9 @@ _SUPPORTED = (
 )
 
 
+_NODES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}
+
+
 def pad_dims(x: Any, pads: ops.Pads, mode: str, value: Any) -> Any:
     """Pad by (before, after) of every dimension, without checks."""
     return apply(ops.Pad, x, pads, mode, value)
@@ -125,7 +128,9 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         input = pad_dims(input, tuple((min(before, 0), min(after, 0)) for before, after in pads), "constant", 0)
         pads = tuple((max(before, 0), max(after, 0)) for before, after in pads)
         _check_circular(input.layout.shape, pads, spatial, mode)
-    return pad_dims(input, pads, mode, 0) if mode == "circular" else pad_edges(input, pads, mode)
+    if mode == "circular":
+        return pad_dims(input, pads, mode, 0)
+    return called(pad_edges(input, pads, mode), f"{_NODES[mode]}{spatial}DBackward0")
 
 
 def _check_reflect_or_replicate(shape: Sequence[int], pads: ops.Pads, spatial: int, mode: str) -> None:

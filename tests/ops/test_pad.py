@@ -200,3 +200,11 @@ def test_more_cannot_be_cut_off_than_there_is():
         cltorch.constant_pad_nd(cltorch.ones(3), (1, 1, 1, 1))
     with pytest.raises(RuntimeError, match='Padding mode "reflect" doesn.t take in value argument'):
         F.pad(cltorch.ones(2, 3), (1, 1), "reflect", 1.0)
+
+
+def test_nodes_are_named_by_mode_and_dimensions():
+    x = cltorch.ones(1, 3, 3, 3, requires_grad=True)
+    for mode, name in (("reflect", "ReflectionPad"), ("replicate", "ReplicationPad")):
+        padded = cltorch.nn.functional.pad(x, (1, 1, 1, 1), mode)
+        assert padded.grad_fn.name() == f"{name}2DBackward0"
+        assert cltorch.nn.functional.pad(x[0], (1, 1), mode).grad_fn.name() == f"{name}1DBackward0"
