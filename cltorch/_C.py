@@ -55,6 +55,7 @@ _VariableFunctions = functions.public
 
 TensorBase = _TensorBase = _Tensor
 _disabled_torch_function_impl = torch_function.disabled
+_disabled_torch_dispatch_impl = torch_function.undispatched
 _push_on_torch_function_stack, _pop_torch_function_stack = torch_function.push, torch_function.pop
 
 __all__ = [

@@ -78,6 +78,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     names: tuple[None, ...]
     name = None
     __array_priority__ = 1000
+    __torch_dispatch__ = staticmethod(torch_function.undispatched)
 
     def __new__(cls, *args: Any, device: Any = None, **kw: Any) -> Any:
         if "data" in kw and not args:
@@ -747,6 +748,11 @@ def _of_class(cls: Any, x: Any) -> Any:
         raise TypeError(
             "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your "
             "class inherits from Tensor."
+        )
+    if cls.__torch_dispatch__ is not torch_function.undispatched:
+        raise NotImplementedError(
+            f"{cls.__name__}: __torch_dispatch__ of a Tensor subclass is not looked at; use __torch_function__, or a "
+            "TorchDispatchMode for a part of the program"
         )
     if not torch_function.for_good[0] and torch_function.asks(cls) and cls is not Tensor:
         torch_function.switch_on()

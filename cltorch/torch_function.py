@@ -49,6 +49,11 @@ def disabled(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **(kwargs or {}))
 
 
+def undispatched(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """Call an operator: what a class that does not handle operators has as ``__torch_dispatch__``."""
+    return func(*args, **(kwargs or {}))
+
+
 def asks(kind: type) -> bool:
     """Return whether objects of a class are asked."""
     handler = getattr(kind, "__torch_function__", None)

@@ -400,6 +400,23 @@ def test_wrapper_subclasses_are_refused():
         cltorch.ones(1).as_subclass(int)
 
 
+def test_subclasses_that_handle_operators_are_refused():
+    class Logging(cltorch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    class Plain(cltorch.Tensor):
+        __torch_dispatch__ = cltorch._C._disabled_torch_dispatch_impl
+
+    with pytest.raises(NotImplementedError, match="Logging: __torch_dispatch__"):
+        cltorch.ones(1).as_subclass(Logging)
+    with pytest.raises(NotImplementedError, match="Logging: __torch_dispatch__"):
+        cltorch.Tensor._make_subclass(Logging, cltorch.ones(1))
+    assert type(cltorch.ones(1).as_subclass(Plain) + 1) is Plain
+    assert Plain.__torch_dispatch__ is cltorch.Tensor.__torch_dispatch__
+
+
 _FRESH = """
 import cltorch as torch
 from cltorch import torch_function
