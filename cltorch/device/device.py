@@ -16,7 +16,7 @@ _current_cl = 0
 
 
 class _AlsoCuda(str):
-    """The type ``cl`` for programs that compare it with ``cuda``: equal to both, by its hash ``cl``."""
+    """The type ``cl`` for programs that look for ``cuda`` in it: equal to both, by its hash ``cl``."""
 
     __slots__ = ()
     __hash__ = str.__hash__
@@ -26,6 +26,15 @@ class _AlsoCuda(str):
 
     def __ne__(self, other: object) -> bool:
         return not self == other
+
+    def __contains__(self, part: Any) -> bool:
+        return part in "cuda" or str.__contains__(self, part)
+
+    def startswith(self, prefix: str | tuple[str, ...], *bounds: Any) -> bool:
+        return "cuda".startswith(prefix, *bounds) or str.startswith(self, prefix, *bounds)
+
+    def replace(self, old: str, new: str, *count: Any) -> str:
+        return ("cuda" if old in "cuda" else str(self)).replace(old, new, *count)
 
 
 _cl: str = "cl"
