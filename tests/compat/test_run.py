@@ -381,7 +381,7 @@ def test_a_device_is_recognised_by_the_name_cuda():
         print(d.type == "cuda", d.type in ("cuda", "xpu"), d.type != "cuda", "cuda" == d.type, d.type == "cl")
         print(d.type == "cpu", d.type != "cpu", torch.device("cpu").type == "cuda", torch.device("cl:1").type == "cuda")
         print("cuda" in d.type, d.type.startswith("cuda"), d.type.startswith(("cpu", "meta")), "cpu" in d.type)
-        print(d.type.replace("cuda", "gpu"), d.type.replace("cl", "gpu"), torch.device("cpu").type.replace("cuda", "gpu"))
+        print(*(t.replace("cuda", "gpu") for t in (d.type, torch.device("cpu").type)), d.type.replace("cl", "gpu"))
         print(d, {"cl": 1}[d.type], pickle.loads(pickle.dumps(d)) is d, type(d.__reduce__()[1][0]).__name__)
         with torch.autocast(device_type=d.type, dtype=torch.bfloat16):
             print(torch.is_autocast_enabled("cuda") == torch.cuda.is_available())
@@ -395,7 +395,7 @@ def test_a_device_is_recognised_by_the_name_cuda():
         "True True False True True",
         "False True False True",
         "True True False False",
-        "gpu gpu cpu",
+        "gpu cpu gpu",
         "cl:0 1 True str",
         "True",
         "True",
