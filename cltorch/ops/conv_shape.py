@@ -175,10 +175,10 @@ def forward(g: Geometry) -> Stencil:
 
 def backward(g: Geometry) -> Stencil:
     """Return the stencil of the input's gradient: from (n, groups * k, outs) to (n, groups * c, ins)."""
-    lines = [
-        [(f, 0, r, (f + p - r * d) // s) for f in range(s) for r in reversed(range(size)) if (f + p - r * d) % s == 0]
-        for size, s, p, d in zip(g.kernel, g.stride, g.padding, g.dilation, strict=True)
-    ]
+    lines = []
+    for size, s, p, d in zip(g.kernel, g.stride, g.padding, g.dilation, strict=True):
+        reached = sorted(((r * d - p) % s, -r) for r in range(size))  # by phases: a stride may be far beyond the sizes
+        lines.append([(f, 0, -r, (f + p + r * d) // s) for f, r in reached])
     return _join(g, lines, g.k, g.c, g.outs, g.ins, (1, 1, 1), g.stride)
 
 
@@ -205,8 +205,7 @@ def _join(
         found.setdefault((fd, fh, fw), []).append(((rd * kh + rh) * kw + rw, plane, shift))
     phases = tuple(
         Phase(at, tuple(found.get(at, ())))
-        for at in map(_triple, product(*map(range, dst_step)))
-        if all(f < n for f, n in zip(at, dst, strict=True))
+        for at in map(_triple, product(*(range(min(s, n)) for s, n in zip(dst_step, dst, strict=True))))
     )
     return Stencil(
         reduced,

@@ -389,3 +389,11 @@ def test_weights_of_one_by_one_with_channels_last_give_results_in_that_order(tra
     assert y.stride() == (120, 1, 24, 4) and bool((y == 3).all())
     one = cltorch.ones(2, 1, 5, 6, device=device).to(memory_format=cltorch.channels_last)
     assert f(one, w[:1] if transposed else w[:, :1]).stride() == (120, 1, 24, 4)
+
+
+def test_strides_far_beyond_the_image(device):
+    x = cltorch.tensor([[[[2.0]], [[3.0]]]], device=device, requires_grad=True)
+    w = cltorch.arange(24.0, device=device).reshape(2, 3, 2, 2)
+    y = cltorch.conv_transpose2d(x, w, stride=2**40)
+    y.sum().backward()
+    assert cltorch.equal(y, 2 * w[:1] + 3 * w[1:]) and cltorch.equal(x.grad, w.sum((1, 2, 3)).reshape(1, 2, 1, 1))
