@@ -20,6 +20,9 @@ _FEW, _WIDE, _SLICE = 96, 12, 512
 # multiply-adds that one core does until the others, whose threads sleep between launches, are awake: 20 us
 _LATE = 1.5e6
 
+# elements of A from which one vector of columns pays for a program of its own
+_NARROW = 1 << 20
+
 # panels of A that are laid out together: 256 bytes of each of its columns in float32
 GROUP = 8
 
@@ -91,7 +94,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
-        "prefetch": w.prefetch, "tail": _tail(p.n, w), "panels": tile is None or not direct,
+        "prefetch": w.prefetch, "tail": _tail(p, w), "panels": tile is None or not direct,
         "pairs": pairs, "grouped": False,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
@@ -152,15 +155,15 @@ def cut(p: Problem, w: Tile, units: int, itemsize: int, late: float = 0.0) -> tu
     return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize, late)
 
 
-def _tail(n: int, w: Tile) -> int:
+def _tail(p: Problem, w: Tile) -> int:
     """Return the vectors of the narrower tile that the kernel has for the last panel: 1, or 2 where that pays.
 
-    Another width is another program to compile. Of three vectors, the last four are two tiles of two, for a tile of one
-    waits for the sums to be added.
+    Another width is another program, which takes seconds to compile. Of three vectors, the last four are two tiles of
+    two, for a tile of one waits for the sums to be added; so one vector is half of a tile where the product is small.
     """
-    vectors = -(-n // w.vw)
+    vectors = -(-p.n // w.vw)
     if w.nv == 3:
-        return 2 if vectors > 1 else 1
+        return 1 if vectors <= 1 and p.m * p.k * p.batch > _NARROW else 2
     return 2 if vectors % w.nv == 2 and vectors <= 8 * w.nv else 1
 
 

@@ -237,6 +237,16 @@ def test_a_core_that_begins_late_is_given_less():
     assert gemm_cpu.divide(128, 784, 512, 1, tile, 2, 4, 1.5e6)[1] == 16
 
 
+def test_few_columns_have_a_program_of_their_own_where_they_are_much_work():
+    def tail(rows, terms, columns):
+        p = Problem.of(Layout.of((rows, terms)), Layout.of((terms, columns)), None, False, False)
+        return gemm_cpu._tail(p, tile)
+
+    tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
+    assert tail(128, 512, 10) == tail(10, 128, 512) == tail(128, 784, 512)
+    assert tail(4096, 512, 10) != tail(4096, 512, 17)
+
+
 def test_few_rows_pack_as_many_panels_as_all_cores_end_with_together():
     tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
     few, many = (
