@@ -86,7 +86,8 @@ def test_vectors_of_vjp(device):
 
 def test_a_tangent_takes_the_dtype_of_its_primal(device):
     x = torch.tensor([1.0, 2.0], device=device)
-    for t in (torch.float64, torch.float16):
+    double = torch.device(device).type == "cpu" or torch.device(device).context.caps.fp64
+    for t in (torch.float64, torch.float16) if double else (torch.float16,):
         for f in (torch.square, lambda a: a @ torch.eye(2, device=device) * a, lambda a: a.cumsum(0)):
             value, pushed = jvp(f, (x,), (torch.tensor([0.5, 3.0], device=device, dtype=t),))
             assert pushed.dtype is value.dtype is torch.float32

@@ -132,13 +132,14 @@ def test_arguments_fit_every_device(cl_device, monkeypatch):
     rows = [row_of(cl_device, 3, wide, lambda x: x) for _ in range(130)]
     one = cltorch.ones((), device=cl_device)
     own = cltorch.ones(len(rows), device=cl_device)
+    versions = [x._version for (x,) in rows]
     seen.clear()
     update(formula, [0], rows, [1.0] * 11, scalars=[one], per_row=[own, own])
     assert len(seen) == 2
     for given in seen:
         size = sum(wide.itemsize if isinstance(x, float) else 8 for x in given)
         assert len(given) <= 128 and size <= 1024
-    assert all(x._version == 1 for (x,) in rows)
+    assert [x._version - before for (x,), before in zip(rows, versions, strict=True)] == [1] * len(rows)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
