@@ -107,19 +107,18 @@ def _told_convolution(op: type[Op], x: Any, weight: Any, bias: Any, geometry: An
     return Told("convolution", args=(x, weight, bias, *_sizes(x, geometry), False, [0] * n, geometry.groups))
 
 
-def _more(x: Any, weight: Any, geometry: Any, shape: Any) -> list[int]:
-    """Return the output padding of a transposed convolution."""
-    stride, padding, dilation = _sizes(x, geometry)
-    places, kernel = x.layout.shape[2:], weight.layout.shape[2:]
+def _more(sizes: list[list[int]], places: Any, kernel: Any, outs: Any) -> list[int]:
+    """Return the output padding of a transposed convolution from ``places`` to ``outs``."""
     return [
-        shape[i + 2] - ((places[i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel[i] - 1) + 1)
-        for i in range(len(places))
+        out - ((n - 1) * step - 2 * pad + d * (k - 1) + 1)
+        for out, n, k, step, pad, d in zip(outs, places, kernel, *sizes, strict=True)
     ]
 
 
 def _told_transposed(op: type[Op], x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Told:
-    more = _more(x, weight, geometry, shape)
-    return Told("convolution", args=(x, weight, bias, *_sizes(x, geometry), True, more, geometry.groups))
+    sizes = _sizes(x, geometry)
+    more = _more(sizes, x.layout.shape[2:], weight.layout.shape[2:], shape[2:])
+    return Told("convolution", args=(x, weight, bias, *sizes, True, more, geometry.groups))
 
 
 def _back_of_convolution(op: type[Op], call: Any, g: Any) -> Told:
@@ -128,21 +127,14 @@ def _back_of_convolution(op: type[Op], call: Any, g: Any) -> Told:
         _view_of(lambda shape: empty(shape, dtype=g.dtype, device="meta"), shape) if y is None else y
         for y, shape in zip(call.saved, call.shapes, strict=True)
     ]  # the one whose values nobody needs is not kept
-    n = len(x) - 2
+    sizes = _sizes(g, call.geometry)
     turned = issubclass(op, conv.TransposedConvolution)
-    if turned:
-        y = g.layout.shape
-        stride, padding, dilation = _sizes(g, call.geometry)
-        more = [
-            y[i + 2] - ((x[i + 2] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight[i + 2] - 1) + 1)
-            for i in range(n)
-        ]
+    more = _more(sizes, x[2:], weight[2:], g.layout.shape[2:]) if turned else [0] * (len(x) - 2)
     biased = [g.layout.shape[1]] if call.needs[2] is not None else None
     mask = [bool(need) for need in call.needs[:3]]
     return Told(
         "convolution_backward",
-        args=(g, *kept, biased, *_sizes(g, call.geometry), turned, more if turned else [0] * n, call.geometry.groups,
-              mask),
+        args=(g, *kept, biased, *sizes, turned, more, call.geometry.groups, mask),
         after=lambda found: tuple(found[:3]), before=lambda found: (*found, None, None),
     )  # fmt: skip
 

@@ -46,10 +46,11 @@ class _Run:
         self._of: dict[int, str] = {}  # the node that gives a tensor
         self._kept: list[Any] = []  # tensors whose numbers are keys
         self._names: Counter[str] = Counter()
-        self._paths = {id(m): path for m, path in _paths(model, type(model).__name__)}
+        modules = list(_paths(model, type(model).__name__))
+        self._paths = {id(m): path for m, path in modules}
         self._around: list[str] = []
         self._parameters: dict[int, tuple[str, str]] = {}
-        for m, path in _paths(model, type(model).__name__):
+        for m, path in modules:
             for name, x in (*m.named_parameters(recurse=False), *m.named_buffers(recurse=False)):
                 self._parameters.setdefault(id(x), (path, name))
 
@@ -57,9 +58,8 @@ class _Run:
         """Run the model once."""
         given = list(inspect.signature(self._model.forward).parameters) or ["input"]
         for i, x in enumerate(args):
-            for y in tree_leaves(x):
-                if isinstance(y, Tensor):
-                    self._give(y, self._add(f"input/{given[min(i, len(given) - 1)]}", "IO Node", [], [y]))
+            for y in _tensors(x):
+                self._give(y, self._add(f"input/{given[min(i, len(given) - 1)]}", "IO Node", [], [y]))
         training = [(m, m.training) for m in self._model.modules()]
         handles = [register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)]
         try:
@@ -71,9 +71,8 @@ class _Run:
                 handle.remove()
             for m, mode in training:
                 m.training = mode
-        for y in tree_leaves(found):
-            if isinstance(y, Tensor):
-                self._add("output/output", "IO Node", [self._source(y)], [y])
+        for y in _tensors(found):
+            self._add("output/output", "IO Node", [self._source(y)], [y])
 
     def _enter(self, module: Any, args: Any) -> None:
         inside = self._around[-1] + "/" if self._around else ""
@@ -84,16 +83,17 @@ class _Run:
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        known = {id(x) for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)}
+        given = _tensors((args, kwargs))
+        known = {id(x) for x in given}
         out = func(*args, **kwargs)
         name = path_of(func)
-        results = [y for y in tree_leaves(out) if isinstance(y, Tensor)]
+        results = _tensors(out)
         if name.endswith((".__get__", ".__set__")) or not results:
             return out
         written = name.endswith("_") and not name.endswith("__")
         if not written and all(id(y) in known for y in results):
             return out  # as it was: ``contiguous`` of what is that already
-        operands = [self._source(x) for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        operands = [self._source(x) for x in given]
         kind = _operator(name.rpartition(".")[2], args)
         stem = f"{self._around[-1] if self._around else type(self._model).__name__}/{kind.strip('_')}"
         node = self._add(stem, f"aten::{kind}", operands, results, _told(args, kwargs))
@@ -139,6 +139,10 @@ class _Run:
         return package.message("graph").GraphDef(node=nodes, versions=version), package.no_times()
 
 
+def _tensors(tree: Any) -> list[Tensor]:
+    return [x for x in tree_leaves(tree) if isinstance(x, Tensor)]
+
+
 def _paths(module: Module, path: str) -> Iterator[tuple[Module, str]]:
     """Return a module and those within, each with the path of classes and names that leads to it."""
     yield module, path
@@ -164,6 +168,6 @@ def _operator(name: str, args: Any) -> str:
 
 def _told(args: Any, kwargs: Any) -> str:
     """Return the values of a call that are no tensors, as text."""
-    plain = [str(x) for x in args if not any(isinstance(y, Tensor) for y in tree_leaves([x]))]
-    plain += [f"{k} : {x}" for k, x in kwargs.items() if not any(isinstance(y, Tensor) for y in tree_leaves([x]))]
+    plain = [str(x) for x in args if not _tensors(x)]
+    plain += [f"{k} : {x}" for k, x in kwargs.items() if not _tensors(x)]
     return "{" + ", ".join(plain) + "}"
