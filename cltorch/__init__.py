@@ -294,3 +294,7 @@ def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _import_module(f"cltorch.{name}")
     raise AttributeError(f"module 'cltorch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, "functional", "vmap"})

@@ -147,8 +147,9 @@ def dlpack(
 ) -> Any:
     """Return a capsule with a tensor: the body of ``Tensor.__dlpack__``.
 
-    A tensor on a device is handed out as its cl_mem and an offset, after a wait for the device.
-    Raises BufferError for a tensor that requires a gradient, and where another device is asked for.
+    A tensor on a device is handed out as its cl_mem and an offset, after a wait for the device. Where ``dl_device``
+    names another place the capsule has a copy there. Raises BufferError for a tensor that requires a gradient and for
+    a kind of device that is not here, ValueError where ``copy=False`` forbids the copy.
     """
     if x.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
@@ -161,8 +162,8 @@ def dlpack(
         raise AssertionError("stream should be None on cpu.")
     place = dlpack_device(x)
     if dl_device is not None and tuple(dl_device) != place:
-        raise BufferError(f"Can't export a tensor on {x.device} to DLPack device {tuple(dl_device)}")
-    if copy:
+        x, place = _moved(x, tuple(dl_device), copy), tuple(dl_device)
+    elif copy:
         x = x.clone()
     layout, t = x.layout, x.dtype
     shape = (ctypes.c_int64 * max(1, layout.ndim))(*layout.shape)
@@ -191,6 +192,16 @@ def dlpack(
     capsule = _new(address, form.name, _CapsuleDestructor())
     _capsules.append((capsule, address, form))
     return capsule
+
+
+def _moved(x: Any, place: tuple[int, int], copy: bool | None) -> Any:
+    kind, index = place
+    if kind not in (DLDeviceType.kDLCPU, DLDeviceType.kDLOpenCL):
+        raise BufferError(f"Can't export a tensor on {x.device} to DLPack device {(int(kind), int(index))}")
+    device = Device("cpu") if kind == DLDeviceType.kDLCPU else Device("cl", index)
+    if copy is False:
+        raise ValueError(f"cannot move (i.e. copy=False) tensor from {x.device} to {device} without copying.")
+    return x.to(device)
 
 
 def to_dlpack(tensor: Any) -> Any:

@@ -103,11 +103,9 @@ def _as_shape(given: Any) -> Sequence[int]:
 def broadcast_shapes(*shapes: Sequence[int]) -> Size:
     """Return the common shape of operands, aligned at their last dimension.
 
-    Raises RuntimeError naming the two sizes and the dimension where the shapes do not agree.
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.broadcast_shapes.html
+    Raises RuntimeError naming the two sizes and the dimension where the shapes do not agree, as operators say it.
 
-    >>> import cltorch as torch
-    >>> torch.broadcast_shapes((2, 1), (3,))
+    >>> broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
     first = shapes[0] if shapes else ()

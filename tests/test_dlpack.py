@@ -90,7 +90,9 @@ def test_refusals(device, monkeypatch):
         with pytest.raises((BufferError, RuntimeError)):
             np.from_dlpack(x)  # NumPy knows memory of the host only
         with pytest.raises(BufferError, match="to DLPack device"):
-            x.__dlpack__(dl_device=(1, 0))
+            x.__dlpack__(dl_device=(2, 0))
+        with pytest.raises(ValueError, match="without copying"):
+            x.__dlpack__(dl_device=(1, 0), copy=False)
         assert cltorch.from_dlpack(x).data_ptr() == x.data_ptr()
 
 
@@ -101,6 +103,14 @@ def test_copy_and_device(device):
     assert x.tolist() == [1, 1, 1]
     y = cltorch.from_dlpack(x, device=device)
     assert str(y.device) == str(cltorch.ones(1, device=device).device) and y.cpu().tolist() == [1, 1, 1]
+
+
+def test_a_taker_may_ask_for_the_host(device):
+    x = cltorch.arange(6.0, device=device).reshape(2, 3)[:, 1:]
+    taken = cltorch.from_dlpack(x.__dlpack__(max_version=(1, 0), dl_device=(1, 0)))
+    assert taken.device.type == "cpu" and taken.tolist() == [[1, 2], [4, 5]]
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+        assert np.from_dlpack(x, device="cpu").tolist() == [[1, 2], [4, 5]]
 
 
 def test_between_tensors_of_one_opencl_context(cl_device):

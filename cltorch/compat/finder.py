@@ -112,7 +112,8 @@ class Facade(ModuleType):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*dir(self.__dict__.get("_module")), *reference.names(self.__name__)})
+        name = self.__name__
+        return sorted({*dir(self.__dict__.get("_module")), *reference.names(name), *reference.parts(name)})
 
 
 def _from_package(module: str, name: str) -> Any:

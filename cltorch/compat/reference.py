@@ -99,6 +99,12 @@ def has_parts(module: str) -> bool:
     return any(name.startswith(module + ".") for name in _known(module))
 
 
+def parts(module: str) -> set[str]:
+    """Return the last names of the public modules that are directly below one of PyTorch."""
+    start = module + "."
+    return {name[len(start) :].partition(".")[0] for name in _known(module) if name.startswith(start)}
+
+
 def has_inner_module(module: str) -> bool:
     """Return whether PyTorch has a module of this name that is not public, but that other packages import."""
     return module in _inner()

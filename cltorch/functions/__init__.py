@@ -106,10 +106,10 @@ from cltorch.functions import (
     view_inplace,
     windows,
 )
-from cltorch.layout import broadcast_shapes, wrap_dim
+from cltorch.layout import wrap_dim
 from cltorch.ops.overloads import resolvers
 
-__all__ = ["broadcast_shapes", "resolve_device", "wrap_dim"]
+__all__ = ["resolve_device", "wrap_dim"]
 
 if TYPE_CHECKING:  # the names below are gathered at run time
 

@@ -1,4 +1,4 @@
-"""The adjoint of broadcasting: sum a gradient back to the shape its operand had."""
+"""The shape that operands have together, and its adjoint: a gradient summed back to the shape of one of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,43 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
+from cltorch.layout import Size
+from cltorch.layout import broadcast_shapes as _common_shape
 
-__all__ = ["sum_to_size"]
+__all__ = ["broadcast_shapes", "sum_to_size"]
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """Return the common shape of operands, aligned at their last dimension.
+
+    Raises RuntimeError that names the first shape that does not fit the ones before it, and ValueError for a negative
+    size.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.broadcast_shapes.html
+
+    >>> import cltorch as torch
+    >>> torch.broadcast_shapes((2, 1), (3,))
+    torch.Size([2, 3])
+    """
+    given = [(s,) if isinstance(s, int) else s for s in shapes]
+    if any(isinstance(n, int) and n < 0 for s in given if isinstance(s, (tuple, list)) for n in s):
+        raise ValueError("Attempting to broadcast a dimension with negative length!")
+    try:
+        return _common_shape(*shapes)
+    except RuntimeError:
+        common = [1] * max((len(s) for s in given if isinstance(s, (tuple, list))), default=0)
+        for argument, shape in enumerate(given):
+            if not isinstance(shape, (tuple, list)):
+                raise
+            for d in range(-1, -len(shape) - 1, -1):
+                n = shape[d]
+                if n not in (1, common[d]) and common[d] != 1:
+                    raise RuntimeError(
+                        f"Attempting to broadcast a dimension of length {n} at {d}! Mismatching argument at index "
+                        f"{argument} had {tuple(shape)}; but expected shape should be broadcastable to {common}"
+                    ) from None
+                if n != 1:
+                    common[d] = n
+        raise
 
 
 def sum_to_size(input: Any, *size: Any) -> Any:

@@ -548,6 +548,8 @@ def test_every_name_that_is_listed_can_be_read():
         import torch
         assert "opencl" in dir(torch) and torch.opencl.is_available() == torch.cuda.is_available()
         assert all(hasattr(torch, name) for name in dir(torch))
+        assert {"testing", "optim", "fft", "distributed", "vmap"} < set(dir(torch))
+        assert {"functional", "utils"} < set(dir(torch.nn))
         from torch.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
         from typing import Optional
         assert Optional[_collate_fn_t[int]] and Optional[_worker_init_fn_t]
