@@ -204,14 +204,14 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         from torchvision.io import read_video
         from torchvision.models import quantization
         from torchvision.models.quantization import resnet18
-        from torchvision.models._utils import handle_legacy_interface
+        from torchvision.models._utils import _ModelURLs
         class Clips(UCF101): ...
         assert torchvision.__version__ == torchvision.version.__version__ == importlib.metadata.version("torchvision")
         print(torchvision.__version__, isinstance(datasets.FakeData(2), Kinetics), torchvision._is_tracing())
         uses = [
             lambda: Clips("."), lambda: Same("."), lambda: read_video("x.mp4"), lambda: io.decode_heic(None),
             lambda: LSUN("."), lambda: resnet18(), lambda: quantization.mobilenet_v2(),
-            lambda: handle_legacy_interface(),
+            lambda: _ModelURLs(),
         ]
         for use in uses:
             try:

@@ -300,7 +300,7 @@ def test_published_weights_decide_what_is_made(bare, monkeypatch):
     # three of six stages are trained
     trained = [name for name, block in model.backbone.body.items() if any(p.requires_grad for p in block.parameters())]
     assert trained == ["7", "8", "9", "10", "11", "12", "13", "14", "15", "16"]
-    with pytest.warns(UserWarning, match="'pretrained' is deprecated: use 'weights'"):
+    with pytest.warns(UserWarning, match="'pretrained' is deprecated since 0.13"):
         detection.fasterrcnn_mobilenet_v3_large_320_fpn(pretrained=True)
     assert asked[1] == asked[0]
     with pytest.raises(ValueError, match="'num_classes' expected value 91 but got 3"):

@@ -1,4 +1,4 @@
-"""The layers of a network up to those whose outputs are wanted.
+"""The layers of a network up to those whose outputs are wanted, and what functions that return networks are made of.
 
 Source: https://docs.pytorch.org/vision/0.28/feature_extraction.html
 """
@@ -10,9 +10,20 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import handle_legacy_interface, kwonly_to_pos_or_kw
 from cltorch.vision.models.common import make_divisible as _make_divisible
+from cltorch.vision.models.weights import fixed
+from cltorch.vision.models.weights import needed as _ovewrite_value_param
 
-__all__ = ["IntermediateLayerGetter", "_make_divisible"]
+__all__ = [
+    "IntermediateLayerGetter", "_make_divisible", "_ovewrite_named_param", "_ovewrite_value_param",
+    "handle_legacy_interface", "kwonly_to_pos_or_kw",
+]  # fmt: skip
+
+
+def _ovewrite_named_param(kwargs: dict[str, Any], param: str, new_value: Any) -> None:
+    """Set an option that weights need; raise ValueError where another value is asked for."""
+    kwargs.update(fixed(kwargs, **{param: new_value}))
 
 
 class IntermediateLayerGetter(nn.ModuleDict):

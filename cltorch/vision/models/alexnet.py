@@ -10,7 +10,8 @@ from typing import Any
 from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 
 
 class AlexNet(nn.Module):
@@ -38,7 +39,7 @@ class AlexNet(nn.Module):
         return self.classifier(functions.flatten(self.avgpool(self.features(x)), 1))
 
 
-@register_model()
+@network
 def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> AlexNet:
     """Return AlexNet; arguments as of ``resnet18``.
 

@@ -13,8 +13,9 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import cut_normal
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, Permute
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -106,7 +107,7 @@ def _convnext(
     return model
 
 
-@register_model()
+@network
 def convnext_tiny(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-T; arguments as of ``resnet18``.
 
@@ -115,7 +116,7 @@ def convnext_tiny(*, weights: Any = None, progress: bool = True, **kwargs: Any) 
     return _convnext("convnext_tiny", (96, 192, 384, 768), (3, 3, 9, 3), 0.1, weights, kwargs)
 
 
-@register_model()
+@network
 def convnext_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-S; arguments as of ``resnet18``.
 
@@ -124,7 +125,7 @@ def convnext_small(*, weights: Any = None, progress: bool = True, **kwargs: Any)
     return _convnext("convnext_small", (96, 192, 384, 768), (3, 3, 27, 3), 0.4, weights, kwargs)
 
 
-@register_model()
+@network
 def convnext_base(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-B; arguments as of ``resnet18``.
 
@@ -133,7 +134,7 @@ def convnext_base(*, weights: Any = None, progress: bool = True, **kwargs: Any) 
     return _convnext("convnext_base", (128, 256, 512, 1024), (3, 3, 27, 3), 0.5, weights, kwargs)
 
 
-@register_model()
+@network
 def convnext_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ConvNeXt:
     """Return ConvNeXt-L; arguments as of ``resnet18``.
 

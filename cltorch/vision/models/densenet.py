@@ -13,7 +13,8 @@ from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.utils import checkpoint
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 
 
 class _DenseLayer(nn.Module):
@@ -113,7 +114,7 @@ def _densenet(name: str, growth: int, blocks: tuple[int, ...], first: int, weigh
     return model
 
 
-@register_model()
+@network
 def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-121; arguments as of ``resnet18``.
 
@@ -122,7 +123,7 @@ def densenet121(*, weights: Any = None, progress: bool = True, **kwargs: Any) ->
     return _densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, kwargs)
 
 
-@register_model()
+@network
 def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-161; arguments as of ``resnet18``.
 
@@ -131,7 +132,7 @@ def densenet161(*, weights: Any = None, progress: bool = True, **kwargs: Any) ->
     return _densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, kwargs)
 
 
-@register_model()
+@network
 def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-169; arguments as of ``resnet18``.
 
@@ -140,7 +141,7 @@ def densenet169(*, weights: Any = None, progress: bool = True, **kwargs: Any) ->
     return _densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, kwargs)
 
 
-@register_model()
+@network
 def densenet201(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """Return DenseNet-201; arguments as of ``resnet18``.
 

@@ -14,8 +14,9 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import BasicConv2d, inception_weights, rescale_for_inception
-from cltorch.vision.models.weights import attributes, build_with_heads, register_model
+from cltorch.vision.models.weights import attributes, build_with_heads
 
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ["logits", "aux_logits2", "aux_logits1"])
 
@@ -133,7 +134,7 @@ class GoogLeNet(nn.Module):
         return x
 
 
-@register_model()
+@network
 def googlenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> GoogLeNet:
     """Return GoogLeNet; arguments as of ``resnet18``.
 

@@ -14,8 +14,9 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import BasicConv2d, inception_weights, rescale_for_inception
-from cltorch.vision.models.weights import attributes, build_with_heads, register_model
+from cltorch.vision.models.weights import attributes, build_with_heads
 
 InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
 _Block = Callable[..., nn.Module]
@@ -241,7 +242,7 @@ class Inception3(nn.Module):
         return InceptionOutputs(x, aux) if self.training and self.aux_logits else x
 
 
-@register_model()
+@network
 def inception_v3(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Inception3:
     """Return Inception v3; arguments as of ``resnet18``.
 

@@ -17,7 +17,8 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.builders import define
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 

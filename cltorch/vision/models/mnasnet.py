@@ -10,8 +10,9 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import make_divisible
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.weights import attributes, build
 
 _MOMENTUM = 1 - 0.9997  # of TensorFlow's averages, as PyTorch counts it
 

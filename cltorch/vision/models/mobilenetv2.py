@@ -12,8 +12,9 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import initialise, make_divisible
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation
 
 # (expansion, channels, blocks, stride of the first)
@@ -89,7 +90,7 @@ class MobileNetV2(nn.Module):
         return self.classifier(functions.flatten(x, 1))
 
 
-@register_model()
+@network
 def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
     """Return MobileNetV2; arguments as of ``resnet18``.
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import initialise, make_divisible
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
@@ -141,7 +142,7 @@ def _mobilenet(name: str, rows: Any, last: int, weights: Any, options: dict[str,
     return model
 
 
-@register_model()
+@network
 def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """Return the large MobileNetV3; arguments as of ``resnet18``.
 
@@ -150,7 +151,7 @@ def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: 
     return _mobilenet("mobilenet_v3_large", _LARGE, 1280, weights, kwargs)
 
 
-@register_model()
+@network
 def mobilenet_v3_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """Return the small MobileNetV3; arguments as of ``resnet18``.
 

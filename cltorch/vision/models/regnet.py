@@ -15,8 +15,9 @@ import numpy as np
 
 from cltorch import nn
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import make_divisible
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.functions import public as functions
-from cltorch.vision.models.weights import attributes, build, fixed, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build, fixed
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -208,7 +209,7 @@ def _resnet(
     return model
 
 
-@register_model()
+@network
 def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-18; keywords go to ``ResNet``.
 
@@ -223,7 +224,7 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     return _resnet("resnet18", BasicBlock, [2, 2, 2, 2], weights, kwargs)
 
 
-@register_model()
+@network
 def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-34; arguments as of ``resnet18``.
 
@@ -232,7 +233,7 @@ def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     return _resnet("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
 
 
-@register_model()
+@network
 def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-50; arguments as of ``resnet18``.
 
@@ -241,7 +242,7 @@ def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     return _resnet("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
 
 
-@register_model()
+@network
 def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-101; arguments as of ``resnet18``.
 
@@ -250,7 +251,7 @@ def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> R
     return _resnet("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
 
 
-@register_model()
+@network
 def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-152; arguments as of ``resnet18``.
 
@@ -259,7 +260,7 @@ def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> R
     return _resnet("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
 
 
-@register_model()
+@network
 def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-50 with 32 groups of width 4; arguments as of ``resnet18``.
 
@@ -268,7 +269,7 @@ def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any
     return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, groups=32, width_per_group=4))
 
 
-@register_model()
+@network
 def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-101 with 32 groups of width 8; arguments as of ``resnet18``.
 
@@ -277,7 +278,7 @@ def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: An
     return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=32, width_per_group=8))
 
 
-@register_model()
+@network
 def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNeXt-101 with 64 groups of width 4; arguments as of ``resnet18``.
 
@@ -286,7 +287,7 @@ def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: An
     return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=64, width_per_group=4))
 
 
-@register_model()
+@network
 def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-50 with 3x3 convolutions twice as wide; arguments as of ``resnet18``.
 
@@ -295,7 +296,7 @@ def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any
     return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, width_per_group=128))
 
 
-@register_model()
+@network
 def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """Return ResNet-101 with 3x3 convolutions twice as wide; arguments as of ``resnet18``.
 

@@ -13,7 +13,8 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 
 
 def _depthwise(channels: int, stride: int) -> list[nn.Module]:
@@ -89,7 +90,7 @@ def _shufflenet(name: str, widths: list[int], weights: Any, options: dict[str, A
     return model
 
 
-@register_model()
+@network
 def shufflenet_v2_x0_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 0.5; arguments as of ``resnet18``.
 
@@ -98,7 +99,7 @@ def shufflenet_v2_x0_5(*, weights: Any = None, progress: bool = True, **kwargs: 
     return _shufflenet("shufflenet_v2_x0_5", [24, 48, 96, 192, 1024], weights, kwargs)
 
 
-@register_model()
+@network
 def shufflenet_v2_x1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 1; arguments as of ``resnet18``.
 
@@ -107,7 +108,7 @@ def shufflenet_v2_x1_0(*, weights: Any = None, progress: bool = True, **kwargs: 
     return _shufflenet("shufflenet_v2_x1_0", [24, 116, 232, 464, 1024], weights, kwargs)
 
 
-@register_model()
+@network
 def shufflenet_v2_x1_5(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 1.5; arguments as of ``resnet18``.
 
@@ -116,7 +117,7 @@ def shufflenet_v2_x1_5(*, weights: Any = None, progress: bool = True, **kwargs: 
     return _shufflenet("shufflenet_v2_x1_5", [24, 176, 352, 704, 1024], weights, kwargs)
 
 
-@register_model()
+@network
 def shufflenet_v2_x2_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ShuffleNetV2:
     """Return ShuffleNet V2 of width 2; arguments as of ``resnet18``.
 

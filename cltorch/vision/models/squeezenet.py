@@ -11,7 +11,8 @@ from typing import Any
 from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 
 
 class Fire(nn.Module):
@@ -72,7 +73,7 @@ class SqueezeNet(nn.Module):
         return functions.flatten(self.classifier(self.features(x)), 1)
 
 
-@register_model()
+@network
 def squeezenet1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """Return SqueezeNet 1.0; arguments as of ``resnet18``.
 
@@ -82,7 +83,7 @@ def squeezenet1_0(*, weights: Any = None, progress: bool = True, **kwargs: Any) 
     return model
 
 
-@register_model()
+@network
 def squeezenet1_1(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """Return SqueezeNet 1.1; arguments as of ``resnet18``.
 

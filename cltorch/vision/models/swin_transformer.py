@@ -14,9 +14,10 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.swin_attention import ShiftedWindowAttention, ShiftedWindowAttentionV2
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import MLP, Permute
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 

@@ -11,8 +11,9 @@ from typing import Any
 from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import initialise
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.weights import attributes, build
 
 # how many 3x3 convolutions each of the five stages has
 _DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}

@@ -15,7 +15,8 @@ from cltorch import nn
 from cltorch.checks import assert_
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, define
+from cltorch.vision.models.builders import define
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import MLP, Conv2dNormActivation
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)

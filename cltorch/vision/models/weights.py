@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -47,7 +46,7 @@ def table() -> dict[str, Any]:
     return data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """Weights of a network: the address, what prepares images for it, and what is known about it.
 
@@ -60,6 +59,17 @@ class Weights:
 
     def __hash__(self) -> int:
         return hash(self.url)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Weights):
+            return NotImplemented
+        prepare = [_parts(weights.transforms) for weights in (self, other)]
+        return self.url == other.url and self.meta == other.meta and prepare[0] == prepare[1]
+
+
+def _parts(function: Any) -> Any:
+    """Return what makes two functions the same: what a partial one is made of, for they are all different."""
+    return (function.func, function.args, function.keywords) if isinstance(function, partial) else function
 
 
 class WeightsEnum(Enum):
@@ -97,6 +107,9 @@ class WeightsEnum(Enum):
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return getattr, (type(self), self.name)  # a copy is the member itself
+
 
 @cache
 def weights_class(name: str) -> Any:
@@ -120,7 +133,7 @@ def weights_class(name: str) -> Any:
     if row["default"]:
         members["DEFAULT"] = members[row["default"]]  # the same value makes it another name of the member
     make: Any = WeightsEnum  # an enum without members, called, makes one with members
-    return make(row["class"], members, module="cltorch.vision.models")
+    return make(row["class"], members, module=_networks[name].__module__)
 
 
 def class_names() -> dict[str, str]:
@@ -170,31 +183,12 @@ def register_model(name: str | None = None) -> Callable[[Callable[..., M]], Call
     return listed
 
 
-def define(name: str, what: str, make: Callable[[Any, dict[str, Any]], nn.Module]) -> Any:
-    """Return the listed function of a network from ``make(weights, options)``; ``what`` says which network it is."""
-
-    def network(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> nn.Module:
-        return make(weights, kwargs)
-
-    network.__name__ = network.__qualname__ = name
-    network.__module__ = make.__module__
-    network.__doc__ = (
-        f"Return {what}; arguments as of ``resnet18``.\n\n"
-        f"Source: https://docs.pytorch.org/vision/0.28/models/generated/torchvision.models.{name}.html\n"
-    )
-    return register_model()(network)
-
-
 def build(name: str, make: Callable[..., nn.Module], weights: Any, options: dict[str, Any], **given: Any) -> Any:
     """Return ``make(**options)`` with weights: None, the path of a file, or published ones (a member or its name).
 
-    ``given`` are options that published weights need, or functions of their ``meta`` that return such. ``pretrained``
-    among the options is the older form of ``weights``. Raises ValueError for an option other than the weights need.
+    ``given`` are options that published weights need, or functions of their ``meta`` that return such. Raises
+    ValueError for an option other than the weights need.
     """
-    if "pretrained" in options:
-        pretrained = options.pop("pretrained")
-        warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
-        weights = weights_class(name).DEFAULT if pretrained else weights
     member = None if weights is None or is_file(weights) else weights_class(name).verify(weights)
     if member is not None:
         if member.meta.get("categories") is not None:  # weights of the features alone, or for a flow, have none
@@ -240,9 +234,6 @@ def build_with_heads(
     Such weights want images scaled their way (``transform_input``), and replace the weights at the start.
     """
     published = weights is not None and not is_file(weights)
-    if options.pop("pretrained", False):
-        warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
-        weights, published = weights_class(name).DEFAULT, True
     if not published:
         return build(name, make, weights, options)
     options = {**options, "aux_logits": True, "init_weights": False}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,13 +46,10 @@ def build_detector(
 ) -> Any:  # fmt: skip
     """Return ``make(start, options)`` with weights: None, the path of a file or published ones.
 
-    Those of the backbone count only without them. ``pretrained`` and ``pretrained_backbone`` among the options are
-    older forms of both. ``layers`` says how many layers of the backbone can be trained and how many are by default,
-    ``eps_zero`` that the weights COCO_V1 are those of normalisations with an ``eps`` of 0. Raises ValueError for
-    another number of classes than published weights have.
+    Those of the backbone count only without them. ``layers`` says how many layers of the backbone can be trained and
+    how many are by default, ``eps_zero`` that the weights COCO_V1 are those of normalisations with an ``eps`` of 0.
+    Raises ValueError for another number of classes than published weights have.
     """
-    weights = _legacy(options, "pretrained", "weights", name, weights)
-    weights_backbone = _legacy(options, "pretrained_backbone", "weights_backbone", backbone, weights_backbone)
     member = None
     if weights is not None:
         weights_backbone = None
@@ -73,15 +69,3 @@ def build_detector(
     if eps_zero and member is not None and member.name == "COCO_V1":
         overwrite_eps(model, 0.0)
     return model
-
-
-def _legacy(options: dict[str, Any], old: str, new: str, network: str, weights: Any) -> Any:
-    """Return weights that an option of older programs asks for."""
-    if old not in options:
-        return weights
-    wanted = options.pop(old)
-    warnings.warn(f"The parameter '{old}' is deprecated: use '{new}' instead.", UserWarning, stacklevel=4)
-    first = {"vgg16": "IMAGENET1K_FEATURES", "resnet50": "IMAGENET1K_V1", "mobilenet_v3_large": "IMAGENET1K_V1"}
-    if wanted == "legacy":
-        return weights_class(network)["COCO_LEGACY"]
-    return weights_class(network)[first.get(network, "COCO_V1")] if wanted else None

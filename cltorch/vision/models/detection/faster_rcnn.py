@@ -11,6 +11,7 @@ from typing import Any
 from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
 from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
@@ -20,7 +21,7 @@ from cltorch.vision.models.detection.roi_heads import RoIHeads
 from cltorch.vision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from cltorch.vision.models.mobilenetv3 import mobilenet_v3_large
 from cltorch.vision.models.resnet import resnet50
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.misc import Conv2dNormActivation
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign
 
@@ -194,7 +195,7 @@ def _on_mobilenet(start: Start, options: dict[str, Any]) -> FasterRCNN:
     return FasterRCNN(backbone, start.num_classes, rpn_anchor_generator=anchors, **options)
 
 
-@register_model()
+@network
 def fasterrcnn_resnet50_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,
@@ -212,7 +213,7 @@ def fasterrcnn_resnet50_fpn(
     return model
 
 
-@register_model()
+@network
 def fasterrcnn_resnet50_fpn_v2(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, weights_backbone: Any = None,
     trainable_backbone_layers: int | None = None, **kwargs: Any,
@@ -225,7 +226,7 @@ def fasterrcnn_resnet50_fpn_v2(
     return model
 
 
-@register_model()
+@network
 def fasterrcnn_mobilenet_v3_large_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,
@@ -238,7 +239,7 @@ def fasterrcnn_mobilenet_v3_large_fpn(
     return model
 
 
-@register_model()
+@network
 def fasterrcnn_mobilenet_v3_large_320_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,

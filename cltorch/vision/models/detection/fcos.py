@@ -13,6 +13,7 @@ import cltorch as torch
 from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
 from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection._single_stage import (
@@ -28,7 +29,7 @@ from cltorch.vision.models.detection._single_stage import (
 )
 from cltorch.vision.models.detection._utils import BoxLinearCoder, by_place
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.feature_pyramid_network import LastLevelP6P7
 from cltorch.vision.ops.losses import generalized_box_iou_loss, sigmoid_focal_loss
 
@@ -214,7 +215,7 @@ def _on_resnet(start: Start, options: dict[str, Any]) -> FCOS:
     return FCOS(backbone, start.num_classes, **options)
 
 
-@register_model()
+@network
 def fcos_resnet50_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,

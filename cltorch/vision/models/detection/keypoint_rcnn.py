@@ -11,10 +11,11 @@ from typing import Any
 from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
 from cltorch.vision.models.detection._parts import check_part, given
 from cltorch.vision.models.detection.faster_rcnn import FasterRCNN, start_convolutions
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign
 
 
@@ -81,7 +82,7 @@ def _on_resnet(start: Start, options: dict[str, Any]) -> KeypointRCNN:
     return KeypointRCNN(resnet_pyramid(start), start.num_classes, **options)
 
 
-@register_model()
+@network
 def keypointrcnn_resnet50_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, num_keypoints: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import nn
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
 from cltorch.vision.models.detection._parts import check_part, given
 from cltorch.vision.models.detection._utils import rename_old
 from cltorch.vision.models.detection.faster_rcnn import FasterRCNN, second_version, start_convolutions
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.misc import Conv2dNormActivation
 from cltorch.vision.ops.poolers import MultiScaleRoIAlign
 
@@ -92,7 +93,7 @@ def _second(start: Start, options: dict[str, Any]) -> MaskRCNN:
     return MaskRCNN(backbone, **{"mask_head": head, **options})
 
 
-@register_model()
+@network
 def maskrcnn_resnet50_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,
@@ -105,7 +106,7 @@ def maskrcnn_resnet50_fpn(
     return model
 
 
-@register_model()
+@network
 def maskrcnn_resnet50_fpn_v2(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, weights_backbone: Any = None,
     trainable_backbone_layers: int | None = None, **kwargs: Any,

@@ -12,6 +12,7 @@ from typing import Any
 import cltorch as torch
 from cltorch import nn
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector, resnet_pyramid
 from cltorch.vision.models.detection._parts import check_backbone, check_part, given, image_transform
 from cltorch.vision.models.detection._single_stage import (
@@ -29,7 +30,7 @@ from cltorch.vision.models.detection._utils import BoxCoder, Matcher, _box_loss,
 from cltorch.vision.models.detection.anchor_utils import AnchorGenerator
 from cltorch.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from cltorch.vision.models.resnet import resnet50
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.feature_pyramid_network import LastLevelP6P7
 from cltorch.vision.ops.losses import sigmoid_focal_loss
 from cltorch.vision.ops.misc import Conv2dNormActivation
@@ -229,7 +230,7 @@ def _second(start: Start, options: dict[str, Any]) -> RetinaNet:
     return RetinaNet(backbone, start.num_classes, **{"anchor_generator": anchors, "head": head, **options})
 
 
-@register_model()
+@network
 def retinanet_resnet50_fpn(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None, **kwargs: Any,
@@ -242,7 +243,7 @@ def retinanet_resnet50_fpn(
     return model
 
 
-@register_model()
+@network
 def retinanet_resnet50_fpn_v2(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, weights_backbone: Any = None,
     trainable_backbone_layers: int | None = None, **kwargs: Any,

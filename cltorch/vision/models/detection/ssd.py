@@ -14,13 +14,14 @@ import cltorch as torch
 from cltorch import nn
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector
 from cltorch.vision.models.detection._parts import image_transform
 from cltorch.vision.models.detection._single_stage import SingleStage, Targets, candidates, match
 from cltorch.vision.models.detection._utils import BoxCoder, SSDMatcher, by_place, retrieve_out_channels
 from cltorch.vision.models.detection.anchor_utils import DefaultBoxGenerator
 from cltorch.vision.models.vgg import vgg16
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 
 
 def _xavier_init(model: nn.Module) -> None:
@@ -253,7 +254,7 @@ def warn_of_size(options: dict[str, Any]) -> None:
         del options["size"]
 
 
-@register_model()
+@network
 def ssd300_vgg16(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_FEATURES", trainable_backbone_layers: int | None = None, **kwargs: Any,

@@ -12,6 +12,7 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.detection._build import Start, build_detector
 from cltorch.vision.models.detection._single_stage import start_narrowly
 from cltorch.vision.models.detection._utils import retrieve_out_channels
@@ -19,7 +20,7 @@ from cltorch.vision.models.detection.anchor_utils import DefaultBoxGenerator
 from cltorch.vision.models.detection.backbone_utils import mobilenet_stages
 from cltorch.vision.models.detection.ssd import SSD, SSDScoringHead, check_maps, warn_of_size
 from cltorch.vision.models.mobilenetv3 import mobilenet_v3_large
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 from cltorch.vision.ops.misc import Conv2dNormActivation
 
 Norm = Callable[..., nn.Module]
@@ -133,7 +134,7 @@ def _on_mobilenet(norm_layer: Norm | None, start: Start, options: dict[str, Any]
     return SSD(backbone, boxes, size, start.num_classes, **{**usual, **options})
 
 
-@register_model()
+@network
 def ssdlite320_mobilenet_v3_large(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", trainable_backbone_layers: int | None = None,

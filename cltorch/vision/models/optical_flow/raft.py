@@ -12,9 +12,10 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.optical_flow._correlation import CorrBlock, pixels, upsampled
 from cltorch.vision.models.optical_flow._encoders import BottleneckBlock, FeatureEncoder, MotionEncoder, ResidualBlock
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation
 
 
@@ -213,14 +214,14 @@ def _make(size: dict[str, Any], **parts: Any) -> RAFT:
     )  # fmt: skip
 
 
-@register_model()
+@network
 def raft_large(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> RAFT:
     """Return RAFT; arguments as of ``resnet18``, or parts of the network in place of its own."""
     model: RAFT = build("raft_large", lambda **parts: _make(_LARGE, **parts), weights, kwargs)
     return model
 
 
-@register_model()
+@network
 def raft_small(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> RAFT:
     """Return the small RAFT; arguments as of ``resnet18``, or parts of the network in place of its own."""
     model: RAFT = build("raft_small", lambda **parts: _make(_SMALL, **parts), weights, kwargs)

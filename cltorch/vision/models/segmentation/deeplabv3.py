@@ -13,6 +13,7 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.tensor import Tensor
 from cltorch.vision.models._utils import IntermediateLayerGetter
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.segmentation._utils import (
     _SimpleSegmentationModel,
     build_segmentation,
@@ -21,7 +22,7 @@ from cltorch.vision.models.segmentation._utils import (
     resnet_features,
 )
 from cltorch.vision.models.segmentation.fcn import FCNHead
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 
 
 class DeepLabV3(_SimpleSegmentationModel):
@@ -88,7 +89,7 @@ def _on_mobilenet(weights: Any, classes: int, aux: bool) -> DeepLabV3:
     return DeepLabV3(layers, DeepLabHead(features[last].out_channels, classes), second)
 
 
-@register_model()
+@network
 def deeplabv3_resnet50(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, aux_loss: bool | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,
@@ -101,7 +102,7 @@ def deeplabv3_resnet50(
     return model
 
 
-@register_model()
+@network
 def deeplabv3_resnet101(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, aux_loss: bool | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,
@@ -114,7 +115,7 @@ def deeplabv3_resnet101(
     return model
 
 
-@register_model()
+@network
 def deeplabv3_mobilenet_v3_large(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, aux_loss: bool | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from cltorch import nn
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.segmentation._utils import _SimpleSegmentationModel, build_segmentation, resnet_features
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 
 
 class FCN(_SimpleSegmentationModel):
@@ -32,7 +33,7 @@ def _fcn(backbone: str, weights: Any, classes: int, aux: bool) -> FCN:
     return FCN(resnet_features(backbone, weights, aux), FCNHead(2048, classes), FCNHead(1024, classes) if aux else None)
 
 
-@register_model()
+@network
 def fcn_resnet50(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, aux_loss: bool | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,
@@ -47,7 +48,7 @@ def fcn_resnet50(
     return model
 
 
-@register_model()
+@network
 def fcn_resnet101(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None, aux_loss: bool | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,

@@ -11,8 +11,9 @@ from typing import Any
 from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models._utils import IntermediateLayerGetter
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.segmentation._utils import build_segmentation, enlarge, mobilenet_stages
-from cltorch.vision.models.weights import attributes, register_model
+from cltorch.vision.models.weights import attributes
 
 
 class LRASPPHead(nn.Module):
@@ -61,7 +62,7 @@ def _on_mobilenet(weights: Any, classes: int, aux: bool) -> LRASPP:
     return LRASPP(layers, features[low].out_channels, features[high].out_channels, classes)
 
 
-@register_model()
+@network
 def lraspp_mobilenet_v3_large(
     *, weights: Any = None, progress: bool = True, num_classes: int | None = None,
     weights_backbone: Any = "IMAGENET1K_V1", **kwargs: Any,

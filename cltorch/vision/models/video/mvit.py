@@ -14,9 +14,10 @@ from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.fx import wrap
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.video.mvit_attention import MSBlockConfig, MultiscaleAttention, Norm, Pool, Size
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import MLP
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
@@ -175,7 +176,7 @@ def _mvit(name: str, blocks: list[MSBlockConfig], weights: Any, options: dict[st
     return model
 
 
-@register_model()
+@network
 def mvit_v1_b(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MViT:
     """Return the base Multiscale Vision Transformer of the first version; arguments as of ``resnet18``."""
     blocks = [
@@ -194,7 +195,7 @@ def mvit_v1_b(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> M
     return _mvit("mvit_v1_b", blocks, weights, {"residual_pool": False, "residual_with_cls_embed": False, **options})
 
 
-@register_model()
+@network
 def mvit_v2_s(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MViT:
     """Return the small Multiscale Vision Transformer of the second version; arguments as of ``resnet18``."""
     blocks = [

@@ -11,7 +11,8 @@ from typing import Any
 
 from cltorch import nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 
 
 class Conv3DSimple(nn.Conv3d):
@@ -217,19 +218,19 @@ def _video_resnet(name: str, conv_makers: Any, stem: Any, weights: Any, options:
     return model
 
 
-@register_model()
+@network
 def r3d_18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VideoResNet:
     """Return the ResNet of 18 layers with convolutions over time and image; arguments as of ``resnet18``."""
     return _video_resnet("r3d_18", [Conv3DSimple] * 4, BasicStem, weights, kwargs)
 
 
-@register_model()
+@network
 def mc3_18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VideoResNet:
     """Return the ResNet of 18 layers of which the first stage alone sees time; arguments as of ``resnet18``."""
     return _video_resnet("mc3_18", [Conv3DSimple] + [Conv3DNoTemporal] * 3, BasicStem, weights, kwargs)
 
 
-@register_model()
+@network
 def r2plus1d_18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VideoResNet:
     """Return the ResNet of 18 layers with convolutions over image and time apart; arguments as of ``resnet18``."""
     return _video_resnet("r2plus1d_18", [Conv2Plus1D] * 4, R2Plus1dStem, weights, kwargs)

@@ -11,7 +11,8 @@ from typing import Any
 
 from cltorch import functions, nn
 from cltorch.tensor import Tensor
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.builders import network
+from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv3dNormActivation
 
 Norm = Callable[..., nn.Module]
@@ -91,7 +92,7 @@ class S3D(nn.Module):
         return self.classifier(self.avgpool(self.features(x))).mean(dim=(2, 3, 4))
 
 
-@register_model()
+@network
 def s3d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> S3D:
     """Return S3D; arguments as of ``resnet18``."""
     model: S3D = build("s3d", S3D, weights, kwargs)

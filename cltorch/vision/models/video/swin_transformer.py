@@ -15,10 +15,11 @@ from cltorch.functions import public as functions
 from cltorch.fx import wrap
 from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
+from cltorch.vision.models.builders import network
 from cltorch.vision.models.common import cut_normal
 from cltorch.vision.models.swin_attention import apart, attend, distances, joined, windows
 from cltorch.vision.models.swin_transformer import PatchMerging, SwinTransformerBlock, stages
-from cltorch.vision.models.weights import attributes, build, register_model
+from cltorch.vision.models.weights import attributes, build
 
 _Block = Callable[..., nn.Module]
 
@@ -170,19 +171,19 @@ def _swin(name: str, width: int, third: int, heads: int, weights: Any, options: 
     return model
 
 
-@register_model()
+@network
 def swin3d_t(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SwinTransformer3d:
     """Return the tiny Swin Transformer for clips; arguments as of ``resnet18``."""
     return _swin("swin3d_t", 96, 6, 3, weights, kwargs)
 
 
-@register_model()
+@network
 def swin3d_s(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SwinTransformer3d:
     """Return the small Swin Transformer for clips; arguments as of ``resnet18``."""
     return _swin("swin3d_s", 96, 18, 3, weights, kwargs)
 
 
-@register_model()
+@network
 def swin3d_b(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> SwinTransformer3d:
     """Return the base Swin Transformer for clips; arguments as of ``resnet18``."""
     return _swin("swin3d_b", 128, 18, 4, weights, kwargs)
