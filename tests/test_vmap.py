@@ -125,6 +125,10 @@ LAYERS = {
     "rnn": recurrent("rnn_tanh"),
     "block_diag": (lambda x, y: torch.block_diag(x, y, x[0]), (2, 3), (1, 2)),
     "least squares": (lambda a, b: torch.linalg.lstsq(a, b).solution, (4, 2), (4, 1)),
+    "losses": (lambda x, y: (F.mse_loss(x, y), F.huber_loss(x, y), F.smooth_l1_loss(x, y, reduction="sum"),
+                             F.binary_cross_entropy(x.sigmoid(), y.sigmoid()), F.l1_loss(x, y),
+                             F.binary_cross_entropy_with_logits(x, y), F.kl_div(x, y.exp(), reduction="sum")),
+               (2, 3), (2, 3)),
 }  # fmt: skip
 
 
@@ -147,6 +151,13 @@ def test_layers_and_their_gradients(name):
                 agrees(g, [many[i] if i == k else x for i, x in enumerate(whole)], [0 if i == k else None for i in
                        range(len(shapes))])  # fmt: skip
         assert_close(jacrev(f)(*whole), jacrev(f, chunk_size=1)(*whole))
+
+
+def test_classes_weights_have_no_tangents():
+    x, w = double(2, 4, 3, seed=0).detach(), double(2, 3, seed=1).detach().abs()
+    t = torch.tensor([[0, 2, 1, 1], [2, 0, 0, 1]])
+    for loss in (F.nll_loss, F.cross_entropy):
+        agrees(lambda x, w, t, loss=loss: jvp(lambda a, b: loss(a, t, b), (x, w), (x, w * w))[1], [x, w, t], [0, 0, 0])
 
 
 def test_running_statistics_belong_to_slices(device):
@@ -172,6 +183,7 @@ BY_NAME = {
     "argmax, argmin": (lambda x: (x.argmax(), x.argmin(-1, keepdim=True), x.argmax(keepdim=True), x[0, 0].argmax()), Q),
     "aminmax": (lambda x: (*torch.aminmax(x), *torch.aminmax(x, dim=0, keepdim=True)), Q),
     "argsort, mode": (lambda x: (x.argsort(), x.argsort(0, True), x[0, 0].argsort(), *x.mode(), *x.mode(0, True)), Q),
+    "hash_tensor": (lambda x: (torch.hash_tensor(x), torch.hash_tensor(x, dim=-1, keepdim=True)), Q),
     "count_nonzero": (lambda x: (x.count_nonzero(), x.count_nonzero((0, 1)), torch.count_nonzero(x, dim=-1)), Q),
     "nanmedian": (lambda x: (x.nanmedian(), *x.nanmedian(1), *x[0, 0].nanmedian(0)), Q),
     "searches": (
@@ -332,6 +344,24 @@ def test_places_of_which_every_slice_has_as_many(device):
         assert vmap(torch.argwhere)(x).tolist() == [[[0], [2]], [[1], [2]]]
         with pytest.raises(RuntimeError, match="equal size"):
             vmap(torch.argwhere)(torch.ones(2, 2, device=device).triu())
+
+
+def test_a_mask_that_is_no_batch_selects_of_every_slice(device):
+    x, mask = torch.arange(6.0, device=device).reshape(2, 3), torch.tensor([True, False, True], device=device)
+    assert vmap(torch.masked_select, in_dims=(0, None))(x, mask).tolist() == [[0, 2], [3, 5]]
+    assert vmap(lambda a: a.masked_select(mask), in_dims=1)(x.t()).tolist() == [[0, 2], [3, 5]]
+    with pytest.raises(RuntimeError, match="Attempted to vmap over `mask`"):
+        vmap(torch.masked_select, in_dims=(None, 0))(x[0], torch.stack([mask, mask]))
+
+
+def test_every_slice_repeats_by_numbers_of_its_own(device):
+    x, n = torch.arange(4.0, device=device).reshape(2, 2), torch.tensor([[1, 2], [3, 0]], device=device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert vmap(torch.repeat_interleave)(x, n).tolist() == [[0, 1, 1], [2, 2, 2]]
+        found = vmap(lambda r: x.repeat_interleave(r, dim=1, output_size=3))(n)
+    assert found.tolist() == [[[0, 1, 1], [2, 3, 3]], [[0, 0, 0], [2, 2, 2]]]
+    assert vmap(lambda a: a.repeat_interleave(n[0]))(x).tolist() == [[0, 1, 1], [2, 3, 3]]
 
 
 def test_elements_of_a_batch_index(device):

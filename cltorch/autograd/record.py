@@ -374,6 +374,8 @@ class Joined(Node):
 
 def joined(out: Any, of: Any) -> Any:
     """Return a result with one node for its own operation and for the row that made ``of``, its only operand."""
+    if out._batch:  # what is recorded belongs to the whole tensor, whose nodes nobody sees
+        return out
     later, earlier = out._grad_fn, of._grad_fn
     if isinstance(earlier, PointwiseNode) and later is not earlier and list(later.edges) == [(earlier, 0)]:
         out._grad_fn = named(Joined, earlier.name())(later, earlier)

@@ -122,7 +122,7 @@ def _found(fn: Callable[..., Any], given: Given, number: int, size: int) -> Any:
 
 
 RULES: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys("all any argmax argmin argsort aminmax count_nonzero mode nanmedian".split(), _along),
+    **dict.fromkeys("all any argmax argmin argsort aminmax count_nonzero hash_tensor mode nanmedian".split(), _along),
     **dict.fromkeys("cholesky_inverse linalg_lu linalg_matrix_exp lu_unpack matrix_exp".split(), _leading),
     **dict.fromkeys("linalg_lstsq linalg_lu_solve lu_solve".split(), _matrices),
     "searchsorted": _searched,

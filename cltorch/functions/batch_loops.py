@@ -39,13 +39,18 @@ ELEMENTWISE = frozenset(
 # (that of argwhere does: as in PyTorch all slices must agree on it)
 LOOPED = frozenset(
     """
-    all any argmax argmin argsort argwhere aminmax bincount bucketize cholesky_inverse count_nonzero cov ctc_loss histc
-    histogram isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp linspace logspace lu_solve lu_unpack
-    masked_scatter matrix_exp mode nanmedian nonzero_static searchsorted
+    all any argmax argmin argsort argwhere aminmax bincount bucketize cholesky_inverse count_nonzero cov ctc_loss
+    hash_tensor histc histogram isin linalg_lu linalg_lu_solve linalg_lstsq linalg_matrix_exp linspace logspace lu_solve
+    lu_unpack masked_scatter matrix_exp mode nanmedian nonzero_static repeat_interleave searchsorted
     """.split()
 )
 # what is computed slice after slice only where these arguments, which are read, are batches
-_READ = {"ctc_loss": ("input_lengths", "target_lengths"), "embedding_bag": ("offsets",)}
+_READ = {
+    "ctc_loss": ("input_lengths", "target_lengths"),
+    "embedding_bag": ("offsets",),
+    "masked_select": ("mask",),
+    "repeat_interleave": ("repeats",),
+}
 # what makes a tensor for each slice, to be written into
 _LIKE = frozenset("empty_like full_like ones_like zeros_like".split())
 _NEW = frozenset("new_empty new_full new_ones new_zeros".split())

@@ -340,7 +340,7 @@ def _likelihood(
     line = [1] * x.layout.ndim
     line[axis] = classes
     t = m.unsqueeze(target, axis)
-    w = m.ones(classes, dtype=x.dtype, device=x.device) if weight is None else weight
+    w = m.ones(classes, dtype=x.dtype, device=x.device) if weight is None else m.detach(weight)
     w = m.reshape(w, line)
     here = m.eq(m.reshape(m.arange(classes, device=x.device), line), t)
     hit = m.where(here, w, 0)
