@@ -235,7 +235,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         "torchvision.datasets.LSUN",
         "torchvision.models.quantization.resnet18",
         "torchvision.models.quantization.mobilenet_v2",
-        "torchvision.models._utils.handle_legacy_interface",
+        "torchvision.models._utils._ModelURLs",
     ]
     assert "not planned: files of videos" in lines[3] and "not planned: quantized" in lines[6]
     assert lines[-2:] == ["ModuleNotFoundError", "ImportError"]
