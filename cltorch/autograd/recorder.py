@@ -54,8 +54,8 @@ class Recorder:
         if self._device:
             launch = program.enqueue
 
-            def enqueue(queue: Any, kernel: Any, *sizes: Any) -> Any:
-                event = launch(queue, kernel, *sizes)
+            def enqueue(queue: Any, kernel: Any, *sizes: Any, **options: Any) -> Any:
+                event = launch(queue, kernel, *sizes, **options)
                 self._launched.append((event, kernel.function_name, queue, self._top()))
                 return event
 

@@ -30,6 +30,7 @@ from cltorch.errors import DeviceError, OutOfMemoryError
 _STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before `write` waits for the oldest
 # pools of host memory: copies of at least this size are staged in one, and what they keep for later use
 _POOLED_BYTES, _STAGING_KEPT, _PINNED_KEPT = 64 << 10, 64 << 20, 1 << 30
+_SMALL_BYTES = 1 << 16  # of a fill or a copy within the device that takes no longer than a small launch
 # of the last cache for each compute unit: a virtual machine of few cores is told the whole one, which others use too
 _SHARE = 64 << 20
 _MARKS = 8  # paces by which Python may be ahead of the device
@@ -228,12 +229,14 @@ class Context:
 
     def copy_bytes(self, src: Any, dst: Any, src_offset: int, dst_offset: int, nbytes: int) -> None:
         """Copy bytes between two buffers of this device, in queue order."""
-        self._enqueue(cl.enqueue_copy, dst, src, src_offset=src_offset, dst_offset=dst_offset, byte_count=nbytes)
+        options = {"src_offset": src_offset, "dst_offset": dst_offset, "byte_count": nbytes}
+        self._enqueue(cl.enqueue_copy, dst, src, small=nbytes <= _SMALL_BYTES, **options)
 
     def fill_bytes(self, buf: Any, pattern: np.ndarray, byte_offset: int, nbytes: int) -> None:
         """Repeat a pattern of 1, 2, 4 or 8 bytes over a range of a buffer."""
         if nbytes:
-            self._enqueue(cl.enqueue_fill_buffer, buf, pattern, byte_offset, nbytes)
+            small = nbytes <= _SMALL_BYTES
+            self._enqueue(cl.enqueue_fill_buffer, buf, pattern, byte_offset, nbytes, small=small)
 
     def _enqueue(self, command: Any, *args: Any, **options: Any) -> Any:
         """Enqueue a copy or fill; name the device in what goes wrong."""
@@ -255,11 +258,17 @@ class Context:
             why = f"out of memory: {error}. {self.allocator.usage()}" if full else str(error)
             raise kind(f"{command.__name__} on {self.name} failed: {why}") from error
 
-    def _ask(self, command: Any, *args: Any, **options: Any) -> Any:
-        """Enqueue a command, but for a launch, behind an open gate; one that waits only where there is none."""
+    def _ask(self, command: Any, *args: Any, small: bool = False, **options: Any) -> Any:
+        """Enqueue a command, but for a launch, behind an open gate; one that waits only where there is none.
+
+        A ``small`` one, whose event nobody asks for, is like a small launch.
+        """
         if self.gate is None:
             with self._turn, ending.call:
                 return command(self.driver_queue, *args, **options)
+        if small:
+            with ending.launching, ending.call:
+                return self.gate.gather(command, self.driver_queue, *args, **options)
         with ending.launching, ending.call:
             self.gate.open()
             event = command(self.driver_queue, *args, **options)

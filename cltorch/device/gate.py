@@ -4,7 +4,8 @@ PoCL's threads sleep when there is nothing to run, and a launch that finds them 
 wakes them by a system call. A program of small operators meets that at every launch, for each has run before the next
 one comes. So the first launch of a single work-item is made to wait for a user event, and all behind it wait for it in
 turn, since the queue is in order. The event is set when there are ``_MOST`` of them, or when something else comes: a
-larger launch, a copy, a marker, somebody who waits. Errors of a launch are raised at its own line, as without a gate.
+larger launch, a copy from or to the host, a marker, somebody who waits. Short fills of buffers and copies between them
+wait like launches. Errors of a launch are raised at its own line, as without a gate.
 
 An exception may come between any two lines (Ctrl-C), and so may launches of a signal's handler: the event stands here
 before a launch waits for it, and is forgotten only after it was set.
@@ -74,17 +75,25 @@ class Gate:
                 self.open()
             program.enqueue(queue, kernel, global_size, local_size)
             return
+        self.gather(program.enqueue, queue, kernel, global_size, local_size)
+
+    def gather(self, command: Any, *args: Any, **options: Any) -> None:
+        """Enqueue what is small, in the turn to launch: it waits for others of its kind, or until the gate opens."""
+        if self._for_good:
+            self.open()
+            command(*args, **options)
+            return
         if self._event is None:
             event = cl.UserEvent(self._context)
             if self._event is None:  # still
                 self._event, self._behind = event, 1
                 try:
-                    program.enqueue(queue, kernel, global_size, local_size, None, [event])
+                    command(*args, **options, wait_for=[event])
                 except BaseException:
                     self.open()
                     raise
                 return
-        program.enqueue(queue, kernel, global_size, local_size)
+        command(*args, **options)
         self._behind += 1
         if self._behind >= _MOST:
             self.open()

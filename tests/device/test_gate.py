@@ -39,6 +39,18 @@ def test_small_launches_gather_up_to_a_number(context):
     assert all(y.tolist() == [2.0] * 8 for y in made)
 
 
+def test_short_fills_and_copies_gather_with_them(context):
+    x = small(1.0, context.device)
+    context.synchronize()
+    filled, made, copied = cltorch.full((8,), 3.0, device=context.device), x + 1, x.clone()
+    x.zero_()
+    assert context.gate.behind == 4
+    large = cltorch.zeros(1 << 16, device=context.device)
+    assert context.gate.behind == 0
+    assert filled.tolist() == [3.0] * 8 and made.tolist() == [2.0] * 8 and copied.tolist() == [1.0] * 8
+    assert x.tolist() == [0.0] * 8 and not large.any()
+
+
 @pytest.mark.parametrize(
     "ask",
     [
