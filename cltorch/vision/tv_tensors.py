@@ -1,12 +1,14 @@
 """Tensors that say what they are: images, videos, masks and boxes, so that transforms know what to do with each.
 
-Operators return plain tensors, unless ``set_return_type`` says otherwise; ``clone``, ``to``, ``detach`` and
-``requires_grad_`` keep the kind, and ``wrap`` gives it back. Source: https://docs.pytorch.org/vision/0.28/tv_tensors.html
+Operators return plain tensors, those in place as well, unless ``set_return_type`` says otherwise; ``clone``, ``to``,
+``detach`` and ``requires_grad_`` keep the kind, and ``wrap`` gives it back. Source: https://docs.pytorch.org/vision/0.28/tv_tensors.html
 """
 
 from __future__ import annotations
 
 import enum
+import functools
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cltorch import functions, torch_function
@@ -33,7 +35,7 @@ class TVTensor(Tensor):
     def _made(cls, data: Any, dtype: Any, device: Any, requires_grad: bool | None) -> Any:
         wanted = isinstance(data, Tensor) and data.requires_grad if requires_grad is None else requires_grad
         tensor = functions.as_tensor(data, dtype=dtype, device=device)
-        return tensor.requires_grad_(wanted) if wanted else tensor
+        return tensor if tensor.requires_grad == wanted else tensor.requires_grad_(wanted)
 
     @classmethod
     def wrap(cls, tensor: Any, like: Any, **kwargs: Any) -> Any:
@@ -65,6 +67,27 @@ class TVTensor(Tensor):
         details = ", ".join(f"{name}={getattr(self, name)}" for name in self._details)
         # torchvision's images and videos end with a comma, its masks do not
         return super().__repr__() if isinstance(self, Mask) else f"{super().__repr__()[:-1]}, {details})"
+
+
+def _as_plain(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method whose result is a plain tensor, while the tensor itself keeps its kind."""
+
+    @functools.wraps(method)
+    def plain(self: Any, *args: Any, **kwargs: Any) -> Any:
+        out = method(self, *args, **kwargs)
+        return out.as_subclass(Tensor) if isinstance(out, TVTensor) and not torch_function.asks(type(self)) else out
+
+    return plain
+
+
+# what returns a tensor as it is where there is nothing to convert, and what works in place
+_THEMSELVES = ("bfloat16", "bool", "byte", "char", "contiguous", "cpu", "cuda", "double", "float", "half", "int",
+               "long", "short", "type", "type_as")  # fmt: skip
+_AUGMENTED = ("add", "and", "floordiv", "lshift", "mod", "mul", "or", "pow", "rshift", "sub", "truediv", "xor")
+_IN_PLACE = [name for name in dir(Tensor) if name.endswith("_") and not name.startswith("_")]
+for _name in (*_THEMSELVES, *_IN_PLACE, *(f"__i{operator}__" for operator in _AUGMENTED)):
+    if _name != "requires_grad_":
+        setattr(TVTensor, _name, _as_plain(getattr(Tensor, _name)))
 
 
 class Image(TVTensor):
@@ -132,6 +155,8 @@ def is_rotated_bounding_format(format: BoundingBoxFormat | str) -> bool:
 
 
 def _format(format: BoundingBoxFormat | str) -> BoundingBoxFormat:
+    if not isinstance(format, (BoundingBoxFormat, str)):
+        raise ValueError(f"format should be str or BoundingBoxFormat, got {type(format)}")
     return format if isinstance(format, BoundingBoxFormat) else BoundingBoxFormat[format.upper()]
 
 
@@ -199,6 +224,14 @@ class KeyPoints(TVTensor):
         out = tensor.as_subclass(cls)
         out.canvas_size = tuple(canvas_size)
         return out
+
+    @classmethod
+    def wrap(cls, tensor: Any, like: Any, **kwargs: Any) -> Any:
+        """Return a tensor (…, 2) as points, in the canvas of others unless a keyword says another; one gets a row."""
+        tensor = tensor[None] if tensor.ndim == 1 else tensor
+        if tensor.shape[-1] != 2:
+            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
+        return super().wrap(tensor, like, **kwargs)
 
 
 def wrap(wrappee: Any, *, like: Any, **kwargs: Any) -> Any:

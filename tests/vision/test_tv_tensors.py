@@ -31,6 +31,35 @@ def test_operators_return_the_kind_where_asked(device):
         tv.set_return_type("Image")
 
 
+def test_what_works_in_place_returns_a_plain_tensor_and_leaves_the_kind(device):
+    b, image = boxes(device), tv.Image(torch.ones(3, 4, 5, device=device))
+    out = b.add_(1)
+    assert type(out) is torch.Tensor and type(b) is tv.BoundingBoxes and out.data_ptr() == b.data_ptr()
+    assert b.tolist() == (boxes() + 1).tolist()
+    for same in (
+        image.float(),
+        image.type(torch.float32),
+        image.contiguous(),
+        image.mul_(2),
+        image.clamp_(0, 1),
+        image.copy_(image),
+    ):
+        assert type(same) is torch.Tensor and same.data_ptr() == image.data_ptr()
+    before = image
+    image += 1
+    assert type(image) is torch.Tensor and type(before) is tv.Image and before.unique().tolist() == [2]
+    assert type(before.requires_grad_()) is tv.Image and before.requires_grad
+    with torch.no_grad(), tv.set_return_type("TVTensor"):
+        assert type(before.add_(1)) is type(before.float()) is tv.Image and type(b.zero_()) is tv.BoundingBoxes
+
+
+def test_gradients_are_wanted_as_said(device):
+    values = torch.ones(1, 2, 2, device=device, requires_grad=True)
+    assert tv.Image(values).requires_grad
+    assert not tv.Image(values, requires_grad=False).requires_grad
+    assert tv.Image(torch.ones(1, 2, 2, device=device), requires_grad=True).requires_grad
+
+
 def test_wrap(device):
     b, plain = boxes(device), torch.zeros(1, 4, device=device)
     for out in (tv.wrap(plain, like=b, format="xyxy"), tv.BoundingBoxes.wrap(plain, b, format="XYXY")):
@@ -38,7 +67,12 @@ def test_wrap(device):
         assert out.canvas_size == (9, 12) and out.clamping_mode is None
     assert tv.wrap(plain[0], like=b).shape == (1, 4)
     assert type(tv.Mask.wrap(plain, like=tv.Mask(plain))) is tv.Mask
-    assert tv.wrap(plain, like=tv.KeyPoints(plain[:, :2], canvas_size=(3, 4)), canvas_size=(5, 6)).canvas_size == (5, 6)
+    points = tv.KeyPoints(plain[:, :2], canvas_size=(3, 4))
+    assert tv.wrap(plain[:, :2], like=points, canvas_size=(5, 6)).canvas_size == (5, 6)
+    with pytest.raises(ValueError, match=r"\(\.\.\., 2\)"):
+        tv.wrap(plain, like=points)
+    with pytest.raises(ValueError, match="format should be"):
+        tv.BoundingBoxes(plain, format=4, canvas_size=(3, 4))
     assert tv.wrap(plain, like=plain) is plain
     with pytest.raises(ValueError, match="1D or 2D"):
         tv.wrap(plain[None], like=b)
