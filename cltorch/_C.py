@@ -287,7 +287,7 @@ class _Switches:
 
 _switches = _Switches(
     profiling_executor=True, profiling_mode=True, texpr_fuser=False, nvfuser=False, nvfuser_guard=False,
-    texpr_reductions=False, inline_everything=False, llga=False,
+    texpr_reductions=False, inline_everything=False, llga=False, autocast=True,
 )  # fmt: skip
 _jit_set_profiling_executor = _switches.setter("profiling_executor")
 _jit_set_profiling_mode = _switches.setter("profiling_mode")
@@ -297,6 +297,7 @@ _jit_set_nvfuser_enabled = _switches.setter("nvfuser")
 _jit_set_nvfuser_guard_mode = _switches.setter("nvfuser_guard")
 _jit_set_inline_everything_mode = _switches.setter("inline_everything")
 _jit_set_llga_enabled = _switches.setter("llga")
+_jit_set_autocast_mode = _switches.setter("autocast")
 
 
 def _jit_override_can_fuse_on_cpu(value: bool) -> None:

@@ -5,16 +5,18 @@ Source: https://docs.pytorch.org/docs/2.13/jit.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, TypeVar
 
 from cltorch.nn import Module
 from cltorch.nn.parameter import is_lazy
 
 __all__ = [
-    "Final", "ScriptFunction", "ScriptModule", "annotate", "export", "fork", "freeze", "ignore", "interface",
-    "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference", "save", "script",
-    "script_if_tracing", "trace", "trace_module", "unused", "wait",
+    "Attribute", "Error", "Final", "ScriptFunction", "ScriptModule", "annotate", "enable_onednn_fusion", "export",
+    "fork", "freeze", "fuser", "ignore", "interface", "is_scripting", "is_tracing", "isinstance", "load",
+    "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing",
+    "script_method", "set_fusion_strategy", "trace", "trace_module", "unused", "wait",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -27,6 +29,17 @@ class TracerWarning(Warning):
     @staticmethod
     def ignore_lib_warnings() -> None:
         """Do nothing: there are none."""
+
+
+class Error(Exception):
+    """Name what PyTorch raises inside compiled code: nothing here is compiled, none is raised."""
+
+
+class Attribute(NamedTuple):
+    """Hold a value beside the type that a compiler is to give it."""
+
+    value: Any
+    type: Any
 
 
 class ScriptModule(Module):
@@ -87,6 +100,15 @@ def export(fn: T) -> T:
     return fn
 
 
+def script_method(fn: T, _rcb: Any = None) -> T:
+    """Return the method itself.
+
+    >>> script_method(len) is len
+    True
+    """
+    return fn
+
+
 def interface(obj: T) -> T:
     """Return the class itself."""
     return obj
@@ -108,6 +130,57 @@ def _overload(func: T) -> T:
 
 
 _overload_method = _overload
+
+
+class _Settings:
+    """Hold what programs tell a compiler, and ask for again: nothing else reads it."""
+
+    onednn = False
+    fusion: tuple[tuple[str, int], ...] = (("STATIC", 2), ("DYNAMIC", 10))
+
+
+_settings = _Settings()
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Keep whether the compiler that is not there may fuse by oneDNN."""
+    _settings.onednn = bool(enabled)
+
+
+def onednn_fusion_enabled() -> bool:
+    """Return what ``enable_onednn_fusion`` was told."""
+    return _settings.onednn
+
+
+def set_fusion_strategy(strategy: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Keep how often the compiler that is not there may specialise, and return what was kept before.
+
+    Raises ValueError for a kind other than "STATIC" and "DYNAMIC".
+
+    >>> set_fusion_strategy([("STATIC", 1)])
+    [('STATIC', 2), ('DYNAMIC', 10)]
+    >>> set_fusion_strategy([("STATIC", 2), ("DYNAMIC", 10)])
+    [('STATIC', 1)]
+    """
+    for kind, _ in strategy:
+        if kind not in ("STATIC", "DYNAMIC"):
+            raise ValueError(f"FusionBehavior only supported 'STATIC' or 'DYNAMIC', got: {kind}")
+    before, _settings.fusion = _settings.fusion, tuple(strategy)
+    return list(before)
+
+
+@contextmanager
+def fuser(name: str) -> Iterator[None]:
+    """Run the block as it is, whichever fuser is chosen; raise Exception for one that PyTorch does not know."""
+    if name not in ("fuser0", "fuser1", "fuser2", "fuser3", "none"):
+        raise Exception(f"unrecognized fuser option (name: {name})")
+    yield
+
+
+@contextmanager
+def optimized_execution(should_optimize: bool) -> Iterator[None]:
+    """Run the block as it is: no graph is optimised."""
+    yield
 
 
 def annotate(the_type: Any, the_value: T) -> T:

@@ -19,7 +19,7 @@ def double(x):
         torch.jit.script, torch.jit.export, torch.jit.unused, torch.jit.ignore, torch.jit.ignore(drop=True),
         torch.jit.script_if_tracing, lambda f: torch.jit.trace(f, (torch.ones(1),)), torch.compile,
         torch.compile(mode="reduce-overhead"), torch.compiler.disable, torch.compiler.disable(recursive=False),
-        torch.compiler.set_stance("force_eager"),
+        torch.compiler.set_stance("force_eager"), torch.jit.script_method,
     ],
 )  # fmt: skip
 def test_functions_stay_as_they_are(decorate):
@@ -43,6 +43,36 @@ def test_what_cannot_be_done_is_told(tmp_path):
             refuse()
     with pytest.raises(RuntimeError, match="can't be specified at the same time"):
         torch.compile(double, mode="default", options={})
+
+
+def test_settings_of_the_compiler_are_kept():
+    before = torch.jit.set_fusion_strategy([("DYNAMIC", 3)])
+    assert torch.jit.set_fusion_strategy(before) == [("DYNAMIC", 3)]
+    with pytest.raises(ValueError, match="only supported 'STATIC' or 'DYNAMIC', got: SLOW"):
+        torch.jit.set_fusion_strategy([("SLOW", 3)])
+    torch.jit.enable_onednn_fusion(True)
+    assert torch.jit.onednn_fusion_enabled()
+    torch.jit.enable_onednn_fusion(False)
+    assert not torch.jit.onednn_fusion_enabled()
+    with torch.jit.fuser("fuser1"), torch.jit.optimized_execution(False):
+        assert double(2) == 4
+    with pytest.raises(Exception, match=r"unrecognized fuser option \(name: fuser9\)"), torch.jit.fuser("fuser9"):
+        pass
+
+
+def test_methods_and_attributes_of_script_modules_are_plain_ones():
+    class Twice(torch.jit.ScriptModule):
+        __constants__ = ("factor",)
+
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.jit.Attribute(2, int)
+
+        @torch.jit.script_method
+        def forward(self, x):
+            return x * self.factor.value
+
+    assert Twice()(3) == 6 and Twice().factor == (2, int) and issubclass(torch.jit.Error, Exception)
 
 
 def test_the_inner_marks_return_what_they_are_given():

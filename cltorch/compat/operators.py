@@ -46,8 +46,8 @@ _namespaces: dict[str, Namespace] = {}
 
 
 def load_library(path: Any) -> None:
-    """Refuse: a library compiled for PyTorch cannot be loaded."""
-    raise NotImplementedError(f"torch.ops.load_library is not available in cltorch: {path} is compiled for PyTorch")
+    """Raise OSError, as for a library that does not fit: those compiled for PyTorch cannot be loaded."""
+    raise OSError(f"Could not load this library: {path} (it is compiled for PyTorch, not for cltorch)")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """Saving and loading in PyTorch's file formats: torch.save, torch.load, torch.serialization."""
 
+import pickle as pickle  # the default of save's pickle_module, which libraries name as torch.serialization.pickle
+
 from cltorch.serialization.api import DEFAULT_PROTOCOL, get_unsafe_globals_in_checkpoint, load, save
 from cltorch.serialization.location import default_restore_location, location_tag, register_package
 from cltorch.serialization.options import (

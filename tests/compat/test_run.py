@@ -478,6 +478,13 @@ def test_inner_functions_of_libraries():
         torch.vmap(look)(torch.ones(2, 2)), torch.func.grad(look)(torch.ones(2)), look(torch.ones(2))
         print(seen, torch._C._get_default_device(), torch._shape_as_tensor(torch.ones(2, 3)).tolist())
         print(torch._C._jit_set_profiling_mode(False), torch._C._jit_set_profiling_mode(True))
+        print(torch._C._jit_set_autocast_mode(False), torch._C._jit_set_autocast_mode(True))
+        import pickle
+        print(torch.serialization.pickle is pickle)
+        try:
+            torch.ops.load_library("operators.so")
+        except OSError as error:
+            print(error)
         sizes = [torch._utils._element_size(d) for d in (torch.bool, torch.bfloat16, torch.complex64)]
         print(sizes, torch._utils._get_device_index(3), torch._utils._get_device_index("cpu", allow_cpu=True))
         parts = torch.ones(2, 2), torch.zeros(3)
@@ -497,6 +504,9 @@ def test_inner_functions_of_libraries():
     assert out.splitlines() == [
         "[True, True, False] cpu [2, 3]",
         "True False",
+        "True False",
+        "True",
+        "Could not load this library: operators.so (it is compiled for PyTorch, not for cltorch)",
         "[1, 2, 8] 3 -1",
         "[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0] [True, True]",
         "RuntimeError Expected Tensor with single nonzero value, but got zero",
