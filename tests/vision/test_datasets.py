@@ -16,7 +16,15 @@ import cltorch as torch
 from cltorch.utils.data import DataLoader, Subset
 from cltorch.vision import datasets, transforms
 from cltorch.vision.datasets.idx import read_idx
-from cltorch.vision.datasets.utils import check_integrity, download_url, extract_archive
+from cltorch.vision.datasets.utils import (
+    check_integrity,
+    check_md5,
+    download_url,
+    extract_archive,
+    list_dir,
+    list_files,
+    verify_str_arg,
+)
 
 TYPES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
 
@@ -54,6 +62,24 @@ def test_files_are_found_in_torchvisions_folders_and_in_root(tmp_path, place, co
         assert data.data.tolist() == images.tolist() and data.targets.tolist() == labels.tolist()
     assert data.classes[9] == "Ankle boot" and data.class_to_idx["Coat"] == 4
     assert "Split: Test" in repr(data) and "Number of datapoints: 6" in repr(data)
+
+
+def test_older_names_and_lists_of_mirrors(tmp_path):
+    write_mnist(tmp_path / "MNIST/raw")
+    shown = transforms.Compose([transforms.ToTensor()])
+    data = datasets.MNIST(tmp_path, transform=shown, target_transform=str)
+    assert repr(data).splitlines()[3:] == [
+        "    Split: Train", "    StandardTransform", "Transform: Compose(", "               ToTensor()", "           )",
+        "Target transform: <class 'str'>",
+    ]  # fmt: skip
+    for older, now in (("train_data", data.data), ("test_labels", data.targets)):
+        with pytest.warns(UserWarning, match=f"{older} has been renamed"):
+            assert getattr(data, older) is now
+    assert data.processed_folder == str(tmp_path / "MNIST" / "processed")
+    assert (data.training_file, data.test_file) == ("training.pt", "test.pt")
+    # programs put a mirror of their own before the others
+    for kind in (datasets.MNIST, datasets.FashionMNIST, datasets.KMNIST):
+        assert isinstance(["https://example.org/", *kind.mirrors] + kind.mirrors, list) and type(kind.resources) is list
 
 
 def test_samples(tmp_path):
@@ -210,14 +236,35 @@ def test_check_integrity(tmp_path):
     assert not check_integrity(path, "0" * 32)
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "gz", "xz"])
+def test_entries_of_folders(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("x.png", "y.jpg", "z.txt"):
+        (tmp_path / name).write_bytes(b"abc")
+    assert list_dir(tmp_path) == ["b"] and list_dir(tmp_path, prefix=True) == [str(tmp_path / "b")]
+    assert sorted(list_files(tmp_path, (".png", ".jpg"))) == ["x.png", "y.jpg"]
+    assert list_files(str(tmp_path), ".txt", prefix=True) == [str(tmp_path / "z.txt")]
+    assert check_md5(tmp_path / "x.png", "900150983cd24fb0d6963f7d28e17f72", chunk_size=2)
+    assert not check_md5(tmp_path / "x.png", "0")
+
+
+def test_a_text_among_others():
+    assert verify_str_arg("a", "part", ("a", "b")) == verify_str_arg("a") == "a"
+    with pytest.raises(ValueError, match=r"Unknown value 'c' for argument part. Valid values are \{'a', 'b'\}\."):
+        verify_str_arg("c", "part", ("a", "b"))
+    with pytest.raises(ValueError, match="Expected type str for argument part, but got type <class 'int'>"):
+        verify_str_arg(3, "part", ("a", "b"))
+    with pytest.raises(ValueError, match="^no$"):
+        verify_str_arg("c", "part", {"a": 1}, custom_msg="no")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tbz2", "gz", "xz"])
 def test_extract_archive(tmp_path, kind):
     packed = tmp_path / f"a.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(packed, "w") as z:
             z.writestr("folder/f.txt", "hello")
-    elif kind.startswith("tar"):
-        with tarfile.open(packed, "w:gz" if kind == "tar.gz" else "w") as t:
+    elif kind.startswith("t"):
+        with tarfile.open(packed, {"tar.gz": "w:gz", "tbz2": "w:bz2"}.get(kind, "w")) as t:
             member = tarfile.TarInfo("folder/f.txt")
             member.size = 5
             t.addfile(member, io.BytesIO(b"hello"))
@@ -227,8 +274,8 @@ def test_extract_archive(tmp_path, kind):
     out.mkdir()
     result = extract_archive(packed, out, remove_finished=True)
     assert not packed.exists()
-    path = out / "folder" / "f.txt" if kind in ("zip", "tar", "tar.gz") else out / "a"
-    assert path.read_text() == "hello" and result == str(out if path.parent != out else path)
+    path = out / "folder" / "f.txt" if kind in ("zip", "tar", "tar.gz", "tbz2") else out / "a"
+    assert path.read_text() == "hello" and result == (out if path.parent != out else path)
 
 
 def test_archives_cannot_write_elsewhere(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cltorch.vision._pillow import require
-from cltorch.vision.datasets.utils import extract_archive, not_found, verify_str_arg
+from cltorch.vision.datasets.utils import extract_archive, iterable_to_str, not_found, verify_str_arg
 from cltorch.vision.datasets.vision import Transform, VisionDataset
 
 
@@ -86,8 +86,8 @@ class Cityscapes(VisionDataset):
     _FILES = {
         "instance": "instanceIds.png",
         "semantic": "labelIds.png",
-        "color": "color.png",
         "polygon": "polygons.json",
+        "color": "color.png",
     }
 
     def __init__(
@@ -104,7 +104,8 @@ class Cityscapes(VisionDataset):
         verify_str_arg(mode, "mode", ("fine", "coarse"))
         self.mode = "gtFine" if mode == "fine" else "gtCoarse"
         splits = ("train", "test", "val") if mode == "fine" else ("train", "train_extra", "val")
-        self.split = verify_str_arg(split, f"split of mode {mode}", splits)
+        wrong = f"Unknown value '{split}' for argument split if mode is '{mode}'. Valid values are "
+        self.split = verify_str_arg(split, "split", splits, f"{wrong}{{{iterable_to_str(splits)}}}.")
         self.target_type = target_type if isinstance(target_type, list) else [target_type]
         for kind in self.target_type:
             verify_str_arg(kind, "target_type", tuple(self._FILES))

@@ -63,7 +63,7 @@ class Flowers102(VisionDataset):
         transform: Transform = None,
         target_transform: Transform = None,
         download: bool = False,
-        loader: Callable[[str], Any] = default_loader,
+        loader: Callable[[Any], Any] = default_loader,
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         self._split = verify_str_arg(split, "split", tuple(self._splits_map))
@@ -84,7 +84,7 @@ class Flowers102(VisionDataset):
         return len(self._image_files)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, label = self.loader(os.fspath(self._image_files[index])), self._labels[index]
+        image, label = self.loader(self._image_files[index]), self._labels[index]
         return (image, label) if self.transforms is None else self.transforms(image, label)
 
     def extra_repr(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import string
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,16 +36,18 @@ class MNIST(VisionDataset):
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.datasets.MNIST.html
     """
 
-    mirrors: Sequence[str] = (
+    # lists, to which programs add mirrors of their own
+    mirrors: list[str] = [
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
-    )
-    resources: Sequence[tuple[str, str]] = (
+    ]
+    resources: Sequence[tuple[str, str]] = [
         ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
         ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
         ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
         ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
-    )
+    ]
+    training_file, test_file = "training.pt", "test.pt"
     classes: Sequence[str] = [
         "0 - zero",
         "1 - one",
@@ -91,6 +94,11 @@ class MNIST(VisionDataset):
         return os.path.join(self.root, type(self).__name__, "raw")
 
     @property
+    def processed_folder(self) -> str:
+        """Return the folder in which older versions of torchvision kept the files training.pt and test.pt."""
+        return os.path.join(self.root, type(self).__name__, "processed")
+
+    @property
     def class_to_idx(self) -> dict[str, int]:
         """Return the label of each class name."""
         return {name: i for i, name in enumerate(self.classes)}
@@ -123,6 +131,32 @@ class MNIST(VisionDataset):
         for name, md5 in self.resources:
             if self._find(os.path.splitext(name)[0]) is None:
                 download_url([mirror + name for mirror in self.mirrors], self.raw_folder, name, md5)
+
+    # ---- older names -------------------------------------------------------------------------------------------------
+    def _told(self, name: str, now: str) -> Tensor:
+        warnings.warn(f"{name} has been renamed {now}", UserWarning, stacklevel=3)
+        found: Tensor = getattr(self, now)
+        return found
+
+    @property
+    def train_data(self) -> Tensor:
+        """Return ``data``, and warn: this was the name of the training images."""
+        return self._told("train_data", "data")
+
+    @property
+    def test_data(self) -> Tensor:
+        """Return ``data``, and warn: this was the name of the test images."""
+        return self._told("test_data", "data")
+
+    @property
+    def train_labels(self) -> Tensor:
+        """Return ``targets``, and warn: this was the name of the training labels."""
+        return self._told("train_labels", "targets")
+
+    @property
+    def test_labels(self) -> Tensor:
+        """Return ``targets``, and warn: this was the name of the test labels."""
+        return self._told("test_labels", "targets")
 
     # ---- samples -----------------------------------------------------------------------------------------------------
     def __len__(self) -> int:
@@ -170,16 +204,16 @@ class FashionMNIST(MNIST):
     https://github.com/zalandoresearch/fashion-mnist
     """
 
-    mirrors = (
+    mirrors = [
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-    )
-    resources = (
+    ]
+    resources = [
         ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
         ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
         ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
         ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
-    )
+    ]
     classes = [
         "T-shirt/top",
         "Trouser",
@@ -201,13 +235,13 @@ class KMNIST(MNIST):
     http://codh.rois.ac.jp/kmnist/
     """
 
-    mirrors = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
-    resources = (
+    mirrors = ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"]
+    resources = [
         ("train-images-idx3-ubyte.gz", "bdb82020997e1d708af4cf47b453dcf7"),
         ("train-labels-idx1-ubyte.gz", "e144d726b3acfaa3e44228e80efcd344"),
         ("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7"),
         ("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
-    )
+    ]
     classes = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
 
 
@@ -294,7 +328,7 @@ class QMNIST(MNIST):
         self.what = verify_str_arg(what or ("train" if train else "test"), "what", tuple(self.subsets))
         self.compat = compat
         self.resources = self._resources[self.subsets[self.what]]
-        self.mirrors = (self._url,)
+        self.mirrors = [self._url]
         super().__init__(root, train, **kwargs)
 
     def _files(self) -> tuple[str, str]:

@@ -65,7 +65,9 @@ class STL10(_Arrays):
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.split = verify_str_arg(split, "split", self.splits)
-        if folds is not None and (not isinstance(folds, int) or not 0 <= folds < 10):
+        if folds is not None and not isinstance(folds, int):
+            raise ValueError(f"Expected type None or int for argument folds, but got type {type(folds)}.")
+        if folds is not None and not 0 <= folds < 10:
             raise ValueError(f"Value for argument folds should be in the range [0, 10), but got {folds}.")
         self.folds = folds
         if download and not self._found():
@@ -94,7 +96,7 @@ class STL10(_Arrays):
         images = np.fromfile(self._path(f"{part}_X.bin"), np.uint8).reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)
         if part == "unlabeled":
             return images, np.full(len(images), -1, np.int64)
-        return images, np.fromfile(self._path(f"{part}_y.bin"), np.uint8).astype(np.int64) - 1
+        return images, np.fromfile(self._path(f"{part}_y.bin"), np.uint8) - 1
 
     def extra_repr(self) -> str:
         """Return which part this is."""
@@ -113,7 +115,7 @@ class SVHN(_Arrays):
         "test": ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
         "extra": ("extra_32x32.mat", "a93ce644f1a588dc4d68dda5feec44a7"),
     }
-    url = "http://ufldl.stanford.edu/housenumbers/"
+    _SOURCE = "http://ufldl.stanford.edu/housenumbers/"
 
     def __init__(
         self,
@@ -126,8 +128,9 @@ class SVHN(_Arrays):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.split = verify_str_arg(split, "split", tuple(self.split_list))
         self.filename, self.file_md5 = self.split_list[self.split]
+        self.url = self._SOURCE + self.filename
         if download:
-            download_url(self.url + self.filename, self.root, self.filename, self.file_md5)
+            download_url(self.url, self.root, self.filename, self.file_md5)
         path = os.path.join(self.root, self.filename)
         if not check_integrity(path, self.file_md5):
             raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")

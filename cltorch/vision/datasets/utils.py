@@ -16,6 +16,7 @@ import tarfile
 import urllib.error
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -31,6 +32,27 @@ def calculate_md5(fpath: str | os.PathLike[str], chunk_size: int = 1 << 20) -> s
         while chunk := f.read(chunk_size):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def check_md5(fpath: str | os.PathLike[str], md5: str, **kwargs: Any) -> bool:
+    """Return whether a file has an MD5 sum; keywords go to ``calculate_md5``."""
+    return calculate_md5(fpath, **kwargs) == md5
+
+
+def list_dir(root: str | os.PathLike[str], prefix: bool = False) -> list[str]:
+    """Return the names of a folder's folders, or with ``prefix`` their paths."""
+    return _entries(root, prefix, os.path.isdir)
+
+
+def list_files(root: str | os.PathLike[str], suffix: str | tuple[str, ...], prefix: bool = False) -> list[str]:
+    """Return the names of a folder's files that end with a suffix, or one of several; with ``prefix`` their paths."""
+    return [name for name in _entries(root, prefix, os.path.isfile) if name.endswith(suffix)]
+
+
+def _entries(root: str | os.PathLike[str], prefix: bool, kind: Callable[[str], bool]) -> list[str]:
+    base = os.path.expanduser(root)
+    names = [name for name in os.listdir(base) if kind(os.path.join(base, name))]
+    return [os.path.join(base, name) for name in names] if prefix else names
 
 
 def check_integrity(fpath: str | os.PathLike[str], md5: str | None = None) -> bool:
@@ -76,11 +98,11 @@ def _fetch(url: str, path: str, md5: str | None) -> None:
 
 def extract_archive(
     from_path: str | os.PathLike[str], to_path: str | os.PathLike[str] | None = None, remove_finished: bool = False
-) -> str:
-    """Unpack a .zip, .tar (also .tgz, .tar.gz, .tar.xz, .tar.bz2) or a single .gz, .xz, .bz2 file.
+) -> Any:
+    """Unpack a .zip, .tar (also .tgz, .tbz, .tar.gz, .tar.xz, .tar.bz2) or a single .gz, .xz, .bz2 file.
 
-    Returns the folder, or the file's path for a single one. Raises RuntimeError for another suffix and for an
-    archive whose members would land outside the folder.
+    Returns the folder, or the file's path for a single one, as a string or a path like ``from_path``. Raises
+    RuntimeError for another suffix and for an archive whose members would land outside the folder.
     """
     source = os.fspath(from_path)
     folder = os.fspath(to_path) if to_path is not None else os.path.dirname(source)
@@ -90,7 +112,7 @@ def extract_archive(
         with zipfile.ZipFile(source) as archive:
             _check_members(archive.namelist(), folder)
             archive.extractall(folder)
-    elif suffix in (".tar", ".tgz") or stem.endswith(".tar"):
+    elif suffix in (".tar", ".tgz", ".tbz", ".tbz2") or stem.endswith(".tar"):
         with tarfile.open(source) as archive:
             _check_members((m.name for m in archive.getmembers()), folder)
             if any(not (m.isfile() or m.isdir()) for m in archive.getmembers()):
@@ -103,11 +125,11 @@ def extract_archive(
     else:
         raise RuntimeError(
             f"Unknown compression or archive type: '{suffix}'. Known suffixes are: '.zip', '.tar', '.tgz', "
-            f"{', '.join(repr(s) for s in _OPENERS)}."
+            f"'.tbz', '.tbz2', {', '.join(repr(s) for s in _OPENERS)}."
         )
     if remove_finished:
         os.remove(source)
-    return result
+    return result if isinstance(from_path, str) else Path(result)
 
 
 def _check_members(names: Iterable[str], folder: str) -> None:
@@ -130,14 +152,21 @@ def download_and_extract_archive(
     extract_archive(path, os.path.expanduser(extract_root or download_root), remove_finished)
 
 
-def verify_str_arg(value: Any, arg: str | None = None, valid_values: Sequence[str] | None = None) -> str:
+def iterable_to_str(iterable: Iterable[Any]) -> str:
+    """Return texts in quotes, with commas between them."""
+    return "'" + "', '".join(str(item) for item in iterable) + "'"
+
+
+def verify_str_arg(
+    value: Any, arg: str | None = None, valid_values: Iterable[str] | None = None, custom_msg: str | None = None
+) -> str:
     """Return a string argument; raise ValueError for a value that is not among the valid ones."""
     where = f" for argument {arg}" if arg else ""
     if not isinstance(value, str):
         raise ValueError(f"Expected type str{where}, but got type {type(value)}.")
     if valid_values is not None and value not in valid_values:
-        known = ", ".join(repr(v) for v in valid_values)
-        raise ValueError(f"Unknown value '{value}'{where}. Valid values are {{{known}}}.")
+        known = iterable_to_str(valid_values)
+        raise ValueError(custom_msg or f"Unknown value '{value}'{where}. Valid values are {{{known}}}.")
     return value
 
 

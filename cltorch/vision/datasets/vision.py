@@ -48,7 +48,7 @@ class VisionDataset(Dataset[Any]):
             lines.append(f"Root location: {self.root}")
         lines += self.extra_repr().splitlines()
         if self.transforms is not None:
-            lines += repr(self.transforms).splitlines()
+            lines.append(repr(self.transforms))  # of several lines the first alone is indented, as in torchvision
         return "\n".join([f"Dataset {type(self).__name__}", *(" " * self._repr_indent + line for line in lines)])
 
     def extra_repr(self) -> str:

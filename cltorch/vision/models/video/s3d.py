@@ -51,7 +51,7 @@ class SepInceptionBlock3D(nn.Module):
         self.branch0 = mixed(b0_out)
         self.branch1 = nn.Sequential(mixed(b1_mid), TemporalSeparableConv(b1_mid, b1_out, 3, 1, 1, norm_layer))
         self.branch2 = nn.Sequential(mixed(b2_mid), TemporalSeparableConv(b2_mid, b2_out, 3, 1, 1, norm_layer))
-        self.branch3 = nn.Sequential(nn.MaxPool3d(3, stride=1, padding=1), mixed(b3_out))
+        self.branch3 = nn.Sequential(nn.MaxPool3d((3, 3, 3), stride=1, padding=1), mixed(b3_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the four answers as channels."""
@@ -80,8 +80,8 @@ class S3D(nn.Module):
         self.features = nn.Sequential(
             TemporalSeparableConv(3, 64, 7, 2, 3, norm), halve(),
             Conv3dNormActivation(64, 64, 1, norm_layer=norm), TemporalSeparableConv(64, 192, 3, 1, 1, norm), halve(),
-            *first, nn.MaxPool3d(3, stride=2, padding=1),
-            *second, nn.MaxPool3d(2, stride=2),
+            *first, nn.MaxPool3d((3, 3, 3), stride=(2, 2, 2), padding=(1, 1, 1)),
+            *second, nn.MaxPool3d((2, 2, 2), stride=(2, 2, 2)),
             *third,
         )  # fmt: skip
         self.avgpool = nn.AvgPool3d((2, 7, 7), stride=1)
