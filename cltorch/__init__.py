@@ -291,6 +291,10 @@ def __getattr__(name: str) -> _Any:
         return _import_module("cltorch.func").vmap
     if name == "functional":  # torch.functional has the functions under the names of torch.*
         return _import_module("cltorch.functions.public")
+    if name.startswith("_fused_"):
+        steps = _import_module("cltorch.optim.fused_steps").FUNCTIONS
+        if name in steps:
+            return steps[name]
     if name in _LATER:
         return _import_module(f"cltorch.{name}")
     raise AttributeError(f"module 'cltorch' has no attribute {name!r}")

@@ -40,10 +40,10 @@ _LOSSES = (
 )
 _FLOAT32_CL = (
     "acos asin cdist cosh cosine_similarity cumprod cumsum dist erfinv exp expm1 functional_group_norm "
-    "functional_layer_norm group_norm interpolate layer_norm linalg_matrix_norm linalg_norm log log10 log1p log2 "
-    "log_softmax logsumexp multilabel_soft_margin_loss native_layer_norm norm norm_except_dim normalize nuclear_norm "
-    "pairwise_distance pdist pow prod rdiv reciprocal renorm rms_norm rsqrt sinh softmax softplus square sum tan "
-    "upsample vector_norm"
+    "functional_layer_norm group_norm interpolate layer_norm linalg_matrix_norm linalg_norm local_response_norm log "
+    "log10 log1p log2 log_softmax logsumexp multilabel_soft_margin_loss native_layer_norm norm norm_except_dim "
+    "normalize nuclear_norm pairwise_distance pdist pow prod rdiv reciprocal renorm rms_norm rsqrt sinh softmax "
+    "softplus square sum tan upsample vector_norm"
 )
 _FLOAT32_CPU = (
     "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse "
@@ -84,8 +84,10 @@ def _rules() -> dict[str, dict[str, str]]:
 
 
 RULES = _rules()
-# calls that are not cast for what their arguments ask for: averages of windows, and powers without a product
+# calls that are not cast for what their arguments ask for: averages of windows (of lines on the host too), and powers
+# without a product
 _SPARED: dict[str, Callable[..., bool]] = {
+    "local_response_norm": lambda input, *args, **kw: input.layout.ndim == 3 and _kind(input) == "cpu",
     "interpolate": lambda input, size=None, scale_factor=None, mode="nearest", *args, **kw: mode == "area",
     "matrix_power": lambda input, n, *args, **kw: abs(n) < 2,
 }

@@ -20,6 +20,7 @@ from cltorch.functions.shape import reshape, squeeze, unsqueeze
 from cltorch.layout import Size
 from cltorch.ops import conv as ops
 from cltorch.ops.conv_shape import Geometry
+from cltorch.ops.notices import warn_once
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_at", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -236,6 +237,11 @@ def _conv(
         raise RuntimeError(
             f"Expected {dims + 2}-dimensional weight for {name} (output channels, input channels / groups, kernel), "
             f"but got weight of size {list(w)}"
+        )
+    if padding == "same" and any(d * (k - 1) % 2 for d, k in zip(dilation, w[2:], strict=True)):
+        warn_once(
+            "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the "
+            "input be created"
         )
     b = None if bias is None else bias.layout.shape
     geometry, shape = _plan(x.layout.shape, w, b, stride, padding, dilation, groups)

@@ -138,7 +138,7 @@ def instance_norm(
         if a is not None:
             need_array("instance_norm", argument, 4, a)
     channels = shape[1] if len(shape) > 1 else 0
-    if running_mean is None and running_var is None:
+    if running_mean is None and running_var is None and channels:
         for argument, a in (("weight", weight), ("bias", bias)):
             if a is not None and need_array("instance_norm", argument, 2, a).layout.numel != channels:
                 raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
@@ -152,7 +152,8 @@ def instance_norm(
     out = batch_norm(line, w, b, mu, var, True, momentum, eps)
     with no_grad():
         for old, new in ((running_mean, mu), (running_var, var)):
-            m.copy_(old, mean(reshape(new, (shape[0], channels)), 0))
+            if old is not None:
+                m.copy_(old, mean(reshape(new, (shape[0], channels)), 0))
     return reshape(out, shape)
 
 

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch.autograd.duals import tangents
+from cltorch.autograd.grad_mode import no_grad
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, no_gradient, read_int
-from cltorch.functions.convert import to
+from cltorch.functions.convert import copy_, to
+from cltorch.functions.moments import var
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
@@ -28,6 +30,7 @@ from cltorch.ops.norm_rows import FusedRmsNorm, NativeLayerNorm, Rows
 
 __all__ = [
     "batch_norm",
+    "batch_norm_update_stats",
     "functional_batch_norm",
     "functional_layer_norm",
     "layer_norm",
@@ -172,6 +175,47 @@ def native_batch_norm(
 
 def parameters_dtype(input: Any, *params: Any) -> Any:
     return next((a.dtype for a in params if a is not None), input.dtype)
+
+
+def batch_norm_update_stats(
+    input: Any, running_mean: Any, running_var: Any, momentum: float, *, out: Any = None
+) -> tuple[Any, Any]:
+    """Return the batch's means and variances of each channel, and move the running ones by ``momentum``, in place.
+
+    mean = Σ x / n, var = Σ (x - mean)² / n over the batch and all positions; the running variance moves towards
+    n / (n - 1) times that. ``running_mean`` and ``running_var`` may be None; the results have their dtype, or the
+    input's. Raises RuntimeError for an input without elements.
+    Shape: (N, C, *) to two of (C).
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.batch_norm.html
+
+    >>> import cltorch as torch
+    >>> running = torch.zeros(1), torch.ones(1)
+    >>> torch.batch_norm_update_stats(torch.tensor([[1.0], [3.0]]), *running, 0.5)
+    (tensor([2.]), tensor([1.]))
+    >>> running
+    (tensor([1.]), tensor([1.5000]))
+    """
+    name = "batch_norm_update_stats"
+    check(name, input, running_mean=running_mean, running_var=running_var)
+    if not isinstance(momentum, (int, float)):
+        raise TypeError(f"{name}(): argument 'momentum' (position 4) must be float, not {type(momentum).__name__}")
+    shape = input.layout.shape
+    if len(shape) < 2:
+        n = max(len(shape), 1)
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got 1)")
+    if not input.layout.numel:
+        raise RuntimeError(f"input tensor must have at least one element, but got input_sizes = {list(shape)}")
+    t = parameters_dtype(input, running_mean, running_var)
+    x = to(input, compute_dtype(input.dtype))
+    dims = [d for d in range(len(shape)) if d != 1]
+    mu, n = mean(x, dims), input.layout.numel // shape[1]
+    variance = var(x, dims, correction=0)
+    with no_grad():
+        for old, new in ((running_mean, mu), (running_var, p.mul(variance, n / (n - 1) if n > 1 else math.nan))):
+            if old is not None:
+                copy_(old, p.add(p.mul(old, 1 - momentum), p.mul(new, momentum)))
+    results = to(mu, t), to(variance, t)
+    return results if out is None else p.into_outs(name, out, results)
 
 
 def functional_batch_norm(

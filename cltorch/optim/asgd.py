@@ -95,8 +95,8 @@ class ASGD(RuleOptimizer):
         return {"maximize": bool(group["maximize"]), "decay": bool(group["weight_decay"] != 0)}
 
     @classmethod
-    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
-        t = super()._count(group, p, state)
+    def _count(cls, group: dict[str, Any], p: Tensor, g: Tensor, state: dict[str, Any]) -> Any:
+        t = super()._count(group, p, g, state)
         eta, mu = host_number(state, "eta"), host_number(state, "mu")
         set_host_number(state, "eta", _rate(group, scalar(group["lr"]), t))
         set_host_number(state, "mu", 1 / max(1.0, t - group["t0"]))

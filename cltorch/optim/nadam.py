@@ -95,8 +95,8 @@ class NAdam(RuleOptimizer):
         return means_options(group)
 
     @classmethod
-    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
-        t = super()._count(group, p, state)
+    def _count(cls, group: dict[str, Any], p: Tensor, g: Tensor, state: dict[str, Any]) -> Any:
+        t = super()._count(group, p, g, state)
         return t, set_host_number(state, "mu_product", host_number(state, "mu_product") * _momentum(group, t))
 
     @classmethod

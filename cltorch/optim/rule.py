@@ -83,7 +83,7 @@ class RuleOptimizer(GroupOptimizer):
         zero_each([state[name] for state in states for name in self._states(group)])
 
     @classmethod
-    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> Any:
+    def _count(cls, group: dict[str, Any], p: Tensor, g: Tensor, state: dict[str, Any]) -> Any:
         """Count an update of a parameter in its state, and return which one it is.
 
         Parameters of one group for which this is equal are updated with the same numbers.
@@ -150,7 +150,7 @@ class RuleOptimizer(GroupOptimizer):
         for p, g, state in zip(params, grads, states, strict=True):
             if capturable and p._storage.array is not None:
                 raise AssertionError("If capturable=True, params and state_steps must be on supported devices: ['cl'].")
-            t = cls._count(group, p, state)
+            t = cls._count(group, p, g, state)
             row = [p, g, *[state[name] for name in names]]
             if p.dtype.is_complex:
                 row = [real(x) for x in row]

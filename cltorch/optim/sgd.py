@@ -118,10 +118,10 @@ class SGD(RuleOptimizer):
         """Do nothing: no buffer is there yet."""
 
     @classmethod
-    def _count(cls, group: dict[str, Any], p: Tensor, state: dict[str, Any]) -> int:
+    def _count(cls, group: dict[str, Any], p: Tensor, g: Tensor, state: dict[str, Any]) -> int:
         if group["momentum"] == 0 or state.get("momentum_buffer") is not None:
             return 2
-        state["momentum_buffer"] = functions.empty_like(p)
+        state["momentum_buffer"] = functions.empty_like(g)
         return 1
 
 

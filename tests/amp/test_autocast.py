@@ -265,6 +265,7 @@ CALLS = [
     "T.linalg.svd(b).S", "T.linalg.cholesky(b.mT @ b)", "T.linalg.solve(b, b)", "T.fft.rfft(b)", "T.fft.fft2(b)",
     "T.polar(b, b)", "T.linalg.matrix_rank(b)", "T.linalg.eigvalsh(b)", "T.linalg.lstsq(b, b).solution",
     "F.pad(b[None], (1, 1, 1, 1), 'reflect')", "F.pad(b[None], (1, 1), 'replicate')",
+    "F.local_response_norm(b[None], 2)", "F.local_response_norm(b[None, None], 2)",
     "F.pad(b[None], (1, 1), 'circular')", "F.pad(b, (1, 1))", "F.fractional_max_pool2d(b[None], 2, 2)",
     "F.max_unpool2d(b[None], t.repeat(4).reshape(1, 4, 4), 1)", "F.rms_norm(b, (4,), b[0])", "T.tensordot(a, b)",
     "T.index_select(b, 0, t)", "T.where(b > 0, a, b)",

@@ -8,6 +8,7 @@ from scipy import signal
 
 import cltorch
 from cltorch.autograd import gradcheck, gradgradcheck
+from tests.libraries import LIBRARIES
 
 CONV = {1: cltorch.conv1d, 2: cltorch.conv2d, 3: cltorch.conv3d}
 TRANSPOSED = {1: cltorch.conv_transpose1d, 2: cltorch.conv_transpose2d, 3: cltorch.conv_transpose3d}
@@ -286,3 +287,18 @@ def test_a_bias_with_gaps_or_repeated(f, size, weight, options, device):
     for bias in (numbers[::2], numbers[1::2], numbers[3:4].expand(8)):
         want = f(x, w, **options) + bias.reshape(1, 8, 1, 1)
         np.testing.assert_allclose(f(x, w, bias, **options).cpu().numpy(), want.cpu().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+def test_unequal_sides_of_same_are_warned_of(lib):
+    lib = LIBRARIES[lib]()
+    was = lib.is_warn_always_enabled()
+    lib.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="even kernel lengths and odd dilation") as found:
+            lib.conv1d(lib.ones(1, 1, 5), lib.ones(1, 1, 2), padding="same")
+            lib.conv1d(lib.ones(1, 1, 5), lib.ones(1, 1, 2), padding="same", dilation=2)
+            lib.conv1d(lib.ones(1, 1, 5), lib.ones(1, 1, 3), padding="same")
+    finally:
+        lib.set_warn_always(was)
+    assert len(found) == 1

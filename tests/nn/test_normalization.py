@@ -155,3 +155,10 @@ def test_functions_take_the_arguments_of_torch_nn_functional(device):
     np.testing.assert_allclose(out, normal(x, (2,), 1e-3) * w[:, None] + b[:, None], rtol=1e-4, atol=1e-4)
     out = F.layer_norm(t, [5], eps=1e-3).cpu().numpy()
     np.testing.assert_allclose(out, normal(x, (2,), 1e-3), rtol=1e-4, atol=1e-5)
+
+
+def test_instances_without_channels(lib):
+    x = lib.ones(2, 0, 3, 3, requires_grad=True)
+    y = lib.nn.InstanceNorm2d(0)(x)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (2, 0, 3, 3)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+
+def encoder(t):
+    return t.nn.TransformerEncoder(t.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1).eval()
+
+
 REFUSED = [
     (
         r"input \(W: 2\) is too small. Calculated output W: -9223372036854775806",
@@ -147,6 +152,17 @@ REFUSED = [
         RuntimeError,
         lambda t: t.nn.functional.scaled_dot_product_attention(t.ones(2, 4).double(), *[t.ones(2, 4)] * 2),
     ),
+    (
+        "argument 'scale_factors' must be tuple of floats, but found element of type str at|type str$",
+        TypeError,
+        lambda t: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), scale_factor=(2, "a")),
+    ),
+    ("Mask size should match input size", RuntimeError, lambda t: encoder(t)(t.ones(2, 5, 4), None, t.ones(2, 4) > 1)),
+    (
+        "For mask_type == 1 mask shape should be .B, L.",
+        RuntimeError,
+        lambda t: encoder(t).requires_grad_(False).layers[0](t.ones(2, 5, 4), None, t.ones(2, 4) > 1),
+    ),
     ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
 ]
 
@@ -169,3 +185,9 @@ def test_random_pooling_takes_more_samples_than_it_needs(lib):
     x = lib.arange(128.0).reshape(2, 4, 4, 4)
     pool = lib.nn.FractionalMaxPool3d(2, output_size=2, _random_samples=lib.full((2, 2, 3), 0.5))
     assert pool(x).tolist()[1][1][1] == [125.0, 127.0]
+
+
+@pytest.mark.parametrize("kw", [{"size": 2.0}, {"size": True}, {"scale_factor": "a"}, {"scale_factor": 1j}])
+def test_sizes_and_factors_are_numbers(lib, kw):
+    with pytest.raises(TypeError):
+        lib.nn.functional.interpolate(lib.ones(1, 1, 2, 2), **kw)

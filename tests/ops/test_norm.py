@@ -13,6 +13,7 @@ from cltorch import functions as f
 from cltorch.autograd import gradcheck, gradgradcheck
 from cltorch.ops.norm_batch import BatchPlan
 from cltorch.ops.norm_rows import Rows, RowsPlan
+from tests.libraries import LIBRARIES
 
 # (batch, channels, …): whole vectors and rests, single positions, few and many channels
 SHAPES = [(8, 5, 7, 9), (4, 3, 16, 16), (64, 20), (33, 150), (70, 1), (6, 37, 3), (2, 3, 70, 70), (3, 4, 2, 3, 4)]
@@ -191,6 +192,32 @@ def test_nan_stays_in_its_channel_and_its_row(device):
     assert bad[:, 1].all() and not bad[:, [0, 2]].any()
     bad = np.isnan(numpy(torch.layer_norm(make(a, device), (40,))))
     assert bad[1, 1].all() and bad.sum() == 40
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_batch_statistics_alone(device, dtype):
+    a = np.random.default_rng(2).normal(2, 3, (6, 3, 5)).astype(np.float32)
+    x = make(a, device).to(getattr(torch, dtype))
+    a = numpy(x.float())
+    m, v = torch.zeros(3, device=device), torch.ones(3, device=device)
+    mean, var = torch.batch_norm_update_stats(x, m, v, 0.25)
+    for found, wanted in ((mean, a.mean((0, 2))), (var, a.var((0, 2))), (m, a.mean((0, 2)) / 4)):
+        assert found.dtype is torch.float32
+        np.testing.assert_allclose(numpy(found), wanted, rtol=1e-5)
+    np.testing.assert_allclose(numpy(v), 0.75 + a.transpose(1, 0, 2).reshape(3, -1).var(1, ddof=1) / 4, rtol=1e-5)
+    assert torch.batch_norm_update_stats(x, None, None, 0.1)[0].dtype is x.dtype
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+def test_batch_statistics_of_nothing_are_refused(lib):
+    lib = LIBRARIES[lib]()
+    with pytest.raises(RuntimeError, match="must have at least one element, but got input_sizes = .0, 3."):
+        lib.batch_norm_update_stats(lib.ones(0, 3), None, None, 0.1)
+    with pytest.raises(IndexError, match="but got 1"):
+        lib.batch_norm_update_stats(lib.ones(3), None, None, 0.1)
+    running = lib.ones(3)
+    lib.batch_norm_update_stats(lib.ones(1, 3), None, running, 0.1)
+    assert running.isnan().all()
 
 
 # ---- layers, groups, instances -----------------------------------------------------------------------------------

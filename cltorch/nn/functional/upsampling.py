@@ -30,6 +30,11 @@ def _is_integer(value: Any) -> bool:
 def _sizes(input: Any, size: Any) -> list[int]:
     dim = input.dim() - 2
     if not isinstance(size, (list, tuple)):
+        if isinstance(size, bool) or not _is_integer(size):
+            raise TypeError(
+                "interpolate(): argument 'size' must be int or tuple of ints, but found element of type "
+                f"{type(size).__name__}"
+            )
         return [operator.index(size)] * dim
     if len(size) != dim:
         raise ValueError(
@@ -48,14 +53,23 @@ def _sizes(input: Any, size: Any) -> list[int]:
 def _factors(input: Any, scale_factor: Any) -> list[float]:
     dim = input.dim() - 2
     if not isinstance(scale_factor, (list, tuple)):
-        return [float(scale_factor)] * dim
+        return [_factor(scale_factor)] * dim
     if len(scale_factor) != dim:
         raise ValueError(
             "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
             f"dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}. Please provide input "
             "tensor in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format."
         )
-    return [float(f) for f in scale_factor]
+    return [_factor(f) for f in scale_factor]
+
+
+def _factor(value: Any) -> float:
+    if isinstance(value, (str, bytes, complex)):  # which float() would take, or refuse in other words
+        raise TypeError(
+            "interpolate(): argument 'scale_factors' must be tuple of floats, but found element of type "
+            f"{type(value).__name__}"
+        )
+    return float(value)
 
 
 def _check_mode(input: Any, mode: str, antialias: bool, align_corners: bool) -> None:

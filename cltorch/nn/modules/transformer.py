@@ -124,6 +124,8 @@ class TransformerEncoderLayer(Module):
     def _masks_with_holes(self, mask: Any, padding: Any, src: Any) -> tuple[Any, Any]:
         """Return masks, as numbers to add, with NaN where they leave a row without any key."""
         if mask is None:
+            if padding.shape != src.shape[:2]:
+                raise RuntimeError("For mask_type == 1 mask shape should be (B, L)")
             return None, no_key_is_no_number(padding)
         if padding is not None:
             n, length, _ = src.shape
@@ -263,6 +265,8 @@ class TransformerEncoder(Module):
         self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
     ) -> Any:
         mask, padding = _masks(src, mask, src_key_padding_mask, "mask", "src_key_padding_mask")
+        if self._may_leave_out(src, padding) and padding.shape != src.shape[:2]:
+            raise RuntimeError("Mask size should match input size")
         out = src
         for layer in self.layers:
             out = layer(out, src_mask=mask, is_causal=is_causal is True, src_key_padding_mask=padding)
@@ -272,12 +276,16 @@ class TransformerEncoder(Module):
             out = functions.masked_fill(out, functions.unsqueeze(left & aligned, -1), 0.0)
         return out if self.norm is None else self.norm(out)
 
+    def _may_leave_out(self, src: Any, padding: Any) -> bool:
+        """Return whether PyTorch looks at a mask of padded keys for a nested tensor."""
+        if not getattr(self, "use_nested_tensor", False) or not get_fastpath_enabled() or self.layers[0].training:
+            return False
+        return src.dim() == 3 and padding is not None
+
     def _leaves_out(self, src: Any, mask: Any, padding: Any) -> bool:
         """Return whether PyTorch computes a batch with nested tensors, which have no places for what a mask hides."""
         first: Any = self.layers[0]
-        if not getattr(self, "use_nested_tensor", False) or not get_fastpath_enabled() or first.training:
-            return False
-        if src.dim() != 3 or padding is None or mask is not None or is_autocast_enabled():
+        if not self._may_leave_out(src, padding) or mask is not None or is_autocast_enabled():
             return False
         return not (is_grad_enabled() and any(t.requires_grad for t in (src, *first.parameters())))
 
