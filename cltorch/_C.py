@@ -10,14 +10,16 @@ from cltorch import accelerator, aten, functions, torch_function
 from cltorch.autograd import batches as _batches_of
 from cltorch.autograd.batches import state as _batches
 from cltorch.autograd.blocking import NoGradient
-from cltorch.autograd.duals import state as _duals
+from cltorch.autograd.dual_levels import state as _duals
 from cltorch.autograd.edges import is_multithreading_enabled
 from cltorch.autograd.engine import running_node, tasks
 from cltorch.autograd.forward_ad import _is_fwd_grad_enabled as _is_fwd_grad_enabled
 from cltorch.autograd.grad_mode import mode as _mode
 from cltorch.autograd.grad_mode import set_grad_enabled as _set_grad
-from cltorch.autograd.graph import AccumulateGrad, Node, Saved, refusing
+from cltorch.autograd.graph import AccumulateGrad, Node
 from cltorch.autograd.graph import replay as _replay
+from cltorch.autograd.links import refusing
+from cltorch.autograd.saved import Saved
 from cltorch.cl.streams import Event as Event
 from cltorch.cl.streams import Stream as Stream
 from cltorch.device import device as device

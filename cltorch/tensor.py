@@ -15,7 +15,7 @@ import numpy as np
 
 from cltorch import dlpack, dtypes, functions, printing, torch_function
 from cltorch.attributes import Attributes
-from cltorch.autograd import batches, engine
+from cltorch.autograd import batches, gradients
 from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view, refuse_in_transform
 from cltorch.autograd.handle import RemovableHandle, add_hook, warn_if_has_hooks
@@ -354,7 +354,7 @@ class Tensor(Array, metaclass=_TensorMeta):
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
         """Accumulate gradients into the leaves of this tensor's graph; see ``autograd.backward``."""
-        engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        gradients.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call ``hook(grad)`` when this tensor's gradient is computed; what it returns replaces it."""

@@ -1,7 +1,7 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
 from cltorch import public_forms
-from cltorch.autograd import forward_ad, functional, grad_mode, graph
+from cltorch.autograd import duals, forward_ad, functional, grad_mode, graph
 from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cltorch.autograd.edges import (
     GradientEdge,
@@ -14,8 +14,6 @@ from cltorch.autograd.edges import (
     set_multithreading_enabled,
     shapes_to_compare,
 )
-from cltorch.autograd.engine import backward
-from cltorch.autograd.engine import grad as _grad
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
     enable_grad,
@@ -26,10 +24,13 @@ from cltorch.autograd.grad_mode import (
     set_grad_enabled,
 )
 from cltorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from cltorch.autograd.gradients import backward
+from cltorch.autograd.gradients import grad as _grad
 from cltorch.autograd.graph import Node
-from cltorch.autograd.graph import Saved as SavedTensor
+from cltorch.autograd.layers import KINDS
 from cltorch.autograd.multi_hooks import register_multi_grad_hook
 from cltorch.autograd.record import apply, inplace, view
+from cltorch.autograd.saved import Saved as SavedTensor
 from cltorch.autograd.saving import (
     allow_mutation_on_saved_tensors,
     disable_saved_tensors_hooks,
@@ -70,6 +71,8 @@ __all__ = [
     "set_grad_enabled",
     "view",
 ]
+
+KINDS.insert(0, duals)  # forward-mode derivatives take an operation before batches do
 
 _unsafe_preserve_version_counter = preserve_version_counter
 _force_original_view_tracking = force_original_view_tracking

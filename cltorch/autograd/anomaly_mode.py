@@ -5,10 +5,12 @@ Source: https://docs.pytorch.org/docs/2.13/autograd.html#anomaly-detection
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.graph import Settings
+from cltorch.autograd.graph import Node, Settings
 
 
 class set_detect_anomaly:
@@ -89,3 +91,39 @@ def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
     >>> torch.set_anomaly_enabled(False)
     """
     Settings.anomaly, Settings.check_nan = bool(mode), bool(check_nan)
+
+
+def tell_origin(node: Node, level: int) -> None:
+    """Warn of the call that made a node, and of those that made the nodes in whose gradients it was made."""
+    what = (
+        "Traceback of forward call that caused the error:\n" + "".join(node.trace)
+        if node.trace
+        else "No forward pass information available. Enable detect anomaly during forward pass for more information."
+    )
+    _tell(f"Error detected in {node.name()}. {what}", level + 2)
+    parent = node.parent
+    while parent is not None:
+        what = (
+            "Traceback of forward call that induced the previous calculation:\n" + "".join(parent.trace)
+            if parent.trace
+            else "No forward pass information available."
+        )
+        _tell(f"\n\nPrevious calculation was induced by {parent.name()}. {what}", level + 2)
+        parent = parent.parent
+
+
+def _tell(text: str, level: int) -> None:
+    """Warn; a warning that is made an error goes to the standard error, for the error at hand must not get lost."""
+    try:
+        warnings.warn(text, stacklevel=level + 1)
+    except UserWarning as warning:
+        print(f"UserWarning: {warning}", file=sys.stderr)
+
+
+def check_nan(node: Node, results: Sequence[Any]) -> None:
+    if not Settings.check_nan:
+        return
+    for i, g in enumerate(results):
+        if g is not None and g.dtype.differentiable and bool(Settings.functions.isnan(g).any()):
+            tell_origin(node, 5)
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")

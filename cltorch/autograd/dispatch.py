@@ -20,6 +20,7 @@ from cltorch.autograd import graph, record
 from cltorch.autograd.grad_mode import Switch, mode, no_grad
 from cltorch.autograd.graph import edge_of, needs_grad
 from cltorch.autograd.layers import KINDS, active
+from cltorch.autograd.views import ViewNode, alias, outside
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op
 from cltorch.ops.overloads import OpOverload, packet, watchers
@@ -275,7 +276,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
     own: list[Any] = []
 
     def run() -> Any:
-        own[:] = [record.alias(x, layout, dtype)]
+        own[:] = [alias(x, layout, dtype)]
         return own[0]
 
     with aside() as modes:
@@ -284,9 +285,9 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
         if not own or out is not own[0]:
             out = Array.new(out._storage, out.layout, out.dtype)
         if not mode.enabled:
-            record.outside(out)
+            outside(out)
         elif needs_grad(x):
-            out._grad_fn, out._requires_grad = graph.named(record.ViewNode, name)(adjoint, edge_of(x)), True
+            out._grad_fn, out._requires_grad = graph.named(ViewNode, name)(adjoint, edge_of(x)), True
         return out
 
 
@@ -295,7 +296,7 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
     own: list[Any] = []
 
     def run() -> Any:
-        own[:] = [record.alias(x, layout) for layout in layouts]
+        own[:] = [alias(x, layout) for layout in layouts]
         return list(own)
 
     with aside() as modes:

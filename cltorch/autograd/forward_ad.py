@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cltorch.autograd import duals
-from cltorch.autograd.duals import state
+from cltorch.autograd import dual_levels
+from cltorch.autograd.dual_levels import state
 from cltorch.ops.array import Array
 
 __all__ = [
@@ -64,7 +64,7 @@ def enter_dual_level() -> int:
         raise RuntimeError(
             "Nested forward mode AD is not supported at the moment: torch.func.jvp nests forward-mode derivatives"
         )
-    _entered.append(duals.enter())
+    _entered.append(dual_levels.enter())
     return 0
 
 
@@ -86,7 +86,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
         )
-    duals.leave(_entered.pop())
+    dual_levels.leave(_entered.pop())
 
 
 class dual_level:
@@ -131,12 +131,12 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
     for what, x in (("primal", tensor), ("tangent", tangent)):
         if isinstance(x, Array) and not x.dtype.differentiable:
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {x.dtype}")
-    if tensor._tangents is not None and duals.tangent(tensor, _entered[-1]) is not None:
+    if tensor._tangents is not None and dual_levels.tangent(tensor, _entered[-1]) is not None:
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not "
             "supported."
         )
-    return duals.paired(tensor, tangent, _entered[-1])
+    return dual_levels.paired(tensor, tangent, _entered[-1])
 
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
@@ -154,7 +154,7 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     """
     if level not in (None, 0) or not _entered:
         return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(*duals.unpaired(tensor, _entered[-1]))
+    return UnpackedDualTensor(*dual_levels.unpaired(tensor, _entered[-1]))
 
 
 class set_forward_grad_enabled:

@@ -12,22 +12,23 @@ from typing import Any, NamedTuple
 
 from cltorch import torch_function
 from cltorch.autograd import batches
+from cltorch.autograd.changes import rebase
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import (
     CUSTOM,
     MULTI,
     AccumulateGrad,
     Node,
-    Saved,
     Settings,
     check_inplace,
     edge_of,
     named,
     needs_grad,
-    refusing,
 )
 from cltorch.autograd.layers import active, lift
-from cltorch.autograd.record import alias, rebase
+from cltorch.autograd.links import refusing
+from cltorch.autograd.saved import Saved
+from cltorch.autograd.views import alias
 from cltorch.ops.array import Array
 
 _ONCE = "trying to differentiate twice a function that was marked with @once_differentiable"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch.autograd import batches, forward_ad
-from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
+from cltorch.autograd.gradients import grad
 from cltorch.autograd.graph import Settings, refuse_in_transform
 from cltorch.ops.array import Array
 

@@ -15,8 +15,8 @@ from cltorch import dtypes
 from cltorch.autograd import batches, forward_ad
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.edges import preserve_version_counter
-from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad, no_grad
+from cltorch.autograd.gradients import grad
 from cltorch.autograd.graph import Settings
 from cltorch.ops.array import Array, from_host, to_numpy
 from cltorch.ops.strided import copy_into

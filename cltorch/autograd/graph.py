@@ -1,4 +1,4 @@
-"""The graph: nodes with edges to the nodes of their inputs, and tensors kept for a derivative."""
+"""The graph: nodes with edges to the nodes of their inputs, and the history of tensors and of their views."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import threading
 import traceback
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.handle import RemovableHandle, add_hook
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import real_layout
@@ -20,21 +20,6 @@ from cltorch.ops.turned import turns_between
 _serial = itertools.count(1)
 #: what PyTorch's graph itself makes nodes of, beside those of the operators
 OF_THE_GRAPH = frozenset(("AccumulateGrad", "CopyBackwards", "CopySlices", "Error", "NotImplemented"))
-_FREED = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-    "already been freed). "
-    "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
-    "retain_graph=True "
-    "if you need to backward through the graph a second time or if you need to access saved tensors after "
-    "calling backward."
-)
-
-
-_INFERENCE = (
-    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
-    "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-)
 _MULTI = (
     "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
     "to be modified inplace. You should replace the inplace operation by an out-of-place one."
@@ -49,39 +34,11 @@ _MODES = (
     "the view and the inplace either both inside the {0} block (if you don't want the inplace to be tracked) or both "
     "outside (if you want the inplace to be tracked)."
 )
-
-
-_CHANGED_BY_HOOK = (
-    "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
-    "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
-    "perform in-place operations on the input to a pack hook."
-)
-
-
-_FREED_BEFORE_HOOKS = (
-    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
-    "freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
-    "graph a second time or if you need to access saved variables after calling backward."
-)
-
-
-_HINT = (
-    "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
-)
-_HINT_ANOMALY = (
-    "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-    "question was changed in there or anywhere later. Good luck!"
-)
-
-
 _CAPTURED = (
     "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation that "
     "would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to "
     "explicitly accept the mutated Tensor(s) as inputs."
 )
-
-
 _TRANSFORMED = (
     "You are attempting to call Tensor.{}{} inside of a function being transformed by a functorch transform. This is "
     "unsupported, please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
@@ -236,87 +193,6 @@ def named(kind: type[Node], name: str) -> Any:
     return found
 
 
-class Tied(Node):
-    """Make a gradient part of the graph of operands that it does not change with: they get zeros."""
-
-    __slots__ = ("_like",)
-
-    def __init__(self, g: Any, edges: Sequence[Any], like: Sequence[Any]) -> None:
-        super().__init__([edge_of(g) if needs_grad(g) else None, *edges])
-        self._like = like
-
-    def apply(self, grads: list[Any]) -> Sequence[Any]:
-        return self.apply_to(grads, [True] * len(self.edges))
-
-    def apply_to(self, grads: list[Any], wanted: Sequence[bool]) -> Sequence[Any]:
-        zeros = Settings.functions.zeros
-        likes = zip(self._like, wanted[1:], strict=True)
-        return [grads[0], *(zeros(s, dtype=d, device=at) if want else None for (s, d, at), want in likes)]
-
-
-def tied(results: Sequence[Any], edges: Sequence[Any], grads: Sequence[Any]) -> list[Any]:
-    """Return a node's gradients as part of its operands' graph: PyTorch differentiates them once more, to zeros."""
-    pairs = [(e, r) for e, r in zip(edges, results, strict=True) if e is not None and r is not None]
-    like = [(r.layout.shape, r.dtype, r.device) for _, r in pairs]
-    ends = [e for e, _ in pairs]
-    found = []
-    for r in results:
-        if r is not None and r.dtype.differentiable:
-            node = Tied(r, ends, like)
-            if r._base is not None or any(r is g for g in grads):
-                r = Array.new(r._storage, r.layout, r.dtype)
-            r._grad_fn, r._output_nr, r._requires_grad = node, 0, True
-        found.append(r)
-    return found
-
-
-class Copied(Node):
-    """A copy into other memory: the gradient goes on as it is, and what was there before gets none."""
-
-    __slots__ = ()
-
-    def apply(self, grads: list[Any]) -> Sequence[Any]:
-        return (None, grads[0])
-
-
-def copied(g: Any, leaf: Any) -> Any:
-    """Return a copy of a gradient that is part of its graph, laid out as the leaf that it is for."""
-    with no_grad():
-        out = Settings.functions.gradient_copy(g, leaf)
-    if mode.enabled and needs_grad(g):
-        out._grad_fn, out._requires_grad = named(Copied, "CopyBackwards")((None, edge_of(g))), True
-    return out
-
-
-class Refusal(Node):
-    """Say that no gradient goes on from here; PyTorch's name for it is DelayedError."""
-
-    __slots__ = ("_why",)
-
-    def __init__(self, why: str, edges: Sequence[Any], outputs: int) -> None:
-        super().__init__(edges, outputs)
-        self._why = why
-
-    def apply(self, grads: list[Any]) -> Sequence[Any]:
-        raise RuntimeError(self._why)
-
-
-def refusing(why: str, tensors: Sequence[Any]) -> list[Any]:
-    """Return tensors of the same memory from which a gradient raises RuntimeError."""
-    node: Any = None
-    if mode.enabled and any(x is not None and needs_grad(x) for x in tensors):
-        edges = [edge_of(x) if x is not None and needs_grad(x) else None for x in tensors]
-        node = named(Refusal, "Error")(why, edges, len(tensors))
-    out = []
-    for i, x in enumerate(tensors):
-        if x is not None:
-            x = Array.new(x._storage, x.layout, x.dtype)
-            if node is not None and x.dtype.differentiable:
-                x._grad_fn, x._output_nr, x._requires_grad = node, i, True
-        out.append(x)
-    return out
-
-
 class AccumulateGrad(Node):
     """The end of the graph at a leaf: adds to its ``grad``."""
 
@@ -347,125 +223,6 @@ class Retained:
             for k in [k for k, v in old.hooks.retained.items() if v is self]:
                 del old.hooks.retained[k]
         new._extras().retained[nr] = self
-
-
-class Saved:
-    """Keep one tensor for a derivative, and notice when it was changed in place meanwhile.
-
-    A node's own result is kept without its history (it would be a reference cycle) and gets it back when unpacked.
-    """
-
-    __slots__ = ("_tensor", "_version", "_node", "_nr", "_hooks", "_history")
-
-    def __init__(self, tensor: Any, node: Any = None, nr: int = 0) -> None:
-        if tensor._inference and not Settings.transforms:
-            raise RuntimeError(_INFERENCE)
-        hooks = mode.saved_hooks
-        self._hooks = hooks[-1] if hooks else None
-        self._node, self._nr = node, nr
-        self._history: Any = None
-        self._version = tensor._storage.version
-        if self._hooks is not None:
-            with no_grad():
-                self._tensor = self._hooks[0](tensor if node is None else tensor.detach())
-            if tensor._storage.version != self._version:
-                raise RuntimeError(_CHANGED_BY_HOOK)
-            # what comes back from the hooks takes the place of the tensor in the graph
-            edge = edge_of(tensor) if node is None else None
-            self._history = edge
-        elif node is not None:
-            self._tensor = Array.new(tensor._storage, tensor.layout, tensor.dtype)
-        else:
-            self._tensor = tensor
-
-    def unpack(self, node: Any = None) -> Any:
-        """Return the tensor; raise RuntimeError if it was changed in place or freed."""
-        t = self._tensor
-        if t is None:
-            raise RuntimeError(_FREED)
-        if self._hooks is not None:
-            return self._unpacked(node, t)
-        if t._storage.version != self._version:
-            maker = node if self._node is not None else t._grad_fn
-            nr = self._nr if self._node is not None else t._output_nr
-            origin = f", which is output {nr} of {short_name(maker)}," if maker is not None else ""
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{t.type()} {list(t.shape)}]{origin} is at version {t._storage.version}; expected version "
-                f"{self._version} instead. {_HINT_ANOMALY if Settings.anomaly else _HINT}"
-            )
-        if self._node is not None:
-            out = Array.new(t._storage, t.layout, t.dtype)
-            out._grad_fn, out._output_nr, out._requires_grad = node, self._nr, True
-            if t._tangents is not None:
-                out._tangents, out._tangent_version = t._tangents, t._tangent_version
-            return out
-        return t
-
-    def _unpacked(self, node: Any, packed: Any) -> Any:
-        with no_grad():
-            t = self._hooks[1](packed)  # type: ignore[index]
-        if not isinstance(t, Array):
-            raise TypeError(
-                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
-            )
-        if self._node is not None:
-            t = Array.new(t._storage, t.layout, t.dtype)
-            t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
-        elif self._history is not None:
-            t = Array.new(t._storage, t.layout, t.dtype)
-            t._grad_fn, t._output_nr = self._history
-            t._requires_grad = True
-        return t
-
-    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        """Send this tensor through ``pack_hook``, and through ``unpack_hook`` when it is asked for.
-
-        Raises RuntimeError where it was freed or has hooks already.
-        """
-        if not callable(pack_hook) or not callable(unpack_hook):
-            raise TypeError("register_hooks(): incompatible function arguments: two callables are expected")
-        t = self._tensor
-        if t is None:
-            raise RuntimeError(_FREED_BEFORE_HOOKS)
-        if self._hooks is not None:
-            raise RuntimeError(
-                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of "
-                "hooks is allowed at a time."
-            )
-        edge = edge_of(t) if self._node is None else None
-        with no_grad():
-            packed = pack_hook(t)
-        if t._storage.version != self._version:
-            raise RuntimeError(_CHANGED_BY_HOOK)
-        self._tensor, self._hooks, self._history = packed, (pack_hook, unpack_hook), edge
-
-    @property
-    def data(self) -> Any:
-        """Return what is kept: the tensor, or what a hook made of it."""
-        if self._tensor is None:
-            raise RuntimeError(_FREED)
-        return self._tensor
-
-    @property
-    def unpack_hook(self) -> Any:
-        """Return the hook that what is kept goes through, or None."""
-        return None if self._hooks is None else self._hooks[1]
-
-    def with_tangents(self, tangents: Any) -> None:
-        """Give a kept result the tangents that it got after it was kept."""
-        t: Any = self._tensor
-        if self._hooks is None and t is not None:
-            t._tangents, t._tangent_version = tangents, t._storage.version
-
-    def release(self) -> None:
-        """Let the tensor go."""
-        self._tensor = self._history = None
-
-
-#: what stands where a node has kept a number, once it was freed
-FREED: Any = object.__new__(Saved)
-FREED.release()
 
 
 def short_name(node: Any) -> str:
@@ -502,6 +259,14 @@ def needs_grad(x: Any) -> bool:
     if base is None or not base._requires_grad or not x.dtype.differentiable:
         return False
     return x.dtype is base.dtype or x.dtype.to_real() is base.dtype.to_real()  # no gradient comes from mere bits
+
+
+def any_needs_grad(operands: Iterable[Any]) -> bool:
+    """Return whether any operand needs a gradient."""
+    for x in operands:  # for most operations this is all that is asked, so no call but for views
+        if isinstance(x, Array) and (x._requires_grad or (x._base is not None and needs_grad(x))):
+            return True
+    return False
 
 
 def _seq_of(base: Any) -> int:

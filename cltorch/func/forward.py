@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from cltorch import functions
-from cltorch.autograd import duals
+from cltorch.autograd import dual_levels
 from cltorch.autograd.batches import room
 from cltorch.func.backward import jacrev
 from cltorch.func.batches import vmap
@@ -74,17 +74,17 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def _pushed(func: Callable[..., Any], primals: Any, tangents: Any, strict: bool, has_aux: bool, given: Any = ()) -> Any:
     """Return what ``jvp`` does; the function may change ``given`` in place as well."""
     flat, vs, spec = _pairs(primals, tangents, "jvp(f, primals, tangents)")
-    level = duals.enter()
-    enabled, duals.state.enabled = duals.state.enabled, True
+    level = dual_levels.enter()
+    enabled, dual_levels.state.enabled = dual_levels.state.enabled, True
     try:
-        made = [duals.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
+        made = [dual_levels.paired(x, v, level) for x, v in zip(flat, vs, strict=True)]
         with transformed((flat, given)):
             out, aux = split_aux(func(*tree_unflatten(made, spec)), has_aux, "jvp(f, primals, tangents)")
         outs, out_spec = tree_flatten(out)
         values, pushed = [], []
         need_tensors(outs, "jvp(f, primals, tangents)")
         for o in outs:
-            value, t = duals.unpaired(o, level)
+            value, t = dual_levels.unpaired(o, level)
             if t is None:
                 if strict:
                     raise RuntimeError(
@@ -95,10 +95,10 @@ def _pushed(func: Callable[..., Any], primals: Any, tangents: Any, strict: bool,
             values.append(value)
             pushed.append(t)
         if has_aux:
-            aux = tree_map(lambda x: duals.unpaired(x, level)[0] if isinstance(x, Tensor) else x, aux)
+            aux = tree_map(lambda x: dual_levels.unpaired(x, level)[0] if isinstance(x, Tensor) else x, aux)
     finally:
-        duals.state.enabled = enabled
-        duals.leave(level)
+        dual_levels.state.enabled = enabled
+        dual_levels.leave(level)
     found = tree_unflatten(values, out_spec), tree_unflatten(pushed, out_spec)
     return (*found, aux) if has_aux else found
 

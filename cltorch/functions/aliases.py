@@ -8,7 +8,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.autograd.record import called as _called
+from cltorch.autograd.renaming import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array

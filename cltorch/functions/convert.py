@@ -11,7 +11,8 @@ from cltorch.autograd.batches import room, wrap
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.autograd.layers import active
-from cltorch.autograd.record import apply, inplace, uncopied
+from cltorch.autograd.record import apply, inplace
+from cltorch.autograd.renaming import uncopied
 from cltorch.device import device, resolve
 from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import TYPE_NAMES, dtype

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.device import host_memory, resolve
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, finish, need_array, read_dtype, read_int
 from cltorch.functions.complex_parts import conj

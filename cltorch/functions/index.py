@@ -15,7 +15,8 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.batches import bare
-from cltorch.autograd.record import apply, uncopied
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import uncopied
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions import convert
 from cltorch.functions import pointwise as p

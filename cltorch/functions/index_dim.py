@@ -13,7 +13,8 @@ from cltorch import dtypes
 from cltorch.autograd.batches import bare
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
-from cltorch.autograd.record import apply, uncopied
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import uncopied
 from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format

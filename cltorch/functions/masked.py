@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import called
+from cltorch.autograd.renaming import called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
 from cltorch.functions import convert, reduce

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.duals import tangents
+from cltorch.autograd.dual_levels import tangents
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo

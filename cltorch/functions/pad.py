@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.functions.arguments import fit_number, need_array, read_number
 from cltorch.functions.convert import clone
 from cltorch.ops import pad as ops

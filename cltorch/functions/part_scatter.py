@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.functions import convert
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import contiguous

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.autograd.duals import top
+from cltorch.autograd.dual_levels import top
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.record import pointwise, pointwise_

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.engine import grad
 from cltorch.autograd.grad_mode import enable_grad
+from cltorch.autograd.gradients import grad
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.record import apply
 from cltorch.dtypes import C_NAMES, TYPE_NAMES

@@ -10,7 +10,8 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names, read_dims, read_dtype, read_int

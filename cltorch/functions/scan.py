@@ -9,7 +9,8 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import needs_grad
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r

@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply, called
+from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.record import apply, called, inplace
+from cltorch.autograd.record import apply, inplace
+from cltorch.autograd.renaming import called
 from cltorch.device import host_memory, resolve
 from cltorch.functions import reduce
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int

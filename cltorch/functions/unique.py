@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
 from cltorch.autograd.graph import named, needs_grad
-from cltorch.autograd.record import NotDifferentiable
+from cltorch.autograd.nodes import NotDifferentiable
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import movedim, reshape

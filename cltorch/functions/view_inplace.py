@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode
-from cltorch.autograd.record import called, check_inplace
+from cltorch.autograd.graph import check_inplace
+from cltorch.autograd.renaming import called
 from cltorch.functions.parts import as_strided
 from cltorch.functions.shape import squeeze, t, transpose, unsqueeze
 

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
-from cltorch.autograd.record import joined
+from cltorch.autograd.renaming import joined
 from cltorch.ops.fallback import callers_level
 
 REDUCTIONS = ("none", "mean", "sum")

@@ -1,0 +1,73 @@
+"""Nodes called as PyTorch calls them, where it has one operator for what is several here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cltorch.autograd.graph import Node, named
+from cltorch.autograd.nodes import OpNode, PointwiseNode
+from cltorch.autograd.views import ViewNode
+
+
+class Joined(Node):
+    """Two nodes as one, of which the later has the earlier one as its only operand: PyTorch's one operator for both."""
+
+    __slots__ = ("_later", "_earlier")
+
+    def __init__(self, later: Node, earlier: Node) -> None:
+        super().__init__(earlier.edges)
+        self._later, self._earlier = later, earlier
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to."""
+        return self._earlier.next_functions
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_saved_", "_raw_saved_")):
+            return getattr(self._earlier, name)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        return self._earlier.all_inputs(results)
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        return self._earlier.of_edges(grads)
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        return self._earlier.apply(list(self._later.apply(grads)))
+
+    def release(self) -> None:
+        self._later.release()
+        self._earlier.release()
+
+
+def joined(out: Any, of: Any) -> Any:
+    """Return a result with one node for its own operation and for the row that made ``of``, its only operand."""
+    if out._batch:  # what is recorded belongs to the whole tensor, whose nodes nobody sees
+        return out
+    later, earlier = out._grad_fn, of._grad_fn
+    if isinstance(earlier, PointwiseNode) and later is not earlier and list(later.edges) == [(earlier, 0)]:
+        out._grad_fn = named(Joined, earlier.name())(later, earlier)
+    return out
+
+
+def called(result: Any, name: str, out: Any = None) -> Any:
+    """Return an operator's result; its node is called ``name``, unless it is ``out`` with a history of its own."""
+    node = result._grad_fn
+    if node is not None and result is not out:
+        for kind in (OpNode, PointwiseNode, ViewNode):
+            if isinstance(node, kind):
+                node.__class__ = named(kind, name)
+    return result
+
+
+def uncopied(result: Any, name: str) -> Any:
+    """Return what was made by a change in place of a new copy, as one operator of that name of what was copied."""
+    node = result._grad_fn
+    if isinstance(node, OpNode) and node._positions[0] == 0 and node.edges[0] is not None:
+        copy = node.edges[0][0]
+        if copy.name() == "CloneBackward0":
+            node.edges = [*copy.edges, *node.edges[1:]]
+    return called(result, name)
