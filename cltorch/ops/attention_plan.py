@@ -14,6 +14,7 @@ from cltorch.ops.reduce import SUM, reduce
 from cltorch.ops.strided import copy_into
 
 _BLOCKS = (64, 32, 16)  # queries, and keys, of a block on CPU-class devices: the first that local memory has room for
+_QUERIES = 8  # of a block of the processor's kernel for few queries of more keys
 # columns of the results of a GPU's group, which lie in registers: wider results take several groups. A processor that
 # has too little local memory for kernels of its own takes a GPU's; its compiler unrolls them, for minutes if many.
 _COLUMNS = {"gpu": 256}
@@ -102,7 +103,15 @@ class Plan:
     """The kernels for one geometry: call ``forward`` or ``backward`` with Arrays of that geometry."""
 
     def __init__(
-        self, context: Any, t: dtype, room: int, mask: str, drop: bool, kind: str, backward: bool = False
+        self,
+        context: Any,
+        t: dtype,
+        room: int,
+        mask: str,
+        drop: bool,
+        kind: str,
+        backward: bool = False,
+        few: bool = False,
     ) -> None:
         caps = context.caps
         number = "d" if t.itemsize == 8 else "f"
@@ -110,7 +119,12 @@ class Plan:
         tail = (f"b{'l' * 5}" if mask else "") + (f"IILf{number}" if drop else "")
         params = {"vt": t.name, "dmax": room, "mask": mask, "drop": drop}
         self.local: tuple[int, ...]
-        if kind == "cpu":
+        if few:
+            width = max(4, min(16, caps.float_width)) * 4 // t.itemsize
+            self.block, self.local = _QUERIES, (1, 1, 1)
+            params = {"vt": t.name, "dmax": room, "mask": mask, "vw": width, "few": _QUERIES, "bc": 64}
+            template, name = "attention_few", "ct_attention_few"
+        elif kind == "cpu":
             width = max(4, min(16, caps.float_width)) * 4 // t.itemsize
             self.block, self.local = block_for(caps, room, t.itemsize), (1, 1, 1)
             params |= {"mr": 8 if caps.float_width >= 16 else 4, "nv": min(2, self.block // width), "vw": width}
@@ -138,15 +152,17 @@ class Plan:
             self.key = kernel(template, "ct_attention_key", letters, **params | {"held": "key"})
 
 
-def _plan(context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool) -> Plan:
+def _plan(
+    context: Any, t: dtype, width: int, mask: Any, drop: Any, kind: str, backward: bool, few: bool = False
+) -> Plan:
     ctype = "" if mask is None else "uchar" if mask.dtype.itemsize == 1 else t.ctype
     room = room_for(width)
     if kind != "cpu":
         room = min(room, _COLUMNS.get(context.caps.kind, _FEW))
-    key = ("attention", t, room, ctype, drop is not None, kind, backward)
+    key = ("attention", t, room, ctype, drop is not None, kind, backward, few)
     found = context.ready.get(key)
     if found is None:
-        found = context.ready[key] = Plan(context, t, room, ctype, drop is not None, kind, backward)
+        found = context.ready[key] = Plan(context, t, room, ctype, drop is not None, kind, backward, few)
     return found
 
 
@@ -191,7 +207,8 @@ class Problem:
         return out
 
     def plan(self, backward: bool) -> Plan:
-        return _plan(self.context, self.t, max(self.d, self.dv), self.mask, self.drop, self.kind, backward)
+        few = self.kind == "cpu" and not backward and self.lq <= min(_QUERIES, self.lk // 4) and self.drop is None
+        return _plan(self.context, self.t, max(self.d, self.dv), self.mask, self.drop, self.kind, backward, few)
 
 
 def _lifted(x: Any) -> Any:
