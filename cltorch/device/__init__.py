@@ -2,6 +2,7 @@
 
 from cltorch.device.device import (
     CPU,
+    chosen_device,
     current_cl,
     default_device,
     device,
@@ -15,6 +16,7 @@ from cltorch.device.storage import Storage
 __all__ = [
     "CPU",
     "Storage",
+    "chosen_device",
     "current_cl",
     "default_device",
     "device",

@@ -159,12 +159,17 @@ def _contexts() -> Any:
         raise RuntimeError(discovery.none_available()) from error
 
 
-def default_device() -> device:
-    """Return the device of new tensors: ``with device(...)``, else ``set_default_device``, else the host."""
+def chosen_device() -> device | None:
+    """Return what ``with device(...)``, else ``set_default_device``, has chosen, or None where neither has."""
     stack = _state.__dict__.get("stack")
     if stack:
         return stack[-1].resolve()
-    return CPU if _default is None else _default.resolve()
+    return None if _default is None else _default.resolve()
+
+
+def default_device() -> device:
+    """Return the device of new tensors: the chosen one, else the host."""
+    return chosen_device() or CPU
 
 
 def set_default_device(d: Any) -> None:

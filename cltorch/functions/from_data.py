@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.device import CPU, Storage, resolve
+from cltorch.device import CPU, Storage, chosen_device, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import from_numpy_dtype, promote_types
 from cltorch.functions.arguments import SCALAR_NAMES, finish, need_array, no_room, read_dtype
@@ -238,9 +238,12 @@ def tensor(
 
 
 def _copied(name: str, x: Any, dtype: Any, device: Any) -> Any:
-    return x.detach().to(
-        device=x.device if device is None else resolve(device), dtype=read_dtype(name, dtype, x.dtype), copy=True
-    )
+    return x.detach().to(device=_place(x, device), dtype=read_dtype(name, dtype, x.dtype), copy=True)
+
+
+def _place(x: Any, device: Any) -> Any:
+    # a tensor stays where it is unless the program has chosen a device, for these calls or for all
+    return resolve(device) if device is not None else chosen_device() or x.device
 
 
 def new_tensor(self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
@@ -259,7 +262,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Any:
     """
     if isinstance(data, Array):
         t = read_dtype("as_tensor", dtype, data.dtype)
-        return data.to(device=data.device if device is None else resolve(device), dtype=t)
+        return data.to(device=_place(data, device), dtype=t)
     if isinstance(data, np.ndarray):
         t = read_dtype("as_tensor", dtype)
         shared = _share(data)
@@ -288,7 +291,7 @@ def asarray(
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
         return finish(_make("asarray", obj, t, device), requires_grad)
-    dev = shared.device if device is None else resolve(device)
+    dev = _place(shared, device)
     t = t or shared.dtype
     if copy is False:
         if dev is not shared.device:

@@ -424,3 +424,16 @@ def test_arange_of_integers_whose_step_is_a_fraction(device):
         cltorch.arange(3, 4, 0.5, dtype=cltorch.int64, device=device)
     with pytest.raises(RuntimeError, match="step must be nonzero"):
         cltorch.arange(3, 4, 0, device=device)
+
+
+def test_a_chosen_device_takes_tensors_and_arrays_too(device):
+    x, a = cltorch.ones(2), np.ones(2, np.float32)
+    here = cltorch.ones(1, device=device).device
+    with cltorch.device(device):
+        made = [cltorch.asarray(x), cltorch.asarray(a), cltorch.as_tensor(x), cltorch.as_tensor(a)]
+        made += [cltorch.asarray(a.data), cltorch.asarray(x, copy=True)]
+    assert all(y.device == here and y.tolist() == [1, 1] for y in made)
+    y = cltorch.ones(2, device=device)
+    assert cltorch.asarray(y) is y and cltorch.as_tensor(y) is y  # nothing is chosen: they stay
+    with cltorch.device("cpu"):
+        assert cltorch.asarray(y).device.type == cltorch.as_tensor(y).device.type == "cpu"
