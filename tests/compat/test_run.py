@@ -199,7 +199,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         import importlib.metadata
         import torchvision, torchvision.io.video
         from torchvision import datasets, io, models
-        from torchvision.datasets import UCF101, Kinetics, LSUN
+        from torchvision.datasets import UCF101, Kinetics, HMDB51
         from torchvision.datasets.kinetics import Kinetics as Same
         from torchvision.io import read_video
         from torchvision.models import quantization
@@ -210,7 +210,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         print(torchvision.__version__, isinstance(datasets.FakeData(2), Kinetics), torchvision._is_tracing())
         uses = [
             lambda: Clips("."), lambda: Same("."), lambda: read_video("x.mp4"), lambda: io.decode_heic(None),
-            lambda: LSUN("."), lambda: resnet18(), lambda: quantization.mobilenet_v2(),
+            lambda: HMDB51("."), lambda: resnet18(), lambda: quantization.mobilenet_v2(),
             lambda: _ModelURLs(),
         ]
         for use in uses:
@@ -232,7 +232,7 @@ def test_what_is_missing_of_torchvision_is_named_at_its_use_too():
         "torchvision.datasets.kinetics.Kinetics",
         "torchvision.io.read_video",
         "torchvision.io.decode_heic",
-        "torchvision.datasets.LSUN",
+        "torchvision.datasets.HMDB51",
         "torchvision.models.quantization.resnet18",
         "torchvision.models.quantization.mobilenet_v2",
         "torchvision.models._utils._ModelURLs",
