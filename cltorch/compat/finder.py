@@ -17,6 +17,8 @@ from typing import Any
 from cltorch.compat import children, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
+from cltorch.serialization.api import load_from_bytes
+from cltorch.serialization.names import SAFE
 from cltorch.version import TorchVersion
 
 # modules whose name here is another one; submodules follow
@@ -46,6 +48,11 @@ RENAMED = {
 _PACKAGES = ("torch", "torchvision")
 # what PyTorch can be built without, and programs ask for by the names that it then does not have
 _WITHOUT = ("torch.distributed.rpc.",)
+# functions that pickles of tensors name by modules which here have others
+_IN_PICKLES = {
+    **{name: value for name, value in SAFE.items() if name.rpartition(".")[2].startswith("_")},
+    "torch.storage._load_from_bytes": load_from_bytes,
+}
 _DUNDER_MODULES = ("torch.__config__", "torch.__future__")
 _OWN = {"__name__", "__loader__", "__spec__", "__path__", "__package__", "__class__", "__dict__", "__version__"}
 
@@ -89,8 +96,12 @@ class Facade(ModuleType):
             if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
                 return value
             return importlib.import_module(whole) if _exists(whole) else value  # a module that PyTorch has not
-        if whole == "torch.torch":  # PyTorch's first module imports itself
-            return self
+        if (
+            name == "torch" and self.__name__.partition(".")[0] == "torch"
+        ):  # which PyTorch's modules import, the first one too
+            return sys.modules["torch"]
+        if whole in _IN_PICKLES:
+            return _IN_PICKLES[whole]
         if name.startswith("__") and name.endswith("__") and whole not in _DUNDER_MODULES:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
         if _exists(whole):

@@ -62,8 +62,11 @@ class _Term:
         return _Term(r.sum(self.x, dims), rest)  # integers count in int64, as in every sum
 
 
-def _multiply(a: _Term, b: _Term, keep: set[int]) -> _Term:
-    """Multiply two operands, summing over the labels that nothing later needs."""
+def _multiply(a: _Term, b: _Term, keep: set[int], mixed: bool) -> _Term:
+    """Multiply two operands, summing over the labels that nothing later needs.
+
+    ``mixed`` operands, those of several dtypes, are promoted where nothing is summed and refused where it is.
+    """
     # a dimension of size 1 that meets a larger one is only there to be broadcast
     shared = [label for label in a.labels if label in b.labels]
     a = a.without([label for label in shared if a.size(label) == 1 != b.size(label)])
@@ -85,6 +88,8 @@ def _multiply(a: _Term, b: _Term, keep: set[int]) -> _Term:
         y = reshape(y, (*head, *[1] * len(left), *y.layout.shape[len(batch) :]))
         return _Term(p.mul(x, y), names)
     groups = [batch] if batch else []
+    if mixed:
+        _same_dtype(a.x, b.x)
     a, b = _alike(a, b)
     product = matrix_product(a.arranged(*groups, left, inner), b.arranged(*groups, inner, right))
     names = [*batch, *left, *right]
@@ -99,11 +104,9 @@ def _alike(a: _Term, b: _Term) -> tuple[_Term, _Term]:
     return _Term(a.x.to(dtypes.int64), a.labels), _Term(b.x.to(dtypes.int64), b.labels)
 
 
-def _same_kind(a: Any, b: Any) -> None:
+def _same_dtype(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
         raise RuntimeError(f"expected scalar type {TYPE_NAMES[a.dtype]} but found {TYPE_NAMES[b.dtype]}")
-    if a.device is not b.device:
-        raise two_devices(a.device, b.device)
 
 
 def _comes_first(a: _Term, b: _Term, output: Sequence[int]) -> bool:
@@ -118,7 +121,9 @@ def _comes_first(a: _Term, b: _Term, output: Sequence[int]) -> bool:
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
     """Return the sum of products of operands, with these labels left."""
     for term in terms[1:]:
-        _same_kind(terms[0].x, term.x)
+        if term.x.device is not terms[0].x.device:
+            raise two_devices(terms[0].x.device, term.x.device)
+    mixed = len({term.x.dtype for term in terms}) > 1
     left = list(terms)
     for places in order([t.labels for t in terms], [t.x.layout.shape for t in terms], output):
         chosen = [left[i] for i in places]
@@ -127,7 +132,7 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
         for i, term in enumerate(chosen[1:], 2):
             keep = {*output, *(label for later in (*chosen[i:], *left) for label in later.labels)}
             pair = (term, product) if _comes_first(term, product, output) else (product, term)
-            product = _multiply(*pair, keep)
+            product = _multiply(*pair, keep, mixed)
         left.append(product)
     (total,) = left
     dims = [total.labels.index(label) for label in output]

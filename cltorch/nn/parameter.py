@@ -47,14 +47,13 @@ class Parameter(Tensor, metaclass=_MarkedMeta):
         kind = type(data)
         plain = type(bare) is Tensor and (kind is Tensor or not torch_function.asks(kind))
         if plain or isinstance(bare, cls):
-            bare = bare.as_subclass(cls)
-        elif type(bare) is type(data):
-            bare._is_param = True
-        else:
+            return bare.as_subclass(cls)._asking(requires_grad)
+        if type(bare) is not type(data):
             raise RuntimeError(
                 f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
                 f"an instance of the same type, but return type {type(bare).__name__} was found instead."
             )
+        bare._is_param = True
         return bare.requires_grad_(requires_grad)
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -114,6 +114,11 @@ def load(
     return _read(f, str(getattr(f, "name", "the stream")), options, False)
 
 
+def load_from_bytes(b: bytes) -> Any:
+    """Return the storage in the bytes of a file, as pickles that PyTorch has written call it for their tensors."""
+    return load(io.BytesIO(b), weights_only=False)
+
+
 def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     """Return the names in a file that ``load`` with ``weights_only=True`` would refuse; builds and runs nothing."""
     found: set[str] = set()

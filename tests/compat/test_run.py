@@ -516,6 +516,33 @@ def test_inner_functions_of_libraries():
     ]
 
 
+def test_pickles_that_pytorch_wrote():
+    out = program(
+        f"""
+        import pickle
+        import torch
+        found = pickle.load(open({str(ROOT / "tests" / "serialization" / "files" / "plain.pkl")!r}, "rb"))
+        for name in ("transposed", "window", "empty", "scalar", "parameter", "needs_grad", "meta"):
+            x = found[name]
+            print(name, type(x) is torch.nn.Parameter, x.stride(), x.requires_grad, "" if x.is_meta else x.tolist())
+        print([found["dtypes"][k].dtype is getattr(torch, k) for k in ("bool", "bfloat16", "float64")])
+        layer = torch.nn.Linear(2, 3)
+        print(layer.load_state_dict(found["state_dict"]), found["format"], found["layout"])
+        """
+    )
+    assert out.splitlines() == [
+        f"transposed False (1, 6) False {[[float(6 * i + j) for i in range(4)] for j in range(6)]}",
+        "window False (6, 1) False [[8.0, 9.0, 10.0], [14.0, 15.0, 16.0]]",
+        "empty False (3, 1) False []",
+        "scalar False () False 2.5",
+        "parameter True (1,) False [1.0, 2.0]",
+        "needs_grad False (1,) True [1.0]",
+        "meta False (1,) False ",
+        "[True, True, True]",
+        "<All keys matched successfully> torch.channels_last torch.strided",
+    ]
+
+
 def test_questions_about_tracers():
     out = program(
         """

@@ -105,6 +105,19 @@ def test_einsum_counts_integers_in_int64_where_it_sums(dtype: Any) -> None:
         torch.einsum("ij,jk->ik", a, a.T.float())
 
 
+def test_einsum_promotes_where_nothing_is_summed(device: str) -> None:
+    steps, rates = torch.arange(3, device=device), torch.tensor([0.5, 2.0], device=device)
+    for equation, a, b, expected in (
+        ("i,j->ij", steps, rates, [[0.0, 0.0], [0.5, 2.0], [1.0, 4.0]]),
+        ("i,j->ji", steps.bool(), rates, [[0.0, 0.5, 0.5], [0.0, 2.0, 2.0]]),
+        ("i,ij->i", rates, torch.ones(2, 3, dtype=torch.int32, device=device), [1.5, 6.0]),
+    ):
+        y = torch.einsum(equation, a, b)
+        assert y.dtype is torch.float32 and y.tolist() == expected
+    with pytest.raises(RuntimeError, match="expected scalar type Long but found Float"):
+        torch.einsum("i,i->", steps[:2], rates)
+
+
 def test_indices_from_the_end_and_none_at_all() -> None:
     a = torch.tensor([[1, 2, 3], [4, 5, 6]])
     assert torch.take_along_dim(a, torch.tensor([[-1], [-3]]), 1).tolist() == [[3], [4]]

@@ -120,3 +120,23 @@ def test_subclasses_may_take_arguments_of_their_own(device):
     assert m.b.grad.tolist() == [1, 1]
     with pytest.raises(TypeError):
         cltorch.nn.Parameter(cltorch.ones(1), place="here")
+
+
+def test_a_class_that_handles_functions_is_not_asked_where_its_parameter_is_made(lib):
+    class Fenced(lib.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            raise TypeError(f"{cls.__name__} takes no functions")
+
+    class Weight(Fenced, lib.nn.Parameter):
+        pass
+
+    weight = Weight(lib.ones(2), False)
+    assert type(weight) is Weight and isinstance(weight, lib.nn.Parameter)
+    with pytest.raises(TypeError, match="Weight takes no functions"):
+        weight.sum()
+
+
+def test_parameters_can_be_made_inside_transformed_functions(lib):
+    made = lib.func.grad(lambda x: (x * lib.nn.Parameter(lib.ones(2))).sum())(lib.ones(2))
+    assert made.tolist() == [1.0, 1.0]

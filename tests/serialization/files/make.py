@@ -1,5 +1,6 @@
 """Write the fixture files beside this script, with PyTorch: python tests/serialization/files/make.py."""
 
+import pickle
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -46,6 +47,8 @@ def main():
     torch.manual_seed(0)
     torch.save(content(), HERE / "zip.pt")
     torch.save(content(), HERE / "legacy.pt", _use_new_zipfile_serialization=False)
+    plain = {**content(), "layout": torch.strided, "format": torch.channels_last, "meta": torch.empty(2, device="meta")}
+    (HERE / "plain.pkl").write_bytes(pickle.dumps(plain))
     # as a machine with a GPU would tag them
     torch.serialization.register_package(0, lambda storage: "cuda:0", lambda storage, tag: None)
     torch.save({"x": torch.arange(3.0)}, HERE / "cuda.pt")
