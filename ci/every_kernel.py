@@ -127,6 +127,11 @@ def regions(d):
     return found + slopes(d, lambda x: ops.ps_roi_pool(x, rois, (2, 3)), x)
 
 
+def sampled(d):
+    x, places = (torch.tensor(a, device=d) for a in several((2, 3, 4, 5), (2, 3, 2, 2)))
+    return [F.grid_sample(x, places, align_corners=False)]
+
+
 def pooled_tiles(d):
     x = numbers(1, 8, 16, 16)
     return slopes(d, lambda x: F.max_pool2d(x, 2), x)
@@ -234,8 +239,8 @@ CASES = {
     f.__name__.strip("_"): f
     for f in (
         pointwise, made, reduced, scanned, products, grouped_products, few_rows, few_columns, convolved, winograd,
-        depthwise, pooled, regions, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed, sorted_,
-        shaped, distances, drawn, updated,
+        depthwise, pooled, regions, sampled, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed,
+        sorted_, shaped, distances, drawn, updated,
     )
 }  # fmt: skip
 

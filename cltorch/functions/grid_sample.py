@@ -1,7 +1,8 @@
 """Sampling of images and volumes at given places, and the places that an affine map gives.
 
 Composed of pointwise functions, one gather of all neighbours and a sum over them, so that gradients of any order
-follow; the gradient of the input is that of the gather, which sorts and so has the same bits in every run.
+follow; the gradient of the input is that of the gather, which sorts and so has the same bits in every run. On a device,
+where nobody asks for gradients, one kernel does it all.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grid_sample.html
 """
 
@@ -13,6 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode as recording
+from cltorch.autograd.graph import any_needs_grad
+from cltorch.autograd.layers import active
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
@@ -24,6 +28,7 @@ from cltorch.functions.parts import select
 from cltorch.functions.positions import take_front
 from cltorch.functions.ranges import arange, linspace
 from cltorch.functions.shape import expand, permute, reshape, transpose
+from cltorch.ops.grid_sample import sampled
 
 __all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
 
@@ -171,6 +176,9 @@ def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: i
     tensor([[[[1.5000]]]])
     """
     _check("grid_sampler", input, grid, interpolation_mode)
+    recorded = active or (recording.enabled and any_needs_grad((input, grid)))
+    if input.device.type != "cpu" and not recorded:
+        return sampled(input, grid, interpolation_mode, padding_mode, bool(align_corners))
     return _sample(input, grid, interpolation_mode, padding_mode, bool(align_corners))
 
 
