@@ -1,5 +1,8 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from cltorch import public_forms
 from cltorch.autograd import duals, forward_ad, functional, grad_mode, graph
 from cltorch.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
@@ -105,3 +108,9 @@ vars(graph)["__all__"] = [
 ]
 for _switch in (set_multithreading_enabled, is_multithreading_enabled, is_view_replay_enabled):
     setattr(grad_mode, _switch.__name__, _switch)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in ("profiler", "profiler_util"):  # which import what runs programs on devices
+        return _import_module(f"cltorch.autograd.{name}")
+    raise AttributeError(f"module 'cltorch.autograd' has no attribute {name!r}")

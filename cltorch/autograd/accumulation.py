@@ -7,6 +7,7 @@ from typing import Any
 
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.links import copied
+from cltorch.ops.array import Array
 from cltorch.ops.turned import Turned
 
 
@@ -51,5 +52,8 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     grads.append(x.grad)
     if x._post_hooks:
         for hook in tuple(x._post_hooks.values()):
-            if hook(x) is not None:
+            returned = hook(x)
+            if returned is not None:
+                if not isinstance(returned, Array):
+                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/2.13/autograd.html#torch.autograd.Function
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -157,6 +158,7 @@ class FunctionNode(Node):
 
     __slots__ = ("_cls", "_ctx", "_positions", "_inputs", "_metas")
     takes_none = True
+    named_in = __name__
 
     def __init__(
         self, cls: Any, ctx: FunctionCtx, args: Sequence[Any], needs: Sequence[bool], results: Sequence[Any]
@@ -344,6 +346,8 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kw: Any) -> Any:
         """Run ``forward`` and record it."""
+        if cls.setup_context is not Function.setup_context:
+            args, kw = _in_order(cls.forward, args, kw), {}
         if (Settings.transforms or batches.state.levels) and cls.setup_context is Function.setup_context:
             if not _ours(cls):
                 raise RuntimeError(_NO_CONTEXT)
@@ -381,7 +385,7 @@ class Function(metaclass=_FunctionMeta):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
                 if own_context and any(r is t for t in (*ctx._to_save, *ctx._forward)):
                     raise RuntimeError(_AS_IS)
-                results[i] = alias(r, r.layout)
+                results[i] = alias(r, r.layout) if recording or not any(needs) else r._detached(True)
         for d in ctx._dirty:
             if any(d is a for a in args):
                 if recording:
@@ -410,7 +414,7 @@ class Function(metaclass=_FunctionMeta):
             if not ctx._materialize_non_diff_grads:
                 node._metas = [None if out else meta for out, meta in zip(outside, node._metas, strict=True)]
             numbers = {id(r): i for i, r in enumerate(results) if not outside[i]}
-            ctx._saved = [_keep(t, numbers) for t in ctx._to_save]
+            ctx._saved = [_keep(t, i, numbers) for i, t in enumerate(ctx._to_save)]
             for i, r in enumerate(results):
                 if not isinstance(r, Array) or not r.dtype.differentiable or outside[i]:
                     continue
@@ -462,9 +466,21 @@ def _check_dirty(x: Any, results: Sequence[Any]) -> None:
     check_inplace(x, True)
 
 
-def _keep(t: Any, numbers: dict[int, int]) -> Any:
+def _in_order(forward: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what ``forward`` is called with by position: arguments given by name and defaults in their places."""
+    code = getattr(forward, "__code__", None)
+    if not kw and code is not None and code.co_argcount == len(args):
+        return args  # nothing is left to a signature, which takes long to read
+    bound = inspect.signature(forward).bind(*args, **kw)
+    bound.apply_defaults()
+    return bound.args
+
+
+def _keep(t: Any, i: int, numbers: dict[int, int]) -> Any:
+    if t is None:
+        return None
     if not isinstance(t, Array):
-        return t
+        raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
     nr = numbers.get(id(t))
     return Saved(t) if nr is None else Saved(t, True, nr)
 

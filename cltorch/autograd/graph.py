@@ -104,6 +104,7 @@ class Node:
     """
 
     __slots__ = ("seq", "edges", "outputs", "hooks", "trace", "parent", "__weakref__")
+    named_in = ""  # the module that a class of such nodes says it is of
     takes_none = False  # whether it runs where no gradient came at all
     flat = False  # whether the gradient is the same all around an operand's value, and of its graph all the same
 
@@ -147,7 +148,10 @@ class Node:
     @property
     def metadata(self) -> dict[Any, Any]:
         """Return a dictionary for the user's notes."""
-        return self._extras().metadata
+        notes = self._extras().metadata
+        if self.trace is not None:
+            notes.setdefault("traceback_", self.trace)
+        return notes
 
     def _extras(self) -> Hooks:
         if self.hooks is None:
@@ -189,7 +193,9 @@ def named(kind: type[Node], name: str) -> Any:
     """Return the subclass of a kind of node that is called ``name``, as PyTorch has a class for each operation."""
     found = _named.get((kind, name))
     if found is None:
-        found = _named[kind, name] = type(name, (kind,), {"__slots__": (), "__doc__": kind.__doc__})
+        # PyTorch's are of no module
+        members = {"__slots__": (), "__doc__": kind.__doc__, "__module__": kind.named_in or "builtins"}
+        found = _named[kind, name] = type(name, (kind,), members)
     return found
 
 

@@ -280,9 +280,11 @@ class NotDifferentiable(Node):
 
     __slots__ = ("_kind", "_why")
 
-    def __init__(self, operation: str, operands: Sequence[Any], why: str = "") -> None:
+    def __init__(
+        self, operation: str, operands: Sequence[Any], why: str = "", kind: type[Exception] = RuntimeError
+    ) -> None:
         super().__init__([edge_of(x) for x in operands if isinstance(x, Array) and needs_grad(x)])
-        self._kind = NotImplementedError if why else RuntimeError
+        self._kind = kind
         self._why = why or f"derivative for aten::{operation} is not implemented"
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:

@@ -46,7 +46,7 @@ def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, d
         inner = "unique_dim" if dim is not None else "_unique2" if name == "unique" else name
         kind = "UniqueDim" if dim is not None else "Unique2" if name == "unique" else "UniqueConsecutive"
         why = f"the derivative for '{inner}' is not implemented."
-        node = named(NotDifferentiable, f"{kind}Backward0")(inner, (input,), why)
+        node = named(NotDifferentiable, f"{kind}Backward0")(inner, (input,), why, NotImplementedError)
         values._grad_fn, values._requires_grad = node, True
     chosen = [values, *([places] if inverse else []), *([numbers] if counts else [])]
     return chosen[0] if len(chosen) == 1 else tuple(chosen)

@@ -306,3 +306,64 @@ def functions_by_vjp_and_with_errors_inside(t):
     x = leaf(t, 1.0)
     Vjp.apply(x).backward()
     return x.grad, said(Raises.apply(x).backward), said(Missing.apply(x).backward), t.is_grad_enabled()
+
+
+@program
+def functions_with_defaults_and_names(t):
+    class Scale(t.autograd.Function):
+        @staticmethod
+        def forward(x, factor=2.0, shift=0.0):
+            return x * factor + shift
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            _, ctx.factor, ctx.shift = inputs
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.factor, None, None
+
+        @staticmethod
+        def jvp(ctx, x, factor, shift):
+            return x * ctx.factor
+
+    x = leaf(t, 1.0, 2.0)
+    made = [Scale.apply(x), Scale.apply(x, 3.0), Scale.apply(x, shift=1.0), Scale.apply(x=x, factor=5.0)]
+    sum(made).sum().backward()
+    return (
+        made, x.grad, said(Scale.apply), said(lambda: Scale.apply(x, 1.0, 2.0, 3.0)),
+        said(lambda: Scale.apply(x, no=1)),
+        t.func.jvp(lambda v: Scale.apply(v, shift=4.0), (x.detach(),), (x.detach(),)),
+        t.func.grad(lambda v: Scale.apply(v, factor=7.0).sum())(x.detach()),
+    )  # fmt: skip
+
+
+@program
+def functions_that_keep_or_return_odd_things(t):
+    class Kept(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, other):
+            ctx.save_for_backward(x, other)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, None
+
+    class Same(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = leaf(t, 1.0)
+    Kept.apply(x, None).backward()
+    with t.no_grad():
+        same = Same.apply(x)
+    return (
+        x.grad, said(lambda: Kept.apply(x, 3)), same.requires_grad, same is x, same.is_leaf,
+        str(type(Same.apply(x).grad_fn)).rpartition(".")[2], Same.apply(x.detach()).requires_grad,
+    )  # fmt: skip

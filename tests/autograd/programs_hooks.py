@@ -319,3 +319,14 @@ def inference_tensors_keep_their_size(t):
         x = t.ones(4)
         y = t.ones(2).resize_(3)
     return said(lambda: x.resize_(2)), tuple(y.shape)
+
+
+@program
+def hooks_of_accumulated_gradients_return_nothing(t):
+    x = leaf(t, 1.0)
+    found = []
+    for value in (5, (None, None), t.ones(1)):
+        handle = x.register_post_accumulate_grad_hook(lambda p, value=value: value)
+        found.append(said((x * 2).backward))
+        handle.remove()
+    return found, x.grad

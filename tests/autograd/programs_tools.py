@@ -275,3 +275,21 @@ def wrong_calls_of_the_engine(t):
         said(lambda: t.autograd.grad(y.sum(), x, is_grads_batched=True))[:11], said(lambda: t.set_grad_enabled(1)),
         said(lambda: delattr(x, "_grad_fn")), t.is_grad_enabled(),
     )  # fmt: skip
+
+
+@program
+def classes_of_nodes_and_what_they_kept_of_their_making(t):
+    x = leaf(t, 1.0)
+    y = x * 2
+    with t.autograd.set_detect_anomaly(True):
+        z = x * 2
+    return str(type(y.grad_fn)), dict(y.grad_fn.metadata), list(z.grad_fn.metadata), type(z.grad_fn).__name__
+
+
+@program
+def slopes_below_zero_in_place(t):
+    x = leaf(t, -1.0, 2.0)
+    return [
+        said(t.nn.functional.leaky_relu(x * 1, -1.0, inplace=True).sum().backward),
+        said(t.nn.functional.elu(x * 1, -1.0, inplace=True).sum().backward),
+    ]

@@ -231,3 +231,34 @@ def test_a_function_may_know_its_inputs_without_being_given_them(device, fp64, f
         cltorch.autograd.GradcheckError if hasattr(cltorch.autograd, "GradcheckError") else RuntimeError
     ):
         cltorch.autograd.gradcheck(lambda *_: layer(x.detach()) + x.sum() * 0, (x, *layer.parameters()))
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_what_differs_is_shown_as_tensors_and_of_the_fast_mode_as_whole_jacobians(forward):
+    class Wrong(Function):
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+        @staticmethod
+        def jvp(ctx, x):
+            return x * 3
+
+    x = double(1.0, 1.0)
+    how = {"check_forward_ad": forward, "check_backward_ad": not forward}
+    whole = ["tensor([[2.0000, 0.0000],", "tensor([[3., 0.],", "dtype="]
+    with pytest.raises(GradcheckError) as slow:
+        gradcheck(Wrong.apply, x, **how)
+    with pytest.raises(GradcheckError) as fast:
+        gradcheck(Wrong.apply, x, fast_mode=True, **how)
+    said, more = str(slow.value), str(fast.value)
+    assert all(words in said and words in more for words in whole) and "slow mode" not in said
+    assert "Numerical:\n tensor" in more and "difference (slow mode) is: 1.0000" in more
