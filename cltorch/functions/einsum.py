@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.einsum.html
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -17,6 +16,8 @@ from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
 from cltorch.functions.einsum_order import order
+from cltorch.functions.einsum_parse import DOTS, LETTERS, parse_equation, parse_sublists
+from cltorch.functions.einsum_recipe import by_recipe, comes_first, recipe_for
 from cltorch.functions.matmul import matrix_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
@@ -25,11 +26,6 @@ from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 
 __all__ = ["einsum", "tensordot"]
-
-# a label is a number: of a letter in this order (which is that of the implicit output), or negative for the dimensions
-# that an ellipsis stands for, -1 the last of them
-_LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_DOTS = 100
 
 
 class _Term:
@@ -109,15 +105,6 @@ def _same_dtype(a: Any, b: Any) -> None:
         raise RuntimeError(f"expected scalar type {TYPE_NAMES[a.dtype]} but found {TYPE_NAMES[b.dtype]}")
 
 
-def _comes_first(a: _Term, b: _Term, output: Sequence[int]) -> bool:
-    """Return whether what only ``a`` has stands before all that only ``b`` has in the output.
-
-    Multiplied in that order they give a contiguous output, as PyTorch's is there.
-    """
-    own, other = ([output.index(n) for n in x.labels if n in output and n not in y.labels] for x, y in ((a, b), (b, a)))
-    return bool(own and other) and max(own) < min(other)
-
-
 def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
     """Return the sum of products of operands, with these labels left."""
     for term in terms[1:]:
@@ -131,7 +118,7 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
         product = chosen[0]
         for i, term in enumerate(chosen[1:], 2):
             keep = {*output, *(label for later in (*chosen[i:], *left) for label in later.labels)}
-            pair = (term, product) if _comes_first(term, product, output) else (product, term)
+            pair = (term, product) if comes_first(term.labels, product.labels, output) else (product, term)
             product = _multiply(*pair, keep, mixed)
         left.append(product)
     (total,) = left
@@ -142,77 +129,18 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
     return total.without(total.labels[len(output) :]).x
 
 
-def _parse_labels(text: str, what: str, start: int) -> list[int]:
-    """Return the labels of one operand's part of an equation; _DOTS stands for an ellipsis."""
-    labels: list[int] = []
-    i = 0
-    while i < len(text):
-        letter = text[i]
-        if letter == ".":
-            if text[i : i + 3] != "...":
-                raise RuntimeError(f"einsum(): found '.' for {what} that is not part of any ellipsis")
-            if _DOTS in labels:
-                raise RuntimeError(f"einsum(): found '.' for {what} for which an ellipsis was already found")
-            labels.append(_DOTS)
-            i += 3
-            continue
-        if letter != " ":
-            if letter not in _LETTERS:
-                raise RuntimeError(
-                    f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must "
-                    "be in [a-zA-Z]"
-                )
-            labels.append(_LETTERS.index(letter))
-        i += 1
-    return labels
-
-
-def _parse_equation(equation: str, count: int) -> tuple[list[list[int]], list[int] | None]:
-    """Return the labels of the operands and of the output (None where it is implicit)."""
-    left, arrow, right = equation.partition("->")
-    parts = left.split(",")
-    if len(parts) != count:
-        more = "more" if len(parts) < count else "fewer"
-        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
-    start = 0
-    terms = []
-    for i, part in enumerate(parts):
-        terms.append(_parse_labels(part, f"operand {i}", start))
-        start += len(part) + 1
-    return terms, _parse_labels(right, "the output", len(left) + 2) if arrow else None
-
-
-def _parse_sublists(args: Sequence[Any]) -> tuple[list[Any], list[list[int]], list[int] | None]:
-    """Return operands, their labels and the output's, of the form einsum(x, [0, 1], y, [1, 2], [0, 2])."""
-
-    def labels(given: Any) -> list[int]:
-        found = []
-        for label in given:
-            if label is Ellipsis:
-                found.append(_DOTS)
-            elif not 0 <= label < len(_LETTERS):
-                raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
-            else:
-                found.append(int(label))
-        return found
-
-    operands = list(args[0 : len(args) - len(args) % 2 : 2])
-    terms = [labels(given) for given in args[1 : len(args) - len(args) % 2 : 2]]
-    return operands, terms, labels(args[-1]) if len(args) % 2 else None
-
-
 def _named(x: Any, labels: list[int], number: int) -> _Term:
     """Return an operand with a label for each dimension: the ellipsis numbered, diagonals taken of repeated ones."""
-    named = len([label for label in labels if label != _DOTS])
+    named = len([label for label in labels if label != DOTS])
     n = x.layout.ndim
-    if _DOTS in labels and named <= n:
-        at = labels.index(_DOTS)
+    if DOTS in labels and named <= n:
+        at = labels.index(DOTS)
         labels = [*labels[:at], *range(named - n, 0), *labels[at + 1 :]]
     elif named != n:
-        what = "is more than" if _DOTS in labels else "does not match"
+        what = "is more than" if DOTS in labels else "does not match"
         raise RuntimeError(
             f"einsum(): the number of subscripts in the equation ({named}) {what} the number of dimensions ({n}) for "
-            f"operand {number}" + ("" if _DOTS in labels else " and no ellipsis was given")
+            f"operand {number}" + ("" if DOTS in labels else " and no ellipsis was given")
         )
     labels = list(labels)
     for label in dict.fromkeys(labels):
@@ -220,7 +148,7 @@ def _named(x: Any, labels: list[int], number: int) -> _Term:
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.layout.shape[i] != x.layout.shape[j]:
-                name = _LETTERS[label]
+                name = LETTERS[label]
                 raise RuntimeError(
                     f"einsum(): subscript {name} is repeated for operand {number} but the sizes don't match, "
                     f"{x.layout.shape[j]} != {x.layout.shape[i]}"
@@ -257,12 +185,18 @@ def einsum(*args: Any) -> Any:
         )
     output: list[int] | None
     if isinstance(args[0], str):
+        if len(args) == 3:
+            _, x, y = args
+            if isinstance(x, Array) and isinstance(y, Array) and x.dtype is y.dtype and x.device is y.device:
+                recipe = recipe_for(args[0], x.layout.shape, y.layout.shape)
+                if recipe is not None:
+                    return by_recipe(recipe, x, y)
         operands = list(args[1:])
         if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
             operands = list(operands[0])
-        labels, output = _parse_equation(args[0], len(operands))
+        labels, output = parse_equation(args[0], len(operands))
     else:
-        operands, labels, output = _parse_sublists(args)
+        operands, labels, output = parse_sublists(args)
     for i, x in enumerate(operands):
         need_array("einsum", "operands", i + 2, x)
     terms = [_named(x, named, i) for i, (x, named) in enumerate(zip(operands, labels, strict=True))]
@@ -274,7 +208,7 @@ def einsum(*args: Any) -> Any:
         for label in term.labels:
             n, seen = term.size(label), sizes.setdefault(label, term.size(label))
             if n != seen and 1 not in (n, seen):
-                name = _LETTERS[label] if label >= 0 else "..."
+                name = LETTERS[label] if label >= 0 else "..."
                 raise RuntimeError(
                     f"einsum(): subscript {name} has size {n} for operand {i} which does not broadcast with previously "
                     f"seen size {seen}"
@@ -286,16 +220,15 @@ def einsum(*args: Any) -> Any:
     else:
         wanted = []
         for label in output:
-            if label == _DOTS:
+            if label == DOTS:
                 wanted += dots
                 continue
             if label not in sizes:
                 raise RuntimeError(
-                    f"einsum(): output subscript {_LETTERS[label]} does not appear in the equation for any input "
-                    "operand"
+                    f"einsum(): output subscript {LETTERS[label]} does not appear in the equation for any input operand"
                 )
             if label in wanted:
-                raise RuntimeError(f"einsum(): output subscript {_LETTERS[label]} appears more than once in the output")
+                raise RuntimeError(f"einsum(): output subscript {LETTERS[label]} appears more than once in the output")
             wanted.append(label)
     return _contract(terms, wanted)
 
