@@ -110,9 +110,9 @@ _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 class profile:
     """Record operators, gradients and kernels, all the time or in the steps that a schedule names.
 
-    ``on_trace_ready(profiler)`` is called where a recording ends; ``step()`` tells that the next step begins. With
-    ``with_flops`` it raises NotImplementedError: operations are not counted. Only one profiler runs at a time.
-    ``profile_memory`` counts bytes on devices.
+    ``on_trace_ready(profiler)`` is called where a recording ends; ``step()`` tells that the next step begins. Only
+    one profiler runs at a time. ``profile_memory`` counts bytes on devices, ``with_flops`` the operations of products
+    of matrices, convolutions, sums and products.
 
     Source: https://docs.pytorch.org/docs/2.13/profiler.html#torch.profiler.profile
 
@@ -142,8 +142,6 @@ class profile:
         custom_trace_id_callback: Callable[[], str] | None = None,
         post_processing_timeout_s: float | None = None,
     ) -> None:
-        if with_flops:
-            raise NotImplementedError("with_flops=True: the profiler counts no operations in cltorch")
         if execution_trace_observer is not None:
             raise NotImplementedError("execution_trace_observer: cltorch writes no execution traces")
         self.activities = set(activities) if activities else supported_activities()
@@ -154,6 +152,7 @@ class profile:
         self.schedule, self.record_steps = schedule or _always, schedule is not None
         self.on_trace_ready = on_trace_ready
         self.record_shapes, self.profile_memory, self.with_stack = record_shapes, profile_memory, with_stack
+        self.with_flops, self.with_modules = with_flops, with_modules
         self.step_num = 0
         self.current_action = self.schedule(0)
         self._metadata: dict[str, Any] = {}
@@ -200,6 +199,7 @@ class profile:
             device=ProfilerActivity.CUDA in self.activities,
             shapes=self.record_shapes,
             stack=self.with_stack,
+            flops=self.with_flops,
         )
         self._recorder.start()
 

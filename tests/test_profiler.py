@@ -170,8 +170,6 @@ def test_the_older_profiler():
 
 
 def test_what_is_refused():
-    with pytest.raises(NotImplementedError, match="with_flops"):
-        profile(with_flops=True)
     with pytest.raises(AssertionError):
         profile().events()
     with profile():
@@ -214,3 +212,36 @@ def test_in_a_program_for_pytorch(tmp_path):
         [sys.executable, "-m", "cltorch", "run", str(path)], capture_output=True, text=True, timeout=120
     )
     assert done.stdout.splitlines() == ["['aten::linear', 'model_inference']"], done.stderr
+
+
+def test_operators_within_operators_and_what_they_count(device):
+    x, y = torch.ones(4, 3, device=device), torch.ones(2, 3, 5, device=device)
+    image = torch.ones(1, 2, 4, 4, device=device, requires_grad=True)
+    functional = torch.nn.functional
+    with profile(record_shapes=True, with_flops=True) as seen:
+        x @ y[0]
+        x.mT.mT @ y
+        y.mT @ y
+        functional.linear(x, x)
+        functional.linear(y.mT, x, x[:, 0])
+        torch.baddbmm(y.mT @ y, y.mT, y)
+        functional.conv2d(image, torch.ones(3, 2, 2, 2, device=device), stride=2, padding=1).sum().backward()
+        functional.conv_transpose1d(y, torch.ones(3, 4, 2, device=device))
+        x * 2 + x
+    counted = [(e.name, e.flops) for e in seen.events() if e.flops]
+    assert counted == [
+        ("aten::mm", 2 * 4 * 3 * 5), ("aten::mm", 2 * 2 * 4 * 3 * 5), ("aten::bmm", 2 * 2 * 5 * 3 * 5),
+        ("aten::mm", 2 * 4 * 3 * 4), ("aten::addmm", 2 * 10 * 3 * 4), ("aten::bmm", 2 * 2 * 5 * 3 * 5),
+        ("aten::baddbmm", 2 * 2 * 5 * 3 * 5), ("aten::conv2d", 2 * 27 * 8), ("aten::conv_transpose1d", 2 * 30 * 8),
+        ("aten::mul", 12), ("aten::add", 12),
+    ]  # fmt: skip
+    first = next(e for e in seen.events() if e.name == "aten::matmul")
+    [inner] = [e for e in first.cpu_children if e.name == "aten::mm"]
+    assert inner.input_shapes[:2] == [[4, 3], [3, 5]] and first.cpu_time_total >= inner.cpu_time_total > 0
+    back = next(e for e in seen.events() if e.name == "ConvolutionBackward0")
+    assert back.input_shapes == [[1, 3, 3, 3]]
+    table = seen.key_averages().table()
+    assert "Total FLOPs" in table and "1.050K" not in table and f"{12:.3f}" in table and "--" in table
+    with profile() as seen:
+        x @ y[0]
+    assert "FLOPs" not in seen.key_averages().table() and not any(e.flops for e in seen.events())

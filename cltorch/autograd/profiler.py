@@ -52,7 +52,7 @@ class record_function(ContextDecorator):
 class profile:
     """Record operators, gradients and kernels of the lines inside; ``torch.profiler.profile`` does so by a schedule.
 
-    With ``with_flops`` it raises NotImplementedError: operations are not counted.
+    ``with_flops`` counts the operations of products of matrices, convolutions, sums and products.
 
     >>> import cltorch as torch
     >>> with torch.autograd.profiler.profile() as seen:
@@ -76,12 +76,14 @@ class profile:
         use_cpu: bool = True,
         **settings: Any,
     ) -> None:
-        if with_flops:
-            raise NotImplementedError("with_flops=True: the profiler counts no operations in cltorch")
         self.enabled, self.use_device = enabled, "cuda" if use_cuda else use_device
         self.profile_memory = profile_memory
         self._make = lambda: Recorder(
-            cpu=use_cpu, device=self.use_device is not None, shapes=record_shapes, stack=with_stack
+            cpu=use_cpu,
+            device=self.use_device is not None,
+            shapes=record_shapes,
+            stack=with_stack,
+            flops=with_flops,
         )
         self._recorder: Recorder | None = None
         self._events: EventList | None = None

@@ -54,6 +54,15 @@ def _bytes(number: int) -> str:
     return f"{number} B"
 
 
+def _flops_unit(counts: Sequence[int]) -> tuple[str, float] | None:
+    """Return the unit in which numbers of operations are shown, by the smallest; None where there are none."""
+    least = min((n for n in counts if n), default=None)
+    if least is None:
+        return None
+    units = [(f"{p}FLOPs", 1000.0**i) for i, p in enumerate(("", "K", "M", "G", "T", "P"))]
+    return next((unit for unit in reversed(units) if least >= unit[1]), units[0])
+
+
 class _Times:
     """What events and averages answer alike."""
 
@@ -96,6 +105,7 @@ class FunctionEvent(_Times):
         self.cpu_parent: FunctionEvent | None = None
         self.device_type, self.device_index = DeviceType.CPU, 0
         self.device_memory_usage = 0
+        self.flops = 0
         self.is_user_annotation = False
 
     @property
@@ -143,6 +153,7 @@ class FunctionEventAvg(_Times):
         self.cpu_time_total = self.self_cpu_time_total = 0.0
         self.device_time_total = self.self_device_time_total = 0.0
         self.device_memory_usage = self.self_device_memory_usage = 0
+        self.flops = 0
         self.input_shapes: Any = ""
         self.stack: list[str] = []
         self.device_type = DeviceType.CPU
@@ -168,7 +179,7 @@ class FunctionEventAvg(_Times):
 
 _SUMMED = (
     "count cpu_time_total self_cpu_time_total device_time_total self_device_time_total device_memory_usage "
-    "self_device_memory_usage"
+    "self_device_memory_usage flops"
 ).split()
 
 
@@ -234,7 +245,10 @@ class EventList(list[Any]):
         if sort_by is not None:
             name = sort_by.replace("cuda", "device")
             events = sorted(events, key=lambda event: getattr(event, name), reverse=True)
-        rows = [self._row(event, cpu, device, time_unit) for event in events[: row_limit if row_limit >= 0 else None]]
+        unit = _flops_unit([event.flops for event in events])
+        rows = [
+            self._row(event, cpu, device, time_unit, unit) for event in events[: row_limit if row_limit >= 0 else None]
+        ]
         titles = {"Name": max_name_column_width, "Input Shapes": max_shapes_column_width}
         titles["Source Location"] = max_src_column_width
         names = [n for n in rows[0] if any(row[n] for row in rows)] if rows else ["Name"]
@@ -248,7 +262,9 @@ class EventList(list[Any]):
             lines.append(f"Self CL time total: {_time(device)}")
         return "\n".join(lines) + "\n"
 
-    def _row(self, event: Any, cpu: float, device: float, unit: str | None) -> dict[str, str]:
+    def _row(
+        self, event: Any, cpu: float, device: float, unit: str | None, flops: tuple[str, float] | None
+    ) -> dict[str, str]:
         scale = {None: None, "s": 1e6, "ms": 1e3, "us": 1.0}[unit]
 
         def time(us: float) -> str:
@@ -276,6 +292,8 @@ class EventList(list[Any]):
         row["# of Calls"] = str(event.count)
         row["Input Shapes"] = str(event.input_shapes) if event.input_shapes else ""
         row["Source Location"] = event.stack[0] if event.stack else ""
+        if flops is not None:
+            row[f"Total {flops[0]}"] = f"{event.flops / flops[1]:.3f}" if event.flops else "--"
         return row
 
     def export_chrome_trace(self, path: str, metadata: dict[str, Any] | None = None) -> None:

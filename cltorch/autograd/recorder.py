@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cltorch.autograd.graph import Node
+from cltorch.autograd.profiler_counts import names_of, operations
 from cltorch.autograd.profiler_util import DeviceType, EventList, FunctionEvent, Kernel
 from cltorch.device import context, program
 from cltorch.ops.array import Array
@@ -36,8 +37,11 @@ def _name(op: str) -> str:
 class Recorder:
     """Collect events between ``start`` and ``stop``; one at a time in a process."""
 
-    def __init__(self, *, cpu: bool = True, device: bool = True, shapes: bool = False, stack: bool = False) -> None:
+    def __init__(
+        self, *, cpu: bool = True, device: bool = True, shapes: bool = False, stack: bool = False, flops: bool = False
+    ) -> None:
         self._cpu, self._device, self._shapes, self._with_stack = cpu, device, shapes, stack
+        self._flops = flops
         self._events: list[FunctionEvent] = []
         self._launched: list[tuple[Any, str, Any, FunctionEvent | None]] = []
         self._open = threading.local()
@@ -61,16 +65,18 @@ class Recorder:
 
             self._stand_ins.set(program, "enqueue", enqueue)
         row = Pointwise.compute
-        self._stand_ins.set(Pointwise, "compute", self._watched(row, lambda args: _name(args[0].name), None))
+        self._stand_ins.set(Pointwise, "compute", self._watched(row, lambda args, _: (_name(args[0].name),), None))
         into = Pointwise.into
-        self._stand_ins.set(Pointwise, "into", self._watched(into, lambda args: _name(args[0].name) + "_", 1))
+        self._stand_ins.set(Pointwise, "into", self._watched(into, lambda args, _: (_name(args[0].name) + "_",), 1))
         for op in _below(Op):
             self._watch_op(op)
         later = classmethod(lambda cls: self._watch_op(cls))  # what is imported while the profiler runs
         self._stand_ins.set(Op, "__init_subclass__", later)
         for node in list(_below(Node)):
             if "apply" in vars(node):
-                self._stand_ins.set(node, "apply", self._watched(vars(node)["apply"], lambda args: args[0].name(), 1))
+                self._stand_ins.set(
+                    node, "apply", self._watched(vars(node)["apply"], lambda args, _: (args[0].name(),), 1)
+                )
 
     def stop(self) -> None:
         """End recording, and wait for the kernels that were launched."""
@@ -99,7 +105,7 @@ class Recorder:
         event = FunctionEvent(len(self._events), name, threading.get_native_id(), 0.0)
         event.is_user_annotation = user
         if self._shapes:
-            event.input_shapes = [list(a.layout.shape) if isinstance(a, Array) else [] for a in args]
+            event.input_shapes = [list(s or ()) for s in _shapes(args)]
         if self._with_stack:
             event.stack = _stack()
         if opened:
@@ -134,15 +140,25 @@ class Recorder:
         return opened[-1] if opened else None
 
     # ---- what is watched -------------------------------------------------------------------------------------
-    def _watched(self, function: Any, name: Callable[[Any], str], skip: int | None) -> Any:
-        """Return a function that is recorded: its operands come after ``skip`` arguments, or are the second (None)."""
+    def _watched(self, function: Any, names: Callable[[Any, Any], Sequence[str]], skip: int | None) -> Any:
+        """Return a function that is recorded, as events within each other where it has several names.
+
+        Its operands come after ``skip`` arguments, or are the second (None).
+        """
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            event = self.enter(name(args), args[1] if skip is None else args[skip:])
+            operands = args[1] if skip is None else args[skip:]
+            events = [self.enter(name, operands) for name in names(args, operands)]
             try:
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
             finally:
-                self.leave(event)
+                for event in reversed(events):
+                    self.leave(event)
+            if self._flops and isinstance(result, Array):
+                for event in events:
+                    shapes = _shapes(operands)
+                    event.flops = operations(event.name.removeprefix("aten::"), shapes, result.layout.shape)
+            return result
 
         return watched
 
@@ -150,7 +166,13 @@ class Recorder:
         forward: Any = vars(op).get("forward")
         if isinstance(forward, (staticmethod, classmethod)):
             skip = 1 if isinstance(forward, staticmethod) else 2
-            watched = self._watched(forward.__func__, lambda _: _name(op.name), skip)
+
+            def names(_: Any, operands: Any) -> list[str]:
+                around = self._top()
+                within = "" if around is None else around.name
+                return [_name(name) for name in names_of(op, _shapes(operands), within)]
+
+            watched = self._watched(forward.__func__, names, skip)
             self._stand_ins.set(op, "forward", type(forward)(watched))
 
     def _read_kernels(self) -> None:
@@ -173,6 +195,17 @@ class Recorder:
             if parent is not None:
                 parent.kernels.append(Kernel(name, on.index, end - begin))
         self._launched.clear()
+
+
+def _shapes(operands: Any) -> list[tuple[int, ...] | None]:
+    """Return the shapes of operands, of those in lists one by one; None for what is no tensor."""
+    found: list[tuple[int, ...] | None] = []
+    for x in operands:
+        if isinstance(x, (list, tuple)) and any(isinstance(y, Array) for y in x):
+            found.extend(_shapes(x))
+        else:
+            found.append(x.layout.shape if isinstance(x, Array) else None)
+    return found
 
 
 def _held() -> int:
