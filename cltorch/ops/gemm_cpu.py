@@ -19,6 +19,8 @@ _FEW, _WIDE, _SLICE = 96, 12, 512
 
 # multiply-adds that one core does until the others, whose threads sleep between launches, are awake: 20 us
 _LATE = 1.5e6
+# elements that one core has laid out before another wakes
+_LITTLE = 1 << 14
 
 # elements of A from which one vector of columns pays for a program of its own
 _NARROW = 1 << 20
@@ -108,7 +110,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         a_batch = (each * p.inner, each)
         pack = context.kernel("matmul", "ct_pack_a", f"bbliiillillli{'i' * pairs}", **params)
         pieces = -(-p.k // kc) or 1
-        group = max(1, min(GROUP, tiles * pieces * p.batch // (4 * caps.compute_units)))
+        group = together(tiles, pieces * p.batch, p.m * p.k * p.batch, caps.compute_units, late)
         pack_size = (-(-tiles // group), pieces, p.batch)
         pack_tail = (p.m, p.k, kc, p.a_row, p.a_k, p.inner, *p.a_batch, each, group, *(odd,) * pairs)
         room = each * p.batch * itemsize
@@ -136,6 +138,13 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), *addend, alpha, beta))
 
     return run
+
+
+def together(tiles: int, others: int, elements: int, units: int, late: float) -> int:
+    """Return how many panels of A a work-item lays out: all where they are little, and other cores are asleep."""
+    if late and elements <= _LITTLE:
+        return tiles
+    return max(1, min(GROUP, tiles * others // (4 * units)))
 
 
 def cut(p: Problem, w: Tile, units: int, itemsize: int, late: float = 0.0) -> tuple[int, int, int]:

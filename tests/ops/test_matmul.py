@@ -237,6 +237,12 @@ def test_a_core_that_begins_late_is_given_less():
     assert gemm_cpu.divide(128, 784, 512, 1, tile, 2, 4, 1.5e6)[1] == 16
 
 
+def test_little_is_laid_out_by_one_core():
+    assert gemm_cpu.together(16, 1, 128 * 128, 2, 1.5e6) == 16
+    assert gemm_cpu.together(16, 1, 128 * 129, 2, 1.5e6) == gemm_cpu.together(16, 1, 128 * 128, 2, 0.0) == 2
+    assert gemm_cpu.together(1000, 1, 8000 * 512, 2, 1.5e6) == gemm_cpu.GROUP
+
+
 def test_few_columns_have_a_program_of_their_own_where_they_are_much_work():
     def tail(rows, terms, columns):
         p = Problem.of(Layout.of((rows, terms)), Layout.of((terms, columns)), None, False, False)
