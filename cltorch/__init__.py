@@ -10,6 +10,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
+from warnings import warn as _warn
 
 from numpy import newaxis
 
@@ -295,6 +296,9 @@ def __getattr__(name: str) -> _Any:
         steps = _import_module("cltorch.optim.fused_steps").FUNCTIONS
         if name in steps:
             return steps[name]
+    if name == "set_vital":  # which does nothing in PyTorch either
+        _warn(f"'{name}' is deprecated, please do not call", stacklevel=2)
+        return lambda *args: None
     if name in _LATER:
         return _import_module(f"cltorch.{name}")
     raise AttributeError(f"module 'cltorch' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 from typing import Any
 
-from cltorch.compat import children, reference
+from cltorch.compat import children, imported, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
 from cltorch.serialization.api import load_from_bytes
@@ -95,7 +95,10 @@ class Facade(ModuleType):
             value = getattr(module, name)
             if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
                 return value
-            return importlib.import_module(whole) if _exists(whole) else value  # a module that PyTorch has not
+            if _exists(whole):
+                return importlib.import_module(whole)
+            # a module that PyTorch has not here, or has from elsewhere
+            return imported.find(self.__name__, name) if imported.has(self.__name__, name) else value
         if (
             name == "torch" and self.__name__.partition(".")[0] == "torch"
         ):  # which PyTorch's modules import, the first one too
@@ -109,7 +112,7 @@ class Facade(ModuleType):
         if _listed(self.__name__) and reference.has_name(self.__name__, name):
             value = self.__dict__[name] = _from_package(self.__name__, name) or Missing(whole)
             return value
-        raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
+        return imported.find(self.__name__, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         module = self.__dict__.get("_module")

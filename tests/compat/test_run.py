@@ -543,6 +543,43 @@ def test_pickles_that_pytorch_wrote():
     ]
 
 
+def test_what_pytorchs_modules_import_can_be_imported_from_them():
+    out = program(
+        """
+        import math, typing, warnings
+        import numpy, torch, torchvision
+        from torch.functional import F, Tensor
+        from torch.nn.functional import math as m, warnings as w
+        from torch.nn.modules.transformer import Any, Callable, Tensor as T, xavier_uniform_
+        from torch.optim.adam import Optimizer
+        from torch.utils.data.dataloader import Dataset, ExceptionWrapper
+        from torchvision.datasets.folder import Image
+        from torchvision.datasets.mnist import np
+        from torchvision.models.resnet import nn
+        from torchvision.transforms.transforms import F as G
+        print(F is torch.nn.functional, Tensor is T is torch.Tensor, m is math, w is warnings, Any is typing.Any)
+        print(Optimizer is torch.optim.Optimizer, Dataset is torch.utils.data.Dataset, np is numpy, Image.__name__)
+        print(xavier_uniform_ is torch.nn.init.xavier_uniform_, nn is torch.nn, G is torchvision.transforms.functional)
+        print(torch.os.path.sep, torch.torch is torch, torch.nn.functional.torch is torch)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            print(torch.set_vital("Dataloader", "enabled", "True"), told[0].message)
+        try:
+            torch.functional.nothing
+        except AttributeError as error:
+            print(error)
+        """
+    )
+    assert out.splitlines() == [
+        "True True True True True",
+        "True True True PIL.Image",
+        "True True True",
+        "/ True True",
+        "None 'set_vital' is deprecated, please do not call",
+        "module 'torch.functional' has no attribute 'nothing'",
+    ]
+
+
 def test_questions_about_tracers():
     out = program(
         """
