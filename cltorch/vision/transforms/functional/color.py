@@ -133,6 +133,11 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     if not _is_tensor(img):
         curve = [int((255 + 1 - 1e-3) * gain * pow(level / 255.0, gamma)) for level in range(256)]
         return img.convert("RGB").point(curve * 3).convert(img.mode)
+    return gamma_of_tensor(img, gamma, gain)
+
+
+def gamma_of_tensor(img: Tensor, gamma: float, gain: float = 1) -> Tensor:
+    """Return ``gain`` times a tensor of any number of channels to the power ``gamma``."""
     scaled = img if img.is_floating_point() else convert_image_dtype(img, float32)
     return convert_image_dtype((gain * scaled.pow(gamma)).clamp(0, 1), img.dtype)
 
@@ -158,7 +163,12 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
 
 def invert(img: Any) -> Any:
     """Return the negative."""
-    return largest(img.dtype) - img if _is_tensor(img, 3) else ImageOps.invert(img)
+    return negative(img) if _is_tensor(img, 3) else ImageOps.invert(img)
+
+
+def negative(img: Tensor) -> Tensor:
+    """Return the negative of a tensor of any number of channels."""
+    return largest(img.dtype) - img
 
 
 def posterize(img: Any, bits: int) -> Any:
@@ -183,9 +193,14 @@ def solarize(img: Any, threshold: float) -> Any:
     """Invert all values from ``threshold`` on; raise TypeError where it is above the range of the dtype."""
     if not _is_tensor(img, 3):
         return ImageOps.solarize(img, threshold)  # type: ignore[arg-type]
+    return negative_from(img, threshold)
+
+
+def negative_from(img: Tensor, threshold: float) -> Tensor:
+    """Invert the values of a tensor of any number of channels from ``threshold`` on."""
     if threshold > largest(img.dtype):
         raise TypeError("Threshold should be less than bound of img.")
-    return functions.where(img >= threshold, invert(img), img)
+    return functions.where(img >= threshold, negative(img), img)
 
 
 def autocontrast(img: Any) -> Any:
@@ -226,6 +241,11 @@ def equalize(img: Any) -> Any:
         raise TypeError(f"Input image tensor should have 3 or 4 dimensions, but found {img.ndim}")
     _bytes_only(img)
     _is_tensor(img, 3)
+    return equalized(img)
+
+
+def equalized(img: Tensor) -> Tensor:
+    """Spread the bytes of each channel of a tensor (…, H, W)."""
     pixels = img.shape[-1] * img.shape[-2]
     planes = img.reshape(-1, pixels).to(float32)
     ordered = sort(planes, dim=-1)[0]

@@ -7,6 +7,7 @@ Source: https://docs.pytorch.org/vision/stable/transforms.html#functionals
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from cltorch import functions
 from cltorch.functions.pad import pad as pad_sides
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import Image, ImageOps, is_pil
 from cltorch.vision.transforms.functional.convert import plain_values
@@ -65,7 +67,7 @@ def resize(
     """Resize to (height, width), or so that the smaller edge has the given length.
 
     ``max_size`` bounds the longer edge in the second case. ``antialias`` matters to tensors only: PIL images are
-    always filtered when they shrink. Raises ValueError for sizes that do not fit together.
+    always filtered when they shrink, and warn where it is False. Raises ValueError for sizes that do not fit together.
     """
     return _resize(img, size, interpolation, max_size, antialias, False)
 
@@ -84,13 +86,18 @@ def resize_stepwise(
 def _resize(img: Any, size: Any, interpolation: Any, max_size: Any, antialias: bool | None, stepwise: bool) -> Any:
     mode = interpolation_mode(interpolation)
     _, old_height, old_width = get_dimensions(img)
+    if antialias is False and is_pil(img):
+        warnings.warn(
+            "Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.",
+            stacklevel=callers_level(),
+        )
     height, width = target_size(old_height, old_width, size, max_size)
     if (height, width) == (old_height, old_width):
         return img
     if isinstance(img, Tensor):
         # of torchvision's two kinds of resizing the older one has Lanczos's way for PIL images alone
-        antialias = antialias is not False and (stepwise or mode is not InterpolationMode.LANCZOS)
-        done = resize_tensor(img, height, width, mode, antialias, stepwise)
+        smooth = bool(antialias) and (stepwise or mode is not InterpolationMode.LANCZOS)
+        done = resize_tensor(img, height, width, mode, smooth, stepwise)
         if img.ndim > 2 and img.shape[-3] > 1 and img.stride(-3) == 1:  # as the channels lay, so they lie again
             return done.movedim(-3, -1).contiguous().movedim(-1, -3)
         return done

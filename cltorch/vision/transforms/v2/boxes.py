@@ -11,6 +11,7 @@ from cltorch.tensor import Tensor
 from cltorch.vision.ops.boxes import box_convert
 from cltorch.vision.transforms.functional import geometry as F
 from cltorch.vision.transforms.v2 import points, rotated
+from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
 from cltorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, is_rotated_bounding_format, wrap
 
 
@@ -25,7 +26,7 @@ def convert_bounding_box_format(
         if old_format is not None:
             raise ValueError("For bounding box tv_tensor inputs, `old_format` must not be passed.")
         old = inpt.format
-    elif not isinstance(inpt, Tensor):
+    elif not is_pure_tensor(inpt):
         raise TypeError(f"Input can either be a plain tensor or a bounding box tv_tensor, but got {type(inpt)} instead")
     elif old_format is None:
         raise ValueError("For pure tensor inputs, `old_format` has to be passed.")
@@ -79,8 +80,9 @@ def clamp_bounding_boxes(
                 "For pure tensor inputs, `format`, `canvas_size` and `clamping_mode` have to be passed: clamping_mode "
                 "cannot be 'auto'."
             )
-        boxes = BoundingBoxes(inpt, format=_format(format), canvas_size=canvas_size, clamping_mode=clamping_mode)
-        return clamp_bounding_boxes(boxes).as_subclass(Tensor)
+        flat = inpt.reshape(-1, inpt.shape[-1])
+        boxes = BoundingBoxes(flat, format=_format(format), canvas_size=canvas_size, clamping_mode=clamping_mode)
+        return clamp_bounding_boxes(boxes).as_subclass(Tensor).reshape(inpt.shape)
     if format is not None or canvas_size is not None:
         raise ValueError("For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed.")
     mode = inpt.clamping_mode if clamping_mode == "auto" else clamping_mode
@@ -145,8 +147,9 @@ def resize(
         return boxes
     if is_rotated_bounding_format(boxes.format):
         return rotated.resized(boxes, height, width)
+    # in every format the numbers stand for x and y by turns
     ratios = functions.tensor([width / w, height / h] * 2, dtype=float32, device=boxes.device)
-    return _moved(boxes, lambda x: x * ratios, (height, width))
+    return wrap((boxes.as_subclass(Tensor) * ratios).to(boxes.dtype), like=boxes, canvas_size=(height, width))
 
 
 def resized_crop(
@@ -220,8 +223,10 @@ def sanitize_bounding_boxes(
     """Return the boxes (N, 4) that lie in the image and are not too small, and which of them do.
 
     A side must be at least ``min_size`` long, the area at least ``min_area``. Plain tensors need ``format`` and
-    ``canvas_size`` (height, width); BoundingBoxes have them.
+    ``canvas_size`` (height, width); BoundingBoxes have them. Raises ValueError for anything else.
     """
+    if not isinstance(bounding_boxes, BoundingBoxes) and not is_pure_tensor(bounding_boxes):
+        raise ValueError("bounding_boxes must be a tv_tensors.BoundingBoxes instance or a pure tensor.")
     if isinstance(bounding_boxes, BoundingBoxes):
         if format is not None or canvas_size is not None:
             raise ValueError(

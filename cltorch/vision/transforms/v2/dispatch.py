@@ -33,7 +33,7 @@ def dispatch(
     def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
         registered = _registered(own, type(inpt)) if own else None
         if registered is not None:
-            return registered(inpt, *args, **kwargs)
+            return registered(inpt, **_by_name(function, inpt, args, kwargs))
         if isinstance(inpt, BoundingBoxes) and of_boxes is not None:
             return of_boxes(inpt, *args, **kwargs)
         if isinstance(inpt, KeyPoints) and of_points is not None:
@@ -64,13 +64,39 @@ def _named(function: Function, name: str, image: Function) -> Function:
     return function
 
 
+def _by_name(function: Function, inpt: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments but the first by their names, defaults too: so are functions of a program called."""
+    bound = inspect.signature(function).bind(inpt, *args, **kwargs)
+    bound.apply_defaults()
+    first, *_ = bound.arguments
+    return {name: value for name, value in bound.arguments.items() if name != first}
+
+
+def answering(*kinds: type) -> Callable[[Function], Function]:
+    """Return a decorator for a function that tells something of inputs of these kinds: programs may add their own."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def asked(inpt: Any, *args: Any, **kwargs: Any) -> Any:
+            registered = _registered(own, type(inpt)) if own else None
+            if registered is not None:
+                return registered(inpt, **_by_name(function, inpt, args, kwargs))
+            return function(inpt, *args, **kwargs)
+
+        own: dict[type, Function] = {}
+        _kernels[asked], _takes[asked] = own, kinds
+        return asked
+
+    return decorate
+
+
 def several(name: str, image: Function) -> Function:
     """Return a function that makes several images of one, each of its kind."""
 
     def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
         registered = _registered(own, type(inpt)) if own else None
         if registered is not None:
-            return registered(inpt, *args, **kwargs)
+            return registered(inpt, **_by_name(function, inpt, args, kwargs))
         tensor = isinstance(inpt, Tensor)
         if not tensor and not is_pil(inpt) or isinstance(inpt, TVTensor) and not isinstance(inpt, (Image, Video)):
             raise _refused(function, type(inpt))

@@ -7,13 +7,19 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html#functionals
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from cltorch import functions
 from cltorch.dtypes import dtype as Dtype
 from cltorch.dtypes import float32, iinfo, int16, uint8
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
+from cltorch.vision._pillow import Image as PIL
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.io.image import decode_jpeg, encode_jpeg
 from cltorch.vision.transforms.functional import blur, color, convert, geometry, warp
@@ -25,7 +31,7 @@ from cltorch.vision.transforms.v2.boxes import (
     sanitize_bounding_boxes,
 )
 from cltorch.vision.transforms.v2.dispatch import Function as _Fn
-from cltorch.vision.transforms.v2.dispatch import another_form, is_pure_tensor, register_kernel, several
+from cltorch.vision.transforms.v2.dispatch import another_form, answering, is_pure_tensor, register_kernel, several
 from cltorch.vision.transforms.v2.dispatch import dispatch as _dispatch
 from cltorch.vision.transforms.v2.dispatch import forms as _forms
 from cltorch.vision.transforms.v2.points import clamp_keypoints, sanitize_keypoints
@@ -54,13 +60,8 @@ def _perspective(
     coefficients: Any = None,
 ) -> Any:  # fmt: skip
     """Bring four points (x, y) of the image to four others; or ``coefficients`` (a … h) say where pixels come from."""
-    if coefficients is None:
-        coefficients = warp._get_perspective_coeffs(startpoints, endpoints)
-    elif startpoints is not None and endpoints is not None:
-        raise ValueError("The startpoints/endpoints and the coefficients shouldn't be defined concurrently.")
-    elif len(coefficients) != 8:
-        raise ValueError("Argument coefficients should have 8 float values")
-    return warp.project(image, coefficients, interpolation, fill)
+    known = points.checked_perspective(startpoints, endpoints, coefficients)
+    return warp.project(image, known, interpolation, fill)
 
 
 def _resized_crop(
@@ -129,9 +130,14 @@ elastic = elastic_transform = _of_mask("elastic", warp.elastic_transform, 1)
 
 
 def _jpeg(image: Any, quality: int) -> Any:
-    """Return what is left of an image of bytes after JPEG of a quality of 1 to 100."""
+    """Return what is left of an image of bytes after JPEG of a quality of 1 to 100.
+
+    Raises RuntimeError for tensors that JPEG does not know, OSError for such modes of PIL images.
+    """
     if is_pil(image):
-        return convert.to_pil_image(_jpeg(convert.pil_to_tensor(image), quality), mode=image.mode)
+        file = io.BytesIO()
+        image.save(file, format="JPEG", quality=quality)
+        return PIL.open(file).copy()
     flat = image.reshape(-1, *image.shape[-3:])
     done = [decode_jpeg(encode_jpeg(one.cpu(), quality)) for one in flat]
     return functions.stack(done).reshape(image.shape).to(image.device) if done else image.clone()
@@ -159,24 +165,42 @@ def _grayscale_to_rgb(image: Any) -> Any:
 
 def _normalize(image: Tensor, mean: list[float], std: list[float], inplace: bool = False) -> Tensor:
     """Return ``(image - mean) / std``, by channel; ValueError for a ``std`` of zero."""
-    if any(s == 0 for s in ([std] if isinstance(std, (int, float)) else std)):
+    fractions = isinstance(image, Tensor) and image.is_floating_point()
+    if fractions and any(s == 0 for s in ([std] if isinstance(std, (int, float)) else std)):
         raise ValueError("std evaluated to zero, leading to division by zero.")
     return convert.normalize(image, mean, std, inplace)
 
 
 def _equalize(image: Any) -> Any:
     """Make all levels about as frequent; other dtypes have the levels of bytes."""
-    if is_pil(image) or image.dtype is uint8:
+    if is_pil(image):
         return color.equalize(image)
-    return convert.convert_image_dtype(color.equalize(convert.convert_image_dtype(image, uint8)), image.dtype)
+    return convert.convert_image_dtype(color.equalized(convert.convert_image_dtype(image, uint8)), image.dtype)
+
+
+def _adjust_gamma(image: Any, gamma: float, gain: float = 1) -> Any:
+    """Return ``gain`` times the image to the power ``gamma``, as if it went from 0 to 1; ValueError below zero."""
+    if is_pil(image) or gamma < 0:
+        return color.adjust_gamma(image, gamma, gain)
+    return color.gamma_of_tensor(image, gamma, gain)
+
+
+def _invert(image: Any) -> Any:
+    """Return the negative."""
+    return color.invert(image) if is_pil(image) else color.negative(image)
+
+
+def _solarize(image: Any, threshold: float) -> Any:
+    """Invert all values from ``threshold`` on; raise TypeError where it is above the range of the dtype."""
+    return color.solarize(image, threshold) if is_pil(image) else color.negative_from(image, threshold)
 
 
 def _posterize(image: Any, bits: int) -> Any:
     """Keep only the highest ``bits`` of whole numbers; of floats from 0 to 1 as many levels."""
+    if is_pil(image):
+        return color.posterize(image, bits)
     if not isinstance(bits, int) or not 0 <= bits <= 8:
         raise TypeError(f"bits must be a positive integer in the range [0, 8], got {bits} instead.")
-    if is_pil(image) or image.dtype is uint8:
-        return color.posterize(image, bits)
     if not image.is_floating_point():
         least = iinfo(image.dtype).max.bit_length() - bits  # of the bits that are kept
         return image if least <= 0 else functions.bitwise_and(image, ((1 << bits) - 1) << least)
@@ -186,17 +210,17 @@ def _posterize(image: Any, bits: int) -> Any:
 
 adjust_brightness = _dispatch("adjust_brightness", color.adjust_brightness)
 adjust_contrast = _dispatch("adjust_contrast", color.adjust_contrast)
-adjust_gamma = _dispatch("adjust_gamma", color.adjust_gamma)
+adjust_gamma = _dispatch("adjust_gamma", _adjust_gamma)
 adjust_hue = _dispatch("adjust_hue", color.adjust_hue)
 adjust_saturation = _dispatch("adjust_saturation", color.adjust_saturation)
 adjust_sharpness = _dispatch("adjust_sharpness", color.adjust_sharpness)
 autocontrast = _dispatch("autocontrast", color.autocontrast_by_quotient)
 equalize = _dispatch("equalize", _equalize)
-invert = _dispatch("invert", color.invert)
+invert = _dispatch("invert", _invert)
 posterize = _dispatch("posterize", _posterize)
 rgb_to_grayscale = to_grayscale = _dispatch("rgb_to_grayscale", color.rgb_to_grayscale)
 grayscale_to_rgb = _dispatch("grayscale_to_rgb", _grayscale_to_rgb)
-solarize = _dispatch("solarize", color.solarize)
+solarize = _dispatch("solarize", _solarize)
 gaussian_blur = _dispatch("gaussian_blur", blur.gaussian_blur)
 normalize = _dispatch("normalize", _normalize)
 erase = _dispatch("erase", _erase)
@@ -208,6 +232,7 @@ permute_channels = _dispatch("permute_channels", _permute_channels)
 five_crop, ten_crop = several("five_crop", geometry.five_crop), several("ten_crop", geometry.ten_crop)
 
 
+@answering(Tensor, Video)
 def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
     """Return ``num_samples`` frames of a video (…, T, C, H, W), as evenly spaced as whole numbers allow."""
     if not isinstance(inpt, Tensor) or (isinstance(inpt, TVTensor) and not isinstance(inpt, Video)):
@@ -217,7 +242,16 @@ def uniform_temporal_subsample(inpt: Any, num_samples: int) -> Any:
 
 
 to_pil_image, pil_to_tensor = convert.to_pil_image, convert.pil_to_tensor
-to_tensor = kernels.renamed(convert.to_tensor, "to_tensor", "inpt")
+
+
+def to_tensor(inpt: Any) -> Any:
+    """Turn a PIL image or an array into a tensor from 0 to 1; deprecated for to_image and to_dtype."""
+    warnings.warn(
+        "The function `to_tensor(...)` is deprecated and will be removed in a future release. Instead, please use "
+        "`to_image(...)` followed by `to_dtype(..., dtype=torch.float32, scale=True)`.",
+        stacklevel=callers_level(),
+    )
+    return convert.to_tensor(inpt)
 
 
 def to_image(inpt: Any) -> Any:
@@ -227,8 +261,7 @@ def to_image(inpt: Any) -> Any:
     if is_pil(inpt):
         return Image(convert.pil_to_tensor(inpt))
     if hasattr(inpt, "__array__"):
-        pixels = functions.as_tensor(inpt)
-        return Image((pixels[..., None] if pixels.ndim == 2 else pixels).permute(2, 0, 1).contiguous())
+        return Image(functions.from_numpy(np.atleast_3d(np.asarray(inpt))).permute(2, 0, 1).contiguous())
     raise TypeError(f"Input can either be a pure Tensor, a numpy array, or a PIL image, but got {type(inpt)} instead.")
 
 
@@ -247,8 +280,8 @@ to_dtype = _dispatch("to_dtype", _to_dtype, _only_type, _only_type, _only_type)
 
 
 def convert_image_dtype(image: Any, dtype: Dtype = float32) -> Any:
-    """Convert to another dtype and stretch the values to its range."""
-    return to_dtype(image, dtype, scale=True)
+    """Convert a tensor of any kind as an image to another dtype and stretch the values to its range."""
+    return convert.convert_image_dtype(image, dtype)
 
 
 def _noise(image: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> Tensor:
@@ -273,6 +306,7 @@ def _noise(image: Tensor, mean: float = 0.0, sigma: float = 0.1, clip: bool = Tr
 gaussian_noise = _dispatch("gaussian_noise", _noise)
 
 
+@answering(Tensor, Image, Video)
 def get_dimensions(inpt: Any) -> list[int]:
     """Return [channels, height, width] of an image; TypeError for masks, boxes and points."""
     if isinstance(inpt, (Mask, BoundingBoxes, KeyPoints)):
@@ -280,6 +314,7 @@ def get_dimensions(inpt: Any) -> list[int]:
     return geometry.get_dimensions(inpt)
 
 
+@answering(Tensor, Image, Video, Mask, BoundingBoxes, KeyPoints)
 def get_size(inpt: Any) -> list[int]:
     """Return [height, width]: for boxes and points those of their canvas."""
     if isinstance(inpt, (BoundingBoxes, KeyPoints)):
@@ -287,11 +322,13 @@ def get_size(inpt: Any) -> list[int]:
     return geometry.get_dimensions(inpt)[1:]
 
 
+@answering(Tensor, Image, Video)
 def get_num_channels(inpt: Any) -> int:
     """Return the number of channels of an image."""
     return get_dimensions(inpt)[0]
 
 
+@answering(Tensor, Video)
 def get_num_frames(inpt: Any) -> int:
     """Return the number of frames of a video (…, T, C, H, W)."""
     if not isinstance(inpt, Video) and not (is_pure_tensor(inpt) and inpt.ndim > 3):
@@ -299,7 +336,16 @@ def get_num_frames(inpt: Any) -> int:
     return int(inpt.shape[-4])
 
 
-get_image_size = kernels.renamed(geometry.get_image_size, "get_image_size", "inpt")
+def get_image_size(inpt: Any) -> list[int]:
+    """Return [width, height]; deprecated for get_size, which returns [height, width]."""
+    warnings.warn(
+        "The function `get_image_size(...)` is deprecated and will be removed in a future release. Instead, please use "
+        "`get_size(...)` which returns `[h, w]` instead of `[w, h]`.",
+        stacklevel=callers_level(),
+    )
+    return geometry.get_image_size(inpt)
+
+
 get_image_num_channels = get_num_channels
 _ASKED: dict[_Fn, str] = {
     get_dimensions: "image video",

@@ -57,7 +57,12 @@ class Resize(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the resized input."""
         return self._call_kernel(
-            F.resize, inpt, self.size, self.interpolation, max_size=self.max_size, antialias=self.antialias
+            F.resize,
+            inpt,
+            self.size,
+            interpolation=self.interpolation,
+            max_size=self.max_size,
+            antialias=self.antialias,
         )
 
 

@@ -102,12 +102,12 @@ def _of_places(name: str, module: Any, kind: str, names: str, canvas: bool) -> _
         else:
             format = rest.pop("format", BoundingBoxFormat.XYXY)
             mode = rest.pop("clamping_mode", "soft")
-            flat = plain.reshape(-1, 4)
+            flat = plain.reshape(-1, plain.shape[-1])  # turned boxes have 5 or 8 numbers
             given = BoundingBoxes(flat, format=format, canvas_size=canvas_size, clamping_mode=mode)
         out = change(given, **rest)
         moved = out.as_subclass(Tensor).reshape(values.shape)
         return (moved, out.canvas_size) if canvas else moved
 
-    what = "boxes (…, 4)" if kind == "bounding_boxes" else "points (…, 2)"
+    what = "boxes (…, 4), or turned ones (…, 5 or 8)," if kind == "bounding_boxes" else "points (…, 2)"
     told = ", and return the size of the image it leaves" if canvas else ""
     return _named(apply, f"{name}_{kind}", parameters, f"Do to {what} what {name} does to images{told}.")

@@ -14,7 +14,7 @@ from cltorch.dtypes import float32, int64
 from cltorch.tensor import Tensor
 from cltorch.vision.transforms.functional import geometry as F
 from cltorch.vision.transforms.functional import warp
-from cltorch.vision.tv_tensors import KeyPoints, wrap
+from cltorch.vision.tv_tensors import KeyPoints, TVTensor, wrap
 
 Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -71,14 +71,26 @@ def turned(canvas: tuple[int, int], angle: float, expand: bool, center: Any) -> 
     return straight(matrix, ((width - w) / 2, (height - h) / 2)), size
 
 
+def checked_perspective(startpoints: Any, endpoints: Any, coefficients: Any) -> Sequence[float]:
+    """Return the eight coefficients of a perspective; raise ValueError unless it is given in one way."""
+    given = startpoints is not None and endpoints is not None
+    if coefficients is None:
+        if not given:
+            raise ValueError("Either the startpoints/endpoints or the coefficients must have non `None` values.")
+        return warp._get_perspective_coeffs(startpoints, endpoints)
+    if given:
+        raise ValueError("The startpoints/endpoints and the coefficients shouldn't be defined concurrently.")
+    if len(coefficients) != 8:
+        raise ValueError("Argument coefficients should have 8 float values")
+    return coefficients
+
+
 def projected(startpoints: Any, endpoints: Any, coefficients: Any) -> Map:
     """Return what ``perspective`` does to points; ``coefficients`` are those of its inverse.
 
     Raises ValueError where the map has no inverse.
     """
-    if coefficients is None:
-        coefficients = warp._get_perspective_coeffs(startpoints, endpoints)
-    a, b, c, d, e, f, g, h = coefficients
+    a, b, c, d, e, f, g, h = checked_perspective(startpoints, endpoints, coefficients)
     if math.isclose(a * e - b * d, 0.0):
         raise ValueError("a map that flattens the image moves no points")
     # the adjoint of [[a, b, c], [d, e, f], [g, h, 1]] is its inverse up to a factor, which drops out
@@ -197,9 +209,16 @@ def clamp_keypoints(inpt: Any, canvas_size: tuple[int, int] | None = None) -> An
 
 
 def sanitize_keypoints(key_points: Any, canvas_size: tuple[int, int] | None = None) -> tuple[Any, Tensor]:
-    """Return the points (N, …, 2) that lie in the image, all of an entry, and which of them do."""
+    """Return the points (N, …, 2) that lie in the image, all of an entry, and which of them do.
+
+    Raises ValueError for what is neither KeyPoints nor a plain tensor.
+    """
+    if isinstance(key_points, TVTensor) != isinstance(key_points, KeyPoints) or not isinstance(key_points, Tensor):
+        raise ValueError("key_points must be a tv_tensors.KeyPoints instance or a pure tensor.")
     height, width = _canvas(key_points, canvas_size)
     plain = key_points.as_subclass(Tensor)
-    x, y = plain.reshape(plain.shape[0], -1, 2).unbind(-1)
-    kept = ((x >= 0) & (x < width) & (y >= 0) & (y < height)).all(-1)
+    x, y = plain[..., 0], plain[..., 1]
+    kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    while kept.ndim > 1:
+        kept = kept.all(-1)
     return wrap(plain[kept], like=key_points), kept
