@@ -173,13 +173,14 @@ def default_device() -> device:
 
 
 def set_default_device(d: Any) -> None:
-    """Set the device of new tensors; None restores the host.
+    """Set the device of new tensors, and of those that ``asarray`` and ``as_tensor`` take; None: the host, or as is.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_default_device.html
 
     >>> import cltorch as torch
     >>> torch.set_default_device("cpu"); torch.get_default_device()
     device(type='cpu')
+    >>> torch.set_default_device(None)
     """
     global _default
     _default = None if d is None else device(d)

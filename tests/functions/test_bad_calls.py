@@ -160,7 +160,7 @@ def test_an_operand_is_not_written_over(name, device):
             MEETING[name](cltorch, x)
         assert x.tolist() == [0, 1, 2, 3]
     finally:
-        cltorch.set_default_device("cpu")
+        cltorch.set_default_device(None)
 
 
 @pytest.mark.parametrize("name", EXPANDED)
