@@ -52,7 +52,7 @@ _CONVERSIONS = {
     "cdouble": dtypes.complex128,
 }
 # dunder methods that ask nobody, or whose functions do
-_SILENT = frozenset("__new__ __init__ __hash__ __iter__ __init_subclass__ as_subclass".split())
+SILENT = frozenset("__new__ __init__ __hash__ __iter__ __init_subclass__ as_subclass".split())
 
 
 def _operator(cls: Any, name: str, fn: Callable[[Any, Any], Any], told: str | None, swapped: bool = False) -> None:
@@ -89,7 +89,15 @@ def _inplace_operator(cls: Any, name: str, fn: Callable[[Any, Any], Any], told: 
     call: Any = (lambda self, other: fn(self, other)) if told is None else getattr(cls, told)
 
     def f(self: Any, other: Any) -> Any:
-        return call(self, other)
+        if not isinstance(other, _NUMBERS):  # of an array of NumPy x + array is made
+            if not asks(type(other)):
+                return NotImplemented
+            if not torch_function.for_good[0]:
+                torch_function.switch_on()
+        try:
+            return call(self, other)
+        except Unhandled:
+            return NotImplemented
 
     f.__name__ = name
     if told is None:
@@ -173,7 +181,7 @@ def attach(cls: Any) -> None:
     """Give Tensor its methods and operators, and let programs override them and its properties."""
     _methods(cls)
     for name, f in list(vars(cls).items()):
-        if name in _SILENT or not isinstance(f, FunctionType) or (name[0] == "_" and name[:2] != "__"):
+        if name in SILENT or not isinstance(f, FunctionType) or (name[0] == "_" and name[:2] != "__"):
             continue
         f = torch_function.twin(f)  # apart from what is called elsewhere
         f.__name__, f.__qualname__, f.__module__ = name, f"Tensor.{name}", cls.__module__

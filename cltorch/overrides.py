@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import Any
 
 from cltorch import public_forms, torch_function
+from cltorch.operators import SILENT
+from cltorch.ops.overloads import OpOverload, OpOverloadPacket
 from cltorch.tensor import Tensor
 from cltorch.torch_function import (
     PATHS,
@@ -203,6 +205,11 @@ def resolve_name(f: Any) -> str | None:
     >>> resolve_name(torch.Tensor.add), resolve_name(torch.linalg.norm)
     ('torch.Tensor.add', 'torch.linalg.norm')
     """
+    if isinstance(f, (OpOverload, OpOverloadPacket)):
+        return str(f)
+    name = getattr(f, "__name__", "")
+    if name[:2] == "__" and vars(Tensor).get(name) is f:  # operators call a method that is told of instead
+        return f"torch.Tensor.{name}"
     return PATHS.get(f)
 
 
@@ -213,4 +220,4 @@ def is_tensor_method_or_property(func: Any) -> bool:
     >>> is_tensor_method_or_property(torch.Tensor.add), is_tensor_method_or_property(torch.add)
     (True, False)
     """
-    return PATHS.get(func, "").startswith("torch.Tensor.")
+    return (resolve_name(func) or "").startswith("torch.Tensor.") and func.__name__ not in SILENT

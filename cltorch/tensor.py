@@ -85,9 +85,8 @@ class Tensor(Array, metaclass=_TensorMeta):
             args = (kw.pop("data"),)
         if kw:
             raise TypeError(f"new() got an unexpected keyword argument '{next(iter(kw))}'")
-        made = legacy_tensor(
-            args, dtypes.get_default_dtype(), CPU if device is None else functions.resolve_device(device)
-        )
+        dev = CPU if device is None else functions.resolve_device(device)
+        made = legacy_tensor(args, dtypes.get_default_dtype(), dev, of_any=True)
         return made if cls is Tensor else made.as_subclass(cls)
 
     def __init__(self, *args: Any, **kw: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
+from cltorch.autograd.record import view as record_view
 from cltorch.device import device as Device
 from cltorch.device import resolve, set_default_device
 from cltorch.dtypes import dtype as DType
@@ -28,19 +29,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-def legacy_tensor(args: tuple[Any, ...], t: DType, dev: Device) -> Any:
+def legacy_tensor(args: tuple[Any, ...], t: DType, dev: Device, of_any: bool = False) -> Any:
     """Return what ``FloatTensor(*args)`` makes: of a size, of a sequence's values, of a storage, or of a tensor itself.
 
-    Raises TypeError for a tensor of another dtype or device and for a single number that is no integer.
+    Raises TypeError for a tensor of another dtype or device, unless it may be ``of_any``, and for a single number that
+    is no integer.
     """
     if not args:
         return empty(0, dtype=t, device=dev)
     first = args[0]
     if len(args) == 1:
         if isinstance(first, Array):
-            if first.dtype is not t or first.device.type != dev.type:
+            if not of_any and (first.dtype is not t or first.device.type != dev.type):
                 raise TypeError(f"expected {class_name(t, dev.type)} (got {type_name(first)})")
-            return first.detach()
+            return record_view(first, first.layout, "AliasBackward0", lambda m, g: g)
         if isinstance(first, (TypedStorage, UntypedStorage)):
             if isinstance(first, TypedStorage) and first.dtype is not t:
                 raise RuntimeError(

@@ -9,6 +9,7 @@ import pickle
 import threading
 import types
 
+import numpy as np
 import pytest
 
 import cltorch
@@ -188,6 +189,40 @@ def test_functions_of_the_program_can_be_overridden(lib):
         scaled(Decline())
 
 
+def test_changes_in_place_by_what_is_no_tensor_are_left_to_the_other_operand(lib):
+    class Decline:
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return NotImplemented
+
+        def __radd__(self, other):
+            return "added"
+
+    class Other:
+        def __radd__(self, other):
+            return "added"
+
+        def __rtruediv__(self, other):
+            return "divided"
+
+    for kind in (Decline, Other):
+        x = lib.ones(2)
+        x += kind()
+        assert x == "added"
+    x = lib.ones(2)
+    x /= Other()
+    assert x == "divided"
+    x = y = lib.ones(2)
+    x += np.array([1.0, 2.0])
+    assert x.tolist() == [2, 3] and x.dtype is lib.float64 and y.tolist() == [1, 1]
+    for other in ("a", None, [1.0, 2.0]):
+        x = lib.ones(2)
+        with pytest.raises(TypeError, match="unsupported operand"):
+            x -= other
+        with pytest.raises(TypeError, match="unsupported operand"):
+            x //= other
+
+
 def test_redispatch_skips_one_question(lib):
     overrides = lib.overrides
     log: list = []
@@ -229,6 +264,12 @@ def test_questions_about_functions(lib):
     for path in ("torch.add", "torch.Tensor.add", "torch.linalg.norm", "torch.nn.functional.relu",
                  "torch.Tensor.shape.__get__"):  # fmt: skip
         assert overrides.resolve_name(eval(path, {"torch": lib})) == path
+    for name in ("__add__", "__rsub__", "__iadd__", "__matmul__", "__lt__", "__eq__", "__getitem__"):
+        assert overrides.resolve_name(getattr(lib.Tensor, name)) == "torch.Tensor." + name
+        assert overrides.is_tensor_method_or_property(getattr(lib.Tensor, name))
+    assert not overrides.is_tensor_method_or_property(lib.Tensor.__iter__)
+    assert overrides.resolve_name(lib.ops.aten.add.Tensor) == "aten.add.Tensor"
+    assert overrides.resolve_name(lib.ops.aten.add) == "aten.add"
     assert overrides.resolve_name(print) is None
     assert lib.Tensor.grad.__get__ in overrides.get_default_nowrap_functions()
     assert lib.Tensor.T.__get__ not in overrides.get_default_nowrap_functions()

@@ -59,6 +59,26 @@ def test_type_conversions(device):
         x.type(5)
 
 
+def test_tensor_makes_another_name_of_a_tensor_with_its_dtype_and_history(device):
+    for values in ([1, 2], [True, False], [1.5]):
+        x = cltorch.tensor(values, device=device)
+        y = cltorch.Tensor(x)
+        assert y is not x and y.dtype is x.dtype and y.device == x.device and y.tolist() == values
+        assert y.data_ptr() == x.data_ptr()
+    assert cltorch.Tensor(cltorch.tensor(3, device=device)).shape == ()
+
+    class Kind(cltorch.Tensor):
+        pass
+
+    leaf = cltorch.ones(2, device=device, requires_grad=True)
+    assert type(Kind(leaf)) is Kind and Kind(cltorch.tensor([1])).dtype is cltorch.int64
+    for y in (cltorch.Tensor(leaf), Kind(leaf), leaf.detach().new(leaf)):
+        assert y._base is leaf and y.grad_fn.name() == "AliasBackward0"
+        leaf.grad = None
+        (y * 3).sum().backward()
+        assert leaf.grad.tolist() == [3, 3]
+
+
 def test_construction_errors():
     with pytest.raises(TypeError, match=r"expected torch.LongTensor \(got torch.FloatTensor\)"):
         cltorch.LongTensor(cltorch.ones(1))

@@ -193,7 +193,7 @@ def nan_to_num(
     if not input.dtype.is_floating_point:
         if out is not None:
             _check_dtype("nan_to_num", input.dtype, p.need_out("nan_to_num", out).dtype)
-        return p.positive(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
+        return p.clone(input, out=out) if input.dtype is not dtypes.bool_ else p.logical_or(input, input, out=out)
     return p.nan_to_num_values(input, **_replacements(input, nan, posinf, neginf), out=out)
 
 

@@ -29,7 +29,7 @@ from cltorch.ops.turned import turned, turns
 
 __all__ = [
     "adjoint", "complex", "conj", "conj_physical", "conj_physical_", "gradient_cast", "imag", "is_conj", "is_neg",
-    "matrix_transpose_H", "matrix_transpose_mH", "neg_view", "polar", "real", "real_part",
+    "matrix_transpose_H", "matrix_transpose_mH", "neg_view", "polar", "positive", "real", "real_part",
     "resolve_conj", "resolve_neg", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
@@ -157,6 +157,22 @@ def conj(input: Any) -> Any:
     if not input.dtype.is_complex:
         return input
     return _sign_view(input, p.conj_values, "ConjBackward0", lambda m, g: m.conj(g), conj=True)
+
+
+def positive(input: Any) -> Any:
+    """Return the input itself, which ``+input`` is.
+
+    Shape: any, the same for the result. Raises RuntimeError for truth values.
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.positive.html
+
+    >>> import cltorch as torch
+    >>> x = torch.tensor([-1.0, 2.0])
+    >>> torch.positive(x) is x
+    True
+    """
+    if need_array("positive", "input", 1, input).dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
 
 
 def neg_view(input: Any) -> Any:

@@ -94,7 +94,7 @@ def _quantile(
         result = p.lerp(result, gather(ordered, -1, to(p.ceil(ranks), dtypes.int64)), weight)
     if keepdim and input.layout.ndim:  # the levels stand last now, and the reduced dimensions get the size 1
         shape = [1] * input.layout.ndim if d is None else [1 if i == d else n for i, n in enumerate(input.layout.shape)]
-        result = reshape(result, (*shape, -1)) if d is None else p.positive(result)[..., None, :].movedim(-2, d)
+        result = reshape(result, (*shape, -1)) if d is None else p.clone(result)[..., None, :].movedim(-2, d)
     result = movedim(result, -1, 0) if levels.layout.ndim else squeeze(result, -1)
     return result if out is None else into_out(name, out, result)
 

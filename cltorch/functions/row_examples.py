@@ -108,7 +108,6 @@ EXAMPLES: dict[str, str] = {
     "ne": "tensor([True, True, True])",
     "neg": "tensor([ 1.8000, -0.0000, -1.8000])",
     "nextafter": "tensor([-1.8000e+00, -1.4013e-45,  1.8000e+00])",
-    "positive": "tensor([-1.8000,  0.0000,  1.8000])",
     "pow": "tensor([0.5262, 1.6000, 6.2870])",
     "rad2deg": "tensor([-103.1324,    0.0000,  103.1324])",
     "reciprocal": "tensor([-0.5556,     inf,  0.5556])",

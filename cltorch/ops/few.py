@@ -16,7 +16,7 @@ _ALL = (_UNSIGNED, *_FRACTIONS)
 
 #: the groups of dtypes that a pointwise row takes; unsigned numbers become float32 by the rule of its own
 ROWS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("mul", "eq", "ne", "isnan", "positive", "where", "masked_value", "clone", "conj_values"), _ALL),
+    **dict.fromkeys(("mul", "eq", "ne", "isnan", "where", "masked_value", "clone", "conj_values"), _ALL),
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "floor", "ceil", "trunc", "round"), (_UNSIGNED,)),
     **dict.fromkeys(("isposinf", "isneginf", "signbit", "isinf", "isfinite"), (_UNSIGNED,)),
     "abs": (_FLOAT8,),

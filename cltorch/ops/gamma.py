@@ -23,7 +23,7 @@ def lgamma(m: Any, x: Any) -> Any:
     small = a < 1
     near = m.where(small, a + 1, a)
     over = m.where(small, a, a - 1)  # near - 1, and near - 2 is one less, both without the rounding of a + 1
-    value = over * (over - 1) * series(m, fits.LGAMMA_NEAR, (near - 1.75) * (4 / 3))
+    value = 0 - over * (1 - over) * series(m, fits.LGAMMA_NEAR, (near - 1.75) * (4 / 3))  # whose zeros are positive
     value = m.where(small, value - m.log(a), value)  # Γ(x) = Γ(x + 1) / x
     u = 1 / a
     far = (a - 0.5) * (m.log(a) - 1) + (_HALF_LOG_2PI - 0.5 + u * series(m, fits.LGAMMA_FAR, 9 * u - 1))

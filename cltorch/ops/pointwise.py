@@ -432,9 +432,7 @@ _SUB_OF_ONE_BOOL = (
     "`~` or `logical_not()` operator instead."
 )
 # rows that take pairs of float16, as PyTorch's do; the others, like all other operators, take none
-_OF_COMPLEX_HALF = frozenset(
-    "abs add addcmul clone conj_values eq isfinite isinf isnan mul ne neg positive sgn sub".split()
-)
+_OF_COMPLEX_HALF = frozenset("abs add addcmul clone conj_values eq isfinite isinf isnan mul ne neg sgn sub".split())
 _DIFFERENCES = frozenset({"sub", "absolute_error"})
 # rows that promote nothing, with the roles of the operands after the first
 _ALIKE = {"lerp": ("end", "weight"), "heaviside": ("values",)}
@@ -444,7 +442,6 @@ _BOOL_REFUSALS = {
     "operator instead.",
     "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
     "the `~` or `logical_not()` operator instead.",
-    "positive": "The `+` operator, on a bool tensor is not supported.",
     "relu": "Boolean inputs not supported for relu",
     "relu6": "Bool inputs not supported for hardtanh",
     "hardtanh": "Bool inputs not supported for hardtanh",

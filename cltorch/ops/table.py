@@ -234,8 +234,6 @@ ROWS = [
     P("sign", ARITH, lambda m, x: m.sign(x), _zero, ref=_sign, doc="Return -1, 0 or 1 elementwise, 0 for NaN."),
     P("sgn", ARITH, lambda m, x: m.sgn(x), _sgn_vjp, ref=_sign, complex=COMPLEX,
       doc="Return the sign of real numbers, and input / |input| of complex ones, elementwise; 0 where the input is 0."),
-    P("positive", SIGNED, lambda m, x: x, lambda m, g, x, o: g, ref="positive", inplace=False, out=False,
-      complex=COMPLEX, doc="Return the input itself."),
     P("lerp", FLOAT_ONLY, lambda m, x, y, w: m.where(m.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w)),
       lambda m, g, x, y, w, o: (g * (1 - m.conj(w)), g * m.conj(w), g * m.conj(y - x)), args="input end weight",
       forms={-1: 1, 2: 0}, ref=lambda x, y, w: x + w * (y - x), complex=COMPLEX,

@@ -35,7 +35,6 @@ UNARY = {
     "conj_physical": np.conj,
     "sgn": lambda z: z / np.where(z == 0, 1, np.abs(z)),
     "square": lambda z: z * z,
-    "positive": lambda z: z,
     "logical_not": np.logical_not,
     "isnan": np.isnan,
     "real": np.real,
@@ -439,3 +438,11 @@ def test_a_complex_number_that_was_not_broadcast_keeps_its_gradient(device):
     y = x.expand(())
     assert cltorch.autograd.grad(y, x, cltorch.tensor(3 + 4j, device=device))[0].item() == 3 + 4j
     assert x.sum_to_size(()).dtype is cltorch.complex64
+
+
+def test_plus_is_the_tensor_itself(device):
+    for x in (cltorch.tensor([1 + 2j, -3j], device=device), cltorch.ones(2, device=device, requires_grad=True)):
+        assert +x is x and cltorch.positive(x) is x and x.positive() is x
+    assert cltorch.vmap(lambda row: +row * 2)(cltorch.ones(2, 2, device=device)).tolist() == [[2, 2], [2, 2]]
+    with pytest.raises(RuntimeError, match="on a bool tensor is not supported"):
+        +cltorch.tensor([True], device=device)

@@ -357,6 +357,8 @@ def test_lgamma_is_accurate_beside_its_zeros(device):
     for a in (x, x + np.float32(1)):
         got = values(cltorch.lgamma(cltorch.tensor(a, device=device)))
         np.testing.assert_allclose(got, scipy.special.gammaln(a.astype(np.float64)), rtol=4e-7, atol=1e-38)
+    zeros = cltorch.lgamma(cltorch.tensor([1.0, 2.0, 1.0, 2.0], device=device))
+    assert zeros.tolist() == [0] * 4 and not zeros.signbit().any()
 
 
 @pytest.mark.parametrize("t", ["float32", "float64", "float16", "bfloat16"])
