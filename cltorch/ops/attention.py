@@ -11,6 +11,7 @@ from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops import attention_plan as plans
 from cltorch.ops.array import empty, from_host, host, host_compute, view
+from cltorch.ops.channels import order_of
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
 from cltorch.ops.random import place
@@ -40,14 +41,23 @@ def words(shape: tuple[int, ...], lk: int) -> int:
     return total * -(-lk // 4) * 4
 
 
-def _host(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: Any) -> np.ndarray:
-    """Return the result in NumPy, some queries at a time."""
+def _host(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: Any) -> Any:
+    """Return the result by NumPy, some queries at a time.
+
+    As in PyTorch it lies in memory as the queries do, if they have four dimensions and the values' width, and nothing
+    is dropped.
+    """
     a, b, c = host_compute(q), host_compute(k), host_compute(v)
     lq, lk = a.shape[-2], b.shape[-2]
     group = a.shape[-3] // b.shape[-3] if a.ndim > 2 else 1
     if group > 1:
         b, c = np.repeat(b, group, -3), np.repeat(c, group, -3)
-    out = np.empty((*a.shape[:-1], c.shape[-1]), a.dtype)
+    shape = (*a.shape[:-1], c.shape[-1])
+    follows = q.layout.ndim == 4 and q.layout.shape[-1] == shape[-1] and drop is None
+    kept_order = order_of(q.layout) if follows else None
+    order = kept_order if kept_order is not None and kept_order[-1] == 3 else tuple(range(a.ndim))
+    stored = np.empty([shape[d] for d in order], a.dtype)
+    out = stored.transpose(np.argsort(order))
     lead = a.shape[:-2]
     m = None
     if mask is not None:
@@ -72,7 +82,8 @@ def _host(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: A
             total = e.sum(-1, keepdims=True)
             e /= np.where(total == 0, 1, total)
             out[..., rows, :] = np.matmul(e if kept is None else e * kept[..., rows, :], c)
-    return out
+    result = from_host(stored, q.dtype, q.device)
+    return view(result, result.layout.permute(tuple(np.argsort(order).tolist())))
 
 
 class Attention(Op):
@@ -89,7 +100,7 @@ class Attention(Op):
         c.options = (causal, scale, drop, variant)
         if q.device.type == "cpu":
             c.save(q, k, v, mask, None, None)
-            return from_host(_host(q, k, v, mask, causal, scale, drop), t, q.device)
+            return _host(q, k, v, mask, causal, scale, drop)
         problem = plans.Problem(q, k, v, mask, causal, scale, drop, compute_dtype(t), variant)
         wide, lse = plans.forward(problem)
         out = plans.narrowed(wide, t)

@@ -9,6 +9,11 @@ def encoder(t):
     return t.nn.TransformerEncoder(t.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1).eval()
 
 
+def heads(t):
+    """Return attention that takes PyTorch's fast path."""
+    return t.nn.MultiheadAttention(4, 2, batch_first=True).eval().requires_grad_(False)
+
+
 REFUSED = [
     (
         r"input \(W: 2\) is too small. Calculated output W: -9223372036854775806",
@@ -163,6 +168,22 @@ REFUSED = [
         RuntimeError,
         lambda t: encoder(t).requires_grad_(False).layers[0](t.ones(2, 5, 4), None, t.ones(2, 4) > 1),
     ),
+    (
+        "For mask_type == 1 mask shape should be .B, L.",
+        RuntimeError,
+        lambda t: heads(t)(*[t.ones(2, 3, 4)] * 3, t.zeros(2, 4, dtype=t.bool)),
+    ),
+    (
+        r"shape '\[2, 1, 1, 3\]' is invalid for input of size 8",
+        RuntimeError,
+        lambda t: heads(t)(*[t.ones(2, 3, 4)] * 3, t.zeros(2, 4, dtype=t.bool), attn_mask=t.zeros(3, 3) > 1),
+    ),
+    (
+        r"shape '\[1, 1, 3, 3\]' is invalid for input of size 18",
+        RuntimeError,
+        lambda t: heads(t)(*[t.ones(2, 3, 4)] * 3, attn_mask=t.zeros(1, 2, 3, 3) > 1),
+    ),
+    ("alpha cannot be 0 for CELU", RuntimeError, lambda t: t.nn.CELU(0.0)(t.ones(2))),
     ("incorrect size", ValueError, lambda t: t.nn.GaussianNLLLoss()(t.ones(4, 3), t.ones(4, 3), t.ones(2, 3))),
 ]
 

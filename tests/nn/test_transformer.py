@@ -325,3 +325,31 @@ def test_attention_without_heads_is_contiguous(shape, device):
     out = cltorch.nn.functional.scaled_dot_product_attention(q, q * 2, q + 1)
     (grad,) = cltorch.autograd.grad(out.view(-1).sum(), q)
     assert out.is_contiguous() and grad.is_contiguous()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (1, 2, 0, 3), (0, 1, 3, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_attention_on_the_host_lies_as_its_queries(order, dtype, lib):
+    """So a model that hands on its heads side by side needs no copy."""
+    shape, back = (2, 3, 4, 5), [order.index(d) for d in range(4)]
+    q = lib.arange(120.0).sin().reshape([shape[d] for d in order]).permute(back).to(getattr(lib, dtype))
+    k = lib.arange(120.0).cos().reshape(shape).to(q.dtype)
+    out = lib.nn.functional.scaled_dot_product_attention(q, k, k, lib.ones(4, 4).to(q.dtype))
+    wanted = ((q.float() @ k.float().mT / 5**0.5).softmax(-1) @ k.float()).tolist()
+    assert out.shape == shape
+    lib.testing.assert_close(out.float(), lib.tensor(wanted), rtol=2e-2, atol=2e-2)
+    assert out.permute(order if order[-1] == 3 else (0, 1, 2, 3)).is_contiguous()
+
+
+def test_attention_of_an_empty_batch(lib):
+    layer = lib.nn.MultiheadAttention(4, 2, batch_first=True).eval()
+    x = lib.ones(0, 3, 4)
+    with lib.no_grad():
+        out, weights = layer(x, x, x, need_weights=False)
+    assert out.shape == (0, 3, 4)
+    assert weights is None
+
+
+def test_ways_of_attention_are_written_with_their_class(lib):
+    way = lib.nn.attention.SDPBackend.MATH
+    assert f"{way} {way!s}" == "SDPBackend.MATH SDPBackend.MATH"

@@ -148,8 +148,13 @@ def attend_to_itself(
     It is what MultiheadAttention gives where PyTorch takes its fast path: no gradients, no dropout, masks of bools.
     ``inward`` and ``outward`` are the weights and biases of the projections.
     """
-    _mha_shape_check(x, x, x, padding, mask, heads)
     batch, length, width = x.shape
+    if padding is not None and padding.shape != (batch, length):
+        if mask is None:
+            raise RuntimeError("For mask_type == 1 mask shape should be (B, L)")
+        raise RuntimeError(f"shape '{[batch, 1, 1, length]}' is invalid for input of size {padding.numel()}")
+    if mask is not None and mask.dim() != 3:
+        mask = f.reshape(mask, (1, 1, length, length))[0, 0]
     if width != inward[0].shape[1]:
         raise AssertionError(f"was expecting embedding dimension of {inward[0].shape[1]}, but got {width}")
     shape = (batch, heads, length, length)
@@ -157,7 +162,9 @@ def attend_to_itself(
         mask = _one_for_each_head(mask, (batch * heads, length, length))
     padding = canonical_mask(padding, "key_padding_mask", None, "", x.dtype)
     joined = _joined(canonical_mask(mask, "attn_mask", None, "", x.dtype), padding, shape)
-    q, k, v = f.unbind(f.permute(f.reshape(f.linear(x, *inward), (batch, length, 3, heads, -1)), (2, 0, 3, 1, 4)))
+    q, k, v = f.unbind(
+        f.permute(f.reshape(f.linear(x, *inward), (batch, length, 3, heads, width // heads)), (2, 0, 3, 1, 4))
+    )
     weights: Any = None
     if need_weights:
         scores = f.matmul(q * (1.0 / math.sqrt(width // heads)), f.transpose(k, -2, -1))
