@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import OrderedDict, defaultdict, deque, namedtuple
 
 import numpy as np
 import pytest
@@ -160,3 +161,86 @@ def test_functions_of_a_program_are_given_every_argument_by_name():
     mode = v1.InterpolationMode.BILINEAR
     assert seen == [([3, 3], mode, None, True), ([7], mode, None, True)]
     assert F.get_size(depth) == [5, 6] and F.get_size(torch.ones(3, 2, 4)) == [2, 4]
+
+
+def test_nests_are_what_trees_are_made_of():
+    image, Pair = tv.Image(torch.ones(1, 2, 2)), namedtuple("Pair", "image label")
+
+    class Own(dict):
+        """One that a program has not registered, which is a leaf."""
+
+    default = v2.Pad(1)(defaultdict(list, image=image))
+    assert type(default) is defaultdict and default.default_factory is list and default["image"].shape == (1, 4, 4)
+    queue = v2.Pad(1)(deque([image], maxlen=3))
+    assert type(queue) is deque and queue.maxlen == 3 and queue[0].shape == (1, 4, 4)
+    assert v2.Pad(1)(Pair(image, 3)).image.shape == (1, 4, 4)
+    assert list(v2.Pad(1)(OrderedDict(b=image, a=None))) == ["b", "a"]
+    own = Own(image=image)
+    assert v2.Pad(1)(own) is own
+
+
+def test_of_several_boxes_and_points_the_first_decide():
+    boxes = tv.BoundingBoxes([[0.0, 0, 5, 5], [1, 1, 1, 1]], format="XYXY", canvas_size=(9, 12))
+    others, one = tv.wrap(boxes + 1, like=boxes), tv.wrap(boxes[:1], like=boxes)
+    found = v2.SanitizeBoundingBoxes(labels_getter=None)([boxes, others, one])
+    assert [x.tolist() for x in found] == [[[0, 0, 5, 5]], [[1, 1, 6, 6]], [[0, 0, 5, 5]]]
+    image = tv.Image(torch.ones(3, 9, 12))
+    assert v2.RandomIoUCrop(sampler_options=[2.0])([image, boxes, one])[0].shape == (3, 9, 12)
+    points = tv.KeyPoints([[1, 2], [20, 1]], canvas_size=(9, 12))
+    found = v2.SanitizeKeyPoints()([points, tv.wrap(points + 1, like=points)])
+    assert [x.tolist() for x in found] == [[[1, 2]], [[2, 3]]]
+    for transform, size in ((v2.FiveCrop(4), 5), (v2.TenCrop(4), 10)):
+        with pytest.warns(UserWarning, match="passing through inputs of type tv_tensors.KeyPoints"):
+            crops, same = transform(image, points)
+        assert len(crops) == size and same is points
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: v2.Resize(object()), ValueError, "size can be an integer"),
+        (lambda: v2.Pad(2.5), ValueError, "Padding must be an int"),
+        (lambda: v2.Pad("a"), ValueError, "Padding must be an int"),
+        (lambda: v2.Pad(1, fill="red"), TypeError, "inappropriate fill arg"),
+        (lambda: v2.Pad(1, fill={tv.Mask: "red"}), TypeError, "inappropriate fill arg"),
+        (lambda: v1.Pad(1, fill={}), TypeError, "inappropriate fill arg"),
+        (lambda: v2.RandomAffine(3, fill="red"), TypeError, "inappropriate fill arg"),
+        (lambda: v2.RandomZoomOut(fill="red"), TypeError, "inappropriate fill arg"),
+        (lambda: v2.RandomCrop(3, padding_mode="up"), ValueError, "Padding mode should be"),
+        (lambda: v2.ElasticTransform(sigma="a"), TypeError, "sigma should be a number"),
+        (lambda: v2.ElasticTransform([1, 2, 3]), ValueError, "alpha should be a number"),
+        (lambda: v2.MixUp(alpha=0.0, num_classes=2), ValueError, "must be positive"),
+        (lambda: v2.CutMix(alpha=-1), ValueError, "must be positive"),
+        (lambda: v2.MixUp(labels_getter=None)(torch.ones(2, 3, 4, 4)), ValueError, "labels must be a tensor"),
+    ],
+)
+def test_transforms_are_not_made_of(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_arguments_as_they_are_kept():
+    assert v2.Pad((1, 2)).padding == [1, 2] and v2.JPEG((20, 50)).quality == [20, 50]
+    elastic = v2.ElasticTransform((0, 3), [1])
+    assert elastic.alpha == [0.0, 3.0] and elastic.sigma == [1.0, 1.0]
+    whiten = v2.LinearTransformation(torch.eye(4), torch.zeros(4))
+    whiten.transformation_matrix = 2 * torch.eye(4)  # which is looked at when an image comes
+    assert repr(whiten) == "LinearTransformation()" and whiten(torch.ones(1, 2, 2)).unique().tolist() == [2]
+
+
+def test_a_policy_is_drawn_by_the_class_too():
+    policy, chances, signs = v2.AutoAugment.get_params(5)
+    assert 0 <= policy < 5 and len(chances) == len(signs) == 2
+
+
+def test_videos_are_no_pil_images():
+    video = tv.Video(torch.ones(2, 3, 4, 4))
+    sample = v2.ToPILImage()({"video": video, "image": tv.Image(torch.ones(3, 4, 4))})
+    assert sample["video"] is video and sample["image"].size == (4, 4)
+
+
+def test_dtypes_that_change_nothing_are_told():
+    with pytest.warns(UserWarning, match="`dtype` values for `torch.Tensor` and either"):
+        v2.ToDtype({tv.Image: torch.float32, torch.Tensor: torch.float32})
+    with pytest.warns(UserWarning, match="no scaling will be done"):
+        v2.ToDtype({"others": None}, scale=True)(tv.Video(torch.ones(2, 3, 4, 4)))

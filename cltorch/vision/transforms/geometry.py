@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/vision/stable/transforms.html
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,6 +79,8 @@ class Pad(Module):
         super().__init__()
         if not isinstance(padding, (int, float, tuple, list)):
             raise TypeError("Got inappropriate padding arg")
+        if not isinstance(fill, (numbers.Number, tuple, list)):
+            raise TypeError("Got inappropriate fill arg")
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):

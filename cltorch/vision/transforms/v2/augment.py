@@ -74,6 +74,8 @@ class _Mix(Transform):
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, labels_getter: Any = "default") -> None:
         super().__init__()
+        if alpha <= 0:
+            raise ValueError(f"alpha, a parameter of a Beta distribution, must be positive, got {alpha}")
         self.alpha, self.num_classes = float(alpha), num_classes
         if labels_getter != "default" and labels_getter is not None and not callable(labels_getter):
             raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
@@ -87,7 +89,7 @@ class _Mix(Transform):
             raise ValueError(
                 f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and masks."
             )
-        labels = self._labels_getter(sample)
+        labels = None if self._labels_getter is None else self._labels_getter(sample)
         if not isinstance(labels, Tensor):
             raise ValueError(f"The labels must be a tensor, but got {type(labels)} instead.")
         self._check_labels(labels)

@@ -210,7 +210,7 @@ class JPEG(OfImages):
 
     def __init__(self, quality: Any) -> None:
         super().__init__()
-        both = (quality, quality) if isinstance(quality, int) else tuple(quality)
+        both = [quality, quality] if isinstance(quality, int) else list(quality)
         if len(both) != 2 or not all(isinstance(q, int) for q in both) or not 1 <= both[0] <= both[1] <= 100:
             raise ValueError(f"quality must be an integer from 1 to 100, or a sequence of two of them, got {quality}")
         self.quality = both
@@ -411,6 +411,8 @@ def _policy(version: Any) -> Any:
         "_make": version, "__doc__": version.__doc__, "__signature__": inspect.signature(version),
         "__module__": "cltorch.vision.transforms.v2",
     }  # fmt: skip
+    if hasattr(version, "get_params"):
+        members["get_params"] = staticmethod(version.get_params)
     return type(version.__name__, (_Policy,), members)
 
 

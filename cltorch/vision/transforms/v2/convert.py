@@ -13,6 +13,7 @@ import numpy as np
 
 from cltorch.dtypes import dtype as Dtype
 from cltorch.dtypes import float32
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms import convert as v1
@@ -58,7 +59,7 @@ class ToImage(Transform):
 
 
 class ToPILImage(Transform):
-    """Turn images and arrays into PIL images.
+    """Turn images and arrays into PIL images; videos go through.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToPILImage.html
 
@@ -72,7 +73,7 @@ class ToPILImage(Transform):
         super().__init__()
         self.mode = mode
 
-    _transformed_types = (is_pure_tensor, Image, Video, np.ndarray)
+    _transformed_types = (is_pure_tensor, Image, np.ndarray)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the PIL image."""
@@ -159,6 +160,12 @@ class ToDtype(Transform):
         super().__init__()
         if not isinstance(dtype, (dict, Dtype)):
             raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
+        if isinstance(dtype, dict) and Tensor in dtype and (Image in dtype or Video in dtype):
+            warnings.warn(
+                "Got `dtype` values for `torch.Tensor` and either `tv_tensors.Image` or `tv_tensors.Video`: a plain "
+                "`torch.Tensor` is left as it is where there is an image or a video of these kinds in the sample.",
+                stacklevel=2,
+            )
         self.dtype, self.scale = dtype, scale
 
     _transformed_types = (Tensor,)
@@ -173,6 +180,11 @@ class ToDtype(Transform):
                 "images and videos."
             )
         wanted = self.dtype.get(type(inpt), self.dtype.get("others"))
+        if wanted is None and self.scale and is_image(inpt):
+            warnings.warn(
+                "scale was set to True but no dtype was specified for images or videos: no scaling will be done.",
+                stacklevel=callers_level(),
+            )
         return inpt if wanted is None else F.to_dtype(inpt, wanted, scale=self.scale)
 
 
@@ -236,7 +248,8 @@ class LinearTransformation(Transform):
 
     def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
         super().__init__()
-        self._whiten = v1.LinearTransformation(transformation_matrix, mean_vector)
+        v1.LinearTransformation(transformation_matrix, mean_vector)  # says what does not fit
+        self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError for PIL images."""
@@ -245,7 +258,9 @@ class LinearTransformation(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the transformed input."""
-        return wrap(self._whiten(inpt), like=inpt) if is_image(inpt) else inpt
+        if not is_image(inpt):
+            return inpt
+        return wrap(v1.LinearTransformation(self.transformation_matrix, self.mean_vector)(inpt), like=inpt)
 
 
 class Lambda(Transform):

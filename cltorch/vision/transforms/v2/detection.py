@@ -15,7 +15,7 @@ from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.functional import InterpolationMode
 from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.v2 import functional as F
-from cltorch.vision.transforms.v2.geometry import filling
+from cltorch.vision.transforms.v2.geometry import checked_fill, filling
 from cltorch.vision.transforms.v2.labels import find_labels
 from cltorch.vision.transforms.v2.transform import (
     RandomTransform,
@@ -113,7 +113,7 @@ class RandomZoomOut(RandomTransform):
 
     def __init__(self, fill: Any = 0, side_range: Sequence[float] = (1.0, 4.0), p: float = 0.5) -> None:
         super().__init__(p)
-        self.fill, self.side_range = fill, tuple(side_range)
+        self.fill, self.side_range = checked_fill(fill), tuple(side_range)
         if len(self.side_range) != 2 or not 1.0 <= self.side_range[0] <= self.side_range[1]:
             raise ValueError(f"Invalid side range provided {side_range}.")
 
@@ -311,19 +311,19 @@ class SanitizeKeyPoints(_Sanitizing):
     def forward(self, *inputs: Any) -> Any:
         """Return the sample without those points."""
         sample = inputs if len(inputs) > 1 else inputs[0]
-        found = [x for x in leaves(sample) if isinstance(x, KeyPoints)]
-        if len(found) != 1:
-            raise ValueError(f"Expected one KeyPoints in the sample, found {len(found)}")
-        labels = self._labels(sample, found[0].shape[0], "key points")
-        _, kept = F.sanitize_keypoints(found[0])
+        points = _first(leaves(sample), KeyPoints, "keypoints")
+        labels = self._labels(sample, points.shape[0], "key points")
+        _, kept = F.sanitize_keypoints(points)
         return self._kept(sample, kept, labels, KeyPoints)
 
 
 def _boxes(flat_inputs: list[Any]) -> Any:
-    """Return the boxes of a sample; ValueError where there are none, or several."""
-    found = [x for x in flat_inputs if isinstance(x, BoundingBoxes)]
-    if not found:
-        raise ValueError("No bounding boxes were found in the sample")
-    if len(found) > 1:
-        raise ValueError("Found multiple bounding boxes instances in the sample")
-    return found[0]
+    """Return the first boxes of a sample; ValueError where there are none."""
+    return _first(flat_inputs, BoundingBoxes, "bounding boxes")
+
+
+def _first(flat_inputs: list[Any], kind: type, what: str) -> Any:
+    for x in flat_inputs:
+        if isinstance(x, kind):
+            return x
+    raise ValueError(f"No {what} were found in the sample")

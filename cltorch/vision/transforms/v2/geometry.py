@@ -5,9 +5,12 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html#geometry
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 from cltorch.vision import transforms as v1
 from cltorch.vision.transforms.functional import InterpolationMode
@@ -16,6 +19,15 @@ from cltorch.vision.transforms.functional.warp import _get_perspective_coeffs
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.transform import RandomTransform, Transform, mode_of, simple, size_of
 from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints, Mask
+
+
+def checked_fill(fill: Any) -> Any:
+    """Return what comes in from outside; raise TypeError unless it is numbers, None, or a dict of these."""
+    for value in fill.values() if isinstance(fill, dict) else (fill,):
+        if value is not None and not isinstance(value, (numbers.Number, tuple, list)):
+            raise TypeError("Got inappropriate fill arg, only Numbers, tuples, lists and dicts are allowed.")
+    return fill
+
 
 RandomHorizontalFlip = simple(
     "RandomHorizontalFlip", "Mirror left and right with probability ``p``.", F.horizontal_flip, RandomTransform
@@ -47,6 +59,10 @@ class Resize(Transform):
         antialias: bool | None = True,
     ) -> None:  # fmt: skip
         super().__init__()
+        if size is not None and not isinstance(size, (int, Sequence)):
+            raise ValueError(
+                f"size can be an integer, a sequence of one or two integers, or None, but got {size} instead."
+            )
         if size is None and not isinstance(max_size, int):
             raise ValueError(f"max_size must be an integer when size is None, but got {max_size} instead.")
         # without a size the longer edge alone is given, which the first version does not know
@@ -102,8 +118,11 @@ class Pad(Transform):
 
     def __init__(self, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> None:
         super().__init__()
+        if not isinstance(padding, int) and not (isinstance(padding, (list, tuple)) and len(padding) in (1, 2, 4)):
+            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element of tuple or list, got {padding}.")
         v1.Pad(padding, 0, padding_mode)
-        self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
+        self.padding = padding if isinstance(padding, int) else list(padding)
+        self.fill, self.padding_mode = checked_fill(fill), padding_mode
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the padded input."""
@@ -129,9 +148,10 @@ class RandomCrop(Transform):
         padding_mode: str = "constant",
     ) -> None:  # fmt: skip
         super().__init__()
+        v1.Pad(0, 0, padding_mode)
         self.size = v1.RandomCrop(size).size
         self.padding = None if padding is None else list(sides(padding))
-        self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, fill, padding_mode
+        self.pad_if_needed, self.fill, self.padding_mode = pad_if_needed, checked_fill(fill), padding_mode
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the place, and say how much to pad first."""
@@ -220,7 +240,7 @@ class RandomRotation(Transform):
         super().__init__()
         checked = v1.RandomRotation(degrees, mode_of(interpolation), expand, center, 0)
         self.degrees, self.interpolation = checked.degrees, checked.interpolation
-        self.expand, self.fill, self.center = expand, fill, center
+        self.expand, self.fill, self.center = expand, checked_fill(fill), center
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the angle."""
@@ -261,7 +281,7 @@ class RandomAffine(Transform):
         super().__init__()
         checked = v1.RandomAffine(degrees, translate, scale, shear, mode_of(interpolation), 0, center)
         self.degrees, self.translate, self.scale, self.shear = checked.degrees, translate, scale, checked.shear
-        self.interpolation, self.fill, self.center = checked.interpolation, fill, center
+        self.interpolation, self.fill, self.center = checked.interpolation, checked_fill(fill), center
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the map."""
@@ -298,7 +318,8 @@ class RandomPerspective(RandomTransform):
         super().__init__(p)
         if not 0 <= distortion_scale <= 1:
             raise ValueError("Argument distortion_scale value should be between 0 and 1")
-        self.distortion_scale, self.interpolation, self.fill = distortion_scale, mode_of(interpolation), fill
+        self.distortion_scale, self.interpolation = distortion_scale, mode_of(interpolation)
+        self.fill = checked_fill(fill)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw where the corners go."""
@@ -310,6 +331,16 @@ class RandomPerspective(RandomTransform):
         """Return the changed input."""
         fill = filling(self.fill, inpt)
         return self._call_kernel(F.perspective, inpt, None, None, interpolation=self.interpolation, fill=fill, **params)
+
+
+def _two_floats(value: Any, name: str) -> list[float]:
+    """Return a number, or one or two of a sequence, as two floats; raise TypeError or ValueError for anything else."""
+    values = [value] if isinstance(value, numbers.Real) else value
+    if not isinstance(values, Sequence) or not all(isinstance(v, numbers.Real) for v in values):
+        raise TypeError(f"{name} should be a number or a sequence of numbers. Got {type(value)}")
+    if len(values) not in (1, 2):
+        raise ValueError(f"{name} should be a number or a sequence of one or two of them, got {len(values)}")
+    return [float(values[0]), float(values[-1])]
 
 
 class ElasticTransform(Transform):
@@ -329,9 +360,8 @@ class ElasticTransform(Transform):
         self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0
     ) -> None:
         super().__init__()
-        checked = v1.ElasticTransform(alpha, sigma, interpolation, 0)
-        self.alpha, self.sigma = checked.alpha, checked.sigma
-        self.interpolation, self.fill = mode_of(interpolation), fill
+        self.alpha, self.sigma = _two_floats(alpha, "alpha"), _two_floats(sigma, "sigma")
+        self.interpolation, self.fill = mode_of(interpolation), checked_fill(fill)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the displacement."""
@@ -344,12 +374,21 @@ class ElasticTransform(Transform):
 
 
 class _Crops(Transform):
-    """Make several images of one; masks, boxes and points cannot follow."""
+    """Make several images of one; masks and boxes cannot follow, and points stay as they are."""
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError for what cannot follow."""
-        if any(isinstance(x, (BoundingBoxes, KeyPoints, Mask)) for x in flat_inputs):
-            raise TypeError(f"BoundingBoxes'es, KeyPoints and Masks are not supported by {type(self).__name__}()")
+        if any(isinstance(x, (BoundingBoxes, Mask)) for x in flat_inputs):
+            raise TypeError(f"BoundingBoxes'es and Mask's are not supported by {type(self).__name__}()")
+
+    def _call_kernel(self, functional: Any, inpt: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(inpt, KeyPoints):
+            warnings.warn(
+                f"{type(self).__name__}() is currently passing through inputs of type tv_tensors.KeyPoints. This will "
+                "likely change in the future.",
+                stacklevel=callers_level(),
+            )
+        return super()._call_kernel(functional, inpt, *args, **kwargs)
 
 
 class FiveCrop(_Crops):

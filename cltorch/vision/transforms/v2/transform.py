@@ -11,6 +11,7 @@ from typing import Any
 
 from cltorch.nn import Module
 from cltorch.tensor import Tensor
+from cltorch.utils._pytree import tree_leaves, tree_structure, tree_unflatten
 from cltorch.vision import transforms as v1
 from cltorch.vision._pillow import is_pil
 from cltorch.vision.transforms.compose import uniform
@@ -21,23 +22,13 @@ from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVT
 
 
 def leaves(sample: Any) -> list[Any]:
-    """Return what a nested dict, list or tuple holds, in order."""
-    if isinstance(sample, dict):
-        return [leaf for value in sample.values() for leaf in leaves(value)]
-    if isinstance(sample, (list, tuple)):
-        return [leaf for value in sample for leaf in leaves(value)]
-    return [sample]
+    """Return what a nest holds, in order: dicts, lists, tuples and what programs register are nests, not their kin."""
+    return tree_leaves(sample)
 
 
 def rebuilt(sample: Any, values: Iterator[Any]) -> Any:
     """Return the same nest with other leaves."""
-    if isinstance(sample, dict):
-        return type(sample)((key, rebuilt(value, values)) for key, value in sample.items())
-    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
-        return type(sample)(*(rebuilt(value, values) for value in sample))
-    if isinstance(sample, (list, tuple)):
-        return type(sample)(rebuilt(value, values) for value in sample)
-    return next(values)
+    return tree_unflatten(values, tree_structure(sample))
 
 
 def is_image(x: Any) -> bool:
