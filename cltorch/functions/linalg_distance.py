@@ -15,10 +15,10 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.linalg_check import batch_together, need_same
-from cltorch.functions.matmul import matrix_product
 from cltorch.functions.shape import reshape, transpose
 from cltorch.functions.triangle import triu_indices
 from cltorch.ops.distance import CDist
+from cltorch.ops.matmul import Baddbmm
 
 __all__ = ["cdist", "pdist"]
 
@@ -70,11 +70,10 @@ def cdist(
 
 
 def _euclidean(x1: Any, x2: Any) -> Any:
-    """Return the roots of |x1|² + |x2|² - 2 x1 x2ᵀ; where that is zero there is no gradient."""
-    squares = p.add(r.sum(p.square(x1), -1, True), transpose(r.sum(p.square(x2), -1, True), -2, -1))
-    squares = p.sub(squares, matrix_product(x1, x2, False, True), alpha=2)
-    positive = p.gt(squares, 0)
-    return p.mul(p.sqrt(p.where(positive, squares, 1.0)), positive.to(squares.dtype))
+    """Return the roots of |x|² + |y|² - 2 xy, by one product of matrices."""
+    own, other = (r.sum(p.square(x), -1, True) for x in (x1, x2))
+    rest = apply(Baddbmm, transpose(other, -2, -1), x1, transpose(x2, -2, -1), 1, -2)
+    return p.root_of_sum(own, rest)
 
 
 def pdist(input: Any, p: float = 2.0) -> Any:

@@ -81,6 +81,11 @@ def _mish_vjp(m, g, x, o):
     return g * (m.tanh(s) + x * _sigmoid(m, x) * (4 * z / ((1 + z) * (1 + z))))
 
 
+def _root_vjp(m, g, x, y, o):
+    slope = m.where(o == 0, 0, g / (2 * m.where(o == 0, 1, o)))
+    return slope, slope
+
+
 def _smooth_l1_vjp(m, g, x, y, o, beta):
     slope = m.where(m.abs(x - y) >= beta, g * m.sign(x - y), g * (x - y) / beta)
     return slope, -slope
@@ -183,6 +188,10 @@ ROWS = [
     P("gated", FLOAT_ONLY, lambda m, x, y: x * _sigmoid(m, y),
       lambda m, g, x, y, o: (g * _sigmoid(m, y), g * x * _sigmoid(m, y) * _sigmoid(m, -y)), args="input gate",
       node="Glu", inplace=False, ref=lambda x, y: x / (1 + np.exp(-y)), scope=INNER),
+    # the root of what may be a little below zero for rounding, without a slope there
+    P("root_of_sum", FLOAT_ONLY, lambda m, x, y: m.where(x + y <= 0, 0, m.sqrt(x + y)), _root_vjp, args="input other",
+      node="EuclideanDist", inplace=False, ref=lambda x, y: np.sqrt(np.maximum(x + y, 0)), domain=(0.05, 5.0),
+      scope=INNER),
     # ---- losses before their reduction -----------------------------------------------------------------------
     P("squared_error", FLOAT_ONLY, lambda m, x, y: (x - y) * (x - y),
       lambda m, g, x, y, o: (g * (2 * (x - y)), g * (2 * (y - x))), args=_XT, node="MseLoss", inplace=False,

@@ -163,6 +163,17 @@ def test_distances_as_products(device):
         near(ct.cdist(x, x[:3] + 1, compute_mode=mode), host(ct.cdist(x, x[:3] + 1)))
     close = ct.cdist(x, x)
     assert np.abs(np.diagonal(host(close))).max() < 5e-3
+    y, z = random(2, 30, 8, device=device).requires_grad_(), random(30, 8, device=device).requires_grad_()
+    grads = []
+    for mode in ("use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"):
+        far = ct.cdist(y, z, compute_mode=mode)
+        grads.append(ct.autograd.grad((far * far[:, :1].detach()).sum(), (y, z)))
+    for a, b in zip(*grads, strict=True):
+        near(a, host(b), 1e-3)
+    nan = x.clone()
+    nan[3, 5] = float("nan")
+    far = host(ct.cdist(nan, x))
+    assert np.isnan(far[3]).all() and not np.isnan(np.delete(far, 3, 0)).any()
     assert ct.cdist(x[:, :0], x[:2, :0]).shape == (40, 2) and ct.cdist(x[:0], x).shape == (0, 40)
     assert ct.pdist(x[:1]).shape == (0,)
 

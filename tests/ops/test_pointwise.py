@@ -56,6 +56,7 @@ EDGES = [
 ]  # fmt: skip
 # rows whose value at an edge depends on the order of their steps (overflow, infinity minus infinity): tame edges only
 TAME = {
+    "root_of_sum",
     "lerp",
     "trunc_divide",
     "gated",
