@@ -70,6 +70,24 @@ def test_a_palette_gives_numbers_or_colours_and_orientation_is_applied():
     assert vio.decode_image(data, apply_exif_orientation=True).shape == (3, 4, 2)
 
 
+def test_transparency_that_is_left_out_is_no_reason_to_warn(recwarn):
+    classes = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
+    classes.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 100])
+    file = io.BytesIO()
+    classes.save(file, "PNG", transparency=bytes([0, 50]))
+    data = torch.from_numpy(np.frombuffer(file.getvalue(), np.uint8).copy())
+    assert vio.decode_image(data, "RGB")[:, 0].tolist() == [[9, 200, 0], [9, 0, 0], [9, 0, 100]]
+    assert vio.decode_image(data, "RGBA")[3].tolist() == [[0, 50, 255]]
+    assert not recwarn.list
+
+
+def test_a_file_without_bytes_is_told(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    for read in (vio.read_file, vio.read_image):
+        with pytest.raises(RuntimeError, match="Expected a non empty file"):
+            read(tmp_path / "a")
+
+
 def test_each_format_has_its_function():
     first, second = Image.new("RGB", (4, 2), (255, 0, 0)), Image.new("RGB", (4, 2), (0, 0, 255))
     moving = encoded(first, "GIF", save_all=True, append_images=[second])

@@ -44,12 +44,15 @@ def _mode(mode: Any) -> ImageReadMode:
 
 
 def read_file(path: str | os.PathLike[str]) -> Tensor:
-    """Return a file's bytes as a uint8 tensor [N]; raise RuntimeError where it cannot be read."""
+    """Return a file's bytes as a uint8 tensor [N]; raise RuntimeError where it cannot be read or has none."""
     try:
         with open(path, "rb") as file:
-            return torch.from_numpy(np.frombuffer(file.read(), np.uint8).copy())
+            found = file.read()
     except OSError as error:
         raise RuntimeError(str(error)) from error
+    if not found:
+        raise RuntimeError(f"Expected a non empty file, got {os.fspath(path)!r}")
+    return torch.from_numpy(np.frombuffer(found, np.uint8).copy())
 
 
 def write_file(filename: str | os.PathLike[str], data: Tensor) -> None:
@@ -114,6 +117,8 @@ def _decode(image: Any, mode: ImageReadMode, apply_exif_orientation: bool = Fals
     if kind == "PNG" and wanted in ("L", "LA") and image.mode in ("RGB", "RGBA", "P"):
         colors = np.array(image.convert("RGBA")).transpose(2, 0, 1)
         return torch.from_numpy(np.stack([grey_of(colors[:3]), colors[3]])[: len(wanted)])
+    if wanted == "RGB" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns of a palette's transparency that is left out at once
     values = np.array(image if wanted is None else image.convert(wanted))
     return torch.from_numpy(np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1)))
 
