@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.autograd.graph import Node, named
+from cltorch.autograd.grad_mode import mode, no_grad
+from cltorch.autograd.graph import Node, Settings, any_needs_grad, edge_of, named, needs_grad
+from cltorch.autograd.layers import active
 from cltorch.autograd.nodes import OpNode, PointwiseNode
+from cltorch.autograd.saved import Saved
 from cltorch.autograd.views import ViewNode
 
 
@@ -71,3 +74,53 @@ def uncopied(result: Any, name: str) -> Any:
         if copy.name() == "CloneBackward0":
             node.edges = [*copy.edges, *node.edges[1:]]
     return called(result, name)
+
+
+class Whole(Node):
+    """Several operations as one; ``back(m, g, *operands)`` gives the gradients of all operands, None where not kept."""
+
+    __slots__ = ("_back", "_saved", "_needs")
+
+    def __init__(self, back: Callable[..., Sequence[Any]], operands: Sequence[Any], keeps: Sequence[int]) -> None:
+        self._needs = [needs_grad(x) for x in operands]
+        super().__init__([edge_of(x) for x, need in zip(operands, self._needs, strict=True) if need])
+        self._back = back
+        self._saved = [Saved(x) if i in keeps else None for i, x in enumerate(operands)]
+
+    @property
+    def next_functions(self) -> tuple[Any, ...]:
+        """Return where gradients go to, with (None, 0) for operands without one."""
+        return tuple((None, 0) if e is None else e for e in self.all_inputs(self.edges))
+
+    def all_inputs(self, results: Sequence[Any]) -> tuple[Any, ...]:
+        found = iter(results)
+        return tuple(next(found) if need else None for need in self._needs)
+
+    def of_edges(self, grads: Sequence[Any]) -> Sequence[Any]:
+        return [g for g, need in zip(grads, self._needs, strict=True) if need]
+
+    def apply(self, grads: list[Any]) -> Sequence[Any]:
+        operands = [None if s is None else s.unpack(self) for s in self._saved]
+        return self.of_edges(self._back(Settings.functions, grads[0], *operands))
+
+    def release(self) -> None:
+        for s in self._saved:
+            if s is not None:
+                s.release()
+
+
+def as_one(
+    name: str, run: Callable[..., Any], back: Callable[..., Sequence[Any]], *operands: Any, keeps: Sequence[int] = ()
+) -> Any:
+    """Return ``run(*operands)``, recorded as one node of that name where its gradient is wanted.
+
+    ``back(m, g, *operands)`` gives the operands' gradients, of functions m; it sees the operands whose places ``keeps``
+    names. Under derivatives of other kinds, batches and modes the operations are seen as they are.
+    """
+    if active or not mode.enabled or not any_needs_grad(operands):
+        return run(*operands)
+    with no_grad():
+        out = run(*operands)
+    if out.dtype.differentiable:
+        out._grad_fn, out._requires_grad = named(Whole, name)(back, operands, keeps), True
+    return out

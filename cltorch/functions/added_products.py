@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import as_one
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, read_number
@@ -129,13 +131,30 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
     tensor([4., 4.])
     """
     check_operands("addmv", ("self", input), ("mat", mat), ("vec", vec))
-    product = mv(mat, vec)
-    need_broadcast("addmv", input, product.layout.shape)
     beta, alpha = (+x for x in _scales("addmv", input, beta, alpha))  # cut to whole numbers where addr refuses others
-    scaled = product if alpha == 1 else p.mul(product, alpha)
-    if beta == 0:
-        return finish("addmv", scaled, out)
-    return finish("addmv", p.add(scaled, input, alpha=beta), out)
+
+    def run(input: Any, mat: Any, vec: Any) -> Any:
+        product = mv(mat, vec)
+        need_broadcast("addmv", input, product.layout.shape)
+        scaled = product if alpha == 1 else p.mul(product, alpha)
+        return scaled if beta == 0 else p.add(scaled, input, alpha=beta)
+
+    size = input.layout.shape
+
+    def back(m: Any, g: Any, _: Any, mat: Any, vec: Any) -> Any:
+        scaled = m.mul(g, _conj(alpha))
+        return (
+            m.sum_to_size(m.mul(g, _conj(beta)), size),
+            None if vec is None else m.outer(scaled, m.conj_physical(vec)),
+            None if mat is None else m.mv(m.conj_physical(mat.t()), scaled),
+        )
+
+    keeps = [i for i, x in ((2, mat), (1, vec)) if needs_grad(x)]
+    return finish("addmv", as_one("AddmvBackward0", run, back, input, mat, vec, keeps=keeps), out)
+
+
+def _conj(x: Any) -> Any:
+    return x.conjugate() if isinstance(x, complex) else x
 
 
 @in_old_forms(3, "beta", "alpha")

@@ -76,8 +76,8 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 
 def rdiv(input: Any, other: Any) -> Any:
-    """Divide ``other`` by ``input``."""
-    return p.div(other, input)
+    """Divide ``other`` by ``input``, as PyTorch does: the reciprocal, times ``other``."""
+    return p.mul(p.reciprocal(input), other)
 
 
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:

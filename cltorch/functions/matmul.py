@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import called
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_dtype
@@ -195,7 +196,7 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     tensor(1.+4.j)
     """
     need_array("vdot", "input", 1, input)
-    return dot(conj(input), other, out=out)
+    return called(dot(conj(input), other, out=out), "VdotBackward0", out)
 
 
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings, needs_grad
+from cltorch.autograd.renaming import as_one
 from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
@@ -46,7 +47,14 @@ def trace(input: Any) -> Any:
     refuse("trace", input.dtype)
     if input.dtype is dtypes.bool_:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
-    return r.sum(diagonal(input))
+    n, m = input.layout.shape
+    t, at = input.dtype, input.device
+    return as_one(
+        "TraceBackward0",
+        lambda x: r.sum(diagonal(x)),
+        lambda f, g, _: (f.mul(eye(n, m, dtype=t, device=at), g),),
+        input,
+    )
 
 
 def kron(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -112,8 +120,22 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.layout.shape[d]} and "
             f"{other.layout.shape[d]}"
         )
-    a, b = (x if x.layout.shape == shape else expand(x, shape) for x in (input, other))
-    result = p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
+    sizes = (input.layout.shape, other.layout.shape)
+
+    def crossed(*factors: Any) -> Any:
+        a, b = (x if x.layout.shape == shape else expand(x, shape) for x in factors)
+        return p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
+
+    def back(m: Any, g: Any, a: Any, b: Any) -> Any:
+        found = (
+            None if x is None else crossed(*((m.conj_physical(x), g) if first else (g, m.conj_physical(x))))
+            for first, x in ((True, b), (False, a))
+        )
+        return [f if f is None else m.sum_to_size(f, size) for f, size in zip(found, sizes, strict=True)]
+
+    # each factor's gradient takes the other
+    keeps = [1 - i for i in (0, 1) if needs_grad((input, other)[i])]
+    result = as_one("LinalgCrossBackward0", crossed, back, input, other, keeps=keeps)
     return contiguous(result) if out is None else into_out("cross", out, result)
 
 

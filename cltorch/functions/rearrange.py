@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
+from cltorch.autograd.renaming import as_one
 from cltorch.formats import contiguous_format
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_int
 from cltorch.functions.convert import clone
@@ -235,7 +236,12 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     a, b = (wrap_dim(d, n) for d in plane)
     if a == b:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {plane[0]} and dim1 = {plane[1]}")
-    turns = k % 4
+    return as_one(
+        "Rot90Backward0", lambda x: _turned(x, k % 4, a, b), lambda m, g, _: (_turned(g, -k % 4, a, b),), input
+    )
+
+
+def _turned(input: Any, turns: int, a: int, b: int) -> Any:
     if turns == 1:
         return transpose(flip(input, b), a, b)
     if turns == 2:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch.autograd.renaming import as_one
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.shape import permute, reshape
@@ -54,6 +55,11 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
             f"but input.size(-3)={c} is not divisible by {r * r}"
         )
+    return as_one("PixelShuffleBackward0", lambda x: _shuffled(x, r), lambda m, g, _: (_unshuffled(g, r),), input)
+
+
+def _shuffled(input: Any, r: int) -> Any:
+    *lead, c, h, w = input.layout.shape
     n, c = len(lead), c // (r * r)
     if suggested(input.layout) is not None and n == 1:
         parts = permute(reshape(_turned(input), (*lead, h, w, c, r, r)), (0, 1, 4, 2, 5, 3))
@@ -83,6 +89,11 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
                 f"pixel_unshuffle expects {what} to be divisible by downscale_factor, but input.size({d})={size} is "
                 f"not divisible by {r}"
             )
+    return as_one("PixelUnshuffleBackward0", lambda x: _unshuffled(x, r), lambda m, g, _: (_shuffled(g, r),), input)
+
+
+def _unshuffled(input: Any, r: int) -> Any:
+    *lead, c, h, w = input.layout.shape
     n = len(lead)
     if suggested(input.layout) is not None and n == 1:
         parts = reshape(_turned(input), (*lead, h // r, r, w // r, r, c))
@@ -115,6 +126,13 @@ def channel_shuffle(input: Any, groups: int) -> Any:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
         )
+    # the groups take turns the other way where there are as many as channels in a group
+    back = shape[1] // groups
+    return as_one("ChannelShuffleBackward0", lambda x: _dealt(x, groups), lambda m, g, _: (_dealt(g, back),), input)
+
+
+def _dealt(input: Any, groups: int) -> Any:
+    shape = input.layout.shape
     if suggested(input.layout) is not None:
         n = len(shape)
         last = _turned(input)

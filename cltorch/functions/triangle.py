@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
-from cltorch.autograd.renaming import called
+from cltorch.autograd.renaming import as_one, called
 from cltorch.device import host_memory, resolve
 from cltorch.functions import reduce
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
@@ -137,7 +137,14 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
 
 
 def _diagonal_copy(input: Any, offset: int) -> Any:
-    return contiguous_copy(diagonal(input, offset))
+    base = Layout.of(input.layout.shape)
+    part = base.diagonal(offset, 0, 1)
+    return as_one(
+        "DiagonalBackward0_copy",
+        lambda x: contiguous_copy(diagonal(x, offset)),
+        lambda m, g, _: (scatter_into_layout(g, base, part),),
+        input,
+    )
 
 
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
@@ -159,7 +166,7 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     for d in sorted((a, b)):
         shape.insert(d, length)
     base = Layout.of(shape)
-    return scatter_into_layout(input, base, base.diagonal(offset, a, b))
+    return called(scatter_into_layout(input, base, base.diagonal(offset, a, b)), "DiagEmbedBackward0")
 
 
 def diagflat(input: Any, offset: int = 0) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.autograd.programs import program
+from tests.autograd.programs import leaf, program, said
 
 
 def nodes(made):
@@ -139,3 +139,41 @@ def hooks_see_a_place_for_every_operand(t):
     x.grad = None
     swapped.sum().backward()
     return seen, x.grad
+
+
+@program
+def operators_of_several_parts_are_one_node(t):
+    functional = t.nn.functional
+    x = t.arange(1.0, 17.0, requires_grad=True)
+    m, v = x.view(4, 4), x[:4]
+    image = x.view(1, 4, 2, 2)
+    made = {
+        "1/x": 1 / m, "3/x": 3 / m, "trace": m.trace(), "rot90": m.rot90(), "rot90 back": m.rot90(-1),
+        "half turn": m.rot90(2), "diag": m.diag(1), "diag of a vector": v.diag(-1), "embedded": t.diag_embed(m, 1),
+        "cross": t.linalg.cross(m[:, :3], t.ones(1, 3)), "crossed": t.linalg.cross(v[None, :3], m[:, 1:]),
+        "addmv": t.addmv(v[:1], m, v, beta=2, alpha=3), "one vector": t.addmv(t.ones(4), t.ones(4, 4), v),
+        "shuffled": functional.pixel_shuffle(image, 2), "unshuffled": functional.pixel_unshuffle(image, 2),
+        "dealt": functional.channel_shuffle(x.view(1, 8, 2), 2), "mean": functional.adaptive_avg_pool2d(image, 1),
+        "mean of a volume": functional.adaptive_avg_pool3d(image[None], 1),
+    }  # fmt: skip
+    found = []
+    for name, y in made.items():
+        weights = t.arange(1.0, y.numel() + 1).view(y.shape)
+        (g,) = t.autograd.grad((y * weights).sum(), x, create_graph=True)
+        second = None
+        if g.requires_grad:
+            (second,) = t.autograd.grad((g * g).sum(), x, allow_unused=True)
+        made_by = [None if node is None else node.name() for node, _ in y.grad_fn.next_functions]
+        found.append([name, y.grad_fn.name(), made_by, g, None if second is None or not second.any() else second])
+    return found
+
+
+@program
+def what_operators_of_several_parts_keep(t):
+    x, w = leaf(t, 1.0, 2.0, 3.0), leaf(t, 3.0, 2.0, 1.0)
+    c = t.linalg.cross(x * 1, w * 1)
+    c.sum().backward()
+    kept = w * 1
+    d = t.linalg.cross(x, kept)
+    kept.mul_(2)
+    return x.grad, w.grad, said(c.sum().backward)[:60], said(d.sum().backward)[:80], said(lambda: t.trace(x))

@@ -80,7 +80,7 @@ CALLS = {
     "conv bias": (lambda b: F.conv2d(torch.ones(1, 1, 2, 2).double(), torch.ones(2, 1, 1, 1).double(), b), (2,)),
     "conv transposed": (F.conv_transpose2d, (1, 2, 2, 2), (2, 1, 2, 2), (1,)),
     "pools of volumes": (
-        lambda x: (F.avg_pool3d(x, 2), F.adaptive_avg_pool3d(x, 1), F.adaptive_max_pool3d(x, 1)), (1, 1, 2, 3, 2),
+        lambda x: (F.avg_pool3d(x, 2), F.adaptive_avg_pool3d(x, 2), F.adaptive_max_pool3d(x, 1)), (1, 1, 2, 3, 2),
     ),
     "pool": (lambda x: (F.max_pool2d(x, 2), F.avg_pool2d(x, 2), F.adaptive_avg_pool2d(x, 3), F.lp_pool2d(x, 2, 2)),
              (1, 1, 4, 4)),

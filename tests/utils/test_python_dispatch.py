@@ -78,7 +78,7 @@ def test_small_operators_as_pytorch_names_them(device):
         "aten.rsub.Scalar": lambda: 1 - y,
         "aten.add.Tensor": lambda: y + 1,
         "aten.mul.Tensor": lambda: 2 * y,
-        "aten.reciprocal.default": lambda: 1 / y,
+        "aten.reciprocal.default": lambda: y.reciprocal(),
         "aten.gt.Scalar": lambda: y > 1,
         "aten.eq.Tensor": lambda: y == y,
         "aten.pow.Tensor_Scalar": lambda: y**3,
@@ -112,6 +112,9 @@ def test_small_operators_as_pytorch_names_them(device):
         with Seen() as seen:
             run()
         assert seen.names()[-1] == name
+    with Seen() as seen:
+        _ = 3 / y
+    assert seen.names() == ["aten.reciprocal.default", "aten.mul.Tensor"]
 
 
 class Again(TorchDispatchMode):
