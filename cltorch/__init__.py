@@ -266,8 +266,8 @@ if _TYPE_CHECKING:
 
 # what few programs need is imported at its first use
 _LATER = frozenset(
-    "_C _VF __config__ _dynamo compat compiler cpu distributed distributions fft func fx hub jit library mps mtia "
-    "masked multiprocessing onnx optim overrides profiler quasirandom return_types signal testing types vision "
+    "_C _VF __config__ _dynamo compat compiler cpu distributed distributions fft func futures fx hub jit library mps "
+    "mtia masked multiprocessing onnx optim overrides profiler quasirandom return_types signal testing types vision "
     "xpu".split()
 )
 

@@ -29,6 +29,7 @@ RENAMED = {
     "torch.functional": "cltorch.functions.public",
     "torch.ops": "cltorch.compat.operators",
     "torch.profiler.profiler": "cltorch.profiler",
+    "torch._C._distributed_c10d": "cltorch.distributed.distributed_c10d",
     "torch._tensor": "cltorch.tensor",
     "torch._tensor_str": "cltorch.printing",
     "torch.accelerator.memory": "cltorch.accelerator",

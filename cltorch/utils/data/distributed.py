@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cltorch import functions
+from cltorch.distributed.world import get_rank, get_world_size
 from cltorch.utils.data._utils.seed import seeded_generator
 from cltorch.utils.data.sampler import Sampler
 
@@ -18,7 +19,8 @@ class DistributedSampler(Sampler[int]):
     """Visit every ``num_replicas``-th index, from ``rank`` on, of an order that all processes share.
 
     Call ``set_epoch`` before each epoch to shuffle anew. Without ``drop_last`` indices repeat so that every process
-    has equally many. ``num_replicas`` and ``rank`` are required: there is no process group to ask.
+    has equally many. ``num_replicas`` and ``rank`` are those of torch.distributed's group where they are not
+    given, and ValueError is raised where there is none.
     Source: https://docs.pytorch.org/docs/2.13/data.html#torch.utils.data.DistributedSampler
 
     >>> list(DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False))
@@ -34,8 +36,8 @@ class DistributedSampler(Sampler[int]):
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
-        if num_replicas is None or rank is None:
-            raise RuntimeError("Requires distributed package to be available: pass num_replicas and rank")
+        num_replicas = get_world_size() if num_replicas is None else num_replicas
+        rank = get_rank() if rank is None else rank
         if rank >= num_replicas or rank < 0:
             raise ValueError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
         self.dataset = dataset

@@ -99,7 +99,7 @@ def test_distributed_parts_cover_the_dataset(drop_last):
     assert list(DistributedSampler([], 2, 1)) == []
     with pytest.raises(ValueError, match="Invalid rank"):
         DistributedSampler(range(3), 2, 2)
-    with pytest.raises(RuntimeError, match="num_replicas"):
+    with pytest.raises(ValueError, match="has not been initialized"):
         DistributedSampler(range(3))
 
 

@@ -1,0 +1,1 @@
+"""How DistributedDataParallel reduces gradients, to be chosen: torch.distributed.algorithms.ddp_comm_hooks."""
