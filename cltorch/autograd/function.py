@@ -275,7 +275,7 @@ class _FunctionMeta(type):
 
 def _ours(cls: Any) -> bool:
     """Return whether a function is of this package, which knows what transforms do."""
-    return bool(cls.__module__.partition(".")[0] == "cltorch")
+    return bool(cls.__module__.partition(".")[0] in ("cltorch", "torch"))  # the latter while cltorch answers as it
 
 
 class Function(metaclass=_FunctionMeta):

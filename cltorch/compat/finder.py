@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 from typing import Any
 
-from cltorch.compat import children, imported, reference
+from cltorch.compat import children, class_names, imported, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
 from cltorch.serialization.api import load_from_bytes
@@ -88,6 +88,7 @@ class Facade(ModuleType):
             own.update(
                 (key, value) for key, value in vars(module).items() if callable(value) and not key.startswith("__")
             )
+            class_names.settle(name, list(own.values()), counterpart, _find)
 
     def __getattr__(self, name: str) -> Any:
         module = self.__dict__.get("_module")
@@ -235,6 +236,7 @@ def uninstall() -> None:
         sys.meta_path.remove(_finder)
         answer_to_cuda(False)
         children.leave()
+        class_names.restore()
         for name in _loaded():
             if isinstance(sys.modules[name], Facade):
                 del sys.modules[name]

@@ -71,6 +71,20 @@ def name_of(entry: SafeGlobal) -> str:
     return f"{entry.__module__}.{entry.__qualname__}"
 
 
+# what is ours here is PyTorch's or torchvision's in the files that these wrote
+_PACKAGES = (("cltorch.vision.", "torchvision."), ("cltorch.", "torch."))
+
+
+def _names(entry: SafeGlobal) -> list[str]:
+    name = name_of(entry)
+    if not isinstance(entry, tuple):
+        for ours, theirs in _PACKAGES:
+            for here, there in ((ours, theirs), (theirs, ours)):
+                if name.startswith(here):
+                    return [name, there + name[len(here) :]]
+    return [name]
+
+
 def user_allowed() -> dict[str, Callable[..., Any]]:
-    """Return the allowed objects by full name."""
-    return {name_of(entry): entry[0] if isinstance(entry, tuple) else entry for entry in _allowed}
+    """Return the allowed objects by full name, a class of this package by PyTorch's name for it too."""
+    return {name: entry[0] if isinstance(entry, tuple) else entry for entry in _allowed for name in _names(entry)}
