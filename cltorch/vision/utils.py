@@ -9,6 +9,7 @@ import io
 import math
 import os
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -300,3 +301,12 @@ def flow_to_image(flow: Tensor) -> Tensor:
     colour = wheel[low] * (1 - part) + wheel[(low + 1) % len(wheel)] * part
     pale = 1 - length[..., None] * (1 - colour)
     return (255 * pale).floor().to(torch.uint8).movedim(-1, -3)
+
+
+def _log_api_usage_once(obj: Any) -> None:
+    """Do nothing: torchvision's modules call it, and what is used is written down nowhere."""
+
+
+def _make_ntuple(x: Any, n: int) -> tuple[Any, ...]:
+    """Return a sequence as a tuple, anything else ``n`` times."""
+    return tuple(x) if isinstance(x, Iterable) else (x,) * n

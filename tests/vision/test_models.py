@@ -15,6 +15,7 @@ from cltorch.vision.models import weights as weights_module
 from cltorch.vision.models._utils import IntermediateLayerGetter
 from cltorch.vision.models.common import rescale_for_inception
 from cltorch.vision.models.maxvit import MaxVit
+from cltorch.vision.models.regnet import BlockParams
 from cltorch.vision.models.resnet import BasicBlock, Bottleneck, ResNet
 from cltorch.vision.models.vision_transformer import ConvStemConfig, VisionTransformer
 
@@ -352,7 +353,7 @@ def test_training_lowers_the_loss(cl_device):
 
 
 def test_parts_of_regnets_have_torchvisions_names():
-    model = models.RegNet({"depth": 3, "w_0": 8, "w_a": 8.0, "w_m": 2.0, "group_width": 8}, 2, 8)
+    model = models.RegNet(BlockParams.from_init_params(3, 8, 8.0, 2.0, 8), 2, 8)
     names = [type(m).__name__ for m in model.trunk_output.modules()]
     assert names[:4] == ["Sequential", "AnyStage", "ResBottleneckBlock", "Conv2dNormActivation"]
     assert "BottleneckTransform" in names

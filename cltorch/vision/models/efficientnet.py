@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cltorch import nn
 from cltorch.functions import public as functions
@@ -20,16 +22,52 @@ from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from cltorch.vision.ops.stochastic_depth import StochasticDepth
 
 
-class BlockConfig(NamedTuple):
-    """What the blocks of a stage are: fused or not, expansion, window, stride, channels before and after, how many."""
+@dataclass
+class _MBConvConfig:
+    """What the blocks of a stage are: expansion, window, stride, channels before and after, how many, and their class.
 
-    fused: bool
+    ``block`` is called with such a configuration, how often it is left out, and the class of normalisations.
+    """
+
     expand_ratio: float
     kernel: int
     stride: int
     input_channels: int
     out_channels: int
     num_layers: int
+    block: Callable[..., nn.Module]
+
+    @staticmethod
+    def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
+        """Return scaled channels, a multiple of eight."""
+        return make_divisible(channels * width_mult, 8, min_value)
+
+
+class MBConvConfig(_MBConvConfig):
+    """A stage of ``MBConv``, by default, of which channels and number are scaled."""
+
+    def __init__(
+        self, expand_ratio: float, kernel: int, stride: int, input_channels: int, out_channels: int, num_layers: int,
+        width_mult: float = 1.0, depth_mult: float = 1.0, block: Callable[..., nn.Module] | None = None,
+    ) -> None:  # fmt: skip
+        before, after = (self.adjust_channels(n, width_mult) for n in (input_channels, out_channels))
+        count = self.adjust_depth(num_layers, depth_mult)
+        super().__init__(expand_ratio, kernel, stride, before, after, count, block or MBConv)
+
+    @staticmethod
+    def adjust_depth(num_layers: int, depth_mult: float) -> int:
+        """Return a scaled number of blocks, rounded up."""
+        return math.ceil(num_layers * depth_mult)
+
+
+class FusedMBConvConfig(_MBConvConfig):
+    """A stage of ``FusedMBConv``, by default."""
+
+    def __init__(
+        self, expand_ratio: float, kernel: int, stride: int, input_channels: int, out_channels: int, num_layers: int,
+        block: Callable[..., nn.Module] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(expand_ratio, kernel, stride, input_channels, out_channels, num_layers, block or FusedMBConv)
 
 
 class _Block(nn.Module):
@@ -49,7 +87,7 @@ class _Block(nn.Module):
 class MBConv(_Block):
     """Widen, convolve each channel by itself, scale the channels, narrow."""
 
-    def __init__(self, cnf: BlockConfig, depth_prob: float, norm_layer: Callable[..., nn.Module]) -> None:
+    def __init__(self, cnf: _MBConvConfig, stochastic_depth_prob: float, norm_layer: Callable[..., nn.Module]) -> None:
         wide = make_divisible(cnf.input_channels * cnf.expand_ratio, 8)
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=nn.SiLU)
         layers: list[nn.Module] = []
@@ -59,13 +97,13 @@ class MBConv(_Block):
         narrow = max(1, cnf.input_channels // 4)
         layers.append(SqueezeExcitation(wide, narrow, activation=partial(nn.SiLU, inplace=True)))
         layers.append(Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None))
-        super().__init__(layers, cnf.stride == 1 and cnf.input_channels == cnf.out_channels, depth_prob)
+        super().__init__(layers, cnf.stride == 1 and cnf.input_channels == cnf.out_channels, stochastic_depth_prob)
 
 
 class FusedMBConv(_Block):
     """Widen by a full convolution, and narrow."""
 
-    def __init__(self, cnf: BlockConfig, depth_prob: float, norm_layer: Callable[..., nn.Module]) -> None:
+    def __init__(self, cnf: _MBConvConfig, stochastic_depth_prob: float, norm_layer: Callable[..., nn.Module]) -> None:
         wide = make_divisible(cnf.input_channels * cnf.expand_ratio, 8)
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=nn.SiLU)
         if wide == cnf.input_channels:
@@ -75,7 +113,7 @@ class FusedMBConv(_Block):
                 conv(cnf.input_channels, wide, cnf.kernel, cnf.stride),
                 Conv2dNormActivation(wide, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None),
             ]
-        super().__init__(layers, cnf.stride == 1 and cnf.input_channels == cnf.out_channels, depth_prob)
+        super().__init__(layers, cnf.stride == 1 and cnf.input_channels == cnf.out_channels, stochastic_depth_prob)
 
 
 class EfficientNet(nn.Module):
@@ -85,12 +123,17 @@ class EfficientNet(nn.Module):
     """
 
     def __init__(
-        self, inverted_residual_setting: Sequence[BlockConfig], dropout: float, stochastic_depth_prob: float = 0.2,
-        num_classes: int = 1000, norm_layer: Callable[..., nn.Module] | None = None, last_channel: int | None = None,
+        self, inverted_residual_setting: Sequence[MBConvConfig | FusedMBConvConfig], dropout: float,
+        stochastic_depth_prob: float = 0.2, num_classes: int = 1000,
+        norm_layer: Callable[..., nn.Module] | None = None, last_channel: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         if not inverted_residual_setting:
             raise ValueError("The inverted_residual_setting should not be empty")
+        if isinstance(inverted_residual_setting, str) or not all(
+            isinstance(cnf, _MBConvConfig) for cnf in inverted_residual_setting
+        ):
+            raise TypeError("The inverted_residual_setting should be List[MBConvConfig]")
         norm = norm_layer or nn.BatchNorm2d
         conv = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.SiLU)
         total, done = sum(cnf.num_layers for cnf in inverted_residual_setting), 0
@@ -98,9 +141,10 @@ class EfficientNet(nn.Module):
         for cnf in inverted_residual_setting:
             stage = []
             for i in range(cnf.num_layers):
-                now = cnf if i == 0 else cnf._replace(input_channels=cnf.out_channels, stride=1)
-                kind = FusedMBConv if cnf.fused else MBConv
-                stage.append(kind(now, stochastic_depth_prob * done / total, norm))
+                now = copy(cnf)
+                if i:
+                    now.input_channels, now.stride = cnf.out_channels, 1
+                stage.append(cnf.block(now, stochastic_depth_prob * done / total, norm))
                 done += 1
             layers.append(nn.Sequential(*stage))
         before = inverted_residual_setting[-1].out_channels
@@ -151,12 +195,7 @@ _V2 = {
 
 def _scaled(number: int, weights: Any, options: dict[str, Any]) -> EfficientNet:
     width, depth, dropout = _SCALES[number]
-    setting = [
-        BlockConfig(
-            False, e, k, s, make_divisible(before * width, 8), make_divisible(after * width, 8), math.ceil(n * depth)
-        )
-        for e, k, s, before, after, n in _B0
-    ]
+    setting = [MBConvConfig(*row, width_mult=width, depth_mult=depth) for row in _B0]
     options.setdefault("norm_layer", partial(nn.BatchNorm2d, eps=0.001, momentum=0.01) if number >= 5 else None)
     make = partial(EfficientNet, setting, options.pop("dropout", dropout))
     model: EfficientNet = build(f"efficientnet_b{number}", make, weights, options)
@@ -165,7 +204,7 @@ def _scaled(number: int, weights: Any, options: dict[str, Any]) -> EfficientNet:
 
 def _second(size: str, weights: Any, options: dict[str, Any]) -> EfficientNet:
     fused, dropout, rows = _V2[size]
-    setting = [BlockConfig(i < fused, *row) for i, row in enumerate(rows)]
+    setting = [(FusedMBConvConfig if i < fused else MBConvConfig)(*row) for i, row in enumerate(rows)]
     options.setdefault("norm_layer", partial(nn.BatchNorm2d, eps=1e-03))
     make = partial(EfficientNet, setting, options.pop("dropout", dropout), last_channel=1280)
     model: EfficientNet = build(f"efficientnet_v2_{size}", make, weights, options)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cltorch import nn
 from cltorch.functions import public as functions
@@ -18,17 +18,26 @@ from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
-class InvertedResidualConfig(NamedTuple):
-    """What a block is: channels before, within and after, window, squeeze and excitation, activation, stride."""
+class InvertedResidualConfig:
+    """What a block is: channels before, within and after, window, squeeze and excitation, activation, stride.
 
-    input_channels: int
-    kernel: int
-    expanded_channels: int
-    out_channels: int
-    use_se: bool
-    use_hs: bool
-    stride: int
-    dilation: int
+    The activation is "HS" (hard swish) or "RE" (ReLU). The numbers of channels are scaled by ``width_mult``.
+    """
+
+    def __init__(
+        self, input_channels: int, kernel: int, expanded_channels: int, out_channels: int, use_se: bool,
+        activation: str, stride: int, dilation: int, width_mult: float,
+    ) -> None:  # fmt: skip
+        self.input_channels = self.adjust_channels(input_channels, width_mult)
+        self.expanded_channels = self.adjust_channels(expanded_channels, width_mult)
+        self.out_channels = self.adjust_channels(out_channels, width_mult)
+        self.kernel, self.stride, self.dilation = kernel, stride, dilation
+        self.use_se, self.use_hs = use_se, activation == "HS"
+
+    @staticmethod
+    def adjust_channels(channels: int, width_mult: float) -> int:
+        """Return scaled channels, a multiple of eight."""
+        return make_divisible(channels * width_mult, 8)
 
 
 class InvertedResidual(nn.Module):
@@ -126,10 +135,11 @@ def setting(
             within // (narrow if i > tail else 1),
             after // (narrow if i >= tail else 1),
         )
-        sizes = [make_divisible(v * width_mult, 8) for v in (before, within, after)]
-        dilation = 2 if dilated and i >= tail else 1
+        activation, dilation = "HS" if swish else "RE", 2 if dilated and i >= tail else 1
         made.append(
-            InvertedResidualConfig(sizes[0], kernel, sizes[1], sizes[2], bool(squeeze), bool(swish), stride, dilation)
+            InvertedResidualConfig(
+                before, kernel, within, after, bool(squeeze), activation, stride, dilation, width_mult
+            )
         )
     return made
 

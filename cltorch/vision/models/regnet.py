@@ -21,20 +21,41 @@ from cltorch.vision.models.weights import attributes, build
 from cltorch.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 
-def stages(depth: int, w_0: int, w_a: float, w_m: float, group_width: int) -> list[tuple[int, int, int]]:
-    """Return (blocks, channels, channels in a group) of each stage from the parameters of a design.
+class BlockParams:
+    """The stages of a network: blocks, channels, channels in a group, shares of channels within a block, strides.
 
-    The channels of block i lie on the line ``w_0 + w_a * i``, rounded to the nearest ``w_0 * w_m**k`` and to a
-    multiple of eight and of the groups; blocks of equal channels are a stage.
+    ``se_ratio`` is the width of squeeze and excitation as a share of the block's input, None for none.
     """
-    line = w_0 + w_a * np.arange(depth)
-    powers = np.round(np.log(line / w_0) / math.log(w_m))
-    widths = (np.round(w_0 * w_m**powers / 8) * 8).astype(int)
-    made = []
-    for width in np.unique(widths):
-        group = min(group_width, int(width))
-        made.append((int((widths == width).sum()), make_divisible(int(width), group), group))
-    return made
+
+    def __init__(
+        self, depths: list[int], widths: list[int], group_widths: list[int], bottleneck_multipliers: list[float],
+        strides: list[int], se_ratio: float | None = None,
+    ) -> None:  # fmt: skip
+        self.depths, self.widths, self.group_widths = depths, widths, group_widths
+        self.bottleneck_multipliers, self.strides, self.se_ratio = bottleneck_multipliers, strides, se_ratio
+
+    @classmethod
+    def from_init_params(
+        cls, depth: int, w_0: int, w_a: float, w_m: float, group_width: int, bottleneck_multiplier: float = 1.0,
+        se_ratio: float | None = None, **kwargs: Any,
+    ) -> BlockParams:  # fmt: skip
+        """Return the stages from the parameters of a design; raise ValueError where these are none.
+
+        The channels of block i lie on the line ``w_0 + w_a * i``, rounded to the nearest ``w_0 * w_m**k`` and to a
+        multiple of eight and of the groups; blocks of equal channels are a stage.
+        """
+        if w_a < 0 or w_0 <= 0 or w_m <= 1 or w_0 % 8:
+            raise ValueError("Invalid RegNet settings")
+        line = w_0 + w_a * np.arange(depth)
+        powers = np.round(np.log(line / w_0) / math.log(w_m))
+        found, depths = np.unique((np.round(w_0 * w_m**powers / 8) * 8).astype(int), return_counts=True)
+        inner = [int(width * bottleneck_multiplier) for width in found.tolist()]
+        groups = [min(group_width, width) for width in inner]
+        fitting = [make_divisible(width, group) for width, group in zip(inner, groups, strict=True)]
+        return cls(
+            depths.tolist(), [int(width / bottleneck_multiplier) for width in fitting], groups,
+            [bottleneck_multiplier] * len(inner), [2] * len(inner), se_ratio,
+        )  # fmt: skip
 
 
 class BottleneckTransform(nn.Sequential):
@@ -79,18 +100,18 @@ class SimpleStemIN(Conv2dNormActivation):
 
 
 class AnyStage(nn.Sequential):
-    """Blocks of one width, of which the first halves the image."""
+    """Blocks of one width, of which the first may halve the image."""
 
 
 class RegNet(nn.Module):
-    """Stages of equal blocks, each stage with stride 2, from a design's parameters.
+    """Stages of equal blocks (see ``BlockParams``), and one linear layer.
 
     ``stem_type(3, stem_width, norm_layer, activation)`` returns what comes before them, and ``block_type`` a block.
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
 
     def __init__(
-        self, block_params: dict[str, Any], num_classes: int = 1000, stem_width: int = 32,
+        self, block_params: BlockParams, num_classes: int = 1000, stem_width: int = 32,
         stem_type: Callable[..., nn.Module] | None = None, block_type: Callable[..., nn.Module] | None = None,
         norm_layer: Callable[..., nn.Module] | None = None, activation: Callable[..., nn.Module] | None = None,
     ) -> None:  # fmt: skip
@@ -98,15 +119,15 @@ class RegNet(nn.Module):
         norm, activation = norm_layer or nn.BatchNorm2d, activation or nn.ReLU
         block_type = block_type or ResBottleneckBlock
         self.stem = (stem_type or SimpleStemIN)(3, stem_width, norm, activation)
-        params = dict(block_params)
-        se_ratio = params.pop("se_ratio", None)
+        p = block_params
+        rows = zip(p.depths, p.widths, p.strides, p.group_widths, p.bottleneck_multipliers, strict=True)
         trunk: OrderedDict[str, nn.Module] = OrderedDict()
         before = stem_width
-        for i, (count, width, group) in enumerate(stages(**params), 1):
+        for i, (count, width, stride, group, ratio) in enumerate(rows, 1):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for j in range(count):
                 blocks[f"block{i}-{j}"] = block_type(
-                    width if j else before, width, 1 if j else 2, norm, activation, group, 1.0, se_ratio
+                    width if j else before, width, 1 if j else stride, norm, activation, group, ratio, p.se_ratio
                 )
             trunk[f"block{i}"] = AnyStage(blocks)
             before = width
@@ -140,10 +161,7 @@ def _define(which: str) -> Any:
     name = f"regnet_{which}"
 
     def make(weights: Any, options: dict[str, Any]) -> RegNet:
-        keys = ("depth", "w_0", "w_a", "w_m", "group_width")
-        params: dict[str, Any] = dict(zip(keys, _DESIGNS[which], strict=True))
-        if which[0] == "y":
-            params["se_ratio"] = 0.25
+        params = BlockParams.from_init_params(*_DESIGNS[which], se_ratio=0.25 if which[0] == "y" else None)
         options.setdefault("norm_layer", partial(nn.BatchNorm2d, eps=1e-05, momentum=0.1))
         model: RegNet = build(name, partial(RegNet, params), weights, options)
         return model

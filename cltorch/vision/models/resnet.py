@@ -14,7 +14,7 @@ from typing import Any
 from cltorch import nn
 from cltorch.functions import public as functions
 from cltorch.vision.models.builders import network
-from cltorch.vision.models.weights import attributes, build, fixed
+from cltorch.vision.models.weights import attributes, build, fixed, load_weights
 
 __all__ = [
     "BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -203,6 +203,21 @@ class ResNet(nn.Module):
 
 
 def _resnet(
+    block: type[BasicBlock | Bottleneck],
+    layers: Sequence[int],
+    weights: Any = None,
+    progress: bool = True,
+    **kwargs: Any,
+) -> ResNet:
+    """Return a ResNet of one's own blocks, filled with published weights unless these are None."""
+    if weights is not None:
+        kwargs = fixed(kwargs, num_classes=len(weights.meta["categories"]))
+    model = ResNet(block, layers, **kwargs)
+    load_weights(model, weights)
+    return model
+
+
+def _named(
     name: str, block: type[BasicBlock | Bottleneck], layers: Sequence[int], weights: Any, options: dict[str, Any]
 ) -> ResNet:
     model: ResNet = build(name, partial(ResNet, block, layers), weights, options)
@@ -221,7 +236,7 @@ def resnet18(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
     >>> sum(p.numel() for p in resnet18().parameters())
     11689512
     """
-    return _resnet("resnet18", BasicBlock, [2, 2, 2, 2], weights, kwargs)
+    return _named("resnet18", BasicBlock, [2, 2, 2, 2], weights, kwargs)
 
 
 @network
@@ -230,7 +245,7 @@ def resnet34(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
+    return _named("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
 
 
 @network
@@ -239,7 +254,7 @@ def resnet50(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Re
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
+    return _named("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
 
 
 @network
@@ -248,7 +263,7 @@ def resnet101(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> R
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
+    return _named("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
 
 
 @network
@@ -257,7 +272,7 @@ def resnet152(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> R
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
+    return _named("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
 
 
 @network
@@ -266,7 +281,7 @@ def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, groups=32, width_per_group=4))
+    return _named("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, groups=32, width_per_group=4))
 
 
 @network
@@ -275,7 +290,7 @@ def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=32, width_per_group=8))
+    return _named("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=32, width_per_group=8))
 
 
 @network
@@ -284,7 +299,7 @@ def resnext101_64x4d(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=64, width_per_group=4))
+    return _named("resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, groups=64, width_per_group=4))
 
 
 @network
@@ -293,7 +308,7 @@ def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, width_per_group=128))
+    return _named("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, fixed(kwargs, width_per_group=128))
 
 
 @network
@@ -302,7 +317,7 @@ def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: An
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, width_per_group=128))
+    return _named("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, fixed(kwargs, width_per_group=128))
 
 
 __getattr__ = attributes(__name__)

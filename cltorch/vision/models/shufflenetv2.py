@@ -26,6 +26,11 @@ def _pointwise(before: int, after: int) -> list[nn.Module]:
     return [nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
 
 
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Return channels of (N, C, H, W) in another order: the first of each group, then the second of each."""
+    return F.channel_shuffle(x, groups)
+
+
 class InvertedResidual(nn.Module):
     """Work on half of the channels, or with stride 2 on all in two ways, and shuffle both halves."""
 

@@ -15,9 +15,14 @@ from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import initialise
 from cltorch.vision.models.weights import attributes, build
 
-# how many 3x3 convolutions each of the five stages has
-_DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+# how many 3x3 convolutions each of the five stages has, under the letters of the paper's table
+_DEPTHS = {"A": (1, 1, 2, 2, 2), "B": (2, 2, 2, 2, 2), "D": (2, 2, 3, 3, 3), "E": (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
+#: Layers for ``make_layers``: the channels of a convolution, or "M" for a pool.
+cfgs: dict[str, list[str | int]] = {letter: [] for letter in _DEPTHS}
+for _letter, _counts in _DEPTHS.items():
+    for _count, _width in zip(_counts, _WIDTHS, strict=True):
+        cfgs[_letter] += [*[_width] * _count, "M"]
 
 
 class VGG(nn.Module):
@@ -43,35 +48,41 @@ class VGG(nn.Module):
         return self.classifier(functions.flatten(self.avgpool(self.features(x)), 1))
 
 
-def make_layers(depth: int, batch_norm: bool = False) -> nn.Sequential:
-    """Return the convolutions of VGG with ``depth`` layers, each with batch normalisation behind it or without."""
+def make_layers(cfg: list[str | int], batch_norm: bool = False) -> nn.Sequential:
+    """Return convolutions of as many channels as ``cfg`` says, rectified, and pools for its "M"s (see ``cfgs``).
+
+    Each convolution has batch normalisation behind it or none.
+    """
     layers: list[nn.Module] = []
     channels = 3
-    for count, width in zip(_DEPTHS[depth], _WIDTHS, strict=True):
-        for _ in range(count):
-            layers.append(nn.Conv2d(channels, width, 3, padding=1))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU(inplace=True))
-            channels = width
-        layers.append(nn.MaxPool2d(2, 2))
+    for item in cfg:
+        if item == "M":
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            continue
+        width = int(item)
+        layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers.append(nn.ReLU(inplace=True))
+        channels = width
     return nn.Sequential(*layers)
 
 
-def _define(depth: int, batch_norm: bool) -> Any:
+def _define(letter: str, batch_norm: bool) -> Any:
+    depth = sum(_DEPTHS[letter]) + 3
     name = f"vgg{depth}{'_bn' * batch_norm}"
 
     def make(weights: Any, options: dict[str, Any]) -> VGG:
         if weights is not None:
             options["init_weights"] = False
-        model: VGG = build(name, lambda **kw: VGG(make_layers(depth, batch_norm), **kw), weights, options)
+        model: VGG = build(name, lambda **kw: VGG(make_layers(cfgs[letter], batch_norm), **kw), weights, options)
         return model
 
     return define(name, f"VGG with {depth} layers{' and batch normalisation' * batch_norm}", make)
 
 
 _plain, _normed = (partial(_define, batch_norm=normed) for normed in (False, True))
-vgg11, vgg13, vgg16, vgg19 = (_plain(depth) for depth in _DEPTHS)
-vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_normed(depth) for depth in _DEPTHS)
+vgg11, vgg13, vgg16, vgg19 = (_plain(letter) for letter in _DEPTHS)
+vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn = (_normed(letter) for letter in _DEPTHS)
 
 __getattr__ = attributes(__name__)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from cltorch import nn
 from cltorch.checks import assert_
 from cltorch.functions import public as functions
+from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 from cltorch.vision.models.builders import define
 from cltorch.vision.models.weights import attributes, build
@@ -184,6 +185,32 @@ _SIZES = {
     "vit_l_32": (32, 24, 16, 1024, 4096),
     "vit_h_14": (14, 32, 16, 1280, 5120),
 }
+
+
+def interpolate_embeddings(
+    image_size: int, patch_size: int, model_state: Any, interpolation_mode: str = "bicubic", reset_heads: bool = False
+) -> Any:
+    """Return a state_dict whose positions are interpolated to images of another size.
+
+    ``reset_heads`` leaves the weights of the heads out, where the size differs. Raises ValueError for positions that
+    are not those of a square.
+    """
+    positions = model_state["encoder.pos_embedding"]
+    if positions.shape[0] != 1:
+        raise ValueError(f"Unexpected position embedding shape: {positions.shape}")
+    count, side = positions.shape[1] - 1, image_size // patch_size
+    if side * side == count:
+        return model_state
+    before = math.isqrt(count)
+    if before * before != count:
+        raise ValueError(f"seq_length is not a perfect square! Instead got seq_length = {count}")
+    grid = positions[:, 1:].permute(0, 2, 1).reshape(1, -1, before, before)
+    grid = F.interpolate(grid, size=side, mode=interpolation_mode, align_corners=True)
+    found = grid.reshape(1, -1, side * side).permute(0, 2, 1)
+    model_state["encoder.pos_embedding"] = functions.cat([positions[:, :1], found], dim=1)
+    if reset_heads:
+        return type(model_state)((key, value) for key, value in model_state.items() if not key.startswith("heads"))
+    return model_state
 
 
 def _define(name: str) -> Any:
