@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product as cartesian
 from typing import Any
 
@@ -65,13 +66,33 @@ def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
             n = sum([x.layout.shape[0] for x in tensors])
             return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
     if _joined_in_lists(dim, t, tensors):
-        shape, pieces = _in_a_row([x.layout for x in tensors], dim)
-        out = empty(shape, t, tensors[0].device)
-        copy_each([view(out, place) for _, _, place in pieces], [tensors[i] for i, _, _ in pieces])
-        out._storage.version = 0
-        return out
+        return _in_lists(t, tensors, tuple([x.layout.shape for x in tensors]))
     key = ("cat", dim)
     return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
+
+
+def _in_lists(t: dtype, tensors: Sequence[Any], shapes: tuple[tuple[int, ...], ...], stacked: bool = False) -> Any:
+    """Return contiguous tensors one after the other, by launches that take several, stacked or joined."""
+    shape, places = _rows(shapes, stacked)
+    out = empty(shape, t, tensors[0].device)
+    parts = [view(out, place) for _, place in places]
+    copy_each(parts, tensors if len(places) == len(tensors) else [tensors[i] for i, _ in places])
+    out._storage.version = 0
+    return out
+
+
+@lru_cache(maxsize=256)
+def _rows(shapes: tuple[tuple[int, ...], ...], stacked: bool) -> tuple[Sequence[int], list[tuple[int, Layout]]]:
+    """Return the shape of tensors one after the other, and where each that has elements lies."""
+    shape, at, places = (len(shapes), *shapes[0]), 0, []
+    if not stacked:
+        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+    for i, s in enumerate(shapes):
+        lay = Layout.of(s)
+        if lay.numel:
+            places.append((i, Layout.make(s, lay.strides, at)))
+        at += lay.numel
+    return shape, places
 
 
 def _joined_in_lists(dim: int, t: dtype, tensors: Sequence[Any]) -> bool:
@@ -130,6 +151,9 @@ class Stack(Op):
             whole = _joined_as_laid(dim, t, tensors)
             shape = tensors[0].layout.shape
             return view(whole, whole.layout.view((*shape[:dim], len(tensors), *shape[dim:])))
+
+        if _joined_in_lists(dim, t, tensors):
+            return _in_lists(t, tensors, (tensors[0].layout.shape,) * len(tensors), True)
 
         def build() -> Pieces:
             return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)

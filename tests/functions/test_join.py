@@ -222,3 +222,29 @@ def test_empty_lines_passed_over_have_gradients_of_no_elements(device):
     assert str(y[0, 0].item()) == "-0.0"
     ga, gb = ct.autograd.grad(y.sum(), [a, b])
     assert ga.shape == (0,) and gb.tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "bool", "complex64"])
+def test_many_in_a_row(dtype, device):
+    rng, t = np.random.default_rng(4), getattr(ct, dtype)
+    whole = ct.tensor(rng.integers(0, 2, 200)).to(t).to(device)
+    lengths = [*rng.integers(0, 7, 24), 0]
+    ends = np.cumsum(lengths)
+    parts = [whole[b - n : b].reshape(n, 1) for n, b in zip(lengths, ends, strict=True)]
+    np.testing.assert_array_equal(ct.cat(parts).cpu().numpy(), whole[: ends[-1]].reshape(-1, 1).cpu().numpy())
+    scalars = [whole[i] for i in range(0, 80, 2)]
+    np.testing.assert_array_equal(ct.stack(scalars).cpu().numpy(), whole[:80:2].cpu().numpy())
+    rows = [whole[6 * i : 6 * i + 6].view(2, 3) for i in range(30)]
+    context = None if device == "cpu" else ct.device(device).resolve().context
+    before = context.launches if context else 0
+    found = ct.stack(rows)
+    assert context is None or context.launches - before <= 2
+    np.testing.assert_array_equal(found.cpu().numpy(), whole[:180].reshape(30, 2, 3).cpu().numpy())
+    assert ct.stack([whole[:0]] * 20).shape == (20, 0)
+
+
+def test_gradients_of_many_in_a_row(device):
+    x = ct.arange(60.0, device=device).requires_grad_()
+    y = ct.stack([x[3 * i : 3 * i + 3] for i in range(20)])
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [2.0 * i for i in range(60)]
