@@ -39,7 +39,8 @@ def _log_softmax(input: Any, dim: int, half_to_float: bool) -> Any:
 
 def _safe_softmax(self: Any, dim: int, dtype: Any = None) -> Any:
     """Return softmax, 0 where all along the dimension are -inf."""
-    return softmax(self, dim, dtype).masked_fill((self == -math.inf).all(dim, True), 0)
+    empty = (self == -math.inf).all(dim, True)
+    return softmax(self.masked_fill(empty, 0), dim, dtype).masked_fill(empty, 0)  # whose gradients there are 0 too
 
 
 def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = None) -> Any:

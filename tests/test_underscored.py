@@ -34,6 +34,11 @@ def test_softmaxes_and_what_their_gradients_are(x):
     got = cltorch._safe_softmax(masked, 1)
     assert got[0].tolist() == [0, 0, 0]
     same(got[1], cltorch.softmax(x[1], 0).cpu())
+    masked.requires_grad_()
+    slopes = cltorch.autograd.grad((cltorch._safe_softmax(masked, 1) ** 2).sum(), masked)[0]
+    row = x[1].detach().requires_grad_()
+    assert slopes[0].tolist() == [0, 0, 0]
+    same(slopes[1], cltorch.autograd.grad((cltorch.softmax(row, 0) ** 2).sum(), row)[0].cpu())
 
 
 def test_chunks_are_padded_and_joined(x):

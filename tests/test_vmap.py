@@ -346,6 +346,16 @@ def test_places_of_which_every_slice_has_as_many(device):
             vmap(torch.argwhere)(torch.ones(2, 2, device=device).triu())
 
 
+def test_strides_stay_within_a_slice(device):
+    x = torch.arange(12.0, device=device).reshape(3, 4)
+    inner = x[:, 1:]
+    assert vmap(lambda a: a.as_strided((2,), (2,)))(inner).tolist() == [[1, 3], [5, 7], [9, 11]]
+    assert vmap(lambda a: a.as_strided((2,), (4,)), in_dims=1)(x).tolist() == [[i, i + 4] for i in range(4)]
+    for size, stride, offset in (((4,), (1,), None), ((2,), (1,), 0), ((3,), (1,), 2), ((2, 2), (2, 2), None)):
+        with pytest.raises(RuntimeError, match="can access memory outside of `tensor`.*not supported inside of vmap"):
+            vmap(lambda a: a.as_strided(size, stride, offset))(inner)  # noqa: B023
+
+
 def test_a_mask_that_is_no_batch_selects_of_every_slice(device):
     x, mask = torch.arange(6.0, device=device).reshape(2, 3), torch.tensor([True, False, True], device=device)
     assert vmap(torch.masked_select, in_dims=(0, None))(x, mask).tolist() == [[0, 2], [3, 5]]

@@ -97,7 +97,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """Return a view of the storage with any sizes and strides.
 
-    Raises RuntimeError where it would reach beyond the storage.
+    Raises RuntimeError where it would reach beyond the storage, and under vmap beyond what the slice itself reaches.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.as_strided.html
 
     >>> import cltorch as torch
@@ -120,6 +120,14 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
             f"storage of size {input._storage.nbytes}"
         )
     before = input.layout
+    within = before.offset <= layout.offset and layout.extent() <= before.extent()
+    if input._batch and layout.numel and not within:  # the memory of other slices
+        raise RuntimeError(
+            f"result = tensor.as_strided({list(size)}, {list(stride)}, {layout.offset}) can access memory outside of "
+            f"`tensor`. `result` can access some memory in range [{layout.offset}, {layout.extent()}], but `tensor` "
+            f"can only access some memory in range [{before.offset}, {before.extent()}]. This is not supported inside "
+            "of vmap, please try to rewrite the `as_strided` call as a sequence of PyTorch view operations"
+        )
     out = record_view(input, layout, "AsStridedBackward0", lambda m, g: as_strided_back(m, g, before, layout))
     conj, neg = turns(input)
     if conj or neg:  # it may reach elements that the tensor does not show
