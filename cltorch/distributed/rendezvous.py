@@ -79,10 +79,7 @@ def _store_at(host: str, port: int, world_size: int, timeout: timedelta) -> Stor
 def alone(world_size: int) -> None:
     """Raise NotImplementedError for more than one process."""
     if world_size > 1:
-        raise NotImplementedError(
-            f"cltorch computes in one process: world_size must be 1, not {world_size} (start the program once, or with "
-            "one process per machine on one machine)"
-        )
+        raise NotImplementedError(f"cltorch computes in one process: world_size must be 1, not {world_size}")
 
 
 def _tcp(url: str, timeout: timedelta = default_pg_timeout, **kwargs: Any) -> _Found:

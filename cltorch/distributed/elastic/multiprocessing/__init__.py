@@ -1,0 +1,1 @@
+"""What a program tells the launcher that started it."""
