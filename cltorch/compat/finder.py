@@ -42,6 +42,7 @@ RENAMED = {
     "torchvision.transforms._functional_pil": "cltorch.vision.transforms.functional",
     "torchvision.transforms._functional_tensor": "cltorch.vision.transforms.functional",
     "torchvision.transforms._presets": "cltorch.vision.transforms.presets",
+    "torchvision.transforms.transforms": "cltorch.vision.transforms",
     "torchvision.transforms.v2._utils": "cltorch.vision.transforms.v2.utils",
     "torchvision.transforms.v2.functional._utils": "cltorch.vision.transforms.v2.dispatch",
     "torchvision.version": "cltorch.version",

@@ -250,8 +250,14 @@ def test_every_module_and_name_of_torchvision_can_be_imported():
         names = [(m, name) for m in reference.modules("torchvision") for name in reference.names(m)]
         for module, name in names:
             getattr(importlib.import_module(module), name)
-        from torchvision.transforms.transforms import Compose
-        from torchvision.transforms._functional_tensor import rgb_to_grayscale
+        from torchvision.transforms.transforms import Compose, _setup_angle, _setup_size
+        from torchvision.transforms.v2._utils import _check_fill_arg, _setup_size as same
+        from torchvision.transforms._functional_tensor import _get_gaussian_kernel2d, _rgb2hsv, rgb_to_grayscale
+        from torchvision.transforms.functional import _interpolation_modes_from_int
+        from torchvision.ops.boxes import _box_inter_union, _upcast
+        assert _setup_size((3, 4), error_msg="") == (3, 4) and same is _setup_size
+        assert _setup_angle(3, name="degrees", req_sizes=(2,)) == [-3.0, 3.0]
+        assert _interpolation_modes_from_int(3) is vision.transforms.InterpolationMode.BICUBIC
         from torchvision.transforms.v2.functional._geometry import resize_image
         from torchvision.models._api import WeightsEnum
         from torchvision.models.mobilenet import mobilenet_v2

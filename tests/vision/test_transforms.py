@@ -1,5 +1,7 @@
 """Transforms on PIL images and tensors; with torchvision installed, against it."""
 
+import colorsys
+
 import numpy as np
 import pytest
 
@@ -235,3 +237,20 @@ def test_tensors_too_small_to_be_mirrored_are_refused(device):
     for image in (x, F.to_pil_image(x.cpu())):
         with pytest.raises(RuntimeError, match="larger image than 4 by 3"):
             F.gaussian_blur(image, [3, 7])
+
+
+def test_parts_that_programs_import(device):
+    functional = transforms.functional
+    bell = functional._get_gaussian_kernel2d([3, 5], [1.0, 2.0], torch.float32, torch.device(device))
+    across, down = np.exp(-0.5 * np.arange(-1, 2.0) ** 2), np.exp(-0.5 * (np.arange(-2, 3.0) / 2) ** 2)
+    assert np.allclose(bell.cpu().numpy(), np.outer(down / down.sum(), across / across.sum()), atol=1e-6)
+    colors = torch.tensor([[[0.2, 0.4]], [[0.5, 0.1]], [[0.9, 0.3]]], device=device)
+    hues = functional._rgb2hsv(colors).cpu().numpy()
+    assert np.allclose(hues[:, 0, 0], colorsys.rgb_to_hsv(0.2, 0.5, 0.9), atol=1e-6)
+    assert np.allclose(functional._hsv2rgb(functional._rgb2hsv(colors)).cpu(), colors.cpu(), atol=1e-6)
+    numbers = [functional._interpolation_modes_from_int(i).value for i in range(6)]
+    assert numbers == ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+    for size, expected in ((3, (3, 3)), ([4], (4, 4)), ((5, 6), (5, 6))):
+        assert transforms._setup_size(size, "two") == expected
+    with pytest.raises(ValueError, match="two"):
+        transforms._setup_size((1, 2, 3), error_msg="two")

@@ -23,24 +23,24 @@ def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
     """
     if fmt not in ("xyxy", "xywh", "cxcywh"):
         raise ValueError(f"Unsupported Bounding Box area for given format {fmt}")
-    b = _wide(boxes)
+    b = _upcast(boxes)
     if fmt != "xyxy":
         return b[..., 2] * b[..., 3]
     return (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
 
 
-def _wide(t: Tensor) -> Tensor:
+def _upcast(t: Tensor) -> Tensor:
     """Return numbers whose products fit: halves as float32, small integers as int32."""
     if t.dtype.is_floating_point:
         return t if t.dtype in (torch.float32, torch.float64) else t.float()
     return t if t.dtype in (torch.int32, torch.int64) else t.int()
 
 
-def _overlap(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
+def _box_inter_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
     """Return the areas of intersection and union of every box of one list with every one of another."""
     low = torch.maximum(boxes1[..., :, None, :2], boxes2[..., None, :, :2])
     high = torch.minimum(boxes1[..., :, None, 2:], boxes2[..., None, :, 2:])
-    sides = _wide(high - low).clamp(min=0)
+    sides = _upcast(high - low).clamp(min=0)
     inter = sides[..., 0] * sides[..., 1]
     return inter, box_area(boxes1)[..., :, None] + box_area(boxes2)[..., None, :] - inter
 
@@ -58,7 +58,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
     if fmt in ROTATED:
         raise NotImplementedError(f"the overlap of boxes that are turned ({fmt}) is not there")
     boxes1, boxes2 = box_convert(boxes1, fmt, "xyxy"), box_convert(boxes2, fmt, "xyxy")
-    inter, union = _overlap(boxes1, boxes2)
+    inter, union = _box_inter_union(boxes1, boxes2)
     return inter / union
 
 
@@ -66,7 +66,7 @@ def _hull(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Return width and height of the least box around every pair."""
     low = torch.minimum(boxes1[..., :, None, :2], boxes2[..., None, :, :2])
     high = torch.maximum(boxes1[..., :, None, 2:], boxes2[..., None, :, 2:])
-    return _wide(high - low).clamp(min=0)
+    return _upcast(high - low).clamp(min=0)
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     >>> ops.generalized_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
     tensor([[0.3333]])
     """
-    inter, union = _overlap(boxes1, boxes2)
+    inter, union = _box_inter_union(boxes1, boxes2)
     sides = _hull(boxes1, boxes2)
     area = sides[..., 0] * sides[..., 1]
     return inter / union - (area - union) / area
@@ -95,7 +95,7 @@ def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
     >>> ops.distance_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
     tensor([[0.2564]])
     """
-    inter, union = _overlap(boxes1, boxes2)
+    inter, union = _box_inter_union(boxes1, boxes2)
     return inter / union - _distance(boxes1, boxes2, eps)
 
 
@@ -104,7 +104,7 @@ def _distance(boxes1: Tensor, boxes2: Tensor, eps: float) -> Tensor:
     sides = _hull(boxes1, boxes2)
     diagonal = sides[..., 0] ** 2 + sides[..., 1] ** 2 + eps
     centre1, centre2 = ((b[..., :2] + b[..., 2:]) / 2 for b in (boxes1, boxes2))
-    between = _wide(centre1[..., :, None, :] - centre2[..., None, :, :])
+    between = _upcast(centre1[..., :, None, :] - centre2[..., None, :, :])
     return (between[..., 0] ** 2 + between[..., 1] ** 2) / diagonal
 
 
@@ -118,7 +118,7 @@ def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
     >>> ops.complete_box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
     tensor([[0.2564]])
     """
-    inter, union = _overlap(boxes1, boxes2)
+    inter, union = _box_inter_union(boxes1, boxes2)
     iou = inter / union
     angle1, angle2 = (torch.atan((b[..., 2] - b[..., 0]) / (b[..., 3] - b[..., 1])) for b in (boxes1, boxes2))
     v = (4 / math.pi**2) * (angle1[..., :, None] - angle2[..., None, :]) ** 2
@@ -241,7 +241,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         return torch.empty((0,), dtype=torch.int64, device=boxes.device)
     with torch.no_grad():
         order = scores.argsort(descending=True, stable=True)
-        inter, union = _overlap(boxes[order], boxes[order])
+        inter, union = _box_inter_union(boxes[order], boxes[order])
         over = (inter > iou_threshold * union).tril(-1)  # row i: the better boxes that could suppress box i
         keep = torch.ones(len(order), dtype=torch.bool, device=boxes.device)
         while True:

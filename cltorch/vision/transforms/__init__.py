@@ -38,8 +38,11 @@ from cltorch.vision.transforms.crops import (
     TenCrop,
 )
 from cltorch.vision.transforms.functional import InterpolationMode
+from cltorch.vision.transforms.functional.geometry import _setup_size as _setup_size
 from cltorch.vision.transforms.geometry import Pad, RandomHorizontalFlip, RandomVerticalFlip, Resize
 from cltorch.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
+from cltorch.vision.transforms.warp import _check_sequence_input as _check_sequence_input
+from cltorch.vision.transforms.warp import _setup_angle as _setup_angle
 
 __all__ = [
     "AugMix",

@@ -19,22 +19,22 @@ from cltorch.vision.transforms.functional.resample import InterpolationMode, int
 from cltorch.vision.transforms.geometry import randint
 
 
-def _sequence(x: Any, name: str, sizes: tuple[int, ...]) -> None:
-    wanted = " or ".join(map(str, sizes))
+def _check_sequence_input(x: Any, name: str, req_sizes: tuple[int, ...]) -> None:
+    wanted = " or ".join(map(str, req_sizes))
     if not isinstance(x, Sequence):
         raise TypeError(f"{name} should be a sequence of length {wanted}.")
-    if len(x) not in sizes:
+    if len(x) not in req_sizes:
         raise ValueError(f"{name} should be a sequence of length {wanted}.")
 
 
-def _angles(x: Any, name: str, sizes: tuple[int, ...] = (2,)) -> list[float]:
+def _setup_angle(x: Any, name: str, req_sizes: tuple[int, ...] = (2,)) -> list[float]:
     """Return the range of angles that a number (from -x to x) or a sequence means."""
     if isinstance(x, numbers.Real):
         if x < 0:
             raise ValueError(f"If {name} is a single number, it must be positive.")
         x = [-x, x]
     else:
-        _sequence(x, name, sizes)
+        _check_sequence_input(x, name, req_sizes)
     return [float(d) for d in x]
 
 
@@ -71,9 +71,9 @@ class RandomRotation(Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.interpolation = interpolation_mode(interpolation)
-        self.degrees = _angles(degrees, "degrees")
+        self.degrees = _setup_angle(degrees, "degrees")
         if center is not None:
-            _sequence(center, "center", (2,))
+            _check_sequence_input(center, "center", (2,))
         self.center, self.expand, self.fill = center, expand, _fill(fill)
 
     @staticmethod
@@ -112,20 +112,20 @@ class RandomAffine(Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.interpolation = interpolation_mode(interpolation)
-        self.degrees = _angles(degrees, "degrees")
+        self.degrees = _setup_angle(degrees, "degrees")
         if translate is not None:
-            _sequence(translate, "translate", (2,))
+            _check_sequence_input(translate, "translate", (2,))
             if not all(0.0 <= t <= 1.0 for t in translate):
                 raise ValueError("translation values should be between 0 and 1")
         if scale is not None:
-            _sequence(scale, "scale", (2,))
+            _check_sequence_input(scale, "scale", (2,))
             if any(s <= 0 for s in scale):
                 raise ValueError("scale values should be positive")
         self.translate, self.scale = translate, scale
-        self.shear = None if shear is None else _angles(shear, "shear", (2, 4))
+        self.shear = None if shear is None else _setup_angle(shear, "shear", (2, 4))
         self.fill = _fill(fill)
         if center is not None:
-            _sequence(center, "center", (2,))
+            _check_sequence_input(center, "center", (2,))
         self.center = center
 
     @staticmethod

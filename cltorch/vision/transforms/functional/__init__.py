@@ -1,6 +1,9 @@
 """Transforms as functions of PIL images and tensors (…, C, H, W): torchvision.transforms.functional."""
 
+from cltorch.vision.transforms.functional.blur import _get_gaussian_kernel1d as _get_gaussian_kernel1d
+from cltorch.vision.transforms.functional.blur import _get_gaussian_kernel2d as _get_gaussian_kernel2d
 from cltorch.vision.transforms.functional.blur import gaussian_blur
+from cltorch.vision.transforms.functional.color import _blend as _blend
 from cltorch.vision.transforms.functional.color import (
     adjust_brightness,
     adjust_contrast,
@@ -39,7 +42,12 @@ from cltorch.vision.transforms.functional.geometry import (
     ten_crop,
     vflip,
 )
+from cltorch.vision.transforms.functional.hsv import _hsv2rgb as _hsv2rgb
+from cltorch.vision.transforms.functional.hsv import _rgb2hsv as _rgb2hsv
 from cltorch.vision.transforms.functional.resample import InterpolationMode
+from cltorch.vision.transforms.functional.resample import (
+    _interpolation_modes_from_int as _interpolation_modes_from_int,
+)
 from cltorch.vision.transforms.functional.resample import pil_modes_mapping as pil_modes_mapping
 from cltorch.vision.transforms.functional.warp import _get_inverse_affine_matrix as _get_inverse_affine_matrix
 from cltorch.vision.transforms.functional.warp import _get_perspective_coeffs as _get_perspective_coeffs

@@ -49,15 +49,26 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
     return to_pil_image(_blur(pil_to_tensor(img), sizes, widths), mode=img.mode)
 
 
+def _get_gaussian_kernel1d(kernel_size: int, sigma: float, dtype: Any, device: Any) -> Tensor:
+    """Return a bell of ``sigma`` at so many places, which adds up to 1."""
+    at = np.linspace(-(kernel_size - 1) / 2, (kernel_size - 1) / 2, kernel_size)
+    bell = np.exp(-0.5 * (at / sigma) ** 2)
+    return functions.from_numpy(bell / bell.sum()).to(device, dtype)
+
+
+def _get_gaussian_kernel2d(kernel_size: Any, sigma: Any, dtype: Any, device: Any) -> Tensor:
+    """Return a bell over (y, x), of sizes and ``sigma`` (x, y)."""
+    across, down = (_get_gaussian_kernel1d(n, s, dtype, device) for n, s in zip(kernel_size, sigma, strict=True))
+    return down[:, None] * across[None, :]
+
+
 def _blur(img: Tensor, sizes: list[int], widths: list[float]) -> Tensor:
     dtype = img.dtype if img.dtype in (float32, float64) else float32
     planes = pad(img, [sizes[0] // 2, sizes[1] // 2], padding_mode="reflect")
     planes = planes.reshape(-1, 1, *planes.shape[-2:]).to(dtype)
     # the bell of two dimensions is the product of one across and one down
     for size, width, shape in zip(sizes, widths, ((1, 1, 1, -1), (1, 1, -1, 1)), strict=True):
-        at = np.linspace(-(size - 1) / 2, (size - 1) / 2, size)
-        bell = np.exp(-0.5 * (at / width) ** 2)
-        weight = functions.from_numpy(bell / bell.sum()).reshape(shape).to(img.device, dtype)
+        weight = _get_gaussian_kernel1d(size, width, dtype, img.device).reshape(shape)
         planes = NF.conv2d(planes, weight)
     out = planes.reshape(img.shape)
     return whole(out, img.dtype)

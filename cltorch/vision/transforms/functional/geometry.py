@@ -334,6 +334,15 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fals
     return out
 
 
+def _setup_size(size: Any, error_msg: str) -> Any:
+    """Return a number twice, one number of a sequence twice, or two as they are; ValueError for more."""
+    if isinstance(size, numbers.Number):
+        return int(size), int(size)  # type: ignore[call-overload]
+    if len(size) not in (1, 2):
+        raise ValueError(error_msg)
+    return (size[0], size[0]) if len(size) == 1 else size
+
+
 def pair(size: Any, message: str = "Please provide only two dimensions (h, w) for size.") -> tuple[int, int]:
     """Return (height, width) of a number or of one or two numbers; raise ValueError for more."""
     if isinstance(size, (int, float)):

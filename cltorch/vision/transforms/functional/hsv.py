@@ -26,6 +26,16 @@ def rgb_to_hsv(img: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return functions.fmod(hue / 6.0 + 1.0, 1.0), saturation, high
 
 
+def _rgb2hsv(img: Tensor) -> Tensor:
+    """Return hue, saturation and value of floats (…, 3, H, W) in the place of red, green and blue."""
+    return functions.stack(rgb_to_hsv(img), -3)
+
+
+def _hsv2rgb(img: Tensor) -> Tensor:
+    """Return red, green and blue of floats (…, 3, H, W) in the place of hue, saturation and value."""
+    return hsv_to_rgb(*img.unbind(-3))
+
+
 def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     """Return floats (…, 3, H, W) of hue, saturation and value (…, H, W)."""
     sixth = functions.floor(hue * 6.0)

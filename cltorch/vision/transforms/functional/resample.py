@@ -48,16 +48,17 @@ pil_modes_mapping = {
 }
 
 
+def _interpolation_modes_from_int(i: int) -> InterpolationMode:
+    """Return the mode of Pillow's number; raise KeyError for another one."""
+    return {number: mode for mode, number in reversed(pil_modes_mapping.items())}[i]
+
+
 def interpolation_mode(value: InterpolationMode | int) -> InterpolationMode:
     """Return the mode of a member or of Pillow's number; raise TypeError for anything else."""
     if isinstance(value, InterpolationMode):
         return value
-    if isinstance(value, int):
-        by_number = {
-            number: mode for mode, number in pil_modes_mapping.items() if mode is not InterpolationMode.NEAREST_EXACT
-        }
-        if value in by_number:
-            return by_number[value]
+    if isinstance(value, int) and value in pil_modes_mapping.values():
+        return _interpolation_modes_from_int(value)
     raise TypeError(
         f"Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant, got {value}"
     )

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cltorch.vision.transforms.functional.geometry import _setup_size as _setup_size
 from cltorch.vision.transforms.v2 import functional as F
 from cltorch.vision.transforms.v2.dispatch import is_pure_tensor
+from cltorch.vision.transforms.v2.geometry import checked_fill as _check_fill_arg  # noqa: F401
 from cltorch.vision.transforms.v2.labels import find_labels as _find_labels_default_heuristic  # noqa: F401
 from cltorch.vision.transforms.v2.transform import is_image
 from cltorch.vision.transforms.v2.transform import size_of as query_size
+from cltorch.vision.transforms.warp import _check_sequence_input as _check_sequence_input
+from cltorch.vision.transforms.warp import _setup_angle as _setup_angle
 from cltorch.vision.tv_tensors import BoundingBoxes, KeyPoints
 
 __all__ = [
