@@ -174,3 +174,10 @@ def test_fractions_of_8_bits_are_compared_bit_by_bit():
         assert_close(x, y)
     with pytest.raises(AssertionError, match="not supported for bitwise comparison"):
         assert_close(x, x, rtol=0.1, atol=0.1)
+
+
+def test_tolerances_may_be_tensors(device):
+    x = torch.ones(2, device=device)
+    torch.testing.assert_close(x, x + 0.25, rtol=0, atol=torch.tensor(0.5, device=device))
+    with pytest.raises(AssertionError, match="absolute difference: 0.25"):
+        torch.testing.assert_close(x, x + 0.25, rtol=0, atol=torch.tensor(0.125, device=device))

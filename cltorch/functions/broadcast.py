@@ -38,7 +38,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
                 if n not in (1, common[d]) and common[d] != 1:
                     raise RuntimeError(
                         f"Attempting to broadcast a dimension of length {n} at {d}! Mismatching argument at index "
-                        f"{argument} had {tuple(shape)}; but expected shape should be broadcastable to {common}"
+                        f"{argument} had {shape}; but expected shape should be broadcastable to {common}"
                     ) from None
                 if n != 1:
                     common[d] = n

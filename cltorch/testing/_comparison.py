@@ -59,7 +59,7 @@ def get_tolerances(
         raise ErrorMeta(
             ValueError, f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}.", id=id
         )
-    return rtol, atol
+    return float(rtol), float(atol)
 
 
 class Pair:
