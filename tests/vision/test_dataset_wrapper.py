@@ -117,6 +117,9 @@ def test_cityscapes(tmp_path):
     found, kinds = wrapped(datasets.Cityscapes(tmp_path, "val", target_type=["instance", "semantic"]))[0][1]
     assert found["labels"].tolist() == [7, 26, 26] and found["masks"].shape == (3, 1, 2, 3)
     assert found["masks"][1, 0].tolist() == (objects == 26001).tolist() and type(kinds) is tv_tensors.Mask
+    Image.fromarray((objects % 256).astype(np.uint8)).save(labels / "u_gtFine_instanceIds.png")
+    found = wrapped(datasets.Cityscapes(tmp_path, "val"))[0][1]
+    assert found["labels"].tolist() == [7, 145, 146] and found["labels"].dtype is torch.uint8
     with pytest.raises(RuntimeError, match="color is currently not supported by this wrapper"):
         wrapped(datasets.Cityscapes(tmp_path, "val", target_type="color"))
 
@@ -125,7 +128,7 @@ def test_labels_stay_labels(tmp_path):
     photo(tmp_path / "eurosat" / "2750" / "River" / "a.jpg", 9)
     data = wrapped(datasets.EuroSAT(tmp_path, transform=v2.ToImage()))
     assert type(data[0][0]) is tv_tensors.Image and data[0][1] == 0 and data.classes == ["River"]
-    with pytest.raises(ValueError, match="but got DatasetFolder"):
+    with pytest.raises(ValueError, match="but got EuroSAT"):
         wrapped(datasets.EuroSAT(tmp_path), "all")
     with pytest.raises(TypeError, match="no wrapper exists for FakeData"):
         wrapped(datasets.FakeData(2))

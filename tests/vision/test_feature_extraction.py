@@ -33,7 +33,7 @@ def test_nodes_of_a_network(device):
         found = extractor(x)
         stem = model.maxpool(model.relu(model.bn1(model.conv1(x))))
         one = model.layer1(stem)
-        assert list(found) == ["one", "three", "again"]
+        assert list(found) == ["again", "one", "three"]  # as they are computed
         assert np.array_equal(found["one"].cpu().numpy(), one.cpu().numpy())
         assert np.array_equal(found["again"].cpu().numpy(), model.layer1[0](stem).cpu().numpy())
         block = model.layer3[0]
@@ -103,13 +103,42 @@ def test_names_of_functions_too(device):
     once = (model.first(x) + 0.5).relu()
     for mode in (False, True):
         found = extractor.train(mode)(x, 0.5)
-        assert list(found) == ["before", "once"]
+        assert list(found) == ["once", "before"]
         torch.testing.assert_close(found["once"], once)
         torch.testing.assert_close(found["before"], once * 2 - 1)
     again = pickle.loads(pickle.dumps(extractor))
     for mode in (False, True):
         torch.testing.assert_close(again.train(mode)(x, 0.5)["before"], once * 2 - 1)
     assert "norm" not in extractor.code and extractor.first.weight is model.first.weight
+
+
+class Numbered(nn.Module):
+    """A network whose layers have numbers in their names, the second of which runs first."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm_1, self.norm_2, self.part_1 = nn.Linear(3, 3), nn.Linear(3, 3), nn.Sequential(nn.ReLU())
+        self.rest = nn.ModuleList([nn.Tanh(), nn.Sigmoid()])
+
+    def forward(self, x):
+        x = self.part_1(self.norm_1(self.norm_2(x)))
+        for layer in self.rest:
+            x = layer(x)
+        return x
+
+
+def test_numbered_layers_are_numbered_anew():
+    model, x = Numbered(), torch.randn(2, 3)
+    assert get_graph_node_names(model)[0] == ["x", "norm", "norm_1", "part_1.0", "rest.0", "rest.1"]
+    found = create_feature_extractor(model, ["rest", "norm_1", "norm"])(x)
+    first = model.norm_2(x)
+    assert list(found) == ["norm", "norm_1", "rest"]
+    for name, value in (("norm", first), ("norm_1", model.norm_1(first)), ("rest", model(x))):
+        torch.testing.assert_close(found[name], value)
+    with torch.device("meta"):
+        nodes = get_graph_node_names(models.vit_b_16(weights=None))[0]
+    assert {"encoder.layers.encoder_layer_3.ln", "encoder.layers.encoder_layer_3.ln_1"} <= set(nodes)
+    assert "encoder.layers.encoder_layer_3.ln_2" not in nodes
 
 
 # of torchvision 0.28: how many nodes there are, and some of them

@@ -62,7 +62,7 @@ def wrap_dataset_for_transforms_v2(dataset: Any, target_keys: Keys = None) -> An
     if target_keys is not None and base not in _KEYS:
         raise ValueError(
             "`target_keys` is currently only supported for `CocoDetection`, `VOCDetection`, `Kitti`, and `WIDERFace`, "
-            f"but got {base.__name__}."
+            f"but got {cls.__name__}."
         )
     return type(f"Wrapped{cls.__name__}", (_Wrapped, cls), {})(dataset, target_keys, _CHANGES[base])
 
@@ -186,10 +186,11 @@ def _cityscapes(dataset: Any, target_keys: Keys) -> Change:
 def _instances(picture: Any) -> dict[str, Any]:
     """Return a mask for each number in a picture, and its class: the thousands of what counts the class's objects."""
     numbers = np.array(picture)
-    found = np.unique(numbers)
+    found = np.unique(numbers).astype(np.int32)
     masks = functions.as_tensor(np.stack([numbers == number for number in found])[:, None])
     labels = np.where(found >= 1000, found // 1000, found)
-    return {"masks": tv_tensors.Mask(masks), "labels": functions.as_tensor(labels.astype(np.int32))}
+    kind = np.uint8 if numbers.dtype == np.uint8 else np.int32
+    return {"masks": tv_tensors.Mask(masks), "labels": functions.as_tensor(labels.astype(kind))}
 
 
 _KITTI_KEYS = {"type", "truncated", "occluded", "alpha", "bbox", "dimensions", "location", "rotation_y"}

@@ -29,7 +29,7 @@ class _Extractor:
     _wanted: dict[bool, dict[str, str]]
 
     def forward(self, *args: Any, **kwargs: Any) -> OrderedDict[str, Any]:
-        """Return the outputs by their new names, in the order in which they were asked for."""
+        """Return the outputs by their new names, in the order in which they are computed."""
         wanted = self._wanted[self.training]  # type: ignore[attr-defined]
         found: dict[str, Any] = {}
         calls: dict[str, int] = {}
@@ -57,7 +57,7 @@ class _Extractor:
         missing = [name for name in wanted if name not in found]
         if missing:
             raise RuntimeError(f"the network did not call {', '.join(missing)} with this input")
-        return OrderedDict((new, found[name]) for name, new in wanted.items())
+        return OrderedDict((wanted[name], output) for name, output in found.items())
 
     def __reduce__(self) -> Any:
         return _of_class, (type(self).__mro__[2], vars(self))
@@ -90,10 +90,11 @@ def create_feature_extractor(
     eval_return_nodes: list[str] | dict[str, str] | None = None, tracer_kwargs: dict[str, Any] | None = None,
     suppress_diff_warning: bool = False, concrete_args: dict[str, Any] | None = None,
 ) -> Any:  # fmt: skip
-    """Return a network that shares the modules of ``model`` and returns a dict of what some of them do.
+    """Return a network that shares the modules of ``model`` and returns a dict of what some of them do, first to last.
 
     ``return_nodes`` are names of modules, as a list or as a dict to the names in the result: those of
-    ``named_modules()``, with _1, _2, … for the second call of one and later ones. ``train_return_nodes`` and
+    ``named_modules()``, with _1, _2, … for the second call of one and later ones; layers with such a number in their
+    own name are numbered anew, as ``get_graph_node_names`` has them. ``train_return_nodes`` and
     ``eval_return_nodes`` give different ones for each mode. The network runs up to the last of them. Functions between
     modules have the names of ``get_graph_node_names``; where one is asked for, the network is traced (with
     ``tracer_kwargs`` and ``concrete_args``), and the result is a GraphModule with what leads to the nodes. Raises
@@ -115,11 +116,28 @@ def create_feature_extractor(
     modules = dict(model.named_modules())
     if not all(wanted.values()):
         raise ValueError("no nodes to return were given")
-    if all(_module(name, modules) for names in wanted.values() for name in names):
-        values = {k: v.copy() if isinstance(v, dict) else v for k, v in vars(model).items()}
-        return _of_class(type(model), values | {"_wanted": wanted})
-    graphs = {mode: _reduced(model, mode, names, tracer_kwargs, concrete_args) for mode, names in wanted.items()}
-    return _Dual(model, graphs)
+    asked = [name for names in wanted.values() for name in names]
+    called = [name for name in asked if not isinstance(modules.get(name), (nn.ModuleList, nn.ModuleDict))]
+    by_hooks = len(called) == len(asked) and all(_module(name, modules) for name in asked)
+    if not by_hooks or _renumbered(asked, modules, tracer_kwargs):
+        graphs = {mode: _reduced(model, mode, names, tracer_kwargs, concrete_args) for mode, names in wanted.items()}
+        return _Dual(model, graphs)
+    values = {k: v.copy() if isinstance(v, dict) else v for k, v in vars(model).items()}
+    return _of_class(type(model), values | {"_wanted": wanted})
+
+
+def _unnumbered(name: str) -> str:
+    """Return a name without a number at its end: nodes are numbered anew, in the order in which they run."""
+    return re.sub(r"(?<=.)_\d+$", "", name)
+
+
+def _renumbered(names: Any, modules: dict[str, nn.Module], tracer_kwargs: Any) -> bool:
+    """Return whether a name is one of a numbered module: ``norm_2`` is called norm_1 where norm_1 runs before it."""
+    tracer = _PathTracer(**(tracer_kwargs or {}))
+    bases = {
+        _unnumbered(key) for key, m in modules.items() if _unnumbered(key) != key and tracer.is_leaf_module(m, key)
+    }
+    return any(_unnumbered(name) in bases for name in names)
 
 
 class _PathTracer(fx.Tracer):
@@ -146,11 +164,10 @@ class _PathTracer(fx.Tracer):
         node = super().create_node(kind, target, *args, **kwargs)
         if kind == "output":
             return node
-        if kind == "call_module":
-            name = self._module
-        else:
-            own = re.sub(r"_\d+$", "", node.name)
-            name = f"{self._module}.{own}" if self._module else own
+        name = self._module
+        if kind != "call_module":
+            name = f"{name}.{node.name}" if name else node.name
+        name = _unnumbered(name)
         count = self._seen[name] = self._seen.get(name, -1) + 1
         self.names[node] = f"{name}_{count}" if count else name
         return node
@@ -189,7 +206,8 @@ def _reduced(
             )
         found[new] = ends[-1]
     graph.erase_node(graph.output_node())
-    graph.output(found)
+    order = {node: place for place, node in enumerate(graph.nodes)}
+    graph.output(dict(sorted(found.items(), key=lambda item: order[item[1]])))
     graph.owning_module = model
     graph.eliminate_dead_code()
     return graph
