@@ -287,6 +287,15 @@ for _name in """
 del _name
 
 
+# what is asked of torch.backends now
+_FORMER = {
+    "has_cuda": ("cuda", "is_built"),
+    "has_cudnn": ("cudnn", "is_available"),
+    "has_mkldnn": ("mkldnn", "is_available"),
+    "has_mps": ("mps", "is_built"),
+}
+
+
 def __getattr__(name: str) -> _Any:
     if name == "vmap":
         return _import_module("cltorch.func").vmap
@@ -296,6 +305,10 @@ def __getattr__(name: str) -> _Any:
         steps = _import_module("cltorch.optim.fused_steps").FUNCTIONS
         if name in steps:
             return steps[name]
+    if name in _FORMER:
+        module, question = _FORMER[name]
+        _warn(f"'{name}' is deprecated, please use 'torch.backends.{module}.{question}()'", stacklevel=2)
+        return getattr(getattr(backends, module), question)()
     if name == "set_vital":  # which does nothing in PyTorch either
         _warn(f"'{name}' is deprecated, please do not call", stacklevel=2)
         return lambda *args: None

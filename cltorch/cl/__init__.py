@@ -116,4 +116,6 @@ sys.modules["cltorch.cuda.amp"] = amp
 def __getattr__(name: str) -> _Any:
     if name == "nvtx":  # it brings the profiler along, and that PyOpenCL
         return _import_module("cltorch.cl.nvtx")
+    if name == "_initialized":  # PyTorch's flag, which programs ask before they save a device's random state
+        return is_initialized()
     raise AttributeError(f"module 'cltorch.cl' has no attribute {name!r}")

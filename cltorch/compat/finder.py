@@ -56,6 +56,7 @@ _IN_PICKLES = {
     "torch.storage._load_from_bytes": load_from_bytes,
 }
 _DUNDER_MODULES = ("torch.__config__", "torch.__future__")
+_NOTHING = object()
 _OWN = {"__name__", "__loader__", "__spec__", "__path__", "__package__", "__class__", "__dict__", "__version__"}
 
 
@@ -94,8 +95,8 @@ class Facade(ModuleType):
     def __getattr__(self, name: str) -> Any:
         module = self.__dict__.get("_module")
         whole = f"{self.__name__}.{name}"
-        if module is not None and hasattr(module, name):
-            value = getattr(module, name)
+        value = _NOTHING if module is None else getattr(module, name, _NOTHING)
+        if value is not _NOTHING:
             if not isinstance(value, ModuleType) or not value.__name__.startswith("cltorch"):
                 return value
             if _exists(whole):

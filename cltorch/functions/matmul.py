@@ -23,7 +23,8 @@ from cltorch.ops import matmul as ops
 from cltorch.ops.array import Array
 
 __all__ = [
-    "bmm", "dot", "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer", "vdot",
+    "bmm", "dot", "dsmm", "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer",
+    "spmm", "vdot",
 ]  # fmt: skip
 
 
@@ -107,6 +108,9 @@ def mm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     if out_dtype is not None:
         input, mat2 = wide("mm", input, mat2, out_dtype)
     return finish("mm", apply(ops.Mm, input, mat2, False, False), out)
+
+
+dsmm = spmm = mm  # what programs for graphs call where the first matrix may be sparse
 
 
 def check_batches(name: str, a: Any, b: Any) -> None:

@@ -364,6 +364,14 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     return tensor
 
 
+# the names of PyTorch's inner functions, which libraries call for tensors that want gradients
+_no_grad_uniform_, _no_grad_normal_, _no_grad_fill_, _no_grad_zero_ = uniform_, normal_, constant_, zeros_
+
+
+def _no_grad_trunc_normal_(tensor: Any, mean: float, std: float, a: float, b: float, generator: Any = None) -> Any:
+    return trunc_normal_(tensor, mean, std, a, b, generator)
+
+
 def _deprecated(fn: Callable[..., Any]) -> Callable[..., Any]:
     new, old = fn.__name__, fn.__name__[:-1]
 

@@ -97,6 +97,7 @@ class Buffer(Tensor, metaclass=_MarkedMeta):
         return t
 
 
+_ParameterMeta = _BufferMeta = _MarkedMeta  # PyTorch's names of the classes' class
 torch_function.PLAIN.update((Parameter, Buffer))
 
 

@@ -586,6 +586,30 @@ def test_what_pytorchs_modules_import_can_be_imported_from_them():
     ]
 
 
+def test_questions_of_former_versions():
+    out = program(
+        """
+        import warnings
+        import torch, torchvision
+        from torch.distributions.transforms import _clipped_sigmoid
+        from torch.utils._triton import has_triton
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            print(torch.has_cuda is torch.backends.cuda.is_built(), torch.has_mps, torch.has_mkldnn, torch.has_cudnn)
+        print(*(str(warning.message) for warning in told[:1]), len(told))
+        print(torch.cuda._initialized, has_triton(), _clipped_sigmoid(torch.tensor([-200.0, 0.0])).tolist())
+        boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 3.0, 2.0]])
+        print(*(areas.tolist() for areas in torchvision.ops.boxes._box_inter_union(boxes[:1], boxes)))
+        """
+    )
+    assert out.splitlines() == [
+        "True False False False",
+        "'has_cuda' is deprecated, please use 'torch.backends.cuda.is_built()' 4",
+        f"False False [{float(cltorch.finfo(cltorch.float32).tiny)}, 0.5]",
+        "[[4.0, 2.0]] [[4.0, 6.0]]",
+    ]
+
+
 def test_questions_about_tracers():
     out = program(
         """

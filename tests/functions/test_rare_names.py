@@ -174,3 +174,15 @@ def test_sobol_points():
 
 def test_functions_are_found_under_the_module_that_pytorch_keeps_them_in():
     assert cltorch.functional.einsum is cltorch.einsum and cltorch.functional.norm is cltorch.norm
+
+
+def test_products_by_the_names_that_sparse_matrices_have(device):
+    a = cltorch.tensor([[1.0, 0.0], [2.0, 3.0]], device=device, requires_grad=True)
+    x = cltorch.tensor([[1.0], [4.0]], device=device)
+    for product in (cltorch.spmm, cltorch.dsmm):
+        y = product(a, x)
+        assert y.tolist() == [[1.0], [14.0]]
+    y.sum().backward()
+    assert a.grad.tolist() == [[1.0, 4.0], [1.0, 4.0]]
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        cltorch.spmm(a, x.T)

@@ -337,3 +337,27 @@ def test_names_that_are_attributes_without_an_import(monkeypatch):
     monkeypatch.delattr(cltorch, "_VF", raising=False)
     assert cltorch._VF.relu(cltorch.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
     assert cltorch.profiler.kineto_available is cltorch.autograd.profiler.kineto_available
+
+
+def test_inner_names_that_libraries_call():
+    w = nn.Parameter(cltorch.empty(100))
+    init = nn.init
+    assert init._no_grad_fill_(w, 2.0) is w and w[0] == 2 and not init._no_grad_zero_(w).any()
+    assert (init._no_grad_uniform_(w, 2.0, 3.0) >= 2).all() and w.is_leaf and w.requires_grad
+    assert abs(init._no_grad_normal_(w, 5.0, 0.1).mean() - 5) < 0.1
+    assert init._no_grad_trunc_normal_(w, 0.0, 1.0, -1.0, 1.0).abs().max() <= 1
+    assert isinstance(w, nn.parameter.Parameter) and type(nn.Parameter) is nn.parameter._ParameterMeta
+    assert (
+        A.flex_attention._DEFAULT_SPARSE_BLOCK_SIZE
+        == A.flex_attention.create_block_mask(
+            lambda b, h, q, kv: q >= kv, None, None, 256, 256, device="cpu"
+        ).BLOCK_SIZE[0]
+    )
+
+    seen = []
+    handle = nn.modules.module.register_module_parameter_registration_hook(lambda *given: seen.append(given[1]))
+    hooks = nn.modules.module._global_parameter_registration_hooks
+    assert len(hooks) == 1
+    nn.Linear(1, 1)
+    handle.remove()
+    assert seen == ["weight", "bias"] and not hooks

@@ -14,6 +14,7 @@ from cltorch.distributions.transforms.elementwise import (
     SoftplusTransform,
     TanhTransform,
 )
+from cltorch.distributions.transforms.elementwise import _clipped_sigmoid as _clipped_sigmoid
 from cltorch.distributions.transforms.events import (
     CatTransform,
     IndependentTransform,

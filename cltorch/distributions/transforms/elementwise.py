@@ -53,6 +53,11 @@ class ExpTransform(Plain):
         return x
 
 
+def _clipped_sigmoid(x: Any) -> Any:
+    limits = finfo(x.dtype)
+    return fn.clamp(fn.sigmoid(x), min=limits.tiny, max=1.0 - limits.eps)
+
+
 class SigmoidTransform(Plain):
     """Map x to 1 / (1 + exp(-x)).
 
@@ -69,8 +74,7 @@ class SigmoidTransform(Plain):
     bijective, sign = True, 1
 
     def _call(self, x: Any) -> Any:
-        limits = finfo(x.dtype)
-        return fn.clamp(fn.sigmoid(x), min=limits.tiny, max=1.0 - limits.eps)
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y: Any) -> Any:
         limits = finfo(y.dtype)

@@ -16,7 +16,7 @@ from cltorch.functions.pad import pad
 __all__ = ["BlockMask", "create_block_mask", "create_mask", "noop_mask", "places"]
 
 f: Any = functions
-_BLOCK = 128
+_BLOCK = _DEFAULT_SPARSE_BLOCK_SIZE = 128
 _TENSORS = (
     "kv_num_blocks", "kv_indices", "full_kv_num_blocks", "full_kv_indices",
     "q_num_blocks", "q_indices", "full_q_num_blocks", "full_q_indices",

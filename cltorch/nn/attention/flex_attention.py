@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from cltorch import dtypes, functions
 from cltorch.functions.attention import scaled_dot_product_attention
+from cltorch.nn.attention.block_mask import _DEFAULT_SPARSE_BLOCK_SIZE as _DEFAULT_SPARSE_BLOCK_SIZE
 from cltorch.nn.attention.block_mask import BlockMask, create_block_mask, create_mask, noop_mask, places
 
 __all__ = [

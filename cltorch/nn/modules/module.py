@@ -21,6 +21,9 @@ from cltorch.nn.modules.hooks import (
     RemovableHandle,
     _WrappedHook,
     add_hook,
+    global_buffer_registration_hooks,
+    global_module_registration_hooks,
+    global_parameter_registration_hooks,
     register_module_buffer_registration_hook,
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
@@ -61,6 +64,9 @@ _global_forward_hooks_with_kwargs: OrderedDict[int, bool] = OrderedDict()
 _global_backward_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 _global_backward_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 _global_is_full_backward_hook: bool | None = None
+_global_buffer_registration_hooks = global_buffer_registration_hooks
+_global_module_registration_hooks = global_module_registration_hooks
+_global_parameter_registration_hooks = global_parameter_registration_hooks
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
