@@ -92,6 +92,11 @@ def few_rows(d):
         return [x @ y.T]
 
 
+def tiny_matrices(d):
+    x, y = (torch.tensor(a, device=d) for a in several((64, 2, 3), (64, 3, 5)))
+    return [x @ y]
+
+
 def few_columns(d):
     x, y = (torch.tensor(a, device=d) for a in several((513, 48), (48, 4)))
     return [x @ y, (x @ y).T @ x]
@@ -238,9 +243,9 @@ def updated(d):
 CASES = {
     f.__name__.strip("_"): f
     for f in (
-        pointwise, made, reduced, scanned, products, grouped_products, few_rows, few_columns, convolved, winograd,
-        depthwise, pooled, regions, sampled, pooled_tiles, normalized, attention, recurrent, losses, ctc, indexed,
-        sorted_, shaped, distances, drawn, updated,
+        pointwise, made, reduced, scanned, products, grouped_products, few_rows, few_columns, tiny_matrices, convolved,
+        winograd, depthwise, pooled, regions, sampled, pooled_tiles, normalized, attention, recurrent, losses, ctc,
+        indexed, sorted_, shaped, distances, drawn, updated,
     )
 }  # fmt: skip
 

@@ -22,6 +22,9 @@ _LATE = 1.5e6
 # elements that one core has laid out before another wakes
 _LITTLE = 1 << 14
 
+# matrices from which a kernel of their own pays for those of which no size is larger than a vector
+_MANY, _TINY = 64, 8
+
 # elements of A from which one vector of columns pays for a program of its own
 _NARROW = 1 << 20
 
@@ -83,6 +86,8 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
         turned = _tile_of_few(Tile.of(few, caps.local_mem, itemsize), p.m)
         if p.m <= few["most_rows"] and turned is not None:
             return _turned(context, p, t, turned)
+    if tile is None and p.batch >= _MANY and max(p.m, p.n, p.k) <= _TINY:
+        return _many_tiny(context, p, t)
     w = tile or Tile.of(tuning.parameters(context, "matmul cpu", itemsize), caps.local_mem, itemsize)
     pairs = t is bfloat16 and instructions.has(context, "quick bfloat16 pairs")
     odd = p.k % 2
@@ -136,6 +141,26 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
             w_buf, w_off = c, c_off
         head = (a, b, c, i, w_buf, a_off, b_off, c_off, i_off, w_off)
         kernel.launch(size, one, head + sizes + batch + (int(plain and alpha == 1), *addend, alpha, beta))
+
+    return run
+
+
+def _many_tiny(context: Any, p: Problem, t: dtype) -> Callable[..., None]:
+    """Return the launcher of many products of matrices that vectors hold row by row."""
+    number = NUMBER.get(compute_type(t), "i")
+    letters = f"bbbb{'l' * 6}iii{'l' * 13}i{number * 2}"
+    kernel = context.kernel("matmul_tiny", "ct_gemm_tiny", letters, t=t.name, vw=_TINY)
+    steps = p.batch * (p.m * p.k + 16)  # the rest costs about as much as sixteen terms for a row
+    items = max(1, min(p.batch, context.caps.compute_units * 8, steps // (2 * _LITTLE)))
+    per_item = -(-p.batch // items)
+    size, one = (-(-p.batch // per_item),), (1,)
+    sizes = (p.batch, per_item, p.m, p.n, p.k, p.inner, p.a_row, p.a_k, p.b_k, p.b_n, p.i_row, p.i_col)
+    tail = (*sizes, *p.a_batch, *p.b_batch, *p.i_batch, int(p.addend))
+
+    def run(
+        a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any
+    ) -> None:
+        kernel.launch(size, one, (a, b, c, i, a_off, b_off, c_off, i_off, *tail, alpha, beta))
 
     return run
 

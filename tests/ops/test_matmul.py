@@ -227,6 +227,22 @@ def test_few_rows_by_a_large_matrix_change_places(name, left, cl_device, monkeyp
         tuning.try_out(context, "matmul cpu few rows", None)
 
 
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "int64", "uint8"])
+def test_many_tiny_matrices(name, cl_device):
+    rng, t = np.random.default_rng(8), getattr(dtypes, name)
+    for batch, m, k, n in ((100, 3, 3, 3), (64, 8, 8, 8), (70, 2, 5, 7), (200, 4, 1, 4), (1000, 8, 3, 2)):
+        a, b, c = (rng.integers(0, 4, (batch, *shape)) for shape in ((m, k), (k, n), (m, n)))
+        x, y, z = (cltorch.tensor(v, device=cl_device).to(t) for v in (a, b, c))
+        np.testing.assert_array_equal(numbers(product(x, y, variant="cpu")), a @ b)
+        turned = cltorch.tensor(np.ascontiguousarray(b.transpose(0, 2, 1)), device=cl_device).to(t)
+        got = product(x, turned, z[:, :1], 1, 2, tb=True, variant="cpu")
+        np.testing.assert_array_equal(numbers(got), a @ b + 2 * c[:, :1])
+        # a batch of two dimensions that no single stride walks, and one operand for several
+        x, y = x[:64].reshape(8, 8, m, k).transpose(0, 1), y[:8].reshape(8, 1, k, n)
+        expected = a[:64].reshape(8, 8, m, k).transpose(1, 0, 2, 3) @ b[:8].reshape(8, 1, k, n)
+        np.testing.assert_array_equal(numbers(product(x, y, variant="cpu")), expected)
+
+
 def test_a_core_that_begins_late_is_given_less():
     """256x256 by 256x256 in six panels: three, then two and the last one, not six halves of which four come late."""
     tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
