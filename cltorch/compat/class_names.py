@@ -6,6 +6,7 @@ modules of the program.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ def settle(facade: str, members: Iterable[Any], counterpart: Callable[[str], str
             for home in (_of_the_same_name(cls.__module__, counterpart), facade):
                 if home is not None and getattr(find(home), cls.__qualname__, None) is cls:
                     _former[cls] = cls.__module__
+                    _evaluate_annotations(cls)
                     cls.__module__ = home
                     break
 
@@ -32,6 +34,16 @@ def _of_the_same_name(module: str, counterpart: Callable[[str], str]) -> str | N
     name = f"torchvision{module[len(vision) :]}" if f"{module}.".startswith(f"{vision}.") else module[2:]
     known = reference.has_module(name) or reference.has_inner_module(name)
     return name if known and counterpart(name) == module else None
+
+
+def _evaluate_annotations(cls: type) -> None:
+    """Put values in the place of annotations' text, which has its names from the module where the class is written."""
+    try:
+        values = inspect.get_annotations(cls, eval_str=True)
+    except Exception:  # names that only a type checker imports: nobody could read them before either
+        return
+    if values:
+        cls.__annotations__ = values
 
 
 def restore() -> None:

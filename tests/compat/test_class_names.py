@@ -48,3 +48,22 @@ def test_models_go_to_files_under_the_same_names(tmp_path):
             assert type(cltorch.load({str(path)!r})[2]) is cltorch.nn.MaxPool2d
         """
     )
+
+
+def test_annotations_of_classes_can_be_read():
+    out = program(
+        """
+        import torch
+        from typing import get_type_hints
+
+        class Own(torch.nn.Module):
+            size: int
+
+        print(get_type_hints(Own)["size"].__name__, "training" in get_type_hints(torch.nn.Linear))
+        for place in (torch, torch.nn, torch.optim, torch.distributions):
+            for kind in vars(place).values():
+                if isinstance(kind, type) and kind.__module__.startswith("torch"):
+                    get_type_hints(kind)
+        """
+    )
+    assert out == "int True"
