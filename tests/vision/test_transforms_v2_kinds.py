@@ -244,3 +244,39 @@ def test_dtypes_that_change_nothing_are_told():
         v2.ToDtype({tv.Image: torch.float32, torch.Tensor: torch.float32})
     with pytest.warns(UserWarning, match="no scaling will be done"):
         v2.ToDtype({"others": None}, scale=True)(tv.Video(torch.ones(2, 3, 4, 4)))
+
+
+def test_interpolations_have_names(device):
+    image = torch.from_numpy(PIXELS[0, 0, :3] / np.float32(255)).to(device)
+    mode, move = v1.InterpolationMode, torch.full((1, 9, 12, 2), 0.1, device=device)
+    for call in (
+        lambda x, m: F.resize(x, [5, 7], m),
+        lambda x, m: F.resized_crop(x, 1, 2, 5, 6, [7, 8], interpolation=m),
+        lambda x, m: F.rotate(x, 30.0, interpolation=m),
+        lambda x, m: F.affine(x, 0.0, [1, 2], 1.1, [0.0, 0.0], m),
+        lambda x, m: F.elastic(x, move, m),
+    ):
+        assert torch.equal(call(image, "bilinear"), call(image, mode.BILINEAR))
+        assert torch.equal(call(image, "nearest"), call(image, mode.NEAREST))
+        assert not torch.equal(call(image, "nearest"), call(image, "bilinear"))
+        for wrong in ("BILINEAR", "up", 2.5, None):
+            with pytest.raises(ValueError, match="nterpolation"):
+                call(image, wrong)
+    mask = tv.Mask(torch.from_numpy(PIXELS[0, 0, 0])).to(device)
+    exact = F.resize(mask, [5, 7], "nearest-exact")
+    assert torch.equal(exact, F.resize(mask, [5, 7], mode.NEAREST_EXACT))
+    for nearest in ("nearest", "nearest-exact", mode.NEAREST_EXACT):  # which resizing alone tells apart for masks
+        assert torch.equal(F.rotate(mask, 30.0, nearest), F.rotate(mask, 30.0))
+        cut = F.resized_crop(mask, 1, 2, 6, 9, [4, 7], interpolation=nearest)
+        assert torch.equal(cut, F.resized_crop(mask, 1, 2, 6, 9, [4, 7]))
+    assert torch.equal(F.resize_image(image, [5, 7], "bicubic"), F.resize(image, [5, 7], mode.BICUBIC))
+    with pytest.raises(TypeError, match="interpolation"):
+        v1.functional.resize(image, [5, 7], "bilinear")
+
+
+def test_orders_of_channels_may_be_tensors(device, recwarn):
+    image = torch.from_numpy(PIXELS[0, 0, :3]).to(device)
+    assert torch.equal(F.permute_channels(image, torch.tensor([2, 0, 1])), image[[2, 0, 1]])
+    drawn = v2.RandomChannelPermutation().make_params([image])["permutation"]
+    assert type(drawn) is torch.Tensor and sorted(drawn.tolist()) == [0, 1, 2]
+    assert v2.RandomPhotometricDistort(p=1.0)(image).shape == image.shape and not recwarn.list

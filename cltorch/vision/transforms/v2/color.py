@@ -148,7 +148,7 @@ class RandomChannelPermutation(OfImages):
         channels = set(_channels(flat_inputs))
         if len(channels) != 1:
             raise ValueError(f"Found images of {sorted(channels)} channels in the sample, one number is needed")
-        return {"permutation": functions.randperm(channels.pop()).tolist()}
+        return {"permutation": functions.randperm(channels.pop())}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the changed input."""
@@ -183,7 +183,7 @@ class RandomPhotometricDistort(OfImages):
             for name, (low, high) in zip(_FACTORS, ranges, strict=True)
         }
         params["contrast_before"] = uniform() < 0.5
-        params["channel_permutation"] = functions.randperm(channels).tolist() if uniform() < self.p else None
+        params["channel_permutation"] = functions.randperm(channels) if uniform() < self.p else None
         return params
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:

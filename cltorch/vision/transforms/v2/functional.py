@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,46 @@ from cltorch.vision.transforms.v2.points import clamp_keypoints, sanitize_keypoi
 from cltorch.vision.tv_tensors import BoundingBoxes, Image, KeyPoints, Mask, TVTensor, Video, wrap
 
 
-def _nearest(fn: _Fn, position: int) -> _Fn:
-    """Return a function of masks: the one of images, by the nearest pixel; ``position`` is that of interpolation."""
+def _mode(interpolation: Any) -> Any:
+    """Return an interpolation mode, or Pillow's number for one; its name does too. ValueError for anything else."""
+    if isinstance(interpolation, str):
+        names = [mode.value for mode in InterpolationMode]
+        if interpolation not in names:
+            raise ValueError(f"Invalid interpolation mode: '{interpolation}'. Supported string values are: {names}.")
+        return InterpolationMode(interpolation)
+    if not isinstance(interpolation, (InterpolationMode, int)):
+        raise ValueError(
+            "Argument interpolation should be an `InterpolationMode` or a corresponding Pillow integer constant, but "
+            f"got {interpolation}."
+        )
+    return interpolation
+
+
+def _named_mode(fn: _Fn, position: int) -> _Fn:
+    """Return a function that takes interpolations by their names too; ``position`` is where the interpolation is."""
+
+    @wraps(fn)
+    def function(image: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > position:
+            args = (*args[:position], _mode(args[position]), *args[position + 1 :])
+        elif "interpolation" in kwargs:
+            kwargs["interpolation"] = _mode(kwargs["interpolation"])
+        return fn(image, *args, **kwargs)
+
+    return function
+
+
+def _nearest(fn: _Fn, position: int, chooses: bool) -> _Fn:
+    """Return a function of masks: the one of images, by the nearest pixel; ``position`` is that of interpolation.
+
+    Where it ``chooses``, the interpolation tells which of the two ways to find the nearest one is meant.
+    """
 
     def function(mask: Tensor, *args: Any, **kwargs: Any) -> Any:
         # whatever interpolation is asked for, no class between two others comes out
         mode = args[position] if len(args) > position else kwargs.get("interpolation")
-        mode = mode if mode is InterpolationMode.NEAREST_EXACT else InterpolationMode.NEAREST
+        exact = chooses and mode is not None and _mode(mode) is InterpolationMode.NEAREST_EXACT
+        mode = InterpolationMode.NEAREST_EXACT if exact else InterpolationMode.NEAREST
         if len(args) > position:
             args = (*args[:position], mode, *args[position + 1 :])
         else:
@@ -112,7 +146,8 @@ def _pad_mask(mask: Tensor, padding: Any, fill: Any = None, padding_mode: str = 
 
 def _of_mask(name: str, image: _Fn, interpolation: int | None = None) -> _Fn:
     """Return a function of place: masks as images or, by the nearest pixel, without what is said at a position."""
-    mask = image if interpolation is None else _nearest(image, interpolation)
+    mask = image if interpolation is None else _nearest(image, interpolation, name == "resize")
+    image = image if interpolation is None else _named_mode(image, interpolation)
     return _dispatch(name, image, mask, getattr(boxes, name), getattr(points, name))
 
 
@@ -144,14 +179,17 @@ def _jpeg(image: Any, quality: int) -> Any:
 
 
 def _permute_channels(image: Any, permutation: list[int]) -> Any:
-    """Put the channels of an image in another order: channel i of the result is channel ``permutation[i]``."""
+    """Put the channels of an image in another order: channel i of the result is channel ``permutation[i]``.
+
+    Raises ValueError for another number of channels than in ``permutation``, a list or a tensor.
+    """
     if is_pil(image):
         return convert.to_pil_image(_permute_channels(convert.pil_to_tensor(image), permutation))
     if len(permutation) != image.shape[-3]:
         raise ValueError(
             f"Length of permutation does not match number of channels: {len(permutation)} != {image.shape[-3]}"
         )
-    return functions.index_select(image, -3, functions.tensor(permutation, device=image.device))
+    return functions.index_select(image, -3, functions.as_tensor(permutation, device=image.device))
 
 
 def _grayscale_to_rgb(image: Any) -> Any:
