@@ -5,6 +5,7 @@ Its memory is sealed: what reads values instead of using operations fails instea
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any
 
 from cltorch import torch_function
@@ -130,7 +131,10 @@ class Batched(Tensor):
         )
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
-        return f"BatchedTensor(lvl={self._batch}, bdim=0, value={self._inner!r})"
+        value = indent(repr(self._inner), "    ")
+        numbers = [number for number, *_ in batches.state.levels]
+        level = numbers.index(self._batch) + 1 if self._batch in numbers else self._batch
+        return f"BatchedTensor(lvl={level}, bdim=0, value=\n{value}\n)"
 
     def __format__(self, spec: str) -> str:
         return object.__format__(self, spec) if self.layout.ndim else format(self.item(), spec)

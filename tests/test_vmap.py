@@ -628,3 +628,15 @@ def test_what_a_users_rule_for_batches_must_return(device):
         torch.vmap(Made.apply)(x)
     with pytest.raises(ValueError, match="in_dims is not compatible with the structure"):
         torch.vmap(lambda d: d["a"], in_dims=({"c": 0},))({"a": x})
+
+
+def test_batches_are_printed_with_what_is_inside():
+    found = []
+    for _ in range(2):  # levels are counted anew
+        torch.vmap(torch.vmap(lambda x: found.append(repr(x)) or x))(torch.ones(1, 2))
+    whole = """BatchedTensor(lvl=2, bdim=0, value=
+    BatchedTensor(lvl=1, bdim=0, value=
+        tensor([[1., 1.]])
+    )
+)"""
+    assert found == [whole, whole]

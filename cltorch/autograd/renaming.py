@@ -112,15 +112,18 @@ class Whole(Node):
 def as_one(
     name: str, run: Callable[..., Any], back: Callable[..., Sequence[Any]], *operands: Any, keeps: Sequence[int] = ()
 ) -> Any:
-    """Return ``run(*operands)``, recorded as one node of that name where its gradient is wanted.
+    """Return ``run(*operands)``, in memory of its own, recorded as one node where its gradient is wanted.
 
     ``back(m, g, *operands)`` gives the operands' gradients, of functions m; it sees the operands whose places ``keeps``
     names. Under derivatives of other kinds, batches and modes the operations are seen as they are.
     """
-    if active or not mode.enabled or not any_needs_grad(operands):
+    if active:
         return run(*operands)
     with no_grad():
         out = run(*operands)
-    if out.dtype.differentiable:
+        if any(out._storage is x._storage for x in operands):  # where sizes of 1 make of a copy a view
+            out = Settings.functions.clone(out)
+    out._base = out._view_kind = None  # what it may be a view of was made on the way
+    if mode.enabled and any_needs_grad(operands) and out.dtype.differentiable:
         out._grad_fn, out._requires_grad = named(Whole, name)(back, operands, keeps), True
     return out

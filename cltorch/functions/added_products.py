@@ -113,10 +113,24 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     check_operands("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     check_batches("addbmm", batch1, batch2)
     b, n, k = batch1.layout.shape
-    # the sum over the batch is one product of matrices that lie side by side
-    wide = reshape(batch1.transpose(0, 1), (n, b * k))
-    high = reshape(batch2, (b * k, batch2.layout.shape[2]))
-    return finish("addbmm", addmm(input, wide, high, beta=beta, alpha=alpha), out)
+    size = input.layout.shape
+
+    def run(input: Any, batch1: Any, batch2: Any) -> Any:
+        # the sum over the batch is one product of matrices that lie side by side
+        wide = reshape(batch1.transpose(0, 1), (n, b * k))
+        high = reshape(batch2, (b * k, batch2.layout.shape[2]))
+        return addmm(input, wide, high, beta=beta, alpha=alpha)
+
+    def back(m: Any, g: Any, _: Any, batch1: Any, batch2: Any) -> Any:
+        scaled = m.mul(g, _conj(alpha))
+        return (
+            m.sum_to_size(m.mul(g, _conj(beta)), size),
+            None if batch2 is None else m.matmul(scaled, m.conj_physical(batch2.transpose(1, 2))),
+            None if batch1 is None else m.matmul(m.conj_physical(batch1.transpose(1, 2)), scaled),
+        )
+
+    keeps = [i for i, x in ((2, batch1), (1, batch2)) if needs_grad(x)]
+    return finish("addbmm", as_one("AddbmmBackward0", run, back, input, batch1, batch2, keeps=keeps), out)
 
 
 @in_old_forms(3, "beta", "alpha")

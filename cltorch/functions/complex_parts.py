@@ -13,6 +13,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.layers import active, lift
 from cltorch.autograd.record import view as record_view
+from cltorch.autograd.renaming import as_one
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import clone, contiguous, to_copy
@@ -341,6 +342,16 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
     tensor([1.+2.j, 3.-1.j])
     """
     _pair_of_reals("complex", real, imag, "imag")
+    sizes = (real.layout.shape, imag.layout.shape)
+
+    def back(m: Any, g: Any, *_: Any) -> Any:
+        return m.sum_to_size(m.real(g), sizes[0]), m.sum_to_size(m.imag(g), sizes[1])
+
+    result = as_one("ComplexBackward0", _paired_parts, back, real, imag)
+    return result if out is None else into_out("complex", out, result)
+
+
+def _paired_parts(real: Any, imag: Any) -> Any:
     parts = broadcast_tensors(real, imag)
     order = order_of(output_layout(parts[0].layout.shape, [x.layout for x in parts]))
     if order is None:
@@ -348,8 +359,8 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
     else:
         pairs = stack([permute(x, order) for x in parts], -1)
         result = permute(view_as_complex(pairs), [order.index(d) for d in range(len(order))])
-    result._base = None  # nobody else sees the pairs
-    return result if out is None else into_out("complex", out, result)
+    result._base = result._view_kind = None  # nobody else sees the pairs
+    return result
 
 
 def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
@@ -362,7 +373,17 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
     tensor([2.+0.j])
     """
     _pair_of_reals("polar", abs, angle, "angle")
-    result = complex(p.mul(abs, p.cos(angle)), p.mul(abs, p.sin(angle)))
+    sizes = (abs.layout.shape, angle.layout.shape)
+
+    def run(abs: Any, angle: Any) -> Any:
+        return complex(p.mul(abs, p.cos(angle)), p.mul(abs, p.sin(angle)))
+
+    def back(m: Any, g: Any, abs: Any, angle: Any) -> Any:
+        x, y, c, s = m.real(g), m.imag(g), m.cos(angle), m.sin(angle)
+        outward, around = m.add(m.mul(x, c), m.mul(y, s)), m.mul(abs, m.sub(m.mul(y, c), m.mul(x, s)))
+        return m.sum_to_size(outward, sizes[0]), m.sum_to_size(around, sizes[1])
+
+    result = as_one("PolarBackward0", run, back, abs, angle, keeps=(0, 1))
     return result if out is None else into_out("polar", out, result)
 
 

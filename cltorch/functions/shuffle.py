@@ -139,7 +139,8 @@ def _dealt(input: Any, groups: int) -> Any:
         parts = reshape(last, (*last.layout.shape[:-1], groups, shape[1] // groups))
         return _turned_back(reshape(permute(parts, (*range(n - 1), n, n - 1)), last.layout.shape))
     parts = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
-    return reshape(permute(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
+    dealt = permute(parts, (0, 2, 1, *range(3, len(shape) + 1)))
+    return reshape(contiguous_copy(dealt) if groups in (1, shape[1]) else dealt, shape)
 
 
 def native_channel_shuffle(input: Any, groups: int) -> Any:

@@ -152,6 +152,8 @@ def operators_of_several_parts_are_one_node(t):
         "half turn": m.rot90(2), "diag": m.diag(1), "diag of a vector": v.diag(-1), "embedded": t.diag_embed(m, 1),
         "cross": t.linalg.cross(m[:, :3], t.ones(1, 3)), "crossed": t.linalg.cross(v[None, :3], m[:, 1:]),
         "addmv": t.addmv(v[:1], m, v, beta=2, alpha=3), "one vector": t.addmv(t.ones(4), t.ones(4, 4), v),
+        "addbmm": t.addbmm(v, m.view(2, 4, 2), m.view(2, 2, 4), beta=2, alpha=3),
+        "complex": t.complex(m, v).abs(), "polar": t.polar(v, m / 99).real, "polar's": t.polar(m / 99, v).imag,
         "shuffled": functional.pixel_shuffle(image, 2), "unshuffled": functional.pixel_unshuffle(image, 2),
         "dealt": functional.channel_shuffle(x.view(1, 8, 2), 2), "mean": functional.adaptive_avg_pool2d(image, 1),
         "mean of a volume": functional.adaptive_avg_pool3d(image[None], 1),
@@ -177,3 +179,36 @@ def what_operators_of_several_parts_keep(t):
     d = t.linalg.cross(x, kept)
     kept.mul_(2)
     return x.grad, w.grad, said(c.sum().backward)[:60], said(d.sum().backward)[:80], said(lambda: t.trace(x))
+
+
+@program
+def operators_of_several_parts_give_memory_of_their_own(t):
+    functional = t.nn.functional
+    x = t.arange(1.0, 17.0, requires_grad=True)
+    last = {"memory_format": t.channels_last}
+    made = [
+        lambda x: x.view(4, 4).rot90(), lambda x: x.view(4, 4).rot90(2), lambda x: x.view(4, 4).rot90(0),
+        lambda x: functional.pixel_shuffle(x.view(1, 4, 2, 2), 2),
+        lambda x: functional.pixel_shuffle(x.view(1, 4, 4), 1),
+        lambda x: functional.pixel_unshuffle(x.view(1, 4, 2, 2), 2),
+        lambda x: functional.pixel_unshuffle(x.view(1, 4, 4), 1),
+        lambda x: functional.channel_shuffle(x.view(1, 8, 2), 1),
+        lambda x: functional.channel_shuffle(x.view(1, 8, 2), 8),
+        lambda x: functional.channel_shuffle(x.view(1, 4, 2, 2).contiguous(**last), 2),
+        lambda x: functional.pixel_shuffle(x.view(1, 4, 2, 2).contiguous(**last), 2),
+        lambda x: x.view(4, 4).trace(), lambda x: x.view(4, 4).diag(), lambda x: t.complex(x, x),
+        lambda x: t.addmv(x[:4], x.view(4, 4), x[4:8]), lambda x: t.linalg.cross(x[:3], x[3:6]),
+        lambda x: functional.adaptive_avg_pool2d(x.view(1, 4, 2, 2), 1),
+    ]  # fmt: skip
+    found = []
+    for f in made:
+        y = x * 1
+        z = f(y)
+        apart = (z.data_ptr() != y.data_ptr(), z._is_view(), y._version)
+        z.mul_(2)
+        (g,) = t.autograd.grad(z.abs().sum(), x)
+        with t.no_grad():
+            free = f(y.detach())
+        free.requires_grad_().mul(2)
+        found.append([*apart, y._version, z.stride(), g.sum(), free._is_view()])
+    return found
