@@ -267,7 +267,9 @@ def zeroed(model):
 
 
 def test_backbones(bare):
-    backbone = backbone_utils.resnet_fpn_backbone("resnet18", None, trainable_layers=2, returned_layers=[2, 4])
+    backbone = backbone_utils.resnet_fpn_backbone(
+        backbone_name="resnet18", weights=None, trainable_layers=2, returned_layers=[2, 4]
+    )
     trained = {name.split(".")[1] for name, p in backbone.body.named_parameters("body") if p.requires_grad}
     assert trained == {"layer3", "layer4"} and isinstance(backbone.body["bn1"], FrozenBatchNorm2d)
     maps = zeroed(backbone)(torch.zeros(1, 3, 64, 64))
@@ -277,11 +279,11 @@ def test_backbones(bare):
     with pytest.warns(UserWarning, match="'pretrained' is deprecated"):
         backbone_utils.resnet_fpn_backbone("resnet18", pretrained=False)
     with pytest.raises(ValueError, match=r"in the range \[0,5\]"):
-        backbone_utils.resnet_fpn_backbone("resnet18", None, trainable_layers=6)
+        backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None, trainable_layers=6)
     with pytest.raises(ValueError, match=r"in the range \[1,4\]"):
-        backbone_utils.resnet_fpn_backbone("resnet18", None, returned_layers=[0])
+        backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None, returned_layers=[0])
     with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
-        backbone_utils.resnet_fpn_backbone("resnet18", None, depth=3)
+        backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None, depth=3)
     plain = backbone_utils.mobilenet_backbone(backbone_name="mobilenet_v2", weights=None, fpn=False)
     assert zeroed(plain)(torch.zeros(1, 3, 64, 64)).shape == (1, 256, 2, 2) and plain.out_channels == 256
     assert [any(p.requires_grad for p in block.parameters()) for block in plain[0]].index(True) == 14

@@ -216,6 +216,8 @@ def _encode(input: Tensor, kind: str, channels: tuple[int, ...], **options: Any)
         raise RuntimeError(
             f"Input data should be [C, H, W] with C in {channels} for {kind}, got shape {tuple(input.shape)}"
         )
+    if not input.numel():
+        raise RuntimeError(f"cannot write an empty image as {kind}, got shape {tuple(input.shape)}")
     values = input.cpu().numpy()
     image = image_module.fromarray(
         np.ascontiguousarray(values[0] if values.shape[0] == 1 else values.transpose(1, 2, 0))

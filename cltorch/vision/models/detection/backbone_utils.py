@@ -13,6 +13,8 @@ from cltorch import nn
 from cltorch.tensor import Tensor
 from cltorch.vision.models import mobilenetv2, mobilenetv3, resnet
 from cltorch.vision.models._utils import IntermediateLayerGetter
+from cltorch.vision.models.builders import handle_legacy_interface
+from cltorch.vision.models.weights import weights_class
 from cltorch.vision.ops.feature_pyramid_network import ExtraFPNBlock, FeaturePyramidNetwork, LastLevelMaxPool
 from cltorch.vision.ops.misc import FrozenBatchNorm2d
 
@@ -40,27 +42,19 @@ class BackboneWithFPN(nn.Module):
         return self.fpn(self.body(x))
 
 
-def _legacy(weights: Any, options: dict[str, Any]) -> Any:
-    """Return the weights where True or False, or ``pretrained``, says whether those of ImageNet are meant."""
-    if "pretrained" in options:
-        weights = options.pop("pretrained")
-    if options:
-        raise TypeError(f"got an unexpected keyword argument {next(iter(options))!r}")
-    if not isinstance(weights, bool):
-        return weights
-    warnings.warn("The parameter 'pretrained' is deprecated: use 'weights' instead.", UserWarning, stacklevel=3)
-    return "IMAGENET1K_V1" if weights else None
+_older_form = handle_legacy_interface(
+    weights=("pretrained", lambda options: weights_class(options["backbone_name"])["IMAGENET1K_V1"])
+)
 
 
+@_older_form
 def resnet_fpn_backbone(
-    backbone_name: str, weights: Any = None, norm_layer: Callable[..., nn.Module] = FrozenBatchNorm2d,
+    *, backbone_name: str, weights: Any = None, norm_layer: Callable[..., nn.Module] = FrozenBatchNorm2d,
     trainable_layers: int = 3, returned_layers: list[int] | None = None, extra_blocks: ExtraFPNBlock | None = None,
-    **options: Any,
 ) -> BackboneWithFPN:  # fmt: skip
     """Return a ResNet by name with a feature pyramid, of which the last ``trainable_layers`` of five can be trained.
 
-    ``weights`` as of ``resnet18``; ``pretrained`` is their older form. ``returned_layers`` says which of the layers 1
-    to 4 give maps.
+    ``weights`` as of ``resnet18``. ``returned_layers`` says which of the layers 1 to 4 give maps.
 
     >>> import cltorch as torch
     >>> backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None)
@@ -68,7 +62,7 @@ def resnet_fpn_backbone(
     [('3', (1, 256, 2, 2)), ('pool', (1, 256, 1, 1))]
     """
     make = vars(resnet)[backbone_name]
-    network = make(weights=_legacy(weights, options), norm_layer=norm_layer)
+    network = make(weights=weights, norm_layer=norm_layer)
     return _resnet_fpn_extractor(network, trainable_layers, returned_layers, extra_blocks)
 
 
@@ -110,17 +104,18 @@ def _validate_trainable_layers(
     return count
 
 
+@_older_form
 def mobilenet_backbone(
-    backbone_name: str, weights: Any = None, fpn: bool = True,
+    *, backbone_name: str, weights: Any = None, fpn: bool = True,
     norm_layer: Callable[..., nn.Module] = FrozenBatchNorm2d, trainable_layers: int = 2,
-    returned_layers: list[int] | None = None, extra_blocks: ExtraFPNBlock | None = None, **options: Any,
+    returned_layers: list[int] | None = None, extra_blocks: ExtraFPNBlock | None = None,
 ) -> nn.Module:  # fmt: skip
     """Return a MobileNet by name with a feature pyramid, or with one convolution where ``fpn`` is False.
 
     The last ``trainable_layers`` of its stages can be trained; ``returned_layers`` says which give maps.
     """
     make = {**vars(mobilenetv2), **vars(mobilenetv3)}[backbone_name]
-    network = make(weights=_legacy(weights, options), norm_layer=norm_layer)
+    network = make(weights=weights, norm_layer=norm_layer)
     return _mobilenet_extractor(network, fpn, trainable_layers, returned_layers, extra_blocks)
 
 
