@@ -9,6 +9,7 @@ from typing import Any
 
 from cltorch.functions.arguments import need_array
 from cltorch.functions.conv import conv1d
+from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import permute
 
 __all__ = ["conv_tbc"]
@@ -39,4 +40,4 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     if bias.layout.shape[0] != weight.layout.shape[2]:
         raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
     found = conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad)
-    return permute(found, (2, 0, 1))
+    return contiguous(permute(found, (2, 0, 1)))

@@ -72,6 +72,14 @@ def recurrent_gradients(
     return out
 
 
+def _direction(given: Sequence[Any], sizes: tuple[int, ...], mode: str, reverse: bool) -> Sequence[Any]:
+    """Run one direction of one layer; complex numbers, for which there is no kernel, step by step."""
+    if given[0].dtype.is_complex:
+        return composed(given, sizes, mode, reverse)
+    found: Sequence[Any] = apply(Recurrent, *given, sizes, mode, reverse)
+    return found
+
+
 def _layers(
     mode: str, data: Any, sizes: tuple[int, ...], hx: Any, cx: Any, params: Sequence[Any], has_biases: bool,
     num_layers: int, dropout: float, train: bool, bidirectional: bool,
@@ -97,9 +105,8 @@ def _layers(
             own = list(params[k * each : (k + 1) * each])
             w_hr = own.pop() if projected else None
             w_ih, w_hh, b_ih, b_hh = own if has_biases else (*own, None, None)
-            found = apply(
-                Recurrent, data, first_h[k], first_c[k], w_ih, w_hh, b_ih, b_hh, w_hr, sizes, mode, direction == 1
-            )
+            given = data, first_h[k], first_c[k], w_ih, w_hh, b_ih, b_hh, w_hr
+            found = _direction(given, sizes, mode, direction == 1)
             outs.append(found[0])
             last_h.append(found[1])
             if cx is not None:
@@ -230,12 +237,12 @@ def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any
             raise RuntimeError(
                 f"mat1 and mat2 must have the same dtype, but got {TYPE_NAMES[input.dtype]} and {TYPE_NAMES[x.dtype]}"
             )
-    if not input.dtype.is_floating_point:
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
         raise NotImplementedError(f"\"{mode}_cell\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     if (b_ih is None) != (b_hh is None):
         other = Settings.functions.zeros_like(b_hh if b_ih is None else b_ih)
         b_ih, b_hh = (other if b is None else b for b in (b_ih, b_hh))
-    return apply(Recurrent, input, h, c, w_ih, w_hh, b_ih, b_hh, None, (input.shape[0],), mode, False)
+    return tuple(_direction((input, h, c, w_ih, w_hh, b_ih, b_hh, None), (input.shape[0],), mode, False))
 
 
 def lstm_cell(

@@ -397,3 +397,54 @@ def test_results_of_utilities_are_torchs():
         )
         for x, y in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(x.numpy(), y.numpy())
+
+
+@pytest.mark.parametrize("kind, kw", [("RNN", {}), ("LSTM", {}), ("LSTM", {"proj_size": 2}), ("GRU", {})])
+def test_complex_sequences_follow_the_formulas(kind, kw, device):
+    rng = np.random.default_rng(5)
+    layer = getattr(nn, kind)(2, 3, **kw).to(device, cltorch.complex64)
+    with cltorch.no_grad():
+        for p in layer.parameters():
+            a = rng.standard_normal((*p.shape, 2)).astype(np.float32) / 2
+            p.copy_(cltorch.view_as_complex(cltorch.tensor(a, device=device)))
+    x = (rng.standard_normal((4, 2)) + 1j * rng.standard_normal((4, 2))).astype(np.complex64)
+    t = cltorch.tensor(x, device=device, requires_grad=True)
+    out, last = layer(t)
+    own = [p.detach().cpu().numpy() for p in layer.parameters()]
+    width = kw.get("proj_size", 3)
+    wanted, h, c = sequence(kind, {}, own, x, np.zeros(width), np.zeros(3), False)
+    np.testing.assert_allclose(out.detach().cpu().numpy(), wanted, rtol=1e-4, atol=1e-5)
+    for found, state in zip(last if kind == "LSTM" else (last,), (h, c), strict=False):
+        np.testing.assert_allclose(found.detach().cpu().numpy()[0], state, rtol=1e-4, atol=1e-5)
+    out.abs().sum().backward()
+    # along a direction: the gradient's real product with it is the slope
+    way = (rng.standard_normal((4, 2)) + 1j * rng.standard_normal((4, 2))) / 100
+    ends = [
+        np.abs(sequence(kind, {}, own, x + s * way, np.zeros(width), np.zeros(3), False)[0]).sum() for s in (0.5, -0.5)
+    ]
+    slope = (t.grad.cpu().numpy().conj() * way).real.sum()
+    assert slope == pytest.approx(ends[0] - ends[1], rel=2e-2, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_complex_cells_are_layers_of_one_step(kind, device):
+    cell, layer = (getattr(nn, name)(2, 3).to(device, cltorch.complex64) for name in (kind, kind.removesuffix("Cell")))
+    layer.load_state_dict({f"{name}_l0": p for name, p in cell.state_dict().items()})
+    x = cltorch.tensor([[1 + 2j, -0.5j]], device=device)
+    found = cell(x)
+    cltorch.testing.assert_close(found[0] if kind == "LSTMCell" else found, layer(x)[0])
+
+
+def test_lengths_are_one_dimension_of_numbers(lib):
+    with pytest.raises(RuntimeError, match="'lengths' argument should be a 1D CPU int64 tensor, but got 2D cpu Long"):
+        lib.nn.utils.rnn.pack_padded_sequence(lib.ones(4, 3, 2), lib.tensor([[4, 3, 1]]))
+    assert lib.nn.utils.rnn.pack_padded_sequence(lib.ones(4, 3, 2), np.array([4, 3, 1])).data.shape == (8, 2)
+
+
+def test_convolutions_of_time_first_are_contiguous(lib):
+    assert lib.nn.functional.conv_tbc(lib.ones(5, 2, 3), lib.ones(2, 3, 4), lib.ones(4)).is_contiguous()
+
+
+def test_the_scale_of_attention_is_given_by_name(lib):
+    with pytest.raises(TypeError, match="positional arguments"):
+        lib.nn.functional.scaled_dot_product_attention(*[lib.ones(1, 2, 4)] * 3, None, 0.0, False, 0.5)

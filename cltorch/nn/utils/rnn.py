@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from cltorch import dtypes, functions
 from cltorch.formats import contiguous_format
+from cltorch.functions.arguments import SCALAR_NAMES
+from cltorch.tensor import Tensor
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence",
@@ -159,11 +161,11 @@ def pack_padded_sequence(
     >>> torch.nn.utils.rnn.pack_padded_sequence(torch.tensor([[1, 3], [2, 0]]), [2, 1])
     PackedSequence(data=tensor([1, 3, 2]), batch_sizes=tensor([2, 1]), sorted_indices=None, unsorted_indices=None)
     """
-    if hasattr(lengths, "tolist"):
-        if lengths.device.type != "cpu":
+    if isinstance(lengths, Tensor):
+        if lengths.device.type != "cpu" or lengths.dim() != 1:
             raise RuntimeError(
-                f"'lengths' argument should be a 1D CPU int64 tensor, but got 1D {lengths.device} "
-                f"{str(lengths.dtype).split('.')[-1].capitalize()} tensor"
+                f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D {lengths.device} "
+                f"{SCALAR_NAMES[lengths.dtype.name]} tensor"
             )
         lengths = lengths.tolist()
     lengths = [int(n) for n in lengths]
