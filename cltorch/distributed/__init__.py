@@ -84,6 +84,7 @@ from cltorch.distributed.reduce_op import (
     reduce_op,
     supports_complex,
 )
+from cltorch.distributed.reducer import Reducer
 from cltorch.distributed.rendezvous import register_rendezvous_handler, rendezvous
 from cltorch.distributed.shared_stores import FileStore, TCPStore
 from cltorch.distributed.store import HashStore, PrefixStore, Store
@@ -109,8 +110,8 @@ __all__ = [
     "AllToAllOptions", "AllreduceCoalescedOptions", "AllreduceOptions", "Backend", "BackendConfig", "BarrierOptions",
     "BroadcastOptions", "DebugLevel", "DistBackendError", "DistError", "DistNetworkError", "DistStoreError",
     "FileStore", "GatherOptions", "GradBucket", "GroupMember", "GroupName", "HashStore", "P2POp", "PrefixStore",
-    "ProcessGroup", "QueueEmptyError", "ReduceOp", "ReduceOptions", "ReduceScatterOptions", "ScatterOptions", "Store",
-    "TCPStore", "Work", "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_gather_object",
+    "ProcessGroup", "QueueEmptyError", "ReduceOp", "ReduceOptions", "ReduceScatterOptions", "Reducer", "ScatterOptions",
+    "Store", "TCPStore", "Work", "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_gather_object",
     "all_gather_single", "all_reduce", "all_reduce_coalesced", "all_to_all", "all_to_all_single", "autograd", "barrier",
     "batch_isend_irecv", "broadcast", "broadcast_object_list", "destroy_process_group", "gather", "gather_object",
     "get_backend", "get_backend_config", "get_debug_level", "get_default_backend_for_device", "get_global_rank",

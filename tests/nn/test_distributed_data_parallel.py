@@ -12,6 +12,7 @@ from cltorch import nn
 from cltorch.distributed.algorithms import Join
 from cltorch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from cltorch.nn.parallel import DistributedDataParallel as DDP
+from cltorch.nn.parallel.distributed import _find_tensors
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +165,14 @@ def test_its_arguments_are_pytorchs():
     theirs = inspect.signature(torch.nn.parallel.DistributedDataParallel).parameters
     ours = inspect.signature(DDP).parameters
     assert [(p.name, p.default) for p in theirs.values()] == [(p.name, p.default) for p in ours.values()]
+
+
+def test_trainers_prepare_its_reducer():
+    wrapped = DDP(net(), find_unused_parameters=True)
+    x = cltorch.randn(6, 4)
+    found = {"a": [(loss := wrapped(x).sum()), 3], "b": (x, None)}
+    assert [t is u for t, u in zip(_find_tensors(found), (loss, x), strict=True)] == [True, True]
+    wrapped.reducer.prepare_for_backward(_find_tensors(found))
+    assert isinstance(wrapped.reducer, dist.Reducer) and not wrapped.reducer._rebuild_buckets()
+    loss.backward()
+    assert wrapped._get_ddp_logging_data()["world_size"] == 1 and wrapped.will_sync_module_buffers()

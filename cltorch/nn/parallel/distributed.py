@@ -5,22 +5,22 @@ Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parallel.Distribut
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from cltorch.autograd import no_grad
-from cltorch.autograd.engine import Engine
 from cltorch.distributed.algorithms.join import Join, Joinable, JoinHook
 from cltorch.distributed.grad_bucket import GradBucket
+from cltorch.distributed.reducer import Reducer
 from cltorch.distributed.world import default_group, is_outside
-from cltorch.futures import Future
 from cltorch.nn.modules.module import Module
 from cltorch.nn.parallel.scatter_gather import gather, place, scatter_kwargs
 from cltorch.nn.parameter import UninitializedParameter
 from cltorch.ops.fallback import callers_level
+from cltorch.tensor import Tensor
 
 __all__ = ["DistributedDataParallel"]
 
@@ -118,8 +118,11 @@ class DistributedDataParallel(Module, Joinable):
                 FutureWarning,
                 stacklevel=callers_level(),
             )
-        self._comm_hooks: list[tuple[Callable[..., Any], Any]] = []
-        self._ready: list[Any] = []
+        self.reducer = self._make_reducer()
+
+    def _make_reducer(self) -> Reducer:
+        own = [p for name, p in self.module.named_parameters() if name not in self.parameters_to_ignore]
+        return Reducer(own, lambda: self.require_backward_grad_sync)
 
     @staticmethod
     def _check_parameters(own: Sequence[Any]) -> None:
@@ -151,11 +154,12 @@ class DistributedDataParallel(Module, Joinable):
 
     def __getstate__(self) -> dict[str, Any]:
         self._check_default_group()
-        return {**self.__dict__, "process_group": None, "_comm_hooks": [], "_ready": []}
+        return {**self.__dict__, "process_group": None, "reducer": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.process_group = default_group()
+        self.reducer = self._make_reducer()
 
     def _check_default_group(self) -> None:
         if self.process_group is not default_group():
@@ -235,37 +239,7 @@ class DistributedDataParallel(Module, Joinable):
         bucket = signature.parameters["bucket"].annotation
         if bucket not in (inspect.Parameter.empty, GradBucket, "GradBucket", "dist.GradBucket"):
             raise ValueError("Communication hook: bucket annotation should be dist.GradBucket.")
-        if self._comm_hooks:
-            raise RuntimeError("register_comm_hook or register_builtin_comm_hook can only be called once.")
-        self._comm_hooks.append((hook, state))
-        for name, p in self.module.named_parameters():
-            if p.requires_grad and name not in self.parameters_to_ignore:
-                p.register_post_accumulate_grad_hook(self._note)
-
-    def _note(self, parameter: Any) -> None:
-        """Note that a parameter has its gradient, and reduce all when the backward pass is over."""
-        if not self.require_backward_grad_sync:
-            return
-        if not self._ready:
-            Engine.queue_callback(self._reduce)
-        self._ready.append(parameter)
-
-    def _reduce(self) -> None:
-        kinds: dict[Any, list[Any]] = {}
-        for p in dict.fromkeys(self._ready):
-            kinds.setdefault((p.grad.dtype, p.grad.device), []).append(p)
-        self._ready = []
-        with no_grad():
-            for i, parameters in enumerate(kinds.values()):
-                bucket = GradBucket(i, parameters, i == len(kinds) - 1)
-                for hook, state in self._comm_hooks:
-                    future = hook(state, bucket)
-                    if not isinstance(future, Future):
-                        raise TypeError(f"a communication hook returns a torch.futures.Future, not {type(future)}")
-                    result = future.wait()
-                    bucket.set_buffer(result[0] if isinstance(result, (list, tuple)) else result)
-                for p, g in zip(parameters, bucket.gradients(), strict=True):
-                    p.grad.copy_(g)
+        self.reducer.register_comm_hook(state, hook)
 
     def will_sync_module_buffers(self) -> bool:
         """Return whether there are buffers that would be given to other processes."""
@@ -301,6 +275,19 @@ class DistributedDataParallel(Module, Joinable):
 
     def _register_builtin_comm_hook(self, comm_hook_type: Any) -> NoReturn:
         raise NotImplementedError(f"the built-in hook {comm_hook_type} is not there: use register_comm_hook")
+
+
+def _find_tensors(found: Any) -> list[Any]:
+    """Return the tensors in a structure of lists, tuples, dicts and dataclasses."""
+    if isinstance(found, Tensor):
+        return [found]
+    if isinstance(found, dict):
+        return [x for value in found.values() for x in _find_tensors(value)]
+    if isinstance(found, (list, tuple)):
+        return [x for value in found for x in _find_tensors(value)]
+    if dataclasses.is_dataclass(found):
+        return [x for f in dataclasses.fields(found) for x in _find_tensors(getattr(found, f.name))]
+    return []
 
 
 def _index(device: Any) -> Any:
