@@ -59,6 +59,25 @@ def test_gradients_are_pytorchs(peer, case):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("case", [*CASES, {"mode": "mean"}], ids=str)
+def test_bags_of_one_length(peer, case, device):
+    options = dict(case)
+    weighted = options.pop("weights", False)
+    results = []
+    for library, where in ((cltorch, device), (peer, "cpu")):
+        w = library.tensor(table()).to(where).requires_grad_()
+        s = np.linspace(0.5, 2, len(LINE), dtype=np.float32).reshape(2, -1)
+        s = library.tensor(s).to(where).requires_grad_() if weighted else None
+        bags = library.tensor(LINE).reshape(2, -1).to(where)
+        out = library.nn.functional.embedding_bag(bags, w, per_sample_weights=s, **options)
+        (out * library.arange(6.0).reshape(2, 3).to(where)).sum().backward()
+        results.append([v.detach().cpu().numpy() for v in (out, w, w.grad, *([s.grad] if weighted else []))])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    empty = F.embedding_bag(cltorch.zeros(2, 0, dtype=cltorch.int64), cltorch.ones(4, 3), mode=options["mode"])
+    assert empty.tolist() == [[0.0] * 3] * 2
+
+
 def test_gradients_are_divided_by_how_often_a_row_is_looked_up():
     """As PyTorch documents it; its release 2.13 divides by the counts of other rows on the CPU."""
     grads = []

@@ -1,7 +1,7 @@
 """Sums, means and largest values of bags of rows of a table.
 
-Composed of a lookup and of sums by bag that sort, so that nothing is read from a device and gradients have the same
-bits in every run.
+Composed of a lookup and of sums by bag, which sort where bags have lengths of their own, so that nothing is read from a
+device and gradients have the same bits in every run.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
 """
 
@@ -24,16 +24,17 @@ __all__ = ["embedding_bag"]
 
 
 def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any, int]:
-    """Return (indices in one line, the bag of each, the number of bags), after PyTorch's checks."""
+    """Return (indices in one line, the bag of each, the number of bags), after PyTorch's checks.
+
+    Bags of one length have no list of bags.
+    """
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
                 f"sequences. However, found offsets of type {type(offsets)}"
             )
-        count, length = (int(n) for n in input.shape)
-        bag = f.expand(f.unsqueeze(f.arange(count, device=input.device), 1), (count, length))
-        return f.reshape(input, (-1,)), f.reshape(bag, (-1,)), count
+        return f.reshape(input, (-1,)), None, int(input.shape[0])
     if input.dim() != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
     if offsets is None:
@@ -161,21 +162,31 @@ def embedding_bag(
     with faults.told_as("embedding_bag"):
         values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
     kept = None if padding_idx is None else f.unsqueeze(f.ne(line, padding), 1)
-    # one bag more takes what comes behind the last offset
-    shape = (bags + 1, weight.layout.shape[1])
     if mode == "max":
-        return f.narrow(_largest(values, kept, bag, shape), 0, 0, bags)
+        if bag is None:
+            bag = f.reshape(f.expand(f.unsqueeze(f.arange(bags, device=input.device), 1), input.shape), (-1,))
+        # one bag more takes what comes behind the last offset
+        return f.narrow(_largest(values, kept, bag, (bags + 1, weight.layout.shape[1])), 0, 0, bags)
     if per_sample_weights is not None:
         values = f.mul(values, f.reshape(per_sample_weights, (-1, 1)))
     if kept is not None:
         values = f.where(kept, values, 0.0)
-    total = f.index_back(values, shape, 0, False, (bag,))
+    total = _added(values, input, bag, bags)
+    if mode == "mean" and kept is None and bag is None:
+        return f.div(total, max(1, input.shape[1]))
     if mode == "mean":
         ones = f.ones((line.numel(), 1), dtype=weight.dtype, device=weight.device)
-        ones = ones if kept is None else f.where(kept, ones, 0.0)
-        count = f.index_back(ones, (bags + 1, 1), 0, False, (bag,))
+        count = _added(ones if kept is None else f.where(kept, ones, 0.0), input, bag, bags)
         total = f.div(total, f.clamp(count, min=1))
-    return f.narrow(total, 0, 0, bags)
+    return total
+
+
+def _added(values: Any, input: Any, bag: Any, bags: int) -> Any:
+    """Return the sums of rows by bag."""
+    width = values.layout.shape[1]
+    if bag is None:
+        return f.sum(f.reshape(values, (*input.shape, width)), 1)
+    return f.narrow(f.index_back(values, (bags + 1, width), 0, False, (bag,)), 0, 0, bags)
 
 
 def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
