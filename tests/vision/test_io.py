@@ -240,9 +240,6 @@ def test_bad_input_is_told(tmp_path, image):
     for encode in (vio.encode_png, vio.encode_jpeg):
         with pytest.raises(RuntimeError, match="empty image"):
             encode(image[:, :0])
-    (tmp_path / "empty.png").write_bytes(b"")
-    with pytest.raises(RuntimeError, match="non empty file, but .*empty.png"):
-        vio.read_file(tmp_path / "empty.png")
     with pytest.raises(RuntimeError, match="No such file or directory: .*none.png"):
         vio.read_image(tmp_path / "none.png")
 
