@@ -100,7 +100,7 @@ def tensorboard_trace_handler(
     return handle
 
 
-def _always(step: int) -> ProfilerAction:
+def _default_schedule_fn(step: int) -> ProfilerAction:
     return ProfilerAction.RECORD
 
 
@@ -149,7 +149,7 @@ class profile:
             (self.activities.add if use_cuda else self.activities.discard)(ProfilerActivity.CUDA)
         if not self.activities:
             raise AssertionError("No valid profiler activities found")
-        self.schedule, self.record_steps = schedule or _always, schedule is not None
+        self.schedule, self.record_steps = schedule or _default_schedule_fn, schedule is not None
         self.on_trace_ready = on_trace_ready
         self.record_shapes, self.profile_memory, self.with_stack = record_shapes, profile_memory, with_stack
         self.with_flops, self.with_modules = with_flops, with_modules

@@ -245,3 +245,21 @@ def test_operators_within_operators_and_what_they_count(device):
     with profile() as seen:
         x @ y[0]
     assert "FLOPs" not in seen.key_averages().table() and not any(e.flops for e in seen.events())
+
+
+def test_libraries_end_a_profiler_that_was_left():
+    assert not torch.autograd._profiler_enabled()
+    left, later = (profile(activities=[ProfilerActivity.CPU]) for _ in range(2))
+    left.start()
+    assert torch.autograd._profiler_enabled()
+    torch.autograd._disable_profiler()
+    assert not torch.autograd._profiler_enabled()
+    torch.autograd._disable_profiler()  # which nobody runs
+    later.start()
+    left.stop()
+    assert torch.autograd._profiler_enabled()
+    torch.ones(2).exp()
+    later.stop()
+    events = later.events()
+    assert "aten::exp" in {event.key for event in events.key_averages(group_by_input_shapes=True)}
+    assert torch.profiler._default_schedule_fn(0) is ProfilerAction.RECORD

@@ -1,5 +1,6 @@
 """Automatic differentiation: the graph, the engine that runs it, and the switches around them."""
 
+import sys as _sys
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
@@ -80,6 +81,19 @@ KINDS.insert(0, duals)  # forward-mode derivatives take an operation before batc
 _unsafe_preserve_version_counter = preserve_version_counter
 _force_original_view_tracking = force_original_view_tracking
 _calculate_shape = shapes_to_compare
+
+
+def _profiler_enabled() -> bool:
+    """Return whether a profiler runs."""
+    recorder = _sys.modules.get("cltorch.autograd.recorder")  # which brings PyOpenCL along
+    return recorder is not None and recorder.current is not None
+
+
+def _disable_profiler() -> None:
+    """End what a profiler records that nobody has ended, if one runs."""
+    if _profiler_enabled():
+        _sys.modules["cltorch.autograd.recorder"].current.stop()
+
 
 grad = public_forms.function(_grad, "cltorch.autograd", "torch.autograd.grad")
 

@@ -109,9 +109,11 @@ class profile:
             raise RuntimeError("Profiler didn't finish running")
         return self._events
 
-    def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
+    def key_averages(
+        self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
+    ) -> EventList:
         """Return sums over the events of each name: EventList.key_averages."""
-        return self.function_events.key_averages(*args, **kwargs)
+        return self.function_events.key_averages(group_by_input_shape, group_by_stack_n, group_by_overload_name)
 
     def table(self, *args: Any, **kwargs: Any) -> str:
         """Return the events as text: EventList.table."""

@@ -201,18 +201,18 @@ class EventList(list[Any]):
         return float(sum(event.self_cpu_time_total for event in self))
 
     def key_averages(
-        self, group_by_input_shape: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
+        self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
     ) -> EventList:
         """Return sums over the events of each name; also by shapes, or by the last lines of the program."""
         found: dict[Any, FunctionEventAvg] = {}
         for event in self:
             key: tuple[Any, ...] = (event.key, event.device_type, event.is_user_annotation)
-            if group_by_input_shape:
+            if group_by_input_shapes:
                 key += (str(event.input_shapes),)
             if group_by_stack_n:
                 key += (tuple(event.stack[:group_by_stack_n]),)
             average = found.setdefault(key, FunctionEventAvg()).add(event)
-            if group_by_input_shape:
+            if group_by_input_shapes:
                 average.input_shapes = str(event.input_shapes)
             average.stack = event.stack[:group_by_stack_n]
         return EventList(found.values(), self._memory)

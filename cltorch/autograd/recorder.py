@@ -82,7 +82,8 @@ class Recorder:
         """End recording, and wait for the kernels that were launched."""
         global current
         self._stand_ins.end()
-        current = None
+        if current is self:
+            current = None
         self._ended = self._now()
         for event in self._events:
             if not event.time_range.end:  # a part of the program that goes on
