@@ -325,3 +325,43 @@ def test_masks_without_a_pixel_and_scores_of_another_dtype(device):
     assert ops.masks_to_boxes(masks).tolist() == [[0, 0, 0, 0], [3, 2, 3, 2]]
     with pytest.raises(RuntimeError, match="same type"):
         ops.nms(torch.zeros(3, 4, device=device), torch.zeros(3, dtype=torch.float16, device=device), 0.5)
+
+
+def test_operators_by_their_schemas(device):
+    rng = np.random.default_rng(5)
+    pixels = torch.from_numpy(rng.standard_normal((2, 4, 9, 9)).astype(np.float32)).to(device).requires_grad_()
+    rois = torch.tensor([[0.0, 1, 1, 6, 7], [1, 0, 2, 8, 8]], device=device)
+    found = torch.ops.torchvision.roi_align(pixels, rois, 0.5, 2, 3, 2, True)
+    assert torch.equal(found, ops.roi_align(pixels, rois, (2, 3), 0.5, 2, True))
+    found.sum().backward()
+    assert abs(pixels.grad.sum().item() - 2 * 4 * 6) < 1e-3  # each of the means has weights that add up to 1
+    scores = torch.tensor([0.1, 0.9], device=device)
+    kept = torch.ops.torchvision.nms.default(torch.stack([rois[0, 1:], rois[0, 1:] + 0.5]), scores, 0.5)
+    assert kept.tolist() == [1]
+    offset = torch.zeros(2, 18, 4, 4, device=device)
+    weight, bias = torch.ones(2, 2, 3, 3, device=device), torch.ones(2, device=device)
+    share = torch.full((2, 9, 4, 4), 0.5, device=device)
+    for use_mask, factor in ((True, 0.5), (False, 1.0)):
+        bent = torch.ops.torchvision.deform_conv2d(
+            pixels, weight, offset, share, bias, 2, 2, 0, 0, 1, 1, 2, 1, use_mask
+        )
+        plain = torch.nn.functional.conv2d(pixels, weight * factor, bias, stride=2, groups=2)
+        assert torch.allclose(bent, plain, atol=1e-5)
+
+
+def test_pooling_is_one_node_of_a_graph():
+    class Pools(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.align, self.most = ops.RoIAlign(2, 1.0, 2), ops.RoIPool(2, 1.0)
+            self.parts = ops.PSRoIAlign(1, 1.0, 2)
+
+        def forward(self, x, boxes):
+            return self.align(x, boxes), self.most(x, boxes), self.parts(x, boxes)
+
+    graph = torch.fx.symbolic_trace(Pools())
+    called = [node.target.__name__ for node in graph.graph.nodes if node.op == "call_function"]
+    assert called == ["roi_align", "roi_pool", "ps_roi_align"]
+    x, boxes = torch.rand(1, 4, 8, 8), torch.tensor([[0.0, 0, 0, 5, 5]])
+    for a, b in zip(graph(x, boxes), Pools()(x, boxes), strict=True):
+        assert torch.equal(a, b)

@@ -3,6 +3,7 @@
 Source: https://docs.pytorch.org/vision/0.28/ops.html
 """
 
+from cltorch.vision.ops import registered as registered
 from cltorch.vision.ops.boxes import (
     batched_nms,
     box_area,

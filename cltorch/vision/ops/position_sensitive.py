@@ -8,9 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import functions, nn
+from cltorch.fx import wrap
 from cltorch.ops.regions import Bins
 from cltorch.tensor import Tensor
 from cltorch.vision.ops.roi import pair, regions, wide
+
+wrap("ps_roi_align")
+wrap("ps_roi_pool")
 
 
 def _check(input: Tensor, rows: int, columns: int) -> None:

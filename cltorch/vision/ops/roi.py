@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 import cltorch as torch
 from cltorch import functions, nn
+from cltorch.fx import wrap
 from cltorch.ops.regions import Bins
 from cltorch.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Tensor])
+wrap("roi_align")
+wrap("roi_pool")
 
 
 def wide(pool: F) -> F:
