@@ -30,6 +30,8 @@ RENAMED = {
     "torch.ops": "cltorch.compat.operators",
     "torch.profiler.profiler": "cltorch.profiler",
     "torch._C._distributed_c10d": "cltorch.distributed.distributed_c10d",
+    "torch.distributed.optim": "cltorch.optim.zero_redundancy_optimizer",
+    "torch.distributed.optim.zero_redundancy_optimizer": "cltorch.optim.zero_redundancy_optimizer",
     "torch._tensor": "cltorch.tensor",
     "torch._tensor_str": "cltorch.printing",
     "torch.accelerator.memory": "cltorch.accelerator",
