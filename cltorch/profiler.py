@@ -1,8 +1,8 @@
 """torch.profiler: record what a program runs, step by step, as tables and traces.
 
 Operators appear by their names here with ``aten::`` before them, gradients by those of their nodes, kernels of a device
-by the names of their OpenCL functions with the times of the device's clock. Views, copies between host and device, and
-memory of the host are not recorded. ``python -m cltorch run --report`` tells of a whole program which names it used.
+by the names of their OpenCL functions with the times of the device's clock. Views and copies between host and device
+are not recorded. ``python -m cltorch run --report`` tells of a whole program which names it used.
 
 Source: https://docs.pytorch.org/docs/2.13/profiler.html
 """
@@ -111,8 +111,8 @@ class profile:
     """Record operators, gradients and kernels, all the time or in the steps that a schedule names.
 
     ``on_trace_ready(profiler)`` is called where a recording ends; ``step()`` tells that the next step begins. Only
-    one profiler runs at a time. ``profile_memory`` counts bytes on devices, ``with_flops`` the operations of products
-    of matrices, convolutions, sums and products.
+    one profiler runs at a time. ``profile_memory`` counts the bytes of tensors, ``with_flops`` the operations of
+    products of matrices, convolutions, sums and products.
 
     Source: https://docs.pytorch.org/docs/2.13/profiler.html#torch.profiler.profile
 
@@ -200,13 +200,14 @@ class profile:
             shapes=self.record_shapes,
             stack=self.with_stack,
             flops=self.with_flops,
+            memory=self.profile_memory,
         )
         self._recorder.start()
 
     def _finish(self) -> None:
         assert self._recorder is not None
         self._recorder.stop()
-        self._events = self._recorder.event_list(self.profile_memory)
+        self._events = self._recorder.event_list()
         self._recorder = None
         if self.on_trace_ready is not None:
             self.on_trace_ready(self)

@@ -263,3 +263,28 @@ def test_libraries_end_a_profiler_that_was_left():
     events = later.events()
     assert "aten::exp" in {event.key for event in events.key_averages(group_by_input_shapes=True)}
     assert torch.profiler._default_schedule_fn(0) is ProfilerAction.RECORD
+
+
+def test_bytes_of_tensors_on_the_host():
+    x = torch.ones(256, 1024)
+    with profile(profile_memory=True) as seen:
+        with record_function("kept"):
+            y = x.exp()
+        with record_function("let go"):
+            x.exp().sum().item()
+        with record_function("a view"):
+            z = x.view(-1)
+            w = x.detach()
+        with record_function("freed"):
+            del y
+    found = {e.name: e for e in seen.events() if e.is_user_annotation}
+    assert found["kept"].cpu_memory_usage == 1 << 20 and abs(found["kept"].self_cpu_memory_usage) < 100
+    assert found["let go"].cpu_memory_usage < 100 and found["freed"].cpu_memory_usage == -(1 << 20)
+    assert found["a view"].cpu_memory_usage == 0 and z.shape == (1 << 18,) and w.shape == x.shape
+    exp = next(e for e in seen.key_averages() if e.key == "aten::exp")
+    assert exp.self_cpu_memory_usage == exp.cpu_memory_usage == 2 << 20
+    rows = seen.key_averages().table(sort_by="self_cpu_memory_usage", row_limit=1).splitlines()
+    assert "Self CPU Mem" in rows[1] and "aten::exp" in rows[3] and "2.00 MB" in rows[3]
+    with profile() as seen:
+        x.exp()
+    assert all(e.cpu_memory_usage == 0 for e in seen.events()) and "CPU Mem" not in seen.key_averages().table()

@@ -84,6 +84,7 @@ class profile:
             shapes=record_shapes,
             stack=with_stack,
             flops=with_flops,
+            memory=profile_memory,
         )
         self._recorder: Recorder | None = None
         self._events: EventList | None = None
@@ -99,7 +100,7 @@ class profile:
     def __exit__(self, *error: Any) -> None:
         if self._recorder is not None:
             self._recorder.stop()
-            self._events = self._recorder.event_list(self.profile_memory)
+            self._events = self._recorder.event_list()
             self._recorder = None
 
     @property

@@ -104,7 +104,7 @@ class FunctionEvent(_Times):
         self.cpu_children: list[FunctionEvent] = []
         self.cpu_parent: FunctionEvent | None = None
         self.device_type, self.device_index = DeviceType.CPU, 0
-        self.device_memory_usage = 0
+        self.device_memory_usage = self.cpu_memory_usage = 0
         self.flops = 0
         self.is_user_annotation = False
 
@@ -135,6 +135,11 @@ class FunctionEvent(_Times):
         """Return the bytes that tensors on devices grew by, without those of events inside."""
         return self.device_memory_usage - sum(child.device_memory_usage for child in self.cpu_children)
 
+    @property
+    def self_cpu_memory_usage(self) -> int:
+        """Return the bytes that tensors on the host grew by, without those of events inside."""
+        return self.cpu_memory_usage - sum(child.cpu_memory_usage for child in self.cpu_children)
+
     def __repr__(self) -> str:
         return (
             f"<FunctionEvent id={self.id} name={self.name} device_type={self.device_type} "
@@ -153,6 +158,7 @@ class FunctionEventAvg(_Times):
         self.cpu_time_total = self.self_cpu_time_total = 0.0
         self.device_time_total = self.self_device_time_total = 0.0
         self.device_memory_usage = self.self_device_memory_usage = 0
+        self.cpu_memory_usage = self.self_cpu_memory_usage = 0
         self.flops = 0
         self.input_shapes: Any = ""
         self.stack: list[str] = []
@@ -179,7 +185,7 @@ class FunctionEventAvg(_Times):
 
 _SUMMED = (
     "count cpu_time_total self_cpu_time_total device_time_total self_device_time_total device_memory_usage "
-    "self_device_memory_usage flops"
+    "self_device_memory_usage cpu_memory_usage self_cpu_memory_usage flops"
 ).split()
 
 
@@ -287,6 +293,8 @@ class EventList(list[Any]):
             row["CL total"] = time(event.device_time_total)
             row["CL time avg"] = time(event.device_time)
         if self._memory:
+            row["CPU Mem"] = _bytes(event.cpu_memory_usage)
+            row["Self CPU Mem"] = _bytes(event.self_cpu_memory_usage)
             row["CL Mem"] = _bytes(event.device_memory_usage)
             row["Self CL Mem"] = _bytes(event.self_device_memory_usage)
         row["# of Calls"] = str(event.count)

@@ -14,6 +14,7 @@ from typing import Any
 
 from cltorch.autograd.graph import Node
 from cltorch.autograd.profiler_counts import names_of, operations
+from cltorch.autograd.profiler_memory import HostMemory
 from cltorch.autograd.profiler_util import DeviceType, EventList, FunctionEvent, Kernel
 from cltorch.device import context, program
 from cltorch.ops.array import Array
@@ -38,10 +39,18 @@ class Recorder:
     """Collect events between ``start`` and ``stop``; one at a time in a process."""
 
     def __init__(
-        self, *, cpu: bool = True, device: bool = True, shapes: bool = False, stack: bool = False, flops: bool = False
+        self,
+        *,
+        cpu: bool = True,
+        device: bool = True,
+        shapes: bool = False,
+        stack: bool = False,
+        flops: bool = False,
+        memory: bool = False,
     ) -> None:
         self._cpu, self._device, self._shapes, self._with_stack = cpu, device, shapes, stack
         self._flops = flops
+        self._host = HostMemory() if memory else None
         self._events: list[FunctionEvent] = []
         self._launched: list[tuple[Any, str, Any, FunctionEvent | None]] = []
         self._open = threading.local()
@@ -55,6 +64,8 @@ class Recorder:
             raise RuntimeError("a profiler is running already: only one at a time")
         current = self
         self._began = time.perf_counter_ns()
+        if self._host is not None:
+            self._host.watch(self._stand_ins)
         if self._device:
             launch = program.enqueue
 
@@ -95,9 +106,9 @@ class Recorder:
         kept = [e for e in self._events if self._cpu or e.device_type is DeviceType.CUDA or e.is_user_annotation]
         return sorted(kept, key=lambda event: event.time_range.start)
 
-    def event_list(self, memory: bool = False) -> EventList:
+    def event_list(self) -> EventList:
         """Return what was recorded as a list that averages and prints."""
-        return EventList(self.events(), memory)
+        return EventList(self.events(), self._host is not None)
 
     # ---- one event -------------------------------------------------------------------------------------------
     def enter(self, name: str, args: Any = (), user: bool = False) -> FunctionEvent:
@@ -115,6 +126,7 @@ class Recorder:
         self._events.append(event)
         opened.append(event)
         event.device_memory_usage = -_held()
+        event.cpu_memory_usage = -self._on_host()
         event.time_range.start = self._now()
         return event
 
@@ -122,9 +134,13 @@ class Recorder:
         """End an event, and those inside that have not ended."""
         event.time_range.end = self._now()
         event.device_memory_usage += _held()
+        event.cpu_memory_usage += self._on_host()
         opened = self._opened()
         while opened and opened.pop() is not event:
             pass
+
+    def _on_host(self) -> int:
+        return 0 if self._host is None else self._host.held
 
     def _now(self) -> float:
         return (time.perf_counter_ns() - self._began) / 1e3
