@@ -31,8 +31,9 @@ class TVTensor(Tensor):
     __torch_function__ = torch_function.disabled
     _details: tuple[str, ...] = ()  # attributes beside the values
 
-    @classmethod
-    def _made(cls, data: Any, dtype: Any, device: Any, requires_grad: bool | None) -> Any:
+    @staticmethod
+    def _to_tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Any:
+        """Return data as a tensor that wants gradients as said, or as the data do: what kinds are made of."""
         wanted = isinstance(data, Tensor) and data.requires_grad if requires_grad is None else requires_grad
         tensor = functions.as_tensor(data, dtype=dtype, device=device)
         return tensor if tensor.requires_grad == wanted else tensor.requires_grad_(wanted)
@@ -62,6 +63,10 @@ class TVTensor(Tensor):
     def detach(self) -> Any:
         """Return the values without their graph, of the same kind."""
         return self._like(super().detach())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a copy of the same kind without the graph, which wants gradients where this one does."""
+        return self.detach().clone().requires_grad_(self.requires_grad)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         details = ", ".join(f"{name}={getattr(self, name)}" for name in self._details)
@@ -100,7 +105,7 @@ class Image(TVTensor):
 
     def __new__(cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Any:
         """Return the image of an array, a tensor or a PIL image; raise ValueError for fewer than two dimensions."""
-        tensor = cls._made(pil_to_tensor(data) if is_pil(data) else data, dtype, device, requires_grad)
+        tensor = cls._to_tensor(pil_to_tensor(data) if is_pil(data) else data, dtype, device, requires_grad)
         if tensor.ndim < 2:
             raise ValueError(f"expected an image of two or more dimensions, got {tensor.ndim}")
         return (tensor[None] if tensor.ndim == 2 else tensor).as_subclass(cls)
@@ -111,7 +116,7 @@ class Video(TVTensor):
 
     def __new__(cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Any:
         """Return the video of an array or a tensor; raise ValueError for fewer than four dimensions."""
-        tensor = cls._made(data, dtype, device, requires_grad)
+        tensor = cls._to_tensor(data, dtype, device, requires_grad)
         if tensor.ndim < 4:
             raise ValueError(f"expected a video of four or more dimensions, got {tensor.ndim}")
         return tensor.as_subclass(cls)
@@ -123,7 +128,7 @@ class Mask(TVTensor):
     def __new__(cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Any:
         """Return the mask of an array, a tensor or a PIL image."""
         given = pil_to_tensor(data) if is_pil(data) else data
-        return cls._made(given, dtype, device, requires_grad).as_subclass(cls)
+        return cls._to_tensor(given, dtype, device, requires_grad).as_subclass(cls)
 
 
 class BoundingBoxFormat(enum.Enum):
@@ -181,7 +186,7 @@ class BoundingBoxes(TVTensor):
         if clamping_mode not in (None, "hard", "soft"):
             raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
         kind = _format(format)
-        tensor = cls._made(data, dtype, device, requires_grad)
+        tensor = cls._to_tensor(data, dtype, device, requires_grad)
         tensor = tensor[None] if tensor.ndim == 1 else tensor
         if is_rotated_bounding_format(kind) and not tensor.is_floating_point():
             raise ValueError(f"Rotated bounding boxes should be floating point tensors, got {tensor.dtype}.")
@@ -192,6 +197,20 @@ class BoundingBoxes(TVTensor):
         out.format = kind
         out.canvas_size = tuple(canvas_size)
         out.clamping_mode = clamping_mode
+        return out
+
+    @classmethod
+    def _wrap(
+        cls, tensor: Any, *, format: BoundingBoxFormat | str, canvas_size: tuple[int, int],
+        clamping_mode: str | None = "soft", check_dims: bool = True,
+    ) -> Any:  # fmt: skip
+        """Return a tensor as boxes, which share its memory: for kinds of a program's own that are derived."""
+        if check_dims and tensor.ndim not in (1, 2):
+            raise ValueError(f"Expected a 1D or 2D tensor, got {tensor.ndim}D")
+        if clamping_mode not in (None, "hard", "soft"):
+            raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
+        out = (tensor[None] if check_dims and tensor.ndim == 1 else tensor).as_subclass(cls)
+        out.format, out.canvas_size, out.clamping_mode = _format(format), canvas_size, clamping_mode
         return out
 
     @classmethod
@@ -217,7 +236,7 @@ class KeyPoints(TVTensor):
         requires_grad: bool | None = None,
     ) -> Any:  # fmt: skip
         """Return the points of an array or a tensor; raise ValueError where they are not (…, 2)."""
-        tensor = cls._made(data, dtype, device, requires_grad)
+        tensor = cls._to_tensor(data, dtype, device, requires_grad)
         tensor = tensor[None] if tensor.ndim == 1 else tensor
         if tensor.shape[-1] != 2:
             raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
@@ -226,12 +245,19 @@ class KeyPoints(TVTensor):
         return out
 
     @classmethod
+    def _wrap(cls, tensor: Any, *, canvas_size: tuple[int, int], check_dims: bool = True) -> Any:
+        """Return a tensor as points, which share its memory: for kinds of a program's own that are derived."""
+        tensor = tensor[None] if check_dims and tensor.ndim == 1 else tensor
+        if check_dims and tensor.shape[-1] != 2:
+            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
+        out = tensor.as_subclass(cls)
+        out.canvas_size = canvas_size
+        return out
+
+    @classmethod
     def wrap(cls, tensor: Any, like: Any, **kwargs: Any) -> Any:
         """Return a tensor (…, 2) as points, in the canvas of others unless a keyword says another; one gets a row."""
-        tensor = tensor[None] if tensor.ndim == 1 else tensor
-        if tensor.shape[-1] != 2:
-            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
-        return super().wrap(tensor, like, **kwargs)
+        return cls._wrap(tensor, canvas_size=kwargs.get("canvas_size", like.canvas_size))
 
 
 def wrap(wrappee: Any, *, like: Any, **kwargs: Any) -> Any:

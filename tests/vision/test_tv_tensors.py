@@ -96,3 +96,32 @@ def test_a_class_of_ones_own_says_how_it_is_wrapped():
 def test_copies_keep_the_kind_and_what_it_knows():
     b = copy.deepcopy(boxes())
     assert type(b) is tv.BoundingBoxes and b.canvas_size == (9, 12) and b.tolist() == boxes().tolist()
+
+
+def test_deep_copies_want_gradients_as_the_original_does(device):
+    for given in (tv.Image(torch.ones(1, 2, 2, device=device), requires_grad=True), boxes(device).requires_grad_()):
+        copied = copy.deepcopy({"x": given})["x"]
+        assert type(copied) is type(given) and copied.requires_grad and copied.is_leaf and copied.grad_fn is None
+        assert copied.data_ptr() != given.data_ptr() and torch.equal(copied, given)
+    assert copy.deepcopy(boxes(device).requires_grad_()).canvas_size == (9, 12)
+
+
+def test_kinds_of_a_program_are_made_as_torchvisions_are(device):
+    class Heat(tv.TVTensor):
+        def __new__(cls, data, *, dtype=None, device=None, requires_grad=None):
+            return cls._to_tensor(data, dtype=dtype, device=device, requires_grad=requires_grad).as_subclass(cls)
+
+    class Faces(tv.BoundingBoxes):
+        pass
+
+    heat = Heat([[1, 2]], dtype=torch.float32, device=device, requires_grad=True)
+    assert type(heat) is Heat and heat.requires_grad and heat.dtype is torch.float32 and heat.tolist() == [[1, 2]]
+    faces = Faces._wrap(torch.zeros(4, device=device), format="xywh", canvas_size=(3, 4))
+    assert type(faces) is Faces and faces.shape == (1, 4) and faces.format is tv.BoundingBoxFormat.XYWH
+    assert faces.clamping_mode == "soft" and type(tv.wrap(faces + 1, like=faces)) is Faces
+    points = tv.KeyPoints._wrap(torch.zeros(2, device=device), canvas_size=(3, 4))
+    assert type(points) is tv.KeyPoints and points.shape == (1, 2) and points.canvas_size == (3, 4)
+    for wrong in (lambda: Faces._wrap(torch.zeros(1, 1, 4), format="XYXY", canvas_size=(3, 4)),
+                  lambda: tv.KeyPoints._wrap(torch.zeros(1, 3), canvas_size=(3, 4))):  # fmt: skip
+        with pytest.raises(ValueError, match="Expected a"):
+            wrong()
