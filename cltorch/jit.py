@@ -85,6 +85,9 @@ def script_if_tracing(fn: T) -> T:
     return fn
 
 
+_script_if_tracing = script_if_tracing
+
+
 def freeze(mod: T, *args: Any, **kwargs: Any) -> T:
     """Return the module itself."""
     return mod

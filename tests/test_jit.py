@@ -20,6 +20,7 @@ def double(x):
         torch.jit.script_if_tracing, lambda f: torch.jit.trace(f, (torch.ones(1),)), torch.compile,
         torch.compile(mode="reduce-overhead"), torch.compiler.disable, torch.compiler.disable(recursive=False),
         torch.compiler.set_stance("force_eager"), torch.jit.script_method,
+        torch.jit._script_if_tracing,
     ],
 )  # fmt: skip
 def test_functions_stay_as_they_are(decorate):
