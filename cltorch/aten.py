@@ -17,6 +17,7 @@ from cltorch.autograd.grad_mode import enable_grad, is_grad_enabled
 from cltorch.functions import pool
 from cltorch.layout import wrap_dim
 from cltorch.nn import functional
+from cltorch.nn.functional import numbered
 from cltorch.ops.overloads import resolvers
 from cltorch.tensor import Tensor
 
@@ -133,6 +134,47 @@ def _class_loss(f: Callable[..., Any], named: tuple[str, ...], input: Any, targe
     return f(input, target, **given)
 
 
+def _pad(mode: str, n: int, self: Any, padding: Sequence[int]) -> Any:
+    """Pad the last dimensions of one sample or of a batch."""
+    if len(padding) != 2 * n:
+        raise RuntimeError(f"padding size is expected to be {2 * n}, but got: {len(padding)}")
+    if self.ndim not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            f"dimensions for input, but got: {list(self.shape)}"
+        )
+    return functional.pad(self, padding, mode)
+
+
+def _nll_loss_forward(
+    self: Any, target: Any, weight: Any, reduction: int, ignore_index: int
+) -> tuple[Any, Any]:  # fmt: skip
+    """Return the loss and the sum of the weights of targets that count, 0 without a reduction."""
+    out = functional.nll_loss(self, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction])
+    if reduction == 0:
+        return out, functions.zeros((), dtype=self.dtype, device=self.device)
+    counts = target != ignore_index
+    if weight is None:
+        return out, functions.sum(counts).to(self.dtype)
+    return out, functions.sum(functions.where(counts, weight[functions.where(counts, target, 0)], 0))
+
+
+def _numbered(f: Callable[..., Any], before: int, *args: Any, **named: Any) -> Any:
+    """Call a loss whose reduction is a number behind so many arguments, and the mean unless given."""
+    if len(args) <= before:
+        named.setdefault("reduction", 1)
+    return f(*args, **named)
+
+
+def _max_unpool(n: int, self: Any, indices: Any, output_size: Sequence[int], *rest: Any) -> Any:
+    return functions.max_unpool(self, indices, output_size, n)
+
+
+def _drawn(name: str, self: Any, *args: Any, **named: Any) -> Any:
+    """Return a new tensor like one, of random numbers."""
+    return getattr(functions.empty_like(self), f"{name}_")(*args, **named)
+
+
 def _index(self: Any, indices: Sequence[Any]) -> Any:
     """Take elements by index tensors of the first dimensions; None stands for a whole dimension."""
     return self[tuple(slice(None) if i is None else i for i in indices)]
@@ -202,6 +244,23 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 for _name in "dim is_contiguous is_set_to item size storage_offset stride type_as".split():
     OPERATORS[_name] = getattr(Tensor, _name)
+for _name, _before in (
+    ("binary_cross_entropy_with_logits", 4), ("cosine_embedding_loss", 4), ("hinge_embedding_loss", 3), ("kl_div", 2),
+    ("margin_ranking_loss", 4), ("poisson_nll_loss", 5), ("triplet_margin_loss", 7),
+):  # fmt: skip
+    OPERATORS[_name] = partial(_numbered, getattr(numbered, _name), _before)
+for _n in (2, 3):
+    OPERATORS[f"max_unpool{_n}d"] = partial(_max_unpool, _n)
+OPERATORS |= {"bilinear": functional.bilinear, "embedding_renorm_": numbered.embedding_renorm_}
+for _name in "nll_loss_nd", "nll_loss2d":
+    OPERATORS[_name] = OPERATORS["nll_loss"]
+for _name in "nll_loss_forward", "nll_loss2d_forward":
+    OPERATORS[_name] = _nll_loss_forward
+for _name in "uniform log_normal exponential geometric cauchy".split():
+    OPERATORS[_name] = partial(_drawn, _name)
+for _n in (1, 2, 3):
+    for _mode, _name in (("reflect", "reflection"), ("replicate", "replication")):
+        OPERATORS[f"{_name}_pad{_n}d"] = partial(_pad, _mode, _n)
 for _n in (2, 3):
     _name = f"max_pool{_n}d_with_indices_backward"
     OPERATORS[_name] = partial(_max_pool_backward, _name, _n)
@@ -211,7 +270,7 @@ for _name in "gelu silu mish hardswish hardsigmoid hardtanh softplus hardshrink 
     )
 for _name, _before in (
     ("mse_loss", 2), ("l1_loss", 2), ("smooth_l1_loss", 2), ("huber_loss", 2), ("soft_margin_loss", 2),
-    ("binary_cross_entropy", 3),
+    ("binary_cross_entropy", 3), ("multilabel_margin_loss", 2), ("multi_margin_loss", 5),
 ):  # fmt: skip
     OPERATORS[_name] = partial(_loss, getattr(functional, _name), _before)
 _UPSAMPLINGS: dict[str, Callable[..., Any]] = {}

@@ -128,3 +128,48 @@ def test_names_of_modules_and_of_functions_with_an_underscore(x):
     same(aten._foreach_add([x], 1.0)[0], (x + 1).cpu())
     with pytest.raises(AttributeError):
         _ = aten.numpy
+
+
+def test_pads_have_their_names(x):
+    for mode, name in (("reflect", "reflection"), ("replicate", "replication")):
+        for n, part in ((1, x[0]), (2, x), (3, x[None])):
+            pad = [1, 2] * n if n < 3 else [1, 2, 1, 2, 1, 1]
+            same(getattr(aten, f"{name}_pad{n}d")(part, pad), F.pad(part, pad, mode).cpu())
+    with pytest.raises(RuntimeError, match="Expected 2D or 3D .batch mode. tensor with possibly 0 batch size"):
+        aten.reflection_pad1d(x, [1, 1])
+    with pytest.raises(RuntimeError, match="padding size is expected to be 4, but got: 2"):
+        aten.replication_pad2d(x, [1, 1])
+
+
+def test_losses_are_means_unless_numbers_say_otherwise(device):
+    a, b, c = (cltorch.tensor(_DRAW.normal(size=(3, 4)).astype(np.float32), device=device) for _ in range(3))
+    kinds = cltorch.tensor([2, 0, 3], device=device)
+    sign = cltorch.tensor([1.0, -1.0, 1.0], device=device)
+    calls = {
+        "binary_cross_entropy_with_logits": ((a, b), (None, None)), "kl_div": ((a, b.exp()), ()),
+        "cosine_embedding_loss": ((a, b, sign), (0.0,)), "hinge_embedding_loss": ((a, b.sign()), (1.0,)),
+        "margin_ranking_loss": ((a, b, c.sign()), (0.0,)),
+        "triplet_margin_loss": ((a, b, c), (1.0, 2.0, 1e-6, False)), "multi_margin_loss": ((a, kinds), (1, 1.0, None)),
+        "multilabel_margin_loss": ((a, kinds[:, None].expand(3, 4).contiguous()), ()),
+        "nll_loss_nd": ((a, kinds), (None,)),
+    }  # fmt: skip
+    for name, (operands, defaults) in calls.items():
+        f = F.nll_loss if name == "nll_loss_nd" else getattr(F, name)
+        op = getattr(aten, name)
+        same(op(*operands), f(*operands).cpu())
+        for number, word in enumerate(("none", "mean", "sum")):
+            same(op(*operands, *defaults, number), f(*operands, reduction=word).cpu())
+    weight = cltorch.tensor([1.0, 2.0, 3.0, 4.0], device=device)
+    loss, total = aten.nll_loss_forward(a, kinds, weight, 1, 0)
+    same(loss, F.nll_loss(a, kinds, weight, ignore_index=0).cpu())
+    assert total.item() == 7.0
+    assert aten.nll_loss_forward(a, kinds, None, 2, -100)[1].item() == 3.0
+
+
+def test_pooling_backwards_and_random_numbers_have_their_names(x):
+    y, at = F.max_pool2d(x, 2, return_indices=True)
+    same(aten.max_unpool2d(y, at, [4, 6]), F.max_unpool2d(y, at, 2).cpu())
+    drawn = aten.uniform(x, 2.0, 3.0)
+    assert drawn.shape == x.shape
+    assert drawn.min() >= 2
+    assert drawn.max() < 3
