@@ -30,6 +30,7 @@ RENAMED = {
     "torch.ops": "cltorch.compat.operators",
     "torch.profiler.profiler": "cltorch.profiler",
     "torch._C._distributed_c10d": "cltorch.distributed.distributed_c10d",
+    "torch.distributed.algorithms._checkpoint.checkpoint_wrapper": "cltorch.utils.checkpoint_wrapper",
     "torch.distributed.optim": "cltorch.optim.zero_redundancy_optimizer",
     "torch.distributed.optim.zero_redundancy_optimizer": "cltorch.optim.zero_redundancy_optimizer",
     "torch._tensor": "cltorch.tensor",
