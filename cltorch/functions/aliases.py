@@ -12,6 +12,7 @@ from cltorch.autograd.renaming import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import need_room as _need_room
 from cltorch.functions.convert import to
 from cltorch.functions.old_forms import in_old_forms
 from cltorch.functions.outputs import check_dtype as _check_dtype
@@ -99,6 +100,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     elif exponent.__class__ is bool and isinstance(input, Array) and input.dtype is dtypes.bool_:
         return p.logical_or(input, not exponent, out=out)
+    if isinstance(input, Array):
+        _need_room(input, exponent)
     return p.pow(input, exponent, out=out)
 
 
@@ -122,9 +125,15 @@ def _clamp_name(bound: Any) -> str:
     return "ClampBackward0" if isinstance(bound, Array) else "ClampBackward1"
 
 
+def _need_bounds(input: Any, low: Any, high: Any) -> None:
+    if isinstance(input, Array):
+        _need_room(*[x for x in (input, low, high) if x is not None])
+
+
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
     """Limit elements to ``min`` … ``max``, numbers or tensors; either may be None.
 
+    Raises RuntimeError for a number that the result's dtype cannot hold.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.clamp.html
 
     >>> import cltorch as torch
@@ -133,6 +142,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    _need_bounds(input, min, max)
     if max is None:
         return _called(p.clamp_min(input, min, out=out), _clamp_name(min), out)
     if min is None:
@@ -145,6 +155,7 @@ def clamp_(input: Any, min: Any = None, max: Any = None) -> Any:
     """Limit elements in place."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    _need_bounds(input, min, max)
     if max is None:
         return p.clamp_min_(input, min)
     if min is None:

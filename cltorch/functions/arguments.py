@@ -16,6 +16,7 @@ from cltorch.dtypes import C_NAMES, OF_PYTHON, TYPE_NAMES, dtype
 from cltorch.formats import strided
 from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import MOST_DIMS, Array
+from cltorch.ops.promotion import result_type
 from cltorch.public_forms import NUMPY_NAMES
 
 #: PyTorch's names of the element types in its messages.
@@ -154,6 +155,13 @@ def fit_number(value: Any, t: dtype) -> Any:
     elif abs(value) > _finfo(t).max and not (fraction and math.isinf(value)):
         raise no_room(t)
     return value
+
+
+def need_room(*operands: Any) -> None:
+    """Raise RuntimeError where the dtype to which operands are promoted cannot hold one of them, a number."""
+    for x in operands:
+        if (x.__class__ is int or x.__class__ is float) and not -128 <= x <= 127:  # which all dtypes hold
+            fit_number(x, result_type(operands))
 
 
 def need_array(name: str, argument: str, position: int, value: Any) -> Any:

@@ -13,7 +13,7 @@ from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
 from cltorch.functions import convert, reduce
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import fit_number, need_array, no_room, read_number
+from cltorch.functions.arguments import fit_number, need_array, need_room, no_room, read_number
 from cltorch.functions.expanded import folded, warn_expanded, zero_strides
 from cltorch.functions.parts import narrow
 from cltorch.functions.positions import nonzero, put_front, take_front
@@ -33,6 +33,7 @@ __all__ = [
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """Choose elementwise between two tensors or numbers; with the condition alone, return where it holds.
 
+    Raises RuntimeError for a number that the tensor's dtype cannot hold.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.where.html
 
     >>> import cltorch as torch
@@ -56,6 +57,8 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
             "version of PyTorch. Use a boolean condition instead."
         )
         condition = convert.to(condition, dtypes.bool_)
+    if isinstance(input, Array) or isinstance(other, Array):
+        need_room(input, other)
     return p.where(condition, input, other, out=out)
 
 

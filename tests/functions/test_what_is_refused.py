@@ -40,3 +40,28 @@ def test_values_of_a_batch_are_not_read(device):
     for read in (float, int, complex, lambda s: f"{s:.2f}", lambda s: 1.0 in s.expand(2), lambda s: s.item()):
         with pytest.raises(RuntimeError, match=r"calling .item\(\) on a Tensor"):
             torch.vmap(lambda a, read=read: read(a.sum()))(x)
+
+
+def test_numbers_that_a_dtype_does_not_hold_are_no_bounds_choices_or_exponents(device):
+    for kind, least, most in (("uint8", -300, 300), ("int8", -129, 128), ("int32", -(2**31) - 1, 2**31)):
+        x = torch.tensor([1, 5, 100], dtype=getattr(torch, kind), device=device)
+        for f in (lambda v: x.clamp(max=v), lambda v: x.clip(v), lambda v: x.clone().clamp_(0, v),  # noqa: B023
+                  lambda v: torch.where(x > 2, x, v), lambda v: torch.where(x > 2, v, x)):  # fmt: skip # noqa: B023
+            for value in (least, most):
+                with pytest.raises(RuntimeError, match="value cannot be converted to type .* without overflow"):
+                    f(value)
+        with pytest.raises(RuntimeError, match="without overflow"):
+            x**most
+        assert x.clamp(-128 if kind == "int8" else 0, 127).tolist() == [1, 5, 100]
+        assert x.clamp(max=float(most)).dtype is torch.float32
+    whole = torch.tensor([1, 5], dtype=torch.uint8, device=device)
+    assert torch.where(whole > 2, whole, -1).tolist() == [255, 5] and whole.clamp(max=-1).tolist() == [1, 5]
+    for kind, most in (("float16", 65504), ("float32", 3.4e38)):
+        x = torch.tensor([-2.0, 2.0], dtype=getattr(torch, kind), device=device)
+        assert x.clamp(-most, float("inf")).tolist() == [-2, 2]
+        assert torch.where(x > 0, x, float("nan")).isnan().tolist() == [True, False]
+        for value in (most * 2, -1e300):
+            with pytest.raises(RuntimeError, match="without overflow"):
+                x.clamp(min=value)
+            with pytest.raises(RuntimeError, match="without overflow"):
+                torch.where(x > 0, x, value)
