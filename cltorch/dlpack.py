@@ -77,7 +77,7 @@ _BFLOAT, _BOOL = 4, 6
 _DTYPES: dict[tuple[int, int], DType] = {
     (_BFLOAT, 16): dtypes.bfloat16,
     (_BOOL, 8): dtypes.bool_,
-    **{(_CODES[t.kind], t.itemsize * 8): t for t in dtypes.TYPE_NAMES if t.kind in "iuf" and not t.opaque},
+    **{(_CODES[t.family], t.itemsize * 8): t for t in dtypes.TYPE_NAMES if t.family in "iuf" and not t.opaque},
     # DLPack's numbers of the fractions of 8 bits
     (10, 8): dtypes.float8_e4m3fn,
     (11, 8): dtypes.float8_e4m3fnuz,

@@ -23,11 +23,11 @@ class named_dtype(dtype):
 
     __slots__ = ()
 
-    def __init__(self, name: str, itemsize: int, kind: str, limits: tuple[float, float, float, float] | None = None):
-        self.name, self.itemsize, self.kind, self.tag, self.limits = name, itemsize, kind, name, limits
-        self.is_floating_point, self.is_complex = kind == "f", False
-        self.is_signed = kind in "if"
-        self.differentiable = kind == "f"
+    def __init__(self, name: str, itemsize: int, family: str, limits: tuple[float, float, float, float] | None = None):
+        self.name, self.itemsize, self.family, self.tag, self.limits = name, itemsize, family, name, limits
+        self.is_floating_point, self.is_complex = family == "f", False
+        self.is_signed = family in "if"
+        self.differentiable = family == "f"
         self.few, self.form, self.rare, self.opaque = "", None, False, False
         register(self)
 

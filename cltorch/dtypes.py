@@ -18,41 +18,41 @@ class dtype:
     """Describe an element type.
 
     ``np`` is the NumPy type of the stored bits (bfloat16 is stored as uint16), ``ctype`` the OpenCL C storage type,
-    ``compute`` the OpenCL C type that arithmetic uses, ``kind`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
+    ``compute`` the OpenCL C type that arithmetic uses, ``family`` one of ``b`` bool, ``u`` unsigned, ``i`` signed,
     ``f`` floating point, ``c`` complex (real and imaginary part side by side in memory). ``few`` names the group of a
     dtype for which PyTorch has few operators ("unsigned", "float8", "scale"), ``form`` says how 8 bits hold a fraction.
     Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
     """
 
     __slots__ = (
-        "name", "itemsize", "np", "kind", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide",
+        "name", "itemsize", "np", "family", "ctype", "compute", "tag", "is_floating_point", "is_signed", "wide",
         "is_complex", "differentiable", "limits", "few", "rare", "form", "opaque",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, itemsize: int, npname: str, kind: str, ctype: str, compute: str, tag: str, few: str = "",
+        self, name: str, itemsize: int, npname: str, family: str, ctype: str, compute: str, tag: str, few: str = "",
         form: Float8 | None = None, limits: tuple[float, float, float, float] | None = None,
     ) -> None:  # fmt: skip
-        self.name, self.itemsize, self.kind, self.ctype, self.compute, self.tag = (
+        self.name, self.itemsize, self.family, self.ctype, self.compute, self.tag = (
             name,
             itemsize,
-            kind,
+            family,
             ctype,
             compute,
             tag,
         )
         self.np = np.dtype(npname)
-        self.is_floating_point = kind == "f"
-        self.is_signed = kind in "ifc" and (form is None or form.sign)
-        self.is_complex = kind == "c"
-        self.differentiable = kind in "fc"  # whether its tensors may require gradients
+        self.is_floating_point = family == "f"
+        self.is_signed = family in "ifc" and (form is None or form.sign)
+        self.is_complex = family == "c"
+        self.differentiable = family in "fc"  # whether its tensors may require gradients
         self.limits = limits  # where NumPy does not know them: eps, the largest, the smallest, the smallest normal
         self.few, self.form = few, form
         self.rare = self.is_complex or few != ""  # whether operators have to say that they take it
         # the NumPy type in which the host computes: small fractions are storage types, so they widen to float32
-        small = itemsize < (8 if kind == "c" else 4)
-        self.wide = np.dtype("complex64" if kind == "c" else "float32") if kind in "fc" and small else self.np
-        self.opaque = self.np.kind != kind  # whether NumPy has no type for it: its bits
+        small = itemsize < (8 if family == "c" else 4)
+        self.wide = np.dtype("complex64" if family == "c" else "float32") if family in "fc" and small else self.np
+        self.opaque = self.np.kind != family  # whether NumPy has no type for it: its bits
 
     def widen(self, bits: np.ndarray) -> np.ndarray:
         """Return stored bits as NumPy's values, those of a type that it does not know as float32 or complex64."""
@@ -185,7 +185,7 @@ def from_numpy_dtype(t: Any) -> dtype:
 
 def category(t: dtype) -> int:
     """Return 0 for bool, 1 for integers, 2 for floating point, 3 for complex."""
-    return _CATEGORY[t.kind]
+    return _CATEGORY[t.family]
 
 
 def _promote(a: dtype, b: dtype) -> dtype:
@@ -194,9 +194,9 @@ def _promote(a: dtype, b: dtype) -> dtype:
         return a
     if a.few or b.few:
         for x, other in ((a, b), (b, a)):
-            if other.few == "unsigned" and x.kind == "f" and not x.few:
+            if other.few == "unsigned" and x.family == "f" and not x.few:
                 return x
-        groups = "Float8 Types" if "f" in (a.few and a.kind, b.few and b.kind) else "uint16, uint32, uint64 types"
+        groups = "Float8 Types" if "f" in (a.few and a.family, b.few and b.family) else "uint16, uint32, uint64 types"
         raise RuntimeError(
             f"Promotion for {groups} is not supported, attempted to promote {TYPE_NAMES[a]} and {TYPE_NAMES[b]}"
         )
@@ -209,9 +209,9 @@ def _promote(a: dtype, b: dtype) -> dtype:
         if {a, b} == {float16, bfloat16}:
             return float32
         return a if a.itemsize >= b.itemsize else b
-    if a.kind == b.kind:
+    if a.family == b.family:
         return a if a.itemsize >= b.itemsize else b
-    signed, unsigned = (a, b) if a.kind == "i" else (b, a)
+    signed, unsigned = (a, b) if a.family == "i" else (b, a)
     if signed.itemsize > unsigned.itemsize:
         return signed
     return {1: int16, 2: int32, 4: int64}[unsigned.itemsize]

@@ -137,3 +137,8 @@ def test_types_of_python_stand_for_dtypes():
     for wrong in (float, cltorch.complex64):
         with pytest.raises(TypeError, match="requires an integer input type"):
             cltorch.iinfo(wrong)
+
+
+def test_a_dtype_is_not_taken_for_one_of_numpy():
+    # libraries ask for NumPy's attribute to tell its floating-point types, where PyTorch's have none
+    assert not hasattr(cltorch.float32, "kind") and not hasattr(cltorch.int4, "kind")

@@ -8,6 +8,7 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
+from cltorch.autograd.layers import active as _active
 from cltorch.autograd.renaming import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
@@ -78,7 +79,10 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 def rdiv(input: Any, other: Any) -> Any:
     """Divide ``other`` by ``input``, as PyTorch does: the reciprocal, times ``other``."""
-    return p.mul(p.reciprocal(input), other)
+    inverse = p.reciprocal(input)
+    if other.__class__ in (int, float) and other == 1 and not inverse._requires_grad and not _active:
+        return inverse  # one launch where no graph and no mode would tell of the second
+    return p.mul(inverse, other)
 
 
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:

@@ -139,19 +139,19 @@ def fit_number(value: Any, t: dtype) -> Any:
         return value
     if t.is_complex or not value:
         return value
-    if t.kind == "b":
+    if t.family == "b":
         return True
     if isinstance(value, complex):
         if value.imag:
             raise no_room(t)
         value = value.real
     fraction = isinstance(value, float)
-    if t.kind in "ui":
+    if t.family in "ui":
         limits = _iinfo(t)
-        lowest = limits.min if t.kind == "i" or fraction else -limits.max
+        lowest = limits.min if t.family == "i" or fraction else -limits.max
         if not lowest <= value <= limits.max:
             raise no_room(t)
-        value = int(value) & limits.max if t.kind == "u" else int(value)
+        value = int(value) & limits.max if t.family == "u" else int(value)
     elif abs(value) > _finfo(t).max and not (fraction and math.isinf(value)):
         raise no_room(t)
     return value

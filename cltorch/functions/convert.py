@@ -185,7 +185,7 @@ def to(
 
 
 def _warn_lost(old: dtype, new: dtype) -> None:
-    if old.is_complex and new.kind not in "cb":
+    if old.is_complex and new.family not in "cb":
         warn_once("Casting complex values to real discards the imaginary part")
 
 
@@ -370,7 +370,7 @@ def fill_(input: Any, value: Any) -> Any:
         return copy_(input, value)
     value, t = read_number("fill_", "value", 1, value), input.dtype
     # one element of a byte or two overflows, several are refused: as in PyTorch
-    small = input.layout.numel == 1 and t.kind == "f" and t.itemsize < 4
+    small = input.layout.numel == 1 and t.family == "f" and t.itemsize < 4
     if (value or t.few) and not (small and isinstance(value, (int, float))):
         value = fit_number(value, t)
     return inplace(input, _Fill, input, value, write=lambda: strided.fill(input, value))

@@ -48,7 +48,7 @@ def _leaf(x: Any) -> tuple[Any, DType]:
     """Return one number of a list and the dtype that it stands for."""
     if isinstance(x, Array):
         if x.layout.numel != 1:
-            if x.dtype.kind in "ui":
+            if x.dtype.family in "ui":
                 raise TypeError("only integer tensors of a single element can be converted to an index")
             raise ValueError("only one element tensors can be converted to Python scalars")
         return values(x).reshape(()).item(), x.dtype
@@ -111,7 +111,7 @@ def read_values(data: Any) -> tuple[Any, DType, bool]:
         if not isinstance(data, (*_NUMBERS, str, bytes)) and hasattr(data, "__array__"):
             return read_values(np.asarray(data))
         value, t = _leaf(data)
-        large = t.kind in "ui" and not -(2**63) <= value < 2**63
+        large = t.family in "ui" and not -(2**63) <= value < 2**63
         return np.asarray(value, object if large else None), t, True
     shape = _lengths(data)
     if 0 in shape:
@@ -125,8 +125,8 @@ def read_values(data: Any) -> tuple[Any, DType, bool]:
     natural = kinds.pop()
     for t in kinds:
         natural = promote_types(natural, t)
-    whole = natural.kind in "ui" and all(-(2**63) <= v < 2**63 for v in leaves)
-    dtype = np.int64 if whole else object if natural.kind in "ui" else bool if natural.kind == "b" else np.float64
+    whole = natural.family in "ui" and all(-(2**63) <= v < 2**63 for v in leaves)
+    dtype = np.int64 if whole else object if natural.family in "ui" else bool if natural.family == "b" else np.float64
     if natural.is_complex:
         dtype = np.complex128
     return np.array(leaves, dtype).reshape(shape), natural, True
@@ -152,10 +152,10 @@ def _checked(found: np.ndarray, t: DType) -> np.ndarray:
         if not (t.is_floating_point or t.is_complex):
             raise ValueError(_OVERFLOW)
         return found.astype(np.float64)
-    if t.kind not in "ui" or found.dtype.kind == "b" or not found.size:
+    if t.family not in "ui" or found.dtype.kind == "b" or not found.size:
         return found
     limits = dtypes.iinfo(t)
-    lowest = -limits.max if t.kind == "u" else limits.min
+    lowest = -limits.max if t.family == "u" else limits.min
     # the largest int64 is no float64: 2**63 would pass a comparison with it
     low, high = float(found.min()), float(found.max())
     if not (low >= lowest and (high <= limits.max if t.itemsize < 8 else high < 2.0**63)):

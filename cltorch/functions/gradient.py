@@ -124,7 +124,7 @@ def unravel_index(indices: Any, shape: int | Sequence[int]) -> tuple[Any, ...]:
     (tensor([1, 1]), tensor([2, 0]))
     """
     need_array("unravel_index", "indices", 1, indices)
-    if indices.dtype.kind not in "ui":
+    if indices.dtype.family not in "ui":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if not isinstance(shape, (int, Sequence)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")

@@ -50,7 +50,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         need_array("bincount", "weights", 2, weights)
     need_array("bincount", "input", 1, input)
     minlength = read_int("bincount", "minlength", 3, minlength)
-    if input.dtype.kind not in "ui":
+    if input.dtype.family not in "ui":
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
@@ -105,7 +105,7 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     """
     need_array("histc", "input", 1, input)
     bins = read_int("histc", "bins", 2, bins)
-    whole = input.dtype.kind in "ui" and input.device.type != "cpu"
+    whole = input.dtype.family in "ui" and input.device.type != "cpu"
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     lo, hi = float(read_number("histc", "min", 3, min)), float(read_number("histc", "max", 4, max))

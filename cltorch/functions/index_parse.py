@@ -191,7 +191,7 @@ def _bounds(it: slice, size: int) -> tuple[int, int, int]:
 def _simplify(it: Any, x: Any) -> Any:
     """Return an item that is no int, slice or None as an int, a bool, or an index tensor on the device of ``x``."""
     if isinstance(it, Array):
-        if it.layout.ndim == 0 and it.dtype.kind in "ui" and it.dtype is not dtypes.uint8 and not it._batch:
+        if it.layout.ndim == 0 and it.dtype.family in "ui" and it.dtype is not dtypes.uint8 and not it._batch:
             return int(it.item())  # as PyTorch, which waits for the device here: the result is a view
         if it.dtype not in (dtypes.int64, dtypes.int32, dtypes.bool_, dtypes.uint8):
             raise IndexError(_NO_TENSOR)

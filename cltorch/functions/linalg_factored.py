@@ -182,7 +182,7 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
         raise RuntimeError(
             f"{name}: Expected B to have at least 2 dimensions, but it has {B.layout.ndim} dimensions instead"
         )
-    if pivots.dtype.kind not in "iu":
+    if pivots.dtype.family not in "iu":
         raise RuntimeError(f"{name}: Expected pivots to be integers. Got {SCALAR_NAMES[pivots.dtype.name]}")
     if tuple(pivots.layout.shape) != tuple(LD.layout.shape[:-1]):
         raise RuntimeError(

@@ -37,7 +37,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """
     need_array("narrow", "input", 1, input)
     layout = input.layout
-    if isinstance(start, Array) and (start.layout.ndim or start.dtype.kind not in "ui"):
+    if isinstance(start, Array) and (start.layout.ndim or start.dtype.family not in "ui"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     first = int(start)
     found = layout.narrow(dim, first, length)

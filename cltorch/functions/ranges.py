@@ -90,7 +90,7 @@ def arange(
     _check_direction(start, end, step)
     if abs(end - start) > abs(step) * _MOST:
         raise RuntimeError("invalid size, possible overflow?")
-    if t.kind in "ui":
+    if t.family in "ui":
         if t is not dtypes.int64:
             n = math.ceil((end - start) / step)  # narrower integers are counted as fractions, as in PyTorch
         start, end, step = int(start), int(end), int(step)
@@ -99,9 +99,9 @@ def arange(
     if step != 0:
         _check_direction(start, end, step)
     if n is None:
-        n = -(-(end - start) // step) if t.kind in "ui" else math.ceil((end - start) / step)
+        n = -(-(end - start) // step) if t.family in "ui" else math.ceil((end - start) / step)
     dev = out.device if out is not None else resolve(device)
-    if t.kind == "f":
+    if t.family == "f":
         start, step = float(start), float(step)
     result = ops.spaced(int(n), start, 0, step, t, dev)
     return into_line(out, dtype, result, warns=True) if out is not None else finish(result, requires_grad)
@@ -168,7 +168,7 @@ def range(
     t = wanted_dtype("range", out, dtype, dtypes.get_default_dtype())
     _check_direction(low, high, gap)
     n = int((high - low) / gap) + 1
-    if t.kind == "f":
+    if t.family == "f":
         low, gap = float(low), float(gap)
     result = ops.spaced(n, low, 0, gap, t, out.device if out is not None else resolve(device))
     return into_line(out, dtype, result, warns=True) if out is not None else finish(result, requires_grad)
@@ -224,7 +224,7 @@ def _evenly(
     t = found
     if t is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
-    if t.kind in "ui":
+    if t.family in "ui":
         low, high = int(low), int(high)
     dev = out.device if out is not None else resolve(device)
     if t.is_complex:

@@ -196,7 +196,9 @@ def _median(name: str, what: str, kind: Any) -> Any:
             called(values, f"{name.capitalize()}Backward0")
         else:
             t = input.dtype
-            nothing = math.nan if t.is_floating_point or t.is_complex else 0 if t.kind in "bu" else dtypes.iinfo(t).min
+            nothing = (
+                math.nan if t.is_floating_point or t.is_complex else 0 if t.family in "bu" else dtypes.iinfo(t).min
+            )
             values = full((), nothing, dtype=t, device=input.device)
         return values if out is None else into_out(name, out, values)
 

@@ -124,15 +124,15 @@ def host_compute(x: Any) -> np.ndarray:
 def cast_host(a: Any, t: dtype) -> np.ndarray:
     """Return NumPy values as the stored bits of a dtype (rounded, wrapped or tested against zero as PyTorch does)."""
     a = np.asarray(a)
-    if a.dtype.kind == "c" and t.kind != "c":
-        a = a != 0 if t.kind == "b" else a.real
+    if a.dtype.kind == "c" and t.family != "c":
+        a = a != 0 if t.family == "b" else a.real
     if t.opaque:
         return quietly(t.round, a)
     if a.dtype == t.np:
         return a
     if t is uint64 and a.dtype.kind == "f":
         return quietly(_wrapped, a)
-    if t.kind in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
+    if t.family in "ui" and a.dtype.kind == "f" and t.itemsize < 8:
         # through int64, so that the value wraps instead of being undefined
         a = quietly(a.astype, np.int64)
     bits: np.ndarray = quietly(a.astype, t.np)

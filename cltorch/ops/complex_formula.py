@@ -281,7 +281,7 @@ def lower(
     for x in outs:
         results += (part(x, 0), part(x, 1)) if x.dtype.is_complex else (x,)
     given = "".join(PAIR if isinstance(p, complex) else REAL for p in params)
-    wanted = "".join(PAIR if x.dtype.is_complex else MASK if x.dtype.kind == "b" else REAL for x in outs)
+    wanted = "".join(PAIR if x.dtype.is_complex else MASK if x.dtype.family == "b" else REAL for x in outs)
     return _lowered(formula, kinds, given, wanted), compute.to_real(), ins, numbers, results
 
 

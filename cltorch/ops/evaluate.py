@@ -129,7 +129,7 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     """Launch what ``planned`` has returned."""
     kernel, global_size, local_size, pre = plan
     arrays = [x for x in operands if isinstance(x, Array)]
-    number = float if compute.is_floating_point else _signed if compute.kind == "u" else int
+    number = float if compute.is_floating_point else _signed if compute.family == "u" else int
     try:
         numbers = [*[number(x) for x in operands if not isinstance(x, Array)], *[number(p) for p in params]]
     except UNFIT as error:

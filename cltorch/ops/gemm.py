@@ -91,7 +91,7 @@ def make_plan(
         run = (gemm_gpu if gpu else gemm_cpu).plan(context, p, t)
     layout, nbytes = p.layout, p.layout.numel * t.itemsize
     alloc, new = context.alloc, Array.new
-    whole = t.kind in "ui"
+    whole = t.family in "ui"
 
     def call(a: Any, b: Any, addend: Any, alpha: Any, beta: Any) -> Any:
         out = alloc(nbytes)

@@ -228,7 +228,7 @@ def _turned(context: Any, p: Problem, t: dtype, tile: Tile) -> Callable[..., Non
     size, one = (-(-vectors // span), p.batch, 1), (1, 1, 1)
     tail = (p.m, p.n, span, p.i_row, p.i_col, p.inner, *p.i_batch, int(p.addend))
     room = p.m * p.n * p.batch * itemsize
-    unit = 1 if t.kind in "ui" else 1.0
+    unit = 1 if t.family in "ui" else 1.0
 
     def run(
         a: Any, b: Any, c: Any, i: Any, a_off: int, b_off: int, c_off: int, i_off: int, alpha: Any, beta: Any

@@ -79,7 +79,7 @@ def compute_in(row: Sequence[Any]) -> dtype:
     """Return the dtype in which a row is computed: float64 if it has any, int64 if all are whole, else float32."""
     if any(x.dtype is float64 for x in row):
         return float64
-    return dtypes.int64 if all(x.dtype.kind in "uib" for x in row) else dtypes.float32
+    return dtypes.int64 if all(x.dtype.family in "uib" for x in row) else dtypes.float32
 
 
 def _check(row: Sequence[Any], written: Sequence[int]) -> None:

@@ -154,7 +154,7 @@ class Pointwise:
         elif (
             common.is_floating_point
             if rule is BITWISE or rule is INTEGER
-            else rule is FLOAT_ONLY and common.kind != "f"
+            else rule is FLOAT_ONLY and common.family != "f"
         ):
             raise NotImplementedError(f"\"{self.name}\" not implemented for '{TYPE_NAMES[common]}'")
         elif rule is FLOAT_ONLY and any(x.dtype.few for x in operands if isinstance(x, Array)):
@@ -258,7 +258,7 @@ class Pointwise:
             plan = Plan(dev.context, found, out.layout, out_dtype)
         if key is not None:
             ready[key] = plan
-            if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.kind == "f" for x in operands):
+            if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.family == "f" for x in operands):
                 if not ready.by_default_dtype:
                     _by_default_dtype.append(ready)
                 ready.by_default_dtype.add(key)

@@ -35,7 +35,7 @@ def key_params(t: dtype, descending: bool, vector: int = 0) -> dict[str, Any]:
     """Return the template parameters of kernels/sort_key.cl for a dtype."""
     return {
         "bits": t.itemsize * 8,
-        "kind": t.kind,
+        "kind": t.family,
         "infinity": _INFINITY.get(t.name, 0),
         "descending": descending,
         "vector": vector,

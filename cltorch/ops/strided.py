@@ -90,7 +90,7 @@ def fill(out: Any, value: float) -> None:
         return
     context, n = out.device.context, out.dtype.itemsize
     serial = out.layout.numel * n >= _LARGE and "serial_copies" in context.caps.quirks
-    if out.layout.contiguous and not (serial and out.dtype.kind in "fi"):
+    if out.layout.contiguous and not (serial and out.dtype.family in "fi"):
         pattern = np.asarray(_bits(value, out.dtype)).reshape(1)
         context.fill_bytes(out._storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
         return
@@ -106,7 +106,7 @@ def _run(x: Any, count: int) -> Any:
 
 
 def _bits(value: float, t: Any) -> Any:
-    from_bits = np.float32(value) if t.kind == "f" and t.itemsize < 8 else value
+    from_bits = np.float32(value) if t.family == "f" and t.itemsize < 8 else value
     return quietly(t.round, from_bits) if t.opaque else quietly(np.asarray(from_bits).astype, t.np)
 
 

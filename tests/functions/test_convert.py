@@ -39,14 +39,14 @@ def converted(a: np.ndarray, t) -> np.ndarray:
     with np.errstate(all="ignore"):
         if t.name == "bfloat16":
             return bfloat16_to_float(float_to_bfloat16(a.astype(np.float32)))
-        if t.kind in "ui" and a.dtype.kind == "f":
+        if t.family in "ui" and a.dtype.kind == "f":
             return a.astype(np.int64).astype(t.np)
         return a.astype(t.np)
 
 
 @pytest.mark.parametrize("source", ALL, ids=lambda t: t.name)
 def test_every_conversion(device, fp64, source):
-    a = np.array(VALUES if source.kind in "if" else [abs(v) for v in VALUES])
+    a = np.array(VALUES if source.family in "if" else [abs(v) for v in VALUES])
     stored = converted(a, source)
     # every kernel of its own costs a compile on a device: all targets for some sources, some for all
     few = (cltorch.float32, cltorch.int16, cltorch.bool)

@@ -25,7 +25,9 @@ BYTES = 96  # from which a call is drawn
 # results of which PyTorch makes another shape where there are no elements at all
 OWN_SHAPES = frozenset("pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle".split())
 # functions that change an operand without saying so in their names: running statistics, rows that are too long, noise
-WRITE = frozenset("batch_norm instance_norm native_batch_norm embedding embedding_bag rrelu".split())
+WRITE = frozenset(
+    "batch_norm batch_norm_update_stats instance_norm native_batch_norm embedding embedding_bag rrelu".split()
+)
 # functions that look at values on the host only, since a device would have to be waited for
 UNASKED = frozenset("binary_cross_entropy gaussian_nll_loss quantile nanquantile".split())
 # functions that promise no numbers: of memory as it was, and of boundaries that are not in order

@@ -77,7 +77,7 @@ def test_every_dtype(t, variant, device):
         a, b, c = (rng.integers(0, 4, s).astype(np.float32) for s in ((m, k), (k, n), (m, n)))
         x, y, z = (cltorch.tensor(v, device=device).to(t) for v in (a, b, c))
         whole = 2 * (a @ b) + 3 * c
-        expected = whole.astype(np.int64).astype(t.np) if t.kind in "ui" else whole  # narrow integers wrap
+        expected = whole.astype(np.int64).astype(t.np) if t.family in "ui" else whole  # narrow integers wrap
         got = numbers(product(x, y, z, 2, 3, variant=variant))
         if t is dtypes.bfloat16:
             np.testing.assert_allclose(got, expected, rtol=4e-3)

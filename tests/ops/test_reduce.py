@@ -137,7 +137,8 @@ FEW = (dtypes.bool_, dtypes.int64, dtypes.float16, dtypes.bfloat16, dtypes.float
 def test_every_dtype(t, variant, cl_device):
     skip_without_fp64(t, cl_device)
     rng = np.random.default_rng(2)
-    a = rng.integers(0 if t.kind in "bu" else -3, 4, (70, 130)).astype(t.np if t is not dtypes.bfloat16 else np.float32)
+    a = rng.integers(0 if t.family in "bu" else -3, 4, (70, 130))
+    a = a.astype(t.np if t is not dtypes.bfloat16 else np.float32)
     x = cltorch.tensor(a, dtype=t, device=cl_device)
     total = t if t.is_floating_point else dtypes.int64
     wide = a.astype(np.float64)

@@ -159,7 +159,7 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    if need_array("hardtanh", "input", 1, input).dtype.kind == "u" and (min_val < 0 or max_val < 0):
+    if need_array("hardtanh", "input", 1, input).dtype.family == "u" and (min_val < 0 or max_val < 0):
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return hardtanh_(input, min_val, max_val) if inplace else functions.hardtanh(input, min_val, max_val)
 
