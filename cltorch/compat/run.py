@@ -11,6 +11,7 @@ from cltorch.compat import children
 from cltorch.compat.finder import install
 from cltorch.compat.report import Report
 from cltorch.device import set_default_device
+from cltorch.distributed.run import main as launch
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -47,7 +48,10 @@ def main(arguments: list[str]) -> int:
     try:
         if report:
             report.start()
-        if args.module:
+        if args.module and args.program == "torch.distributed.run":
+            sys.path.insert(0, os.getcwd())
+            launch(args.arguments)
+        elif args.module:
             sys.path.insert(0, os.getcwd())
             runpy.run_module(args.program, run_name="__main__", alter_sys=True)
         else:

@@ -119,7 +119,7 @@ class TCPStore(Store):
             raise NotImplementedError(
                 f"a TCPStore of cltorch is found within one process: it cannot wait for {world_size} workers"
             )
-        self._port = _free_port() if port == 0 and is_master else port
+        self._port = free_port() if port == 0 and is_master else port
         found = self._by_port.get(self._port)
         if is_master and (found is None or not multi_tenant):
             if found is not None:
@@ -155,7 +155,8 @@ class TCPStore(Store):
         return DistStoreError(f"wait timeout after {timeout // timedelta(milliseconds=1)}ms, keys: {names}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

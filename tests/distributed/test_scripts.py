@@ -12,6 +12,8 @@ import pytest
 
 import cltorch
 from cltorch.distributed.elastic.multiprocessing.errors import record
+from cltorch.distributed.run import main as launch
+from cltorch.distributed.run import parse_args
 
 ROOT = Path(cltorch.__file__).resolve().parents[1]
 
@@ -106,12 +108,12 @@ main()
 """
 
 
-def run(folder, text, *arguments, **variables):
+def run(folder, text, *arguments, by=(), **variables):
     script = folder / "train.py"
     script.write_text(text)
     given = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | variables
-    ran = subprocess.run([sys.executable, "-W", "ignore", "-m", "cltorch", "run", str(script), *arguments], cwd=ROOT,
-                         env=given, capture_output=True, text=True, timeout=120)  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "cltorch", "run", *by, str(script), *arguments]
+    ran = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
 
@@ -121,9 +123,8 @@ def test_a_program_that_spawns_its_only_process(tmp_path):
 
 
 def test_a_program_that_a_launcher_starts(tmp_path):
-    launched = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "localhost",
-                "MASTER_PORT": "29500", "TORCHELASTIC_RUN_ID": "none"}  # fmt: skip
-    assert run(tmp_path, LAUNCHED, **launched) == "True DistributedDataParallel 16.0 module.0.weight"
+    launcher = "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"
+    assert run(tmp_path, LAUNCHED, by=launcher) == "True DistributedDataParallel 16.0 module.0.weight"
     assert run(tmp_path, LAUNCHED) == "False Sequential 16.0 0.weight"
 
 
@@ -141,3 +142,14 @@ def test_an_exception_is_noted_for_the_launcher(tmp_path, monkeypatch):
         main(0)
     noted = json.loads(path.read_text("utf-8"))["message"]
     assert noted["message"] == "ZeroDivisionError: division by zero" and "1 / x" in noted["extraInfo"]["py_callstack"]
+
+
+@pytest.mark.parametrize("options", [["--nproc-per-node", "2"], ["--nnodes=1:2"]])
+def test_a_launcher_refuses_more_processes(options, monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NotImplementedError, match="cannot start 2"):
+        launch([*options, "train.py", "--lr", "1"])
+    assert "RANK" not in os.environ
+    given = parse_args(["--nnodes", "1", "-m", "train", "--nnodes", "3"])
+    assert given.module and given.training_script_args == ["--nnodes", "3"]
