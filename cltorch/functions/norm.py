@@ -210,12 +210,14 @@ def batch_norm_update_stats(
     dims = [d for d in range(len(shape)) if d != 1]
     mu, n = mean(x, dims), input.layout.numel // shape[1]
     variance = var(x, dims, correction=0)
+    results = to(mu, t), to(variance, t)
+    if out is not None:  # before the running ones move: it may be refused
+        results = p.into_outs(name, out, results)
     with no_grad():
         for old, new in ((running_mean, mu), (running_var, p.mul(variance, n / (n - 1) if n > 1 else math.nan))):
             if old is not None:
                 copy_(old, p.add(p.mul(old, 1 - momentum), p.mul(new, momentum)))
-    results = to(mu, t), to(variance, t)
-    return results if out is None else p.into_outs(name, out, results)
+    return results
 
 
 def functional_batch_norm(
