@@ -6,6 +6,7 @@ import pytest
 
 import cltorch as torch
 from cltorch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler, TensorDataset
+from tests.libraries import LIBRARIES
 
 
 class Squares(Dataset):
@@ -171,3 +172,34 @@ def test_errors_of_a_dataset_come_through():
 
     with pytest.raises(KeyError, match="sample 0 is missing"):
         list(DataLoader(Broken(2)))
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_libraries_derive_iterators_that_go_on_where_they_were(name):
+    data = LIBRARIES[name]().utils.data
+
+    class Resumed(data.dataloader._BaseDataLoaderIter):
+        def __init__(self, loader, done):
+            super().__init__(loader)
+            assert self._num_workers == 0 and self._timeout == 0 and not self._pin_memory
+            self._dataset_fetcher = data._utils.fetch._MapDatasetFetcher(
+                self._dataset, self._auto_collation, self._collate_fn, self._drop_last
+            )
+            for _ in range(done):
+                next(self._sampler_iter)
+            self._num_yielded = done
+
+        def _next_data(self):
+            return self._dataset_fetcher.fetch(self._next_index())
+
+    loader = data.DataLoader(Squares(5), batch_size=2)
+    batches = Resumed(loader, 1)
+    assert next(batches).tolist() == [4, 9] and batches._num_yielded == 2
+    assert [b.tolist() for b in batches] == [[16]] and len(batches) == 3
+    batches._reset(loader)
+    assert batches._num_yielded == 0 and next(batches).tolist() == [0, 1]
+    plain = iter(loader)
+    next(plain._sampler_iter)
+    assert next(plain).tolist() == [4, 9]
+    stream = data._utils.fetch._IterableDatasetFetcher(Count(3), True, list, False)
+    assert stream.fetch([None]) == [0] and next(stream.dataset_iter) == 1 and stream.dataset.n == 3 and not stream.ended

@@ -18,11 +18,20 @@ class BaseIterator(Iterator[Any]):
 
     A loader of another class must have ``dataset``, ``_dataset_kind``, ``_index_sampler``, ``_auto_collation``,
     ``collate_fn``, ``drop_last``, ``generator``, ``pin_memory``, ``pin_memory_device``, ``timeout`` and
-    ``_IterableDataset_len_called``; with workers also what PyTorch's loader has for them.
+    ``_IterableDataset_len_called``; with workers also what PyTorch's loader has for them. Libraries derive iterators of
+    their own from this one, and go on where a checkpoint was: its attributes have PyTorch's names.
     """
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
+        self._dataset, self._dataset_kind = loader.dataset, loader._dataset_kind
+        self._auto_collation, self._collate_fn, self._drop_last = (
+            loader._auto_collation, loader.collate_fn, loader.drop_last,
+        )  # fmt: skip
+        self._index_sampler, self._timeout = loader._index_sampler, loader.timeout
+        self._num_workers = getattr(loader, "num_workers", 0)
+        self._persistent_workers = getattr(loader, "persistent_workers", False)
+        self._shared_seed, self._world_size, self._rank = None, 1, 0  # PyTorch's, for DataPipes
         self.pin: Callable[[Any], Any] | None = None
         if loader.pin_memory and not device_count():
             warnings.warn(
@@ -32,24 +41,43 @@ class BaseIterator(Iterator[Any]):
             )
         elif loader.pin_memory:
             self.pin = functools.partial(pin_memory, device=loader.pin_memory_device or None)
-        self._new_pass()
+        self._pin_memory, self._pin_memory_device = self.pin is not None, loader.pin_memory_device or None
+        self._start(loader)
+        # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
+        self._base_seed = draw_seed(loader.generator)
+
+    def _start(self, loader: Any) -> None:
+        self._sampler_iter = iter(self._index_sampler)
+        self._num_yielded = 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
+
+    def _reset(self, loader: Any, first_iter: bool = False) -> None:
+        self._start(loader)
 
     def _new_pass(self) -> None:
-        self._indices = iter(self._loader._index_sampler)
-        # drawn whether or not there are workers, so that their number does not change what is drawn afterwards
+        self._reset(self._loader)
         self._base_seed = draw_seed(self._loader.generator)
-        self._num_yielded = 0
-        self._claimed = self._loader._IterableDataset_len_called
+
+    def _next_index(self) -> Any:
+        return next(self._sampler_iter)
+
+    def _next_data(self) -> Any:
+        raise NotImplementedError
+
+    def __next__(self) -> Any:
+        batch = self._next_data()
+        self._count()
+        return batch
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __len__(self) -> int:
-        return len(self._loader._index_sampler)
+        return len(self._index_sampler)
 
     def _count(self) -> None:
         self._num_yielded += 1
-        claimed = self._claimed
+        claimed = self._IterableDataset_len_called
         if claimed is not None and self._num_yielded > claimed:
             warnings.warn(
                 f"Length of IterableDataset {self._loader.dataset} was reported to be {claimed} (when "
@@ -66,11 +94,10 @@ class SingleProcessIterator(BaseIterator):
         super().__init__(loader)
         if loader.timeout:
             raise AssertionError(f"timeout={loader.timeout} is for workers, of which this DataLoader has none")
-        self._fetcher = DatasetKind.create_fetcher(
+        self._dataset_fetcher = DatasetKind.create_fetcher(
             loader._dataset_kind, loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
         )
 
-    def __next__(self) -> Any:
-        batch = self._fetcher.fetch(next(self._indices))
-        self._count()
+    def _next_data(self) -> Any:
+        batch = self._dataset_fetcher.fetch(self._next_index())
         return batch if self.pin is None else self.pin(batch)

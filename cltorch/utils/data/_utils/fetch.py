@@ -34,7 +34,8 @@ class IterableFetcher:
     """Take the next samples of a stream; the indices only say how many."""
 
     def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool) -> None:
-        self.stream: Iterator[Any] = iter(dataset)
+        self.dataset = dataset
+        self.dataset_iter: Iterator[Any] = iter(dataset)
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
         self.drop_last = drop_last
@@ -45,17 +46,20 @@ class IterableFetcher:
         if self.ended:
             raise StopIteration
         if not self.auto_collation:
-            return self.collate_fn(next(self.stream))
+            return self.collate_fn(next(self.dataset_iter))
         samples = []
         for _ in index:
             try:
-                samples.append(next(self.stream))
+                samples.append(next(self.dataset_iter))
             except StopIteration:
                 self.ended = True
                 break
         if not samples or (self.drop_last and len(samples) < len(index)):
             raise StopIteration
         return self.collate_fn(samples)
+
+
+_MapDatasetFetcher, _IterableDatasetFetcher = MapFetcher, IterableFetcher  # PyTorch's names
 
 
 class DatasetKind:

@@ -118,7 +118,7 @@ class MultiProcessIterator(BaseIterator):
         else:
             return
         try:
-            index = next(self._indices)
+            index = self._next_index()
         except StopIteration:
             return
         self._send(worker, Job(self._sent, index))
