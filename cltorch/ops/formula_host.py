@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cltorch.ops.elementary import erfinv_on_host
 from cltorch.ops.erf import erf, erfc
 from cltorch.ops.formula import FORMULAS
 
@@ -25,6 +26,9 @@ class Host:
     asinh, acosh, atanh = staticmethod(np.arcsinh), staticmethod(np.arccosh), staticmethod(np.arctanh)
     atan2 = staticmethod(np.arctan2)
     erf, erfc = staticmethod(erf), staticmethod(erfc)
+
+    def erfinv(self, x: Any) -> Any:
+        return erfinv_on_host(x) if x.dtype == np.float32 else FORMULAS["erfinv"](self, x)
 
     @staticmethod
     def conj(x: Any) -> Any:

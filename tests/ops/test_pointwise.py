@@ -823,16 +823,16 @@ def test_complements_of_the_error_function(cl_device):
     assert np.isnan(cltorch.erfc(cltorch.tensor([math.nan], device=cl_device)).item())
 
 
-def test_inverse_of_the_error_function_up_to_the_last_number_before_its_poles(cl_device):
+def test_inverse_of_the_error_function_up_to_the_last_number_before_its_poles(device):
     a = np.concatenate([np.linspace(0, 1, 40_001), 1 - 2.0**-24 * np.arange(2000), 10.0 ** np.linspace(-37, 0, 999)])
     a = a.astype(np.float32)
     wide = a.astype(np.float64)
     true = np.where(wide < 0.5, scipy.special.erfinv(wide), scipy.special.erfcinv(1 - wide))
-    found = cltorch.erfinv(cltorch.tensor(np.concatenate([a, -a]), device=cl_device)).cpu().numpy()
+    found = cltorch.erfinv(cltorch.tensor(np.concatenate([a, -a]), device=device)).cpu().numpy()
     number = wide < 1
     assert (units(found[: a.size][number], true[number]) <= 3).all() and (found[: a.size][~number] == math.inf).all()
     np.testing.assert_array_equal(found[a.size :], -found[: a.size])
-    ends = cltorch.erfinv(cltorch.tensor([-0.0, 1.5, -2.0, math.inf, math.nan], device=cl_device)).cpu().numpy()
+    ends = cltorch.erfinv(cltorch.tensor([-0.0, 1.5, -2.0, math.inf, math.nan], device=device)).cpu().numpy()
     assert ends[0] == 0 and np.signbit(ends[0]) and np.isnan(ends[1:]).all()
 
 

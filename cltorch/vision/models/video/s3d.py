@@ -81,7 +81,7 @@ class S3D(nn.Module):
             TemporalSeparableConv(3, 64, 7, 2, 3, norm), halve(),
             Conv3dNormActivation(64, 64, 1, norm_layer=norm), TemporalSeparableConv(64, 192, 3, 1, 1, norm), halve(),
             *first, nn.MaxPool3d((3, 3, 3), stride=(2, 2, 2), padding=(1, 1, 1)),
-            *second, nn.MaxPool3d((2, 2, 2), stride=(2, 2, 2)),
+            *second, nn.MaxPool3d((2, 2, 2), stride=(2, 2, 2), padding=(0, 0, 0)),
             *third,
         )  # fmt: skip
         self.avgpool = nn.AvgPool3d((2, 7, 7), stride=1)
