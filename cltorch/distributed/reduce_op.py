@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/2.13/distributed.html#torch.distributed.Re
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -100,68 +99,59 @@ class _OldReduceOp:
 reduce_op = _OldReduceOp()
 
 
-@dataclass
 class _Options:
     timeout: timedelta = timedelta(seconds=300)
     asyncOp: bool = True
 
 
-@dataclass
 class AllgatherOptions(_Options):
     """What ProcessGroup.allgather is told."""
 
 
-@dataclass
 class AllToAllOptions(_Options):
     """What ProcessGroup.alltoall is told."""
 
 
-@dataclass
 class AllreduceOptions(_Options):
     """What ProcessGroup.allreduce is told."""
 
     reduceOp: Any = RedOpType.SUM
 
 
-@dataclass
 class AllreduceCoalescedOptions(AllreduceOptions):
     """What ProcessGroup.allreduce_coalesced is told."""
 
 
-@dataclass
 class ReduceScatterOptions(AllreduceOptions):
     """What ProcessGroup.reduce_scatter is told."""
 
 
-@dataclass
 class GatherOptions(_Options):
     """What ProcessGroup.gather is told."""
 
     rootRank: int = 0
 
 
-@dataclass
 class ScatterOptions(GatherOptions):
     """What ProcessGroup.scatter is told."""
 
 
-@dataclass
 class BroadcastOptions(GatherOptions):
     """What ProcessGroup.broadcast is told."""
 
     rootTensor: int = 0
 
 
-@dataclass
 class ReduceOptions(BroadcastOptions):
     """What ProcessGroup.reduce is told."""
 
     reduceOp: Any = RedOpType.SUM
 
 
-@dataclass
 class BarrierOptions(_Options):
     """What ProcessGroup.barrier is told."""
 
-    device_ids: list[int] = field(default_factory=list)
     device: Any = None
+
+    def __init__(self) -> None:
+        self.device_ids: list[int] = []

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import runpy
+import socket
 import sys
 from collections.abc import Sequence
 
 from cltorch import cl
-from cltorch.distributed.shared_stores import free_port
 
 __all__ = ["get_args_parser", "main", "parse_args"]
 
@@ -45,6 +45,12 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     return get_args_parser().parse_args(args)
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
 def _processes(given: str) -> int:
     if given == "cpu":
         return os.cpu_count() or 1
@@ -61,7 +67,7 @@ def main(args: Sequence[str] | None = None) -> None:
     count = _processes(given.nproc_per_node) * int(given.nnodes.rpartition(":")[2])
     if count != 1:
         raise NotImplementedError(f"cltorch computes in one process: it cannot start {count}")
-    port = str(free_port()) if given.standalone else given.master_port
+    port = str(_free_port()) if given.standalone else given.master_port
     os.environ.update(
         RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", LOCAL_WORLD_SIZE="1", GROUP_RANK="0", GROUP_WORLD_SIZE="1",
         ROLE_RANK="0", ROLE_WORLD_SIZE="1", MASTER_ADDR=given.master_addr, MASTER_PORT=port,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -86,10 +85,10 @@ class FileStore(Store):
 class TCPStore(Store):
     """Keep keys under a number of a port, where other TCPStores of this process find them.
 
-    The first one is the master. ``port`` 0 stands for a free one, which the attribute ``port`` tells. A master with
-    ``multi_tenant`` shares a port's keys with an earlier one. There is no server: raises DistNetworkError where no
-    master in this process has the port, or another has it already, and NotImplementedError for a master that waits for
-    the workers of a ``world_size`` above 1.
+    The first one is the master. ``port`` 0 stands for one that no store has, which the attribute ``port`` tells. A
+    master with ``multi_tenant`` shares a port's keys with an earlier one. There is no server: raises DistNetworkError
+    where no master in this process has the port, or another has it already, and NotImplementedError for a master that
+    waits for the workers of a ``world_size`` above 1.
     Source: https://docs.pytorch.org/docs/2.13/distributed.html#torch.distributed.TCPStore
 
     >>> master = TCPStore("localhost", 0, world_size=1, is_master=True)
@@ -119,7 +118,7 @@ class TCPStore(Store):
             raise NotImplementedError(
                 f"a TCPStore of cltorch is found within one process: it cannot wait for {world_size} workers"
             )
-        self._port = free_port() if port == 0 and is_master else port
+        self._port = self._unused_port() if port == 0 and is_master else port
         found = self._by_port.get(self._port)
         if is_master and (found is None or not multi_tenant):
             if found is not None:
@@ -134,6 +133,11 @@ class TCPStore(Store):
                 "process, so create the master first"
             )
         self._memory = found
+
+    @classmethod
+    def _unused_port(cls) -> int:
+        """Return a number of those for passing use that no store of this process has."""
+        return next(port for port in range(49152, 65536) if port not in cls._by_port)
 
     @property
     def host(self) -> str:
@@ -153,10 +157,3 @@ class TCPStore(Store):
     def _late(self, keys: Sequence[str], timeout: timedelta) -> Exception:
         names = ", ".join(f"/{key}" for key in keys)
         return DistStoreError(f"wait timeout after {timeout // timedelta(milliseconds=1)}ms, keys: {names}")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
