@@ -380,7 +380,11 @@ def test_every_function_that_is_a_method_is_attached():
     def runs(f):
         inner = getattr(f, "__wrapped__", None)
         cells = [c.cell_contents for c in f.__closure__ or ()]
-        return f.__code__.co_filename, f.__code__.co_firstlineno, [runs(c) if c is inner else c for c in cells]
+        return (
+            f.__code__.co_filename,
+            f.__code__.co_firstlineno,
+            [runs(c) if c is inner is not None else c for c in cells],
+        )
 
     own = [n for n in shared if runs(getattr(cltorch.Tensor, n).__wrapped__) != runs(strict(n, getattr(functions, n)))]
     # what Tensor defines itself, since as a method it is more than the function

@@ -131,7 +131,7 @@ def _clamp_name(bound: Any) -> str:
 
 def _need_bounds(input: Any, low: Any, high: Any) -> None:
     if isinstance(input, Array):
-        _need_room(*[x for x in (input, low, high) if x is not None])
+        _need_room(input, low, high)
 
 
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
@@ -146,12 +146,12 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    _need_bounds(input, min, max)
     if max is None:
         return _called(p.clamp_min(input, min, out=out), _clamp_name(min), out)
     if min is None:
         return _called(p.clamp_max(input, max, out=out), _clamp_name(max), out)
     _alike("clamp", min, max)
+    _need_bounds(input, min, max)
     return p.clamp_both(input, min, max, out=out)
 
 
@@ -159,12 +159,12 @@ def clamp_(input: Any, min: Any = None, max: Any = None) -> Any:
     """Limit elements in place."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    _need_bounds(input, min, max)
     if max is None:
         return p.clamp_min_(input, min)
     if min is None:
         return p.clamp_max_(input, max)
     _alike("clamp_", min, max)
+    _need_bounds(input, min, max)
     return p.clamp_both_(input, min, max)
 
 

@@ -164,6 +164,20 @@ def need_room(*operands: Any) -> None:
             fit_number(x, result_type(operands))
 
 
+def refuse_zero(input: Any, other: Any) -> None:
+    """Raise RuntimeError for a number by which integers on a device cannot be divided; what the host divides raises.
+
+    Numbers go round in the dtype first: 256 is 0 among integers of 8 bits.
+    """
+    if other.__class__ is not int and other.__class__ is not bool or other & 255 or not isinstance(input, Array):
+        return
+    if input.device.type != "cl" or input.dtype.differentiable or 0 in input.layout.shape:
+        return
+    t = result_type((input, other))
+    if t.family in "ui" and not other & (1 << 8 * t.itemsize) - 1:
+        raise RuntimeError("ZeroDivisionError")
+
+
 def need_array(name: str, argument: str, position: int, value: Any) -> Any:
     """Return a tensor argument; raise TypeError for anything else."""
     if not isinstance(value, Array):

@@ -19,16 +19,23 @@ from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.record import pointwise, pointwise_
 from cltorch.device import CPU
 from cltorch.dtypes import TYPE_NAMES
+from cltorch.functions.arguments import fit_number, need_room, refuse_zero
 from cltorch.functions.old_forms import reordered
 from cltorch.functions.outputs import check_dtype
 from cltorch.functions.row_docs import doc, inplace_doc
 from cltorch.ops.array import Array, from_host, two_devices
 from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.ops.pointwise import ARITH, SIGNED, TORCH, Pointwise
+from cltorch.ops.promotion import result_type
 from cltorch.ops.table import TABLE
 from cltorch.public_forms import NUMPY_NAMES
 from cltorch.torch_function import asking, refused
 
+# rows whose second operand, where it is a number, has to fit the first one's dtype
+_FITTING: dict[str, Callable[[Any, Any], None]] = {
+    **dict.fromkeys(("clamp_max", "clamp_min"), need_room),
+    **dict.fromkeys(("floor_divide", "floor_quotient", "fmod", "remainder", "trunc_divide"), refuse_zero),
+}
 # what PyTorch computes of two numbers too, as of tensors without dimensions
 _OF_NUMBERS = frozenset({"add", "sub", "mul", "div", "floor_divide", "floor_quotient", "trunc_divide"})
 _LEAST, _MOST = -(2**63), 2**63 - 1  # the integers that a kernel takes as they are
@@ -177,6 +184,7 @@ def _unary(row: Pointwise) -> Callable[..., Any]:
 def _binary(row: Pointwise) -> Callable[..., Any]:
     defaults = row.defaults
     first, second = row.args
+    fits = _FITTING.get(row.name)
 
     def f(input: Any = _MISSING, other: Any = _MISSING, *, out: Any = None, **named: Any) -> Any:
         if named or not _are_operands(input, other):
@@ -187,6 +195,8 @@ def _binary(row: Pointwise) -> Callable[..., Any]:
             if asked is not None:
                 return asked((input, other), {} if out is None else {"out": out})
             input, other = _operands(row, (input, other))
+        if fits is not None:
+            fits(input, other)
         if out is not None:
             return deliver(row, out, (input, other), defaults)
         return pointwise(row, (input, other), defaults)
@@ -247,9 +257,14 @@ def _bind(
         if "alpha" in row.params and isinstance(params[0], float):
             raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
         try:
-            params = tuple(map(int, params))  # the kernel of integers takes integers
-        except (OverflowError, TypeError, ValueError) as error:  # an infinity, a complex number, NaN
+            whole = tuple(map(int, params))  # the kernel of integers takes integers
+        except TypeError as error:  # a complex number
             raise RuntimeError("value cannot be converted to type int64_t without overflow") from error
+        except (OverflowError, ValueError):  # an infinity, NaN
+            whole = params
+        for x in params:
+            fit_number(x, result_type(operands))
+        params = whole
     return operands, params
 
 
@@ -338,11 +353,14 @@ def _inplace(row: Pointwise) -> Callable[..., Any]:
     absolute = row.name == "abs"  # whose result is of another dtype
     count, defaults = row.arity, row.defaults
     short = count <= 2 and not absolute
+    fits = _FITTING.get(row.name)
 
     def f(*given: Any, **named: Any) -> Any:
         if short and not named and len(given) == count and isinstance(given[0], Array):
             rest = given[1:]
             if not rest or isinstance(rest[0], Array) or _plain(rest[0]):
+                if fits is not None:
+                    fits(*given)
                 return pointwise_(row, given[0], rest, defaults)
         operands, params = _bind(row, names, given, named)
         if not isinstance(operands[0], Array):
@@ -351,6 +369,8 @@ def _inplace(row: Pointwise) -> Callable[..., Any]:
             )
         if absolute and operands[0].dtype.is_complex:
             raise RuntimeError("In-place abs is not supported for complex tensors.")
+        if fits is not None:
+            fits(*operands)
         return pointwise_(row, operands[0], operands[1:], params)
 
     return f

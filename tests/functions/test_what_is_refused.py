@@ -65,3 +65,39 @@ def test_numbers_that_a_dtype_does_not_hold_are_no_bounds_choices_or_exponents(d
                 x.clamp(min=value)
             with pytest.raises(RuntimeError, match="without overflow"):
                 torch.where(x > 0, x, value)
+
+
+def test_numbers_that_a_dtype_does_not_hold_are_no_limits_thresholds_or_factors(device):
+    for kind, least, most in (("uint8", -300, 300), ("int8", -129, 128), ("int32", -(2**31) - 1, 2**31)):
+        x = torch.tensor([1, 5, 100], dtype=getattr(torch, kind), device=device)
+        for value in (least, most):
+            for f in (lambda v: torch.clamp_min(x, v), lambda v: torch.clamp_max(x, max=v),  # noqa: B023
+                      lambda v: x.clone().clamp_min_(v), lambda v: x.clone().clamp_max_(max=v),  # noqa: B023
+                      lambda v: torch.nn.functional.threshold(x, v, 3),  # noqa: B023
+                      lambda v: torch.nn.functional.threshold(x, 2, v),  # noqa: B023
+                      lambda v: torch.threshold_(x.clone(), 2, v),  # noqa: B023
+                      lambda v: torch.nn.functional.hardtanh(x, 0, abs(v)),  # noqa: B023
+                      lambda v: torch.add(x, x, alpha=v)):  # fmt: skip # noqa: B023
+                with pytest.raises(RuntimeError, match="value cannot be converted to type .* without overflow"):
+                    f(value)
+        assert torch.clamp_min(x, 4.5).tolist() == [4.5, 5, 100] and torch.clamp_max(x, 7).tolist() == [1, 5, 7]
+        assert torch.nn.functional.threshold(x, 4.9, 3.2).tolist() == [3, 5, 100]
+        for value in (float("inf"), float("nan")):
+            with pytest.raises(RuntimeError, match="without overflow"):
+                torch.nn.functional.threshold(x, value, 3)
+    whole = torch.tensor([1, 5], dtype=torch.uint8, device=device)
+    assert torch.sub(whole, whole, alpha=-1).tolist() == [2, 10]
+
+
+def test_integers_are_not_divided_by_a_number_that_goes_round_to_0(device):
+    for kind in ("uint8", "int32"):
+        x = torch.tensor([1, 5, 100], dtype=getattr(torch, kind), device=device)
+        for value in (0, False, 2**32):
+            for f in (lambda v: x % v, lambda v: torch.fmod(x, v), lambda v: x // v, lambda v: x.clone().fmod_(v),  # noqa: B023
+                      lambda v: x.clone().remainder_(other=v), lambda v: torch.remainder(x, other=v),  # noqa: B023
+                      lambda v: torch.div(x, v, rounding_mode="trunc"),  # noqa: B023
+                      lambda v: torch.div(x, v, rounding_mode="floor")):  # fmt: skip # noqa: B023
+                with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+                    f(value)
+        assert (x[:0] % 0).shape == (0,) and (x // 0.5).tolist() == [2, 10, 200]
+        assert torch.fmod(x, 0.0).isnan().all()
