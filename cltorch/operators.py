@@ -177,8 +177,23 @@ def _inner_form(f: Any) -> FunctionType:
     return _hide_out(f)  # one for all names of a function
 
 
-def attach(cls: Any) -> None:
-    """Give Tensor its methods and operators, and let programs override them and its properties."""
+def _take_in(cls: Any, part: type) -> None:
+    for name, member in vars(part).items():
+        if name in vars(Array):  # what every class has
+            continue
+        setattr(cls, name, member)
+        for f in (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,):
+            if isinstance(f, FunctionType):
+                f.__qualname__, f.__module__ = f"{cls.__name__}.{f.__name__}", cls.__module__
+
+
+def attach(cls: Any, *parts: type) -> None:
+    """Give Tensor the members of its parts, methods and operators, and let programs override them and its properties.
+
+    They are Tensor's own, not a base's, so that ``vars`` and errors of calls tell of no other class.
+    """
+    for part in parts:
+        _take_in(cls, part)
     _methods(cls)
     for name, f in list(vars(cls).items()):
         if name in SILENT or not isinstance(f, FunctionType) or (name[0] == "_" and name[:2] != "__"):
