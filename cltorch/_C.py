@@ -29,9 +29,9 @@ from cltorch.errors import OutOfMemoryError as OutOfMemoryError
 from cltorch.formats import layout as layout
 from cltorch.formats import memory_format as memory_format
 from cltorch.func import levels as _levels
-from cltorch.layout import Size as Size
 from cltorch.ops.generator import Generator as Generator
 from cltorch.random import default_generator as default_generator
+from cltorch.shapes import Size as Size
 from cltorch.storage_types import UntypedStorage as StorageBase
 from cltorch.tensor import Tensor as _Tensor
 from cltorch.torch_function import DisableTorchFunction as DisableTorchFunction

@@ -177,7 +177,6 @@ from cltorch.functions.linalg_norm import with_norms_and_norms as _weight_norm_i
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.functions.softmax import log_softmax_backward_data as _log_softmax_backward_data
 from cltorch.functions.softmax import softmax_backward_data as _softmax_backward_data
-from cltorch.layout import Size
 from cltorch.nn.functional.numbered import (
     bilinear,
     binary_cross_entropy_with_logits,
@@ -224,6 +223,7 @@ from cltorch.settings import (
     set_warn_always,
     use_deterministic_algorithms,
 )
+from cltorch.shapes import Size
 from cltorch.storage import (
     BFloat16Storage,
     BoolStorage,

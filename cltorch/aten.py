@@ -15,10 +15,10 @@ from typing import Any
 from cltorch import autograd, dtypes, foreach, functions, linalg, special, underscored
 from cltorch.autograd.grad_mode import enable_grad, is_grad_enabled
 from cltorch.functions import pool
-from cltorch.layout import wrap_dim
 from cltorch.nn import functional
 from cltorch.nn.functional import numbered
 from cltorch.ops.overloads import resolvers
+from cltorch.shapes import wrap_dim
 from cltorch.tensor import Tensor
 
 __all__ = ["OPERATORS", "layer"]

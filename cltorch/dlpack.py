@@ -23,9 +23,10 @@ from cltorch.device import Storage
 from cltorch.device import device as Device
 from cltorch.device.lent import NOTHING, Lent
 from cltorch.dtypes import dtype as DType
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.turned import turns
+from cltorch.shapes import Size
 
 __all__ = ["DLDeviceType", "dlpack", "dlpack_device", "from_dlpack", "to_dlpack"]
 

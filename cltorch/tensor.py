@@ -16,9 +16,10 @@ from cltorch.autograd.grad_mode import inference_count, mode
 from cltorch.autograd.handle import warn_if_has_hooks
 from cltorch.device import CPU, Storage
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.operators import attach
 from cltorch.ops.array import Array
+from cltorch.shapes import Size
 from cltorch.storage_types import deepcopied
 from cltorch.tensor_parts.facts import Facts
 from cltorch.tensor_parts.gradients import Gradients

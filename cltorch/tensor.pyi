@@ -5,9 +5,9 @@ from builtins import float as _float
 from builtins import int as _int
 from cltorch.autograd.handle import RemovableHandle as RemovableHandle
 from cltorch.device.device import device as _device
-from cltorch.layout import Size as Size
 from cltorch.ops.array import Array as Array
 from cltorch.ops.generator import Generator as Generator
+from cltorch.shapes import Size as Size
 from collections.abc import Callable as Callable
 from collections.abc import Iterator as Iterator
 from collections.abc import Sequence as Sequence

@@ -19,9 +19,10 @@ from cltorch.dtypes import dtype as DType
 from cltorch.functions.arguments import read_size
 from cltorch.functions.create import empty
 from cltorch.functions.from_data import tensor
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.notices import warn_once
+from cltorch.shapes import Size
 from cltorch.storage_types import STORAGE_NAMES, TypedStorage, UntypedStorage
 
 __all__ = [

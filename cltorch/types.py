@@ -12,7 +12,7 @@ from typing import IO, Any, Union
 from cltorch.device import device
 from cltorch.dtypes import dtype
 from cltorch.formats import layout
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Device", "FileLike", "Number", "Storage"]

@@ -10,8 +10,8 @@ from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all
 from cltorch.functions import public as fn
-from cltorch.layout import Size
 from cltorch.nn.functional import softplus
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Binomial"]

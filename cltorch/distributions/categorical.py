@@ -11,7 +11,7 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import lazy_property, logits_to_probs, probs_to_logits
 from cltorch.dtypes import finfo, int64
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Categorical"]

@@ -15,7 +15,7 @@ from cltorch.distributions._binary import BinaryParams, need_one
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.utils import broadcast_all, clamp_probs, negative_cross_entropy
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["ContinuousBernoulli"]

@@ -7,8 +7,8 @@ from typing import Any
 from cltorch import functions as fn
 from cltorch.distributions import constraints
 from cltorch.distributions.exp_family import ExponentialFamily
-from cltorch.layout import Size
 from cltorch.nn.functional import one_hot
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Dirichlet"]

@@ -12,7 +12,7 @@ from cltorch.autograd import batches, no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.utils import lazy_property
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor, is_tensor
 
 __all__ = ["Distribution"]

@@ -12,7 +12,7 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all, negative_cross_entropy
 from cltorch.dtypes import finfo
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Geometric"]

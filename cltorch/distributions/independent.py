@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import _sum_rightmost
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Independent"]

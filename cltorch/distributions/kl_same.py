@@ -40,9 +40,9 @@ from cltorch.distributions.transformed_distribution import TransformedDistributi
 from cltorch.distributions.uniform import Uniform
 from cltorch.distributions.utils import _sum_rightmost, euler_constant
 from cltorch.functions import public as fn
-from cltorch.layout import broadcast_shapes
 from cltorch.linalg import solve_triangular
 from cltorch.nn.functional import softplus
+from cltorch.shapes import broadcast_shapes
 
 
 @register_kl(Bernoulli, Bernoulli)

@@ -16,7 +16,7 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all
 from cltorch.dtypes import finfo
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["LKJCholesky"]

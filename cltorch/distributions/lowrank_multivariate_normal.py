@@ -14,8 +14,8 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.multivariate_normal import _batch_mahalanobis, _batch_mv, _half_log_det
 from cltorch.distributions.utils import _standard_normal, lazy_property
 from cltorch.functions import public as fn
-from cltorch.layout import Size, broadcast_shapes
 from cltorch.linalg import cholesky, solve_triangular
+from cltorch.shapes import Size, broadcast_shapes
 from cltorch.tensor import Tensor
 
 __all__ = ["LowRankMultivariateNormal"]

@@ -10,8 +10,8 @@ from cltorch.distributions.categorical import Categorical
 from cltorch.distributions.constraints import MixtureSameFamilyConstraint
 from cltorch.distributions.distribution import Distribution
 from cltorch.functions import public as fn
-from cltorch.layout import Size
 from cltorch.nn.functional import log_softmax
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["MixtureSameFamily"]

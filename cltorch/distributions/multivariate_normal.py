@@ -9,8 +9,8 @@ from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import _standard_normal, lazy_property
 from cltorch.functions import public as fn
-from cltorch.layout import Size, broadcast_shapes
 from cltorch.linalg import cholesky, solve_triangular
+from cltorch.shapes import Size, broadcast_shapes
 from cltorch.tensor import Tensor
 
 __all__ = ["MultivariateNormal"]

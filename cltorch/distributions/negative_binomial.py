@@ -11,8 +11,8 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.utils import broadcast_all, lazy_property
 from cltorch.functions import public as fn
-from cltorch.layout import Size
 from cltorch.nn.functional import logsigmoid
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["NegativeBinomial"]

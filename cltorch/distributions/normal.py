@@ -10,7 +10,7 @@ from cltorch.distributions import constraints
 from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.utils import _standard_normal, broadcast_all
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Normal"]

@@ -8,8 +8,8 @@ from cltorch.distributions import constraints
 from cltorch.distributions.categorical import Categorical
 from cltorch.distributions.distribution import Distribution
 from cltorch.functions import public as fn
-from cltorch.layout import Size
 from cltorch.nn.functional import one_hot
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]

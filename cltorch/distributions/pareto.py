@@ -9,7 +9,7 @@ from cltorch.distributions.exponential import Exponential
 from cltorch.distributions.transformed_distribution import TransformedDistribution
 from cltorch.distributions.transforms import AffineTransform, ExpTransform
 from cltorch.distributions.utils import broadcast_all
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Pareto"]

@@ -12,7 +12,7 @@ from cltorch.distributions.transformed_distribution import TransformedDistributi
 from cltorch.distributions.transforms import ExpTransform
 from cltorch.distributions.utils import broadcast_all, clamp_probs
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]

@@ -10,7 +10,7 @@ from cltorch.distributions.chi2 import Chi2
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import _standard_normal, broadcast_all
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["StudentT"]

@@ -10,7 +10,7 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.independent import Independent
 from cltorch.distributions.transforms import ComposeTransform, Transform
 from cltorch.distributions.utils import _sum_rightmost
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["TransformedDistribution"]

@@ -8,7 +8,7 @@ from cltorch.distributions import constraints
 from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["Uniform"]

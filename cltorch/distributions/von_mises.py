@@ -11,7 +11,7 @@ from cltorch.distributions.distribution import Distribution
 from cltorch.distributions.utils import broadcast_all, lazy_property
 from cltorch.dtypes import float64
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.special import i0e, i1e
 from cltorch.tensor import Tensor
 

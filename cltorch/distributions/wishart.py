@@ -13,8 +13,8 @@ from cltorch.distributions.exp_family import ExponentialFamily
 from cltorch.distributions.gamma import Gamma
 from cltorch.distributions.multivariate_normal import CovarianceParams, _half_log_det, one_matrix
 from cltorch.functions import public as fn
-from cltorch.layout import Size, broadcast_shapes
 from cltorch.linalg import slogdet
+from cltorch.shapes import Size, broadcast_shapes
 from cltorch.tensor import Tensor
 
 __all__ = ["Wishart"]

@@ -106,8 +106,8 @@ from cltorch.functions import (
     view_inplace,
     windows,
 )
-from cltorch.layout import wrap_dim
 from cltorch.ops.overloads import resolvers
+from cltorch.shapes import wrap_dim
 
 __all__ = ["resolve_device", "wrap_dim"]
 

@@ -14,10 +14,10 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode
 from cltorch.dtypes import C_NAMES, OF_PYTHON, TYPE_NAMES, dtype
 from cltorch.formats import strided
-from cltorch.layout import Size, wrap_dims
 from cltorch.ops.array import MOST_DIMS, Array
 from cltorch.ops.promotion import result_type
 from cltorch.public_forms import NUMPY_NAMES
+from cltorch.shapes import Size, wrap_dims
 
 #: PyTorch's names of the element types in its messages.
 SCALAR_NAMES = {t.name: name for t, name in TYPE_NAMES.items()}

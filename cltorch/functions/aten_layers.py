@@ -15,7 +15,6 @@ from cltorch.autograd.dispatch import DERIVATIVES, OPERATORS, Told, aside
 from cltorch.functions import reduce
 from cltorch.functions.create import empty
 from cltorch.functions.shape import expand, reshape, t, transpose
-from cltorch.layout import broadcast_shapes
 from cltorch.ops import (
     attention,
     conv,
@@ -33,6 +32,7 @@ from cltorch.ops import (
 from cltorch.ops import matmul as products
 from cltorch.ops.embedding import Embedding
 from cltorch.ops.op import Op
+from cltorch.shapes import broadcast_shapes
 
 __all__: list[str] = []
 

@@ -13,10 +13,10 @@ from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply
 from cltorch.dtypes import C_NAMES
 from cltorch.functions.arguments import need_array
-from cltorch.layout import broadcast_shapes
 from cltorch.ops import attention as ops
 from cltorch.ops.attention_plan import variant_for
 from cltorch.ops.generator import default_generator
+from cltorch.shapes import broadcast_shapes
 
 #: whether attention may run by blocks; torch.nn.attention.sdpa_kernel says so
 fused: ContextVar[bool] = ContextVar("fused", default=True)

@@ -18,7 +18,7 @@ from cltorch.functions import convert, extremes, moments, norms
 from cltorch.functions import reduce as reduces
 from cltorch.functions.ranges import arange
 from cltorch.functions.shape import expand, movedim, reshape, squeeze, unsqueeze
-from cltorch.layout import Layout, broadcast_shapes
+from cltorch.layout import Layout
 from cltorch.ops import (
     argreduce,
     conv,
@@ -50,6 +50,7 @@ from cltorch.ops import (
 )
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
+from cltorch.shapes import broadcast_shapes
 
 Args = Sequence[Any]
 

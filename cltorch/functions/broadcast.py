@@ -6,8 +6,8 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
-from cltorch.layout import Size
-from cltorch.layout import broadcast_shapes as _common_shape
+from cltorch.shapes import Size
+from cltorch.shapes import broadcast_shapes as _common_shape
 
 __all__ = ["broadcast_shapes", "sum_to_size"]
 

@@ -17,10 +17,10 @@ from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.functions.join import cat
 from cltorch.functions.parts import narrow
 from cltorch.functions.shape import reshape, squeeze, unsqueeze
-from cltorch.layout import Size
 from cltorch.ops import conv as ops
 from cltorch.ops.conv_shape import Geometry
 from cltorch.ops.notices import warn_once
+from cltorch.shapes import Size
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_at", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",

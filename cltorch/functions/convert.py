@@ -18,7 +18,7 @@ from cltorch.device.storage import PINNED, owner_of
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.formats import follows
 from cltorch.functions.arguments import fit_number, need_array, read_dtype, read_number
-from cltorch.layout import Layout, broadcast_shapes, contiguous_strides
+from cltorch.layout import Layout
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, check_dtype, empty, empty_layout, host, to_numpy, values
 from cltorch.ops.create import fill_memory
@@ -26,6 +26,7 @@ from cltorch.ops.notices import warn_once
 from cltorch.ops.op import Op
 from cltorch.ops.overlap import check_overlap
 from cltorch.ops.plan import like_layout
+from cltorch.shapes import broadcast_shapes, contiguous_strides
 
 
 class ToCopy(Op):

@@ -13,7 +13,7 @@ from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous_copy, detach
 from cltorch.functions.index import getitem
 from cltorch.functions.pointwise import into_outs
-from cltorch.layout import wrap_dim
+from cltorch.shapes import wrap_dim
 
 __all__: list[str] = []
 

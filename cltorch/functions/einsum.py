@@ -22,8 +22,8 @@ from cltorch.functions.matmul import matrix_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import permute, reshape, squeeze
-from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
+from cltorch.shapes import wrap_dim
 
 __all__ = ["einsum", "tensordot"]
 

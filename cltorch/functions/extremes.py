@@ -18,12 +18,13 @@ from cltorch.functions.ranges import arange
 from cltorch.functions.reduce import keep, spread, store
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
-from cltorch.layout import Layout, wrap_dim
+from cltorch.layout import Layout
 from cltorch.ops import reduce as rows
 from cltorch.ops.argreduce import MaxDim, MinDim, extreme
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
 from cltorch.ops.reduce import Reduction, kept_shape, reduce
+from cltorch.shapes import wrap_dim
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "min", "scatter_chosen"]
 

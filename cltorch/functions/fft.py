@@ -27,9 +27,9 @@ from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.ranges import into_line
 from cltorch.functions.rearrange import roll
-from cltorch.layout import wrap_dim
 from cltorch.ops import fft as ops
 from cltorch.ops.array import Array, from_host
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "fft_c2c", "fft_c2r", "fft_fft", "fft_fft2", "fft_fftfreq", "fft_fftn", "fft_fftshift", "fft_hfft", "fft_hfft2",

@@ -13,10 +13,11 @@ from cltorch.device import CPU, Storage, chosen_device, resolve
 from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import from_numpy_dtype, promote_types
 from cltorch.functions.arguments import SCALAR_NAMES, finish, need_array, no_room, read_dtype
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.ops.array import Array, from_host, values
 from cltorch.ops.fallback import callers_level
 from cltorch.ops.plan import like_layout
+from cltorch.shapes import Size
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor", "tensor"]
 

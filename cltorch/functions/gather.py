@@ -20,11 +20,11 @@ from cltorch.functions.create import full
 from cltorch.functions.create_like import ones_like, zeros_like
 from cltorch.functions.parts import narrow
 from cltorch.functions.shape import expand, reshape
-from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops import gather as ops
 from cltorch.ops.array import Array
 from cltorch.ops.notices import warn_once
 from cltorch.ops.overlap import check_apart, check_overlap
+from cltorch.shapes import broadcast_shapes, wrap_dim
 
 __all__ = [
     "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",

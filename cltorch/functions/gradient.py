@@ -17,8 +17,8 @@ from cltorch.functions.join import cat
 from cltorch.functions.parts import narrow
 from cltorch.functions.scan import diff
 from cltorch.functions.shape import reshape
-from cltorch.layout import wrap_dims
 from cltorch.ops.array import Array
+from cltorch.shapes import wrap_dims
 
 __all__ = ["gradient", "unravel_index"]
 

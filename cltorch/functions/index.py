@@ -28,12 +28,13 @@ from cltorch.functions.outputs import resize_out
 from cltorch.functions.parts import slice_view
 from cltorch.functions.positions import put_front, put_in_place
 from cltorch.functions.shape import expand, permute, reshape
-from cltorch.layout import Layout, broadcast_shapes
+from cltorch.layout import Layout
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host, two_devices
 from cltorch.ops.embedding import Embedding
 from cltorch.ops.overlap import check_apart, check_meeting, check_overlap
 from cltorch.ops.strided import copy_into
+from cltorch.shapes import broadcast_shapes
 
 __all__ = [
     "embedding", "getitem", "index_put", "index_put_", "put", "put_", "setitem_", "take", "write_out",

@@ -26,11 +26,11 @@ from cltorch.functions.gather import scatter_reduce
 from cltorch.functions.masked import masked_fill_
 from cltorch.functions.positions import put_in_place
 from cltorch.functions.shape import expand, permute, reshape
-from cltorch.layout import wrap_dim
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
 from cltorch.ops.notices import warn_once
 from cltorch.ops.overlap import check_apart, check_overlap
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_reduce",

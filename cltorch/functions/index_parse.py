@@ -14,10 +14,11 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.functions import convert
-from cltorch.layout import Layout, broadcast_shapes
+from cltorch.layout import Layout
 from cltorch.ops.array import Array, from_host, view
 from cltorch.ops.fallback import callers_level
 from cltorch.ops.nonzero import nonzero
+from cltorch.shapes import broadcast_shapes
 
 _NO_INDEX = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
 _NO_TENSOR = "tensors used as indices must be long, int, byte or bool tensors"

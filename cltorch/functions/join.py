@@ -24,10 +24,10 @@ from cltorch.functions.pointwise import into_out
 from cltorch.functions.positions import nonzero
 from cltorch.functions.ranges import arange
 from cltorch.functions.shape import expand, reshape, unsqueeze
-from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array, two_devices
 from cltorch.ops.join import BlockDiag, Cat, Stack
 from cltorch.ops.notices import warn_once
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "atleast_1d",

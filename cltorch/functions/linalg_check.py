@@ -14,9 +14,9 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.pointwise import into_out, into_outs
 from cltorch.functions.shape import expand, transpose
-from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array, values
 from cltorch.ops.lapack import LinAlgError, in_batch
+from cltorch.shapes import broadcast_shapes
 
 __all__: list[str] = []
 

@@ -20,7 +20,7 @@ from cltorch.functions.linalg_solve import linalg_inv_ex
 from cltorch.functions.linalg_spectrum import linalg_svdvals
 from cltorch.functions.norms import check_norm_dtype, vector_norm
 from cltorch.functions.shape import movedim, unsqueeze
-from cltorch.layout import wrap_dim
+from cltorch.shapes import wrap_dim
 
 __all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_norm", "norm_except_dim", "nuclear_norm", "renorm", "renorm_"]
 

@@ -38,8 +38,8 @@ from cltorch.functions.rearrange import flip as reverse
 from cltorch.functions.scan import cumprod
 from cltorch.functions.shape import expand, unsqueeze
 from cltorch.functions.triangle import tril, triu
-from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops.array import Array
+from cltorch.shapes import broadcast_shapes, wrap_dim
 
 __all__ = [
     "linalg_cross", "linalg_diagonal", "linalg_householder_product", "linalg_matrix_exp", "linalg_vander",

@@ -30,10 +30,10 @@ from cltorch.functions.linalg_solve import is_vector
 from cltorch.functions.matmul import matmul
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import squeeze, unsqueeze
-from cltorch.layout import broadcast_shapes
 from cltorch.ops import linalg_solve as solve
 from cltorch.ops import linalg_spectrum as ops
 from cltorch.ops.array import Array
+from cltorch.shapes import broadcast_shapes
 
 __all__ = [
     "det", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals", "linalg_eigvalsh", "linalg_lstsq",

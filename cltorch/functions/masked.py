@@ -18,12 +18,12 @@ from cltorch.functions.expanded import folded, warn_expanded, zero_strides
 from cltorch.functions.parts import narrow
 from cltorch.functions.positions import nonzero, put_front, take_front
 from cltorch.functions.shape import expand, reshape
-from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.few import refuse
 from cltorch.ops.nonzero import nonzero as find_nonzero
 from cltorch.ops.notices import warn_once
 from cltorch.ops.overlap import check_meeting
+from cltorch.shapes import broadcast_shapes
 
 __all__ = [
     "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select", "where",

@@ -18,9 +18,9 @@ from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import to
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
-from cltorch.layout import broadcast_shapes
 from cltorch.ops import matmul as ops
 from cltorch.ops.array import Array
+from cltorch.shapes import broadcast_shapes
 
 __all__ = [
     "bmm", "dot", "dsmm", "ger", "inner", "inner_rows", "linear", "matmul", "matrix_product", "mm", "mv", "outer",

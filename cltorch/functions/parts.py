@@ -15,10 +15,11 @@ from cltorch.autograd.record import view as record_view
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.pointwise import into_out
-from cltorch.layout import Layout, wrap_dim
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.array import view as raw_view
 from cltorch.ops.turned import Turned, plain, turns
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "as_strided", "as_strided_back", "diagonal", "narrow", "narrow_copy", "select", "slice_view", "unfold",

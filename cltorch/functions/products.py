@@ -24,9 +24,9 @@ from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out, need_out
 from cltorch.functions.rearrange import roll
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
-from cltorch.layout import broadcast_shapes, wrap_dim
 from cltorch.ops.few import refuse
 from cltorch.ops.notices import warn_once
+from cltorch.shapes import broadcast_shapes, wrap_dim
 
 __all__ = ["chain_matmul", "cross", "kron", "matrix_power", "multi_dot", "trace"]
 

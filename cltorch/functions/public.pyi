@@ -2,8 +2,8 @@
 
 from cltorch.dtypes import dtype as DType
 from cltorch.dtypes import dtype as dtype
-from cltorch.layout import Size as Size
 from cltorch.ops.generator import Generator as Generator
+from cltorch.shapes import Size as Size
 from cltorch.tensor import Tensor as Tensor
 from collections.abc import Iterable as Iterable
 from collections.abc import Sequence as Sequence

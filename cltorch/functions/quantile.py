@@ -19,8 +19,8 @@ from cltorch.functions.gather import gather
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, movedim, reshape, squeeze
 from cltorch.functions.sort import sort
-from cltorch.layout import wrap_dim
 from cltorch.ops.array import values
+from cltorch.shapes import wrap_dim
 
 __all__ = ["nanquantile", "quantile"]
 

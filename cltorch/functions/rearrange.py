@@ -17,10 +17,10 @@ from cltorch.functions.create import zeros
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
 from cltorch.functions.shape import expand, need_some, reshape, sizes_of, transpose
-from cltorch.layout import wrap_dim, wrap_dims
 from cltorch.ops.array import Array
 from cltorch.ops.join import Flip, Repeat, Roll
 from cltorch.ops.search import expand_counts
+from cltorch.shapes import wrap_dim, wrap_dims
 
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile"]
 

@@ -19,12 +19,13 @@ from cltorch.functions.complex_sums import product_of
 from cltorch.functions.convert import to
 from cltorch.functions.outputs import check_asked
 from cltorch.functions.pointwise import into_out
-from cltorch.layout import Layout, wrap_dim
+from cltorch.layout import Layout
 from cltorch.ops import reduce as rows
 from cltorch.ops.array import Array
 from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
 from cltorch.ops.reduce import Reduction, kept_shape, reduce
+from cltorch.shapes import wrap_dim
 
 __all__ = ["all", "any", "count_nonzero", "mean", "nanmean", "nansum", "prod", "prod_dims", "prod_others", "sum"]
 

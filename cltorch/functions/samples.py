@@ -12,7 +12,6 @@ from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read
 from cltorch.functions.create import empty
 from cltorch.functions.outputs import resize_out
 from cltorch.functions.random import fill_random, need_float, new_random, read_generator
-from cltorch.layout import Size, broadcast_shapes
 from cltorch.ops import multinomial as multinomial_ops
 from cltorch.ops import random as ops
 from cltorch.ops import random_counts
@@ -20,6 +19,7 @@ from cltorch.ops.array import Array, to_numpy
 from cltorch.ops.array import empty as empty_array
 from cltorch.ops.generator import Generator
 from cltorch.ops.table import TABLE
+from cltorch.shapes import Size, broadcast_shapes
 
 __all__ = ["bernoulli", "binomial", "multinomial", "normal", "poisson"]
 

@@ -24,10 +24,10 @@ from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
-from cltorch.layout import wrap_dim
 from cltorch.ops import scan as ops
 from cltorch.ops.array import Array
 from cltorch.ops.overlap import check_overlap
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "cummax",

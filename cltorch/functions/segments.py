@@ -20,8 +20,8 @@ from cltorch.functions.ranges import arange
 from cltorch.functions.scan import cumsum
 from cltorch.functions.search import searchsorted
 from cltorch.functions.shape import expand, reshape
-from cltorch.layout import wrap_dim
 from cltorch.ops.array import values
+from cltorch.shapes import wrap_dim
 
 __all__ = ["segment_reduce"]
 

@@ -13,11 +13,12 @@ from cltorch.autograd.record import view as record_view
 from cltorch.formats import memory_format
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dtype, read_int
 from cltorch.functions.convert import contiguous, contiguous_copy
-from cltorch.layout import Layout, broadcast_shapes, wrap_dim
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.notices import warn_once
 from cltorch.ops.plan import memory_order
 from cltorch.ops.turned import turns
+from cltorch.shapes import broadcast_shapes, wrap_dim
 
 __all__ = [
     "broadcast_tensors", "broadcast_to", "dim_order", "expand", "expand_as", "flatten", "matrix_transpose_T",

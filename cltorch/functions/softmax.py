@@ -12,8 +12,8 @@ from cltorch.functions import convert, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.pointwise import into_out
-from cltorch.layout import wrap_dim
 from cltorch.ops.softmax import LogSoftmax, Softmax
+from cltorch.shapes import wrap_dim
 
 __all__ = ["is_grad_enabled", "log_softmax", "softmax", "softmin"]
 

@@ -19,11 +19,11 @@ from cltorch.functions.gather import scatter
 from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import reshape
-from cltorch.layout import wrap_dim
 from cltorch.ops import pick as ops
 from cltorch.ops.overlap import check_apart
 from cltorch.ops.sort import Sort, sort_as_laid
 from cltorch.ops.topk import TopK
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "argsort",

@@ -14,11 +14,11 @@ from cltorch.functions.pointwise import can_hold, into_out, into_outs
 from cltorch.functions.ranges import arange
 from cltorch.functions.return_types import result_class
 from cltorch.functions.shape import broadcast_to, unsqueeze
-from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.frexp import Frexp
 from cltorch.ops.promotion import result_type
 from cltorch.ops.table import TABLE
+from cltorch.shapes import broadcast_shapes
 
 __all__ = ["frexp", "mvlgamma", "mvlgamma_", "nextafter", "nextafter_", "polygamma", "polygamma_"]
 

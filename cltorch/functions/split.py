@@ -13,8 +13,8 @@ from cltorch.autograd.record import views as record_views
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.parts import narrow
-from cltorch.layout import wrap_dim
 from cltorch.ops.array import Array
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "chunk", "dsplit", "hsplit", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split",

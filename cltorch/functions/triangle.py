@@ -21,8 +21,9 @@ from cltorch.functions.masked import masked_fill
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import reshape
-from cltorch.layout import Layout, wrap_dim
+from cltorch.layout import Layout
 from cltorch.ops import triangle as ops
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "diag", "diag_embed", "diagflat", "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices",

@@ -14,8 +14,8 @@ from cltorch.autograd.nodes import NotDifferentiable
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous
 from cltorch.functions.shape import movedim, reshape
-from cltorch.layout import wrap_dim
 from cltorch.ops import unique as ops
+from cltorch.shapes import wrap_dim
 
 __all__ = ["unique", "unique_consecutive"]
 

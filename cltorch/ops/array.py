@@ -16,8 +16,9 @@ from cltorch.device import CPU, Storage, device, host_memory
 from cltorch.dtypes import complex128, dtype, float64, uint64
 from cltorch.dtypes import dtype as DType
 from cltorch.errors import DeviceError
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.ops.quiet import quietly
+from cltorch.shapes import Size
 
 
 class Array:

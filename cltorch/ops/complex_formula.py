@@ -14,10 +14,11 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.dtypes import dtype
-from cltorch.layout import Layout, Size
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.complex_math import Transcendental
 from cltorch.ops.formula import Symbol, Tracer, multiplied, used_operands
+from cltorch.shapes import Size
 
 # what an operand or a result is: one of two parts, a real number, a condition (a result: a truth value)
 PAIR, REAL, MASK = "c", "r", "m"

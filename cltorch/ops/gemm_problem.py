@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import product as cartesian
 from typing import Any
 
-from cltorch.layout import Layout, broadcast_shapes, coalesce
+from cltorch.layout import Layout, coalesce
+from cltorch.shapes import broadcast_shapes
 
 _LIMIT = 2**31
 

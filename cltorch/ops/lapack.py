@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.layout import broadcast_shapes
 from cltorch.ops import lapack_forms
 from cltorch.ops.fallback import on_host
+from cltorch.shapes import broadcast_shapes
 
 
 class LinAlgError(RuntimeError):

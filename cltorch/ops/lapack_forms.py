@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.layout import broadcast_shapes
+from cltorch.shapes import broadcast_shapes
 
 Forms = list[tuple[Sequence[int], str]]
 

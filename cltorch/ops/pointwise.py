@@ -13,7 +13,6 @@ from cltorch import dtypes
 from cltorch.device import CPU
 from cltorch.device.caps import Ready
 from cltorch.dtypes import C_NAMES, TYPE_NAMES, dtype
-from cltorch.layout import broadcast_shapes
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import complex_operands, handed_on
 from cltorch.ops.evaluate import (
@@ -32,6 +31,7 @@ from cltorch.ops.host_plan import READY as HOST_READY
 from cltorch.ops.overlap import check_meeting, check_overlap
 from cltorch.ops.plan import Plan, specialise
 from cltorch.ops.promotion import result_type
+from cltorch.shapes import broadcast_shapes
 
 # dtype rules: what an operator computes in and returns for the promoted dtype of its operands
 FLOAT = "float"  # integers become the default floating dtype

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.layout import Layout, contiguous_strides
+from cltorch.layout import Layout
 from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
@@ -17,6 +17,7 @@ from cltorch.ops.multi_tensor_moves import arranged, copy_each, zero_each
 from cltorch.ops.multi_tensor_reduce import norms
 from cltorch.optim.optimizer import GroupOptimizer
 from cltorch.optim.rule import advance, check_one_element, host_number, numbers_to_tensors, scalar, step_tensor
+from cltorch.shapes import contiguous_strides
 from cltorch.tensor import Tensor
 
 __all__ = ["Adafactor", "adafactor"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import enable_grad, no_grad
-from cltorch.layout import Layout, contiguous_strides
+from cltorch.layout import Layout
 from cltorch.ops.array import view
 from cltorch.ops.evaluate import Formula
 from cltorch.ops.multi_tensor import update
@@ -22,6 +22,7 @@ from cltorch.optim.line_search import (  # noqa: F401 (libraries import two of t
 )
 from cltorch.optim.optimizer import Optimizer
 from cltorch.optim.rule import check_one_element, real, scalar
+from cltorch.shapes import contiguous_strides
 from cltorch.tensor import Tensor
 
 __all__ = ["LBFGS"]

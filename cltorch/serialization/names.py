@@ -14,11 +14,11 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.device import device
 from cltorch.formats import strided
-from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from cltorch.serialization import rebuild
 from cltorch.serialization.rebuild import StorageType
 from cltorch.serialization.safe_globals import user_allowed
+from cltorch.shapes import Size
 from cltorch.storage_types import STORAGE_NAMES
 from cltorch.tensor import Tensor
 

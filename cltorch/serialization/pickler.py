@@ -12,11 +12,11 @@ from cltorch.autograd.handle import warn_if_has_hooks
 from cltorch.device import Storage, device
 from cltorch.dtypes import dtype
 from cltorch.formats import layout
-from cltorch.layout import Size
 from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
 from cltorch.ops.turned import plain, turns
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.location import location_tag
+from cltorch.shapes import Size
 from cltorch.storage_types import TypedStorage, UntypedStorage
 from cltorch.tensor import Tensor
 

@@ -11,8 +11,8 @@ from cltorch.distributions.transforms.base import Transform
 from cltorch.distributions.utils import _sum_rightmost, broadcast_all, lazy_property
 from cltorch.dtypes import finfo
 from cltorch.functions import public as fn
-from cltorch.layout import broadcast_shapes
 from cltorch.nn.functional import softplus
+from cltorch.shapes import broadcast_shapes
 
 __all__ = [
     "AbsTransform", "AffineTransform", "CumulativeDistributionTransform", "ExpTransform", "PowerTransform",

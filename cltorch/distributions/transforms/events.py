@@ -8,7 +8,7 @@ from cltorch.distributions import constraints
 from cltorch.distributions.transforms.base import Transform
 from cltorch.distributions.utils import _sum_rightmost, lazy_property
 from cltorch.functions import public as fn
-from cltorch.layout import Size
+from cltorch.shapes import Size
 
 __all__ = ["CatTransform", "IndependentTransform", "ReshapeTransform", "StackTransform"]
 

@@ -11,7 +11,7 @@ from cltorch.dtypes import dtype
 from cltorch.formats import contiguous_format
 from cltorch.fx.interpreter import Interpreter
 from cltorch.fx.node import Node, map_aggregate
-from cltorch.layout import Size
+from cltorch.shapes import Size
 from cltorch.tensor import Tensor
 
 __all__ = ["ShapeProp", "TensorMetadata"]

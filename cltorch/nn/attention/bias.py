@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.layout import Size
+from cltorch.shapes import Size
 
 __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_left"]
 

@@ -12,7 +12,7 @@ from cltorch import dtypes, functions
 from cltorch.functions.activation import prelu, rrelu_
 from cltorch.functions.aliases import gelu
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
-from cltorch.layout import wrap_dim
+from cltorch.shapes import wrap_dim
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
