@@ -198,6 +198,7 @@ def sorted_(d):
     x = torch.tensor(np.arange(60) * 7 % 11, device=d)
     found += [*torch.unique(x, return_inverse=True, return_counts=True), torch.isin(x, x[:4])]
     line = torch.tensor(numbers(30), device=d).sort()[0]
+    found += [x.bincount(minlength=11), x.bincount(minlength=4000), line.histc(5)]
     return [*found, torch.searchsorted(line, line[::3].contiguous()), x.float().quantile(0.3)]
 
 

@@ -13,7 +13,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.functions import extremes, reduce
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int, read_number
+from cltorch.functions.arguments import SCALAR_NAMES, fit_number, need_array, read_int, read_number
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import full, zeros
 from cltorch.functions.pointwise import into_out, into_outs
@@ -32,6 +32,7 @@ histogramdd_return = result_class("histogramdd", "hist", "bin_edges")
 _WORDS = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
           "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char",
           "bool": "bool"}  # fmt: skip
+_NATURAL = "bincount only supports 1-d non-negative integral inputs."
 
 
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
@@ -50,13 +51,18 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         need_array("bincount", "weights", 2, weights)
     need_array("bincount", "input", 1, input)
     minlength = read_int("bincount", "minlength", 3, minlength)
-    if input.dtype.family not in "ui":
+    if input.dtype.family not in "ui" or input.dtype.few:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     size = input.layout.numel
-    if input.layout.ndim != 1 or (size and input.dtype.is_signed and extremes.amin(input).item() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if input.layout.ndim != 1:
+        raise RuntimeError(_NATURAL)
+    # where a number of places is given, it is likely to suffice, and nothing is left to do once it is known
+    likely = minlength if weights is None else 0
+    hist, least, most = ops.counted(input, likely, ends=True)
+    if size and least < 0:
+        raise RuntimeError(_NATURAL)
     if weights is not None and tuple(weights.layout.shape) != (size,):
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if weights is not None and weights.device is not input.device:
@@ -67,12 +73,11 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     if not size:
         return zeros(minlength, dtype=dtypes.int64, device=input.device)
     with no_grad():
-        n = max(minlength, int(extremes.amax(input).item()) + 1)
-        places = to(input, dtypes.int64)
+        n = max(minlength, most + 1)
         if weights is None:
-            return diff(ops.ends_of(places, n))
+            return hist if n == likely else ops.counted(input, n)[0]
         wide = weights.dtype if weights.dtype is dtypes.float32 else dtypes.float64
-        return ops.weighed(places, to(weights, wide), n)
+        return ops.weighed(to(input, dtypes.int64), to(weights, wide), n)
 
 
 def _check_float(name: str, input: Any) -> None:
@@ -83,8 +88,10 @@ def _check_float(name: str, input: Any) -> None:
 def _bounds(name: str, input: Any, lo: float, hi: float, what: str) -> tuple[float, float]:
     """Return the limits of the bins: those given, or where they are equal those of the data."""
     if lo == hi and input.layout.numel and input.device.type != "meta":
-        least, most = extremes.aminmax(input)
-        lo, hi = least.item(), most.item()
+        if input.device.type == "cpu":
+            lo, hi = (x.item() for x in extremes.aminmax(input))
+        else:
+            _, lo, hi = ops.counted(input, 0, ends=True)
     if not (math.isfinite(lo) and math.isfinite(hi)):
         raise RuntimeError(f"{what} [{lo:g}, {hi:g}] is not finite")
     return lo, hi
@@ -109,27 +116,38 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     lo, hi = float(read_number("histc", "min", 3, min)), float(read_number("histc", "max", 4, max))
+    if input.dtype.is_floating_point:
+        lo, hi = fit_number(lo, input.dtype), fit_number(hi, input.dtype)
     if lo > hi:
         raise RuntimeError("torch.histc: max must be larger than min")
-    if not (whole or input.dtype.is_floating_point):
+    if not whole and (input.dtype.few or not input.dtype.is_floating_point):
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if whole:
         lo, hi = int(lo), int(hi)
     with no_grad():
-        flat = reshape(input, (-1,))
-        lo, hi = _bounds("histc", flat, lo, hi, "torch.histc: range of")
+        lo, hi = _bounds("histc", input, lo, hi, "torch.histc: range of")
+        fixed = -1
         if lo == hi:
+            limits = None if whole else dtypes.finfo(input.dtype)
+            if limits and abs(lo) * limits.eps > 1:
+                # 1 more is the same: the middle bin, but at the largest number, where PyTorch's edges are all equal
+                fixed = bins // 2 if abs(lo) < limits.max else 0 if lo < 0 else bins - 1
             lo, hi = lo - 1, hi + 1
-        wide = to(flat, dtypes.int64) if whole else to(flat, dtypes.float32) if flat.dtype.itemsize == 2 else flat
-        inside = p.logical_and(p.ge(wide, lo), p.le(wide, hi))
-        at = p.mul(p.sub(p.where(inside, wide, lo), lo), bins)
-        if lo == hi:  # so large that 1 more is the same: PyTorch's edges are all equal, and the last or first bin is it
-            at = p.mul(at, 0) if lo < 0 else p.add(p.mul(at, 0), bins - 1)
+        if input.device.type == "cpu":
+            result = to(ops.counted(_places(input, bins, lo, hi, fixed), bins)[0], input.dtype)
         else:
-            at = p.floor_divide(at, hi - lo) if whole else p.div(at, hi - lo)
-        places = p.where(inside, p.clamp_max(to(at, dtypes.int64), bins - 1), bins)
-        result = to(diff(ops.ends_of(places, bins)), input.dtype)
+            result, _, _ = ops.counted(input, bins, input.dtype, ops.Bins(lo, hi, fixed))
     return result if out is None else into_out("histc", out, result)
+
+
+def _places(input: Any, bins: int, lo: float, hi: float, fixed: int) -> Any:
+    """Return the bin of each element, and ``bins`` for those that lie in none."""
+    x = to(input, dtypes.float32) if input.dtype.itemsize == 2 else input
+    inside = p.logical_and(p.ge(x, lo), p.le(x, hi))
+    if fixed >= 0:
+        return p.where(inside, fixed, bins)
+    at = p.div(p.mul(p.sub(p.where(inside, x, lo), lo), bins), hi - lo)
+    return p.where(inside, p.clamp_max(to(at, dtypes.int64), bins - 1), bins)
 
 
 def _limits(points: Any, range: Any) -> list[tuple[float, float]]:
@@ -218,7 +236,7 @@ def _counted(input: Any, edges: list[Any], weight: Any, density: bool) -> Any:
         place = at if place is None else p.where(p.ge(place, total), total, p.add(p.mul(place, shape[i]), at))
         place = p.clamp_max(place, total)
     if weight is None:
-        hist = to(diff(ops.ends_of(place, total)), input.dtype)
+        hist = to(ops.counted(place, total)[0], input.dtype)
     else:
         hist = ops.weighed(place, contiguous(weight), total)
     hist = reshape(hist, shape)

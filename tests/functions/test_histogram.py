@@ -17,6 +17,18 @@ def test_bincount(device):
     np.testing.assert_allclose(got.numpy(force=True), np.bincount(a[::2], w[::2]), rtol=1e-5)
 
 
+def test_bincount_of_any_sizes(device):
+    x = cltorch.tensor([[5, 0], [2, 1], [2, 7]], dtype=cltorch.int32, device=device)[:, 0]
+    assert x.bincount(minlength=3).tolist() == [0, 0, 2, 0, 0, 1]  # too few places are asked for
+    for n in (6, 4000):
+        assert x.bincount(minlength=n).tolist() == np.bincount([5, 2, 2], minlength=n).tolist()
+    for given in ({}, {"minlength": 3}, {"weights": cltorch.ones(3, device=device)}):
+        with pytest.raises(RuntimeError, match="non-negative"):
+            (x - 3).bincount(**given)
+    with pytest.raises(NotImplementedError, match="\"bincount_cpu\" not implemented for 'UInt16'"):
+        x.to(cltorch.uint16).bincount()
+
+
 def test_bincount_dtypes_and_errors():
     x = cltorch.tensor([1, 3, 1], dtype=cltorch.uint8)
     assert cltorch.bincount(x).dtype is cltorch.int64
@@ -42,6 +54,18 @@ def test_histc(device):
     y = cltorch.tensor([float("nan"), 1.0, 2.0, float("inf")], device=device)
     assert cltorch.histc(y, 2, 0, 2).tolist() == [0, 2]
     assert cltorch.histc(cltorch.tensor([2.0, 2.0], device=device), 4).tolist() == [0, 0, 2, 0]
+
+
+def test_histc_of_any_limits(device):
+    x = cltorch.tensor([[-1.0, 2.0], [3.0, -4.0]], device=device).t()
+    assert x.histc(2, -1e30, 1e30).tolist() == [0, 4]
+    for value in (0.1, 3e8, -1e20):  # equal numbers lie in the middle, also where one more is the same
+        assert cltorch.full((3,), value, device=device).histc(5).tolist() == [0, 0, 3, 0, 0]
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(RuntimeError, match="is not finite"):
+            cltorch.tensor([bad, 1.0], device=device).histc(3)
+    with pytest.raises(RuntimeError, match="cannot be converted to type float without overflow"):
+        x.histc(2, -1e300, 1e300)
 
 
 def test_of_nothing(device):
