@@ -161,14 +161,15 @@ def dispatch(func: Any, asked: list[Any], args: tuple[Any, ...], kwargs: dict[st
             return result
     names = [f"tensor subclass {t}" for t in types] + ([] if mode is None else [f"mode object {mode}"])
     raise Unhandled(
-        f"no implementation found for '{path_of(func)}': __torch_function__ of all of these returned NotImplemented: "
-        + ", ".join(names)
+        f"Multiple dispatch failed for '{path_of(func)}'; all __torch_function__ handlers returned NotImplemented: no "
+        f"implementation found for '{path_of(func)}' on types that implement __torch_function__: " + ", ".join(names)
     )
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Return whether a mode, or the class of an argument, is to be asked before a function runs."""
-    return overloaded(tuple(relevant_args), {}) is not None
+    """Return whether a mode, or the class of an argument, is to be asked before a function runs; without any, False."""
+    args = tuple(relevant_args)
+    return bool(args) and overloaded(args, {}) is not None
 
 
 def has_torch_function_unary(x: Any) -> bool:

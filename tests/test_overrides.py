@@ -185,6 +185,8 @@ def test_functions_of_the_program_can_be_overridden(lib):
     assert overrides.has_torch_function([1, x]) and overrides.has_torch_function_variadic(1, x)
     assert not overrides.has_torch_function([lib.ones(1), 1, None]) and not overrides.has_torch_function_variadic()
     assert not overrides.has_torch_function_unary(lib.nn.Parameter(lib.ones(1)))
+    with logging_mode(lib, []):
+        assert not overrides.has_torch_function(()) and overrides.has_torch_function((1,))
     with pytest.raises(TypeError, match="scaled"):
         scaled(Decline())
 

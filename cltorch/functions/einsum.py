@@ -17,8 +17,7 @@ from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
 from cltorch.functions.einsum_order import order
 from cltorch.functions.einsum_parse import DOTS, LETTERS, parse_equation, parse_sublists
-from cltorch.functions.einsum_recipe import by_recipe, comes_first, recipe_for
-from cltorch.functions.matmul import matrix_product
+from cltorch.functions.einsum_recipe import by_recipe, comes_first, recipe_for, summed_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import permute, reshape, squeeze
@@ -46,15 +45,21 @@ class _Term:
         x = self.x if order == list(range(len(order))) else permute(self.x, order)
         return reshape(x, [prod(self.size(label) for label in group) for group in groups])
 
+    def squeezed(self, labels: Sequence[int]) -> _Term:
+        """Return the operand without these labels, whose size is 1."""
+        if not labels:
+            return self
+        rest = [label for label in self.labels if label not in labels]
+        return _Term(squeeze(self.x, [self.labels.index(label) for label in labels]), rest)
+
     def without(self, labels: Sequence[int]) -> _Term:
         """Return the operand summed over these labels."""
         dims = [self.labels.index(label) for label in labels]
         if not dims:
             return self
-        ones = [d for d in dims if self.x.layout.shape[d] == 1]
+        if self.x.dtype.differentiable and all(self.x.layout.shape[d] == 1 for d in dims):
+            return self.squeezed(labels)
         rest = [label for label in self.labels if label not in labels]
-        if len(ones) == len(dims) and self.x.dtype.differentiable:
-            return _Term(squeeze(self.x, ones), rest)
         return _Term(r.sum(self.x, dims), rest)  # integers count in int64, as in every sum
 
 
@@ -65,8 +70,7 @@ def _multiply(a: _Term, b: _Term, keep: set[int], mixed: bool) -> _Term:
     """
     # a dimension of size 1 that meets a larger one is only there to be broadcast
     shared = [label for label in a.labels if label in b.labels]
-    a = a.without([label for label in shared if a.size(label) == 1 != b.size(label)])
-    b = b.without([label for label in shared if b.size(label) == 1 != a.size(label)])
+    a, b = (x.squeezed([label for label in shared if x.size(label) == 1 != y.size(label)]) for x, y in ((a, b), (b, a)))
     a = a.without([label for label in a.labels if label not in b.labels and label not in keep])
     b = b.without([label for label in b.labels if label not in a.labels and label not in keep])
     shared = [label for label in a.labels if label in b.labels]
@@ -87,7 +91,7 @@ def _multiply(a: _Term, b: _Term, keep: set[int], mixed: bool) -> _Term:
     if mixed:
         _same_dtype(a.x, b.x)
     a, b = _alike(a, b)
-    product = matrix_product(a.arranged(*groups, left, inner), b.arranged(*groups, inner, right))
+    product = summed_product(a.arranged(*groups, left, inner), b.arranged(*groups, inner, right))
     names = [*batch, *left, *right]
     sizes = [(a if label in a.labels else b).size(label) for label in names]
     return _Term(reshape(product, sizes), names)
@@ -166,7 +170,8 @@ def einsum(*args: Any) -> Any:
     letter twice in an operand takes its diagonal; ``...`` stands for further dimensions, which broadcast. Operands may
     come as a list, and labels as lists of numbers: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. More than two operands are
     multiplied in the order that the package opt_einsum finds, where it is installed, else from left to right.
-    Raises RuntimeError for an equation that is not one or does not fit the operands.
+    Raises RuntimeError for an equation that is not one or does not fit the operands, NotImplementedError for products
+    of bool that are summed.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.einsum.html
 
     >>> import cltorch as torch

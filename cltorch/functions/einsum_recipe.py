@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
+from cltorch import dtypes
 from cltorch.functions.einsum_parse import DOTS, parse_equation
 from cltorch.functions.matmul import matrix_product
 from cltorch.functions.shape import permute, reshape
@@ -84,6 +85,13 @@ def recipe_for(equation: str, x: tuple[int, ...], y: tuple[int, ...]) -> Recipe 
     )
 
 
+def summed_product(a: Any, b: Any) -> Any:
+    """Multiply matrices; raise NotImplementedError for those of bool."""
+    if a.dtype is dtypes.bool_ and a.layout.numel and b.layout.numel:
+        raise NotImplementedError("\"bmm\" not implemented for 'Bool'")
+    return matrix_product(a, b)
+
+
 def by_recipe(recipe: Recipe, x: Any, y: Any) -> Any:
     """Return the product of two operands of one dtype and device."""
     if recipe.exchanged:
@@ -92,5 +100,5 @@ def by_recipe(recipe: Recipe, x: Any, y: Any) -> Any:
     for part, (dims, shape) in ((x, recipe.first), (y, recipe.second)):
         part = part if dims is None else permute(part, dims)
         parts.append(part if shape is None else reshape(part, shape))
-    product = reshape(matrix_product(*parts), recipe.shape)
+    product = reshape(summed_product(*parts), recipe.shape)
     return product if recipe.order is None else permute(product, recipe.order)

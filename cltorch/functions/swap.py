@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import copyreg
+import gc
+import sys
 import weakref
 from typing import Any, NoReturn
 
 from cltorch.ops.array import Array
 
 __all__ = ["swap_tensors"]
+
+
+def _referred(t: Any) -> bool:
+    """Return whether there are views of a tensor, whose base would become another."""
+    storage = t._storage
+    if sys.getrefcount(storage) <= 3:  # the tensor's own, the name here and the argument of the question
+        return False
+    for x in gc.get_referrers(storage):
+        found = x if isinstance(x, dict) else _members(x) if isinstance(x, Array) else {}
+        if found.get("_base") is t:
+            return True
+    return False
+
 
 _members = vars(Array)["__dict__"].__get__  # with the fields, which Tensor's own __dict__ leaves out
 
@@ -30,7 +46,7 @@ def swap_tensors(t1: Any, t2: Any) -> None:
     """Let each of two tensors become the other: class, values, gradient and attributes; both stay the objects they are.
 
     A graph that was recorded with one of them as a leaf can no longer be differentiated. Raises RuntimeError for a
-    tensor that something refers to weakly.
+    tensor that something refers to weakly or that has views, and for classes with other slots.
     Source: https://docs.pytorch.org/docs/2.13/future_mod.html
 
     >>> import cltorch as torch
@@ -42,6 +58,14 @@ def swap_tensors(t1: Any, t2: Any) -> None:
     for name, t in (("t1", t1), ("t2", t2)):
         if weakref.getweakrefs(t):
             raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
+    if set(copyreg._slotnames(type(t1))) != set(copyreg._slotnames(type(t2))):  # type: ignore[attr-defined]
+        raise RuntimeError("Cannot swap t1 and t2 if they have different slots")
+    for name, t in (("t1", t1), ("t2", t2)):
+        if _referred(t):
+            raise RuntimeError(
+                f"Expected use_count of {name} to be 1 or 2 with an AccumulateGrad node: there are views of it; make "
+                "sure you are not holding references to the tensor in other places."
+            )
     for t in (t1, t2):
         node = None if t._accumulate is None else t._accumulate()
         if node is not None:

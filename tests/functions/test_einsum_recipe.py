@@ -66,3 +66,21 @@ def test_gradients_and_strided_operands(device):
 )
 def test_what_is_no_product_of_matrices(equation, x, y):
     assert recipe_for(equation, x, y) is None
+
+
+def test_dtypes_of_sums_of_integers_and_bool(device):
+    def ones(kind, *shape):
+        return cltorch.ones(shape, dtype=getattr(cltorch, kind), device=device)
+
+    for kind in ("int32", "uint8", "bool"):  # nothing is summed
+        found = cltorch.einsum("ij,ij,ij->ij", ones(kind, 1, 3), ones(kind, 2, 1), ones(kind, 2, 3))
+        assert found.dtype is getattr(cltorch, kind) and found.tolist() == [[1, 1, 1]] * 2
+    for equation, shapes in (("ij,k->ik", ((2, 3), (2,))), ("ij,jk->ik", ((2, 1), (2, 2)))):
+        assert cltorch.einsum(equation, *(ones("int32", *shape) for shape in shapes)).dtype is cltorch.int64
+    for equation, shapes in (
+        ("ij,jk->ik", ((2, 2), (2, 2))),
+        ("i,i", ((2,), (2,))),
+        ("ij,j,jk->ik", ((2, 2), (2,), (2, 2))),
+    ):
+        with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+            cltorch.einsum(equation, *(ones("bool", *shape) for shape in shapes))

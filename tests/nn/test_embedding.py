@@ -63,6 +63,18 @@ def test_long_rows_that_are_looked_up_are_shortened_in_place(norm_type, device, 
     assert tables[1][0][3].tolist() == TABLE[3].tolist()  # was not looked up
 
 
+def test_rows_of_a_batch_of_tables_are_shortened_by_slices(device):
+    w = cltorch.tensor(np.stack([TABLE, TABLE * 2]), device=device)
+    index = cltorch.tensor([[0, 4], [1, 1]], device=device)
+    found = cltorch.vmap(lambda i, w: F.embedding(i, w, max_norm=5.0))(index, w)
+    for i in range(2):
+        alone = cltorch.tensor(TABLE * (i + 1), device=device)
+        assert found[i].tolist() == F.embedding(index[i], alone, max_norm=5.0).tolist()
+        assert w[i].tolist() == alone.tolist()
+    with pytest.raises(RuntimeError, match="being vmapped over"):
+        cltorch.vmap(lambda i: F.embedding(i, w[0], max_norm=5.0))(index)
+
+
 def test_looking_up_does_not_wait_for_the_device(cl_device):
     m = nn.Embedding(5, 3, padding_idx=0, max_norm=1.0, device=cl_device)
     index = cltorch.tensor(INDEX, device=cl_device)

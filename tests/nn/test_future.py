@@ -100,3 +100,29 @@ def test_swapped_tensors_exchange_everything(lib):
         with pytest.raises(RuntimeError, match=f"Cannot swap {name} because it has weakref"):
             lib.utils.swap_tensors(*pair)
     assert reference() is a
+
+
+def test_tensors_with_views_or_of_other_slots_are_not_swapped(lib, choose):
+    a, b = lib.nn.Parameter(lib.ones(2)), lib.nn.Parameter(lib.zeros(3))
+    view = a.view(2)
+    for pair, name in (((a, b), "t1"), ((b, a), "t2")):
+        with pytest.raises(RuntimeError, match=f"Expected use_count of {name} to be 1 or 2"):
+            lib.utils.swap_tensors(*pair)
+    assert view.tolist() == a.tolist() == [1, 1]
+    del view
+    same = a.detach()
+    lib.utils.swap_tensors(a, b)
+    assert b.tolist() == same.tolist() == [1, 1] and a.tolist() == [0, 0, 0]
+
+    class Slotted(lib.Tensor):
+        __slots__ = ("mark",)
+
+    with pytest.raises(RuntimeError, match="different slots"):
+        lib.utils.swap_tensors(lib.ones(2).as_subclass(Slotted), a)
+    choose.swap(True)
+    m = lib.nn.Linear(2, 3)
+    view = m.weight[0]
+    with pytest.raises(RuntimeError, match="Couldn't swap Linear.weight"):
+        m.double()
+    del view
+    assert m.double().weight.dtype is lib.float64

@@ -412,3 +412,9 @@ def test_the_mean_over_nothing_is_nan(device):
         x = cltorch.zeros(shape, device=device, requires_grad=True)
         assert math.isnan(F.cross_entropy(x, cltorch.zeros(shape, device=device)).item())
         assert F.cross_entropy(x, cltorch.zeros(shape, device=device), reduction="sum").item() == 0
+
+
+def test_the_variance_of_a_normal_likelihood_may_become_a_batch(lib):
+    x, y, v = (lib.tensor(a) for a in ([1.0, 2.0], [0.0, 1.0], [0.5, 2.0]))
+    found = lib.func.hessian(lambda v: lib.nn.functional.gaussian_nll_loss(x, y, v))(v)
+    assert found.tolist() == [[3, 0], [0, 0]]  # (2 (x - y)² / v³ - 1 / v²) / 4

@@ -63,7 +63,7 @@ def shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up to at most ``max_norm``; all rows are measured, so nothing is read back."""
     weight = weight.detach()  # what is derived forward from the rows stays as it is
     used = functions.zeros(weight.layout.shape[0], 1, dtype=dtypes.bool_, device=weight.device)
-    used.index_fill_(0, functions.reshape(input, (-1,)), True)
+    used = functions.index_fill(used, 0, functions.reshape(input, (-1,)), True)
     length = functions.vector_norm(weight, norm_type, 1, True)
     too_long = functions.logical_and(used, functions.gt(length, max_norm))
     # the small number is PyTorch's, against a division by zero

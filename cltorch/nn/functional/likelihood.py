@@ -236,8 +236,8 @@ def gaussian_nll_loss(
     """Return the negative log-likelihood of a normal distribution: (log(var) + (input - target)² / var) / 2.
 
     ``var`` is a number or a tensor of the input's shape, without its last dimension, or with 1 for one of them; it is
-    at least ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host, a
-    negative variance.
+    at least ``eps``. ``full`` adds the constant log(2 π) / 2. Raises ValueError for another size or, on the host
+    and outside of vmap, a negative variance.
     Shape: input (*), target the same, var the same, or with a last size of 1 or without it; result () or, with
     ``reduction="none"``, (*).
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.gaussian_nll_loss.html
@@ -262,7 +262,7 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    if var.device.type == "cpu" and var.layout.numel and float(f.amin(var.detach())) < 0:
+    if var.device.type == "cpu" and var.layout.numel and not var._batch and float(f.amin(var.detach())) < 0:
         raise ValueError("var has negative entry/entries")
     # the bound does not stop the gradient, as in PyTorch
     safe = f.add(var, f.clamp_min(f.sub(eps, var.detach()), 0))
