@@ -302,40 +302,6 @@ def test_memory_formats(make):
         x[0].to(memory_format=cltorch.channels_last)
 
 
-def test_memory_of_another_tensor(make):
-    x, y = make([1.0, 2.0]), make([3.0, 4.0, 5.0])
-    x.set_(y)
-    y[0] = 9
-    assert x.tolist() == [9.0, 4.0, 5.0] and x.is_set_to(y)
-    x.set_(y.untyped_storage(), 1, (2,), (1,))
-    assert x.tolist() == [4.0, 5.0] and not x.is_set_to(y)
-    assert x.set_().shape == (0,)
-    with pytest.raises(RuntimeError, match="out of bounds for storage"):
-        x.set_(y.untyped_storage(), 2, (2,))
-    z = make([1.0, 2.0])
-    z.data = make([[7.0]])
-    assert z.tolist() == [[7.0]] and z.shape == (1, 1)
-    z.data.add_(1)
-    assert z.item() == 8.0 and z._version == 0
-    with pytest.raises(TypeError, match="Variable data has to be a tensor, but got int"):
-        z.data = 3
-
-
-def test_sizes_change_in_place(make):
-    x = make([1, 2, 3, 4, 5, 6])
-    assert x.resize_(2, 2).tolist() == [[1, 2], [3, 4]] and x.resize_(2, 3).tolist() == [[1, 2, 3], [4, 5, 6]]
-    x.resize_(3, 4)[1:].fill_(9)
-    assert x[0].tolist() == [1, 2, 3, 4] and x.resize_as_(make([0, 0])).tolist() == [1, 2]
-    with pytest.raises(RuntimeError, match="cannot resize variables that require grad"):
-        make([1.0]).requires_grad_().resize_(2)
-
-
-def test_python_functions_over_host_tensors():
-    x = cltorch.tensor([[1.0, 2.0], [3.0, 4.0]]).t()
-    assert x.apply_(lambda v: v * 10).tolist() == [[10.0, 30.0], [20.0, 40.0]]
-    assert x.map_(cltorch.tensor([1.0, 2.0]), lambda a, b: a + b).tolist() == [[11.0, 32.0], [21.0, 42.0]]
-
-
 def test_subclasses(make):
     class Mine(cltorch.Tensor):
         pass

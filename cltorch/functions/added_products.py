@@ -14,7 +14,7 @@ from cltorch.autograd.renaming import as_one
 from cltorch.dtypes import C_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, read_number
-from cltorch.functions.convert import copy_, to
+from cltorch.functions.convert import to
 from cltorch.functions.matmul import (
     check_batches,
     check_inner,
@@ -27,6 +27,7 @@ from cltorch.functions.matmul import (
     wide,
 )
 from cltorch.functions.old_forms import in_old_forms
+from cltorch.functions.overwrite import copy_
 from cltorch.functions.shape import reshape
 from cltorch.ops import matmul as ops
 from cltorch.ops.promotion import result_type

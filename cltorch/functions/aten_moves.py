@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.autograd.dispatch import OPERATORS, Told
-from cltorch.functions import convert, extremes, moments, norms, reduce
+from cltorch.functions import convert, extremes, moments, norms, overwrite, reduce
 from cltorch.ops import argreduce, gather, index, join, scan, sort, topk, triangle
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
@@ -82,9 +82,9 @@ OPERATORS[convert.ToCopy] = _told_copy
 OPERATORS[convert.ContiguousCopy] = lambda op, x, wanted=None: Told(
     "clone", args=(x,), kwargs={} if wanted is None else {"memory_format": wanted}
 )
-OPERATORS[convert._Copy] = lambda op, x, src: Told("copy_", args=(x, src))
-OPERATORS[convert._Fill] = lambda op, x, value: Told("fill_", "Scalar", (x, value))
-OPERATORS[convert._Zero] = lambda op, x, value: Told("zero_", args=(x,))
+OPERATORS[overwrite._Copy] = lambda op, x, src: Told("copy_", args=(x, src))
+OPERATORS[overwrite._Fill] = lambda op, x, value: Told("fill_", "Scalar", (x, value))
+OPERATORS[overwrite._Zero] = lambda op, x, value: Told("zero_", args=(x,))
 OPERATORS[index.Index] = _told_index
 OPERATORS[index.PutFront] = _told_put
 OPERATORS[gather.Gather] = lambda op, x, dim, places: Told("gather", args=(x, dim, places))

@@ -13,7 +13,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode as recording
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply, inplace
-from cltorch.functions import convert
+from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names
 from cltorch.functions.create import full
@@ -190,7 +190,7 @@ def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = 
     """
     if reduce == "multiply":
         before = convert.old_value(input, src)
-        return convert.copy_(input, scatter(before, dim, index, src, value=value, reduce=reduce))
+        return overwrite.copy_(input, scatter(before, dim, index, src, value=value, reduce=reduce))
     _check_reduce(reduce, src)
     return _scatter_in_place("scatter_", input, dim, index, _one_of("scatter_", src, value), _MODES[reduce])
 
@@ -262,7 +262,7 @@ def scatter_reduce_(
     """Reduce values by the places that ``index`` names along a dimension, in place."""
     check_apart(input, (index, src))
     before = convert.old_value(input, src)
-    return convert.copy_(input, scatter_reduce(before, dim, index, src, reduce, include_self=include_self))
+    return overwrite.copy_(input, scatter_reduce(before, dim, index, src, reduce, include_self=include_self))
 
 
 def _from_front(indices: Any, size: int) -> Any:

@@ -18,7 +18,7 @@ from cltorch.autograd.batches import bare
 from cltorch.autograd.record import apply
 from cltorch.autograd.renaming import uncopied
 from cltorch.dtypes import TYPE_NAMES
-from cltorch.functions import convert
+from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
@@ -115,14 +115,14 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
         x = slice_view(input, found, lambda base: parse(input, index, base))
         if not isinstance(value, Array):
             check_overlap(x, ())
-            convert.fill_(x, value)
+            overwrite.fill_(x, value)
             return
         lead = value.layout.ndim - found.ndim
         if lead > 0 and all(n == 1 for n in value.layout.shape[:lead]):
             value = reshape(value, value.layout.shape[lead:])
         if value.layout.shape != found.shape:
             value = expand(value, found.shape)
-        convert.copy_(x, value)
+        overwrite.copy_(x, value)
         return
     if not isinstance(value, Array):
         value = full((), value, dtype=input.dtype, device=input.device)
@@ -214,7 +214,7 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
     index = tuple(slice(None) if i is None else _at_least_1d(i) for i in indices)
     found = parse(input, index)
     if found.__class__ is Layout:
-        return convert.copy_(input, p.add(input, values) if accumulate else values)
+        return overwrite.copy_(input, p.add(input, values) if accumulate else values)
     _assign(input, index, found, values, accumulate)
     return input
 
@@ -283,7 +283,7 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     line = input.layout.view((-1,))
     if line is None:
         changed = put_front(reshape(input, (-1,)), (index,), source, accumulate)
-        return convert.copy_(input, reshape(changed, input.layout.shape))
+        return overwrite.copy_(input, reshape(changed, input.layout.shape))
     flat = input if line is input.layout else reshape(input, (-1,))
     put_in_place(flat, (index,), source, accumulate, what="put_")
     return input

@@ -18,7 +18,7 @@ from cltorch.autograd.renaming import uncopied
 from cltorch.device import faults
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
-from cltorch.functions import convert
+from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, numpy_names, read_number
 from cltorch.functions.create import full
@@ -319,4 +319,4 @@ def index_reduce_(
     """Reduce slices of ``source`` into the given indices of a dimension, in place."""
     check_apart(input, (index, source))
     before = convert.old_value(input, source)
-    return convert.copy_(input, index_reduce(before, dim, index, source, reduce, include_self=include_self))
+    return overwrite.copy_(input, index_reduce(before, dim, index, source, reduce, include_self=include_self))

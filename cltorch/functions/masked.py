@@ -11,7 +11,7 @@ from cltorch import dtypes
 from cltorch.autograd.renaming import called
 from cltorch.dtypes import TYPE_NAMES
 from cltorch.formats import contiguous_format
-from cltorch.functions import convert, reduce
+from cltorch.functions import convert, overwrite, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, need_room, no_room, read_number
 from cltorch.functions.expanded import folded, warn_expanded, zero_strides
@@ -102,11 +102,11 @@ def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
     if isinstance(input, Array) and isinstance(mask, Array) and input.layout.overlaps():
         warn_expanded("masked_fill_", "tensor[mask] = scalar")
         base = folded(input)
-        convert.copy_(
+        overwrite.copy_(
             base, _filled(base, reduce.any(expand(mask, input.layout.shape), zero_strides(input), True), value)
         )
         return input
-    return convert.copy_(input, _filled(input, mask, value))
+    return overwrite.copy_(input, _filled(input, mask, value))
 
 
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
@@ -171,4 +171,4 @@ def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
             f"output with shape {list(input.layout.shape)} doesn't match the broadcast shape "
             f"{list(broadcast_shapes(input.layout.shape, mask.layout.shape))}"
         )
-    return convert.copy_(input, masked_scatter(input, mask, source))
+    return overwrite.copy_(input, masked_scatter(input, mask, source))

@@ -18,8 +18,9 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, no_gradient, read_int
-from cltorch.functions.convert import copy_, to
+from cltorch.functions.convert import to
 from cltorch.functions.moments import var
+from cltorch.functions.overwrite import copy_
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout

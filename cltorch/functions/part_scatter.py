@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.autograd.renaming import called
-from cltorch.functions import convert
+from cltorch.functions import convert, overwrite
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import contiguous
 from cltorch.functions.parts import as_strided
@@ -128,10 +128,10 @@ def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
     if len(shape) > 2 and any(n != shape[0] for n in shape):
         raise RuntimeError("all dimensions of input must be of equal length")
     step = sum(layout.strides)
-    convert.fill_(as_strided(input, (min(shape),), (step,), layout.offset), fill_value)
+    overwrite.fill_(as_strided(input, (min(shape),), (step,), layout.offset), fill_value)
     if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:
         rows, columns = shape
         for start in range(columns + 1, rows, columns + 1):
             below = layout.slice(0, start, None)
-            convert.fill_(as_strided(input, (min(below.shape),), (step,), below.offset), fill_value)
+            overwrite.fill_(as_strided(input, (min(below.shape),), (step,), below.offset), fill_value)
     return input

@@ -10,7 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply, inplace
-from cltorch.functions import convert
+from cltorch.functions import convert, overwrite
 from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
 from cltorch.functions.expanded import folded, warn_expanded
@@ -63,7 +63,7 @@ def _put_on_expanded(x: Any, indices: Sequence[Any], value: Any, accumulate: boo
     numbers = expand(reshape(arange(n, device=x.device), base.layout.shape), x.layout.shape)
     places = reshape(take_front(numbers, indices, wrap=wrap), (-1,))
     changed = put_front(reshape(base, (-1,)), (places,), reshape(value, (-1,)), accumulate)
-    convert.copy_(base, reshape(changed, base.layout.shape))
+    overwrite.copy_(base, reshape(changed, base.layout.shape))
     return x
 
 
@@ -122,7 +122,7 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
         found = find_nonzero(input)
         count = min(found.layout.shape[0], size)
         if count and input.layout.ndim:
-            convert.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
+            overwrite.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
     return result if out is None else into_out("nonzero_static", out, result)
 
 

@@ -16,10 +16,11 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array, numpy_names, read_dtype, read_int
 from cltorch.functions.complex_sums import running_logs, running_products, running_sums
-from cltorch.functions.convert import copy_, to
+from cltorch.functions.convert import to
 from cltorch.functions.create import full
 from cltorch.functions.join import cat
 from cltorch.functions.outputs import check_asked
+from cltorch.functions.overwrite import copy_
 from cltorch.functions.parts import narrow
 from cltorch.functions.pointwise import into_out, into_outs, need_out
 from cltorch.functions.return_types import result_class

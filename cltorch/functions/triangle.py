@@ -14,10 +14,11 @@ from cltorch.autograd.renaming import as_one, called
 from cltorch.device import host_memory, resolve
 from cltorch.functions import reduce
 from cltorch.functions.arguments import SCALAR_NAMES, check_layout, need_array, read_dtype, read_int
-from cltorch.functions.convert import contiguous_copy, copy_, scatter_into_layout
+from cltorch.functions.convert import contiguous_copy, scatter_into_layout
 from cltorch.functions.create import full
 from cltorch.functions.expanded import folded, zero_strides
 from cltorch.functions.masked import masked_fill
+from cltorch.functions.overwrite import copy_
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import reshape
