@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings, needs_grad
+from cltorch.autograd.layers import active
 from cltorch.autograd.renaming import as_one
 from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions import pointwise as p
@@ -24,6 +25,7 @@ from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out, need_out
 from cltorch.functions.rearrange import roll
 from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
+from cltorch.ops.cross import crossed
 from cltorch.ops.few import refuse
 from cltorch.ops.notices import warn_once
 from cltorch.shapes import broadcast_shapes, wrap_dim
@@ -77,6 +79,29 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     return result if out is None else into_out("kron", out, result)
 
 
+def _crossed(input: Any, other: Any, d: int) -> Any:
+    """Return cross products along a dimension of size 3, one node of the graph."""
+    sizes = input.layout.shape, other.layout.shape
+    shape = broadcast_shapes(*sizes)
+
+    def run(a: Any, b: Any) -> Any:
+        if not (active or a.dtype.few or a.dtype is dtypes.bool_ or a.device is not b.device):
+            return crossed(a, b, d, tuple(shape))
+        a, b = (x if x.layout.shape == shape else expand(x, shape) for x in (a, b))
+        return p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
+
+    def back(m: Any, g: Any, a: Any, b: Any) -> Any:
+        found = (
+            None if x is None else _crossed(*((m.conj_physical(x), g) if first else (g, m.conj_physical(x))), d)
+            for first, x in ((True, b), (False, a))
+        )
+        return [f if f is None else m.sum_to_size(f, size) for f, size in zip(found, sizes, strict=True)]
+
+    # each factor's gradient takes the other
+    keeps = [1 - i for i in (0, 1) if needs_grad((input, other)[i])]
+    return as_one("LinalgCrossBackward0", run, back, input, other, keeps=keeps)
+
+
 @numpy_names
 def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) -> Any:
     """Return the cross product of vectors of three elements along a dimension (the first of size 3 by default).
@@ -120,22 +145,7 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.layout.shape[d]} and "
             f"{other.layout.shape[d]}"
         )
-    sizes = (input.layout.shape, other.layout.shape)
-
-    def crossed(*factors: Any) -> Any:
-        a, b = (x if x.layout.shape == shape else expand(x, shape) for x in factors)
-        return p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
-
-    def back(m: Any, g: Any, a: Any, b: Any) -> Any:
-        found = (
-            None if x is None else crossed(*((m.conj_physical(x), g) if first else (g, m.conj_physical(x))))
-            for first, x in ((True, b), (False, a))
-        )
-        return [f if f is None else m.sum_to_size(f, size) for f, size in zip(found, sizes, strict=True)]
-
-    # each factor's gradient takes the other
-    keeps = [1 - i for i in (0, 1) if needs_grad((input, other)[i])]
-    result = as_one("LinalgCrossBackward0", crossed, back, input, other, keeps=keeps)
+    result = _crossed(input, other, d)
     return contiguous(result) if out is None else into_out("cross", out, result)
 
 
