@@ -79,6 +79,7 @@ from cltorch.functions import (
     pointwise,
     pool,
     positions,
+    powers,
     products,
     quantile,
     questions,
@@ -120,7 +121,8 @@ if TYPE_CHECKING:  # the names below are gathered at run time
 
 for _module in (
     pointwise,
-    aliases,  # after pointwise: pow, clamp and div choose between rows
+    aliases,  # after pointwise: clamp and div choose between rows, as does pow
+    powers,
     convert,
     overwrite,
     resizing,

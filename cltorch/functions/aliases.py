@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from cltorch import dtypes
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active as _active
 from cltorch.autograd.renaming import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import need_array
 from cltorch.functions.arguments import need_room as _need_room
-from cltorch.functions.convert import to
 from cltorch.functions.old_forms import in_old_forms
 from cltorch.functions.outputs import check_dtype as _check_dtype
 from cltorch.ops.array import Array
@@ -83,37 +80,6 @@ def rdiv(input: Any, other: Any) -> Any:
     if other.__class__ in (int, float) and other == 1 and not inverse._requires_grad and not _active:
         return inverse  # one launch where no graph and no mode would tell of the second
     return p.mul(inverse, other)
-
-
-def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """Raise to a power elementwise; small constant exponents use multiplications.
-
-    Raises RuntimeError for negative integer exponents of integer tensors.
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.pow.html
-
-    >>> import cltorch as torch
-    >>> torch.pow(torch.tensor([1.0, 2.0, 3.0]), 2)
-    tensor([1., 4., 9.])
-    """
-    if exponent.__class__ in (int, float) and isinstance(input, Array):
-        if input.dtype.differentiable:
-            simple = {2: p.square, 0.5: p.sqrt, -0.5: p.rsqrt, -1: p.reciprocal}.get(exponent)
-            if simple is not None:
-                return _called(simple(input, out=out), "PowBackward0", out)
-        elif exponent.__class__ is int and exponent < 0:
-            raise RuntimeError("Integers to negative integer powers are not allowed.")
-    elif exponent.__class__ is bool and isinstance(input, Array) and input.dtype is dtypes.bool_:
-        return p.logical_or(input, not exponent, out=out)
-    if isinstance(input, Array):
-        _need_room(input, exponent)
-    return p.pow(input, exponent, out=out)
-
-
-def pow_(input: Any, exponent: Any) -> Any:
-    """Raise to a power in place."""
-    if exponent.__class__ is int and exponent < 0 and isinstance(input, Array) and not input.dtype.differentiable:
-        raise RuntimeError("Integers to negative integer powers are not allowed.")
-    return p.pow_(input, exponent)
 
 
 def _alike(name: str, low: Any, high: Any) -> None:
@@ -234,20 +200,6 @@ def _replacements(input: Any, nan: Any, posinf: Any, neginf: Any) -> dict[str, A
     }
 
 
-def square(input: Any, *, out: Any = None) -> Any:
-    """Square elementwise; truth values become integers.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.square.html
-
-    >>> import cltorch as torch
-    >>> torch.square(torch.tensor([-2.0, 3.0]))
-    tensor([4., 9.])
-    """
-    if isinstance(input, Array) and input.dtype is dtypes.bool_:
-        input = to(input, dtypes.int64)
-    return p.square(input, out=out)
-
-
 def round(input: Any, *, decimals: int | None = None, out: Any = None) -> Any:
     """Round to the nearest integer, halves to even, or to ``decimals`` places (to the left for a negative number).
 
@@ -343,44 +295,6 @@ def _refuse_integer_division(a: Any, b: Any) -> None:
         )
 
 
-def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """Raise to a power in double precision, which is complex128 where an operand is complex.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.float_power.html
-
-    >>> import cltorch as torch
-    >>> torch.float_power(torch.tensor([1, 2]), 3)
-    tensor([1., 8.], dtype=torch.float64)
-    """
-    t = _power_dtype(input, exponent)
-    if out is not None and p.need_out("float_power", out).dtype is not t:
-        raise RuntimeError(
-            f"the output given to float_power has dtype {SCALAR_NAMES[out.dtype.name]} but the operation's result "
-            f"requires dtype {SCALAR_NAMES[t.name]}"
-        )
-    return p.pow(*(_in_double(x, t) for x in (input, exponent)), out=out)
-
-
-def _power_dtype(*operands: Any) -> Any:
-    found = any(x.dtype.is_complex if isinstance(x, Array) else isinstance(x, complex) for x in operands)
-    return dtypes.complex128 if found else dtypes.float64
-
-
-def _in_double(x: Any, t: Any) -> Any:
-    return to(x, t) if isinstance(x, Array) else x if isinstance(x, complex) else float(x)
-
-
-def float_power_(input: Any, exponent: Any) -> Any:
-    """Raise to a power in place, in double precision. Raises RuntimeError for dtypes that cannot hold the result."""
-    t = _power_dtype(input, exponent)
-    if input.dtype is not t:
-        raise RuntimeError(
-            f"the base given to float_power_ has dtype {SCALAR_NAMES[input.dtype.name]} but the operation's result "
-            f"requires dtype {SCALAR_NAMES[t.name]}"
-        )
-    return p.pow_(input, _in_double(exponent, t))
-
-
 def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
     """Return ``log(x / (1 - x))``, of the input limited to ``eps`` … ``1 - eps`` where that is given.
 
@@ -399,77 +313,5 @@ def logit_(input: Any, eps: float | None = None) -> Any:
     return p.logit_plain_(input if eps is None else clamp_(input, float(eps), 1 - float(eps)))
 
 
-def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
-    """Return ``input * 2**other``, of integer exponents in the dtype of a floating-point input.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.ldexp.html
-
-    >>> import cltorch as torch
-    >>> torch.ldexp(torch.tensor([1.0, 3.0]), torch.tensor([2, 1]))
-    tensor([4., 6.])
-    """
-    powers = p.pow(2.0, other)
-    short = isinstance(input, Array) and input.dtype.itemsize == 2 and input.dtype.is_floating_point
-    if short and isinstance(other, Array) and not other.dtype.differentiable:
-        result = to(p.mul(input, powers), input.dtype)  # the powers themselves need float32's range
-        return result if out is None else p.into_out("ldexp", out, result)
-    return p.mul(input, powers, out=out)
-
-
-def ldexp_(input: Any, other: Any) -> Any:
-    """Multiply by ``2**other`` in place."""
-    return p.mul_(input, p.pow(2.0, other))
-
-
-def isreal(input: Any) -> Any:
-    """Return whether each element is real: its imaginary part is zero.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.isreal.html
-
-    >>> import cltorch as torch
-    >>> torch.isreal(torch.tensor([1 + 1j, 2 + 0j]))
-    tensor([False,  True])
-    """
-    need_array("isreal", "input", 1, input)
-    if input.dtype.is_complex:
-        return p.eq(input.imag, 0)
-    return p.ge(p.isnan(input), 0)
-
-
-def _tolerance(name: str, position: int, value: Any) -> float:
-    if isinstance(value, Array) and value._requires_grad or not isinstance(value, (int, float, np.generic, Array)):
-        raise TypeError(f"isclose(): argument '{name}' (position {position}) must be float, not {type(value).__name__}")
-    value = float(value)
-    if value < 0:
-        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
-    return value
-
-
-def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
-    """Compare elementwise within ``atol + rtol * |other|``.
-
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.isclose.html
-
-    >>> import cltorch as torch
-    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-9, 2.5]))
-    tensor([ True, False])
-    """
-    need_array("isclose", "input", 1, input)
-    need_array("isclose", "other", 2, other)
-    if input.dtype is not other.dtype:
-        raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
-    rtol, atol = _tolerance("rtol", 3, rtol), _tolerance("atol", 4, atol)
-    same = p.eq(input, other)
-    if equal_nan and input.dtype.differentiable:
-        same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
-    wide = (
-        input.dtype if input.dtype.differentiable else dtypes.float64 if input.device.type == "cpu" else dtypes.float32
-    )
-    a, b = input.to(wide), other.to(wide)
-    distance = p.abs(p.sub(a, b))
-    near = p.logical_and(p.le(distance, p.add(p.mul(p.abs(b), rtol), atol)), p.isfinite(distance))
-    return p.logical_or(same, near)
-
-
-_HELPERS = set("np SCALAR_NAMES need_array Any Array Settings annotations dtypes in_old_forms p to".split())
+_HELPERS = set("need_array Any Array Settings annotations dtypes in_old_forms p".split())
 __all__ = [_n for _n in list(globals()) if not _n.startswith("_") and _n not in _HELPERS]

@@ -1,4 +1,4 @@
-"""Questions about tensors whose answer is a Python value: equal, allclose, numel, the kind of a dtype."""
+"""Whether tensors are equal or close, by element and as a whole; numel and the kind of a dtype."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from cltorch import dtypes
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.dtypes import dtype
 from cltorch.functions import pointwise as p
-from cltorch.functions.aliases import isclose
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.reduce import all as all_true
 from cltorch.ops import promotion
 from cltorch.ops.array import Array
 
 __all__ = [
-    "allclose", "equal", "is_complex", "is_floating_point", "is_nonzero", "is_same_size",
-    "is_signed", "numel", "result_type",
+    "allclose", "equal", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "isclose",
+    "isreal", "numel", "result_type",
 ]  # fmt: skip
 
 
@@ -144,3 +144,53 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
                 f"{type(x).__name__}"
             )
     return promotion.result_type([tensor1, tensor2])
+
+
+def isreal(input: Any) -> Any:
+    """Return whether each element is real: its imaginary part is zero.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.isreal.html
+
+    >>> import cltorch as torch
+    >>> torch.isreal(torch.tensor([1 + 1j, 2 + 0j]))
+    tensor([False,  True])
+    """
+    need_array("isreal", "input", 1, input)
+    if input.dtype.is_complex:
+        return p.eq(input.imag, 0)
+    return p.ge(p.isnan(input), 0)
+
+
+def _tolerance(name: str, position: int, value: Any) -> float:
+    if isinstance(value, Array) and value._requires_grad or not isinstance(value, (int, float, np.generic, Array)):
+        raise TypeError(f"isclose(): argument '{name}' (position {position}) must be float, not {type(value).__name__}")
+    value = float(value)
+    if value < 0:
+        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    return value
+
+
+def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    """Compare elementwise within ``atol + rtol * |other|``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.isclose.html
+
+    >>> import cltorch as torch
+    >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0 + 1e-9, 2.5]))
+    tensor([ True, False])
+    """
+    need_array("isclose", "input", 1, input)
+    need_array("isclose", "other", 2, other)
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{SCALAR_NAMES[input.dtype.name]} did not match {SCALAR_NAMES[other.dtype.name]}")
+    rtol, atol = _tolerance("rtol", 3, rtol), _tolerance("atol", 4, atol)
+    same = p.eq(input, other)
+    if equal_nan and input.dtype.differentiable:
+        same = p.logical_or(same, p.logical_and(p.isnan(input), p.isnan(other)))
+    wide = (
+        input.dtype if input.dtype.differentiable else dtypes.float64 if input.device.type == "cpu" else dtypes.float32
+    )
+    a, b = input.to(wide), other.to(wide)
+    distance = p.abs(p.sub(a, b))
+    near = p.logical_and(p.le(distance, p.add(p.mul(p.abs(b), rtol), atol)), p.isfinite(distance))
+    return p.logical_or(same, near)
