@@ -185,6 +185,7 @@ def indexed(d):
     y = x.clone().index_add_(0, at, x[:4])
     found = [x[at], x[x > 0], x.index_select(1, at), x.gather(1, at.expand(6, 4)), y, x.flip(1), (x > 0).nonzero()]
     found += [torch.zeros(6, 8, device=d).scatter_add(1, at.expand(6, 4), x), x.clone().index_put_((at[:3],), x[0])]
+    found.append(F.one_hot(at, 7))
     return found + slopes(d, lambda w: F.embedding(at.to(d), w), numbers(6, 3))
 
 

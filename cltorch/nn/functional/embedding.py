@@ -10,10 +10,15 @@ from typing import Any
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
 from cltorch.autograd.batches import bare
+from cltorch.autograd.layers import active
 from cltorch.device import faults
 from cltorch.functions.arguments import need_array, read_int
+from cltorch.ops.counts import counted
+from cltorch.ops.one_hot import one_hot as one_hot_vectors
 
 __all__ = ["embedding", "one_hot"]
+
+_NEGATIVE = "Class values must be non-negative."
 
 
 def embedding(
@@ -93,13 +98,20 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
-    on_host = tensor.device.type == "cpu"  # a device notes what is wrong where it scatters
-    if on_host and int(functions.amin(bare(tensor))) < 0:
-        raise RuntimeError("Class values must be non-negative.")
+    if tensor.device.type == "cpu":
+        if int(functions.amin(bare(tensor))) < 0:
+            raise RuntimeError(_NEGATIVE)
+        most = int(functions.amax(bare(tensor)))
+        if num_classes != -1 and most >= num_classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
+    elif num_classes == -1:
+        _, least, most = counted(bare(tensor), 0, ends=True)
+        if least < 0:
+            raise RuntimeError(_NEGATIVE)
     if num_classes == -1:
-        num_classes = int(functions.amax(bare(tensor))) + 1
-    elif on_host and int(functions.amax(bare(tensor))) >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+        num_classes = most + 1
+    if tensor.device.type != "cpu" and num_classes > 0 and not active:  # which notes what is wrong
+        return one_hot_vectors(tensor, num_classes)
     zeros = functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
     with faults.told_as("one_hot"):
         return functions.scatter(zeros, -1, functions.unsqueeze(tensor, -1), 1)
