@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import accelerator, aten, functions, torch_function
-from cltorch.autograd import batches as _batches_of
-from cltorch.autograd.batches import state as _batches
+from cltorch.autograd import batch_levels as _batches_of
+from cltorch.autograd.batch_levels import state as _batches
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.dual_levels import state as _duals
 from cltorch.autograd.edges import is_multithreading_enabled

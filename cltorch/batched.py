@@ -9,7 +9,7 @@ from textwrap import indent
 from typing import Any
 
 from cltorch import torch_function
-from cltorch.autograd import batches
+from cltorch.autograd import batch_levels
 from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.layout import Layout
 from cltorch.tensor import Tensor
@@ -74,7 +74,7 @@ class Batched(Tensor):
     _whole: Any = None  # the batch that this is a view of: tangents follow changes of either
 
     def _detached(self, tangents: bool = False) -> Any:
-        return batches.wrap(self._inner._detached(tangents), self._batch)
+        return batch_levels.wrap(self._inner._detached(tangents), self._batch)
 
     @property
     def _requires_grad(self) -> bool:
@@ -132,7 +132,7 @@ class Batched(Tensor):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         value = indent(repr(self._inner), "    ")
-        numbers = [number for number, *_ in batches.state.levels]
+        numbers = [number for number, *_ in batch_levels.state.levels]
         level = numbers.index(self._batch) + 1 if self._batch in numbers else self._batch
         return f"BatchedTensor(lvl={level}, bdim=0, value=\n{value}\n)"
 

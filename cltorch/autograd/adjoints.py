@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.autograd.batches import bare, room
+from cltorch.autograd.batch_levels import bare, room
 from cltorch.autograd.dual_levels import attach, listed, tangents
 from cltorch.autograd.grad_mode import enable_grad, mode
 from cltorch.autograd.gradients import grad

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cltorch.autograd.batches import bare, expose
+from cltorch.autograd.batch_levels import bare, expose
 from cltorch.autograd.graph import Settings, turned_values
 from cltorch.autograd.layers import active
 from cltorch.autograd.saved import Saved

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd import batches, record
+from cltorch.autograd import batch_levels, batches, record
 from cltorch.autograd.adjoints import by_adjoint, recorded, unrecorded, zeros_for
 from cltorch.autograd.dual_functions import function
 from cltorch.autograd.dual_levels import attach, attached, base_of, below, concerns, listed, remember, tangent, top
@@ -37,7 +37,7 @@ def apply(op: type[Op], args: Sequence[Any]) -> Any:
     ts = [tangent(a, level) for a in args]
     with below(level):
         # what a batch's rule copies of the factors needs tangents too, where gradients are recorded
-        products = () if batches.concerns(args) and recorded(args) else op.products
+        products = () if batch_levels.concerns(args) and recorded(args) else op.products
         if op.linear is not None or products:
             places = {i for i, t in enumerate(ts) if t is not None}
             linear = set(range(len(args))[op.linear] if isinstance(op.linear, slice) else op.linear or ())

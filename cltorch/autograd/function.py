@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from cltorch.autograd import batches
+from cltorch.autograd import batch_levels
 from cltorch.autograd.changes import rebase
 from cltorch.autograd.function_node import FunctionCtx, FunctionNode
 from cltorch.autograd.grad_mode import mode, no_grad
@@ -145,7 +145,7 @@ class Function(metaclass=_FunctionMeta):
         """Run ``forward`` and record it."""
         if cls.setup_context is not Function.setup_context:
             args, kw = _in_order(cls.forward, args, kw), {}
-        if (Settings.transforms or batches.state.levels) and cls.setup_context is Function.setup_context:
+        if (Settings.transforms or batch_levels.state.levels) and cls.setup_context is Function.setup_context:
             if not _ours(cls):
                 raise RuntimeError(_NO_CONTEXT)
         if active:

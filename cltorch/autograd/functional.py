@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.autograd import batches, forward_ad
+from cltorch.autograd import batch_levels, forward_ad
 from cltorch.autograd.grad_mode import enable_grad
 from cltorch.autograd.gradients import grad
 from cltorch.autograd.graph import Settings, refuse_in_transform
@@ -298,14 +298,14 @@ def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list
     many, rows = False, []
     for k, x in enumerate(xs):
         n = x.layout.numel
-        with batches.level(n) as number, forward_ad.dual_level():
+        with batch_levels.level(n) as number, forward_ad.dual_level():
             given = [y.detach() for y in xs]
-            given[k] = forward_ad.make_dual(given[k], batches.wrap(_units(x), number))
+            given[k] = forward_ad.make_dual(given[k], batch_levels.wrap(_units(x), number))
             many, outs = _outputs(func, given, "jacobian", False)
             pushed = []
             for out in outs:
                 primal, t = forward_ad.unpack_dual(out)
-                pushed.append(batches.expose(m.zeros_like(primal) if t is None else t, number, n))
+                pushed.append(batch_levels.expose(m.zeros_like(primal) if t is None else t, number, n))
         rows.append([m.movedim(t, 0, -1).reshape((*t.shape[1:], *x.shape)) for t in pushed])
     return many, [list(row) for row in zip(*rows, strict=True)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.autograd import batches, forward_ad
+from cltorch.autograd import batch_levels, forward_ad
 from cltorch.autograd.blocking import NoGradient
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.autograd.gradients import grad
@@ -139,8 +139,8 @@ def check_batched_forward(fn: Callable[..., Any], args: Sequence[Any], i: int) -
             found = [forward_ad.unpack_dual(o) for o in outputs_of(fn, trial)]
         return tuple(Settings.functions.zeros_like(p) if t is None else t for p, t in found)
 
-    with batches.level(2, "different") as number:
-        found = [batches.expose(t, number, 2) for t in push(batches.wrap(vs, number))]
+    with batch_levels.level(2, "different") as number:
+        found = [batch_levels.expose(t, number, 2) for t in push(batch_levels.wrap(vs, number))]
     for n in range(2):
         for k, one in enumerate(push(vs[n])):
             if not np.allclose(to_numpy(found[k][n]), to_numpy(one), equal_nan=True):

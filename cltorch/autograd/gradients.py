@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import settings
-from cltorch.autograd.batches import below_batches, for_batches, state
+from cltorch.autograd.batch_levels import state
+from cltorch.autograd.batches import below_batches, for_batches
 from cltorch.autograd.edges import GradientEdge
 from cltorch.autograd.engine import run
 from cltorch.autograd.graph import Settings, edge_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from cltorch.autograd import batches, no_grad
+from cltorch.autograd import batch_levels, no_grad
 from cltorch.distributions import constraints
 from cltorch.distributions.utils import lazy_property
 from cltorch.functions import public as fn
@@ -81,7 +81,7 @@ class Distribution:
             if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
                 continue  # derived from another parameter, which is checked
             value = getattr(self, name)
-            if not batches.bare(constraint.check(value)).all():
+            if not batch_levels.bare(constraint.check(value)).all():
                 raise ValueError(
                     f"Expected parameter {name} ({_kind(value)} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{_show(value)}"
@@ -198,7 +198,7 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not batches.bare(support.check(value)).all():
+        if not batch_levels.bare(support.check(value)).all():
             raise ValueError(
                 f"Expected value argument ({_kind(value)} of shape {tuple(value.shape)}) to be within the "
                 f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{_show(value)}"

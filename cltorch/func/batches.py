@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from cltorch import functions
-from cltorch.autograd import batches
+from cltorch.autograd import batch_levels
 from cltorch.tensor import Tensor
 from cltorch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
@@ -99,7 +99,7 @@ def debug_unwrap(tensor: Any, *, recurse: bool = True) -> Any:
         raise TypeError(f"debug_unwrap(): argument 'tensor' must be Tensor, not {type(tensor).__name__}")
     if not tensor._batch:
         return tensor
-    return batches.bare(tensor) if recurse else tensor._inner
+    return batch_levels.bare(tensor) if recurse else tensor._inner
 
 
 def _run(
@@ -112,7 +112,7 @@ def _run(
     size: int,
     randomness: str,
 ) -> Any:
-    with batches.level(size, randomness) as number:
+    with batch_levels.level(size, randomness) as number:
         given = [x if d is None else _cut(x, d, number) for x, d in zip(flat, dims, strict=True)]
         result = func(*tree_unflatten(given, spec), **kwargs)
         leaves, out_spec = tree_flatten(result)
@@ -123,7 +123,7 @@ def _run(
             (out_dims,) = out_dims
         for x, d in zip(leaves, _spread(out_dims, result, "out_dims", "outputs", called), strict=True):
             if d is None:
-                if isinstance(x, Tensor) and batches.has_level(x, number):
+                if isinstance(x, Tensor) and batch_levels.has_level(x, number):
                     raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
                 found.append(x)
                 continue
@@ -136,13 +136,13 @@ def _run(
                 raise IndexError(
                     f"Dimension out of range (expected to be in range of [{-x.dim() - 1}, {x.dim()}], but got {d})"
                 )
-            found.append(functions.movedim(batches.expose(x, number, size), 0, d))
+            found.append(functions.movedim(batch_levels.expose(x, number, size), 0, d))
     return tree_unflatten(found, out_spec)
 
 
 def _cut(x: Any, d: int, number: int) -> Any:
     """Return a tensor as one slice of the batch along a dimension."""
-    out = batches.wrap(functions.movedim(x, d, 0), number)
+    out = batch_levels.wrap(functions.movedim(x, d, 0), number)
     out._dim = d % x.dim()
     return out
 

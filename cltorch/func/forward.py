@@ -11,7 +11,7 @@ from typing import Any
 
 from cltorch import functions
 from cltorch.autograd import dual_levels
-from cltorch.autograd.batches import room
+from cltorch.autograd.batch_levels import room
 from cltorch.func.backward import jacrev
 from cltorch.func.batches import vmap
 from cltorch.func.levels import (

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cltorch import autograd, functions
-from cltorch.autograd import batches
+from cltorch.autograd import batch_levels
 from cltorch.autograd.grad_mode import inference_mode, mode
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.saving import disable_saved_tensors_hooks
@@ -31,7 +31,7 @@ def refusing_captures(inputs: Any) -> Iterator[None]:
     """
     eras[0] += 1
     before = mode.captures
-    mode.captures = (*before, (eras[0], [batches.bare(x)._storage for x in leaves(inputs)]))
+    mode.captures = (*before, (eras[0], [batch_levels.bare(x)._storage for x in leaves(inputs)]))
     try:
         yield
     finally:
@@ -80,7 +80,9 @@ def recorded_around(outs: Sequence[Any], own: Sequence[Any]) -> bool:
 def fresh(tree: Any) -> Any:
     """Return the same values as tensors of this level, whose gradients can be asked for."""
     return tree_map(
-        lambda x: x if not isinstance(x, Tensor) or not x.dtype.differentiable else _own(batches.in_every_level(x)),
+        lambda x: (
+            x if not isinstance(x, Tensor) or not x.dtype.differentiable else _own(batch_levels.in_every_level(x))
+        ),
         tree,
     )
 
@@ -108,13 +110,13 @@ def _own(x: Any) -> Any:
     if x.requires_grad:
         return x.view_as(x)
     made = x._detached(True)
-    batches.bare(made)._inference = False  # within a transform such a tensor is one like others
+    batch_levels.bare(made)._inference = False  # within a transform such a tensor is one like others
     return made._asking()
 
 
 def reaches_others(outs: Sequence[Any], own: Sequence[Any]) -> bool:
     """Return whether the graph of some tensors ends in leaves other than the ones of this level."""
-    mine = {id(batches.bare(x)) for x in own if x.is_leaf}
+    mine = {id(batch_levels.bare(x)) for x in own if x.is_leaf}
     seen: set[int] = set()
     nodes = [out.grad_fn for out in outs if isinstance(out, Tensor) and out.grad_fn is not None]
     while nodes:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.batches import state as batch_state
+from cltorch.autograd.batch_levels import state as batch_state
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.autograd.graph import Settings, needs_grad
 from cltorch.autograd.record import apply

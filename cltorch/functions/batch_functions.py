@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from cltorch.autograd.batches import expose, level_of
+from cltorch.autograd.batch_levels import expose, level_of
 from cltorch.autograd.graph import Settings
 from cltorch.ops.array import Array
 

@@ -10,7 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from cltorch.autograd.batches import level_of, outside, state, warn, wrap
+from cltorch.autograd.batch_levels import level_of, outside, state, wrap
+from cltorch.autograd.batches import warn
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active
 from cltorch.functions.batch_functions import RULES, named_arguments

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import formats
-from cltorch.autograd.batches import COMPOSED, WHOLE, aligned, level_of, top, wrap
+from cltorch.autograd.batch_levels import aligned, level_of, top, wrap
+from cltorch.autograd.batches import COMPOSED, WHOLE
 from cltorch.autograd.record import apply
 from cltorch.functions import convert, extremes, moments, norms
 from cltorch.functions import reduce as reduces

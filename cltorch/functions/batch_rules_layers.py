@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cltorch.autograd.batches import COMPOSED, WHOLE, aligned, top
+from cltorch.autograd.batch_levels import aligned, top
+from cltorch.autograd.batches import COMPOSED, WHOLE
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.batch_rules import Args, batch_all, merged, parted

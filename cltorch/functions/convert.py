@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes, formats
-from cltorch.autograd.batches import room
+from cltorch.autograd.batch_levels import room
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.layers import active

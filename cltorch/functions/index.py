@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import dtypes
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.autograd.record import apply
 from cltorch.autograd.renaming import uncopied
 from cltorch.dtypes import TYPE_NAMES

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import apply

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.dtypes import C_NAMES, can_cast
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.device import faults
 from cltorch.functions import masked, reduce
 from cltorch.functions import pointwise as p

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import formats, settings
-from cltorch.autograd.batches import wrap
+from cltorch.autograd.batch_levels import wrap
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace, needs_grad
 from cltorch.dtypes import TYPE_NAMES

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.device import faults
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int

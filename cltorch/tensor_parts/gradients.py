@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.autograd import batches, gradients
+from cltorch.autograd import batch_levels, gradients
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import Retained, Settings, needs_grad, refresh_view, refuse_in_transform
 from cltorch.autograd.handle import RemovableHandle, add_hook
@@ -61,7 +61,7 @@ class Gradients(Array):
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Say whether a gradient is wanted; raise RuntimeError where that cannot change, or under torch.func."""
-        if Settings.transforms or batches.state.levels:
+        if Settings.transforms or batch_levels.state.levels:
             refuse_in_transform("requires_grad_()", " (or perhaps using torch.autograd.functional.* APIs)")
         return self._asking(requires_grad)
 

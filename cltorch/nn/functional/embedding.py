@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import dtypes, functions
 from cltorch.autograd import no_grad
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.autograd.layers import active
 from cltorch.device import faults
 from cltorch.functions.arguments import need_array, read_int

@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 from cltorch import functions
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.nn.functional.loss import as_stored
 from cltorch.nn.functional.reduction import check_reduction, chosen_reduction, legacy_reduction, reduced, reduced_as_one

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.autograd.batches import bare
+from cltorch.autograd.batch_levels import bare
 from cltorch.device import faults
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.gather import gather
