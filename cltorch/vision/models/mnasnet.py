@@ -5,10 +5,12 @@ Source: https://docs.pytorch.org/vision/0.28/models/mnasnet.html
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any
 
 from cltorch import nn
+from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 from cltorch.vision.models.builders import define
 from cltorch.vision.models.common import make_divisible
@@ -39,31 +41,42 @@ class _InvertedResidual(nn.Module):
 _STACKS = ((24, 3, 2, 3, 3), (40, 5, 2, 3, 3), (80, 5, 2, 6, 3), (96, 3, 1, 6, 2), (192, 5, 2, 6, 4), (320, 3, 1, 6, 1))
 
 
+def _stem(first: int, before: int) -> list[nn.Module]:
+    norm = partial(nn.BatchNorm2d, momentum=_MOMENTUM)
+    return [
+        nn.Conv2d(3, first, 3, padding=1, stride=2, bias=False), norm(first), nn.ReLU(inplace=True),
+        nn.Conv2d(first, first, 3, padding=1, groups=first, bias=False), norm(first), nn.ReLU(inplace=True),
+        nn.Conv2d(first, before, 1, bias=False), norm(before),
+    ]  # fmt: skip
+
+
+def _stack(before: int, after: int, kernel: int, stride: int, expansion: int, count: int) -> nn.Module:
+    blocks = [_InvertedResidual(before, after, kernel, stride, expansion)]
+    return nn.Sequential(*blocks, *(_InvertedResidual(after, after, kernel, 1, expansion) for _ in range(count - 1)))
+
+
 class MNASNet(nn.Module):
     """Stacks of inverted residuals whose channels ``alpha`` scales.
 
+    A checkpoint of version 1, whose first layers were not scaled, makes a model of that version of it, with a warning.
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
+
+    _version = 2
 
     def __init__(self, alpha: float, num_classes: int = 1000, dropout: float = 0.2) -> None:
         super().__init__()
         if alpha <= 0.0:
             raise ValueError(f"alpha should be greater than 0.0 instead of {alpha}")
         self.alpha, self.num_classes = alpha, num_classes
-        norm = partial(nn.BatchNorm2d, momentum=_MOMENTUM)
-        first, before = make_divisible(32 * alpha, 8), make_divisible(16 * alpha, 8)
-        layers: list[nn.Module] = [
-            nn.Conv2d(3, first, 3, padding=1, stride=2, bias=False), norm(first), nn.ReLU(inplace=True),
-            nn.Conv2d(first, first, 3, padding=1, groups=first, bias=False), norm(first), nn.ReLU(inplace=True),
-            nn.Conv2d(first, before, 1, bias=False), norm(before),
-        ]  # fmt: skip
-        for width, kernel, stride, expansion, count in _STACKS:
+        before = make_divisible(16 * alpha, 8)
+        layers = _stem(make_divisible(32 * alpha, 8), before)
+        for width, *rest in _STACKS:
             after = make_divisible(width * alpha, 8)
-            blocks = [_InvertedResidual(before, after, kernel, stride, expansion)]
-            blocks += [_InvertedResidual(after, after, kernel, 1, expansion) for _ in range(count - 1)]
-            layers.append(nn.Sequential(*blocks))
+            layers.append(_stack(before, after, *rest))
             before = after
-        layers += [nn.Conv2d(before, 1280, 1, bias=False), norm(1280), nn.ReLU(inplace=True)]
+        norm = nn.BatchNorm2d(1280, momentum=_MOMENTUM)
+        layers += [nn.Conv2d(before, 1280, 1, bias=False), norm, nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout, inplace=True), nn.Linear(1280, num_classes))
         for m in self.modules():
@@ -75,6 +88,25 @@ class MNASNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.layers(x).mean([2, 3]))
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *args: Any
+    ) -> None:
+        version = local_metadata.get("version", self._version)  # plain dictionaries do not tell
+        if version not in (1, 2):
+            raise ValueError(f"version should be set to 1 or 2 instead of {version}")
+        if version == 1 and self.alpha != 1.0:
+            width, *rest = _STACKS[0]
+            for i, layer in enumerate([*_stem(32, 16), _stack(16, make_divisible(width * self.alpha, 8), *rest)]):
+                self.layers[i] = layer
+            self._version = 1  # what it is saved as from now on
+            warnings.warn(
+                "The checkpoint is of MNASNet's version 1, whose first layers all widths have in common. It loads and "
+                "works as it did, and the model is of that version now.",
+                UserWarning,
+                stacklevel=callers_level(),
+            )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 def _define(name: str, alpha: float) -> Any:

@@ -144,12 +144,24 @@ def setting(
     return made
 
 
-def _mobilenet(name: str, rows: Any, last: int, weights: Any, options: dict[str, Any]) -> MobileNetV3:
+_SETTINGS = {"mobilenet_v3_large": (_LARGE, 1280), "mobilenet_v3_small": (_SMALL, 1024)}
+
+
+def _mobilenet(name: str, weights: Any, options: dict[str, Any]) -> MobileNetV3:
     scale = {key: options.pop(key) for key in ("width_mult", "reduced_tail", "dilated") if key in options}
-    last = last // 2 if scale.get("reduced_tail") else last
-    width = make_divisible(last * scale.get("width_mult", 1.0), 8)
-    model: MobileNetV3 = build(name, partial(MobileNetV3, setting(rows, **scale), width), weights, options)
+    model: MobileNetV3 = build(name, partial(MobileNetV3, *_mobilenet_v3_conf(name, **scale)), weights, options)
     return model
+
+
+def _mobilenet_v3_conf(
+    arch: str, width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False, **kwargs: Any
+) -> tuple[list[InvertedResidualConfig], int]:
+    """Return what ``MobileNetV3`` is made of for a network's name: its blocks and its last hidden width."""
+    if arch not in _SETTINGS:
+        raise ValueError(f"Unsupported model type {arch}")
+    rows, last = _SETTINGS[arch]
+    width = make_divisible(last // (2 if reduced_tail else 1) * width_mult, 8)
+    return setting(rows, width_mult, reduced_tail, dilated), width
 
 
 @network
@@ -158,7 +170,7 @@ def mobilenet_v3_large(*, weights: Any = None, progress: bool = True, **kwargs: 
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _mobilenet("mobilenet_v3_large", _LARGE, 1280, weights, kwargs)
+    return _mobilenet("mobilenet_v3_large", weights, kwargs)
 
 
 @network
@@ -167,7 +179,7 @@ def mobilenet_v3_small(*, weights: Any = None, progress: bool = True, **kwargs: 
 
     Source: https://docs.pytorch.org/vision/0.28/models.html
     """
-    return _mobilenet("mobilenet_v3_small", _SMALL, 1024, weights, kwargs)
+    return _mobilenet("mobilenet_v3_small", weights, kwargs)
 
 
 __getattr__ = attributes(__name__)

@@ -12,6 +12,7 @@ from cltorch.tensor import Tensor
 from cltorch.vision.transforms import functional as F
 from cltorch.vision.transforms.functional import InterpolationMode
 
+_INPUTS = "Takes images of Pillow, and tensors of one image (C, H, W) or a batch (B, C, H, W)."
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -33,10 +34,23 @@ class _Preset(nn.Module):
             img = F.pil_to_tensor(img)
         return F.normalize(F.convert_image_dtype(img), mean=self.mean, std=self.std)
 
+    def describe(self) -> str:
+        """Return in words what is done."""
+        steps = _steps(self, " and cut out at the centre to ``crop_size={0.crop_size}``" if self.crop_size else "")
+        return f"{_INPUTS} {steps}."
+
     def __repr__(self) -> str:
         shown = {"crop_size": self.crop_size, "resize_size": self.resize_size, "mean": self.mean, "std": self.std}
         lines = [f"    {name}={value}" for name, value in shown.items() if value is not None]
         return "\n".join([f"{type(self).__name__}(", *lines, f"    interpolation={self.interpolation}", ")"])
+
+
+def _steps(preset: Any, crop: str) -> str:
+    words = (
+        "The images are resized to ``resize_size={0.resize_size}`` by ``interpolation={0.interpolation}``" + crop
+        + ", scaled to ``[0.0, 1.0]`` and normalised by ``mean={0.mean}`` and ``std={0.std}``"
+    )  # fmt: skip
+    return words.format(preset)
 
 
 class ImageClassification(_Preset):
@@ -77,6 +91,10 @@ class ObjectDetection(nn.Module):
     def forward(self, img: Any) -> Tensor:
         return F.convert_image_dtype(img if isinstance(img, Tensor) else F.pil_to_tensor(img))
 
+    def describe(self) -> str:
+        """Return in words what is done."""
+        return f"{_INPUTS} They are scaled to ``[0.0, 1.0]``."
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -90,6 +108,10 @@ class OpticalFlow(nn.Module):
             for image in (img if isinstance(img, Tensor) else F.pil_to_tensor(img) for img in (img1, img2))
         )
         return first, second
+
+    def describe(self) -> str:
+        """Return in words what is done."""
+        return f"{_INPUTS} They are scaled to ``[-1.0, 1.0]``."
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -122,6 +144,12 @@ class VideoClassification(nn.Module):
         images = F.convert_image_dtype(F.center_crop(images, self.crop_size))
         images = F.normalize(images, mean=self.mean, std=self.std)
         return images.reshape(*vid.shape[:-2], *self.crop_size).transpose(-4, -3)
+
+    def describe(self) -> str:
+        """Return in words what is done."""
+        steps = _steps(self, " and cut out at the centre to ``crop_size={0.crop_size}``")
+        shapes = "Takes tensors of one clip (T, C, H, W) or a batch (B, T, C, H, W)."
+        return f"{shapes} {steps}; the result is (..., C, T, H, W)."
 
     def __repr__(self) -> str:
         shown = ("crop_size", "resize_size", "mean", "std", "interpolation")

@@ -12,10 +12,10 @@ from cltorch.nn import functional as F
 from cltorch.tensor import Tensor
 
 
-def sample(image: Tensor, places: Tensor) -> Tensor:
-    """Return bilinear samples of images [N, C, H, W] at places [N, h, w, 2] of (column, row) counted in pixels."""
+def sample(image: Tensor, places: Tensor, mode: str = "bilinear", align_corners: bool | None = True) -> Tensor:
+    """Return samples of images [N, C, H, W] at places [N, h, w, 2] of (column, row) counted in pixels."""
     most = functions.tensor([max(n - 1, 1) for n in image.shape[:-3:-1]], dtype=places.dtype, device=places.device)
-    return F.grid_sample(image, 2 * places / most - 1, mode="bilinear", align_corners=True)
+    return F.grid_sample(image, 2 * places / most - 1, mode=mode, align_corners=align_corners)
 
 
 def pixels(n: int, h: int, w: int, device: object) -> Tensor:
