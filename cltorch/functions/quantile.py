@@ -9,22 +9,24 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.autograd.batch_levels import bare
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.graph import any_needs_grad
+from cltorch.autograd.layers import active
 from cltorch.device import faults
 from cltorch.functions import masked, reduce
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
-from cltorch.functions.convert import to
+from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import full
 from cltorch.functions.gather import gather
 from cltorch.functions.pointwise import into_out
 from cltorch.functions.shape import expand, movedim, reshape, squeeze
 from cltorch.functions.sort import sort
+from cltorch.ops import quantile as ops
 from cltorch.ops.array import values
 from cltorch.shapes import wrap_dim
 
 __all__ = ["nanquantile", "quantile"]
-
-_MODES = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _check_input(name: str, input: Any, interpolation: str, out: Any) -> None:
@@ -35,18 +37,18 @@ def _check_input(name: str, input: Any, interpolation: str, out: Any) -> None:
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if out is not None and need_array(name, "out", 3, out).dtype is not input.dtype:
         raise RuntimeError(f"{name}() out tensor must be same dtype as the input tensor")
-    if interpolation not in _MODES:
+    if interpolation not in ops.MODES:
         raise RuntimeError(
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
 
 
-def _levels(name: str, input: Any, q: Any) -> Any:
-    """Return ``q`` as a tensor beside the input; those on the host are looked at, a device is not waited for."""
+def _check_levels(name: str, input: Any, q: Any) -> None:
+    """Look at a number and at levels on the host; a device is not waited for."""
     if isinstance(q, (int, float)):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
-        return full((), float(q), dtype=input.dtype, device=input.device)
+        return
     need_array(name, "q", 2, q)
     if q.layout.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
@@ -58,7 +60,6 @@ def _levels(name: str, input: Any, q: Any) -> Any:
         levels = values(bare(q))
         if not ((levels >= 0) & (levels <= 1)).all():
             raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
-    return q
 
 
 def _ranks(q: Any, ordered: Any, skip_nan: bool) -> Any:
@@ -75,12 +76,27 @@ def _ranks(q: Any, ordered: Any, skip_nan: bool) -> Any:
     return masked.masked_fill(expand(p.mul(q, last), (*broken.layout.shape[:-1], q.layout.numel)), broken, last)
 
 
+def _launched(name: str, x: Any, q: Any, d: int | None, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
+    """Return the quantiles of what a device sorts, looked up by one kernel."""
+    shape = list(x.layout.shape)
+    if d is None or not shape:
+        kept, x, d = [1] * len(shape) if keepdim else [], contiguous(reshape(x, (-1,))), 0
+    else:
+        kept = [*shape[:d], *([1] if keepdim else []), *shape[d + 1 :]]
+    return ops.quantile(name, x, q, d, kept, interpolation, skip_nan)
+
+
 def _quantile(
     name: str, input: Any, q: Any, dim: int | None, keepdim: bool, interpolation: str, out: Any, skip_nan: bool
 ) -> Any:
     _check_input(name, input, interpolation, out)
-    levels = _levels(name, input, q)
+    _check_levels(name, input, q)
     d = None if dim is None else wrap_dim(dim, input.layout.ndim)
+    if input.device.type != "cpu" and not active and not (mode.enabled and any_needs_grad((input, q))):
+        result = _launched(name, input, q, d, keepdim, interpolation, skip_nan)
+        return result if out is None else into_out(name, out, result)
+    number = isinstance(q, (int, float))
+    levels = full((), float(q), dtype=input.dtype, device=input.device) if number else q
     line = reshape(input, (-1,)) if d is None or not input.layout.ndim else movedim(input, d, -1)
     ordered = sort(line, -1).values
     ranks = _ranks(reshape(levels, (-1,)), ordered, skip_nan)
