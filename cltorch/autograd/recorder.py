@@ -16,7 +16,8 @@ from cltorch.autograd.graph import Node
 from cltorch.autograd.profiler_counts import names_of, operations
 from cltorch.autograd.profiler_memory import HostMemory
 from cltorch.autograd.profiler_util import DeviceType, EventList, FunctionEvent, Kernel
-from cltorch.device import context, program
+from cltorch.device import contexts as every_context
+from cltorch.device import program
 from cltorch.ops.array import Array
 from cltorch.ops.op import Op
 from cltorch.ops.pointwise import Pointwise
@@ -194,7 +195,7 @@ class Recorder:
 
     def _read_kernels(self) -> None:
         """Turn the launches into events on the device, by its own clock where it has one."""
-        contexts = {c.driver_queue.int_ptr: c for c in context.made() if c.driver_queue is not None}
+        contexts = {c.driver_queue.int_ptr: c for c in every_context.made() if c.driver_queue is not None}
         ahead: dict[int, float] = {}
         for event, name, queue, parent in self._launched:
             on = contexts.get(queue.int_ptr)
@@ -227,7 +228,7 @@ def _shapes(operands: Any) -> list[tuple[int, ...] | None]:
 
 def _held() -> int:
     """Return the bytes of all tensors on devices."""
-    return sum(c.allocator.allocated for c in context.made())
+    return sum(c.allocator.allocated for c in every_context.made())
 
 
 def _stack() -> list[str]:

@@ -74,7 +74,7 @@ def is_initialized() -> bool:
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.cuda.is_initialized.html
     """
-    contexts = sys.modules.get("cltorch.device.context")
+    contexts = sys.modules.get("cltorch.device.contexts")
     return contexts is not None and bool(contexts._made) and not _discovery().forked()
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
-import re
 import threading
 import time
 from collections import deque
@@ -15,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cltorch.device import debug, discovery, ending, host_memory, huge_pages, limits, quirks
+from cltorch.device import debug, discovery, ending, host_memory, huge_pages, limits
 from cltorch.device.allocator import Allocator
-from cltorch.device.caps import Caps, Ready
+from cltorch.device.capabilities import capabilities
+from cltorch.device.caps import Ready
 from cltorch.device.device import device
 from cltorch.device.faults import Faults
 from cltorch.device.fourier import Fourier
@@ -31,8 +29,6 @@ _STAGED_BYTES, _STAGED_COPIES = 256 << 20, 1024  # host copies under way before 
 # pools of host memory: copies of at least this size are staged in one, and what they keep for later use
 _POOLED_BYTES, _STAGING_KEPT, _PINNED_KEPT = 64 << 10, 64 << 20, 1 << 30
 _SMALL_BYTES = 1 << 16  # of a fill or a copy within the device that takes no longer than a small launch
-# of the last cache for each compute unit: a virtual machine of few cores is told the whole one, which others use too
-_SHARE = 64 << 20
 _MARKS = 8  # paces by which Python may be ahead of the device
 _NO_MEMORY = (
     cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
@@ -42,42 +38,13 @@ _NO_MEMORY = (
 _COMPLETE = cl.command_execution_status.COMPLETE
 
 
-def _caps(d: Any) -> Caps:
-    """Read the capabilities of a pyopencl device."""
-    extensions = set(d.extensions.split())
-    version = re.search(r"(\d+\.\d+)", d.opencl_c_version)
-    kind = "cpu" if d.type & cl.device_type.CPU else "gpu" if d.type & cl.device_type.GPU else "accelerator"
-    caps = Caps(
-        kind=kind,
-        name=d.name.strip(),
-        vendor=d.vendor.strip(),
-        driver=d.driver_version,
-        c_version=version.group(1) if version else "1.1",
-        compute_units=d.max_compute_units,
-        global_mem=d.global_mem_size,
-        max_alloc=d.max_mem_alloc_size,
-        local_mem=d.local_mem_size,
-        max_work_group=d.max_work_group_size,
-        max_dims=d.max_work_item_dimensions,
-        float_width=max(d.native_vector_width_float, d.preferred_vector_width_float, 1),
-        fp64="cl_khr_fp64" in extensions or bool(d.double_fp_config),
-        fp16="cl_khr_fp16" in extensions,
-        int64_atomics="cl_khr_int64_base_atomics" in extensions,
-        sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
-        host_unified=bool(d.host_unified_memory),
-        quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version), d.name),
-        cache=min(d.global_mem_cache_size, _SHARE * d.max_compute_units),
-    )
-    return dataclasses.replace(caps, kind="gpu") if "loops_end_early" in caps.quirks else caps
-
-
 class Context:
     """Give everything that operators need of one OpenCL device."""
 
     def __init__(self, index: int, cl_device: Any) -> None:
         self.index, self.cl_device = index, cl_device
         self.limits = limits.forced()
-        self.caps = limits.lessened(_caps(cl_device), self.limits)
+        self.caps = limits.lessened(capabilities(cl_device), self.limits)
         self.slow = bool(self.limits.get("slow_transfer"))
         self.name = f"cl:{index} ({self.caps.name})"
         self.device = device("cl", index)
@@ -465,51 +432,3 @@ class Context:
         self.wait_for(marker)
         now = time.perf_counter_ns()
         return lambda: now
-
-
-_made: dict[int, Context] = {}
-_inherited: list[Any] = []  # queues of the parent
-_making = threading.Lock()
-
-
-def get(index: int) -> Context:
-    """Return the context of the ``index``-th working device; raise RuntimeError where there is none."""
-    found = _made.get(index)
-    if found is None:
-        with _making:
-            found = _made.get(index)
-            if found is None:
-                if discovery.forked():
-                    raise RuntimeError(discovery.FORKED)
-                devices = discovery.devices()
-                if not devices:
-                    raise RuntimeError(discovery.none_available())
-                if index >= len(devices):
-                    raise RuntimeError(
-                        f"invalid device ordinal: cl:{index}, but there are {len(devices)} OpenCL devices (see "
-                        "`python -m cltorch doctor`)"
-                    )
-                found = _made[index] = Context(index, devices[index].cl_device)
-    return found
-
-
-def made() -> list[Context]:
-    """Return the contexts that there are so far."""
-    return list(_made.values())
-
-
-def _refuse_after_fork() -> None:
-    def refuse(*_: Any) -> Any:
-        raise RuntimeError(discovery.FORKED)
-
-    for made in _made.values():
-        _inherited.append(made.driver_queue)  # not released: the driver's threads are not here
-        made.driver_queue = None  # every command looks at it
-        if made.gate is not None:
-            made.gate.leave()
-        for name, instead in (("take", refuse), ("empty_cache", refuse), ("give", lambda buf, size: None)):
-            setattr(made.allocator, name, instead)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_refuse_after_fork)

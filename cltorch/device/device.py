@@ -153,7 +153,7 @@ CPU = device("cpu")
 def _contexts() -> Any:
     # pyopencl is imported at the first use of an OpenCL device, not with the package
     try:
-        return importlib.import_module("cltorch.device.context")
+        return importlib.import_module("cltorch.device.contexts")
     except ImportError as error:
         discovery = importlib.import_module("cltorch.device.discovery")
         raise RuntimeError(discovery.none_available()) from error

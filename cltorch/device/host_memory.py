@@ -17,7 +17,7 @@ def relieve() -> None:
     """Collect garbage in cycles, and release the cached buffers of devices that live in the host's memory."""
     gc.collect()
     # where no OpenCL device was used there is no cache, and PyOpenCL is not imported to find that out
-    contexts = sys.modules.get("cltorch.device.context")
+    contexts = sys.modules.get("cltorch.device.contexts")
     for made in list(contexts._made.values()) if contexts else ():
         if made.driver_queue is not None and (made.caps.kind == "cpu" or made.caps.host_unified):
             made.relieve()

@@ -14,6 +14,7 @@ import pytest
 
 import cltorch
 from cltorch.device import context as contexts
+from cltorch.device import contexts as registry
 from cltorch.device import discovery
 from cltorch.errors import DeviceError
 
@@ -203,9 +204,9 @@ def test_a_broken_pyopencl_leaves_the_host():
 def test_the_error_names_what_was_skipped(monkeypatch):
     skipped = [discovery.Skipped("P", "Old GPU", "gpu", "1", "the probe kernel does not build\nline 2")]
     monkeypatch.setattr(discovery, "_survey", discovery._Survey([], skipped))
-    monkeypatch.setattr(contexts, "_made", {})
+    monkeypatch.setattr(registry, "_made", {})
     with pytest.raises(RuntimeError, match=r"\(Old GPU: the probe kernel does not build\). Run `python -m cltorch doc"):
-        contexts.get(0)
+        registry.get(0)
 
 
 def test_a_device_that_does_not_exist_is_named(cl_device):
