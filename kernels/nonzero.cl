@@ -1,5 +1,6 @@
 <%doc>
-Positions of the elements that are not zero, in row-major order: count per chunk, then write at known places.
+Positions of the elements that are not zero, in row-major order: count per chunk, then write behind
+what the chunks before have found.
 
 name: kernel name; mode "count" or "write"; X, xtag: storage type and tag of the dense input; ndim: coordinates to write
 (0: the position in the flattened tensor)
@@ -56,7 +57,19 @@ void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __global lo
     }
     if (lid == 0) counts[c] = sums[0];
 % else:
-    long start = counts[c];
+    __local long earlier[${G}];
+    long start = 0;
+    {
+        long found = 0;
+        for (long d = lid; d < c; d += ${G}) found += counts[d];
+        earlier[lid] = found;
+        for (int step = ${G // 2}; step > 0; step /= 2) {
+            barrier(CLK_LOCAL_MEM_FENCE);
+            if (lid < step) earlier[lid] += earlier[lid + step];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        start = earlier[0];
+    }
     for (long block = first; block < last; block += ${G}) {
         const long i = block + lid;
         const int hit = i < last && ${test};
@@ -77,18 +90,31 @@ void ct_${name}(long n, long chunk, const __global ${X} *x, long xo, __global lo
     }
 % endif
 % else:
-    const long c = get_global_id(0), first = xo + c * chunk, last = xo + min(n, (c + 1) * chunk);
+    const long c = get_global_id(0), first = xo + c * chunk;
 % if mode == "count":
+    const long last = xo + min(n, (c + 1) * chunk);
     long found = 0;
     for (long i = first; i < last; ++i) found += ${test};
     counts[c] = found;
 % else:
-    long at = counts[c];
-    for (long i = first; i < last; ++i)
-        if (${test}) {
-            ${write()}
-            ++at;
-        }
+    long begin = 0;
+    for (long d = 0; d < c; ++d) begin += counts[d];
+    // without branches, which would be guessed wrong: every position is written, and stays where it is one
+    __global long *to = out${f" + {ndim - 1} * total" if ndim else ""};
+    const long end = begin + counts[c];
+    for (long at = begin, i = first; at < end; ++i) {
+        to[at] = i - xo;
+        at += ${test};
+    }
+% if ndim > 1:
+    for (long at = begin; at < end; ++at) {
+        long rest = to[at];
+% for d in range(ndim - 1, 0, -1):
+        { const long q = rest / d${d}; out[${d} * total + at] = rest - q * d${d}; rest = q; }
+% endfor
+        out[at] = rest;
+    }
+% endif
 % endif
 % endif
 }

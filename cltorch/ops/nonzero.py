@@ -12,6 +12,7 @@ from cltorch.ops.few import refuse
 from cltorch.ops.softmax import dense
 
 _GROUP = 256
+_CHUNK = 32768  # elements of a processor's work-item: for fewer a second thread is not worth waking
 
 
 def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
@@ -38,7 +39,7 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     context = x.device.context
     gpu = (variant or context.caps.kind) != "cpu"
     group = 1 << (min(_GROUP, context.caps.max_work_group).bit_length() - 1)
-    chunk = max(group * 8 if gpu else 4096, -(-n // 1024))
+    chunk = max(group * 8 if gpu else _CHUNK, -(-n // 1024))
     chunks = -(-n // chunk)
     size, local = ((chunks * group,), (group,)) if gpu else ((chunks,), (1,))
     counts = context.alloc(chunks * 8)
@@ -50,8 +51,6 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     total = int(found.sum())
     out = empty((total,) if flat else (ndim, total), dtypes.int64, x.device)
     if total and out.layout.numel:
-        starts = np.concatenate([[0], np.cumsum(found)[:-1]]).astype(np.int64)
-        context.write(counts.buf, starts.view(np.uint8), owned=True)
         write = context.kernel(
             "nonzero",
             "ct_nonzero_write",
