@@ -11,6 +11,7 @@ from cltorch.autograd.renaming import called as _called
 from cltorch.dtypes import TYPE_NAMES as _TYPE_NAMES
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import need_limits as _need_limits
 from cltorch.functions.arguments import need_room as _need_room
 from cltorch.functions.old_forms import in_old_forms
 from cltorch.functions.outputs import check_dtype as _check_dtype
@@ -236,6 +237,13 @@ def _powers_of_ten(decimals: int) -> tuple[float, float]:
     return (power, 1.0) if decimals > 0 else (1.0, power)
 
 
+def _check_threshold(input: Any, *limits: Any) -> None:
+    t = need_array("threshold", "input", 1, input).dtype
+    if t is dtypes.bool_:
+        raise NotImplementedError("\"threshold\" not implemented for 'Bool'")
+    _need_limits(t, *limits)
+
+
 def threshold(input: Any, threshold: float, value: float) -> Any:
     """Replace what is not above a threshold by a value.
 
@@ -245,6 +253,7 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
     >>> torch.threshold(torch.tensor([1.0, 2.0, 3.0]), 1.5, 0)
     tensor([0., 2., 3.])
     """
+    _check_threshold(input, threshold, value)
     return p.threshold(input, threshold, value)
 
 
@@ -259,6 +268,7 @@ def threshold_(input: Any, threshold: float, value: float) -> Any:
     >>> torch.threshold_(torch.tensor([1.0, 2.0, 3.0]), 1.5, 0)
     tensor([0., 2., 3.])
     """
+    _check_threshold(input, threshold, value)
     return p.threshold_(input, threshold, value)
 
 

@@ -164,6 +164,14 @@ def need_room(*operands: Any) -> None:
             fit_number(x, result_type(operands))
 
 
+def need_limits(t: dtype, *limits: Any) -> None:
+    """Raise RuntimeError for a number that a dtype of fractions cannot hold; rows ask themselves for integers."""
+    if t.is_floating_point:
+        for x in limits:
+            if (x.__class__ is int or x.__class__ is float) and not -240 <= x <= 240:  # which all of them hold
+                fit_number(x, t)
+
+
 def refuse_zero(input: Any, other: Any) -> None:
     """Raise RuntimeError for a number by which integers on a device cannot be divided; what the host divides raises.
 

@@ -251,7 +251,7 @@ def _bind(
     params = tuple(_param(row, k, values[k]) for k in row.params)
     if params and isinstance(params[0], complex) and "alpha" in row.params and not _any_complex(operands):
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    if params and params[0].__class__ is bool and "alpha" in row.params and not _all_bool(operands):
+    if params and params[0].__class__ is bool and "alpha" in row.params and row.arity > 1 and not _all_bool(operands):
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if params and row.rule in (ARITH, SIGNED) and _integers(operands):
         if "alpha" in row.params and isinstance(params[0], float):

@@ -101,3 +101,21 @@ def test_integers_are_not_divided_by_a_number_that_goes_round_to_0(device):
                     f(value)
         assert (x[:0] % 0).shape == (0,) and (x // 0.5).tolist() == [2, 10, 200]
         assert torch.fmod(x, 0.0).isnan().all()
+
+
+def test_fractions_take_limits_that_they_hold(device):
+    f = torch.nn.functional
+    for kind, most in (("float16", 65504), ("float32", 3e38)):
+        x = torch.tensor([-2.0, 0.5, 2.0], dtype=getattr(torch, kind), device=device)
+        assert f.hardtanh(x, -most, float("inf")).tolist() == f.threshold(x, -most, float("nan")).tolist()
+        for value in (most * 2, 1e300):
+            with pytest.raises(RuntimeError, match="without overflow"):
+                f.hardtanh(x, -1, value)
+            with pytest.raises(RuntimeError, match="without overflow"):
+                f.threshold(x, 0, value)
+        assert f.elu(x, True).tolist() == f.elu(x, 1.0).tolist()  # alpha of an activation is no factor of a sum
+    with pytest.raises(RuntimeError, match="Bool inputs not supported for hardtanh"):
+        f.hardtanh(torch.ones(2, dtype=torch.bool, device=device))
+    for call in (f.threshold, torch.threshold, torch.threshold_):
+        with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+            call(torch.ones(2, dtype=torch.bool, device=device), 0, 1)

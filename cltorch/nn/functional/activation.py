@@ -11,7 +11,7 @@ from typing import Any
 from cltorch import dtypes, functions
 from cltorch.functions.activation import prelu, rrelu_
 from cltorch.functions.aliases import gelu
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, need_array, need_limits
 from cltorch.shapes import wrap_dim
 
 __all__ = [
@@ -159,7 +159,11 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    if need_array("hardtanh", "input", 1, input).dtype.family == "u" and (min_val < 0 or max_val < 0):
+    t = need_array("hardtanh", "input", 1, input).dtype
+    if t is dtypes.bool_:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    need_limits(t, min_val, max_val)
+    if t.family == "u" and (min_val < 0 or max_val < 0):
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return hardtanh_(input, min_val, max_val) if inplace else functions.hardtanh(input, min_val, max_val)
 
