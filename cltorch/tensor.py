@@ -20,7 +20,7 @@ from cltorch.layout import Layout
 from cltorch.operators import attach
 from cltorch.ops.array import Array
 from cltorch.shapes import Size
-from cltorch.storage_types import deepcopied
+from cltorch.storage_bytes import deepcopied
 from cltorch.tensor_parts.facts import Facts
 from cltorch.tensor_parts.gradients import Gradients
 from cltorch.tensor_parts.values import Values
