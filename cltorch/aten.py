@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cltorch import autograd, dtypes, foreach, functions, linalg, special, underscored
+from cltorch import autograd, checks, dtypes, foreach, functions, linalg, special, underscored
 from cltorch.autograd.grad_mode import enable_grad, is_grad_enabled
 from cltorch.functions import pool
 from cltorch.nn import functional
@@ -54,6 +54,10 @@ def _to_copy(self: Any, *, non_blocking: bool = False, layout: Any = None, pin_m
 
 def _unsafe_view(self: Any, size: Sequence[int]) -> Any:
     return self.reshape(tuple(size))
+
+
+def _packed(self: Any) -> bool:
+    return bool(self.layout.packed())
 
 
 def _sym_size(self: Any, dim: int | None = None) -> Any:
@@ -251,6 +255,7 @@ for _name, _before in (
     OPERATORS[_name] = partial(_numbered, getattr(numbered, _name), _before)
 for _n in (2, 3):
     OPERATORS[f"max_unpool{_n}d"] = partial(_max_unpool, _n)
+OPERATORS |= {"is_non_overlapping_and_dense": _packed, "_assert_async": checks.assert_async}
 OPERATORS |= {"bilinear": functional.bilinear, "embedding_renorm_": numbered.embedding_renorm_}
 for _name in "nll_loss_nd", "nll_loss2d":
     OPERATORS[_name] = OPERATORS["nll_loss"]

@@ -173,3 +173,14 @@ def test_pooling_backwards_and_random_numbers_have_their_names(x):
     assert drawn.shape == x.shape
     assert drawn.min() >= 2
     assert drawn.max() < 3
+
+
+def test_whether_memory_is_filled_and_conditions_hold(x):
+    dense = aten.is_non_overlapping_and_dense
+    assert dense(x) is True and dense.default(x.permute(3, 0, 2, 1)) is True and dense(x[0, 1]) is True
+    assert dense(x[..., ::2]) is False and dense(x[..., :2]) is False and dense(x[:, :1].expand(1, 2, 4, 6)) is False
+    assert aten._assert_async(x.new_ones(())) is None
+    with pytest.raises(RuntimeError, match="Expected Tensor with single nonzero value, but got zero"):
+        aten._assert_async(x.new_zeros(()))
+    with pytest.raises(RuntimeError, match="words"):
+        aten._assert_async.msg(x.new_zeros(1), "words")
