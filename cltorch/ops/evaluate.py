@@ -137,8 +137,8 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
     kernel.launch(
         global_size, local_size,
         (
-            *pre, *(x._storage.buf for x in outs), *(x._storage.buf for x in arrays),
-            *(x.layout.offset for x in outs), *(x.layout.offset for x in arrays),
+            *pre, *[x._storage.buf for x in outs], *[x._storage.buf for x in arrays],
+            *[x.layout.offset for x in outs], *[x.layout.offset for x in arrays],
             *numbers,
         ),
     )  # fmt: skip
