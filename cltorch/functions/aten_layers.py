@@ -14,7 +14,8 @@ from typing import Any
 from cltorch.autograd.dispatch import DERIVATIVES, OPERATORS, Told, aside
 from cltorch.functions import reduce
 from cltorch.functions.create import empty
-from cltorch.functions.shape import expand, reshape, t, transpose
+from cltorch.functions.dim_orders import t, transpose
+from cltorch.functions.shape import expand, reshape
 from cltorch.ops import (
     attention,
     conv,

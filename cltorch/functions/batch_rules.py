@@ -17,8 +17,9 @@ from cltorch.autograd.batches import COMPOSED, WHOLE
 from cltorch.autograd.record import apply
 from cltorch.functions import convert, extremes, moments, norms
 from cltorch.functions import reduce as reduces
+from cltorch.functions.dim_orders import movedim
 from cltorch.functions.ranges import arange
-from cltorch.functions.shape import expand, movedim, reshape, squeeze, unsqueeze
+from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import Layout
 from cltorch.ops import (
     argreduce,

@@ -13,10 +13,11 @@ from cltorch.autograd.batches import COMPOSED, WHOLE
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions.batch_rules import Args, batch_all, merged, parted
+from cltorch.functions.dim_orders import movedim
 from cltorch.functions.parts import narrow
 from cltorch.functions.ranges import arange
 from cltorch.functions.recurrent import composed as recurrent_steps
-from cltorch.functions.shape import expand, movedim, reshape, unsqueeze
+from cltorch.functions.shape import expand, reshape, unsqueeze
 from cltorch.ops import attention, ctc, embedding, local_response, norm_batch, recurrent
 from cltorch.ops.array import host
 from cltorch.ops.op import Op

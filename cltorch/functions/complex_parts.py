@@ -17,10 +17,11 @@ from cltorch.autograd.renaming import as_one
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import clone, contiguous, to_copy
+from cltorch.functions.dim_orders import permute, transpose
 from cltorch.functions.join import stack
 from cltorch.functions.parts import select
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import broadcast_tensors, permute, transpose
+from cltorch.functions.shape import broadcast_tensors
 from cltorch.layout import Layout
 from cltorch.ops.channels import order_of
 from cltorch.ops.complex_formula import real_layout

@@ -10,7 +10,7 @@ from typing import Any
 from cltorch.functions.arguments import need_array
 from cltorch.functions.conv import conv1d
 from cltorch.functions.convert import contiguous
-from cltorch.functions.shape import permute
+from cltorch.functions.dim_orders import permute
 
 __all__ = ["conv_tbc"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cltorch.functions import complex_parts, parts, shape, split
+from cltorch.functions import complex_parts, dim_orders, parts, shape, split
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import contiguous_copy, detach
 from cltorch.functions.index import getitem
@@ -33,12 +33,12 @@ _VIEWS: dict[str, Callable[..., Any]] = {
     "detach": detach,
     "diagonal": parts.diagonal,
     "expand": _expand,
-    "permute": shape.permute,
+    "permute": dim_orders.permute,
     "select": parts.select,
     "slice": _slice,
     "squeeze": shape.squeeze,
-    "t": shape.t,
-    "transpose": shape.transpose,
+    "t": dim_orders.t,
+    "transpose": dim_orders.transpose,
     "unfold": parts.unfold,
     "unsqueeze": shape.unsqueeze,
     "view": shape.view,

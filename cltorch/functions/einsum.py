@@ -15,12 +15,13 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import to
+from cltorch.functions.dim_orders import permute
 from cltorch.functions.einsum_order import order
 from cltorch.functions.einsum_parse import DOTS, LETTERS, parse_equation, parse_sublists
 from cltorch.functions.einsum_recipe import by_recipe, comes_first, recipe_for, summed_product
 from cltorch.functions.parts import diagonal
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import permute, reshape, squeeze
+from cltorch.functions.shape import reshape, squeeze
 from cltorch.ops.array import Array, two_devices
 from cltorch.shapes import wrap_dim
 

@@ -8,9 +8,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 from cltorch import dtypes
+from cltorch.functions.dim_orders import permute
 from cltorch.functions.einsum_parse import DOTS, parse_equation
 from cltorch.functions.matmul import matrix_product
-from cltorch.functions.shape import permute, reshape
+from cltorch.functions.shape import reshape
 
 
 def comes_first(a: Sequence[int], b: Sequence[int], output: Sequence[int]) -> bool:

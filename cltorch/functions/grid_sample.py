@@ -22,12 +22,13 @@ from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import ones
+from cltorch.functions.dim_orders import permute, transpose
 from cltorch.functions.join import stack
 from cltorch.functions.matmul import bmm
 from cltorch.functions.parts import select
 from cltorch.functions.positions import take_front
 from cltorch.functions.ranges import arange, linspace
-from cltorch.functions.shape import expand, permute, reshape, transpose
+from cltorch.functions.shape import expand, reshape
 from cltorch.ops.grid_sample import sampled
 
 __all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]

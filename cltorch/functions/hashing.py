@@ -13,9 +13,10 @@ from cltorch.functions.arguments import need_array, read_dims
 from cltorch.functions.complex_parts import resolve_neg
 from cltorch.functions.convert import to
 from cltorch.functions.create import zeros
+from cltorch.functions.dim_orders import permute
 from cltorch.functions.join import cat
 from cltorch.functions.parts import narrow
-from cltorch.functions.shape import permute, reshape, view
+from cltorch.functions.shape import reshape, view
 from cltorch.ops.reduce import kept_shape
 
 __all__ = ["hash_tensor"]

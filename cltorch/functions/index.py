@@ -22,12 +22,13 @@ from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array
 from cltorch.functions.create import full
+from cltorch.functions.dim_orders import permute
 from cltorch.functions.index_parse import NO_NUMBER, Advanced, parse
 from cltorch.functions.masked import masked_fill_
 from cltorch.functions.outputs import resize_out
 from cltorch.functions.parts import slice_view
 from cltorch.functions.positions import put_front, put_in_place
-from cltorch.functions.shape import expand, permute, reshape
+from cltorch.functions.shape import expand, reshape
 from cltorch.layout import Layout
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host, two_devices

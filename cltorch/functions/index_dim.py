@@ -22,10 +22,11 @@ from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import fit_number, need_array, numpy_names, read_number
 from cltorch.functions.create import full
+from cltorch.functions.dim_orders import permute
 from cltorch.functions.gather import scatter_reduce
 from cltorch.functions.masked import masked_fill_
 from cltorch.functions.positions import put_in_place
-from cltorch.functions.shape import expand, permute, reshape
+from cltorch.functions.shape import expand, reshape
 from cltorch.ops import index as ops
 from cltorch.ops.array import Array, host
 from cltorch.ops.notices import warn_once

@@ -12,8 +12,9 @@ from cltorch.autograd.batch_levels import bare
 from cltorch.dtypes import C_NAMES, can_cast
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.complex_parts import conj
+from cltorch.functions.dim_orders import transpose
 from cltorch.functions.pointwise import into_out, into_outs
-from cltorch.functions.shape import expand, transpose
+from cltorch.functions.shape import expand
 from cltorch.ops.array import Array, values
 from cltorch.ops.lapack import LinAlgError, in_batch
 from cltorch.shapes import broadcast_shapes

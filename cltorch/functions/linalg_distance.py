@@ -13,9 +13,10 @@ from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.create import zeros
+from cltorch.functions.dim_orders import transpose
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.linalg_check import batch_together, need_same
-from cltorch.functions.shape import reshape, transpose
+from cltorch.functions.shape import reshape
 from cltorch.functions.triangle import triu_indices
 from cltorch.ops.distance import CDist
 from cltorch.ops.matmul import Baddbmm

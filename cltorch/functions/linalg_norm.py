@@ -14,12 +14,13 @@ from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_dtype, read_int
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import zeros
+from cltorch.functions.dim_orders import movedim
 from cltorch.functions.extremes import amax, amin
 from cltorch.functions.linalg_check import also_named, need_floating, need_matrix, store_one
 from cltorch.functions.linalg_solve import linalg_inv_ex
 from cltorch.functions.linalg_spectrum import linalg_svdvals
 from cltorch.functions.norms import check_norm_dtype, vector_norm
-from cltorch.functions.shape import movedim, unsqueeze
+from cltorch.functions.shape import unsqueeze
 from cltorch.shapes import wrap_dim
 
 __all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_norm", "norm_except_dim", "nuclear_norm", "renorm", "renorm_"]

@@ -13,6 +13,7 @@ from cltorch.autograd.record import apply
 from cltorch.formats import contiguous_format
 from cltorch.functions.arguments import need_array
 from cltorch.functions.convert import clone
+from cltorch.functions.dim_orders import movedim
 from cltorch.functions.linalg_check import (
     SINGULAR,
     UNSOLVABLE,
@@ -28,7 +29,7 @@ from cltorch.functions.linalg_check import (
     store_one,
 )
 from cltorch.functions.return_types import result_class
-from cltorch.functions.shape import expand, movedim, reshape, squeeze, unsqueeze
+from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.ops import linalg_solve as ops
 from cltorch.ops.notices import deprecated
 

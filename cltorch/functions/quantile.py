@@ -18,9 +18,10 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, numpy_names
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import full
+from cltorch.functions.dim_orders import movedim
 from cltorch.functions.gather import gather
 from cltorch.functions.pointwise import into_out
-from cltorch.functions.shape import expand, movedim, reshape, squeeze
+from cltorch.functions.shape import expand, reshape, squeeze
 from cltorch.functions.sort import sort
 from cltorch.ops import quantile as ops
 from cltorch.ops.array import values

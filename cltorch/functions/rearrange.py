@@ -14,9 +14,10 @@ from cltorch.formats import contiguous_format
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_int
 from cltorch.functions.convert import clone
 from cltorch.functions.create import zeros
+from cltorch.functions.dim_orders import transpose
 from cltorch.functions.index_dim import index_select
 from cltorch.functions.scan import cumsum
-from cltorch.functions.shape import expand, need_some, reshape, sizes_of, transpose
+from cltorch.functions.shape import expand, need_some, reshape, sizes_of
 from cltorch.ops.array import Array
 from cltorch.ops.join import Flip, Repeat, Roll
 from cltorch.ops.search import expand_counts

@@ -10,7 +10,8 @@ from typing import Any
 from cltorch.autograd.renaming import as_one
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.convert import contiguous_copy
-from cltorch.functions.shape import permute, reshape
+from cltorch.functions.dim_orders import permute
+from cltorch.functions.shape import reshape
 from cltorch.ops.channels import suggested
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]

@@ -16,11 +16,12 @@ from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import need_array, read_int
 from cltorch.functions.complex_parts import view_as_real
 from cltorch.functions.create import ones
+from cltorch.functions.dim_orders import transpose
 from cltorch.functions.extremes import amin
 from cltorch.functions.fft import fft_fft, fft_ifft, fft_irfft, fft_rfft
 from cltorch.functions.pad import pad, pad_dims
 from cltorch.functions.parts import as_strided_back, narrow, unfold
-from cltorch.functions.shape import expand, reshape, squeeze, transpose, unsqueeze
+from cltorch.functions.shape import expand, reshape, squeeze, unsqueeze
 from cltorch.layout import Layout
 from cltorch.ops.fallback import callers_level
 

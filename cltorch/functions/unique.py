@@ -13,7 +13,8 @@ from cltorch.autograd.graph import named, needs_grad
 from cltorch.autograd.nodes import NotDifferentiable
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
 from cltorch.functions.convert import contiguous
-from cltorch.functions.shape import movedim, reshape
+from cltorch.functions.dim_orders import movedim
+from cltorch.functions.shape import reshape
 from cltorch.ops import unique as ops
 from cltorch.shapes import wrap_dim
 

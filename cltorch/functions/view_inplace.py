@@ -11,8 +11,9 @@ from typing import Any
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import check_inplace
 from cltorch.autograd.renaming import called
+from cltorch.functions.dim_orders import t, transpose
 from cltorch.functions.parts import as_strided
-from cltorch.functions.shape import squeeze, t, transpose, unsqueeze
+from cltorch.functions.shape import squeeze, unsqueeze
 
 __all__ = ["as_strided_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_"]
 
