@@ -6,6 +6,7 @@ import copyreg
 import gc
 import sys
 import weakref
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cltorch.ops.array import Array
@@ -13,10 +14,13 @@ from cltorch.ops.array import Array
 __all__ = ["swap_tensors"]
 
 
-def _referred(t: Any) -> bool:
-    """Return whether there are views of a tensor, whose base would become another."""
+def _has_views(t: Any, shared: bool) -> bool:
+    """Return whether there are views of a tensor, whose base would become another.
+
+    Looking for them takes milliseconds, so who holds the memory is counted first; ``shared`` says that both tensors do.
+    """
     storage = t._storage
-    if sys.getrefcount(storage) <= 3:  # the tensor's own, the name here and the argument of the question
+    if sys.getrefcount(storage) <= 3 + shared:  # the tensor's own, the name here and the argument of the question
         return False
     for x in gc.get_referrers(storage):
         found = x if isinstance(x, dict) else _members(x) if isinstance(x, Array) else {}
@@ -55,13 +59,19 @@ def swap_tensors(t1: Any, t2: Any) -> None:
     >>> a, b
     (tensor([1.]), tensor([0., 0.]))
     """
+    exchange(t1, t2, ("t1", "t2"))
+
+
+def exchange(t1: Any, t2: Any, checked: Sequence[str] = ("t1",)) -> None:
+    """Do what ``swap_tensors`` does; views are looked for of those that are to be checked, not of one just made."""
     for name, t in (("t1", t1), ("t2", t2)):
         if weakref.getweakrefs(t):
             raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
     if set(copyreg._slotnames(type(t1))) != set(copyreg._slotnames(type(t2))):  # type: ignore[attr-defined]
         raise RuntimeError("Cannot swap t1 and t2 if they have different slots")
+    shared = t1._storage is t2._storage
     for name, t in (("t1", t1), ("t2", t2)):
-        if _referred(t):
+        if name in checked and _has_views(t, shared):
             raise RuntimeError(
                 f"Expected use_count of {name} to be 1 or 2 with an AccumulateGrad node: there are views of it; make "
                 "sure you are not holding references to the tensor in other places."

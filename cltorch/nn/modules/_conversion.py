@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cltorch import __future__, functions
 from cltorch.autograd import no_grad
-from cltorch.functions.swap import swap_tensors
+from cltorch.functions.swap import exchange
 from cltorch.nn.modules._traversal import Traversal
 from cltorch.nn.parameter import Parameter, UninitializedTensorMixin
 from cltorch.ops.multi_tensor_moves import zero_each
@@ -71,7 +71,7 @@ class Conversion(Traversal):
     @staticmethod
     def _swap(name: str, old: Any, new: Any) -> None:
         try:
-            swap_tensors(old, new)
+            exchange(old, new)
         except RuntimeError as error:
             raise RuntimeError(f"_apply(): Couldn't swap {name}") from error
 

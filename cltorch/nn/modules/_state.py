@@ -12,7 +12,7 @@ from typing import Any
 
 from cltorch import __future__
 from cltorch.autograd import no_grad
-from cltorch.functions.swap import swap_tensors
+from cltorch.functions.swap import exchange
 from cltorch.nn.modules._conversion import Conversion
 from cltorch.nn.modules.hooks import RemovableHandle, _WrappedHook, add_hook
 from cltorch.nn.parameter import Parameter, is_lazy
@@ -275,7 +275,7 @@ def _swap_in(param: Any, given: Any, assign: bool) -> None:
             new.requires_grad_(param.requires_grad)
         else:
             new = Parameter(new, requires_grad=param.requires_grad)
-    swap_tensors(param, new)
+    exchange(param, new)
 
 
 def _empty_state() -> Any:
