@@ -12,6 +12,7 @@ import numpy as np
 from cltorch.device import Storage
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout, coalesce
+from cltorch.ops import join_rows
 from cltorch.ops.array import Array, empty, view
 from cltorch.ops.channels import in_memory_order, in_turn, suggested, turned, turned_back, turned_dim
 from cltorch.ops.multi_tensor_moves import copy_each
@@ -67,6 +68,10 @@ def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
             return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
     if _joined_in_lists(dim, t, tensors):
         return _in_lists(t, tensors, tuple([x.layout.shape for x in tensors]))
+    if tensors[0].device.type != "cpu":
+        together = join_rows.joined(dim, t, tensors, False)
+        if together is not None:
+            return together
     key = ("cat", dim)
     return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
 
@@ -97,7 +102,7 @@ def _rows(shapes: tuple[tuple[int, ...], ...], stacked: bool) -> tuple[Sequence[
 
 def _joined_in_lists(dim: int, t: dtype, tensors: Sequence[Any]) -> bool:
     """Return whether launches that take several tensors are quicker: for many runs of memory, or large ones."""
-    if len(tensors) <= _SOME or dim or t.rare or tensors[0].device.type == "cpu":
+    if len(tensors) <= _SOME or dim or t.few or tensors[0].device.type == "cpu":
         return False
     if any(x.dtype is not t or not x.layout.contiguous for x in tensors):
         return False
@@ -154,6 +159,10 @@ class Stack(Op):
 
         if _joined_in_lists(dim, t, tensors):
             return _in_lists(t, tensors, (tensors[0].layout.shape,) * len(tensors), True)
+        if tensors[0].device.type != "cpu":
+            together = join_rows.joined(dim, t, tensors, True)
+            if together is not None:
+                return together
 
         def build() -> Pieces:
             return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)
