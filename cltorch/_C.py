@@ -20,6 +20,7 @@ from cltorch.autograd.graph import AccumulateGrad, Node
 from cltorch.autograd.graph import replay as _replay
 from cltorch.autograd.links import refusing
 from cltorch.autograd.saved import Saved
+from cltorch.cl.devices import _is_in_bad_fork as _cuda_isInBadFork  # noqa: F401
 from cltorch.cl.streams import Event as Event
 from cltorch.cl.streams import Stream as Stream
 from cltorch.device import device as device

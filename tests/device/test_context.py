@@ -137,19 +137,22 @@ def test_a_forked_child_gets_a_clear_error(cl_device, before, use):
         import os, warnings
         warnings.simplefilter("ignore")
         import cltorch as torch
+        from cltorch import _C
         {before}
         child = os.fork()
         if child == 0:
             try:
                 {use}
             except RuntimeError as error:
-                print(error, flush=True)
+                print(error, "spoilt:", torch.cl._is_in_bad_fork(), _C._cuda_isInBadFork(), flush=True)
             os._exit(0)
         os.waitpid(child, 0)
         assert torch.ones(3, device="cl").sum().item() == 3  # the parent is as it was
+        assert not _C._cuda_isInBadFork()
         """
     )
     assert "Cannot use an OpenCL device in a forked subprocess" in out and "spawn" in out
+    assert out.endswith("spoilt: True True")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -158,14 +161,15 @@ def test_a_child_forked_before_any_question_uses_the_device(cl_device):
         """
         import os
         import cltorch as torch
+        from cltorch import _C
         child = os.fork()
         if child == 0:
-            print(torch.ones(3, device="cl").sum().item(), flush=True)
+            print(torch.ones(3, device="cl").sum().item(), _C._cuda_isInBadFork(), flush=True)
             os._exit(0)
         os.waitpid(child, 0)
         """
     )
-    assert out == "3.0"
+    assert out == "3.0 False"
 
 
 # ---- no device ---------------------------------------------------------------------------------------------------
