@@ -11,6 +11,8 @@ tensor(8.)
 """
 
 from cltorch import public_forms
+from cltorch.functions.linalg_determinant import linalg_det as det
+from cltorch.functions.linalg_determinant import linalg_slogdet as slogdet
 from cltorch.functions.linalg_factor import linalg_cholesky as cholesky
 from cltorch.functions.linalg_factor import linalg_cholesky_ex as cholesky_ex
 from cltorch.functions.linalg_factor import linalg_ldl_factor as ldl_factor
@@ -37,7 +39,6 @@ from cltorch.functions.linalg_solve import linalg_solve_ex as solve_ex
 from cltorch.functions.linalg_solve import linalg_solve_triangular as solve_triangular
 from cltorch.functions.linalg_solve import linalg_tensorinv as tensorinv
 from cltorch.functions.linalg_solve import linalg_tensorsolve as tensorsolve
-from cltorch.functions.linalg_spectrum import linalg_det as det
 from cltorch.functions.linalg_spectrum import linalg_eig as eig
 from cltorch.functions.linalg_spectrum import linalg_eigh as eigh
 from cltorch.functions.linalg_spectrum import linalg_eigvals as eigvals
@@ -45,7 +46,6 @@ from cltorch.functions.linalg_spectrum import linalg_eigvalsh as eigvalsh
 from cltorch.functions.linalg_spectrum import linalg_lstsq as lstsq
 from cltorch.functions.linalg_spectrum import linalg_matrix_rank as matrix_rank
 from cltorch.functions.linalg_spectrum import linalg_pinv as pinv
-from cltorch.functions.linalg_spectrum import linalg_slogdet as slogdet
 from cltorch.functions.linalg_spectrum import linalg_svd as svd
 from cltorch.functions.linalg_spectrum import linalg_svdvals as svdvals
 from cltorch.functions.matmul import matmul
