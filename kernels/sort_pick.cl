@@ -2,12 +2,12 @@
 One element of every sorted line (kernels of sort.cl, ascending), with its position: the median or the mode.
 
 name, what  kernel name without its prefix; "median" (the lower one; the first NaN where there is one), "nanmedian" (of
-            what is not NaN, if anything), "mode" (the smallest of the most frequent, at its last position)
+            what is not NaN, if anything), "kth" (number k), "mode" (the smallest of the most frequent, at its last position)
 bits, kind, infinity, descending: see sort_key.cl
 A work-item takes per_item lines.
 </%doc>
 <%include file="sort_key.cl"/>
-__kernel void ct_${name}(long lines, long n, long inner, long per_item, const __global ct_raw *sorted,
+__kernel void ct_${name}(long lines, long n, long inner, long per_item, long k, const __global ct_raw *sorted,
                          const __global long *from, __global ct_raw *values, __global long *indices)
 {
     const long first = (long)get_global_id(0) * per_item, last = min(lines, first + per_item);
@@ -18,15 +18,17 @@ __kernel void ct_${name}(long lines, long n, long inner, long per_item, const __
         ct_key key = ct_key_of(sorted[base]);
         for (long i = 0; i < n; ++i) {
             const ct_raw raw = sorted[base + i * inner];
-            const ct_key k = ct_key_of(raw);
-            run = k == key && !ct_is_nan(raw) ? run + 1 : 1;
-            key = k;
+            const ct_key next = ct_key_of(raw);
+            run = next == key && !ct_is_nan(raw) ? run + 1 : 1;
+            key = next;
             // a run is longest at its own end, so that the last position of the first longest run stays
             if (run > most) {
                 most = run;
                 chosen = i;
             }
         }
+% elif what == "kth":
+        const long chosen = k;
 % else:
         // where the NaNs begin
         long lo = 0, hi = n;

@@ -31,8 +31,9 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
         return values, indices
     n = x.layout.shape[dim]
     if what == KTH or (what != MODE and not x.dtype.is_floating_point):
-        at = k if what == KTH else (n - 1) // 2
-        return _select(values, dim, at), _select(indices, dim, at)
+        what, k = KTH, k if what == KTH else (n - 1) // 2
+        if x.device.type == "cpu":
+            return _select(values, dim, k), _select(indices, dim, k)
     if x.device.type == "cpu":
         return _host(what, values, indices, dim)
     picked, positions = empty(shape, x.dtype, x.device), empty(shape, dtypes.int64, x.device)
@@ -40,12 +41,12 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
     if count:
         context = x.device.context
         kernel = context.kernel(
-            "sort_pick", f"ct_{what}", "llllbbbb", name=what, what=what, **key_params(x.dtype, False)
+            "sort_pick", f"ct_{what}", "lllllbbbb", name=what, what=what, **key_params(x.dtype, False)
         )
-        size, local, per_item = lines(context, count, n)
+        size, local, per_item = lines(context, count, n if what == MODE else 32)
         kernel.launch(
             size, local,
-            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, values._storage.buf, indices._storage.buf,
+            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, k, values._storage.buf, indices._storage.buf,
              picked._storage.buf, positions._storage.buf),
         )  # fmt: skip
     return picked, positions

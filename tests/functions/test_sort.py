@@ -78,6 +78,19 @@ def test_few_of_many_are_selected(device):
     assert np.array_equal(host(down.indices), order.T)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint8"])
+def test_picked_from_many_lines(dtype, device):
+    a = np.random.default_rng(8).integers(0, 90, (7, 5, 300)).astype(dtype)
+    x = ct.tensor(a, device=device)
+    for dim, k in ((0, 7), (1, 2), (2, 1)):
+        values, indices = x.kthvalue(k, dim)
+        wanted = np.argsort(a, dim, kind="stable").take(k - 1, dim)
+        assert values.dtype is x.dtype and (indices.cpu().numpy() == wanted).all()
+        assert (values.cpu().numpy() == np.sort(a, dim).take(k - 1, dim)).all()
+        middle = (a.shape[dim] - 1) // 2
+        assert (x.median(dim).values.cpu().numpy() == np.sort(a, dim).take(middle, dim)).all()
+
+
 def test_kthvalue_counts_from_one(x):
     for dim in (0, 1, -1):
         found = x.kthvalue(2, dim)
