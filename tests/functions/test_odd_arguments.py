@@ -16,7 +16,8 @@ REFUSED = {
     "an integer beyond int64": (lambda o, i: cltorch.addcmul(i, i, i, value=2**63), NO_ROOM),
     "NaN among integers": (lambda o, i: F.threshold(i, 0.5, math.nan), NO_ROOM),
     "a complex threshold": (lambda o, i: F.threshold(o, 1j, 0.5), NO_ROOM),
-    "a threshold beyond int64 for truth values": (lambda o, i: F.threshold(i > 0, 2**64, 0.5), NO_ROOM),
+    "a threshold beyond int64": (lambda o, i: F.threshold(i, 2**64, 0.5), NO_ROOM),
+    "a threshold for truth values": (lambda o, i: F.threshold(i > 0, 1, 0.5), "threshold.*Bool"),
     "a dilation": (
         lambda o, i: F.conv_transpose2d(o, o[None].mT.reshape(2, 1, 2, 2), dilation=2**62),
         "Storage size calculation",
