@@ -36,7 +36,6 @@ RENAMED = {
     "torch._tensor": "cltorch.tensor",
     "torch._tensor_str": "cltorch.printing",
     "torch.accelerator.memory": "cltorch.accelerator",
-    "torch.autograd.anomaly_mode": "cltorch.autograd.anomaly",
     "torch.cpu.amp": "cltorch.amp",
     "torch.signal.windows.windows": "cltorch.signal.windows",
     "torch.torch_version": "cltorch.version",
@@ -93,7 +92,7 @@ class Facade(ModuleType):
             own.update(
                 (key, value) for key, value in vars(module).items() if callable(value) and not key.startswith("__")
             )
-            class_names.settle(name, list(own.values()), counterpart, _find)
+            class_names.settle(name, own.values(), counterpart, _find)
 
     def __getattr__(self, name: str) -> Any:
         module = self.__dict__.get("_module")

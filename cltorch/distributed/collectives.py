@@ -17,7 +17,7 @@ from cltorch.distributed.checks import check_same_dtype, check_tensor, check_ten
 from cltorch.distributed.groups import check_timeout
 from cltorch.distributed.process_group import Work
 from cltorch.distributed.reduce_op import ReduceOp, supports_complex
-from cltorch.distributed.world import get_backend, given_or_default, is_outside, rank_in, warn_outside
+from cltorch.distributed.world import get_backend, given_or_default, is_outside, rank_in, root_in, warn_outside
 from cltorch.ops.fallback import callers_level
 from cltorch.tensor import Tensor
 
@@ -239,7 +239,7 @@ def gather(
     found = given_or_default(group)
     if is_outside(found):
         return warn_outside("gather")
-    root = rank_in(found, 0 if dst is None and group_dst is None else dst, group_dst)
+    root = root_in(found, dst, group_dst)
     check_gather_list(found.rank(), root, outputs)
     return _end(found.gather([[parts(y) for y in outputs]], [parts(tensor)], root), async_op)
 
@@ -263,7 +263,7 @@ def scatter(
     check_tensors(given, "scatter_list")
     check_same_dtype(tensor, given)
     found = given_or_default(group)
-    root = rank_in(found, 0 if src is None and group_src is None else src, group_src)
+    root = root_in(found, src, group_src)
     if is_outside(found):
         return warn_outside("scatter")
     if root == found.rank() and not given:

@@ -9,7 +9,7 @@ import pickle
 from typing import Any
 
 from cltorch.distributed.collectives import check_gather_list
-from cltorch.distributed.world import given_or_default, is_outside, rank_in, warn_outside
+from cltorch.distributed.world import given_or_default, is_outside, root_in, warn_outside
 
 __all__ = ["all_gather_object", "broadcast_object_list", "gather_object", "scatter_object_list"]
 
@@ -51,7 +51,7 @@ def gather_object(
     Source: https://docs.pytorch.org/docs/2.13/distributed.html#torch.distributed.gather_object
     """
     found = given_or_default(group)
-    root = rank_in(found, 0 if dst is None and group_dst is None else dst, group_dst)
+    root = root_in(found, dst, group_dst)
     if is_outside(found):
         return warn_outside("gather_object")
     check_gather_list(found.rank(), root, object_gather_list)
@@ -72,7 +72,7 @@ def broadcast_object_list(
     Source: https://docs.pytorch.org/docs/2.13/distributed.html#torch.distributed.broadcast_object_list
     """
     found = given_or_default(group)
-    root = rank_in(found, 0 if src is None and group_src is None else src, group_src)
+    root = root_in(found, src, group_src)
     if is_outside(found):
         return warn_outside("broadcast_object_list")
     found._check_root("broadcast", root)
@@ -92,7 +92,7 @@ def scatter_object_list(
     Source: https://docs.pytorch.org/docs/2.13/distributed.html#torch.distributed.scatter_object_list
     """
     found = given_or_default(group)
-    root = rank_in(found, 0 if src is None and group_src is None else src, group_src)
+    root = root_in(found, src, group_src)
     if is_outside(found):
         return warn_outside("scatter_object_list")
     if not isinstance(scatter_object_output_list, list) or not scatter_object_output_list:

@@ -163,6 +163,11 @@ def rank_in(group: Any, global_rank: int | None, group_rank: int | None) -> int:
     return get_group_rank(group, global_rank)
 
 
+def root_in(group: Any, global_rank: int | None, group_rank: int | None) -> int:
+    """Return a rank in a group as ``rank_in`` does, and that of the first of all processes where neither is given."""
+    return rank_in(group, 0 if global_rank is None and group_rank is None else global_rank, group_rank)
+
+
 def get_process_group_ranks(group: Any) -> list[int]:
     """Return the ranks, among all processes, of a group's; None stands for the group of all.
 

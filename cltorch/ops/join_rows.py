@@ -9,11 +9,10 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.layout import Layout
 from cltorch.ops.array import Array
-from cltorch.ops.plan import grid
+from cltorch.ops.plan import by_rows
 
 _TAKES = (2, 4, 8)  # arrays of one launch: every argument takes its time
 _ELEMENTS, _RUNS = 1 << 17, 1 << 14  # up to which a launch for each array takes longer, for all its vectors
-_PART = 32768  # elements that are worth a processor's work-item of their own
 _RAW = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}
 
 
@@ -66,15 +65,7 @@ def _plan(
             "join", f"ct_join_{K}", "lllilbl" + "bll" * K, U=_RAW[itemsize], takes=_TAKES, gpu=gpu
         )  # fmt: skip
         part = sum(n for _, n in some)
-        size: tuple[int, ...]
-        local: tuple[int, ...]
-        if gpu:
-            per_item = 1
-            size, local = grid(context, rows * part)
-        else:
-            items = max(1, min(rows, context.caps.compute_units * 4, rows * part // _PART))
-            per_item = -(-rows // items)
-            size, local = (-(-rows // per_item),), (1,)
+        size, local, per_item = by_rows(context, gpu, rows, rows * part)
         # some buffer must be given for those that are none
         given = [*some, *[(some[0][0], 0)] * (K - len(some))]
         launches.append((kernel, size, local, (rows, total, part, len(some), per_item), to, given))

@@ -7,10 +7,8 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.device import faults
 from cltorch.ops.array import empty
-from cltorch.ops.plan import grid
+from cltorch.ops.plan import by_rows
 from cltorch.ops.softmax import dense
-
-_PART = 32768  # elements that are worth a processor's work-item of their own
 
 
 def one_hot(x: Any, classes: int, variant: str = "") -> Any:
@@ -24,15 +22,7 @@ def one_hot(x: Any, classes: int, variant: str = "") -> Any:
     if not n:
         return out
     gpu = (variant or context.caps.kind) != "cpu"
-    size: tuple[int, ...]
-    local: tuple[int, ...]
-    if gpu:
-        per_item = 1
-        size, local = grid(context, n * classes)
-    else:
-        items = max(1, min(n, context.caps.compute_units * 4, n * classes // _PART))
-        per_item = -(-n // items)
-        size, local = (-(-n // per_item),), (1,)
+    size, local, per_item = by_rows(context, gpu, n, n * classes)
     kernel = context.kernel("one_hot", "ct_one_hot", "illlblbe", gpu=gpu)
     site = faults.site("one_hot", (len(shape),))
     kernel.launch(size, local, (site, n, classes, per_item, x._storage.buf, x.layout.offset, out._storage.buf))

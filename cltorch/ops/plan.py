@@ -33,6 +33,7 @@ _LONG = 100  # statements of a formula above which that form is not taken
 _TURNED = 1 << 14  # elements below which that form is not worth its compilation
 _LOCAL = 16384  # bytes of local memory that every device has
 GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
+_COPIED = 32768  # as GRAIN, where each is only written
 
 
 class Plan:
@@ -269,6 +270,18 @@ def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
     group = min(GROUP, context.caps.max_work_group)
     groups = max(1, min(-(-items // group), context.caps.compute_units * 32))
     return (groups * group,), (group,)
+
+
+def by_rows(context: Any, gpu: bool, rows: int, numbers: int) -> tuple[tuple[int], tuple[int], int]:
+    """Return (global size, local size, rows per work-item) for ``rows`` of so many numbers in all.
+
+    Work-items of GPUs stride over the numbers, one of a processor walks whole rows.
+    """
+    if gpu:
+        return (*grid(context, numbers), 1)
+    items = max(1, min(rows, context.caps.compute_units * 4, numbers // _COPIED))
+    per_item = -(-rows // items)
+    return (-(-rows // per_item),), (1,), per_item
 
 
 def _broadcast_strides(lay: Layout, shape: Sequence[int]) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cltorch
-from cltorch.ops import join_rows
+from cltorch.ops import plan
 from cltorch.ops.join_rows import joined
 
 VARIANTS = ("cpu", "gpu")
@@ -39,7 +39,7 @@ def test_any_number_along_any_dimension(count, variant, cl_device):
 
 
 def test_several_work_items(monkeypatch, cl_device):
-    monkeypatch.setattr(join_rows, "_PART", 64)
+    monkeypatch.setattr(plan, "_COPIED", 64)
     arrays = [draw(101, n, seed=n) for n in (3, 6)]
     xs = [cltorch.tensor(a, device=cl_device) for a in arrays]
     assert (joined(1, xs[0].dtype, xs, False).cpu().numpy() == np.concatenate(arrays, 1)).all()
