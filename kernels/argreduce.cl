@@ -93,7 +93,7 @@ __kernel void ct_${name}(long kept, long parts, long kept_step, long part_step, 
 % if mode == "rows":
 <% same = "((v == *best) | ((v != v) & (*best != *best)))" if floating else "(v == *best)" %>
 // The extreme of a run of at least ${W} neighbours: every lane keeps its own and its place, the lanes meet at the end.
-inline void ct_scan(const __global ${X} *x, long at, long n, ${A} *best, long *where) {
+static inline void ct_scan(const __global ${X} *x, long at, long n, ${A} *best, long *where) {
     const ${M}${W} lane = (${M}${W})(${", ".join(str(j) for j in range(W))});
     ${A}${W} b0 = ${load("at", W)}, b1 = b0;
     ${M}${W} w0 = lane, w1 = lane;

@@ -114,13 +114,14 @@ ${look("")}
             if (b > high[me] || b != b) high[me] = b;
         }
     }
-    least = low[0];
-    most = high[0];
-% endif
     if (me == 0) {
-        extremes[2 * part] = least;
-        extremes[2 * part + 1] = most;
+        extremes[2 * part] = low[0];
+        extremes[2 * part + 1] = high[0];
     }
+% else:
+    extremes[2 * part] = least;
+    extremes[2 * part + 1] = most;
+% endif
 % endif
 }
 % if counts:

@@ -14,7 +14,7 @@ and "alpha" notes it as one of the operator ``site``.
 <%
 fence = "barrier(CLK_GLOBAL_MEM_FENCE);" if G > 1 else ""
 %>
-inline ${A} ct_ctc_sum(const ${A} a, const ${A} b, const ${A} c)
+static inline ${A} ct_ctc_sum(const ${A} a, const ${A} b, const ${A} c)
 {
     const ${A} m = fmax(fmax(a, b), c);
     return m == -INFINITY ? m : log(exp(a - m) + exp(b - m) + exp(c - m)) + m;

@@ -15,7 +15,7 @@ taps = list(product(range(each), repeat=dims))
 %>
 // what padding makes of places: nothing (0), the edge (1), or a reflection (2) that is cut off at the edge
 static void ct_padded(${A} *at, const int count, const int size, const int padding, const int align) {
-    const ${A} low = align ? (${A})0 : (${A})-0.5, span = align ? size - 1 : size, most = size - 1;
+    const ${A} low = align ? (${A})0 : (${A})-0.5f, span = align ? size - 1 : size, most = size - 1;
     if (padding == 2)
         for (int i = 0; i < count; ++i) {
             const ${A} from = fabs(at[i] - low), flips = floor(from / span), rest = from - flips * span;
@@ -27,8 +27,8 @@ static void ct_padded(${A} *at, const int count, const int size, const int paddi
             at[i] = at[i] > 0 && at[i] < most ? at[i] : at[i] >= most ? most : (${A})0;
 }
 % if mode == "cubic":
-static ${A} ct_near(const ${A} t) { return (((${A})1.25 * t - (${A})2.25) * t) * t + 1; }
-static ${A} ct_far(const ${A} t) { return (((${A})-0.75 * t + (${A})3.75) * t - 6) * t + 3; }
+static ${A} ct_near(const ${A} t) { return (((${A})1.25f * t - (${A})2.25f) * t) * t + 1; }
+static ${A} ct_far(const ${A} t) { return (((${A})-0.75f * t + (${A})3.75f) * t - 6) * t + 3; }
 % endif
 __kernel void ct_grid_sample(const long batches, const long channels, const long places, const long per_item,
                              const int padding, const int align, const long xn, const long xc

@@ -21,7 +21,7 @@ w = load("weight", "t") if weighted else f"(({A})1)"
 %>
 ${memory.prefetch()}
 % if mode == "forward":
-inline ${A} ct_lanes_sum(${V} v) {
+static inline ${A} ct_lanes_sum(${V} v) {
     ${A} t[${W}];
     vstore${W}(v, 0, t);
     for (int s = ${W // 2}; s > 0; s /= 2)
@@ -29,7 +29,7 @@ inline ${A} ct_lanes_sum(${V} v) {
     return t[0];
 }
 
-inline ${A} ct_lanes_max(${V} v) {
+static inline ${A} ct_lanes_max(${V} v) {
     ${A} t[${W}];
     vstore${W}(v, 0, t);
     for (int s = ${W // 2}; s > 0; s /= 2)
@@ -39,7 +39,7 @@ inline ${A} ct_lanes_max(${V} v) {
 % endif
 
 // the last elements of a row, less than a vector of them; other lanes are those of classes that cannot be
-inline ${V} ct_rest(const __global ${X} *x, long from, int count) {
+static inline ${V} ct_rest(const __global ${X} *x, long from, int count) {
     ${A} t[${W}];
     for (int j = 0; j < ${W}; ++j) t[j] = -INFINITY;
     for (int j = 0; j < count; ++j) t[j] = ${load("x", "from + j")};

@@ -37,7 +37,7 @@ static void ct_end(const ct_t sum, const ct_t alpha, const ct_t beta, const long
 }
 % if not group:
 
-inline ct_t ct_sum(const ct_v x) {
+static inline ct_t ct_sum(const ct_v x) {
     ct_t t[${vw}], s = 0;
     CT_WRITEV(__private, x, t);
     for (int l = 0; l < ${vw}; l++) s += t[l];

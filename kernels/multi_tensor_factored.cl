@@ -17,10 +17,10 @@ def get(k, at, w=1): return load(f"a{k}", at, *types[k], A, w)
 def put(k, at, value): return store(f"a{k}", at, value, *types[k], A)
 me, many = ("(long)get_local_id(0)", groups) if groups else ("0", 1)
 %>
-inline ${A} ct_nearer(${A} mean, ${A} now, ${A} weight) { return now - (now - mean) * (1 - weight); }
+static inline ${A} ct_nearer(${A} mean, ${A} now, ${A} weight) { return now - (now - mean) * (1 - weight); }
 % if mode == "means" and groups:
 // the sum over a work-group, for all its items
-inline ${A} ct_sum(${A} x, __local ${A} *lanes) {
+static inline ${A} ct_sum(${A} x, __local ${A} *lanes) {
     const int me = (int)get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
     lanes[me] = x;

@@ -21,7 +21,7 @@ identity = {"max": "0", "bad": "0", "min": "INFINITY"}.get(what, "0")
 %>
 <%def name="functions(w)">
 <% v = "" if w == 1 else str(w); V = A + v %>
-inline ${V} ct_map${v}(${V} x, ${V} p) {
+static inline ${V} ct_map${v}(${V} x, ${V} p) {
 % if what == "square":
     return x * x;
 % elif what == "norm":
@@ -34,7 +34,7 @@ inline ${V} ct_map${v}(${V} x, ${V} p) {
     return fabs(x);
 % endif
 }
-inline ${V} ct_join${v}(${V} a, ${V} b) {
+static inline ${V} ct_join${v}(${V} a, ${V} b) {
 % if what in ("max", "bad", "min"):
 <% sign = "<" if what == "min" else ">" %>
     return ${f"a {sign} b || a != a ? a : b" if w == 1 else f"select(b, a, (a {sign} b) | (a != a))"};

@@ -39,7 +39,7 @@ def positive(w, v):
 BLOCK = 4096  # elements whose mean is taken before their deviations, while they are still near
 %>
 % if variant == "planes":
-inline ${A} ct_add_lanes(${A}${W} v) {
+static inline ${A} ct_add_lanes(${A}${W} v) {
 <% w = W %>
 % while w > 2:
     const ${A}${w // 2} v${w // 2} = ${"v" if w == W else f"v{w}"}.lo + ${"v" if w == W else f"v{w}"}.hi;
@@ -50,7 +50,7 @@ inline ${A} ct_add_lanes(${A}${W} v) {
 #define LANES ((${M}${W})(${", ".join(map(str, range(W)))}))
 % endif
 % if variant == "groups":
-inline ${A} ct_tree(__local ${A} *tree, ${A} v) {
+static inline ${A} ct_tree(__local ${A} *tree, ${A} v) {
     const int me = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
     tree[me] = v;

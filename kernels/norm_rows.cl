@@ -61,7 +61,7 @@ __kernel void ct_${name}(
 }
 % else:
 % if variant == "cpu":
-inline ${A} ct_add_lanes(${A}${W} v) {
+static inline ${A} ct_add_lanes(${A}${W} v) {
 <% w = W %>
 % while w > 2:
     const ${A}${w // 2} v${w // 2} = ${"v" if w == W else f"v{w}"}.lo + ${"v" if w == W else f"v{w}"}.hi;
@@ -70,7 +70,7 @@ inline ${A} ct_add_lanes(${A}${W} v) {
     return v2.lo + v2.hi;
 }
 % else:
-inline ${A} ct_tree(__local ${A} *tree, ${A} v) {
+static inline ${A} ct_tree(__local ${A} *tree, ${A} v) {
     const int me = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
     tree[me] = v;

@@ -69,11 +69,11 @@ def streamed(k):
 %>
 % if any(unsigned_long(k) for k in range(len(outs))):
 // The upper half of unsigned numbers, which no conversion to long reaches; negative numbers wrap.
-inline ulong ct_to_ulong(${V} x) {
+static inline ulong ct_to_ulong(${V} x) {
     return x >= (${V})0x1p63f ? (ulong)(long)(x - (${V})0x1p63f) ^ (1UL << 63) : (ulong)(long)x;
 }
 % if W > 1:
-inline ulong${W} ct_to_ulong${W}(${V}${W} x) {
+static inline ulong${W} ct_to_ulong${W}(${V}${W} x) {
     long${W} high = convert_long${W}(x >= (${V})0x1p63f);
     return as_ulong${W}(convert_long${W}(select(x, x - (${V})0x1p63f, x >= (${V})0x1p63f))) ^ (as_ulong${W}(high) & (1UL << 63));
 }
@@ -89,7 +89,7 @@ ${memory.streams(sorted({outs[k][1] for k in range(len(outs)) if streamed(k)}), 
         lanes = f"c{w}"
 %>\
 // any() of PoCL takes the lanes one by one
-inline int ct_any(${M}${W} c) {
+static inline int ct_any(${M}${W} c) {
 % for w, whole in halves:
     const ${M}${w} c${w} = ${whole}.lo | ${whole}.hi;
 % endfor

@@ -5,36 +5,36 @@
 #endif
 % if with_halves:
 
-inline float ct_load_bf16(const __global ushort *p, long i) { return as_float((uint)p[i] << 16); }
-inline ushort ct_round_bf16(float x) {
+static inline float ct_load_bf16(const __global ushort *p, long i) { return as_float((uint)p[i] << 16); }
+static inline ushort ct_round_bf16(float x) {
     uint u = as_uint(x);
     return x != x ? (ushort)((u >> 16) | 0x40u) : (ushort)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
-inline void ct_store_bf16(float x, __global ushort *p, long i) { p[i] = ct_round_bf16(x); }
-inline float ct_load_f16(const __global half *p, long i) { return vload_half(i, p); }
-inline void ct_store_f16(float x, __global half *p, long i) { vstore_half_rte(x, i, p); }
+static inline void ct_store_bf16(float x, __global ushort *p, long i) { p[i] = ct_round_bf16(x); }
+static inline float ct_load_f16(const __global half *p, long i) { return vload_half(i, p); }
+static inline void ct_store_f16(float x, __global half *p, long i) { vstore_half_rte(x, i, p); }
 
 % for w in (2, 4, 8, 16):
-inline float${w} ct_load_bf16_${w}(const __global ushort *p, long i) {
+static inline float${w} ct_load_bf16_${w}(const __global ushort *p, long i) {
     return as_float${w}(convert_uint${w}(vload${w}(0, p + i)) << 16);
 }
-inline ushort${w} ct_round_bf16_${w}(float${w} x) {
+static inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     uint${w} u = as_uint${w}(x);
     uint${w} r = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
-inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
+static inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
 % if w >= 8 and "vload_half8" in caps.quirks:
-inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
+static inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
     return (float${w})(ct_load_f16_${w // 2}(p, i), ct_load_f16_${w // 2}(p, i + ${w // 2}));
 }
-inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) {
+static inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) {
     ct_store_f16_${w // 2}(x.lo, p, i);
     ct_store_f16_${w // 2}(x.hi, p, i + ${w // 2});
 }
 % else:
-inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload_half${w}(0, p + i); }
-inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
+static inline float${w} ct_load_f16_${w}(const __global half *p, long i) { return vload_half${w}(0, p + i); }
+static inline void ct_store_f16_${w}(float${w} x, __global half *p, long i) { vstore_half${w}_rte(x, 0, p + i); }
 % endif
 % endfor
 % endif
@@ -47,7 +47,7 @@ def hexed(n): return f"0x{n:x}u"
 // ${t.name}: integer arithmetic all through, as cltorch/float_bits.py has it
 % for w in ("", 2, 4, 8, 16):
 <% U, I, F, n = f"uint{w}", f"int{w}", f"float{w}", f"_{w}" if w else "" %>
-inline ${F} ct_widen_${t.tag}${n}(${U} b) {
+static inline ${F} ct_widen_${t.tag}${n}(${U} b) {
     ${U} a = b & ${"0x7fu" if form.sign else "0xffu"};
 % if form.subnormal:
     ${U} r = (a << ${23 - form.mantissa}) + ${hexed((127 - form.bias) << 23)};
@@ -68,7 +68,7 @@ inline ${F} ct_widen_${t.tag}${n}(${U} b) {
     return as_float${w}(select(r, (${U})(0x7fc00000u), b == (${U})(${form.nan})));
 % endif
 }
-inline uchar${w} ct_round_${t.tag}${n}(${F} x) {
+static inline uchar${w} ct_round_${t.tag}${n}(${F} x) {
     ${U} u = as_uint${w}(x), size = u & 0x7fffffffu, e = size >> 23, f = size & 0x7fffffu;
     ${U} steps = select(f | 0x800000u, f, e == (${U})(0));
     e = max(e, (${U})(1));
@@ -86,11 +86,11 @@ inline uchar${w} ct_round_${t.tag}${n}(${F} x) {
     return convert_uchar${w}(code);
 }
 % if w:
-inline ${F} ct_load_${t.tag}${n}(const __global uchar *p, long i) { return ct_widen_${t.tag}${n}(convert_uint${w}(vload${w}(0, p + i))); }
-inline void ct_store_${t.tag}${n}(${F} x, __global uchar *p, long i) { vstore${w}(ct_round_${t.tag}${n}(x), 0, p + i); }
+static inline ${F} ct_load_${t.tag}${n}(const __global uchar *p, long i) { return ct_widen_${t.tag}${n}(convert_uint${w}(vload${w}(0, p + i))); }
+static inline void ct_store_${t.tag}${n}(${F} x, __global uchar *p, long i) { vstore${w}(ct_round_${t.tag}${n}(x), 0, p + i); }
 % else:
-inline float ct_load_${t.tag}(const __global uchar *p, long i) { return ct_widen_${t.tag}((uint)p[i]); }
-inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] = ct_round_${t.tag}(x); }
+static inline float ct_load_${t.tag}(const __global uchar *p, long i) { return ct_widen_${t.tag}((uint)p[i]); }
+static inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] = ct_round_${t.tag}(x); }
 % endif
 % endfor
 % endfor
@@ -98,7 +98,7 @@ inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] = ct_ro
 
 // Note an index out of range, unless there is a note already, for the operator of a number (0 notes nothing); of the
 // index tensors it is number k. Only called where there is one, so that it costs nothing where there is none.
-inline void ct_note(volatile __global int *note, int site, int k, long index, long size) {
+static inline void ct_note(volatile __global int *note, int site, int k, long index, long size) {
     if (atomic_cmpxchg(note, 0, site) != 0) return;
     note[1] = k;
     note[2] = (int)index;

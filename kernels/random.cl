@@ -22,18 +22,18 @@ A = "ulong" if integer else "double" if double else "float"   # type of the two 
 
 // ---- from words to elements -------------------------------------------------------------------------------------
 % if double:
-inline ${S} ct_unit(${U} high, ${U} low) {
+static inline ${S} ct_unit(${U} high, ${U} low) {
     return (convert_double${N}(high >> 5) * 67108864.0 + convert_double${N}(low >> 6)) * 0x1p-53;
 }
-inline ${S} ct_open(${U} high, ${U} low) { return 1.0 - ct_unit(high, low); }
+static inline ${S} ct_open(${U} high, ${U} low) { return 1.0 - ct_unit(high, low); }
 % else:
 // in [0, 1), with as many bits as the dtype holds, so that rounding never gives 1
-inline ${S} ct_unit(${U} w) { return convert_float${N}(convert_int${N}(w >> ${shift})) * 0x1p-${digits}f; }
+static inline ${S} ct_unit(${U} w) { return convert_float${N}(convert_int${N}(w >> ${shift})) * 0x1p-${digits}f; }
 // in (0, 1], with 32 bits near 0, where the logarithm needs them
-inline ${S} ct_open(${U} w) { return convert_float${N}(w) * 0x1p-32f + 0x1p-33f; }
+static inline ${S} ct_open(${U} w) { return convert_float${N}(w) * 0x1p-32f + 0x1p-33f; }
 % endif
 
-inline void ct_elements(${U} w[4], ${E} e[${count}], ${A} a, ${A} b) {
+static inline void ct_elements(${U} w[4], ${E} e[${count}], ${A} a, ${A} b) {
 % if dist in ("normal", "log_normal"):
     // Box, Muller: a radius and an angle (in half turns, from -1 to 1) make two values
 %   for i in range(0, count, 2):

@@ -7,10 +7,10 @@ def load(p, i):
 %>
 <%include file="random_philox.cl"/>
 
-inline float ct_unit(uint w) { return (convert_float(w >> 8) + 0.5f) * 0x1p-24f; }   // in (0, 1)
+static inline float ct_unit(uint w) { return (convert_float(w >> 8) + 0.5f) * 0x1p-24f; }   // in (0, 1)
 
 // ln k! minus Stirling's formula (Loader, Fast and accurate computation of binomial probabilities, 2000)
-inline float ct_stirling(float k) {
+static inline float ct_stirling(float k) {
     const float table[10] = {0.0f, 0.0810614668f, 0.0413406959f, 0.0276779257f, 0.0207906721f,
                              0.0166446912f, 0.0138761288f, 0.0118967099f, 0.0104112653f, 0.00925546218f};
     if (k < 10.0f) return table[(int)k];
@@ -19,7 +19,7 @@ inline float ct_stirling(float k) {
 }
 
 // x ln(x / m) + m - x without the cancellation where x is close to m (the same paper)
-inline float ct_deviance(float x, float m) {
+static inline float ct_deviance(float x, float m) {
     if (x == 0.0f) return m;
     float d = x - m;
     if (fabs(d) < 0.1f * (x + m)) {
@@ -31,12 +31,12 @@ inline float ct_deviance(float x, float m) {
 
 % if dist == "poisson":
 // ln of the probability of k
-inline float ct_log_mass(float k, float rate) {
+static inline float ct_log_mass(float k, float rate) {
     float half_log = k == 0.0f ? 0.0f : 0.5f * log(6.28318531f * k);
     return -ct_stirling(k) - ct_deviance(k, rate) - half_log;
 }
 
-inline float ct_draw(ulong block, uint k0, uint k1, float rate) {
+static inline float ct_draw(ulong block, uint k0, uint k1, float rate) {
     uint w[4];
     if (!(rate > 0.0f)) return 0.0f;
     if (rate < 10.0f) {
@@ -67,13 +67,13 @@ inline float ct_draw(ulong block, uint k0, uint k1, float rate) {
 }
 % else:
 // ln of the probability of k successes in n trials, less its constant part
-inline float ct_log_mass(float k, float n, float p) {
+static inline float ct_log_mass(float k, float n, float p) {
     float rest = n - k;
     float spread = (k == 0.0f || rest == 0.0f) ? 0.0f : 0.5f * log(6.28318531f * k * (rest / n));
     return ct_stirling(n) - ct_stirling(k) - ct_stirling(rest) - ct_deviance(k, n * p) - ct_deviance(rest, n * (1.0f - p)) - spread;
 }
 
-inline float ct_draw(ulong block, uint k0, uint k1, float n, float prob) {
+static inline float ct_draw(ulong block, uint k0, uint k1, float n, float prob) {
     uint w[4];
     n = floor(n);
     if (!(n > 0.0f) || !(prob > 0.0f)) return 0.0f;

@@ -10,7 +10,7 @@ s = "" if dtype == "float64" else "f"
 <%include file="random_philox.cl"/>
 
 // four numbers in (0, 1)
-inline void ct_uniform(${R} u[4], ulong block, uint attempt, uint k0, uint k1) {
+static inline void ct_uniform(${R} u[4], ulong block, uint attempt, uint k0, uint k1) {
     uint w[4];
 % if dtype == "float64":
     uint low[4];
@@ -23,7 +23,7 @@ inline void ct_uniform(${R} u[4], ulong block, uint attempt, uint k0, uint k1) {
 % endif
 }
 
-inline ${R} ct_draw(ulong block, uint k0, uint k1, ${R} a) {
+static inline ${R} ct_draw(ulong block, uint k0, uint k1, ${R} a) {
     if (!(a > 0)) return a == 0 ? ${'-INFINITY' if logarithm else '0'} : NAN;
     // below 1 a variable of parameter a + 1 is scaled by a power of a uniform number
     ${R} d = (a < 1 ? a + 1 : a) - 0.333333333333333333${s}, c = 1 / sqrt(9 * d);

@@ -3,7 +3,7 @@
 <% U = "uint" if lanes == 1 else f"uint{lanes}" %>
 #define CT_LANE ${"0u" if lanes == 1 else "(uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)"}
 
-inline void ct_philox(${U} w[4], uint k0, uint k1) {
+static inline void ct_philox(${U} w[4], uint k0, uint k1) {
     #pragma unroll
     for (int r = 0; r < 10; r++) {
         ${U} high0 = mul_hi(w[0], (${U})0xD2511F53u), low0 = w[0] * 0xD2511F53u;
@@ -18,7 +18,7 @@ inline void ct_philox(${U} w[4], uint k0, uint k1) {
 }
 
 // The words of the blocks from `block` on; `attempt` numbers further draws for the same element.
-inline void ct_words(${U} w[4], ulong block, uint attempt, uint k0, uint k1) {
+static inline void ct_words(${U} w[4], ulong block, uint attempt, uint k0, uint k1) {
     uint low = (uint)block;
     w[0] = CT_LANE + low;
 % if lanes == 1:

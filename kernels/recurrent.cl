@@ -19,17 +19,17 @@ ${tile.types("float32" if A == "float" else "float64", "float32" if A == "float"
 % endif
 % for w in sorted({1, W}):
 <% V = A if w == 1 else f"{A}{w}" %>\
-inline ${V} ct_logistic_${w}(${V} x) { return (${V})(1) / ((${V})(1) + exp(-x)); }
+static inline ${V} ct_logistic_${w}(${V} x) { return (${V})(1) / ((${V})(1) + exp(-x)); }
 % if A == "float":
 // a series near 0, where the exponential would cancel
-inline ${V} ct_tanh_${w}(${V} x) {
+static inline ${V} ct_tanh_${w}(${V} x) {
     const ${V} s = x * x, e = exp((${V})(2) * x);
     const ${V} near = x * ((${V})(1) + s * ((${V})(-1.0f / 3) + s * ((${V})(2.0f / 15) + s * ((${V})(-17.0f / 315) +
         s * (${V})(62.0f / 2835)))));
     return s < (${V})(0.04f) ? near : (${V})(1) - (${V})(2) / (e + (${V})(1));
 }
 % else:
-inline ${V} ct_tanh_${w}(${V} x) { return tanh(x); }
+static inline ${V} ct_tanh_${w}(${V} x) { return tanh(x); }
 % endif
 % endfor
 <%

@@ -52,7 +52,7 @@ mask = (lambda t: "int") if w == 1 else (lambda t: t + n)
 % endif
 #define V ${B}${n}
 #define M ${mask(N)}
-inline ${A}${n} ct_map${s}(V x0, ${A}${n} x1${pl}) {
+static inline ${A}${n} ct_map${s}(V x0, ${A}${n} x1${pl}) {
 % for line in map[0]:
     ${line}
 % endfor
@@ -62,14 +62,14 @@ inline ${A}${n} ct_map${s}(V x0, ${A}${n} x1${pl}) {
 #undef M
 #define V ${A}${n}
 #define M ${mask(M)}
-inline V ct_combine${s}(V x0, V x1) {
+static inline V ct_combine${s}(V x0, V x1) {
 % for line in combine[0]:
     ${line}
 % endfor
     return ${value(combine)};
 }
 % if w == 1:
-inline V ct_finish(V x0, V x1${pl}) {
+static inline V ct_finish(V x0, V x1${pl}) {
 % for line in finish[0]:
     ${line}
 % endfor
@@ -94,7 +94,7 @@ ${functions(W)}
 name = "ct_run" if rows == 1 else "ct_runs"
 each = range(rows)
 %>
-inline void ${name}(const __global ${X} *x, const long *at, long stride, long n, ${A} *acc, const ${A} *aux_value${plist}) {
+static inline void ${name}(const __global ${X} *x, const long *at, long stride, long n, ${A} *acc, const ${A} *aux_value${plist}) {
     long i = 0;
 % if unit:
     if (n >= ${W}) {

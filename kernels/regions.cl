@@ -22,7 +22,7 @@ inside = "for (int j = 0; j < CT_CH && c + j < channels; ++j)"
 #define CT_CH ${CH}
 
 // A sample between two elements: the lower, the upper and their shares; false where it lies outside.
-inline bool ct_between(${X} at, const int limit, int *low, int *high, ${X} *share) {
+static inline bool ct_between(${X} at, const int limit, int *low, int *high, ${X} *share) {
     if (!(at >= -1 && at <= limit)) return false;
     at = fmax(at, (${X})0);
     *low = min((int)at, limit - 1);
@@ -33,7 +33,7 @@ inline bool ct_between(${X} at, const int limit, int *low, int *high, ${X} *shar
 
 % if bins:
 // The elements that a bin covers along one side.
-inline void ct_covered(const int start, const ${X} step, const int bin, const int limit, int *first, int *last) {
+static inline void ct_covered(const int start, const ${X} step, const int bin, const int limit, int *first, int *last) {
     *first = clamp((int)floor(bin * step) + start, 0, limit - ${0 if largest else 1});
     *last = clamp((int)ceil((bin + 1) * step) + start, 0, limit - ${0 if largest else 1});
 }
@@ -52,12 +52,12 @@ __kernel void ct_${name}(const int site, const long count, const long per_item, 
 <%def name="sample_y()">
                     int yl, yh;
                     ${X} dy;
-                    if (!ct_between(y1 + py * step_y + (iy + (${X})0.5) * step_y / points_y, H, &yl, &yh, &dy)) continue;
+                    if (!ct_between(y1 + py * step_y + (iy + (${X})0.5f) * step_y / points_y, H, &yl, &yh, &dy)) continue;
 </%def>
 <%def name="sample_x()">
                     int xl, xh;
                     ${X} dx;
-                    if (!ct_between(x1 + px * step_x + (ix + (${X})0.5) * step_x / points_x, W, &xl, &xh, &dx)) continue;
+                    if (!ct_between(x1 + px * step_x + (ix + (${X})0.5f) * step_x / points_x, W, &xl, &xh, &dx)) continue;
 </%def>
 <%def name="covered()">
         int top, bottom, left, right;

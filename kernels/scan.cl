@@ -54,7 +54,7 @@ def join(v, s, x, t, w):
     return f"{{ const {M} c = {newer}; {v} = {choose('c', x, v)}; {s} = {choose('c', t, s)}; }}"
 %>
 <%def name="lse(w)">
-inline ${A}${num(w)} ct_lse${num(w)}(${A}${num(w)} a, ${A}${num(w)} b) {
+static inline ${A}${num(w)} ct_lse${num(w)}(${A}${num(w)} a, ${A}${num(w)} b) {
     const ${A}${num(w)} hi = ${"a > b ? a : b" if w == 1 else "select(b, a, a > b)"};
     const ${A}${num(w)} lo = ${"a > b ? b : a" if w == 1 else "select(a, b, a > b)"};
     // equal infinities must not be subtracted

@@ -84,7 +84,7 @@ at = "at + i * inner"
 ${memory.prefetch()}
 ${memory.streams([X] if streamed else [], W)}
 % for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
-inline ${A} ct_${what}_lanes(${A}${W} v) {
+static inline ${A} ct_${what}_lanes(${A}${W} v) {
     ${A} t[${W}];
     vstore${W}(v, 0, t);
     for (int s = ${W // 2}; s > 0; s /= 2)

@@ -23,7 +23,7 @@ vlast = lambda V: f" ^ ({V})({lit(ones)})" if descending else ""
 %>
 typedef ${U} ct_raw;
 typedef ${"ulong" if wide else "uint"} ct_key;
-inline ct_key ct_key_of(ct_raw raw) {
+static inline ct_key ct_key_of(ct_raw raw) {
     const ct_key u = raw;
 % if kind == "b":
     return (u != 0)${last};
@@ -37,13 +37,13 @@ inline ct_key ct_key_of(ct_raw raw) {
     return (size > ${lit(infinity)} ? ${lit(ones)} : size == 0 ? ${lit(sign)} : k)${last};
 % endif
 }
-inline int ct_is_nan(ct_raw raw) {
+static inline int ct_is_nan(ct_raw raw) {
     return ${f"((ct_key)raw & {lit(sign - 1)}) > {lit(infinity)}" if kind == "f" else "0"};
 }
 % if vector:
 <% V, M = f"{U}{vector}", f"{S}{vector}" %>
 // several keys at a time, as wide as the elements
-inline ${V} ct_keys_of(${V} u) {
+static inline ${V} ct_keys_of(${V} u) {
 % if kind == "b":
     return (as_${V}(u != (${V})(0)) & (${V})(1))${vlast(V)};
 % elif kind == "u":
@@ -60,19 +60,19 @@ inline ${V} ct_keys_of(${V} u) {
 % endif
 % if wide:
 typedef ulong2 ct_e;
-inline ct_e ct_pack(ct_key k, ulong at) { return (ulong2)(k, at); }
-inline ct_key ct_e_key(ct_e e) { return e.x; }
-inline long ct_e_at(ct_e e) { return e.y; }
-inline int ct_before(ct_e a, ct_e b) { return a.x < b.x || (a.x == b.x && a.y < b.y); }
+static inline ct_e ct_pack(ct_key k, ulong at) { return (ulong2)(k, at); }
+static inline ct_key ct_e_key(ct_e e) { return e.x; }
+static inline long ct_e_at(ct_e e) { return e.y; }
+static inline int ct_before(ct_e a, ct_e b) { return a.x < b.x || (a.x == b.x && a.y < b.y); }
 % else:
 typedef ulong ct_e;
-inline ct_e ct_pack(ct_key k, ulong at) { return (ulong)k << 32 | at; }
-inline ct_key ct_e_key(ct_e e) { return e >> 32; }
-inline long ct_e_at(ct_e e) { return e & 0xffffffffUL; }
-inline int ct_before(ct_e a, ct_e b) { return a < b; }
+static inline ct_e ct_pack(ct_key k, ulong at) { return (ulong)k << 32 | at; }
+static inline ct_key ct_e_key(ct_e e) { return e >> 32; }
+static inline long ct_e_at(ct_e e) { return e & 0xffffffffUL; }
+static inline int ct_before(ct_e a, ct_e b) { return a < b; }
 % endif
 // The element of a key; only those that share a key with another bit pattern are looked up in their line.
-inline ct_raw ct_element(ct_key key, long at, const __global ct_raw *line, long inner) {
+static inline ct_raw ct_element(ct_key key, long at, const __global ct_raw *line, long inner) {
     const ct_key k = key${last};
 % if kind in "bu":
     return k;
@@ -84,7 +84,7 @@ inline ct_raw ct_element(ct_key key, long at, const __global ct_raw *line, long 
 % endif
 }
 // The place of a line's first element in an array of [outer, n, inner].
-inline long ct_line(long line, long n, long inner) {
+static inline long ct_line(long line, long n, long inner) {
     const long o = line / inner;
     return o * n * inner + (line - o * inner);
 }

@@ -18,7 +18,7 @@ Pass k writes buffer ``even`` or ``odd`` as k is; which one holds the result fol
     const long begin = tile * per, end = min(n, begin + per), base = xo + ct_line(line, n, inner); \
     ct_key low = 0, span = ${full}; \
     ct_range(ranges, line, tiles, &low, &span);
-inline void ct_range(const __global ct_key *ranges, long line, long tiles, ct_key *low, ct_key *span) {
+static inline void ct_range(const __global ct_key *ranges, long line, long tiles, ct_key *low, ct_key *span) {
 % if ranged:
     ct_key lo = ranges[line * tiles * 2], hi = ranges[line * tiles * 2 + 1];
     for (long t = 1; t < tiles; ++t) {

@@ -14,7 +14,7 @@ U = {8: "uchar", 16: "ushort", 32: "uint", 64: "ulong"}[bits]
 wide = bits == 64
 %>
 % if mode == "list":
-inline void ct_insert(ct_e *best, int *have, int k, ct_e e) {
+static inline void ct_insert(ct_e *best, int *have, int k, ct_e e) {
     int i = *have < k ? (*have)++ : k - 1;
     for (; i > 0 && ct_before(e, best[i - 1]); --i) best[i] = best[i - 1];
     best[i] = e;

@@ -9,7 +9,7 @@ gpu         True: a work-item is one element, False: it walks per_item whole row
 </%doc>
 % if mode == "indices":
 // the sum of clamp(u, 0, columns) over all u <= t
-inline long ct_count_to(long t, long columns) {
+static inline long ct_count_to(long t, long columns) {
     return t <= 0 ? 0 : t <= columns ? t * (t + 1) / 2 : columns * (columns + 1) / 2 + (t - columns) * columns;
 }
 __kernel void ct_${name}(long rows, long columns, long k, long total, __global ${U} *out)

@@ -11,7 +11,7 @@ bits, kind, infinity, descending: see sort_key.cl. NaN differs from everything.
 ``ordered`` tells that ``order`` gives the positions of the slices. A work-item takes per_item slices.
 </%doc>
 <%include file="sort_key.cl"/>
-inline int ct_less(const __global ct_raw *a, const __global ct_raw *b, long m) {
+static inline int ct_less(const __global ct_raw *a, const __global ct_raw *b, long m) {
     for (long k = 0; k < m; ++k) {
         const ct_key p = ct_key_of(a[k]), q = ct_key_of(b[k]);
         if (p != q) return p < q;

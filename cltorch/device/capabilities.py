@@ -39,6 +39,23 @@ def capabilities(d: Any) -> Caps:
         sub_groups="cl_khr_subgroups" in extensions or "cl_intel_subgroups" in extensions,
         host_unified=bool(d.host_unified_memory),
         quirks=quirks.of(quirks.runtime_of(d.platform.name, d.platform.version, d.driver_version), d.name),
+        exact_division=bool(d.single_fp_config & cl.device_fp_config.CORRECTLY_ROUNDED_DIVIDE_SQRT),
         cache=min(d.global_mem_cache_size, _SHARE * d.max_compute_units),
     )
     return dataclasses.replace(caps, kind="gpu") if "loops_end_early" in caps.quirks else caps
+
+
+def build_options(caps: Caps) -> tuple[str, ...]:
+    """Return the options with which a device's programs are built: the language that it has, and exact quotients.
+
+    Without being asked, GPUs divide by way of a reciprocal, whose error of 2.5 units in the last place turns
+    trunc(6 / 3) into 1 for some such numbers, and puts what lies on a bin's border into the bin below. Processors
+    have an instruction that rounds correctly.
+    """
+    major, minor = (int(n) for n in caps.c_version.split("."))
+    language = "3.0" if major >= 3 else "2.0" if major == 2 else "1.2" if minor >= 2 else ""
+    exact = caps.kind != "cpu" and caps.exact_division
+    return (
+        *((f"-cl-std=CL{language}",) if language else ()),
+        *(("-cl-fp32-correctly-rounded-divide-sqrt",) if exact else ()),
+    )

@@ -28,6 +28,7 @@ class Caps:
     sub_groups: bool
     host_unified: bool
     quirks: frozenset[str] = frozenset()
+    exact_division: bool = False  # its compiler rounds quotients and square roots correctly where it is asked to
     cache: int = 0  # bytes of the last cache in front of the memory, 0 where the device does not tell
 
     def outgrown(self, nbytes: int) -> bool:

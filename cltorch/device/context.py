@@ -14,7 +14,7 @@ import pyopencl as cl
 
 from cltorch.device import debug, discovery, ending, host_memory, huge_pages, limits
 from cltorch.device.allocator import Allocator
-from cltorch.device.capabilities import capabilities
+from cltorch.device.capabilities import build_options, capabilities
 from cltorch.device.caps import Ready
 from cltorch.device.device import device
 from cltorch.device.faults import Faults
@@ -55,16 +55,7 @@ class Context:
         self.driver_queue: Any = cl.CommandQueue(self.cl_context, properties=profiled)
         if "ends_amid_work" in self.caps.quirks:
             ending.queues.append(self.wait_for)
-        major, minor = (int(n) for n in self.caps.c_version.split("."))
-        self.std_option = (
-            ("-cl-std=CL3.0",)
-            if major >= 3
-            else ("-cl-std=CL2.0",)
-            if major == 2
-            else ("-cl-std=CL1.2",)
-            if minor >= 2
-            else ()
-        )
+        self.build_options = build_options(self.caps)
         limit = self.caps.global_mem if self.caps.kind != "cpu" else int(self.caps.global_mem * 0.9)
         self.allocator: Allocator
         self._kinds: tuple[type[Kernel], type[Kernel]]

@@ -33,7 +33,10 @@ _SIZES = {"group": "max_work_group", "local": "local_mem", "dims": "max_dims", "
 _VERSIONS = ("1.1", "1.2", "2.0", "3.0", "3.1")
 # what a source must not use where the ability was taken away
 _NEEDS = {
-    "fp64": re.compile(r"\bdouble\d*\b"),
+    # its type, and numbers without the letter of another one, which make what they stand beside double elsewhere
+    "fp64": re.compile(
+        r"\bdouble\d*\b|(?<![\w.])(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][\da-fA-F.]+[pP][+-]?\d+)(?![\w.])"
+    ),
     "sub_groups": re.compile(r"\bsub_group_\w+|\bintel_sub_group_\w+|\bget_sub_group_\w+"),
     "int64_atomics": re.compile(r"\batom_\w+"),
 }

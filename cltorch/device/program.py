@@ -139,7 +139,7 @@ def build_source(context: Any, source: str, what: str, options: tuple[str, ...] 
     """Return the program of OpenCL C text; ``what`` names it in an error."""
     if context.limits:
         limits.check_source(context.caps, source, what)
-    flags = [*_OPTIONS, *context.std_option, *options]
+    flags = [*_OPTIONS, *context.build_options, *options]
     where = f"{what} does not build on {context.name} (driver {context.caps.driver}) with options {' '.join(flags)}"
     key = binaries.key_of(context.cl_device, source, flags)
     known = binaries.load(key)

@@ -11,6 +11,7 @@ from cltorch.layout import Layout
 from cltorch.ops.conv_cpu import element, table
 from cltorch.ops.conv_shape import Geometry, Stencil
 from cltorch.ops.gemm_gpu import blocks_for, template
+from cltorch.ops.plan import singly
 
 INTS = (
     "reduced", "lanes", "groups", "phases", "taps", "columns", "parts", "per_part", "ID", "IH", "IW", "OD", "OH", "OW",
@@ -102,13 +103,14 @@ def weight_gradient(
     size3 = tuple(n * m for n, m in zip((*blocks, g.groups * parts), local, strict=True))
     channels = g.groups * s.lanes
     room = parts * channels * units * size
+    joined = singly(context, channels * units)
     alloc, nbytes, bias_bytes = context.alloc, channels * (units - 1) * t.itemsize, channels * t.itemsize
 
     def run(x_buf: Any, x_off: int, g_buf: Any, g_off: int) -> Any:
         sums, result = alloc(room), alloc(nbytes)
         second = alloc(bias_bytes) if bias else result
         kernel.launch(size3, local, (x_buf, g_buf, sums.buf, tab.buf, x_off, g_off))
-        join.launch((channels * units,), None, (sums.buf, result.buf, second.buf, tab.buf, int(bias)))
+        join.launch(*joined, (sums.buf, result.buf, second.buf, tab.buf, int(bias)))
         return result, second
 
     return run

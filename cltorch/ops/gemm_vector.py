@@ -9,6 +9,7 @@ from cltorch.dtypes import dtype
 from cltorch.ops import tuning
 from cltorch.ops.gemm_cpu import NUMBER, compute_type
 from cltorch.ops.gemm_problem import Problem
+from cltorch.ops.plan import singly
 
 _ROOM = 4096  # elements of a strided x that are gathered at a time
 _LINES = 16  # rows of the matrix that are added to a run of outputs at a time
@@ -77,7 +78,8 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
     if beside:
         finish = context.kernel("matmul_vector", "ct_mv_finish", "bbblllillilli" + number * 2, **params)
         share = 1 if gpu else 2048
-        finish_size = (-(-rows // share), 1, p.batch)
+        (items,), (finish_local,) = singly(context, rows) if gpu else ((-(-rows // share),), (1,))
+        finish_size = (items, 1, p.batch)
         finish_tail = (rows, parts, share, i_row, p.inner, *p.i_batch, int(p.addend))
 
     def run(
@@ -89,7 +91,7 @@ def plan(context: Any, p: Problem, t: dtype, gpu: bool) -> Callable[..., None]:
         s = c if sums is None else sums.buf
         kernel.launch(size, local, (a, b, c, i, s, a_off, b_off, c_off, i_off, *middle, alpha, beta))
         if finish is not None:
-            finish.launch(finish_size, None if gpu else (1, 1, 1), (c, i, s, c_off, i_off, *finish_tail, alpha, beta))
+            finish.launch(finish_size, (finish_local, 1, 1), (c, i, s, c_off, i_off, *finish_tail, alpha, beta))
 
     return run
 

@@ -8,6 +8,7 @@ from typing import Any
 from cltorch.dtypes import dtype
 from cltorch.ops.array import check_dtype, empty
 from cltorch.ops.evaluate import compute_dtype
+from cltorch.ops.plan import singly
 from cltorch.ops.softmax import dense
 
 _MODES = ("linear", "nearest", "cubic")
@@ -43,8 +44,8 @@ def sampled(x: Any, grid: Any, mode: int, padding: int, align: bool, variant: st
         units = shape[0] * -(-count // block)
         taps = (2, 1, 4)[mode] ** dims
         if gpu:
-            local = min(64, caps.max_work_group)
-            size, per_item = -(-units // local) * local, 1
+            (size,), (local,) = singly(context, units)
+            per_item = 1
         else:
             items = max(1, min(units, caps.compute_units * 8, out.layout.numel * taps // _GRAIN))
             per_item, local = -(-units // items), 1

@@ -22,7 +22,7 @@ from cltorch.ops.array import check_dtype, empty, empty_layout, from_host, host,
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.few import refuse
 from cltorch.ops.op import Op
-from cltorch.ops.plan import grid, memory_order
+from cltorch.ops.plan import grid, memory_order, singly
 from cltorch.ops.strided import cast, copy_into, fill
 
 #: the type that moves elements of a size
@@ -279,7 +279,7 @@ def _plan(
         local: tuple[int, ...]
         if gpu:
             items = count if each == "claim" else owners * lanes if each in ("put", "add") else count * slice_
-            size, local = ((items,), None) if each in ("put", "add") else grid(context, items)  # type: ignore[assignment]
+            size, local = (singly if each in ("put", "add") else grid)(context, items)
         elif each == "get":
             items = max(1, min(caps.compute_units * 8, count * slice_, -(-count * max(slice_, 4) // 4096)))
             chunk = -(-count * slice_ // items)

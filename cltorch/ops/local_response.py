@@ -16,7 +16,7 @@ from cltorch.ops.channels import laid_like
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER
 from cltorch.ops.op import Op
-from cltorch.ops.plan import GRAIN, VECTOR
+from cltorch.ops.plan import GRAIN, VECTOR, singly
 from cltorch.ops.quiet import silent
 from cltorch.ops.softmax import dense
 
@@ -43,7 +43,8 @@ class ResponsePlan:
             )  # fmt: skip
         n, channels = x.shape[:2]
         inner = math.prod(x.shape[2:])
-        rows, per_item, size, local = n * channels, 1, x.layout.numel, None
+        rows, per_item = n * channels, 1
+        (size,), local = singly(self.context, x.layout.numel)
         if self.variant == "cpu":
             items = max(1, min(rows, self.context.caps.compute_units * 4, -(-x.layout.numel // GRAIN)))
             per_item = -(-rows // items)

@@ -55,7 +55,7 @@ def _plan(
     both = "lllll" + _NUMBER[a] + "bb" + "bb" * weighted
     args = {"forward": both + "bbie", "finish": "lbbb", "backward": both + "bbb"}[mode]
     size: tuple[int, ...]
-    local: tuple[int, ...] | None
+    local: tuple[int, ...]
     per_item = parts = 0
     if mode == "finish":
         size = local = (group if gpu else 1,)

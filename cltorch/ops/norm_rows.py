@@ -15,7 +15,7 @@ from cltorch.ops.channels import in_format, laid_as, suggested
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.norm_batch import NUMBER, BatchPlan, work_group
 from cltorch.ops.op import Op
-from cltorch.ops.plan import GRAIN, VECTOR, past_the_caches
+from cltorch.ops.plan import GRAIN, VECTOR, past_the_caches, singly
 from cltorch.ops.softmax import dense
 
 
@@ -146,8 +146,7 @@ class RowsPlan:
         per_item = max(-(-entries // (self.context.caps.compute_units * 4)), 256) if not self.gpu else 1
         assert one is not None and two is not None
         self.kernel("finish", False, False, False).launch(
-            (-(-entries // per_item),),
-            None if self.gpu else (1,),
+            *(singly(self.context, entries) if self.gpu else ((-(-entries // per_item),), (1,))),
             (
                 entries, parts, per_item, one.buf, two.buf, *(buf if a is None else a._storage.buf for a in (gw, gb)),
                 (gw is not None) + 2 * (gb is not None),

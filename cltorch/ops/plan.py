@@ -28,6 +28,7 @@ MASK = {
 }
 LETTER = {"float": "f", "double": "d"}
 GROUP = 256
+_SINGLE = 64  # work-items of a group that take one thing each: the widest that runs together on any GPU
 _HIGH, _SQUARE = 256, 32  # rows of a block in the transposing form of a kernel on CPU devices, and on others its sides
 _LONG = 100  # statements of a formula above which that form is not taken
 _TURNED = 1 << 14  # elements below which that form is not worth its compilation
@@ -270,6 +271,15 @@ def grid(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
     group = min(GROUP, context.caps.max_work_group)
     groups = max(1, min(-(-items // group), context.caps.compute_units * 32))
     return (groups * group,), (group,)
+
+
+def singly(context: Any, items: int) -> tuple[tuple[int], tuple[int]]:
+    """Return a launch of whole work-groups for a kernel whose work-items take one thing each, those beyond it nothing.
+
+    A driver that is left to choose wants a divisor of the number of items, which may be 1.
+    """
+    group = min(_SINGLE, context.caps.max_work_group)
+    return (-(-max(items, 1) // group) * group,), (group,)
 
 
 def by_rows(context: Any, gpu: bool, rows: int, numbers: int) -> tuple[tuple[int], tuple[int], int]:

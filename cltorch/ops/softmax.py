@@ -13,7 +13,7 @@ from cltorch.ops import tuning
 from cltorch.ops.array import check_dtype, empty, from_host, host_compute
 from cltorch.ops.evaluate import compute_dtype
 from cltorch.ops.op import Op
-from cltorch.ops.plan import MASK, VECTOR, grid, past_the_caches
+from cltorch.ops.plan import MASK, VECTOR, grid, past_the_caches, singly
 from cltorch.ops.quiet import silent
 from cltorch.ops.strided import copy_into
 
@@ -27,10 +27,10 @@ def dense(x: Any) -> Any:
     return out
 
 
-def lines(context: Any, count: int, work: int) -> tuple[tuple[int], tuple[int] | None, int]:
+def lines(context: Any, count: int, work: int) -> tuple[tuple[int], tuple[int], int]:
     """Return (global size, local size, lines per work-item) for a kernel that walks whole lines."""
     if context.caps.kind != "cpu":
-        return (max(1, count),), None, 1
+        return (*singly(context, count), 1)
     items = max(1, min(count, context.caps.compute_units * 4, -(-count * work // 8192)))
     per_item = max(1, -(-count // items))
     return (-(-count // per_item),), (1,), per_item
@@ -87,7 +87,7 @@ def _plan(
         large=mode == "lines" and not backward and past_the_caches(caps, count * n * t.itemsize),
     )  # fmt: skip
     size: tuple[int, ...]
-    local: tuple[int, ...] | None
+    local: tuple[int, ...]
     per_item = 1
     if mode == "groups":
         size, local = (count * group,), (group,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -96,6 +97,14 @@ def test_a_kernel_that_exceeds_a_limit_is_refused(strict):
         strict.kernel_from_source(SOURCE % 5000, "ct_limits_sum", "b")
     with pytest.raises(BuildError, match="uses double2, but CLTORCH_LIMITS takes fp64 away"):
         strict.kernel_from_source("__kernel void ct_f(__global double2 *x) {}", "ct_f", "b")
+
+
+@pytest.mark.parametrize("number", ["0.5", "2.", ".5e3", "1e-3", "0x1p-24"])
+def test_a_number_that_is_double_elsewhere_is_refused(strict, number):
+    text = "__kernel void ct_f(__global float4 *x) { x[0].s1 = v0.x * %s; }"
+    with pytest.raises(BuildError, match=f"uses {re.escape(number)}, but CLTORCH_LIMITS takes fp64 away"):
+        strict.kernel_from_source(text % number, "ct_f", "b")
+    limits.check_source(strict.caps, text % f"{number}f + x[1].s2 - 0x1e5 - 3", "text")
 
 
 PROGRAM = """

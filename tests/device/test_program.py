@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 import cltorch
 from cltorch.device import binaries, program
+from cltorch.device.capabilities import build_options
 from cltorch.errors import BuildError, DeviceError, OutOfMemoryError
 
 ADD = """
@@ -129,7 +131,7 @@ def test_a_program_is_compiled_once_and_read_from_disk_then(context, cache, monk
 @pytest.mark.parametrize("damage", ["empty", "cut off", "changed", "refused by the driver"])
 def test_a_damaged_binary_is_built_anew(context, cache, damage, monkeypatch):
     text = source(damage)
-    flags = [*program._OPTIONS, *context.std_option]
+    flags = [*program._OPTIONS, *context.build_options]
     key = binaries.key_of(context.cl_device, text, flags)
     program.build_source(context, text, "first")
     data = (cache / key).read_bytes()
@@ -207,3 +209,24 @@ def test_memory_of_the_host_is_no_argument(context):
     kernel = context.kernel_from_source("__kernel void ct_set(__global int *x) { x[0] = 1; }", "ct_set", "b")
     with pytest.raises(RuntimeError, match="argument 0 of ct_set is on the host"):
         kernel((1,), None, cltorch.ones(1)._storage)
+
+
+@pytest.mark.parametrize(("version", "language"), [("3.0", "3.0"), ("2.1", "2.0"), ("1.2", "1.2"), ("1.1", None)])
+def test_programs_are_built_in_the_language_of_the_device(context, version, language):
+    caps = dataclasses.replace(context.caps, kind="cpu", c_version=version)
+    assert build_options(caps) == ((f"-cl-std=CL{language}",) if language else ())
+
+
+def test_quotients_and_roots_are_exact_where_a_device_can_make_them_so(context):
+    asked = build_options(dataclasses.replace(context.caps, kind="gpu"))
+    # the driver must know the option, for it says that it does what it asks for
+    assert ("-cl-fp32-correctly-rounded-divide-sqrt" in asked) == context.caps.exact_division
+    text = "__kernel void ct_f(__global float *x) { int i = get_global_id(0); x[i] = sqrt(x[i] / (i + 1)); }"
+    built = program._built(cl.Program(context.cl_context, text), list(asked), "ct_f")
+    x = np.arange(4096, dtype=np.float32) * 3 + 7
+    buf = context.alloc(x.nbytes)
+    context.write(buf.buf, x)
+    kernel = program.Kernel(context, cl.Kernel(built, "ct_f"), "ct_f", "b")
+    kernel((4096,), (1,), buf)
+    if context.caps.exact_division or context.caps.kind == "cpu":
+        np.testing.assert_array_equal(buf.bytes().view(np.float32), np.sqrt(x / np.arange(1, 4097, dtype=np.float32)))

@@ -132,7 +132,7 @@ def test_vectors_of_one_work_item_are_left_as_they_are(cl_device):
     sizes = []
     for names in (context.caps.quirks, context.caps.quirks - {"widens_one_item"}):
         source = templates.render("conv", {**params, "caps": replace(context.caps, quirks=names)})
-        built = cl.Program(context.cl_context, source).build(options=list(context.std_option), cache_dir=False)
+        built = cl.Program(context.cl_context, source).build(options=list(context.build_options), cache_dir=False)
         sizes.append(len(built.get_info(cl.program_info.BINARIES)[0]))
     assert 2 * sizes[0] < sizes[1]  # what is widened is there beside what is not, and is longer
 
